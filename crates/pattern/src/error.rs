@@ -1,0 +1,62 @@
+//! Why a pattern or an event was refused.
+
+use thiserror::Error;
+
+/// What kind of refusal a [`PatternError`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PatternErrorKind {
+    /// The text isn't JSON.
+    Syntax,
+    /// JSON, but not an event pattern.
+    Refused,
+    /// More characters than the service takes (2,048 unless the quota was raised).
+    TooLong,
+    /// `$or` multiplies to more than 1,000 combinations.
+    TooManyCombinations,
+    /// The wildcards' complexity is over 10.
+    TooComplex,
+    /// Nested deeper than this engine reads.
+    TooDeep,
+}
+
+/// A pattern that `EventBridge` refuses, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message} (line {line}, column {column})")]
+pub struct PatternError {
+    /// What kind of refusal this is.
+    pub kind: PatternErrorKind,
+    /// The reason in the service's own wording, as it stands behind `Reason:` in its answer.
+    pub message: String,
+    /// JSON pointer (RFC 6901) to the offending member of the pattern; empty for the root.
+    pub pointer: String,
+    /// Byte offset into the pattern's text.
+    pub offset: usize,
+    /// Line, counted from 1.
+    pub line: usize,
+    /// Column in characters, counted from 1.
+    pub column: usize,
+}
+
+/// An event that can't be matched.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// The text isn't a JSON object.
+    #[error("the event is not valid JSON: {message} at byte {offset}")]
+    Syntax {
+        /// What is wrong.
+        message: String,
+        /// Byte offset into the event.
+        offset: usize,
+    },
+    /// Nested deeper than this engine reads.
+    #[error("the event is nested deeper than {limit} levels")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+    },
+    /// Deciding the match would take more work than any honest event needs.
+    #[error("the event repeats array keys in a way that would take unbounded work to match")]
+    TooMuchWork,
+}
