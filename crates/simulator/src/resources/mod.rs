@@ -1,7 +1,4 @@
-//! CloudFormation's resource handlers: create, update, delete and read one resource of a template.
-//!
-//! Every type has an allow list of properties with their types; what is not on it is an error, so a
-//! misspelt property fails here as it fails on AWS.
+//! CloudFormation's resource types, on top of the data plane's services.
 
 use std::collections::BTreeMap;
 
@@ -9,77 +6,74 @@ use serde_json::Value;
 
 use crate::world::World;
 
-/// Where in which stack a resource belongs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a resource is, and which stack owns it.
+#[derive(Debug, Clone)]
 pub(crate) struct Place {
-    /// The account.
-    pub account: String,
-    /// The Region.
-    pub region: String,
-    /// The stack's name.
-    pub stack_name: String,
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) stack_name: String,
     /// The stack's ARN.
-    pub stack_id: String,
-    /// The resource's logical id.
-    pub logical_id: String,
+    pub(crate) stack_id: String,
+    pub(crate) logical_id: String,
 }
 
-/// A resource that was made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A resource that now exists.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Created {
     /// What `Ref` gives.
-    pub physical_id: String,
-    /// What `Fn::GetAtt` gives, by attribute name (nested names joined by dots).
-    pub attributes: BTreeMap<String, Value>,
+    pub(crate) physical_id: String,
+    /// What `Fn::GetAtt` gives, by attribute name.
+    pub(crate) attributes: BTreeMap<String, Value>,
 }
 
 /// What an update came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Updated {
-    /// The resource was changed and kept its physical id.
+    /// Changed in place.
     InPlace(Created),
-    /// A property that cannot change did: nothing was done; create anew, then delete the old one.
+    /// A create-only property differs: create anew, then delete the old one. Nothing was changed.
     Replace,
 }
 
-/// Why a handler refused. `Display` is the reason as a stack event shows it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a handler failed; `code` is CloudFormation's handler error code (`AlreadyExists`, `InvalidRequest`, ...).
+#[derive(Debug, Clone)]
 pub(crate) enum ResourceError {
-    /// The template is wrong: unknown type or property, wrong type of value, missing property.
-    #[error("{0}")]
-    Invalid(String),
-    /// A resource of this name is already there.
-    #[error("{0}")]
-    AlreadyExists(String),
-    /// The service refused.
-    #[error("{0}")]
-    Refused(String),
-    /// The resource is not there any more.
-    #[error("{0}")]
-    NotFound(String),
-    /// The type has no read handler: drift detection skips it.
-    #[error("the resource type {0} has no read handler")]
-    NotReadable(String),
+    Failed {
+        code: String,
+        message: String,
+    },
+    /// The type has no read handler, so drift detection can't see it.
+    NotReadable,
 }
 
-/// Checks a resource's properties against its type's allow list and returns them as the service
-/// keeps them: numbers and booleans given as text become numbers and booleans, and the other way
-/// round where the type says so. Compare these with [`read`] to find drift.
-pub(crate) fn normalize(_type_name: &str, properties: &Value) -> Result<Value, ResourceError> {
-    Ok(properties.clone())
+impl ResourceError {
+    pub(crate) fn new(code: impl Into<String>, message: impl Into<String>) -> ResourceError {
+        ResourceError::Failed {
+            code: code.into(),
+            message: message.into(),
+        }
+    }
 }
 
-/// Creates a resource. `properties` are fully resolved (no intrinsic functions left).
+/// Whether the type exists; `CreateStack` refuses templates with others.
+pub(crate) fn is_known(_type_name: &str) -> bool {
+    false
+}
+
+/// Creates a resource. Unknown types and properties are errors.
 pub(crate) fn create(
     _world: &mut World,
     _place: &Place,
     type_name: &str,
     _properties: &Value,
 ) -> Result<Created, ResourceError> {
-    Err(unsupported(type_name))
+    Err(ResourceError::new(
+        "InvalidRequest",
+        format!("unknown resource type {type_name}"),
+    ))
 }
 
-/// Changes a resource from `old` to `new` properties.
+/// Updates a resource from the old properties (as last deployed) to the new ones.
 pub(crate) fn update(
     _world: &mut World,
     _place: &Place,
@@ -88,31 +82,28 @@ pub(crate) fn update(
     _old: &Value,
     _new: &Value,
 ) -> Result<Updated, ResourceError> {
-    Err(unsupported(type_name))
+    Err(ResourceError::new(
+        "InvalidRequest",
+        format!("unknown resource type {type_name}"),
+    ))
 }
 
-/// Deletes a resource; one that is already gone is not an error.
+/// Deletes a resource; one that is already gone is no error.
 pub(crate) fn delete(
     _world: &mut World,
     _place: &Place,
-    type_name: &str,
+    _type_name: &str,
     _physical_id: &str,
 ) -> Result<(), ResourceError> {
-    Err(unsupported(type_name))
+    Ok(())
 }
 
-/// The live properties in template shape, or `None` when the resource is gone.
+/// The resource's live properties in the template's shape; `None` if it no longer exists.
 pub(crate) fn read(
     _world: &World,
     _place: &Place,
-    type_name: &str,
+    _type_name: &str,
     _physical_id: &str,
 ) -> Result<Option<Value>, ResourceError> {
-    Err(unsupported(type_name))
-}
-
-fn unsupported(type_name: &str) -> ResourceError {
-    ResourceError::Invalid(format!(
-        "Template format error: Unrecognized resource types: [{type_name}]"
-    ))
+    Err(ResourceError::NotReadable)
 }

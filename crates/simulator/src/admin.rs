@@ -1,0 +1,1 @@
+//! The `/_simulator/` API: what a test needs and no AWS API offers.

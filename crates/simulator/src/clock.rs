@@ -1,0 +1,116 @@
+//! The virtual clock and the queue of what is due when.
+//!
+//! Nothing in the simulator reads the machine's time for its own sake: time moves when a client
+//! advances it, or at `speed` virtual seconds per real second. Work that takes time on AWS is
+//! put into the queue and done in order when the clock passes its due time, so a run is the same
+//! every time.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Where virtual time starts: 2026-11-23T12:00:00Z.
+const START: i64 = 1_795_435_200;
+
+/// Something to do later.
+#[derive(Debug, Clone)]
+pub(crate) enum Due {
+    CloudFormation(crate::cloudformation::Task),
+    Services(crate::services::Task),
+}
+
+/// Virtual time and its queue.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    now: Timestamp,
+    /// Keyed by due time and order of scheduling: equal times run first come, first served.
+    queue: BTreeMap<(Timestamp, u64), Due>,
+    scheduled: u64,
+    speed: f64,
+    synced: Instant,
+}
+
+impl Clock {
+    pub(crate) fn new(speed: f64) -> Clock {
+        Clock {
+            now: Timestamp::from_second(START).unwrap_or(Timestamp::UNIX_EPOCH),
+            queue: BTreeMap::new(),
+            scheduled: 0,
+            speed: if speed.is_finite() && speed > 0.0 {
+                speed
+            } else {
+                0.0
+            },
+            synced: Instant::now(),
+        }
+    }
+
+    /// Virtual time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Virtual time as AWS's JSON protocols write it: seconds since 1970 with milliseconds.
+    pub(crate) fn epoch(&self) -> serde_json::Value {
+        epoch(self.now)
+    }
+
+    /// Virtual time as AWS's XML protocols write it: `2026-11-23T12:00:00.000Z`.
+    pub(crate) fn iso(&self) -> String {
+        iso(self.now)
+    }
+
+    /// Puts `due` into the queue, `seconds` from now.
+    pub(crate) fn after(&mut self, seconds: i64, due: Due) {
+        let at = self
+            .now
+            .saturating_add(SignedDuration::from_secs(seconds))
+            .unwrap_or(self.now);
+        self.scheduled += 1;
+        self.queue.insert((at, self.scheduled), due);
+    }
+
+    /// Where the clock should stand by now if it runs by itself.
+    pub(crate) fn target(&mut self) -> Timestamp {
+        let elapsed = self.synced.elapsed().as_secs_f64() * self.speed;
+        self.synced = Instant::now();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "milliseconds of a session fit"
+        )]
+        let elapsed = SignedDuration::from_millis((elapsed * 1000.0) as i64);
+        self.now.saturating_add(elapsed).unwrap_or(self.now)
+    }
+
+    /// Takes the next due thing up to `target` and moves the clock to its time; moves the clock to
+    /// `target` and gives `None` when there is none left.
+    pub(crate) fn next(&mut self, target: Timestamp) -> Option<Due> {
+        match self.queue.first_key_value() {
+            Some((&(at, _), _)) if at <= target => {
+                let ((at, _), due) = self.queue.pop_first()?;
+                self.now = self.now.max(at);
+                Some(due)
+            }
+            _ => {
+                self.now = self.now.max(target);
+                None
+            }
+        }
+    }
+}
+
+/// A time as AWS's XML protocols write it.
+pub(crate) fn iso(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// A time as AWS's JSON protocols write it.
+pub(crate) fn epoch(time: Timestamp) -> serde_json::Value {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds since 1970 are far below 2^53"
+    )]
+    let seconds = time.as_millisecond() as f64 / 1000.0;
+    serde_json::Value::from(seconds)
+}

@@ -1,0 +1,39 @@
+//! An AWS Organization in one process.
+//!
+//! The simulator answers the unmodified AWS SDKs, the AWS CLI and boto3 over loopback HTTP: AWS
+//! Organizations, STS, CloudFormation with service-managed StackSets, and the services whose
+//! resources the stack sets create. It interprets the templates, checks policies and moves
+//! events as AWS would, on a virtual clock, so that what breaks there breaks here.
+//!
+//! Clients need only two things in their environment: `AWS_ENDPOINT_URL` set to
+//! [`Simulator::endpoint`], and an access key id. A key id of twelve digits is the administrator
+//! of that account; any other is the administrator of the management account.
+//!
+//! What no AWS API offers (moving the clock, letting a service emit an event, reading the inbox)
+//! is under the path `/_simulator/`.
+//!
+//! # Example
+//!
+//! ```
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let simulator = simulator::Simulator::start(simulator::Config::default()).await?;
+//! assert!(simulator.endpoint().starts_with("http://127.0.0.1:"));
+//! simulator.stop().await;
+//! # Ok::<(), simulator::SimulatorError>(())
+//! # }).unwrap();
+//! ```
+
+mod admin;
+mod api;
+mod clock;
+mod cloudformation;
+mod organizations;
+mod policy;
+mod protocol;
+mod resources;
+mod server;
+mod services;
+mod sts;
+mod world;
+
+pub use server::{Config, Simulator, SimulatorError};

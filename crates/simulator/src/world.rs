@@ -1,0 +1,144 @@
+//! Everything that exists: the organization, the services' state, the clock, the call counters.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::Config;
+use crate::clock::{Clock, Due};
+use crate::cloudformation::CloudFormation;
+use crate::organizations::Organization;
+use crate::services::Services;
+use crate::sts::Sessions;
+
+/// The whole simulated world. Every request has it to itself.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) organization: Organization,
+    pub(crate) services: Services,
+    pub(crate) cloudformation: CloudFormation,
+    pub(crate) sessions: Sessions,
+    pub(crate) calls: Calls,
+    ids: u64,
+}
+
+/// How often each action was called since the last reset.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    pub(crate) mutating: u64,
+    pub(crate) reading: u64,
+    /// Keyed `service:Action`.
+    pub(crate) by_action: BTreeMap<String, u64>,
+}
+
+impl Calls {
+    pub(crate) fn count(&mut self, service: &str, action: &str, mutating: bool) {
+        if mutating {
+            self.mutating += 1;
+        } else {
+            self.reading += 1;
+        }
+        *self
+            .by_action
+            .entry(format!("{service}:{action}"))
+            .or_default() += 1;
+    }
+}
+
+impl World {
+    pub(crate) fn new(config: Config) -> World {
+        let clock = Clock::new(config.speed);
+        let organization = Organization::seeded(config.workload_accounts, clock.now());
+        let mut world = World {
+            config,
+            clock,
+            organization,
+            services: Services::default(),
+            cloudformation: CloudFormation::default(),
+            sessions: Sessions::default(),
+            calls: Calls::default(),
+            ids: 0,
+        };
+        for account in world.organization.account_ids() {
+            crate::services::account_created(&mut world, &account);
+        }
+        world
+    }
+
+    /// Schedules a task of the data plane.
+    pub(crate) fn after(&mut self, seconds: i64, task: crate::services::Task) {
+        self.clock.after(seconds, Due::Services(task));
+    }
+
+    /// Lets a clock that runs by itself catch up, and does what became due.
+    pub(crate) fn tick(&mut self) {
+        let target = self.clock.target();
+        self.run_until(target);
+    }
+
+    /// Moves the clock forward, doing what becomes due on the way.
+    pub(crate) fn advance(&mut self, seconds: f64) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the admin API limits the value"
+        )]
+        let step = SignedDuration::from_millis((seconds * 1000.0) as i64);
+        let target = self
+            .clock
+            .now()
+            .saturating_add(step)
+            .unwrap_or(self.clock.now());
+        self.run_until(target);
+    }
+
+    fn run_until(&mut self, target: Timestamp) {
+        while let Some(due) = self.clock.next(target) {
+            match due {
+                Due::CloudFormation(task) => crate::cloudformation::due(self, task),
+                Due::Services(task) => crate::services::due(self, task),
+            }
+        }
+    }
+
+    /// The next bytes of the seeded sequence every made-up id comes from.
+    fn random(&mut self) -> [u8; 32] {
+        self.ids += 1;
+        let mut hash = Sha256::new();
+        hash.update(self.config.seed.to_be_bytes());
+        hash.update(self.ids.to_be_bytes());
+        hash.finalize().into()
+    }
+
+    /// A new id in UUID form.
+    pub(crate) fn uuid(&mut self) -> String {
+        let hex: String = self
+            .random()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+        format!(
+            "{}-{}-4{}-a{}-{}",
+            part(0, 8),
+            part(8, 12),
+            part(13, 16),
+            part(17, 20),
+            part(20, 32)
+        )
+    }
+
+    /// A new id of up to 32 characters `A-Z0-9`, as in generated physical names.
+    pub(crate) fn token(&mut self, length: usize) -> String {
+        const ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+        let bytes = self.random();
+        bytes
+            .iter()
+            .take(length)
+            .filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()))
+            .map(|byte| char::from(*byte))
+            .collect()
+    }
+}
