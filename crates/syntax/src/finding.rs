@@ -1,0 +1,171 @@
+//! Something wrong in a user's file, as a value.
+
+use std::fmt;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::source::Place;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nothing is deployed while it is there.
+    Error,
+    /// Worth a look; the file is used all the same.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// Something wrong in a user's file. Many of them come out of one run.
+///
+/// Serializes to `{code, severity, message, file, line, column, help, notes}`; `file`, `line` and
+/// `column` are null for a finding without a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Stable short name, such as `rule::unknown-field`, to search for and to filter by.
+    pub code: &'static str,
+    /// Error or warning.
+    pub severity: Severity,
+    /// What is wrong, in one sentence without a full stop.
+    pub message: String,
+    /// Where; `None` for what has no place in a file, such as an empty folder.
+    pub place: Option<Place>,
+    /// Text to set beside the excerpt; may be empty.
+    pub label: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Further lines: a diff, a reason, a related place.
+    pub notes: Vec<String>,
+}
+
+impl Finding {
+    /// A finding that stops a deployment.
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, message.into())
+    }
+
+    /// A finding that doesn't.
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, message.into())
+    }
+
+    fn new(code: &'static str, severity: Severity, message: String) -> Self {
+        Self {
+            code,
+            severity,
+            message,
+            place: None,
+            label: String::new(),
+            help: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Says where.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Says something beside the excerpt.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds a line of background.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Whether this finding stops a deployment.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+impl fmt::Display for Finding {
+    /// One line: `path:line:column: error[code]: message`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        write!(f, "{}[{}]: {}", self.severity, self.code, self.message)
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let position = self.place.as_ref().map(Place::line_column);
+        let file = self
+            .place
+            .as_ref()
+            .map(|place| place.file.path.display().to_string());
+        let mut out = serializer.serialize_struct("Finding", 8)?;
+        out.serialize_field("code", self.code)?;
+        out.serialize_field("severity", &self.severity)?;
+        out.serialize_field("message", &self.message)?;
+        out.serialize_field("file", &file)?;
+        out.serialize_field("line", &position.map(|(line, _)| line))?;
+        out.serialize_field("column", &position.map(|(_, column)| column))?;
+        out.serialize_field("help", &self.help)?;
+        out.serialize_field("notes", &self.notes)?;
+        out.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::source::{SourceFile, Span};
+
+    #[test]
+    fn serializes_with_file_line_and_column() {
+        let file = Arc::new(SourceFile::new("rules/a.yaml", "id: x\nidd: y\n"));
+        let finding = Finding::error("rule::unknown-field", "unknown field `idd`")
+            .at(Place::new(&file, Span::new(6, 9)))
+            .help("did you mean `id`?");
+        assert_eq!(
+            serde_json::to_value(&finding).unwrap(),
+            serde_json::json!({
+                "code": "rule::unknown-field", "severity": "error", "message": "unknown field `idd`",
+                "file": "rules/a.yaml", "line": 2, "column": 1,
+                "help": "did you mean `id`?", "notes": [],
+            })
+        );
+        assert_eq!(
+            finding.to_string(),
+            "rules/a.yaml:2:1: error[rule::unknown-field]: unknown field `idd`"
+        );
+    }
+
+    #[test]
+    fn a_finding_without_a_place_serializes_nulls() {
+        let value = serde_json::to_value(Finding::warning("x", "y")).unwrap();
+        assert_eq!(value["line"], serde_json::Value::Null);
+        assert_eq!(value["severity"], "warning");
+    }
+}

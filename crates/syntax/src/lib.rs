@@ -1,0 +1,47 @@
+//! Source files, places in them, findings, and a YAML tree in which every value knows its place.
+//!
+//! Users of Gizmos write YAML. When something in it is wrong they want to see file, line and
+//! column of the very value, and all problems at once rather than one per run. So this crate
+//! never fails: [`parse`] returns what it could read together with a list of [`Finding`]s.
+//!
+//! # Layout
+//!
+//! - [`SourceFile`], [`Span`], [`Place`]: where something was written;
+//! - [`Finding`], [`Severity`]: something wrong in a user's file, as a value;
+//! - [`Node`], [`Value`], [`Entry`]: the tree;
+//! - [`parse`]: text to tree, with limits on size, depth and number of values.
+//!
+//! # Invariants
+//!
+//! - Scalars resolve as in YAML 1.2's core schema: `No` is a string and so is `012345678901`
+//!   (an account id with a leading zero). Quoted text is always a string.
+//! - Anchors, aliases, tags and merge keys are refused, so a document is never larger than its
+//!   text: there is no expansion that could be abused.
+//! - Nothing here knows about rules, patterns or AWS.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! let file = Arc::new(syntax::SourceFile::new("rules/example.yaml", "account: 012345678901\nmfa: No\n"));
+//! let (node, findings) = syntax::parse(&file);
+//! assert!(findings.is_empty());
+//! let node = node.ok_or("no document")?;
+//! let mfa = node.get("mfa").ok_or("no mfa")?;
+//! assert_eq!(mfa.as_str(), Some("No"));
+//! let place = syntax::Place::new(&file, mfa.span);
+//! assert_eq!(place.to_string(), "rules/example.yaml:2:6");
+//! # Ok::<(), &'static str>(())
+//! ```
+
+mod finding;
+mod parse;
+mod scalar;
+mod source;
+mod tree;
+
+pub use finding::{Finding, Severity};
+pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_VALUES, parse};
+pub use source::{Place, SourceFile, Span};
+pub use tree::{Entry, Node, Value};

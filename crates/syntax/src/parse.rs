@@ -1,0 +1,261 @@
+//! Text to tree.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use granit_parser::{Event, Options, Parser, ScalarStyle, StrInput};
+
+use crate::finding::Finding;
+use crate::scalar;
+use crate::source::{Place, SourceFile, Span};
+use crate::tree::{Entry, Node, Value};
+
+/// Largest file that is read, in bytes.
+pub const MAX_BYTES: usize = 1024 * 1024;
+/// Deepest nesting of lists and mappings.
+pub const MAX_DEPTH: usize = 64;
+/// Most values (keys not counted) in one file.
+pub const MAX_VALUES: usize = 100_000;
+
+/// Parses a file into a tree. Never panics and never stops at what it can read past.
+///
+/// The tree is missing if the text isn't YAML at all, exceeds a limit, or uses an alias, tag or
+/// merge key, whose value would be a guess. Duplicate keys and anchors are found too, but leave
+/// a usable tree (the first of the duplicates wins).
+///
+/// Codes: `yaml::syntax`, `yaml::too-large`, `yaml::too-deep`, `yaml::empty`, `yaml::documents`,
+/// `yaml::anchor`, `yaml::alias`, `yaml::tag`, `yaml::merge-key`, `yaml::key`,
+/// `yaml::duplicate-key`, `yaml::number`.
+pub fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Vec<Finding>) {
+    if file.text.len() > MAX_BYTES {
+        let finding = Finding::error(
+            "yaml::too-large",
+            format!("the file has {} bytes, more than {MAX_BYTES}", file.text.len()),
+        )
+        .at(Place::new(file, Span::new(0, 0)));
+        return (None, vec![finding]);
+    }
+    let mut options = Options::default();
+    options.disallow_directives = true;
+    options.set_emit_comments(false);
+    let mut builder = Builder {
+        parser: Parser::new_from_str_with_options(&file.text, options),
+        file,
+        findings: Vec::new(),
+        values: 0,
+        guessed: false,
+    };
+    let node = builder.document().ok().flatten();
+    let node = node.filter(|_| !builder.guessed);
+    (node, builder.findings)
+}
+
+/// The finding that says why is already recorded.
+struct Stop;
+
+struct Builder<'input> {
+    parser: Parser<'input, StrInput<'input>>,
+    file: &'input Arc<SourceFile>,
+    findings: Vec<Finding>,
+    values: usize,
+    /// A value stands for something that was refused, so the tree doesn't say what was written.
+    guessed: bool,
+}
+
+impl<'input> Builder<'input> {
+    fn document(&mut self) -> Result<Option<Node>, Stop> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => break,
+                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
+                event if root.is_none() => root = Some(self.node(event, span, 0)?),
+                _ => {
+                    self.refuse("yaml::documents", "a file holds one document", span);
+                    return Err(Stop);
+                }
+            }
+        }
+        if root.as_ref().is_none_or(|node| node.value == Value::Null && self.values == 1) {
+            self.refuse("yaml::empty", "the file is empty", Span::new(0, 0));
+            return Ok(None);
+        }
+        Ok(root)
+    }
+
+    fn next(&mut self) -> Result<(Event<'input>, Span), Stop> {
+        match self.parser.next_event() {
+            Some(Ok((event, span))) => {
+                let range = span.byte_range().unwrap_or_default();
+                Ok((event, Span::new(range.start, range.end)))
+            }
+            Some(Err(error)) => {
+                let offset = error
+                    .marker()
+                    .byte_offset()
+                    .unwrap_or_default()
+                    .min(self.file.text.len());
+                let end = self.end_of_character(offset);
+                self.findings.push(
+                    Finding::error("yaml::syntax", format!("invalid YAML: {}", error.info()))
+                        .at(Place::new(self.file, Span::new(offset, end))),
+                );
+                Err(Stop)
+            }
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    fn end_of_character(&self, offset: usize) -> usize {
+        let rest = self.file.text.get(offset..).unwrap_or_default();
+        offset + rest.chars().next().map_or(0, char::len_utf8)
+    }
+
+    fn refuse(&mut self, code: &'static str, message: impl Into<String>, span: Span) {
+        self.findings
+            .push(Finding::error(code, message).at(Place::new(self.file, span)));
+    }
+
+    fn node(&mut self, event: Event<'input>, span: Span, depth: usize) -> Result<Node, Stop> {
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            self.refuse(
+                "yaml::too-large",
+                format!("the file holds more than {MAX_VALUES} values"),
+                span,
+            );
+            return Err(Stop);
+        }
+        if depth > MAX_DEPTH {
+            self.refuse(
+                "yaml::too-deep",
+                format!("nested more than {MAX_DEPTH} levels deep"),
+                span,
+            );
+            return Err(Stop);
+        }
+        let (anchor, tagged) = match &event {
+            Event::Scalar(_, _, anchor, tag)
+            | Event::SequenceStart(_, anchor, tag)
+            | Event::MappingStart(_, anchor, tag) => (*anchor, tag.is_some()),
+            _ => (0, false),
+        };
+        if anchor != 0 {
+            self.refuse("yaml::anchor", "anchors (`&name`) are not supported", span);
+        }
+        if tagged {
+            self.guessed = true;
+            self.refuse("yaml::tag", "tags (`!name`) are not supported", span);
+        }
+        match event {
+            Event::Scalar(text, style, ..) => Ok(self.scalar(&text, style, span)),
+            Event::SequenceStart(..) => self.sequence(span, depth),
+            Event::MappingStart(..) => self.mapping(span, depth),
+            _ => {
+                self.guessed = true;
+                self.refuse(
+                    "yaml::alias",
+                    "aliases (`*name`) are not supported; write the value out",
+                    span,
+                );
+                Ok(Node {
+                    value: Value::Null,
+                    span,
+                })
+            }
+        }
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> Node {
+        let value = match style {
+            ScalarStyle::Plain => scalar::resolve(text),
+            _ => Value::String(text.to_owned()),
+        };
+        if let Value::Number(number) = &value
+            && scalar::number_as_json(number).is_none()
+        {
+            self.refuse(
+                "yaml::number",
+                format!("`{number}` is not a number JSON can express"),
+                span,
+            );
+        }
+        Node { value, span }
+    }
+
+    fn sequence(&mut self, mut span: Span, depth: usize) -> Result<Node, Stop> {
+        let mut items: Vec<Node> = Vec::new();
+        loop {
+            let (event, item_span) = self.next()?;
+            if matches!(event, Event::SequenceEnd) {
+                span.end = collection_end(span, items.last().map(|item| item.span), item_span);
+                return Ok(Node {
+                    value: Value::Sequence(items),
+                    span,
+                });
+            }
+            items.push(self.node(event, item_span, depth + 1)?);
+        }
+    }
+
+    fn mapping(&mut self, mut span: Span, depth: usize) -> Result<Node, Stop> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+        let mut last = None;
+        loop {
+            let (event, key_span) = self.next()?;
+            if matches!(event, Event::MappingEnd) {
+                span.end = collection_end(span, last, key_span);
+                return Ok(Node {
+                    value: Value::Mapping(entries),
+                    span,
+                });
+            }
+            let key = match &event {
+                Event::Scalar(text, style, ..) => {
+                    if *style == ScalarStyle::Plain && text.as_ref() == "<<" {
+                        self.guessed = true;
+                        self.refuse("yaml::merge-key", "merge keys (`<<`) are not supported", key_span);
+                    }
+                    Some(text.to_string())
+                }
+                _ => None,
+            };
+            // Also counts the key, and finds anchors and tags on it.
+            self.node(event, key_span, depth + 1)?;
+            let (event, value_span) = self.next()?;
+            let value = self.node(event, value_span, depth + 1)?;
+            last = Some(value.span);
+            let Some(key) = key else {
+                self.refuse("yaml::key", "a key must be text, not a list or mapping", key_span);
+                continue;
+            };
+            if let Some(first) = seen.get(&key) {
+                let (line, _) = Place::new(self.file, *first).line_column();
+                self.findings.push(
+                    Finding::error("yaml::duplicate-key", format!("the key `{key}` occurs twice"))
+                        .at(Place::new(self.file, key_span))
+                        .note(format!("it was first written on line {line}")),
+                );
+                continue;
+            }
+            seen.insert(key.clone(), key_span);
+            entries.push(Entry {
+                key,
+                key_span,
+                value,
+            });
+        }
+    }
+}
+
+/// A flow collection ends with its bracket; a block collection's end event lies at the next
+/// token, lines further down, so it ends with its last child.
+fn collection_end(start: Span, last_child: Option<Span>, end_event: Span) -> usize {
+    if end_event.end > end_event.start {
+        end_event.end
+    } else {
+        last_child.map_or(start.end, |span| span.end).max(start.end)
+    }
+}

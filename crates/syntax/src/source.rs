@@ -1,0 +1,146 @@
+//! Where something was written.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A text file as the user knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The path as it is shown to the user, relative where the user gave a relative one.
+    pub path: PathBuf,
+    /// The whole text.
+    pub text: String,
+}
+
+impl SourceFile {
+    /// A file from its path as shown and its text.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            text: text.into(),
+        }
+    }
+}
+
+/// A range of bytes in a [`SourceFile`]; `end` is exclusive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub start: usize,
+    /// Offset after the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The bytes from `start` up to, not including, `end`.
+    pub fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+}
+
+/// A span in a file: what a finding points at.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// The range in its text.
+    pub span: Span,
+}
+
+impl Place {
+    /// The given span of the given file.
+    pub fn new(file: &Arc<SourceFile>, span: Span) -> Self {
+        Self {
+            file: Arc::clone(file),
+            span,
+        }
+    }
+
+    /// Line and column of the first byte, both counted from 1, the column in characters.
+    ///
+    /// An offset outside the text, or inside a character, counts as the last position before it.
+    pub fn line_column(&self) -> (usize, usize) {
+        let text = self.file.text.as_str();
+        let mut offset = self.span.start.min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let before = text.get(..offset).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
+        (line, column)
+    }
+
+    /// The text at this place; empty if the span lies outside the file.
+    pub fn text(&self) -> &str {
+        self.file
+            .text
+            .get(self.span.start..self.span.end)
+            .unwrap_or_default()
+    }
+
+    /// The place of the first occurrence of `needle` inside this place, or this place itself.
+    ///
+    /// A block scalar is one value with one span; this finds the word that matters in it.
+    #[must_use]
+    pub fn narrowed_to(&self, needle: &str) -> Self {
+        match self.text().find(needle) {
+            Some(found) if !needle.is_empty() => {
+                let start = self.span.start + found;
+                Self::new(&self.file, Span::new(start, start + needle.len()))
+            }
+            _ => self.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    /// `path:line:column`, which terminals and editors turn into a link.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (line, column) = self.line_column();
+        write!(f, "{}:{line}:{column}", self.file.path.display())
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Place({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(text: &str, start: usize, end: usize) -> Place {
+        Place::new(&Arc::new(SourceFile::new("a.yaml", text)), Span::new(start, end))
+    }
+
+    #[test]
+    fn columns_count_characters_from_one() {
+        assert_eq!(place("ä: ö\nß: x", 3, 4).line_column(), (1, 3));
+        assert_eq!(place("ab\ncd", 3, 5).line_column(), (2, 1));
+        assert_eq!(place("ab\ncd", 4, 5).to_string(), "a.yaml:2:2");
+    }
+
+    #[test]
+    fn an_offset_outside_the_text_is_the_end() {
+        assert_eq!(place("ab", 99, 120).line_column(), (1, 3));
+        assert_eq!(place("", 0, 0).line_column(), (1, 1));
+        assert_eq!(place("ab", 99, 120).text(), "");
+    }
+
+    #[test]
+    fn narrowing_finds_the_word_inside() {
+        let whole = place("m: say {{ x }} now", 3, 18);
+        assert_eq!(whole.narrowed_to("{{ x }}").span, Span::new(7, 14));
+        assert_eq!(whole.narrowed_to("absent"), whole);
+    }
+}

@@ -1,0 +1,201 @@
+//! The YAML tree, every value with its span.
+
+use crate::scalar;
+use crate::source::Span;
+
+/// A value and where it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Its bytes in the file. A collection's span ends with its last child.
+    pub span: Span,
+}
+
+/// A YAML value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// `null`, `~` or nothing at all.
+    Null,
+    /// `true` or `false`; not `yes`, `no`, `on`, `off`, which are text.
+    Bool(bool),
+    /// A number in the spelling of the source.
+    Number(String),
+    /// Text, quoted or not.
+    String(String),
+    /// `[a, b]` or lines with `-`.
+    Sequence(Vec<Node>),
+    /// `key: value` pairs in the order written; no key occurs twice.
+    Mapping(Vec<Entry>),
+}
+
+/// One `key: value` pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key's text, whatever it looks like: `1` and `true` are keys `"1"` and `"true"`.
+    pub key: String,
+    /// Where the key was written.
+    pub key_span: Span,
+    /// The value.
+    pub value: Node,
+}
+
+impl Node {
+    /// The value under `key` of a mapping.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// The pair of `key` in a mapping.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.as_mapping()?.iter().find(|entry| entry.key == key)
+    }
+
+    /// The node a JSON pointer (RFC 6901) leads to; `""` is this node.
+    pub fn pointer(&self, pointer: &str) -> Option<&Node> {
+        if pointer.is_empty() {
+            return Some(self);
+        }
+        pointer
+            .strip_prefix('/')?
+            .split('/')
+            .try_fold(self, |node, step| {
+                let step = step.replace("~1", "/").replace("~0", "~");
+                match &node.value {
+                    Value::Sequence(items) => items.get(step.parse::<usize>().ok()?),
+                    Value::Mapping(_) => node.get(&step),
+                    _ => None,
+                }
+            })
+    }
+
+    /// The deepest node along a JSON pointer that exists; this node if none of its steps does.
+    pub fn nearest(&self, pointer: &str) -> &Node {
+        let mut best = self;
+        let mut end = 0;
+        for (offset, _) in pointer.char_indices().filter(|(_, c)| *c == '/').skip(1) {
+            end = offset;
+            match pointer.get(..end).and_then(|prefix| self.pointer(prefix)) {
+                Some(node) => best = node,
+                None => return best,
+            }
+        }
+        if end <= pointer.len()
+            && let Some(node) = self.pointer(pointer)
+        {
+            best = node;
+        }
+        best
+    }
+
+    /// The text, if this is text.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The boolean, if this is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.value {
+            Value::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The spelling of the number, if this is one.
+    pub fn as_number(&self) -> Option<&str> {
+        match &self.value {
+            Value::Number(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items, if this is a sequence.
+    pub fn as_sequence(&self) -> Option<&[Node]> {
+        match &self.value {
+            Value::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The pairs, if this is a mapping.
+    pub fn as_mapping(&self) -> Option<&[Entry]> {
+        match &self.value {
+            Value::Mapping(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// What this value is, in the words of an error message: `a list`, `text`, …
+    pub fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "text",
+            Value::Sequence(_) => "a list",
+            Value::Mapping(_) => "a mapping",
+        }
+    }
+
+    /// The same value as JSON. A number that JSON can't express becomes null.
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => serde_json::Value::Bool(*value),
+            Value::Number(text) => scalar::number_as_json(text)
+                .and_then(|json| serde_json::from_str(&json).ok())
+                .unwrap_or_default(),
+            Value::String(text) => serde_json::Value::String(text.clone()),
+            Value::Sequence(items) => items.iter().map(Node::to_json).collect(),
+            Value::Mapping(entries) => entries
+                .iter()
+                .map(|entry| (entry.key.clone(), entry.value.to_json()))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+        }
+    }
+
+    /// The same value as compact JSON text, numbers in the spelling of the source where JSON
+    /// allows it: `1.50` stays `1.50`.
+    pub fn to_json_text(&self) -> String {
+        let mut out = String::new();
+        self.write_json(&mut out);
+        out
+    }
+
+    fn write_json(&self, out: &mut String) {
+        match &self.value {
+            Value::Number(text) => {
+                out.push_str(&scalar::number_as_json(text).unwrap_or_else(|| "null".to_owned()));
+            }
+            Value::Sequence(items) => {
+                out.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    item.write_json(out);
+                }
+                out.push(']');
+            }
+            Value::Mapping(entries) => {
+                out.push('{');
+                for (index, entry) in entries.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    out.push_str(&serde_json::Value::from(entry.key.as_str()).to_string());
+                    out.push(':');
+                    entry.value.write_json(out);
+                }
+                out.push('}');
+            }
+            Value::Null | Value::Bool(_) | Value::String(_) => {
+                out.push_str(&self.to_json().to_string());
+            }
+        }
+    }
+}
