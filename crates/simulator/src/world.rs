@@ -63,13 +63,17 @@ impl World {
             ids: 0,
         };
         for account in world.organization.account_ids() {
-            crate::services::account_created(&mut world, &account);
+            crate::services::account_created(
+                &mut world,
+                &account,
+                crate::organizations::MANAGEMENT,
+            );
         }
         world
     }
 
-    /// Schedules a task of the data plane.
-    pub(crate) fn after(&mut self, seconds: i64, task: crate::services::Task) {
+    /// Has [`crate::services::due`] called with the task, `seconds` from now on the virtual clock.
+    pub(crate) fn schedule(&mut self, seconds: i64, task: crate::services::Task) {
         self.clock.after(seconds, Due::Services(task));
     }
 
