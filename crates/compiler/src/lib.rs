@@ -1,0 +1,24 @@
+//! Compiles rules and the organization file to a [`Bundle`]: every stack set's CloudFormation
+//! template with its parameters, tags and targets.
+//!
+//! The crate is pure. It reads the organization file and the template sources, and from then on
+//! the same input gives the same bytes: no clock, no environment, no network. Everything AWS would
+//! refuse later (quotas, sizes, references) is refused here, with the file and line of the rule or
+//! the organization's field that caused it.
+//!
+//! The steps, one module each:
+//!
+//! 1. [`organization`] reads `stacksets/organization.yaml`;
+//! 2. [`Templates`] reads `stacksets/*.template.json.j2`;
+//! 3. [`compile`] renders, checks and collects them as a [`Bundle`];
+//! 4. [`Bundle::write`] puts the bundle into a directory, with a manifest.
+
+mod bundle;
+mod compile;
+mod manifest;
+pub mod organization;
+mod templates;
+
+pub use bundle::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
+pub use compile::compile;
+pub use templates::Templates;
