@@ -1,1 +1,28 @@
-//! Placeholder while the crate is being written.
+//! One result, many renderings.
+//!
+//! Every command of Gizmos ends in a value: findings, a plan, a report of a deployment, of drift or
+//! of a verification. This crate turns such a value into text for a terminal, into Markdown for a
+//! pull request, or into JSON. It prints nothing and decides nothing.
+//!
+//! # Example
+//!
+//! ```
+//! use syntax::Finding;
+//!
+//! let findings = [Finding::error("rules::empty", "the folder `rules` holds no rule")
+//!     .help("add a rule file, see rules/README.md")];
+//! let text = report::findings::terminal(&findings, false);
+//! assert!(text.starts_with("error[rules::empty]: the folder `rules` holds no rule"));
+//! assert!(text.ends_with("1 error\n"));
+//! ```
+
+pub mod findings;
+
+/// "1 rule", "2 rules".
+pub fn plural(count: usize, noun: &str) -> String {
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
+}

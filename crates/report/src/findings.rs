@@ -1,0 +1,153 @@
+//! Findings as people read them: rustc's manner, with the excerpt.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use syntax::{Finding, Severity};
+
+/// Longest line of an excerpt that is shown; a rule file from a stranger may hold a megabyte in one.
+const LONGEST_LINE: usize = 1_000;
+
+/// Every finding with its excerpt, and a last line that counts them. Empty for no findings.
+///
+/// `color` adds ANSI colours; the text alone says everything too.
+pub fn terminal(findings: &[Finding], color: bool) -> String {
+    let renderer = if color {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let mut text = String::new();
+    for finding in findings {
+        text.push_str(&renderer.render(&[group(finding)]));
+        text.push_str("\n\n");
+    }
+    if !findings.is_empty() {
+        text.push_str(&count(findings));
+        text.push('\n');
+    }
+    text
+}
+
+/// "2 errors, 1 warning".
+pub fn count(findings: &[Finding]) -> String {
+    let errors = findings.iter().filter(|it| it.is_error()).count();
+    let warnings = findings.len() - errors;
+    let mut parts = Vec::new();
+    if errors > 0 || warnings == 0 {
+        parts.push(crate::plural(errors, "error"));
+    }
+    if warnings > 0 {
+        parts.push(crate::plural(warnings, "warning"));
+    }
+    parts.join(", ")
+}
+
+fn group(finding: &Finding) -> Group<'_> {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level
+        .primary_title(finding.message.as_str())
+        .id(finding.code);
+    let mut group = match &finding.place {
+        Some(place) if excerpt_is_readable(place) => {
+            let mut annotation = AnnotationKind::Primary.span(place.span.start..place.span.end);
+            if !finding.label.is_empty() {
+                annotation = annotation.label(finding.label.as_str());
+            }
+            title.element(
+                Snippet::source(place.file.text.as_str())
+                    .path(place.file.path.to_string_lossy())
+                    .annotation(annotation),
+            )
+        }
+        Some(place) => {
+            let (line, column) = place.line_column();
+            title.element(
+                annotate_snippets::Origin::path(place.file.path.to_string_lossy())
+                    .line(line)
+                    .char_column(column),
+            )
+        }
+        None => Group::with_title(title),
+    };
+    for note in &finding.notes {
+        group = group.element(Level::NOTE.message(note.as_str()));
+    }
+    if let Some(help) = &finding.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    group
+}
+
+/// Whether the lines of the span are short enough to show.
+fn excerpt_is_readable(place: &syntax::Place) -> bool {
+    let text = &place.file.text;
+    let (start, end) = (place.span.start, place.span.end);
+    if start > end || end > text.len() {
+        return false;
+    }
+    let line_start = text
+        .get(..start)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |at| at + 1);
+    let line_end = text
+        .get(end..)
+        .and_then(|after| after.find('\n'))
+        .map_or(text.len(), |at| end + at);
+    line_end.saturating_sub(line_start) <= LONGEST_LINE
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use syntax::{Place, SourceFile, Span};
+
+    use super::*;
+
+    fn finding() -> Finding {
+        let file = Arc::new(SourceFile::new(
+            "rules/example.yaml",
+            "id: example\nseverty: high\n",
+        ));
+        Finding::error("rule::unknown-field", "unknown field `severty`")
+            .at(Place::new(&file, Span::new(12, 19)))
+            .label("not a field of a rule")
+            .help("did you mean `severity`?")
+    }
+
+    #[test]
+    fn shows_place_excerpt_and_help() {
+        insta::assert_snapshot!(terminal(&[finding()], false), @"
+        error[rule::unknown-field]: unknown field `severty`
+         --> rules/example.yaml:2:1
+          |
+        2 | severty: high
+          | ^^^^^^^ not a field of a rule
+          |
+          = help: did you mean `severity`?
+
+        1 error
+        ");
+    }
+
+    #[test]
+    fn a_megabyte_in_one_line_is_not_shown() {
+        let file = Arc::new(SourceFile::new("rules/x.yaml", "a".repeat(1_000_000)));
+        let finding =
+            Finding::error("rule::size", "too long").at(Place::new(&file, Span::new(10, 12)));
+        let text = terminal(&[finding], false);
+        assert!(text.len() < 300, "{}", text.len());
+        assert!(text.contains("rules/x.yaml:1:11"), "{text}");
+    }
+
+    #[test]
+    fn counts_in_words() {
+        assert_eq!(
+            count(&[finding(), Finding::warning("a", "b")]),
+            "1 error, 1 warning"
+        );
+        assert_eq!(count(&[]), "0 errors");
+    }
+}

@@ -1,0 +1,146 @@
+//! `cargo xtask ci`: every check of the project, with its own set-up and a summary line per step.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{graph, product, shell, third_parties};
+
+type Step = (&'static str, fn() -> Result<()>);
+
+/// In this order: cheap checks first, and what later steps need before them.
+const STEPS: &[Step] = &[
+    ("format", format),
+    ("crate graph", graph::check),
+    ("third parties: set-up", third_parties::set_up),
+    ("dependency policy", dependency_policy),
+    ("clippy", clippy),
+    ("docs", docs),
+    ("tests and doctests", tests),
+    ("rules: check and tests", rules),
+    ("templates: cfn-lint", templates),
+    ("third parties: conformance", conformance),
+];
+
+/// Runs every step, even after a failed one, and prints a line for each at the end.
+pub(crate) fn run() -> ExitCode {
+    let mut results = Vec::new();
+    for (name, step) in STEPS {
+        println!("\n── {name}");
+        let start = Instant::now();
+        let result = step();
+        if let Err(error) = &result {
+            eprintln!("error: {name}: {error:#}");
+        }
+        results.push((*name, start.elapsed(), result));
+    }
+    println!("\n── summary");
+    let failed = results.iter().filter(|(_, _, it)| it.is_err()).count();
+    for (name, time, result) in &results {
+        let word = if result.is_ok() { "ok    " } else { "FAILED" };
+        println!("{word}  {name:<28} {:>7}", seconds(*time));
+    }
+    let total = results.iter().map(|(_, time, _)| *time).sum();
+    println!("        {:<28} {:>7}", "all steps", seconds(total));
+    println!("steps: {} passed, {failed} failed", results.len() - failed);
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+fn format() -> Result<()> {
+    shell::run(shell::cargo().args(["fmt", "--all", "--check"]))
+        .context("`cargo fmt --all` mends it; rustfmt missing? `rustup component add rustfmt`")
+}
+
+fn dependency_policy() -> Result<()> {
+    shell::run(
+        shell::program(third_parties::cargo_deny_program())
+            .args(["--locked", "check", "bans", "licenses", "sources"]),
+    )
+}
+
+fn clippy() -> Result<()> {
+    shell::run(
+        shell::cargo()
+            .args(["clippy", "--workspace", "--all-targets", "--locked"])
+            .args(["--", "-D", "warnings"]),
+    )
+    .context("clippy missing? `rustup component add clippy`")
+}
+
+fn docs() -> Result<()> {
+    shell::run(
+        shell::cargo()
+            .args(["doc", "--workspace", "--no-deps", "--locked"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )
+}
+
+fn tests() -> Result<()> {
+    // The conformance tests are ignored here: they need the Python environment and run as a step
+    // of their own.
+    shell::run(shell::cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]))
+}
+
+fn rules() -> Result<()> {
+    let gizmos = product::build()?;
+    shell::run(shell::program(gizmos).arg("check"))
+}
+
+/// Compiles both topologies and has cfn-lint read every template.
+fn templates() -> Result<()> {
+    let gizmos = product::build()?;
+    let mut templates = Vec::new();
+    for topology in ["hub", "local"] {
+        let folder = shell::target().join("ci").join("stacksets").join(topology);
+        shell::run(
+            shell::program(&gizmos)
+                .args(["compile", "--topology", topology, "--out"])
+                .arg(&folder),
+        )?;
+        templates.extend(compiled_templates(&folder)?);
+    }
+    if templates.is_empty() {
+        bail!("no template was compiled");
+    }
+    shell::run(
+        shell::program(third_parties::python_programs().join("cfn-lint"))
+            .args(["--non-zero-exit-code", "informational"])
+            .arg("--")
+            .args(&templates),
+    )?;
+    println!("cfn-lint: {} templates, 0 findings", templates.len());
+    Ok(())
+}
+
+fn compiled_templates(folder: &PathBuf) -> Result<Vec<PathBuf>> {
+    let mut templates = Vec::new();
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("could not read {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(".template.json") {
+            templates.push(path);
+        }
+    }
+    templates.sort();
+    Ok(templates)
+}
+
+fn conformance() -> Result<()> {
+    shell::run(
+        shell::cargo()
+            .args(["test", "--package", "tests", "--test", "conformance"])
+            .args(["--locked", "--", "--ignored"])
+            .env("GIZMOS_PYTHON", third_parties::python_programs()),
+    )
+}

@@ -1,0 +1,92 @@
+//! Dependencies between the crates point one way (ARCHITECTURE.md, "The crates").
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::shell;
+
+/// What each member may depend on, directly. A crate missing here may depend on none.
+///
+/// The simulator depends on `pattern` only: sharing code with the compiler or the deployer would
+/// make it share their mistakes, and it would confirm them.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("syntax", &[]),
+    ("pattern", &[]),
+    ("rules", &["pattern", "syntax"]),
+    ("compiler", &["pattern", "rules", "syntax"]),
+    ("deployer", &["compiler", "pattern", "rules"]),
+    ("aws", &["deployer"]),
+    ("backtest", &["pattern", "rules"]),
+    ("simulator", &["pattern"]),
+    (
+        "report",
+        &["backtest", "compiler", "deployer", "rules", "syntax"],
+    ),
+    (
+        "cli",
+        &[
+            "aws",
+            "backtest",
+            "compiler",
+            "deployer",
+            "pattern",
+            "report",
+            "rules",
+            "simulator",
+            "syntax",
+        ],
+    ),
+    ("xtask", &[]),
+];
+
+/// The package of the whole-system tests, which may use everything.
+const TESTS: &str = "tests";
+
+/// Reports every dependency between members that points the wrong way.
+pub(crate) fn check() -> Result<()> {
+    let metadata = shell::output(shell::cargo().args([
+        "metadata",
+        "--format-version=1",
+        "--no-deps",
+        "--locked",
+    ]))?;
+    let metadata: Value =
+        serde_json::from_str(&metadata).context("cargo metadata printed no JSON")?;
+    let packages = array(&metadata, "packages");
+    let members: Vec<&str> = packages.iter().filter_map(|it| text(it, "name")).collect();
+    let mut wrong = Vec::new();
+    for package in packages {
+        let Some(name) = text(package, "name").filter(|name| *name != TESTS) else {
+            continue;
+        };
+        let allowed = ALLOWED
+            .iter()
+            .find(|(member, _)| *member == name)
+            .map_or(&[][..], |(_, allowed)| *allowed);
+        for dependency in array(package, "dependencies") {
+            // Tests of a crate may use more: `aws` is tested against the simulator.
+            let development = text(dependency, "kind") == Some("dev");
+            let Some(other) = text(dependency, "name").filter(|it| members.contains(it)) else {
+                continue;
+            };
+            if !development && !allowed.contains(&other) {
+                wrong.push(format!("`{name}` must not depend on `{other}`"));
+            }
+        }
+    }
+    if !wrong.is_empty() {
+        bail!("{}; see ARCHITECTURE.md", wrong.join("; "));
+    }
+    Ok(())
+}
+
+fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key).and_then(Value::as_str)
+}
