@@ -1,0 +1,28 @@
+//! Makes the fleet equal the bundle, and says where it doesn't.
+//!
+//! The crate knows no SDK: it talks to the traits in [`ports`]. What is deployed is read back from
+//! CloudFormation each time; there is no state file.
+//!
+//! - [`observe()`] reads the fleet;
+//! - [`plan()`] is a pure function from bundle and observed fleet to a [`Plan`];
+//! - [`apply()`] carries a plan out, in dependency order and in waves;
+//! - [`drift()`] is the same plan, read-only, plus CloudFormation's drift detection and the
+//!   [`health()`] of the alert chain;
+//! - [`verify`] sends the rules' test events through the deployed chain;
+//! - [`destroy()`] takes away what is ours.
+
+pub mod apply;
+pub mod drift;
+mod error;
+mod observe;
+pub mod plan;
+pub mod ports;
+mod progress;
+pub mod verify;
+
+pub use apply::{ApplyOutcome, ApplyReport, apply, destroy};
+pub use drift::{DriftOutcome, DriftReport, HealthFinding, drift, health};
+pub use error::DeployError;
+pub use observe::{Observed, ObservedStack, ObservedStackSet, observe};
+pub use plan::{Plan, plan};
+pub use progress::{Progress, ProgressEvent, Silent};

@@ -1,0 +1,237 @@
+//! Reading the fleet. Nothing here changes anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compiler::Bundle;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+
+use crate::error::{DeployError, Doing};
+use crate::ports::{
+    Account, Cloud, CloudError, Identity, Instance, OperationSummary, OrganizationDetails, Place,
+    Stack, StackSetDetails, TrustedAccess,
+};
+
+/// Names of ours start like this. Only these are looked at closer: describing every stack set of
+/// an administrator account would take minutes at two calls a second.
+pub(crate) const NAME_PREFIX: &str = "gizmos-";
+
+/// How many places are read at once.
+const AT_ONCE: usize = 4;
+
+/// The fleet as it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Observed {
+    /// Whose credentials are in use.
+    pub caller: Identity,
+    /// The organization they belong to.
+    pub organization: OrganizationDetails,
+    /// Whether StackSets may act in the accounts.
+    pub trusted_access: TrustedAccess,
+    /// All accounts, sorted by id.
+    pub accounts: Vec<Account>,
+    /// Stack sets with a name of ours, by name.
+    pub stack_sets: BTreeMap<String, ObservedStackSet>,
+    /// Stacks with a name of ours in the management account.
+    pub stacks: Vec<ObservedStack>,
+}
+
+/// A stack set as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObservedStackSet {
+    /// What CloudFormation says about it.
+    pub details: StackSetDetails,
+    /// All its instances.
+    pub instances: Vec<Instance>,
+    /// Operations that can still change something.
+    pub pending: Vec<OperationSummary>,
+}
+
+/// A stack as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObservedStack {
+    /// Where it is.
+    pub place: Place,
+    /// What CloudFormation says about it.
+    pub stack: Stack,
+    /// Its template; `None` while it has none.
+    pub template: Option<String>,
+}
+
+/// Reads everything a plan is made from.
+pub async fn observe(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, DeployError> {
+    let caller = cloud
+        .caller_identity()
+        .await
+        .doing(|| "cannot tell whose credentials these are".to_owned())?;
+    let organization = cloud
+        .describe_organization()
+        .await
+        .doing(|| "cannot describe the organization".to_owned())?;
+    let trusted_access = match cloud.trusted_access().await {
+        Ok(access) => access,
+        // Only a hint for the preflight: without the permission to ask, deploying may still work.
+        Err(CloudError::AccessDenied { .. } | CloudError::Unsupported { .. }) => {
+            TrustedAccess::Unknown
+        }
+        Err(error) => {
+            return Err(error).doing(|| "cannot read StackSets' trusted access".to_owned());
+        }
+    };
+    let mut accounts = cloud
+        .list_accounts()
+        .await
+        .doing(|| "cannot list the accounts".to_owned())?;
+    accounts.sort_by(|a, b| a.id.cmp(&b.id));
+    if organization.id != bundle.organization.id {
+        // The plan refuses this; what another organization deployed is none of our business.
+        return Ok(Observed {
+            caller,
+            organization,
+            trusted_access,
+            accounts,
+            stack_sets: BTreeMap::new(),
+            stacks: Vec::new(),
+        });
+    }
+
+    let names: Vec<String> = cloud
+        .list_stack_sets()
+        .await
+        .doing(|| "cannot list the stack sets".to_owned())?
+        .into_iter()
+        .map(|set| set.name)
+        .filter(|name| is_ours_by_name(name, bundle))
+        .collect();
+    let stack_sets = stream::iter(names)
+        .map(|name| async move {
+            let set = observe_stack_set(cloud, &name).await?;
+            Ok::<_, DeployError>(set.map(|set| (name, set)))
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_filter_map(|found| async move { Ok(found) })
+        .try_collect()
+        .await?;
+
+    let regions: BTreeSet<&String> = bundle
+        .stack_sets
+        .iter()
+        .flat_map(|set| &set.targets.management_regions)
+        .chain(&bundle.organization.regions)
+        .chain([&bundle.organization.home_region])
+        .collect();
+    let management = &bundle.organization.accounts.management;
+    let mut stacks: Vec<ObservedStack> = stream::iter(regions)
+        .map(|region| observe_stacks(cloud, bundle, Place::new(management, region)))
+        .buffer_unordered(AT_ONCE)
+        .try_concat()
+        .await?;
+    stacks.sort_by(|a, b| (&a.place, &a.stack.name).cmp(&(&b.place, &b.stack.name)));
+
+    Ok(Observed {
+        caller,
+        organization,
+        trusted_access,
+        accounts,
+        stack_sets,
+        stacks,
+    })
+}
+
+fn is_ours_by_name(name: &str, bundle: &Bundle) -> bool {
+    name.starts_with(NAME_PREFIX) || bundle.stack_sets.iter().any(|set| set.name == name)
+}
+
+/// Reads one stack set; `None` if it doesn't exist.
+pub(crate) async fn observe_stack_set(
+    cloud: &impl Cloud,
+    name: &str,
+) -> Result<Option<ObservedStackSet>, DeployError> {
+    let Some(details) = cloud
+        .describe_stack_set(name)
+        .await
+        .doing(|| format!("cannot describe stack set {name}"))?
+    else {
+        return Ok(None);
+    };
+    let mut instances = cloud
+        .list_instances(name)
+        .await
+        .doing(|| format!("cannot list the instances of stack set {name}"))?;
+    instances.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
+    let pending = cloud
+        .list_operations(name)
+        .await
+        .doing(|| format!("cannot list the operations of stack set {name}"))?
+        .into_iter()
+        .filter(|operation| operation.status.is_pending())
+        .collect();
+    Ok(Some(ObservedStackSet {
+        details,
+        instances,
+        pending,
+    }))
+}
+
+async fn observe_stacks(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    place: Place,
+) -> Result<Vec<ObservedStack>, DeployError> {
+    let stacks = cloud
+        .list_stacks(&place)
+        .await
+        .doing(|| format!("cannot list the stacks in {place}"))?;
+    let mut observed = Vec::new();
+    for stack in stacks {
+        if is_ours_by_name(&stack.name, bundle) {
+            observed.push(with_template(cloud, &place, stack).await?);
+        }
+    }
+    Ok(observed)
+}
+
+/// Reads one stack; `None` if it doesn't exist.
+pub(crate) async fn observe_stack(
+    cloud: &impl Cloud,
+    place: &Place,
+    name: &str,
+) -> Result<Option<ObservedStack>, DeployError> {
+    let stack = cloud
+        .describe_stack(place, name)
+        .await
+        .doing(|| format!("cannot describe stack {name} in {place}"))?;
+    match stack {
+        Some(stack) => with_template(cloud, place, stack).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn with_template(
+    cloud: &impl Cloud,
+    place: &Place,
+    stack: Stack,
+) -> Result<ObservedStack, DeployError> {
+    let template = match cloud.stack_template(place, &stack.name).await {
+        Ok(template) => Some(template),
+        // A stack that waits for its first change set has none.
+        Err(CloudError::NotFound { .. } | CloudError::Invalid { .. })
+            if stack.status == "REVIEW_IN_PROGRESS" =>
+        {
+            None
+        }
+        Err(error) => {
+            return Err(error).doing(|| {
+                format!(
+                    "cannot read the template of stack {} in {place}",
+                    stack.name
+                )
+            });
+        }
+    };
+    Ok(ObservedStack {
+        place: place.clone(),
+        stack,
+        template,
+    })
+}

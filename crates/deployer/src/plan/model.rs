@@ -1,0 +1,297 @@
+//! What a plan says.
+
+use compiler::Part;
+use serde::Serialize;
+
+use crate::ports::Place;
+
+/// All that must change for the fleet to equal the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// Id of the organization, `o-…`.
+    pub organization: String,
+    /// What makes any deployment impossible or unsafe. While there are any, nothing is touched.
+    pub problems: Vec<Problem>,
+    /// Stack sets in the order of deployment, those to be deleted last.
+    pub stack_sets: Vec<StackSetPlan>,
+    /// The management account's stacks in the order of deployment, those to be deleted last.
+    pub stacks: Vec<StackPlan>,
+    /// Accounts that the bundle is meant for and that are in use, the management account included.
+    pub accounts: usize,
+    /// Watched Regions.
+    pub regions: usize,
+}
+
+/// A reason not to begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// What kind of reason.
+    pub kind: ProblemKind,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+/// Kinds of reasons not to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemKind {
+    /// The credentials belong to another organization than the bundle.
+    WrongOrganization,
+    /// The organization file names another management account than the organization has.
+    WrongManagementAccount,
+    /// StackSets has no trusted access to the organization.
+    TrustedAccessOff,
+    /// An account that plays a part is missing or not active.
+    AccountMissing,
+    /// A target organizational unit holds no account.
+    EmptyTarget,
+}
+
+/// What happens to a stack set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StackSetPlan {
+    /// Its name.
+    pub name: String,
+    /// Its part of the chain; `None` if it is no longer in the bundle and untagged.
+    pub part: Option<Part>,
+    /// What happens to the stack set itself.
+    pub change: Change,
+    /// Instances to be created, sorted.
+    pub add: Vec<Place>,
+    /// Instances to be updated, sorted.
+    pub update: Vec<Place>,
+    /// Instances to be removed, sorted.
+    pub remove: Vec<Place>,
+    /// Instances that are as they should be.
+    pub unchanged: usize,
+    /// Places that can't be brought into line now.
+    pub blocked: Vec<BlockedPlace>,
+    /// The change in terms of rules.
+    pub rules: Vec<RuleChange>,
+    /// Operations that run right now.
+    pub in_progress: Vec<String>,
+}
+
+impl StackSetPlan {
+    /// Whether there is anything to do.
+    pub fn is_unchanged(&self) -> bool {
+        self.change == Change::Unchanged
+            && self.add.is_empty()
+            && self.update.is_empty()
+            && self.remove.is_empty()
+    }
+}
+
+/// What happens to a stack in the management account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StackPlan {
+    /// Its name.
+    pub name: String,
+    /// The management account and a Region.
+    pub place: Place,
+    /// What happens to it.
+    pub change: Change,
+    /// The change in terms of rules.
+    pub rules: Vec<RuleChange>,
+}
+
+/// What happens to a stack set or stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "change")]
+pub enum Change {
+    /// It is made.
+    Create,
+    /// It exists and becomes different.
+    Update {
+        /// In which respects.
+        reasons: Vec<Reason>,
+    },
+    /// Its first creation failed; what is left of it is deleted, then it is made.
+    Replace {
+        /// Its present status, such as `ROLLBACK_COMPLETE`.
+        status: String,
+    },
+    /// It goes.
+    Delete,
+    /// It stays.
+    Unchanged,
+    /// It would have to change but must not be touched.
+    Blocked {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Change {
+    /// One word for people.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Change::Create => "create",
+            Change::Update { .. } => "update",
+            Change::Replace { .. } => "replace",
+            Change::Delete => "delete",
+            Change::Unchanged => "unchanged",
+            Change::Blocked { .. } => "blocked",
+        }
+    }
+}
+
+/// A respect in which a stack set or stack differs from the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "reason", content = "names")]
+pub enum Reason {
+    /// The template says something else.
+    Template,
+    /// These parameters have other values.
+    Parameters(Vec<String>),
+    /// These tags have other values.
+    Tags(Vec<String>),
+    /// The description.
+    Description,
+    /// Automatic deployment is to be switched.
+    AutoDeployment,
+}
+
+impl Reason {
+    /// In words: `template`, `parameters HubBusArn`.
+    pub fn describe(&self) -> String {
+        match self {
+            Reason::Template => "template".to_owned(),
+            Reason::Parameters(names) => format!("parameters {}", names.join(", ")),
+            Reason::Tags(names) => format!("tags {}", names.join(", ")),
+            Reason::Description => "description".to_owned(),
+            Reason::AutoDeployment => "auto-deployment".to_owned(),
+        }
+    }
+}
+
+/// An account and Region that can't be brought into line now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BlockedPlace {
+    /// Where.
+    pub place: Place,
+    /// The account's name, if known.
+    pub account_name: Option<String>,
+    /// Why, such as `the account is suspended`.
+    pub reason: String,
+}
+
+/// What happens to a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleChangeKind {
+    /// It is new.
+    Added,
+    /// It becomes different.
+    Changed,
+    /// It goes.
+    Removed,
+}
+
+impl RuleChangeKind {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            RuleChangeKind::Added => "added",
+            RuleChangeKind::Changed => "changed",
+            RuleChangeKind::Removed => "removed",
+        }
+    }
+}
+
+/// A rule that is added, changed or removed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct RuleChange {
+    /// The rule's id.
+    pub rule: String,
+    /// What happens to it.
+    pub change: RuleChangeKind,
+}
+
+/// A plan in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PlanSummary {
+    /// Stack sets and stacks to be created or replaced.
+    pub create: usize,
+    /// Stack sets and stacks to be updated.
+    pub update: usize,
+    /// Stack sets and stacks to be deleted.
+    pub delete: usize,
+    /// Stack sets and stacks without a change of their own.
+    pub unchanged: usize,
+    /// Stack sets and stacks that must not be touched.
+    pub blocked: usize,
+    /// Stack instances to be created.
+    pub instances_add: usize,
+    /// Stack instances to be updated.
+    pub instances_update: usize,
+    /// Stack instances to be removed.
+    pub instances_remove: usize,
+    /// Stack instances as they should be.
+    pub instances_unchanged: usize,
+    /// Stack instances that can't be brought into line now.
+    pub instances_blocked: usize,
+}
+
+impl Plan {
+    /// Whether the fleet equals the bundle already, as far as it can be changed at all.
+    pub fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+            && self.stack_sets.iter().all(StackSetPlan::is_unchanged)
+            && self.stacks.iter().all(|s| s.change == Change::Unchanged)
+    }
+
+    /// The plan in numbers.
+    pub fn summary(&self) -> PlanSummary {
+        let mut sum = PlanSummary::default();
+        let changes = self
+            .stack_sets
+            .iter()
+            .map(|s| &s.change)
+            .chain(self.stacks.iter().map(|s| &s.change));
+        for change in changes {
+            match change {
+                Change::Create | Change::Replace { .. } => sum.create += 1,
+                Change::Update { .. } => sum.update += 1,
+                Change::Delete => sum.delete += 1,
+                Change::Unchanged => sum.unchanged += 1,
+                Change::Blocked { .. } => sum.blocked += 1,
+            }
+        }
+        for set in &self.stack_sets {
+            sum.instances_add += set.add.len();
+            sum.instances_update += set.update.len();
+            sum.instances_remove += set.remove.len();
+            sum.instances_unchanged += set.unchanged;
+            sum.instances_blocked += set.blocked.len();
+        }
+        sum
+    }
+
+    /// Every rule that is added, changed or removed anywhere, each once, sorted by id.
+    pub fn rules(&self) -> Vec<RuleChange> {
+        let all = self
+            .stack_sets
+            .iter()
+            .flat_map(|s| &s.rules)
+            .chain(self.stacks.iter().flat_map(|s| &s.rules));
+        let mut merged = std::collections::BTreeMap::new();
+        for change in all {
+            merged
+                .entry(change.rule.clone())
+                // Added here and removed there is a move: for people the rule has changed.
+                .and_modify(|kind| {
+                    if *kind != change.change {
+                        *kind = RuleChangeKind::Changed;
+                    }
+                })
+                .or_insert(change.change);
+        }
+        merged
+            .into_iter()
+            .map(|(rule, change)| RuleChange { rule, change })
+            .collect()
+    }
+}

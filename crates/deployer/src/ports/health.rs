@@ -1,0 +1,71 @@
+//! Whether the links of the alert chain work.
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{CloudError, Place};
+
+/// A subscription of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Subscription {
+    /// `email`, `https`, `sqs`, …
+    pub protocol: String,
+    /// Address, URL or ARN.
+    pub endpoint: String,
+    /// Whether messages are delivered to it.
+    pub confirmed: bool,
+}
+
+/// What CloudTrail tells about a trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TrailStatus {
+    /// Whether it records at all.
+    pub logging: bool,
+    /// Whether it records every Region.
+    pub multi_region: bool,
+    /// Whether it records every account of the organization.
+    pub organization: bool,
+    /// Whether tampering with log files can be proven.
+    pub log_file_validation: bool,
+    /// What went wrong at the latest delivery to the bucket, if anything.
+    pub delivery_error: Option<String>,
+}
+
+/// Reading the state of topics, trails, queues and buses.
+///
+/// AWS: [SNS](https://docs.aws.amazon.com/sns/latest/api/welcome.html),
+/// [CloudTrail](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/Welcome.html),
+/// [SQS](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html),
+/// [EventBridge](https://docs.aws.amazon.com/eventbridge/latest/APIReference/Welcome.html)
+pub trait Health {
+    /// Every subscription of a topic; `None` if there is no such topic.
+    fn subscriptions(
+        &self,
+        place: &Place,
+        topic: &str,
+    ) -> impl Future<Output = Result<Option<Vec<Subscription>>, CloudError>> + Send;
+
+    /// A trail by name; `None` if there is none.
+    fn trail_status(
+        &self,
+        place: &Place,
+        trail: &str,
+    ) -> impl Future<Output = Result<Option<TrailStatus>, CloudError>> + Send;
+
+    /// How many messages a queue holds, by its name; `None` if there is no such queue.
+    fn queue_depth(
+        &self,
+        place: &Place,
+        queue: &str,
+    ) -> impl Future<Output = Result<Option<u64>, CloudError>> + Send;
+
+    /// The resource policy of an event bus; `None` if there is no such bus, `Null` if it has no
+    /// policy.
+    fn bus_policy(
+        &self,
+        place: &Place,
+        bus: &str,
+    ) -> impl Future<Output = Result<Option<Value>, CloudError>> + Send;
+}

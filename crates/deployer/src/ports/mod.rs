@@ -1,0 +1,37 @@
+//! What the deployer needs from a cloud, as traits with plain data in and out.
+//!
+//! The adapters live elsewhere: the `aws` crate implements [`Cloud`] with the AWS SDK; tests
+//! implement it in memory. Every method is one call of the cloud's API or one paginated list;
+//! nothing here decides anything.
+
+mod error;
+mod health;
+mod organizations;
+mod pause;
+mod stack_sets;
+mod stacks;
+
+pub use error::CloudError;
+pub use health::{Health, Subscription, TrailStatus};
+pub use organizations::{
+    Account, AccountState, Identity, OrganizationDetails, Organizations, TrustedAccess,
+};
+pub use pause::Pause;
+pub use stack_sets::{
+    AccountSelection, Action, AutoDeployment, ConcurrencyMode, DeploymentTargets, DriftCounts,
+    Instance, InstanceRequest, InstanceStatus, NewStackSet, Operation, OperationResult,
+    OperationStatus, OperationSummary, Preferences, PropertyDifference, RegionConcurrency,
+    ResourceDrift, ResourceDriftStatus, ResultStatus, StackSetDetails, StackSetSummary,
+    StackSetUpdate, StackSets, Tolerance,
+};
+pub use stacks::{
+    ChangeSet, ChangeSetKind, ChangeSetRequest, ChangeSetStatus, DriftDetection, FailureEvent,
+    Place, Stack, Stacks,
+};
+
+/// Everything the deployer needs from a cloud.
+///
+/// Implemented for every type that has all the ports.
+pub trait Cloud: Organizations + StackSets + Stacks + Health + Pause + Sync {}
+
+impl<T: Organizations + StackSets + Stacks + Health + Pause + Sync> Cloud for T {}

@@ -1,0 +1,108 @@
+//! The organization: who we are, which accounts there are.
+//!
+//! AWS: <https://docs.aws.amazon.com/organizations/latest/APIReference/Welcome.html>
+
+use std::future::Future;
+
+use serde::Serialize;
+
+use super::CloudError;
+
+/// Whose credentials are in use, as `sts:GetCallerIdentity` tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// Twelve digits.
+    pub account: String,
+    /// ARN of the user or the assumed role.
+    pub arn: String,
+}
+
+/// The organization that the caller's account belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OrganizationDetails {
+    /// `o-…`
+    pub id: String,
+    /// The management account's twelve digits.
+    pub management_account: String,
+}
+
+/// State of an account, as `Account.State` tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    /// Created, not usable yet.
+    PendingActivation,
+    /// In use.
+    Active,
+    /// Suspended by AWS.
+    Suspended,
+    /// Being closed.
+    PendingClosure,
+    /// Closed.
+    Closed,
+    /// A state this version doesn't know, verbatim.
+    Other(String),
+}
+
+impl AccountState {
+    /// The state in words that finish the sentence "the account is …".
+    pub fn describe(&self) -> String {
+        match self {
+            AccountState::PendingActivation => "not activated yet".to_owned(),
+            AccountState::Active => "active".to_owned(),
+            AccountState::Suspended => "suspended".to_owned(),
+            AccountState::PendingClosure => "being closed".to_owned(),
+            AccountState::Closed => "closed".to_owned(),
+            AccountState::Other(state) => format!("in the unknown state {state}"),
+        }
+    }
+}
+
+/// An account of the organization.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// Twelve digits, leading zeros kept.
+    pub id: String,
+    /// Its friendly name.
+    pub name: String,
+    /// Its state.
+    pub state: AccountState,
+    /// From the root down: `["r-exmp", "ou-exmp-production"]`. Without the account itself.
+    pub path: Vec<String>,
+}
+
+impl Account {
+    /// Whether the account sits somewhere below `unit`, a root or organizational unit.
+    pub fn is_under(&self, unit: &str) -> bool {
+        self.path.iter().any(|step| step == unit)
+    }
+}
+
+/// Whether StackSets may act in the organization's accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrustedAccess {
+    /// It may.
+    Enabled,
+    /// It must be activated first.
+    Disabled,
+    /// The endpoint doesn't say.
+    Unknown,
+}
+
+/// Reading the organization.
+pub trait Organizations {
+    /// Whose credentials are in use.
+    fn caller_identity(&self) -> impl Future<Output = Result<Identity, CloudError>> + Send;
+
+    /// The organization the caller is in.
+    fn describe_organization(
+        &self,
+    ) -> impl Future<Output = Result<OrganizationDetails, CloudError>> + Send;
+
+    /// Every account with its state and place, the management account included.
+    fn list_accounts(&self) -> impl Future<Output = Result<Vec<Account>, CloudError>> + Send;
+
+    /// Whether trusted access is on for StackSets.
+    fn trusted_access(&self) -> impl Future<Output = Result<TrustedAccess, CloudError>> + Send;
+}

@@ -1,0 +1,247 @@
+//! Ordinary CloudFormation stacks, in any account of the organization.
+//!
+//! AWS: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Stack.html>
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use serde::Serialize;
+
+use super::{CloudError, ResourceDrift};
+
+/// An account and a Region.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Place {
+    /// Twelve digits.
+    pub account: String,
+    /// Such as `eu-central-1`.
+    pub region: String,
+}
+
+impl Place {
+    /// That Region of that account.
+    pub fn new(account: impl Into<String>, region: impl Into<String>) -> Place {
+        Place {
+            account: account.into(),
+            region: region.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.account, self.region)
+    }
+}
+
+/// A stack as CloudFormation describes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stack {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub id: String,
+    /// `CREATE_COMPLETE`, `UPDATE_IN_PROGRESS`, …
+    pub status: String,
+    /// Why, if it says so.
+    pub reason: Option<String>,
+    /// Free text.
+    pub description: String,
+    /// Parameter values by name.
+    pub parameters: BTreeMap<String, String>,
+    /// Tags by key.
+    pub tags: BTreeMap<String, String>,
+    /// `CAPABILITY_IAM` and the like.
+    pub capabilities: Vec<String>,
+}
+
+impl Stack {
+    /// Whether CloudFormation is working on it right now.
+    pub fn is_in_progress(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
+    }
+
+    /// Whether it was never created successfully and can only be deleted.
+    pub fn must_be_replaced(&self) -> bool {
+        matches!(
+            self.status.as_str(),
+            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED"
+        )
+    }
+}
+
+/// Whether a change set makes a stack or changes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeSetKind {
+    /// The stack is new (or waits for its first change set).
+    Create,
+    /// The stack exists.
+    Update,
+}
+
+/// What `CreateChangeSet` needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangeSetRequest {
+    /// The stack's name.
+    pub stack: String,
+    /// The change set's name.
+    pub name: String,
+    /// New stack or change.
+    pub kind: ChangeSetKind,
+    /// At most 51,200 bytes.
+    pub template: String,
+    /// Parameter values by name.
+    pub parameters: BTreeMap<String, String>,
+    /// Tags by key.
+    pub tags: BTreeMap<String, String>,
+    /// `CAPABILITY_IAM` and the like.
+    pub capabilities: Vec<String>,
+    /// Free text.
+    pub description: String,
+}
+
+/// Where a change set stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeSetStatus {
+    /// Being computed.
+    Pending,
+    /// Can be executed.
+    Ready,
+    /// There is nothing to change.
+    Empty,
+    /// Could not be computed.
+    Failed,
+}
+
+/// A change set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangeSet {
+    /// Where it stands.
+    pub status: ChangeSetStatus,
+    /// Why, if it says so.
+    pub reason: Option<String>,
+}
+
+/// A stack event that tells of a failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailureEvent {
+    /// The resource's name in the template, or the stack's name.
+    pub logical_id: String,
+    /// Such as `AWS::Events::Rule`.
+    pub resource_type: String,
+    /// `CREATE_FAILED`, …
+    pub status: String,
+    /// What CloudFormation said.
+    pub reason: String,
+}
+
+/// Where a stack's drift detection stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+pub enum DriftDetection {
+    /// Not finished.
+    InProgress,
+    /// Finished.
+    Complete {
+        /// Whether any resource has drifted.
+        drifted: bool,
+    },
+    /// Could not be done.
+    Failed {
+        /// What CloudFormation said.
+        reason: String,
+    },
+}
+
+/// Ordinary stacks. The place says in which account and Region; in accounts other than the
+/// caller's the adapter goes through the access role.
+pub trait Stacks {
+    /// Every stack of the place that is not deleted.
+    fn list_stacks(
+        &self,
+        place: &Place,
+    ) -> impl Future<Output = Result<Vec<Stack>, CloudError>> + Send;
+
+    /// One stack by name or id; `None` if there is none.
+    fn describe_stack(
+        &self,
+        place: &Place,
+        stack: &str,
+    ) -> impl Future<Output = Result<Option<Stack>, CloudError>> + Send;
+
+    /// The template's text as it was given.
+    fn stack_template(
+        &self,
+        place: &Place,
+        stack: &str,
+    ) -> impl Future<Output = Result<String, CloudError>> + Send;
+
+    /// Has CloudFormation compute what a new template would change.
+    fn create_change_set(
+        &self,
+        place: &Place,
+        request: &ChangeSetRequest,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// A change set; `None` if there is none.
+    fn describe_change_set(
+        &self,
+        place: &Place,
+        stack: &str,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<ChangeSet>, CloudError>> + Send;
+
+    /// Starts what a change set says.
+    fn execute_change_set(
+        &self,
+        place: &Place,
+        stack: &str,
+        name: &str,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// Forgets a change set.
+    fn delete_change_set(
+        &self,
+        place: &Place,
+        stack: &str,
+        name: &str,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// Starts the deletion of a stack.
+    fn delete_stack(
+        &self,
+        place: &Place,
+        stack: &str,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// The failures among the events since the stack's latest operation began, first failure
+    /// first.
+    fn failure_events(
+        &self,
+        place: &Place,
+        stack: &str,
+    ) -> impl Future<Output = Result<Vec<FailureEvent>, CloudError>> + Send;
+
+    /// Starts drift detection; returns its id.
+    fn detect_stack_drift(
+        &self,
+        place: &Place,
+        stack: &str,
+    ) -> impl Future<Output = Result<String, CloudError>> + Send;
+
+    /// Where a drift detection stands.
+    fn describe_drift_detection(
+        &self,
+        place: &Place,
+        detection: &str,
+    ) -> impl Future<Output = Result<DriftDetection, CloudError>> + Send;
+
+    /// Every resource that the latest drift detection found modified or deleted.
+    fn list_resource_drifts(
+        &self,
+        place: &Place,
+        stack: &str,
+    ) -> impl Future<Output = Result<Vec<ResourceDrift>, CloudError>> + Send;
+}
