@@ -1,1 +1,169 @@
 //! The `/_simulator/` API: what a test needs and no AWS API offers.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::api::ApiError;
+use crate::world::World;
+
+/// The furthest one call may move the clock: ten years.
+const LONGEST_STEP: f64 = 10.0 * 365.0 * 86_400.0;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    seconds: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Emit {
+    account: String,
+    region: String,
+    event: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewAccount {
+    name: String,
+    organizational_unit: String,
+    id: Option<String>,
+}
+
+/// Answers a request: HTTP status and JSON body. Errors are `{"error": …}`.
+pub(crate) fn serve(
+    world: &mut World,
+    method: &str,
+    path: &str,
+    query: &[(String, String)],
+    body: &[u8],
+) -> (u16, Value) {
+    match route(world, method, path, query, body) {
+        Ok(answer) => (200, answer),
+        Err(error) => (
+            error.status,
+            json!({"error": error.message, "code": error.code}),
+        ),
+    }
+}
+
+fn route(
+    world: &mut World,
+    method: &str,
+    path: &str,
+    query: &[(String, String)],
+    body: &[u8],
+) -> Result<Value, ApiError> {
+    match (method, path) {
+        ("GET", "state") => Ok(state(world)),
+        ("GET", "calls") => Ok(json!({
+            "mutating": world.calls.mutating,
+            "reading": world.calls.reading,
+            "by_action": world.calls.by_action,
+        })),
+        ("POST", "calls/reset") => {
+            world.calls = crate::world::Calls::default();
+            Ok(json!({}))
+        }
+        ("POST", "clock/advance") => {
+            let Advance { seconds } = read(body)?;
+            if !(0.0..=LONGEST_STEP).contains(&seconds) {
+                return Err(ApiError::validation(
+                    "seconds must be between 0 and ten years",
+                ));
+            }
+            world.advance(seconds);
+            Ok(json!({"now": world.clock.now().to_string()}))
+        }
+        ("POST", "events") => {
+            let Emit {
+                account,
+                region,
+                event,
+            } = read(body)?;
+            if world.organization.account(&account).is_none() {
+                return Err(ApiError::validation(format!(
+                    "there is no account {account}"
+                )));
+            }
+            if !world.config.regions.contains(&region) {
+                return Err(ApiError::validation(format!("there is no Region {region}")));
+            }
+            if !event.is_object() {
+                return Err(ApiError::validation("event must be a whole event envelope"));
+            }
+            let trace = crate::services::emit(world, &account, &region, event);
+            Ok(json!(trace))
+        }
+        ("GET", "inbox") => Ok(json!(crate::services::inbox(world))),
+        ("POST", "inbox/clear") => {
+            crate::services::clear_inbox(world);
+            Ok(json!({}))
+        }
+        ("POST", "accounts") => {
+            let NewAccount {
+                name,
+                organizational_unit,
+                id,
+            } = read(body)?;
+            let id = crate::organizations::create_account(world, &name, &organizational_unit, id)?;
+            Ok(world.organization.account(&id).map_or(Value::Null, account))
+        }
+        ("POST", "instances") => {
+            let instance: Value = read(body)?;
+            crate::services::put_instance(world, &instance)
+        }
+        ("GET", "instances") => {
+            let value = |name: &str| {
+                query
+                    .iter()
+                    .find(|(key, _)| key == name)
+                    .map(|(_, value)| value.as_str())
+            };
+            Ok(json!(crate::services::instances(
+                world,
+                value("account"),
+                value("region")
+            )))
+        }
+        _ => Err(ApiError::new(
+            "NotFound",
+            format!("there is no {method} /_simulator/{path}"),
+        )
+        .status(404)),
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| {
+        ApiError::validation(format!("the body is not what was expected: {error}"))
+    })
+}
+
+fn state(world: &World) -> Value {
+    use crate::organizations::{LOG_ARCHIVE, MANAGEMENT, ORGANIZATION_ID, ROOT_ID, SECURITY};
+    let organization = &world.organization;
+    let units: Vec<Value> = organization
+        .units()
+        .map(|unit| json!({"id": unit.id, "name": unit.name, "parent": unit.parent}))
+        .collect();
+    json!({
+        "now": world.clock.now().to_string(),
+        "organization": {
+            "id": ORGANIZATION_ID,
+            "root": ROOT_ID,
+            "management": MANAGEMENT,
+            "log_archive": LOG_ARCHIVE,
+            "security": SECURITY,
+            "organizational_units": units,
+        },
+        "accounts": organization.accounts().map(account).collect::<Vec<_>>(),
+        "regions": world.config.regions,
+    })
+}
+
+fn account(account: &crate::organizations::Account) -> Value {
+    json!({"id": account.id, "name": account.name, "ou": account.parent, "state": account.state})
+}

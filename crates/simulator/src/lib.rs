@@ -27,6 +27,7 @@ mod admin;
 mod api;
 mod clock;
 mod cloudformation;
+mod input;
 mod organizations;
 mod policy;
 mod protocol;

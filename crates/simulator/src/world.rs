@@ -23,6 +23,7 @@ pub(crate) struct World {
     pub(crate) sessions: Sessions,
     pub(crate) calls: Calls,
     ids: u64,
+    requests: u64,
 }
 
 /// How often each action was called since the last reset.
@@ -61,6 +62,7 @@ impl World {
             sessions: Sessions::default(),
             calls: Calls::default(),
             ids: 0,
+            requests: 0,
         };
         for account in world.organization.account_ids() {
             crate::services::account_created(
@@ -114,6 +116,12 @@ impl World {
         hash.update(self.config.seed.to_be_bytes());
         hash.update(self.ids.to_be_bytes());
         hash.finalize().into()
+    }
+
+    /// The id of the next request; not from the seeded sequence, so that reading changes nothing.
+    pub(crate) fn request_id(&mut self) -> String {
+        self.requests += 1;
+        format!("00000000-0000-4000-a000-{:012x}", self.requests)
     }
 
     /// A new id in UUID form.

@@ -45,7 +45,10 @@ enum Order {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operator {
-    Compare { comparison: Comparison, negated: bool },
+    Compare {
+        comparison: Comparison,
+        negated: bool,
+    },
     Null,
 }
 
@@ -77,7 +80,10 @@ fn operator(name: &str) -> Option<Operator> {
         "Null" => return Some(Operator::Null),
         _ => return None,
     };
-    Some(Operator::Compare { comparison, negated })
+    Some(Operator::Compare {
+        comparison,
+        negated,
+    })
 }
 
 impl Condition {
@@ -143,7 +149,11 @@ impl Condition {
     /// `None` when the condition holds, otherwise why it does not.
     pub(super) fn unmet(&self, context: &Context) -> Option<String> {
         let found = context.get(&self.key);
-        let Operator::Compare { comparison, negated } = self.operator else {
+        let Operator::Compare {
+            comparison,
+            negated,
+        } = self.operator
+        else {
             let absent = self.values.iter().any(|value| value == "true");
             return (absent == found.is_some()).then(|| {
                 format!(
@@ -161,7 +171,10 @@ impl Condition {
                     Quantifier::Single => negated,
                 };
             return (!holds).then(|| {
-                format!("the condition wants {}, which this request does not have", self.key)
+                format!(
+                    "the condition wants {}, which this request does not have",
+                    self.key
+                )
             });
         };
         let one = |value: &String| {

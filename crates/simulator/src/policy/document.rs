@@ -54,8 +54,9 @@ impl Document {
         let object = match value {
             Value::Object(object) => object,
             Value::String(text) => {
-                parsed = serde_json::from_str::<Value>(text)
-                    .map_err(|error| PolicyError(format!("This policy contains invalid Json: {error}")))?;
+                parsed = serde_json::from_str::<Value>(text).map_err(|error| {
+                    PolicyError(format!("This policy contains invalid Json: {error}"))
+                })?;
                 parsed
                     .as_object()
                     .ok_or_else(|| PolicyError("The policy must be a JSON object.".to_owned()))?
@@ -79,9 +80,7 @@ impl Document {
             Some(Value::Array(list)) => list.iter().collect(),
             Some(one @ Value::Object(_)) => vec![one],
             _ => {
-                return Err(PolicyError(
-                    "Missing required field Statement".to_owned(),
-                ));
+                return Err(PolicyError("Missing required field Statement".to_owned()));
             }
         };
         if statements.is_empty() {
@@ -93,7 +92,11 @@ impl Document {
             .map(|(index, statement)| Statement::parse(statement, index, kind, variables))
             .collect::<Result<Vec<_>, _>>()?;
         for (index, statement) in statements.iter().enumerate() {
-            if statements.iter().take(index).any(|other| other.name == statement.name) {
+            if statements
+                .iter()
+                .take(index)
+                .any(|other| other.name == statement.name)
+            {
                 return Err(PolicyError(format!(
                     "Statement IDs (SID) in a single policy must be unique: {}",
                     statement.name
@@ -144,12 +147,21 @@ impl Statement {
             .ok_or_else(|| PolicyError("A statement must be an object.".to_owned()))?;
         if let Some(unknown) = object.keys().find(|key| {
             ![
-                "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource",
-                "NotResource", "Condition",
+                "Sid",
+                "Effect",
+                "Principal",
+                "NotPrincipal",
+                "Action",
+                "NotAction",
+                "Resource",
+                "NotResource",
+                "Condition",
             ]
             .contains(&key.as_str())
         }) {
-            return Err(PolicyError(format!("Unknown field {unknown} in a statement.")));
+            return Err(PolicyError(format!(
+                "Unknown field {unknown} in a statement."
+            )));
         }
         let name = match object.get("Sid") {
             None => format!("statement {}", index + 1),
@@ -159,17 +171,26 @@ impl Statement {
         let allow = match object.get("Effect").and_then(Value::as_str) {
             Some("Allow") => true,
             Some("Deny") => false,
-            _ => return Err(PolicyError(format!("{name}: Effect must be Allow or Deny."))),
+            _ => {
+                return Err(PolicyError(format!(
+                    "{name}: Effect must be Allow or Deny."
+                )));
+            }
         };
-        let actions = either(object, "Action", "NotAction")?
-            .ok_or_else(|| PolicyError(format!("{name}: Policy statement must contain actions.")))?;
+        let actions = either(object, "Action", "NotAction")?.ok_or_else(|| {
+            PolicyError(format!("{name}: Policy statement must contain actions."))
+        })?;
         for action in &actions.1 {
             let good = action == "*"
                 || action.split_once(':').is_some_and(|(service, name)| {
                     !service.is_empty()
                         && !name.is_empty()
-                        && service.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-                        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '*' || c == '?')
+                        && service
+                            .chars()
+                            .all(|c| c.is_ascii_alphanumeric() || c == '-')
+                        && name
+                            .chars()
+                            .all(|c| c.is_ascii_alphanumeric() || c == '*' || c == '?')
                 });
             if !good {
                 return Err(PolicyError(format!(
@@ -191,10 +212,14 @@ impl Statement {
                 )));
             }
             Kind::Trust if resources.is_some() => {
-                return Err(PolicyError(format!("{name}: Has prohibited field Resource")));
+                return Err(PolicyError(format!(
+                    "{name}: Has prohibited field Resource"
+                )));
             }
             Kind::Trust | Kind::Resource if principals.is_none() => {
-                return Err(PolicyError(format!("{name}: Missing required field Principal")));
+                return Err(PolicyError(format!(
+                    "{name}: Missing required field Principal"
+                )));
             }
             _ => {}
         }
@@ -218,9 +243,9 @@ impl Statement {
 
     /// `Ok(delegated)` when every element fits; otherwise how far it got and what did not fit.
     fn applies(&self, request: &Request) -> Result<bool, (u8, String)> {
-        let delegated = self.principal_fits(&request.principal).ok_or_else(|| {
-            (1, format!("it does not name {}", request.principal))
-        })?;
+        let delegated = self
+            .principal_fits(&request.principal)
+            .ok_or_else(|| (1, format!("it does not name {}", request.principal)))?;
         let (negated, actions) = &self.actions;
         let hit = actions.iter().any(|action| {
             glob::matches(

@@ -56,9 +56,18 @@ mod tests {
     #[test]
     fn a_star_in_an_arn_stays_in_its_part() {
         let wanted = "arn:*:iam::*:role/gizmos/*";
-        assert!(arn_matches(wanted, "arn:aws:iam::111122223333:role/gizmos/forwarder"));
-        assert!(!arn_matches(wanted, "arn:aws:iam::111122223333:role/other/forwarder"));
-        assert!(!arn_matches("arn:*", "arn:aws:iam::111122223333:role/gizmos/forwarder"));
+        assert!(arn_matches(
+            wanted,
+            "arn:aws:iam::111122223333:role/gizmos/forwarder"
+        ));
+        assert!(!arn_matches(
+            wanted,
+            "arn:aws:iam::111122223333:role/other/forwarder"
+        ));
+        assert!(!arn_matches(
+            "arn:*",
+            "arn:aws:iam::111122223333:role/gizmos/forwarder"
+        ));
     }
 
     proptest! {

@@ -66,9 +66,7 @@ impl Context {
     }
 
     fn get(&self, key: &str) -> Option<&[String]> {
-        self.0
-            .get(&key.to_ascii_lowercase())
-            .map(Vec::as_slice)
+        self.0.get(&key.to_ascii_lowercase()).map(Vec::as_slice)
     }
 }
 
@@ -88,7 +86,12 @@ pub(crate) struct Request {
 impl Request {
     /// A question with the keys that follow from the principal filled in, apart from those that
     /// need the organization.
-    pub(crate) fn new(principal: Principal, action: &str, resource: &str, context: Context) -> Request {
+    pub(crate) fn new(
+        principal: Principal,
+        action: &str,
+        resource: &str,
+        context: Context,
+    ) -> Request {
         let mut context = context;
         match &principal {
             Principal::Service(name) => {
@@ -196,7 +199,9 @@ pub(crate) fn any(request: &Request, policies: &[Named<'_>], nobody: &str) -> Ve
                     allowed = Some(format!("{by} of the {} allows it", policy.name));
                 }
             }
-            Decision::Silent { because: why } => because.push(format!("the {}: {why}", policy.name)),
+            Decision::Silent { because: why } => {
+                because.push(format!("the {}: {why}", policy.name))
+            }
         }
     }
     match allowed {

@@ -72,7 +72,9 @@ fn an_explicit_deny_wins() {
     .unwrap();
     assert_eq!(
         document.decide(&put_events("o-exampleorg1")),
-        Decision::Deny { by: "statement No".to_owned() }
+        Decision::Deny {
+            by: "statement No".to_owned()
+        }
     );
 }
 
@@ -97,7 +99,10 @@ fn naming_an_account_only_delegates_to_its_own_policies() {
         "Action": "*", "Resource": "*",
     }));
     let request = put_events("o-exampleorg1");
-    let named = Named { name: "bus policy".to_owned(), document: &document };
+    let named = Named {
+        name: "bus policy".to_owned(),
+        document: &document,
+    };
     let identity = Verdict::deny("the role has no policy");
     assert!(!combine(&request, "012345678901", &identity, Some(&named)).allowed);
     assert!(!combine(&request, "333344445555", &identity, Some(&named)).allowed);
@@ -112,7 +117,10 @@ fn absent_keys_meet_only_negated_and_if_exists_operators() {
             "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*",
             "Condition": {operator: {"aws:SourceAccount": "333344445555"}},
         }));
-        matches!(document.decide(&put_events("o-exampleorg1")), Decision::Allow { .. })
+        matches!(
+            document.decide(&put_events("o-exampleorg1")),
+            Decision::Allow { .. }
+        )
     };
     assert!(!with("StringEquals"));
     assert!(with("StringEqualsIfExists"));
@@ -129,7 +137,10 @@ fn null_wants_a_key_to_be_absent_or_present() {
             "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*",
             "Condition": {"Null": {"aws:PrincipalOrgID": value}},
         }));
-        matches!(document.decide(&put_events("o-exampleorg1")), Decision::Allow { .. })
+        matches!(
+            document.decide(&put_events("o-exampleorg1")),
+            Decision::Allow { .. }
+        )
     };
     assert!(with("false"));
     assert!(!with("true"));
@@ -145,7 +156,10 @@ fn policy_variables_are_filled_in() {
         Kind::Identity,
     )
     .unwrap();
-    assert!(matches!(document.decide(&put_events("o-exampleorg1")), Decision::Silent { .. }));
+    assert!(matches!(
+        document.decide(&put_events("o-exampleorg1")),
+        Decision::Silent { .. }
+    ));
     let mut own = put_events("o-exampleorg1");
     own.resource = "arn:aws:events:eu-central-1:012345678901:event-bus/gizmos".to_owned();
     assert!(matches!(document.decide(&own), Decision::Allow { .. }));
@@ -189,16 +203,34 @@ fn what_aws_refuses_is_refused() {
     assert!(refused(base(json!({"Effects": "Allow"})), Kind::Resource).contains("Effects"));
     assert!(refused(base(json!({"Action": "Publish"})), Kind::Resource).contains("vendor"));
     assert!(
-        refused(base(json!({"Condition": {"StringEqual": {"aws:SourceArn": "x"}}})), Kind::Resource)
-            .contains("StringEqual")
+        refused(
+            base(json!({"Condition": {"StringEqual": {"aws:SourceArn": "x"}}})),
+            Kind::Resource
+        )
+        .contains("StringEqual")
     );
-    assert!(refused(base(json!({"Principal": {"AWS": "arn:aws:iam::*:root"}})), Kind::Resource)
-        .contains("Invalid principal"));
-    assert!(refused(base(json!({"Principal": {"Service": "events"}})), Kind::Resource)
-        .contains("Invalid principal"));
+    assert!(
+        refused(
+            base(json!({"Principal": {"AWS": "arn:aws:iam::*:root"}})),
+            Kind::Resource
+        )
+        .contains("Invalid principal")
+    );
+    assert!(
+        refused(
+            base(json!({"Principal": {"Service": "events"}})),
+            Kind::Resource
+        )
+        .contains("Invalid principal")
+    );
     assert!(refused(base(json!({})), Kind::Identity).contains("principal"));
     assert!(refused(base(json!({})), Kind::Trust).contains("Resource"));
     assert!(refused(base(json!({"Resource": "gizmos"})), Kind::Resource).contains("ARN format"));
-    assert!(refused(base(json!({"Condition": {"Bool": {"aws:SecureTransport": "no"}}})), Kind::Resource)
-        .contains("does not fit"));
+    assert!(
+        refused(
+            base(json!({"Condition": {"Bool": {"aws:SecureTransport": "no"}}})),
+            Kind::Resource
+        )
+        .contains("does not fit")
+    );
 }

@@ -1,0 +1,29 @@
+//! Serves a simulated organization until interrupted: `cargo run -p simulator --example serve [PORT]`.
+#![expect(
+    clippy::print_stdout,
+    reason = "an example that tells where it listens"
+)]
+
+use simulator::{Config, Simulator, SimulatorError};
+
+#[tokio::main]
+async fn main() -> Result<(), SimulatorError> {
+    let port = std::env::args()
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    let simulator = Simulator::start(Config {
+        port,
+        speed: 20.0,
+        ..Config::default()
+    })
+    .await?;
+    println!("export AWS_ENDPOINT_URL={}", simulator.endpoint());
+    println!(
+        "export AWS_ACCESS_KEY_ID=111122223333 AWS_SECRET_ACCESS_KEY=simulated AWS_REGION=eu-central-1"
+    );
+    // Interrupting is the way to stop; a failing signal handler stops too.
+    tokio::signal::ctrl_c().await.unwrap_or_default();
+    simulator.stop().await;
+    Ok(())
+}

@@ -1,0 +1,546 @@
+//! Amazon SQS: queues, their policies and the messages that wait in them.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+
+use md5::{Digest, Md5};
+use serde_json::{Map, Value, json};
+
+use super::arn::Arn;
+use super::input::{Input, page};
+use super::{iam, kms};
+use crate::api::{ApiError, Caller};
+use crate::policy::{Context, Decision, Document, Kind, Principal, Request, Verdict};
+use crate::world::World;
+
+/// All queues.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sqs {
+    /// By queue ARN.
+    pub(crate) queues: BTreeMap<String, Queue>,
+}
+
+/// One queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    pub(crate) arn: String,
+    pub(crate) url: String,
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) name: String,
+    /// Template shape of `AWS::SQS::Queue`.
+    pub(crate) properties: Map<String, Value>,
+    /// As written, and parsed.
+    pub(crate) policy: Option<(Value, Document)>,
+    pub(crate) messages: VecDeque<Message>,
+    pub(crate) created: jiff::Timestamp,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) id: String,
+    pub(crate) body: String,
+    /// Text attributes, such as a dead letter's `ERROR_CODE`.
+    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) sent: jiff::Timestamp,
+    received: u32,
+    /// Nobody else sees a received message before this time.
+    hidden_until: Option<jiff::Timestamp>,
+}
+
+/// The URL `Ref` gives for a queue.
+pub(crate) fn url(account: &str, region: &str, name: &str) -> String {
+    format!("https://sqs.{region}.amazonaws.com/{account}/{name}")
+}
+
+/// The ARN behind a queue's URL (any host: only the last two parts of the path count) or ARN.
+pub(crate) fn arn_of<'w>(world: &'w World, region: &str, reference: &str) -> Option<&'w str> {
+    let queues = &world.services.sqs.queues;
+    if let Some(queue) = queues.get(reference) {
+        return Some(&queue.arn);
+    }
+    let mut parts = reference.rsplit('/');
+    let (name, account) = (parts.next()?, parts.next()?);
+    let region = reference
+        .split_once("://sqs.")
+        .and_then(|(_, rest)| rest.split('.').next())
+        .unwrap_or(region);
+    queues
+        .get(&format!("arn:aws:sqs:{region}:{account}:{name}"))
+        .map(|queue| queue.arn.as_str())
+}
+
+/// Creates a queue from template-shaped properties and gives its ARN.
+pub(crate) fn create_queue(
+    world: &mut World,
+    account: &str,
+    region: &str,
+    name: &str,
+    properties: Map<String, Value>,
+) -> Result<String, ApiError> {
+    let plain = name.strip_suffix(".fifo").unwrap_or(name);
+    if plain.is_empty()
+        || name.len() > 80
+        || !plain.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    {
+        return Err(ApiError::new(
+            "InvalidParameterValue",
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+        ));
+    }
+    check(&properties)?;
+    let arn = format!("arn:aws:sqs:{region}:{account}:{name}");
+    if world.services.sqs.queues.contains_key(&arn) {
+        return Err(ApiError::new(
+            "QueueAlreadyExists",
+            format!("A queue already exists with the name {name}"),
+        ));
+    }
+    let queue = Queue {
+        arn: arn.clone(),
+        url: url(account, region, name),
+        account: account.to_owned(),
+        region: region.to_owned(),
+        name: name.to_owned(),
+        properties,
+        policy: None,
+        messages: VecDeque::new(),
+        created: world.clock.now(),
+    };
+    world.services.sqs.queues.insert(arn.clone(), queue);
+    Ok(arn)
+}
+
+/// Checks the ranges of a queue's attributes.
+pub(crate) fn check(properties: &Map<String, Value>) -> Result<(), ApiError> {
+    for (name, low, high) in [
+        ("MessageRetentionPeriod", 60, 1_209_600),
+        ("VisibilityTimeout", 0, 43_200),
+        ("DelaySeconds", 0, 900),
+        ("MaximumMessageSize", 1024, 1_048_576),
+        ("ReceiveMessageWaitTimeSeconds", 0, 20),
+        ("KmsDataKeyReusePeriodSeconds", 60, 86_400),
+    ] {
+        if let Some(value) = properties.get(name).and_then(Value::as_i64)
+            && !(low..=high).contains(&value)
+        {
+            return Err(ApiError::new(
+                "InvalidAttributeValue",
+                format!("Invalid value for the parameter {name}."),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Parses a queue policy.
+pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
+    Document::parse(value, Kind::Resource).map_err(|error| {
+        ApiError::new(
+            "InvalidAttributeValue",
+            format!("Invalid value for the parameter Policy: {error}"),
+        )
+    })
+}
+
+/// Whether a service may put a message into a queue: the queue's policy decides, and for a queue
+/// encrypted with a KMS key the key's policy too.
+pub(crate) fn service_may_send(
+    world: &World,
+    queue_arn: &str,
+    service: &str,
+    context: Context,
+) -> Verdict {
+    let Some(queue) = world.services.sqs.queues.get(queue_arn) else {
+        return Verdict::deny(format!("the queue {queue_arn} does not exist"));
+    };
+    let principal = Principal::Service(service.to_owned());
+    let Some((_, policy)) = &queue.policy else {
+        return Verdict::deny(format!(
+            "the queue {} has no policy, so {service} may not send to it",
+            queue.name
+        ));
+    };
+    let request = Request::new(principal.clone(), "sqs:SendMessage", queue_arn, context);
+    let reason = match policy.decide(&request) {
+        Decision::Allow { by, .. } => format!("{by} of the queue policy of {} allows it", queue.name),
+        Decision::Deny { by } => {
+            return Verdict::deny(format!(
+                "{by} of the queue policy of {} denies {service}",
+                queue.name
+            ));
+        }
+        Decision::Silent { because } => {
+            return Verdict::deny(format!(
+                "the queue policy of {} does not allow {service} sqs:SendMessage: {because}",
+                queue.name
+            ));
+        }
+    };
+    if let Some(key) = queue.properties.get("KmsMasterKeyId").and_then(Value::as_str) {
+        let verdict = kms::may_use(
+            world,
+            key,
+            (&queue.account, &queue.region),
+            &principal,
+            &["kms:GenerateDataKey", "kms:Decrypt"],
+            &Context::new(),
+        );
+        if !verdict.allowed {
+            return verdict;
+        }
+    }
+    Verdict::allow(reason)
+}
+
+/// Puts a message into a queue, permissions having been checked.
+pub(crate) fn send(
+    world: &mut World,
+    queue_arn: &str,
+    body: String,
+    attributes: BTreeMap<String, String>,
+) -> Option<String> {
+    let id = world.uuid();
+    let sent = world.clock.now();
+    let queue = world.services.sqs.queues.get_mut(queue_arn)?;
+    queue.messages.push_back(Message {
+        id: id.clone(),
+        body,
+        attributes,
+        sent,
+        received: 0,
+        hidden_until: None,
+    });
+    Some(id)
+}
+
+/// The names of attributes as the API and the template both know them, numbers and flags apart.
+const NUMBERS: [&str; 6] = [
+    "DelaySeconds",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "ReceiveMessageWaitTimeSeconds",
+    "VisibilityTimeout",
+    "KmsDataKeyReusePeriodSeconds",
+];
+
+fn attributes(queue: &Queue, now: jiff::Timestamp) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, String> = [
+        ("DelaySeconds", "0"),
+        ("MaximumMessageSize", "1048576"),
+        ("MessageRetentionPeriod", "345600"),
+        ("ReceiveMessageWaitTimeSeconds", "0"),
+        ("VisibilityTimeout", "30"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    for name in NUMBERS.iter().chain(&["KmsMasterKeyId", "SqsManagedSseEnabled", "RedrivePolicy"]) {
+        if let Some(value) = queue.properties.get(*name) {
+            all.insert((*name).to_owned(), kms::text(value));
+        }
+    }
+    all.entry("SqsManagedSseEnabled".to_owned())
+        .or_insert_with(|| (!queue.properties.contains_key("KmsMasterKeyId")).to_string());
+    if let Some((written, _)) = &queue.policy {
+        all.insert("Policy".to_owned(), kms::text(written));
+    }
+    let visible = queue.messages.iter().filter(|message| message.visible(now)).count();
+    for (name, value) in [
+        ("QueueArn", queue.arn.clone()),
+        ("CreatedTimestamp", queue.created.as_second().to_string()),
+        ("LastModifiedTimestamp", queue.created.as_second().to_string()),
+        ("ApproximateNumberOfMessages", visible.to_string()),
+        (
+            "ApproximateNumberOfMessagesNotVisible",
+            (queue.messages.len() - visible).to_string(),
+        ),
+        ("ApproximateNumberOfMessagesDelayed", "0".to_owned()),
+    ] {
+        all.insert(name.to_owned(), value);
+    }
+    all
+}
+
+impl Message {
+    fn visible(&self, now: jiff::Timestamp) -> bool {
+        self.hidden_until.is_none_or(|until| until <= now)
+    }
+
+    fn md5(&self) -> String {
+        md5_of(&self.body)
+    }
+}
+
+fn md5_of(text: &str) -> String {
+    Md5::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Answers one SQS action.
+pub(crate) fn call(
+    world: &mut World,
+    caller: &Caller,
+    action: &str,
+    input: &Value,
+) -> Result<Value, ApiError> {
+    let now = world.clock.now();
+    match action {
+        "ListQueues" => {
+            let input = Input::new(input, &["QueueNamePrefix", "MaxResults", "NextToken"])?;
+            let prefix = input.text("QueueNamePrefix").unwrap_or_default();
+            let urls: Vec<String> = world
+                .services
+                .sqs
+                .queues
+                .values()
+                .filter(|queue| {
+                    queue.account == caller.account
+                        && queue.region == caller.region
+                        && queue.name.starts_with(prefix)
+                })
+                .map(|queue| queue.url.clone())
+                .collect();
+            let limit = input.number("MaxResults").and_then(|limit| usize::try_from(limit).ok());
+            let (urls, next) = page(urls, input.text("NextToken"), limit.unwrap_or(1000))?;
+            Ok(match next {
+                Some(next) => json!({"QueueUrls": urls, "NextToken": next}),
+                None => json!({"QueueUrls": urls}),
+            })
+        }
+        "GetQueueUrl" => {
+            let input = Input::new(input, &["QueueName", "QueueOwnerAWSAccountId"])?;
+            let owner = input.text("QueueOwnerAWSAccountId").unwrap_or(&caller.account);
+            let arn = format!("arn:aws:sqs:{}:{owner}:{}", caller.region, input.required("QueueName")?);
+            let queue = world.services.sqs.queues.get(&arn).ok_or_else(no_queue)?;
+            Ok(json!({"QueueUrl": queue.url}))
+        }
+        "GetQueueAttributes" => {
+            let input = Input::new(input, &["QueueUrl", "AttributeNames"])?;
+            let queue = queue(world, caller, input, "sqs:GetQueueAttributes")?;
+            let wanted = input.strings("AttributeNames");
+            let chosen: BTreeMap<String, String> = attributes(queue, now)
+                .into_iter()
+                .filter(|(name, _)| wanted.contains(&"All") || wanted.contains(&name.as_str()))
+                .collect();
+            Ok(json!({"Attributes": chosen}))
+        }
+        "SetQueueAttributes" => {
+            let input = Input::new(input, &["QueueUrl", "Attributes"])?;
+            queue(world, caller, input, "sqs:SetQueueAttributes")?;
+            set_attributes(world, caller, input)
+        }
+        "ListQueueTags" => {
+            let input = Input::new(input, &["QueueUrl"])?;
+            let queue = queue(world, caller, input, "sqs:ListQueueTags")?;
+            let tags: Map<String, Value> = super::input::tags(&queue.properties)
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|tag| Some((tag.get("Key")?.as_str()?.to_owned(), tag.get("Value")?.clone())))
+                .collect();
+            Ok(json!({"Tags": tags}))
+        }
+        "SendMessage" => {
+            let input = Input::new(input, &["QueueUrl", "MessageBody", "DelaySeconds"])?;
+            let arn = queue(world, caller, input, "sqs:SendMessage")?.arn.clone();
+            let body = input.required("MessageBody")?.to_owned();
+            let md5 = md5_of(&body);
+            let id = send(world, &arn, body, BTreeMap::new()).ok_or_else(no_queue)?;
+            Ok(json!({"MessageId": id, "MD5OfMessageBody": md5}))
+        }
+        "ReceiveMessage" => {
+            let input = Input::new(
+                input,
+                &[
+                    "QueueUrl", "AttributeNames", "MessageSystemAttributeNames",
+                    "MessageAttributeNames", "MaxNumberOfMessages", "VisibilityTimeout",
+                    "WaitTimeSeconds",
+                ],
+            )?;
+            let arn = queue(world, caller, input, "sqs:ReceiveMessage")?.arn.clone();
+            receive(world, &arn, input)
+        }
+        "DeleteMessage" => {
+            let input = Input::new(input, &["QueueUrl", "ReceiptHandle"])?;
+            let arn = queue(world, caller, input, "sqs:DeleteMessage")?.arn.clone();
+            let handle = input.required("ReceiptHandle")?;
+            if let Some(queue) = world.services.sqs.queues.get_mut(&arn) {
+                queue.messages.retain(|message| message.id != handle);
+            }
+            Ok(json!({}))
+        }
+        "PurgeQueue" => {
+            let input = Input::new(input, &["QueueUrl"])?;
+            let arn = queue(world, caller, input, "sqs:PurgeQueue")?.arn.clone();
+            if let Some(queue) = world.services.sqs.queues.get_mut(&arn) {
+                queue.messages.clear();
+            }
+            Ok(json!({}))
+        }
+        "DeleteQueue" => {
+            let input = Input::new(input, &["QueueUrl"])?;
+            let arn = queue(world, caller, input, "sqs:DeleteQueue")?.arn.clone();
+            world.services.sqs.queues.remove(&arn);
+            Ok(json!({}))
+        }
+        _ => Err(super::unknown("sqs", action)),
+    }
+}
+
+fn no_queue() -> ApiError {
+    ApiError::new(
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "The specified queue does not exist.",
+    )
+}
+
+/// The queue the input names, if the caller may do `action` with it.
+fn queue<'w>(
+    world: &'w World,
+    caller: &Caller,
+    input: Input<'_>,
+    action: &str,
+) -> Result<&'w Queue, ApiError> {
+    let reference = input.required("QueueUrl")?;
+    let queue = arn_of(world, &caller.region, reference)
+        .and_then(|arn| world.services.sqs.queues.get(arn))
+        .filter(|queue| queue.region == caller.region)
+        .ok_or_else(no_queue)?;
+    if queue.account != caller.account {
+        let request = Request::new(
+            iam::principal(caller),
+            action,
+            &queue.arn,
+            iam::organization_context(world, &caller.account, Context::new()),
+        );
+        let allowed = queue
+            .policy
+            .as_ref()
+            .is_some_and(|(_, policy)| matches!(policy.decide(&request), Decision::Allow { .. }));
+        if !allowed {
+            return Err(ApiError::denied(caller, action, &queue.arn));
+        }
+    }
+    Ok(queue)
+}
+
+fn set_attributes(world: &mut World, caller: &Caller, input: Input<'_>) -> Result<Value, ApiError> {
+    let reference = input.required("QueueUrl")?;
+    let arn = arn_of(world, &caller.region, reference)
+        .map(str::to_owned)
+        .ok_or_else(no_queue)?;
+    let changes = input.map("Attributes").cloned().unwrap_or_default();
+    let queue = world.services.sqs.queues.get_mut(&arn).ok_or_else(no_queue)?;
+    let mut properties = queue.properties.clone();
+    let mut policy = queue.policy.clone();
+    for (name, value) in changes {
+        let text = value.as_str().unwrap_or_default();
+        let invalid = || ApiError::new("InvalidAttributeValue", format!("Invalid value for the parameter {name}."));
+        match name.as_str() {
+            "Policy" if text.is_empty() => policy = None,
+            "Policy" => {
+                let written: Value = serde_json::from_str(text).map_err(|_| invalid())?;
+                let document = parse_policy(&written)?;
+                policy = Some((written, document));
+            }
+            "KmsMasterKeyId" if text.is_empty() => {
+                properties.remove("KmsMasterKeyId");
+            }
+            "KmsMasterKeyId" => {
+                properties.insert(name, value);
+            }
+            "SqsManagedSseEnabled" => {
+                let flag: bool = text.parse().map_err(|_| invalid())?;
+                properties.insert(name, Value::Bool(flag));
+            }
+            "RedrivePolicy" | "RedriveAllowPolicy" => {
+                let parsed = serde_json::from_str(text).map_err(|_| invalid())?;
+                properties.insert(name, parsed);
+            }
+            _ if NUMBERS.contains(&name.as_str()) => {
+                let number: i64 = text.parse().map_err(|_| invalid())?;
+                properties.insert(name, json!(number));
+            }
+            _ => {
+                return Err(ApiError::new(
+                    "InvalidAttributeName",
+                    format!("Unknown Attribute {name}."),
+                ));
+            }
+        }
+    }
+    check(&properties)?;
+    queue.properties = properties;
+    queue.policy = policy;
+    Ok(json!({}))
+}
+
+fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiError> {
+    let now = world.clock.now();
+    let limit = input.number("MaxNumberOfMessages").unwrap_or(1);
+    if !(1..=10).contains(&limit) {
+        return Err(ApiError::new(
+            "InvalidParameterValue",
+            "Value for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.",
+        ));
+    }
+    let queue = world.services.sqs.queues.get_mut(arn).ok_or_else(no_queue)?;
+    let timeout = input
+        .number("VisibilityTimeout")
+        .or_else(|| queue.properties.get("VisibilityTimeout").and_then(Value::as_i64))
+        .unwrap_or(30);
+    let until = now
+        .checked_add(jiff::SignedDuration::from_secs(timeout))
+        .unwrap_or(now);
+    let mut system = input.strings("AttributeNames");
+    system.extend(input.strings("MessageSystemAttributeNames"));
+    let wanted = input.strings("MessageAttributeNames");
+    let mut messages = Vec::new();
+    for message in queue
+        .messages
+        .iter_mut()
+        .filter(|message| message.visible(now))
+        .take(usize::try_from(limit).unwrap_or(1))
+    {
+        message.received += 1;
+        message.hidden_until = Some(until);
+        let mut answer = json!({
+            "MessageId": message.id, "ReceiptHandle": message.id,
+            "Body": message.body, "MD5OfBody": message.md5(),
+        });
+        let system: BTreeMap<&str, String> = [
+            ("SentTimestamp", message.sent.as_millisecond().to_string()),
+            ("ApproximateReceiveCount", message.received.to_string()),
+            ("ApproximateFirstReceiveTimestamp", now.as_millisecond().to_string()),
+        ]
+        .into_iter()
+        .filter(|(name, _)| system.contains(&"All") || system.contains(name))
+        .collect();
+        let attributes: BTreeMap<&String, Value> = message
+            .attributes
+            .iter()
+            .filter(|(name, _)| {
+                wanted.contains(&"All") || wanted.contains(&".*") || wanted.contains(&name.as_str())
+            })
+            .map(|(name, value)| (name, json!({"DataType": "String", "StringValue": value})))
+            .collect();
+        if let Some(answer) = answer.as_object_mut() {
+            if !system.is_empty() {
+                answer.insert("Attributes".to_owned(), json!(system));
+            }
+            if !attributes.is_empty() {
+                answer.insert("MessageAttributes".to_owned(), json!(attributes));
+            }
+        }
+        messages.push(answer);
+    }
+    Ok(json!({"Messages": messages}))
+}
+
+/// Whether a reference is the ARN of a queue.
+pub(crate) fn is_queue_arn(text: &str) -> bool {
+    Arn::parse(text).is_some_and(|arn| arn.service == "sqs")
+}
