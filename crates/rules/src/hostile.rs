@@ -1,19 +1,167 @@
 //! Events as an attacker would write them.
-use pattern::Pattern;
+//!
+//! Whoever calls an AWS API chooses user agents, session names, tags and request parameters. If
+//! a quote in one of them could break an alert, it could be silenced. [`variants`] plants such
+//! text in every string under `detail` that the pattern leaves free, so that tests can show the
+//! alert still arrives.
+
+use pattern::{Event, Pattern};
 use serde_json::Value;
 
-/// A variant of an event with hostile text in it.
+/// Length of the long text, in bytes.
+const LONG: usize = 10 * 1024;
+/// Long texts are spread over events of at most this many bytes, safely below what `EventBridge`
+/// takes (256 KB).
+const MAX_EVENT: usize = 200 * 1000;
+
+/// Short hostile texts and their names.
+const SHORT: [(&str, &str); 6] = [
+    ("quote", "\""),
+    ("backslash", "\\"),
+    ("newline", "\n"),
+    ("angle bracket", "<"),
+    ("braces", "{{"),
+    (
+        "everything",
+        "\"\\\n<{{resolve:ssm:x}}<account>${AWS::AccountId}\"",
+    ),
+];
+
+/// An event with hostile text in it that the pattern still matches.
 #[derive(Clone, Debug)]
 pub struct Hostile {
-    /// What was planted.
+    /// What was planted, `quote` or `10 kB (2)`.
     pub name: String,
     /// The whole event.
     pub event: Value,
-    /// JSON path (`$.detail.…`) and value of every string that was replaced.
+    /// JSON path (`$.detail.…`) and new value of every string that was changed.
     pub planted: Vec<(String, String)>,
 }
 
-/// Variants of `event` that `pattern` still matches.
-pub fn variants(_event: &Value, _pattern: &Pattern) -> Vec<Hostile> {
-    Vec::new()
+/// Hostile variants of `event`: one for each short text, and as many for the 10 kB text as it
+/// takes to keep each event under 200 kB. Each is matched by `pattern`.
+///
+/// A text is put behind the original value, or before it where the pattern minds. Strings that
+/// the pattern pins stay as they are.
+pub fn variants(event: &Value, pattern: &Pattern) -> Vec<Hostile> {
+    let mut found = Vec::new();
+    let mut leaves = Vec::new();
+    if let Some(detail) = event.get("detail") {
+        strings(detail, &mut vec!["detail".to_owned()], &mut leaves);
+    }
+    for (name, text) in SHORT {
+        let mut variant = Hostile::new(name, event);
+        for pointer in &leaves {
+            variant.plant(pointer, text, pattern);
+        }
+        if !variant.planted.is_empty() {
+            found.push(variant);
+        }
+    }
+    found.extend(long(event, pattern, &leaves));
+    found
+}
+
+fn long(event: &Value, pattern: &Pattern, leaves: &[Vec<String>]) -> Vec<Hostile> {
+    let text = "x".repeat(LONG);
+    let base = event.to_string().len();
+    let room = MAX_EVENT.saturating_sub(base) / LONG;
+    if room == 0 {
+        return Vec::new();
+    }
+    let mut found: Vec<Hostile> = Vec::new();
+    for pointer in leaves {
+        // Asking on the small event keeps the matching cheap.
+        let mut alone = Hostile::new("10 kB", event);
+        if !alone.plant(pointer, &text, pattern) {
+            continue;
+        }
+        let full = found
+            .last()
+            .is_none_or(|variant| variant.planted.len() >= room);
+        if full {
+            found.push(Hostile::new(&format!("10 kB ({})", found.len() + 1), event));
+        }
+        if let Some(variant) = found.last_mut() {
+            variant.plant(pointer, &text, pattern);
+        }
+    }
+    found.retain(|variant| !variant.planted.is_empty());
+    found
+}
+
+impl Hostile {
+    fn new(name: &str, event: &Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            event: event.clone(),
+            planted: Vec::new(),
+        }
+    }
+
+    /// Plants a text in one string, unless the pattern then no longer matches.
+    fn plant(&mut self, steps: &[String], text: &str, pattern: &Pattern) -> bool {
+        let Some(leaf) = leaf(&mut self.event, steps) else {
+            return false;
+        };
+        let Value::String(original) = leaf.clone() else {
+            return false;
+        };
+        for hostile in [format!("{original}{text}"), format!("{text}{original}")] {
+            if let Some(leaf) = self::leaf(&mut self.event, steps) {
+                *leaf = Value::String(hostile.clone());
+            }
+            let matches = Event::parse(&self.event.to_string())
+                .is_ok_and(|event| pattern.try_matches(&event).unwrap_or(false));
+            if matches {
+                self.planted.push((json_path(steps), hostile));
+                return true;
+            }
+        }
+        if let Some(leaf) = self::leaf(&mut self.event, steps) {
+            *leaf = Value::String(original);
+        }
+        false
+    }
+}
+
+fn leaf<'a>(event: &'a mut Value, steps: &[String]) -> Option<&'a mut Value> {
+    steps.iter().try_fold(event, |value, step| match value {
+        Value::Object(map) => map.get_mut(step),
+        Value::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// The steps to every string below `value`.
+fn strings(value: &Value, path: &mut Vec<String>, out: &mut Vec<Vec<String>>) {
+    match value {
+        Value::String(_) => out.push(path.clone()),
+        Value::Object(map) => {
+            for (key, below) in map {
+                path.push(key.clone());
+                strings(below, path, out);
+                path.pop();
+            }
+        }
+        Value::Array(items) => {
+            for (index, below) in items.iter().enumerate() {
+                path.push(index.to_string());
+                strings(below, path, out);
+                path.pop();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// `$.detail.items[0].id`; a step of digits is taken for an index.
+fn json_path(steps: &[String]) -> String {
+    steps.iter().fold("$".to_owned(), |path, step| {
+        if step.bytes().all(|byte| byte.is_ascii_digit()) {
+            format!("{path}[{step}]")
+        } else {
+            format!("{path}.{step}")
+        }
+    })
 }

@@ -1,14 +1,53 @@
-//! The rule file: reading, checking, messages and rule tests.
+//! The rule file: one detection in YAML, with its message, exceptions and tests.
+//!
+//! [`load`] reads a folder of rule files and gives back a [`Library`]: the rules that are in
+//! order, and a finding with file, line and column for everything that is not. `rules/README.md`
+//! describes the format for those who write rules.
+//!
+//! # Layout
+//!
+//! - `library`: the folder; `lower`: one file, field by field; `fields`, `text`, `suggest`: what
+//!   all fields share;
+//! - `message`: a text with placeholders becomes an input transformer that no value can break;
+//! - `exceptions`: known cases become part of the event pattern;
+//! - `outcome`: a rule's own tests; `fixtures`: the events they share;
+//! - [`envelope`]: what `EventBridge` makes of a CloudTrail record;
+//! - [`hostile`]: events as an attacker would write them.
+//!
+//! # Invariants
+//!
+//! - Loading depends on the folder and the date it is given, on nothing else.
+//! - What is wrong in a user's file is a [`syntax::Finding`], never an `Err`, never a panic.
+//! - Every rule of a library pins `source` and, if it has a message, carries a template that
+//!   renders to valid JSON whatever the event says.
+//!
+//! # Example
+//!
+//! ```no_run
+//! let options = rules::Options { today: jiff::civil::date(2026, 11, 23) };
+//! let library = rules::load("rules".as_ref(), &options);
+//! for finding in &library.findings {
+//!     eprintln!("{finding}");
+//! }
+//! for rule in &library.rules {
+//!     assert!(rules::run_tests(rule).iter().all(|test| test.passed));
+//! }
+//! ```
 
 pub mod envelope;
+mod exceptions;
+mod fields;
+mod fixtures;
 pub mod hostile;
 mod library;
+mod lower;
 mod message;
 mod model;
 mod outcome;
+mod path;
+mod suggest;
+mod text;
 
 pub use library::{Library, Options, load};
-pub use model::{
-    Exception, Message, Response, Rule, RuleTest, Severity, Status, UnknownSeverity,
-};
+pub use model::{Exception, Message, Response, Rule, RuleTest, Severity, Status, UnknownSeverity};
 pub use outcome::{TestOutcome, run_tests};

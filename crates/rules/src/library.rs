@@ -1,31 +1,234 @@
-//! A folder of rules.
-use std::path::Path;
+//! A folder of rules, read as a whole.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::civil::Date;
-use syntax::Finding;
+use syntax::{Finding, Place, SourceFile, Span};
 
+use crate::fixtures::Fixtures;
+use crate::lower;
 use crate::model::Rule;
+use crate::outcome::run_tests;
+
+/// Most rule files in a library.
+const MAX_FILES: usize = 10_000;
+/// Deepest sub-folder.
+const MAX_FOLDERS: usize = 8;
 
 /// All rules of a folder and everything that is wrong with them.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
-    /// The rules without error findings, sorted by id. Deprecated ones are left out.
+    /// The rules without error findings in their text, sorted by id, deprecated ones left out.
+    /// Rules whose tests fail are among them; the findings say so.
     pub rules: Vec<Rule>,
-    /// Everything found, in the order of files and places.
+    /// Everything found, sorted by file and place. Any error among them forbids deploying.
     pub findings: Vec<Finding>,
     /// How many rule files there are.
     pub files: usize,
 }
 
+impl Library {
+    /// Whether any finding is an error.
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(Finding::is_error)
+    }
+}
+
 /// What loading depends on besides the folder.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Today, against which exceptions expire.
+    /// Today; exceptions expire against it.
     pub today: Date,
 }
 
-/// Loads every rule in a folder and its sub-folders.
+/// Loads, checks and tests every rule (`*.yaml`) in a folder and its sub-folders.
+///
+/// `fixtures/` directly in the folder holds test events and is skipped, as are hidden files.
+/// Links are refused, so nothing outside of the folder is read. Problems never stop the reading:
+/// all of them are found in one run.
+///
+/// Codes, beside those of [`syntax::parse`] and [`run_tests`](crate::run_tests):
+/// `library::missing`, `library::empty`, `library::unreadable`, `library::symlink`,
+/// `library::extension`, `library::too-many`, `rule::…`, `pattern::…`, `message::…`,
+/// `exception::…`, `respond::…`, `test::…`.
 pub fn load(directory: &Path, options: &Options) -> Library {
-    let _ = (directory, options);
-    Library::default()
+    let mut library = Library::default();
+    if !directory.is_dir() {
+        library.findings.push(
+            Finding::error(
+                "library::missing",
+                format!("there is no rules folder `{}`", directory.display()),
+            )
+            .help("run the command from the repository's root, or name the folder"),
+        );
+        return library;
+    }
+    let mut paths = Vec::new();
+    walk(directory, 0, &mut paths, &mut library.findings);
+    library.files = paths.len();
+    if paths.is_empty() {
+        library.findings.push(
+            Finding::error(
+                "library::empty",
+                format!(
+                    "the rules folder `{}` holds no rule (`*.yaml`)",
+                    directory.display()
+                ),
+            )
+            .help("deploying it would remove every deployed rule"),
+        );
+    }
+    if paths.len() > MAX_FILES {
+        library.findings.push(Finding::error(
+            "library::too-many",
+            format!("{} rule files are more than {MAX_FILES}", paths.len()),
+        ));
+        return library;
+    }
+    let mut fixtures = Fixtures::new(directory);
+    let mut ids: BTreeMap<String, Place> = BTreeMap::new();
+    for path in paths {
+        let Some(file) = read(&path, &mut library.findings) else {
+            continue;
+        };
+        let lowered = lower::file(&file, &mut fixtures, options.today);
+        library.findings.extend(lowered.findings);
+        let mut duplicate = false;
+        if let Some((id, place)) = lowered.id {
+            if let Some(first) = ids.get(&id) {
+                duplicate = true;
+                library.findings.push(
+                    Finding::error("rule::duplicate-id", format!("the id `{id}` is taken"))
+                        .at(place)
+                        .note(format!("it is also the id of {first}")),
+                );
+            } else {
+                ids.insert(id, place);
+            }
+        }
+        if let Some(rule) = lowered.rule.filter(|_| !duplicate) {
+            let failures = run_tests(&rule)
+                .into_iter()
+                .filter_map(|outcome| outcome.finding);
+            library.findings.extend(failures);
+            library.rules.push(rule);
+        }
+    }
+    library.rules.sort_by(|a, b| a.id.cmp(&b.id));
+    library
+        .findings
+        .sort_by(|a, b| position(a).cmp(&position(b)));
+    library
+}
+
+fn position(finding: &Finding) -> Option<(&Path, Span, &str)> {
+    finding
+        .place
+        .as_ref()
+        .map(|place| (place.file.path.as_path(), place.span, finding.code))
+}
+
+fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, findings: &mut Vec<Finding>) {
+    if depth > MAX_FOLDERS {
+        findings.push(Finding::error(
+            "library::unreadable",
+            format!(
+                "`{}` lies more than {MAX_FOLDERS} folders deep",
+                folder.display()
+            ),
+        ));
+        return;
+    }
+    let entries = std::fs::read_dir(folder).and_then(|entries| {
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            found.push((entry.path(), entry.file_type()?));
+        }
+        Ok(found)
+    });
+    let mut entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => {
+            findings.push(unreadable(folder, &error));
+            return;
+        }
+    };
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    for (path, kind) in entries {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if name.starts_with('.') || (depth == 0 && name == "fixtures") {
+            continue;
+        }
+        if kind.is_symlink() {
+            findings.push(at_file(
+                Finding::error(
+                    "library::symlink",
+                    format!("`{}` is a link", path.display()),
+                )
+                .help("rules are plain files; links are not followed"),
+                &path,
+            ));
+        } else if kind.is_dir() {
+            walk(&path, depth + 1, paths, findings);
+        } else {
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("yaml") => paths.push(path),
+                Some("yml" | "json") => findings.push(at_file(
+                    Finding::error("library::extension", format!("`{name}` is not read"))
+                        .help("rule files end in `.yaml`"),
+                    &path,
+                )),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn read(path: &Path, findings: &mut Vec<Finding>) -> Option<Arc<SourceFile>> {
+    let text = path.metadata().and_then(|metadata| {
+        if metadata.len() > syntax::MAX_BYTES as u64 {
+            return Ok(None);
+        }
+        std::fs::read_to_string(path).map(Some)
+    });
+    match text {
+        Ok(Some(text)) => Some(Arc::new(SourceFile::new(path, text))),
+        Ok(None) => {
+            findings.push(at_file(
+                Finding::error(
+                    "yaml::too-large",
+                    format!("the file has more than {} bytes", syntax::MAX_BYTES),
+                ),
+                path,
+            ));
+            None
+        }
+        Err(error) => {
+            findings.push(unreadable(path, &error));
+            None
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
+    at_file(
+        Finding::error(
+            "library::unreadable",
+            format!("can't read `{}`: {error}", path.display()),
+        ),
+        path,
+    )
+}
+
+/// Points at a file whose text isn't at hand.
+fn at_file(finding: Finding, path: &Path) -> Finding {
+    let file = Arc::new(SourceFile::new(path, ""));
+    finding.at(Place::new(&file, Span::default()))
 }

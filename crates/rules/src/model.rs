@@ -73,7 +73,12 @@ pub enum Status {
 
 impl Status {
     /// Every status in the order of a rule's life.
-    pub const ALL: [Self; 4] = [Self::Experimental, Self::Test, Self::Stable, Self::Deprecated];
+    pub const ALL: [Self; 4] = [
+        Self::Experimental,
+        Self::Test,
+        Self::Stable,
+        Self::Deprecated,
+    ];
 
     /// The word in the rule file.
     pub fn as_str(self) -> &'static str {

@@ -30,7 +30,10 @@ pub fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Vec<Finding>) {
     if file.text.len() > MAX_BYTES {
         let finding = Finding::error(
             "yaml::too-large",
-            format!("the file has {} bytes, more than {MAX_BYTES}", file.text.len()),
+            format!(
+                "the file has {} bytes, more than {MAX_BYTES}",
+                file.text.len()
+            ),
         )
         .at(Place::new(file, Span::new(0, 0)));
         return (None, vec![finding]);
@@ -77,7 +80,10 @@ impl<'input> Builder<'input> {
                 }
             }
         }
-        if root.as_ref().is_none_or(|node| node.value == Value::Null && self.values == 1) {
+        if root
+            .as_ref()
+            .is_none_or(|node| node.value == Value::Null && self.values == 1)
+        {
             self.refuse("yaml::empty", "the file is empty", Span::new(0, 0));
             return Ok(None);
         }
@@ -216,7 +222,11 @@ impl<'input> Builder<'input> {
                 Event::Scalar(text, style, ..) => {
                     if *style == ScalarStyle::Plain && text.as_ref() == "<<" {
                         self.guessed = true;
-                        self.refuse("yaml::merge-key", "merge keys (`<<`) are not supported", key_span);
+                        self.refuse(
+                            "yaml::merge-key",
+                            "merge keys (`<<`) are not supported",
+                            key_span,
+                        );
                     }
                     Some(text.to_string())
                 }
@@ -228,15 +238,22 @@ impl<'input> Builder<'input> {
             let value = self.node(event, value_span, depth + 1)?;
             last = Some(value.span);
             let Some(key) = key else {
-                self.refuse("yaml::key", "a key must be text, not a list or mapping", key_span);
+                self.refuse(
+                    "yaml::key",
+                    "a key must be text, not a list or mapping",
+                    key_span,
+                );
                 continue;
             };
             if let Some(first) = seen.get(&key) {
                 let (line, _) = Place::new(self.file, *first).line_column();
                 self.findings.push(
-                    Finding::error("yaml::duplicate-key", format!("the key `{key}` occurs twice"))
-                        .at(Place::new(self.file, key_span))
-                        .note(format!("it was first written on line {line}")),
+                    Finding::error(
+                        "yaml::duplicate-key",
+                        format!("the key `{key}` occurs twice"),
+                    )
+                    .at(Place::new(self.file, key_span))
+                    .note(format!("it was first written on line {line}")),
                 );
                 continue;
             }

@@ -79,21 +79,53 @@ mod tests {
 
     #[test]
     fn account_ids_and_words_stay_text() {
-        for text in ["012345678901", "000", "No", "yes", "on", "1_000", "0777", "2026-11-23", "12:30", "="] {
+        for text in [
+            "012345678901",
+            "000",
+            "No",
+            "yes",
+            "on",
+            "1_000",
+            "0777",
+            "2026-11-23",
+            "12:30",
+            "=",
+        ] {
             assert_eq!(resolve(text), Value::String(text.to_owned()), "{text}");
         }
     }
 
     #[test]
     fn numbers_keep_their_spelling() {
-        for text in ["0", "111122223333", "-7", "+7", "1.50", "1e3", "0x1F", "-0o17", "0b101", ".5", "5.", ".inf", ".nan"] {
+        for text in [
+            "0",
+            "111122223333",
+            "-7",
+            "+7",
+            "1.50",
+            "1e3",
+            "0x1F",
+            "-0o17",
+            "0b101",
+            ".5",
+            "5.",
+            ".inf",
+            ".nan",
+        ] {
             assert_eq!(resolve(text), Value::Number(text.to_owned()), "{text}");
         }
     }
 
     #[test]
     fn json_spelling_of_numbers() {
-        for (text, json) in [("1.50", "1.50"), ("+7", "7"), ("0x1F", "31"), ("-0b11", "-3"), (".5", "0.5"), ("5.", "5.0")] {
+        for (text, json) in [
+            ("1.50", "1.50"),
+            ("+7", "7"),
+            ("0x1F", "31"),
+            ("-0b11", "-3"),
+            (".5", "0.5"),
+            ("5.", "5.0"),
+        ] {
             assert_eq!(number_as_json(text).as_deref(), Some(json), "{text}");
         }
         assert_eq!(number_as_json("-.inf"), None);

@@ -120,7 +120,10 @@ mod tests {
     use super::*;
 
     fn place(text: &str, start: usize, end: usize) -> Place {
-        Place::new(&Arc::new(SourceFile::new("a.yaml", text)), Span::new(start, end))
+        Place::new(
+            &Arc::new(SourceFile::new("a.yaml", text)),
+            Span::new(start, end),
+        )
     }
 
     #[test]

@@ -71,21 +71,13 @@ impl Node {
 
     /// The deepest node along a JSON pointer that exists; this node if none of its steps does.
     pub fn nearest(&self, pointer: &str) -> &Node {
-        let mut best = self;
-        let mut end = 0;
-        for (offset, _) in pointer.char_indices().filter(|(_, c)| *c == '/').skip(1) {
-            end = offset;
-            match pointer.get(..end).and_then(|prefix| self.pointer(prefix)) {
-                Some(node) => best = node,
-                None => return best,
+        let mut prefix = pointer;
+        loop {
+            if let Some(node) = self.pointer(prefix) {
+                return node;
             }
+            prefix = prefix.rsplit_once('/').map_or("", |(parent, _)| parent);
         }
-        if end <= pointer.len()
-            && let Some(node) = self.pointer(pointer)
-        {
-            best = node;
-        }
-        best
     }
 
     /// The text, if this is text.

@@ -1,0 +1,98 @@
+//! Exceptions, compiled into the event pattern.
+//!
+//! An exception on a field becomes `anything-but` its values. `anything-but` alone would also
+//! drop events that lack the field (a root user has no user name), so `exists: false` stands
+//! beside it: events without the field still alert.
+
+use serde_json::{Map, Value, json};
+
+/// The exception can't be said in the pattern language on top of this pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotExpressible {
+    pub(crate) message: String,
+    pub(crate) help: &'static str,
+}
+
+/// Adds "`path` is none of `values`, or absent" to a pattern.
+pub(crate) fn compile(
+    pattern: &mut Value,
+    path: &str,
+    values: &[String],
+) -> Result<(), NotExpressible> {
+    let Some((parents, leaf)) = path.rsplit_once('.') else {
+        return Err(NotExpressible {
+            message: format!("`{path}` is not a field below `detail`"),
+            help: "write the whole path, such as `detail.userIdentity.userName`",
+        });
+    };
+    let mut object = pattern.as_object_mut();
+    for step in parents.split('.') {
+        object = match object {
+            Some(map) => match nested(map, step) {
+                Some(map) => Some(map),
+                None => return Err(constrained(path)),
+            },
+            None => return Err(constrained(path)),
+        };
+    }
+    let Some(object) = object else {
+        return Err(constrained(path));
+    };
+    if object.contains_key(leaf) {
+        return Err(constrained(path));
+    }
+    object.insert(
+        leaf.to_owned(),
+        json!([{"anything-but": values}, {"exists": false}]),
+    );
+    Ok(())
+}
+
+fn nested<'a>(map: &'a mut Map<String, Value>, step: &str) -> Option<&'a mut Map<String, Value>> {
+    map.entry(step.to_owned())
+        .or_insert_with(|| Value::Object(Map::new()))
+        .as_object_mut()
+}
+
+pub(crate) fn constrained(path: &str) -> NotExpressible {
+    NotExpressible {
+        message: format!(
+            "the pattern already says something about `{path}`, and a field's terms are joined by \"or\""
+        ),
+        help: "change the event pattern itself instead",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(list: &[&str]) -> Vec<String> {
+        list.iter().map(|value| (*value).to_owned()).collect()
+    }
+
+    #[test]
+    fn events_without_the_field_still_match() {
+        let mut pattern =
+            json!({"source": ["aws.iam"], "detail": {"eventName": ["CreateAccessKey"]}});
+        compile(
+            &mut pattern,
+            "detail.userIdentity.userName",
+            &values(&["break-glass"]),
+        )
+        .unwrap();
+        assert_eq!(
+            pattern["detail"]["userIdentity"]["userName"],
+            json!([{"anything-but": ["break-glass"]}, {"exists": false}])
+        );
+        assert_eq!(pattern["detail"]["eventName"], json!(["CreateAccessKey"]));
+    }
+
+    #[test]
+    fn a_field_the_pattern_constrains_is_refused() {
+        let mut pattern = json!({"detail": {"eventName": ["X"], "userIdentity": ["x"]}});
+        assert!(compile(&mut pattern, "detail.eventName", &values(&["X"])).is_err());
+        assert!(compile(&mut pattern, "detail.userIdentity.arn", &values(&["X"])).is_err());
+        assert!(compile(&mut pattern, "detail", &values(&["X"])).is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! Text that could deceive a reader or reach a machine that acts on it.
+//!
+//! Rule files come from pull requests. Their texts end in CloudFormation templates, which act on
+//! `{{resolve:…}}` and `${…}`, in input templates, where `<` and `>` can't be escaped, and before
+//! people's eyes, which bidirectional controls deceive.
+
+use syntax::{Finding, Node, Span, Value};
+
+use crate::fields::Reader;
+
+/// What a text is for decides what may stand in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// The message itself: placeholders are welcome.
+    Message,
+    /// Copied into the input template beside the message.
+    Alert,
+    /// Everything else that reaches a template, and what people read.
+    Rule,
+    /// An event of a test: data that nothing acts on. It may be as hostile as real events are.
+    Event,
+}
+
+/// Checks every text of a rule file.
+pub(crate) fn check(reader: &mut Reader, root: &Node) {
+    raw_characters(reader);
+    for entry in root.as_mapping().unwrap_or_default() {
+        match entry.key.as_str() {
+            "tests" => tests(reader, &entry.value),
+            "message" => walk(reader, &entry.value, Purpose::Message),
+            "title" | "runbook" | "id" => walk(reader, &entry.value, Purpose::Alert),
+            _ => walk(reader, &entry.value, Purpose::Rule),
+        }
+        one(reader, &entry.key, entry.key_span, Purpose::Rule);
+    }
+}
+
+fn tests(reader: &mut Reader, tests: &Node) {
+    for test in tests.as_sequence().unwrap_or_default() {
+        for entry in test.as_mapping().unwrap_or_default() {
+            let purpose = match entry.key.as_str() {
+                "event" | "override" | "message" => Purpose::Event,
+                _ => Purpose::Rule,
+            };
+            walk(reader, &entry.value, purpose);
+        }
+    }
+}
+
+fn walk(reader: &mut Reader, node: &Node, purpose: Purpose) {
+    match &node.value {
+        Value::String(text) => one(reader, text, node.span, purpose),
+        Value::Number(text) if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) => {
+            let finding = Finding::warning(
+                "rule::account-number",
+                format!("{text} is a number here, and account ids are text"),
+            )
+            .help(format!("write \"{text}\""));
+            reader.push(finding, node.span);
+        }
+        Value::Sequence(items) => {
+            for item in items {
+                walk(reader, item, purpose);
+            }
+        }
+        Value::Mapping(entries) => {
+            for entry in entries {
+                one(reader, &entry.key, entry.key_span, purpose);
+                walk(reader, &entry.value, purpose);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
+    if purpose == Purpose::Event {
+        return;
+    }
+    // What stands raw in the file is found by `raw_characters`; here are the escaped ones.
+    if let Some(c) = text.chars().find(|c| is_forbidden(*c))
+        && !reader.place(span).text().contains(c)
+    {
+        reader.push(forbidden(c), span);
+    }
+    if let Some(reference) = dynamic_reference(text) {
+        let place = reader.place(span).narrowed_to(reference);
+        reader.findings.push(
+            Finding::error(
+                "rule::dynamic-reference",
+                "`{{resolve:…}}` is a CloudFormation dynamic reference",
+            )
+            .at(place)
+            .note("CloudFormation would put a secret or parameter of the deploying account in its place"),
+        );
+    } else if purpose != Purpose::Message && text.contains("{{") {
+        let place = reader.place(span).narrowed_to("{{");
+        reader.findings.push(
+            Finding::error("rule::placeholder", "placeholders work in `message` only").at(place),
+        );
+    }
+    if text.contains("${") {
+        let place = reader.place(span).narrowed_to("${");
+        reader.findings.push(
+            Finding::error(
+                "rule::substitution",
+                "`${` is CloudFormation's substitution",
+            )
+            .at(place)
+            .help("leave it out"),
+        );
+    }
+    if matches!(purpose, Purpose::Message | Purpose::Alert)
+        && let Some(bracket) = text.chars().find(|c| matches!(c, '<' | '>'))
+    {
+        let place = reader.place(span).narrowed_to(&bracket.to_string());
+        reader.findings.push(
+            Finding::error(
+                "message::angle-bracket",
+                format!("`{bracket}` can't stand in an alert"),
+            )
+            .at(place)
+            .note("an input template marks its placeholders with `<` and `>` and has no escape for them"),
+        );
+    }
+}
+
+/// The reference in `text`, whatever its case and spacing.
+fn dynamic_reference(text: &str) -> Option<&str> {
+    text.match_indices("{{").find_map(|(at, _)| {
+        let inside = text.get(at + 2..)?;
+        let word = inside.trim_start().get(..8)?;
+        word.eq_ignore_ascii_case("resolve:").then(|| {
+            let end = inside.find("}}").map_or(text.len(), |end| at + 2 + end + 2);
+            text.get(at..end).unwrap_or("{{")
+        })
+    })
+}
+
+fn raw_characters(reader: &mut Reader) {
+    let file = std::sync::Arc::clone(&reader.file);
+    // One finding per kind of character is enough to find them all.
+    let mut seen = Vec::new();
+    for (at, c) in file.text.char_indices() {
+        let byte_order_mark = at == 0 && c == '\u{feff}';
+        if is_forbidden(c) && c != '\r' && !byte_order_mark && !seen.contains(&c) {
+            seen.push(c);
+            reader.push(forbidden(c), Span::new(at, at + c.len_utf8()));
+        }
+    }
+}
+
+fn is_forbidden(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t'))
+        || matches!(
+            c,
+            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
+fn forbidden(c: char) -> Finding {
+    let kind = if c.is_control() {
+        "a control character"
+    } else {
+        "an invisible or bidirectional character"
+    };
+    Finding::error(
+        "rule::character",
+        format!("U+{:04X} is {kind}", u32::from(c)),
+    )
+    .help("remove it; it makes text look like something else than it is")
+}
