@@ -16,7 +16,11 @@
 //! assert!(text.ends_with("1 error\n"));
 //! ```
 
+pub mod apply;
+pub mod drift;
 pub mod findings;
+pub mod plan;
+pub mod verify;
 
 /// "1 rule", "2 rules".
 pub fn plural(count: usize, noun: &str) -> String {
@@ -25,4 +29,10 @@ pub fn plural(count: usize, noun: &str) -> String {
     } else {
         format!("{count} {noun}s")
     }
+}
+
+/// Adds a line and its end.
+pub(crate) fn push_line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
 }

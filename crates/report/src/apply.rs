@@ -1,0 +1,89 @@
+//! What a deployment or a removal did, as people read it.
+
+use deployer::ApplyReport;
+use deployer::apply::{PartOutcome, PartReport};
+
+use crate::plan::{blocked, problems};
+use crate::{plural, push_line};
+
+/// The report for a terminal: every part, every failed account and Region with its reason.
+pub fn terminal(report: &ApplyReport) -> String {
+    let mut text = problems(&report.problems);
+    for part in &report.parts {
+        push_line(&mut text, &headline(part));
+        for failure in &part.failures {
+            push_line(
+                &mut text,
+                &format!(
+                    "      {}  {}: {}",
+                    failure.status, failure.place, failure.reason
+                ),
+            );
+            for event in &failure.events {
+                push_line(
+                    &mut text,
+                    &format!(
+                        "          {} {} ({}): {}",
+                        event.status, event.logical_id, event.resource_type, event.reason
+                    ),
+                );
+            }
+        }
+        for line in blocked(&part.blocked) {
+            push_line(&mut text, &line);
+        }
+    }
+    text
+}
+
+/// The report in one line; `verb` is what was done, such as `Deployed`.
+pub fn summary(report: &ApplyReport, verb: &str) -> String {
+    let sum = report.summary();
+    let mut line = format!(
+        "{verb}: {} changed, {} unchanged; {}",
+        plural(sum.changed, "part"),
+        sum.unchanged,
+        plural(sum.instances_succeeded, "stack instance"),
+    );
+    if sum.failed + sum.skipped + sum.instances_failed > 0 {
+        line.push_str(&format_failures(
+            sum.failed,
+            sum.skipped,
+            sum.instances_failed,
+        ));
+    }
+    line
+}
+
+fn format_failures(failed: usize, skipped: usize, instances: usize) -> String {
+    format!(
+        "; FAILED: {}, {}; {skipped} not begun",
+        plural(failed, "part"),
+        plural(instances, "stack instance")
+    )
+}
+
+fn headline(part: &PartReport) -> String {
+    let name = match &part.place {
+        Some(place) => format!("stack {} in {place}", part.name),
+        None => format!("stack set {}", part.name),
+    };
+    let done: usize = part.operations.iter().map(|it| it.succeeded).sum();
+    let (word, detail) = match &part.outcome {
+        PartOutcome::Unchanged => ("unchanged", String::new()),
+        PartOutcome::Done if part.place.is_some() => ("done", String::new()),
+        PartOutcome::Done => ("done", format!(": {}", plural(done, "instance"))),
+        PartOutcome::Partial => (
+            "partial",
+            format!(
+                ": {} done, {} failed",
+                plural(done, "instance"),
+                part.failures.len()
+            ),
+        ),
+        PartOutcome::Failed { reason } => ("FAILED", format!(": {reason}")),
+        PartOutcome::Skipped { reason } => ("skipped", format!(": {reason}")),
+        PartOutcome::TimedOut { reason } => ("timed out", format!(": {reason}")),
+    };
+    format!("  {word:<10} {name}{detail}")
+}

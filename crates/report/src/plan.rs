@@ -1,0 +1,240 @@
+//! A plan as people read it.
+
+use deployer::plan::{BlockedPlace, Change, Plan, Problem, Reason, RuleChange, StackSetPlan};
+use deployer::ports::Place;
+
+use crate::{plural, push_line};
+
+/// Places that are listed by name; the rest is counted.
+const LISTED: usize = 12;
+
+/// The plan for a terminal.
+pub fn terminal(plan: &Plan) -> String {
+    let mut text = problems(&plan.problems);
+    let mut lines = Vec::new();
+    for set in &plan.stack_sets {
+        lines.extend(stack_set(set));
+    }
+    for stack in &plan.stacks {
+        lines.push(format!(
+            "  {:<10} stack {} in {}{}",
+            stack.change.word(),
+            stack.name,
+            stack.place,
+            explanation(&stack.change)
+        ));
+        lines.extend(rules(&stack.rules));
+    }
+    for line in lines {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text.push_str(&summary(plan));
+    text.push('\n');
+    text
+}
+
+/// The plan for a pull request's comment.
+pub fn markdown(plan: &Plan) -> String {
+    let mut text = format!(
+        "### Plan for organization `{}`\n\n{}\n",
+        plan.organization,
+        summary(plan)
+    );
+    for problem in &plan.problems {
+        push_line(
+            &mut text,
+            &format!("\n> **{}**\n> {}", problem.message, problem.fix),
+        );
+    }
+    if plan.is_empty() {
+        return text;
+    }
+    text.push_str(
+        "\n| | what | instances added | updated | removed | why |\n|---|---|---:|---:|---:|---|\n",
+    );
+    for set in plan.stack_sets.iter().filter(|set| !set.is_unchanged()) {
+        push_line(
+            &mut text,
+            &format!(
+                "| {} | stack set `{}` | {} | {} | {} | {} |",
+                set.change.word(),
+                set.name,
+                set.add.len(),
+                set.update.len(),
+                set.remove.len(),
+                explanation(&set.change).trim_start_matches(": ")
+            ),
+        );
+    }
+    for stack in plan
+        .stacks
+        .iter()
+        .filter(|stack| stack.change != Change::Unchanged)
+    {
+        push_line(
+            &mut text,
+            &format!(
+                "| {} | stack `{}` in {} | | | | {} |",
+                stack.change.word(),
+                stack.name,
+                stack.place,
+                explanation(&stack.change).trim_start_matches(": ")
+            ),
+        );
+    }
+    let mut changes: Vec<&RuleChange> = plan
+        .stack_sets
+        .iter()
+        .flat_map(|set| &set.rules)
+        .chain(plan.stacks.iter().flat_map(|stack| &stack.rules))
+        .collect();
+    changes.sort();
+    changes.dedup();
+    if !changes.is_empty() {
+        text.push('\n');
+    }
+    for change in changes {
+        push_line(
+            &mut text,
+            &format!("- rule `{}` {}", change.rule, change.change.word()),
+        );
+    }
+    text
+}
+
+/// The plan in one line.
+pub fn summary(plan: &Plan) -> String {
+    if !plan.problems.is_empty() {
+        return format!(
+            "Blocked: {}; nothing was touched.",
+            plural(plan.problems.len(), "problem")
+        );
+    }
+    let sum = plan.summary();
+    let scope = format!(
+        "{} x {}",
+        plural(plan.accounts, "account"),
+        plural(plan.regions, "Region")
+    );
+    if plan.is_empty() {
+        let blocked = if sum.instances_blocked + sum.blocked > 0 {
+            format!(", {} blocked", sum.instances_blocked + sum.blocked)
+        } else {
+            String::new()
+        };
+        return format!(
+            "Nothing to do: {scope}, {} as they should be{blocked}.",
+            plural(sum.instances_unchanged, "stack instance"),
+        );
+    }
+    format!(
+        "Plan for {scope}: {} to create, {} to update, {} to delete, {} unchanged, {} blocked; \
+         stack instances: {} to add, {} to update, {} to remove, {} unchanged, {} blocked.",
+        sum.create,
+        sum.update,
+        sum.delete,
+        sum.unchanged,
+        sum.blocked,
+        sum.instances_add,
+        sum.instances_update,
+        sum.instances_remove,
+        sum.instances_unchanged,
+        sum.instances_blocked
+    )
+}
+
+/// Why nothing can begin, with what to do about it.
+pub fn problems(problems: &[Problem]) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        push_line(&mut text, &format!("error: {}", problem.message));
+        push_line(&mut text, &format!("  help: {}", problem.fix));
+    }
+    text
+}
+
+/// One line per place that can't be brought into line.
+pub(crate) fn blocked(places: &[BlockedPlace]) -> Vec<String> {
+    places
+        .iter()
+        .map(|it| {
+            let name = it
+                .account_name
+                .as_ref()
+                .map(|name| format!(" ({name})"))
+                .unwrap_or_default();
+            format!("      blocked  {}{name}: {}", it.place, it.reason)
+        })
+        .collect()
+}
+
+fn stack_set(set: &StackSetPlan) -> Vec<String> {
+    let mut lines = vec![format!(
+        "  {:<10} stack set {}{}",
+        set.change.word(),
+        set.name,
+        explanation(&set.change)
+    )];
+    for operation in &set.in_progress {
+        lines.push(format!("      running  operation {operation}"));
+    }
+    for (word, places) in [
+        ("add", &set.add),
+        ("update", &set.update),
+        ("remove", &set.remove),
+    ] {
+        if !places.is_empty() {
+            lines.push(format!(
+                "      {word:<8} {}: {}",
+                plural(places.len(), "instance"),
+                list(places)
+            ));
+        }
+    }
+    lines.extend(rules(&set.rules));
+    lines.extend(blocked(&set.blocked));
+    lines
+}
+
+fn rules(changes: &[RuleChange]) -> Vec<String> {
+    changes
+        .iter()
+        .map(|it| format!("      rule     {} {}", it.rule, it.change.word()))
+        .collect()
+}
+
+fn explanation(change: &Change) -> String {
+    match change {
+        Change::Update { reasons } => {
+            let reasons: Vec<String> = reasons.iter().map(Reason::describe).collect();
+            format!(": {}", reasons.join("; "))
+        }
+        Change::Replace { status } => format!(": its first creation ended in {status}"),
+        Change::Blocked { reason } => format!(": {reason}"),
+        Change::Create | Change::Delete | Change::Unchanged => String::new(),
+    }
+}
+
+/// Places by account: `012345678901 in eu-central-1, us-east-1; …`.
+fn list(places: &[Place]) -> String {
+    let mut accounts: Vec<(&str, Vec<&str>)> = Vec::new();
+    for place in places {
+        match accounts.last_mut() {
+            Some((account, regions)) if *account == place.account => regions.push(&place.region),
+            _ => accounts.push((&place.account, vec![&place.region])),
+        }
+    }
+    let mut parts: Vec<String> = accounts
+        .iter()
+        .take(LISTED)
+        .map(|(account, regions)| format!("{account} in {}", regions.join(", ")))
+        .collect();
+    if accounts.len() > LISTED {
+        parts.push(format!(
+            "and {} more",
+            plural(accounts.len() - LISTED, "account")
+        ));
+    }
+    parts.join("; ")
+}
