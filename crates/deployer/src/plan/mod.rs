@@ -1,24 +1,418 @@
 //! What must change for the fleet to equal the bundle.
 
+mod compare;
+mod desired;
 mod model;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use compiler::{Bundle, OWNERSHIP_TAG, Part, StackSet};
+
+use compare::{Deployed, reasons, rule_changes};
+pub(crate) use compare::{resources, rule_of};
+pub(crate) use desired::{desired, selected};
 pub use model::{
     BlockedPlace, Change, Plan, PlanSummary, Problem, ProblemKind, Reason, RuleChange,
     RuleChangeKind, StackPlan, StackSetPlan,
 };
 
-use compiler::Bundle;
+use crate::observe::{Observed, ObservedStack, ObservedStackSet};
+use crate::ports::{Account, AccountState, Instance, InstanceStatus, Place, TrustedAccess};
 
-use crate::observe::Observed;
-
-/// Compares bundle and fleet. Pure.
-pub fn plan(bundle: &Bundle, _observed: &Observed) -> Plan {
-    Plan {
+/// Compares bundle and fleet. Pure: the same two always give the same plan.
+pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
+    let problems = problems(bundle, observed);
+    let mut plan = Plan {
         organization: bundle.organization.id.clone(),
-        problems: Vec::new(),
+        problems,
         stack_sets: Vec::new(),
         stacks: Vec::new(),
-        accounts: 0,
+        accounts: watched(bundle, &observed.accounts).len(),
         regions: bundle.organization.regions.len(),
+    };
+    if observed.organization.id != bundle.organization.id {
+        // Compared with a stranger's fleet, everything would look new.
+        return plan;
+    }
+    for set in &bundle.stack_sets {
+        if set.targets.members.is_some() {
+            let existing = observed.stack_sets.get(&set.name);
+            plan.stack_sets
+                .push(plan_stack_set(bundle, set, existing, &observed.accounts));
+        }
+        for region in &set.targets.management_regions {
+            let place = Place::new(&bundle.organization.accounts.management, region);
+            let existing = find_stack(observed, &place, &set.name);
+            plan.stacks.push(plan_stack(set, place, existing));
+        }
+    }
+    plan.stack_sets
+        .extend(unwanted_stack_sets(bundle, observed));
+    plan.stacks.extend(unwanted_stacks(bundle, observed));
+    plan
+}
+
+/// Accounts in use that the bundle is meant for, the management account included if it gets a
+/// stack.
+fn watched<'a>(bundle: &'a Bundle, accounts: &'a [Account]) -> BTreeSet<&'a str> {
+    let mut ids = BTreeSet::new();
+    for set in &bundle.stack_sets {
+        if let Some(members) = &set.targets.members {
+            ids.extend(
+                selected(members, &bundle.organization, accounts)
+                    .filter(|account| account.state == AccountState::Active)
+                    .map(|account| account.id.as_str()),
+            );
+        }
+        if !set.targets.management_regions.is_empty() {
+            ids.insert(&bundle.organization.accounts.management);
+        }
+    }
+    ids
+}
+
+fn problems(bundle: &Bundle, observed: &Observed) -> Vec<Problem> {
+    let organization = &bundle.organization;
+    if observed.organization.id != organization.id {
+        return vec![Problem {
+            kind: ProblemKind::WrongOrganization,
+            message: format!(
+                "the credentials belong to organization {}, the organization file is about {}",
+                observed.organization.id, organization.id
+            ),
+            fix: "use credentials of the right organization, or correct `organization` in the \
+                  organization file"
+                .to_owned(),
+        }];
+    }
+    let mut problems = Vec::new();
+    if observed.organization.management_account != organization.accounts.management {
+        problems.push(Problem {
+            kind: ProblemKind::WrongManagementAccount,
+            message: format!(
+                "the organization's management account is {}, the organization file says {}",
+                observed.organization.management_account, organization.accounts.management
+            ),
+            fix: "correct `accounts.management` in the organization file".to_owned(),
+        });
+    }
+    let uses_stack_sets = bundle
+        .stack_sets
+        .iter()
+        .any(|set| set.targets.members.is_some());
+    if uses_stack_sets && observed.trusted_access == TrustedAccess::Disabled {
+        problems.push(Problem {
+            kind: ProblemKind::TrustedAccessOff,
+            message: "StackSets has no trusted access to the organization".to_owned(),
+            fix: "activate it once with the management account's credentials: \
+                  `aws cloudformation activate-organizations-access`"
+                .to_owned(),
+        });
+    }
+    let parts = [
+        ("accounts.log_archive", &organization.accounts.log_archive),
+        ("accounts.hub", &organization.accounts.hub),
+    ];
+    for (field, id) in parts {
+        let account = observed.accounts.iter().find(|account| account.id == *id);
+        let wrong = match account {
+            None => Some("is not in the organization".to_owned()),
+            Some(account) if account.state != AccountState::Active => {
+                Some(format!("is {}", account.state.describe()))
+            }
+            Some(_) => None,
+        };
+        if let Some(wrong) = wrong {
+            problems.push(Problem {
+                kind: ProblemKind::AccountMissing,
+                message: format!("account {id} {wrong}"),
+                fix: format!("correct `{field}` in the organization file"),
+            });
+        }
+    }
+    for unit in &organization.targets.organizational_units {
+        if !observed
+            .accounts
+            .iter()
+            .any(|account| account.is_under(unit))
+        {
+            problems.push(Problem {
+                kind: ProblemKind::EmptyTarget,
+                message: format!("there is no account under {unit}"),
+                fix: "correct `targets.organizational_units` in the organization file".to_owned(),
+            });
+        }
+    }
+    problems
+}
+
+/// Whether somebody else's tags, or none, are on it.
+pub(crate) fn is_owned(tags: &BTreeMap<String, String>) -> bool {
+    tags.get(OWNERSHIP_TAG.0)
+        .is_some_and(|value| value == OWNERSHIP_TAG.1)
+}
+
+fn not_owned(what: &str, name: &str) -> String {
+    format!(
+        "a {what} named {name} exists without the tag {}={}; it belongs to somebody else",
+        OWNERSHIP_TAG.0, OWNERSHIP_TAG.1
+    )
+}
+
+/// Compares one stack set with what exists.
+pub(crate) fn plan_stack_set(
+    bundle: &Bundle,
+    set: &StackSet,
+    existing: Option<&ObservedStackSet>,
+    accounts: &[Account],
+) -> StackSetPlan {
+    let mut wanted = match &set.targets.members {
+        Some(members) => desired(members, &bundle.organization, accounts),
+        None => desired::Desired::default(),
+    };
+    let mut plan = StackSetPlan {
+        name: set.name.clone(),
+        part: Some(set.part),
+        change: Change::Create,
+        add: Vec::new(),
+        update: Vec::new(),
+        remove: Vec::new(),
+        unchanged: 0,
+        blocked: Vec::new(),
+        rules: Vec::new(),
+        in_progress: Vec::new(),
+    };
+    let Some(existing) = existing else {
+        plan.rules = rule_changes(Some(set), None);
+        plan.add = wanted.places.into_iter().collect();
+        plan.blocked = wanted.blocked;
+        return plan;
+    };
+    if !is_owned(&existing.details.tags) {
+        plan.change = Change::Blocked {
+            reason: not_owned("stack set", &set.name),
+        };
+        return plan;
+    }
+    plan.in_progress = existing.pending.iter().map(|op| op.id.clone()).collect();
+    let mut why = reasons(
+        set,
+        Deployed {
+            template: &existing.details.template,
+            parameters: &existing.details.parameters,
+            tags: &existing.details.tags,
+            description: Some(&existing.details.description),
+        },
+    );
+    let everywhere = !why.is_empty();
+    if let Some(auto) = &existing.details.auto_deployment
+        && (auto.enabled != set.auto_deployment || (auto.enabled && auto.retain_stacks))
+    {
+        why.push(Reason::AutoDeployment);
+    }
+    plan.rules = rule_changes(Some(set), Some(&existing.details.template));
+    plan.change = if why.is_empty() {
+        Change::Unchanged
+    } else {
+        Change::Update { reasons: why }
+    };
+    for instance in &existing.instances {
+        let place = Place::new(&instance.account, &instance.region);
+        if wanted.places.remove(&place) {
+            if let Some(reason) = stuck(instance) {
+                wanted.blocked.push(BlockedPlace {
+                    account_name: name_of(accounts, &place.account),
+                    place,
+                    reason,
+                });
+            } else if everywhere || instance.status != InstanceStatus::Current {
+                plan.update.push(place);
+            } else {
+                plan.unchanged += 1;
+            }
+        } else if !wanted.blocked.iter().any(|blocked| blocked.place == place) {
+            plan.remove.push(place);
+        }
+    }
+    plan.add = wanted.places.into_iter().collect();
+    plan.blocked = wanted.blocked;
+    plan.blocked.sort_by(|a, b| a.place.cmp(&b.place));
+    plan.update.sort();
+    plan.remove.sort();
+    plan
+}
+
+/// Why no operation can reach an instance, if so.
+fn stuck(instance: &Instance) -> Option<String> {
+    if instance.status == InstanceStatus::Inoperable {
+        let why = instance.reason.as_deref().unwrap_or("no reason given");
+        return Some(format!(
+            "the instance is INOPERABLE ({why}); delete it with its stack retained, then delete \
+             the stack by hand"
+        ));
+    }
+    if instance.detailed_status.as_deref() == Some("SKIPPED_SUSPENDED_ACCOUNT") {
+        return Some("the account was suspended when the instance was last worked on".to_owned());
+    }
+    None
+}
+
+fn name_of(accounts: &[Account], id: &str) -> Option<String> {
+    accounts
+        .iter()
+        .find(|account| account.id == id)
+        .map(|account| account.name.clone())
+}
+
+fn find_stack<'a>(observed: &'a Observed, place: &Place, name: &str) -> Option<&'a ObservedStack> {
+    observed
+        .stacks
+        .iter()
+        .find(|stack| stack.place == *place && stack.stack.name == name)
+}
+
+/// Compares one stack of the management account with what exists.
+pub(crate) fn plan_stack(
+    set: &StackSet,
+    place: Place,
+    existing: Option<&ObservedStack>,
+) -> StackPlan {
+    let old = existing.and_then(|stack| stack.template.as_deref());
+    let mut rules = rule_changes(Some(set), old);
+    let change = match existing {
+        None => Change::Create,
+        // It waits for its first change set: nothing was made yet, so there is nothing to own.
+        Some(found) if found.stack.status == "REVIEW_IN_PROGRESS" => Change::Create,
+        Some(found) if !is_owned(&found.stack.tags) => {
+            rules.clear();
+            Change::Blocked {
+                reason: not_owned("stack", &set.name),
+            }
+        }
+        Some(found) if found.stack.must_be_replaced() => Change::Replace {
+            status: found.stack.status.clone(),
+        },
+        Some(found) if found.stack.status == "UPDATE_ROLLBACK_FAILED" => Change::Blocked {
+            reason: format!(
+                "stack {} is in UPDATE_ROLLBACK_FAILED; continue its rollback by hand: `aws \
+                 cloudformation continue-update-rollback`",
+                set.name
+            ),
+        },
+        Some(found) => {
+            let why = reasons(
+                set,
+                Deployed {
+                    template: found.template.as_deref().unwrap_or_default(),
+                    parameters: &found.stack.parameters,
+                    tags: &found.stack.tags,
+                    description: None,
+                },
+            );
+            if why.is_empty() {
+                Change::Unchanged
+            } else {
+                Change::Update { reasons: why }
+            }
+        }
+    };
+    StackPlan {
+        name: set.name.clone(),
+        place,
+        change,
+        rules,
     }
 }
+
+/// The part that a stack set or stack says it is, by its tag.
+pub(crate) fn tagged_part(tags: &BTreeMap<String, String>) -> Option<Part> {
+    const PARTS: [Part; 6] = [
+        Part::Bucket,
+        Part::Trail,
+        Part::Topic,
+        Part::RulesHub,
+        Part::RulesSpoke,
+        Part::RulesLocal,
+    ];
+    let name = tags.get("gizmos:part")?;
+    PARTS.into_iter().find(|part| part.name() == name)
+}
+
+/// Position in the order of removal: what depends on others goes first.
+pub(crate) fn removal_rank(part: Option<Part>) -> u8 {
+    match part {
+        Some(Part::RulesSpoke | Part::RulesLocal) | None => 0,
+        Some(Part::RulesHub) => 1,
+        Some(Part::Topic) => 2,
+        Some(Part::Trail) => 3,
+        Some(Part::Bucket) => 4,
+    }
+}
+
+/// Stack sets that are ours but no longer in the bundle (or no longer as a stack set), in the
+/// order of removal.
+fn unwanted_stack_sets(bundle: &Bundle, observed: &Observed) -> Vec<StackSetPlan> {
+    let mut plans: Vec<StackSetPlan> = observed
+        .stack_sets
+        .values()
+        .filter(|found| is_owned(&found.details.tags))
+        .filter(|found| {
+            !bundle
+                .stack_sets
+                .iter()
+                .any(|set| set.name == found.details.name && set.targets.members.is_some())
+        })
+        .map(delete_stack_set)
+        .collect();
+    plans.sort_by_key(|plan| removal_rank(plan.part));
+    plans
+}
+
+/// The plan to remove a stack set with all its instances.
+pub(crate) fn delete_stack_set(found: &ObservedStackSet) -> StackSetPlan {
+    StackSetPlan {
+        name: found.details.name.clone(),
+        part: tagged_part(&found.details.tags),
+        change: Change::Delete,
+        add: Vec::new(),
+        update: Vec::new(),
+        remove: found
+            .instances
+            .iter()
+            .map(|instance| Place::new(&instance.account, &instance.region))
+            .collect(),
+        unchanged: 0,
+        blocked: Vec::new(),
+        rules: rule_changes(None, Some(&found.details.template)),
+        in_progress: found.pending.iter().map(|op| op.id.clone()).collect(),
+    }
+}
+
+fn unwanted_stacks(bundle: &Bundle, observed: &Observed) -> Vec<StackPlan> {
+    let mut found: Vec<&ObservedStack> = observed
+        .stacks
+        .iter()
+        .filter(|found| is_owned(&found.stack.tags))
+        .filter(|found| {
+            !bundle.stack_sets.iter().any(|set| {
+                set.name == found.stack.name
+                    && set.targets.management_regions.contains(&found.place.region)
+            })
+        })
+        .collect();
+    found.sort_by_key(|found| removal_rank(tagged_part(&found.stack.tags)));
+    found.into_iter().map(delete_stack).collect()
+}
+
+/// The plan to remove a stack of the management account.
+pub(crate) fn delete_stack(found: &ObservedStack) -> StackPlan {
+    StackPlan {
+        name: found.stack.name.clone(),
+        place: found.place.clone(),
+        change: Change::Delete,
+        rules: rule_changes(None, found.template.as_deref()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! Credentials, Regions and clients.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_cloudformation::config::retry::RetryConfig;
+use deployer::ports::{CloudError, Identity, Organizations, Pause, Place};
+use tokio::sync::OnceCell;
+
+use crate::retry::QuotaIsFinal;
+
+/// Attempts per call. Standard mode: adaptive mode waits some twenty seconds per throttled call.
+const ATTEMPTS: u32 = 8;
+
+/// How time passes between two looks at something asynchronous.
+pub type Pauser = Arc<dyn Fn(Duration) -> futures::future::BoxFuture<'static, ()> + Send + Sync>;
+
+/// Whether the caller administers stack sets as the management account or on its behalf.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallAs {
+    /// The credentials are the management account's.
+    #[default]
+    Management,
+    /// The credentials are a delegated administrator's. Said with every call.
+    DelegatedAdministrator,
+}
+
+/// How to connect.
+#[derive(Clone)]
+pub struct Options {
+    /// Region of all stack sets, whatever the environment says: a stack set is found again only in
+    /// the Region in which it was made.
+    pub home_region: String,
+    /// Name of the role in other accounts that the credentials may assume.
+    pub access_role: String,
+    /// In which part the caller acts.
+    pub call_as: CallAs,
+    /// An endpoint for every service, instead of AWS's and of `AWS_ENDPOINT_URL`.
+    pub endpoint_url: Option<String>,
+    /// How to wait; `None` sleeps.
+    pub pause: Option<Pauser>,
+}
+
+impl Options {
+    /// The environment's endpoint and credentials, and the role that Organizations makes in new
+    /// accounts, `OrganizationAccountAccessRole`.
+    pub fn new(home_region: impl Into<String>) -> Options {
+        Options {
+            home_region: home_region.into(),
+            access_role: "OrganizationAccountAccessRole".to_owned(),
+            call_as: CallAs::Management,
+            endpoint_url: None,
+            pause: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("home_region", &self.home_region)
+            .field("access_role", &self.access_role)
+            .field("call_as", &self.call_as)
+            .field("endpoint_url", &self.endpoint_url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// AWS as the deployer sees it: implements all of [`deployer::ports`].
+#[derive(Clone)]
+pub struct Aws {
+    options: Options,
+    base: SdkConfig,
+    stack_sets: aws_sdk_cloudformation::Client,
+    identity: Arc<OnceCell<Identity>>,
+    places: Arc<RwLock<BTreeMap<Place, SdkConfig>>>,
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Aws {
+    /// Takes the credentials of the environment, as every AWS tool finds them. Doesn't call
+    /// anything yet.
+    pub async fn connect(options: Options) -> Aws {
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(Region::new(options.home_region.clone()))
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
+        if let Some(url) = &options.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let base = loader.load().await;
+        let stack_sets = cloudformation(&base);
+        Aws {
+            options,
+            base,
+            stack_sets,
+            identity: Arc::new(OnceCell::new()),
+            places: Arc::new(RwLock::new(BTreeMap::new())),
+        }
+    }
+
+    /// The configuration of the caller's own account in the home Region.
+    pub(crate) fn base(&self) -> &SdkConfig {
+        &self.base
+    }
+
+    /// The client for stack sets: the caller's account, the home Region.
+    pub(crate) fn stack_sets(&self) -> &aws_sdk_cloudformation::Client {
+        &self.stack_sets
+    }
+
+    pub(crate) fn call_as(&self) -> aws_sdk_cloudformation::types::CallAs {
+        match self.options.call_as {
+            CallAs::Management => aws_sdk_cloudformation::types::CallAs::SelfValue,
+            CallAs::DelegatedAdministrator => aws_sdk_cloudformation::types::CallAs::DelegatedAdmin,
+        }
+    }
+
+    /// The identity, asked for once.
+    pub(crate) async fn identity(&self) -> Result<&Identity, CloudError> {
+        self.identity
+            .get_or_try_init(|| self.caller_identity())
+            .await
+    }
+
+    /// The configuration for an account and Region: the caller's own credentials in its own
+    /// account, the access role in any other.
+    pub(crate) async fn at(&self, place: &Place) -> Result<SdkConfig, CloudError> {
+        if let Some(config) = self
+            .places
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(place)
+        {
+            return Ok(config.clone());
+        }
+        let region = Region::new(place.region.clone());
+        let mut builder = self.base.to_builder().region(region);
+        if self.identity().await?.account != place.account {
+            let role = format!(
+                "arn:{}:iam::{}:role/{}",
+                partition(&place.region),
+                place.account,
+                self.options.access_role
+            );
+            let role = AssumeRoleProvider::builder(role)
+                .session_name("gizmos")
+                .configure(&self.base);
+            let role = match self.base.credentials_provider() {
+                Some(provider) => role.build_from_provider(provider).await,
+                None => role.build().await,
+            };
+            builder = builder.credentials_provider(
+                aws_sdk_cloudformation::config::SharedCredentialsProvider::new(role),
+            );
+        }
+        let config = builder.build();
+        self.places
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(place.clone(), config.clone());
+        Ok(config)
+    }
+
+    /// The CloudFormation client for an account and Region.
+    pub(crate) async fn cloudformation_at(
+        &self,
+        place: &Place,
+    ) -> Result<aws_sdk_cloudformation::Client, CloudError> {
+        Ok(cloudformation(&self.at(place).await?))
+    }
+}
+
+fn cloudformation(config: &SdkConfig) -> aws_sdk_cloudformation::Client {
+    use aws_sdk_cloudformation::operation::create_stack_instances::CreateStackInstancesError;
+    use aws_sdk_cloudformation::operation::create_stack_set::CreateStackSetError;
+
+    let config = aws_sdk_cloudformation::config::Builder::from(config)
+        .retry_classifier(QuotaIsFinal::<CreateStackSetError>::new())
+        .retry_classifier(QuotaIsFinal::<CreateStackInstancesError>::new())
+        .build();
+    aws_sdk_cloudformation::Client::from_conf(config)
+}
+
+/// The partition that a Region belongs to, the second part of every ARN.
+pub(crate) fn partition(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else if region.starts_with("eusc-") {
+        "aws-eusc"
+    } else {
+        "aws"
+    }
+}
+
+impl Pause for Aws {
+    async fn pause(&self, duration: Duration) {
+        match &self.options.pause {
+            Some(pause) => pause(duration).await,
+            None => tokio::time::sleep(duration).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::partition;
+
+    #[test]
+    fn arns_carry_the_partition_of_their_region() {
+        assert_eq!(partition("eu-central-1"), "aws");
+        assert_eq!(partition("cn-north-1"), "aws-cn");
+        assert_eq!(partition("us-gov-west-1"), "aws-us-gov");
+    }
+}

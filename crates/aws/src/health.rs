@@ -1,0 +1,138 @@
+//! SNS, CloudTrail, SQS and EventBridge, read-only.
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use deployer::ports::{CloudError, Health, Place, Subscription, TrailStatus};
+use serde_json::Value;
+
+use crate::connect::{Aws, partition};
+use crate::error::cloud_error;
+
+impl Health for Aws {
+    async fn subscriptions(
+        &self,
+        place: &Place,
+        topic: &str,
+    ) -> Result<Option<Vec<Subscription>>, CloudError> {
+        let arn = format!(
+            "arn:{}:sns:{}:{}:{topic}",
+            partition(&place.region),
+            place.region,
+            place.account
+        );
+        let client = aws_sdk_sns::Client::new(&self.at(place).await?);
+        let mut pages = client
+            .list_subscriptions_by_topic()
+            .topic_arn(arn)
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = match page.map_err(|e| cloud_error("sns:ListSubscriptionsByTopic", &e)) {
+                Ok(page) => page,
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            for subscription in page.subscriptions.unwrap_or_default() {
+                found.push(Subscription {
+                    protocol: subscription.protocol.unwrap_or_default(),
+                    endpoint: subscription.endpoint.unwrap_or_default(),
+                    // `PendingConfirmation` and `Deleted` stand where the ARN should be.
+                    confirmed: subscription
+                        .subscription_arn
+                        .is_some_and(|arn| arn.starts_with("arn:")),
+                });
+            }
+        }
+        Ok(Some(found))
+    }
+
+    async fn trail_status(
+        &self,
+        place: &Place,
+        name: &str,
+    ) -> Result<Option<TrailStatus>, CloudError> {
+        let client = aws_sdk_cloudtrail::Client::new(&self.at(place).await?);
+        let answer = client
+            .get_trail()
+            .name(name)
+            .send()
+            .await
+            .map_err(|e| cloud_error("cloudtrail:GetTrail", &e));
+        let trail = match answer {
+            Ok(answer) => answer.trail,
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        let Some(trail) = trail else {
+            return Ok(None);
+        };
+        let status = client
+            .get_trail_status()
+            .name(trail.trail_arn.as_deref().unwrap_or(name))
+            .send()
+            .await
+            .map_err(|e| cloud_error("cloudtrail:GetTrailStatus", &e))?;
+        Ok(Some(TrailStatus {
+            logging: status.is_logging.unwrap_or(false),
+            multi_region: trail.is_multi_region_trail.unwrap_or(false),
+            organization: trail.is_organization_trail.unwrap_or(false),
+            log_file_validation: trail.log_file_validation_enabled.unwrap_or(false),
+            delivery_error: status.latest_delivery_error.filter(|e| !e.is_empty()),
+        }))
+    }
+
+    async fn queue_depth(&self, place: &Place, queue: &str) -> Result<Option<u64>, CloudError> {
+        let client = aws_sdk_sqs::Client::new(&self.at(place).await?);
+        let answer = client
+            .get_queue_url()
+            .queue_name(queue)
+            .send()
+            .await
+            .map_err(|e| cloud_error("sqs:GetQueueUrl", &e));
+        let url = match answer {
+            Ok(answer) => answer.queue_url.unwrap_or_default(),
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let attributes = client
+            .get_queue_attributes()
+            .queue_url(url)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+            .send()
+            .await
+            .map_err(|e| cloud_error("sqs:GetQueueAttributes", &e))?
+            .attributes
+            .unwrap_or_default();
+        let read = |name: QueueAttributeName| {
+            attributes
+                .get(&name)
+                .and_then(|count| count.parse::<u64>().ok())
+                .unwrap_or(0)
+        };
+        Ok(Some(
+            read(QueueAttributeName::ApproximateNumberOfMessages)
+                + read(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+        ))
+    }
+
+    async fn bus_policy(&self, place: &Place, bus: &str) -> Result<Option<Value>, CloudError> {
+        let client = aws_sdk_eventbridge::Client::new(&self.at(place).await?);
+        let answer = client
+            .describe_event_bus()
+            .name(bus)
+            .send()
+            .await
+            .map_err(|e| cloud_error("events:DescribeEventBus", &e));
+        match answer {
+            Ok(answer) => Ok(Some(
+                answer
+                    .policy
+                    .and_then(|policy| serde_json::from_str(&policy).ok())
+                    .unwrap_or(Value::Null),
+            )),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

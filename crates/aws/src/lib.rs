@@ -1,0 +1,27 @@
+//! The deployer's ports on AWS: the only crate that knows the AWS SDK.
+//!
+//! [`Aws`] implements every trait of [`deployer::ports`]. It works against AWS and against any
+//! endpoint that speaks its protocols: `AWS_ENDPOINT_URL` is honoured, and where an emulator lacks
+//! a call whose answer can be had in another way, that way is taken.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use deployer::ports::Organizations;
+//!
+//! let cloud = aws::Aws::connect(aws::Options::new("eu-central-1")).await;
+//! for account in cloud.list_accounts().await? {
+//!     assert_eq!(account.id.len(), 12);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod connect;
+mod error;
+mod health;
+mod organizations;
+mod retry;
+mod stack_sets;
+mod stacks;
+
+pub use connect::{Aws, CallAs, Options, Pauser};

@@ -1,0 +1,337 @@
+//! Ordinary CloudFormation stacks.
+
+use aws_sdk_cloudformation::types as sdk;
+use deployer::ports::{
+    ChangeSet, ChangeSetKind, ChangeSetRequest, ChangeSetStatus, CloudError, DriftDetection,
+    FailureEvent, Place, ResourceDrift, Stack, Stacks,
+};
+
+use crate::connect::Aws;
+use crate::error::cloud_error;
+use crate::stack_sets::{
+    capabilities, differences, drift_status, from_parameters, from_tags, parameters, tags,
+};
+
+impl Stacks for Aws {
+    async fn list_stacks(&self, place: &Place) -> Result<Vec<Stack>, CloudError> {
+        let mut pages = self
+            .cloudformation_at(place)
+            .await?
+            .describe_stacks()
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| cloud_error("cloudformation:DescribeStacks", &e))?;
+            found.extend(page.stacks.unwrap_or_default().into_iter().map(stack));
+        }
+        found.retain(|stack| stack.status != "DELETE_COMPLETE");
+        Ok(found)
+    }
+
+    async fn describe_stack(&self, place: &Place, name: &str) -> Result<Option<Stack>, CloudError> {
+        let answer = self
+            .cloudformation_at(place)
+            .await?
+            .describe_stacks()
+            .stack_name(name)
+            .send()
+            .await
+            .map_err(|e| cloud_error("cloudformation:DescribeStacks", &e));
+        match answer {
+            Ok(answer) => Ok(answer
+                .stacks
+                .unwrap_or_default()
+                .into_iter()
+                .next()
+                .map(stack)
+                .filter(|stack| stack.status != "DELETE_COMPLETE")),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn stack_template(&self, place: &Place, name: &str) -> Result<String, CloudError> {
+        self.cloudformation_at(place)
+            .await?
+            .get_template()
+            .stack_name(name)
+            .template_stage(sdk::TemplateStage::Original)
+            .send()
+            .await
+            .map(|answer| answer.template_body.unwrap_or_default())
+            .map_err(|e| cloud_error("cloudformation:GetTemplate", &e))
+    }
+
+    async fn create_change_set(
+        &self,
+        place: &Place,
+        request: &ChangeSetRequest,
+    ) -> Result<(), CloudError> {
+        self.cloudformation_at(place)
+            .await?
+            .create_change_set()
+            .stack_name(&request.stack)
+            .change_set_name(&request.name)
+            .change_set_type(match request.kind {
+                ChangeSetKind::Create => sdk::ChangeSetType::Create,
+                ChangeSetKind::Update => sdk::ChangeSetType::Update,
+            })
+            .description(&request.description)
+            .template_body(&request.template)
+            .set_parameters(Some(parameters(&request.parameters)))
+            .set_tags(Some(tags(&request.tags)))
+            .set_capabilities(Some(capabilities(&request.capabilities)))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|e| cloud_error("cloudformation:CreateChangeSet", &e))
+    }
+
+    async fn describe_change_set(
+        &self,
+        place: &Place,
+        stack: &str,
+        name: &str,
+    ) -> Result<Option<ChangeSet>, CloudError> {
+        let answer = self
+            .cloudformation_at(place)
+            .await?
+            .describe_change_set()
+            .stack_name(stack)
+            .change_set_name(name)
+            .send()
+            .await
+            .map_err(|e| cloud_error("cloudformation:DescribeChangeSet", &e));
+        match answer {
+            Ok(answer) => Ok(Some(change_set(
+                answer.status.as_ref(),
+                answer.status_reason,
+            ))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn execute_change_set(
+        &self,
+        place: &Place,
+        stack: &str,
+        name: &str,
+    ) -> Result<(), CloudError> {
+        self.cloudformation_at(place)
+            .await?
+            .execute_change_set()
+            .stack_name(stack)
+            .change_set_name(name)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|e| cloud_error("cloudformation:ExecuteChangeSet", &e))
+    }
+
+    async fn delete_change_set(
+        &self,
+        place: &Place,
+        stack: &str,
+        name: &str,
+    ) -> Result<(), CloudError> {
+        self.cloudformation_at(place)
+            .await?
+            .delete_change_set()
+            .stack_name(stack)
+            .change_set_name(name)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|e| cloud_error("cloudformation:DeleteChangeSet", &e))
+    }
+
+    async fn delete_stack(&self, place: &Place, stack: &str) -> Result<(), CloudError> {
+        self.cloudformation_at(place)
+            .await?
+            .delete_stack()
+            .stack_name(stack)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|e| cloud_error("cloudformation:DeleteStack", &e))
+    }
+
+    async fn failure_events(
+        &self,
+        place: &Place,
+        stack: &str,
+    ) -> Result<Vec<FailureEvent>, CloudError> {
+        let mut pages = self
+            .cloudformation_at(place)
+            .await?
+            .describe_stack_events()
+            .stack_name(stack)
+            .into_paginator()
+            .send();
+        let mut failures = Vec::new();
+        'pages: while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| cloud_error("cloudformation:DescribeStackEvents", &e))?;
+            for event in page.stack_events.unwrap_or_default() {
+                let status = event
+                    .resource_status
+                    .as_ref()
+                    .map(|status| status.as_str().to_owned())
+                    .unwrap_or_default();
+                let kind = event.resource_type.unwrap_or_default();
+                let begins = kind == "AWS::CloudFormation::Stack"
+                    && matches!(
+                        status.as_str(),
+                        "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS"
+                    );
+                if status.ends_with("_FAILED") {
+                    failures.push(FailureEvent {
+                        logical_id: event.logical_resource_id.unwrap_or_default(),
+                        resource_type: kind,
+                        status,
+                        reason: event.resource_status_reason.unwrap_or_default(),
+                    });
+                }
+                if begins {
+                    break 'pages;
+                }
+            }
+        }
+        // They come newest first; the first failure is the cause of the others.
+        failures.reverse();
+        Ok(failures)
+    }
+
+    async fn detect_stack_drift(&self, place: &Place, stack: &str) -> Result<String, CloudError> {
+        self.cloudformation_at(place)
+            .await?
+            .detect_stack_drift()
+            .stack_name(stack)
+            .send()
+            .await
+            .map(|answer| answer.stack_drift_detection_id.unwrap_or_default())
+            .map_err(|e| cloud_error("cloudformation:DetectStackDrift", &e))
+    }
+
+    async fn describe_drift_detection(
+        &self,
+        place: &Place,
+        detection: &str,
+    ) -> Result<DriftDetection, CloudError> {
+        let answer = self
+            .cloudformation_at(place)
+            .await?
+            .describe_stack_drift_detection_status()
+            .stack_drift_detection_id(detection)
+            .send()
+            .await
+            .map_err(|e| cloud_error("cloudformation:DescribeStackDriftDetectionStatus", &e))?;
+        Ok(match answer.detection_status {
+            Some(sdk::StackDriftDetectionStatus::DetectionComplete) => DriftDetection::Complete {
+                drifted: answer.stack_drift_status != Some(sdk::StackDriftStatus::InSync),
+            },
+            Some(sdk::StackDriftDetectionStatus::DetectionFailed) => DriftDetection::Failed {
+                reason: answer
+                    .detection_status_reason
+                    .unwrap_or_else(|| "no reason given".to_owned()),
+            },
+            _ => DriftDetection::InProgress,
+        })
+    }
+
+    async fn list_resource_drifts(
+        &self,
+        place: &Place,
+        stack: &str,
+    ) -> Result<Vec<ResourceDrift>, CloudError> {
+        let mut pages = self
+            .cloudformation_at(place)
+            .await?
+            .describe_stack_resource_drifts()
+            .stack_name(stack)
+            .stack_resource_drift_status_filters(sdk::StackResourceDriftStatus::Modified)
+            .stack_resource_drift_status_filters(sdk::StackResourceDriftStatus::Deleted)
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|e| cloud_error("cloudformation:DescribeStackResourceDrifts", &e))?;
+            for drift in page.stack_resource_drifts.unwrap_or_default() {
+                found.push(ResourceDrift {
+                    logical_id: drift.logical_resource_id.unwrap_or_default(),
+                    physical_id: drift.physical_resource_id,
+                    resource_type: drift.resource_type.unwrap_or_default(),
+                    status: drift_status(drift.stack_resource_drift_status.as_ref()),
+                    differences: differences(drift.property_differences),
+                    expected: json(drift.expected_properties),
+                    actual: json(drift.actual_properties),
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn stack(found: sdk::Stack) -> Stack {
+    Stack {
+        name: found.stack_name.unwrap_or_default(),
+        id: found.stack_id.unwrap_or_default(),
+        status: found
+            .stack_status
+            .map(|status| status.as_str().to_owned())
+            .unwrap_or_default(),
+        reason: found
+            .stack_status_reason
+            .filter(|reason| !reason.is_empty()),
+        description: found.description.unwrap_or_default(),
+        parameters: from_parameters(found.parameters),
+        tags: from_tags(found.tags),
+        capabilities: found
+            .capabilities
+            .unwrap_or_default()
+            .iter()
+            .map(|capability| capability.as_str().to_owned())
+            .collect(),
+    }
+}
+
+fn change_set(status: Option<&sdk::ChangeSetStatus>, reason: Option<String>) -> ChangeSet {
+    // An empty change set is only told from a failed one by its words.
+    let empty = reason.as_deref().is_some_and(|reason| {
+        reason.contains("didn't contain changes") || reason.contains("No updates are to be")
+    });
+    let status = match status {
+        Some(sdk::ChangeSetStatus::CreateComplete) => ChangeSetStatus::Ready,
+        Some(sdk::ChangeSetStatus::Failed) if empty => ChangeSetStatus::Empty,
+        Some(sdk::ChangeSetStatus::CreatePending | sdk::ChangeSetStatus::CreateInProgress) => {
+            ChangeSetStatus::Pending
+        }
+        _ => ChangeSetStatus::Failed,
+    };
+    ChangeSet { status, reason }
+}
+
+fn json(text: Option<String>) -> Option<serde_json::Value> {
+    text.and_then(|text| serde_json::from_str(&text).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_change_set_is_no_failure() {
+        let empty = change_set(
+            Some(&sdk::ChangeSetStatus::Failed),
+            Some("The submitted information didn't contain changes. Submit different information to create a change set.".into()),
+        );
+        assert_eq!(empty.status, ChangeSetStatus::Empty);
+        let failed = change_set(
+            Some(&sdk::ChangeSetStatus::Failed),
+            Some("Template error".into()),
+        );
+        assert_eq!(failed.status, ChangeSetStatus::Failed);
+    }
+}

@@ -1,0 +1,165 @@
+//! In which respects two templates, or two sets of values, differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compiler::StackSet;
+use serde_json::Value;
+
+use super::model::{Reason, RuleChange, RuleChangeKind};
+
+/// Whether two templates say the same. The order of keys and white space don't matter.
+pub(crate) fn same_template(ours: &str, theirs: &str) -> bool {
+    if ours == theirs {
+        return true;
+    }
+    match (
+        serde_json::from_str::<Value>(ours),
+        serde_json::from_str::<Value>(theirs),
+    ) {
+        (Ok(ours), Ok(theirs)) => ours == theirs,
+        _ => false,
+    }
+}
+
+/// What is deployed, of a stack set or of a stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deployed<'a> {
+    pub(crate) template: &'a str,
+    pub(crate) parameters: &'a BTreeMap<String, String>,
+    pub(crate) tags: &'a BTreeMap<String, String>,
+    /// Of a stack it comes from the template and is not compared.
+    pub(crate) description: Option<&'a str>,
+}
+
+/// In which respects what is deployed differs from the bundle.
+pub(crate) fn reasons(set: &StackSet, deployed: Deployed<'_>) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if !same_template(&set.template, deployed.template) {
+        reasons.push(Reason::Template);
+    }
+    let parameters = differing(&with_defaults(set), deployed.parameters);
+    if !parameters.is_empty() {
+        reasons.push(Reason::Parameters(parameters));
+    }
+    let tags = differing(&set.tags, deployed.tags);
+    if !tags.is_empty() {
+        reasons.push(Reason::Tags(tags));
+    }
+    if deployed
+        .description
+        .is_some_and(|description| description != set.description)
+    {
+        reasons.push(Reason::Description);
+    }
+    reasons
+}
+
+/// The stack set's parameters, and the defaults of those it leaves out: CloudFormation lists both.
+fn with_defaults(set: &StackSet) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    if let Ok(template) = serde_json::from_str::<Value>(&set.template)
+        && let Some(declared) = template.get("Parameters").and_then(Value::as_object)
+    {
+        for (name, parameter) in declared {
+            match parameter.get("Default") {
+                Some(Value::String(text)) => {
+                    values.insert(name.clone(), text.clone());
+                }
+                Some(other) => {
+                    values.insert(name.clone(), other.to_string());
+                }
+                None => {}
+            }
+        }
+    }
+    values.extend(set.parameters.clone());
+    values
+}
+
+/// Keys that have different values, or are missing on one side.
+fn differing(ours: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>) -> Vec<String> {
+    let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    keys.into_iter()
+        // CloudFormation adds tags of its own, which nobody can change.
+        .filter(|key| !key.starts_with("aws:"))
+        .filter(|key| ours.get(*key) != theirs.get(*key))
+        .cloned()
+        .collect()
+}
+
+/// What a change of templates means in terms of rules. Either side may be missing.
+pub(crate) fn rule_changes(new: Option<&StackSet>, old: Option<&str>) -> Vec<RuleChange> {
+    let old_resources = old.map(resources).unwrap_or_default();
+    let new_resources = new.map(|set| resources(&set.template)).unwrap_or_default();
+    let old_rules = by_rule(&old_resources, None);
+    let new_rules = by_rule(&new_resources, new);
+    let ids: BTreeSet<&String> = old_rules.keys().chain(new_rules.keys()).collect();
+    ids.into_iter()
+        .filter_map(|id| {
+            let change = match (old_rules.get(id), new_rules.get(id)) {
+                (None, Some(new)) => {
+                    // A resource that stays but didn't name its rule before isn't a new rule.
+                    let known = new
+                        .iter()
+                        .all(|(logical, body)| old_resources.get(*logical) == Some(body));
+                    if known {
+                        return None;
+                    }
+                    let before = new
+                        .keys()
+                        .any(|logical| old_resources.contains_key(*logical));
+                    if before {
+                        RuleChangeKind::Changed
+                    } else {
+                        RuleChangeKind::Added
+                    }
+                }
+                (Some(_), None) => RuleChangeKind::Removed,
+                (Some(old), Some(new)) if old != new => RuleChangeKind::Changed,
+                _ => return None,
+            };
+            Some(RuleChange {
+                rule: id.clone(),
+                change,
+            })
+        })
+        .collect()
+}
+
+/// The rule that a resource of a template was made from, by its metadata.
+pub(crate) fn rule_of(resource: &Value) -> Option<&str> {
+    resource.pointer("/Metadata/gizmos/rule")?.as_str()
+}
+
+/// The resources of a template by logical id.
+pub(crate) fn resources(template: &str) -> BTreeMap<String, Value> {
+    let Ok(Value::Object(mut template)) = serde_json::from_str::<Value>(template) else {
+        return BTreeMap::new();
+    };
+    match template.swap_remove("Resources") {
+        Some(Value::Object(resources)) => resources.into_iter().collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+fn by_rule<'a>(
+    resources: &'a BTreeMap<String, Value>,
+    set: Option<&StackSet>,
+) -> BTreeMap<String, BTreeMap<&'a str, &'a Value>> {
+    let mut rules: BTreeMap<String, BTreeMap<&str, &Value>> = BTreeMap::new();
+    for (logical, resource) in resources {
+        // A forwarder carries many rules; that it changed says nothing about any single one.
+        let listed = set
+            .and_then(|set| set.rules.get(logical))
+            .filter(|rules| rules.len() == 1)
+            .and_then(|rules| rules.first());
+        let rule = rule_of(resource).or(listed.map(String::as_str));
+        if let Some(rule) = rule {
+            rules
+                .entry(rule.to_owned())
+                .or_default()
+                .insert(logical, resource);
+        }
+    }
+    rules
+}

@@ -1,0 +1,85 @@
+//! Where the instances of a stack set belong.
+
+use std::collections::BTreeSet;
+
+use compiler::organization::Organization;
+use compiler::{AccountFilter, Members};
+
+use super::model::BlockedPlace;
+use crate::ports::{Account, AccountState, Place};
+
+/// Where the instances of a stack set belong.
+#[derive(Debug, Default)]
+pub(crate) struct Desired {
+    /// Places that must have one.
+    pub(crate) places: BTreeSet<Place>,
+    /// Places that should, but can't have one now.
+    pub(crate) blocked: Vec<BlockedPlace>,
+}
+
+/// The accounts that `members` selects, whatever their state. Never the management account:
+/// service-managed stack sets skip it.
+pub(crate) fn selected<'a>(
+    members: &'a Members,
+    organization: &'a Organization,
+    accounts: &'a [Account],
+) -> impl Iterator<Item = &'a Account> {
+    accounts.iter().filter(move |account| {
+        account.id != organization.accounts.management
+            && members
+                .organizational_units
+                .iter()
+                .any(|unit| account.is_under(unit))
+            && match &members.accounts {
+                AccountFilter::All => true,
+                AccountFilter::Only(only) => only.contains(&account.id),
+                AccountFilter::Except(except) => !except.contains(&account.id),
+            }
+    })
+}
+
+/// Where the instances of a stack set with these members belong.
+pub(crate) fn desired(
+    members: &Members,
+    organization: &Organization,
+    accounts: &[Account],
+) -> Desired {
+    let mut desired = Desired::default();
+    let mut found = BTreeSet::new();
+    for account in selected(members, organization, accounts) {
+        found.insert(account.id.as_str());
+        let places = members
+            .regions
+            .iter()
+            .map(|region| Place::new(&account.id, region));
+        if account.state == AccountState::Active {
+            desired.places.extend(places);
+        } else {
+            desired.blocked.extend(places.map(|place| BlockedPlace {
+                place,
+                account_name: Some(account.name.clone()),
+                reason: format!("the account is {}", account.state.describe()),
+            }));
+        }
+    }
+    if let AccountFilter::Only(only) = &members.accounts {
+        for id in only.iter().filter(|id| !found.contains(id.as_str())) {
+            let known = accounts.iter().find(|account| account.id == **id);
+            let reason = match known {
+                None => "the account is not in the organization",
+                Some(_) if *id == organization.accounts.management => {
+                    "stack sets skip the management account"
+                }
+                Some(_) => "the account is not in the target organizational units",
+            };
+            desired
+                .blocked
+                .extend(members.regions.iter().map(|region| BlockedPlace {
+                    place: Place::new(id, region),
+                    account_name: known.map(|account| account.name.clone()),
+                    reason: reason.to_owned(),
+                }));
+        }
+    }
+    desired
+}
