@@ -13,13 +13,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod address;
+mod complexity;
 mod error;
 mod event;
+mod fold;
+mod matching;
+mod number;
+mod parse;
 mod paths;
 mod pattern;
 mod ruleset;
+mod scan;
+mod term;
+mod term_parse;
+mod wildcard;
 pub mod transformer;
 pub mod union;
+pub mod vectors;
 
 pub use error::{EventError, PatternError, PatternErrorKind};
 pub use event::Event;

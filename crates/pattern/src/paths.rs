@@ -1,31 +1,43 @@
 //! What can be told about a pattern's fields without an event.
 
-use crate::Pattern;
+use std::collections::BTreeSet;
+
+use crate::pattern::Pattern;
 
 impl Pattern {
-    /// The joined paths (`detail.eventName`) that the pattern names, sorted, each once.
+    /// The joined paths (`detail.eventName`) that decide, sorted, each once.
     pub fn field_paths(&self) -> Vec<String> {
-        Vec::new()
+        let paths: BTreeSet<&str> =
+            self.sub_rules.iter().flat_map(|sub_rule| &sub_rule.fields).map(|field| field.path.as_ref()).collect();
+        paths.into_iter().map(str::to_owned).collect()
     }
 
     /// The exact strings that `path` is pinned to in every `$or` branch, sorted; `None` if some
     /// branch leaves the path free or pins it by anything but exact strings.
-    pub fn exact_values(&self, _path: &str) -> Option<Vec<String>> {
-        None
+    ///
+    /// ```
+    /// let pattern = pattern::Pattern::parse(r#"{"source": ["aws.s3", "aws.ec2"], "detail": {"eventName": [{"prefix": "Put"}]}}"#)?;
+    /// assert_eq!(pattern.exact_values("source"), Some(vec!["aws.ec2".to_owned(), "aws.s3".to_owned()]));
+    /// assert_eq!(pattern.exact_values("detail.eventName"), None);
+    /// # Ok::<(), pattern::PatternError>(())
+    /// ```
+    pub fn exact_values(&self, path: &str) -> Option<Vec<String>> {
+        let mut values: BTreeSet<&str> = BTreeSet::new();
+        for sub_rule in self.sub_rules.iter() {
+            let field = sub_rule.fields.iter().find(|field| field.path.as_ref() == path)?;
+            values.extend(field.leaf.exact_texts()?);
+        }
+        Some(values.into_iter().map(str::to_owned).collect())
     }
 
     /// How many combinations the pattern's `$or`s multiply to (1 without `$or`).
     pub fn combinations(&self) -> usize {
-        1
+        self.sub_rules.len()
     }
 
-    /// The wildcard complexity as the service counts it (limit 10).
-    pub fn complexity(&self) -> usize {
-        0
-    }
-
-    /// Paths that are given more than once where the last one silently wins.
+    /// Paths that are given more than once, where only the last one counts: legal, and rarely
+    /// meant.
     pub fn overridden_paths(&self) -> Vec<String> {
-        Vec::new()
+        self.overridden.iter().cloned().collect()
     }
 }

