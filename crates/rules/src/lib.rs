@@ -45,9 +45,11 @@ mod message;
 mod model;
 mod outcome;
 mod path;
+mod source_pin;
 mod suggest;
 mod text;
 
 pub use library::{Library, Options, load};
 pub use model::{Exception, Message, Response, Rule, RuleTest, Severity, Status, UnknownSeverity};
 pub use outcome::{TestOutcome, run_tests};
+pub use source_pin::pins_source;

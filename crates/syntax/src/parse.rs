@@ -276,3 +276,123 @@ fn collection_end(start: Span, last_child: Option<Span>, end_event: Span) -> usi
         last_child.map_or(start.end, |span| span.end).max(start.end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Option<Node>, Vec<Finding>) {
+        parse(&Arc::new(SourceFile::new("a.yaml", text)))
+    }
+
+    fn codes(text: &str) -> Vec<(&'static str, usize, usize)> {
+        read(text)
+            .1
+            .iter()
+            .map(|finding| {
+                let (line, column) = finding.place.as_ref().unwrap().line_column();
+                (finding.code, line, column)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_value_knows_its_place() {
+        let text = "title: Grüße\nlist:\n  - a\n  - {k: [1, 2]}\ntext: |\n  one\n  two\nlast: x\n";
+        let (node, findings) = read(text);
+        assert!(findings.is_empty());
+        let node = node.unwrap();
+        let at = |pointer: &str| {
+            let span = node.pointer(pointer).unwrap().span;
+            &text[span.start..span.end]
+        };
+        assert_eq!(at("/title"), "Grüße");
+        assert_eq!(at("/list/1/k"), "[1, 2]");
+        assert_eq!(at("/list/1/k/0"), "1");
+        assert_eq!(at("/list"), "- a\n  - {k: [1, 2]}");
+        assert_eq!(at("/last"), "x");
+        assert_eq!(node.pointer("/text").unwrap().as_str(), Some("one\ntwo\n"));
+        assert!(at("/text").contains("two"));
+        let entry = node.entry("list").unwrap();
+        assert_eq!(&text[entry.key_span.start..entry.key_span.end], "list");
+    }
+
+    #[test]
+    fn pointers_and_the_nearest_node() {
+        let (node, _) = read("a: {b/c: [x, y]}\n");
+        let node = node.unwrap();
+        assert_eq!(node.pointer("/a/b~1c/1").unwrap().as_str(), Some("y"));
+        assert_eq!(node.pointer("/a/b~1c/2"), None);
+        assert_eq!(node.nearest("/a/b~1c/2/deeper").kind(), "a list");
+        assert_eq!(node.nearest("/z"), &node);
+        assert_eq!(node.nearest(""), &node);
+    }
+
+    #[test]
+    fn syntax_errors_have_a_place() {
+        let (node, findings) = read("a: 1\nb: [1, 2\nc: 3\n");
+        assert!(node.is_none());
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].code, "yaml::syntax");
+        let (line, _) = findings[0].place.as_ref().unwrap().line_column();
+        assert!((2..=3).contains(&line), "{line}");
+    }
+
+    #[test]
+    fn what_is_refused_is_refused_with_a_place() {
+        assert_eq!(
+            codes("a: &x 1\nb: *x\n"),
+            [("yaml::anchor", 1, 7), ("yaml::alias", 2, 4)]
+        );
+        assert_eq!(codes("a: !Sub x\n"), [("yaml::tag", 1, 9)]);
+        assert_eq!(codes("a: 1\n---\nb: 2\n"), [("yaml::documents", 3, 1)]);
+        assert_eq!(codes("? [a]\n: 1\n"), [("yaml::key", 1, 3)]);
+        assert_eq!(codes("a: {<<: {b: 1}}\n"), [("yaml::merge-key", 1, 5)]);
+        assert_eq!(codes("a: .nan\n"), [("yaml::number", 1, 4)]);
+        assert_eq!(codes(""), [("yaml::empty", 1, 1)]);
+        assert_eq!(codes("# nothing\n"), [("yaml::empty", 1, 1)]);
+    }
+
+    #[test]
+    fn duplicate_keys_leave_a_tree_with_the_first() {
+        let (node, findings) = read("a: 1\nb: 2\na: 3\n");
+        assert_eq!(node.unwrap().get("a").unwrap().as_number(), Some("1"));
+        assert_eq!(findings[0].code, "yaml::duplicate-key");
+        assert_eq!(findings[0].place.as_ref().unwrap().line_column(), (3, 1));
+        assert_eq!(findings[0].notes, ["it was first written on line 1"]);
+    }
+
+    #[test]
+    fn bombs_end_in_a_finding() {
+        let mut laughs = "a0: &a0 [x, x]\n".to_owned();
+        for n in 1..40 {
+            laughs += &format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1);
+        }
+        assert!(read(&laughs).0.is_none());
+        for deep in [
+            "[".repeat(50_000),
+            "{a: ".repeat(50_000),
+            "- ".repeat(50_000),
+            "? ".repeat(50_000),
+        ] {
+            let (node, findings) = read(&deep);
+            assert!(node.is_none());
+            assert!(!findings.is_empty());
+        }
+        let deep = "[".repeat(100) + &"]".repeat(100);
+        assert_eq!(read(&deep).1[0].code, "yaml::too-deep");
+        let long = "x".repeat(MAX_BYTES + 1);
+        assert_eq!(read(&long).1[0].code, "yaml::too-large");
+        let many = "[".to_owned() + &"1,".repeat(MAX_VALUES + 1) + "]";
+        assert_eq!(read(&many).1[0].code, "yaml::too-large");
+    }
+
+    #[test]
+    fn json_text_keeps_the_spelling_of_numbers() {
+        let (node, _) = read("{a: [1.50, 1e3, 0x10, \"1\"], b: null, c: \"q\\\"\\n\"}\n");
+        assert_eq!(
+            node.unwrap().to_json_text(),
+            r#"{"a":[1.50,1e3,16,"1"],"b":null,"c":"q\"\n"}"#
+        );
+    }
+}

@@ -73,6 +73,20 @@ pub(crate) fn number_as_json(text: &str) -> Option<String> {
     serde_json::Number::from_f64(value).map(|number| number.to_string())
 }
 
+/// The number's value, or `None` for what JSON doesn't have.
+pub(crate) fn number(text: &str) -> Option<serde_json::Number> {
+    let json = number_as_json(text)?;
+    // `serde_json` reads `-0` as a float and, by default, may miss a float's last digit; the
+    // standard library does neither.
+    if let Ok(number) = json.parse::<u64>() {
+        return Some(number.into());
+    }
+    if let Ok(number) = json.parse::<i64>() {
+        return Some(number.into());
+    }
+    serde_json::Number::from_f64(json.parse().ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -137,9 +137,7 @@ impl Node {
         match &self.value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(value) => serde_json::Value::Bool(*value),
-            Value::Number(text) => scalar::number_as_json(text)
-                .and_then(|json| serde_json::from_str(&json).ok())
-                .unwrap_or_default(),
+            Value::Number(text) => scalar::number(text).map_or(serde_json::Value::Null, Into::into),
             Value::String(text) => serde_json::Value::String(text.clone()),
             Value::Sequence(items) => items.iter().map(Node::to_json).collect(),
             Value::Mapping(entries) => entries

@@ -9,6 +9,7 @@ use crate::exceptions;
 use crate::fields::Reader;
 use crate::model::Exception;
 use crate::path::EventPath;
+use crate::source_pin::pins_source;
 
 /// Days before an exception's end on which it is announced.
 const NOTICE_DAYS: i32 = 14;
@@ -66,22 +67,24 @@ fn pinned_source(reader: &mut Reader, node: &Node, pattern: &Pattern) {
     let span = node.entry("source").map_or(node.span, |entry| {
         Span::new(entry.key_span.start, entry.value.span.end)
     });
-    match pattern.exact_values("source") {
-        None => reader.push(
+    if !pins_source(pattern) {
+        reader.push(
             Finding::error("pattern::source", "the pattern does not pin `source`")
-                .help("add `source: [aws.…]` with exact names, in every branch of a `$or`")
+                .help("add `source: [aws.…]` with exact names, or `{prefix: aws.}`, in every branch of a `$or`")
                 .note("events of the sources `aws.*` can't be forged, others can"),
             span,
-        ),
-        Some(sources) => {
-            if let Some(other) = sources.iter().find(|source| !source.starts_with("aws.")) {
-                reader.push(
-                    Finding::warning("pattern::forgeable-source", format!("events of the source `{other}` can be forged"))
-                        .note("whoever may call PutEvents chooses their content; only `aws.*` is reserved"),
-                    span,
-                );
-            }
-        }
+        );
+    }
+    let sources = pattern.exact_values("source").unwrap_or_default();
+    if let Some(other) = sources.iter().find(|source| !source.starts_with("aws.")) {
+        reader.push(
+            Finding::warning(
+                "pattern::forgeable-source",
+                format!("events of the source `{other}` can be forged"),
+            )
+            .note("whoever may call PutEvents chooses their content; only `aws.*` is reserved"),
+            span,
+        );
     }
 }
 

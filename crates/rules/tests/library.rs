@@ -1,0 +1,89 @@
+//! The committed rule library: nothing to find, and alerts that no caller can silence.
+
+use std::path::PathBuf;
+
+use pattern::Event;
+use pattern::transformer::Reserved;
+use rules::{Library, Options, Rule, hostile};
+use serde_json::Value;
+
+fn library() -> Library {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../rules");
+    rules::load(
+        &folder,
+        &Options {
+            today: jiff::civil::date(2026, 11, 23),
+        },
+    )
+}
+
+fn render(rule: &Rule, event: &Value) -> String {
+    let message = rule.message.as_ref().unwrap();
+    message
+        .transformer()
+        .unwrap()
+        .render(&event.to_string(), &Reserved::default())
+        .unwrap()
+}
+
+#[test]
+fn the_library_has_no_findings_and_its_tests_pass() {
+    let library = library();
+    let findings: Vec<String> = library
+        .findings
+        .iter()
+        .map(|finding| format!("{finding}\n{}", finding.notes.join("\n")))
+        .collect();
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+    assert_eq!(library.files, library.rules.len());
+    for rule in &library.rules {
+        for outcome in rules::run_tests(rule) {
+            assert!(outcome.passed, "{}: {}", outcome.rule, outcome.test);
+        }
+        if rule.message.is_some() {
+            assert!(
+                rule.tests.iter().any(|test| test.message.is_some()),
+                "{} expects no exact alert",
+                rule.id
+            );
+        }
+    }
+}
+
+#[test]
+fn hostile_text_arrives_as_it_was_written() {
+    let mut variants = 0;
+    for rule in library().rules {
+        for test in rule.tests.iter().filter(|test| test.matches) {
+            for hostile in hostile::variants(&test.event, &rule.pattern) {
+                variants += 1;
+                let text = hostile.event.to_string();
+                assert!(text.len() < 200_000, "{}: {}", rule.id, hostile.name);
+                assert!(rule.pattern.matches(&Event::parse(&text).unwrap()));
+                let Some(message) = &rule.message else {
+                    continue;
+                };
+                let rendered = render(&rule, &hostile.event);
+                let alert: Value = serde_json::from_str(&rendered).unwrap();
+                let mut shown = Vec::new();
+                strings(&alert, &mut shown);
+                for (path, value) in &hostile.planted {
+                    if message.placeholders().contains(&path.as_str()) {
+                        assert!(shown.contains(value), "{}: {path} in {rendered}", rule.id);
+                    }
+                }
+                assert_eq!(alert["rule"], rule.id.as_str());
+            }
+        }
+    }
+    assert!(variants > 100, "{variants}");
+}
+
+fn strings(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::String(text) => out.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, out)),
+        Value::Object(map) => map.values().for_each(|item| strings(item, out)),
+        _ => {}
+    }
+}
