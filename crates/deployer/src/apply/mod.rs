@@ -1,34 +1,418 @@
 //! Carrying a plan out.
+//!
+//! Parts are worked on in the order of their dependencies, independent ones at the same time. A
+//! part that fails keeps what depends on it from being begun, nothing else. What is to be removed
+//! goes last, and only if everything before went well.
 
+mod operation;
 mod report;
+mod stack;
+mod stack_set;
+mod targeting;
+mod waves;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use compiler::{Bundle, StackSet};
+use futures::future::join_all;
+
+pub(crate) use operation::{Backoff, fingerprint, is_ours};
 pub use report::{
     ApplyOutcome, ApplyReport, ApplySummary, InstanceFailure, OperationReport, PartOutcome,
     PartReport,
 };
+pub(crate) use waves::looking;
 
-use compiler::Bundle;
-
-use crate::error::DeployError;
-use crate::plan::Plan;
-use crate::ports::Cloud;
+use crate::error::{DeployError, Doing};
+use crate::observe::observe;
+use crate::plan::{
+    Change, Plan, Problem, ProblemKind, StackPlan, StackSetPlan, delete_stack, delete_stack_set,
+    is_owned, removal_rank, tagged_part,
+};
+use crate::ports::{Account, Cloud, CloudError};
 use crate::progress::Progress;
 
-/// Carries a plan out.
-pub async fn apply(
-    _cloud: &impl Cloud,
-    _bundle: &Bundle,
-    _plan: &Plan,
-    _progress: &dyn Progress,
-) -> Result<ApplyReport, DeployError> {
-    Ok(ApplyReport::default())
+/// How long is waited, counted in pauses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For an operation of ours.
+    pub operation: Duration,
+    /// For somebody else's operation to make way.
+    pub others: Duration,
 }
 
-/// Takes away everything that is ours.
-pub async fn destroy(
-    _cloud: &impl Cloud,
-    _bundle: &Bundle,
-    _progress: &dyn Progress,
-) -> Result<ApplyReport, DeployError> {
-    Ok(ApplyReport::default())
+impl Default for Limits {
+    /// Twelve hours for ours: an organization of thousands of accounts takes that long. Half an
+    /// hour for others'.
+    fn default() -> Limits {
+        Limits {
+            operation: Duration::from_secs(12 * 3600),
+            others: Duration::from_secs(1800),
+        }
+    }
 }
+
+/// What every step of a run needs.
+pub(crate) struct Run<'a, C> {
+    pub(crate) cloud: &'a C,
+    pub(crate) bundle: &'a Bundle,
+    pub(crate) progress: &'a dyn Progress,
+    pub(crate) limits: Limits,
+    pub(crate) accounts: Vec<Account>,
+}
+
+/// Why a step can't go on.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It failed; the reason for people.
+    Failed(String),
+    /// It still runs; what, for people.
+    TimedOut(String),
+    /// The world has changed: look again.
+    Replan,
+}
+
+impl Stop {
+    pub(crate) fn cloud(doing: &str, error: &CloudError) -> Stop {
+        Stop::Failed(format!("{doing}: {error}"))
+    }
+
+    pub(crate) fn deploy(error: &DeployError) -> Stop {
+        Stop::Failed(format!("{error}: {}", error.source))
+    }
+}
+
+impl PartReport {
+    pub(crate) fn begin(name: &str, place: Option<crate::ports::Place>) -> PartReport {
+        PartReport {
+            name: name.to_owned(),
+            place,
+            outcome: PartOutcome::Unchanged,
+            changed: false,
+            operations: Vec::new(),
+            failures: Vec::new(),
+            blocked: Vec::new(),
+        }
+    }
+
+    /// Draws the conclusion from what was noted on the way.
+    pub(crate) fn conclude(&mut self, result: Result<(), Stop>) {
+        self.outcome = match result {
+            Err(Stop::Failed(reason)) => PartOutcome::Failed { reason },
+            Err(Stop::TimedOut(reason)) => PartOutcome::TimedOut { reason },
+            Err(Stop::Replan) => PartOutcome::Failed {
+                reason: "the stack set was changed by somebody else meanwhile".to_owned(),
+            },
+            Ok(()) if !self.failures.is_empty() => {
+                let broken = self
+                    .operations
+                    .iter()
+                    .find(|o| o.status != crate::ports::OperationStatus::Succeeded);
+                match broken {
+                    Some(operation) => PartOutcome::Failed {
+                        reason: format!(
+                            "operation {} failed in {} of {} instances",
+                            operation.id,
+                            operation.failed,
+                            operation.failed + operation.succeeded
+                        ),
+                    },
+                    None => PartOutcome::Partial,
+                }
+            }
+            Ok(()) if self.changed => PartOutcome::Done,
+            Ok(()) => PartOutcome::Unchanged,
+        };
+    }
+
+    fn skipped(name: &str, place: Option<crate::ports::Place>, reason: String) -> PartReport {
+        let mut report = PartReport::begin(name, place);
+        report.outcome = PartOutcome::Skipped { reason };
+        report
+    }
+}
+
+/// Carries a plan out with the default [`Limits`].
+///
+/// Each part that has something to do is looked at again just before it is worked on, so a plan
+/// that is a little old does no harm. Failures of parts are in the report.
+pub async fn apply(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    plan: &Plan,
+    progress: &dyn Progress,
+) -> Result<ApplyReport, DeployError> {
+    apply_within(cloud, bundle, plan, progress, Limits::default()).await
+}
+
+/// Carries a plan out.
+pub async fn apply_within(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    plan: &Plan,
+    progress: &dyn Progress,
+    limits: Limits,
+) -> Result<ApplyReport, DeployError> {
+    let mut report = ApplyReport {
+        problems: plan.problems.clone(),
+        parts: Vec::new(),
+    };
+    if !plan.problems.is_empty() {
+        return Ok(report);
+    }
+    let busy = plan
+        .stack_sets
+        .iter()
+        .any(|set| !set.in_progress.is_empty());
+    let run = Run {
+        cloud,
+        bundle,
+        progress,
+        limits,
+        accounts: if plan.is_empty() && !busy {
+            Vec::new()
+        } else {
+            cloud
+                .list_accounts()
+                .await
+                .doing(|| "cannot list the accounts".to_owned())?
+        },
+    };
+    // A part's name: whether what depends on it may begin.
+    let mut done: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut waiting: Vec<&StackSet> = bundle.stack_sets.iter().collect();
+    while !waiting.is_empty() {
+        let in_bundle: BTreeSet<&str> = waiting.iter().map(|set| set.name.as_str()).collect();
+        let (mut ready, later): (Vec<&StackSet>, Vec<&StackSet>) =
+            waiting.iter().copied().partition(|set| {
+                !set.depends_on
+                    .iter()
+                    .any(|name| in_bundle.contains(name.as_str()))
+            });
+        waiting = later;
+        if ready.is_empty() {
+            // A circle, which the compiler doesn't make: the order of the bundle decides.
+            ready = std::mem::take(&mut waiting);
+        }
+        let steps = ready.iter().map(|set| {
+            let broken = set
+                .depends_on
+                .iter()
+                .find(|name| done.get(name.as_str()) == Some(&false))
+                .cloned();
+            deploy_part(&run, set, plan, broken)
+        });
+        let reports = join_all(steps).await;
+        for (set, parts) in ready.into_iter().zip(reports) {
+            done.insert(&set.name, parts.iter().all(|part| part.outcome.is_good()));
+            report.parts.extend(parts);
+        }
+    }
+    let removals = removals(plan);
+    if !removals.is_empty() {
+        let broken = report.parts.iter().find(|part| !part.outcome.is_good());
+        let broken = broken.map(|part| format!("{} failed; nothing is removed", part.name));
+        report
+            .parts
+            .extend(remove_all(&run, removals, broken).await);
+    }
+    Ok(report)
+}
+
+/// The instances and the management account's stacks of one stack set.
+async fn deploy_part<C: Cloud>(
+    run: &Run<'_, C>,
+    set: &StackSet,
+    plan: &Plan,
+    broken: Option<String>,
+) -> Vec<PartReport> {
+    let mut reports = Vec::new();
+    let members = plan
+        .stack_sets
+        .iter()
+        .find(|planned| planned.name == set.name && planned.change != Change::Delete);
+    let stacks: Vec<&StackPlan> = plan
+        .stacks
+        .iter()
+        .filter(|planned| planned.name == set.name && planned.change != Change::Delete)
+        .collect();
+    let skip = |dependency: &str| format!("{dependency}, which it depends on, failed");
+    if let Some(planned) = members {
+        let idle = planned.change == Change::Unchanged
+            && planned.add.is_empty()
+            && planned.update.is_empty()
+            && planned.in_progress.is_empty();
+        reports.push(if idle {
+            let mut report = PartReport::begin(&set.name, None);
+            report.blocked.clone_from(&planned.blocked);
+            report
+        } else if let Some(dependency) = &broken {
+            PartReport::skipped(&set.name, None, skip(dependency))
+        } else {
+            stack_set::deploy(run, set).await
+        });
+    }
+    let gate = reports.iter().find_map(|report| match &report.outcome {
+        // In some accounts only: that's no reason to leave the management account unwatched.
+        PartOutcome::Unchanged | PartOutcome::Done | PartOutcome::Partial => None,
+        PartOutcome::Skipped { reason } => Some(reason.clone()),
+        _ => Some(format!("the stack set {} failed", report.name)),
+    });
+    let steps = stacks.into_iter().map(|planned| {
+        let reason = broken.as_deref().map(skip).or_else(|| gate.clone());
+        async move {
+            if planned.change == Change::Unchanged {
+                return PartReport::begin(&set.name, Some(planned.place.clone()));
+            }
+            match reason {
+                Some(reason) => PartReport::skipped(&set.name, Some(planned.place.clone()), reason),
+                None => stack::deploy(run, set, &planned.place).await,
+            }
+        }
+    });
+    reports.extend(join_all(steps).await);
+    reports
+}
+
+/// Something to be removed.
+enum Removal<'a> {
+    StackSet(&'a StackSetPlan),
+    Stack(&'a StackPlan),
+}
+
+/// What a plan removes, in the order of removal: first what depends on others.
+fn removals(plan: &Plan) -> Vec<(u8, Removal<'_>)> {
+    let sets = plan
+        .stack_sets
+        .iter()
+        .filter(|set| set.change == Change::Delete || !set.remove.is_empty())
+        .map(|set| (removal_rank(set.part), Removal::StackSet(set)));
+    let stacks = plan
+        .stacks
+        .iter()
+        .filter(|stack| stack.change == Change::Delete)
+        .map(|stack| {
+            // The name tells the part; only names of ours are in a plan.
+            let part = [
+                compiler::Part::Bucket,
+                compiler::Part::Trail,
+                compiler::Part::Topic,
+                compiler::Part::RulesHub,
+            ]
+            .into_iter()
+            .find(|part| stack.name.ends_with(part.name()));
+            (removal_rank(part), Removal::Stack(stack))
+        });
+    let mut all: Vec<(u8, Removal<'_>)> = sets.chain(stacks).collect();
+    all.sort_by_key(|(rank, _)| *rank);
+    all
+}
+
+async fn remove_all<C: Cloud>(
+    run: &Run<'_, C>,
+    removals: Vec<(u8, Removal<'_>)>,
+    mut broken: Option<String>,
+) -> Vec<PartReport> {
+    let mut reports: Vec<PartReport> = Vec::new();
+    let mut queue = removals.into_iter().peekable();
+    while let Some((rank, first)) = queue.next() {
+        let mut batch = vec![first];
+        while let Some((_, next)) = queue.next_if(|(next, _)| *next == rank) {
+            batch.push(next);
+        }
+        let steps = batch.into_iter().map(|removal| {
+            let reason = broken.clone();
+            async move {
+                match (removal, reason) {
+                    (Removal::StackSet(plan), Some(reason)) => {
+                        PartReport::skipped(&plan.name, None, reason)
+                    }
+                    (Removal::Stack(plan), Some(reason)) => {
+                        PartReport::skipped(&plan.name, Some(plan.place.clone()), reason)
+                    }
+                    (Removal::StackSet(plan), None) => stack_set::remove(run, plan).await,
+                    (Removal::Stack(plan), None) => stack::remove(run, plan).await,
+                }
+            }
+        });
+        let done = join_all(steps).await;
+        if broken.is_none()
+            && let Some(part) = done.iter().find(|part| !part.outcome.is_good())
+        {
+            broken = Some(format!("{} could not be removed", part.name));
+        }
+        reports.extend(done);
+    }
+    reports
+}
+
+/// Takes away everything that is ours: detections first, the log bucket's stack last. The bucket
+/// itself and its logs stay (the template retains them), and so does trusted access. What carries
+/// no tag of ours is left alone.
+pub async fn destroy(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    progress: &dyn Progress,
+) -> Result<ApplyReport, DeployError> {
+    let observed = observe(cloud, bundle).await?;
+    if observed.organization.id != bundle.organization.id {
+        return Ok(ApplyReport {
+            problems: vec![Problem {
+                kind: ProblemKind::WrongOrganization,
+                message: format!(
+                    "the credentials belong to organization {}, the organization file is about {}",
+                    observed.organization.id, bundle.organization.id
+                ),
+                fix: "use credentials of the right organization".to_owned(),
+            }],
+            parts: Vec::new(),
+        });
+    }
+    let run = Run {
+        cloud,
+        bundle,
+        progress,
+        limits: Limits::default(),
+        accounts: observed.accounts.clone(),
+    };
+    let sets: Vec<StackSetPlan> = observed
+        .stack_sets
+        .values()
+        .filter(|found| is_owned(&found.details.tags))
+        .map(|found| {
+            let mut plan = delete_stack_set(found);
+            plan.part = plan
+                .part
+                .or_else(|| stack_set::in_bundle(bundle, &plan.name).map(|set| set.part));
+            plan
+        })
+        .collect();
+    let stacks: Vec<(u8, StackPlan)> = observed
+        .stacks
+        .iter()
+        .filter(|found| is_owned(&found.stack.tags))
+        .map(|found| {
+            let part = tagged_part(&found.stack.tags)
+                .or_else(|| stack_set::in_bundle(bundle, &found.stack.name).map(|set| set.part));
+            (removal_rank(part), delete_stack(found))
+        })
+        .collect();
+    let mut all: Vec<(u8, Removal<'_>)> = sets
+        .iter()
+        .map(|plan| (removal_rank(plan.part), Removal::StackSet(plan)))
+        .chain(
+            stacks
+                .iter()
+                .map(|(rank, plan)| (*rank, Removal::Stack(plan))),
+        )
+        .collect();
+    all.sort_by_key(|(rank, _)| *rank);
+    Ok(ApplyReport {
+        problems: Vec::new(),
+        parts: remove_all(&run, all, None).await,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ pub struct PartReport {
     pub place: Option<Place>,
     /// How it went.
     pub outcome: PartOutcome,
+    /// Whether anything was changed, or tried to.
+    pub changed: bool,
     /// The operations that were waited for.
     pub operations: Vec<OperationReport>,
     /// Every account and Region that failed, with the reason.

@@ -1,0 +1,405 @@
+//! One stack set operation, from its id to its results.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::report::{InstanceFailure, OperationReport};
+use super::{Run, Stop};
+use crate::ports::{
+    Action, Cloud, CloudError, InstanceRequest, Operation, OperationStatus, OperationSummary,
+    Place, ResultStatus, StackSetUpdate,
+};
+use crate::progress::ProgressEvent;
+
+/// Operation ids of ours start like this.
+const ID_PREFIX: &str = "gizmos-";
+
+/// An operation with the same content may have failed before; so many are looked through.
+const ATTEMPTS: u32 = 100;
+
+/// Failed instances whose stack events are fetched; a hundred accounts fail for one reason.
+const EVENTS_OF: usize = 25;
+
+/// Up to so many instances, every poll looks at the single results; beyond, every third.
+const SMALL: usize = 200;
+
+/// Results are eventually consistent: so often they are read again until the count is right.
+const RESULT_READS: usize = 6;
+
+/// What an operation is to do. The operation id in it is filled in when it starts.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Task {
+    Update(Box<StackSetUpdate>),
+    Create(InstanceRequest),
+    Delete(InstanceRequest),
+}
+
+impl Task {
+    pub(crate) fn action(&self) -> Action {
+        match self {
+            Task::Update(_) => Action::Update,
+            Task::Create(_) => Action::Create,
+            Task::Delete(_) => Action::Delete,
+        }
+    }
+
+    fn stack_set(&self) -> &str {
+        match self {
+            Task::Update(update) => &update.name,
+            Task::Create(request) | Task::Delete(request) => &request.stack_set,
+        }
+    }
+
+    fn set_id(&mut self, id: &str) {
+        match self {
+            Task::Update(update) => id.clone_into(&mut update.operation_id),
+            Task::Create(request) | Task::Delete(request) => {
+                id.clone_into(&mut request.operation_id);
+            }
+        }
+    }
+
+    async fn start(&self, cloud: &impl Cloud) -> Result<String, CloudError> {
+        match self {
+            Task::Update(update) => cloud.update_stack_set(update).await,
+            Task::Create(request) => cloud.create_instances(request).await,
+            Task::Delete(request) => cloud.delete_instances(request).await,
+        }
+    }
+}
+
+/// The first 16 hex digits of a hash of the content: the same content, the same id.
+pub(crate) fn fingerprint(content: &impl Serialize) -> String {
+    let text = serde_json::to_vec(content).unwrap_or_default();
+    Sha256::digest(&text)
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Whether an operation was started by a run of ours.
+pub(crate) fn is_ours(id: &str) -> bool {
+    id.starts_with(ID_PREFIX)
+}
+
+/// What came of an operation.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) report: OperationReport,
+    pub(crate) failures: Vec<InstanceFailure>,
+    pub(crate) reason: Option<String>,
+}
+
+impl Finished {
+    /// Whether it did what it should everywhere.
+    pub(crate) fn is_good(&self) -> bool {
+        self.report.status == OperationStatus::Succeeded && self.failures.is_empty()
+    }
+}
+
+/// Starts an operation, or attaches to the one that does the same already, and waits for it.
+pub(crate) async fn perform<C: Cloud>(
+    run: &Run<'_, C>,
+    mut task: Task,
+    wave: Option<&str>,
+    total: usize,
+) -> Result<Finished, Stop> {
+    task.set_id("");
+    let print = fingerprint(&task);
+    let set = task.stack_set().to_owned();
+    let action = task.action();
+    let (id, attached) = begin(run, &mut task, &set, &print).await?;
+    run.progress.report(&ProgressEvent::OperationStarted {
+        stack_set: set.clone(),
+        operation: id.clone(),
+        action,
+        wave: wave.map(str::to_owned),
+        total,
+        attached,
+    });
+    finish(run, &set, &id, action, wave, total).await
+}
+
+async fn begin<C: Cloud>(
+    run: &Run<'_, C>,
+    task: &mut Task,
+    set: &str,
+    print: &str,
+) -> Result<(String, bool), Stop> {
+    let describing = |error| Stop::cloud("cannot describe an operation", &error);
+    for attempt in 1..=ATTEMPTS {
+        let id = format!("{ID_PREFIX}{print}-{attempt}");
+        match run.cloud.describe_operation(set, &id).await {
+            Ok(Some(operation)) if operation.status.is_pending() => return Ok((id, true)),
+            // It ended, and yet there is something to do: the next attempt.
+            Ok(Some(_)) => continue,
+            Ok(None) => {}
+            Err(error) => return Err(describing(error)),
+        }
+        task.set_id(&id);
+        loop {
+            match task.start(run.cloud).await {
+                Ok(id) => return Ok((id, false)),
+                // Not there a moment ago: a retry of this very call went through before.
+                Err(CloudError::OperationIdAlreadyExists { .. }) => return Ok((id, false)),
+                Err(CloudError::OperationInProgress { .. }) => await_others(run, set).await?,
+                Err(CloudError::Stale { .. }) => return Err(Stop::Replan),
+                Err(error) => {
+                    let doing = match task.action() {
+                        Action::Create => format!("cannot create instances of {set}"),
+                        Action::Delete => format!("cannot delete instances of {set}"),
+                        _ => format!("cannot update {set}"),
+                    };
+                    return Err(Stop::cloud(&doing, &error));
+                }
+            }
+        }
+    }
+    Err(Stop::Failed(format!(
+        "the same operation on {set} has been tried {ATTEMPTS} times; see the results of \
+         {ID_PREFIX}{print}-{ATTEMPTS}"
+    )))
+}
+
+/// Waits until no operation of the stack set can change anything any more.
+pub(crate) async fn await_others<C: Cloud>(run: &Run<'_, C>, set: &str) -> Result<(), Stop> {
+    let mut pause = Backoff::new();
+    let mut told: Option<String> = None;
+    loop {
+        let pending: Vec<OperationSummary> = run
+            .cloud
+            .list_operations(set)
+            .await
+            .map_err(|error| Stop::cloud(&format!("cannot list the operations of {set}"), &error))?
+            .into_iter()
+            .filter(|operation| operation.status.is_pending())
+            .collect();
+        // The list lags behind; having been refused is reason enough to wait once.
+        let Some(operation) = pending.first() else {
+            run.cloud.pause(pause.next()).await;
+            return Ok(());
+        };
+        if told.as_ref() != Some(&operation.id) {
+            run.progress.report(&ProgressEvent::Waiting {
+                stack_set: set.to_owned(),
+                operation: operation.id.clone(),
+                ours: is_ours(&operation.id),
+            });
+            told = Some(operation.id.clone());
+        }
+        let limit = if is_ours(&operation.id) {
+            run.limits.operation
+        } else {
+            run.limits.others
+        };
+        if pause.waited >= limit {
+            return Err(Stop::TimedOut(format!(
+                "operation {} of {set} still runs after {} minutes",
+                operation.id,
+                limit.as_secs() / 60
+            )));
+        }
+        run.cloud.pause(pause.next()).await;
+    }
+}
+
+async fn finish<C: Cloud>(
+    run: &Run<'_, C>,
+    set: &str,
+    id: &str,
+    action: Action,
+    wave: Option<&str>,
+    total: usize,
+) -> Result<Finished, Stop> {
+    let operation = wait(run, set, id, total).await?;
+    let results = results(run, set, &operation).await?;
+    let succeeded = results
+        .iter()
+        .filter(|result| result.status == ResultStatus::Succeeded)
+        .count();
+    let mut failures: Vec<InstanceFailure> = results
+        .into_iter()
+        .filter(|result| result.status != ResultStatus::Succeeded)
+        .map(|result| InstanceFailure {
+            place: Place::new(result.account, result.region),
+            status: match result.status {
+                ResultStatus::Failed => "failed".to_owned(),
+                ResultStatus::Cancelled => "cancelled".to_owned(),
+                ResultStatus::Other(other) => other,
+                _ => "not finished".to_owned(),
+            },
+            reason: result
+                .reason
+                .filter(|reason| !reason.is_empty())
+                .unwrap_or_else(|| "no reason given".to_owned()),
+            events: Vec::new(),
+        })
+        .collect();
+    failures.sort_by(|a, b| a.place.cmp(&b.place));
+    explain(run, set, &mut failures).await;
+    run.progress.report(&ProgressEvent::OperationFinished {
+        stack_set: set.to_owned(),
+        operation: id.to_owned(),
+        status: operation.status.clone(),
+        done: succeeded,
+        failed: failures.len(),
+    });
+    Ok(Finished {
+        report: OperationReport {
+            id: id.to_owned(),
+            action,
+            wave: wave.map(str::to_owned),
+            status: operation.status,
+            succeeded,
+            failed: failures.len(),
+        },
+        failures,
+        reason: operation.reason,
+    })
+}
+
+/// Polls an operation until it has ended.
+pub(crate) async fn wait<C: Cloud>(
+    run: &Run<'_, C>,
+    set: &str,
+    id: &str,
+    total: usize,
+) -> Result<Operation, Stop> {
+    let mut pause = Backoff::new();
+    let mut told = (0, 0);
+    for poll in 0_u32.. {
+        let operation = run
+            .cloud
+            .describe_operation(set, id)
+            .await
+            .map_err(|error| Stop::cloud(&format!("cannot describe operation {id}"), &error))?;
+        if let Some(operation) = operation
+            && !operation.status.is_pending()
+        {
+            return Ok(operation);
+        }
+        if pause.waited >= run.limits.operation {
+            break;
+        }
+        // News are a courtesy: without them the wait goes on.
+        if (total <= SMALL || poll % 3 == 2)
+            && let Ok(results) = run.cloud.list_operation_results(set, id).await
+        {
+            let count = |status| results.iter().filter(|r| r.status == status).count();
+            let now = (count(ResultStatus::Succeeded), count(ResultStatus::Failed));
+            if now != told {
+                told = now;
+                run.progress.report(&ProgressEvent::Instances {
+                    stack_set: set.to_owned(),
+                    operation: id.to_owned(),
+                    done: now.0,
+                    failed: now.1,
+                    total,
+                });
+            }
+        }
+        run.cloud.pause(pause.next()).await;
+    }
+    Err(Stop::TimedOut(format!(
+        "operation {id} of {set} still runs; run the same command again to go on waiting for it"
+    )))
+}
+
+async fn results<C: Cloud>(
+    run: &Run<'_, C>,
+    set: &str,
+    operation: &Operation,
+) -> Result<Vec<crate::ports::OperationResult>, Stop> {
+    let mut read = 0;
+    loop {
+        let results = run
+            .cloud
+            .list_operation_results(set, &operation.id)
+            .await
+            .map_err(|error| {
+                Stop::cloud(
+                    &format!("cannot list the results of operation {}", operation.id),
+                    &error,
+                )
+            })?;
+        let failed = results
+            .iter()
+            .filter(|result| result.status == ResultStatus::Failed)
+            .count();
+        let expected = operation.failed_instances.unwrap_or(0);
+        let settled = results
+            .iter()
+            .all(|result| !matches!(result.status, ResultStatus::Pending | ResultStatus::Running));
+        read += 1;
+        if read >= RESULT_READS
+            || (failed >= usize::try_from(expected).unwrap_or(0)
+                && (settled || operation.status == OperationStatus::Stopped))
+        {
+            return Ok(results);
+        }
+        run.cloud.pause(Duration::from_secs(2)).await;
+    }
+}
+
+/// Adds what the stacks themselves say about their failures.
+async fn explain<C: Cloud>(run: &Run<'_, C>, set: &str, failures: &mut [InstanceFailure]) {
+    if !failures.iter().any(|failure| failure.status == "failed") {
+        return;
+    }
+    // Without the list of instances, or without access to an account, the operation's own reason
+    // has to do.
+    let Ok(instances) = run.cloud.list_instances(set).await else {
+        return;
+    };
+    let stacks: BTreeMap<Place, String> = instances
+        .into_iter()
+        .filter_map(|i| Some((Place::new(i.account, i.region), i.stack_id?)))
+        .collect();
+    stream::iter(
+        failures
+            .iter_mut()
+            .filter(|failure| failure.status == "failed")
+            .take(EVENTS_OF),
+    )
+    .for_each_concurrent(4, |failure| {
+        let stack = stacks.get(&failure.place);
+        async move {
+            if let Some(stack) = stack
+                && let Ok(events) = run.cloud.failure_events(&failure.place, stack).await
+            {
+                failure.events = events;
+            }
+        }
+    })
+    .await;
+}
+
+/// Pauses from 5 to 30 seconds, growing by half each time.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    step: Duration,
+    /// The sum of all pauses so far.
+    pub(crate) waited: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn new() -> Backoff {
+        Backoff {
+            step: Duration::from_secs(5),
+            waited: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> Duration {
+        let step = self.step;
+        self.step = (step * 3 / 2).min(Duration::from_secs(30));
+        self.waited += step;
+        step
+    }
+}

@@ -1,0 +1,145 @@
+//! From a set of places to the fewest calls that reach exactly these.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ports::{AccountSelection, DeploymentTargets, Place};
+
+/// Places that one call reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    /// The accounts.
+    pub(crate) targets: DeploymentTargets,
+    /// The Regions, the same for every account.
+    pub(crate) regions: Vec<String>,
+    /// The same, multiplied out.
+    pub(crate) places: Vec<Place>,
+}
+
+/// Groups places so that every group is a full grid of accounts and Regions: a call for a grid
+/// with holes is refused as a whole.
+///
+/// `pool` are all accounts below `units` that a call without a filter would reach; where the
+/// places are all of it or most of it, the call says so instead of listing accounts.
+pub(crate) fn group(
+    places: &[Place],
+    units: &[String],
+    pool: &BTreeSet<&str>,
+    region_order: &[String],
+) -> Vec<Group> {
+    let mut regions_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for place in places {
+        regions_of
+            .entry(&place.account)
+            .or_default()
+            .insert(&place.region);
+    }
+    let mut accounts_of: BTreeMap<BTreeSet<&str>, BTreeSet<&str>> = BTreeMap::new();
+    for (account, regions) in regions_of {
+        accounts_of.entry(regions).or_default().insert(account);
+    }
+    let rank = |region: &str| {
+        region_order
+            .iter()
+            .position(|known| known == region)
+            .unwrap_or(region_order.len())
+    };
+    accounts_of
+        .into_iter()
+        .map(|(regions, accounts)| {
+            let mut regions: Vec<String> = regions.into_iter().map(str::to_owned).collect();
+            regions.sort_by_key(|region| rank(region));
+            let places = accounts
+                .iter()
+                .flat_map(|account| regions.iter().map(|region| Place::new(*account, region)))
+                .collect();
+            Group {
+                targets: DeploymentTargets {
+                    organizational_units: units.to_vec(),
+                    accounts: selection(&accounts, pool),
+                },
+                regions,
+                places,
+            }
+        })
+        .collect()
+}
+
+fn selection(accounts: &BTreeSet<&str>, pool: &BTreeSet<&str>) -> AccountSelection {
+    let owned = |ids: Vec<&&str>| ids.into_iter().map(|id| (*id).to_owned()).collect();
+    let others: Vec<&&str> = pool.difference(accounts).collect();
+    if !accounts.is_subset(pool) {
+        // Not all are where they were expected: name them.
+        return AccountSelection::Intersection(owned(accounts.iter().collect()));
+    }
+    if others.is_empty() {
+        AccountSelection::All
+    } else if others.len() < accounts.len() {
+        AccountSelection::Difference(owned(others))
+    } else {
+        AccountSelection::Intersection(owned(accounts.iter().collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(places: &[(&str, &str)], pool: &[&str]) -> Vec<Group> {
+        let places: Vec<Place> = places.iter().map(|(a, r)| Place::new(*a, *r)).collect();
+        group(
+            &places,
+            &["ou-exmp-production".into()],
+            &pool.iter().copied().collect(),
+            &["eu-central-1".into(), "af-south-1".into()],
+        )
+    }
+
+    #[test]
+    fn a_full_grid_is_one_call_without_a_list_of_accounts() {
+        let groups = run(
+            &[
+                ("1", "af-south-1"),
+                ("1", "eu-central-1"),
+                ("2", "eu-central-1"),
+                ("2", "af-south-1"),
+            ],
+            &["1", "2"],
+        );
+        assert_eq!(groups.len(), 1);
+        assert_eq!(groups[0].targets.accounts, AccountSelection::All);
+        assert_eq!(groups[0].regions, ["eu-central-1", "af-south-1"]);
+        assert_eq!(groups[0].places.len(), 4);
+    }
+
+    #[test]
+    fn a_ragged_grid_is_one_call_per_set_of_regions() {
+        let groups = run(
+            &[
+                ("1", "eu-central-1"),
+                ("2", "eu-central-1"),
+                ("2", "af-south-1"),
+                ("3", "eu-central-1"),
+            ],
+            &["1", "2", "3"],
+        );
+        assert_eq!(groups.len(), 2);
+        let of = |regions: usize| groups.iter().find(|g| g.regions.len() == regions).unwrap();
+        assert_eq!(
+            of(1).targets.accounts,
+            AccountSelection::Difference(vec!["2".into()])
+        );
+        assert_eq!(
+            of(2).targets.accounts,
+            AccountSelection::Intersection(vec!["2".into()])
+        );
+    }
+
+    #[test]
+    fn an_account_that_is_not_below_the_units_is_always_named() {
+        let groups = run(&[("1", "eu-central-1"), ("9", "eu-central-1")], &["1"]);
+        assert_eq!(
+            groups[0].targets.accounts,
+            AccountSelection::Intersection(vec!["1".into(), "9".into()])
+        );
+    }
+}

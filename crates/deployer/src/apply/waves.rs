@@ -1,0 +1,228 @@
+//! Which part of the fleet is deployed together.
+
+use compiler::organization::Wave;
+
+use crate::ports::{Account, ConcurrencyMode, Place, Preferences, RegionConcurrency, Tolerance};
+
+/// Name of the wave that takes what the organization file's waves leave over.
+const REST: &str = "rest";
+
+/// Up to so many accounts, a canary wave goes through them one by one.
+const ONE_BY_ONE: usize = 5;
+
+/// A part of one stack set's fleet that is deployed together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WaveCells {
+    /// Its name; `None` if there is just one.
+    pub(crate) name: Option<String>,
+    /// Instances to be updated.
+    pub(crate) update: Vec<Place>,
+    /// Instances to be created.
+    pub(crate) add: Vec<Place>,
+    /// How long the next wave waits.
+    pub(crate) soak_minutes: u32,
+    /// How the operations go about it.
+    pub(crate) preferences: Preferences,
+}
+
+/// Splits the places of a stack set into waves. A place belongs to the first wave that names its
+/// account or one of its units; waves without a place are left out.
+///
+/// An instance can only be created once the stack set has its new template, and that comes with
+/// the first update: where a wave would create before any has updated, its creations move to the
+/// first wave that updates.
+pub(crate) fn split(
+    waves: &[Wave],
+    accounts: &[Account],
+    update: &[Place],
+    add: &[Place],
+    template_changes: bool,
+) -> Vec<WaveCells> {
+    let mut parts: Vec<WaveCells> = waves
+        .iter()
+        .map(|wave| (wave.name.as_str(), wave.soak_minutes))
+        .chain([(REST, 0)])
+        .map(|(name, soak_minutes)| WaveCells {
+            name: Some(name.to_owned()),
+            update: Vec::new(),
+            add: Vec::new(),
+            soak_minutes,
+            preferences: main(),
+        })
+        .collect();
+    let wave_of = |place: &Place| {
+        let account = accounts.iter().find(|account| account.id == place.account);
+        waves
+            .iter()
+            .position(|wave| {
+                wave.accounts.contains(&place.account)
+                    || account.is_some_and(|account| {
+                        wave.organizational_units
+                            .iter()
+                            .any(|unit| account.is_under(unit))
+                    })
+            })
+            .unwrap_or(waves.len())
+    };
+    for place in update {
+        if let Some(part) = parts.get_mut(wave_of(place)) {
+            part.update.push(place.clone());
+        }
+    }
+    for place in add {
+        if let Some(part) = parts.get_mut(wave_of(place)) {
+            part.add.push(place.clone());
+        }
+    }
+    if template_changes && !update.is_empty() {
+        let mut early = Vec::new();
+        for part in &mut parts {
+            if part.update.is_empty() {
+                early.append(&mut part.add);
+            } else {
+                part.add.append(&mut early);
+                part.add.sort();
+                break;
+            }
+        }
+    }
+    parts.retain(|part| !part.update.is_empty() || !part.add.is_empty());
+    if parts.len() == 1 {
+        for part in &mut parts {
+            part.name = None;
+        }
+    } else if let Some(first) = parts.first_mut() {
+        let places = first.update.iter().chain(&first.add);
+        let mut ids: Vec<&str> = places.map(|place| place.account.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        first.preferences = canary(ids.len());
+    }
+    parts
+}
+
+/// A quarter of the accounts at once, all Regions together; more than a twentieth failing stops
+/// it. The soft mode keeps the concurrency where it is: the default mode with a tolerance of zero
+/// silently works through accounts one at a time.
+pub(crate) const fn main() -> Preferences {
+    Preferences {
+        region_concurrency: RegionConcurrency::Parallel,
+        failure_tolerance: Tolerance::Percentage(5),
+        max_concurrent: Tolerance::Percentage(25),
+        mode: ConcurrencyMode::SoftFailureTolerance,
+    }
+}
+
+/// No failure is tolerated, Regions go one after the other.
+const fn canary(accounts: usize) -> Preferences {
+    Preferences {
+        region_concurrency: RegionConcurrency::Sequential,
+        failure_tolerance: Tolerance::Count(0),
+        max_concurrent: if accounts <= ONE_BY_ONE {
+            Tolerance::Count(1)
+        } else {
+            Tolerance::Percentage(25)
+        },
+        mode: ConcurrencyMode::SoftFailureTolerance,
+    }
+}
+
+/// For removal: no failure is tolerated.
+pub(crate) const fn removal() -> Preferences {
+    Preferences {
+        region_concurrency: RegionConcurrency::Parallel,
+        failure_tolerance: Tolerance::Count(0),
+        max_concurrent: Tolerance::Percentage(25),
+        mode: ConcurrencyMode::SoftFailureTolerance,
+    }
+}
+
+/// For looking: everything at once, failures don't matter.
+pub(crate) const fn looking() -> Preferences {
+    Preferences {
+        region_concurrency: RegionConcurrency::Parallel,
+        failure_tolerance: Tolerance::Percentage(100),
+        max_concurrent: Tolerance::Percentage(100),
+        mode: ConcurrencyMode::SoftFailureTolerance,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::AccountState;
+
+    fn account(id: &str, unit: &str) -> Account {
+        Account {
+            id: id.into(),
+            name: id.into(),
+            state: AccountState::Active,
+            path: vec!["r-exmp".into(), unit.into()],
+        }
+    }
+
+    fn places(ids: &[&str]) -> Vec<Place> {
+        ids.iter()
+            .map(|id| Place::new(*id, "eu-central-1"))
+            .collect()
+    }
+
+    fn canary_wave() -> Wave {
+        Wave {
+            name: "canary".into(),
+            organizational_units: vec!["ou-exmp-development".into()],
+            accounts: vec!["012345678901".into()],
+            soak_minutes: 10,
+        }
+    }
+
+    fn fleet() -> Vec<Account> {
+        vec![
+            account("012345678901", "ou-exmp-production"),
+            account("100000000002", "ou-exmp-production"),
+            account("100000000006", "ou-exmp-development"),
+        ]
+    }
+
+    #[test]
+    fn the_canary_takes_its_units_and_accounts_and_the_rest_follows() {
+        let all = places(&["012345678901", "100000000002", "100000000006"]);
+        let parts = split(&[canary_wave()], &fleet(), &all, &[], true);
+        assert_eq!(parts.len(), 2);
+        assert_eq!(parts[0].name.as_deref(), Some("canary"));
+        assert_eq!(parts[0].update, places(&["012345678901", "100000000006"]));
+        assert_eq!(parts[0].soak_minutes, 10);
+        assert_eq!(parts[0].preferences.failure_tolerance, Tolerance::Count(0));
+        assert_eq!(parts[1].name.as_deref(), Some(REST));
+        assert_eq!(parts[1].update, places(&["100000000002"]));
+        assert_eq!(parts[1].preferences, main());
+    }
+
+    #[test]
+    fn a_single_wave_needs_no_name_and_no_caution() {
+        let parts = split(
+            &[canary_wave()],
+            &fleet(),
+            &places(&["100000000002"]),
+            &[],
+            true,
+        );
+        assert_eq!(parts.len(), 1);
+        assert_eq!(parts[0].name, None);
+        assert_eq!(parts[0].preferences, main());
+    }
+
+    #[test]
+    fn nothing_is_created_before_the_new_template_is_there() {
+        let parts = split(
+            &[canary_wave()],
+            &fleet(),
+            &places(&["100000000002"]),
+            &places(&["100000000006"]),
+            true,
+        );
+        assert_eq!(parts.len(), 1);
+        assert_eq!(parts[0].update, places(&["100000000002"]));
+        assert_eq!(parts[0].add, places(&["100000000006"]));
+    }
+}
