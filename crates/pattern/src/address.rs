@@ -103,8 +103,7 @@ impl Range {
         Range { bottom: address.clone(), top: address }
     }
 
-    /// The range of a CIDR block. Its lower end is the address as written: bits behind the mask
-    /// aren't cleared.
+    /// The range of a CIDR block; bits behind the mask don't matter.
     pub(crate) fn cidr(text: &str) -> Result<Range, String> {
         let mut parts: Vec<&str> = text.split('/').collect();
         while parts.last().is_some_and(|part| part.is_empty()) {
@@ -119,24 +118,20 @@ impl Range {
         let Ok(mask) = u32::try_from(mask) else {
             return Err("Malformed CIDR, mask bits must not be negative".to_owned());
         };
-        let bottom = bytes(address).map_err(|reason| match reason {
+        let written = bytes(address).map_err(|reason| match reason {
             NotAnAddress::Shape => format!("Nonstandard IP address: {address}"),
             NotAnAddress::Value => format!("Invalid IP address: {address}"),
         })?;
-        if bottom.len() == 4 && mask > 31 {
+        if written.len() == 4 && mask > 31 {
             return Err("IPv4 mask bits must be < 32".to_owned());
         }
         if mask > 127 {
             return Err("IPv6 mask bits must be < 128".to_owned());
         }
-        let top: Vec<u8> = bottom
-            .iter()
-            .zip(0u32..)
-            .map(|(byte, index)| {
-                let kept = mask.saturating_sub(index * 8).min(8);
-                byte | 0xff_u8.checked_shr(kept).unwrap_or(0)
-            })
-            .collect();
+        // Per byte, the bits behind the mask.
+        let free = |index: u32| 0xff_u8.checked_shr(mask.saturating_sub(index * 8).min(8)).unwrap_or(0);
+        let bottom: Vec<u8> = written.iter().zip(0..).map(|(byte, index)| byte & !free(index)).collect();
+        let top: Vec<u8> = written.iter().zip(0..).map(|(byte, index)| byte | free(index)).collect();
         Ok(Range { bottom: digits(&bottom), top: digits(&top) })
     }
 
@@ -182,7 +177,7 @@ mod tests {
         assert!(!within(&ten, "11.0.0.0") && !within(&ten, "9.255.255.255"));
         assert!(within(&ten, "a00::1"), "the other family compares by digits too");
         let all = Range::cidr("10.0.0.1/0").expect("valid");
-        assert!(!within(&all, "10.0.0.0"), "host bits stay");
+        assert!(within(&all, "0.0.0.0"), "host bits don't matter");
         assert!(all.contains("1"), "a bare number may be in a wide range");
         assert!(Range::cidr("10.0.0.0/+8").is_ok());
     }

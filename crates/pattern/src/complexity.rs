@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::pattern::SubRule;
 use crate::term::{Except, Leaf, Term};
-use crate::wildcard::Symbol;
+use crate::wildcard::{Symbol, Wildcard};
 
 /// Sets of live prefixes looked at before a machine counts as too complex. Patterns within the
 /// limit and the size quota have far fewer.
@@ -22,16 +22,20 @@ pub(crate) fn of(sub_rules: &[SubRule], limit: usize) -> usize {
     machines(sub_rules).into_iter().map(|machine| machine.complexity(limit)).max().unwrap_or(0)
 }
 
+/// One wildcard term: whether it is an `anything-but`, and its operands in the order in which the
+/// service takes them.
+type Operands = (bool, Vec<Vec<Symbol>>);
+
 /// The machines of a pattern: one for each path and each way of getting there.
 fn machines(sub_rules: &[SubRule]) -> Vec<Machine> {
     let mut states: HashMap<(usize, Arc<str>, *const Leaf), usize> = HashMap::new();
-    let mut terms: BTreeMap<(usize, Arc<str>), BTreeSet<Vec<Vec<Symbol>>>> = BTreeMap::new();
+    let mut terms: BTreeMap<(usize, Arc<str>), Vec<&Arc<Leaf>>> = BTreeMap::new();
     for sub_rule in sub_rules {
         let mut state = 0;
         for field in &sub_rule.fields {
-            let operands = operands(&field.leaf);
-            if !operands.is_empty() {
-                terms.entry((state, Arc::clone(&field.path))).or_default().extend(operands);
+            let leaves = terms.entry((state, Arc::clone(&field.path))).or_default();
+            if !leaves.iter().any(|known| Arc::ptr_eq(known, &field.leaf)) {
+                leaves.push(&field.leaf);
             }
             if !field.leaf.allows_presence {
                 break;
@@ -40,83 +44,142 @@ fn machines(sub_rules: &[SubRule]) -> Vec<Machine> {
             state = *states.entry((state, Arc::clone(&field.path), Arc::as_ptr(&field.leaf))).or_insert(next);
         }
     }
-    let unique: BTreeSet<BTreeSet<Vec<Vec<Symbol>>>> = terms.into_values().collect();
-    unique.into_iter().map(|groups| Machine::new(&groups)).collect()
+    let lists = terms.into_values().map(|leaves| leaves.into_iter().flat_map(|leaf| operands(leaf)).collect());
+    let unique: BTreeSet<Vec<Operands>> = lists.filter(|terms: &Vec<Operands>| !terms.is_empty()).collect();
+    unique.iter().map(|terms| Machine::new(terms)).collect()
 }
 
-/// The wildcard operands of a list, grouped by term.
-fn operands(leaf: &Leaf) -> Vec<Vec<Vec<Symbol>>> {
-    leaf.terms
-        .iter()
-        .filter_map(|term| match term {
-            Term::Wildcard(wildcard) => Some(vec![wildcard.symbols()]),
-            Term::Not(Except::Wildcards(wildcards)) => {
-                Some(wildcards.iter().map(crate::wildcard::Wildcard::symbols).collect())
-            }
-            _ => None,
-        })
-        .collect()
+fn operands(leaf: &Leaf) -> impl Iterator<Item = Operands> + '_ {
+    leaf.terms.iter().filter_map(|term| match term {
+        Term::Wildcard(wildcard) => Some((false, vec![wildcard.symbols()])),
+        Term::Not(Except::Wildcards(wildcards)) => Some((true, hashed_order(wildcards))),
+        _ => None,
+    })
 }
 
-/// A trie of the operands of each term.
+/// The operands in the order of a Java `HashSet` of their quoted texts, each once. The order
+/// decides which of them share states, and so the number.
+fn hashed_order(wildcards: &[Wildcard]) -> Vec<Vec<Symbol>> {
+    let mut unique: Vec<(u32, Vec<Symbol>)> = Vec::new();
+    for wildcard in wildcards {
+        let symbols = wildcard.symbols();
+        if !unique.iter().any(|(_, known)| *known == symbols) {
+            let quoted = format!("\"{}\"", wildcard.operand());
+            let hash = quoted.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
+            unique.push((hash ^ (hash >> 16), symbols));
+        }
+    }
+    let mut buckets: usize = 16;
+    while unique.len() > buckets / 4 * 3 {
+        buckets *= 2;
+    }
+    unique.sort_by_key(|(hash, _)| usize::try_from(*hash).unwrap_or(0) & (buckets - 1));
+    unique.into_iter().map(|(_, symbols)| symbols).collect()
+}
+
+/// The service's machine for one field, as far as wildcards go: a trie that shares less than it
+/// could.
 #[derive(Debug, Default)]
 struct Machine {
     nodes: Vec<Node>,
-    roots: Vec<usize>,
+    /// The terms whose end can be reached from each node.
+    reaches: Vec<BTreeSet<usize>>,
 }
 
 #[derive(Debug, Default)]
 struct Node {
     is_star: bool,
-    bytes: BTreeMap<u8, usize>,
+    /// There is a star on the way here.
+    behind_star: bool,
+    bytes: BTreeMap<u8, Vec<usize>>,
     star: Option<usize>,
 }
 
 impl Machine {
-    fn new(groups: &BTreeSet<Vec<Vec<Symbol>>>) -> Machine {
+    fn new(terms: &[Operands]) -> Machine {
         let mut machine = Machine::default();
-        for group in groups {
-            let root = machine.add(false);
-            machine.roots.push(root);
-            for operand in group {
-                let mut at = root;
-                for symbol in operand {
-                    at = machine.child(at, *symbol);
+        let root = machine.add(false, false);
+        let mut ends: BTreeMap<&Operands, (usize, usize)> = BTreeMap::new();
+        for term in terms {
+            // Equal terms are one, and the ends of one term's operands are one.
+            let (number, end) = match ends.get(term) {
+                Some(known) => *known,
+                None => {
+                    let new = (ends.len(), machine.add(false, true));
+                    *ends.entry(term).or_insert(new)
                 }
+            };
+            for operand in &term.1 {
+                machine.insert(root, operand, number, end);
             }
         }
         machine
     }
 
-    fn add(&mut self, is_star: bool) -> usize {
-        self.nodes.push(Node { is_star, ..Node::default() });
+    fn add(&mut self, is_star: bool, behind_star: bool) -> usize {
+        self.nodes.push(Node { is_star, behind_star, ..Node::default() });
+        self.reaches.push(BTreeSet::new());
         self.nodes.len() - 1
     }
 
-    fn child(&mut self, at: usize, symbol: Symbol) -> usize {
-        let known = self.nodes.get(at).and_then(|node| match symbol {
-            Symbol::Byte(byte) => node.bytes.get(&byte).copied(),
-            Symbol::Any => node.star,
-        });
-        if let Some(known) = known {
-            return known;
-        }
-        let child = self.add(symbol == Symbol::Any);
-        if let Some(node) = self.nodes.get_mut(at) {
-            match symbol {
-                Symbol::Byte(byte) => {
-                    node.bytes.insert(byte, child);
+    fn insert(&mut self, root: usize, operand: &[Symbol], term: usize, end: usize) {
+        let mut at = root;
+        let mut shared = true;
+        for (index, symbol) in operand.iter().enumerate() {
+            if let Some(reached) = self.reaches.get_mut(at) {
+                reached.insert(term);
+            }
+            let is_last = index + 1 == operand.len();
+            let Some(node) = self.nodes.get(at) else { return };
+            let (behind_star, starred) = (node.behind_star, node.star.is_some());
+            let known = match symbol {
+                Symbol::Any => node.star,
+                Symbol::Byte(byte) => node.bytes.get(byte).and_then(|known| known.first()).copied(),
+            };
+            shared = shared
+                && match symbol {
+                    Symbol::Any => true,
+                    // Behind a star, a character that has two cases gets a state of its own, and so
+                    // does whatever stands where a star could stand too.
+                    Symbol::Byte(_) => !behind_star || (!starred && !starts_cased(operand, index)),
+                };
+            at = match (known, symbol) {
+                (_, Symbol::Byte(byte)) if is_last => {
+                    self.link(at, *byte, end);
+                    end
                 }
-                Symbol::Any => node.star = Some(child),
+                (Some(known), _) if shared => known,
+                (_, Symbol::Byte(byte)) => {
+                    let child = self.add(false, behind_star);
+                    self.link(at, *byte, child);
+                    child
+                }
+                (_, Symbol::Any) => {
+                    let child = self.add(true, true);
+                    if let Some(node) = self.nodes.get_mut(at) {
+                        node.star = Some(child);
+                    }
+                    child
+                }
+            };
+        }
+        if let Some(reached) = self.reaches.get_mut(at) {
+            reached.insert(term);
+        }
+    }
+
+    fn link(&mut self, at: usize, byte: u8, child: usize) {
+        if let Some(node) = self.nodes.get_mut(at) {
+            let children = node.bytes.entry(byte).or_default();
+            if !children.contains(&child) {
+                children.push(child);
             }
         }
-        child
     }
 
     fn complexity(&self, limit: usize) -> usize {
-        let start = self.roots.clone();
         let mut seen: HashSet<Vec<usize>> = HashSet::new();
-        let mut queue = vec![start];
+        let mut queue = vec![vec![0]];
         let mut worst = 0;
         while let Some(alive) = queue.pop() {
             let mut bytes: BTreeSet<Option<u8>> = BTreeSet::new();
@@ -126,7 +189,7 @@ impl Machine {
             }
             for byte in bytes {
                 let next = self.step(&alive, byte);
-                worst = worst.max(next.len());
+                worst = worst.max(next.iter().filter_map(|at| self.reaches.get(*at)).map(BTreeSet::len).sum());
                 if worst > limit {
                     return worst;
                 }
@@ -150,11 +213,31 @@ impl Machine {
             if node.is_star {
                 next.insert(*at);
             }
-            let Some(child) = byte.and_then(|byte| node.bytes.get(&byte)) else { continue };
-            next.insert(*child);
-            // A star also takes nothing.
-            next.extend(self.nodes.get(*child).and_then(|child| child.star));
+            let children = byte.and_then(|byte| node.bytes.get(&byte)).into_iter().flatten();
+            for child in children {
+                next.insert(*child);
+                // A star also takes nothing.
+                next.extend(self.nodes.get(*child).and_then(|child| child.star));
+            }
         }
         next.into_iter().collect()
     }
+}
+
+/// Whether a character with an upper and a lower case starts at this symbol.
+fn starts_cased(operand: &[Symbol], index: usize) -> bool {
+    let bytes: Vec<u8> = operand
+        .iter()
+        .skip(index)
+        .map_while(|symbol| match symbol {
+            Symbol::Byte(byte) => Some(*byte),
+            Symbol::Any => None,
+        })
+        .take(4)
+        .collect();
+    let valid = match std::str::from_utf8(&bytes) {
+        Ok(text) => text,
+        Err(error) => bytes.get(..error.valid_up_to()).and_then(|head| std::str::from_utf8(head).ok()).unwrap_or(""),
+    };
+    valid.chars().next().is_some_and(|c| c.to_lowercase().ne(c.to_uppercase()))
 }

@@ -152,7 +152,9 @@ fn accepts_value(term: &Term, value: Scalar<'_>) -> bool {
         (Term::Exists, _) => true,
         (Term::Text(wanted), Scalar::Text(text)) => wanted == text,
         (Term::Literal(wanted), Scalar::Literal(literal)) => *wanted == literal,
-        (Term::Number(wanted, _), Scalar::Number(text)) => wanted == text,
+        // The service reads fractions and exponents as doubles, so that only integers keep their
+        // text when they aren't comparable.
+        (Term::Number(wanted, _), Scalar::Number(text)) => wanted == text && !text.contains(['.', 'e', 'E']),
         (Term::Prefix(prefix), Scalar::Text(text)) => text.starts_with(prefix.as_str()),
         (Term::Suffix(suffix), Scalar::Text(text)) => text.ends_with(suffix.as_str()),
         (Term::FoldedPrefix(folded), Scalar::Text(text)) => folded.starts(text),

@@ -54,6 +54,12 @@ impl Wildcard {
         true
     }
 
+    /// The operand as it was written.
+    pub(crate) fn operand(&self) -> String {
+        let escaped = |piece: &String| piece.replace('\\', "\\\\").replace('*', "\\*");
+        self.pieces.iter().map(escaped).collect::<Vec<_>>().join("*")
+    }
+
     /// The operand in its quotes, symbol by symbol.
     pub(crate) fn symbols(&self) -> Vec<Symbol> {
         let mut symbols = vec![Symbol::Byte(b'"')];
