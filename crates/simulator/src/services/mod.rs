@@ -4,15 +4,43 @@
 //! and asks [`crate::policy`] before it lets one resource act on another, so that a missing
 //! permission breaks a chain here where it would break it on AWS.
 
+pub(crate) mod arn;
+pub(crate) mod cloudtrail;
+pub(crate) mod ec2;
+mod emission;
+pub(crate) mod events;
+pub(crate) mod iam;
+mod input;
+pub(crate) mod kms;
+pub(crate) mod monitoring;
+pub(crate) mod s3;
+pub(crate) mod sns;
+pub(crate) mod sqs;
+pub(crate) mod ssm;
+
 use serde::Serialize;
 use serde_json::Value;
 
+pub(crate) use emission::emit;
+
 use crate::api::{ApiError, Caller, RawRequest, RawResponse};
+use crate::policy::{Context, Request};
 use crate::world::World;
 
 /// The state of every service of the data plane, over all accounts and Regions.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Services {}
+pub(crate) struct Services {
+    pub(crate) cloudtrail: cloudtrail::CloudTrail,
+    pub(crate) ec2: ec2::Ec2,
+    pub(crate) events: events::Events,
+    pub(crate) iam: iam::Iam,
+    pub(crate) kms: kms::Kms,
+    pub(crate) monitoring: monitoring::Monitoring,
+    pub(crate) s3: s3::S3,
+    pub(crate) sns: sns::Sns,
+    pub(crate) sqs: sqs::Sqs,
+    pub(crate) ssm: ssm::Ssm,
+}
 
 /// Work that a service left for a later virtual time; comes back through [`due`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +63,15 @@ pub(crate) enum Task {
         region: String,
         /// The instance's id.
         instance: String,
+    },
+    /// An AWS service emits an event.
+    Emit {
+        /// The account.
+        account: String,
+        /// The Region.
+        region: String,
+        /// The envelope as JSON text.
+        event: String,
     },
     /// CloudWatch looks at an alarm's metric.
     EvaluateAlarm {
@@ -99,7 +136,8 @@ pub(crate) struct Trace {
 }
 
 /// Answers one API action. `service` is the signing name (`events`, `sns`, `sqs`, `kms`,
-/// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`; S3's REST goes to [`s3::rest`]).
+/// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`; S3's REST goes to [`s3`]). A caller who assumed
+/// a role needs that role's permission.
 pub(crate) fn call(
     world: &mut World,
     caller: &Caller,
@@ -107,12 +145,111 @@ pub(crate) fn call(
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    let _ = (world, caller, input);
-    Err(ApiError {
-        code: "InvalidAction".to_owned(),
-        message: format!("The simulator does not know the action {service}:{action}."),
-        status: 400,
-    })
+    // These ask the policies themselves, resource policies included.
+    let own_check = matches!(
+        (service, action),
+        ("events", "PutEvents") | ("sns", "Publish")
+    );
+    if !own_check {
+        let prefix = if service == "monitoring" {
+            "cloudwatch"
+        } else {
+            service
+        };
+        authorize(
+            world,
+            caller,
+            &format!("{prefix}:{action}"),
+            &resource(caller, service, input),
+        )?;
+    }
+    match service {
+        "cloudtrail" => cloudtrail::call(world, caller, action, input),
+        "ec2" => ec2::call(world, caller, action, input),
+        "events" => events::call(world, caller, action, input),
+        "iam" => iam::call(world, caller, action, input),
+        "kms" => kms::call(world, caller, action, input),
+        "monitoring" => monitoring::call(world, caller, action, input),
+        "sns" => sns::call(world, caller, action, input),
+        "sqs" => {
+            let answer = sqs::call(world, caller, action, input)?;
+            if let Some(url) = input.get("QueueUrl").and_then(Value::as_str) {
+                let queue = sqs::arn_of(world, &caller.region, url).map(str::to_owned);
+                if let Some(queue) = queue {
+                    monitoring::queue_changed(world, &queue);
+                }
+            }
+            Ok(answer)
+        }
+        "ssm" => ssm::call(world, caller, action, input),
+        _ => Err(unknown(service, action)),
+    }
+}
+
+/// The ARN an action is about as far as its input tells, otherwise `*`.
+fn resource(caller: &Caller, service: &str, input: &Value) -> String {
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    let (account, region) = (&caller.account, &caller.region);
+    match service {
+        "events" => match (text("Rule").or_else(|| text("Name")), text("EventBusName")) {
+            (Some(rule), None | Some("default")) => {
+                format!("arn:aws:events:{region}:{account}:rule/{rule}")
+            }
+            (Some(rule), Some(bus)) => {
+                format!(
+                    "arn:aws:events:{region}:{account}:rule/{}/{rule}",
+                    arn::short(bus)
+                )
+            }
+            (None, _) => "*".to_owned(),
+        },
+        "sns" => text("TopicArn")
+            .or_else(|| text("SubscriptionArn"))
+            .unwrap_or("*")
+            .to_owned(),
+        "sqs" => text("QueueUrl").map_or_else(
+            || "*".to_owned(),
+            |url| format!("arn:aws:sqs:{region}:{account}:{}", arn::short(url)),
+        ),
+        "cloudtrail" => text("Name").map_or_else(
+            || "*".to_owned(),
+            |name| cloudtrail::trail_arn(account, region, arn::short(name)),
+        ),
+        "iam" => text("RoleName").map_or_else(
+            || "*".to_owned(),
+            |name| format!("arn:aws:iam::{account}:role/{name}"),
+        ),
+        _ => "*".to_owned(),
+    }
+}
+
+/// Whether the caller may do `action` on `resource`: an account's administrator may do everything
+/// in it, a role what its policies allow.
+pub(crate) fn authorize(
+    world: &World,
+    caller: &Caller,
+    action: &str,
+    resource: &str,
+) -> Result<(), ApiError> {
+    let Some(role) = &caller.role else {
+        return Ok(());
+    };
+    let context = iam::organization_context(world, &caller.account, Context::new())
+        .with("aws:RequestedRegion", caller.region.as_str());
+    let request = Request::new(iam::principal(caller), action, resource, context);
+    if iam::identity(world, role, &request).allowed {
+        Ok(())
+    } else {
+        Err(ApiError::denied(caller, action, resource))
+    }
+}
+
+/// The answer to an action that the simulator does not have.
+pub(crate) fn unknown(service: &str, action: &str) -> ApiError {
+    ApiError::new(
+        "InvalidAction",
+        format!("The simulator does not know the action {service}:{action}."),
+    )
 }
 
 /// Whether an action changes something.
@@ -123,74 +260,68 @@ pub(crate) fn is_mutating(_service: &str, action: &str) -> bool {
 }
 
 /// Does work that [`World::schedule`] was asked to do now.
-pub(crate) fn due(_world: &mut World, _task: Task) {}
-
-/// An AWS service emits an event in an account and Region: `account`, `region`, `time` and `id` of
-/// the envelope are overwritten, and `… via CloudTrail` events need a trail that logs.
-pub(crate) fn emit(_world: &mut World, _account: &str, _region: &str, _event: Value) -> Trace {
-    Trace::default()
-}
-
-/// A new account joins the organization: gives it what every account is born with (the
-/// cross-account role `OrganizationAccountAccessRole`, which trusts `management`).
-pub(crate) fn account_created(_world: &mut World, _account: &str, _management: &str) {}
-
-/// Whether `caller` may assume `role_arn`: the trust policy must allow it, and so must the policies
-/// of a caller that is itself a role. The error is the one STS answers.
-pub(crate) fn may_assume(
-    _world: &World,
-    _caller: &Caller,
-    _role_arn: &str,
-) -> Result<(), ApiError> {
-    Ok(())
-}
-
-/// Whether the caller's identity policies allow an action of the control plane
-/// (`cloudformation:CreateStack`, ...). Administrators always may.
-pub(crate) fn authorize(
-    _world: &World,
-    _caller: &Caller,
-    _action: &str,
-    _resource: &str,
-) -> Result<(), ApiError> {
-    Ok(())
-}
-
-/// Answers an S3 request (REST).
-pub(crate) fn s3(_world: &mut World, _caller: &Caller, _request: &RawRequest) -> RawResponse {
-    RawResponse {
-        status: 501,
-        headers: Vec::new(),
-        body: Vec::new(),
+pub(crate) fn due(world: &mut World, task: Task) {
+    match task {
+        Task::ConfirmSubscription { subscription } => sns::confirm(world, &subscription),
+        Task::RunAutomation { execution } => ssm::run(world, &execution, &mut Trace::default()),
+        Task::SettleInstance {
+            account,
+            region,
+            instance,
+        } => {
+            ec2::settle(world, &account, &region, &instance);
+        }
+        Task::Emit {
+            account,
+            region,
+            event,
+        } => {
+            if let Ok(event) = serde_json::from_str(&event) {
+                emit(world, &account, &region, event);
+            }
+        }
+        Task::EvaluateAlarm { alarm } => monitoring::evaluate(world, &alarm),
     }
 }
 
-/// The action of an S3 request (`CreateBucket`, ...), for the call counters.
-pub(crate) fn s3_action(_request: &RawRequest) -> String {
-    "Unknown".to_owned()
+/// A new account joins the organization: gives it what every account is born with (the
+/// cross-account role `OrganizationAccountAccessRole`, which trusts the management account).
+pub(crate) fn account_created(world: &mut World, account: &str, _management: &str) {
+    iam::account_created(world, account);
 }
 
-/// Every message delivered so far, oldest first (admin API).
-pub(crate) fn inbox(_world: &World) -> Vec<Delivery> {
-    Vec::new()
+/// Whether `caller` may assume `role_arn`: the trust policy must allow it, and so must the policies
+/// of a caller that is itself a role. The error is the one STS answers.
+pub(crate) fn may_assume(world: &World, caller: &Caller, role_arn: &str) -> Result<(), ApiError> {
+    iam::may_assume(world, caller, role_arn)
 }
 
-/// Forgets the delivered messages (admin API).
-pub(crate) fn clear_inbox(_world: &mut World) {}
-
-/// Puts an EC2 instance in place: `{"account","region","instance_id","state","tags"}` (admin API).
-pub(crate) fn put_instance(_world: &mut World, _instance: &Value) -> Result<Value, ApiError> {
-    Err(ApiError::new(
-        "InvalidAction",
-        "Instances are not there yet.",
-    ))
+/// The name of the S3 action that a REST request stands for.
+pub(crate) fn s3_action(request: &RawRequest) -> String {
+    s3::action(request)
 }
 
-/// EC2 instances in the form of [`put_instance`], all or of one account or Region (admin API).
-pub(crate) fn instances(
-    _world: &World,
-    _account: Option<&str>,
-    _region: Option<&str>,
-) -> Vec<Value> {
-    Vec::new()
+/// Answers one REST request to S3.
+pub(crate) fn s3(world: &mut World, caller: &Caller, request: &RawRequest) -> RawResponse {
+    s3::rest(world, caller, request)
+}
+
+/// Everything delivered since the inbox was last cleared.
+pub(crate) fn inbox(world: &World) -> &[Delivery] {
+    &world.services.sns.inbox
+}
+
+/// Forgets what was delivered.
+pub(crate) fn clear_inbox(world: &mut World) {
+    world.services.sns.inbox.clear();
+}
+
+/// Puts an EC2 instance there: `account`, `region`, `instance_id`, `state`, `tags`.
+pub(crate) fn put_instance(world: &mut World, instance: &Value) -> Result<Value, ApiError> {
+    ec2::put(world, instance)
+}
+
+/// The EC2 instances, of one account or Region if given.
+pub(crate) fn instances(world: &World, account: Option<&str>, region: Option<&str>) -> Vec<Value> {
+    ec2::shown(world, account, region)
 }

@@ -1,0 +1,399 @@
+//! The REST interface of S3.
+
+use std::fmt::Write as _;
+
+use md5::{Digest, Md5};
+use quick_xml::escape::escape;
+
+use crate::api::{ApiError, Caller, RawRequest, RawResponse};
+use crate::clock::iso;
+use crate::policy::{Context, Decision, Request, Verdict};
+use crate::services::{iam, kms};
+use crate::world::World;
+
+use super::Bucket;
+
+const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+/// Bucket and key of a path-style or virtual-hosted request.
+fn address(request: &RawRequest) -> (String, String) {
+    let path = request.path.trim_start_matches('/');
+    let host = request.headers.get("host").map_or("", String::as_str);
+    if let Some((bucket, rest)) = host.split_once('.')
+        && (rest.starts_with("localhost") || rest.starts_with("s3."))
+    {
+        return (bucket.to_owned(), path.to_owned());
+    }
+    match path.split_once('/') {
+        Some((bucket, key)) => (bucket.to_owned(), key.to_owned()),
+        None => (path.to_owned(), String::new()),
+    }
+}
+
+fn has(request: &RawRequest, name: &str) -> bool {
+    request.query.iter().any(|(key, _)| key == name)
+}
+
+fn parameter<'a>(request: &'a RawRequest, name: &str) -> Option<&'a str> {
+    request
+        .query
+        .iter()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.as_str())
+}
+
+/// The sub-resources that make other actions out of a bucket's `GET`, `PUT` and `DELETE`.
+const SUBRESOURCES: [(&str, &str); 24] = [
+    ("policy", "BucketPolicy"),
+    ("policyStatus", "BucketPolicyStatus"),
+    ("location", "BucketLocation"),
+    ("encryption", "BucketEncryption"),
+    ("versioning", "BucketVersioning"),
+    ("publicAccessBlock", "PublicAccessBlock"),
+    ("ownershipControls", "BucketOwnershipControls"),
+    ("lifecycle", "BucketLifecycleConfiguration"),
+    ("logging", "BucketLogging"),
+    ("tagging", "BucketTagging"),
+    ("acl", "BucketAcl"),
+    ("notification", "BucketNotificationConfiguration"),
+    ("cors", "BucketCors"),
+    ("website", "BucketWebsite"),
+    ("replication", "BucketReplication"),
+    ("object-lock", "ObjectLockConfiguration"),
+    ("accelerate", "BucketAccelerateConfiguration"),
+    ("requestPayment", "BucketRequestPayment"),
+    ("inventory", "BucketInventoryConfiguration"),
+    ("metrics", "BucketMetricsConfiguration"),
+    ("analytics", "BucketAnalyticsConfiguration"),
+    ("intelligent-tiering", "BucketIntelligentTieringConfiguration"),
+    ("versions", "ObjectVersions"),
+    ("uploads", "MultipartUploads"),
+];
+
+/// The name of the action a request stands for: `GetBucketPolicy`, `PutObject`, …
+pub(crate) fn action(request: &RawRequest) -> String {
+    let (bucket, key) = address(request);
+    let method = request.method.as_str();
+    if bucket.is_empty() {
+        return if method == "GET" { "ListBuckets" } else { "Unknown" }.to_owned();
+    }
+    if !key.is_empty() {
+        return match method {
+            "GET" => "GetObject",
+            "HEAD" => "HeadObject",
+            "PUT" => "PutObject",
+            "DELETE" => "DeleteObject",
+            _ => "Unknown",
+        }
+        .to_owned();
+    }
+    if let Some((_, what)) = SUBRESOURCES.iter().find(|(name, _)| has(request, name)) {
+        let verb = match method {
+            "GET" if what.starts_with("ObjectVersions") || what.starts_with("Multipart") => "List",
+            "GET" => "Get",
+            "PUT" => "Put",
+            "DELETE" => "Delete",
+            _ => return "Unknown".to_owned(),
+        };
+        return format!("{verb}{what}");
+    }
+    match method {
+        "HEAD" => "HeadBucket",
+        "GET" if parameter(request, "list-type") == Some("2") => "ListObjectsV2",
+        "GET" => "ListObjects",
+        "PUT" => "CreateBucket",
+        "DELETE" => "DeleteBucket",
+        "POST" if has(request, "delete") => "DeleteObjects",
+        _ => "Unknown",
+    }
+    .to_owned()
+}
+
+/// Answers one REST request. Bucket in the path or in the host name, body decoded or in AWS's
+/// chunked signing format.
+pub(crate) fn rest(world: &mut World, caller: &Caller, request: &RawRequest) -> RawResponse {
+    let action = action(request);
+    match respond(world, caller, request, &action) {
+        Ok(response) => response,
+        Err(error) => {
+            let body = if request.method == "HEAD" {
+                String::new()
+            } else {
+                format!(
+                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{}</Code><Message>{}</Message></Error>",
+                    escape(error.code.as_str()),
+                    escape(error.message.as_str())
+                )
+            };
+            RawResponse {
+                status: error.status,
+                headers: Vec::new(),
+                body: body.into_bytes(),
+            }
+        }
+    }
+}
+
+fn ok(status: u16, body: impl Into<Vec<u8>>) -> RawResponse {
+    RawResponse {
+        status,
+        headers: Vec::new(),
+        body: body.into(),
+    }
+}
+
+fn xml(root: &str, inner: &str) -> RawResponse {
+    ok(
+        200,
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><{root} xmlns=\"{NAMESPACE}\">{inner}</{root}>"),
+    )
+}
+
+fn respond(
+    world: &mut World,
+    caller: &Caller,
+    request: &RawRequest,
+    action: &str,
+) -> Result<RawResponse, ApiError> {
+    let (bucket, key) = address(request);
+    if action == "ListBuckets" {
+        return Ok(list_buckets(world, caller));
+    }
+    if action == "CreateBucket" {
+        super::create_bucket(
+            world,
+            &caller.account,
+            &caller.region,
+            &bucket,
+            serde_json::Map::new(),
+        )?;
+        let mut response = ok(200, Vec::new());
+        response.headers.push(("location".to_owned(), format!("/{bucket}")));
+        return Ok(response);
+    }
+    let resource = if key.is_empty() {
+        format!("arn:aws:s3:::{bucket}")
+    } else {
+        format!("arn:aws:s3:::{bucket}/{key}")
+    };
+    permitted(world, caller, &bucket, action, &resource)?;
+    let region = bucket_mut(world, &bucket)?.region.clone();
+    let mut response = bucket_call(world, request, action, (&bucket, &key))?;
+    response.headers.push(("x-amz-bucket-region".to_owned(), region));
+    Ok(response)
+}
+
+fn bucket_mut<'w>(world: &'w mut World, name: &str) -> Result<&'w mut Bucket, ApiError> {
+    world.services.s3.buckets.get_mut(name).ok_or_else(|| {
+        ApiError::new("NoSuchBucket", "The specified bucket does not exist").status(404)
+    })
+}
+
+/// The bucket's own account may unless its policy denies; everybody else needs the policy.
+fn permitted(
+    world: &mut World,
+    caller: &Caller,
+    bucket: &str,
+    action: &str,
+    resource: &str,
+) -> Result<(), ApiError> {
+    bucket_mut(world, bucket)?;
+    let permission = match action {
+        "HeadBucket" | "ListObjects" | "ListObjectsV2" => "s3:ListBucket".to_owned(),
+        "HeadObject" => "s3:GetObject".to_owned(),
+        other => format!("s3:{other}"),
+    };
+    let request = Request::new(
+        iam::principal(caller),
+        &permission,
+        resource,
+        iam::organization_context(world, &caller.account, Context::new()),
+    );
+    let identity = match &caller.role {
+        Some(role) => iam::identity(world, role, &request),
+        None => Verdict::allow("the account's administrator may"),
+    };
+    let bucket = bucket_mut(world, bucket)?;
+    let decision = bucket.policy.as_ref().map(|(_, policy)| policy.decide(&request));
+    let same = bucket.account == caller.account;
+    let allowed = match decision {
+        Some(Decision::Deny { .. }) => false,
+        Some(Decision::Allow { .. }) => same || identity.allowed,
+        Some(Decision::Silent { .. }) | None => same && identity.allowed,
+    };
+    if allowed {
+        Ok(())
+    } else {
+        Err(ApiError::new("AccessDenied", "Access Denied").status(403))
+    }
+}
+
+fn list_buckets(world: &World, caller: &Caller) -> RawResponse {
+    let mut inner = format!("<Owner><ID>{}</ID></Owner><Buckets>", caller.account);
+    for bucket in world
+        .services
+        .s3
+        .buckets
+        .values()
+        .filter(|bucket| bucket.account == caller.account)
+    {
+        // Writing to a string does not fail.
+        write!(
+            inner,
+            "<Bucket><Name>{}</Name><CreationDate>{}</CreationDate></Bucket>",
+            bucket.name,
+            iso(bucket.created)
+        )
+        .unwrap_or_default();
+    }
+    inner.push_str("</Buckets>");
+    xml("ListAllMyBucketsResult", &inner)
+}
+
+fn bucket_call(
+    world: &mut World,
+    request: &RawRequest,
+    action: &str,
+    place: (&str, &str),
+) -> Result<RawResponse, ApiError> {
+    let (name, key) = place;
+    let now = iso(world.clock.now());
+    let bucket = bucket_mut(world, name)?;
+    match action {
+        "HeadBucket" => Ok(ok(200, Vec::new())),
+        "GetBucketLocation" => {
+            // us-east-1 is written as an empty constraint.
+            let region = if bucket.region == "us-east-1" { "" } else { &bucket.region };
+            Ok(xml("LocationConstraint", region))
+        }
+        "GetBucketPolicy" => match &bucket.policy {
+            Some((written, _)) => {
+                let mut response = ok(200, kms::text(written));
+                response
+                    .headers
+                    .push(("content-type".to_owned(), "application/json".to_owned()));
+                Ok(response)
+            }
+            None => Err(ApiError::new("NoSuchBucketPolicy", "The bucket policy does not exist").status(404)),
+        },
+        "PutBucketPolicy" => {
+            let written = serde_json::from_slice(&body(request))
+                .map_err(|_| ApiError::new("MalformedPolicy", "Policies must be valid JSON"))?;
+            let document = super::parse_policy(bucket, &written)?;
+            bucket.policy = Some((written, document));
+            Ok(ok(204, Vec::new()))
+        }
+        "DeleteBucketPolicy" => {
+            bucket.policy = None;
+            Ok(ok(204, Vec::new()))
+        }
+        "DeleteBucket" => {
+            if !bucket.objects.is_empty() {
+                return Err(not_empty());
+            }
+            world.services.s3.buckets.remove(name);
+            Ok(ok(204, Vec::new()))
+        }
+        "PutObject" => {
+            let body = body(request);
+            let tag = etag(&body);
+            bucket.objects.insert(key.to_owned(), body);
+            let mut response = ok(200, Vec::new());
+            response.headers.push(("etag".to_owned(), tag));
+            Ok(response)
+        }
+        "GetObject" | "HeadObject" => {
+            let content = bucket.objects.get(key).ok_or_else(|| {
+                ApiError::new("NoSuchKey", "The specified key does not exist.").status(404)
+            })?;
+            let mut response = ok(200, if action == "GetObject" { content.clone() } else { Vec::new() });
+            response.headers.push(("etag".to_owned(), etag(content)));
+            Ok(response)
+        }
+        "DeleteObject" => {
+            bucket.objects.remove(key);
+            Ok(ok(204, Vec::new()))
+        }
+        "ListObjectsV2" => Ok(list_objects(bucket, parameter(request, "prefix").unwrap_or(""), &now)),
+        _ => Err(ApiError::new(
+            "NotImplemented",
+            format!("The simulator does not know the action s3:{action}."),
+        )
+        .status(501)),
+    }
+}
+
+/// The answer to deleting a bucket that holds objects.
+pub(super) fn not_empty() -> ApiError {
+    ApiError::new("BucketNotEmpty", "The bucket you tried to delete is not empty").status(409)
+}
+
+fn list_objects(bucket: &Bucket, prefix: &str, now: &str) -> RawResponse {
+    let objects: Vec<(&String, &Vec<u8>)> = bucket
+        .objects
+        .iter()
+        .filter(|(key, _)| key.starts_with(prefix))
+        .take(1000)
+        .collect();
+    let mut inner = format!(
+        "<Name>{}</Name><Prefix>{}</Prefix><KeyCount>{}</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>",
+        bucket.name,
+        escape(prefix),
+        objects.len()
+    );
+    for (key, content) in objects {
+        write!(
+            inner,
+            "<Contents><Key>{}</Key><LastModified>{now}</LastModified><ETag>{}</ETag><Size>{}</Size><StorageClass>STANDARD</StorageClass></Contents>",
+            escape(key.as_str()),
+            escape(etag(content).as_str()),
+            content.len()
+        )
+        .unwrap_or_default();
+    }
+    xml("ListBucketResult", &inner)
+}
+
+fn etag(content: &[u8]) -> String {
+    let mut tag = String::from("\"");
+    for byte in Md5::digest(content) {
+        write!(tag, "{byte:02x}").unwrap_or_default();
+    }
+    tag.push('"');
+    tag
+}
+
+/// The content of an upload: SDKs may send it in signed chunks, each with a line in front that
+/// gives its length in hexadecimal.
+fn body(request: &RawRequest) -> Vec<u8> {
+    let chunked = request
+        .headers
+        .get("content-encoding")
+        .is_some_and(|encoding| encoding.contains("aws-chunked"))
+        || request
+            .headers
+            .get("x-amz-content-sha256")
+            .is_some_and(|kind| kind.starts_with("STREAMING-"));
+    if !chunked {
+        return request.body.clone();
+    }
+    let mut rest = request.body.as_slice();
+    let mut content = Vec::new();
+    while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
+        let line = String::from_utf8_lossy(rest.get(..end).unwrap_or_default()).into_owned();
+        let length = line.split(';').next().unwrap_or_default();
+        let Ok(length) = usize::from_str_radix(length, 16) else {
+            break;
+        };
+        let from = end + 2;
+        let Some(chunk) = rest.get(from..from.saturating_add(length)) else {
+            break;
+        };
+        if length == 0 {
+            break;
+        }
+        content.extend_from_slice(chunk);
+        rest = rest.get(from + length + 2..).unwrap_or_default();
+    }
+    content
+}
