@@ -142,6 +142,12 @@ impl World {
         )
     }
 
+    /// A number from the seeded sequence, both ends included.
+    pub(crate) fn between(&mut self, least: i64, most: i64) -> i64 {
+        let first = self.random().first().copied().unwrap_or_default();
+        least + i64::from(first) % (most - least + 1).max(1)
+    }
+
     /// A new id of up to 32 characters `A-Z0-9`, as in generated physical names.
     pub(crate) fn token(&mut self, length: usize) -> String {
         const ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";

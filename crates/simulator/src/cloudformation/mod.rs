@@ -1,41 +1,152 @@
 //! AWS CloudFormation: stacks, change sets, stack sets, drift.
+//!
+//! Operations are asynchronous: a request checks what AWS checks at once and enters an
+//! `…_IN_PROGRESS` state; the work happens some virtual seconds later, when the clock gets there.
+
+mod change_set;
+mod document;
+mod drift;
+mod evaluate;
+mod execute;
+mod parameter;
+mod request;
+mod set;
+mod set_api;
+mod set_auto;
+mod set_operation;
+mod stack;
+mod stack_api;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::api::{ApiError, Caller};
+use crate::clock::Due;
 use crate::world::World;
-use serde_json::Value;
+
+pub(crate) use set_auto::account_moved;
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
-pub(crate) struct CloudFormation {}
+pub(crate) struct CloudFormation {
+    stacks: stack::Stacks,
+    /// By ARN.
+    change_sets: BTreeMap<String, change_set::ChangeSet>,
+    /// By detection id.
+    detections: BTreeMap<String, Detection>,
+    sets: set::StackSets,
+}
+
+/// A drift detection on one stack.
+#[derive(Debug)]
+struct Detection {
+    stack: String,
+    at: Timestamp,
+    /// Drift status and number of drifted resources, once done.
+    result: Option<(&'static str, usize)>,
+}
 
 /// Work of CloudFormation that is due later.
 #[derive(Debug, Clone)]
-pub(crate) enum Task {}
-
-pub(crate) fn due(_world: &mut World, task: Task) {
-    match task {}
+pub(crate) enum Task {
+    /// Carry out a stack's pending operation.
+    Stack(String),
+    /// Finish creating a change set.
+    ChangeSet(String),
+    /// Finish a drift detection.
+    Detection(String),
+    /// Finish what a stack set operation does in one account and Region.
+    Instance(set_operation::Job),
+    /// Look whether a stack set operation can go on.
+    Operation { set: String, operation: String },
+    /// Automatic deployment after an account came, went or moved.
+    Auto(set_auto::Move),
 }
 
-pub(crate) fn is_mutating(_action: &str) -> bool {
-    true
+impl CloudFormation {
+    /// The exports of an account and Region: value and exporting stack, by name.
+    fn exports(&self, account: &str, region: &str) -> BTreeMap<String, (String, String)> {
+        self.stacks
+            .of(account, region)
+            .into_iter()
+            .filter(|stack| stack.deleted.is_none())
+            .flat_map(|stack| {
+                stack.outputs.iter().filter_map(|output| {
+                    Some((
+                        output.export.clone()?,
+                        (output.value.clone(), stack.id.clone()),
+                    ))
+                })
+            })
+            .collect()
+    }
 }
 
+/// Schedules a task after 10 to 20 virtual seconds, the same for the same world every time.
+fn later(world: &mut World, task: Task) {
+    let seconds = world.between(10, 20);
+    after(world, seconds, task);
+}
+
+fn after(world: &mut World, seconds: i64, task: Task) {
+    world.clock.after(seconds, Due::CloudFormation(task));
+}
+
+/// Does what was scheduled.
+pub(crate) fn due(world: &mut World, task: Task) {
+    match task {
+        Task::Stack(id) => execute::finish(world, &id),
+        Task::ChangeSet(id) => change_set::finish(world, &id),
+        Task::Detection(id) => {
+            if let Some(stack) = world
+                .cloudformation
+                .detections
+                .get(&id)
+                .map(|it| it.stack.clone())
+            {
+                let result = drift::detect(world, &stack);
+                if let Some(detection) = world.cloudformation.detections.get_mut(&id) {
+                    detection.result = Some(result);
+                }
+            }
+        }
+        Task::Instance(job) => set_operation::finish(world, &job),
+        Task::Operation { set, operation } => set_operation::proceed(world, &set, &operation),
+        Task::Auto(moved) => set_auto::follow(world, &moved),
+    }
+}
+
+/// Whether the action changes something; drift detection does not.
+pub(crate) fn is_mutating(action: &str) -> bool {
+    !["Describe", "List", "Get", "Validate", "Detect", "Estimate"]
+        .iter()
+        .any(|verb| action.starts_with(verb))
+}
+
+/// Answers one action.
 pub(crate) fn call(
-    _world: &mut World,
-    _caller: &Caller,
+    world: &mut World,
+    caller: &Caller,
     action: &str,
-    _input: &Value,
+    input: &Value,
 ) -> Result<Value, ApiError> {
+    crate::services::authorize(world, caller, &format!("cloudformation:{action}"), "*")?;
+    if let Some(answer) = stack_api::call(world, caller, action, input) {
+        return answer;
+    }
+    if let Some(answer) = change_set::call(world, caller, action, input) {
+        return answer;
+    }
+    if let Some(answer) = set_api::call(world, caller, action, input) {
+        return answer;
+    }
     Err(ApiError::new(
         "InvalidAction",
         format!("The simulator does not know the action cloudformation:{action}."),
     ))
-}
-
-pub(crate) fn account_moved(
-    _world: &mut World,
-    _account: &str,
-    _from: Option<&str>,
-    _to: Option<&str>,
-) {
 }

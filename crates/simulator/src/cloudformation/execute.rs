@@ -1,0 +1,716 @@
+//! Carrying out a stack operation: making, changing and removing its resources, and undoing it
+//! all when one fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::evaluate::Scope;
+use super::stack::{Deployment, Event, OnFailure, Output, Pending, Resource};
+use super::template::{Policy, Template};
+use crate::input::scalar;
+use crate::resources::{self, Place, ResourceError, Updated};
+use crate::world::World;
+
+/// Does what the stack's pending operation says.
+pub(crate) fn finish(world: &mut World, id: &str) {
+    let Some(pending) = world
+        .cloudformation
+        .stacks
+        .get_mut(id)
+        .and_then(|stack| stack.pending.take())
+    else {
+        return;
+    };
+    match pending {
+        Pending::Create(on_failure) => create(world, id, on_failure),
+        Pending::Update(deployment) => update(world, id, deployment),
+        Pending::Delete(keep) => delete(world, id, &keep),
+    }
+}
+
+/// Why an operation stopped.
+struct Failure {
+    logical_id: String,
+    reason: String,
+}
+
+/// How to take back one step.
+enum Undo {
+    /// Delete what was made under this logical id, be it new or a replacement.
+    Made(String),
+    /// Change it back.
+    Changed(String, Box<Resource>),
+}
+
+/// The result of making a stack's resources what its template says.
+struct Outcome {
+    resources: BTreeMap<String, Resource>,
+    undo: Vec<Undo>,
+    /// Resources that were replaced: logical id, what they were, whether to keep them.
+    replaced: Vec<(String, Resource, bool)>,
+    outputs: Vec<Output>,
+    imports: BTreeSet<String>,
+    failure: Option<Failure>,
+}
+
+fn create(world: &mut World, id: &str, on_failure: OnFailure) {
+    let Some(deployment) = world
+        .cloudformation
+        .stacks
+        .get(id)
+        .map(|stack| stack.deployment.clone())
+    else {
+        return;
+    };
+    let outcome = converge(world, id, &deployment, &BTreeMap::new());
+    let now = world.clock.now();
+    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+        return;
+    };
+    stack.resources = outcome.resources;
+    let Some(failure) = outcome.failure else {
+        stack.outputs = outcome.outputs;
+        stack.imports = outcome.imports;
+        stack.enter(now, "CREATE_COMPLETE", None);
+        return;
+    };
+    let reason = format!(
+        "The following resource(s) failed to create: [{}]. ",
+        failure.logical_id
+    );
+    if on_failure == OnFailure::DoNothing {
+        stack.enter(now, "CREATE_FAILED", Some(reason));
+        return;
+    }
+    let (doing, done, failed) = match on_failure {
+        OnFailure::Delete => ("DELETE_IN_PROGRESS", "DELETE_COMPLETE", "DELETE_FAILED"),
+        _ => (
+            "ROLLBACK_IN_PROGRESS",
+            "ROLLBACK_COMPLETE",
+            "ROLLBACK_FAILED",
+        ),
+    };
+    stack.enter(
+        now,
+        doing,
+        Some(format!("{reason}Rollback requested by user.")),
+    );
+    let stuck = remove_all(world, id, &deployment.template, &BTreeSet::new(), true);
+    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+        return;
+    };
+    if !stuck.is_empty() {
+        let names = stuck.into_iter().collect::<Vec<_>>().join(", ");
+        stack.enter(
+            now,
+            failed,
+            Some(format!(
+                "The following resource(s) failed to delete: [{names}]. "
+            )),
+        );
+        return;
+    }
+    stack.enter(now, done, None);
+    if on_failure == OnFailure::Delete {
+        stack.deleted = Some(now);
+        world.cloudformation.stacks.release_name(id);
+    }
+}
+
+fn update(world: &mut World, id: &str, deployment: Deployment) {
+    let Some(stack) = world.cloudformation.stacks.get(id) else {
+        return;
+    };
+    let (old, old_template) = (
+        stack.resources.clone(),
+        Arc::clone(&stack.deployment.template),
+    );
+    let mut outcome = converge(world, id, &deployment, &old);
+    let now = world.clock.now();
+    if let Some(failure) = outcome.failure.take() {
+        roll_back(world, id, outcome, old, &failure);
+        return;
+    }
+    let removed: Vec<String> = old_template
+        .order
+        .iter()
+        .rev()
+        .filter(|name| old.contains_key(*name) && !outcome.resources.contains_key(*name))
+        .cloned()
+        .collect();
+    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+        stack.resources = outcome.resources;
+        stack.outputs = outcome.outputs;
+        stack.imports = outcome.imports;
+        stack.deployment = deployment;
+        stack.enter(now, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None);
+    }
+    for (name, resource, keep) in outcome.replaced {
+        clean_up(world, id, &name, &resource, keep);
+    }
+    for name in removed {
+        if let Some(resource) = old.get(&name) {
+            clean_up(
+                world,
+                id,
+                &name,
+                resource,
+                resource.deletion_policy != Policy::Delete,
+            );
+        }
+    }
+    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+        stack.enter(now, "UPDATE_COMPLETE", None);
+    }
+}
+
+/// Removes what an update left behind. A failure is told in the events but fails nothing, as on AWS.
+fn clean_up(world: &mut World, id: &str, name: &str, resource: &Resource, keep: bool) {
+    if keep {
+        event(world, id, name, resource, "DELETE_SKIPPED", None);
+        return;
+    }
+    let Some(place) = world
+        .cloudformation
+        .stacks
+        .get(id)
+        .map(|stack| stack.place(name))
+    else {
+        return;
+    };
+    event(world, id, name, resource, "DELETE_IN_PROGRESS", None);
+    match resources::delete(world, &place, &resource.kind, &resource.physical_id) {
+        Ok(()) => event(world, id, name, resource, "DELETE_COMPLETE", None),
+        Err(error) => {
+            let reason = handler_reason(world, &error);
+            event(world, id, name, resource, "DELETE_FAILED", Some(reason));
+        }
+    }
+}
+
+fn roll_back(
+    world: &mut World,
+    id: &str,
+    outcome: Outcome,
+    old: BTreeMap<String, Resource>,
+    failure: &Failure,
+) {
+    let now = world.clock.now();
+    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+        let reason = format!(
+            "The following resource(s) failed to update: [{}]. ",
+            failure.logical_id
+        );
+        stack.enter(now, "UPDATE_ROLLBACK_IN_PROGRESS", Some(reason));
+    }
+    let mut restored = old;
+    let mut stuck = Vec::new();
+    for step in outcome.undo.into_iter().rev() {
+        let name = match &step {
+            Undo::Made(name) | Undo::Changed(name, _) => name.clone(),
+        };
+        let Some(current) = outcome.resources.get(&name) else {
+            continue;
+        };
+        let Some(place) = world
+            .cloudformation
+            .stacks
+            .get(id)
+            .map(|stack| stack.place(&name))
+        else {
+            return;
+        };
+        let result = match step {
+            Undo::Made(_) => resources::delete(world, &place, &current.kind, &current.physical_id),
+            Undo::Changed(_, before) => resources::update(
+                world,
+                &place,
+                &current.kind,
+                &current.physical_id,
+                &current.properties,
+                &before.properties,
+            )
+            .map(|updated| {
+                if let Updated::InPlace(made) = updated
+                    && let Some(resource) = restored.get_mut(&name)
+                {
+                    resource.physical_id = made.physical_id;
+                    resource.attributes = made.attributes;
+                }
+            }),
+        };
+        match result {
+            Ok(()) => event(world, id, &name, current, "UPDATE_COMPLETE", None),
+            Err(error) => {
+                let reason = handler_reason(world, &error);
+                event(world, id, &name, current, "UPDATE_FAILED", Some(reason));
+                stuck.push(name);
+            }
+        }
+    }
+    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+        stack.resources = restored;
+        if stuck.is_empty() {
+            stack.enter(now, "UPDATE_ROLLBACK_COMPLETE", None);
+        } else {
+            let reason = format!(
+                "The following resource(s) failed to update: [{}]. ",
+                stuck.join(", ")
+            );
+            stack.enter(now, "UPDATE_ROLLBACK_FAILED", Some(reason));
+        }
+    }
+}
+
+fn delete(world: &mut World, id: &str, keep: &BTreeSet<String>) {
+    let now = world.clock.now();
+    let Some(stack) = world.cloudformation.stacks.get(id) else {
+        return;
+    };
+    let template = Arc::clone(&stack.deployment.template);
+    let exports: Vec<&str> = stack
+        .outputs
+        .iter()
+        .filter_map(|output| output.export.as_deref())
+        .collect();
+    let user = world
+        .cloudformation
+        .stacks
+        .of(&stack.account, &stack.region)
+        .into_iter()
+        .find_map(|other| {
+            let export = exports
+                .iter()
+                .find(|export| other.imports.contains(**export))?;
+            (other.deleted.is_none() && other.id != id)
+                .then(|| ((*export).to_owned(), other.name.clone()))
+        });
+    if let Some((export, user)) = user {
+        if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+            let reason = format!(
+                "Delete canceled. Cannot delete export {export} as it is in use by {user}."
+            );
+            // The stack goes back to what it was: nothing has been deleted.
+            stack.enter(now, "DELETE_FAILED", Some(reason));
+        }
+        return;
+    }
+    let stuck = remove_all(world, id, &template, keep, false);
+    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+        return;
+    };
+    if stuck.is_empty() {
+        stack.enter(now, "DELETE_COMPLETE", None);
+        stack.deleted = Some(now);
+        stack.outputs.clear();
+        stack.imports.clear();
+        world.cloudformation.stacks.release_name(id);
+    } else {
+        let names = stuck.into_iter().collect::<Vec<_>>().join(", ");
+        stack.enter(
+            now,
+            "DELETE_FAILED",
+            Some(format!(
+                "The following resource(s) failed to delete: [{names}]. "
+            )),
+        );
+    }
+}
+
+/// Deletes a stack's resources, dependents first. What failed stays in the stack, and so does all
+/// it needs; the failed ones are returned.
+fn remove_all(
+    world: &mut World,
+    id: &str,
+    template: &Template,
+    keep: &BTreeSet<String>,
+    undoing_creation: bool,
+) -> BTreeSet<String> {
+    let mut failed = BTreeSet::new();
+    let mut blocked = BTreeSet::new();
+    for name in template.order.iter().rev() {
+        let Some(stack) = world.cloudformation.stacks.get(id) else {
+            break;
+        };
+        let Some(resource) = stack.resources.get(name).cloned() else {
+            continue;
+        };
+        let place = stack.place(name);
+        let needs = template
+            .resources
+            .get(name)
+            .map(|declaration| declaration.needs.clone())
+            .unwrap_or_default();
+        if blocked.contains(name) {
+            blocked.extend(needs);
+            continue;
+        }
+        let retain = keep.contains(name)
+            || match resource.deletion_policy {
+                Policy::Delete => false,
+                Policy::Retain => true,
+                Policy::RetainExceptOnCreate => !undoing_creation,
+            };
+        if retain {
+            event(world, id, name, &resource, "DELETE_SKIPPED", None);
+        } else {
+            event(world, id, name, &resource, "DELETE_IN_PROGRESS", None);
+            if let Err(error) =
+                resources::delete(world, &place, &resource.kind, &resource.physical_id)
+            {
+                let reason = handler_reason(world, &error);
+                event(world, id, name, &resource, "DELETE_FAILED", Some(reason));
+                blocked.extend(needs);
+                failed.insert(name.clone());
+                continue;
+            }
+            event(world, id, name, &resource, "DELETE_COMPLETE", None);
+        }
+        if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+            stack.resources.remove(name);
+        }
+    }
+    failed
+}
+
+/// Makes the resources what the deployment says, starting from `old`. Stops at the first failure;
+/// nothing is deleted here.
+fn converge(
+    world: &mut World,
+    id: &str,
+    deployment: &Deployment,
+    old: &BTreeMap<String, Resource>,
+) -> Outcome {
+    let mut outcome = Outcome {
+        resources: BTreeMap::new(),
+        undo: Vec::new(),
+        replaced: Vec::new(),
+        outputs: Vec::new(),
+        imports: BTreeSet::new(),
+        failure: None,
+    };
+    let Some(stack) = world.cloudformation.stacks.get(id) else {
+        return outcome;
+    };
+    let (account, region, name) = (
+        stack.account.clone(),
+        stack.region.clone(),
+        stack.name.clone(),
+    );
+    let exports = world.cloudformation.exports(&account, &region);
+    let values = exports
+        .iter()
+        .map(|(name, (value, _))| (name.clone(), value.clone()))
+        .collect();
+    let template = Arc::clone(&deployment.template);
+    let mut scope = Scope {
+        template: &template,
+        parameters: &deployment.parameters,
+        account: &account,
+        region: &region,
+        stack_name: &name,
+        stack_id: id,
+        made: BTreeMap::new(),
+        exports: &values,
+        imported: std::cell::RefCell::default(),
+    };
+    for logical_id in &template.order {
+        if let Err(reason) = step(world, id, &mut scope, &mut outcome, logical_id, old) {
+            let kind = template
+                .resources
+                .get(logical_id)
+                .map(|d| d.kind.clone())
+                .unwrap_or_default();
+            let status = if old.contains_key(logical_id) {
+                "UPDATE_FAILED"
+            } else {
+                "CREATE_FAILED"
+            };
+            let physical_id = old
+                .get(logical_id)
+                .map(|r| r.physical_id.clone())
+                .unwrap_or_default();
+            record(
+                world,
+                id,
+                logical_id,
+                &physical_id,
+                &kind,
+                status,
+                Some(reason.clone()),
+            );
+            outcome.failure = Some(Failure {
+                logical_id: logical_id.clone(),
+                reason,
+            });
+            return outcome;
+        }
+    }
+    match outputs(&scope, &template) {
+        Ok(found) => {
+            let taken = found.iter().find_map(|output| {
+                let export = output.export.as_ref()?;
+                let (_, owner) = exports.get(export)?;
+                (owner != id).then(|| {
+                    format!("Export with name {export} is already exported by stack {owner}")
+                })
+            });
+            match taken {
+                None => outcome.outputs = found,
+                Some(reason) => {
+                    outcome.failure = Some(Failure {
+                        logical_id: name.clone(),
+                        reason,
+                    })
+                }
+            }
+        }
+        Err(reason) => {
+            outcome.failure = Some(Failure {
+                logical_id: name.clone(),
+                reason,
+            })
+        }
+    }
+    outcome.imports = scope.imported.into_inner().into_iter().collect();
+    if let Some(failure) = &outcome.failure {
+        let reason = Some(failure.reason.clone());
+        let status = if old.is_empty() {
+            "CREATE_FAILED"
+        } else {
+            "UPDATE_FAILED"
+        };
+        record(
+            world,
+            id,
+            &name,
+            id,
+            "AWS::CloudFormation::Stack",
+            status,
+            reason,
+        );
+    }
+    outcome
+}
+
+/// Makes or changes one resource.
+fn step(
+    world: &mut World,
+    id: &str,
+    scope: &mut Scope<'_>,
+    outcome: &mut Outcome,
+    logical_id: &str,
+    old: &BTreeMap<String, Resource>,
+) -> Result<(), String> {
+    let template = scope.template;
+    let Some(declaration) = template.resources.get(logical_id) else {
+        return Ok(());
+    };
+    if let Some(condition) = &declaration.condition
+        && !scope.condition(condition)?
+    {
+        return Ok(());
+    }
+    let properties = scope
+        .resolve(&declaration.properties)?
+        .unwrap_or_else(|| Value::Object(Map::new()));
+    let metadata = scope.resolve(&declaration.metadata)?.unwrap_or(Value::Null);
+    let Some(place) = world
+        .cloudformation
+        .stacks
+        .get(id)
+        .map(|stack| stack.place(logical_id))
+    else {
+        return Err("the stack is gone".to_owned());
+    };
+    let kind = declaration.kind.as_str();
+    let at = world.clock.now();
+    let mut resource = Resource {
+        kind: kind.to_owned(),
+        physical_id: String::new(),
+        properties,
+        attributes: BTreeMap::new(),
+        metadata,
+        deletion_policy: declaration.deletion_policy,
+        status: "CREATE_COMPLETE",
+        reason: None,
+        at,
+        drift: None,
+    };
+    match old.get(logical_id) {
+        None => {
+            make(world, id, &place, &mut resource)?;
+            outcome.undo.push(Undo::Made(logical_id.to_owned()));
+        }
+        Some(before) if before.properties == resource.properties => {
+            let metadata = std::mem::take(&mut resource.metadata);
+            resource = Resource {
+                metadata,
+                deletion_policy: resource.deletion_policy,
+                ..before.clone()
+            };
+        }
+        Some(before) => {
+            resource.status = "UPDATE_COMPLETE";
+            resource.physical_id.clone_from(&before.physical_id);
+            event(world, id, logical_id, &resource, "UPDATE_IN_PROGRESS", None);
+            let updated = resources::update(
+                world,
+                &place,
+                kind,
+                &before.physical_id,
+                &before.properties,
+                &resource.properties,
+            )
+            .map_err(|error| handler_reason(world, &error))?;
+            match updated {
+                Updated::InPlace(made) => {
+                    resource.physical_id = made.physical_id;
+                    resource.attributes = made.attributes;
+                    outcome.undo.push(Undo::Changed(
+                        logical_id.to_owned(),
+                        Box::new(before.clone()),
+                    ));
+                }
+                Updated::Replace => {
+                    let reason = "Requested update requires the creation of a new physical resource; hence creating one.";
+                    event(
+                        world,
+                        id,
+                        logical_id,
+                        &resource,
+                        "UPDATE_IN_PROGRESS",
+                        Some(reason.to_owned()),
+                    );
+                    make(world, id, &place, &mut resource)?;
+                    let keep = declaration.update_replace_policy != Policy::Delete;
+                    outcome.undo.push(Undo::Made(logical_id.to_owned()));
+                    outcome
+                        .replaced
+                        .push((logical_id.to_owned(), before.clone(), keep));
+                }
+            }
+            event(world, id, logical_id, &resource, "UPDATE_COMPLETE", None);
+        }
+    }
+    scope.made.insert(
+        logical_id.to_owned(),
+        (resource.physical_id.clone(), resource.attributes.clone()),
+    );
+    outcome.resources.insert(logical_id.to_owned(), resource);
+    Ok(())
+}
+
+fn make(world: &mut World, id: &str, place: &Place, resource: &mut Resource) -> Result<(), String> {
+    let replacing = resource.status == "UPDATE_COMPLETE";
+    if !replacing {
+        event(
+            world,
+            id,
+            &place.logical_id,
+            resource,
+            "CREATE_IN_PROGRESS",
+            None,
+        );
+    }
+    let made = resources::create(world, place, &resource.kind, &resource.properties)
+        .map_err(|error| handler_reason(world, &error))?;
+    resource.physical_id = made.physical_id;
+    resource.attributes = made.attributes;
+    if !replacing {
+        event(
+            world,
+            id,
+            &place.logical_id,
+            resource,
+            "CREATE_COMPLETE",
+            None,
+        );
+    }
+    Ok(())
+}
+
+fn outputs(scope: &Scope<'_>, template: &Template) -> Result<Vec<Output>, String> {
+    let mut outputs = Vec::new();
+    for (key, output) in template.outputs() {
+        if let Some(condition) = output.get("Condition").and_then(Value::as_str)
+            && !scope.condition(condition)?
+        {
+            continue;
+        }
+        let text = |value: Option<&Value>| -> Result<Option<String>, String> {
+            let Some(value) = value else { return Ok(None) };
+            let resolved = scope.resolve(value)?;
+            resolved.as_ref().and_then(scalar).map(Some).ok_or_else(|| {
+                format!("Template format error: The Value field of every Outputs member must evaluate to a String. ({key})")
+            })
+        };
+        outputs.push(Output {
+            key: key.clone(),
+            value: text(output.get("Value"))?.unwrap_or_default(),
+            description: output
+                .get("Description")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            export: text(output.get("Export").and_then(|export| export.get("Name")))?,
+        });
+    }
+    Ok(outputs)
+}
+
+/// The reason as a stack event shows it.
+fn handler_reason(world: &mut World, error: &ResourceError) -> String {
+    let code = match error {
+        ResourceError::Invalid(_) => "InvalidRequest",
+        ResourceError::AlreadyExists(_) => "AlreadyExists",
+        ResourceError::NotFound(_) => "NotFound",
+        _ => "GeneralServiceException",
+    };
+    let token = world.uuid();
+    format!(
+        "Resource handler returned message: \"{error}\" (RequestToken: {token}, HandlerErrorCode: {code})"
+    )
+}
+
+fn event(
+    world: &mut World,
+    id: &str,
+    logical_id: &str,
+    resource: &Resource,
+    status: &'static str,
+    reason: Option<String>,
+) {
+    record(
+        world,
+        id,
+        logical_id,
+        &resource.physical_id,
+        &resource.kind,
+        status,
+        reason,
+    );
+}
+
+fn record(
+    world: &mut World,
+    id: &str,
+    logical_id: &str,
+    physical_id: &str,
+    kind: &str,
+    status: &'static str,
+    reason: Option<String>,
+) {
+    let at = world.clock.now();
+    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+        stack.events.push(Event {
+            at,
+            logical_id: logical_id.to_owned(),
+            physical_id: physical_id.to_owned(),
+            kind: kind.to_owned(),
+            status,
+            reason,
+        });
+    }
+}

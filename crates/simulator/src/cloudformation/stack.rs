@@ -1,0 +1,441 @@
+//! A stack: what it is made of and what happened to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::drift::ResourceDrift;
+use super::template::{Policy, Template};
+use crate::api::ApiError;
+use crate::clock::iso;
+use crate::resources::Place;
+use crate::world::World;
+
+/// What a stack is, or is to be, made from.
+#[derive(Debug, Clone)]
+pub(crate) struct Deployment {
+    pub(crate) template: Arc<Template>,
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) capabilities: Vec<String>,
+}
+
+/// What to do when the creation of a stack fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    Rollback,
+    Delete,
+    DoNothing,
+}
+
+/// A started operation that has not been carried out yet.
+#[derive(Debug, Clone)]
+pub(crate) enum Pending {
+    Create(OnFailure),
+    Update(Deployment),
+    /// With the logical ids to keep.
+    Delete(BTreeSet<String>),
+}
+
+/// A resource of a stack.
+#[derive(Debug, Clone)]
+pub(crate) struct Resource {
+    pub(crate) kind: String,
+    pub(crate) physical_id: String,
+    /// Without functions, as last deployed.
+    pub(crate) properties: Value,
+    pub(crate) attributes: BTreeMap<String, Value>,
+    pub(crate) metadata: Value,
+    pub(crate) deletion_policy: Policy,
+    pub(crate) status: &'static str,
+    pub(crate) reason: Option<String>,
+    pub(crate) at: Timestamp,
+    pub(crate) drift: Option<ResourceDrift>,
+}
+
+/// One line of a stack's history.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) at: Timestamp,
+    pub(crate) logical_id: String,
+    pub(crate) physical_id: String,
+    pub(crate) kind: String,
+    pub(crate) status: &'static str,
+    pub(crate) reason: Option<String>,
+}
+
+/// An output of a stack.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    pub(crate) key: String,
+    pub(crate) value: String,
+    pub(crate) description: Option<String>,
+    pub(crate) export: Option<String>,
+}
+
+/// A stack of one account and Region.
+#[derive(Debug, Clone)]
+pub(crate) struct Stack {
+    /// The ARN.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) status: &'static str,
+    pub(crate) reason: Option<String>,
+    pub(crate) created: Timestamp,
+    pub(crate) updated: Option<Timestamp>,
+    pub(crate) deleted: Option<Timestamp>,
+    pub(crate) deployment: Deployment,
+    pub(crate) resources: BTreeMap<String, Resource>,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) imports: BTreeSet<String>,
+    /// Oldest first.
+    pub(crate) events: Vec<Event>,
+    pub(crate) termination_protection: bool,
+    pub(crate) pending: Option<Pending>,
+    /// `NOT_CHECKED`, `IN_SYNC` or `DRIFTED`.
+    pub(crate) drift: &'static str,
+    pub(crate) drift_checked: Option<Timestamp>,
+}
+
+impl Stack {
+    /// Whether an operation is going on.
+    pub(crate) fn in_progress(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
+    }
+
+    /// Whether `UpdateStack` is possible.
+    pub(crate) fn updatable(&self) -> bool {
+        matches!(
+            self.status,
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
+        )
+    }
+
+    /// Where a resource of this stack is.
+    pub(crate) fn place(&self, logical_id: &str) -> Place {
+        Place {
+            account: self.account.clone(),
+            region: self.region.clone(),
+            stack_name: self.name.clone(),
+            stack_id: self.id.clone(),
+            logical_id: logical_id.to_owned(),
+        }
+    }
+
+    /// Enters a new status, with its event.
+    pub(crate) fn enter(&mut self, now: Timestamp, status: &'static str, reason: Option<String>) {
+        self.status = status;
+        self.reason.clone_from(&reason);
+        let event = Event {
+            at: now,
+            logical_id: self.name.clone(),
+            physical_id: self.id.clone(),
+            kind: "AWS::CloudFormation::Stack".to_owned(),
+            status,
+            reason,
+        };
+        self.events.push(event);
+    }
+
+    /// The first resource that failed in the last operation, in the words StackSets uses.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let start = self
+            .events
+            .iter()
+            .rposition(|event| {
+                event.physical_id == self.id
+                    && matches!(
+                        event.status,
+                        "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS"
+                    )
+            })
+            .unwrap_or_default();
+        let event = self
+            .events
+            .iter()
+            .skip(start)
+            .find(|event| event.status.ends_with("_FAILED"))?;
+        Some(format!(
+            "ResourceLogicalId:{}, ResourceType:{}, ResourceStatusReason:{}",
+            event.logical_id,
+            event.kind,
+            event.reason.as_deref().unwrap_or("none"),
+        ))
+    }
+
+    /// As `DescribeStacks` shows it.
+    pub(crate) fn describe(&self) -> Value {
+        let parameters: Vec<Value> = self
+            .deployment
+            .parameters
+            .iter()
+            .map(|(key, value)| {
+                let secret = self
+                    .deployment
+                    .template
+                    .parameters
+                    .get(key)
+                    .is_some_and(|p| p.no_echo);
+                json!({"ParameterKey": key, "ParameterValue": if secret { "****" } else { value }})
+            })
+            .collect();
+        let outputs: Vec<Value> = self
+            .outputs
+            .iter()
+            .map(|output| {
+                json!({
+                    "OutputKey": output.key,
+                    "OutputValue": output.value,
+                    "Description": output.description,
+                    "ExportName": output.export,
+                })
+            })
+            .collect();
+        json!({
+            "StackId": self.id,
+            "StackName": self.name,
+            "Description": self.deployment.template.description(),
+            "Parameters": parameters,
+            "CreationTime": iso(self.created),
+            "LastUpdatedTime": self.updated.map(iso),
+            "DeletionTime": self.deleted.map(iso),
+            "StackStatus": self.status,
+            "StackStatusReason": self.reason,
+            "DisableRollback": false,
+            "NotificationARNs": [],
+            "Capabilities": self.deployment.capabilities,
+            "Outputs": outputs,
+            "Tags": tags(&self.deployment.tags),
+            "EnableTerminationProtection": self.termination_protection,
+            "DriftInformation": self.drift_information(),
+        })
+    }
+
+    /// As `ListStacks` shows it.
+    pub(crate) fn summary(&self) -> Value {
+        json!({
+            "StackId": self.id,
+            "StackName": self.name,
+            "TemplateDescription": self.deployment.template.description(),
+            "CreationTime": iso(self.created),
+            "LastUpdatedTime": self.updated.map(iso),
+            "DeletionTime": self.deleted.map(iso),
+            "StackStatus": self.status,
+            "StackStatusReason": self.reason,
+            "DriftInformation": self.drift_information(),
+        })
+    }
+
+    fn drift_information(&self) -> Value {
+        json!({
+            "StackDriftStatus": self.drift,
+            "LastCheckTimestamp": self.drift_checked.map(iso),
+        })
+    }
+}
+
+/// Tags as every answer shows them.
+pub(crate) fn tags(tags: &BTreeMap<String, String>) -> Vec<Value> {
+    tags.iter()
+        .map(|(key, value)| json!({"Key": key, "Value": value}))
+        .collect()
+}
+
+/// All stacks: by id, and the living ones by name.
+#[derive(Debug, Default)]
+pub(crate) struct Stacks {
+    by_id: BTreeMap<String, Stack>,
+    /// Account, Region, name.
+    living: BTreeMap<(String, String, String), String>,
+}
+
+impl Stacks {
+    pub(crate) fn insert(&mut self, stack: Stack) {
+        let key = (
+            stack.account.clone(),
+            stack.region.clone(),
+            stack.name.clone(),
+        );
+        self.living.insert(key, stack.id.clone());
+        self.by_id.insert(stack.id.clone(), stack);
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<&Stack> {
+        self.by_id.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Stack> {
+        self.by_id.get_mut(id)
+    }
+
+    /// A deleted stack keeps its id, but its name is free again.
+    pub(crate) fn release_name(&mut self, id: &str) {
+        if let Some(stack) = self.by_id.get(id) {
+            let key = (
+                stack.account.clone(),
+                stack.region.clone(),
+                stack.name.clone(),
+            );
+            if self.living.get(&key).is_some_and(|living| living == id) {
+                self.living.remove(&key);
+            }
+        }
+    }
+
+    /// Finds a living stack by name, or any by id, in one account and Region.
+    pub(crate) fn find(&self, account: &str, region: &str, name: &str) -> Option<&Stack> {
+        let id = if name.starts_with("arn:") {
+            name
+        } else {
+            let key = (account.to_owned(), region.to_owned(), name.to_owned());
+            self.living.get(&key)?
+        };
+        self.by_id
+            .get(id)
+            .filter(|stack| stack.account == account && stack.region == region)
+    }
+
+    /// The stacks of one account and Region, newest first, deleted ones included.
+    pub(crate) fn of(&self, account: &str, region: &str) -> Vec<&Stack> {
+        // Ids start with `arn:aws:cloudformation:REGION:ACCOUNT:`, which keeps this a range.
+        let prefix = format!("arn:aws:cloudformation:{region}:{account}:stack/");
+        let mut stacks: Vec<&Stack> = self
+            .by_id
+            .range(prefix.clone()..)
+            .take_while(|(id, _)| id.starts_with(&prefix))
+            .map(|(_, stack)| stack)
+            .collect();
+        stacks.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
+        stacks
+    }
+}
+
+/// Enters a new stack that waits for its resources.
+pub(crate) fn begin_create(
+    world: &mut World,
+    account: &str,
+    region: &str,
+    name: &str,
+    deployment: Deployment,
+    on_failure: OnFailure,
+) -> String {
+    let id = enter_review(world, account, region, name, deployment);
+    let now = world.clock.now();
+    if let Some(stack) = world.cloudformation.stacks.get_mut(&id) {
+        stack.events.clear();
+        stack.pending = Some(Pending::Create(on_failure));
+        stack.enter(now, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()));
+    }
+    id
+}
+
+/// Enters a stack without resources, in review for its first change set.
+pub(crate) fn enter_review(
+    world: &mut World,
+    account: &str,
+    region: &str,
+    name: &str,
+    deployment: Deployment,
+) -> String {
+    let now = world.clock.now();
+    let id = format!(
+        "arn:aws:cloudformation:{region}:{account}:stack/{name}/{}",
+        world.uuid()
+    );
+    let mut stack = Stack {
+        id: id.clone(),
+        name: name.to_owned(),
+        account: account.to_owned(),
+        region: region.to_owned(),
+        status: "REVIEW_IN_PROGRESS",
+        reason: None,
+        created: now,
+        updated: None,
+        deleted: None,
+        deployment,
+        resources: BTreeMap::new(),
+        outputs: Vec::new(),
+        imports: BTreeSet::new(),
+        events: Vec::new(),
+        termination_protection: false,
+        pending: None,
+        drift: "NOT_CHECKED",
+        drift_checked: None,
+    };
+    stack.enter(now, "REVIEW_IN_PROGRESS", Some("User Initiated".to_owned()));
+    world.cloudformation.stacks.insert(stack);
+    id
+}
+
+/// Starts an update; refuses one that would change nothing.
+pub(crate) fn begin_update(
+    world: &mut World,
+    id: &str,
+    deployment: Deployment,
+) -> Result<(), ApiError> {
+    let now = world.clock.now();
+    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+        return Err(ApiError::validation(format!("Stack [{id}] does not exist")));
+    };
+    if !stack.updatable() {
+        return Err(ApiError::validation(format!(
+            "Stack:{id} is in {} state and can not be updated.",
+            stack.status
+        )));
+    }
+    if same(&stack.deployment, &deployment) {
+        return Err(ApiError::validation("No updates are to be performed."));
+    }
+    let changed: Vec<&str> = deployment
+        .template
+        .resources
+        .iter()
+        .filter(|(name, new)| {
+            stack
+                .resources
+                .get(*name)
+                .is_some_and(|old| old.kind != new.kind)
+        })
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !changed.is_empty() {
+        return Err(ApiError::validation(format!(
+            "Update of resource type is not permitted. The new template modifies resource type of the following resources: [{}]",
+            changed.join(", ")
+        )));
+    }
+    stack.pending = Some(Pending::Update(deployment));
+    stack.updated = Some(now);
+    stack.enter(now, "UPDATE_IN_PROGRESS", Some("User Initiated".to_owned()));
+    Ok(())
+}
+
+/// Whether a deployment changes nothing that CloudFormation looks at.
+pub(crate) fn same(old: &Deployment, new: &Deployment) -> bool {
+    let section = |deployment: &Deployment, name: &str| {
+        deployment
+            .template
+            .document
+            .get(name)
+            .cloned()
+            .unwrap_or(Value::Null)
+    };
+    old.parameters == new.parameters
+        && old.tags == new.tags
+        && ["Resources", "Outputs", "Conditions", "Mappings"]
+            .iter()
+            .all(|name| section(old, name) == section(new, name))
+}
+
+/// Starts the deletion of a stack.
+pub(crate) fn begin_delete(world: &mut World, id: &str, keep: BTreeSet<String>) {
+    let now = world.clock.now();
+    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+        stack.pending = Some(Pending::Delete(keep));
+        stack.enter(now, "DELETE_IN_PROGRESS", Some("User Initiated".to_owned()));
+    }
+}

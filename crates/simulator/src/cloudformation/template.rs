@@ -1,0 +1,657 @@
+//! A template that passed the checks CloudFormation makes before it starts anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::document;
+use super::parameter::Parameter;
+
+/// Largest `TemplateBody`, in bytes.
+pub(crate) const BODY_LIMIT: usize = 51_200;
+/// Largest template read through `TemplateURL`, in bytes.
+pub(crate) const URL_LIMIT: usize = 1_000_000;
+
+const SECTIONS: &[&str] = &[
+    "AWSTemplateFormatVersion",
+    "Description",
+    "Metadata",
+    "Parameters",
+    "Mappings",
+    "Conditions",
+    "Rules",
+    "Transform",
+    "Resources",
+    "Outputs",
+];
+/// `CreationPolicy` and `UpdatePolicy` belong to types that are not simulated.
+const RESOURCE_KEYS: &[&str] = &[
+    "Type",
+    "Properties",
+    "DependsOn",
+    "Condition",
+    "Metadata",
+    "DeletionPolicy",
+    "UpdateReplacePolicy",
+];
+const FUNCTIONS: &[&str] = &[
+    "Fn::GetAtt",
+    "Fn::Sub",
+    "Fn::Join",
+    "Fn::Select",
+    "Fn::Split",
+    "Fn::FindInMap",
+    "Fn::Base64",
+    "Fn::ImportValue",
+    "Fn::GetAZs",
+    "Fn::If",
+    "Fn::And",
+    "Fn::Or",
+    "Fn::Not",
+    "Fn::Equals",
+];
+const PSEUDO: &[&str] = &[
+    "AWS::AccountId",
+    "AWS::NoValue",
+    "AWS::NotificationARNs",
+    "AWS::Partition",
+    "AWS::Region",
+    "AWS::StackId",
+    "AWS::StackName",
+    "AWS::URLSuffix",
+];
+/// Types that need `CAPABILITY_IAM`, with the property that makes it `CAPABILITY_NAMED_IAM`.
+const IAM_TYPES: &[(&str, &str)] = &[
+    ("AWS::IAM::AccessKey", ""),
+    ("AWS::IAM::Group", "GroupName"),
+    ("AWS::IAM::GroupPolicy", ""),
+    ("AWS::IAM::InstanceProfile", "InstanceProfileName"),
+    ("AWS::IAM::ManagedPolicy", "ManagedPolicyName"),
+    ("AWS::IAM::Policy", ""),
+    ("AWS::IAM::Role", "RoleName"),
+    ("AWS::IAM::RolePolicy", ""),
+    ("AWS::IAM::User", "UserName"),
+    ("AWS::IAM::UserPolicy", ""),
+    ("AWS::IAM::UserToGroupAddition", ""),
+];
+
+/// What happens to a resource when it leaves the stack or is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Policy {
+    Delete,
+    Retain,
+    /// Kept, unless the very operation that made it is rolled back.
+    RetainExceptOnCreate,
+}
+
+/// One entry of `Resources`.
+#[derive(Debug, Clone)]
+pub(crate) struct Declaration {
+    pub(crate) kind: String,
+    /// With functions, as written; an empty object if there are none.
+    pub(crate) properties: Value,
+    pub(crate) condition: Option<String>,
+    pub(crate) metadata: Value,
+    pub(crate) deletion_policy: Policy,
+    pub(crate) update_replace_policy: Policy,
+    /// Logical ids this resource must come after.
+    pub(crate) needs: BTreeSet<String>,
+}
+
+/// A checked template.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    /// As it was sent.
+    pub(crate) body: String,
+    /// All of it, in JSON with long forms.
+    pub(crate) document: Value,
+    pub(crate) parameters: BTreeMap<String, Parameter>,
+    pub(crate) resources: BTreeMap<String, Declaration>,
+    /// Logical ids, dependencies first.
+    pub(crate) order: Vec<String>,
+}
+
+impl Template {
+    /// Reads and checks a template; the error is CloudFormation's message.
+    pub(crate) fn parse(body: &str) -> Result<Template, String> {
+        let document = document::read(body)?;
+        let unknown: Vec<&str> = document
+            .as_object()
+            .into_iter()
+            .flat_map(Map::keys)
+            .map(String::as_str)
+            .filter(|key| !SECTIONS.contains(key))
+            .collect();
+        if !unknown.is_empty() {
+            return Err(format!(
+                "Invalid template property or properties [{}]",
+                unknown.join(", ")
+            ));
+        }
+        if let Some(section) = ["Transform", "Rules"]
+            .into_iter()
+            .find(|name| document.get(name).is_some())
+        {
+            return Err(format!(
+                "Template error: the simulator does not support the {section} section"
+            ));
+        }
+        if let Some(version) = document.get("AWSTemplateFormatVersion")
+            && version != "2010-09-09"
+        {
+            return Err(
+                "Template format error: unsupported value for AWSTemplateFormatVersion.".to_owned(),
+            );
+        }
+        if document
+            .get("Description")
+            .is_some_and(|text| !text.is_string())
+        {
+            return Err("Template format error: [/Description] expected a text.".to_owned());
+        }
+        let parameters = section(&document, "Parameters")?
+            .map(|(name, value)| Ok((name.clone(), Parameter::parse(name, value)?)))
+            .collect::<Result<BTreeMap<_, _>, String>>()?;
+        let mut resources = section(&document, "Resources")?
+            .map(|(name, value)| Ok((name.clone(), declaration(name, value)?)))
+            .collect::<Result<BTreeMap<_, _>, String>>()?;
+        if resources.is_empty() {
+            return Err(
+                "Template format error: At least one Resources member must be defined.".to_owned(),
+            );
+        }
+        for (what, count, limit) in [
+            ("resources", resources.len(), 500),
+            ("parameters", parameters.len(), 200),
+            ("outputs", section(&document, "Outputs")?.count(), 200),
+            ("mappings", section(&document, "Mappings")?.count(), 200),
+        ] {
+            if count > limit {
+                return Err(format!(
+                    "Template format error: Number of {what}, {count}, is greater than maximum allowed, {limit}"
+                ));
+            }
+        }
+        check(&document, &parameters, &mut resources)?;
+        let order = order(&resources)?;
+        Ok(Template {
+            body: body.to_owned(),
+            document,
+            parameters,
+            resources,
+            order,
+        })
+    }
+
+    /// The template's description.
+    pub(crate) fn description(&self) -> Option<&str> {
+        self.document.get("Description").and_then(Value::as_str)
+    }
+
+    /// An entry of a section, for example of `Conditions`.
+    pub(crate) fn entry(&self, section: &str, name: &str) -> Option<&Value> {
+        self.document.get(section)?.get(name)
+    }
+
+    /// The outputs, in the order written.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.document
+            .get("Outputs")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+    }
+
+    /// The capability the template needs, and the resources that are the reason.
+    pub(crate) fn capability(&self) -> Option<(&'static str, Vec<&str>)> {
+        let mut reasons = Vec::new();
+        let mut named = false;
+        for declaration in self.resources.values() {
+            if let Some((kind, name)) = IAM_TYPES.iter().find(|(kind, _)| *kind == declaration.kind)
+            {
+                named |= !name.is_empty() && declaration.properties.get(name).is_some();
+                if !reasons.contains(kind) {
+                    reasons.push(kind);
+                }
+            }
+        }
+        let capability = if named {
+            "CAPABILITY_NAMED_IAM"
+        } else {
+            "CAPABILITY_IAM"
+        };
+        (!reasons.is_empty()).then_some((capability, reasons))
+    }
+
+    /// Resource types used, each once.
+    pub(crate) fn types(&self) -> BTreeSet<&str> {
+        self.resources
+            .values()
+            .map(|declaration| declaration.kind.as_str())
+            .collect()
+    }
+}
+
+/// The entries of a section; none if the template does not have it.
+fn section<'a>(
+    document: &'a Value,
+    name: &str,
+) -> Result<impl Iterator<Item = (&'a String, &'a Value)>, String> {
+    let entries = match document.get(name) {
+        None => None,
+        Some(Value::Object(entries)) => Some(entries),
+        Some(_) => {
+            return Err(format!(
+                "Template format error: [/{name}] expected an object."
+            ));
+        }
+    };
+    Ok(entries.into_iter().flatten())
+}
+
+fn declaration(name: &str, value: &Value) -> Result<Declaration, String> {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) || name.is_empty() || name.len() > 255
+    {
+        return Err(format!(
+            "Template format error: Resource name {name} is non alphanumeric."
+        ));
+    }
+    let fields = value.as_object().ok_or_else(|| {
+        format!("Template format error: [/Resources/{name}] resource definition is malformed")
+    })?;
+    if let Some(key) = fields
+        .keys()
+        .find(|key| !RESOURCE_KEYS.contains(&key.as_str()))
+    {
+        return Err(format!("Invalid template resource property '{key}'"));
+    }
+    let kind = fields.get("Type").and_then(Value::as_str).ok_or_else(|| {
+        format!("Template format error: [/Resources/{name}] Every Resources object must contain a Type member.")
+    })?;
+    let properties = match fields.get("Properties") {
+        None => Value::Object(Map::new()),
+        Some(Value::Object(properties)) => Value::Object(properties.clone()),
+        Some(_) => {
+            return Err(format!(
+                "Template format error: [/Resources/{name}/Properties] expected an object."
+            ));
+        }
+    };
+    let condition = match fields.get("Condition") {
+        None => None,
+        Some(Value::String(condition)) => Some(condition.clone()),
+        Some(_) => {
+            return Err(format!(
+                "Template format error: Every Condition member must be a string. ([/Resources/{name}])"
+            ));
+        }
+    };
+    let needs = match fields.get("DependsOn") {
+        None => BTreeSet::new(),
+        Some(Value::String(one)) => BTreeSet::from([one.clone()]),
+        Some(Value::Array(many)) => many
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        Some(_) => {
+            return Err(
+                "Template format error: DependsOn must be a string or list of strings.".to_owned(),
+            );
+        }
+    };
+    let policy = |key: &str| match fields
+        .get(key)
+        .map(|value| value.as_str().unwrap_or_default())
+    {
+        None | Some("Delete") => Ok(Policy::Delete),
+        Some("Retain") => Ok(Policy::Retain),
+        Some("RetainExceptOnCreate") if key == "DeletionPolicy" => Ok(Policy::RetainExceptOnCreate),
+        Some(other) => Err(format!(
+            "Template error: Unrecognized {key} {other} for resource {name}"
+        )),
+    };
+    Ok(Declaration {
+        kind: kind.to_owned(),
+        properties,
+        condition,
+        metadata: fields.get("Metadata").cloned().unwrap_or(Value::Null),
+        deletion_policy: policy("DeletionPolicy")?,
+        update_replace_policy: policy("UpdateReplacePolicy")?,
+        needs,
+    })
+}
+
+/// Checks every reference and adds those between resources to `needs`.
+fn check(
+    document: &Value,
+    parameters: &BTreeMap<String, Parameter>,
+    resources: &mut BTreeMap<String, Declaration>,
+) -> Result<(), String> {
+    let conditions: BTreeSet<&str> = section(document, "Conditions")?
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let names: BTreeSet<String> = resources.keys().cloned().collect();
+    let known = |name: &str| parameters.contains_key(name) || PSEUDO.contains(&name);
+    let mut used = BTreeMap::new();
+    for (name, condition) in section(document, "Conditions")? {
+        let mut found = Found::default();
+        found.walk(condition)?;
+        if let Some(name) = found.names().find(|name| !known(name)) {
+            return Err(format!(
+                "Template format error: Unresolved dependencies [{name}]. Cannot reference resources in the Conditions block of the template"
+            ));
+        }
+        defined(&conditions, &found.conditions, "Conditions")?;
+        used.insert(name.clone(), found.conditions);
+    }
+    if let Some(cycle) = cycle(&used) {
+        return Err(format!(
+            "Template format error: Circular dependency between conditions: [{}]",
+            cycle.join(", ")
+        ));
+    }
+    for (name, declaration) in resources.iter_mut() {
+        let mut found = Found::default();
+        found.walk(&declaration.properties)?;
+        found.walk(&declaration.metadata)?;
+        found.conditions.extend(declaration.condition.clone());
+        defined(&conditions, &found.conditions, "Resources")?;
+        let unresolved = found
+            .refs
+            .iter()
+            .filter(|name| !known(name) && !names.contains(*name))
+            .chain(
+                found
+                    .attributes
+                    .iter()
+                    .filter(|name| !names.contains(*name)),
+            )
+            .chain(
+                declaration
+                    .needs
+                    .iter()
+                    .filter(|name| !names.contains(*name)),
+            )
+            .cloned()
+            .collect();
+        resolved(&unresolved, "Resources")?;
+        declaration
+            .needs
+            .extend(found.refs.into_iter().filter(|name| names.contains(name)));
+        declaration.needs.extend(found.attributes);
+        if declaration.needs.contains(name) {
+            return Err(format!("Circular dependency between resources: [{name}]"));
+        }
+    }
+    for (name, output) in section(document, "Outputs")? {
+        let fields = output.as_object().ok_or_else(|| {
+            format!("Template format error: [/Outputs/{name}] output definition is malformed")
+        })?;
+        if let Some(key) = fields
+            .keys()
+            .find(|key| !["Value", "Description", "Export", "Condition"].contains(&key.as_str()))
+        {
+            return Err(format!("Invalid template output property '{key}'"));
+        }
+        if !fields.contains_key("Value") {
+            return Err(
+                "Template format error: Every Outputs member must contain a Value object"
+                    .to_owned(),
+            );
+        }
+        let mut found = Found::default();
+        for key in ["Value", "Export"] {
+            found.walk(fields.get(key).unwrap_or(&Value::Null))?;
+        }
+        found.conditions.extend(
+            fields
+                .get("Condition")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+        );
+        defined(&conditions, &found.conditions, "Outputs")?;
+        let unresolved = found
+            .refs
+            .iter()
+            .filter(|name| !known(name) && !names.contains(*name))
+            .chain(
+                found
+                    .attributes
+                    .iter()
+                    .filter(|name| !names.contains(*name)),
+            )
+            .cloned()
+            .collect();
+        resolved(&unresolved, "Outputs")?;
+    }
+    Ok(())
+}
+
+fn defined(known: &BTreeSet<&str>, used: &BTreeSet<String>, block: &str) -> Result<(), String> {
+    match used.iter().find(|name| !known.contains(name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(format!(
+            "Template format error: Unresolved condition dependency {name} in the {block} block of the template"
+        )),
+    }
+}
+
+fn resolved(unresolved: &BTreeSet<String>, block: &str) -> Result<(), String> {
+    if unresolved.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = unresolved.iter().map(String::as_str).collect();
+    Err(format!(
+        "Template format error: Unresolved resource dependencies [{}] in the {block} block of the template",
+        names.join(", ")
+    ))
+}
+
+/// What a value refers to.
+#[derive(Debug, Default)]
+struct Found {
+    refs: BTreeSet<String>,
+    attributes: BTreeSet<String>,
+    conditions: BTreeSet<String>,
+}
+
+impl Found {
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.refs.iter().chain(&self.attributes)
+    }
+
+    fn walk(&mut self, value: &Value) -> Result<(), String> {
+        match value {
+            Value::Object(fields) => {
+                let function = fields
+                    .keys()
+                    .find(|key| *key == "Ref" || key.starts_with("Fn::"));
+                match function {
+                    Some(name) if fields.len() > 1 => Err(format!(
+                        "Template error: an object with {name} must have no other members"
+                    )),
+                    Some(name) => self.function(name, fields.get(name).unwrap_or(&Value::Null)),
+                    None => fields.values().try_for_each(|value| self.walk(value)),
+                }
+            }
+            Value::Array(items) => items.iter().try_for_each(|item| self.walk(item)),
+            Value::String(text) if text.contains("{{resolve:") => {
+                Err("Template error: the simulator does not support dynamic references".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn function(&mut self, name: &str, argument: &Value) -> Result<(), String> {
+        if name == "Ref" {
+            let target = argument
+                .as_str()
+                .filter(|target| !target.is_empty())
+                .ok_or(
+                    "Template format error: [every Ref object must have a single String value.]",
+                )?;
+            self.refs.insert(target.to_owned());
+            return Ok(());
+        }
+        if !FUNCTIONS.contains(&name) {
+            return Err(format!(
+                "Template error: the function {name} is not supported"
+            ));
+        }
+        match (name, argument) {
+            ("Fn::GetAtt", argument) => {
+                let (resource, attribute) = attribute(argument).ok_or(
+                    "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute",
+                )?;
+                self.attributes.insert(resource.to_owned());
+                self.walk(attribute)
+            }
+            ("Fn::Sub", Value::String(text)) => self.sub(text, None),
+            ("Fn::Sub", Value::Array(parts)) => match parts.as_slice() {
+                [Value::String(text), Value::Object(variables)] => {
+                    variables.values().try_for_each(|value| self.walk(value))?;
+                    self.sub(text, Some(variables))
+                }
+                _ => Err(SUB_SHAPE.to_owned()),
+            },
+            ("Fn::Sub", _) => Err(SUB_SHAPE.to_owned()),
+            ("Fn::If", Value::Array(parts)) => match parts.as_slice() {
+                [Value::String(condition), then, otherwise] => {
+                    self.conditions.insert(condition.clone());
+                    self.walk(then)?;
+                    self.walk(otherwise)
+                }
+                _ => Err(
+                    "Template error: Fn::If requires a list argument with three members".to_owned(),
+                ),
+            },
+            ("Fn::If", _) => {
+                Err("Template error: Fn::If requires a list argument with three members".to_owned())
+            }
+            ("Fn::And" | "Fn::Or" | "Fn::Not", Value::Array(parts)) => {
+                for part in parts {
+                    match part.as_object().and_then(|fields| fields.get("Condition")) {
+                        Some(Value::String(condition)) => {
+                            self.conditions.insert(condition.clone());
+                        }
+                        _ => self.walk(part)?,
+                    }
+                }
+                Ok(())
+            }
+            (_, argument) => self.walk(argument),
+        }
+    }
+
+    fn sub(&mut self, text: &str, variables: Option<&Map<String, Value>>) -> Result<(), String> {
+        for part in sub_parts(text)? {
+            let SubPart::Variable(name) = part else {
+                continue;
+            };
+            if variables.is_some_and(|variables| variables.contains_key(name)) {
+                continue;
+            }
+            match name.split_once('.') {
+                Some((resource, _)) => self.attributes.insert(resource.to_owned()),
+                None => self.refs.insert(name.to_owned()),
+            };
+        }
+        Ok(())
+    }
+}
+
+const SUB_SHAPE: &str = "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first argument, and an optional second argument to specify a mapping of values to replace in the string";
+
+/// A piece of a `Fn::Sub` text.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SubPart<'a> {
+    Text(&'a str),
+    /// `${!Literal}`, without the exclamation mark.
+    Literal(&'a str),
+    Variable(&'a str),
+}
+
+/// Takes a `Fn::Sub` text apart.
+pub(crate) fn sub_parts(text: &str) -> Result<Vec<SubPart<'_>>, String> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        parts.push(SubPart::Text(before));
+        let (inside, after) = after.split_once('}').ok_or(SUB_NAMES)?;
+        if let Some(literal) = inside.strip_prefix('!') {
+            parts.push(SubPart::Literal(literal));
+        } else {
+            let name = inside.trim();
+            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':');
+            if name.is_empty() || !name.chars().all(fits) {
+                return Err(SUB_NAMES.to_owned());
+            }
+            parts.push(SubPart::Variable(name));
+        }
+        rest = after;
+    }
+    parts.push(SubPart::Text(rest));
+    Ok(parts)
+}
+
+const SUB_NAMES: &str = "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons";
+
+/// Both forms of a `Fn::GetAtt` argument: logical id and attribute name.
+pub(crate) fn attribute(argument: &Value) -> Option<(&str, &Value)> {
+    match argument {
+        Value::Array(parts) => match parts.as_slice() {
+            [Value::String(resource), attribute] => Some((resource, attribute)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Dependencies first; equals in alphabetical order.
+fn order(resources: &BTreeMap<String, Declaration>) -> Result<Vec<String>, String> {
+    let needs: BTreeMap<String, BTreeSet<String>> = resources
+        .iter()
+        .map(|(name, declaration)| (name.clone(), declaration.needs.clone()))
+        .collect();
+    if let Some(cycle) = cycle(&needs) {
+        return Err(format!(
+            "Circular dependency between resources: [{}]",
+            cycle.join(", ")
+        ));
+    }
+    let mut done = BTreeSet::new();
+    let mut order = Vec::with_capacity(needs.len());
+    while order.len() < needs.len() {
+        for (name, needs) in &needs {
+            if !done.contains(name) && needs.iter().all(|need| done.contains(need)) {
+                done.insert(name.clone());
+                order.push(name.clone());
+            }
+        }
+    }
+    Ok(order)
+}
+
+/// The names that are left when everything without open needs is taken away, if any.
+fn cycle(needs: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    let mut left: BTreeSet<&String> = needs.keys().collect();
+    loop {
+        let free: Vec<&String> = left
+            .iter()
+            .copied()
+            .filter(|name| {
+                needs
+                    .get(*name)
+                    .is_none_or(|needs| !needs.iter().any(|need| left.contains(need)))
+            })
+            .collect();
+        if free.is_empty() {
+            break;
+        }
+        for name in free {
+            left.remove(name);
+        }
+    }
+    (!left.is_empty()).then(|| left.into_iter().cloned().collect())
+}
