@@ -69,6 +69,16 @@ pub enum Part {
 }
 
 impl Part {
+    /// All parts in the order in which they are deployed.
+    pub const ALL: [Part; 6] = [
+        Part::Bucket,
+        Part::Trail,
+        Part::Topic,
+        Part::RulesHub,
+        Part::RulesSpoke,
+        Part::RulesLocal,
+    ];
+
     /// The part's name in the tag `gizmos:part` and in file names.
     pub fn name(self) -> &'static str {
         match self {

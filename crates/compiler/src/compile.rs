@@ -1,20 +1,655 @@
 //! From rules and organization to the bundle.
 
-use rules::Rule;
+use std::collections::{BTreeMap, BTreeSet};
+
+use minijinja::{Value, context};
+use rules::{Rule, Status};
 use syntax::Finding;
 
-use crate::organization::Organization;
-use crate::{Bundle, Templates};
+use crate::emit::{self, Rendered};
+use crate::forward::{self, Forwarder};
+use crate::organization::{Organization, Topic, Topology, closest};
+use crate::view::{self, Names};
+use crate::{
+    AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets, Templates, limits,
+};
+
+/// Log files move to archive storage after this many days, if they are kept well beyond: archive
+/// storage bills at least 90 days. <https://aws.amazon.com/s3/storage-classes/glacier/>
+const ARCHIVE_AFTER_DAYS: u32 = 90;
 
 /// Compiles rules for an organization. There is a bundle unless a finding is an error.
+///
+/// Deprecated rules are left out. The order of `library` doesn't matter.
+///
+/// Codes: `compile::no-rules`, `compile::no-effect`, `compile::unknown-topic`, `compile::no-topic`;
+/// `limit::…` for quotas and for texts that CloudFormation would act on; `forward::…` for patterns
+/// that can't be forwarded as they are; `template::…` for faults of the template sources.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use compiler::{Templates, compile, organization};
+///
+/// let stacksets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacksets");
+/// let (organization, findings) = organization::load(&stacksets.join("organization.yaml"));
+/// assert_eq!(findings, []);
+/// let templates = Templates::load(&stacksets).unwrap();
+///
+/// let (bundle, findings) = compile(&[], &organization.unwrap(), &templates);
+/// assert_eq!(bundle, None);
+/// assert_eq!(findings[0].code, "compile::no-rules");
+/// ```
 pub fn compile(
-    _library: &[Rule],
+    library: &[Rule],
     organization: &Organization,
-    _templates: &Templates,
+    templates: &Templates,
 ) -> (Option<Bundle>, Vec<Finding>) {
-    let bundle = Bundle {
-        organization: organization.clone(),
+    let mut rules: Vec<&Rule> = library
+        .iter()
+        .filter(|rule| rule.status != Status::Deprecated)
+        .collect();
+    rules.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut compiler = Compiler {
+        organization,
+        templates,
+        names: Names::new(&rules, organization),
+        findings: Vec::new(),
         stack_sets: Vec::new(),
     };
-    (Some(bundle), Vec::new())
+    let routed = compiler.check(&rules);
+    compiler.trail();
+    match organization.topology {
+        Topology::Hub => compiler.hub(&routed),
+        Topology::Local => compiler.local(&routed),
+    }
+    let Compiler {
+        findings,
+        stack_sets,
+        ..
+    } = compiler;
+    if findings.iter().any(Finding::is_error) {
+        return (None, findings);
+    }
+    (
+        Some(Bundle {
+            organization: organization.clone(),
+            stack_sets,
+        }),
+        findings,
+    )
+}
+
+/// A rule with the topics its alerts go to; none if it only responds.
+pub(crate) struct Routed<'c> {
+    pub(crate) rule: &'c Rule,
+    pub(crate) topics: Vec<&'c Topic>,
+}
+
+/// What runs in a spoke.
+enum SpokeItem<'s, 'c> {
+    Forwarder(&'s Forwarder),
+    Response(&'s Routed<'c>),
+}
+
+struct Compiler<'c> {
+    organization: &'c Organization,
+    templates: &'c Templates,
+    names: Names,
+    findings: Vec<Finding>,
+    stack_sets: Vec<StackSet>,
+}
+
+impl<'c> Compiler<'c> {
+    /// Routes rules and keeps those that pass all checks by themselves.
+    fn check(&mut self, rules: &[&'c Rule]) -> Vec<Routed<'c>> {
+        if rules.is_empty() {
+            self.findings.push(
+                Finding::error("compile::no-rules", "there is no rule to deploy")
+                    .help("`cargo xtask destroy --org` takes everything down"),
+            );
+        }
+        let mut routed = Vec::new();
+        for rule in rules {
+            let before = self.findings.len();
+            let topics = self.route(rule);
+            limits::rule(rule, &rule.id, topics.len(), &mut self.findings);
+            let fresh = self.findings.get(before..).unwrap_or_default();
+            if !fresh.iter().any(Finding::is_error) {
+                routed.push(Routed { rule, topics });
+            }
+        }
+        routed
+    }
+
+    fn route(&mut self, rule: &Rule) -> Vec<&'c Topic> {
+        let all = &self.organization.topics;
+        if rule.message.is_none() {
+            if rule.respond.is_none() {
+                let message = format!("rule `{}` neither notifies nor responds", rule.id);
+                self.findings
+                    .push(Finding::error("compile::no-effect", message).at(rule.place.clone()));
+            }
+            return Vec::new();
+        }
+        for name in &rule.notify {
+            if all.iter().any(|topic| topic.name == *name) {
+                continue;
+            }
+            let names = all.iter().map(|topic| topic.name.as_str());
+            let help = match closest(name, names.clone()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("topics: {}", names.collect::<Vec<_>>().join(", ")),
+            };
+            self.findings.push(
+                Finding::error(
+                    "compile::unknown-topic",
+                    format!(
+                        "rule `{}` notifies `{name}`, which is no topic of the organization file",
+                        rule.id
+                    ),
+                )
+                .at(rule.place.clone())
+                .help(help),
+            );
+        }
+        let wanted = |topic: &&Topic| {
+            if rule.notify.is_empty() {
+                topic.severities.contains(&rule.severity)
+            } else {
+                rule.notify.contains(&topic.name)
+            }
+        };
+        let topics: Vec<&Topic> = all.iter().filter(wanted).collect();
+        if topics.is_empty() && rule.notify.is_empty() {
+            self.findings.push(
+                Finding::error(
+                    "compile::no-topic",
+                    format!(
+                        "no topic takes the alerts of rule `{}`, severity {}",
+                        rule.id, rule.severity
+                    ),
+                )
+                .at(rule.place.clone()),
+            );
+        }
+        topics
+    }
+
+    /// The log bucket and the organization trail.
+    fn trail(&mut self) {
+        let organization = self.organization;
+        let days = organization.trail.retention_days;
+        let archive = (days > 2 * ARCHIVE_AFTER_DAYS).then_some(ARCHIVE_AFTER_DAYS);
+        let parameters = [
+            ("OrganizationId", organization.id.clone()),
+            (
+                "ManagementAccountId",
+                organization.accounts.management.clone(),
+            ),
+            ("TrailArn", organization.trail_arn()),
+            ("BucketName", organization.log_bucket()),
+            ("KeyAlias", crate::organization::TRAIL_KEY_ALIAS.to_owned()),
+            ("RetentionDays", days.to_string()),
+        ];
+        let targets = self.one_account(&organization.accounts.log_archive);
+        self.part(
+            Part::Bucket,
+            "Bucket and key of the organization trail's log files",
+            context! { archive_after_days => archive },
+            &parameters,
+            targets,
+        );
+        let parameters = [
+            ("TrailName", organization.trail.name.clone()),
+            ("BucketName", organization.log_bucket()),
+            ("KeyAliasArn", organization.trail_key_alias_arn()),
+        ];
+        let targets = self.one_account(&organization.accounts.management);
+        self.part(
+            Part::Trail,
+            "The organization trail",
+            context! {},
+            &parameters,
+            targets,
+        );
+    }
+
+    fn hub(&mut self, routed: &[Routed<'c>]) {
+        let organization = self.organization;
+        let hub = &organization.accounts.hub;
+        let parameters = [
+            ("OrganizationId", organization.id.clone()),
+            ("BusName", crate::organization::BUS.to_owned()),
+        ];
+        let context = view::topics(organization, &self.names);
+        let targets = self.one_account(hub);
+        self.part(
+            Part::Topic,
+            "Event bus, topics and dead letters of the hub",
+            context,
+            &parameters,
+            targets,
+        );
+
+        let detections: Vec<&Routed<'_>> = routed
+            .iter()
+            .filter(|routed| !routed.topics.is_empty())
+            .collect();
+        let rules: Vec<&Rule> = detections.iter().map(|routed| routed.rule).collect();
+        limits::bus(
+            "the hub's bus",
+            std::slice::from_ref(&organization.home_region),
+            &rules,
+            &mut self.findings,
+        );
+        self.detections(&detections);
+
+        let forwarders = forward::forwarders(&rules, organization.forward, &mut self.findings);
+        self.spokes(&forwarders, routed);
+    }
+
+    fn detections(&mut self, detections: &[&Routed<'c>]) {
+        let shards = emit::shards(
+            detections,
+            |items| {
+                // Which number the shard will have isn't known yet; any is as long as another.
+                let context = view::hub_rules(items, &self.names, 1);
+                emit::render(self.templates, Part::RulesHub, context)
+            },
+            |routed| too_large(routed.rule),
+        );
+        let Some(shards) = self.accept(shards) else {
+            return;
+        };
+        let count = shards.len();
+        for (index, (items, mut rendered)) in shards.into_iter().enumerate() {
+            if index > 0 {
+                let context = view::hub_rules(items, &self.names, index + 1);
+                let again = emit::render(self.templates, Part::RulesHub, context);
+                match self.accept(again) {
+                    Some(Some(again)) => rendered = again,
+                    _ => return,
+                }
+            }
+            let organization = self.organization;
+            let mut parameters = vec![
+                ("BusName".to_owned(), crate::organization::BUS.to_owned()),
+                ("DeadLettersArn".to_owned(), organization.dead_letters_arn()),
+                (
+                    "PublisherRoleArn".to_owned(),
+                    organization.publisher_role_arn(),
+                ),
+            ];
+            let topics: BTreeMap<&str, &Topic> = items
+                .iter()
+                .flat_map(|routed| &routed.topics)
+                .map(|topic| (topic.name.as_str(), *topic))
+                .collect();
+            for topic in topics.values() {
+                parameters.push((
+                    self.names.topic_parameter(topic),
+                    organization.hub_topic_arn(topic),
+                ));
+            }
+            let carried = items
+                .iter()
+                .map(|routed| (self.names.rule(routed.rule), vec![routed.rule.id.clone()]));
+            let set = StackSet {
+                rules: carried.collect(),
+                ..self.stack_set(
+                    Part::RulesHub,
+                    shard_name("gizmos-rules-hub", index),
+                    &part_of("Detections on the hub's event bus", index, count),
+                    rendered,
+                    parameters,
+                    self.one_account(&organization.accounts.hub),
+                )
+            };
+            self.stack_sets.push(set);
+        }
+    }
+
+    fn spokes(&mut self, forwarders: &[Forwarder], routed: &[Routed<'c>]) {
+        let responses = routed.iter().filter(|routed| routed.rule.respond.is_some());
+        let items: Vec<SpokeItem<'_, '_>> = forwarders
+            .iter()
+            .map(SpokeItem::Forwarder)
+            .chain(responses.map(SpokeItem::Response))
+            .collect();
+        let regions = &self.organization.regions;
+        let responders: Vec<&Rule> = routed
+            .iter()
+            .filter(|routed| routed.rule.respond.is_some())
+            .map(|routed| routed.rule)
+            .collect();
+        limits::bus(
+            "the default bus of a spoke",
+            regions,
+            &responders,
+            &mut self.findings,
+        );
+        let wildcards = forwarders
+            .iter()
+            .filter(|forwarder| limits::has_wildcard(forwarder.pattern.text()));
+        limits::forwarders(
+            forwarders.len() + responders.len(),
+            wildcards.count(),
+            regions,
+            &mut self.findings,
+        );
+
+        let split = |items: &[SpokeItem<'_, '_>]| {
+            let mut forwarders = Vec::new();
+            let mut responses = Vec::new();
+            for item in items {
+                match item {
+                    SpokeItem::Forwarder(forwarder) => forwarders.push(view::forwarder(forwarder)),
+                    SpokeItem::Response(routed) => {
+                        responses.extend(view::response(routed.rule, &self.names));
+                    }
+                }
+            }
+            context! { forwarders, responses }
+        };
+        let shards = emit::shards(
+            &items,
+            |items| emit::render(self.templates, Part::RulesSpoke, split(items)),
+            |item| match item {
+                SpokeItem::Response(routed) => too_large(routed.rule),
+                SpokeItem::Forwarder(_) => {
+                    Finding::error("limit::template", "a forwarder doesn't fit a template")
+                }
+            },
+        );
+        let Some(shards) = self.accept(shards) else {
+            return;
+        };
+        let count = shards.len();
+        for (index, (items, rendered)) in shards.into_iter().enumerate() {
+            let mut rules = BTreeMap::new();
+            let mut parameters = Vec::new();
+            for item in items {
+                match item {
+                    SpokeItem::Forwarder(forwarder) => {
+                        parameters =
+                            vec![("HubBusArn".to_owned(), self.organization.hub_bus_arn())];
+                        rules.insert(view::forwarder_id(forwarder), forwarder.rules.clone());
+                    }
+                    SpokeItem::Response(routed) => {
+                        let ids = self.names.response(routed.rule);
+                        rules.extend(ids.map(|id| (id, vec![routed.rule.id.clone()])));
+                    }
+                }
+            }
+            let set = StackSet {
+                rules,
+                auto_deployment: true,
+                ..self.stack_set(
+                    Part::RulesSpoke,
+                    shard_name("gizmos-rules-spoke", index),
+                    &part_of(
+                        "Forwarders and responses of every account and Region",
+                        index,
+                        count,
+                    ),
+                    rendered,
+                    parameters,
+                    self.everywhere(),
+                )
+            };
+            self.stack_sets.push(set);
+        }
+    }
+
+    fn local(&mut self, routed: &[Routed<'c>]) {
+        let organization = self.organization;
+        let context = view::topics(organization, &self.names);
+        let targets = self.everywhere();
+        self.part(
+            Part::Topic,
+            "Topics of every account and Region",
+            context,
+            &[],
+            targets,
+        );
+        if let Some(set) = self
+            .stack_sets
+            .last_mut()
+            .filter(|set| set.part == Part::Topic)
+        {
+            set.auto_deployment = true;
+        }
+
+        let rules: Vec<&Rule> = routed.iter().map(|routed| routed.rule).collect();
+        limits::bus(
+            "the default bus of a watched account",
+            &organization.regions,
+            &rules,
+            &mut self.findings,
+        );
+        let shards = emit::shards(
+            routed,
+            |items| {
+                let context = view::local_rules(items, organization, &self.names);
+                emit::render(self.templates, Part::RulesLocal, context)
+            },
+            |routed| too_large(routed.rule),
+        );
+        let Some(shards) = self.accept(shards) else {
+            return;
+        };
+        let count = shards.len();
+        for (index, (items, rendered)) in shards.into_iter().enumerate() {
+            let mut rules = BTreeMap::new();
+            for routed in items {
+                let id = vec![routed.rule.id.clone()];
+                if !routed.topics.is_empty() {
+                    rules.insert(self.names.rule(routed.rule), id.clone());
+                }
+                if routed.rule.respond.is_some() {
+                    let ids = self.names.response(routed.rule);
+                    rules.extend(ids.map(|logical| (logical, id.clone())));
+                }
+            }
+            let set = StackSet {
+                rules,
+                auto_deployment: true,
+                ..self.stack_set(
+                    Part::RulesLocal,
+                    shard_name("gizmos-rules-local", index),
+                    &part_of(
+                        "Detections and responses of every account and Region",
+                        index,
+                        count,
+                    ),
+                    rendered,
+                    Vec::new(),
+                    self.everywhere(),
+                )
+            };
+            self.stack_sets.push(set);
+        }
+    }
+
+    /// A part that is always one stack set.
+    fn part(
+        &mut self,
+        part: Part,
+        description: &str,
+        context: Value,
+        parameters: &[(&str, String)],
+        targets: Targets,
+    ) {
+        let rendered = emit::render(self.templates, part, context);
+        match self.accept(rendered) {
+            Some(Some(rendered)) => {
+                let parameters = parameters
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                    .collect();
+                let name = format!("gizmos-{}", part.name());
+                let set = self.stack_set(part, name, description, rendered, parameters, targets);
+                self.stack_sets.push(set);
+            }
+            Some(None) => self.findings.push(
+                Finding::error(
+                    "limit::template",
+                    format!(
+                        "the template of `{}` is larger than {} bytes",
+                        part.name(),
+                        limits::TEMPLATE
+                    ),
+                )
+                .help("the organization file has too many topics or subscriptions"),
+            ),
+            None => {}
+        }
+    }
+
+    fn stack_set(
+        &self,
+        part: Part,
+        name: String,
+        description: &str,
+        rendered: Rendered,
+        parameters: Vec<(String, String)>,
+        targets: Targets,
+    ) -> StackSet {
+        let tags = [OWNERSHIP_TAG, ("gizmos:part", part.name())];
+        let earlier: BTreeSet<Part> = needs(part).iter().copied().collect();
+        let depends_on = self
+            .stack_sets
+            .iter()
+            .filter(|set| earlier.contains(&set.part));
+        StackSet {
+            name,
+            part,
+            description: format!("Gizmos: {description}"),
+            capabilities: capabilities(&rendered.template),
+            template: rendered.text,
+            parameters: parameters.into_iter().collect(),
+            tags: tags
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+            targets,
+            depends_on: depends_on.map(|set| set.name.clone()).collect(),
+            auto_deployment: false,
+            rules: BTreeMap::new(),
+        }
+    }
+
+    fn accept<T>(&mut self, result: Result<T, Vec<Finding>>) -> Option<T> {
+        result
+            .map_err(|findings| self.findings.extend(findings))
+            .ok()
+    }
+
+    /// One account's home Region. A stack set reaches a member through the root, so that it
+    /// doesn't matter in which unit the account is.
+    fn one_account(&self, account: &str) -> Targets {
+        let home = self.organization.home_region.clone();
+        if account == self.organization.accounts.management {
+            return Targets {
+                members: None,
+                management_regions: vec![home],
+            };
+        }
+        let members = Members {
+            organizational_units: vec![self.organization.root.clone()],
+            accounts: AccountFilter::Only(vec![account.to_owned()]),
+            regions: vec![home],
+        };
+        Targets {
+            members: Some(members),
+            management_regions: Vec::new(),
+        }
+    }
+
+    /// Every watched account and Region.
+    fn everywhere(&self) -> Targets {
+        let scope = &self.organization.targets;
+        let accounts = if scope.exclude_accounts.is_empty() {
+            AccountFilter::All
+        } else {
+            AccountFilter::Except(scope.exclude_accounts.clone())
+        };
+        let regions = self.organization.regions.clone();
+        let members = Members {
+            organizational_units: scope.organizational_units.clone(),
+            accounts,
+            regions: regions.clone(),
+        };
+        Targets {
+            members: Some(members),
+            management_regions: regions,
+        }
+    }
+}
+
+/// The parts that must be in place before a part works.
+fn needs(part: Part) -> &'static [Part] {
+    match part {
+        Part::Bucket | Part::Topic => &[],
+        Part::Trail => &[Part::Bucket],
+        Part::RulesHub | Part::RulesLocal => &[Part::Topic],
+        // Nothing is forwarded before there is something to receive it.
+        Part::RulesSpoke => &[Part::Topic, Part::RulesHub],
+    }
+}
+
+/// What CloudFormation wants acknowledged.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStackSet.html>
+fn capabilities(template: &serde_json::Value) -> Vec<String> {
+    let resources = template
+        .get("Resources")
+        .and_then(serde_json::Value::as_object);
+    let roles: Vec<_> = resources
+        .into_iter()
+        .flat_map(serde_json::Map::values)
+        .filter(|resource| {
+            resource
+                .get("Type")
+                .is_some_and(|kind| kind == "AWS::IAM::Role")
+        })
+        .collect();
+    if roles
+        .iter()
+        .any(|role| role.pointer("/Properties/RoleName").is_some())
+    {
+        vec!["CAPABILITY_NAMED_IAM".to_owned()]
+    } else if roles.is_empty() {
+        Vec::new()
+    } else {
+        vec!["CAPABILITY_IAM".to_owned()]
+    }
+}
+
+fn too_large(rule: &Rule) -> Finding {
+    Finding::error(
+        "limit::template",
+        format!(
+            "rule `{}` doesn't fit a template of {} bytes",
+            rule.id,
+            limits::TEMPLATE
+        ),
+    )
+    .at(rule.place.clone())
+}
+
+fn shard_name(name: &str, index: usize) -> String {
+    if index == 0 {
+        name.to_owned()
+    } else {
+        format!("{name}-{}", index + 1)
+    }
+}
+
+fn part_of(description: &str, index: usize, count: usize) -> String {
+    if count == 1 {
+        description.to_owned()
+    } else {
+        format!("{description}, {} of {count}", index + 1)
+    }
 }

@@ -15,9 +15,16 @@
 
 mod bundle;
 mod compile;
+mod emit;
+mod forward;
+mod json;
+mod limits;
+mod logical;
 mod manifest;
 pub mod organization;
+mod structure;
 mod templates;
+mod view;
 
 pub use bundle::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
 pub use compile::compile;

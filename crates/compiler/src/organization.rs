@@ -1,9 +1,16 @@
 //! The organization file: which accounts and Regions are watched, and who is told.
 
-use std::path::Path;
+mod format;
+mod names;
+mod read;
+mod section;
+mod spelling;
 
 use serde::Serialize;
-use syntax::Finding;
+
+pub(crate) use names::{BUS, DEAD_LETTERS, PUBLISHER, PUBLISHER_PATH, TRAIL_KEY_ALIAS};
+pub use read::load;
+pub(crate) use spelling::closest;
 
 /// The organization as `stacksets/organization.yaml` describes it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -130,9 +137,4 @@ pub struct Wave {
     pub accounts: Vec<String>,
     /// Minutes to wait, once it is deployed, before the next wave starts.
     pub soak_minutes: u32,
-}
-
-/// Reads the organization file. There is an organization unless a finding is an error.
-pub fn load(_path: &Path) -> (Option<Organization>, Vec<Finding>) {
-    (None, Vec::new())
 }

@@ -1,20 +1,138 @@
-//! The template sources, `stacksets/*.template.json.j2`.
+//! The template sources, `stacksets/*.json.j2`, and how they are rendered.
+//!
+//! Values enter a template only as JSON: the file names end in `.json.j2`, which makes minijinja
+//! write every expression as a JSON value. Whatever a value holds, it stays one value.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use syntax::Finding;
+use minijinja::{Environment, UndefinedBehavior, Value};
+use syntax::{Finding, Place, SourceFile, Span};
 
-/// The minijinja sources of all stack sets, parsed.
+use crate::{Part, json};
+
+/// Included by others, so not a template of a [`Part`].
+const INCLUDED: &str = "responses.json.j2";
+
+/// The minijinja sources of all stack sets.
 #[derive(Debug)]
 pub struct Templates {
-    environment: minijinja::Environment<'static>,
+    environment: Environment<'static>,
+    files: Vec<Arc<SourceFile>>,
 }
 
 impl Templates {
     /// Reads the sources of all parts from a directory.
-    pub fn load(_directory: &Path) -> Result<Templates, Vec<Finding>> {
-        Ok(Templates {
-            environment: minijinja::Environment::new(),
+    ///
+    /// Codes: `template::missing` for a file that can't be read, `template::syntax` for one that
+    /// isn't a minijinja template.
+    pub fn load(directory: &Path) -> Result<Templates, Vec<Finding>> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let mut templates = Templates {
+            environment,
+            files: Vec::new(),
+        };
+        let mut findings = Vec::new();
+        let names = Part::ALL
+            .iter()
+            .map(|part| source_name(*part))
+            .chain([INCLUDED.to_owned()]);
+        for name in names {
+            if let Err(finding) = templates.add(directory, name) {
+                findings.push(*finding);
+            }
+        }
+        if findings.is_empty() {
+            Ok(templates)
+        } else {
+            Err(findings)
+        }
+    }
+
+    fn add(&mut self, directory: &Path, name: String) -> Result<(), Box<Finding>> {
+        let path = directory.join(&name);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            let finding = Finding::error(
+                "template::missing",
+                format!(
+                    "the stack set template `{}` cannot be read: {error}",
+                    path.display()
+                ),
+            );
+            Box::new(finding)
+        })?;
+        let file = Arc::new(SourceFile::new(path, text.clone()));
+        self.files.push(file);
+        self.environment
+            .add_template_owned(name, text)
+            .map_err(|error| Box::new(self.finding("template::syntax", &error)))
+    }
+
+    /// Renders a part's template and reads the result back as JSON, keys in the order written.
+    ///
+    /// Codes: `template::render`, `template::json`.
+    pub(crate) fn render(
+        &self,
+        part: Part,
+        context: Value,
+    ) -> Result<serde_json::Value, Box<Finding>> {
+        let name = source_name(part);
+        let text = self
+            .environment
+            .get_template(&name)
+            .and_then(|template| template.render(context))
+            .map_err(|error| Box::new(self.finding("template::render", &error)))?;
+        json::parse(&text).map_err(|error| {
+            let line = text
+                .lines()
+                .nth(error.line().saturating_sub(1))
+                .unwrap_or_default();
+            let finding = Finding::error(
+                "template::json",
+                format!("`{name}` does not render to JSON: {error}"),
+            )
+            .note(format!("the rendered line is `{}`", line.trim()));
+            Box::new(match self.place(part) {
+                Some(place) => finding.at(place),
+                None => finding,
+            })
         })
     }
+
+    /// The source of a part, for findings about what it renders to.
+    pub(crate) fn place(&self, part: Part) -> Option<Place> {
+        self.file(&source_name(part))
+            .map(|file| Place::new(file, Span::new(0, 0)))
+    }
+
+    fn file(&self, name: &str) -> Option<&Arc<SourceFile>> {
+        self.files.iter().find(|file| file.path.ends_with(name))
+    }
+
+    fn finding(&self, code: &'static str, error: &minijinja::Error) -> Finding {
+        let message = match error.detail() {
+            Some(detail) => format!("{}: {detail}", error.kind()),
+            None => error.kind().to_string(),
+        };
+        let finding = Finding::error(code, message);
+        let Some(file) = error.name().and_then(|name| self.file(name)) else {
+            return finding;
+        };
+        let line = error.line().unwrap_or(1).saturating_sub(1);
+        let before: usize = file
+            .text
+            .split_inclusive('\n')
+            .take(line)
+            .map(str::len)
+            .sum();
+        let span = error.range().map_or(Span::new(before, before), |range| {
+            Span::new(range.start, range.end)
+        });
+        finding.at(Place::new(file, span))
+    }
+}
+
+fn source_name(part: Part) -> String {
+    format!("{}.template.json.j2", part.name())
 }

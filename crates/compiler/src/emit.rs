@@ -1,0 +1,146 @@
+//! From a rendered template to the text that is deployed, and to several where one is too large.
+
+use serde_json::Value;
+use syntax::Finding;
+
+use crate::{Part, Templates, limits, structure};
+
+/// A template that is fit to be deployed.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    pub(crate) template: Value,
+    pub(crate) text: String,
+}
+
+/// Renders a part once and checks the result. `None` if it doesn't fit the limits of a template.
+pub(crate) fn render(
+    templates: &Templates,
+    part: Part,
+    context: minijinja::Value,
+) -> Result<Option<Rendered>, Vec<Finding>> {
+    let template = templates
+        .render(part, context)
+        .map_err(|finding| vec![*finding])?;
+    let problems = structure::problems(&template);
+    if !problems.is_empty() {
+        let finding = |problem: String| {
+            let finding = Finding::error(
+                "template::structure",
+                format!(
+                    "the template of `{}` is not deployable: {problem}",
+                    part.name()
+                ),
+            );
+            match templates.place(part) {
+                Some(place) => finding.at(place),
+                None => finding,
+            }
+        };
+        return Err(problems.into_iter().map(finding).collect());
+    }
+    let resources = template.get("Resources").and_then(Value::as_object);
+    if resources.is_some_and(|resources| resources.len() > limits::RESOURCES) {
+        return Ok(None);
+    }
+    Ok(text(&template).map(|text| Rendered { template, text }))
+}
+
+/// Laid out for people if that fits, else as short as JSON gets, else nothing.
+fn text(template: &Value) -> Option<String> {
+    let pretty = serde_json::to_string_pretty(template)
+        .ok()
+        .map(|text| text + "\n");
+    let compact = || serde_json::to_string(template).ok();
+    let fits = |text: &String| text.len() <= limits::TEMPLATE;
+    pretty.filter(fits).or_else(|| compact().filter(fits))
+}
+
+/// Renders items in as few templates as fit, each item in one of them, in their order. An item
+/// that doesn't fit by itself is passed to `too_large`.
+pub(crate) fn shards<T>(
+    items: &[T],
+    mut render: impl FnMut(&[T]) -> Result<Option<Rendered>, Vec<Finding>>,
+    too_large: impl Fn(&T) -> Finding,
+) -> Result<Vec<(&[T], Rendered)>, Vec<Finding>> {
+    let mut shards = Vec::new();
+    let mut rest = items;
+    while let Some(first) = rest.first() {
+        // The most items that fit: all of them nearly always, so try that first.
+        let mut best = render(rest)?.map(|rendered| (rest.len(), rendered));
+        let (mut fits, mut fails) = (0, rest.len());
+        while best.as_ref().is_none_or(|(count, _)| *count != rest.len()) && fits + 1 < fails {
+            let middle = fits.midpoint(fails);
+            match render(rest.get(..middle).unwrap_or(rest))? {
+                Some(rendered) => {
+                    best = Some((middle, rendered));
+                    fits = middle;
+                }
+                None => fails = middle,
+            }
+        }
+        let Some((count, rendered)) = best else {
+            return Err(vec![too_large(first)]);
+        };
+        let (shard, remaining) = rest.split_at(count);
+        shards.push((shard, rendered));
+        rest = remaining;
+    }
+    Ok(shards)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fake(limit: usize) -> impl FnMut(&[usize]) -> Result<Option<Rendered>, Vec<Finding>> {
+        move |items| {
+            let sum: usize = items.iter().sum();
+            Ok((sum <= limit).then(|| Rendered {
+                template: json!(items),
+                text: String::new(),
+            }))
+        }
+    }
+
+    fn sizes(items: &[usize], limit: usize) -> Vec<Vec<usize>> {
+        let too_large = |_: &usize| Finding::error("x", "x");
+        let shards = shards(items, fake(limit), too_large).unwrap();
+        shards
+            .into_iter()
+            .map(|(items, _)| items.to_vec())
+            .collect()
+    }
+
+    #[test]
+    fn one_shard_if_all_fits() {
+        assert_eq!(sizes(&[3, 3, 3], 9), [vec![3, 3, 3]]);
+        assert_eq!(sizes(&[], 9), Vec::<Vec<usize>>::new());
+    }
+
+    #[test]
+    fn fills_each_shard_in_order() {
+        assert_eq!(sizes(&[3, 3, 3, 3, 1], 7), [vec![3, 3], vec![3, 3, 1]]);
+        assert_eq!(sizes(&[7, 1, 7], 7), [vec![7], vec![1], vec![7]]);
+    }
+
+    #[test]
+    fn names_the_item_that_is_too_large() {
+        let too_large = |size: &usize| Finding::error("x", size.to_string());
+        let findings = shards(&[1, 8, 1], fake(7), too_large).unwrap_err();
+        assert_eq!(findings[0].message, "8");
+    }
+
+    #[test]
+    fn minifies_what_does_not_fit_laid_out() {
+        let small = json!({"a": [1, 2]});
+        assert_eq!(
+            text(&small).unwrap(),
+            "{\n  \"a\": [\n    1,\n    2\n  ]\n}\n"
+        );
+        let large = json!({"a": vec![1; 20_000]});
+        assert_eq!(text(&large).unwrap().len(), 40_007);
+        assert_eq!(text(&json!({"a": vec![1; 30_000]})), None);
+    }
+}

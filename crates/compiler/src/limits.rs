@@ -1,0 +1,305 @@
+//! Quotas of EventBridge, checked per rule so that the finding names the rule that crosses one.
+//!
+//! Numbers from <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html> and
+//! <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html>.
+
+use rules::{Message, Response, Rule};
+use serde_json::Value;
+use syntax::Finding;
+
+use crate::structure::DYNAMIC_REFERENCE;
+
+/// Characters of an event pattern.
+pub(crate) const PATTERN: usize = 2048;
+/// Bytes of a template that is passed inline.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
+pub(crate) const TEMPLATE: usize = 51_200;
+/// Resources of a template.
+pub(crate) const RESOURCES: usize = 500;
+/// Bytes of an event bus policy.
+pub(crate) const BUS_POLICY: usize = 10_240;
+const RULES_WITH_WILDCARD: usize = 30;
+const TARGETS: usize = 5;
+const NAME: usize = 64;
+const DESCRIPTION: usize = 512;
+const INPUT_TEMPLATE: usize = 8192;
+const INPUT_PATHS: usize = 100;
+const INPUT_PATH: usize = 256;
+const TAG_KEY: usize = 128;
+const TAG_VALUE: usize = 256;
+
+/// Rules on one bus.
+pub(crate) fn rules_per_bus(region: &str) -> usize {
+    if ["af-south-1", "eu-south-1"].contains(&region) {
+        100
+    } else {
+        300
+    }
+}
+
+/// Checks one rule by itself, with its name on AWS and the number of its topics.
+pub(crate) fn rule(rule: &Rule, name: &str, topics: usize, findings: &mut Vec<Finding>) {
+    let mut check = Check { rule, findings };
+    check.at_most(
+        "the rule's name on AWS",
+        name.chars().count(),
+        NAME,
+        "characters",
+    );
+    check.at_most(
+        "the title",
+        rule.title.chars().count(),
+        DESCRIPTION,
+        "characters",
+    );
+    check.at_most("the number of topics", topics, TARGETS, "targets");
+    check.at_most(
+        "the event pattern",
+        rule.pattern.text().chars().count(),
+        PATTERN,
+        "characters",
+    );
+    check.text("the title", &rule.title);
+    match serde_json::from_str(rule.pattern.text()) {
+        Ok(pattern) => check.value("the event pattern", &pattern),
+        Err(error) => check.error(
+            "limit::pattern",
+            &format!("the event pattern is not JSON: {error}"),
+        ),
+    }
+    if let Some(message) = &rule.message {
+        check.message(message);
+    }
+    if let Some(Response::StartInstance {
+        instance,
+        tag_key,
+        tag_value,
+    }) = &rule.respond
+    {
+        check.at_most(
+            "the path of the instance's id",
+            instance.chars().count(),
+            INPUT_PATH,
+            "characters",
+        );
+        check.text("the path of the instance's id", instance);
+        check.tag(tag_key, tag_value);
+    }
+}
+
+/// Checks the number of rules on a bus; `rules` are all on it, in a lasting order.
+pub(crate) fn bus(what: &str, regions: &[String], rules: &[&Rule], findings: &mut Vec<Finding>) {
+    let region = regions.iter().min_by_key(|region| rules_per_bus(region));
+    let most = region.map_or(300, |region| rules_per_bus(region));
+    if let Some(first) = rules.get(most) {
+        findings.push(
+            Finding::error(
+                "limit::rules-per-bus",
+                format!(
+                    "`{}` is one rule too many for {what}: {} rules, the quota is {most}",
+                    first.id,
+                    rules.len()
+                ),
+            )
+            .at(first.place.clone())
+            .help("retire rules, or join patterns that belong together in one rule with `$or`"),
+        );
+    }
+    let with_wildcard = rules
+        .iter()
+        .filter(|rule| has_wildcard(rule.pattern.text()));
+    if let Some(first) = with_wildcard.clone().nth(RULES_WITH_WILDCARD) {
+        findings.push(
+            Finding::error(
+                "limit::wildcards-per-bus",
+                format!(
+                    "`{}` is one rule with `wildcard` too many for {what}: {}, the quota is {RULES_WITH_WILDCARD}",
+                    first.id,
+                    with_wildcard.count()
+                ),
+            )
+            .at(first.place.clone())
+            .help("use `prefix`, `suffix` or `equals-ignore-case` where they say the same"),
+        );
+    }
+}
+
+/// Checks the rules on a spoke's default bus, which other products share.
+pub(crate) fn forwarders(
+    count: usize,
+    with_wildcard: usize,
+    regions: &[String],
+    findings: &mut Vec<Finding>,
+) {
+    let most = regions
+        .iter()
+        .map(|region| rules_per_bus(region))
+        .min()
+        .unwrap_or(300);
+    if count > most {
+        findings.push(Finding::error(
+            "limit::rules-per-bus",
+            format!("spokes would have {count} rules on their default bus, the quota is {most}"),
+        ));
+    }
+    if with_wildcard > RULES_WITH_WILDCARD {
+        findings.push(
+            Finding::error(
+                "limit::wildcards-per-bus",
+                format!(
+                    "spokes would have {with_wildcard} forwarders with `wildcard`, the quota is {RULES_WITH_WILDCARD}"
+                ),
+            )
+            .help("`forward: broad` in the organization file needs no wildcards"),
+        );
+    }
+}
+
+/// Whether a pattern uses the `wildcard` operator: an object `{"wildcard": …}` inside a list.
+pub(crate) fn has_wildcard(pattern: &str) -> bool {
+    fn in_term(value: &Value) -> bool {
+        match value {
+            Value::Object(map) => map.contains_key("wildcard") || map.values().any(in_term),
+            Value::Array(items) => items.iter().any(in_term),
+            _ => false,
+        }
+    }
+    fn in_fields(value: &Value) -> bool {
+        match value {
+            Value::Object(map) => map.iter().any(|(key, value)| match value {
+                Value::Array(branches) if key == "$or" => branches.iter().any(in_fields),
+                Value::Array(terms) => terms.iter().any(in_term),
+                _ => in_fields(value),
+            }),
+            _ => false,
+        }
+    }
+    serde_json::from_str(pattern).is_ok_and(|pattern: Value| in_fields(&pattern))
+}
+
+struct Check<'r> {
+    rule: &'r Rule,
+    findings: &'r mut Vec<Finding>,
+}
+
+impl Check<'_> {
+    fn error(&mut self, code: &'static str, message: &str) {
+        let message = format!("rule `{}`: {message}", self.rule.id);
+        self.findings
+            .push(Finding::error(code, message).at(self.rule.place.clone()));
+    }
+
+    fn at_most(&mut self, what: &str, found: usize, most: usize, unit: &str) {
+        if found > most {
+            self.error(
+                "limit::size",
+                &format!("{what} has {found} {unit}, the quota is {most}"),
+            );
+        }
+    }
+
+    fn message(&mut self, message: &Message) {
+        let template = &message.input_template;
+        self.at_most(
+            "the compiled message",
+            template.chars().count(),
+            INPUT_TEMPLATE,
+            "characters",
+        );
+        self.at_most(
+            "the message",
+            message.input_paths.len(),
+            INPUT_PATHS,
+            "different placeholders",
+        );
+        for path in message.input_paths.values() {
+            self.at_most(
+                &format!("the path `{path}`"),
+                path.chars().count(),
+                INPUT_PATH,
+                "characters",
+            );
+        }
+        self.text("the message", template);
+        let paths = message
+            .input_paths
+            .iter()
+            .map(|(name, path)| (name.clone(), path.clone().into()));
+        self.value("the message", &Value::Object(paths.collect()));
+    }
+
+    /// A tag goes into an IAM condition, where `${…}` is a policy variable.
+    fn tag(&mut self, key: &str, value: &str) {
+        let allowed = |text: &str| {
+            text.chars()
+                .all(|char| char.is_alphanumeric() || " +-=._:/@".contains(char))
+        };
+        self.at_most("the tag's key", key.chars().count(), TAG_KEY, "characters");
+        self.at_most(
+            "the tag's value",
+            value.chars().count(),
+            TAG_VALUE,
+            "characters",
+        );
+        if key.is_empty() || !allowed(key) || !allowed(value) {
+            self.error(
+                "limit::tag",
+                &format!("the tag `{key}: {value}` has characters that tags can't have"),
+            );
+        }
+    }
+
+    fn text(&mut self, what: &str, text: &str) {
+        if text.contains(DYNAMIC_REFERENCE) {
+            self.error("limit::dynamic-reference", &format!("{what} has `{DYNAMIC_REFERENCE}`, which CloudFormation would replace by a parameter or secret"),
+            );
+        }
+    }
+
+    /// Texts at any depth, and objects that CloudFormation would take for a function of its own.
+    fn value(&mut self, what: &str, value: &Value) {
+        match value {
+            Value::String(text) => self.text(what, text),
+            Value::Array(items) => items.iter().for_each(|item| self.value(what, item)),
+            Value::Object(map) => {
+                for (key, value) in map {
+                    self.text(what, key);
+                    self.value(what, value);
+                    let function = key == "Ref" || key == "Condition" || key.starts_with("Fn::");
+                    if function && map.len() == 1 {
+                        self.error("limit::intrinsic-function", &format!("{what} has `{key}` alone in an object, which CloudFormation takes for a function"),
+                        );
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_wildcard_operator_only() {
+        assert!(has_wildcard(
+            r#"{"source":["aws.s3"],"detail":{"name":[{"wildcard":"a*b"}]}}"#
+        ));
+        assert!(has_wildcard(
+            r#"{"detail":{"name":[{"anything-but":{"wildcard":"a*"}}]}}"#
+        ));
+        assert!(has_wildcard(
+            r#"{"$or":[{"a":[{"wildcard":"a*"}]},{"b":[1]}]}"#
+        ));
+        assert!(!has_wildcard(
+            r#"{"detail":{"wildcard":["a"],"b":["wildcard"]}}"#
+        ));
+    }
+
+    #[test]
+    fn some_regions_take_fewer_rules() {
+        assert_eq!(rules_per_bus("eu-central-1"), 300);
+        assert_eq!(rules_per_bus("eu-south-1"), 100);
+    }
+}

@@ -1,0 +1,65 @@
+//! Logical ids of resources: from a name, and always the same for the same name.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+/// One id per name: its words in camel case, and a part of its hash where two names would have
+/// the same id (`a-1b` and `a1-b`).
+pub(crate) fn ids<'n>(names: impl IntoIterator<Item = &'n str>) -> BTreeMap<String, String> {
+    let mut by_id: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for name in names {
+        by_id.entry(camel_case(name)).or_default().push(name);
+    }
+    let mut ids = BTreeMap::new();
+    for (id, names) in by_id {
+        let alone = names.len() == 1;
+        for name in names {
+            let unique = if alone {
+                id.clone()
+            } else {
+                format!("{id}{}", hash(name))
+            };
+            ids.insert(name.to_owned(), unique);
+        }
+    }
+    ids
+}
+
+fn camel_case(name: &str) -> String {
+    name.split(|char: char| !char.is_ascii_alphanumeric())
+        .flat_map(|word| {
+            let mut chars = word.chars();
+            let first = chars.next().map(|first| first.to_ascii_uppercase());
+            first.into_iter().chain(chars)
+        })
+        .collect()
+}
+
+/// The first 32 bits of the text's SHA-256, as eight capital hexadecimal digits.
+pub(crate) fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    let first = digest.iter().take(4);
+    let number = first.fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+    format!("{number:08X}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_like_the_name() {
+        let ids = ids(["root-user-activity", "alerts"]);
+        assert_eq!(ids["root-user-activity"], "RootUserActivity");
+        assert_eq!(ids["alerts"], "Alerts");
+    }
+
+    #[test]
+    fn keeps_names_apart() {
+        let ids = ids(["a-1b", "a1b", "other"]);
+        assert_ne!(ids["a-1b"], ids["a1b"]);
+        assert!(ids["a-1b"].starts_with("A1b"));
+        assert_eq!(ids["other"], "Other");
+    }
+}

@@ -1,0 +1,243 @@
+//! The shapes of ids, names and endpoints, as AWS documents them.
+
+/// `o-` and 10 to 32 lower-case letters or digits.
+/// <https://docs.aws.amazon.com/organizations/latest/APIReference/API_Organization.html>
+pub(super) fn organization_id(text: &str) -> bool {
+    text.strip_prefix("o-")
+        .is_some_and(|rest| lower_alphanumeric(rest, 10, 32))
+}
+
+/// `r-` and 4 to 32 lower-case letters or digits.
+/// <https://docs.aws.amazon.com/organizations/latest/APIReference/API_Root.html>
+pub(super) fn root_id(text: &str) -> bool {
+    text.strip_prefix("r-")
+        .is_some_and(|rest| lower_alphanumeric(rest, 4, 32))
+}
+
+/// `ou-`, the root's part, `-` and 8 to 32 lower-case letters or digits.
+/// <https://docs.aws.amazon.com/organizations/latest/APIReference/API_OrganizationalUnit.html>
+pub(super) fn organizational_unit_id(text: &str) -> bool {
+    text.strip_prefix("ou-")
+        .and_then(|rest| rest.split_once('-'))
+        .is_some_and(|(root, unit)| {
+            lower_alphanumeric(root, 4, 32) && lower_alphanumeric(unit, 8, 32)
+        })
+}
+
+/// Twelve digits; the leading zero of some counts.
+pub(super) fn account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A Region's code, such as `eu-central-1` or `us-gov-west-1`.
+pub(super) fn region(text: &str) -> bool {
+    let mut parts: Vec<&str> = text.split('-').collect();
+    let number = parts.pop().unwrap_or_default();
+    let area = parts.first().copied().unwrap_or_default();
+    (2..=3).contains(&parts.len())
+        && area.len() == 2
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && parts
+            .iter()
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
+}
+
+/// A topic's short name, so that `gizmos-<name>` is a topic name and a part of logical ids.
+pub(super) fn topic_name(text: &str) -> bool {
+    text.len() <= 40
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// 3 to 128 characters, letters, digits and `._-`, letter or digit at both ends, no two of the
+/// others in a row.
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-trail-naming-requirements.html>
+pub(super) fn trail_name(text: &str) -> bool {
+    let alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    (3..=128).contains(&bytes.len())
+        && alphanumeric(bytes.first())
+        && alphanumeric(bytes.last())
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+        && bytes
+            .windows(2)
+            .all(|pair| pair.iter().any(u8::is_ascii_alphanumeric))
+}
+
+/// 3 to 63 lower-case letters, digits and `-`, letter or digit at both ends. Dots are allowed by
+/// S3 but break TLS host names, so not here.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+pub(super) fn bucket_name(text: &str) -> bool {
+    let end = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit();
+    (3..=63).contains(&text.len())
+        && text.starts_with(end)
+        && text.ends_with(end)
+        && text.chars().all(|char| end(char) || char == '-')
+}
+
+/// A role's name without path: up to 64 letters, digits and `+=,.@_-`.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
+pub(super) fn role_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte))
+}
+
+/// Something at a domain with a dot; no white space, nothing that could end a JSON string early.
+pub(super) fn email(text: &str) -> bool {
+    text.len() <= 254
+        && text.rsplit_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && local
+                    .chars()
+                    .all(|char| char.is_ascii_graphic() && !"\"\\<>(),;:@[]{}".contains(char))
+                && host(domain)
+        })
+}
+
+/// `https://`, a host and an optional port, path and query; no user name, no white space.
+pub(super) fn https_url(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("https://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let (name, port) = authority.split_once(':').unwrap_or((authority, "443"));
+    text.len() <= 2048
+        && text
+            .chars()
+            .all(|char| char.is_ascii_graphic() && !"\"\\<>{}".contains(char))
+        && host(name)
+        && port.parse::<u16>().is_ok()
+}
+
+/// The ARN of a standard queue: a standard topic cannot deliver to a FIFO queue.
+/// <https://docs.aws.amazon.com/sns/latest/dg/sns-sqs-as-subscriber.html>
+pub(super) fn queue_arn(text: &str) -> bool {
+    let parts: Vec<&str> = text.split(':').collect();
+    let [arn, partition, service, place, account, name] = parts.as_slice() else {
+        return false;
+    };
+    *arn == "arn"
+        && ["aws", "aws-us-gov"].contains(partition)
+        && *service == "sqs"
+        && region(place)
+        && account_id(account)
+        && (1..=80).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+fn host(text: &str) -> bool {
+    text.len() <= 253
+        && text.contains('.')
+        && text.split('.').all(|label| {
+            !label.is_empty()
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+}
+
+fn lower_alphanumeric(text: &str, least: usize, most: usize) -> bool {
+    (least..=most).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids() {
+        assert!(organization_id("o-exampleorg1"));
+        assert!(!organization_id("o-short"));
+        assert!(!organization_id("o-EXAMPLEORG1"));
+        assert!(root_id("r-exmp"));
+        assert!(!root_id("ou-exmp-security"));
+        assert!(organizational_unit_id("ou-exmp-security"));
+        assert!(!organizational_unit_id("ou-exmp"));
+        assert!(account_id("012345678901"));
+        assert!(!account_id("12345678901"));
+    }
+
+    #[test]
+    fn regions() {
+        for good in [
+            "eu-central-1",
+            "us-east-1",
+            "us-gov-west-1",
+            "ap-southeast-3",
+        ] {
+            assert!(region(good), "{good}");
+        }
+        for bad in [
+            "eu-central",
+            "EU-central-1",
+            "eu_central_1",
+            "",
+            "eu-central-1a",
+            "-1",
+        ] {
+            assert!(!region(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn endpoints() {
+        assert!(email("security@example.com"));
+        assert!(email("on-call+aws@mail.example.com"));
+        for bad in [
+            "security",
+            "a@b",
+            "a b@example.com",
+            "a\"b@example.com",
+            "@example.com",
+        ] {
+            assert!(!email(bad), "{bad}");
+        }
+        assert!(https_url("https://alerts.example.com/gizmos?team=blue"));
+        assert!(https_url("https://alerts.example.com:8443/"));
+        for bad in [
+            "http://alerts.example.com",
+            "https://alerts.example.com/{{resolve:ssm:secret}}",
+            "https://",
+            "https://u:p@example.com/",
+            "https://a b.example.com",
+        ] {
+            assert!(!https_url(bad), "{bad}");
+        }
+        assert!(queue_arn("arn:aws:sqs:eu-central-1:333344445555:alerts"));
+        for bad in [
+            "arn:aws:sns:eu-central-1:333344445555:alerts",
+            "arn:aws:sqs:eu-central-1:333344445555:alerts.fifo",
+        ] {
+            assert!(!queue_arn(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        assert!(trail_name("gizmos"));
+        assert!(!trail_name("my..trail"));
+        assert!(!trail_name("-trail"));
+        assert!(bucket_name(
+            "gizmos-logs-o-exampleorg1-222233334444-eu-central-1"
+        ));
+        assert!(!bucket_name("Logs"));
+        assert!(topic_name("alerts"));
+        assert!(!topic_name("Alerts"));
+        assert!(role_name("OrganizationAccountAccessRole"));
+        assert!(!role_name("path/role"));
+    }
+}

@@ -1,0 +1,85 @@
+//! Names and ARNs that follow from the organization file, so that stacks of different accounts can
+//! speak of each other.
+
+use super::{Organization, Topic};
+
+/// The event bus in the hub.
+pub(crate) const BUS: &str = "gizmos";
+/// The hub's queue of undeliverable events.
+pub(crate) const DEAD_LETTERS: &str = "gizmos-dead-letters";
+/// The role with which the hub's rules publish; its path keeps it out of the bus policy.
+pub(crate) const PUBLISHER_PATH: &str = "/gizmos-hub/";
+/// Name of that role.
+pub(crate) const PUBLISHER: &str = "gizmos-publisher";
+/// Alias of the key that encrypts the trail's log files.
+pub(crate) const TRAIL_KEY_ALIAS: &str = "alias/gizmos-trail";
+
+impl Organization {
+    /// The partition of all ARNs, from the home Region: `aws` or `aws-us-gov`.
+    pub fn partition(&self) -> &'static str {
+        if self.home_region.starts_with("us-gov-") {
+            "aws-us-gov"
+        } else {
+            "aws"
+        }
+    }
+
+    /// The bucket of the trail's log files.
+    pub fn log_bucket(&self) -> String {
+        self.trail.bucket.clone().unwrap_or_else(|| {
+            let Self {
+                id,
+                accounts,
+                home_region,
+                ..
+            } = self;
+            format!("gizmos-logs-{id}-{}-{home_region}", accounts.log_archive)
+        })
+    }
+
+    /// ARN of the organization trail, in the management account.
+    pub fn trail_arn(&self) -> String {
+        let account = &self.accounts.management;
+        self.arn("cloudtrail", account, &format!("trail/{}", self.trail.name))
+    }
+
+    /// ARN of the alias of the trail's key, in the log archive account.
+    pub fn trail_key_alias_arn(&self) -> String {
+        self.arn("kms", &self.accounts.log_archive, TRAIL_KEY_ALIAS)
+    }
+
+    /// ARN of the hub's event bus.
+    pub fn hub_bus_arn(&self) -> String {
+        self.arn("events", &self.accounts.hub, &format!("event-bus/{BUS}"))
+    }
+
+    /// ARN of the hub's dead-letter queue.
+    pub fn dead_letters_arn(&self) -> String {
+        self.arn("sqs", &self.accounts.hub, DEAD_LETTERS)
+    }
+
+    /// ARN of a topic in the hub.
+    pub fn hub_topic_arn(&self, topic: &Topic) -> String {
+        self.arn("sns", &self.accounts.hub, &topic.physical_name())
+    }
+
+    /// ARN of the role with which the hub's rules publish to its topics.
+    pub(crate) fn publisher_role_arn(&self) -> String {
+        let partition = self.partition();
+        let account = &self.accounts.hub;
+        format!("arn:{partition}:iam::{account}:role{PUBLISHER_PATH}{PUBLISHER}")
+    }
+
+    fn arn(&self, service: &str, account: &str, resource: &str) -> String {
+        let partition = self.partition();
+        let region = &self.home_region;
+        format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+    }
+}
+
+impl Topic {
+    /// The topic's name on AWS.
+    pub fn physical_name(&self) -> String {
+        format!("gizmos-{}", self.name)
+    }
+}

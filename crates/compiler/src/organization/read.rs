@@ -1,0 +1,616 @@
+//! From the organization file to an [`Organization`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rules::Severity;
+use syntax::{Finding, Node, SourceFile, Span};
+
+use super::section::{Reader, Shape};
+use super::{
+    Accounts, Forward, Organization, Protocol, Subscription, TargetScope, Topic, Topology, Trail,
+    Wave, format,
+};
+
+/// Most organizational units in one call, a limit of StackSets.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeploymentTargets.html>
+const MAX_UNITS: usize = 50;
+/// The Region in which IAM, Organizations and most root sign-ins are seen, wherever they happen.
+const GLOBAL_REGION: &str = "us-east-1";
+/// Shorter than this, and an investigation finds no log files any more.
+const SHORT_RETENTION: u32 = 90;
+
+const ACCOUNT: Shape = Shape {
+    is: format::account_id,
+    name: "an account id of 12 digits",
+    example: "\"111122223333\"",
+};
+const REGION: Shape = Shape {
+    is: format::region,
+    name: "a Region",
+    example: "eu-central-1",
+};
+const UNIT: Shape = Shape {
+    is: format::organizational_unit_id,
+    name: "the id of an organizational unit",
+    example: "ou-exmp-production",
+};
+const UNIT_OR_ROOT: Shape = Shape {
+    is: |text| format::organizational_unit_id(text) || format::root_id(text),
+    name: "the id of an organizational unit or of the root",
+    example: "ou-exmp-production",
+};
+const NAME: Shape = Shape {
+    is: format::topic_name,
+    name: "a name of lower-case letters, digits and `-`, at most 40, beginning with a letter",
+    example: "alerts",
+};
+
+/// Reads and checks the organization file. All that is wrong with it comes out of one call; there
+/// is an organization unless a finding is an error.
+///
+/// Codes: `organization::missing-file`, `organization::unreadable`, `organization::version`,
+/// `organization::unknown-field`, `organization::missing-field`, `organization::type`,
+/// `organization::format`, `organization::duplicate`, `organization::accounts`,
+/// `organization::regions`, `organization::targets`, `organization::severities`,
+/// `organization::waves`, `organization::bucket`; warnings `organization::unquoted-number`,
+/// `organization::global-region`, `organization::subscriptions`, `organization::retention`,
+/// `organization::log-archive`; and those of [`syntax::parse`].
+pub fn load(path: &Path) -> (Option<Organization>, Vec<Finding>) {
+    let shown = path.display();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let finding = Finding::error(
+                "organization::missing-file",
+                format!("there is no organization file at `{shown}`"),
+            )
+            .help("copy `stacksets/organization.yaml` of Gizmos there and fill in your accounts");
+            return (None, vec![finding]);
+        }
+        Err(error) => {
+            let finding = Finding::error(
+                "organization::unreadable",
+                format!("the organization file `{shown}` cannot be read: {error}"),
+            );
+            return (None, vec![finding]);
+        }
+    };
+    let file = Arc::new(SourceFile::new(path, text));
+    let (node, findings) = syntax::parse(&file);
+    let mut reader = Reader { file, findings };
+    let organization = node.and_then(|node| reader.organization(&node));
+    let findings = reader.findings;
+    let failed = findings.iter().any(Finding::is_error);
+    (organization.filter(|_| !failed), findings)
+}
+
+impl Reader {
+    fn organization(&mut self, node: &Node) -> Option<Organization> {
+        const FIELDS: [&str; 13] = [
+            "version",
+            "organization",
+            "root",
+            "home_region",
+            "regions",
+            "accounts",
+            "targets",
+            "topology",
+            "forward",
+            "access_role",
+            "trail",
+            "topics",
+            "waves",
+        ];
+        let what = "the organization file";
+        if !self.mapping(node, what, &FIELDS) {
+            return None;
+        }
+        self.version(node);
+        let id = self.required(node, what, "organization").and_then(|id| {
+            let shape = Shape {
+                is: format::organization_id,
+                name: "an organization id",
+                example: "o-exampleorg1",
+            };
+            self.text(id, "organization", shape)
+        });
+        let root = self.required(node, what, "root").and_then(|root| {
+            let shape = Shape {
+                is: format::root_id,
+                name: "the id of a root",
+                example: "r-exmp",
+            };
+            self.text(root, "root", shape)
+        });
+        let regions = self.regions(node);
+        let accounts = self
+            .required(node, what, "accounts")
+            .and_then(|node| self.accounts(node));
+        let targets = self
+            .required(node, what, "targets")
+            .and_then(|node| self.targets(node, root.as_deref(), accounts.as_ref()));
+        let topology = self
+            .optional(node, "topology")
+            .map_or(Some(Topology::Hub), |node| {
+                self.choice(
+                    node,
+                    "topology",
+                    &[("hub", Topology::Hub), ("local", Topology::Local)],
+                )
+            });
+        let forward = self
+            .optional(node, "forward")
+            .map_or(Some(Forward::Exact), |node| {
+                self.choice(
+                    node,
+                    "forward",
+                    &[("exact", Forward::Exact), ("broad", Forward::Broad)],
+                )
+            });
+        let access_role = self.optional(node, "access_role").map_or_else(
+            || Some("OrganizationAccountAccessRole".to_owned()),
+            |node| {
+                let shape = Shape {
+                    is: format::role_name,
+                    name: "a role name",
+                    example: "OrganizationAccountAccessRole",
+                };
+                self.text(node, "access_role", shape)
+            },
+        );
+        let trail = self.trail(node);
+        let topics = self
+            .required(node, what, "topics")
+            .map(|entry| self.topics(entry));
+        let waves = self
+            .optional(node, "waves")
+            .map_or_else(Vec::new, |node| self.waves(node));
+
+        let (home_region, regions) = regions?;
+        let organization = Organization {
+            id: id?,
+            root: root?,
+            home_region,
+            regions,
+            accounts: accounts?,
+            targets: targets?,
+            topology: topology?,
+            forward: forward?,
+            access_role: access_role?,
+            trail: trail?,
+            topics: topics?,
+            waves,
+        };
+        self.bucket_fits(node, &organization);
+        Some(organization)
+    }
+
+    fn version(&mut self, node: &Node) {
+        let Some(version) = self.required(node, "the organization file", "version") else {
+            return;
+        };
+        if version.as_number() != Some("1") {
+            self.error_with_help(
+                "organization::version",
+                version.span,
+                "this version of Gizmos reads organization files of version 1",
+                "write `version: 1`",
+            );
+        }
+    }
+
+    /// The home Region, and all Regions with the home Region first.
+    fn regions(&mut self, node: &Node) -> Option<(String, Vec<String>)> {
+        let what = "the organization file";
+        let home_node = self.required(node, what, "home_region");
+        let home = home_node.and_then(|home| self.text(home, "home_region", REGION));
+        let list = self.required(node, what, "regions")?;
+        let mut regions = self.texts(list, "regions", REGION);
+        let (home, home_node) = home.zip(home_node)?;
+        if !regions.contains(&home) {
+            self.error_with_help(
+                "organization::regions",
+                home_node.span,
+                format!("the home Region `{home}` is not among the watched Regions"),
+                format!("add `{home}` to `regions`"),
+            );
+        }
+        if let Some(china) = regions.iter().find(|region| region.starts_with("cn-")) {
+            self.error(
+                "organization::regions",
+                list.span,
+                format!("`{china}`: stack sets can't be deployed to an organization in China"),
+            );
+        }
+        let government = |region: &str| region.starts_with("us-gov-");
+        if regions
+            .iter()
+            .any(|region| government(region) != government(&home))
+        {
+            self.error(
+                "organization::regions",
+                list.span,
+                "`regions` mixes commercial and GovCloud Regions, which never share an organization",
+            );
+        } else if !government(&home) && !regions.iter().any(|region| region == GLOBAL_REGION) {
+            self.warning(
+                "organization::global-region",
+                list.span,
+                format!("{GLOBAL_REGION} is not watched"),
+                format!(
+                    "IAM, Organizations and most root sign-ins appear only in {GLOBAL_REGION}, \
+                     wherever they happen: add it to `regions`"
+                ),
+            );
+        }
+        regions.sort_by_key(|region| *region != home);
+        Some((home, regions))
+    }
+
+    fn accounts(&mut self, node: &Node) -> Option<Accounts> {
+        if !self.mapping(node, "accounts", &["management", "log_archive", "hub"]) {
+            return None;
+        }
+        let mut account = |key: &str| {
+            let value = self.required(node, "accounts", key)?;
+            self.text(value, &format!("accounts.{key}"), ACCOUNT)
+        };
+        let management = account("management");
+        let log_archive = account("log_archive");
+        let hub = account("hub");
+        let accounts = Accounts {
+            management: management?,
+            log_archive: log_archive?,
+            hub: hub?,
+        };
+        let span = |key: &str| node.get(key).map_or(node.span, |value| value.span);
+        if accounts.hub == accounts.management {
+            self.error_with_help(
+                "organization::accounts",
+                span("hub"),
+                "the hub cannot be the management account",
+                "give detections an account of their own, so that nobody needs to sign in to the \
+                 management account for them",
+            );
+        }
+        if accounts.log_archive == accounts.management {
+            self.warning(
+                "organization::log-archive",
+                span("log_archive"),
+                "the management account keeps its own log files",
+                "a separate account keeps them safe from whoever takes over the management account",
+            );
+        }
+        Some(accounts)
+    }
+
+    fn targets(
+        &mut self,
+        node: &Node,
+        root: Option<&str>,
+        accounts: Option<&Accounts>,
+    ) -> Option<TargetScope> {
+        if !self.mapping(
+            node,
+            "targets",
+            &["organizational_units", "exclude_accounts"],
+        ) {
+            return None;
+        }
+        let list = self.required(node, "targets", "organizational_units")?;
+        let units = self.texts(list, "targets.organizational_units", UNIT_OR_ROOT);
+        if list.as_sequence().is_some_and(<[Node]>::is_empty) {
+            self.error_with_help(
+                "organization::targets",
+                list.span,
+                "no organizational unit is watched",
+                "name at least one; the root's id stands for all accounts",
+            );
+        }
+        if units.len() > MAX_UNITS {
+            self.error_with_help(
+                "organization::targets",
+                list.span,
+                format!(
+                    "{} organizational units are more than StackSets takes, {MAX_UNITS}",
+                    units.len()
+                ),
+                "name the unit above them",
+            );
+        }
+        for (unit, item) in units.iter().zip(list.as_sequence().unwrap_or_default()) {
+            if !format::root_id(unit) {
+                continue;
+            }
+            if root.is_some_and(|root| root != unit) {
+                self.error(
+                    "organization::targets",
+                    item.span,
+                    format!("`{unit}` is not the `root` of this file"),
+                );
+            } else if units.len() > 1 {
+                self.error_with_help(
+                    "organization::targets",
+                    item.span,
+                    "the root already has all organizational units in it",
+                    "keep either the root or the units",
+                );
+            }
+        }
+        let mut exclude = Vec::new();
+        if let Some(list) = self.optional(node, "exclude_accounts") {
+            exclude = self.texts(list, "targets.exclude_accounts", ACCOUNT);
+            if let Some(accounts) = accounts
+                && exclude.contains(&accounts.management)
+            {
+                self.error(
+                    "organization::targets",
+                    list.span,
+                    "the management account is always watched and can't be excluded",
+                );
+            }
+        }
+        exclude.sort();
+        Some(TargetScope {
+            organizational_units: units,
+            exclude_accounts: exclude,
+        })
+    }
+
+    fn trail(&mut self, node: &Node) -> Option<Trail> {
+        let mut trail = Trail {
+            name: "gizmos".to_owned(),
+            retention_days: 400,
+            bucket: None,
+        };
+        let Some(node) = self.optional(node, "trail") else {
+            return Some(trail);
+        };
+        if !self.mapping(node, "trail", &["name", "retention_days", "bucket"]) {
+            return None;
+        }
+        if let Some(name) = self.optional(node, "name") {
+            let shape = Shape {
+                is: format::trail_name,
+                name: "a trail name",
+                example: "gizmos",
+            };
+            trail.name = self.text(name, "trail.name", shape)?;
+        }
+        if let Some(days) = self.optional(node, "retention_days") {
+            trail.retention_days = self.number(days, "trail.retention_days", 1..=36_500)?;
+            if trail.retention_days < SHORT_RETENTION {
+                self.warning(
+                    "organization::retention",
+                    days.span,
+                    format!("log files are deleted after {} days", trail.retention_days),
+                    "intrusions are often found months later; 400 days cover a year with a margin",
+                );
+            }
+        }
+        if let Some(bucket) = self.optional(node, "bucket") {
+            let shape = Shape {
+                is: format::bucket_name,
+                name: "a bucket name",
+                example: "example-trail-logs",
+            };
+            trail.bucket = Some(self.text(bucket, "trail.bucket", shape)?);
+        }
+        Some(trail)
+    }
+
+    /// The chosen name is made of ids whose length isn't ours to choose.
+    fn bucket_fits(&mut self, node: &Node, organization: &Organization) {
+        let bucket = organization.log_bucket();
+        if !format::bucket_name(&bucket) {
+            let span = node.get("organization").map_or(node.span, |id| id.span);
+            self.error_with_help(
+                "organization::bucket",
+                span,
+                format!("the log bucket's name `{bucket}` is longer than 63 characters"),
+                "name it yourself: `trail: {bucket: …}`",
+            );
+        }
+    }
+
+    fn topics(&mut self, node: &Node) -> Vec<Topic> {
+        let mut topics: Vec<Topic> = Vec::new();
+        for item in self.list(node, "topics") {
+            let Some(topic) = self.topic(item) else {
+                continue;
+            };
+            if topics.iter().any(|other| other.name == topic.name) {
+                let span = item.get("name").map_or(item.span, |name| name.span);
+                self.error(
+                    "organization::duplicate",
+                    span,
+                    format!("there are two topics `{}`", topic.name),
+                );
+            } else {
+                topics.push(topic);
+            }
+        }
+        let lost: Vec<&str> = Severity::ALL
+            .into_iter()
+            .filter(|severity| {
+                !topics
+                    .iter()
+                    .any(|topic| topic.severities.contains(severity))
+            })
+            .map(Severity::as_str)
+            .collect();
+        if !lost.is_empty() && node.as_sequence().is_some() {
+            self.error_with_help(
+                "organization::severities",
+                node.span,
+                format!("no topic takes alerts of severity {}", lost.join(", ")),
+                "they would be lost: add them to the `severities` of a topic",
+            );
+        }
+        topics
+    }
+
+    fn topic(&mut self, node: &Node) -> Option<Topic> {
+        if !self.mapping(node, "a topic", &["name", "severities", "subscriptions"]) {
+            return None;
+        }
+        let name = self
+            .required(node, "a topic", "name")
+            .and_then(|name| self.text(name, "name", NAME));
+        let mut severities: Vec<Severity> = Vec::new();
+        if let Some(list) = self.required(node, "a topic", "severities") {
+            let words = Severity::ALL.map(|severity| (severity.as_str(), severity));
+            for item in self.list(list, "severities") {
+                match self.choice(item, "severity", &words) {
+                    Some(severity) if severities.contains(&severity) => {
+                        self.error(
+                            "organization::duplicate",
+                            item.span,
+                            format!("the topic names `{severity}` twice"),
+                        );
+                    }
+                    Some(severity) => severities.push(severity),
+                    None => {}
+                }
+            }
+        }
+        severities.sort();
+        let mut subscriptions: Vec<Subscription> = Vec::new();
+        let list = self.optional(node, "subscriptions");
+        for item in list.map_or(&[][..], |list| self.list(list, "subscriptions")) {
+            match self.subscription(item) {
+                Some(subscription) if subscriptions.contains(&subscription) => {
+                    self.error(
+                        "organization::duplicate",
+                        item.span,
+                        format!("`{}` subscribes twice to this topic", subscription.endpoint),
+                    );
+                }
+                Some(subscription) => subscriptions.push(subscription),
+                None => {}
+            }
+        }
+        let name = name?;
+        if list.is_none_or(|list| list.as_sequence().is_some_and(<[Node]>::is_empty)) {
+            let span = node.get("name").map_or(node.span, |name| name.span);
+            self.warning(
+                "organization::subscriptions",
+                span,
+                format!("nobody subscribes to topic `{name}`"),
+                "add a subscription, or subscribe to it in another way",
+            );
+        }
+        Some(Topic {
+            name,
+            severities,
+            subscriptions,
+        })
+    }
+
+    fn subscription(&mut self, node: &Node) -> Option<Subscription> {
+        if !self.mapping(node, "a subscription", &["protocol", "endpoint"]) {
+            return None;
+        }
+        let protocols = [
+            ("email", Protocol::Email),
+            ("https", Protocol::Https),
+            ("sqs", Protocol::Sqs),
+        ];
+        let protocol = self
+            .required(node, "a subscription", "protocol")
+            .and_then(|node| self.choice(node, "protocol", &protocols));
+        let endpoint = self.required(node, "a subscription", "endpoint");
+        let protocol = protocol?;
+        let shape = match protocol {
+            Protocol::Email => Shape {
+                is: format::email,
+                name: "an e-mail address",
+                example: "security@example.com",
+            },
+            Protocol::Https => Shape {
+                is: format::https_url,
+                name: "an https:// address",
+                example: "https://alerts.example.com/gizmos",
+            },
+            Protocol::Sqs => Shape {
+                is: format::queue_arn,
+                name: "the ARN of a standard SQS queue",
+                example: "arn:aws:sqs:eu-central-1:333344445555:alerts",
+            },
+        };
+        let endpoint = self.text(endpoint?, "endpoint", shape)?;
+        Some(Subscription { protocol, endpoint })
+    }
+
+    fn waves(&mut self, node: &Node) -> Vec<Wave> {
+        let mut waves: Vec<Wave> = Vec::new();
+        // What an earlier wave has already taken, and which one.
+        let mut taken: BTreeMap<String, String> = BTreeMap::new();
+        for item in self.list(node, "waves") {
+            let Some(wave) = self.wave(item) else {
+                continue;
+            };
+            if waves.iter().any(|other| other.name == wave.name) {
+                self.error(
+                    "organization::duplicate",
+                    item.span,
+                    format!("there are two waves `{}`", wave.name),
+                );
+            }
+            for member in wave.organizational_units.iter().chain(&wave.accounts) {
+                if let Some(earlier) = taken.insert(member.clone(), wave.name.clone()) {
+                    self.error(
+                        "organization::waves",
+                        self.first_occurrence(item, member),
+                        format!("`{member}` is already in wave `{earlier}`"),
+                    );
+                }
+            }
+            waves.push(wave);
+        }
+        waves
+    }
+
+    fn first_occurrence(&self, node: &Node, text: &str) -> Span {
+        self.place(node.span).narrowed_to(text).span
+    }
+
+    fn wave(&mut self, node: &Node) -> Option<Wave> {
+        let fields = ["name", "organizational_units", "accounts", "soak_minutes"];
+        if !self.mapping(node, "a wave", &fields) {
+            return None;
+        }
+        let name = self
+            .required(node, "a wave", "name")
+            .and_then(|name| self.text(name, "name", NAME));
+        let organizational_units = self
+            .optional(node, "organizational_units")
+            .map_or_else(Vec::new, |list| {
+                self.texts(list, "organizational_units", UNIT)
+            });
+        let accounts = self
+            .optional(node, "accounts")
+            .map_or_else(Vec::new, |list| self.texts(list, "accounts", ACCOUNT));
+        let soak_minutes = self
+            .optional(node, "soak_minutes")
+            .map_or(Some(0), |minutes| {
+                self.number(minutes, "soak_minutes", 0..=1440)
+            });
+        if node.get("organizational_units").is_none() && node.get("accounts").is_none() {
+            self.error_with_help(
+                "organization::waves",
+                node.span,
+                "this wave has nobody in it",
+                "name `organizational_units`, `accounts` or both",
+            );
+        }
+        Some(Wave {
+            name: name?,
+            organizational_units,
+            accounts,
+            soak_minutes: soak_minutes?,
+        })
+    }
+}

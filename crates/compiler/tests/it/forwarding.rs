@@ -1,0 +1,212 @@
+//! What the spokes forward: nothing that no rule wants, everything that one does, and once.
+
+use compiler::organization::{Forward, Organization};
+use compiler::{Bundle, Part};
+use pattern::{Event, Pattern};
+use proptest::prelude::*;
+use rules::Rule;
+use serde_json::{Value, json};
+
+use crate::support::{api_rule, bundle, example, library, only, rule};
+
+/// Pattern and state of every forwarder.
+fn forwarders(bundle: &Bundle) -> Vec<(Pattern, String)> {
+    let template: Value = serde_json::from_str(&only(bundle, Part::RulesSpoke).template).unwrap();
+    let resources = template["Resources"].as_object().unwrap();
+    resources
+        .iter()
+        .filter(|(id, resource)| {
+            id.starts_with("Forward") && resource["Type"] == "AWS::Events::Rule"
+        })
+        .map(|(_, resource)| {
+            let properties = &resource["Properties"];
+            let pattern = Pattern::parse(&properties["EventPattern"].to_string()).unwrap();
+            (pattern, properties["State"].as_str().unwrap().to_owned())
+        })
+        .collect()
+}
+
+fn spoke(rules: &[Rule], organization: &Organization) -> String {
+    only(&bundle(rules, organization), Part::RulesSpoke)
+        .template
+        .clone()
+}
+
+fn broad() -> Organization {
+    Organization {
+        forward: Forward::Broad,
+        ..example()
+    }
+}
+
+fn event(service: &str, name: &str, detail: &Value) -> Event {
+    let mut event = json!({
+        "version": "0", "id": "1", "detail-type": "AWS API Call via CloudTrail", "source": format!("aws.{service}"),
+        "account": "012345678901", "time": "2026-01-01T00:00:00Z", "region": "eu-central-1", "resources": [],
+        "detail": {"eventSource": format!("{service}.amazonaws.com"), "eventName": name},
+    });
+    for (key, value) in detail.as_object().unwrap() {
+        event["detail"][key] = value.clone();
+    }
+    Event::parse(&event.to_string()).unwrap()
+}
+
+fn root_only(id: &str, service: &str, name: &str) -> Rule {
+    rule(
+        id,
+        &format!(
+            r#"{{"source":["aws.{service}"],"detail-type":["AWS API Call via CloudTrail"],"detail":{{"eventSource":["{service}.amazonaws.com"],"eventName":["{name}"],"userIdentity":{{"type":["Root"]}}}}}}"#
+        ),
+    )
+}
+
+#[test]
+fn a_small_library_needs_one_forwarder_per_state() {
+    let bundle = bundle(&library(), &example());
+    let mut states: Vec<String> = forwarders(&bundle)
+        .into_iter()
+        .map(|(_, state)| state)
+        .collect();
+    states.sort();
+    assert_eq!(
+        states,
+        ["ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"]
+    );
+}
+
+#[test]
+fn names_texts_and_severities_do_not_touch_the_spokes() {
+    let before = spoke(&library(), &example());
+    let mut rules = library();
+    for rule in &mut rules {
+        if rule.respond.is_none() {
+            rule.id = format!("renamed-{}", rule.id);
+            rule.title = "Another title".to_owned();
+            rule.notify = vec!["notices".to_owned()];
+        }
+    }
+    assert_eq!(spoke(&rules, &example()), before);
+}
+
+#[test]
+fn a_rule_that_is_already_covered_does_not_touch_the_spokes() {
+    let mut rules = library();
+    let before = spoke(&rules, &example());
+    rules.push(root_only(
+        "trail-stopped-by-root",
+        "cloudtrail",
+        "StopLogging",
+    ));
+    assert_eq!(spoke(&rules, &example()), before);
+    rules.push(api_rule("trail-deleted", "cloudtrail", "DeleteTrail"));
+    assert_ne!(spoke(&rules, &example()), before);
+}
+
+#[test]
+fn broad_forwarding_ignores_what_rules_ask_beyond_names() {
+    let exact = [root_only("a", "s3", "PutBucketAcl")];
+    let wide = [api_rule("a", "s3", "PutBucketAcl")];
+    assert_eq!(spoke(&exact, &broad()), spoke(&wide, &broad()));
+    let anybody = event(
+        "s3",
+        "PutBucketAcl",
+        &json!({"userIdentity": {"type": "IAMUser"}}),
+    );
+    let matching = |organization: &Organization| {
+        forwarders(&bundle(&exact, organization))
+            .iter()
+            .any(|(pattern, _)| pattern.matches(&anybody))
+    };
+    assert!(matching(&broad()));
+    assert!(!matching(&example()));
+}
+
+#[test]
+fn rules_that_may_meet_share_a_forwarder() {
+    // One must see read-only calls, the other not; both match the same event.
+    let rules = [
+        Rule {
+            read_only: true,
+            ..api_rule("a", "iam", "GetUser")
+        },
+        root_only("b", "iam", "GetUser"),
+        api_rule("c", "iam", "CreateUser"),
+    ];
+    let bundle = bundle(&rules, &example());
+    let by_root = event("iam", "GetUser", &json!({"userIdentity": {"type": "Root"}}));
+    let matching: Vec<String> = forwarders(&bundle)
+        .into_iter()
+        .filter(|(pattern, _)| pattern.matches(&by_root))
+        .map(|(_, state)| state)
+        .collect();
+    assert_eq!(matching, ["ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"]);
+}
+
+#[test]
+fn a_large_library_needs_several_forwarders_and_forwards_once() {
+    let rules: Vec<Rule> = (0..120)
+        .map(|n| {
+            let (service, name) = (
+                format!("service{}", n / 2),
+                format!("DoSomethingRatherLong{}", n / 2),
+            );
+            if n % 2 == 0 {
+                api_rule(&format!("r{n}"), &service, &name)
+            } else {
+                root_only(&format!("r{n}"), &service, &name)
+            }
+        })
+        .collect();
+    let bundle = bundle(&rules, &example());
+    let forwarders = forwarders(&bundle);
+    assert!(forwarders.len() > 1);
+    for (pattern, _) in &forwarders {
+        assert!(pattern.text().chars().count() <= 2048);
+    }
+    for n in 0..60 {
+        let event = event(
+            &format!("service{n}"),
+            &format!("DoSomethingRatherLong{n}"),
+            &json!({"userIdentity": {"type": "Root"}}),
+        );
+        let times = forwarders
+            .iter()
+            .filter(|(pattern, _)| pattern.matches(&event))
+            .count();
+        assert_eq!(times, 1, "event {n}");
+    }
+}
+
+fn any_rule() -> impl Strategy<Value = (usize, usize, bool, bool)> {
+    (0_usize..3, 0_usize..4, any::<bool>(), any::<bool>())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_event_is_forwarded_exactly_if_a_rule_matches(specs in proptest::collection::vec(any_rule(), 1..12)) {
+        let rules: Vec<Rule> = specs
+            .iter()
+            .enumerate()
+            .map(|(n, (service, name, root, read_only))| {
+                let (service, name) = (format!("service{service}"), format!("Do{name}"));
+                let id = format!("rule-{n}");
+                let rule = if *root { root_only(&id, &service, &name) } else { api_rule(&id, &service, &name) };
+                Rule { read_only: *read_only, ..rule }
+            })
+            .collect();
+        let bundle = bundle(&rules, &example());
+        let forwarders = forwarders(&bundle);
+        for service in 0..4 {
+            for name in 0..5 {
+                for kind in ["Root", "IAMUser"] {
+                    let event = event(&format!("service{service}"), &format!("Do{name}"), &json!({"userIdentity": {"type": kind}}));
+                    let wanted = rules.iter().any(|rule| rule.pattern.matches(&event));
+                    let times = forwarders.iter().filter(|(pattern, _)| pattern.matches(&event)).count();
+                    prop_assert_eq!(times, usize::from(wanted));
+                }
+            }
+        }
+    }
+}

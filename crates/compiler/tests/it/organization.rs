@@ -1,0 +1,332 @@
+//! The organization file: what is accepted, and what is said about the rest.
+
+use compiler::organization::{Forward, Organization, Protocol, Topology, load};
+use rules::Severity;
+use syntax::Finding;
+
+use crate::support;
+
+fn load_text(text: &str) -> (Option<Organization>, Vec<Finding>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("organization.yaml");
+    std::fs::write(&path, text).unwrap();
+    load(&path)
+}
+
+/// The committed file with one text replaced.
+fn edited(from: &str, to: &str) -> (Option<Organization>, Vec<Finding>) {
+    let text = std::fs::read_to_string(support::stacksets().join("organization.yaml")).unwrap();
+    assert!(text.contains(from), "the example has no `{from}`");
+    load_text(&text.replacen(from, to, 1))
+}
+
+/// Code, line and column of the only finding, with its message and help.
+fn only_finding(from: &str, to: &str) -> (&'static str, (usize, usize), String) {
+    let (_, findings) = edited(from, to);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    let finding = &findings[0];
+    let place = finding.place.as_ref().unwrap();
+    let text = format!(
+        "{} | {}",
+        finding.message,
+        finding.help.as_deref().unwrap_or_default()
+    );
+    (finding.code, place.line_column(), text)
+}
+
+#[test]
+fn the_example_is_complete() {
+    let organization = support::example();
+    assert_eq!(organization.id, "o-exampleorg1");
+    assert_eq!(
+        organization.regions,
+        ["eu-central-1", "us-east-1", "us-west-2"]
+    );
+    assert_eq!(organization.topology, Topology::Hub);
+    assert_eq!(organization.forward, Forward::Exact);
+    assert_eq!(
+        organization.topics[0].severities,
+        [Severity::Medium, Severity::High, Severity::Critical]
+    );
+    assert_eq!(
+        organization.topics[0].subscriptions[0].protocol,
+        Protocol::Email
+    );
+    assert_eq!(
+        organization.log_bucket(),
+        "gizmos-logs-o-exampleorg1-222233334444-eu-central-1"
+    );
+    assert_eq!(
+        organization.trail_arn(),
+        "arn:aws:cloudtrail:eu-central-1:111122223333:trail/gizmos"
+    );
+    assert_eq!(
+        organization.hub_bus_arn(),
+        "arn:aws:events:eu-central-1:333344445555:event-bus/gizmos"
+    );
+    assert_eq!(organization.waves.len(), 2);
+}
+
+#[test]
+fn optional_fields_have_defaults() {
+    let (organization, findings) = load_text(
+        r#"
+version: 1
+organization: o-exampleorg1
+root: r-exmp
+home_region: us-east-1
+regions: [us-west-2, us-east-1]
+accounts: {management: "111122223333", log_archive: "222233334444", hub: "333344445555"}
+targets: {organizational_units: [r-exmp]}
+topics:
+  - name: alerts
+    severities: [critical, high, medium, low, informational]
+    subscriptions: [{protocol: sqs, endpoint: "arn:aws:sqs:us-east-1:333344445555:alerts"}]
+"#,
+    );
+    assert_eq!(findings, []);
+    let organization = organization.unwrap();
+    assert_eq!(
+        organization.regions,
+        ["us-east-1", "us-west-2"],
+        "the home Region comes first"
+    );
+    assert_eq!(organization.access_role, "OrganizationAccountAccessRole");
+    assert_eq!(organization.trail.name, "gizmos");
+    assert_eq!(organization.trail.retention_days, 400);
+    assert_eq!(organization.targets.exclude_accounts, Vec::<String>::new());
+    assert!(organization.waves.is_empty());
+}
+
+#[test]
+fn a_missing_file_is_a_finding() {
+    let (organization, findings) = load(std::path::Path::new("/nowhere/organization.yaml"));
+    assert_eq!(organization, None);
+    assert_eq!(findings[0].code, "organization::missing-file");
+    assert!(findings[0].message.contains("/nowhere/organization.yaml"));
+}
+
+#[test]
+fn an_unknown_field_is_found_where_it_is() {
+    let (code, place, text) = only_finding("home_region:", "home_regoin:\nhome_region:");
+    assert_eq!(code, "organization::unknown-field");
+    assert_eq!(place.1, 1);
+    assert!(text.contains("did you mean `home_region`?"), "{text}");
+}
+
+#[test]
+fn formats_are_checked() {
+    let cases = [
+        (
+            "organization: o-exampleorg1",
+            "organization: exampleorg1",
+            "is not an organization id",
+        ),
+        ("root: r-exmp", "root: exmp", "is not the id of a root"),
+        ("  - us-west-2", "  - us-west", "is not a Region"),
+        (
+            "    - ou-exmp-security",
+            "    - ou-security",
+            "is not the id of an organizational unit",
+        ),
+        (
+            "endpoint: security@example.com",
+            "endpoint: security",
+            "is not an e-mail address",
+        ),
+        (
+            "protocol: email",
+            "protocol: https",
+            "is not an https:// address",
+        ),
+        (
+            "protocol: email",
+            "protocol: sms",
+            "one of email, https, sqs",
+        ),
+        (
+            "name: notices",
+            "name: Notices",
+            "is not a name of lower-case letters",
+        ),
+        (
+            "topology: hub",
+            "topology: star",
+            "is not one of hub, local",
+        ),
+        (
+            "retention_days: 400",
+            "retention_days: 0",
+            "is not a whole number from 1",
+        ),
+        (
+            "retention_days: 400",
+            "retention_days: a year",
+            "must be a number, not text",
+        ),
+        ("version: 1", "version: 2", "version 1"),
+        (
+            "severities: [informational, low]",
+            "severities: [informational, low, hgih]",
+            "did you mean `high`?",
+        ),
+        (
+            "  - name: canary",
+            "  - nmae: canary\n    name: canary",
+            "did you mean `name`?",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let (_, _, text) = only_finding(from, to);
+        assert!(text.contains(expected), "{to}: {text}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_together_is_found() {
+    let cases = [
+        (
+            "home_region: eu-central-1",
+            "home_region: eu-west-1",
+            "organization::regions",
+        ),
+        (
+            "hub: \"333344445555\"",
+            "hub: \"111122223333\"",
+            "organization::accounts",
+        ),
+        (
+            "severities: [informational, low]",
+            "severities: [informational]",
+            "organization::severities",
+        ),
+        ("name: notices", "name: alerts", "organization::duplicate"),
+        (
+            "    - ou-exmp-production",
+            "    - r-exmp",
+            "organization::targets",
+        ),
+        (
+            "    - ou-exmp-production",
+            "    - ou-exmp-security",
+            "organization::duplicate",
+        ),
+        (
+            "exclude_accounts: []",
+            "exclude_accounts: [\"111122223333\"]",
+            "organization::targets",
+        ),
+        (
+            "organizational_units: [ou-exmp-production]",
+            "organizational_units: [ou-exmp-development]",
+            "organization::waves",
+        ),
+        (
+            "    organizational_units: [ou-exmp-production]\n",
+            "",
+            "organization::waves",
+        ),
+        ("root: r-exmp\n", "", "organization::missing-field"),
+        (
+            "  - us-west-2",
+            "  - us-gov-west-1",
+            "organization::regions",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let (organization, findings) = edited(from, to);
+        assert_eq!(organization, None, "{to}");
+        assert!(
+            findings.iter().any(|finding| finding.code == expected),
+            "{to}: {findings:#?}"
+        );
+        assert!(findings.iter().all(|finding| finding.place.is_some()));
+    }
+}
+
+#[test]
+fn risky_choices_are_warnings() {
+    let cases = [
+        ("  - us-east-1\n", "", "organization::global-region"),
+        (
+            "retention_days: 400",
+            "retention_days: 30",
+            "organization::retention",
+        ),
+        (
+            "log_archive: \"222233334444\"",
+            "log_archive: \"111122223333\"",
+            "organization::log-archive",
+        ),
+        (
+            "hub: \"333344445555\"",
+            "hub: 333344445555",
+            "organization::unquoted-number",
+        ),
+        (
+            "    subscriptions:\n      - protocol: email\n        endpoint: notices@example.com\n",
+            "",
+            "organization::subscriptions",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let (organization, findings) = edited(from, to);
+        assert!(organization.is_some(), "{to}: {findings:#?}");
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        assert_eq!(findings[0].code, expected);
+    }
+}
+
+#[test]
+fn an_unquoted_id_keeps_its_leading_zero() {
+    let (organization, _) = edited("exclude_accounts: []", "exclude_accounts: [012345678901]");
+    assert_eq!(
+        organization.unwrap().targets.exclude_accounts,
+        ["012345678901"]
+    );
+}
+
+#[test]
+fn everything_wrong_comes_out_of_one_run() {
+    let (organization, findings) = load_text(
+        "version: 1\norganization: x\nroot: y\nhome_region: z\nregions: {}\naccounts: []\ntargets: 1\ntopics: no\ncolour: blue\n",
+    );
+    assert_eq!(organization, None);
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(
+        codes
+            .iter()
+            .filter(|code| **code == "organization::format")
+            .count(),
+        3,
+        "{codes:?}"
+    );
+    assert_eq!(
+        codes
+            .iter()
+            .filter(|code| **code == "organization::type")
+            .count(),
+        4,
+        "{codes:?}"
+    );
+    assert!(codes.contains(&"organization::unknown-field"));
+}
+
+#[test]
+fn a_bucket_name_that_is_too_long_asks_for_another() {
+    let id = "o-abcdefghijklmnopqrstuvwxyz012345";
+    let (code, _, text) = only_finding(
+        "organization: o-exampleorg1",
+        &format!("organization: {id}"),
+    );
+    assert_eq!(code, "organization::bucket");
+    assert!(text.contains("trail: {bucket: …}"));
+    let text = std::fs::read_to_string(support::stacksets().join("organization.yaml")).unwrap();
+    let text = text
+        .replace("o-exampleorg1", id)
+        .replace("  # bucket: example", "  bucket: example");
+    assert_eq!(
+        load_text(&text).0.unwrap().log_bucket(),
+        "example-trail-logs"
+    );
+}
