@@ -108,12 +108,16 @@ pub fn load(directory: &Path, options: &Options) -> Library {
                 ids.insert(id, place);
             }
         }
-        if let Some(rule) = lowered.rule.filter(|_| !duplicate) {
-            let failures = run_tests(&rule)
-                .into_iter()
-                .filter_map(|outcome| outcome.finding);
-            library.findings.extend(failures);
-            library.rules.push(rule);
+        // Tests run even if something else is wrong, so that one run shows all problems.
+        if let Some(rule) = lowered.rule {
+            library.findings.extend(
+                run_tests(&rule)
+                    .into_iter()
+                    .filter_map(|outcome| outcome.finding),
+            );
+            if lowered.sound && !duplicate {
+                library.rules.push(rule);
+            }
         }
     }
     library.rules.sort_by(|a, b| a.id.cmp(&b.id));

@@ -50,8 +50,11 @@ const MAX_WORDS: usize = 200;
 /// What a file amounts to.
 #[derive(Debug)]
 pub(crate) struct Lowered {
-    /// The rule, if the file is in order and the rule isn't deprecated.
+    /// The rule, if all of its parts could be read.
     pub(crate) rule: Option<Rule>,
+    /// Whether the rule belongs into the library: nothing is wrong with it and it isn't
+    /// deprecated.
+    pub(crate) sound: bool,
     /// The id, as soon as it is one.
     pub(crate) id: Option<(String, Place)>,
     pub(crate) findings: Vec<Finding>,
@@ -65,15 +68,19 @@ pub(crate) fn file(file: &Arc<SourceFile>, fixtures: &mut Fixtures, today: Date)
     let Some(root) = root else {
         return Lowered {
             rule: None,
+            sound: false,
             id: None,
             findings: reader.findings,
         };
     };
     text::check(&mut reader, &root);
     let (rule, id) = rule(&mut reader, &root, fixtures, today);
-    let rule = rule.filter(|rule| !reader.has_errors() && rule.status != Status::Deprecated);
+    let deprecated = rule
+        .as_ref()
+        .is_some_and(|rule| rule.status == Status::Deprecated);
     Lowered {
         rule,
+        sound: !deprecated && !reader.has_errors(),
         id,
         findings: reader.findings,
     }

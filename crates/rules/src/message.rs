@@ -101,28 +101,25 @@ pub(crate) fn compile(text: &str, frame: &Frame<'_>) -> Compiled {
     let mut loose: Vec<String> = Vec::new();
     let mut loose_at = 1;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        match split_label(line) {
-            Some((label, rest)) => {
-                writer.check_label(label, &fields);
-                let pieces = writer.pieces(rest);
-                if pieces.is_empty() {
-                    writer.problem(
-                        "message::empty",
-                        format!("the line `{label}:` says nothing"),
-                        line,
-                        None,
-                    );
-                }
-                let value = writer.value(&pieces);
-                fields.push((label.to_owned(), Field::Inline(value)));
+        if let Some((label, rest)) = split_label(line) {
+            writer.check_label(label, &fields);
+            let pieces = writer.pieces(rest);
+            if rest.is_empty() {
+                writer.problem(
+                    "message::empty",
+                    format!("the line `{label}:` says nothing"),
+                    line,
+                    None,
+                );
             }
-            None => {
-                if loose.is_empty() {
-                    loose_at = fields.len();
-                }
-                let pieces = writer.pieces(line);
-                loose.push(writer.value(&pieces));
+            let value = writer.value(&pieces);
+            fields.push((label.to_owned(), Field::Inline(value)));
+        } else {
+            if loose.is_empty() {
+                loose_at = fields.len();
             }
+            let pieces = writer.pieces(line);
+            loose.push(writer.value(&pieces));
         }
     }
     if fields.len() == 1 && loose.is_empty() {
@@ -293,15 +290,15 @@ impl Writer {
             return name.clone();
         }
         let short = text.strip_prefix("detail.").unwrap_or(text);
-        let mut name: String = short
+        let name: String = short
             .chars()
+            .filter(|c| *c != ']')
             .map(|c| match c {
                 'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => c,
                 '*' => 'n',
                 _ => '-',
             })
             .collect();
-        name.retain(|c| c != ']');
         let name = name.trim_end_matches('-').to_owned();
         let mut unique = name.clone();
         let mut number = 2;
@@ -445,3 +442,6 @@ fn escape(text: &str) -> String {
         .unwrap_or_default()
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The committed rule library: nothing to find, and alerts that no caller can silence.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+
 use std::path::PathBuf;
 
 use pattern::Event;

@@ -283,9 +283,10 @@ mod tests {
         let file = std::sync::Arc::new(syntax::SourceFile::new("a.yaml", text));
         let (node, _) = syntax::parse(&file);
         let node = node.unwrap();
+        let written = |span| syntax::Place::new(&file, span).text().to_owned();
         let span = nearest_span(&node, "/detail/a/0/prefx");
-        assert_eq!(&text[span.start..span.end], "prefx: x");
+        assert_eq!(written(span), "prefx: x");
         let span = nearest_span(&node, "/detail/a/0/absent/deeper");
-        assert_eq!(&text[span.start..span.end], "{prefx: x}");
+        assert_eq!(written(span), "{prefx: x}");
     }
 }

@@ -1,0 +1,486 @@
+//! Every way to write a rule wrongly, and the finding it ends in.
+
+use std::fs;
+use std::path::Path;
+
+use rules::{Library, Options};
+use tempfile::TempDir;
+
+const GOOD: &str = r#"version: 1
+id: some-rule
+title: Something happened
+description: Somebody did something.
+status: stable
+severity: high
+owner: cloud-security
+references: [https://example.com/background]
+false_positives: [Tuesdays.]
+tags: [service.iam]
+runbook: |
+  Look.
+  Act.
+event_pattern:
+  source: [aws.iam]
+  detail-type: [AWS API Call via CloudTrail]
+  detail:
+    eventName: [CreateAccessKey]
+message: |
+  who: {{ detail.userIdentity.arn }}
+exceptions:
+  - name: robot
+    reason: It always does.
+    owner: platform
+    expires: 2027-06-30
+    when: {detail.userIdentity.userName: [robot]}
+tests:
+  - name: yes
+    expect: match
+    fixture: event.json
+  - name: no
+    expect: no_match
+    fixture: event.json
+    override: {eventName: DeleteAccessKey}
+"#;
+
+const EVENT: &str = r#"{
+  "eventVersion": "1.10", "eventSource": "iam.amazonaws.com", "eventName": "CreateAccessKey", "eventType": "AwsApiCall",
+  "eventTime": "2026-11-23T03:00:00Z", "awsRegion": "us-east-1", "recipientAccountId": "012345678901",
+  "eventID": "f7a90d11-3b4e-4f0d-bc57-1fd0e2c4b007",
+  "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::012345678901:user/alice", "userName": "alice"}
+}"#;
+
+fn load(files: &[(&str, &str)]) -> Library {
+    let folder = TempDir::new().expect("a temporary folder");
+    write(folder.path(), "fixtures/event.json", EVENT);
+    for (path, text) in files {
+        write(folder.path(), path, text);
+    }
+    rules::load(folder.path(), &options())
+}
+
+fn write(folder: &Path, path: &str, text: &str) {
+    let path = folder.join(path);
+    fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+    fs::write(path, text).expect("a file");
+}
+
+fn options() -> Options {
+    Options {
+        today: jiff::civil::date(2026, 11, 23),
+    }
+}
+
+/// Code and line:column of each finding of the good rule with one replacement.
+fn found(from: &str, to: &str) -> Vec<String> {
+    assert!(GOOD.contains(from), "{from}");
+    summary(&load(&[("some-rule.yaml", &GOOD.replacen(from, to, 1))]))
+}
+
+fn summary(library: &Library) -> Vec<String> {
+    library
+        .findings
+        .iter()
+        .map(|finding| match &finding.place {
+            Some(place) => {
+                let (line, column) = place.line_column();
+                format!("{} {line}:{column}", finding.code)
+            }
+            None => finding.code.to_owned(),
+        })
+        .collect()
+}
+
+#[test]
+fn the_good_rule_is_good() {
+    let library = load(&[("theme/some-rule.yaml", GOOD)]);
+    assert_eq!(summary(&library), Vec::<String>::new());
+    let rule = library.rules.first().unwrap();
+    assert_eq!(rule.id, "some-rule");
+    assert_eq!(rule.runbook.as_deref(), Some("Look.\nAct."));
+    assert_eq!(
+        rule.pattern.text(),
+        r#"{"source":["aws.iam"],"detail-type":["AWS API Call via CloudTrail"],"detail":{"eventName":["CreateAccessKey"],"userIdentity":{"userName":[{"anything-but":["robot"]},{"exists":false}]}}}"#
+    );
+    assert!(!rule.written_pattern.text().contains("robot"));
+    assert_eq!(rule.tests.len(), 2);
+    assert_eq!(rule.tests[0].event["source"], "aws.iam");
+    assert_eq!(
+        rule.tests[1].event["detail"]["eventName"],
+        "DeleteAccessKey"
+    );
+}
+
+#[test]
+fn fields() {
+    assert_eq!(
+        found("owner: cloud", "ownr: cloud"),
+        ["rule::unknown-field 7:1"]
+    );
+    assert_eq!(found("severity: high\n", ""), ["rule::missing-field 1:1"]);
+    assert_eq!(
+        found("severity: high", "severity: hihg"),
+        ["rule::unknown-value 6:11"]
+    );
+    assert_eq!(
+        found("status: stable", "status: [stable]"),
+        ["rule::wrong-type 5:9"]
+    );
+    assert_eq!(found("version: 1", "version: 2"), ["rule::version 1:10"]);
+    assert_eq!(found("id: some-rule", "id: Some_Rule"), ["rule::id 2:5"]);
+    assert_eq!(found("id: some-rule", "id: other-rule"), ["rule::id 2:5"]);
+    assert_eq!(found("happened\n", "happened.\n"), ["rule::title 3:8"]);
+    assert_eq!(
+        found("Something happened", &"x".repeat(101)),
+        ["rule::too-long 3:8"]
+    );
+    assert_eq!(
+        found("https://example.com", "http://example.com"),
+        ["rule::reference 8:14"]
+    );
+    assert_eq!(
+        found("runbook: |\n  Look.\n  Act.\n", ""),
+        ["rule::runbook-missing 6:11"]
+    );
+    assert_eq!(
+        found("owner: cloud-security", "owner: 111122223333"),
+        ["rule::account-number 7:8", "rule::wrong-type 7:8"]
+    );
+    assert_eq!(
+        found("status: stable", "status: deprecated"),
+        ["rule::deprecated 5:9"]
+    );
+    assert_eq!(
+        found("tags: [", "notify: [Pager Duty]\ntags: ["),
+        ["rule::topic 10:10"]
+    );
+}
+
+#[test]
+fn a_slip_is_suggested() {
+    let library = load(&[(
+        "some-rule.yaml",
+        &GOOD.replace("false_positives", "falsepositives"),
+    )]);
+    let helps: Vec<_> = library
+        .findings
+        .iter()
+        .filter_map(|finding| finding.help.as_deref())
+        .collect();
+    assert_eq!(helps, ["did you mean `false_positives`?"]);
+}
+
+#[test]
+fn patterns() {
+    assert_eq!(
+        found("[CreateAccessKey]", "[{prefx: Create}]"),
+        ["pattern::invalid 18:18"]
+    );
+    assert_eq!(
+        found("[CreateAccessKey]", "CreateAccessKey"),
+        ["pattern::invalid 18:5"]
+    );
+    assert_eq!(found("  source: [aws.iam]\n", ""), ["pattern::source 15:3"]);
+    assert_eq!(
+        found("source: [aws.iam]", "source: [{prefix: a}]"),
+        ["pattern::source 15:3"]
+    );
+    assert_eq!(
+        found(
+            "  source: [aws.iam]\n",
+            "  $or: [{source: [aws.iam]}, {region: [us-east-1]}]\n"
+        ),
+        ["pattern::source 15:3"]
+    );
+    assert_eq!(
+        found(
+            "event_pattern:\n  source: [aws.iam]",
+            "event_pattern:\n  source: [aws.iam, my.app]"
+        ),
+        ["pattern::forgeable-source 15:3"]
+    );
+}
+
+#[test]
+fn texts() {
+    assert_eq!(
+        found("Somebody did", "\"Somebody \\u202Edid"),
+        ["yaml::syntax 4:14"]
+    );
+    assert_eq!(
+        found("Somebody did something.", "\"a \\u202E b\""),
+        ["rule::character 4:14"]
+    );
+    assert_eq!(
+        found("Somebody did", "Somebody \u{202e}did"),
+        ["rule::character 4:23"]
+    );
+    assert_eq!(
+        found("Somebody did something.", "\"a\\u0007b\""),
+        ["rule::character 4:14"]
+    );
+    assert_eq!(
+        found("Somebody did", "Look {{resolve:ssm:/x}} did"),
+        ["rule::dynamic-reference 4:19"]
+    );
+    assert_eq!(
+        found("who: {{", "who: {{resolve:secretsmanager:x}} {{"),
+        ["message::placeholder 20:8", "rule::dynamic-reference 20:8"]
+    );
+    assert_eq!(
+        found("  Act.", "  Act {{ detail.x }}."),
+        ["rule::placeholder 13:7"]
+    );
+    assert_eq!(
+        found("  Act.", "  Act ${AWS::Region}."),
+        ["rule::substitution 13:7"]
+    );
+    assert_eq!(
+        found("[CreateAccessKey]", "[\"${x}\"]"),
+        ["rule::substitution 18:18", "test::match 28:11"]
+    );
+    assert_eq!(
+        found("who: {{", "who: <b> {{"),
+        ["message::angle-bracket 20:8"]
+    );
+    assert_eq!(
+        found("Something happened", "a > b"),
+        ["message::angle-bracket 3:10"]
+    );
+}
+
+#[test]
+fn messages() {
+    assert_eq!(
+        found("detail.userIdentity.arn", "detail.userIdentity.nam"),
+        ["message::unresolved 20:8"]
+    );
+    assert_eq!(
+        found("detail.userIdentity.arn", "userIdentity.arn"),
+        ["message::placeholder 20:8"]
+    );
+    assert_eq!(
+        found("  who: {{", "  severity: x\n  who: {{"),
+        ["message::reserved-label 20:3"]
+    );
+    assert_eq!(
+        found("message: |\n  who: {{ detail.userIdentity.arn }}\n", ""),
+        ["rule::no-effect 14:1"]
+    );
+}
+
+#[test]
+fn exceptions() {
+    assert_eq!(
+        found("2027-06-30", "2026-11-22"),
+        ["exception::expired 25:14"]
+    );
+    assert_eq!(
+        found("2027-06-30", "2026-12-01"),
+        ["exception::expires-soon 25:14"]
+    );
+    assert_eq!(found("2027-06-30", "2026-12-08"), Vec::<String>::new());
+    assert_eq!(found("2027-06-30", "soon"), ["exception::date 25:14"]);
+    assert_eq!(
+        found(
+            "when: {detail.userIdentity.userName: [robot]}",
+            "when: {detail.eventName: [X]}"
+        ),
+        ["exception::not-expressible 26:11"]
+    );
+    assert_eq!(
+        found(
+            "when: {detail.userIdentity.userName: [robot]}",
+            "when: {detail.a: [x], detail.b: [y]}"
+        ),
+        ["exception::not-expressible 26:11"]
+    );
+    // An exception that swallows what the rule must find.
+    assert_eq!(found("[robot]", "[alice]"), ["test::match 28:11"]);
+}
+
+#[test]
+fn tests_of_a_rule() {
+    assert_eq!(
+        found("expect: no_match", "expect: match"),
+        ["test::no-negative 27:1", "test::match 31:11"]
+    );
+    assert_eq!(
+        found("expect: match", "expect: no_match"),
+        ["test::no-positive 27:1", "test::match 28:11"]
+    );
+    assert_eq!(
+        found("name: no\n", "name: yes\n"),
+        ["test::duplicate-name 31:11"]
+    );
+    assert_eq!(
+        found("fixture: event.json", "fixture: ../../event.json"),
+        ["test::fixture 30:14"]
+    );
+    assert_eq!(
+        found("fixture: event.json", "fixture: absent.json"),
+        ["test::fixture 30:14"]
+    );
+    assert_eq!(
+        found("    fixture: event.json\n", ""),
+        ["test::event 28:11"]
+    );
+    assert_eq!(
+        found("fixture: event.json", "event: {a: 1}"),
+        ["test::event 30:12"]
+    );
+    assert_eq!(
+        found(
+            "fixture: event.json",
+            "fixture: event.json\n    message: other"
+        ),
+        ["test::message 28:11"]
+    );
+}
+
+#[test]
+fn a_failed_test_says_why() {
+    let library = load(&[(
+        "some-rule.yaml",
+        &GOOD.replace("[CreateAccessKey]", "[CreateUser]"),
+    )]);
+    let finding = library.findings.first().unwrap();
+    assert_eq!(
+        finding.message,
+        "`some-rule` does not match \"yes\", which it should"
+    );
+    assert_eq!(
+        finding.notes,
+        ["`detail.eventName` is \"CreateAccessKey\"; the pattern wants [\"CreateUser\"]"]
+    );
+    let library = load(&[(
+        "some-rule.yaml",
+        &GOOD.replacen(
+            "fixture: event.json",
+            "fixture: event.json\n    message: |\n      {\n        \"who\": \"bob\"\n      }",
+            1,
+        ),
+    )]);
+    let finding = library.findings.first().unwrap();
+    assert!(
+        finding.notes[1].contains("-   \"who\": \"bob\""),
+        "{finding:?}"
+    );
+    assert!(
+        finding.notes[1].contains("+   \"who\": \"arn:aws:iam::012345678901:user/alice\","),
+        "{finding:?}"
+    );
+}
+
+#[test]
+fn responses() {
+    let respond = |inside: &str| {
+        found(
+            "tags: [service.iam]\n",
+            &format!("respond: {{start_instance: {inside}}}\n"),
+        )
+    };
+    assert_eq!(
+        respond("{instance: detail.eventName, tag: {key: auto-start, value: \"true\"}}"),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        respond("{instance: detail.nothing, tag: {key: a, value: b}}"),
+        ["respond::unresolved 10:38"]
+    );
+    assert_eq!(
+        respond("{instance: $.detail.x, tag: {key: a, value: b}}"),
+        ["respond::path 10:38"]
+    );
+    assert_eq!(
+        respond("{instance: detail.eventName, tag: {key: aws:x, value: b}}"),
+        ["respond::tag 10:67"]
+    );
+    assert_eq!(
+        respond("{instance: detail.eventName, tag: {key: a, value: \"*\"}}"),
+        ["respond::tag 10:77"]
+    );
+    assert_eq!(
+        respond("{instance: detail.eventName}"),
+        ["rule::missing-field 10:27"]
+    );
+}
+
+#[test]
+fn folders() {
+    let missing = rules::load(Path::new("no/such/folder"), &options());
+    assert_eq!(summary(&missing), ["library::missing"]);
+    assert_eq!(summary(&load(&[])), ["library::empty"]);
+    assert_eq!(
+        summary(&load(&[("README.md", "x"), (".hidden.yaml", "x")])),
+        ["library::empty"]
+    );
+    let twice = load(&[("a/some-rule.yaml", GOOD), ("b/some-rule.yaml", GOOD)]);
+    assert_eq!(summary(&twice), ["rule::duplicate-id 2:5"]);
+    assert_eq!(twice.rules.len(), 1);
+    assert_eq!(twice.files, 2);
+    let misnamed = load(&[("some-rule.yaml", GOOD), ("other.yml", GOOD)]);
+    assert_eq!(summary(&misnamed), ["library::extension 1:1"]);
+}
+
+#[test]
+fn all_problems_of_all_files_show_in_one_run() {
+    let library = load(&[
+        ("a.yaml", "version: [1"),
+        ("b.yaml", "- a list\n"),
+        (
+            "some-rule.yaml",
+            &GOOD
+                .replace("severity: high", "severity: hihg")
+                .replace("owner: cloud", "ownr: cloud"),
+        ),
+        ("empty.yaml", ""),
+    ]);
+    let mut codes = summary(&library);
+    codes.retain(|code| !code.starts_with("yaml::syntax"));
+    assert_eq!(library.findings.len(), 5);
+    assert_eq!(
+        codes,
+        [
+            "rule::wrong-type 1:1",
+            "yaml::empty 1:1",
+            "rule::unknown-value 6:11",
+            "rule::unknown-field 7:1"
+        ]
+    );
+    assert!(library.rules.is_empty());
+    assert!(library.has_errors());
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_not_followed() {
+    let outside = TempDir::new().unwrap();
+    write(outside.path(), "some-rule.yaml", GOOD);
+    let folder = TempDir::new().unwrap();
+    std::os::unix::fs::symlink(outside.path(), folder.path().join("theme")).unwrap();
+    std::os::unix::fs::symlink(
+        outside.path().join("some-rule.yaml"),
+        folder.path().join("some-rule.yaml"),
+    )
+    .unwrap();
+    let library = rules::load(folder.path(), &options());
+    assert_eq!(library.files, 0);
+    assert_eq!(
+        library
+            .findings
+            .iter()
+            .map(|finding| finding.code)
+            .collect::<Vec<_>>(),
+        ["library::empty", "library::symlink", "library::symlink"]
+    );
+}
+
+#[test]
+fn a_deprecated_rule_is_left_out() {
+    let library = load(&[(
+        "some-rule.yaml",
+        &GOOD.replace("status: stable", "status: deprecated"),
+    )]);
+    assert!(library.rules.is_empty());
+    assert!(!library.has_errors());
+}
