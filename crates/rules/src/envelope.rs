@@ -36,9 +36,13 @@ pub enum EnvelopeError {
 /// Wraps a CloudTrail record into the event that reaches the default bus.
 ///
 /// `source` is `aws.` and the first part of `eventSource`, `detail-type` follows from
-/// `eventType`, `account` is `recipientAccountId` (the account whose trail recorded the call; old
-/// records lack it and have the caller's account instead), `region`, `time` and `id` are the
-/// record's own. AWS gives the event an id of its own; the record's makes the result repeatable.
+/// `eventType`, `account` is `recipientAccountId` (the account whose trail recorded the call),
+/// `region`, `time` and `id` are the record's own. AWS gives the event an id of its own; the
+/// record's makes the result repeatable.
+///
+/// What old or shortened records lack is filled in: the caller's account for
+/// `recipientAccountId`, `AwsApiCall` for `eventType` (a field since record version 1.02), the
+/// start of 1970 for `eventTime` and a nil UUID for `eventID`.
 ///
 /// ```
 /// let record = serde_json::json!({
@@ -57,7 +61,7 @@ pub fn wrap(record: &Value) -> Result<Value, EnvelopeError> {
     let service = event_source
         .strip_suffix(".amazonaws.com")
         .unwrap_or(event_source);
-    let event_type = text(object, "eventType")?;
+    let event_type = text(object, "eventType").unwrap_or("AwsApiCall");
     let detail_type =
         detail_type(event_type).ok_or_else(|| EnvelopeError::EventType(event_type.to_owned()))?;
     let account = match text(object, "recipientAccountId") {
@@ -70,11 +74,11 @@ pub fn wrap(record: &Value) -> Result<Value, EnvelopeError> {
     };
     Ok(json!({
         "version": "0",
-        "id": text(object, "eventID")?,
+        "id": text(object, "eventID").unwrap_or("00000000-0000-0000-0000-000000000000"),
         "detail-type": detail_type,
         "source": format!("aws.{service}"),
         "account": account,
-        "time": text(object, "eventTime")?,
+        "time": text(object, "eventTime").unwrap_or("1970-01-01T00:00:00Z"),
         "region": text(object, "awsRegion")?,
         "resources": [],
         "detail": record,
@@ -86,15 +90,7 @@ pub fn wrap(record: &Value) -> Result<Value, EnvelopeError> {
 pub fn of(value: &Value) -> Result<Value, EnvelopeError> {
     let object = value.as_object().ok_or(EnvelopeError::NotAnObject)?;
     if object.contains_key("detail-type") || object.contains_key("detail") {
-        for field in [
-            "version",
-            "id",
-            "detail-type",
-            "source",
-            "account",
-            "time",
-            "region",
-        ] {
+        for field in ["id", "detail-type", "source", "account", "time", "region"] {
             if !object.get(field).is_some_and(Value::is_string) {
                 return Err(event_field(field, "text"));
             }
@@ -171,6 +167,17 @@ mod tests {
         let mut old = record();
         old.as_object_mut().unwrap().remove("recipientAccountId");
         assert_eq!(wrap(&old).unwrap()["account"], "111122223333");
+    }
+
+    #[test]
+    fn a_shortened_record_is_filled_in() {
+        let mut short = record();
+        for field in ["eventType", "eventTime", "eventID"] {
+            short.as_object_mut().unwrap().remove(field);
+        }
+        let event = wrap(&short).unwrap();
+        assert_eq!(event["detail-type"], "AWS API Call via CloudTrail");
+        assert_eq!(event["time"], "1970-01-01T00:00:00Z");
     }
 
     #[test]
