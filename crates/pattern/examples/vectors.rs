@@ -11,8 +11,11 @@ fn main() -> io::Result<ExitCode> {
     let mut failed = false;
     for path in std::env::args().skip(1) {
         let file = File::open(&path)?;
-        let reader: Box<dyn Read> =
-            if path.ends_with(".gz") { Box::new(flate2::read::MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let reader: Box<dyn Read> = if path.ends_with(".gz") {
+            Box::new(flate2::read::MultiGzDecoder::new(file))
+        } else {
+            Box::new(file)
+        };
         let (mut agree, mut disagree) = (0, 0);
         for line in BufReader::new(reader).lines() {
             match pattern::vectors::check_line(&line?) {
@@ -30,5 +33,9 @@ fn main() -> io::Result<ExitCode> {
         writeln!(out, "{path}: {agree} agree, {disagree} disagree")?;
         failed |= disagree > 0;
     }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }

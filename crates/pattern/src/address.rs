@@ -14,7 +14,9 @@ enum NotAnAddress {
 
 fn looks_like_v4(text: &str) -> bool {
     text.split('.').count() == 4
-        && text.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+        && text
+            .split('.')
+            .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn looks_like_v6(text: &str) -> bool {
@@ -27,7 +29,10 @@ fn bytes(text: &str) -> Result<Vec<u8>, NotAnAddress> {
         if text.len() > 15 {
             return Err(NotAnAddress::Value);
         }
-        return text.split('.').map(|part| part.parse::<u8>().map_err(|_| NotAnAddress::Value)).collect();
+        return text
+            .split('.')
+            .map(|part| part.parse::<u8>().map_err(|_| NotAnAddress::Value))
+            .collect();
     }
     if looks_like_v6(text) {
         let groups = v6_groups(text).ok_or(NotAnAddress::Value)?;
@@ -35,7 +40,10 @@ fn bytes(text: &str) -> Result<Vec<u8>, NotAnAddress> {
         if let [0, 0, 0, 0, 0, 0xffff, high, low] = groups {
             return Ok([high.to_be_bytes(), low.to_be_bytes()].concat());
         }
-        return Ok(groups.iter().flat_map(|group| group.to_be_bytes()).collect());
+        return Ok(groups
+            .iter()
+            .flat_map(|group| group.to_be_bytes())
+            .collect());
     }
     Err(NotAnAddress::Shape)
 }
@@ -52,7 +60,11 @@ fn v6_groups(text: &str) -> Option<[u16; 8]> {
                 if group.is_empty() || digits.len() > 4 {
                     return None;
                 }
-                if digits.is_empty() { Some(0) } else { u16::from_str_radix(digits, 16).ok() }
+                if digits.is_empty() {
+                    Some(0)
+                } else {
+                    u16::from_str_radix(digits, 16).ok()
+                }
             })
             .collect()
     }
@@ -79,12 +91,21 @@ fn v6_groups(text: &str) -> Option<[u16; 8]> {
 }
 
 fn digits(bytes: &[u8]) -> Digits {
-    bytes.iter().flat_map(|b| [b >> 4, b & 15]).filter_map(|n| char::from_digit(n.into(), 16)).map(|c| c.to_ascii_uppercase()).collect()
+    bytes
+        .iter()
+        .flat_map(|b| [b >> 4, b & 15])
+        .filter_map(|n| char::from_digit(n.into(), 16))
+        .map(|c| c.to_ascii_uppercase())
+        .collect()
 }
 
 /// The address as hex digits, if the text is an address literal.
 pub(crate) fn literal(text: &str) -> Option<Digits> {
-    if !text.bytes().next().is_some_and(|b| b.is_ascii_hexdigit() || b == b':') {
+    if !text
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_hexdigit() || b == b':')
+    {
         return None;
     }
     bytes(text).ok().map(|bytes| digits(&bytes))
@@ -100,7 +121,10 @@ pub(crate) struct Range {
 impl Range {
     /// The range of exactly one address.
     pub(crate) fn single(address: Digits) -> Range {
-        Range { bottom: address.clone(), top: address }
+        Range {
+            bottom: address.clone(),
+            top: address,
+        }
     }
 
     /// The range of a CIDR block; bits behind the mask don't matter.
@@ -129,10 +153,25 @@ impl Range {
             return Err("IPv6 mask bits must be < 128".to_owned());
         }
         // Per byte, the bits behind the mask.
-        let free = |index: u32| 0xff_u8.checked_shr(mask.saturating_sub(index * 8).min(8)).unwrap_or(0);
-        let bottom: Vec<u8> = written.iter().zip(0..).map(|(byte, index)| byte & !free(index)).collect();
-        let top: Vec<u8> = written.iter().zip(0..).map(|(byte, index)| byte | free(index)).collect();
-        Ok(Range { bottom: digits(&bottom), top: digits(&top) })
+        let free = |index: u32| {
+            0xff_u8
+                .checked_shr(mask.saturating_sub(index * 8).min(8))
+                .unwrap_or(0)
+        };
+        let bottom: Vec<u8> = written
+            .iter()
+            .zip(0..)
+            .map(|(byte, index)| byte & !free(index))
+            .collect();
+        let top: Vec<u8> = written
+            .iter()
+            .zip(0..)
+            .map(|(byte, index)| byte | free(index))
+            .collect();
+        Ok(Range {
+            bottom: digits(&bottom),
+            top: digits(&top),
+        })
     }
 
     /// Whether a value lies in the range. The value is the hex digits of an address, or the text of
@@ -141,7 +180,10 @@ impl Range {
     pub(crate) fn contains(&self, value: &str) -> bool {
         let (mut on_bottom, mut on_top) = (true, true);
         for ((digit, bottom), top) in value.bytes().zip(self.bottom.bytes()).zip(self.top.bytes()) {
-            if !matches!(digit, b'0'..=b'9' | b'A'..=b'F') || (on_bottom && digit < bottom) || (on_top && digit > top) {
+            if !matches!(digit, b'0'..=b'9' | b'A'..=b'F')
+                || (on_bottom && digit < bottom)
+                || (on_top && digit > top)
+            {
                 return false;
             }
             on_bottom &= digit == bottom;
@@ -164,7 +206,22 @@ mod tests {
         assert_eq!(literal("192.000.002.001").as_deref(), Some("C0000201"));
         assert_eq!(literal("::ffff:c000:201").as_deref(), Some("C0000201"));
         assert_eq!(literal("2001:DB8:0:0::1"), literal("2001:db8::1"));
-        for text in ["", "192.0.2", "192.0.2.256", "0192.000.002.001", "1:2", ":", ":::", "::1::", "1:2:3:4:5:6:7:8:9", "12:30", "fe80::1%1", "::ffff:192.0.2.1", "1:", "10.0.0.0.0"] {
+        for text in [
+            "",
+            "192.0.2",
+            "192.0.2.256",
+            "0192.000.002.001",
+            "1:2",
+            ":",
+            ":::",
+            "::1::",
+            "1:2:3:4:5:6:7:8:9",
+            "12:30",
+            "fe80::1%1",
+            "::ffff:192.0.2.1",
+            "1:",
+            "10.0.0.0.0",
+        ] {
             assert_eq!(literal(text), None, "{text}");
         }
     }
@@ -175,7 +232,10 @@ mod tests {
         let within = |range: &Range, text: &str| range.contains(&literal(text).expect("address"));
         assert!(within(&ten, "10.0.0.0") && within(&ten, "10.255.255.255"));
         assert!(!within(&ten, "11.0.0.0") && !within(&ten, "9.255.255.255"));
-        assert!(within(&ten, "a00::1"), "the other family compares by digits too");
+        assert!(
+            within(&ten, "a00::1"),
+            "the other family compares by digits too"
+        );
         let all = Range::cidr("10.0.0.1/0").expect("valid");
         assert!(within(&all, "0.0.0.0"), "host bits don't matter");
         assert!(all.contains("1"), "a bare number may be in a wide range");

@@ -19,7 +19,11 @@ const MAX_SETS: usize = 50_000;
 
 /// The complexity of the worst machine, exact up to `limit`; above it, some number above it.
 pub(crate) fn of(sub_rules: &[SubRule], limit: usize) -> usize {
-    machines(sub_rules).into_iter().map(|machine| machine.complexity(limit)).max().unwrap_or(0)
+    machines(sub_rules)
+        .into_iter()
+        .map(|machine| machine.complexity(limit))
+        .max()
+        .unwrap_or(0)
 }
 
 /// One wildcard term: whether it is an `anything-but`, and its operands in the order in which the
@@ -41,11 +45,17 @@ fn machines(sub_rules: &[SubRule]) -> Vec<Machine> {
                 break;
             }
             let next = states.len() + 1;
-            state = *states.entry((state, Arc::clone(&field.path), Arc::as_ptr(&field.leaf))).or_insert(next);
+            state = *states
+                .entry((state, Arc::clone(&field.path), Arc::as_ptr(&field.leaf)))
+                .or_insert(next);
         }
     }
-    let lists = terms.into_values().map(|leaves| leaves.into_iter().flat_map(|leaf| operands(leaf)).collect());
-    let unique: BTreeSet<Vec<Operands>> = lists.filter(|terms: &Vec<Operands>| !terms.is_empty()).collect();
+    let lists = terms
+        .into_values()
+        .map(|leaves| leaves.into_iter().flat_map(|leaf| operands(leaf)).collect());
+    let unique: BTreeSet<Vec<Operands>> = lists
+        .filter(|terms: &Vec<Operands>| !terms.is_empty())
+        .collect();
     unique.iter().map(|terms| Machine::new(terms)).collect()
 }
 
@@ -65,7 +75,9 @@ fn hashed_order(wildcards: &[Wildcard]) -> Vec<Vec<Symbol>> {
         let symbols = wildcard.symbols();
         if !unique.iter().any(|(_, known)| *known == symbols) {
             let quoted = format!("\"{}\"", wildcard.operand());
-            let hash = quoted.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
+            let hash = quoted.encode_utf16().fold(0_u32, |hash, unit| {
+                hash.wrapping_mul(31).wrapping_add(unit.into())
+            });
             unique.push((hash ^ (hash >> 16), symbols));
         }
     }
@@ -117,7 +129,11 @@ impl Machine {
     }
 
     fn add(&mut self, is_star: bool, behind_star: bool) -> usize {
-        self.nodes.push(Node { is_star, behind_star, ..Node::default() });
+        self.nodes.push(Node {
+            is_star,
+            behind_star,
+            ..Node::default()
+        });
         self.reaches.push(BTreeSet::new());
         self.nodes.len() - 1
     }
@@ -130,11 +146,17 @@ impl Machine {
                 reached.insert(term);
             }
             let is_last = index + 1 == operand.len();
-            let Some(node) = self.nodes.get(at) else { return };
+            let Some(node) = self.nodes.get(at) else {
+                return;
+            };
             let (behind_star, starred) = (node.behind_star, node.star.is_some());
             let known = match symbol {
                 Symbol::Any => node.star,
-                Symbol::Byte(byte) => node.bytes.get(byte).and_then(|known| known.first()).copied(),
+                Symbol::Byte(byte) => node
+                    .bytes
+                    .get(byte)
+                    .and_then(|known| known.first())
+                    .copied(),
             };
             shared = shared
                 && match symbol {
@@ -189,7 +211,12 @@ impl Machine {
             }
             for byte in bytes {
                 let next = self.step(&alive, byte);
-                worst = worst.max(next.iter().filter_map(|at| self.reaches.get(*at)).map(BTreeSet::len).sum());
+                worst = worst.max(
+                    next.iter()
+                        .filter_map(|at| self.reaches.get(*at))
+                        .map(BTreeSet::len)
+                        .sum(),
+                );
                 if worst > limit {
                     return worst;
                 }
@@ -209,11 +236,16 @@ impl Machine {
     fn step(&self, alive: &[usize], byte: Option<u8>) -> Vec<usize> {
         let mut next = BTreeSet::new();
         for at in alive {
-            let Some(node) = self.nodes.get(*at) else { continue };
+            let Some(node) = self.nodes.get(*at) else {
+                continue;
+            };
             if node.is_star {
                 next.insert(*at);
             }
-            let children = byte.and_then(|byte| node.bytes.get(&byte)).into_iter().flatten();
+            let children = byte
+                .and_then(|byte| node.bytes.get(&byte))
+                .into_iter()
+                .flatten();
             for child in children {
                 next.insert(*child);
                 // A star also takes nothing.
@@ -237,7 +269,13 @@ fn starts_cased(operand: &[Symbol], index: usize) -> bool {
         .collect();
     let valid = match std::str::from_utf8(&bytes) {
         Ok(text) => text,
-        Err(error) => bytes.get(..error.valid_up_to()).and_then(|head| std::str::from_utf8(head).ok()).unwrap_or(""),
+        Err(error) => bytes
+            .get(..error.valid_up_to())
+            .and_then(|head| std::str::from_utf8(head).ok())
+            .unwrap_or(""),
     };
-    valid.chars().next().is_some_and(|c| c.to_lowercase().ne(c.to_uppercase()))
+    valid
+        .chars()
+        .next()
+        .is_some_and(|c| c.to_lowercase().ne(c.to_uppercase()))
 }

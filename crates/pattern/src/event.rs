@@ -92,7 +92,11 @@ impl Leaves {
         self.path.clear();
         self.frames.clear();
         self.places.clear();
-        self.places.push(Place { parent: 0, array: usize::MAX, index: 0 });
+        self.places.push(Place {
+            parent: 0,
+            array: usize::MAX,
+            index: 0,
+        });
     }
 
     /// Indices of the leaves at a path, in document order.
@@ -129,14 +133,30 @@ impl Leaves {
     }
 
     /// Collects the wanted leaves of an event, forgetting those of the last one.
-    pub(crate) fn flatten(&mut self, source: &str, paths: &mut impl Paths) -> Result<(), EventError> {
+    pub(crate) fn flatten(
+        &mut self,
+        source: &str,
+        paths: &mut impl Paths,
+    ) -> Result<(), EventError> {
         self.clear();
         let mut scanner = Scanner::new(source, MAX_DEPTH);
         if scanner.next().map_err(refusal)? != Token::ObjectStart {
-            return Err(EventError::Syntax { message: "Event must be a JSON object".to_owned(), offset: 0 });
+            return Err(EventError::Syntax {
+                message: "Event must be a JSON object".to_owned(),
+                offset: 0,
+            });
         }
-        let nothing = Interest { leaf: None, descend: true };
-        self.frames.push(Frame { path: 0, interest: nothing, place: 0, array: None, has_empty_step: false });
+        let nothing = Interest {
+            leaf: None,
+            descend: true,
+        };
+        self.frames.push(Frame {
+            path: 0,
+            interest: nothing,
+            place: 0,
+            array: None,
+            has_empty_step: false,
+        });
         let mut arrays = 0;
         loop {
             let token = scanner.next().map_err(refusal)?;
@@ -146,7 +166,9 @@ impl Leaves {
                     self.frames.pop();
                 }
                 Token::Key(name) => {
-                    let Some(frame) = self.frames.last().copied() else { continue };
+                    let Some(frame) = self.frames.last().copied() else {
+                        continue;
+                    };
                     self.path.truncate(frame.path);
                     if self.frames.len() > 1 {
                         self.path.push('.');
@@ -179,14 +201,20 @@ impl Leaves {
         token: Token<'_>,
         arrays: &mut usize,
     ) -> Result<(), EventError> {
-        let Some(frame) = self.frames.last_mut() else { return Ok(()) };
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(());
+        };
         let mut inner = *frame;
         if let Some((array, index)) = frame.array {
             frame.array = Some((array, index + 1));
             // Only elements that are containers hold their leaves together.
             if matches!(token, Token::ObjectStart | Token::ArrayStart) {
                 inner.place = self.places.len();
-                self.places.push(Place { parent: frame.place, array, index });
+                self.places.push(Place {
+                    parent: frame.place,
+                    array,
+                    index,
+                });
             }
         }
         inner.array = None;
@@ -225,7 +253,9 @@ impl Leaves {
             Token::False => (Kind::Literal(Literal::False), 0, 0),
             _ => (Kind::Literal(Literal::Null), 0, 0),
         };
-        let Some(path) = inner.interest.leaf else { return Ok(()) };
+        let Some(path) = inner.interest.leaf else {
+            return Ok(());
+        };
         if path >= self.by_path.len() {
             self.by_path.resize_with(path + 1, Vec::new);
         }
@@ -235,7 +265,13 @@ impl Leaves {
             }
             leaves.push(self.leaves.len());
             let has_empty_step = inner.has_empty_step;
-            self.leaves.push(EventLeaf { kind, start, end, place: inner.place, has_empty_step });
+            self.leaves.push(EventLeaf {
+                kind,
+                start,
+                end,
+                place: inner.place,
+                has_empty_step,
+            });
         }
         Ok(())
     }
@@ -245,7 +281,10 @@ fn refusal(error: ScanError) -> EventError {
     if error.too_deep {
         EventError::TooDeep { limit: MAX_DEPTH }
     } else {
-        EventError::Syntax { message: error.message, offset: error.offset }
+        EventError::Syntax {
+            message: error.message,
+            offset: error.offset,
+        }
     }
 }
 
@@ -259,7 +298,10 @@ impl Paths for Everything<'_> {
             Some(known) => *known,
             None => *self.0.entry(path.to_owned()).or_insert(next),
         };
-        Some(Interest { leaf: Some(leaf), descend: true })
+        Some(Interest {
+            leaf: Some(leaf),
+            descend: true,
+        })
     }
 }
 
@@ -280,7 +322,11 @@ impl Event {
         let mut leaves = Leaves::default();
         let mut paths = HashMap::new();
         leaves.flatten(text, &mut Everything(&mut paths))?;
-        Ok(Event { source: text.to_owned(), leaves, paths })
+        Ok(Event {
+            source: text.to_owned(),
+            leaves,
+            paths,
+        })
     }
 
     pub(crate) fn source(&self) -> &str {
@@ -293,6 +339,8 @@ impl Event {
 
     /// Indices of the leaves at a joined path.
     pub(crate) fn at(&self, path: &str) -> &[usize] {
-        self.paths.get(path).map_or(&[], |path| self.leaves.at(*path))
+        self.paths
+            .get(path)
+            .map_or(&[], |path| self.leaves.at(*path))
     }
 }

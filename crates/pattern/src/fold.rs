@@ -29,15 +29,25 @@ impl Folded {
     }
 
     pub(crate) fn equals(&self, text: &str) -> bool {
-        reach(self.units.iter(), text, |rest, spelling| rest.strip_prefix(spelling)).iter().any(|rest| rest.is_empty())
+        reach(self.units.iter(), text, |rest, spelling| {
+            rest.strip_prefix(spelling)
+        })
+        .iter()
+        .any(|rest| rest.is_empty())
     }
 
     pub(crate) fn starts(&self, text: &str) -> bool {
-        !reach(self.units.iter(), text, |rest, spelling| rest.strip_prefix(spelling)).is_empty()
+        !reach(self.units.iter(), text, |rest, spelling| {
+            rest.strip_prefix(spelling)
+        })
+        .is_empty()
     }
 
     pub(crate) fn ends(&self, text: &str) -> bool {
-        !reach(self.units.iter().rev(), text, |rest, spelling| rest.strip_suffix(spelling)).is_empty()
+        !reach(self.units.iter().rev(), text, |rest, spelling| {
+            rest.strip_suffix(spelling)
+        })
+        .is_empty()
     }
 }
 
@@ -80,7 +90,11 @@ mod tests {
         assert!(equal("ß", "SS") && equal("ß", "ß") && !equal("ß", "ss"));
         assert!(equal("İ", "i\u{307}") && !equal("İ", "i"));
         assert!(!equal("K", "\u{212A}"));
-        assert!(equal("\u{1C5}", "\u{1C4}") && equal("\u{1C5}", "\u{1C6}") && !equal("\u{1C5}", "\u{1C5}"));
+        assert!(
+            equal("\u{1C5}", "\u{1C4}")
+                && equal("\u{1C5}", "\u{1C6}")
+                && !equal("\u{1C5}", "\u{1C5}")
+        );
         assert!(equal("\u{1F600}", "??") && !equal("\u{1F600}", "\u{1F600}"));
     }
 

@@ -14,10 +14,12 @@
 //! ```
 
 mod address;
+mod algebra;
 mod complexity;
 mod error;
 mod event;
 mod fold;
+mod json_path;
 mod matching;
 mod number;
 mod parse;
@@ -27,10 +29,10 @@ mod ruleset;
 mod scan;
 mod term;
 mod term_parse;
-mod wildcard;
 pub mod transformer;
 pub mod union;
 pub mod vectors;
+mod wildcard;
 
 pub use error::{EventError, PatternError, PatternErrorKind};
 pub use event::Event;

@@ -42,12 +42,15 @@ pub(crate) fn matches(sub_rule: &SubRule, event: &Event) -> Result<bool, EventEr
         let mut present = Vec::new();
         let mut accepted = Vec::new();
         for index in event.at(&field.path) {
-            let Some(leaf) = leaves.leaf(*index) else { continue };
+            let Some(leaf) = leaves.leaf(*index) else {
+                continue;
+            };
             if leaf.has_empty_step && !sub_rule.uses_empty_step {
                 continue;
             }
             present.push(*index);
-            if field.leaf.allows_presence && field.leaf.accepts(leaves.value(event.source(), leaf)) {
+            if field.leaf.allows_presence && field.leaf.accepts(leaves.value(event.source(), leaf))
+            {
                 accepted.push(*index);
             }
         }
@@ -58,7 +61,11 @@ pub(crate) fn matches(sub_rule: &SubRule, event: &Event) -> Result<bool, EventEr
     }
     let offers: Vec<Offer<'_>> = found
         .iter()
-        .map(|(accepted, present, allows_absence)| Offer { accepted, present, allows_absence: *allows_absence })
+        .map(|(accepted, present, allows_absence)| Offer {
+            accepted,
+            present,
+            allows_absence: *allows_absence,
+        })
         .collect();
     fits(&offers, leaves)
 }
@@ -69,7 +76,10 @@ pub(crate) fn fits(offers: &[Offer<'_>], leaves: &Leaves) -> Result<bool, EventE
         return Ok(false);
     }
     let in_array = |index: &usize| leaves.leaf(*index).is_some_and(|leaf| leaf.place != 0);
-    let in_arrays = offers.iter().filter(|offer| offer.present.iter().any(in_array)).count();
+    let in_arrays = offers
+        .iter()
+        .filter(|offer| offer.present.iter().any(in_array))
+        .count();
     if in_arrays < 2 {
         // Nothing can contradict anything.
         return Ok(offers.iter().all(Offer::is_satisfied));
@@ -91,13 +101,20 @@ fn consistent(offers: &[Offer<'_>], leaves: &Leaves) -> Result<bool, EventError>
     let mut work = 0;
     let mut spend = |steps: usize| {
         work += steps;
-        if work > MAX_WORK { Err(EventError::TooMuchWork) } else { Ok(()) }
+        if work > MAX_WORK {
+            Err(EventError::TooMuchWork)
+        } else {
+            Ok(())
+        }
     };
     let mut fields: Vec<(Chains, Option<Chains>)> = Vec::with_capacity(offers.len());
     let mut last_use: HashMap<usize, usize> = HashMap::new();
     for (number, offer) in offers.iter().enumerate() {
         let mut chains = |indices: &[usize]| {
-            let places: HashSet<usize> = indices.iter().filter_map(|index| Some(leaves.leaf(*index)?.place)).collect();
+            let places: HashSet<usize> = indices
+                .iter()
+                .filter_map(|index| Some(leaves.leaf(*index)?.place))
+                .collect();
             let mut chains = Chains::with_capacity(places.len());
             #[expect(clippy::iter_over_hash_type, reason = "sorted right below")]
             for place in places {
@@ -112,7 +129,10 @@ fn consistent(offers: &[Offer<'_>], leaves: &Leaves) -> Result<bool, EventError>
             Ok(chains)
         };
         let accepted = chains(offer.accepted)?;
-        let present = offer.allows_absence.then(|| chains(offer.present)).transpose()?;
+        let present = offer
+            .allows_absence
+            .then(|| chains(offer.present))
+            .transpose()?;
         fields.push((accepted, present));
     }
     let mut partial: Vec<Ties> = vec![Ties::new()];
@@ -174,18 +194,29 @@ fn each_consistent(
             }
         }
         while let Some(head) = rest.first().and_then(|chain| chain.get(depth)).copied() {
-            let array_end = rest.partition_point(|chain| chain.get(depth).is_some_and(|(array, _)| *array <= head.0));
+            let array_end = rest.partition_point(|chain| {
+                chain.get(depth).is_some_and(|(array, _)| *array <= head.0)
+            });
             let (in_array, behind) = rest.split_at(array_end);
-            let tied = ties.binary_search_by_key(&head.0, |(array, _)| *array).ok().and_then(|at| ties.get(at));
+            let tied = ties
+                .binary_search_by_key(&head.0, |(array, _)| *array)
+                .ok()
+                .and_then(|at| ties.get(at));
             if let Some((_, index)) = tied {
-                let start = in_array.partition_point(|chain| chain.get(depth).is_some_and(|(_, at)| at < index));
-                let end = in_array.partition_point(|chain| chain.get(depth).is_some_and(|(_, at)| at <= index));
-                if let Some(element) = in_array.get(start..end).filter(|element| !element.is_empty()) {
+                let start = in_array
+                    .partition_point(|chain| chain.get(depth).is_some_and(|(_, at)| at < index));
+                let end = in_array
+                    .partition_point(|chain| chain.get(depth).is_some_and(|(_, at)| at <= index));
+                if let Some(element) = in_array
+                    .get(start..end)
+                    .filter(|element| !element.is_empty())
+                {
                     ranges.push((element, depth + 1));
                 }
                 rest = behind;
             } else {
-                let end = in_array.partition_point(|chain| chain.get(depth).is_some_and(|at| *at <= head));
+                let end = in_array
+                    .partition_point(|chain| chain.get(depth).is_some_and(|at| *at <= head));
                 let (element, _) = in_array.split_at(end);
                 ranges.push((element, depth + 1));
                 rest = rest.get(end..).unwrap_or_default();

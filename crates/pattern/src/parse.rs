@@ -70,7 +70,12 @@ pub(crate) struct Spot {
 
 impl Spot {
     /// An error at this place.
-    pub(crate) fn error(self, text: &str, kind: PatternErrorKind, message: impl Into<String>) -> PatternError {
+    pub(crate) fn error(
+        self,
+        text: &str,
+        kind: PatternErrorKind,
+        message: impl Into<String>,
+    ) -> PatternError {
         let before = text.get(..self.offset).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         PatternError {
@@ -131,7 +136,10 @@ pub(crate) fn parse(text: &str, limits: &Limits) -> Result<(String, Parsed), Pat
     parser.object(&mut drafts, false)?;
     parser.next()?;
     let compact = compact(text, MAX_DEPTH).map_err(|error| parser.syntax(error))?;
-    let root = Spot { pointer: String::new(), offset: 0 };
+    let root = Spot {
+        pointer: String::new(),
+        offset: 0,
+    };
     let length = compact.chars().count();
     if length > limits.characters {
         let message = format!(
@@ -141,8 +149,15 @@ pub(crate) fn parse(text: &str, limits: &Limits) -> Result<(String, Parsed), Pat
         return Err(root.error(text, PatternErrorKind::TooLong, message));
     }
     if parser.too_many {
-        let message = format!("Event pattern has more than {} $or combinations", limits.combinations);
-        return Err(parser.first_or.unwrap_or(root).error(text, PatternErrorKind::TooManyCombinations, message));
+        let message = format!(
+            "Event pattern has more than {} $or combinations",
+            limits.combinations
+        );
+        return Err(parser.first_or.unwrap_or(root).error(
+            text,
+            PatternErrorKind::TooManyCombinations,
+            message,
+        ));
     }
     if drafts.iter().any(|draft| draft.len() > MAX_FIELDS) {
         let message = format!("Size of rule exceeds max value of {MAX_FIELDS}");
@@ -175,18 +190,31 @@ impl<'a> Parser<'a> {
     }
 
     fn syntax(&self, error: ScanError) -> PatternError {
-        let kind = if error.too_deep { PatternErrorKind::TooDeep } else { PatternErrorKind::Syntax };
-        Spot { pointer: self.pointer.concat(), offset: error.offset }.error(self.text, kind, error.message)
+        let kind = if error.too_deep {
+            PatternErrorKind::TooDeep
+        } else {
+            PatternErrorKind::Syntax
+        };
+        Spot {
+            pointer: self.pointer.concat(),
+            offset: error.offset,
+        }
+        .error(self.text, kind, error.message)
     }
 
     /// Where the last token stands.
     pub(crate) fn spot(&self) -> Spot {
-        Spot { pointer: self.pointer.concat(), offset: self.scanner.token_start() }
+        Spot {
+            pointer: self.pointer.concat(),
+            offset: self.scanner.token_start(),
+        }
     }
 
     /// Refuses the pattern at the last token.
     pub(crate) fn refuse<T>(&self, message: impl Into<String>) -> Result<T, PatternError> {
-        Err(self.spot().error(self.text, PatternErrorKind::Refused, message))
+        Err(self
+            .spot()
+            .error(self.text, PatternErrorKind::Refused, message))
     }
 
     /// A refusal at an earlier place.
@@ -203,7 +231,8 @@ impl<'a> Parser<'a> {
 
     /// Steps into a member or element of the JSON pointer.
     pub(crate) fn enter(&mut self, step: &str) {
-        self.pointer.push(format!("/{}", step.replace('~', "~0").replace('/', "~1")));
+        self.pointer
+            .push(format!("/{}", step.replace('~', "~0").replace('/', "~1")));
     }
 
     pub(crate) fn leave(&mut self) {
@@ -226,12 +255,19 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn member(&mut self, name: &str, drafts: &mut Drafts, inside_or: bool) -> Result<(), PatternError> {
+    fn member(
+        &mut self,
+        name: &str,
+        drafts: &mut Drafts,
+        inside_or: bool,
+    ) -> Result<(), PatternError> {
         if name == "$or" {
             return self.or(drafts);
         }
         if inside_or && is_reserved_in_or(name) {
-            return self.refuse(format!("{name} is Ruler reserved fieldName which cannot be used inside $or."));
+            return self.refuse(format!(
+                "{name} is Ruler reserved fieldName which cannot be used inside $or."
+            ));
         }
         match self.next()? {
             Token::ObjectStart => {
@@ -258,7 +294,11 @@ impl<'a> Parser<'a> {
             match self.next()? {
                 Token::ArrayEnd => break,
                 Token::ObjectStart => {
-                    let mut branch = if before.is_empty() { vec![Vec::new()] } else { before.clone() };
+                    let mut branch = if before.is_empty() {
+                        vec![Vec::new()]
+                    } else {
+                        before.clone()
+                    };
                     self.enter(&branches.to_string());
                     self.object(&mut branch, true)?;
                     self.leave();
@@ -268,7 +308,9 @@ impl<'a> Parser<'a> {
                         drafts.truncate(1);
                     }
                 }
-                _ => return self.refuse("Only JSON object is allowed in array of $or relationship."),
+                _ => {
+                    return self.refuse("Only JSON object is allowed in array of $or relationship.");
+                }
             }
             branches += 1;
         }
@@ -291,7 +333,10 @@ impl<'a> Parser<'a> {
             self.enter(&terms.len().to_string());
             terms.push(item(self, token)?);
             self.leave();
-            let source = self.text.get(start..self.scanner.position()).unwrap_or_default();
+            let source = self
+                .text
+                .get(start..self.scanner.position())
+                .unwrap_or_default();
             sources.push(compact(source, MAX_DEPTH).map_err(|error| self.syntax(error))?);
         }
         if terms.is_empty() {
@@ -320,7 +365,11 @@ impl<'a> Parser<'a> {
 
     fn path_id(&mut self, name: &str) -> usize {
         let base = self.names.join(".");
-        let path = if base.is_empty() { name.to_owned() } else { format!("{base}.{name}") };
+        let path = if base.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{base}.{name}")
+        };
         *self.path_ids.entry(path).or_insert_with_key(|path| {
             self.paths.push(path.clone());
             self.paths.len() - 1
@@ -328,18 +377,35 @@ impl<'a> Parser<'a> {
     }
 
     fn finish(self, drafts: &Drafts) -> Parsed {
-        let paths: Vec<Arc<str>> = self.paths.iter().map(|path| Arc::from(path.as_str())).collect();
+        let paths: Vec<Arc<str>> = self
+            .paths
+            .iter()
+            .map(|path| Arc::from(path.as_str()))
+            .collect();
         let field = |(path, leaf): &(usize, usize)| {
-            Some(Field { path: Arc::clone(paths.get(*path)?), leaf: Arc::clone(self.leaves.get(*leaf)?) })
+            Some(Field {
+                path: Arc::clone(paths.get(*path)?),
+                leaf: Arc::clone(self.leaves.get(*leaf)?),
+            })
         };
-        let mut sub_rules: Vec<SubRule> =
-            drafts.iter().map(|draft| SubRule::new(draft.iter().filter_map(field).collect())).collect();
+        let mut sub_rules: Vec<SubRule> = drafts
+            .iter()
+            .map(|draft| SubRule::new(draft.iter().filter_map(field).collect()))
+            .collect();
         // Which steps of an event are visible is a property of the whole pattern.
         let uses_empty_step = sub_rules.iter().any(|sub_rule| sub_rule.uses_empty_step);
         for sub_rule in &mut sub_rules {
             sub_rule.uses_empty_step = uses_empty_step;
         }
-        let overridden = self.overridden.iter().filter_map(|path| self.paths.get(*path).cloned()).collect();
-        Parsed { sub_rules, overridden, first_wildcard: self.first_wildcard }
+        let overridden = self
+            .overridden
+            .iter()
+            .filter_map(|path| self.paths.get(*path).cloned())
+            .collect();
+        Parsed {
+            sub_rules,
+            overridden,
+            first_wildcard: self.first_wildcard,
+        }
     }
 }

@@ -7,8 +7,12 @@ use crate::pattern::Pattern;
 impl Pattern {
     /// The joined paths (`detail.eventName`) that decide, sorted, each once.
     pub fn field_paths(&self) -> Vec<String> {
-        let paths: BTreeSet<&str> =
-            self.sub_rules.iter().flat_map(|sub_rule| &sub_rule.fields).map(|field| field.path.as_ref()).collect();
+        let paths: BTreeSet<&str> = self
+            .sub_rules
+            .iter()
+            .flat_map(|sub_rule| &sub_rule.fields)
+            .map(|field| field.path.as_ref())
+            .collect();
         paths.into_iter().map(str::to_owned).collect()
     }
 
@@ -24,7 +28,10 @@ impl Pattern {
     pub fn exact_values(&self, path: &str) -> Option<Vec<String>> {
         let mut values: BTreeSet<&str> = BTreeSet::new();
         for sub_rule in self.sub_rules.iter() {
-            let field = sub_rule.fields.iter().find(|field| field.path.as_ref() == path)?;
+            let field = sub_rule
+                .fields
+                .iter()
+                .find(|field| field.path.as_ref() == path)?;
             values.extend(field.leaf.exact_texts()?);
         }
         Some(values.into_iter().map(str::to_owned).collect())

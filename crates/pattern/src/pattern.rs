@@ -31,7 +31,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { characters: 2048, combinations: 1000, complexity: 10 }
+        Limits {
+            characters: 2048,
+            combinations: 1000,
+            complexity: 10,
+        }
     }
 }
 
@@ -53,7 +57,10 @@ pub(crate) struct SubRule {
 impl SubRule {
     pub(crate) fn new(mut fields: Vec<Field>) -> SubRule {
         fields.sort_by(|a, b| compare_paths(&a.path, &b.path));
-        SubRule { uses_empty_step: fields.iter().any(|field| uses_empty_step(&field.path)), fields }
+        SubRule {
+            uses_empty_step: fields.iter().any(|field| uses_empty_step(&field.path)),
+            fields,
+        }
     }
 }
 
@@ -94,7 +101,14 @@ impl Pattern {
     /// # Errors
     /// As [`Pattern::parse`].
     pub fn parse_within(text: &str, limits: &Limits) -> Result<Pattern, PatternError> {
-        let (compact, Parsed { sub_rules, overridden, first_wildcard }) = parse::parse(text, limits)?;
+        let (
+            compact,
+            Parsed {
+                sub_rules,
+                overridden,
+                first_wildcard,
+            },
+        ) = parse::parse(text, limits)?;
         let mut complexity = 0;
         if let Some(spot) = first_wildcard {
             complexity = complexity::of(&sub_rules, limits.complexity);

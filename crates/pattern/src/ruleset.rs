@@ -105,7 +105,11 @@ impl RuleSet {
     ///
     /// # Errors
     /// Bytes that aren't one JSON object in UTF-8, nested too deep, or built to stall the matcher.
-    pub fn matches_with<'a>(&self, event: &[u8], scratch: &'a mut Scratch) -> Result<Matches<'a>, EventError> {
+    pub fn matches_with<'a>(
+        &self,
+        event: &[u8],
+        scratch: &'a mut Scratch,
+    ) -> Result<Matches<'a>, EventError> {
         scratch.ids.clear();
         let source = std::str::from_utf8(event).map_err(|error| EventError::Syntax {
             message: "Invalid UTF-8".to_owned(),
@@ -113,12 +117,16 @@ impl RuleSet {
         })?;
         scratch.leaves.flatten(source, &mut Wanted(&self.paths))?;
         self.find_candidates(source, scratch);
-        scratch.judged.resize_with(self.cells.len().max(scratch.judged.len()), Judged::default);
+        scratch
+            .judged
+            .resize_with(self.cells.len().max(scratch.judged.len()), Judged::default);
         for judged in &mut scratch.judged {
             judged.done = false;
         }
         for candidate in std::mem::take(&mut scratch.candidates).drain(..) {
-            let Some(alternative) = self.alternatives.get(candidate) else { continue };
+            let Some(alternative) = self.alternatives.get(candidate) else {
+                continue;
+            };
             // Alternatives of one id stand together: one that matched settles the others.
             if scratch.ids.last() == Some(&alternative.id) {
                 continue;
@@ -129,16 +137,26 @@ impl RuleSet {
         }
         scratch.ids.sort_unstable();
         scratch.ids.dedup();
-        Ok(Matches { ids: scratch.ids.iter().copied() })
+        Ok(Matches {
+            ids: scratch.ids.iter().copied(),
+        })
     }
 
     fn find_candidates(&self, source: &str, scratch: &mut Scratch) {
-        let Scratch { leaves, candidates, .. } = scratch;
+        let Scratch {
+            leaves, candidates, ..
+        } = scratch;
         candidates.clear();
         candidates.extend_from_slice(&self.unpinned);
         for path in &self.text_paths {
-            let Some(by_text) = self.by_text.get(path) else { continue };
-            for leaf in leaves.at(*path).iter().filter_map(|index| leaves.leaf(*index)) {
+            let Some(by_text) = self.by_text.get(path) else {
+                continue;
+            };
+            for leaf in leaves
+                .at(*path)
+                .iter()
+                .filter_map(|index| leaves.leaf(*index))
+            {
                 if let Scalar::Text(text) = leaves.value(source, leaf)
                     && let Some(found) = by_text.get(text)
                 {
@@ -150,9 +168,16 @@ impl RuleSet {
         candidates.dedup();
     }
 
-    fn fits(&self, source: &str, alternative: &Alternative, scratch: &mut Scratch) -> Result<bool, EventError> {
+    fn fits(
+        &self,
+        source: &str,
+        alternative: &Alternative,
+        scratch: &mut Scratch,
+    ) -> Result<bool, EventError> {
         for number in &alternative.cells {
-            let (Some(cell), Some(judged)) = (self.cells.get(*number), scratch.judged.get_mut(*number)) else {
+            let (Some(cell), Some(judged)) =
+                (self.cells.get(*number), scratch.judged.get_mut(*number))
+            else {
                 return Ok(false);
             };
             if !judged.done {
@@ -168,7 +193,11 @@ impl RuleSet {
             .filter_map(|number| {
                 let (cell, judged) = (self.cells.get(*number)?, scratch.judged.get(*number)?);
                 let allows_absence = cell.leaf.allows_absence;
-                Some(Offer { accepted: &judged.accepted, present: &judged.present, allows_absence })
+                Some(Offer {
+                    accepted: &judged.accepted,
+                    present: &judged.present,
+                    allows_absence,
+                })
             })
             .collect();
         fits(&offers, &scratch.leaves)
@@ -181,7 +210,9 @@ impl Cell {
         judged.accepted.clear();
         judged.present.clear();
         for index in leaves.at(self.path) {
-            let Some(leaf) = leaves.leaf(*index) else { continue };
+            let Some(leaf) = leaves.leaf(*index) else {
+                continue;
+            };
             if leaf.has_empty_step && !self.sees_empty_steps {
                 continue;
             }
@@ -224,9 +255,17 @@ impl RuleSetBuilder {
         for (dot, _) in path.match_indices('.') {
             let prefix = path.get(..dot).unwrap_or_default();
             let entry = self.set.paths.entry(prefix.to_owned());
-            entry.or_insert(Interest { leaf: None, descend: true }).descend = true;
+            entry
+                .or_insert(Interest {
+                    leaf: None,
+                    descend: true,
+                })
+                .descend = true;
         }
-        let entry = self.set.paths.entry(path.to_owned()).or_insert(Interest { leaf: None, descend: false });
+        let entry = self.set.paths.entry(path.to_owned()).or_insert(Interest {
+            leaf: None,
+            descend: false,
+        });
         *entry.leaf.get_or_insert_with(|| {
             self.path_count += 1;
             self.path_count - 1
@@ -234,14 +273,26 @@ impl RuleSetBuilder {
     }
 
     fn cell(&mut self, path: usize, leaf: &Arc<Leaf>, sees_empty_steps: bool) -> usize {
-        let known = self.known_cells.entry((path, sees_empty_steps)).or_default();
-        let same = |number: &&usize| self.set.cells.get(**number).is_some_and(|cell| cell.leaf.sources == leaf.sources);
+        let known = self
+            .known_cells
+            .entry((path, sees_empty_steps))
+            .or_default();
+        let same = |number: &&usize| {
+            self.set
+                .cells
+                .get(**number)
+                .is_some_and(|cell| cell.leaf.sources == leaf.sources)
+        };
         if let Some(number) = known.iter().find(same) {
             return *number;
         }
         let number = self.set.cells.len();
         known.push(number);
-        self.set.cells.push(Cell { path, leaf: Arc::clone(leaf), sees_empty_steps });
+        self.set.cells.push(Cell {
+            path,
+            leaf: Arc::clone(leaf),
+            sees_empty_steps,
+        });
         number
     }
 
@@ -266,7 +317,10 @@ impl RuleSetBuilder {
         }
         for (number, alternative) in set.alternatives.iter().enumerate() {
             let cost = |(path, texts): &(usize, Vec<&str>)| -> usize {
-                texts.iter().filter_map(|text| crowd.get(&(*path, *text))).sum()
+                texts
+                    .iter()
+                    .filter_map(|text| crowd.get(&(*path, *text)))
+                    .sum()
             };
             match alternative.cells.iter().filter_map(texts).min_by_key(cost) {
                 None => set.unpinned.push(number),

@@ -64,7 +64,14 @@ pub(crate) struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str, max_depth: usize) -> Self {
-        Scanner { text, at: 0, start: 0, open: Vec::new(), expect: Expect::Value, max_depth }
+        Scanner {
+            text,
+            at: 0,
+            start: 0,
+            open: Vec::new(),
+            expect: Expect::Value,
+            max_depth,
+        }
     }
 
     /// Byte offset at which the last token starts.
@@ -93,13 +100,24 @@ impl<'a> Scanner<'a> {
     }
 
     fn error<T>(&self, message: impl Into<String>, offset: usize) -> Result<T, ScanError> {
-        Err(ScanError { message: message.into(), offset, too_deep: false })
+        Err(ScanError {
+            message: message.into(),
+            offset,
+            too_deep: false,
+        })
     }
 
     fn unexpected<T>(&self, wanted: &str) -> Result<T, ScanError> {
-        match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
+        match self
+            .text
+            .get(self.at..)
+            .and_then(|rest| rest.chars().next())
+        {
             Some(c) => {
-                let message = format!("Unexpected character ('{c}' (code {})): {wanted}", u32::from(c));
+                let message = format!(
+                    "Unexpected character ('{c}' (code {})): {wanted}",
+                    u32::from(c)
+                );
                 self.error(message, self.at)
             }
             None => self.end_of_input(),
@@ -195,13 +213,24 @@ impl<'a> Scanner<'a> {
     }
 
     fn after_value(&mut self) {
-        self.expect = if self.open.is_empty() { Expect::Done } else { Expect::CommaOrEnd };
+        self.expect = if self.open.is_empty() {
+            Expect::Done
+        } else {
+            Expect::CommaOrEnd
+        };
     }
 
     fn open(&mut self, container: Container) -> Result<Token<'a>, ScanError> {
         if self.open.len() >= self.max_depth {
-            let message = format!("Document nesting depth exceeds the maximum allowed ({})", self.max_depth);
-            return Err(ScanError { message, offset: self.at, too_deep: true });
+            let message = format!(
+                "Document nesting depth exceeds the maximum allowed ({})",
+                self.max_depth
+            );
+            return Err(ScanError {
+                message,
+                offset: self.at,
+                too_deep: true,
+            });
         }
         self.open.push(container);
         self.at += 1;
@@ -222,7 +251,9 @@ impl<'a> Scanner<'a> {
         let token = match (self.peek(), self.open.last()) {
             (Some(b'}'), Some(Container::Object)) => Token::ObjectEnd,
             (Some(b']'), Some(Container::Array)) => Token::ArrayEnd,
-            (Some(b'}'), _) => return self.error("Unexpected close marker '}': expected ']'", self.at),
+            (Some(b'}'), _) => {
+                return self.error("Unexpected close marker '}': expected ']'", self.at);
+            }
             (_, _) => return self.error("Unexpected close marker ']': expected '}'", self.at),
         };
         self.open.pop();
@@ -233,7 +264,9 @@ impl<'a> Scanner<'a> {
 
     fn word(&mut self) -> Result<Token<'a>, ScanError> {
         let rest = self.text.get(self.at..).unwrap_or_default();
-        let length = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let length = rest
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(rest.len());
         let word = rest.get(..length).unwrap_or_default();
         let token = match word {
             "true" => Token::True,
@@ -266,7 +299,12 @@ impl<'a> Scanner<'a> {
         match self.digits() {
             0 => return self.unexpected("in numeric value: expected digit to follow minus sign"),
             1 => {}
-            _ if zero => return self.error("Invalid numeric value: Leading zeroes not allowed", self.start),
+            _ if zero => {
+                return self.error(
+                    "Invalid numeric value: Leading zeroes not allowed",
+                    self.start,
+                );
+            }
             _ => {}
         }
         if self.peek() == Some(b'.') {
@@ -281,7 +319,8 @@ impl<'a> Scanner<'a> {
                 self.at += 1;
             }
             if self.digits() == 0 {
-                return self.unexpected("in numeric value: Exponent indicator not followed by a digit");
+                return self
+                    .unexpected("in numeric value: Exponent indicator not followed by a digit");
             }
         }
         if matches!(self.peek(), Some(c) if c.is_ascii_alphanumeric() || c == b'.' || c == b'_') {
@@ -298,7 +337,10 @@ impl<'a> Scanner<'a> {
         let mut decoded: Option<String> = None;
         loop {
             let Some(byte) = self.peek() else {
-                return self.error("Unexpected end-of-input: was expecting closing quote for a string value", begin - 1);
+                return self.error(
+                    "Unexpected end-of-input: was expecting closing quote for a string value",
+                    begin - 1,
+                );
             };
             match byte {
                 b'"' => {
@@ -336,7 +378,10 @@ impl<'a> Scanner<'a> {
         let begin = self.at;
         self.at += 1;
         let Some(byte) = self.peek() else {
-            return self.error("Unexpected end-of-input in character escape sequence", begin);
+            return self.error(
+                "Unexpected end-of-input in character escape sequence",
+                begin,
+            );
         };
         let plain = match byte {
             b'"' | b'\\' | b'/' => char::from(byte),
@@ -359,7 +404,12 @@ impl<'a> Scanner<'a> {
         }
         let behind = self.at;
         let is_high = unit < 0xDC00;
-        if is_high && self.text.get(self.at..).is_some_and(|rest| rest.starts_with("\\u")) {
+        if is_high
+            && self
+                .text
+                .get(self.at..)
+                .is_some_and(|rest| rest.starts_with("\\u"))
+        {
             self.at += 1;
             let low = self.hex4()?;
             if (0xDC00..0xE000).contains(&low) {
@@ -458,16 +508,51 @@ mod tests {
 
     #[test]
     fn compacts_and_keeps_what_matters() {
-        let text = " { \"a\" : [ 1.0 , 1e0, -0, \"x\\u0041\\n\" ] , \"a\" : null, \"b\": {} , \"c\": [] }";
-        assert_eq!(compact(text, 10).expect("valid"), r#"{"a":[1.0,1e0,-0,"xA\n"],"a":null,"b":{},"c":[]}"#);
+        let text =
+            " { \"a\" : [ 1.0 , 1e0, -0, \"x\\u0041\\n\" ] , \"a\" : null, \"b\": {} , \"c\": [] }";
+        assert_eq!(
+            compact(text, 10).expect("valid"),
+            r#"{"a":[1.0,1e0,-0,"xA\n"],"a":null,"b":{},"c":[]}"#
+        );
     }
 
     #[test]
     fn refuses_what_isnt_json() {
         for text in [
-            "", " ", "{", "[", "{]", "[}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "[1,]", "[,1]", "[01]", "[1.]", "[.5]",
-            "[1e]", "[-]", "[+1]", "[NaN]", "[nul]", "[truex]", "['a']", "[\"a]", "[\"\\x\"]", "[\"\\u12\"]", "[\"a\nb\"]",
-            "{} {}", "{}x", "{a:1}", "[1 2]", "/* */{}", "\"\\", "\"\\u", "}", "]",
+            "",
+            " ",
+            "{",
+            "[",
+            "{]",
+            "[}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "[1,]",
+            "[,1]",
+            "[01]",
+            "[1.]",
+            "[.5]",
+            "[1e]",
+            "[-]",
+            "[+1]",
+            "[NaN]",
+            "[nul]",
+            "[truex]",
+            "['a']",
+            "[\"a]",
+            "[\"\\x\"]",
+            "[\"\\u12\"]",
+            "[\"a\nb\"]",
+            "{} {}",
+            "{}x",
+            "{a:1}",
+            "[1 2]",
+            "/* */{}",
+            "\"\\",
+            "\"\\u",
+            "}",
+            "]",
         ] {
             assert!(compact(text, 10).is_err(), "{text:?}");
         }
@@ -477,8 +562,14 @@ mod tests {
 
     #[test]
     fn surrogates_pair_up_or_become_question_marks() {
-        assert_eq!(compact(r#""\ud83d\ude00""#, 1).expect("pair"), "\"\u{1F600}\"");
-        assert_eq!(compact(r#""\ud83d\u0041""#, 1).expect("high alone"), "\"?A\"");
+        assert_eq!(
+            compact(r#""\ud83d\ude00""#, 1).expect("pair"),
+            "\"\u{1F600}\""
+        );
+        assert_eq!(
+            compact(r#""\ud83d\u0041""#, 1).expect("high alone"),
+            "\"?A\""
+        );
         assert_eq!(compact(r#""\ude00x""#, 1).expect("low alone"), "\"?x\"");
     }
 }

@@ -64,7 +64,10 @@ pub(crate) enum Term {
 impl Term {
     /// Whether the term makes comparable numbers of its path be compared as numbers only.
     fn is_numeric(&self) -> bool {
-        matches!(self, Term::Number(_, Some(_)) | Term::Numeric(..) | Term::Not(Except::Numbers(_)))
+        matches!(
+            self,
+            Term::Number(_, Some(_)) | Term::Numeric(..) | Term::Not(Except::Numbers(_))
+        )
     }
 }
 
@@ -126,21 +129,37 @@ impl Leaf {
         };
         self.terms.iter().any(|term| match (term, &address) {
             (Term::Address(range), Some(digits)) => range.contains(digits),
+            // A fraction that no double holds doesn't even match itself on the service, as recorded
+            // for lists without a numeric term; event-ruler compares texts in any list.
+            (Term::Number(_, None), _) if !self.has_numeric && is_fraction(value) => false,
             _ => accepts_value(term, value),
         })
     }
 }
 
+/// A number written with a fraction or an exponent.
+fn is_fraction(value: Scalar<'_>) -> bool {
+    matches!(value, Scalar::Number(text) if text.contains(['.', 'e', 'E']))
+}
+
 fn accepts_number(term: &Term, number: f64) -> bool {
     match term {
         Term::Exists => true,
-        #[expect(clippy::float_cmp, reason = "equality of numbers is what the pattern asks for")]
+        #[expect(
+            clippy::float_cmp,
+            reason = "equality of numbers is what the pattern asks for"
+        )]
         Term::Number(_, Some(value)) => *value == number,
         Term::Numeric(low, high) => {
             low.is_none_or(|low| number > low.value || (low.inclusive && number >= low.value))
-                && high.is_none_or(|high| number < high.value || (high.inclusive && number <= high.value))
+                && high.is_none_or(|high| {
+                    number < high.value || (high.inclusive && number <= high.value)
+                })
         }
-        #[expect(clippy::float_cmp, reason = "equality of numbers is what the pattern asks for")]
+        #[expect(
+            clippy::float_cmp,
+            reason = "equality of numbers is what the pattern asks for"
+        )]
         Term::Not(Except::Numbers(numbers)) => !numbers.iter().any(|value| *value == number),
         Term::Not(_) => true,
         _ => false,
@@ -152,9 +171,7 @@ fn accepts_value(term: &Term, value: Scalar<'_>) -> bool {
         (Term::Exists, _) => true,
         (Term::Text(wanted), Scalar::Text(text)) => wanted == text,
         (Term::Literal(wanted), Scalar::Literal(literal)) => *wanted == literal,
-        // The service reads fractions and exponents as doubles, so that only integers keep their
-        // text when they aren't comparable.
-        (Term::Number(wanted, _), Scalar::Number(text)) => wanted == text && !text.contains(['.', 'e', 'E']),
+        (Term::Number(wanted, _), Scalar::Number(text)) => wanted == text,
         (Term::Prefix(prefix), Scalar::Text(text)) => text.starts_with(prefix.as_str()),
         (Term::Suffix(suffix), Scalar::Text(text)) => text.ends_with(suffix.as_str()),
         (Term::FoldedPrefix(folded), Scalar::Text(text)) => folded.starts(text),
@@ -171,8 +188,12 @@ fn excludes(except: &Except, text: &str) -> bool {
     match except {
         Except::Texts(texts) => texts.iter().any(|other| other == text),
         Except::Numbers(_) => false,
-        Except::Prefixes(prefixes) => prefixes.iter().any(|prefix| text.starts_with(prefix.as_str())),
-        Except::Suffixes(suffixes) => suffixes.iter().any(|suffix| text.ends_with(suffix.as_str())),
+        Except::Prefixes(prefixes) => prefixes
+            .iter()
+            .any(|prefix| text.starts_with(prefix.as_str())),
+        Except::Suffixes(suffixes) => suffixes
+            .iter()
+            .any(|suffix| text.ends_with(suffix.as_str())),
         Except::Folded(folded) => folded.iter().any(|folded| folded.equals(text)),
         Except::Wildcards(wildcards) => wildcards.iter().any(|wildcard| wildcard.matches(text)),
     }

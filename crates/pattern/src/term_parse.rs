@@ -42,8 +42,12 @@ fn expression(parser: &mut Parser<'_>, operator: &str) -> Result<Term, PatternEr
         "exactly" => simple(parser, "exact", |_, text| Ok(Term::Text(text))),
         "prefix" => affix(parser, "prefix", "Prefix", Term::Prefix, Term::FoldedPrefix),
         "suffix" => affix(parser, "suffix", "Suffix", Term::Suffix, Term::FoldedSuffix),
-        "equals-ignore-case" => simple(parser, "equals-ignore-case", |_, text| Ok(Term::Folded(Folded::new(&text)))),
-        "wildcard" => simple(parser, "wildcard", |parser, text| Ok(Term::Wildcard(wildcard(parser, &text)?))),
+        "equals-ignore-case" => simple(parser, "equals-ignore-case", |_, text| {
+            Ok(Term::Folded(Folded::new(&text)))
+        }),
+        "wildcard" => simple(parser, "wildcard", |parser, text| {
+            Ok(Term::Wildcard(wildcard(parser, &text)?))
+        }),
         // The service says "prefix" here too.
         "cidr" => simple(parser, "prefix", |parser, text| match Range::cidr(&text) {
             Ok(range) => Ok(Term::Address(range)),
@@ -101,7 +105,9 @@ fn affix(
         Token::ObjectStart => {
             match parser.next()? {
                 Token::Key(name) if name == "equals-ignore-case" => {}
-                Token::Key(name) => return parser.refuse(format!("Unsupported {kind} pattern: {name}")),
+                Token::Key(name) => {
+                    return parser.refuse(format!("Unsupported {kind} pattern: {name}"));
+                }
                 _ => return parser.refuse(format!("{title} expression name not found")),
             }
             let text = text(parser, "equals-ignore-case")?;
@@ -145,7 +151,12 @@ fn numeric(parser: &mut Parser<'_>) -> Result<Term, PatternError> {
     }
     let operator = match parser.next()? {
         Token::String(operator) => operator,
-        token => return parser.refuse(format!("Invalid member in numeric match: {}", shown(&token))),
+        token => {
+            return parser.refuse(format!(
+                "Invalid member in numeric match: {}",
+                shown(&token)
+            ));
+        }
     };
     let name = match operator.as_ref() {
         "=" => "equals",
@@ -154,7 +165,10 @@ fn numeric(parser: &mut Parser<'_>) -> Result<Term, PatternError> {
             // The service reads the next element before it judges the operator.
             let spot = parser.spot();
             parser.next()?;
-            return Err(parser.refusal_at(spot, format!("Unrecognized numeric range operator: {operator}")));
+            return Err(parser.refusal_at(
+                spot,
+                format!("Unrecognized numeric range operator: {operator}"),
+            ));
         }
     };
     let (text, value) = operand(parser, name)?;
@@ -162,7 +176,9 @@ fn numeric(parser: &mut Parser<'_>) -> Result<Term, PatternError> {
     let term = match operator.as_ref() {
         ">" | ">=" => match parser.next()? {
             Token::ArrayEnd => {
-                let Some(low) = value else { return cannot_compare(parser, text) };
+                let Some(low) = value else {
+                    return cannot_compare(parser, text);
+                };
                 Term::Numeric(bound(low, operator == ">="), None)
             }
             Token::String(second) => {
@@ -171,18 +187,26 @@ fn numeric(parser: &mut Parser<'_>) -> Result<Term, PatternError> {
                 }
                 let (top_text, top) = operand(parser, &second)?;
                 end_list(parser, "Too many terms in numeric range expression")?;
-                let Some(low) = value else { return cannot_compare(parser, text) };
-                let Some(high) = top else { return cannot_compare(parser, top_text) };
+                let Some(low) = value else {
+                    return cannot_compare(parser, text);
+                };
+                let Some(high) = top else {
+                    return cannot_compare(parser, top_text);
+                };
                 if low >= high {
                     return parser.refuse("Bottom must be less than top");
                 }
                 Term::Numeric(bound(low, operator == ">="), bound(high, second == "<="))
             }
-            token => return parser.refuse(format!("Bad value in numeric range: {}", shown(&token))),
+            token => {
+                return parser.refuse(format!("Bad value in numeric range: {}", shown(&token)));
+            }
         },
         _ => {
             end_list(parser, TOO_MANY)?;
-            let Some(value) = value else { return cannot_compare(parser, text) };
+            let Some(value) = value else {
+                return cannot_compare(parser, text);
+            };
             match operator.as_ref() {
                 "=" => Term::Numeric(bound(value, true), bound(value, true)),
                 operator => Term::Numeric(None, bound(value, operator == "<=")),
@@ -193,7 +217,10 @@ fn numeric(parser: &mut Parser<'_>) -> Result<Term, PatternError> {
     Ok(term)
 }
 
-fn operand<'a>(parser: &mut Parser<'a>, operator: &str) -> Result<(&'a str, Option<f64>), PatternError> {
+fn operand<'a>(
+    parser: &mut Parser<'a>,
+    operator: &str,
+) -> Result<(&'a str, Option<f64>), PatternError> {
     match parser.next()? {
         Token::Number(text) => Ok((text, comparable(text))),
         _ => parser.refuse(format!("Value of {operator} must be numeric")),
@@ -220,14 +247,16 @@ fn anything_but(parser: &mut Parser<'_>) -> Result<Term, PatternError> {
                 "prefix" => Except::Prefixes(affixes(parser, &name)?),
                 "suffix" => Except::Suffixes(affixes(parser, &name)?),
                 "equals-ignore-case" => {
-                    let wrong =
-                        "Inside anything-but/equals-ignore-case list, number|start|null|boolean is not supported.";
-                    let operands = operands(parser, &name, wrong, |_, text| Ok(Folded::new(&text)))?;
+                    let wrong = "Inside anything-but/equals-ignore-case list, number|start|null|boolean is not supported.";
+                    let operands =
+                        operands(parser, &name, wrong, |_, text| Ok(Folded::new(&text)))?;
                     Except::Folded(operands)
                 }
                 "wildcard" => {
                     let wrong = "wildcard match pattern must be a string";
-                    Except::Wildcards(operands(parser, &name, wrong, |parser, text| wildcard(parser, &text))?)
+                    Except::Wildcards(operands(parser, &name, wrong, |parser, text| {
+                        wildcard(parser, &text)
+                    })?)
                 }
                 _ => return parser.refuse(format!("Unsupported anything-but pattern: {name}")),
             };
@@ -256,7 +285,10 @@ fn list(parser: &mut Parser<'_>) -> Result<Except, PatternError> {
                 None => return cannot_compare(parser, text),
             },
             Token::ArrayEnd => break,
-            _ => return parser.refuse("Inside anything but list, start|null|boolean is not supported."),
+            _ => {
+                return parser
+                    .refuse("Inside anything but list, start|null|boolean is not supported.");
+            }
         }
     }
     match (texts.is_empty(), numbers.is_empty()) {
@@ -271,7 +303,11 @@ fn list(parser: &mut Parser<'_>) -> Result<Except, PatternError> {
 fn affixes(parser: &mut Parser<'_>, name: &str) -> Result<Vec<String>, PatternError> {
     let wrong = "prefix/suffix match pattern must be a string";
     operands(parser, name, wrong, |parser, text| {
-        if text.is_empty() { parser.refuse("Null prefix/suffix not allowed") } else { Ok(text) }
+        if text.is_empty() {
+            parser.refuse("Null prefix/suffix not allowed")
+        } else {
+            Ok(text)
+        }
     })
 }
 
@@ -291,7 +327,9 @@ fn operands<T>(
                 match parser.next()? {
                     Token::String(text) => all.push(build(parser, text.into_owned())?),
                     Token::ArrayEnd if all.is_empty() => {
-                        return parser.refuse(format!("Inside anything-but/{name} list, at least one value is needed"));
+                        return parser.refuse(format!(
+                            "Inside anything-but/{name} list, at least one value is needed"
+                        ));
                     }
                     Token::ArrayEnd => return Ok(all),
                     _ => return parser.refuse(wrong),

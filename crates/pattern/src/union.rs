@@ -1,15 +1,32 @@
 //! The union of many patterns in as few patterns as fit the service's limits.
+//!
+//! Patterns are taken apart into their alternatives. Alternatives that differ in the list of one
+//! field become one with the joined list; what remains different becomes branches of a `$or`.
+//! Three things keep this exact: fields keep their paths (so array consistency and the order in
+//! which absences are judged stay), lists are only joined if their terms don't change each other's
+//! meaning (numbers and addresses do), and no field stands both inside and outside a `$or`, where
+//! one would override the other. Each result is parsed again, and must have exactly the
+//! alternatives it was made from.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use crate::Pattern;
+use crate::algebra::Conjunction;
+use crate::parse::is_reserved_in_or;
+use crate::pattern::{Limits, Pattern};
+use crate::scan::write_string;
+
+/// Alternatives up to which a pattern is taken apart; one with more stays as it is.
+const MAX_ALTERNATIVES: usize = 24;
 
 /// One pattern of a packed union.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed {
     /// The pattern.
     pub pattern: Pattern,
-    /// Indices into the packed inputs: this pattern matches whatever one of them matches.
+    /// Indices of the inputs that this pattern serves, sorted. An input with several `$or`
+    /// branches may be served by several patterns.
     pub members: Vec<usize>,
 }
 
@@ -29,8 +46,326 @@ pub enum UnionError {
     },
 }
 
-/// Packs the exact union of `patterns` into as few patterns of at most `max_chars` characters as
-/// found: an event matches one of the results if and only if it matches one of the inputs.
-pub fn pack(_patterns: &[&Pattern], _max_chars: usize) -> Result<Vec<Packed>, UnionError> {
-    Ok(Vec::new())
+/// Packs the exact union of `patterns` into few patterns of at most `max_chars` characters: an
+/// event matches one of the results if and only if it matches one of the inputs.
+///
+/// The result depends on the set of inputs only, not on their order. Packing is greedy: it is
+/// small, but not proven smallest.
+///
+/// ```
+/// use pattern::{Pattern, union::pack};
+///
+/// let start = Pattern::parse(r#"{"source": ["aws.ec2"], "detail": {"eventName": ["StartInstances"]}}"#)?;
+/// let stop = Pattern::parse(r#"{"source": ["aws.ec2"], "detail": {"eventName": ["StopInstances"]}}"#)?;
+/// let packed = pack(&[&start, &stop], 2048)?;
+/// assert_eq!(packed.len(), 1);
+/// assert_eq!(packed[0].pattern.text(), r#"{"detail":{"eventName":["StartInstances","StopInstances"]},"source":["aws.ec2"]}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`UnionError::TooLong`] if one input alone doesn't fit.
+pub fn pack(patterns: &[&Pattern], max_chars: usize) -> Result<Vec<Packed>, UnionError> {
+    let limits = Limits {
+        characters: max_chars,
+        ..Limits::default()
+    };
+    let mut atoms: BTreeMap<Conjunction, BTreeSet<usize>> = BTreeMap::new();
+    let mut whole: BTreeMap<String, (Pattern, BTreeSet<usize>)> = BTreeMap::new();
+    for (index, pattern) in patterns.iter().enumerate() {
+        let parts = Conjunction::all_of(pattern);
+        let length = pattern.text().chars().count();
+        let apart = parts.len() <= MAX_ALTERNATIVES
+            && !parts.iter().any(Conjunction::is_opaque)
+            && agree_on_meaning(&parts)
+            && parts
+                .iter()
+                .all(|part| assemble(&BTreeSet::from([part.clone()]), &limits).is_some())
+            && assemble(&parts, &limits)
+                .is_some_and(|alone| alone.text().chars().count() <= length || parts.len() == 1);
+        if apart {
+            for part in parts {
+                atoms.entry(part).or_default().insert(index);
+            }
+        } else if length > max_chars {
+            return Err(UnionError::TooLong {
+                index,
+                characters: length,
+                limit: max_chars,
+            });
+        } else {
+            let known = whole
+                .entry(pattern.text().to_owned())
+                .or_insert_with(|| ((*pattern).clone(), BTreeSet::new()));
+            known.1.insert(index);
+        }
+    }
+    absorb(&mut atoms);
+    let mut bins: Vec<Bin> = Vec::new();
+    for (atom, members) in atoms {
+        let joined = bins
+            .iter_mut()
+            .find_map(|bin| bin.with(&atom, &limits).map(|grown| (bin, grown)));
+        if let Some((bin, grown)) = joined {
+            *bin = Bin {
+                members: bin.members.union(&members).copied().collect(),
+                ..grown
+            };
+        } else {
+            let parts = BTreeSet::from([atom]);
+            if let Some(pattern) = assemble(&parts, &limits) {
+                bins.push(Bin {
+                    parts,
+                    pattern,
+                    members,
+                });
+            }
+        }
+    }
+    let mut packed: Vec<Packed> = bins
+        .into_iter()
+        .map(|bin| (bin.pattern, bin.members))
+        .chain(whole.into_values())
+        .map(|(pattern, members)| Packed {
+            pattern,
+            members: members.into_iter().collect(),
+        })
+        .collect();
+    packed.sort_by(|a, b| a.pattern.text().cmp(b.pattern.text()));
+    Ok(packed)
+}
+
+/// A result under construction.
+struct Bin {
+    parts: BTreeSet<Conjunction>,
+    pattern: Pattern,
+    members: BTreeSet<usize>,
+}
+
+impl Bin {
+    /// The bin with one alternative more, if that fits.
+    fn with(&self, atom: &Conjunction, limits: &Limits) -> Option<Bin> {
+        let mut parts = self.parts.clone();
+        parts.insert(atom.clone());
+        if !agree_on_meaning(&parts) {
+            return None;
+        }
+        let pattern = assemble(&parts, limits)?;
+        Some(Bin {
+            parts,
+            pattern,
+            members: BTreeSet::new(),
+        })
+    }
+}
+
+/// Whether terms of one path mean the same in all parts. The service builds one machine for a
+/// pattern, in which a numeric or address term of one branch can reach those of another.
+fn agree_on_meaning(parts: &BTreeSet<Conjunction>) -> bool {
+    let mut kinds = BTreeMap::new();
+    parts.iter().all(|part| {
+        part.kinds()
+            .all(|(path, kind)| *kinds.entry(path).or_insert(kind) == kind)
+    })
+}
+
+/// Drops alternatives that another one covers.
+fn absorb(atoms: &mut BTreeMap<Conjunction, BTreeSet<usize>>) {
+    let all: Vec<Conjunction> = atoms.keys().cloned().collect();
+    for atom in &all {
+        let Some(cover) = all
+            .iter()
+            .find(|other| *other != atom && other.covers(atom) && atoms.contains_key(other))
+        else {
+            continue;
+        };
+        if let Some(members) = atoms.remove(atom)
+            && let Some(covering) = atoms.get_mut(cover)
+        {
+            covering.extend(members);
+        }
+    }
+}
+
+/// One pattern of all the parts, if the service takes it.
+fn assemble(parts: &BTreeSet<Conjunction>, limits: &Limits) -> Option<Pattern> {
+    let merged = merge(parts);
+    let text = write(&merged)?;
+    let pattern = Pattern::parse_within(&text, limits).ok()?;
+    (Conjunction::all_of(&pattern) == merged && pattern.combinations() == merged.len())
+        .then_some(pattern)
+}
+
+/// Joins alternatives that differ in the list of one field, until none do.
+fn merge(parts: &BTreeSet<Conjunction>) -> BTreeSet<Conjunction> {
+    let mut merged = parts.clone();
+    loop {
+        let before = merged.len();
+        let paths: BTreeSet<String> = merged
+            .iter()
+            .flat_map(Conjunction::paths)
+            .map(str::to_owned)
+            .collect();
+        for path in paths {
+            let mut groups: BTreeMap<Conjunction, Conjunction> = BTreeMap::new();
+            let mut others = BTreeSet::new();
+            for part in merged {
+                match part.without_list(&path) {
+                    None => {
+                        others.insert(part);
+                    }
+                    Some(key) => match groups.get_mut(&key) {
+                        Some(known) => known.join_list(&path, &part),
+                        None => {
+                            groups.insert(key, part);
+                        }
+                    },
+                }
+            }
+            others.extend(groups.into_values());
+            merged = others;
+        }
+        if merged.len() == before {
+            return merged;
+        }
+    }
+}
+
+/// A JSON object under construction.
+#[derive(Default)]
+struct Tree {
+    /// Members by name; lists are written out already.
+    members: BTreeMap<String, Member>,
+}
+
+enum Member {
+    List(String),
+    Object(Tree),
+    Or(Vec<Tree>),
+}
+
+impl Tree {
+    /// Adds a member at a path; inside `$or`, reserved names stay joined to the step before, since
+    /// a joined name means the same path.
+    fn add(&mut self, path: &[String], member: Member) -> Option<()> {
+        let (first, rest) = path.split_first()?;
+        if rest.is_empty() {
+            return self
+                .members
+                .insert(first.clone(), member)
+                .is_none()
+                .then_some(());
+        }
+        match self
+            .members
+            .entry(first.clone())
+            .or_insert_with(|| Member::Object(Tree::default()))
+        {
+            Member::Object(tree) => tree.add(rest, member),
+            _ => None,
+        }
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push('{');
+        for (index, (name, member)) in self.members.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            write_string(out, name);
+            out.push(':');
+            match member {
+                Member::List(list) => out.push_str(list),
+                Member::Object(tree) => tree.write(out),
+                Member::Or(branches) => {
+                    out.push('[');
+                    for (index, branch) in branches.iter().enumerate() {
+                        if index > 0 {
+                            out.push(',');
+                        }
+                        branch.write(out);
+                    }
+                    out.push(']');
+                }
+            }
+        }
+        out.push('}');
+    }
+}
+
+fn steps(path: &str, inside_or: bool) -> Vec<String> {
+    let mut steps: Vec<String> = Vec::new();
+    for step in path.split('.') {
+        match steps.last_mut() {
+            Some(last) if inside_or && is_reserved_in_or(step) => {
+                last.push('.');
+                last.push_str(step);
+            }
+            _ => steps.push(step.to_owned()),
+        }
+    }
+    steps
+}
+
+/// The text of a pattern with exactly these alternatives, if there is one.
+fn write(parts: &BTreeSet<Conjunction>) -> Option<String> {
+    let first = parts.first()?;
+    let common: BTreeSet<&str> = first
+        .paths()
+        .filter(|path| parts.iter().all(|part| part.list(path) == first.list(path)))
+        .collect();
+    let mut root = Tree::default();
+    for path in &common {
+        root.add(&steps(path, false), Member::List(first.list(path)?))?;
+    }
+    if parts.len() > 1 {
+        // The `$or` goes as deep as all of its fields allow, which saves repeating the way there.
+        let different = || {
+            parts
+                .iter()
+                .flat_map(|part| part.paths().filter(|path| !common.contains(path)))
+        };
+        let mut depth: Vec<String> = steps(different().next()?, false);
+        depth.pop();
+        for path in different() {
+            let agreeing = depth
+                .iter()
+                .zip(path.split('.'))
+                .take_while(|(a, b)| a == b)
+                .count();
+            depth.truncate(agreeing.min(path.matches('.').count()));
+        }
+        // A field of a reserved name can only hide behind the step before it.
+        while !depth.is_empty() {
+            let hidden = |path: &str| {
+                path.split('.')
+                    .nth(depth.len())
+                    .is_some_and(is_reserved_in_or)
+            };
+            if !different().any(hidden) {
+                break;
+            }
+            depth.pop();
+        }
+        let skipped = depth.iter().map(|step| step.len() + 1).sum();
+        let mut branches = Vec::new();
+        for part in parts {
+            let mut branch = Tree::default();
+            for path in part.paths().filter(|path| !common.contains(path)) {
+                branch.add(
+                    &steps(path.get(skipped..)?, true),
+                    Member::List(part.list(path)?),
+                )?;
+            }
+            if branch.members.is_empty() {
+                return None;
+            }
+            branches.push(branch);
+        }
+        depth.push("$or".to_owned());
+        root.add(&depth, Member::Or(branches))?;
+    }
+    let mut text = String::new();
+    root.write(&mut text);
+    Some(text)
 }

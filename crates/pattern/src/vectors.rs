@@ -73,26 +73,47 @@ pub fn check_line(line: &str) -> Result<Option<Disagreement>, VectorError> {
         (verdict.clone(), verdict_of(&line).0)
     } else if let Some(verdict) = &line.aws_verdict {
         let (got, message) = verdict_of(&line);
-        let expected = if verdict == "internal_failure" { "invalid" } else { verdict };
+        let expected = if verdict == "internal_failure" {
+            "invalid"
+        } else {
+            verdict
+        };
         match &line.aws_message {
-            Some(wanted) => (format!("{expected}: {}", reason(wanted)), format!("{got}: {message}")),
+            Some(wanted) => (
+                format!("{expected}: {}", reason(wanted)),
+                format!("{got}: {message}"),
+            ),
             None => (expected.to_owned(), got),
         }
     } else if let Some(complexity) = line.complexity {
         let service = line.service.as_deref().unwrap_or_default();
-        (format!("{complexity} {service}"), complexity_of(&line.pattern))
+        (
+            format!("{complexity} {service}"),
+            complexity_of(&line.pattern),
+        )
     } else if let Some(outcome) = &line.outcome {
-        (show_outcome(outcome, line.body.as_deref(), line.message.as_deref()), delivery(&line.target, &line.event))
+        (
+            show_outcome(outcome, line.body.as_deref(), line.message.as_deref()),
+            delivery(&line.target, &line.event),
+        )
     } else {
         return Err(VectorError::Kind);
     };
-    Ok((expected != got).then_some(Disagreement { id: line.id, expected, got }))
+    Ok((expected != got).then_some(Disagreement {
+        id: line.id,
+        expected,
+        got,
+    }))
 }
 
 /// The reason inside a service message: neither its fixed beginning nor the place behind it.
 fn reason(message: &str) -> &str {
-    let message = message.strip_prefix("Event pattern is not valid. Reason: ").unwrap_or(message);
-    message.split_once("\n at [Source").map_or(message, |(reason, _)| reason)
+    let message = message
+        .strip_prefix("Event pattern is not valid. Reason: ")
+        .unwrap_or(message);
+    message
+        .split_once("\n at [Source")
+        .map_or(message, |(reason, _)| reason)
 }
 
 fn verdict_of(line: &Line) -> (String, String) {
@@ -105,9 +126,15 @@ fn verdict_of(line: &Line) -> (String, String) {
         Err(error) => return ("invalid".to_owned(), error.message),
     };
     let single = Event::parse(&event).and_then(|event| pattern.try_matches(&event));
-    let set = RuleSet::builder().add(0, &pattern).build().matches(event.as_bytes()).map(|ids| !ids.is_empty());
+    let set = RuleSet::builder()
+        .add(0, &pattern)
+        .build()
+        .matches(event.as_bytes())
+        .map(|ids| !ids.is_empty());
     let verdict = match (&single, &set) {
-        (Ok(single), Ok(set)) if single == set => if *single { "match" } else { "no_match" }.to_owned(),
+        (Ok(single), Ok(set)) if single == set => {
+            if *single { "match" } else { "no_match" }.to_owned()
+        }
         (Err(error), Err(_)) => error.to_string(),
         _ => format!("alone {single:?}, in a set {set:?}"),
     };
@@ -115,7 +142,10 @@ fn verdict_of(line: &Line) -> (String, String) {
 }
 
 fn complexity_of(pattern: &str) -> String {
-    let unlimited = Limits { complexity: usize::MAX, ..Limits::default() };
+    let unlimited = Limits {
+        complexity: usize::MAX,
+        ..Limits::default()
+    };
     let complexity = match Pattern::parse_within(pattern, &unlimited) {
         Ok(pattern) => pattern.complexity().to_string(),
         Err(error) => error.to_string(),
@@ -128,12 +158,110 @@ fn complexity_of(pattern: &str) -> String {
     format!("{complexity} {service}")
 }
 
-fn show_outcome(_outcome: &str, _body: Option<&str>, _message: Option<&str>) -> String {
-    String::new()
+/// The record of a target as one line. Messages are compared by the words that don't depend on the
+/// target's id or on how the recording client phrases a constraint.
+fn show_outcome(outcome: &str, body: Option<&str>, message: Option<&str>) -> String {
+    let outcome = match outcome {
+        // Nothing but white space is no body; the service reports nothing.
+        "nothing_observed" => "dlq_INVALID_JSON or nothing",
+        other => other,
+    };
+    let message = message.map(class_of).unwrap_or_default();
+    format!("{outcome} {} {message}", body.unwrap_or_default())
 }
 
-fn delivery(_target: &Value, _event: &Value) -> String {
-    let _unused: Option<(BTreeMap<String, String>, InputTransformer, Reserved)> = None;
-    let _check = transformer::check_path("$");
-    String::new()
+/// What a refusal by `PutTargets` is about.
+fn class_of(message: &str) -> String {
+    const CLASSES: [(&str, &str); 9] = [
+        ("InputPath for target", "InputPath"),
+        ("contains invalid placeholder", "unknown placeholder"),
+        ("valid only for JSON template", "event outside an object"),
+        ("JSON object key", "placeholder in a key"),
+        ("Invalid InputTemplate", "template"),
+        ("JSON syntax error in input", "input"),
+        ("Only one of Input", "only one"),
+        ("ap keys", "map key"),
+        ("min length 1", "length"),
+    ];
+    let class = CLASSES
+        .iter()
+        .find(|(words, _)| message.contains(words))
+        .map(|(_, class)| *class);
+    match class {
+        Some("unknown placeholder") => {
+            let name = message.rsplit(' ').next().unwrap_or_default();
+            format!("unknown placeholder {name}")
+        }
+        Some("event outside an object") => {
+            let name = message
+                .split("placeholder ")
+                .nth(1)
+                .and_then(|rest| rest.split(' ').next());
+            format!("event outside an object {}", name.unwrap_or_default())
+        }
+        Some(class) => class.to_owned(),
+        None if message.contains("greater than or equal to 1") => "length".to_owned(),
+        None => message.to_owned(),
+    }
+}
+
+/// What the engine says about a target and an event.
+fn delivery(target: &Value, event: &Value) -> String {
+    let event = event.to_string();
+    let rejected = |message: &str| show_outcome("rejected_at_PutTargets", None, Some(message));
+    let field = |name: &str| target.get(name).filter(|value| !value.is_null());
+    let (input, path, transformer) = (
+        field("Input"),
+        field("InputPath"),
+        field("InputTransformer"),
+    );
+    if let Err(error) =
+        transformer::check_one_of(input.is_some(), path.is_some(), transformer.is_some())
+    {
+        return rejected(&error.message);
+    }
+    if let Some(input) = input.and_then(Value::as_str) {
+        return match transformer::check_input(input) {
+            Err(error) => rejected(&error.message),
+            Ok(()) if input.is_empty() => show_outcome("nothing_observed", None, None),
+            Ok(()) => show_outcome("delivered", Some(input), None),
+        };
+    }
+    if let Some(path) = path.and_then(Value::as_str) {
+        return match transformer::select(path, &event) {
+            Ok(body) => show_outcome("delivered", Some(&body), None),
+            Err(error) => rejected(&error.to_string()),
+        };
+    }
+    let transformer = transformer.unwrap_or(&Value::Null);
+    let paths: BTreeMap<String, String> = transformer
+        .get("InputPathsMap")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, path)| (name.clone(), path.as_str().unwrap_or_default().to_owned()))
+        .collect();
+    let template = transformer
+        .get("InputTemplate")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let reserved = Reserved {
+        rule_arn: "RULE-ARN".to_owned(),
+        rule_name: "RULE".to_owned(),
+        ingestion_time: "2026-09-13T12:17:30.408Z".to_owned(),
+    };
+    match InputTransformer::new(&paths, template)
+        .map(|transformer| transformer.render(&event, &reserved))
+    {
+        Err(error) => rejected(&error.message),
+        Ok(Ok(body)) => show_outcome("delivered", Some(&body), None),
+        Ok(Err(undeliverable)) if undeliverable.attempted.trim().is_empty() => {
+            show_outcome("nothing_observed", None, None)
+        }
+        Ok(Err(undeliverable)) => show_outcome(
+            &format!("dlq_{}", undeliverable.code),
+            Some(&undeliverable.attempted),
+            None,
+        ),
+    }
 }

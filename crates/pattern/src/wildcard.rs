@@ -42,13 +42,22 @@ impl Wildcard {
     /// Whether the whole text fits. Each piece is looked for once, from the left, so the time is
     /// linear in the text.
     pub(crate) fn matches(&self, text: &str) -> bool {
-        let Some((first, others)) = self.pieces.split_first() else { return false };
-        let Some((last, middle)) = others.split_last() else { return text == first };
-        let Some(mut rest) = text.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str())) else {
+        let Some((first, others)) = self.pieces.split_first() else {
+            return false;
+        };
+        let Some((last, middle)) = others.split_last() else {
+            return text == first;
+        };
+        let Some(mut rest) = text
+            .strip_prefix(first.as_str())
+            .and_then(|rest| rest.strip_suffix(last.as_str()))
+        else {
             return false;
         };
         for piece in middle {
-            let Some((_, behind)) = rest.split_once(piece.as_str()) else { return false };
+            let Some((_, behind)) = rest.split_once(piece.as_str()) else {
+                return false;
+            };
             rest = behind;
         }
         true
@@ -57,7 +66,11 @@ impl Wildcard {
     /// The operand as it was written.
     pub(crate) fn operand(&self) -> String {
         let escaped = |piece: &String| piece.replace('\\', "\\\\").replace('*', "\\*");
-        self.pieces.iter().map(escaped).collect::<Vec<_>>().join("*")
+        self.pieces
+            .iter()
+            .map(escaped)
+            .collect::<Vec<_>>()
+            .join("*")
     }
 
     /// The operand in its quotes, symbol by symbol.
@@ -91,8 +104,18 @@ mod tests {
     #[test]
     fn stars_and_escapes() {
         assert!(fits("*", "") && fits("*", "x") && fits("", "") && !fits("", "x"));
-        assert!(fits("a*b", "ab") && fits("a*b", "axxb") && !fits("a*b", "abc") && !fits("ab*ba", "aba"));
-        assert!(fits("*a*a*", "xaya") && !fits("*a*a*", "xa") && fits("a\\*b", "a*b") && !fits("a\\*b", "axb"));
+        assert!(
+            fits("a*b", "ab")
+                && fits("a*b", "axxb")
+                && !fits("a*b", "abc")
+                && !fits("ab*ba", "aba")
+        );
+        assert!(
+            fits("*a*a*", "xaya")
+                && !fits("*a*a*", "xa")
+                && fits("a\\*b", "a*b")
+                && !fits("a\\*b", "axb")
+        );
         assert!(fits("\\\\*", "\\x") && fits("\\**", "*x"));
     }
 

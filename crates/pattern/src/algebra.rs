@@ -1,0 +1,153 @@
+//! Patterns as sets of alternatives: canonical form, covering.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::pattern::{Pattern, SubRule};
+use crate::scan::write_string;
+
+/// How terms of a list are compared: whether numbers are only numbers, and addresses addresses.
+pub(crate) type Kind = (bool, bool);
+
+/// One alternative, in a form that doesn't depend on how it was written: per path, the set of the
+/// terms' texts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Conjunction {
+    fields: BTreeMap<String, (Kind, BTreeSet<String>)>,
+    uses_empty_step: bool,
+}
+
+impl Conjunction {
+    fn of(sub_rule: &SubRule) -> Conjunction {
+        let fields = sub_rule
+            .fields
+            .iter()
+            .map(|field| {
+                let kind = (field.leaf.has_numeric, field.leaf.has_address);
+                (
+                    field.path.to_string(),
+                    (kind, field.leaf.sources.iter().cloned().collect()),
+                )
+            })
+            .collect();
+        Conjunction {
+            fields,
+            uses_empty_step: sub_rule.uses_empty_step,
+        }
+    }
+
+    /// The alternatives of a pattern.
+    pub(crate) fn all_of(pattern: &Pattern) -> BTreeSet<Conjunction> {
+        pattern.sub_rules.iter().map(Conjunction::of).collect()
+    }
+
+    /// Whether it can't be taken out of its pattern: which empty steps of an event are visible
+    /// depends on the whole pattern.
+    pub(crate) fn is_opaque(&self) -> bool {
+        self.uses_empty_step
+    }
+
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
+    }
+
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = (&str, Kind)> {
+        self.fields
+            .iter()
+            .map(|(path, (kind, _))| (path.as_str(), *kind))
+    }
+
+    /// A field's list as JSON.
+    pub(crate) fn list(&self, path: &str) -> Option<String> {
+        let (_, terms) = self.fields.get(path)?;
+        Some(format!(
+            "[{}]",
+            terms
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(",")
+        ))
+    }
+
+    /// The alternative with the path's list taken out but its kind left in: equal for those that
+    /// can be joined.
+    pub(crate) fn without_list(&self, path: &str) -> Option<Conjunction> {
+        let mut rest = self.clone();
+        rest.fields.get_mut(path)?.1.clear();
+        Some(rest)
+    }
+
+    /// Adds the other's terms at the path.
+    pub(crate) fn join_list(&mut self, path: &str, other: &Conjunction) {
+        if let (Some((_, terms)), Some((_, more))) =
+            (self.fields.get_mut(path), other.fields.get(path))
+        {
+            terms.extend(more.iter().cloned());
+        }
+    }
+
+    /// Whether every event of `other` surely is one of this alternative. `false` may mean that it
+    /// can't be told.
+    pub(crate) fn covers(&self, other: &Conjunction) -> bool {
+        // An absence is judged in the array elements that earlier fields chose, so that with fewer
+        // fields it means something else.
+        let same_paths = self.fields.len() == other.fields.len();
+        let has_absence = || {
+            self.fields
+                .values()
+                .any(|(_, terms)| terms.contains(r#"{"exists":false}"#))
+        };
+        self.uses_empty_step == other.uses_empty_step
+            && (same_paths || !has_absence())
+            && self.fields.iter().all(|(path, (kind, terms))| {
+                other
+                    .fields
+                    .get(path)
+                    .is_some_and(|(other_kind, other_terms)| {
+                        kind == other_kind && other_terms.is_subset(terms)
+                    })
+            })
+    }
+}
+
+impl Pattern {
+    /// A text that is the same for patterns that differ only in how they are written: order of
+    /// members and alternatives, repetition, white space, nesting against joined names.
+    ///
+    /// Two patterns with the same canonical text match the same events. It is for comparing, not
+    /// for deploying: alternatives are spelled out.
+    pub fn canonical(&self) -> String {
+        let mut out = String::from("[");
+        for (index, alternative) in Conjunction::all_of(self).iter().enumerate() {
+            out.push_str(if index > 0 { ",{" } else { "{" });
+            for (index, path) in alternative.paths().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_string(&mut out, path);
+                out.push(':');
+                out.push_str(&alternative.list(path).unwrap_or_default());
+            }
+            out.push('}');
+        }
+        out.push(']');
+        out
+    }
+
+    /// Whether every event that matches `other` surely matches this pattern too. `false` may mean
+    /// that it can't be told from the texts of the terms.
+    ///
+    /// ```
+    /// use pattern::Pattern;
+    /// let wide = Pattern::parse(r#"{"source": ["aws.ec2", "aws.s3"]}"#)?;
+    /// let narrow = Pattern::parse(r#"{"source": ["aws.s3"], "region": ["eu-central-1"]}"#)?;
+    /// assert!(wide.covers(&narrow) && !narrow.covers(&wide));
+    /// # Ok::<(), pattern::PatternError>(())
+    /// ```
+    pub fn covers(&self, other: &Pattern) -> bool {
+        let alternatives = Conjunction::all_of(self);
+        Conjunction::all_of(other)
+            .iter()
+            .all(|needed| alternatives.iter().any(|offered| offered.covers(needed)))
+    }
+}
