@@ -208,3 +208,80 @@ impl RuleAlerts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: &str = r"version: 1
+id: trail-stopped
+title: A trail was stopped
+description: Someone stopped a trail.
+status: stable
+severity: low
+references: [https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StopLogging.html]
+false_positives: [A trail that is being replaced.]
+event_pattern:
+  source: [aws.cloudtrail]
+  detail:
+    eventName: [StopLogging]
+message: |
+  did: {{ detail.eventName }}
+tests:
+  - name: stopped
+    expect: match
+    event: {source: aws.cloudtrail, detail-type: x, account: '111122223333', region: eu-central-1, time: '2026-11-23T10:00:00Z', id: a, detail: {eventName: StopLogging}}
+  - name: started
+    expect: no_match
+    event: {source: aws.cloudtrail, detail-type: x, account: '111122223333', region: eu-central-1, time: '2026-11-23T10:00:00Z', id: a, detail: {eventName: StartLogging}}
+";
+
+    fn record(id: &str, name: &str, read_only: bool) -> String {
+        serde_json::json!({
+            "eventVersion": "1.08", "eventID": id, "eventName": name, "readOnly": read_only,
+            "eventSource": "cloudtrail.amazonaws.com", "eventType": "AwsApiCall",
+            "eventTime": "2026-11-23T10:00:00Z", "awsRegion": "eu-central-1",
+            "recipientAccountId": "012345678901", "managementEvent": true,
+            "userIdentity": { "type": "IAMUser" },
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn counts_what_eventbridge_would_have_delivered_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules_folder = folder.path().join("rules");
+        std::fs::create_dir(&rules_folder).unwrap();
+        std::fs::write(rules_folder.join("trail-stopped.yaml"), RULE).unwrap();
+        let options = rules::Options {
+            today: jiff::civil::date(2026, 11, 23),
+        };
+        let library = rules::load(&rules_folder, &options);
+        assert_eq!(library.rules.len(), 1, "{:?}", library.findings);
+
+        let logs = folder.path().join("logs");
+        std::fs::create_dir(&logs).unwrap();
+        let file = |records: &[String]| format!("{{\"Records\":[{}]}}", records.join(","));
+        let stopped = record("1", "StopLogging", false);
+        std::fs::write(
+            logs.join("a.json"),
+            file(&[stopped.clone(), record("2", "StartLogging", false)]),
+        )
+        .unwrap();
+        // The same event in a second trail, and a read-only call.
+        std::fs::write(
+            logs.join("b.json"),
+            file(&[stopped, record("3", "StopLogging", true)]),
+        )
+        .unwrap();
+        std::fs::write(logs.join("c.json"), "not a log").unwrap();
+
+        let result = run(&library.rules, &[logs]).unwrap();
+        let alerts = &result.rules["trail-stopped"];
+        assert_eq!(alerts.alerts, 1);
+        assert_eq!(alerts.first.as_deref(), Some("2026-11-23T10:00:00Z"));
+        assert_eq!(alerts.places["012345678901/eu-central-1"], 1);
+        assert_eq!((result.files, result.records, result.duplicates), (2, 4, 1));
+        assert!(result.skipped[0].path.ends_with("c.json"));
+    }
+}

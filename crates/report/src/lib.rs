@@ -17,6 +17,7 @@
 //! ```
 
 pub mod apply;
+pub mod backtest;
 pub mod drift;
 pub mod findings;
 pub mod plan;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deployer::verify::{Case, CaseKind, HopOutcome, VerifyReport};
+use deployer::verify::{Case, CaseKind, Hop, HopOutcome, VerifyReport};
 
 use crate::{plural, push_line};
 
@@ -89,17 +89,28 @@ fn failure(case: &Case) -> Vec<String> {
             hop.detail.as_deref().unwrap_or("no reason given")
         ));
     }
-    for hop in &case.hops {
-        let word = match hop.outcome {
-            HopOutcome::Ok => "ok",
-            HopOutcome::Dropped => "dropped",
-            HopOutcome::Denied => "DENIED",
-            HopOutcome::Failed => "FAILED",
-        };
-        lines.push(format!(
-            "    {word:<8} {} {}  {}",
-            hop.account, hop.region, hop.link
-        ));
-    }
+    lines.extend(
+        case.hops
+            .iter()
+            .map(|hop| format!("    {}", self::hop(hop))),
+    );
     lines
+}
+
+/// One link of an event's way: how it ended there, where that is, and why.
+pub fn hop(hop: &Hop) -> String {
+    let word = match hop.outcome {
+        HopOutcome::Ok => "ok",
+        HopOutcome::Dropped => "dropped",
+        HopOutcome::Denied => "DENIED",
+        HopOutcome::Failed => "FAILED",
+    };
+    let detail = match &hop.detail {
+        Some(detail) if !detail.is_empty() => format!(": {detail}"),
+        _ => String::new(),
+    };
+    format!(
+        "{word:<8} {} {}  {}{detail}",
+        hop.account, hop.region, hop.link
+    )
 }
