@@ -65,6 +65,9 @@ pub(crate) fn constrained(path: &str) -> NotExpressible {
 
 #[cfg(test)]
 mod tests {
+    use pattern::{Event, Pattern};
+    use proptest::prelude::*;
+
     use super::*;
 
     fn values(list: &[&str]) -> Vec<String> {
@@ -94,5 +97,28 @@ mod tests {
         assert!(compile(&mut pattern, "detail.eventName", &values(&["X"])).is_err());
         assert!(compile(&mut pattern, "detail.userIdentity.arn", &values(&["X"])).is_err());
         assert!(compile(&mut pattern, "detail", &values(&["X"])).is_err());
+    }
+
+    proptest! {
+        /// With an exception a rule matches what it matched before, except where the field has
+        /// one of the values.
+        #[test]
+        fn an_exception_takes_away_its_values_and_nothing_else(
+            name in prop::option::of("[ab]{1,2}"),
+            event_name in "[XY]",
+            excepted in prop::collection::vec("[ab]{1,2}", 1..3),
+        ) {
+            let written = json!({"source": ["aws.iam"], "detail": {"eventName": ["X"]}});
+            let mut with = written.clone();
+            compile(&mut with, "detail.userIdentity.userName", &excepted).unwrap();
+            let mut event = json!({"source": "aws.iam", "detail": {"eventName": event_name, "userIdentity": {"type": "Root"}}});
+            if let Some(name) = &name {
+                event["detail"]["userIdentity"]["userName"] = json!(name);
+            }
+            let event = Event::parse(&event.to_string()).unwrap();
+            let matches = |pattern: &Value| Pattern::parse(&pattern.to_string()).unwrap().matches(&event);
+            let is_excepted = name.is_some_and(|name| excepted.contains(&name));
+            prop_assert_eq!(matches(&with), matches(&written) && !is_excepted);
+        }
     }
 }

@@ -165,3 +165,85 @@ fn json_path(steps: &[String]) -> String {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event() -> Value {
+        json!({
+            "source": "aws.iam", "account": "012345678901",
+            "detail": {
+                "eventName": "CreateUser", "userAgent": "cli", "count": 3,
+                "arn": "arn:aws:iam::012345678901:user/alice",
+                "tags": [{"key": "a", "value": "b"}],
+            },
+        })
+    }
+
+    fn pattern() -> Pattern {
+        Pattern::parse(
+            r#"{"source": ["aws.iam"], "detail": {"eventName": ["CreateUser"], "arn": [{"suffix": "/alice"}]}}"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn every_free_string_is_changed_and_no_pinned_one() {
+        let variants = variants(&event(), &pattern());
+        let quote = variants
+            .iter()
+            .find(|variant| variant.name == "quote")
+            .unwrap();
+        assert_eq!(quote.event["detail"]["eventName"], "CreateUser");
+        assert_eq!(quote.event["detail"]["userAgent"], "cli\"");
+        assert_eq!(
+            quote.event["detail"]["arn"],
+            "\"arn:aws:iam::012345678901:user/alice"
+        );
+        assert_eq!(quote.event["detail"]["tags"][0]["value"], "b\"");
+        assert_eq!(quote.event["account"], "012345678901");
+        assert_eq!(quote.event["detail"]["count"], 3);
+        let paths: Vec<&str> = quote
+            .planted
+            .iter()
+            .map(|(path, _)| path.as_str())
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "$.detail.userAgent",
+                "$.detail.arn",
+                "$.detail.tags[0].key",
+                "$.detail.tags[0].value"
+            ]
+        );
+    }
+
+    #[test]
+    fn long_texts_are_spread_over_events_that_fit() {
+        let mut event = event();
+        for n in 0..30 {
+            event["detail"][format!("f{n}")] = json!("x");
+        }
+        let variants = variants(&event, &pattern());
+        let long: Vec<&Hostile> = variants
+            .iter()
+            .filter(|variant| variant.name.starts_with("10 kB"))
+            .collect();
+        assert_eq!(long.len(), 2);
+        assert_eq!(
+            long.iter()
+                .map(|variant| variant.planted.len())
+                .sum::<usize>(),
+            34
+        );
+        for variant in long {
+            let text = variant.event.to_string();
+            assert!(text.len() < MAX_EVENT);
+            assert!(pattern().matches(&Event::parse(&text).unwrap()));
+        }
+    }
+}

@@ -143,6 +143,17 @@ pub(crate) fn compile(text: &str, frame: &Frame<'_>) -> Compiled {
         let value = format!("\"<{}>\"", writer.name_of_envelope(path));
         fields.push((name.to_owned(), Field::Inline(value)));
     }
+    // Reported where they stand (`message::angle-bracket`); no use to let the template fail too.
+    let brackets = [text, frame.title, frame.runbook.unwrap_or_default()]
+        .iter()
+        .any(|text| text.contains(['<', '>']));
+    if brackets {
+        return Compiled {
+            message: None,
+            placeholders: writer.placeholders,
+            problems: writer.problems,
+        };
+    }
     writer.finish(&fields)
 }
 

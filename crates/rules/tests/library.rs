@@ -89,3 +89,37 @@ fn strings(value: &Value, out: &mut Vec<String>) {
         _ => {}
     }
 }
+
+#[test]
+fn the_example_of_the_readme_is_a_rule_and_alerts_as_shown() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../rules");
+    let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    let block = |language: &str, containing: &str| {
+        readme
+            .split("```")
+            .find_map(|block| {
+                block
+                    .strip_prefix(language)
+                    .filter(|text| text.contains(containing))
+            })
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::create_dir(copy.path().join("fixtures")).unwrap();
+    let fixture = "fixtures/iam-create-access-key.json";
+    std::fs::copy(folder.join(fixture), copy.path().join(fixture)).unwrap();
+    let rule = block("yaml", "version: 1");
+    std::fs::write(copy.path().join("iam-login-profile-created.yaml"), rule).unwrap();
+    let library = rules::load(
+        copy.path(),
+        &Options {
+            today: jiff::civil::date(2026, 11, 23),
+        },
+    );
+    assert_eq!(library.findings, []);
+    let outcomes = rules::run_tests(library.rules.first().unwrap());
+    let alert = outcomes.iter().find_map(|outcome| outcome.message.clone());
+    assert_eq!(alert.unwrap(), block("json", "\"alert\""));
+}

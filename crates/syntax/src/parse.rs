@@ -302,10 +302,8 @@ mod tests {
         let (node, findings) = read(text);
         assert!(findings.is_empty());
         let node = node.unwrap();
-        let at = |pointer: &str| {
-            let span = node.pointer(pointer).unwrap().span;
-            &text[span.start..span.end]
-        };
+        let written = |span: Span| text.get(span.start..span.end).unwrap();
+        let at = |pointer: &str| written(node.pointer(pointer).unwrap().span);
         assert_eq!(at("/title"), "Grüße");
         assert_eq!(at("/list/1/k"), "[1, 2]");
         assert_eq!(at("/list/1/k/0"), "1");
@@ -314,7 +312,7 @@ mod tests {
         assert_eq!(node.pointer("/text").unwrap().as_str(), Some("one\ntwo\n"));
         assert!(at("/text").contains("two"));
         let entry = node.entry("list").unwrap();
-        assert_eq!(&text[entry.key_span.start..entry.key_span.end], "list");
+        assert_eq!(written(entry.key_span), "list");
     }
 
     #[test]
@@ -364,10 +362,10 @@ mod tests {
 
     #[test]
     fn bombs_end_in_a_finding() {
-        let mut laughs = "a0: &a0 [x, x]\n".to_owned();
-        for n in 1..40 {
-            laughs += &format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1);
-        }
+        let laughs: String = (1..40)
+            .map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1))
+            .collect();
+        let laughs = format!("a0: &a0 [x, x]\n{laughs}");
         assert!(read(&laughs).0.is_none());
         for deep in [
             "[".repeat(50_000),
