@@ -3,11 +3,23 @@
 //! Every type has an allow list of properties with their types; what is not on it is an error, so a
 //! misspelt property fails here as it fails on AWS.
 
+mod cloudtrail;
+mod events;
+mod iam;
+mod kms;
+mod monitoring;
+mod s3;
+mod shape;
+mod sns;
+mod sqs;
+
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::api::ApiError;
 use crate::world::World;
+use shape::Property;
 
 /// Where in which stack a resource belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,62 +74,184 @@ pub(crate) enum ResourceError {
     NotReadable(String),
 }
 
+/// A resource type with its allow list and handlers, which get checked properties.
+struct Type {
+    name: &'static str,
+    properties: &'static [Property],
+    create: fn(&mut World, &Place, Map<String, Value>) -> Result<Created, ResourceError>,
+    /// Changes everything that is not fixed.
+    update: fn(&mut World, &Place, &str, Change) -> Result<Created, ResourceError>,
+    delete: fn(&mut World, &Place, &str) -> Result<(), ResourceError>,
+    read: Option<fn(&World, &Place, &str) -> Option<Map<String, Value>>>,
+}
+
+/// The old and new properties of an update.
+struct Change {
+    old: Map<String, Value>,
+    new: Map<String, Value>,
+}
+
+fn type_named(name: &str) -> Result<&'static Type, ResourceError> {
+    [
+        kms::TYPES,
+        s3::TYPES,
+        cloudtrail::TYPES,
+        sns::TYPES,
+        sqs::TYPES,
+        events::TYPES,
+        iam::TYPES,
+        monitoring::TYPES,
+    ]
+    .into_iter()
+    .flatten()
+    .find(|candidate| candidate.name == name)
+    .ok_or_else(|| {
+        ResourceError::Invalid(format!(
+            "Template format error: Unrecognized resource types: [{name}]"
+        ))
+    })
+}
+
+/// Whether there is such a resource type.
+pub(crate) fn is_known(type_name: &str) -> bool {
+    type_named(type_name).is_ok()
+}
+
+fn check(kind: &Type, properties: &Value, logical_id: &str) -> Result<Map<String, Value>, ResourceError> {
+    shape::object(kind.properties, properties, "").map_err(|why| {
+        ResourceError::Invalid(format!(
+            "Properties validation failed for resource {logical_id} with message: {why}"
+        ))
+    })
+}
+
 /// Checks a resource's properties against its type's allow list and returns them as the service
 /// keeps them: numbers and booleans given as text become numbers and booleans, and the other way
 /// round where the type says so. Compare these with [`read`] to find drift.
-pub(crate) fn normalize(_type_name: &str, properties: &Value) -> Result<Value, ResourceError> {
-    Ok(properties.clone())
+pub(crate) fn normalize(type_name: &str, properties: &Value) -> Result<Value, ResourceError> {
+    let kind = type_named(type_name)?;
+    check(kind, properties, "").map(Value::Object)
 }
 
 /// Creates a resource. `properties` are fully resolved (no intrinsic functions left).
 pub(crate) fn create(
-    _world: &mut World,
-    _place: &Place,
+    world: &mut World,
+    place: &Place,
     type_name: &str,
-    _properties: &Value,
+    properties: &Value,
 ) -> Result<Created, ResourceError> {
-    Err(unsupported(type_name))
+    let kind = type_named(type_name)?;
+    let properties = check(kind, properties, &place.logical_id)?;
+    (kind.create)(world, place, properties)
 }
 
-/// Changes a resource from `old` to `new` properties.
+/// Changes a resource from `old` to `new` properties, or says that it needs a new one.
 pub(crate) fn update(
-    _world: &mut World,
-    _place: &Place,
+    world: &mut World,
+    place: &Place,
     type_name: &str,
-    _physical_id: &str,
-    _old: &Value,
-    _new: &Value,
+    physical_id: &str,
+    old: &Value,
+    new: &Value,
 ) -> Result<Updated, ResourceError> {
-    Err(unsupported(type_name))
+    let kind = type_named(type_name)?;
+    let new = check(kind, new, &place.logical_id)?;
+    let old = check(kind, old, &place.logical_id)?;
+    let replace = kind
+        .properties
+        .iter()
+        .any(|property| property.fixed && old.get(property.name) != new.get(property.name));
+    if replace {
+        return Ok(Updated::Replace);
+    }
+    (kind.update)(world, place, physical_id, Change { old, new }).map(Updated::InPlace)
 }
 
 /// Deletes a resource; one that is already gone is not an error.
 pub(crate) fn delete(
-    _world: &mut World,
-    _place: &Place,
+    world: &mut World,
+    place: &Place,
     type_name: &str,
-    _physical_id: &str,
+    physical_id: &str,
 ) -> Result<(), ResourceError> {
-    Err(unsupported(type_name))
+    (type_named(type_name)?.delete)(world, place, physical_id)
 }
 
 /// The live properties in template shape, or `None` when the resource is gone.
 pub(crate) fn read(
-    _world: &World,
-    _place: &Place,
+    world: &World,
+    place: &Place,
     type_name: &str,
-    _physical_id: &str,
+    physical_id: &str,
 ) -> Result<Option<Value>, ResourceError> {
-    Err(unsupported(type_name))
+    match type_named(type_name)?.read {
+        Some(read) => Ok(read(world, place, physical_id).map(Value::Object)),
+        None => Err(ResourceError::NotReadable(type_name.to_owned())),
+    }
 }
 
-fn unsupported(type_name: &str) -> ResourceError {
-    ResourceError::Invalid(format!(
-        "Template format error: Unrecognized resource types: [{type_name}]"
+impl From<ApiError> for ResourceError {
+    fn from(error: ApiError) -> ResourceError {
+        let message = format!(
+            "Resource handler returned message: \"{}\" (HandlerErrorCode: {})",
+            error.message, error.code
+        );
+        if error.code.contains("AlreadyExists") || error.code.contains("AlreadyOwned") {
+            ResourceError::AlreadyExists(message)
+        } else {
+            ResourceError::Refused(message)
+        }
+    }
+}
+
+/// The resource is not there any more, though its stack has it.
+fn gone(physical_id: &str) -> ResourceError {
+    ResourceError::NotFound(format!(
+        "Resource handler returned message: \"{physical_id} does not exist\" (HandlerErrorCode: NotFound)"
     ))
 }
 
-/// Whether the type exists here; a template with another is refused before anything is made.
-pub(crate) fn is_known(_type_name: &str) -> bool {
-    true
+fn text<'a>(properties: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    properties.get(name).and_then(Value::as_str)
 }
+
+/// The name the template gives, or a generated `<stack>-<logical id>-<suffix>` of at most `limit`
+/// characters.
+fn name_or_generated(
+    world: &mut World,
+    place: &Place,
+    properties: &Map<String, Value>,
+    property: &str,
+    limit: usize,
+) -> String {
+    match text(properties, property) {
+        Some(name) => name.to_owned(),
+        None => generated(world, place, limit),
+    }
+}
+
+fn generated(world: &mut World, place: &Place, limit: usize) -> String {
+    let suffix = world.token(12);
+    let room = limit.saturating_sub(suffix.len() + 2);
+    let logical: String = place.logical_id.chars().take(room / 2).collect();
+    let stack: String = place
+        .stack_name
+        .chars()
+        .take(room.saturating_sub(logical.len()))
+        .collect();
+    format!("{stack}-{logical}-{suffix}")
+}
+
+/// A resource with its attributes.
+fn created<const N: usize>(physical_id: impl Into<String>, attributes: [(&str, Value); N]) -> Created {
+    Created {
+        physical_id: physical_id.into(),
+        attributes: attributes
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! `AWS::CloudTrail::Trail`.
+
+use serde_json::{Map, Value, json};
+
+use super::shape::{Property, Shape, TAGS};
+use super::{Change, Created, Place, ResourceError, Type, created, gone, name_or_generated};
+use crate::services::cloudtrail::{create_trail, set_logging, trail_arn, validate};
+use crate::world::World;
+
+const SELECTOR: Shape = Shape::Object(&[
+    Property::new("ReadWriteType", Shape::Choice(&["All", "ReadOnly", "WriteOnly"])),
+    Property::new("IncludeManagementEvents", Shape::Flag),
+    Property::new(
+        "DataResources",
+        Shape::List(&Shape::Object(&[
+            Property::new("Type", Shape::Text).required(),
+            Property::new("Values", Shape::List(&Shape::Text)),
+        ])),
+    ),
+]);
+
+pub(super) const TYPES: &[Type] = &[Type {
+    name: "AWS::CloudTrail::Trail",
+    properties: &[
+        Property::new("TrailName", Shape::Text).fixed(),
+        Property::new("S3BucketName", Shape::Text).required(),
+        Property::new("S3KeyPrefix", Shape::Text),
+        Property::new("IsLogging", Shape::Flag).required(),
+        Property::new("IsMultiRegionTrail", Shape::Flag),
+        Property::new("IsOrganizationTrail", Shape::Flag),
+        Property::new("IncludeGlobalServiceEvents", Shape::Flag),
+        Property::new("EnableLogFileValidation", Shape::Flag),
+        Property::new("KMSKeyId", Shape::Text),
+        Property::new("EventSelectors", Shape::List(&SELECTOR)),
+        TAGS,
+    ],
+    create: create,
+    update: update,
+    delete: delete,
+    read: Some(read),
+}];
+
+fn made(arn: &str) -> Created {
+    let name = arn.rsplit('/').next().unwrap_or_default();
+    created(name, [("Arn", json!(arn))])
+}
+
+/// Splits `IsLogging` off and fills in what the service assumes.
+fn split(mut properties: Map<String, Value>) -> (bool, Map<String, Value>) {
+    let logging = properties.remove("IsLogging") == Some(Value::Bool(true));
+    properties
+        .entry("IncludeGlobalServiceEvents")
+        .or_insert(Value::Bool(true));
+    (logging, properties)
+}
+
+fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+    let name = name_or_generated(world, place, &properties, "TrailName", 128);
+    let (logging, properties) = split(properties);
+    let arn = create_trail(world, &place.account, &place.region, &name, properties)?;
+    let now = world.clock.now();
+    if let Some(trail) = world.services.cloudtrail.trails.get_mut(&arn) {
+        set_logging(trail, logging, now);
+    }
+    Ok(made(&arn))
+}
+
+fn update(world: &mut World, place: &Place, name: &str, change: Change) -> Result<Created, ResourceError> {
+    let arn = trail_arn(&place.account, &place.region, name);
+    let (logging, properties) = split(change.new);
+    validate(world, &place.account, &arn, &properties)?;
+    let now = world.clock.now();
+    let trail = world
+        .services
+        .cloudtrail
+        .trails
+        .get_mut(&arn)
+        .ok_or_else(|| gone(name))?;
+    trail.properties = properties;
+    set_logging(trail, logging, now);
+    Ok(made(&arn))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
+    let arn = trail_arn(&place.account, &place.region, name);
+    world.services.cloudtrail.trails.remove(&arn);
+    Ok(())
+}
+
+fn read(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> {
+    let arn = trail_arn(&place.account, &place.region, name);
+    let trail = world.services.cloudtrail.trails.get(&arn)?;
+    let mut live = trail.properties.clone();
+    live.insert("TrailName".to_owned(), json!(name));
+    live.insert("IsLogging".to_owned(), json!(trail.logging));
+    Some(live)
+}

@@ -1,0 +1,244 @@
+//! `AWS::Events::EventBus`, `AWS::Events::EventBusPolicy` and `AWS::Events::Rule`.
+
+use serde_json::{Map, Value, json};
+
+use super::shape::{Property, Shape, TAGS};
+use super::{Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text};
+use crate::services::events::{
+    Bus, bus_arn, create_bus, delete_bus, parse_policy, put_rule, rule_arn,
+};
+use crate::world::World;
+
+const DEAD_LETTERS: Shape = Shape::Object(&[Property::new("Arn", Shape::Text)]);
+
+const TARGET: Shape = Shape::Object(&[
+    Property::new("Id", Shape::Text).required(),
+    Property::new("Arn", Shape::Text).required(),
+    Property::new("RoleArn", Shape::Text),
+    Property::new("Input", Shape::Text),
+    Property::new("InputPath", Shape::Text),
+    Property::new(
+        "InputTransformer",
+        Shape::Object(&[
+            Property::new("InputPathsMap", Shape::Texts),
+            Property::new("InputTemplate", Shape::Text).required(),
+        ]),
+    ),
+    Property::new("DeadLetterConfig", DEAD_LETTERS),
+    Property::new(
+        "RetryPolicy",
+        Shape::Object(&[
+            Property::new("MaximumEventAgeInSeconds", Shape::Integer),
+            Property::new("MaximumRetryAttempts", Shape::Integer),
+        ]),
+    ),
+]);
+
+pub(super) const TYPES: &[Type] = &[
+    Type {
+        name: "AWS::Events::EventBus",
+        properties: &[
+            Property::new("Name", Shape::Text).required().fixed(),
+            Property::new("Description", Shape::Text),
+            Property::new("KmsKeyIdentifier", Shape::Text),
+            Property::new("DeadLetterConfig", DEAD_LETTERS),
+            Property::new("Policy", Shape::Document),
+            TAGS,
+        ],
+        create: create_event_bus,
+        update: update_bus,
+        delete: delete_event_bus,
+        read: Some(read_bus),
+    },
+    Type {
+        name: "AWS::Events::EventBusPolicy",
+        properties: &[
+            Property::new("EventBusName", Shape::Text).fixed(),
+            Property::new("StatementId", Shape::Text).required().fixed(),
+            Property::new("Statement", Shape::Document).required(),
+        ],
+        create: create_policy,
+        update: update_policy,
+        delete: delete_policy,
+        read: Some(read_policy),
+    },
+    Type {
+        name: "AWS::Events::Rule",
+        properties: &[
+            Property::new("Name", Shape::Text).fixed(),
+            Property::new("EventBusName", Shape::Text).fixed(),
+            Property::new("Description", Shape::Text),
+            Property::new("EventPattern", Shape::Document),
+            Property::new("ScheduleExpression", Shape::Text),
+            Property::new(
+                "State",
+                Shape::Choice(&[
+                    "ENABLED",
+                    "DISABLED",
+                    "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
+                ]),
+            ),
+            Property::new("RoleArn", Shape::Text),
+            Property::new("Targets", Shape::List(&TARGET)),
+            TAGS,
+        ],
+        create: create_rule,
+        update: update_rule,
+        delete: delete_rule,
+        read: Some(read_rule),
+    },
+];
+
+fn bus_made(place: &Place, name: &str) -> Created {
+    let arn = bus_arn(&place.account, &place.region, name);
+    created(name, [("Arn", json!(arn)), ("Name", json!(name))])
+}
+
+fn create_event_bus(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+    let name = text(&properties, "Name").unwrap_or_default().to_owned();
+    create_bus(world, &place.account, &place.region, &name, properties)?;
+    Ok(bus_made(place, &name))
+}
+
+fn update_bus(world: &mut World, place: &Place, name: &str, change: Change) -> Result<Created, ResourceError> {
+    let policy = match change.new.get("Policy") {
+        Some(policy) => Some(parse_policy(policy)?),
+        None => None,
+    };
+    let bus = bus(world, place, name)?;
+    bus.properties = change.new;
+    bus.policy = policy;
+    Ok(bus_made(place, name))
+}
+
+fn delete_event_bus(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
+    delete_bus(world, &place.account, &place.region, name)?;
+    Ok(())
+}
+
+fn read_bus(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> {
+    let bus = world.services.events.bus(&place.account, &place.region, name)?;
+    Some(bus.properties.clone())
+}
+
+fn bus<'w>(world: &'w mut World, place: &Place, name: &str) -> Result<&'w mut Bus, ResourceError> {
+    world
+        .services
+        .events
+        .bus_mut(&place.account, &place.region, name)
+        .map_err(ResourceError::from)
+        .and_then(|bus| {
+            if bus.account == place.account && bus.region == place.region {
+                Ok(bus)
+            } else {
+                Err(gone(name))
+            }
+        })
+}
+
+fn create_policy(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+    let name = text(&properties, "EventBusName").unwrap_or("default");
+    let id = text(&properties, "StatementId").unwrap_or_default();
+    let statement = properties.get("Statement").cloned().unwrap_or_default();
+    let bus = bus(world, place, name)?;
+    if bus.statements().iter().any(|other| other.get("Sid") == Some(&json!(id))) {
+        return Err(ResourceError::AlreadyExists(format!(
+            "The policy of the event bus {name} already has a statement {id}."
+        )));
+    }
+    bus.put_statement(id, statement)?;
+    Ok(created(format!("{}|{id}", bus.name), []))
+}
+
+fn update_policy(world: &mut World, place: &Place, physical: &str, change: Change) -> Result<Created, ResourceError> {
+    let (name, id) = physical.split_once('|').ok_or_else(|| gone(physical))?;
+    let statement = change.new.get("Statement").cloned().unwrap_or_default();
+    bus(world, place, name)?.put_statement(id, statement)?;
+    Ok(created(physical, []))
+}
+
+fn delete_policy(world: &mut World, place: &Place, physical: &str) -> Result<(), ResourceError> {
+    if let Some((name, id)) = physical.split_once('|')
+        && let Ok(bus) = bus(world, place, name)
+    {
+        bus.remove_statement(id)?;
+    }
+    Ok(())
+}
+
+fn read_policy(world: &World, place: &Place, physical: &str) -> Option<Map<String, Value>> {
+    let (name, id) = physical.split_once('|')?;
+    let bus = world.services.events.bus(&place.account, &place.region, name)?;
+    let mut statement = bus
+        .statements()
+        .into_iter()
+        .find(|statement| statement.get("Sid") == Some(&json!(id)))?;
+    // The template's statement need not repeat the id.
+    if let Some(statement) = statement.as_object_mut() {
+        statement.shift_remove("Sid");
+    }
+    let mut live = Map::new();
+    live.insert("EventBusName".to_owned(), json!(name));
+    live.insert("StatementId".to_owned(), json!(id));
+    live.insert("Statement".to_owned(), statement);
+    Some(live)
+}
+
+/// `Ref` gives a rule's name, with the bus in front unless it is the default one.
+fn physical(bus: &str, name: &str) -> String {
+    if bus == "default" {
+        name.to_owned()
+    } else {
+        format!("{bus}|{name}")
+    }
+}
+
+fn parts(physical: &str) -> (&str, &str) {
+    physical.split_once('|').unwrap_or(("default", physical))
+}
+
+fn create_rule(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+    let reference = text(&properties, "EventBusName").unwrap_or("default").to_owned();
+    let name = name_or_generated(world, place, &properties, "Name", 64);
+    let bus = bus(world, place, &reference)?;
+    if bus.rules.contains_key(&name) {
+        return Err(ResourceError::AlreadyExists(format!(
+            "{} already exists",
+            rule_arn(bus, &name)
+        )));
+    }
+    let bus_name = bus.name.clone();
+    let arn = put_rule(world, &place.account, &place.region, &bus_name, &name, properties)?;
+    Ok(created(physical(&bus_name, &name), [("Arn", json!(arn))]))
+}
+
+fn update_rule(world: &mut World, place: &Place, id: &str, change: Change) -> Result<Created, ResourceError> {
+    let (bus_name, name) = parts(id);
+    if !bus(world, place, bus_name)?.rules.contains_key(name) {
+        return Err(gone(id));
+    }
+    let mut properties = change.new;
+    properties
+        .entry("Targets")
+        .or_insert_with(|| Value::Array(Vec::new()));
+    let arn = put_rule(world, &place.account, &place.region, bus_name, name, properties)?;
+    Ok(created(id, [("Arn", json!(arn))]))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+fn delete_rule(world: &mut World, place: &Place, id: &str) -> Result<(), ResourceError> {
+    let (bus_name, name) = parts(id);
+    if let Ok(bus) = bus(world, place, bus_name) {
+        bus.rules.remove(name);
+    }
+    Ok(())
+}
+
+fn read_rule(world: &World, place: &Place, id: &str) -> Option<Map<String, Value>> {
+    let (bus_name, name) = parts(id);
+    let bus = world.services.events.bus(&place.account, &place.region, bus_name)?;
+    let rule = bus.rules.get(name)?;
+    let mut live = rule.properties.clone();
+    live.insert("State".to_owned(), json!(rule.state()));
+    Some(live)
+}

@@ -1,0 +1,342 @@
+//! `AWS::IAM::Role` and the policies attached to roles.
+
+use serde_json::{Map, Value, json};
+
+use super::shape::{Property, Shape, TAGS};
+use super::{
+    Change, Created, Place, ResourceError, Type, created, generated, gone, name_or_generated, text,
+};
+use crate::policy::{Document, Kind};
+use crate::services::iam::{ManagedPolicy, Role, create_role, parse_role};
+use crate::world::World;
+
+pub(super) const TYPES: &[Type] = &[
+    Type {
+        name: "AWS::IAM::Role",
+        properties: &[
+            Property::new("RoleName", Shape::Text).fixed(),
+            Property::new("Path", Shape::Text).fixed(),
+            Property::new("AssumeRolePolicyDocument", Shape::Document).required(),
+            Property::new("Description", Shape::Text),
+            Property::new("ManagedPolicyArns", Shape::List(&Shape::Text)),
+            Property::new("MaxSessionDuration", Shape::Integer),
+            Property::new(
+                "Policies",
+                Shape::List(&Shape::Object(&[
+                    Property::new("PolicyName", Shape::Text).required(),
+                    Property::new("PolicyDocument", Shape::Document).required(),
+                ])),
+            ),
+            TAGS,
+        ],
+        create: create,
+        update: update,
+        delete: delete,
+        read: Some(read),
+    },
+    Type {
+        name: "AWS::IAM::ManagedPolicy",
+        properties: &[
+            Property::new("ManagedPolicyName", Shape::Text).fixed(),
+            Property::new("Path", Shape::Text).fixed(),
+            Property::new("Description", Shape::Text).fixed(),
+            Property::new("PolicyDocument", Shape::Document).required(),
+            Property::new("Roles", Shape::List(&Shape::Text)),
+        ],
+        create: create_managed,
+        update: update_managed,
+        delete: delete_managed,
+        read: Some(read_managed),
+    },
+    Type {
+        name: "AWS::IAM::RolePolicy",
+        properties: &[
+            Property::new("PolicyName", Shape::Text).required().fixed(),
+            Property::new("RoleName", Shape::Text).required().fixed(),
+            Property::new("PolicyDocument", Shape::Document).required(),
+        ],
+        create: create_role_policy,
+        update: update_role_policy,
+        delete: delete_role_policy,
+        read: Some(read_role_policy),
+    },
+    Type {
+        name: "AWS::IAM::Policy",
+        properties: &[
+            Property::new("PolicyName", Shape::Text).required().fixed(),
+            Property::new("PolicyDocument", Shape::Document).required(),
+            Property::new("Roles", Shape::List(&Shape::Text)).required().fixed(),
+        ],
+        create: create_policy,
+        update: update_policy,
+        delete: delete_policy,
+        read: None,
+    },
+];
+
+fn made(role: &Role) -> Created {
+    created(
+        role.name.as_str(),
+        [("Arn", json!(role.arn)), ("RoleId", json!(role.id))],
+    )
+}
+
+fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+    let name = name_or_generated(world, place, &properties, "RoleName", 64);
+    let arn = create_role(world, &place.account, &name, properties)?;
+    world
+        .services
+        .iam
+        .roles
+        .get(&arn)
+        .map(made)
+        .ok_or_else(|| gone(&arn))
+}
+
+fn update(world: &mut World, place: &Place, name: &str, change: Change) -> Result<Created, ResourceError> {
+    let (trust, inline) = parse_role(world, &change.new)?;
+    let role = world
+        .services
+        .iam
+        .role_by_name_mut(&place.account, name)
+        .ok_or_else(|| gone(name))?;
+    // Only the inline policies this resource made; a RolePolicy's stay.
+    let own = |policies: &Map<String, Value>| -> Vec<String> {
+        policies
+            .get("Policies")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|policy| Some(policy.get("PolicyName")?.as_str()?.to_owned()))
+            .collect()
+    };
+    for policy in own(&change.old) {
+        role.inline.remove(&policy);
+    }
+    role.inline.extend(inline);
+    role.trust = trust;
+    role.properties = change.new;
+    Ok(made(role))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
+    let arn = world
+        .services
+        .iam
+        .role_by_name(&place.account, name)
+        .map(|role| role.arn.clone());
+    if let Some(arn) = arn {
+        world.services.iam.roles.remove(&arn);
+    }
+    Ok(())
+}
+
+fn read(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> {
+    let role = world.services.iam.role_by_name(&place.account, name)?;
+    Some(role.properties.clone())
+}
+
+fn parse(properties: &Map<String, Value>) -> Result<Document, ResourceError> {
+    let written = properties.get("PolicyDocument").cloned().unwrap_or_default();
+    Document::parse(&written, Kind::Identity).map_err(|error| {
+        ResourceError::Invalid(format!(
+            "Resource handler returned message: \"{error}\" (HandlerErrorCode: MalformedPolicyDocument)"
+        ))
+    })
+}
+
+fn roles(properties: &Map<String, Value>) -> Vec<String> {
+    properties
+        .get("Roles")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|role| role.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Attaches a managed policy to some roles, or detaches it.
+fn attach(world: &mut World, place: &Place, arn: &str, names: &[String], on: bool) -> Result<(), ResourceError> {
+    for name in names {
+        let Some(role) = world.services.iam.role_by_name_mut(&place.account, name) else {
+            if on {
+                return Err(gone(name));
+            }
+            continue;
+        };
+        let mut attached: Vec<Value> = role.attached().into_iter().map(|arn| json!(arn)).collect();
+        attached.retain(|other| other != arn);
+        if on {
+            attached.push(json!(arn));
+        }
+        role.properties
+            .insert("ManagedPolicyArns".to_owned(), Value::Array(attached));
+    }
+    Ok(())
+}
+
+fn create_managed(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+    let document = parse(&properties)?;
+    let name = name_or_generated(world, place, &properties, "ManagedPolicyName", 128);
+    let path = text(&properties, "Path").unwrap_or("/");
+    let arn = format!("arn:aws:iam::{}:policy{path}{name}", place.account);
+    if world.services.iam.policies.contains_key(&arn) {
+        return Err(ResourceError::AlreadyExists(format!("A policy called {name} already exists.")));
+    }
+    let names = roles(&properties);
+    if let Some(missing) = names
+        .iter()
+        .find(|name| world.services.iam.role_by_name(&place.account, name).is_none())
+    {
+        return Err(gone(missing));
+    }
+    let policy = ManagedPolicy {
+        arn: arn.clone(),
+        name,
+        properties,
+        document,
+    };
+    world.services.iam.policies.insert(arn.clone(), policy);
+    attach(world, place, &arn, &names, true)?;
+    Ok(created(arn.as_str(), [("PolicyArn", json!(arn))]))
+}
+
+fn update_managed(world: &mut World, place: &Place, arn: &str, change: Change) -> Result<Created, ResourceError> {
+    let document = parse(&change.new)?;
+    attach(world, place, arn, &roles(&change.old), false)?;
+    attach(world, place, arn, &roles(&change.new), true)?;
+    let policy = world
+        .services
+        .iam
+        .policies
+        .get_mut(arn)
+        .ok_or_else(|| gone(arn))?;
+    policy.document = document;
+    policy.properties = change.new;
+    Ok(created(arn, [("PolicyArn", json!(arn))]))
+}
+
+fn delete_managed(world: &mut World, place: &Place, arn: &str) -> Result<(), ResourceError> {
+    let own = match world.services.iam.policies.get(arn) {
+        Some(policy) => roles(&policy.properties),
+        None => return Ok(()),
+    };
+    attach(world, place, arn, &own, false)?;
+    let attached = world
+        .services
+        .iam
+        .roles
+        .values()
+        .any(|role| role.attached().contains(&arn));
+    if attached {
+        return Err(ResourceError::Refused(
+            "Resource handler returned message: \"Cannot delete a policy attached to entities.\" (HandlerErrorCode: DeleteConflict)".to_owned(),
+        ));
+    }
+    world.services.iam.policies.remove(arn);
+    Ok(())
+}
+
+fn read_managed(world: &World, place: &Place, arn: &str) -> Option<Map<String, Value>> {
+    let policy = world.services.iam.policies.get(arn)?;
+    let mut live = policy.properties.clone();
+    if live.contains_key("Roles") {
+        let attached: Vec<Value> = roles(&policy.properties)
+            .iter()
+            .filter_map(|name| world.services.iam.role_by_name(&place.account, name))
+            .filter(|role| role.attached().contains(&policy.arn.as_str()))
+            .map(|role| json!(role.name))
+            .collect();
+        live.insert("Roles".to_owned(), Value::Array(attached));
+    }
+    Some(live)
+}
+
+fn put_inline(
+    world: &mut World,
+    place: &Place,
+    role: &str,
+    name: &str,
+    properties: &Map<String, Value>,
+) -> Result<(), ResourceError> {
+    let written = properties.get("PolicyDocument").cloned().unwrap_or_default();
+    world
+        .services
+        .iam
+        .put_inline(&place.account, role, name, written)?;
+    Ok(())
+}
+
+fn create_role_policy(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+    let role = text(&properties, "RoleName").unwrap_or_default();
+    let name = text(&properties, "PolicyName").unwrap_or_default();
+    let taken = world
+        .services
+        .iam
+        .role_by_name(&place.account, role)
+        .is_some_and(|role| role.inline.contains_key(name));
+    if taken {
+        return Err(ResourceError::AlreadyExists(format!("{name}|{role} already exists")));
+    }
+    put_inline(world, place, role, name, &properties)?;
+    Ok(created(format!("{name}|{role}"), []))
+}
+
+fn update_role_policy(world: &mut World, place: &Place, id: &str, change: Change) -> Result<Created, ResourceError> {
+    let (name, role) = id.split_once('|').ok_or_else(|| gone(id))?;
+    put_inline(world, place, role, name, &change.new)?;
+    Ok(created(id, []))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+fn delete_role_policy(world: &mut World, place: &Place, id: &str) -> Result<(), ResourceError> {
+    if let Some((name, role)) = id.split_once('|') {
+        world.services.iam.delete_inline(&place.account, role, name);
+    }
+    Ok(())
+}
+
+fn read_role_policy(world: &World, place: &Place, id: &str) -> Option<Map<String, Value>> {
+    let (name, role) = id.split_once('|')?;
+    let policy = world
+        .services
+        .iam
+        .role_by_name(&place.account, role)?
+        .inline
+        .get(name)?;
+    let mut live = Map::new();
+    live.insert("PolicyName".to_owned(), json!(name));
+    live.insert("RoleName".to_owned(), json!(role));
+    live.insert("PolicyDocument".to_owned(), policy.written.clone());
+    Some(live)
+}
+
+fn create_policy(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+    let name = text(&properties, "PolicyName").unwrap_or_default().to_owned();
+    let names = roles(&properties);
+    for role in &names {
+        put_inline(world, place, role, &name, &properties)?;
+    }
+    let id = format!("{}|{name}|{}", generated(world, place, 128), names.join("|"));
+    Ok(created(id.as_str(), [("Id", json!(id))]))
+}
+
+fn update_policy(world: &mut World, place: &Place, id: &str, change: Change) -> Result<Created, ResourceError> {
+    let name = text(&change.new, "PolicyName").unwrap_or_default();
+    for role in roles(&change.new) {
+        put_inline(world, place, &role, name, &change.new)?;
+    }
+    Ok(created(id, [("Id", json!(id))]))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+fn delete_policy(world: &mut World, place: &Place, id: &str) -> Result<(), ResourceError> {
+    let mut parts = id.split('|').skip(1);
+    if let Some(name) = parts.next() {
+        for role in parts {
+            world.services.iam.delete_inline(&place.account, role, name);
+        }
+    }
+    Ok(())
+}

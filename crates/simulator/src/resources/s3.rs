@@ -1,0 +1,240 @@
+//! `AWS::S3::Bucket` and `AWS::S3::BucketPolicy`.
+
+use serde_json::{Map, Value, json};
+
+use super::shape::{Property, Shape, TAGS};
+use super::{Change, Created, Place, ResourceError, Type, created, generated, gone, text};
+use crate::services::s3::{create_bucket, parse_policy};
+use crate::world::World;
+
+const STATUS: Shape = Shape::Choice(&["Enabled", "Disabled"]);
+
+const ENCRYPTION: Shape = Shape::Object(&[Property::new(
+    "ServerSideEncryptionConfiguration",
+    Shape::List(&Shape::Object(&[
+        Property::new("BucketKeyEnabled", Shape::Flag),
+        Property::new(
+            "ServerSideEncryptionByDefault",
+            Shape::Object(&[
+                Property::new("SSEAlgorithm", Shape::Choice(&["AES256", "aws:kms", "aws:kms:dsse"])).required(),
+                Property::new("KMSMasterKeyID", Shape::Text),
+            ]),
+        ),
+    ])),
+)
+.required()]);
+
+const TRANSITION: Shape = Shape::Object(&[
+    Property::new("StorageClass", Shape::Text).required(),
+    Property::new("TransitionInDays", Shape::Integer),
+]);
+
+const LIFECYCLE: Shape = Shape::Object(&[Property::new(
+    "Rules",
+    Shape::List(&Shape::Object(&[
+        Property::new("Id", Shape::Text),
+        Property::new("Status", STATUS).required(),
+        Property::new("Prefix", Shape::Text),
+        Property::new("ExpirationInDays", Shape::Integer),
+        Property::new("ExpiredObjectDeleteMarker", Shape::Flag),
+        Property::new("Transitions", Shape::List(&TRANSITION)),
+        Property::new(
+            "NoncurrentVersionExpiration",
+            Shape::Object(&[
+                Property::new("NoncurrentDays", Shape::Integer).required(),
+                Property::new("NewerNoncurrentVersions", Shape::Integer),
+            ]),
+        ),
+        Property::new(
+            "AbortIncompleteMultipartUpload",
+            Shape::Object(&[Property::new("DaysAfterInitiation", Shape::Integer).required()]),
+        ),
+    ])),
+)
+.required()]);
+
+pub(super) const TYPES: &[Type] = &[
+    Type {
+        name: "AWS::S3::Bucket",
+        properties: &[
+            Property::new("BucketName", Shape::Text).fixed(),
+            Property::new("BucketEncryption", ENCRYPTION),
+            Property::new("LifecycleConfiguration", LIFECYCLE),
+            Property::new(
+                "LoggingConfiguration",
+                Shape::Object(&[
+                    Property::new("DestinationBucketName", Shape::Text),
+                    Property::new("LogFilePrefix", Shape::Text),
+                ]),
+            ),
+            Property::new("ObjectLockEnabled", Shape::Flag),
+            Property::new(
+                "OwnershipControls",
+                Shape::Object(&[Property::new(
+                    "Rules",
+                    Shape::List(&Shape::Object(&[Property::new(
+                        "ObjectOwnership",
+                        Shape::Choice(&["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]),
+                    )])),
+                )
+                .required()]),
+            ),
+            Property::new(
+                "PublicAccessBlockConfiguration",
+                Shape::Object(&[
+                    Property::new("BlockPublicAcls", Shape::Flag),
+                    Property::new("BlockPublicPolicy", Shape::Flag),
+                    Property::new("IgnorePublicAcls", Shape::Flag),
+                    Property::new("RestrictPublicBuckets", Shape::Flag),
+                ]),
+            ),
+            Property::new(
+                "VersioningConfiguration",
+                Shape::Object(&[Property::new("Status", Shape::Choice(&["Enabled", "Suspended"])).required()]),
+            ),
+            TAGS,
+        ],
+        create: create,
+        update: update,
+        delete: delete,
+        read: Some(read),
+    },
+    Type {
+        name: "AWS::S3::BucketPolicy",
+        properties: &[
+            Property::new("Bucket", Shape::Text).required().fixed(),
+            Property::new("PolicyDocument", Shape::Document).required(),
+        ],
+        create: create_policy,
+        update: update_policy,
+        delete: delete_policy,
+        read: Some(read_policy),
+    },
+];
+
+fn made(name: &str, region: &str) -> Created {
+    created(
+        name,
+        [
+            ("Arn", json!(format!("arn:aws:s3:::{name}"))),
+            ("DomainName", json!(format!("{name}.s3.amazonaws.com"))),
+            ("RegionalDomainName", json!(format!("{name}.s3.{region}.amazonaws.com"))),
+        ],
+    )
+}
+
+/// Access logs go to a bucket of the same account and Region.
+fn check_logging(world: &World, place: &Place, properties: &Map<String, Value>) -> Result<(), ResourceError> {
+    let destination = properties
+        .get("LoggingConfiguration")
+        .and_then(|logging| logging.get("DestinationBucketName"))
+        .and_then(Value::as_str);
+    let Some(name) = destination else {
+        return Ok(());
+    };
+    let good = world
+        .services
+        .s3
+        .buckets
+        .get(name)
+        .is_some_and(|bucket| bucket.account == place.account && bucket.region == place.region);
+    if good {
+        Ok(())
+    } else {
+        Err(ResourceError::Refused(format!(
+            "Resource handler returned message: \"The target bucket for logging does not exist in this account and Region: {name}\" (HandlerErrorCode: InvalidRequest)"
+        )))
+    }
+}
+
+fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+    check_logging(world, place, &properties)?;
+    let name = match text(&properties, "BucketName") {
+        Some(name) => name.to_owned(),
+        None => generated(world, place, 63).to_ascii_lowercase(),
+    };
+    create_bucket(world, &place.account, &place.region, &name, properties)?;
+    Ok(made(&name, &place.region))
+}
+
+fn update(world: &mut World, place: &Place, name: &str, change: Change) -> Result<Created, ResourceError> {
+    check_logging(world, place, &change.new)?;
+    let bucket = world.services.s3.buckets.get_mut(name).ok_or_else(|| gone(name))?;
+    bucket.properties = change.new;
+    Ok(made(name, &place.region))
+}
+
+fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
+    let Some(bucket) = world.services.s3.buckets.get(name) else {
+        return Ok(());
+    };
+    if bucket.account != place.account {
+        return Ok(());
+    }
+    if !bucket.objects.is_empty() {
+        return Err(ResourceError::Refused(
+            "Resource handler returned message: \"The bucket you tried to delete is not empty\" (HandlerErrorCode: GeneralServiceException)".to_owned(),
+        ));
+    }
+    world.services.s3.buckets.remove(name);
+    Ok(())
+}
+
+fn read(world: &World, _place: &Place, name: &str) -> Option<Map<String, Value>> {
+    world
+        .services
+        .s3
+        .buckets
+        .get(name)
+        .map(|bucket| bucket.properties.clone())
+}
+
+fn put_policy(
+    world: &mut World,
+    place: &Place,
+    name: &str,
+    properties: &Map<String, Value>,
+    fresh: bool,
+) -> Result<Created, ResourceError> {
+    let written = properties.get("PolicyDocument").cloned().unwrap_or_default();
+    let bucket = world
+        .services
+        .s3
+        .buckets
+        .get_mut(name)
+        .filter(|bucket| bucket.account == place.account)
+        .ok_or_else(|| gone(name))?;
+    if fresh && bucket.policy.is_some() {
+        return Err(ResourceError::AlreadyExists(format!(
+            "The bucket policy already exists on bucket {name}."
+        )));
+    }
+    let document = parse_policy(bucket, &written)?;
+    bucket.policy = Some((written, document));
+    Ok(created(name, []))
+}
+
+fn create_policy(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+    let name = text(&properties, "Bucket").unwrap_or_default();
+    put_policy(world, place, name, &properties, true)
+}
+
+fn update_policy(world: &mut World, place: &Place, name: &str, change: Change) -> Result<Created, ResourceError> {
+    put_policy(world, place, name, &change.new, false)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+fn delete_policy(world: &mut World, _place: &Place, name: &str) -> Result<(), ResourceError> {
+    if let Some(bucket) = world.services.s3.buckets.get_mut(name) {
+        bucket.policy = None;
+    }
+    Ok(())
+}
+
+fn read_policy(world: &World, _place: &Place, name: &str) -> Option<Map<String, Value>> {
+    let (written, _) = world.services.s3.buckets.get(name)?.policy.as_ref()?;
+    let mut live = Map::new();
+    live.insert("Bucket".to_owned(), json!(name));
+    live.insert("PolicyDocument".to_owned(), written.clone());
+    Some(live)
+}
