@@ -1,12 +1,14 @@
 //! Every way to write a rule wrongly, and the finding it ends in.
 
+#![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
+
 use std::fs;
 use std::path::Path;
 
 use rules::{Library, Options};
 use tempfile::TempDir;
 
-const GOOD: &str = r#"version: 1
+const GOOD: &str = r"version: 1
 id: some-rule
 title: Something happened
 description: Somebody did something.
@@ -40,7 +42,7 @@ tests:
     expect: no_match
     fixture: event.json
     override: {eventName: DeleteAccessKey}
-"#;
+";
 
 const EVENT: &str = r#"{
   "eventVersion": "1.10", "eventSource": "iam.amazonaws.com", "eventName": "CreateAccessKey", "eventType": "AwsApiCall",

@@ -362,10 +362,9 @@ mod tests {
 
     #[test]
     fn bombs_end_in_a_finding() {
-        let laughs: String = (1..40)
-            .map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1))
-            .collect();
-        let laughs = format!("a0: &a0 [x, x]\n{laughs}");
+        let mut lines = vec!["a0: &a0 [x, x]".to_owned()];
+        lines.extend((1..40).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]", n - 1)));
+        let laughs = lines.join("\n");
         assert!(read(&laughs).0.is_none());
         for deep in [
             "[".repeat(50_000),
