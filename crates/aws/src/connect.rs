@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_cloudformation::config::Credentials as SdkCredentials;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
 use deployer::ports::{CloudError, Identity, Organizations, Pause, Place};
 use tokio::sync::OnceCell;
@@ -41,8 +42,27 @@ pub struct Options {
     pub call_as: CallAs,
     /// An endpoint for every service, instead of AWS's and of `AWS_ENDPOINT_URL`.
     pub endpoint_url: Option<String>,
+    /// Credentials instead of the environment's.
+    pub credentials: Option<Credentials>,
     /// How to wait; `None` sleeps.
     pub pause: Option<Pauser>,
+}
+
+/// An access key.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The key's id.
+    pub access_key_id: String,
+    /// The key itself.
+    pub secret_access_key: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Options {
@@ -54,6 +74,7 @@ impl Options {
             access_role: "OrganizationAccountAccessRole".to_owned(),
             call_as: CallAs::Management,
             endpoint_url: None,
+            credentials: None,
             pause: None,
         }
     }
@@ -97,6 +118,15 @@ impl Aws {
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
         if let Some(url) = &options.endpoint_url {
             loader = loader.endpoint_url(url);
+        }
+        if let Some(credentials) = &options.credentials {
+            loader = loader.credentials_provider(SdkCredentials::new(
+                credentials.access_key_id.clone(),
+                credentials.secret_access_key.clone(),
+                None,
+                None,
+                "gizmos",
+            ));
         }
         let base = loader.load().await;
         let stack_sets = cloudformation(&base);

@@ -24,4 +24,4 @@ mod retry;
 mod stack_sets;
 mod stacks;
 
-pub use connect::{Aws, CallAs, Options, Pauser};
+pub use connect::{Aws, CallAs, Credentials, Options, Pauser};

@@ -175,7 +175,7 @@ fn state(account: &sdk::Account) -> AccountState {
         Some(sdk::AccountState::PendingClosure) => AccountState::PendingClosure,
         Some(sdk::AccountState::Closed) => AccountState::Closed,
         Some(other) => AccountState::Other(other.as_str().to_owned()),
-        #[expect(deprecated, reason = "endpoints without `State` send only this")]
+        // Endpoints without `State` send only this.
         None => match account.status.as_ref().map(sdk::AccountStatus::as_str) {
             Some("ACTIVE") => AccountState::Active,
             Some("SUSPENDED") => AccountState::Suspended,

@@ -14,6 +14,8 @@
 pub mod apply;
 pub mod drift;
 mod error;
+#[cfg(test)]
+mod fake;
 mod observe;
 pub mod plan;
 pub mod ports;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use compiler::{Bundle, StackSet};
 use futures::future::join_all;
 
-pub(crate) use operation::{Backoff, fingerprint, is_ours};
+pub(crate) use operation::{Backoff, await_others, fingerprint, wait};
 pub use report::{
     ApplyOutcome, ApplyReport, ApplySummary, InstanceFailure, OperationReport, PartOutcome,
     PartReport,

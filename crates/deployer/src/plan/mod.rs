@@ -318,6 +318,7 @@ pub(crate) fn plan_stack(
     };
     StackPlan {
         name: set.name.clone(),
+        part: Some(set.part),
         place,
         change,
         rules,
@@ -408,6 +409,7 @@ fn unwanted_stacks(bundle: &Bundle, observed: &Observed) -> Vec<StackPlan> {
 pub(crate) fn delete_stack(found: &ObservedStack) -> StackPlan {
     StackPlan {
         name: found.stack.name.clone(),
+        part: tagged_part(&found.stack.tags),
         place: found.place.clone(),
         change: Change::Delete,
         rules: rule_changes(None, found.template.as_deref()),

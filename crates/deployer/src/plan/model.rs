@@ -89,6 +89,8 @@ impl StackSetPlan {
 pub struct StackPlan {
     /// Its name.
     pub name: String,
+    /// Its part of the chain; `None` if it is no longer in the bundle and untagged.
+    pub part: Option<Part>,
     /// The management account and a Region.
     pub place: Place,
     /// What happens to it.

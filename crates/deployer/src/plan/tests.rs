@@ -1,1 +1,305 @@
+use super::*;
+use crate::fake::{self, Fake, HOME, HUB, MANAGEMENT, bundle, rules_template};
+use crate::progress::Silent;
+use crate::{apply, observe};
 
+/// A fleet on which the bundle is deployed.
+async fn deployed() -> (Fake, Observed) {
+    let cloud = Fake::new();
+    let bundle = bundle();
+    let before = observe(&cloud, &bundle).await.unwrap();
+    let report = apply(&cloud, &bundle, &plan(&bundle, &before), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(report.outcome(), crate::ApplyOutcome::Done);
+    let observed = observe(&cloud, &bundle).await.unwrap();
+    (cloud, observed)
+}
+
+fn of<'a>(plan: &'a Plan, name: &str) -> &'a StackSetPlan {
+    plan.stack_sets.iter().find(|set| set.name == name).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_an_empty_organization_everything_is_created() {
+    let observed = observe(&Fake::new(), &bundle()).await.unwrap();
+    let plan = plan(&bundle(), &observed);
+    let summary = plan.summary();
+    assert_eq!(plan.problems, []);
+    assert_eq!((summary.create, summary.update, summary.delete), (7, 0, 0));
+    // Six member accounts times two Regions, and three single instances.
+    assert_eq!(summary.instances_add, 15);
+    assert_eq!((plan.accounts, plan.regions), (7, 2));
+    let rules: Vec<String> = plan.rules().into_iter().map(|rule| rule.rule).collect();
+    assert_eq!(rules, ["ec2-stopped", "root-user-activity"]);
+    assert!(
+        of(&plan, "gizmos-rules-spoke")
+            .add
+            .iter()
+            .all(|place| place.account != MANAGEMENT)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployed_fleet_has_an_empty_plan_whatever_the_order_of_keys() {
+    let (_, mut observed) = deployed().await;
+    assert!(plan(&bundle(), &observed).is_empty());
+    let hub = observed.stack_sets.get_mut("gizmos-rules-hub").unwrap();
+    let value: serde_json::Value = serde_json::from_str(&hub.details.template).unwrap();
+    let mut resources: Vec<_> = value["Resources"].as_object().unwrap().iter().collect();
+    resources.reverse();
+    let turned: serde_json::Map<String, serde_json::Value> = resources
+        .into_iter()
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    hub.details.template =
+        serde_json::to_string_pretty(&serde_json::json!({"Resources": turned})).unwrap();
+    assert!(plan(&bundle(), &observed).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edited_rule_is_named_and_touches_only_its_stack_set() {
+    let (_, observed) = deployed().await;
+    let mut bundle = bundle();
+    bundle.stack_sets[3].template = rules_template(&[
+        ("root-user-activity", "aws.console"),
+        ("key-created", "aws.iam"),
+    ])
+    .to_string();
+    let plan = plan(&bundle, &observed);
+    let changed: Vec<&str> = plan
+        .stack_sets
+        .iter()
+        .filter(|set| !set.is_unchanged())
+        .map(|set| set.name.as_str())
+        .collect();
+    assert_eq!(changed, ["gizmos-rules-hub"]);
+    let hub = of(&plan, "gizmos-rules-hub");
+    assert_eq!(
+        hub.change,
+        Change::Update {
+            reasons: vec![Reason::Template]
+        }
+    );
+    assert_eq!(hub.update, [Place::new(HUB, HOME)]);
+    let rules: Vec<(String, &str)> = plan
+        .rules()
+        .into_iter()
+        .map(|r| (r.rule, r.change.word()))
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            ("ec2-stopped".to_owned(), "removed"),
+            ("key-created".to_owned(), "added"),
+            ("root-user-activity".to_owned(), "changed"),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_of_difference_has_its_reason() {
+    let (_, observed) = deployed().await;
+    type Edit = fn(&mut StackSet);
+    let cases: [(Edit, Vec<Reason>, usize); 5] = [
+        (
+            |set| {
+                set.parameters.insert("Bus".into(), "gizmos".into());
+            },
+            vec![Reason::Parameters(vec!["Bus".into()])],
+            12,
+        ),
+        (
+            |set| {
+                set.tags.insert("team".into(), "security".into());
+            },
+            vec![Reason::Tags(vec!["team".into()])],
+            12,
+        ),
+        (
+            |set| set.description = "other".into(),
+            vec![Reason::Description],
+            12,
+        ),
+        (
+            |set| set.auto_deployment = false,
+            vec![Reason::AutoDeployment],
+            0,
+        ),
+        (|set| set.template = "{}".into(), vec![Reason::Template], 12),
+    ];
+    for (edit, reasons, updates) in cases {
+        let mut bundle = bundle();
+        edit(&mut bundle.stack_sets[4]);
+        let plan = plan(&bundle, &observed);
+        let spoke = of(&plan, "gizmos-rules-spoke");
+        assert_eq!(spoke.change, Change::Update { reasons });
+        assert_eq!(spoke.update.len(), updates);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_left_to_its_default_is_no_difference() {
+    let (_, mut observed) = deployed().await;
+    let mut bundle = bundle();
+    let template = r#"{"Parameters": {"Days": {"Type": "Number", "Default": 3}}, "Resources": {}}"#;
+    bundle.stack_sets[0].template = template.into();
+    let bucket = observed.stack_sets.get_mut("gizmos-bucket").unwrap();
+    bucket.details.template = template.into();
+    bucket.details.parameters.insert("Days".into(), "3".into());
+    assert!(plan(&bundle, &observed).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounts_come_and_go() {
+    let (_, mut observed) = deployed().await;
+    // One is suspended, one leaves the organization, one is new.
+    observed
+        .accounts
+        .retain(|account| account.id != "100000000002");
+    for account in &mut observed.accounts {
+        if account.id == "012345678901" {
+            account.state = AccountState::Suspended;
+        }
+    }
+    observed.accounts.push(Account {
+        id: "100000000010".into(),
+        name: "new".into(),
+        state: AccountState::Active,
+        path: vec!["r-exmp".into(), "ou-exmp-production".into()],
+    });
+    let plan = plan(&bundle(), &observed);
+    let spoke = of(&plan, "gizmos-rules-spoke");
+    assert_eq!(
+        spoke.add,
+        [
+            Place::new("100000000010", HOME),
+            Place::new("100000000010", "us-east-1")
+        ]
+    );
+    assert_eq!(spoke.remove.len(), 2);
+    assert!(
+        spoke
+            .remove
+            .iter()
+            .all(|place| place.account == "100000000002")
+    );
+    assert_eq!(spoke.blocked.len(), 2);
+    assert_eq!(spoke.blocked[0].reason, "the account is suspended");
+    assert_eq!(spoke.unchanged, 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn instances_out_of_date_are_updated_and_inoperable_ones_reported() {
+    let (_, mut observed) = deployed().await;
+    let spoke = observed.stack_sets.get_mut("gizmos-rules-spoke").unwrap();
+    spoke.instances[0].status = InstanceStatus::Outdated;
+    spoke.instances[1].status = InstanceStatus::Inoperable;
+    let plan = plan(&bundle(), &observed);
+    let spoke = of(&plan, "gizmos-rules-spoke");
+    assert_eq!(spoke.change, Change::Unchanged);
+    assert_eq!(
+        (spoke.update.len(), spoke.blocked.len(), spoke.unchanged),
+        (1, 1, 10)
+    );
+    assert!(spoke.blocked[0].reason.contains("INOPERABLE"));
+    assert!(!plan.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_belongs_to_somebody_else_is_blocked_and_never_deleted() {
+    let (_, mut observed) = deployed().await;
+    let mut set = observed.stack_sets["gizmos-bucket"].clone();
+    observed
+        .stack_sets
+        .get_mut("gizmos-bucket")
+        .unwrap()
+        .details
+        .tags
+        .clear();
+    set.details.tags.clear();
+    set.details.name = "gizmos-of-somebody".into();
+    observed
+        .stack_sets
+        .insert("gizmos-of-somebody".into(), set.clone());
+    set.details.tags = bundle().stack_sets[0].tags.clone();
+    set.details.name = "gizmos-old".into();
+    observed.stack_sets.insert("gizmos-old".into(), set);
+    let plan = plan(&bundle(), &observed);
+    assert!(matches!(
+        of(&plan, "gizmos-bucket").change,
+        Change::Blocked { .. }
+    ));
+    assert_eq!(of(&plan, "gizmos-old").change, Change::Delete);
+    assert!(
+        !plan
+            .stack_sets
+            .iter()
+            .any(|set| set.name == "gizmos-of-somebody")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn stacks_that_failed_before_are_recovered() {
+    let (_, observed) = deployed().await;
+    for (status, expected) in [
+        (
+            "ROLLBACK_COMPLETE",
+            Change::Replace {
+                status: "ROLLBACK_COMPLETE".into(),
+            },
+        ),
+        ("REVIEW_IN_PROGRESS", Change::Create),
+        ("UPDATE_ROLLBACK_COMPLETE", Change::Unchanged),
+    ] {
+        let mut observed = observed.clone();
+        for stack in &mut observed.stacks {
+            if stack.stack.name == "gizmos-trail" {
+                stack.stack.status = status.into();
+            }
+        }
+        let plan = plan(&bundle(), &observed);
+        let trail = plan
+            .stacks
+            .iter()
+            .find(|s| s.name == "gizmos-trail")
+            .unwrap();
+        assert_eq!(trail.change, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wrong_organization_is_not_even_compared() {
+    let (cloud, _) = deployed().await;
+    cloud.state().organization = "o-somebodyelse".into();
+    let observed = observe(&cloud, &bundle()).await.unwrap();
+    let plan = plan(&bundle(), &observed);
+    assert_eq!(plan.problems[0].kind, ProblemKind::WrongOrganization);
+    assert!(plan.stack_sets.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn preflight_names_what_is_missing() {
+    let cloud = Fake::new();
+    cloud.state().trusted = false;
+    cloud
+        .state()
+        .accounts
+        .retain(|account| account.id != fake::ARCHIVE);
+    let mut bundle = bundle();
+    bundle.organization.targets.organizational_units = vec!["ou-exmp-nowhere".into()];
+    let observed = observe(&cloud, &bundle).await.unwrap();
+    let kinds: Vec<ProblemKind> = plan(&bundle, &observed)
+        .problems
+        .into_iter()
+        .map(|p| p.kind)
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ProblemKind::TrustedAccessOff,
+            ProblemKind::AccountMissing,
+            ProblemKind::EmptyTarget
+        ]
+    );
+}

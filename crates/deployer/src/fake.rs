@@ -1,0 +1,825 @@
+//! A cloud in memory, for tests: asynchronous operations on a clock that only pauses move.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use compiler::organization::{
+    Accounts, Forward, Organization, Protocol, Subscription as Wanted, TargetScope, Topic,
+    Topology, Trail, Wave,
+};
+use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
+use serde_json::{Value, json};
+
+use crate::ports::*;
+
+pub(crate) const MANAGEMENT: &str = "111122223333";
+pub(crate) const ARCHIVE: &str = "222233334444";
+pub(crate) const HUB: &str = "333344445555";
+pub(crate) const HOME: &str = "eu-central-1";
+/// How long an operation takes.
+const OPERATION: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone)]
+pub(crate) struct FakeOperation {
+    pub(crate) id: String,
+    pub(crate) action: Action,
+    pub(crate) status: OperationStatus,
+    ends: Duration,
+    places: Vec<Place>,
+    results: Vec<OperationResult>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct FakeSet {
+    pub(crate) details: StackSetDetails,
+    pub(crate) instances: BTreeMap<Place, Instance>,
+    pub(crate) operations: Vec<FakeOperation>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) now: Duration,
+    pub(crate) organization: String,
+    pub(crate) trusted: bool,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) sets: BTreeMap<String, FakeSet>,
+    pub(crate) stacks: BTreeMap<(Place, String), (Stack, String)>,
+    change_sets: BTreeMap<(Place, String, String), ChangeSetRequest>,
+    /// Places in which operations on the named stack set or stack fail.
+    pub(crate) failing: BTreeSet<(String, Place)>,
+    /// Mutating calls, in order: `create gizmos-bucket`.
+    pub(crate) calls: Vec<String>,
+    /// The next starts of operations are refused since another runs.
+    pub(crate) busy: u32,
+    /// The next answer to the start of an operation is lost after it took effect.
+    pub(crate) lose_answer: bool,
+    pub(crate) subscriptions: BTreeMap<String, Vec<Subscription>>,
+    pub(crate) trail: Option<TrailStatus>,
+    pub(crate) queue: Option<u64>,
+    pub(crate) policy: Option<Value>,
+    pub(crate) drifts: BTreeMap<(String, Place), Vec<ResourceDrift>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Fake(Mutex<State>);
+
+impl Fake {
+    /// An organization with a security account, a log archive and four workload accounts.
+    pub(crate) fn new() -> Fake {
+        let account = |id: &str, unit: &str| Account {
+            id: id.into(),
+            name: format!("account {id}"),
+            state: AccountState::Active,
+            path: if unit.is_empty() {
+                vec!["r-exmp".into()]
+            } else {
+                vec!["r-exmp".into(), format!("ou-exmp-{unit}")]
+            },
+        };
+        Fake(Mutex::new(State {
+            organization: "o-exampleorg1".into(),
+            trusted: true,
+            accounts: vec![
+                account(MANAGEMENT, ""),
+                account(ARCHIVE, "security"),
+                account(HUB, "security"),
+                account("012345678901", "production"),
+                account("100000000002", "production"),
+                account("100000000006", "development"),
+                account("100000000007", "development"),
+            ],
+            ..State::default()
+        }))
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// Everything that was called since the last time.
+    pub(crate) fn take_calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().calls)
+    }
+
+    fn start(
+        &self,
+        name: &str,
+        id: &str,
+        action: Action,
+        places: impl FnOnce(&State, &FakeSet) -> Vec<Place>,
+        apply: impl FnOnce(&mut FakeSet),
+    ) -> Result<String, CloudError> {
+        let mut state = self.state();
+        state.settle();
+        if state.busy > 0 {
+            state.busy -= 1;
+            return Err(CloudError::OperationInProgress {
+                message: "busy".into(),
+            });
+        }
+        let now = state.now;
+        let set = state.sets.get(name).ok_or_else(|| missing(name))?;
+        if set.operations.iter().any(|o| o.id == id) {
+            return Err(CloudError::OperationIdAlreadyExists { message: id.into() });
+        }
+        if set.operations.iter().any(|o| o.status.is_pending()) {
+            return Err(CloudError::OperationInProgress {
+                message: "busy".into(),
+            });
+        }
+        let places = places(&state, set);
+        let word = format!("{action:?}").to_lowercase();
+        let accounts: BTreeSet<&str> = places.iter().map(|p| p.account.as_str()).collect();
+        let call = format!(
+            "{word} {} of {name} in {} accounts",
+            places.len(),
+            accounts.len()
+        );
+        let lost = std::mem::take(&mut state.lose_answer);
+        state.calls.push(call);
+        let set = state.sets.get_mut(name).unwrap();
+        apply(set);
+        set.operations.push(FakeOperation {
+            id: id.into(),
+            action,
+            status: OperationStatus::Running,
+            ends: now + OPERATION,
+            places,
+            results: Vec::new(),
+        });
+        if lost {
+            return Err(CloudError::OperationIdAlreadyExists { message: id.into() });
+        }
+        Ok(id.into())
+    }
+}
+
+fn missing(name: &str) -> CloudError {
+    CloudError::NotFound {
+        message: name.into(),
+    }
+}
+
+impl State {
+    fn selected(&self, targets: &DeploymentTargets, regions: &[String]) -> Vec<Place> {
+        self.accounts
+            .iter()
+            .filter(|a| a.id != MANAGEMENT)
+            .filter(|a| targets.organizational_units.iter().any(|u| a.is_under(u)))
+            .filter(|a| match &targets.accounts {
+                AccountSelection::All => true,
+                AccountSelection::Intersection(only) => only.contains(&a.id),
+                AccountSelection::Difference(not) => !not.contains(&a.id),
+            })
+            .flat_map(|a| regions.iter().map(|r| Place::new(&a.id, r)))
+            .collect()
+    }
+
+    /// Does what is due by now.
+    fn settle(&mut self) {
+        let now = self.now;
+        for (name, set) in &mut self.sets {
+            for operation in &mut set.operations {
+                if !operation.status.is_pending() || operation.ends > now {
+                    continue;
+                }
+                let mut failed = false;
+                for place in &operation.places {
+                    let fails = operation.action != Action::DetectDrift
+                        && self.failing.contains(&(name.clone(), place.clone()));
+                    failed |= fails;
+                    operation.results.push(OperationResult {
+                        account: place.account.clone(),
+                        region: place.region.clone(),
+                        status: if fails {
+                            ResultStatus::Failed
+                        } else {
+                            ResultStatus::Succeeded
+                        },
+                        reason: fails.then(|| "ResourceLogicalId:Rule failed".to_owned()),
+                    });
+                    match operation.action {
+                        Action::Delete if !fails => {
+                            set.instances.remove(place);
+                        }
+                        Action::DetectDrift => {
+                            if let Some(instance) = set.instances.get_mut(place) {
+                                let drifted =
+                                    self.drifts.contains_key(&(name.clone(), place.clone()));
+                                instance.drift_status =
+                                    Some(if drifted { "DRIFTED" } else { "IN_SYNC" }.into());
+                            }
+                        }
+                        _ => {
+                            set.instances.insert(
+                                place.clone(),
+                                Instance {
+                                    account: place.account.clone(),
+                                    region: place.region.clone(),
+                                    organizational_unit: None,
+                                    stack_id: Some(format!("arn:stack/{name}")),
+                                    status: if fails {
+                                        InstanceStatus::Outdated
+                                    } else {
+                                        InstanceStatus::Current
+                                    },
+                                    detailed_status: None,
+                                    reason: None,
+                                    drift_status: None,
+                                },
+                            );
+                        }
+                    }
+                }
+                operation.status = if failed {
+                    OperationStatus::Failed
+                } else {
+                    OperationStatus::Succeeded
+                };
+            }
+        }
+        for ((place, name), (stack, _)) in &mut self.stacks {
+            if !stack.is_in_progress() {
+                continue;
+            }
+            let fails = self.failing.contains(&(name.clone(), place.clone()));
+            let verb = stack.status.trim_end_matches("_IN_PROGRESS").to_owned();
+            stack.status = match (verb.as_str(), fails) {
+                ("CREATE", true) => "ROLLBACK_COMPLETE".into(),
+                (verb, true) => format!("{verb}_ROLLBACK_COMPLETE"),
+                (verb, false) => format!("{verb}_COMPLETE"),
+            };
+        }
+        self.stacks
+            .retain(|_, (stack, _)| stack.status != "DELETE_COMPLETE");
+    }
+}
+
+impl Pause for Fake {
+    async fn pause(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+        let mut state = self.state();
+        state.now += duration;
+        state.settle();
+    }
+}
+
+impl Organizations for Fake {
+    async fn caller_identity(&self) -> Result<Identity, CloudError> {
+        Ok(Identity {
+            account: MANAGEMENT.into(),
+            arn: "arn:aws:iam::111122223333:root".into(),
+        })
+    }
+
+    async fn describe_organization(&self) -> Result<OrganizationDetails, CloudError> {
+        Ok(OrganizationDetails {
+            id: self.state().organization.clone(),
+            management_account: MANAGEMENT.into(),
+        })
+    }
+
+    async fn list_accounts(&self) -> Result<Vec<Account>, CloudError> {
+        Ok(self.state().accounts.clone())
+    }
+
+    async fn trusted_access(&self) -> Result<TrustedAccess, CloudError> {
+        Ok(if self.state().trusted {
+            TrustedAccess::Enabled
+        } else {
+            TrustedAccess::Disabled
+        })
+    }
+}
+
+impl StackSets for Fake {
+    async fn list_stack_sets(&self) -> Result<Vec<StackSetSummary>, CloudError> {
+        let names: Vec<String> = self.state().sets.keys().cloned().collect();
+        Ok(names
+            .into_iter()
+            .map(|name| StackSetSummary {
+                id: name.clone(),
+                name,
+            })
+            .collect())
+    }
+
+    async fn describe_stack_set(&self, name: &str) -> Result<Option<StackSetDetails>, CloudError> {
+        Ok(self.state().sets.get(name).map(|set| set.details.clone()))
+    }
+
+    async fn create_stack_set(&self, new: &NewStackSet) -> Result<(), CloudError> {
+        let mut state = self.state();
+        state.calls.push(format!("create {}", new.name));
+        if state.sets.contains_key(&new.name) {
+            return Err(CloudError::AlreadyExists {
+                message: new.name.clone(),
+            });
+        }
+        let set = FakeSet {
+            details: StackSetDetails {
+                name: new.name.clone(),
+                id: new.name.clone(),
+                arn: String::new(),
+                description: new.description.clone(),
+                template: new.template.clone(),
+                parameters: new.parameters.clone(),
+                tags: new.tags.clone(),
+                capabilities: new.capabilities.clone(),
+                auto_deployment: Some(new.auto_deployment.clone()),
+                managed_execution: Some(true),
+                organizational_units: Vec::new(),
+            },
+            instances: BTreeMap::new(),
+            operations: Vec::new(),
+        };
+        state.sets.insert(new.name.clone(), set);
+        Ok(())
+    }
+
+    async fn update_stack_set(&self, update: &StackSetUpdate) -> Result<String, CloudError> {
+        self.start(
+            &update.name,
+            &update.operation_id,
+            Action::Update,
+            |state, set| match &update.targets {
+                None => set.instances.keys().cloned().collect(),
+                Some(targets) => state.selected(targets, &update.regions),
+            },
+            |set| {
+                if let Some(template) = &update.template {
+                    set.details.template.clone_from(template);
+                    for instance in set.instances.values_mut() {
+                        instance.status = InstanceStatus::Outdated;
+                    }
+                }
+                set.details.parameters.clone_from(&update.parameters);
+                set.details.tags.clone_from(&update.tags);
+                set.details.description.clone_from(&update.description);
+                if update.auto_deployment.is_some() {
+                    set.details
+                        .auto_deployment
+                        .clone_from(&update.auto_deployment);
+                }
+            },
+        )
+    }
+
+    async fn delete_stack_set(&self, name: &str) -> Result<(), CloudError> {
+        let mut state = self.state();
+        state.calls.push(format!("delete {name}"));
+        if state
+            .sets
+            .get(name)
+            .is_some_and(|set| !set.instances.is_empty())
+        {
+            return Err(CloudError::Invalid {
+                message: "not empty".into(),
+            });
+        }
+        state
+            .sets
+            .remove(name)
+            .map(|_| ())
+            .ok_or_else(|| missing(name))
+    }
+
+    async fn create_instances(&self, request: &InstanceRequest) -> Result<String, CloudError> {
+        self.start(
+            &request.stack_set,
+            &request.operation_id,
+            Action::Create,
+            |state, _| state.selected(&request.targets, &request.regions),
+            |set| {
+                let units = &mut set.details.organizational_units;
+                units.extend(request.targets.organizational_units.clone());
+                units.sort();
+                units.dedup();
+            },
+        )
+    }
+
+    async fn delete_instances(&self, request: &InstanceRequest) -> Result<String, CloudError> {
+        self.start(
+            &request.stack_set,
+            &request.operation_id,
+            Action::Delete,
+            |state, set| {
+                let mut places = state.selected(&request.targets, &request.regions);
+                places.retain(|place| set.instances.contains_key(place));
+                places
+            },
+            |_| {},
+        )
+    }
+
+    async fn list_instances(&self, stack_set: &str) -> Result<Vec<Instance>, CloudError> {
+        let state = self.state();
+        let set = state
+            .sets
+            .get(stack_set)
+            .ok_or_else(|| missing(stack_set))?;
+        Ok(set.instances.values().cloned().collect())
+    }
+
+    async fn describe_operation(
+        &self,
+        stack_set: &str,
+        operation: &str,
+    ) -> Result<Option<Operation>, CloudError> {
+        let state = self.state();
+        let set = state
+            .sets
+            .get(stack_set)
+            .ok_or_else(|| missing(stack_set))?;
+        Ok(set
+            .operations
+            .iter()
+            .find(|o| o.id == operation)
+            .map(|o| Operation {
+                id: o.id.clone(),
+                status: o.status.clone(),
+                reason: None,
+                failed_instances: Some(
+                    u32::try_from(
+                        o.results
+                            .iter()
+                            .filter(|r| r.status == ResultStatus::Failed)
+                            .count(),
+                    )
+                    .unwrap(),
+                ),
+                drift: None,
+            }))
+    }
+
+    async fn list_operations(&self, stack_set: &str) -> Result<Vec<OperationSummary>, CloudError> {
+        let state = self.state();
+        let set = state
+            .sets
+            .get(stack_set)
+            .ok_or_else(|| missing(stack_set))?;
+        let newest_first = set.operations.iter().rev();
+        Ok(newest_first
+            .map(|o| OperationSummary {
+                id: o.id.clone(),
+                action: Some(o.action),
+                status: o.status.clone(),
+            })
+            .collect())
+    }
+
+    async fn list_operation_results(
+        &self,
+        stack_set: &str,
+        operation: &str,
+    ) -> Result<Vec<OperationResult>, CloudError> {
+        let state = self.state();
+        let set = state
+            .sets
+            .get(stack_set)
+            .ok_or_else(|| missing(stack_set))?;
+        let found = set.operations.iter().find(|o| o.id == operation);
+        Ok(found.map(|o| o.results.clone()).unwrap_or_default())
+    }
+
+    async fn stop_operation(&self, _: &str, _: &str) -> Result<(), CloudError> {
+        Ok(())
+    }
+
+    async fn detect_stack_set_drift(
+        &self,
+        stack_set: &str,
+        _: Preferences,
+        operation_id: &str,
+    ) -> Result<String, CloudError> {
+        self.start(
+            stack_set,
+            operation_id,
+            Action::DetectDrift,
+            |_, set| set.instances.keys().cloned().collect(),
+            |_| {},
+        )
+    }
+
+    async fn list_instance_resource_drifts(
+        &self,
+        stack_set: &str,
+        _: &str,
+        account: &str,
+        region: &str,
+    ) -> Result<Vec<ResourceDrift>, CloudError> {
+        let key = (stack_set.to_owned(), Place::new(account, region));
+        Ok(self.state().drifts.get(&key).cloned().unwrap_or_default())
+    }
+}
+
+impl Stacks for Fake {
+    async fn list_stacks(&self, place: &Place) -> Result<Vec<Stack>, CloudError> {
+        let state = self.state();
+        let here = state.stacks.iter().filter(|((at, _), _)| at == place);
+        Ok(here.map(|(_, (stack, _))| stack.clone()).collect())
+    }
+
+    async fn describe_stack(
+        &self,
+        place: &Place,
+        stack: &str,
+    ) -> Result<Option<Stack>, CloudError> {
+        let key = (place.clone(), stack.to_owned());
+        Ok(self
+            .state()
+            .stacks
+            .get(&key)
+            .map(|(stack, _)| stack.clone()))
+    }
+
+    async fn stack_template(&self, place: &Place, stack: &str) -> Result<String, CloudError> {
+        let key = (place.clone(), stack.to_owned());
+        let state = self.state();
+        state
+            .stacks
+            .get(&key)
+            .map(|(_, t)| t.clone())
+            .ok_or_else(|| missing(stack))
+    }
+
+    async fn create_change_set(
+        &self,
+        place: &Place,
+        request: &ChangeSetRequest,
+    ) -> Result<(), CloudError> {
+        let key = (place.clone(), request.stack.clone(), request.name.clone());
+        let mut state = self.state();
+        state
+            .calls
+            .push(format!("change {} in {}", request.stack, place.region));
+        if state.change_sets.contains_key(&key) {
+            return Err(CloudError::AlreadyExists {
+                message: request.name.clone(),
+            });
+        }
+        state.change_sets.insert(key, request.clone());
+        Ok(())
+    }
+
+    async fn describe_change_set(
+        &self,
+        place: &Place,
+        stack: &str,
+        name: &str,
+    ) -> Result<Option<ChangeSet>, CloudError> {
+        let key = (place.clone(), stack.to_owned(), name.to_owned());
+        let found = self.state().change_sets.contains_key(&key);
+        Ok(found.then_some(ChangeSet {
+            status: ChangeSetStatus::Ready,
+            reason: None,
+        }))
+    }
+
+    async fn execute_change_set(
+        &self,
+        place: &Place,
+        stack: &str,
+        name: &str,
+    ) -> Result<(), CloudError> {
+        let mut state = self.state();
+        let key = (place.clone(), stack.to_owned(), name.to_owned());
+        let request = state
+            .change_sets
+            .remove(&key)
+            .ok_or_else(|| missing(name))?;
+        let verb = match request.kind {
+            ChangeSetKind::Create => "CREATE",
+            ChangeSetKind::Update => "UPDATE",
+        };
+        let made = Stack {
+            name: stack.into(),
+            id: format!("arn:stack/{stack}"),
+            status: format!("{verb}_IN_PROGRESS"),
+            reason: None,
+            description: request.description,
+            parameters: request.parameters,
+            tags: request.tags,
+            capabilities: request.capabilities,
+        };
+        state
+            .stacks
+            .insert((place.clone(), stack.into()), (made, request.template));
+        Ok(())
+    }
+
+    async fn delete_change_set(&self, _: &Place, _: &str, _: &str) -> Result<(), CloudError> {
+        Ok(())
+    }
+
+    async fn delete_stack(&self, place: &Place, stack: &str) -> Result<(), CloudError> {
+        let mut state = self.state();
+        state
+            .calls
+            .push(format!("delete stack {stack} in {}", place.region));
+        if let Some((found, _)) = state.stacks.get_mut(&(place.clone(), stack.to_owned())) {
+            found.status = "DELETE_IN_PROGRESS".into();
+        }
+        Ok(())
+    }
+
+    async fn failure_events(&self, _: &Place, _: &str) -> Result<Vec<FailureEvent>, CloudError> {
+        Ok(vec![FailureEvent {
+            logical_id: "Rule".into(),
+            resource_type: "AWS::Events::Rule".into(),
+            status: "CREATE_FAILED".into(),
+            reason: "quota of rules exceeded".into(),
+        }])
+    }
+
+    async fn detect_stack_drift(&self, _: &Place, stack: &str) -> Result<String, CloudError> {
+        Ok(stack.into())
+    }
+
+    async fn describe_drift_detection(
+        &self,
+        place: &Place,
+        detection: &str,
+    ) -> Result<DriftDetection, CloudError> {
+        let key = (detection.to_owned(), place.clone());
+        Ok(DriftDetection::Complete {
+            drifted: self.state().drifts.contains_key(&key),
+        })
+    }
+
+    async fn list_resource_drifts(
+        &self,
+        place: &Place,
+        stack: &str,
+    ) -> Result<Vec<ResourceDrift>, CloudError> {
+        let key = (stack.to_owned(), place.clone());
+        Ok(self.state().drifts.get(&key).cloned().unwrap_or_default())
+    }
+}
+
+impl Health for Fake {
+    async fn subscriptions(
+        &self,
+        _: &Place,
+        topic: &str,
+    ) -> Result<Option<Vec<Subscription>>, CloudError> {
+        Ok(self.state().subscriptions.get(topic).cloned())
+    }
+
+    async fn trail_status(&self, _: &Place, _: &str) -> Result<Option<TrailStatus>, CloudError> {
+        Ok(self.state().trail.clone())
+    }
+
+    async fn queue_depth(&self, _: &Place, _: &str) -> Result<Option<u64>, CloudError> {
+        Ok(self.state().queue)
+    }
+
+    async fn bus_policy(&self, _: &Place, _: &str) -> Result<Option<Value>, CloudError> {
+        Ok(self.state().policy.clone())
+    }
+}
+
+fn part(name: &str, part: Part, template: &Value, targets: Targets, depends: &[&str]) -> StackSet {
+    StackSet {
+        name: name.into(),
+        part,
+        description: format!("{name} for tests"),
+        template: template.to_string(),
+        parameters: BTreeMap::new(),
+        tags: BTreeMap::from([
+            (OWNERSHIP_TAG.0.to_owned(), OWNERSHIP_TAG.1.to_owned()),
+            ("gizmos:part".to_owned(), part.name().to_owned()),
+        ]),
+        capabilities: Vec::new(),
+        targets,
+        depends_on: depends.iter().map(|&name| name.to_owned()).collect(),
+        auto_deployment: part == Part::RulesSpoke,
+        rules: BTreeMap::new(),
+    }
+}
+
+fn members(filter: AccountFilter, regions: &[&str]) -> Members {
+    Members {
+        organizational_units: vec!["r-exmp".into()],
+        accounts: filter,
+        regions: regions.iter().map(|&region| region.to_owned()).collect(),
+    }
+}
+
+/// A template with one EventBridge rule per rule.
+pub(crate) fn rules_template(rules: &[(&str, &str)]) -> Value {
+    let resources: serde_json::Map<String, Value> = rules
+        .iter()
+        .map(|(id, source)| {
+            let resource = json!({
+                "Type": "AWS::Events::Rule",
+                "Metadata": {"gizmos": {"rule": id}},
+                "Properties": {"EventPattern": {"source": [source]}},
+            });
+            (format!("Rule{}", id.replace('-', "")), resource)
+        })
+        .collect();
+    json!({"Resources": resources})
+}
+
+/// A small bundle: bucket, topic, hub rules and spokes with two Regions and a canary wave.
+pub(crate) fn bundle() -> Bundle {
+    let organization = Organization {
+        id: "o-exampleorg1".into(),
+        root: "r-exmp".into(),
+        home_region: HOME.into(),
+        regions: vec![HOME.into(), "us-east-1".into()],
+        accounts: Accounts {
+            management: MANAGEMENT.into(),
+            log_archive: ARCHIVE.into(),
+            hub: HUB.into(),
+        },
+        targets: TargetScope {
+            organizational_units: vec!["r-exmp".into()],
+            exclude_accounts: Vec::new(),
+        },
+        topology: Topology::Hub,
+        forward: Forward::Exact,
+        access_role: "OrganizationAccountAccessRole".into(),
+        trail: Trail {
+            name: "gizmos".into(),
+            retention_days: 400,
+            bucket: None,
+        },
+        topics: vec![Topic {
+            name: "alerts".into(),
+            severities: rules::Severity::ALL.to_vec(),
+            subscriptions: vec![Wanted {
+                protocol: Protocol::Email,
+                endpoint: "security@example.com".into(),
+            }],
+        }],
+        waves: vec![Wave {
+            name: "canary".into(),
+            organizational_units: vec!["ou-exmp-development".into()],
+            accounts: Vec::new(),
+            soak_minutes: 10,
+        }],
+    };
+    let only = |id: &str| Targets {
+        members: Some(members(AccountFilter::Only(vec![id.into()]), &[HOME])),
+        management_regions: Vec::new(),
+    };
+    let topic = json!({
+        "Resources": {
+            "Bus": {"Type": "AWS::Events::EventBus", "Properties": {
+                "Name": "gizmos",
+                "Policy": {"Version": "2012-10-17", "Statement": [{
+                    "Effect": "Allow", "Principal": "*", "Action": "events:PutEvents",
+                    "Resource": {"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/gizmos"}}]}}},
+            "DeadLetters": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "gizmos-dead-letters"}},
+        }
+    });
+    let spoke = json!({"Resources": {"Forwarder": {"Type": "AWS::Events::Rule"}}});
+    let trail = json!({"Resources": {"Trail": {"Type": "AWS::CloudTrail::Trail"}}});
+    Bundle {
+        organization,
+        stack_sets: vec![
+            part(
+                "gizmos-bucket",
+                Part::Bucket,
+                &json!({"Resources": {}}),
+                only(ARCHIVE),
+                &[],
+            ),
+            part(
+                "gizmos-trail",
+                Part::Trail,
+                &trail,
+                Targets {
+                    members: None,
+                    management_regions: vec![HOME.into()],
+                },
+                &["gizmos-bucket"],
+            ),
+            part("gizmos-topic", Part::Topic, &topic, only(HUB), &[]),
+            part(
+                "gizmos-rules-hub",
+                Part::RulesHub,
+                &rules_template(&[
+                    ("root-user-activity", "aws.signin"),
+                    ("ec2-stopped", "aws.ec2"),
+                ]),
+                only(HUB),
+                &["gizmos-topic"],
+            ),
+            part(
+                "gizmos-rules-spoke",
+                Part::RulesSpoke,
+                &spoke,
+                Targets {
+                    members: Some(members(AccountFilter::All, &[HOME, "us-east-1"])),
+                    management_regions: vec![HOME.into(), "us-east-1".into()],
+                },
+                &["gizmos-rules-hub"],
+            ),
+        ],
+    }
+}

@@ -1,0 +1,231 @@
+//! Which alerts an event must lead to, worked out without the chain.
+
+use compiler::Bundle;
+use compiler::organization::{Protocol, Topology};
+use pattern::Event;
+use pattern::transformer::{InputTransformer, Reserved};
+use rules::{Rule, Status};
+use serde_json::Value;
+
+use super::chain::Delivery;
+use crate::ports::Place;
+
+/// Stands for a time that only the chain knows. As long as a real one.
+const SOME_TIME: &str = "0000-00-00T00:00:00Z";
+
+/// An alert that must arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Alert {
+    /// The rule that it is from.
+    pub(crate) rule: String,
+    /// Name of the topic on AWS.
+    pub(crate) topic: String,
+    /// Account and Region of the topic.
+    pub(crate) place: Place,
+    /// `email`, `https`, `sqs`.
+    pub(crate) protocol: &'static str,
+    /// Address, URL or ARN.
+    pub(crate) endpoint: String,
+    /// The text.
+    pub(crate) text: String,
+}
+
+impl Alert {
+    /// Whether the delivery went where this alert belongs.
+    pub(crate) fn is_for(&self, delivery: &Delivery) -> bool {
+        let place = format!(
+            ":{}:{}:{}",
+            self.place.region, self.place.account, self.topic
+        );
+        delivery.endpoint == self.endpoint
+            && delivery.protocol == self.protocol
+            && delivery.topic_arn.ends_with(&place)
+    }
+
+    /// Whether the delivery is this alert.
+    pub(crate) fn is(&self, delivery: &Delivery) -> bool {
+        self.is_for(delivery) && same_text(&self.text, &message_of(delivery))
+    }
+}
+
+/// The message inside a delivery: an e-mail is the message; a queue or URL gets SNS's envelope
+/// round it, unless the subscription asks for raw messages.
+pub(crate) fn message_of(delivery: &Delivery) -> String {
+    if delivery.protocol != "email"
+        && let Ok(envelope) = serde_json::from_str::<Value>(&delivery.body)
+        && envelope.get("Type").and_then(Value::as_str) == Some("Notification")
+        && let Some(message) = envelope.get("Message").and_then(Value::as_str)
+    {
+        return message.to_owned();
+    }
+    delivery.body.clone()
+}
+
+/// Whether the texts are the same, where every [`SOME_TIME`] stands for one and the same time.
+fn same_text(expected: &str, actual: &str) -> bool {
+    let Some((before, _)) = expected.split_once(SOME_TIME) else {
+        return expected == actual;
+    };
+    let time: String = actual
+        .chars()
+        .skip(before.chars().count())
+        .take(SOME_TIME.len())
+        .collect();
+    let shaped = time.len() == SOME_TIME.len()
+        && time.chars().zip(SOME_TIME.chars()).all(|(found, like)| {
+            if like == '0' {
+                found.is_ascii_digit()
+            } else {
+                found == like
+            }
+        });
+    shaped && expected.replace(SOME_TIME, &time) == actual
+}
+
+/// The event as it is emitted in a place.
+pub(crate) fn at_place(event: &Value, place: &Place) -> Value {
+    let mut event = event.clone();
+    if let Some(map) = event.as_object_mut() {
+        map.insert("account".into(), place.account.as_str().into());
+        map.insert("region".into(), place.region.as_str().into());
+    }
+    event
+}
+
+/// The rules with everything that is needed to say what they would send.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    bundle: &'a Bundle,
+    rules: Vec<(&'a Rule, Option<Result<InputTransformer, String>>)>,
+}
+
+impl<'a> Watch<'a> {
+    pub(crate) fn new(bundle: &'a Bundle, rules: &'a [Rule]) -> Watch<'a> {
+        let rules = rules
+            .iter()
+            .filter(|rule| rule.status != Status::Deprecated)
+            .map(|rule| {
+                let transformer = rule.message.as_ref().map(|message| {
+                    message
+                        .transformer()
+                        .map_err(|error| format!("the message of {}: {}", rule.id, error.message))
+                });
+                (rule, transformer)
+            })
+            .collect();
+        Watch { bundle, rules }
+    }
+
+    /// The alerts that an event must lead to. `emitted` is the event as the service emitted it, if
+    /// the chain tells; else it is `sent` with the id it was given and some time.
+    pub(crate) fn expected(
+        &self,
+        emitted: Option<&Value>,
+        sent: &Value,
+        place: &Place,
+        id: &str,
+    ) -> Result<Vec<Alert>, String> {
+        let event = match emitted {
+            Some(event) => event.clone(),
+            None => {
+                let mut event = sent.clone();
+                if let Some(map) = event.as_object_mut() {
+                    map.insert("id".into(), id.into());
+                    map.insert("time".into(), SOME_TIME.into());
+                }
+                event
+            }
+        };
+        let text = event.to_string();
+        let flat =
+            Event::parse(&text).map_err(|error| format!("the event is unusable: {error}"))?;
+        let mut alerts = Vec::new();
+        for (rule, transformer) in &self.rules {
+            if !rule.pattern.matches(&flat) {
+                continue;
+            }
+            let Some(transformer) = transformer else {
+                continue;
+            };
+            // Messages use the event's own fields; of the reserved ones only the name is known.
+            let reserved = Reserved {
+                rule_name: rule.id.clone(),
+                ..Reserved::default()
+            };
+            let body = transformer
+                .as_ref()
+                .map_err(Clone::clone)?
+                .render(&text, &reserved)
+                .map_err(|error| format!("the message of {}: {error}", rule.id))?;
+            alerts.extend(self.addressed(rule, place, &body));
+        }
+        Ok(alerts)
+    }
+
+    /// One alert for every subscriber of every topic that the rule goes to.
+    fn addressed(&self, rule: &Rule, place: &Place, text: &str) -> Vec<Alert> {
+        let organization = &self.bundle.organization;
+        let place = match organization.topology {
+            Topology::Hub => Place::new(&organization.accounts.hub, &organization.home_region),
+            Topology::Local => place.clone(),
+        };
+        organization
+            .topics
+            .iter()
+            .filter(|topic| {
+                if rule.notify.is_empty() {
+                    topic.severities.contains(&rule.severity)
+                } else {
+                    rule.notify.contains(&topic.name)
+                }
+            })
+            .flat_map(|topic| {
+                let place = &place;
+                topic.subscriptions.iter().map(move |subscription| Alert {
+                    rule: rule.id.clone(),
+                    topic: format!("gizmos-{}", topic.name),
+                    place: place.clone(),
+                    protocol: match subscription.protocol {
+                        Protocol::Email => "email",
+                        Protocol::Https => "https",
+                        Protocol::Sqs => "sqs",
+                    },
+                    endpoint: subscription.endpoint.clone(),
+                    text: text.to_owned(),
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_time_is_any_time_but_always_the_same() {
+        let expected = format!("at {SOME_TIME}, again {SOME_TIME}");
+        assert!(same_text(
+            &expected,
+            "at 2026-11-23T12:00:00Z, again 2026-11-23T12:00:00Z"
+        ));
+        assert!(!same_text(
+            &expected,
+            "at 2026-11-23T12:00:00Z, again 2026-11-23T12:00:01Z"
+        ));
+        assert!(!same_text(&expected, "at yesterday, again yesterday"));
+        assert!(same_text("plain", "plain"));
+        assert!(!same_text("plain", "other"));
+    }
+
+    #[test]
+    fn an_alert_in_a_queue_is_inside_the_envelope_of_sns() {
+        let delivery = Delivery {
+            topic_arn: "arn:aws:sns:eu-central-1:333344445555:gizmos-alerts".into(),
+            protocol: "sqs".into(),
+            endpoint: "arn:aws:sqs:eu-central-1:333344445555:alerts".into(),
+            body: r#"{"Type": "Notification", "Message": "the text"}"#.into(),
+        };
+        assert_eq!(message_of(&delivery), "the text");
+    }
+}
