@@ -14,6 +14,7 @@ mod set;
 mod set_api;
 mod set_auto;
 mod set_operation;
+mod set_target;
 mod stack;
 mod stack_api;
 mod template;

@@ -1,2 +1,444 @@
+//! A stack set: its template, its targets, its instances and operations.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::parameter::Given;
+use super::stack::{Deployment, tags};
+use crate::clock::iso;
+use crate::organizations::MANAGEMENT;
+
+/// An account and a Region.
+pub(crate) type Spot = (String, String);
+
+/// A service-managed stack set.
+#[derive(Debug)]
+pub(crate) struct StackSet {
+    /// `NAME:UUID`.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// The Region it is administered from.
+    pub(crate) region: String,
+    pub(crate) description: Option<String>,
+    pub(crate) deployment: Deployment,
+    pub(crate) auto: AutoDeployment,
+    /// Whether operations that do not conflict run at the same time, and others queue.
+    pub(crate) managed: bool,
+    pub(crate) deleted: bool,
+    /// The token of the request that made it.
+    pub(crate) token: Option<String>,
+    /// Targeted units and their Regions, for automatic deployment.
+    pub(crate) targets: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) instances: BTreeMap<Spot, Instance>,
+    /// In the order they were asked for.
+    pub(crate) operations: IndexMap<String, Operation>,
+    /// The last finished drift detection.
+    pub(crate) drift: Option<DriftDetails>,
+}
+
+/// What happens when accounts come and go.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AutoDeployment {
+    pub(crate) enabled: bool,
+    pub(crate) retain: bool,
+    pub(crate) depends_on: Vec<String>,
+}
+
+/// The stack set's stack in one account and Region.
+#[derive(Debug, Clone)]
+pub(crate) struct Instance {
+    pub(crate) stack: Option<String>,
+    /// The unit through which the account was targeted.
+    pub(crate) unit: String,
+    /// `CURRENT`, `OUTDATED` or `INOPERABLE`.
+    pub(crate) status: &'static str,
+    pub(crate) detailed: &'static str,
+    pub(crate) reason: Option<String>,
+    pub(crate) overrides: BTreeMap<String, Given>,
+    pub(crate) operation: Option<String>,
+    pub(crate) drift: &'static str,
+    pub(crate) drift_checked: Option<Timestamp>,
+}
+
+/// What an operation does at each of its spots.
+#[derive(Debug, Clone)]
+pub(crate) enum Work {
+    Create {
+        overrides: BTreeMap<String, Given>,
+    },
+    /// With the new template and parameters of `UpdateStackSet`, or the new overrides of
+    /// `UpdateStackInstances`.
+    Update {
+        overrides: Option<BTreeMap<String, Given>>,
+    },
+    Delete {
+        retain: bool,
+    },
+    DetectDrift,
+}
+
+impl Work {
+    pub(crate) fn action(&self) -> &'static str {
+        match self {
+            Work::Create { .. } => "CREATE",
+            Work::Update { .. } => "UPDATE",
+            Work::Delete { .. } => "DELETE",
+            Work::DetectDrift => "DETECT_DRIFT",
+        }
+    }
+}
+
+/// An operation on a stack set.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) id: String,
+    pub(crate) work: Work,
+    /// `RUNNING`, `SUCCEEDED`, `FAILED`, `STOPPING`, `STOPPED` or `QUEUED`.
+    pub(crate) status: &'static str,
+    pub(crate) created: Timestamp,
+    pub(crate) ended: Option<Timestamp>,
+    pub(crate) preferences: Preferences,
+    /// `DeploymentTargets` as given.
+    pub(crate) targets: Value,
+    pub(crate) results: BTreeMap<Spot, Outcome>,
+    /// In the order they are to be done.
+    pub(crate) regions: Vec<RegionWork>,
+    /// What becomes the stack set's when the operation begins.
+    pub(crate) change: Option<Change>,
+    pub(crate) drift: Option<DriftDetails>,
+}
+
+/// What `UpdateStackSet` changes of the stack set itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) deployment: Deployment,
+    pub(crate) description: Option<String>,
+    pub(crate) auto: Option<AutoDeployment>,
+    pub(crate) managed: Option<bool>,
+    /// Whether a template or parameters were given, which outdates every instance.
+    pub(crate) outdates: bool,
+}
+
+/// How an operation went in one account and Region.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    pub(crate) status: &'static str,
+    pub(crate) reason: Option<String>,
+    pub(crate) unit: String,
+}
+
+/// What is left to do in one Region.
+#[derive(Debug)]
+pub(crate) struct RegionWork {
+    pub(crate) region: String,
+    pub(crate) waiting: VecDeque<String>,
+    pub(crate) running: usize,
+    pub(crate) failed: usize,
+    pub(crate) tolerance: usize,
+    pub(crate) limit: usize,
+}
+
+impl RegionWork {
+    /// Whether more accounts failed than are tolerated.
+    pub(crate) fn broken(&self) -> bool {
+        self.failed > self.tolerance
+    }
+
+    pub(crate) fn done(&self) -> bool {
+        self.running == 0 && self.waiting.is_empty()
+    }
+}
+
+/// How fast an operation goes and how many failures it bears.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Preferences {
+    pub(crate) parallel: bool,
+    pub(crate) order: Vec<String>,
+    pub(crate) tolerance: Amount,
+    pub(crate) concurrency: Amount,
+    /// `SOFT_FAILURE_TOLERANCE`.
+    pub(crate) soft: bool,
+    /// As given.
+    pub(crate) raw: Value,
+}
+
+/// A number of accounts per Region.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Amount {
+    #[default]
+    Unset,
+    Count(usize),
+    Percent(usize),
+}
+
+impl Amount {
+    /// The number for so many accounts; percentages are rounded down.
+    pub(crate) fn of(self, accounts: usize, unset: usize) -> usize {
+        match self {
+            Amount::Unset => unset,
+            Amount::Count(count) => count,
+            Amount::Percent(percent) => accounts * percent / 100,
+        }
+    }
+}
+
+/// A drift detection over a stack set.
+#[derive(Debug, Clone)]
+pub(crate) struct DriftDetails {
+    /// `IN_PROGRESS`, `COMPLETED`, `PARTIAL_SUCCESS`, `FAILED` or `STOPPED`.
+    pub(crate) detection: &'static str,
+    pub(crate) at: Timestamp,
+    pub(crate) total: usize,
+    pub(crate) drifted: usize,
+    pub(crate) in_sync: usize,
+    pub(crate) failed: usize,
+}
+
+impl DriftDetails {
+    fn status(&self) -> &'static str {
+        match (self.drifted, self.in_sync) {
+            (0, 0) => "NOT_CHECKED",
+            (0, _) => "IN_SYNC",
+            _ => "DRIFTED",
+        }
+    }
+
+    pub(crate) fn describe(&self) -> Value {
+        json!({
+            "DriftStatus": self.status(),
+            "DriftDetectionStatus": self.detection,
+            "LastDriftCheckTimestamp": iso(self.at),
+            "TotalStackInstancesCount": self.total,
+            "DriftedStackInstancesCount": self.drifted,
+            "InSyncStackInstancesCount": self.in_sync,
+            "InProgressStackInstancesCount": self.total - self.drifted - self.in_sync - self.failed,
+            "FailedStackInstancesCount": self.failed,
+        })
+    }
+}
+
+impl Operation {
+    /// Whether it is not over yet.
+    pub(crate) fn active(&self) -> bool {
+        matches!(self.status, "RUNNING" | "STOPPING" | "QUEUED")
+    }
+
+    pub(crate) fn describe(&self, set: &StackSet) -> Value {
+        let failed = self
+            .results
+            .values()
+            .filter(|result| result.status == "FAILED")
+            .count();
+        let retain = match self.work {
+            Work::Delete { retain } => Value::Bool(retain),
+            _ => Value::Null,
+        };
+        json!({
+            "OperationId": self.id,
+            "StackSetId": set.id,
+            "Action": self.work.action(),
+            "Status": self.status,
+            "OperationPreferences": self.preferences.raw,
+            "RetainStacks": retain,
+            "CreationTimestamp": iso(self.created),
+            "EndTimestamp": self.ended.map(iso),
+            "DeploymentTargets": self.targets,
+            "StackSetDriftDetectionDetails": self.drift.as_ref().map(DriftDetails::describe),
+            "StatusDetails": {"FailedStackInstancesCount": failed},
+        })
+    }
+
+    pub(crate) fn summary(&self) -> Value {
+        let failed = self
+            .results
+            .values()
+            .filter(|result| result.status == "FAILED")
+            .count();
+        json!({
+            "OperationId": self.id,
+            "Action": self.work.action(),
+            "Status": self.status,
+            "CreationTimestamp": iso(self.created),
+            "EndTimestamp": self.ended.map(iso),
+            "OperationPreferences": self.preferences.raw,
+            "StatusDetails": {"FailedStackInstancesCount": failed},
+        })
+    }
+}
+
+impl Instance {
+    /// An instance that has no stack yet.
+    pub(crate) fn new(unit: &str, overrides: BTreeMap<String, Given>) -> Instance {
+        Instance {
+            stack: None,
+            unit: unit.to_owned(),
+            status: "OUTDATED",
+            detailed: "PENDING",
+            reason: None,
+            overrides,
+            operation: None,
+            drift: "NOT_CHECKED",
+            drift_checked: None,
+        }
+    }
+
+    pub(crate) fn describe(&self, set: &StackSet, spot: &Spot) -> Value {
+        json!({
+            "StackSetId": set.id,
+            "Region": spot.1,
+            "Account": spot.0,
+            "StackId": self.stack,
+            "Status": self.status,
+            "StatusReason": self.reason,
+            "StackInstanceStatus": {"DetailedStatus": self.detailed},
+            "OrganizationalUnitId": self.unit,
+            "DriftStatus": self.drift,
+            "LastDriftCheckTimestamp": self.drift_checked.map(iso),
+            "LastOperationId": self.operation,
+        })
+    }
+}
+
+impl StackSet {
+    pub(crate) fn arn(&self) -> String {
+        format!(
+            "arn:aws:cloudformation:{}:{MANAGEMENT}:stackset/{}",
+            self.region, self.id
+        )
+    }
+
+    fn status(&self) -> &'static str {
+        if self.deleted { "DELETED" } else { "ACTIVE" }
+    }
+
+    fn auto_deployment(&self) -> Value {
+        let mut value = json!({"Enabled": self.auto.enabled});
+        if let (true, Some(fields)) = (self.auto.enabled, value.as_object_mut()) {
+            fields.insert(
+                "RetainStacksOnAccountRemoval".to_owned(),
+                self.auto.retain.into(),
+            );
+            if !self.auto.depends_on.is_empty() {
+                fields.insert("DependsOn".to_owned(), json!(self.auto.depends_on));
+            }
+        }
+        value
+    }
+
+    /// The operation that is running, if any.
+    pub(crate) fn running(&self) -> Option<&Operation> {
+        self.operations
+            .values()
+            .find(|operation| operation.active())
+    }
+
+    pub(crate) fn describe(&self) -> Value {
+        let parameters: Vec<Value> = self
+            .deployment
+            .parameters
+            .iter()
+            .map(|(key, value)| {
+                let secret = self
+                    .deployment
+                    .template
+                    .parameters
+                    .get(key)
+                    .is_some_and(|p| p.no_echo);
+                json!({"ParameterKey": key, "ParameterValue": if secret { "****" } else { value }})
+            })
+            .collect();
+        let regions: BTreeSet<&String> = self.instances.keys().map(|(_, region)| region).collect();
+        let never = DriftDetails {
+            detection: "COMPLETED",
+            at: Timestamp::UNIX_EPOCH,
+            total: 0,
+            drifted: 0,
+            in_sync: 0,
+            failed: 0,
+        };
+        let drift = match &self.drift {
+            Some(drift) => drift.describe(),
+            None => json!({
+                "DriftStatus": "NOT_CHECKED",
+                "TotalStackInstancesCount": never.total,
+                "DriftedStackInstancesCount": never.drifted,
+                "InSyncStackInstancesCount": never.in_sync,
+                "InProgressStackInstancesCount": 0,
+                "FailedStackInstancesCount": never.failed,
+            }),
+        };
+        json!({
+            "StackSetName": self.name,
+            "StackSetId": self.id,
+            "StackSetARN": self.arn(),
+            "Description": self.description,
+            "Status": self.status(),
+            "TemplateBody": self.deployment.template.body,
+            "Parameters": parameters,
+            "Capabilities": self.deployment.capabilities,
+            "Tags": tags(&self.deployment.tags),
+            "StackSetDriftDetectionDetails": drift,
+            "AutoDeployment": self.auto_deployment(),
+            "PermissionModel": "SERVICE_MANAGED",
+            "OrganizationalUnitIds": self.targets.keys().collect::<Vec<_>>(),
+            "ManagedExecution": {"Active": self.managed},
+            "Regions": regions,
+        })
+    }
+
+    pub(crate) fn summary(&self) -> Value {
+        json!({
+            "StackSetName": self.name,
+            "StackSetId": self.id,
+            "Description": self.description,
+            "Status": self.status(),
+            "AutoDeployment": self.auto_deployment(),
+            "PermissionModel": "SERVICE_MANAGED",
+            "DriftStatus": self.drift.as_ref().map_or("NOT_CHECKED", DriftDetails::status),
+            "LastDriftCheckTimestamp": self.drift.as_ref().map(|drift| iso(drift.at)),
+            "ManagedExecution": {"Active": self.managed},
+        })
+    }
+}
+
+/// All stack sets, deleted ones included.
 #[derive(Debug, Default)]
-pub(crate) struct StackSets {}
+pub(crate) struct StackSets {
+    by_id: BTreeMap<String, StackSet>,
+}
+
+impl StackSets {
+    pub(crate) fn insert(&mut self, set: StackSet) {
+        self.by_id.insert(set.id.clone(), set);
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<&StackSet> {
+        self.by_id.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut StackSet> {
+        self.by_id.get_mut(id)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &StackSet> {
+        self.by_id.values()
+    }
+
+    /// A living stack set by name, or any by id or ARN.
+    pub(crate) fn find(&self, region: &str, name: &str) -> Option<&StackSet> {
+        let id = name.rsplit_once(":stackset/").map_or(name, |(_, id)| id);
+        if id.contains(':') {
+            return self.by_id.get(id).filter(|set| set.region == region);
+        }
+        // Ids start with the name and a colon, so that this is a short range.
+        let prefix = format!("{id}:");
+        self.by_id
+            .range(prefix.clone()..)
+            .take_while(|(key, _)| key.starts_with(&prefix))
+            .map(|(_, set)| set)
+            .find(|set| !set.deleted && set.region == region)
+    }
+}

@@ -1,23 +1,778 @@
-use crate::api::*;
+//! The actions on stack sets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::drift;
+use super::request::{self, deployment, fields};
+use super::set::{AutoDeployment, Change, Instance, Operation, Spot, StackSet, Work};
+use super::set_operation::{Request, start, stop};
+use super::set_target::{self, Purpose, Targets};
+use super::stack_api::{check_name, listing};
+use crate::api::{ApiError, Caller};
 use crate::input::Input;
+use crate::organizations::{MANAGEMENT, STACKSETS_PRINCIPAL};
 use crate::world::World;
-use serde_json::Value;
-pub(crate) struct Set {
-    pub(crate) deployment: super::stack::Deployment,
-}
-pub(super) fn find<'a>(
-    _: &'a World,
-    _: &Caller,
-    _: &Input<'_>,
-    _: &str,
-) -> Result<&'a Set, ApiError> {
-    Err(ApiError::validation("x"))
-}
+
+/// Answers the actions on stack sets; `None` if the action is none of them.
 pub(super) fn call(
-    _: &mut World,
-    _: &Caller,
-    _: &str,
-    _: &Value,
+    world: &mut World,
+    caller: &Caller,
+    action: &str,
+    input: &Value,
 ) -> Option<Result<Value, ApiError>> {
-    None
+    Some(match action {
+        "CreateStackSet" => create(world, caller, input),
+        "UpdateStackSet" => update(world, caller, input),
+        "DeleteStackSet" => delete(world, caller, input),
+        "DescribeStackSet" => describe(world, caller, input),
+        "ListStackSets" => list(world, caller, input),
+        "CreateStackInstances" => create_instances(world, caller, input),
+        "UpdateStackInstances" => update_instances(world, caller, input),
+        "DeleteStackInstances" => delete_instances(world, caller, input),
+        "ListStackInstances" => list_instances(world, caller, input),
+        "DescribeStackInstance" => describe_instance(world, caller, input),
+        "DescribeStackSetOperation" => describe_operation(world, caller, input),
+        "ListStackSetOperations" => list_operations(world, caller, input),
+        "ListStackSetOperationResults" => list_results(world, caller, input),
+        "StopStackSetOperation" => stop_operation(world, caller, input),
+        "DetectStackSetDrift" => detect_drift(world, caller, input),
+        "ListStackInstanceResourceDrifts" => list_drifts(world, caller, input),
+        "ListStackSetAutoDeploymentTargets" => list_targets(world, caller, input),
+        "ActivateOrganizationsAccess" => access(world, caller, input, Some(true)),
+        "DeactivateOrganizationsAccess" => access(world, caller, input, Some(false)),
+        "DescribeOrganizationsAccess" => access(world, caller, input, None),
+        _ => return None,
+    })
+}
+
+/// Checks `CallAs`: whether the caller administers the organization's stack sets.
+fn administers(world: &World, caller: &Caller, input: &Input<'_>) -> Result<bool, ApiError> {
+    if input.choice("CallAs", &["SELF", "DELEGATED_ADMIN"])? == "SELF" {
+        return Ok(caller.account == MANAGEMENT);
+    }
+    if world
+        .organization
+        .is_delegated(&caller.account, STACKSETS_PRINCIPAL)
+    {
+        return Ok(true);
+    }
+    Err(ApiError::validation(
+        "Account used is not a delegated administrator",
+    ))
+}
+
+/// The stack set of that name, id or ARN, if the caller may see it.
+pub(super) fn find<'a>(
+    world: &'a World,
+    caller: &Caller,
+    input: &Input<'_>,
+    name: &str,
+) -> Result<&'a StackSet, ApiError> {
+    let found = if administers(world, caller, input)? {
+        world.cloudformation.sets.find(&caller.region, name)
+    } else {
+        // The caller's own, self-managed stack sets: there are none.
+        None
+    };
+    found.ok_or_else(|| {
+        ApiError::new(
+            "StackSetNotFoundException",
+            format!("StackSet {name} not found"),
+        )
+        .status(404)
+    })
+}
+
+/// The living stack set a request names.
+fn named<'a>(
+    world: &'a World,
+    caller: &Caller,
+    input: &Input<'_>,
+) -> Result<&'a StackSet, ApiError> {
+    let name = input.required("StackSetName")?;
+    let set = find(world, caller, input, &name)?;
+    if set.deleted {
+        return Err(ApiError::new(
+            "StackSetNotFoundException",
+            format!("StackSet {name} not found"),
+        )
+        .status(404));
+    }
+    Ok(set)
+}
+
+fn auto_deployment(input: &Input<'_>) -> Result<Option<AutoDeployment>, ApiError> {
+    let known = ["Enabled", "RetainStacksOnAccountRemoval", "DependsOn"];
+    let Some(given) = input.structure("AutoDeployment", &known)? else {
+        return Ok(None);
+    };
+    let enabled = given.boolean("Enabled")?.unwrap_or_default();
+    let retain = given.boolean("RetainStacksOnAccountRemoval")?;
+    if enabled && retain.is_none() {
+        return Err(ApiError::validation(
+            "RetainStacksOnAccountRemoval must be specified when AutoDeployment is enabled",
+        ));
+    }
+    if !enabled && retain.is_some() {
+        return Err(ApiError::validation(
+            "RetainStacksOnAccountRemoval must not be specified when AutoDeployment is disabled",
+        ));
+    }
+    let depends_on = given.texts("DependsOn")?;
+    Ok(Some(AutoDeployment {
+        enabled,
+        retain: retain.unwrap_or_default(),
+        depends_on,
+    }))
+}
+
+fn managed_execution(input: &Input<'_>) -> Result<Option<bool>, ApiError> {
+    match input.structure("ManagedExecution", &["Active"])? {
+        None => Ok(None),
+        Some(given) => Ok(Some(given.boolean("Active")?.unwrap_or_default())),
+    }
+}
+
+fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let known = fields(&[
+        "StackSetName",
+        "Description",
+        "PermissionModel",
+        "AutoDeployment",
+        "CallAs",
+        "ClientRequestToken",
+        "ManagedExecution",
+    ]);
+    let input = Input::new(input, &known)?;
+    let name = input.required("StackSetName")?;
+    check_name(&name, "stackSetName")?;
+    let admin = administers(world, caller, &input)?;
+    if input.text("PermissionModel").as_deref() != Some("SERVICE_MANAGED") {
+        return Err(ApiError::validation(
+            "The simulator supports only stack sets with PermissionModel SERVICE_MANAGED.",
+        ));
+    }
+    if !admin {
+        return Err(ApiError::validation(
+            "Only the organization's management account or a delegated administrator can create a StackSet with SERVICE_MANAGED permission model",
+        ));
+    }
+    if !world.organization.trusts(STACKSETS_PRINCIPAL) {
+        return Err(ApiError::validation(
+            "You must enable organizations access to operate a service managed stack set",
+        ));
+    }
+    let token = input.text("ClientRequestToken");
+    if let Some(existing) = world.cloudformation.sets.find(&caller.region, &name) {
+        if token.is_some() && existing.token == token {
+            return Ok(json!({"StackSetId": existing.id}));
+        }
+        return Err(ApiError::new(
+            "NameAlreadyExistsException",
+            format!("StackSet {name} already exists"),
+        )
+        .status(409));
+    }
+    let auto = auto_deployment(&input)?.ok_or_else(|| {
+        ApiError::validation(
+            "AutoDeployment must be specified for SERVICE_MANAGED permission model",
+        )
+    })?;
+    let deployment = deployment(world, caller, &input, None)?;
+    let id = format!("{name}:{}", world.uuid());
+    let set = StackSet {
+        id: id.clone(),
+        name,
+        region: caller.region.clone(),
+        description: input.text("Description"),
+        deployment,
+        auto,
+        managed: managed_execution(&input)?.unwrap_or_default(),
+        deleted: false,
+        token,
+        targets: BTreeMap::new(),
+        instances: BTreeMap::new(),
+        operations: indexmap::IndexMap::new(),
+        drift: None,
+    };
+    world.cloudformation.sets.insert(set);
+    Ok(json!({"StackSetId": id}))
+}
+
+fn operation_id(world: &mut World, input: &Input<'_>) -> String {
+    input.text("OperationId").unwrap_or_else(|| world.uuid())
+}
+
+fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let known = fields(&[
+        "StackSetName",
+        "Description",
+        "OperationPreferences",
+        "DeploymentTargets",
+        "Regions",
+        "PermissionModel",
+        "AutoDeployment",
+        "OperationId",
+        "CallAs",
+        "ManagedExecution",
+    ]);
+    let input = Input::new(input, &known)?;
+    let set = named(world, caller, &input)?;
+    let (set_id, previous) = (set.id.clone(), set.deployment.clone());
+    let (managed_now, running) = (set.managed, set.running().is_some());
+    if input
+        .text("PermissionModel")
+        .is_some_and(|model| model != "SERVICE_MANAGED")
+    {
+        return Err(ApiError::validation("PermissionModel cannot be changed"));
+    }
+    let targets = set_target::read(world, &input, Purpose::Update)?;
+    let auto = auto_deployment(&input)?;
+    if auto.is_some() && targets.is_some() {
+        return Err(ApiError::validation(
+            "AutoDeployment cannot be specified together with DeploymentTargets or Regions",
+        ));
+    }
+    let managed = managed_execution(&input)?;
+    if managed.is_some_and(|managed| managed != managed_now) && running {
+        return Err(ApiError::new(
+            "InvalidOperationException",
+            "ManagedExecution cannot be changed while operations are running",
+        ));
+    }
+    let outdates = ["TemplateBody", "TemplateURL", "Parameters"]
+        .iter()
+        .any(|name| input.has(name));
+    let change = Change {
+        deployment: deployment(world, caller, &input, Some(&previous))?,
+        description: input.text("Description"),
+        auto,
+        managed,
+        outdates,
+    };
+    let preferences = set_target::preferences(world, &input)?;
+    let set = named(world, caller, &input)?;
+    let (spots, regions, raw) = match targets {
+        Some(targets) => {
+            let spots = targets.existing(world, set)?;
+            (spots, targets.regions, targets.raw)
+        }
+        None => {
+            let spots: BTreeMap<Spot, String> = set
+                .instances
+                .iter()
+                .filter(|(_, instance)| instance.status != "INOPERABLE")
+                .map(|(spot, instance)| (spot.clone(), instance.unit.clone()))
+                .collect();
+            let regions: BTreeSet<String> =
+                spots.keys().map(|(_, region)| region.clone()).collect();
+            (spots, regions.into_iter().collect(), Value::Null)
+        }
+    };
+    let id = operation_id(world, &input);
+    let work = Work::Update { overrides: None };
+    let request = Request {
+        id,
+        work,
+        preferences,
+        targets: raw,
+        spots,
+        regions,
+        change: Some(change),
+    };
+    let id = start(world, &set_id, request)?;
+    Ok(json!({"OperationId": id}))
+}
+
+fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let input = Input::new(input, &["StackSetName", "CallAs"])?;
+    // Deleting what does not exist is no error.
+    let Ok(set) = named(world, caller, &input) else {
+        administers(world, caller, &input)?;
+        return Ok(Value::Null);
+    };
+    if let Some(operation) = set.running() {
+        return Err(ApiError::new(
+            "OperationInProgressException",
+            format!(
+                "Another Operation on StackSet {} is in progress: {}",
+                set.arn(),
+                operation.id
+            ),
+        )
+        .status(409));
+    }
+    if !set.instances.is_empty() {
+        return Err(
+            ApiError::new("StackSetNotEmptyException", "StackSet is not empty").status(409),
+        );
+    }
+    let id = set.id.clone();
+    if let Some(set) = world.cloudformation.sets.get_mut(&id) {
+        set.deleted = true;
+    }
+    Ok(Value::Null)
+}
+
+fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let input = Input::new(input, &["StackSetName", "CallAs"])?;
+    let set = find(world, caller, &input, &input.required("StackSetName")?)?;
+    Ok(json!({"StackSet": set.describe()}))
+}
+
+fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let input = Input::new(input, &["Status", "CallAs", "NextToken", "MaxResults"])?;
+    let deleted = match input.text("Status").as_deref() {
+        None => None,
+        Some("ACTIVE") => Some(false),
+        Some("DELETED") => Some(true),
+        Some(other) => return Err(ApiError::validation(format!("Status {other} is not valid"))),
+    };
+    let sets = if administers(world, caller, &input)? {
+        world
+            .cloudformation
+            .sets
+            .all()
+            .filter(|set| set.region == caller.region)
+            .filter(|set| deleted.is_none_or(|deleted| deleted == set.deleted))
+            .map(StackSet::summary)
+            .collect()
+    } else {
+        Vec::new()
+    };
+    listing(&input, "Summaries", sets)
+}
+
+fn create_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let known = [
+        "StackSetName",
+        "DeploymentTargets",
+        "Regions",
+        "ParameterOverrides",
+        "OperationPreferences",
+        "OperationId",
+        "CallAs",
+    ];
+    let input = Input::new(input, &known)?;
+    let set_id = named(world, caller, &input)?.id.clone();
+    let overrides = overrides(world, &set_id, &input)?;
+    let Some(targets) = set_target::read(world, &input, Purpose::Create)? else {
+        return Err(crate::input::missing("deploymentTargets"));
+    };
+    let preferences = set_target::preferences(world, &input)?;
+    let request = Request {
+        id: operation_id(world, &input),
+        work: Work::Create { overrides },
+        preferences,
+        spots: targets.all(world),
+        regions: targets.regions.clone(),
+        targets: targets.raw.clone(),
+        change: None,
+    };
+    let id = start(world, &set_id, request)?;
+    if let Some(set) = world.cloudformation.sets.get_mut(&set_id) {
+        for unit in &targets.units {
+            set.targets
+                .entry(unit.clone())
+                .or_default()
+                .extend(targets.regions.iter().cloned());
+        }
+    }
+    Ok(json!({"OperationId": id}))
+}
+
+/// `ParameterOverrides`, which must name the template's parameters.
+fn overrides(
+    world: &World,
+    set_id: &str,
+    input: &Input<'_>,
+) -> Result<BTreeMap<String, super::parameter::Given>, ApiError> {
+    let given = request::parameters(input, "ParameterOverrides")?;
+    let template = world
+        .cloudformation
+        .sets
+        .get(set_id)
+        .map(|set| &set.deployment.template);
+    let unknown = given
+        .keys()
+        .find(|key| template.is_none_or(|template| !template.parameters.contains_key(*key)));
+    match unknown {
+        None => Ok(given),
+        Some(key) => Err(ApiError::validation(format!(
+            "Parameters: [{key}] do not exist in the template"
+        ))),
+    }
+}
+
+fn update_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let known = [
+        "StackSetName",
+        "DeploymentTargets",
+        "Regions",
+        "ParameterOverrides",
+        "OperationPreferences",
+        "OperationId",
+        "CallAs",
+    ];
+    let input = Input::new(input, &known)?;
+    let set = named(world, caller, &input)?;
+    let set_id = set.id.clone();
+    let Some(targets) = set_target::read(world, &input, Purpose::Update)? else {
+        return Err(crate::input::missing("regions"));
+    };
+    let spots = targets.existing(world, set)?;
+    let overrides = if input.has("ParameterOverrides") {
+        Some(overrides(world, &set_id, &input)?)
+    } else {
+        None
+    };
+    run(
+        world,
+        &input,
+        &set_id,
+        Work::Update { overrides },
+        targets,
+        spots,
+    )
+}
+
+fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let known = [
+        "StackSetName",
+        "DeploymentTargets",
+        "Regions",
+        "OperationPreferences",
+        "RetainStacks",
+        "OperationId",
+        "CallAs",
+    ];
+    let input = Input::new(input, &known)?;
+    let set = named(world, caller, &input)?;
+    let set_id = set.id.clone();
+    let retain = input
+        .boolean("RetainStacks")?
+        .ok_or_else(|| crate::input::missing("retainStacks"))?;
+    let Some(targets) = set_target::read(world, &input, Purpose::Delete)? else {
+        return Err(crate::input::missing("deploymentTargets"));
+    };
+    let mut spots = targets.all(world);
+    spots.retain(|spot, _| set.instances.contains_key(spot));
+    spots.extend(targets.existing(world, set).unwrap_or_default());
+    let (whole, units, regions) = (
+        targets.whole_units(),
+        targets.units.clone(),
+        targets.regions.clone(),
+    );
+    let answer = run(
+        world,
+        &input,
+        &set_id,
+        Work::Delete { retain },
+        targets,
+        spots,
+    )?;
+    if let (true, Some(set)) = (whole, world.cloudformation.sets.get_mut(&set_id)) {
+        for unit in units {
+            if let Some(left) = set.targets.get_mut(&unit) {
+                left.retain(|region| !regions.contains(region));
+            }
+        }
+        set.targets.retain(|_, regions| !regions.is_empty());
+    }
+    Ok(answer)
+}
+
+fn run(
+    world: &mut World,
+    input: &Input<'_>,
+    set_id: &str,
+    work: Work,
+    targets: Targets,
+    spots: BTreeMap<Spot, String>,
+) -> Result<Value, ApiError> {
+    let preferences = set_target::preferences(world, input)?;
+    let id = operation_id(world, input);
+    let regions = targets.regions;
+    let request = Request {
+        id,
+        work,
+        preferences,
+        targets: targets.raw,
+        spots,
+        regions,
+        change: None,
+    };
+    let id = start(world, set_id, request)?;
+    Ok(json!({"OperationId": id}))
+}
+
+fn list_instances(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let known = [
+        "StackSetName",
+        "NextToken",
+        "MaxResults",
+        "Filters",
+        "StackInstanceAccount",
+        "StackInstanceRegion",
+        "CallAs",
+    ];
+    let input = Input::new(input, &known)?;
+    let set = named(world, caller, &input)?;
+    let filters = input.pairs("Filters", "Name", "Values")?;
+    let (account, region) = (
+        input.text("StackInstanceAccount"),
+        input.text("StackInstanceRegion"),
+    );
+    let matches = |instance: &Instance| -> Result<bool, ApiError> {
+        for (name, value) in &filters {
+            let holds = match name.as_str() {
+                "DETAILED_STATUS" => instance.detailed == value,
+                "LAST_OPERATION_ID" => instance.operation.as_ref() == Some(value),
+                "DRIFT_STATUS" => instance.drift == value,
+                _ => {
+                    return Err(ApiError::validation(format!(
+                        "The filter {name} is not valid"
+                    )));
+                }
+            };
+            if !holds {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    let mut items = Vec::new();
+    for (spot, instance) in &set.instances {
+        let here = account.as_ref().is_none_or(|account| *account == spot.0)
+            && region.as_ref().is_none_or(|region| *region == spot.1);
+        if here && matches(instance)? {
+            items.push(instance.describe(set, spot));
+        }
+    }
+    listing(&input, "Summaries", items)
+}
+
+fn instance<'a>(set: &'a StackSet, input: &Input<'_>) -> Result<(Spot, &'a Instance), ApiError> {
+    let spot = (
+        input.required("StackInstanceAccount")?,
+        input.required("StackInstanceRegion")?,
+    );
+    let instance = set.instances.get(&spot).ok_or_else(|| {
+        ApiError::new(
+            "StackInstanceNotFoundException",
+            format!(
+                "Stack instance for account {} in Region {} does not exist",
+                spot.0, spot.1
+            ),
+        )
+        .status(404)
+    })?;
+    Ok((spot, instance))
+}
+
+fn describe_instance(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let known = [
+        "StackSetName",
+        "StackInstanceAccount",
+        "StackInstanceRegion",
+        "CallAs",
+    ];
+    let input = Input::new(input, &known)?;
+    let set = named(world, caller, &input)?;
+    let (spot, instance) = instance(set, &input)?;
+    let mut answer = instance.describe(set, &spot);
+    let overrides: Vec<Value> = instance
+        .overrides
+        .iter()
+        .filter_map(|(key, value)| match value {
+            super::parameter::Given::Value(value) => {
+                Some(json!({"ParameterKey": key, "ParameterValue": value}))
+            }
+            super::parameter::Given::Previous => None,
+        })
+        .collect();
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("ParameterOverrides".to_owned(), overrides.into());
+    }
+    Ok(json!({"StackInstance": answer}))
+}
+
+fn operation<'a>(set: &'a StackSet, input: &Input<'_>) -> Result<&'a Operation, ApiError> {
+    let id = input.required("OperationId")?;
+    set.operations.get(&id).ok_or_else(|| {
+        ApiError::new(
+            "OperationNotFoundException",
+            format!("Operation {id} not found"),
+        )
+        .status(404)
+    })
+}
+
+fn describe_operation(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
+    let set = find(world, caller, &input, &input.required("StackSetName")?)?;
+    Ok(json!({"StackSetOperation": operation(set, &input)?.describe(set)}))
+}
+
+fn list_operations(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let input = Input::new(
+        input,
+        &["StackSetName", "NextToken", "MaxResults", "CallAs"],
+    )?;
+    let set = find(world, caller, &input, &input.required("StackSetName")?)?;
+    let operations = set
+        .operations
+        .values()
+        .rev()
+        .map(Operation::summary)
+        .collect();
+    listing(&input, "Summaries", operations)
+}
+
+fn list_results(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let known = [
+        "StackSetName",
+        "OperationId",
+        "NextToken",
+        "MaxResults",
+        "CallAs",
+        "Filters",
+    ];
+    let input = Input::new(input, &known)?;
+    let set = find(world, caller, &input, &input.required("StackSetName")?)?;
+    let filters = input.pairs("Filters", "Name", "Values")?;
+    if let Some((name, _)) = filters
+        .iter()
+        .find(|(name, _)| name != "OPERATION_RESULT_STATUS")
+    {
+        return Err(ApiError::validation(format!(
+            "The filter {name} is not valid"
+        )));
+    }
+    let results = operation(set, &input)?
+        .results
+        .iter()
+        .filter(|(_, result)| filters.iter().all(|(_, status)| result.status == status))
+        .map(|((account, region), result)| {
+            json!({
+                "Account": account,
+                "Region": region,
+                "Status": result.status,
+                "StatusReason": result.reason,
+                "AccountGateResult": {
+                    "Status": "SKIPPED",
+                    "StatusReason": "The account gate function does not exist",
+                },
+                "OrganizationalUnitId": result.unit,
+            })
+        })
+        .collect();
+    listing(&input, "Summaries", results)
+}
+
+fn stop_operation(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
+    let id = named(world, caller, &input)?.id.clone();
+    stop(world, &id, &input.required("OperationId")?)?;
+    Ok(Value::Null)
+}
+
+fn detect_drift(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let input = Input::new(
+        input,
+        &[
+            "StackSetName",
+            "OperationPreferences",
+            "OperationId",
+            "CallAs",
+        ],
+    )?;
+    let preferences = set_target::preferences(world, &input)?;
+    let set = named(world, caller, &input)?;
+    let set_id = set.id.clone();
+    let spots: BTreeMap<Spot, String> = set
+        .instances
+        .iter()
+        .map(|(spot, instance)| (spot.clone(), instance.unit.clone()))
+        .collect();
+    let regions: BTreeSet<String> = spots.keys().map(|(_, region)| region.clone()).collect();
+    let request = Request {
+        id: operation_id(world, &input),
+        work: Work::DetectDrift,
+        preferences,
+        targets: Value::Null,
+        spots,
+        regions: regions.into_iter().collect(),
+        change: None,
+    };
+    let id = start(world, &set_id, request)?;
+    Ok(json!({"OperationId": id}))
+}
+
+fn list_drifts(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let known = [
+        "StackSetName",
+        "NextToken",
+        "MaxResults",
+        "StackInstanceResourceDriftStatuses",
+        "StackInstanceAccount",
+        "StackInstanceRegion",
+        "OperationId",
+        "CallAs",
+    ];
+    let input = Input::new(input, &known)?;
+    let set = named(world, caller, &input)?;
+    operation(set, &input)?;
+    let (_, instance) = instance(set, &input)?;
+    let statuses = input.texts("StackInstanceResourceDriftStatuses")?;
+    let drifts = match &instance.stack {
+        Some(stack) => drift::describe(world, stack, &statuses, false),
+        None => Vec::new(),
+    };
+    listing(&input, "Summaries", drifts)
+}
+
+fn list_targets(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let input = Input::new(
+        input,
+        &["StackSetName", "NextToken", "MaxResults", "CallAs"],
+    )?;
+    let set = named(world, caller, &input)?;
+    let targets = set
+        .targets
+        .iter()
+        .map(|(unit, regions)| json!({"OrganizationalUnitId": unit, "Regions": regions}))
+        .collect();
+    listing(&input, "Summaries", targets)
+}
+
+/// Trusted access: switches it, or tells how it stands.
+fn access(
+    world: &mut World,
+    caller: &Caller,
+    input: &Value,
+    switch: Option<bool>,
+) -> Result<Value, ApiError> {
+    let known: &[&str] = if switch.is_none() { &["CallAs"] } else { &[] };
+    let input = Input::new(input, known)?;
+    if let Some(enable) = switch {
+        if caller.account != MANAGEMENT {
+            return Err(ApiError::new(
+                "InvalidOperationException",
+                "Organizations access can only be changed by the management account",
+            ));
+        }
+        let now = world.clock.now();
+        if enable {
+            world.organization.trust(STACKSETS_PRINCIPAL, now);
+        } else {
+            world.organization.distrust(STACKSETS_PRINCIPAL);
+        }
+        return Ok(Value::Null);
+    }
+    administers(world, caller, &input)?;
+    let enabled = world.organization.trusts(STACKSETS_PRINCIPAL);
+    Ok(json!({"Status": if enabled { "ENABLED" } else { "DISABLED" }}))
 }

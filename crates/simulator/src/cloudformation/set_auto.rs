@@ -1,11 +1,179 @@
+//! Automatic deployment: stack sets follow accounts that come, go or move.
+//!
+//! Minutes after the organization changed, an operation of its own deletes the instances of a unit
+//! that was left and creates those of the one that was joined. Operation preferences and parameter
+//! overrides play no part.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::set::{Amount, Preferences, Spot, StackSet, Work};
+use super::set_operation::{Request, start};
+use super::{Task, after};
+use crate::organizations::MANAGEMENT;
 use crate::world::World;
+
+/// Seconds between the change and the operation.
+const DELAY: (i64, i64) = (120, 240);
+/// Seconds until the next try while another operation runs.
+const RETRY: i64 = 30;
+
+/// An account whose place in the organization changed, and a stack set that has to follow.
 #[derive(Debug, Clone)]
-pub(crate) struct Move;
-pub(crate) fn account_moved(
-    _world: &mut World,
-    _account: &str,
-    _from: Option<&str>,
-    _to: Option<&str>,
-) {
+pub(crate) struct Move {
+    account: String,
+    set: String,
+    /// Whether to create or to delete.
+    join: bool,
 }
-pub(super) fn follow(_: &mut World, _: &Move) {}
+
+/// An account came (no `from`), went (no `to`) or moved.
+pub(crate) fn account_moved(
+    world: &mut World,
+    account: &str,
+    from: Option<&str>,
+    to: Option<&str>,
+) {
+    if account == MANAGEMENT {
+        return;
+    }
+    let below = |set: &StackSet, parent: Option<&str>| -> Vec<String> {
+        let lineage = parent
+            .map(|parent| world.organization.lineage(parent))
+            .unwrap_or_default();
+        set.targets
+            .keys()
+            .filter(|unit| lineage.contains(unit))
+            .cloned()
+            .collect()
+    };
+    let mut moves = Vec::new();
+    for set in world
+        .cloudformation
+        .sets
+        .all()
+        .filter(|set| !set.deleted && set.auto.enabled)
+    {
+        let (before, now) = (below(set, from), below(set, to));
+        let step = |join| Move {
+            account: account.to_owned(),
+            set: set.id.clone(),
+            join,
+        };
+        // Also an account that stays a target through another unit is removed and deployed anew.
+        if before != now || from.is_none() || to.is_none() {
+            if !before.is_empty() {
+                moves.push(step(false));
+            }
+            if !now.is_empty() {
+                moves.push(step(true));
+            }
+        }
+    }
+    for step in moves {
+        // The creation comes after the deletion, which it waits for.
+        let seconds = world.between(DELAY.0, DELAY.1) + if step.join { DELAY.1 } else { 0 };
+        after(world, seconds, Task::Auto(step));
+    }
+}
+
+/// Does what a stack set has to do about an account.
+pub(super) fn follow(world: &mut World, step: &Move) {
+    let Some(set) = world.cloudformation.sets.get(&step.set) else {
+        return;
+    };
+    if set.deleted || !set.auto.enabled {
+        return;
+    }
+    let waits = set.running().is_some() || dependency_is_busy(world, set);
+    if waits {
+        after(world, RETRY, Task::Auto(step.clone()));
+        return;
+    }
+    let spots = if step.join {
+        to_create(world, set, &step.account)
+    } else {
+        to_delete(world, set, &step.account)
+    };
+    if spots.is_empty() {
+        return;
+    }
+    let mut regions: Vec<String> = spots.keys().map(|(_, region)| region.clone()).collect();
+    regions.dedup();
+    let work = if step.join {
+        Work::Create {
+            overrides: BTreeMap::new(),
+        }
+    } else {
+        Work::Delete {
+            retain: set.auto.retain,
+        }
+    };
+    let preferences = Preferences {
+        parallel: true,
+        soft: true,
+        tolerance: Amount::Percent(100),
+        concurrency: Amount::Percent(100),
+        raw: Value::Null,
+        ..Preferences::default()
+    };
+    let id = format!("auto-deployment-{}", world.uuid());
+    let request = Request {
+        id,
+        work,
+        preferences,
+        targets: Value::Null,
+        spots,
+        regions,
+        change: None,
+    };
+    if start(world, &step.set, request).is_err() {
+        after(world, RETRY, Task::Auto(step.clone()));
+    }
+}
+
+fn dependency_is_busy(world: &World, set: &StackSet) -> bool {
+    set.auto.depends_on.iter().any(|arn| {
+        world
+            .cloudformation
+            .sets
+            .find(&set.region, arn)
+            .is_some_and(|other| other.running().is_some())
+    })
+}
+
+/// What is missing in the account now.
+fn to_create(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, String> {
+    let mut spots = BTreeMap::new();
+    let Some(parent) = world
+        .organization
+        .account(account)
+        .map(|account| account.parent.clone())
+    else {
+        return spots;
+    };
+    for unit in world.organization.lineage(&parent) {
+        for region in set.targets.get(&unit).into_iter().flatten() {
+            let spot = (account.to_owned(), region.clone());
+            if !set.instances.contains_key(&spot) {
+                spots.entry(spot).or_insert_with(|| unit.clone());
+            }
+        }
+    }
+    spots
+}
+
+/// What the account has through units it is not in any more.
+fn to_delete(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, String> {
+    let lineage = world
+        .organization
+        .account(account)
+        .map(|account| world.organization.lineage(&account.parent))
+        .unwrap_or_default();
+    set.instances
+        .iter()
+        .filter(|(spot, instance)| spot.0 == account && !lineage.contains(&instance.unit))
+        .map(|(spot, instance)| (spot.clone(), instance.unit.clone()))
+        .collect()
+}

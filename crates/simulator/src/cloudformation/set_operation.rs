@@ -1,5 +1,670 @@
+//! How a stack set operation goes through accounts and Regions.
+//!
+//! Work is handed out Region by Region (or in all Regions at once), to as many accounts at a time
+//! as the preferences allow, each taking some virtual seconds. When more accounts of a Region fail
+//! than are tolerated, what has not started there is cancelled, and so are the Regions after it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::Value;
+
+use super::parameter;
+use super::set::{
+    Change, DriftDetails, Instance, Operation, Outcome, Preferences, RegionWork, Spot, StackSet,
+    Work,
+};
+use super::stack::{self, Deployment, OnFailure};
+use super::{Task, after, drift, execute, later};
+use crate::api::ApiError;
 use crate::world::World;
+
+/// One account and Region of a running operation.
 #[derive(Debug, Clone)]
-pub(crate) struct Job;
-pub(super) fn finish(_: &mut World, _: &Job) {}
-pub(super) fn proceed(_: &mut World, _: &str, _: &str) {}
+pub(crate) struct Job {
+    set: String,
+    operation: String,
+    spot: Spot,
+    /// Why it failed before it began; decided at the start, told at the end.
+    failure: Option<String>,
+}
+
+/// A new operation, before it is known whether it may start.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) id: String,
+    pub(super) work: Work,
+    pub(super) preferences: Preferences,
+    pub(super) targets: Value,
+    /// Spots and the units they are targeted through.
+    pub(super) spots: BTreeMap<Spot, String>,
+    /// The Regions in the order of the request.
+    pub(super) regions: Vec<String>,
+    pub(super) change: Option<Change>,
+}
+
+const CANCELLED: &str = "Cancelled since failure tolerance has exceeded";
+
+/// Starts or queues an operation; refuses it if another one is in the way.
+pub(super) fn start(world: &mut World, set_id: &str, request: Request) -> Result<String, ApiError> {
+    let now = world.clock.now();
+    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+        return Err(ApiError::new("StackSetNotFoundException", "StackSet not found").status(404));
+    };
+    check_id(&request.id)?;
+    if set.operations.contains_key(&request.id) {
+        return Err(ApiError::new(
+            "OperationIdAlreadyExistsException",
+            format!("Operation with id {} already exists", request.id),
+        )
+        .status(409));
+    }
+    let active = set.running().map(|operation| operation.id.clone());
+    let status = match active {
+        None => "RUNNING",
+        Some(other) if !set.managed => {
+            return Err(ApiError::new(
+                "OperationInProgressException",
+                format!(
+                    "Another Operation on StackSet {} is in progress: {other}",
+                    set.arn()
+                ),
+            )
+            .status(409));
+        }
+        Some(_) if in_the_way(set, &request) => "QUEUED",
+        Some(_) => "RUNNING",
+    };
+    let drift = matches!(request.work, Work::DetectDrift).then(|| DriftDetails {
+        detection: "IN_PROGRESS",
+        at: now,
+        total: request.spots.len(),
+        drifted: 0,
+        in_sync: 0,
+        failed: 0,
+    });
+    let results = request
+        .spots
+        .iter()
+        .map(|(spot, unit)| {
+            let outcome = Outcome {
+                status: "PENDING",
+                reason: None,
+                unit: unit.clone(),
+            };
+            (spot.clone(), outcome)
+        })
+        .collect();
+    let id = request.id.clone();
+    let regions = region_work(&request);
+    let operation = Operation {
+        id: id.clone(),
+        work: request.work,
+        status,
+        created: now,
+        ended: None,
+        preferences: request.preferences,
+        targets: request.targets,
+        results,
+        regions,
+        change: request.change,
+        drift,
+    };
+    set.operations.insert(id.clone(), operation);
+    if status == "RUNNING" {
+        begin(set, &id);
+        // The first stack starts a moment after the answer.
+        after(
+            world,
+            1,
+            Task::Operation {
+                set: set_id.to_owned(),
+                operation: id.clone(),
+            },
+        );
+    }
+    Ok(id)
+}
+
+fn check_id(id: &str) -> Result<(), ApiError> {
+    let fits = (1..=128).contains(&id.len())
+        && id.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if fits {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "1 validation error detected: Value '{id}' at 'operationId' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9][-a-zA-Z0-9]*"
+    )))
+}
+
+/// With managed execution: whether the request has to wait. Once one waits, all new ones do.
+fn in_the_way(set: &StackSet, request: &Request) -> bool {
+    set.operations
+        .values()
+        .filter(|operation| operation.active())
+        .any(|operation| {
+            operation.status == "QUEUED"
+                || operation.change.is_some()
+                || request.change.is_some()
+                || operation
+                    .results
+                    .keys()
+                    .any(|spot| request.spots.contains_key(spot))
+        })
+}
+
+fn region_work(request: &Request) -> Vec<RegionWork> {
+    let mut order: Vec<&String> = request
+        .preferences
+        .order
+        .iter()
+        .filter(|region| request.regions.contains(region))
+        .collect();
+    for region in &request.regions {
+        if !order.contains(&region) {
+            order.push(region);
+        }
+    }
+    order
+        .into_iter()
+        .map(|region| {
+            let waiting: VecDeque<String> = request
+                .spots
+                .keys()
+                .filter(|(_, other)| other == region)
+                .map(|(account, _)| account.clone())
+                .collect();
+            let accounts = waiting.len();
+            RegionWork {
+                region: region.clone(),
+                running: 0,
+                failed: 0,
+                tolerance: request.preferences.tolerance.of(accounts, 0),
+                limit: request.preferences.concurrency.of(accounts, 1).max(1),
+                waiting,
+            }
+        })
+        .collect()
+}
+
+/// Changes the stack set and its instances as the operation begins.
+fn begin(set: &mut StackSet, id: &str) {
+    let Some(operation) = set.operations.get_mut(id) else {
+        return;
+    };
+    operation.status = "RUNNING";
+    if let Some(change) = operation.change.clone() {
+        set.deployment = change.deployment;
+        set.description = change.description.or_else(|| set.description.take());
+        if let Some(auto) = change.auto {
+            set.auto = auto;
+        }
+        if let Some(managed) = change.managed {
+            set.managed = managed;
+        }
+        if change.outdates {
+            for instance in set
+                .instances
+                .values_mut()
+                .filter(|it| it.status != "INOPERABLE")
+            {
+                instance.status = "OUTDATED";
+            }
+        }
+    }
+    let work = operation.work.clone();
+    for (spot, outcome) in &operation.results {
+        let overrides = match &work {
+            Work::Create { overrides } => Some(overrides.clone()),
+            Work::Update { overrides } => overrides.clone(),
+            _ => None,
+        };
+        if matches!(work, Work::Create { .. }) {
+            set.instances
+                .entry(spot.clone())
+                .or_insert_with(|| Instance::new(&outcome.unit, BTreeMap::new()));
+        }
+        let Some(instance) = set.instances.get_mut(spot) else {
+            continue;
+        };
+        instance.operation = Some(id.to_owned());
+        if matches!(work, Work::DetectDrift) {
+            continue;
+        }
+        instance.detailed = "PENDING";
+        if instance.status != "INOPERABLE" {
+            instance.status = "OUTDATED";
+        }
+        if let Some(overrides) = overrides {
+            instance.overrides = overrides;
+        }
+    }
+}
+
+/// Hands out what may run now; ends the operation when nothing is left.
+pub(super) fn proceed(world: &mut World, set_id: &str, id: &str) {
+    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+        return;
+    };
+    let Some(operation) = set.operations.get_mut(id) else {
+        return;
+    };
+    if !matches!(operation.status, "RUNNING" | "STOPPING") {
+        return;
+    }
+    let stopping = operation.status == "STOPPING";
+    let parallel = operation.preferences.parallel;
+    let soft = operation.preferences.soft;
+    let mut jobs = Vec::new();
+    let mut cancelled = Vec::new();
+    let mut blocked = false;
+    for work in &mut operation.regions {
+        if stopping || blocked || work.broken() {
+            let reason = if stopping {
+                "Cancelled by user"
+            } else {
+                CANCELLED
+            };
+            cancelled.extend(
+                work.waiting
+                    .drain(..)
+                    .map(|account| ((account, work.region.clone()), reason)),
+            );
+            blocked |= work.broken() && !parallel;
+            if !parallel && !work.done() {
+                break;
+            }
+            continue;
+        }
+        let allowed = if soft {
+            work.limit
+        } else {
+            work.limit
+                .min(work.tolerance.saturating_sub(work.failed).saturating_add(1))
+        };
+        while work.running < allowed {
+            let Some(account) = work.waiting.pop_front() else {
+                break;
+            };
+            work.running += 1;
+            jobs.push((account, work.region.clone()));
+        }
+        if !parallel && !work.done() {
+            break;
+        }
+    }
+    for (spot, reason) in cancelled {
+        if let Some(outcome) = operation.results.get_mut(&spot) {
+            outcome.status = "CANCELLED";
+            outcome.reason = Some(reason.to_owned());
+        }
+        let drift = matches!(operation.work, Work::DetectDrift);
+        if let (false, Some(instance)) = (drift, set.instances.get_mut(&spot)) {
+            instance.detailed = "CANCELLED";
+            instance.reason = Some(reason.to_owned());
+        }
+    }
+    let done = operation.regions.iter().all(RegionWork::done);
+    for spot in jobs {
+        launch(world, set_id, id, spot);
+    }
+    if done {
+        end(world, set_id, id);
+    }
+}
+
+/// Starts the work at one spot.
+fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
+    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+        return;
+    };
+    let name = set.name.clone();
+    let deployment = set.deployment.clone();
+    let Some(operation) = set.operations.get_mut(id) else {
+        return;
+    };
+    if let Some(outcome) = operation.results.get_mut(&spot) {
+        outcome.status = "RUNNING";
+    }
+    let work = operation.work.clone();
+    let instance = set.instances.get_mut(&spot);
+    let (stack, overrides) = match instance {
+        Some(instance) => {
+            if !matches!(work, Work::DetectDrift) {
+                instance.detailed = "RUNNING";
+            }
+            (instance.stack.clone(), instance.overrides.clone())
+        }
+        None => (None, BTreeMap::new()),
+    };
+    let failure = match &work {
+        _ if !accessible(world, &spot.0) => None,
+        Work::Create { .. } | Work::Update { .. } => {
+            deploy(world, &name, &spot, stack, &deployment, &overrides).map_or_else(Some, |stack| {
+                let instance = world
+                    .cloudformation
+                    .sets
+                    .get_mut(set_id)
+                    .and_then(|set| set.instances.get_mut(&spot));
+                if let Some(instance) = instance {
+                    instance.stack = Some(stack);
+                }
+                None
+            })
+        }
+        Work::Delete { retain: false } => stack.and_then(|stack| remove(world, &stack)),
+        Work::Delete { retain: true } | Work::DetectDrift => None,
+    };
+    let job = Job {
+        set: set_id.to_owned(),
+        operation: id.to_owned(),
+        spot,
+        failure,
+    };
+    later(world, Task::Instance(job));
+}
+
+/// Whether StackSets can work in the account.
+fn accessible(world: &World, account: &str) -> bool {
+    world
+        .organization
+        .account(account)
+        .is_some_and(|account| account.state == "ACTIVE")
+}
+
+/// Starts to create or update the stack at a spot; gives its id, or why that can't be done.
+fn deploy(
+    world: &mut World,
+    set_name: &str,
+    spot: &Spot,
+    stack: Option<String>,
+    deployment: &Deployment,
+    overrides: &BTreeMap<String, parameter::Given>,
+) -> Result<String, String> {
+    let mut deployment = deployment.clone();
+    if !overrides.is_empty() {
+        let given = deployment
+            .parameters
+            .iter()
+            .map(|(key, value)| {
+                let given = match overrides.get(key) {
+                    Some(parameter::Given::Value(value)) => value,
+                    _ => value,
+                };
+                (key.clone(), parameter::Given::Value(given.clone()))
+            })
+            .collect();
+        deployment.parameters = parameter::values(&deployment.template, &given, None)?;
+    }
+    let existing = stack
+        .as_deref()
+        .and_then(|id| world.cloudformation.stacks.get(id));
+    if let Some(existing) = existing.filter(|stack| stack.deleted.is_none()) {
+        let id = existing.id.clone();
+        let unusable = matches!(
+            existing.status,
+            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED"
+        );
+        if !unusable {
+            return match stack::begin_update(world, &id, deployment) {
+                Ok(()) => Ok(id),
+                Err(error) if error.message == "No updates are to be performed." => Ok(id),
+                Err(error) => Err(error.message),
+            };
+        }
+        // A stack that never came to be is replaced by a new try.
+        stack::begin_delete(world, &id, BTreeSet::new());
+        execute::finish(world, &id);
+    }
+    let name = format!("StackSet-{set_name}-{}", world.uuid());
+    let (account, region) = spot;
+    Ok(stack::begin_create(
+        world,
+        account,
+        region,
+        &name,
+        deployment,
+        OnFailure::Rollback,
+    ))
+}
+
+/// Starts to delete a stack; gives why that can't be done.
+fn remove(world: &mut World, id: &str) -> Option<String> {
+    let stack = world.cloudformation.stacks.get(id)?;
+    if stack.deleted.is_some() {
+        return None;
+    }
+    if stack.termination_protection {
+        return Some(format!(
+            "Stack [{}] cannot be deleted while TerminationProtection is enabled",
+            stack.name
+        ));
+    }
+    if stack.in_progress() {
+        return Some(format!(
+            "Stack [{}] is in {} state and can not be deleted.",
+            stack.name, stack.status
+        ));
+    }
+    stack::begin_delete(world, id, BTreeSet::new());
+    None
+}
+
+/// How the work at one spot ended.
+enum End {
+    Done,
+    Failed(String),
+    Skipped,
+}
+
+/// Ends the work at one spot, and looks what may start now.
+pub(super) fn finish(world: &mut World, job: &Job) {
+    let Some(set) = world.cloudformation.sets.get(&job.set) else {
+        return;
+    };
+    let Some(operation) = set.operations.get(&job.operation) else {
+        return;
+    };
+    let work = operation.work.clone();
+    let stack = set
+        .instances
+        .get(&job.spot)
+        .and_then(|instance| instance.stack.clone());
+    let retain = matches!(work, Work::Delete { retain: true });
+    let mut drifted = None;
+    let end = if !accessible(world, &job.spot.0) && !retain {
+        End::Skipped
+    } else if let Some(failure) = &job.failure {
+        End::Failed(failure.clone())
+    } else if let Work::DetectDrift = work {
+        let checkable = stack
+            .as_ref()
+            .and_then(|id| world.cloudformation.stacks.get(id))
+            .is_some_and(|stack| stack.updatable() || stack.status == "UPDATE_ROLLBACK_FAILED");
+        match stack {
+            Some(id) if checkable => {
+                drifted = Some(drift::detect(world, &id));
+                End::Done
+            }
+            _ => End::Failed(
+                "Drift detection is not possible: the instance has no stack in a stable state"
+                    .to_owned(),
+            ),
+        }
+    } else {
+        match stack {
+            Some(id) if !retain => {
+                execute::finish(world, &id);
+                outcome(world, &id)
+            }
+            _ => End::Done,
+        }
+    };
+    record(world, job, &work, end, drifted);
+    proceed(world, &job.set, &job.operation);
+}
+
+fn outcome(world: &World, id: &str) -> End {
+    match world.cloudformation.stacks.get(id) {
+        None => End::Done,
+        Some(stack) => match stack.status {
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_COMPLETE" => End::Done,
+            status => End::Failed(
+                stack
+                    .failure()
+                    .unwrap_or_else(|| format!("The stack is in {status} state")),
+            ),
+        },
+    }
+}
+
+fn record(
+    world: &mut World,
+    job: &Job,
+    work: &Work,
+    end: End,
+    drifted: Option<(&'static str, usize)>,
+) {
+    let now = world.clock.now();
+    let Some(set) = world.cloudformation.sets.get_mut(&job.set) else {
+        return;
+    };
+    let deleting = matches!(work, Work::Delete { .. });
+    if let Some(instance) = set.instances.get_mut(&job.spot) {
+        if let Some((status, _)) = drifted {
+            instance.drift = status;
+            instance.drift_checked = Some(now);
+        }
+        if !matches!(work, Work::DetectDrift) {
+            (instance.status, instance.detailed, instance.reason) = match &end {
+                End::Done => ("CURRENT", "SUCCEEDED", None),
+                End::Skipped => ("OUTDATED", "SKIPPED_SUSPENDED_ACCOUNT", None),
+                End::Failed(reason) if deleting => {
+                    ("INOPERABLE", "INOPERABLE", Some(reason.clone()))
+                }
+                End::Failed(reason) => ("OUTDATED", "FAILED", Some(reason.clone())),
+            };
+        }
+    }
+    if deleting && matches!(end, End::Done) {
+        set.instances.remove(&job.spot);
+    }
+    let Some(operation) = set.operations.get_mut(&job.operation) else {
+        return;
+    };
+    if let Some(details) = &mut operation.drift {
+        match (&end, drifted) {
+            (End::Done, Some(("DRIFTED", _))) => details.drifted += 1,
+            (End::Done, _) => details.in_sync += 1,
+            _ => details.failed += 1,
+        }
+    }
+    let failed = matches!(end, End::Failed(_));
+    if let Some(outcome) = operation.results.get_mut(&job.spot) {
+        (outcome.status, outcome.reason) = match end {
+            End::Done => ("SUCCEEDED", None),
+            End::Skipped => (
+                "SUCCEEDED",
+                Some("Skipped: the account is suspended".to_owned()),
+            ),
+            End::Failed(reason) => ("FAILED", Some(reason)),
+        };
+    }
+    if let Some(work) = operation
+        .regions
+        .iter_mut()
+        .find(|work| work.region == job.spot.1)
+    {
+        work.running = work.running.saturating_sub(1);
+        work.failed += usize::from(failed);
+    }
+}
+
+/// Ends an operation and begins the next one in the queue.
+fn end(world: &mut World, set_id: &str, id: &str) {
+    let now = world.clock.now();
+    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+        return;
+    };
+    let Some(operation) = set.operations.get_mut(id) else {
+        return;
+    };
+    let broken = operation.regions.iter().any(RegionWork::broken);
+    operation.ended = Some(now);
+    operation.status = match operation.status {
+        "STOPPING" => "STOPPED",
+        _ if broken => "FAILED",
+        _ => "SUCCEEDED",
+    };
+    if let Some(details) = &mut operation.drift {
+        details.at = now;
+        details.detection = match operation.status {
+            "STOPPED" => "STOPPED",
+            "FAILED" => "FAILED",
+            _ if details.failed > 0 => "PARTIAL_SUCCESS",
+            _ => "COMPLETED",
+        };
+        set.drift = Some(details.clone());
+    }
+    let running = set
+        .operations
+        .values()
+        .any(|other| matches!(other.status, "RUNNING" | "STOPPING"));
+    let next = set
+        .operations
+        .values()
+        .find(|other| other.status == "QUEUED")
+        .map(|other| other.id.clone());
+    if let (false, Some(next)) = (running, next) {
+        begin(set, &next);
+        after(
+            world,
+            1,
+            Task::Operation {
+                set: set_id.to_owned(),
+                operation: next,
+            },
+        );
+    }
+}
+
+/// Asks a running operation to stop.
+pub(super) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiError> {
+    let missing = || {
+        ApiError::new(
+            "OperationNotFoundException",
+            format!("Operation {id} not found"),
+        )
+        .status(404)
+    };
+    let set = world
+        .cloudformation
+        .sets
+        .get_mut(set_id)
+        .ok_or_else(missing)?;
+    let operation = set.operations.get_mut(id).ok_or_else(missing)?;
+    match operation.status {
+        "RUNNING" => operation.status = "STOPPING",
+        "QUEUED" => {
+            operation.status = "STOPPED";
+            for outcome in operation.results.values_mut() {
+                outcome.status = "CANCELLED";
+            }
+        }
+        status => {
+            return Err(ApiError::new(
+                "InvalidOperationException",
+                format!("Operation {id} is in {status} state and can not be stopped"),
+            ));
+        }
+    }
+    after(
+        world,
+        1,
+        Task::Operation {
+            set: set_id.to_owned(),
+            operation: id.to_owned(),
+        },
+    );
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! From deployment targets to accounts and Regions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::set::{Amount, Preferences, Spot, StackSet};
+use crate::api::ApiError;
+use crate::input::Input;
+use crate::organizations::MANAGEMENT;
+use crate::world::World;
+
+/// The most units one call may name.
+const UNITS: usize = 50;
+
+/// The targets of a request.
+#[derive(Debug)]
+pub(super) struct Targets {
+    pub(super) units: Vec<String>,
+    accounts: BTreeSet<String>,
+    /// `NONE`, `INTERSECTION`, `DIFFERENCE` or `UNION`.
+    filter: String,
+    pub(super) regions: Vec<String>,
+    /// As given.
+    pub(super) raw: Value,
+}
+
+/// What a request is going to do with its targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Create,
+    Update,
+    Delete,
+}
+
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::validation(message)
+}
+
+/// Reads and checks `DeploymentTargets` and `Regions`; `None` if neither was sent.
+pub(super) fn read(
+    world: &World,
+    input: &Input<'_>,
+    purpose: Purpose,
+) -> Result<Option<Targets>, ApiError> {
+    let regions = input.texts("Regions")?;
+    let known = ["OrganizationalUnitIds", "Accounts", "AccountFilterType"];
+    let targets = input.structure("DeploymentTargets", &known)?;
+    let Some(targets) = targets else {
+        if regions.is_empty() && purpose == Purpose::Update {
+            return Ok(None);
+        }
+        return Err(invalid(
+            "StackSets with SERVICE_MANAGED permission model can only have OrganizationalUnit as target",
+        ));
+    };
+    if regions.is_empty() {
+        return Err(invalid("Regions cannot be empty"));
+    }
+    for (index, region) in regions.iter().enumerate() {
+        if !world.config.regions.contains(region) {
+            return Err(invalid(format!(
+                "Region {region} is not supported or not enabled"
+            )));
+        }
+        if regions.iter().take(index).any(|other| other == region) {
+            return Err(invalid(format!("Region {region} is listed more than once")));
+        }
+    }
+    let units = targets.texts("OrganizationalUnitIds")?;
+    let accounts: BTreeSet<String> = targets.texts("Accounts")?.into_iter().collect();
+    if units.is_empty() && (accounts.is_empty() || purpose == Purpose::Create) {
+        return Err(invalid("OrganizationalUnitIds are required"));
+    }
+    if units.len() > UNITS {
+        return Err(invalid(format!(
+            "At most {UNITS} organizational units can be targeted at once"
+        )));
+    }
+    if let Some(unit) = units
+        .iter()
+        .find(|unit| !world.organization.is_parent(unit))
+    {
+        return Err(invalid(format!(
+            "OrganizationalUnit {unit} does not exist in the organization"
+        )));
+    }
+    if let Some(account) = accounts
+        .iter()
+        .find(|id| id.len() != 12 || !id.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        return Err(invalid(format!("Account {account} is not an account id")));
+    }
+    if accounts.contains(MANAGEMENT) {
+        return Err(invalid(
+            "StackSets with SERVICE_MANAGED permission model do not deploy to the organization's management account",
+        ));
+    }
+    let filter = match targets.text("AccountFilterType") {
+        Some(filter) => filter,
+        None if accounts.is_empty() => "NONE".to_owned(),
+        None if purpose == Purpose::Create => {
+            return Err(invalid(
+                "AccountFilterType should be specified when both OrganizationalUnitIds and Accounts are provided",
+            ));
+        }
+        None => "UNION".to_owned(),
+    };
+    match filter.as_str() {
+        "NONE" if !accounts.is_empty() => {
+            return Err(invalid(
+                "Accounts cannot be provided with AccountFilterType NONE",
+            ));
+        }
+        "NONE" => {}
+        "UNION" if purpose == Purpose::Create => {
+            return Err(invalid(
+                "AccountFilterType UNION is not supported for CreateStackInstances",
+            ));
+        }
+        "INTERSECTION" | "DIFFERENCE" | "UNION" if accounts.is_empty() => {
+            return Err(invalid(format!(
+                "Accounts are required with AccountFilterType {filter}"
+            )));
+        }
+        "INTERSECTION" | "DIFFERENCE" | "UNION" => {}
+        _ => return Err(invalid(format!("AccountFilterType {filter} is not valid"))),
+    }
+    let raw = input
+        .value("DeploymentTargets")
+        .cloned()
+        .unwrap_or(Value::Null);
+    Ok(Some(Targets {
+        units,
+        accounts,
+        filter,
+        regions,
+        raw,
+    }))
+}
+
+impl Targets {
+    /// The targeted accounts, each with the unit that brought it in.
+    fn accounts(&self, world: &World) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        for unit in &self.units {
+            for account in world.organization.accounts_below(unit) {
+                let wanted = match self.filter.as_str() {
+                    "INTERSECTION" => self.accounts.contains(&account),
+                    "DIFFERENCE" => !self.accounts.contains(&account),
+                    _ => true,
+                };
+                if wanted && account != MANAGEMENT {
+                    found.entry(account).or_insert_with(|| unit.clone());
+                }
+            }
+        }
+        if self.filter == "UNION" {
+            for account in &self.accounts {
+                found.entry(account.clone()).or_insert_with(|| {
+                    let account = world.organization.account(account);
+                    account
+                        .map(|account| account.parent.clone())
+                        .unwrap_or_default()
+                });
+            }
+        }
+        found
+    }
+
+    /// Spots to create instances at.
+    pub(super) fn all(&self, world: &World) -> BTreeMap<Spot, String> {
+        let mut spots = BTreeMap::new();
+        for (account, unit) in self.accounts(world) {
+            for region in &self.regions {
+                spots.insert((account.clone(), region.clone()), unit.clone());
+            }
+        }
+        spots
+    }
+
+    /// Existing instances that are targeted. An account that was named must have all Regions.
+    pub(super) fn existing(
+        &self,
+        world: &World,
+        set: &StackSet,
+    ) -> Result<BTreeMap<Spot, String>, ApiError> {
+        let mut spots = self.all(world);
+        if self.filter != "UNION" && self.filter != "INTERSECTION" {
+            // Accounts that left the unit but whose instances have not been removed yet.
+            for (spot, instance) in &set.instances {
+                let wanted = self.units.contains(&instance.unit)
+                    && self.regions.contains(&spot.1)
+                    && !self.accounts.contains(&spot.0);
+                if wanted {
+                    spots.insert(spot.clone(), instance.unit.clone());
+                }
+            }
+        }
+        let missing = spots
+            .keys()
+            .find(|spot| self.accounts.contains(&spot.0) && !set.instances.contains_key(*spot));
+        if let Some((account, region)) = missing {
+            return Err(ApiError::new(
+                "StackInstanceNotFoundException",
+                format!("Stack instance for account {account} in Region {region} does not exist in StackSet {}", set.name),
+            )
+            .status(404));
+        }
+        spots.retain(|spot, _| set.instances.contains_key(spot));
+        Ok(spots)
+    }
+
+    /// Whether the request covers whole units, so that it changes what automatic deployment does.
+    pub(super) fn whole_units(&self) -> bool {
+        self.filter == "NONE"
+    }
+}
+
+/// Reads `OperationPreferences`.
+pub(super) fn preferences(world: &World, input: &Input<'_>) -> Result<Preferences, ApiError> {
+    let known = [
+        "RegionConcurrencyType",
+        "RegionOrder",
+        "FailureToleranceCount",
+        "FailureTolerancePercentage",
+        "MaxConcurrentCount",
+        "MaxConcurrentPercentage",
+        "ConcurrencyMode",
+    ];
+    let Some(given) = input.structure("OperationPreferences", &known)? else {
+        return Ok(Preferences {
+            raw: serde_json::json!({"RegionOrder": []}),
+            ..Preferences::default()
+        });
+    };
+    let amount = |count: &str, percent: &str, least: usize| -> Result<Amount, ApiError> {
+        let number = |name: &str, least: usize, most: usize| -> Result<Option<usize>, ApiError> {
+            given
+                .integer(name)?
+                .map(|number| {
+                    usize::try_from(number)
+                        .ok()
+                        .filter(|number| (least..=most).contains(number))
+                        .ok_or_else(|| {
+                            invalid(format!("{name} must be between {least} and {most}"))
+                        })
+                })
+                .transpose()
+        };
+        match (
+            number(count, least, usize::MAX)?,
+            number(percent, least, 100)?,
+        ) {
+            (Some(_), Some(_)) => Err(invalid(format!(
+                "Only one of {count} and {percent} can be specified"
+            ))),
+            (Some(count), None) => Ok(Amount::Count(count)),
+            (None, Some(percent)) => Ok(Amount::Percent(percent)),
+            (None, None) => Ok(Amount::Unset),
+        }
+    };
+    let order = given.texts("RegionOrder")?;
+    if let Some(region) = order
+        .iter()
+        .find(|region| !world.config.regions.contains(region))
+    {
+        return Err(invalid(format!(
+            "Region {region} in RegionOrder is not supported or not enabled"
+        )));
+    }
+    let parallel =
+        given.choice("RegionConcurrencyType", &["SEQUENTIAL", "PARALLEL"])? == "PARALLEL";
+    if parallel && !order.is_empty() {
+        return Err(invalid(
+            "RegionOrder cannot be specified with RegionConcurrencyType PARALLEL",
+        ));
+    }
+    let soft = given.choice(
+        "ConcurrencyMode",
+        &["STRICT_FAILURE_TOLERANCE", "SOFT_FAILURE_TOLERANCE"],
+    )? == "SOFT_FAILURE_TOLERANCE";
+    Ok(Preferences {
+        parallel,
+        order,
+        tolerance: amount("FailureToleranceCount", "FailureTolerancePercentage", 0)?,
+        concurrency: amount("MaxConcurrentCount", "MaxConcurrentPercentage", 1)?,
+        soft,
+        raw: input
+            .value("OperationPreferences")
+            .cloned()
+            .unwrap_or(Value::Null),
+    })
+}
