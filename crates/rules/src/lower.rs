@@ -40,6 +40,8 @@ const OPTIONAL: [&str; 8] = [
     "exceptions",
 ];
 
+/// Most findings that one file is worth; whoever fixes them sees the others next time.
+const MAX_FINDINGS: usize = 100;
 /// Longest title: it leads every alert.
 const MAX_TITLE: usize = 100;
 /// Longest description.
@@ -75,6 +77,7 @@ pub(crate) fn file(file: &Arc<SourceFile>, fixtures: &mut Fixtures, today: Date)
     };
     text::check(&mut reader, &root);
     let (rule, id) = rule(&mut reader, &root, fixtures, today);
+    limit(&mut reader);
     let deprecated = rule
         .as_ref()
         .is_some_and(|rule| rule.status == Status::Deprecated);
@@ -83,6 +86,19 @@ pub(crate) fn file(file: &Arc<SourceFile>, fixtures: &mut Fixtures, today: Date)
         sound: !deprecated && !reader.has_errors(),
         id,
         findings: reader.findings,
+    }
+}
+
+/// A file with thousands of problems has one: it is not a rule.
+fn limit(reader: &mut Reader) {
+    let more = reader.findings.len().saturating_sub(MAX_FINDINGS);
+    if more > 0 {
+        reader.findings.truncate(MAX_FINDINGS);
+        reader.error(
+            "rule::too-many-findings",
+            format!("and {more} more findings in this file"),
+            Span::default(),
+        );
     }
 }
 

@@ -17,6 +17,8 @@ use crate::path::EventPath;
 
 /// The longest input template that `PutTargets` takes, in characters.
 const MAX_TEMPLATE: usize = 8192;
+/// The longest text that is compiled at all, in bytes; a longer one can't fit into a template.
+const MAX_TEXT: usize = 4 * MAX_TEMPLATE;
 /// The largest `InputPathsMap`.
 const MAX_PATHS: usize = 100;
 /// The longest label before a colon, in characters.
@@ -97,6 +99,18 @@ pub(crate) struct Compiled {
 /// Compiles the text of a message; each line `label: …` becomes a field of its own.
 pub(crate) fn compile(text: &str, frame: &Frame<'_>) -> Compiled {
     let mut writer = Writer::default();
+    if text.len() > MAX_TEXT {
+        writer.problem(
+            "message::too-large",
+            format!("the message has {} bytes, more than {MAX_TEXT}", text.len()),
+            "",
+            None,
+        );
+        return Compiled {
+            problems: writer.problems,
+            ..Compiled::default()
+        };
+    }
     let mut fields = vec![("alert".to_owned(), writer.headline(frame))];
     let mut loose: Vec<String> = Vec::new();
     let mut loose_at = 1;

@@ -1,7 +1,13 @@
 //! "Did you mean …?"
 
+/// Longer words are no slips of the finger.
+const MAX_WORD: usize = 64;
+
 /// The candidate nearest to `word`, if it is near enough to be a slip of the finger.
 pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    if word.len() > MAX_WORD {
+        return None;
+    }
     let limit = word.chars().count().max(3) / 3;
     candidates
         .iter()

@@ -486,3 +486,40 @@ fn a_deprecated_rule_is_left_out() {
     assert!(library.rules.is_empty());
     assert!(!library.has_errors());
 }
+
+#[test]
+fn a_hostile_file_ends_in_a_few_findings_soon() {
+    let placeholders = "{{ detail.x }} ".repeat(60_000);
+    let keys: Vec<String> = (0..40_000).map(|n| format!("key{n}: x")).collect();
+    let same = "a: 1\n".repeat(40_000);
+    let tests = "  - {name: x, expect: match, event: {}}\n".repeat(20_000);
+    let exceptions = "  - {}\n".repeat(50_000);
+    let files = [
+        GOOD.replace("{{ detail.userIdentity.arn }}", &placeholders),
+        format!("{GOOD}{}\n", keys.join("\n")),
+        same,
+        GOOD.replace("tests:\n", &format!("tests:\n{tests}")),
+        GOOD.replace("exceptions:\n", &format!("exceptions:\n{exceptions}")),
+        GOOD.replace("Somebody", &"\u{202e}{{".repeat(100_000)),
+        GOOD.replace(
+            "[CreateAccessKey]",
+            &format!("[{{wildcard: \"{}\"}}]", "*a".repeat(100_000)),
+        ),
+        GOOD.replace(
+            "[CreateAccessKey]",
+            &format!("{}[x]{}", "{a: ".repeat(60), "}".repeat(60)),
+        ),
+    ];
+    let start = std::time::Instant::now();
+    for text in files {
+        let library = load(&[("some-rule.yaml", &text)]);
+        assert!(library.has_errors());
+        assert!(library.findings.len() <= 102, "{}", library.findings.len());
+        summary(&library);
+    }
+    assert!(
+        start.elapsed() < std::time::Duration::from_secs(60),
+        "{:?}",
+        start.elapsed()
+    );
+}

@@ -16,6 +16,8 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 pub const MAX_DEPTH: usize = 64;
 /// Most values (keys not counted) in one file.
 pub const MAX_VALUES: usize = 100_000;
+/// Most findings in one file; reading ends there.
+const MAX_FINDINGS: usize = 100;
 
 /// Parses a file into a tree. Never panics and never stops at what it can read past.
 ///
@@ -124,6 +126,9 @@ impl<'input> Builder<'input> {
     }
 
     fn node(&mut self, event: Event<'input>, span: Span, depth: usize) -> Result<Node, Stop> {
+        if self.findings.len() >= MAX_FINDINGS {
+            return Err(Stop);
+        }
         self.values += 1;
         if self.values > MAX_VALUES {
             self.refuse(

@@ -11,6 +11,8 @@ use crate::model::RuleTest;
 
 /// Most tests of one rule.
 const MAX_TESTS: usize = 200;
+/// Most bytes that the events of one rule's tests have together.
+const MAX_TOTAL_BYTES: usize = 4 * 1024 * 1024;
 
 /// Reads the tests; those whose event can't be had are left out, with a finding.
 pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -> Vec<RuleTest> {
@@ -32,6 +34,7 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
     let mut tests: Vec<RuleTest> = Vec::new();
     // What the tests are meant to be, whether or not their events could be read.
     let mut expected = Vec::new();
+    let mut total = 0;
     for item in items {
         let Some((test, matches)) = test(reader, item, fixtures, has_message) else {
             continue;
@@ -48,6 +51,17 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
                 )
                 .at(test.place.clone()),
             );
+        }
+        total += test.event.to_string().len();
+        if total > MAX_TOTAL_BYTES {
+            reader.findings.push(
+                Finding::error(
+                    "test::too-many",
+                    format!("the tests' events have more than {MAX_TOTAL_BYTES} bytes together"),
+                )
+                .at(test.place),
+            );
+            break;
         }
         tests.push(test);
     }

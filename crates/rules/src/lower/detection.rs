@@ -13,6 +13,8 @@ use crate::source_pin::pins_source;
 
 /// Days before an exception's end on which it is announced.
 const NOTICE_DAYS: i32 = 14;
+/// Most exceptions of one rule.
+const MAX_EXCEPTIONS: usize = 100;
 
 /// The pattern as written.
 pub(super) fn pattern(reader: &mut Reader, root: &Node) -> Option<Pattern> {
@@ -94,6 +96,14 @@ pub(super) fn exceptions(reader: &mut Reader, root: &Node, today: Date) -> Vec<(
         return Vec::new();
     };
     let items = reader.sequence(node, "`exceptions`").unwrap_or_default();
+    if items.len() > MAX_EXCEPTIONS {
+        reader.error(
+            "exception::too-many",
+            format!("{} exceptions are more than {MAX_EXCEPTIONS}", items.len()),
+            node.span,
+        );
+        return Vec::new();
+    }
     let mut found: Vec<(Exception, Span)> = Vec::new();
     for item in items {
         let Some(exception) = exception(reader, item, today) else {
