@@ -1,4 +1,7 @@
-//! Serves a simulated organization until interrupted: `cargo run -p simulator --example serve [PORT]`.
+//! Serves a simulated organization until interrupted: `cargo run -p simulator --example serve [PORT [SPEED]]`.
+//!
+//! SPEED is virtual seconds per real second, 20 if not given; with 0 the clock only moves by
+//! `/_simulator/clock/advance`.
 #![expect(
     clippy::print_stdout,
     reason = "an example that tells where it listens"
@@ -8,13 +11,18 @@ use simulator::{Config, Simulator, SimulatorError};
 
 #[tokio::main]
 async fn main() -> Result<(), SimulatorError> {
-    let port = std::env::args()
-        .nth(1)
+    let mut arguments = std::env::args().skip(1);
+    let port = arguments
+        .next()
         .and_then(|text| text.parse().ok())
         .unwrap_or(0);
+    let speed = arguments
+        .next()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(20.0);
     let simulator = Simulator::start(Config {
         port,
-        speed: 20.0,
+        speed,
         ..Config::default()
     })
     .await?;
