@@ -114,12 +114,11 @@ impl Machine {
         let mut ends: BTreeMap<&Operands, (usize, usize)> = BTreeMap::new();
         for term in terms {
             // Equal terms are one, and the ends of one term's operands are one.
-            let (number, end) = match ends.get(term) {
-                Some(known) => *known,
-                None => {
-                    let new = (ends.len(), machine.add(false, true));
-                    *ends.entry(term).or_insert(new)
-                }
+            let (number, end) = if let Some(known) = ends.get(term) {
+                *known
+            } else {
+                let new = (ends.len(), machine.add(false, true));
+                *ends.entry(term).or_insert(new)
             };
             for operand in &term.1 {
                 machine.insert(root, operand, number, end);

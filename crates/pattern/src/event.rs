@@ -56,7 +56,7 @@ pub(crate) struct Place {
 /// The leaves of one event. Reused from event to event, it keeps its memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Leaves {
-    leaves: Vec<EventLeaf>,
+    all: Vec<EventLeaf>,
     by_path: Vec<Vec<usize>>,
     touched: Vec<usize>,
     /// Strings that contained escapes, decoded.
@@ -87,7 +87,7 @@ impl Leaves {
                 leaves.clear();
             }
         }
-        self.leaves.clear();
+        self.all.clear();
         self.arena.clear();
         self.path.clear();
         self.frames.clear();
@@ -105,7 +105,7 @@ impl Leaves {
     }
 
     pub(crate) fn leaf(&self, index: usize) -> Option<&EventLeaf> {
-        self.leaves.get(index)
+        self.all.get(index)
     }
 
     /// A leaf's value; `source` is the text that was flattened.
@@ -263,9 +263,9 @@ impl Leaves {
             if leaves.is_empty() {
                 self.touched.push(path);
             }
-            leaves.push(self.leaves.len());
+            leaves.push(self.all.len());
             let has_empty_step = inner.has_empty_step;
-            self.leaves.push(EventLeaf {
+            self.all.push(EventLeaf {
                 kind,
                 start,
                 end,

@@ -16,6 +16,7 @@
 mod address;
 mod algebra;
 mod complexity;
+mod document;
 mod error;
 mod event;
 mod fold;

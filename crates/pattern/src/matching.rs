@@ -9,7 +9,7 @@ use crate::pattern::SubRule;
 
 /// Steps after which an event counts as built to stall the matcher. An honest event of the
 /// largest size stays far below.
-const MAX_WORK: usize = 4_000_000;
+const MAX_WORK: usize = 1_000_000;
 
 /// What an event offers to one field of an alternative.
 #[derive(Debug, Clone, Copy)]
@@ -182,7 +182,7 @@ fn each_consistent(
     mut visit: impl FnMut(&[(usize, usize)]) -> Result<bool, EventError>,
 ) -> Result<bool, EventError> {
     let mut found = false;
-    let mut ranges: Vec<(&[Vec<(usize, usize)>], usize)> = vec![(chains.as_slice(), 0)];
+    let mut ranges = vec![(chains.as_slice(), 0)];
     while let Some((range, depth)) = ranges.pop() {
         // All chains of a range agree in their first `depth` elements; shorter ones come first.
         let shorter = range.partition_point(|chain| chain.len() <= depth);

@@ -309,7 +309,8 @@ impl<'a> Parser<'a> {
                     }
                 }
                 _ => {
-                    return self.refuse("Only JSON object is allowed in array of $or relationship.");
+                    return self
+                        .refuse("Only JSON object is allowed in array of $or relationship.");
                 }
             }
             branches += 1;

@@ -84,11 +84,6 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
-    /// How many containers are open.
-    pub(crate) fn depth(&self) -> usize {
-        self.open.len()
-    }
-
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -99,7 +94,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn error<T>(&self, message: impl Into<String>, offset: usize) -> Result<T, ScanError> {
+    fn error<T>(message: impl Into<String>, offset: usize) -> Result<T, ScanError> {
         Err(ScanError {
             message: message.into(),
             offset,
@@ -118,7 +113,7 @@ impl<'a> Scanner<'a> {
                     "Unexpected character ('{c}' (code {})): {wanted}",
                     u32::from(c)
                 );
-                self.error(message, self.at)
+                Self::error(message, self.at)
             }
             None => self.end_of_input(),
         }
@@ -130,7 +125,7 @@ impl<'a> Scanner<'a> {
             Some(Container::Array) => "Unexpected end-of-input: expected close marker for Array",
             None => "No content to map due to end-of-input",
         };
-        self.error(message, self.text.len())
+        Self::error(message, self.text.len())
     }
 
     /// The next token.
@@ -252,9 +247,9 @@ impl<'a> Scanner<'a> {
             (Some(b'}'), Some(Container::Object)) => Token::ObjectEnd,
             (Some(b']'), Some(Container::Array)) => Token::ArrayEnd,
             (Some(b'}'), _) => {
-                return self.error("Unexpected close marker '}': expected ']'", self.at);
+                return Self::error("Unexpected close marker '}': expected ']'", self.at);
             }
-            (_, _) => return self.error("Unexpected close marker ']': expected '}'", self.at),
+            (_, _) => return Self::error("Unexpected close marker ']': expected '}'", self.at),
         };
         self.open.pop();
         self.at += 1;
@@ -276,7 +271,7 @@ impl<'a> Scanner<'a> {
                 let message = format!(
                     "Unrecognized token '{word}': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
                 );
-                return self.error(message, self.at);
+                return Self::error(message, self.at);
             }
         };
         self.at += length;
@@ -300,7 +295,7 @@ impl<'a> Scanner<'a> {
             0 => return self.unexpected("in numeric value: expected digit to follow minus sign"),
             1 => {}
             _ if zero => {
-                return self.error(
+                return Self::error(
                     "Invalid numeric value: Leading zeroes not allowed",
                     self.start,
                 );
@@ -337,7 +332,7 @@ impl<'a> Scanner<'a> {
         let mut decoded: Option<String> = None;
         loop {
             let Some(byte) = self.peek() else {
-                return self.error(
+                return Self::error(
                     "Unexpected end-of-input: was expecting closing quote for a string value",
                     begin - 1,
                 );
@@ -365,7 +360,7 @@ impl<'a> Scanner<'a> {
                     let message = format!(
                         "Illegal unquoted character ((CTRL-CHAR, code {byte})): has to be escaped using backslash to be included in string value"
                     );
-                    return self.error(message, self.at);
+                    return Self::error(message, self.at);
                 }
                 _ => self.at += 1,
             }
@@ -378,7 +373,7 @@ impl<'a> Scanner<'a> {
         let begin = self.at;
         self.at += 1;
         let Some(byte) = self.peek() else {
-            return self.error(
+            return Self::error(
                 "Unexpected end-of-input in character escape sequence",
                 begin,
             );

@@ -156,11 +156,7 @@ fn accepts_number(term: &Term, number: f64) -> bool {
                     number < high.value || (high.inclusive && number <= high.value)
                 })
         }
-        #[expect(
-            clippy::float_cmp,
-            reason = "equality of numbers is what the pattern asks for"
-        )]
-        Term::Not(Except::Numbers(numbers)) => !numbers.iter().any(|value| *value == number),
+        Term::Not(Except::Numbers(numbers)) => !numbers.contains(&number),
         Term::Not(_) => true,
         _ => false,
     }

@@ -239,9 +239,8 @@ const OPERAND: &str = "Value of anything-but must be an array or single string/n
 fn anything_but(parser: &mut Parser<'_>) -> Result<Term, PatternError> {
     let except = match parser.next()? {
         Token::ObjectStart => {
-            let name = match parser.next()? {
-                Token::Key(name) => name,
-                _ => return parser.refuse("Anything-But expression name not found"),
+            let Token::Key(name) = parser.next()? else {
+                return parser.refuse("Anything-But expression name not found");
             };
             let except = match name.as_ref() {
                 "prefix" => Except::Prefixes(affixes(parser, &name)?),

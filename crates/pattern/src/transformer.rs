@@ -11,11 +11,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
 use thiserror::Error;
 
+use crate::document::Document;
 use crate::error::EventError;
-use crate::json_path::{self, JsonPath};
+use crate::json_path::JsonPath;
 use crate::scan::{Scanner, Token};
 
 /// Most characters of a template.
@@ -24,8 +24,8 @@ const MAX_TEMPLATE: usize = 8192;
 const MAX_PATHS: usize = 100;
 /// Most characters of a path, and of a path's name.
 const MAX_PATH: usize = 256;
-/// Deeper nesting than the service reads.
-const MAX_DEPTH: usize = 500;
+/// Nesting of a body: an event's, inside a template's.
+const MAX_DEPTH: usize = 2000;
 
 /// An input transformer that `PutTargets` accepts.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,6 +167,10 @@ impl InputTransformer {
     /// strings; in it, no placeholder may be part of a key, and the whole event may only be a value
     /// in an object.
     fn check(&self, template: &str) -> Result<(), TransformerError> {
+        // Marks placeholders inside of strings.
+        let marker = ('\u{e000}'..='\u{f8ff}')
+            .find(|c| !template.contains(*c))
+            .unwrap_or_default();
         let mut sample = String::with_capacity(template.len());
         for part in &self.parts {
             match part {
@@ -177,14 +181,13 @@ impl InputTransformer {
                 Part::Placeholder { name, .. } if is_whole_event(name) && !self.is_object => {
                     return only_in_objects(name);
                 }
-                // Marks the place; no template can hold this character unescaped.
-                Part::Placeholder { quoted: true, .. } => sample.push('\u{7f}'),
+                Part::Placeholder { quoted: true, .. } => sample.push(marker),
                 Part::Placeholder { quoted: false, .. } => sample.push_str("null"),
             }
         }
         // Without a map, unknown placeholders are kept, and counted as values all the same.
         let sample = null_unknown(&sample);
-        if self.has_placeholder_in_key(&sample) {
+        if has_key_with(marker, &sample) {
             return refused(
                 "InputTemplate placeholder present as a JSON object key for target target.",
                 None,
@@ -193,7 +196,7 @@ impl InputTransformer {
         match multiple_values(&sample) {
             Ok(()) => Ok(()),
             Err(offset) => {
-                let shown = sample.replace('\u{7f}', "");
+                let shown = sample.replace(marker, "");
                 let before = sample.get(..offset).unwrap_or(&sample);
                 let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
                 let line = before.matches('\n').count() + 1;
@@ -204,18 +207,6 @@ impl InputTransformer {
                 refused(message, Some(offset))
             }
         }
-    }
-
-    fn has_placeholder_in_key(&self, sample: &str) -> bool {
-        let mut scanner = Scanner::new(sample, MAX_DEPTH);
-        while let Ok(token) = scanner.next() {
-            match token {
-                Token::Key(name) if name.contains('\u{7f}') => return true,
-                Token::End => return false,
-                _ => {}
-            }
-        }
-        false
     }
 
     /// Placeholder names in the template, each once, sorted.
@@ -262,7 +253,7 @@ impl InputTransformer {
             message: "Invalid input for target.".to_owned(),
             attempted,
         };
-        let Ok(document) = json_path::read(event) else {
+        let Ok(document) = Document::read(event) else {
             return Err(undeliverable(event.to_owned()));
         };
         let mut body = String::new();
@@ -281,23 +272,23 @@ impl InputTransformer {
         }
     }
 
-    fn value(&self, name: &str, document: &Value, reserved: &Reserved) -> Option<Value> {
+    fn value(&self, name: &str, document: &Document, reserved: &Reserved) -> Option<Document> {
         if let Some(path) = self.paths.get(name) {
             return path.select(document);
         }
         match name {
-            "aws.events.rule-arn" => Some(Value::String(reserved.rule_arn.clone())),
-            "aws.events.rule-name" => Some(Value::String(reserved.rule_name.clone())),
+            "aws.events.rule-arn" => Some(Document::Text(reserved.rule_arn.clone())),
+            "aws.events.rule-name" => Some(Document::Text(reserved.rule_name.clone())),
             "aws.events.event.ingestion-time" => {
-                Some(Value::String(reserved.ingestion_time.clone()))
+                Some(Document::Text(reserved.ingestion_time.clone()))
             }
             "aws.events.event.json" => Some(document.clone()),
-            "aws.events.event" => Some(json_path::envelope(document)),
+            "aws.events.event" => Some(document.envelope()),
             _ => None,
         }
     }
 
-    fn insert(&self, body: &mut String, value: Option<&Value>, quoted: bool) {
+    fn insert(&self, body: &mut String, value: Option<&Document>, quoted: bool) {
         let Some(value) = value else {
             if self.is_object && !quoted {
                 body.push_str("\"\"");
@@ -305,12 +296,25 @@ impl InputTransformer {
             return;
         };
         match (value, self.is_object, quoted) {
-            (Value::String(text), true, true) => crate::scan::write_content(body, text),
-            (Value::String(text), false, _) => body.push_str(text),
-            (value, true, _) => body.push_str(&json_path::write(value)),
-            (value, false, _) => body.push_str(&json_path::write(value).replace('"', "")),
+            (Document::Text(text), true, true) => crate::scan::write_content(body, text),
+            (Document::Text(text), false, _) => body.push_str(text),
+            (value, true, _) => body.push_str(&value.text()),
+            (value, false, _) => body.push_str(&value.text().replace('"', "")),
         }
     }
+}
+
+/// Whether the marker is part of a key.
+fn has_key_with(marker: char, sample: &str) -> bool {
+    let mut scanner = Scanner::new(sample, MAX_DEPTH);
+    while let Ok(token) = scanner.next() {
+        match token {
+            Token::Key(name) if name.contains(marker) => return true,
+            Token::End => return false,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn only_in_objects(name: &str) -> Result<(), TransformerError> {
@@ -484,9 +488,9 @@ pub fn check_one_of(
 /// A path that `PutTargets` refuses, or an event that isn't JSON.
 pub fn select(path: &str, event: &str) -> Result<String, SelectError> {
     check_path(path)?;
-    let document = json_path::read(event)?;
+    let document = Document::read(event)?;
     let selected = JsonPath::parse(path)
         .and_then(|path| path.select(&document))
-        .filter(|value| !value.is_null());
-    Ok(selected.map_or_else(|| "{}".to_owned(), |value| json_path::write(&value)))
+        .filter(|value| *value != Document::Null);
+    Ok(selected.map_or_else(|| "{}".to_owned(), |value| value.text()))
 }
