@@ -21,7 +21,7 @@ const MAX_FOLDERS: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub struct Library {
     /// The rules without error findings in their text, sorted by id, deprecated ones left out.
-    /// Rules whose tests fail are among them; the findings say so.
+    /// Their tests are left to the caller, see [`run_tests`](crate::run_tests).
     pub rules: Vec<Rule>,
     /// Everything found, sorted by file and place. Any error among them forbids deploying.
     pub findings: Vec<Finding>,
@@ -43,11 +43,12 @@ pub struct Options {
     pub today: Date,
 }
 
-/// Loads, checks and tests every rule (`*.yaml`) in a folder and its sub-folders.
+/// Loads and checks every rule (`*.yaml`) in a folder and its sub-folders.
 ///
 /// `fixtures/` directly in the folder holds test events and is skipped, as are hidden files.
 /// Links are refused, so nothing outside of the folder is read. Problems never stop the reading:
-/// all of them are found in one run.
+/// all of them are found in one run. The tests of a rule that has errors run here, since it is
+/// not handed out; those of the library's rules are run by [`run_tests`](crate::run_tests).
 ///
 /// Codes, beside those of [`syntax::parse`] and [`run_tests`](crate::run_tests):
 /// `library::missing`, `library::empty`, `library::unreadable`, `library::symlink`,
@@ -108,16 +109,15 @@ pub fn load(directory: &Path, options: &Options) -> Library {
                 ids.insert(id, place);
             }
         }
-        // Tests run even if something else is wrong, so that one run shows all problems.
-        if let Some(rule) = lowered.rule {
-            library.findings.extend(
+        match lowered.rule {
+            Some(rule) if lowered.sound && !duplicate => library.rules.push(rule),
+            // Nobody else gets to see this rule, and one run shall show all problems.
+            Some(rule) => library.findings.extend(
                 run_tests(&rule)
                     .into_iter()
                     .filter_map(|outcome| outcome.finding),
-            );
-            if lowered.sound && !duplicate {
-                library.rules.push(rule);
-            }
+            ),
+            None => {}
         }
     }
     library.rules.sort_by(|a, b| a.id.cmp(&b.id));

@@ -21,7 +21,7 @@ pub struct TestOutcome {
     pub matched: bool,
     /// The alert as delivered, if the rule matched and has a message.
     pub message: Option<String>,
-    /// What went wrong; [`crate::load`] puts the same finding into its library.
+    /// What went wrong. [`crate::load`] doesn't report this for the rules it hands out.
     pub finding: Option<Finding>,
 }
 

@@ -57,7 +57,11 @@ fn load(files: &[(&str, &str)]) -> Library {
     for (path, text) in files {
         write(folder.path(), path, text);
     }
-    rules::load(folder.path(), &options())
+    let mut library = rules::load(folder.path(), &options());
+    let outcomes = library.rules.iter().flat_map(rules::run_tests);
+    let failures: Vec<_> = outcomes.filter_map(|outcome| outcome.finding).collect();
+    library.findings.extend(failures);
+    library
 }
 
 fn write(folder: &Path, path: &str, text: &str) {
