@@ -1,1 +1,314 @@
-//! Placeholder.
+//! What the whole-system tests stand on: a copy of the project's files, the program, a simulator.
+//!
+//! The tests go through the public interface only: the program's arguments, output and exit code,
+//! and the simulator's HTTP API. They never look inside a crate.
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::return_self_not_must_use,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test support: a broken set-up should fail the test at once"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use simulator::{Config, Simulator};
+use tempfile::TempDir;
+
+/// A copy of the committed rules and stack sets in a folder of its own, to be edited and broken.
+#[derive(Debug)]
+pub struct Project {
+    folder: TempDir,
+    program: PathBuf,
+}
+
+/// What a run of the program gave.
+#[derive(Debug)]
+pub struct Run {
+    /// Its exit code.
+    pub code: i32,
+    /// Results.
+    pub stdout: String,
+    /// Progress, findings and errors.
+    pub stderr: String,
+}
+
+impl Project {
+    /// Copies the project; `program` is `env!("CARGO_BIN_EXE_gizmos-under-test")`.
+    pub fn new(program: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for part in ["rules", "stacksets"] {
+            copy(&repository().join(part), &folder.path().join(part));
+        }
+        Self {
+            folder,
+            program: PathBuf::from(program),
+        }
+    }
+
+    /// The path of a file of this copy.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// Replaces text in a file; the text must be there.
+    pub fn replace(&self, file: &str, from: &str, to: &str) {
+        let path = self.path(file);
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(text.contains(from), "{file} does not contain {from:?}");
+        fs::write(&path, text.replacen(from, to, 1)).expect("written");
+    }
+
+    /// Writes a file.
+    pub fn write(&self, file: &str, text: &str) {
+        let path = self.path(file);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("created");
+        fs::write(path, text).expect("written");
+    }
+
+    /// Removes a file.
+    pub fn remove(&self, file: &str) {
+        fs::remove_file(self.path(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
+
+    /// Runs the program in this copy, without any of the caller's AWS settings.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        self.run_with(arguments, &[])
+    }
+
+    /// Runs the program with these environment variables.
+    pub fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+        let mut command = Command::new(&self.program);
+        command.current_dir(self.folder.path()).args(arguments);
+        clean(&mut command);
+        command.envs(environment.iter().copied());
+        Run::of(&command.output().expect("the program starts"))
+    }
+}
+
+impl Run {
+    /// The output of a finished program.
+    pub fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Everything it printed.
+    pub fn all(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// Fails the test with everything that was printed unless the exit code is this one.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            code,
+            "wrong exit code; it printed\n{}",
+            self.all()
+        );
+        self
+    }
+
+    /// Fails the test unless this text was printed.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(
+            self.all().contains(text),
+            "{text:?} is missing in\n{}",
+            self.all()
+        );
+        self
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("no JSON ({error}):\n{}", self.all()))
+    }
+}
+
+/// An organization served on a free port for as long as this lives. Its clock only moves when a
+/// command waits.
+#[derive(Debug)]
+pub struct Served {
+    endpoint: String,
+    simulator: Option<Simulator>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Served {
+    /// Serves the seeded organization.
+    pub fn start() -> Self {
+        Self::start_with(Config::default())
+    }
+
+    /// Serves an organization.
+    pub fn start_with(config: Config) -> Self {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let simulator = runtime
+            .block_on(Simulator::start(config))
+            .expect("the simulator starts");
+        Self {
+            endpoint: simulator.endpoint(),
+            simulator: Some(simulator),
+            runtime,
+        }
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// `--simulator=http://127.0.0.1:PORT`
+    pub fn argument(&self) -> String {
+        format!("--simulator={}", self.endpoint)
+    }
+
+    /// Asks the simulator's own API.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Value {
+        let mut answer = ureq::get(format!("{}/_simulator/{path}", self.endpoint))
+            .call()
+            .expect("an answer");
+        answer.body_mut().read_json().expect("JSON")
+    }
+
+    /// Tells the simulator's own API.
+    #[track_caller]
+    pub fn post(&self, path: &str, body: &Value) -> Value {
+        let mut answer = ureq::post(format!("{}/_simulator/{path}", self.endpoint))
+            .send_json(body)
+            .expect("an answer");
+        answer.body_mut().read_json().expect("JSON")
+    }
+
+    /// Lets virtual time pass.
+    pub fn advance(&self, seconds: u64) {
+        self.post("clock/advance", &json!({ "seconds": seconds }));
+    }
+
+    /// Calls an AWS API that speaks JSON as the administrator of an account, as any client would.
+    #[track_caller]
+    pub fn call(&self, account: &str, region: &str, target: &str, input: &Value) -> Value {
+        let service = match target.split('.').next().unwrap_or(target) {
+            "AWSEvents" => "events",
+            name if name.contains("CloudTrail") => "cloudtrail",
+            "AmazonSQS" => "sqs",
+            other => panic!("no service for {other}"),
+        };
+        let mut answer = ureq::post(&self.endpoint)
+            .header("Authorization", authorization(account, region, service))
+            .header("X-Amz-Target", target)
+            .content_type("application/x-amz-json-1.1")
+            .send(input.to_string())
+            .unwrap_or_else(|error| panic!("{target}: {error}"));
+        let text = answer.body_mut().read_to_string().expect("a text");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Calls an AWS API that takes a form and answers XML.
+    #[track_caller]
+    pub fn query(
+        &self,
+        account: &str,
+        region: &str,
+        service: &str,
+        form: &[(&str, &str)],
+    ) -> String {
+        let mut answer = ureq::post(&self.endpoint)
+            .header("Authorization", authorization(account, region, service))
+            .send_form(form.iter().copied())
+            .unwrap_or_else(|error| panic!("{form:?}: {error}"));
+        answer.body_mut().read_to_string().expect("a text")
+    }
+
+    /// The environment of any AWS client that acts as this account's administrator.
+    pub fn environment<'a>(&'a self, account: &'a str, region: &'a str) -> Vec<(&'a str, &'a str)> {
+        vec![
+            ("AWS_ENDPOINT_URL", &self.endpoint),
+            ("AWS_ACCESS_KEY_ID", account),
+            ("AWS_SECRET_ACCESS_KEY", "simulator"),
+            ("AWS_REGION", region),
+            ("AWS_DEFAULT_REGION", region),
+        ]
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(simulator) = self.simulator.take() {
+            self.runtime.block_on(simulator.stop());
+        }
+    }
+}
+
+/// A header as a client signs it; the simulator reads who calls and checks no signature.
+fn authorization(account: &str, region: &str, service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential={account}/20261123/{region}/{service}/aws4_request, \
+         SignedHeaders=host, Signature=0"
+    )
+}
+
+/// A program of the pinned Python environment, such as `aws`.
+///
+/// `cargo xtask ci` creates the environment and names its folder in `GIZMOS_PYTHON`.
+pub fn python_program(name: &str) -> Command {
+    let folder = std::env::var_os("GIZMOS_PYTHON").map_or_else(
+        || repository().join("target").join("python").join("bin"),
+        PathBuf::from,
+    );
+    let program = folder.join(name);
+    assert!(
+        program.exists(),
+        "{} is missing; `cargo xtask setup` installs it",
+        program.display()
+    );
+    let mut command = Command::new(program);
+    clean(&mut command);
+    command
+}
+
+/// The repository's root.
+pub fn repository() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_path_buf()
+}
+
+/// Takes the caller's AWS settings away, so that no test can reach a real account.
+fn clean(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let name_text = name.to_string_lossy();
+        if name_text.starts_with("AWS_") || name_text.starts_with("GIZMOS_ROOT") {
+            command.env_remove(&name);
+        }
+    }
+    command
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("NO_COLOR", "1");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a readable folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The command line: what can be asked for, and the help that says so.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use compiler::organization::Topology;
+
+/// Detections as configuration for a whole AWS Organization.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gizmos",
+    version,
+    about = "Detections as configuration for a whole AWS Organization",
+    after_help = "Exit codes: 0 done or nothing to do; 1 failed; 2 there are changes (plan --detailed-exitcode); \
+        3 partial success; 4 an operation failed or was stopped; 5 drift; 6 blocked before anything was touched; \
+        7 timed out; 64 wrong arguments, rules or configuration; 130 interrupted."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) project: ProjectArguments,
+    /// How to print results: text for people, json for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Text for a terminal
+    Text,
+    /// One JSON document on standard output
+    Json,
+    /// Markdown, for a pull request's comment
+    Markdown,
+}
+
+/// Where the user's files are.
+#[derive(Debug, Args)]
+pub(crate) struct ProjectArguments {
+    /// Folder of the rules
+    #[arg(long, global = true, value_name = "DIR", default_value = "rules")]
+    pub(crate) rules: PathBuf,
+    /// Folder of the organization file and the stack set templates
+    #[arg(long, global = true, value_name = "DIR", default_value = "stacksets")]
+    pub(crate) stacksets: PathBuf,
+    /// The organization file, if it isn't organization.yaml in the stack sets' folder
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) organization: Option<PathBuf>,
+    /// Compile for this topology instead of the organization file's
+    #[arg(long, global = true, value_enum, value_name = "TOPOLOGY")]
+    pub(crate) topology: Option<TopologyArgument>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TopologyArgument {
+    /// Spokes forward, one hub detects and notifies
+    Hub,
+    /// Topic and detections in every account and Region
+    Local,
+}
+
+impl From<TopologyArgument> for Topology {
+    fn from(argument: TopologyArgument) -> Self {
+        match argument {
+            TopologyArgument::Hub => Self::Hub,
+            TopologyArgument::Local => Self::Local,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Lint the rules and the organization file, and run the rules' tests
+    #[command(after_help = "Examples:\n  cargo xtask check\n  cargo xtask check --format json")]
+    Check,
+    /// Compile rules and organization file into CloudFormation templates
+    #[command(
+        after_help = "Examples:\n  cargo xtask compile\n  cargo xtask compile --topology local --out build/local"
+    )]
+    Compile {
+        /// Where to put templates and manifest [default: target/stacksets]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Show what a deployment would change; changes nothing
+    #[command(
+        after_help = "Examples:\n  cargo xtask plan --org\n  cargo xtask plan --org --format markdown\n  \
+            cargo xtask plan --org --detailed-exitcode   # exit code 2 if there are changes"
+    )]
+    Plan {
+        #[command(flatten)]
+        target: Target,
+        /// Exit with 2 if there are changes
+        #[arg(long)]
+        detailed_exitcode: bool,
+    },
+    /// Roll the stack sets out over the organization, then verify the alert chain
+    #[command(
+        after_help = "Examples:\n  cargo xtask deploy --org --simulator                          # try it, embedded\n  \
+            cargo xtask deploy --org --simulator=http://127.0.0.1:4599    # against `simulator serve`\n  \
+            AWS_PROFILE=management cargo xtask deploy --org               # a real organization"
+    )]
+    Deploy {
+        #[command(flatten)]
+        target: Target,
+        /// Don't verify the alert chain afterwards
+        #[arg(long)]
+        no_verify: bool,
+    },
+    /// Prove that the alert chain works
+    ///
+    /// On the simulator every rule's test events are sent through the deployed chain, and the
+    /// alerts are compared with the expected ones. On AWS the chain's health is checked, since
+    /// nobody can send events in the name of an AWS service.
+    #[command(
+        after_help = "Examples:\n  cargo xtask verify --org --simulator\n  cargo xtask verify --org --simulator=http://127.0.0.1:4599\n  cargo xtask verify --org"
+    )]
+    Verify {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Say where reality differs from the compiled rules; exit code 5 if it does
+    #[command(
+        after_help = "Examples:\n  cargo xtask drift --org\n  cargo xtask drift --org --format json"
+    )]
+    Drift {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Remove everything Gizmos deployed; the log buckets and their keys stay
+    #[command(
+        after_help = "Examples:\n  cargo xtask destroy --org\n  cargo xtask destroy --org --confirm o-exampleorg1   # without a question"
+    )]
+    Destroy {
+        #[command(flatten)]
+        target: Target,
+        /// The organization's id, typed out, in place of the question
+        #[arg(long, value_name = "ORGANIZATION-ID")]
+        confirm: Option<String>,
+    },
+    /// Count the alerts that the rules would have raised over CloudTrail logs
+    #[command(
+        after_help = "Reads .json, .json.gz and JSON lines; a folder is read with all below it, in the layout of a trail.\n\n\
+            Example:\n  aws s3 sync s3://my-trail-bucket/AWSLogs/ logs/ && cargo xtask backtest logs/"
+    )]
+    Backtest {
+        /// Log files, or folders of them
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// An embedded AWS Organization, to try things on
+    Simulator {
+        #[command(subcommand)]
+        command: SimulatorCommand,
+    },
+}
+
+/// Which organization a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The whole organization of the AWS credentials in the environment
+    #[arg(long, required = true, action = ArgAction::SetTrue)]
+    pub(crate) org: bool,
+    /// An embedded organization instead of AWS; with a URL, a running `simulator serve`
+    #[arg(
+        long,
+        value_name = "URL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = EMBEDDED
+    )]
+    pub(crate) simulator: Option<String>,
+}
+
+/// The value of `--simulator` without a URL.
+pub(crate) const EMBEDDED: &str = "embedded";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SimulatorCommand {
+    /// Serve the embedded organization on loopback until Ctrl-C
+    #[command(
+        after_help = "Examples:\n  cargo xtask simulator serve\n  cargo xtask simulator serve --accounts 50 --speed 600\n\n\
+            Then, in another terminal:\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4599 AWS_REGION=eu-central-1\n  \
+            export AWS_ACCESS_KEY_ID=111122223333 AWS_SECRET_ACCESS_KEY=simulator   # the account id is the identity\n  \
+            cargo xtask deploy --org\n  aws cloudformation list-stack-sets"
+    )]
+    Serve {
+        /// Port on 127.0.0.1; 0 takes a free one
+        #[arg(long, default_value_t = 4599)]
+        port: u16,
+        /// Number of workload accounts
+        #[arg(long, default_value_t = 9)]
+        accounts: usize,
+        /// Regions of the organization, the home Region first
+        #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
+        regions: Vec<String>,
+        /// Virtual seconds per real second; 0 stops the clock but for waits
+        #[arg(long, default_value_t = 60.0)]
+        speed: f64,
+    },
+    /// Have an AWS service emit an event in an account and Region, and show what became of it
+    #[command(
+        after_help = "FILE holds CloudTrail records or whole EventBridge events: one JSON document, {\"Records\": […]}, \
+            or JSON lines; - is standard input.\n\n\
+            Examples:\n  cargo xtask simulator send --account 012345678901 --region us-east-1 event.json\n  \
+            cargo xtask simulator send --endpoint http://127.0.0.1:4599 event.json"
+    )]
+    Send {
+        /// The running simulator
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4599")]
+        endpoint: String,
+        /// Account in which the event happens [default: the event's own, if the organization has it, or the first workload]
+        #[arg(long, value_name = "ACCOUNT")]
+        account: Option<String>,
+        /// Region in which the event happens [default: the event's own, if it is watched, or the home Region]
+        #[arg(long, value_name = "REGION")]
+        region: Option<String>,
+        /// The events
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Show the alerts that reached a subscriber
+    #[command(after_help = "Example:\n  cargo xtask simulator inbox")]
+    Inbox {
+        /// The running simulator
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4599")]
+        endpoint: String,
+    },
+}

@@ -1,0 +1,92 @@
+//! One module per command.
+
+mod backtest;
+mod check;
+mod compile;
+mod deploy;
+mod destroy;
+mod drift;
+mod plan;
+mod simulator;
+mod verify;
+
+use anyhow::Result;
+use compiler::Bundle;
+use compiler::organization::Organization;
+use serde_json::json;
+
+use crate::arguments::{Arguments, Command, Format, ProjectArguments};
+use crate::exit::Exit;
+use crate::output;
+use crate::project::Project;
+
+/// Runs a command to its end.
+pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
+    let Arguments {
+        project,
+        format,
+        command,
+    } = arguments;
+    match command {
+        Command::Check => check::run(&project, format),
+        Command::Compile { out } => compile::run(&project, format, out),
+        Command::Plan {
+            target,
+            detailed_exitcode,
+        } => plan::run(&project, format, &target, detailed_exitcode).await,
+        Command::Deploy { target, no_verify } => {
+            deploy::run(&project, format, &target, !no_verify).await
+        }
+        Command::Verify { target } => verify::run(&project, format, &target).await,
+        Command::Drift { target } => drift::run(&project, format, &target).await,
+        Command::Destroy { target, confirm } => {
+            destroy::run(&project, format, &target, confirm).await
+        }
+        Command::Backtest { paths } => backtest::run(&project, format, &paths),
+        Command::Simulator { command } => simulator::run(format, command).await,
+    }
+}
+
+/// A project that compiles, with what a deployment needs of it.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) project: Project,
+    pub(crate) bundle: Bundle,
+    pub(crate) organization: Organization,
+}
+
+/// Loads and compiles; prints every finding. `None` if one of them is an error: then nothing may
+/// be deployed, and the exit code is [`Exit::Configuration`].
+pub(crate) fn compiled(arguments: &ProjectArguments, format: Format) -> Result<Option<Compiled>> {
+    let project = Project::load(arguments);
+    let (Some(bundle), Some(organization)) = (&project.bundle, &project.organization) else {
+        print_findings(&project, format)?;
+        eprintln!("Nothing was deployed.");
+        return Ok(None);
+    };
+    if !project.findings.is_empty() {
+        eprint!(
+            "{}",
+            report::findings::terminal(&project.findings, output::people_watch())
+        );
+    }
+    let (bundle, organization) = (bundle.clone(), organization.clone());
+    Ok(Some(Compiled {
+        project,
+        bundle,
+        organization,
+    }))
+}
+
+/// The findings as a command's result: JSON on standard output if that is asked for, else text on
+/// standard error.
+pub(crate) fn print_findings(project: &Project, format: Format) -> Result<()> {
+    if format == Format::Json {
+        return output::json(&json!({ "findings": project.findings }));
+    }
+    eprint!(
+        "{}",
+        report::findings::terminal(&project.findings, output::people_watch())
+    );
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Which cloud a command talks to: AWS (or whatever `AWS_ENDPOINT_URL` names), a served simulator,
+//! or one embedded for the life of the command.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use aws::{Aws, Credentials, Options, Pauser};
+use compiler::organization::Organization;
+use simulator::{Config, Simulator};
+
+use crate::arguments::{EMBEDDED, Target};
+use crate::simulator_client::SimulatorClient;
+
+/// A connection, ready to use.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) cloud: Aws,
+    /// The simulator's own API, if that is what we talk to.
+    pub(crate) simulator: Option<SimulatorClient>,
+    /// Keeps an embedded simulator running.
+    embedded: Option<Simulator>,
+}
+
+impl Connection {
+    /// Connects; starts the embedded organization if that is asked for.
+    pub(crate) async fn open(target: &Target, organization: &Organization) -> Result<Self> {
+        let mut options = Options::new(&organization.home_region);
+        options.access_role.clone_from(&organization.access_role);
+        let Some(simulator) = target.simulator.as_deref() else {
+            return Ok(Self {
+                cloud: Aws::connect(options).await,
+                simulator: None,
+                embedded: None,
+            });
+        };
+        let embedded = if simulator == EMBEDDED {
+            let started = Simulator::start(Config::default())
+                .await
+                .context("could not start the embedded organization")?;
+            Some(started)
+        } else {
+            None
+        };
+        let endpoint = embedded
+            .as_ref()
+            .map_or_else(|| simulator.to_owned(), Simulator::endpoint);
+        let client = SimulatorClient::new(&endpoint);
+        // Fails early, with the reason, if nothing is served there.
+        client.state().await?;
+        client.reset_calls().await?;
+        // The simulator takes an account id for the credentials of that account's administrator.
+        options.credentials = Some(Credentials {
+            access_key_id: organization.accounts.management.clone(),
+            secret_access_key: "simulator".to_owned(),
+        });
+        options.endpoint_url = Some(endpoint);
+        options.pause = Some(virtual_pause(&client));
+        Ok(Self {
+            cloud: Aws::connect(options).await,
+            simulator: Some(client),
+            embedded,
+        })
+    }
+
+    /// Whether the organization lives only as long as this command.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.embedded.is_some()
+    }
+
+    /// What we talk to, in words.
+    pub(crate) fn describe(&self, organization: &Organization) -> String {
+        let what = match (&self.embedded, &self.simulator) {
+            (Some(_), _) => "an embedded simulation",
+            (None, Some(_)) => "a served simulation",
+            (None, None) => "AWS",
+        };
+        format!("organization {} ({what})", organization.id)
+    }
+
+    /// How often the simulator was called, as a line; empty on AWS.
+    pub(crate) async fn calls_line(&self) -> Result<String> {
+        let Some(simulator) = &self.simulator else {
+            return Ok(String::new());
+        };
+        let calls = simulator.calls().await?;
+        Ok(format!(
+            "The simulator counted {} mutating and {} reading API calls.\n",
+            calls.mutating, calls.reading
+        ))
+    }
+
+    /// Ends an embedded organization.
+    pub(crate) async fn close(self) {
+        if let Some(simulator) = self.embedded {
+            simulator.stop().await;
+        }
+    }
+}
+
+/// Waiting moves the virtual clock on, so that an operation of forty minutes takes no time.
+fn virtual_pause(client: &SimulatorClient) -> Pauser {
+    let client = client.clone();
+    Arc::new(move |duration| {
+        let client = client.clone();
+        Box::pin(async move {
+            if client.advance(duration).await.is_err() {
+                // The simulator has gone; the next call says so better than we could here.
+                tokio::time::sleep(duration).await;
+            }
+        })
+    })
+}

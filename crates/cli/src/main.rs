@@ -1,0 +1,7 @@
+//! The program `gizmos`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,38 @@
+//! Results on standard output.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+
+use anyhow::Result;
+use serde::Serialize;
+
+/// Writes a result's text.
+///
+/// Not `println!`, which panics when the reader has gone, as in `… | head`.
+pub(crate) fn text(text: &str) -> Result<()> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.is_empty() && !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Writes a result as one JSON document.
+pub(crate) fn json(value: &impl Serialize) -> Result<()> {
+    text(&serde_json::to_string_pretty(value)?)
+}
+
+/// Whether people look at standard error, so that colours and moving progress make sense.
+pub(crate) fn people_watch() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Whether an error says that the reader of our output has gone.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,95 @@
+//! The user's files: rules, organization file and templates, loaded and compiled.
+
+use std::path::{Path, PathBuf};
+
+use compiler::organization::{self, Organization};
+use compiler::{Bundle, Templates};
+use rules::{Library, TestOutcome};
+use syntax::Finding;
+
+use crate::arguments::ProjectArguments;
+
+/// Everything that a command needs to know of the user's files.
+#[derive(Debug)]
+pub(crate) struct Project {
+    pub(crate) library: Library,
+    pub(crate) outcomes: Vec<TestOutcome>,
+    pub(crate) organization: Option<Organization>,
+    /// `None` if a finding stands in the way.
+    pub(crate) bundle: Option<Bundle>,
+    /// What is wrong, in all files at once; the tests' findings included.
+    pub(crate) findings: Vec<Finding>,
+    root: PathBuf,
+}
+
+impl Project {
+    /// Loads, tests and compiles. Never fails: what is wrong is in `findings`.
+    pub(crate) fn load(arguments: &ProjectArguments) -> Self {
+        let root = root();
+        let options = rules::Options {
+            today: jiff::ZonedDateTime::now().date(),
+        };
+        let mut library = rules::load(&shown(&root, &arguments.rules), &options);
+        let mut findings = std::mem::take(&mut library.findings);
+
+        let outcomes: Vec<TestOutcome> = library.rules.iter().flat_map(rules::run_tests).collect();
+        findings.extend(outcomes.iter().filter_map(|it| it.finding.clone()));
+
+        let stacksets = shown(&root, &arguments.stacksets);
+        let file = arguments.organization.as_ref().map_or_else(
+            || stacksets.join("organization.yaml"),
+            |file| shown(&root, file),
+        );
+        let (mut organization, problems) = organization::load(&file);
+        findings.extend(problems);
+        if let (Some(organization), Some(topology)) = (&mut organization, arguments.topology) {
+            organization.topology = topology.into();
+        }
+        let templates = Templates::load(&stacksets)
+            .map_err(|problems| findings.extend(problems))
+            .ok();
+
+        let mut bundle = None;
+        if let (Some(organization), Some(templates)) = (&organization, &templates) {
+            let (compiled, problems) = compiler::compile(&library.rules, organization, templates);
+            findings.extend(problems);
+            bundle = compiled;
+        }
+        if findings.iter().any(Finding::is_error) {
+            bundle = None;
+        }
+        Self {
+            library,
+            outcomes,
+            organization,
+            bundle,
+            findings,
+            root,
+        }
+    }
+
+    /// The folder for the compiled templates, unless the user names another.
+    pub(crate) fn default_output(&self) -> PathBuf {
+        shown(&self.root, Path::new("target/stacksets"))
+    }
+
+    /// How many of the rules' tests passed, and how many there are.
+    pub(crate) fn tests(&self) -> (usize, usize) {
+        let passed = self.outcomes.iter().filter(|it| it.passed).count();
+        (passed, self.outcomes.len())
+    }
+}
+
+/// The project's folder: where `cargo xtask` says it is, or the current one.
+fn root() -> PathBuf {
+    std::env::var_os("GIZMOS_ROOT").map_or_else(PathBuf::new, PathBuf::from)
+}
+
+/// A path of the project as people like to read it: relative to the current folder if it is below.
+fn shown(root: &Path, path: &Path) -> PathBuf {
+    let path = root.join(path);
+    std::env::current_dir()
+        .ok()
+        .and_then(|current| path.strip_prefix(current).map(Path::to_path_buf).ok())
+        .unwrap_or(path)
+}

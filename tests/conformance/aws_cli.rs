@@ -1,0 +1,126 @@
+//! The unmodified AWS CLI sees what the SDK deployed, and can work on it.
+
+use serde_json::json;
+use tests::Served;
+
+use crate::{aws, aws_run, project};
+
+const MANAGEMENT: &str = "111122223333";
+const HUB: &str = "333344445555";
+const HOME: &str = "eu-central-1";
+
+#[test]
+#[ignore = "needs the AWS CLI; `cargo xtask ci` runs it"]
+fn the_aws_cli_sees_what_the_sdk_deployed_and_finds_drift_of_its_own_making() {
+    let organization = Served::start();
+    let project = project();
+    let target = organization.argument();
+    project
+        .run(&["deploy", "--org", "--no-verify", &target])
+        .expect(0);
+    let management = organization.environment(MANAGEMENT, HOME);
+    let hub = organization.environment(HUB, HOME);
+
+    let identity = aws(&management, &["sts", "get-caller-identity"]);
+    assert_eq!(identity["Account"], MANAGEMENT);
+    let accounts = aws(&management, &["organizations", "list-accounts"]);
+    assert_eq!(accounts["Accounts"].as_array().map(Vec::len), Some(12));
+
+    let sets = aws(
+        &management,
+        &["cloudformation", "list-stack-sets", "--status", "ACTIVE"],
+    );
+    let names: Vec<&str> = sets["Summaries"]
+        .as_array()
+        .expect("stack sets")
+        .iter()
+        .filter_map(|it| it["StackSetName"].as_str())
+        .collect();
+    for name in [
+        "gizmos-bucket",
+        "gizmos-topic",
+        "gizmos-rules-hub",
+        "gizmos-rules-spoke",
+    ] {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+    let spoke = [
+        "cloudformation",
+        "list-stack-instances",
+        "--stack-set-name",
+        "gizmos-rules-spoke",
+    ];
+    let instances = aws(&management, &spoke);
+    assert_eq!(instances["Summaries"].as_array().map(Vec::len), Some(33));
+    let described = aws(
+        &management,
+        &[
+            "cloudformation",
+            "describe-stack-set",
+            "--stack-set-name",
+            "gizmos-rules-hub",
+        ],
+    );
+    assert_eq!(described["StackSet"]["Status"], "ACTIVE");
+    let stacks = aws(&hub, &["cloudformation", "describe-stacks"]);
+    assert!(
+        stacks["Stacks"]
+            .as_array()
+            .expect("stacks")
+            .iter()
+            .all(|it| it["StackStatus"] == "CREATE_COMPLETE"),
+        "{stacks:#}"
+    );
+
+    // An event of our own source is accepted and goes nowhere; one of an AWS source is refused.
+    let entry = |source: &str| {
+        json!([{ "Source": source, "DetailType": "example", "Detail": "{}" }]).to_string()
+    };
+    let put = aws(
+        &hub,
+        &["events", "put-events", "--entries", &entry("com.example")],
+    );
+    assert_eq!(put["FailedEntryCount"], 0);
+    let forged = aws(
+        &hub,
+        &["events", "put-events", "--entries", &entry("aws.signin")],
+    );
+    assert_eq!(forged["FailedEntryCount"], 1, "{forged:#}");
+
+    // A rule changed by hand is drift, and the rule is named.
+    let rules = aws(
+        &hub,
+        &["events", "list-rules", "--event-bus-name", "gizmos"],
+    );
+    let rule = rules["Rules"]
+        .as_array()
+        .expect("rules")
+        .iter()
+        .find(|it| {
+            it["EventPattern"]
+                .as_str()
+                .is_some_and(|it| it.contains("CreateAccessKey"))
+        })
+        .expect("the rule");
+    let name = rule["Name"].as_str().expect("a name");
+    aws_run(
+        &hub,
+        &[
+            "events",
+            "disable-rule",
+            "--event-bus-name",
+            "gizmos",
+            "--name",
+            name,
+        ],
+    )
+    .expect(0);
+    project
+        .run(&["drift", "--org", &target])
+        .expect(5)
+        .says("iam-access-key-created");
+
+    // What the simulator does not know is an error, not silence.
+    let unknown = aws_run(&hub, &["events", "list-archives"]);
+    assert_ne!(unknown.code, 0, "{}", unknown.all());
+}

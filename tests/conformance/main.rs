@@ -1,0 +1,38 @@
+//! Third parties keep the project honest: the AWS CLI drives the simulator, moto deploys every
+//! compiled template.
+//!
+//! They need the pinned Python environment, so they are ignored unless asked for; `cargo xtask ci`
+//! does: `cargo xtask setup && cargo test -p tests --test conformance -- --ignored`.
+
+mod aws_cli;
+mod moto;
+
+use std::process::Command;
+
+use serde_json::Value;
+use tests::Run;
+
+/// A fresh copy of the project with the program under test.
+fn project() -> tests::Project {
+    tests::Project::new(env!("CARGO_BIN_EXE_gizmos-under-test"))
+}
+
+/// Runs the AWS CLI and returns its JSON.
+#[track_caller]
+fn aws(environment: &[(&str, &str)], arguments: &[&str]) -> Value {
+    let run = aws_run(environment, arguments).expect(0);
+    if run.stdout.trim().is_empty() {
+        return Value::Null;
+    }
+    run.json()
+}
+
+fn aws_run(environment: &[(&str, &str)], arguments: &[&str]) -> Run {
+    // The launcher names an interpreter of its own; `python -m` is the same program without it.
+    let mut command: Command = tests::python_program("aws");
+    command
+        .args(arguments)
+        .args(["--output", "json", "--no-cli-pager"])
+        .envs(environment.iter().copied());
+    Run::of(&command.output().expect("the AWS CLI starts"))
+}

@@ -1,0 +1,191 @@
+//! Wrong files: every problem of a run is reported at once with its place, and nothing is deployed.
+
+use serde_json::Value;
+
+use crate::project;
+
+/// A rule that is right, to be broken.
+const RULE: &str = r#"version: 1
+id: example-rule
+title: A trail was stopped
+description: Someone stopped a trail.
+status: stable
+severity: high
+references: [https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StopLogging.html]
+false_positives: [A trail that is being replaced.]
+runbook: Ask whoever stopped it, and start it again.
+event_pattern:
+  source: [aws.cloudtrail]
+  detail-type: [AWS API Call via CloudTrail]
+  detail:
+    eventSource: [cloudtrail.amazonaws.com]
+    eventName: [StopLogging]
+message: |
+  who: {{ detail.userIdentity.arn }}
+tests:
+  - name: stopped
+    expect: match
+    event:
+      eventVersion: "1.08"
+      eventTime: "2026-11-23T10:00:00Z"
+      eventSource: cloudtrail.amazonaws.com
+      eventName: StopLogging
+      eventType: AwsApiCall
+      awsRegion: eu-central-1
+      recipientAccountId: "111122223333"
+      eventID: 11111111-2222-4333-8444-555555555555
+      userIdentity: {type: IAMUser, arn: "arn:aws:iam::111122223333:user/alice"}
+  - name: started
+    expect: no_match
+    event:
+      eventVersion: "1.08"
+      eventTime: "2026-11-23T10:00:00Z"
+      eventSource: cloudtrail.amazonaws.com
+      eventName: StartLogging
+      eventType: AwsApiCall
+      awsRegion: eu-central-1
+      recipientAccountId: "111122223333"
+      eventID: 11111111-2222-4333-8444-555555555556
+      userIdentity: {type: IAMUser, arn: "arn:aws:iam::111122223333:user/alice"}
+"#;
+
+/// Writes the rule as another one, with one thing broken.
+fn broken(project: &tests::Project, id: &str, from: &str, to: &str) {
+    let rule = RULE.replace("id: example-rule", &format!("id: {id}"));
+    assert!(rule.contains(from), "{from:?} is not in the rule");
+    project.write(
+        &format!("rules/broken/{id}.yaml"),
+        &rule.replacen(from, to, 1),
+    );
+}
+
+#[test]
+fn the_rule_that_the_others_break_is_right() {
+    let project = project();
+    project.write("rules/broken/example-rule.yaml", RULE);
+    project.run(&["check"]).expect(0).says("0 failed; 0 errors");
+}
+
+#[test]
+fn all_problems_of_all_files_are_reported_in_one_run_and_nothing_is_deployed() {
+    let project = project();
+    broken(&project, "unknown-field", "severity: high", "severty: high");
+    broken(
+        &project,
+        "bad-operator",
+        "eventName: [StopLogging]",
+        "eventName: [{begins-with: Stop}]",
+    );
+    broken(
+        &project,
+        "placeholder-without-event",
+        "detail.userIdentity.arn",
+        "detail.userIdentity.arm",
+    );
+    broken(&project, "no-source", "  source: [aws.cloudtrail]\n", "");
+    broken(
+        &project,
+        "dynamic-reference",
+        "who: {{ detail.userIdentity.arn }}",
+        "who: {{resolve:ssm:password}} {{ detail.userIdentity.arn }}",
+    );
+    broken(
+        &project,
+        "invalid-yaml",
+        "status: stable",
+        "status: [stable",
+    );
+    project.write("rules/one/example-rule.yaml", RULE);
+    project.write("rules/two/example-rule.yaml", RULE);
+    project.remove("stacksets/organization.yaml");
+
+    let run = project
+        .run(&["deploy", "--org", "--simulator"])
+        .expect(64)
+        .says("Nothing was deployed");
+    for (file, line, text) in [
+        ("rules/broken/unknown-field.yaml", 6, "no field `severty`"),
+        (
+            "rules/broken/bad-operator.yaml",
+            15,
+            "Unrecognized match type begins-with",
+        ),
+        (
+            "rules/broken/placeholder-without-event.yaml",
+            17,
+            "detail.userIdentity.arm",
+        ),
+        ("rules/broken/no-source.yaml", 11, "source"),
+        ("rules/broken/dynamic-reference.yaml", 17, "{{resolve:"),
+        ("rules/broken/invalid-yaml.yaml", 6, "invalid YAML"),
+        ("rules/two/example-rule.yaml", 2, "example-rule"),
+    ] {
+        let place = format!("{file}:{line}:");
+        assert!(
+            run.stderr.contains(&place),
+            "{place} is missing in\n{}",
+            run.stderr
+        );
+        assert!(
+            run.stderr.contains(text),
+            "{text} is missing in\n{}",
+            run.stderr
+        );
+    }
+    let run = run.says("stacksets/organization.yaml");
+    // Nothing was begun: no progress of any operation.
+    assert!(!run.all().contains("instances"), "{}", run.all());
+}
+
+#[test]
+fn findings_have_codes_places_and_help_as_json() {
+    let project = project();
+    broken(&project, "unknown-field", "severity: high", "severty: high");
+    let run = project.run(&["check", "--format", "json"]).expect(64);
+    let json = run.json();
+    let finding = json["findings"]
+        .as_array()
+        .and_then(|findings| {
+            findings.iter().find(|it| {
+                it["message"]
+                    .as_str()
+                    .is_some_and(|it| it.contains("severty"))
+            })
+        })
+        .unwrap_or(&Value::Null);
+    assert_eq!(finding["file"], "rules/broken/unknown-field.yaml");
+    assert_eq!(
+        (&finding["line"], &finding["column"]),
+        (&6.into(), &1.into())
+    );
+    assert!(finding["code"].is_string(), "{json}");
+    assert!(
+        finding["help"]
+            .as_str()
+            .is_some_and(|it| it.contains("severity")),
+        "{finding}"
+    );
+}
+
+#[test]
+fn an_empty_rules_folder_is_an_error() {
+    let project = project();
+    std::fs::remove_dir_all(project.path("rules")).unwrap();
+    std::fs::create_dir(project.path("rules")).unwrap();
+    project
+        .run(&["deploy", "--org", "--simulator"])
+        .expect(64)
+        .says("rules")
+        .says("Nothing was deployed");
+}
+
+#[test]
+fn wrong_arguments_are_64_and_not_the_code_of_a_plan_with_changes() {
+    let project = project();
+    project.run(&["plan"]).expect(64).says("--org");
+    project.run(&["plan", "--org", "--nonsense"]).expect(64);
+    project
+        .run(&["deploy", "--help"])
+        .expect(0)
+        .says("Examples:");
+}

@@ -1,0 +1,35 @@
+//! A chain that is broken on purpose: verification fails and names the link.
+
+use crate::project;
+
+/// Breaks a template of the copy and deploys it.
+#[track_caller]
+fn deploy_broken(template: &str, from: &str, to: &str, link: &[&str]) {
+    let project = project();
+    project.replace(&format!("stacksets/{template}"), from, to);
+    let mut run = project.run(&["deploy", "--org", "--simulator"]);
+    assert_ne!(run.code, 0, "{}", run.all());
+    for text in link {
+        run = run.says(text);
+    }
+}
+
+#[test]
+fn a_typo_in_the_bus_policy() {
+    deploy_broken(
+        "topic.template.json.j2",
+        "aws:PrincipalOrgID",
+        "aws:PrincipleOrgID",
+        &["broken link: ", "bus policy", "gizmos"],
+    );
+}
+
+#[test]
+fn a_wrong_topic_arn() {
+    deploy_broken(
+        "rules-hub.template.json.j2",
+        ":sns:",
+        ":sms:",
+        &["broken link: "],
+    );
+}

@@ -1,0 +1,144 @@
+//! From a YAML rule to an alert in an inbox.
+
+use serde_json::{Value, json};
+use tests::Served;
+
+use crate::project;
+
+#[test]
+fn one_command_deploys_everything_and_every_rule_alerts_as_its_tests_say() {
+    let project = project();
+    let run = project
+        .run(&["deploy", "--org", "--simulator"])
+        .expect(0)
+        .says("12 accounts x 3 Regions")
+        .says("all as expected")
+        .says("The alert chain is healthy");
+    assert!(project.path("target/stacksets/manifest.json").exists());
+
+    let json = project
+        .run(&["verify", "--org", "--simulator", "--format", "json"])
+        .expect(0)
+        .json();
+    let cases = json["events"]["cases"].as_array().expect("cases");
+    for rule in [
+        "console-sign-in-succeeded",
+        "console-sign-in-without-mfa",
+        "console-sign-in-failed",
+        "root-user-activity",
+        "ec2-instance-stopped",
+        "ec2-stop-protection",
+        "cloudtrail-tampering",
+        "iam-access-key-created",
+    ] {
+        for kind in ["positive", "negative"] {
+            assert!(
+                cases
+                    .iter()
+                    .any(|it| it["rule"] == rule && it["kind"] == kind),
+                "{rule} has no {kind} case\n{}",
+                run.stdout
+            );
+        }
+    }
+    for case in cases.iter().filter(|it| it["kind"] == "hostile") {
+        for alert in case["alerts"].as_array().expect("alerts") {
+            let body = alert["body"].as_str().expect("a text");
+            assert!(serde_json::from_str::<Value>(body).is_ok(), "{body}");
+        }
+    }
+    assert!(cases.iter().any(|it| it["kind"] == "hostile"));
+    assert!(cases.iter().any(|it| it["kind"] == "response"));
+}
+
+#[test]
+fn the_local_topology_alerts_too() {
+    project()
+        .run(&["deploy", "--org", "--simulator", "--topology", "local"])
+        .expect(0)
+        .says("all as expected");
+}
+
+#[test]
+fn a_sent_record_reaches_the_inbox_with_its_own_values() {
+    let organization = Served::start();
+    let project = project();
+    project
+        .run(&["deploy", "--org", "--no-verify", &organization.argument()])
+        .expect(0);
+    let record = json!({
+        "eventVersion": "1.08",
+        "userIdentity": {
+            "type": "IAMUser", "principalId": "AIDAEXAMPLE", "accountId": "123456789012",
+            "arn": "arn:aws:iam::123456789012:user/alice", "userName": "alice",
+        },
+        "eventTime": "2026-11-23T10:00:00Z",
+        "eventSource": "signin.amazonaws.com",
+        "eventName": "ConsoleLogin",
+        "awsRegion": "us-east-1",
+        "sourceIPAddress": "203.0.113.77",
+        "userAgent": "Mozilla/5.0 \"quoted\"",
+        "requestParameters": null,
+        "responseElements": { "ConsoleLogin": "Success" },
+        "additionalEventData": { "MobileVersion": "No", "MFAUsed": "No" },
+        "eventID": "11111111-2222-4333-8444-555555555555",
+        "readOnly": false,
+        "eventType": "AwsConsoleSignIn",
+        "managementEvent": true,
+        "recipientAccountId": "123456789012",
+    });
+    project.write("event.json", &record.to_string());
+    organization.post("inbox/clear", &json!({}));
+    project
+        .run(&[
+            "simulator",
+            "send",
+            "--endpoint",
+            organization.endpoint(),
+            "--account",
+            "012345678901",
+            "event.json",
+        ])
+        .expect(0)
+        .says("203.0.113.77");
+    let inbox = organization.get("inbox");
+    let alerts: Vec<&str> = inbox
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|it| it["body"].as_str())
+        .collect();
+    let alert = alerts
+        .iter()
+        .find(|it| it.contains("console-sign-in-without-mfa"))
+        .unwrap_or_else(|| panic!("no alert: {inbox:#}"));
+    let fields: Value = serde_json::from_str(alert).expect("JSON");
+    let text = fields.to_string();
+    for value in [
+        "arn:aws:iam::123456789012:user/alice",
+        "203.0.113.77",
+        "012345678901",
+    ] {
+        assert!(text.contains(value), "{value} is missing in {alert}");
+    }
+}
+
+#[test]
+fn without_a_trail_no_api_call_reaches_a_bus() {
+    let organization = Served::start();
+    let project = project();
+    let target = organization.argument();
+    project
+        .run(&["deploy", "--org", "--no-verify", &target])
+        .expect(0);
+    organization.call(
+        "111122223333",
+        "eu-central-1",
+        "CloudTrail_20131101.StopLogging",
+        &json!({ "Name": "gizmos" }),
+    );
+    project
+        .run(&["verify", "--org", &target])
+        .expect(1)
+        .says("broken link: trail");
+}
