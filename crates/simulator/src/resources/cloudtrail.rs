@@ -8,7 +8,10 @@ use crate::services::cloudtrail::{create_trail, set_logging, trail_arn, validate
 use crate::world::World;
 
 const SELECTOR: Shape = Shape::Object(&[
-    Property::new("ReadWriteType", Shape::Choice(&["All", "ReadOnly", "WriteOnly"])),
+    Property::new(
+        "ReadWriteType",
+        Shape::Choice(&["All", "ReadOnly", "WriteOnly"]),
+    ),
     Property::new("IncludeManagementEvents", Shape::Flag),
     Property::new(
         "DataResources",
@@ -54,7 +57,11 @@ fn split(mut properties: Map<String, Value>) -> (bool, Map<String, Value>) {
     (logging, properties)
 }
 
-fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     let name = name_or_generated(world, place, &properties, "TrailName", 128);
     let (logging, properties) = split(properties);
     let arn = create_trail(world, &place.account, &place.region, &name, properties)?;
@@ -65,7 +72,12 @@ fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> R
     Ok(made(&arn))
 }
 
-fn update(world: &mut World, place: &Place, name: &str, change: Change) -> Result<Created, ResourceError> {
+fn update(
+    world: &mut World,
+    place: &Place,
+    name: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     let arn = trail_arn(&place.account, &place.region, name);
     let (logging, properties) = split(change.new);
     validate(world, &place.account, &arn, &properties)?;
@@ -81,7 +93,10 @@ fn update(world: &mut World, place: &Place, name: &str, change: Change) -> Resul
     Ok(made(&arn))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
     let arn = trail_arn(&place.account, &place.region, name);
     world.services.cloudtrail.trails.remove(&arn);

@@ -94,13 +94,22 @@ fn bus_made(place: &Place, name: &str) -> Created {
     created(name, [("Arn", json!(arn)), ("Name", json!(name))])
 }
 
-fn create_event_bus(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create_event_bus(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     let name = text(&properties, "Name").unwrap_or_default().to_owned();
     create_bus(world, &place.account, &place.region, &name, properties)?;
     Ok(bus_made(place, &name))
 }
 
-fn update_bus(world: &mut World, place: &Place, name: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_bus(
+    world: &mut World,
+    place: &Place,
+    name: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     let policy = match change.new.get("Policy") {
         Some(policy) => Some(parse_policy(policy)?),
         None => None,
@@ -117,7 +126,10 @@ fn delete_event_bus(world: &mut World, place: &Place, name: &str) -> Result<(), 
 }
 
 fn read_bus(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let bus = world.services.events.bus(&place.account, &place.region, name)?;
+    let bus = world
+        .services
+        .events
+        .bus(&place.account, &place.region, name)?;
     Some(bus.properties.clone())
 }
 
@@ -136,12 +148,20 @@ fn bus<'w>(world: &'w mut World, place: &Place, name: &str) -> Result<&'w mut Bu
         })
 }
 
-fn create_policy(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create_policy(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     let name = text(&properties, "EventBusName").unwrap_or("default");
     let id = text(&properties, "StatementId").unwrap_or_default();
     let statement = properties.get("Statement").cloned().unwrap_or_default();
     let bus = bus(world, place, name)?;
-    if bus.statements().iter().any(|other| other.get("Sid") == Some(&json!(id))) {
+    if bus
+        .statements()
+        .iter()
+        .any(|other| other.get("Sid") == Some(&json!(id)))
+    {
         return Err(ResourceError::AlreadyExists(format!(
             "The policy of the event bus {name} already has a statement {id}."
         )));
@@ -150,7 +170,12 @@ fn create_policy(world: &mut World, place: &Place, properties: Map<String, Value
     Ok(created(format!("{}|{id}", bus.name), []))
 }
 
-fn update_policy(world: &mut World, place: &Place, physical: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_policy(
+    world: &mut World,
+    place: &Place,
+    physical: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     let (name, id) = physical.split_once('|').ok_or_else(|| gone(physical))?;
     let statement = change.new.get("Statement").cloned().unwrap_or_default();
     bus(world, place, name)?.put_statement(id, statement)?;
@@ -168,7 +193,10 @@ fn delete_policy(world: &mut World, place: &Place, physical: &str) -> Result<(),
 
 fn read_policy(world: &World, place: &Place, physical: &str) -> Option<Map<String, Value>> {
     let (name, id) = physical.split_once('|')?;
-    let bus = world.services.events.bus(&place.account, &place.region, name)?;
+    let bus = world
+        .services
+        .events
+        .bus(&place.account, &place.region, name)?;
     let mut statement = bus
         .statements()
         .into_iter()
@@ -197,8 +225,14 @@ fn parts(physical: &str) -> (&str, &str) {
     physical.split_once('|').unwrap_or(("default", physical))
 }
 
-fn create_rule(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
-    let reference = text(&properties, "EventBusName").unwrap_or("default").to_owned();
+fn create_rule(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
+    let reference = text(&properties, "EventBusName")
+        .unwrap_or("default")
+        .to_owned();
     let name = name_or_generated(world, place, &properties, "Name", 64);
     let bus = bus(world, place, &reference)?;
     if bus.rules.contains_key(&name) {
@@ -208,11 +242,23 @@ fn create_rule(world: &mut World, place: &Place, properties: Map<String, Value>)
         )));
     }
     let bus_name = bus.name.clone();
-    let arn = put_rule(world, &place.account, &place.region, &bus_name, &name, properties)?;
+    let arn = put_rule(
+        world,
+        &place.account,
+        &place.region,
+        &bus_name,
+        &name,
+        properties,
+    )?;
     Ok(created(physical(&bus_name, &name), [("Arn", json!(arn))]))
 }
 
-fn update_rule(world: &mut World, place: &Place, id: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_rule(
+    world: &mut World,
+    place: &Place,
+    id: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     let (bus_name, name) = parts(id);
     if !bus(world, place, bus_name)?.rules.contains_key(name) {
         return Err(gone(id));
@@ -221,11 +267,21 @@ fn update_rule(world: &mut World, place: &Place, id: &str, change: Change) -> Re
     properties
         .entry("Targets")
         .or_insert_with(|| Value::Array(Vec::new()));
-    let arn = put_rule(world, &place.account, &place.region, bus_name, name, properties)?;
+    let arn = put_rule(
+        world,
+        &place.account,
+        &place.region,
+        bus_name,
+        name,
+        properties,
+    )?;
     Ok(created(id, [("Arn", json!(arn))]))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete_rule(world: &mut World, place: &Place, id: &str) -> Result<(), ResourceError> {
     let (bus_name, name) = parts(id);
     if let Ok(bus) = bus(world, place, bus_name) {
@@ -236,7 +292,10 @@ fn delete_rule(world: &mut World, place: &Place, id: &str) -> Result<(), Resourc
 
 fn read_rule(world: &World, place: &Place, id: &str) -> Option<Map<String, Value>> {
     let (bus_name, name) = parts(id);
-    let bus = world.services.events.bus(&place.account, &place.region, bus_name)?;
+    let bus = world
+        .services
+        .events
+        .bus(&place.account, &place.region, bus_name)?;
     let rule = bus.rules.get(name)?;
     let mut live = rule.properties.clone();
     live.insert("State".to_owned(), json!(rule.state()));

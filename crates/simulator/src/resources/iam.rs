@@ -65,7 +65,9 @@ pub(super) const TYPES: &[Type] = &[
         properties: &[
             Property::new("PolicyName", Shape::Text).required().fixed(),
             Property::new("PolicyDocument", Shape::Document).required(),
-            Property::new("Roles", Shape::List(&Shape::Text)).required().fixed(),
+            Property::new("Roles", Shape::List(&Shape::Text))
+                .required()
+                .fixed(),
         ],
         create: create_policy,
         update: update_policy,
@@ -81,7 +83,11 @@ fn made(role: &Role) -> Created {
     )
 }
 
-fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     let name = name_or_generated(world, place, &properties, "RoleName", 64);
     let arn = create_role(world, &place.account, &name, properties)?;
     world
@@ -93,7 +99,12 @@ fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> R
         .ok_or_else(|| gone(&arn))
 }
 
-fn update(world: &mut World, place: &Place, name: &str, change: Change) -> Result<Created, ResourceError> {
+fn update(
+    world: &mut World,
+    place: &Place,
+    name: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     let (trust, inline) = parse_role(world, &change.new)?;
     let role = world
         .services
@@ -119,7 +130,10 @@ fn update(world: &mut World, place: &Place, name: &str, change: Change) -> Resul
     Ok(made(role))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
     let arn = world
         .services
@@ -138,7 +152,10 @@ fn read(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> 
 }
 
 fn parse(properties: &Map<String, Value>) -> Result<Document, ResourceError> {
-    let written = properties.get("PolicyDocument").cloned().unwrap_or_default();
+    let written = properties
+        .get("PolicyDocument")
+        .cloned()
+        .unwrap_or_default();
     Document::parse(&written, Kind::Identity).map_err(|error| {
         ResourceError::Invalid(format!(
             "Resource handler returned message: \"{error}\" (HandlerErrorCode: MalformedPolicyDocument)"
@@ -157,7 +174,13 @@ fn roles(properties: &Map<String, Value>) -> Vec<String> {
 }
 
 /// Attaches a managed policy to some roles, or detaches it.
-fn attach(world: &mut World, place: &Place, arn: &str, names: &[String], on: bool) -> Result<(), ResourceError> {
+fn attach(
+    world: &mut World,
+    place: &Place,
+    arn: &str,
+    names: &[String],
+    on: bool,
+) -> Result<(), ResourceError> {
     for name in names {
         let Some(role) = world.services.iam.role_by_name_mut(&place.account, name) else {
             if on {
@@ -176,19 +199,28 @@ fn attach(world: &mut World, place: &Place, arn: &str, names: &[String], on: boo
     Ok(())
 }
 
-fn create_managed(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create_managed(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     let document = parse(&properties)?;
     let name = name_or_generated(world, place, &properties, "ManagedPolicyName", 128);
     let path = text(&properties, "Path").unwrap_or("/");
     let arn = format!("arn:aws:iam::{}:policy{path}{name}", place.account);
     if world.services.iam.policies.contains_key(&arn) {
-        return Err(ResourceError::AlreadyExists(format!("A policy called {name} already exists.")));
+        return Err(ResourceError::AlreadyExists(format!(
+            "A policy called {name} already exists."
+        )));
     }
     let names = roles(&properties);
-    if let Some(missing) = names
-        .iter()
-        .find(|name| world.services.iam.role_by_name(&place.account, name).is_none())
-    {
+    if let Some(missing) = names.iter().find(|name| {
+        world
+            .services
+            .iam
+            .role_by_name(&place.account, name)
+            .is_none()
+    }) {
         return Err(gone(missing));
     }
     let policy = ManagedPolicy {
@@ -202,7 +234,12 @@ fn create_managed(world: &mut World, place: &Place, properties: Map<String, Valu
     Ok(created(arn.as_str(), [("PolicyArn", json!(arn))]))
 }
 
-fn update_managed(world: &mut World, place: &Place, arn: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_managed(
+    world: &mut World,
+    place: &Place,
+    arn: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     let document = parse(&change.new)?;
     attach(world, place, arn, &roles(&change.old), false)?;
     attach(world, place, arn, &roles(&change.new), true)?;
@@ -260,7 +297,10 @@ fn put_inline(
     name: &str,
     properties: &Map<String, Value>,
 ) -> Result<(), ResourceError> {
-    let written = properties.get("PolicyDocument").cloned().unwrap_or_default();
+    let written = properties
+        .get("PolicyDocument")
+        .cloned()
+        .unwrap_or_default();
     world
         .services
         .iam
@@ -268,7 +308,11 @@ fn put_inline(
     Ok(())
 }
 
-fn create_role_policy(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create_role_policy(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     let role = text(&properties, "RoleName").unwrap_or_default();
     let name = text(&properties, "PolicyName").unwrap_or_default();
     let taken = world
@@ -277,19 +321,29 @@ fn create_role_policy(world: &mut World, place: &Place, properties: Map<String, 
         .role_by_name(&place.account, role)
         .is_some_and(|role| role.inline.contains_key(name));
     if taken {
-        return Err(ResourceError::AlreadyExists(format!("{name}|{role} already exists")));
+        return Err(ResourceError::AlreadyExists(format!(
+            "{name}|{role} already exists"
+        )));
     }
     put_inline(world, place, role, name, &properties)?;
     Ok(created(format!("{name}|{role}"), []))
 }
 
-fn update_role_policy(world: &mut World, place: &Place, id: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_role_policy(
+    world: &mut World,
+    place: &Place,
+    id: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     let (name, role) = id.split_once('|').ok_or_else(|| gone(id))?;
     put_inline(world, place, role, name, &change.new)?;
     Ok(created(id, []))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete_role_policy(world: &mut World, place: &Place, id: &str) -> Result<(), ResourceError> {
     if let Some((name, role)) = id.split_once('|') {
         world.services.iam.delete_inline(&place.account, role, name);
@@ -312,17 +366,32 @@ fn read_role_policy(world: &World, place: &Place, id: &str) -> Option<Map<String
     Some(live)
 }
 
-fn create_policy(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
-    let name = text(&properties, "PolicyName").unwrap_or_default().to_owned();
+fn create_policy(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
+    let name = text(&properties, "PolicyName")
+        .unwrap_or_default()
+        .to_owned();
     let names = roles(&properties);
     for role in &names {
         put_inline(world, place, role, &name, &properties)?;
     }
-    let id = format!("{}|{name}|{}", generated(world, place, 128), names.join("|"));
+    let id = format!(
+        "{}|{name}|{}",
+        generated(world, place, 128),
+        names.join("|")
+    );
     Ok(created(id.as_str(), [("Id", json!(id))]))
 }
 
-fn update_policy(world: &mut World, place: &Place, id: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_policy(
+    world: &mut World,
+    place: &Place,
+    id: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     let name = text(&change.new, "PolicyName").unwrap_or_default();
     for role in roles(&change.new) {
         put_inline(world, place, &role, name, &change.new)?;
@@ -330,7 +399,10 @@ fn update_policy(world: &mut World, place: &Place, id: &str, change: Change) -> 
     Ok(created(id, [("Id", json!(id))]))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete_policy(world: &mut World, place: &Place, id: &str) -> Result<(), ResourceError> {
     let mut parts = id.split('|').skip(1);
     if let Some(name) = parts.next() {

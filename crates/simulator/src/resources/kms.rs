@@ -40,7 +40,10 @@ pub(super) const TYPES: &[Type] = &[
 ];
 
 fn check_window(properties: &Map<String, Value>) -> Result<(), ResourceError> {
-    match properties.get("PendingWindowInDays").and_then(Value::as_i64) {
+    match properties
+        .get("PendingWindowInDays")
+        .and_then(Value::as_i64)
+    {
         Some(days) if !(7..=30).contains(&days) => Err(ResourceError::Invalid(
             "PendingWindowInDays must be between 7 and 30".to_owned(),
         )),
@@ -63,14 +66,24 @@ fn create_key_resource(
     Ok(key_made(&arn))
 }
 
-fn update_key(world: &mut World, place: &Place, id: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_key(
+    world: &mut World,
+    place: &Place,
+    id: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     check_window(&change.new)?;
     let arn = key_arn(&place.account, &place.region, id);
     let policy = match change.new.get("KeyPolicy") {
         Some(written) => Some(parse_policy(written, &place.account)?),
         None => None,
     };
-    let key = world.services.kms.keys.get_mut(&arn).ok_or_else(|| gone(id))?;
+    let key = world
+        .services
+        .kms
+        .keys
+        .get_mut(&arn)
+        .ok_or_else(|| gone(id))?;
     let mut properties = change.new;
     match policy {
         Some(policy) => key.policy = policy,
@@ -85,7 +98,10 @@ fn update_key(world: &mut World, place: &Place, id: &str, change: Change) -> Res
 }
 
 /// A key is never deleted at once: it waits, unusable, for its window to pass.
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete_key(world: &mut World, place: &Place, id: &str) -> Result<(), ResourceError> {
     let arn = key_arn(&place.account, &place.region, id);
     if let Some(key) = world.services.kms.keys.get_mut(&arn) {
@@ -104,7 +120,11 @@ fn alias_of(place: &Place, name: &str) -> (String, String, String) {
     (place.account.clone(), place.region.clone(), name.to_owned())
 }
 
-fn target(world: &World, place: &Place, properties: &Map<String, Value>) -> Result<String, ResourceError> {
+fn target(
+    world: &World,
+    place: &Place,
+    properties: &Map<String, Value>,
+) -> Result<String, ResourceError> {
     let reference = text(properties, "TargetKeyId").unwrap_or_default();
     world
         .services
@@ -128,7 +148,9 @@ fn create_alias(
     let good = name.strip_prefix("alias/").is_some_and(|rest| {
         !rest.is_empty()
             && !rest.starts_with("aws/")
-            && rest.chars().all(|c| c.is_ascii_alphanumeric() || "/_-".contains(c))
+            && rest
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "/_-".contains(c))
     });
     if !good {
         return Err(ResourceError::Invalid(format!(
@@ -138,13 +160,20 @@ fn create_alias(
     let id = target(world, place, &properties)?;
     let key = alias_of(place, name);
     if world.services.kms.aliases.contains_key(&key) {
-        return Err(ResourceError::AlreadyExists(format!("{name} already exists")));
+        return Err(ResourceError::AlreadyExists(format!(
+            "{name} already exists"
+        )));
     }
     world.services.kms.aliases.insert(key, id);
     Ok(created(name, []))
 }
 
-fn update_alias(world: &mut World, place: &Place, name: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_alias(
+    world: &mut World,
+    place: &Place,
+    name: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     let id = target(world, place, &change.new)?;
     let alias = world
         .services
@@ -156,7 +185,10 @@ fn update_alias(world: &mut World, place: &Place, name: &str, change: Change) ->
     Ok(created(name, []))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete_alias(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
     world.services.kms.aliases.remove(&alias_of(place, name));
     Ok(())

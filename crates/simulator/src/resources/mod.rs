@@ -117,7 +117,11 @@ pub(crate) fn is_known(type_name: &str) -> bool {
     type_named(type_name).is_ok()
 }
 
-fn check(kind: &Type, properties: &Value, logical_id: &str) -> Result<Map<String, Value>, ResourceError> {
+fn check(
+    kind: &Type,
+    properties: &Value,
+    logical_id: &str,
+) -> Result<Map<String, Value>, ResourceError> {
     shape::object(kind.properties, properties, "").map_err(|why| {
         ResourceError::Invalid(format!(
             "Properties validation failed for resource {logical_id} with message: {why}"
@@ -243,7 +247,10 @@ fn generated(world: &mut World, place: &Place, limit: usize) -> String {
 }
 
 /// A resource with its attributes.
-fn created<const N: usize>(physical_id: impl Into<String>, attributes: [(&str, Value); N]) -> Created {
+fn created<const N: usize>(
+    physical_id: impl Into<String>,
+    attributes: [(&str, Value); N],
+) -> Created {
     Created {
         physical_id: physical_id.into(),
         attributes: attributes

@@ -47,22 +47,36 @@ pub(super) const TYPES: &[Type] = &[Type {
     read: Some(read),
 }];
 
-fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     let name = name_or_generated(world, place, &properties, "AlarmName", 255);
     let arn = alarm_arn(&place.account, &place.region, &name);
     if world.services.monitoring.alarms.contains_key(&arn) {
-        return Err(ResourceError::AlreadyExists(format!("{name} already exists")));
+        return Err(ResourceError::AlreadyExists(format!(
+            "{name} already exists"
+        )));
     }
     put_alarm(world, &place.account, &place.region, &name, properties)?;
     Ok(created(name, [("Arn", json!(arn))]))
 }
 
-fn update(world: &mut World, place: &Place, name: &str, change: Change) -> Result<Created, ResourceError> {
+fn update(
+    world: &mut World,
+    place: &Place,
+    name: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     let arn = put_alarm(world, &place.account, &place.region, name, change.new)?;
     Ok(created(name, [("Arn", json!(arn))]))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
     let arn = alarm_arn(&place.account, &place.region, name);
     world.services.monitoring.alarms.remove(&arn);

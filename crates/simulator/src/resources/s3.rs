@@ -16,7 +16,11 @@ const ENCRYPTION: Shape = Shape::Object(&[Property::new(
         Property::new(
             "ServerSideEncryptionByDefault",
             Shape::Object(&[
-                Property::new("SSEAlgorithm", Shape::Choice(&["AES256", "aws:kms", "aws:kms:dsse"])).required(),
+                Property::new(
+                    "SSEAlgorithm",
+                    Shape::Choice(&["AES256", "aws:kms", "aws:kms:dsse"]),
+                )
+                .required(),
                 Property::new("KMSMasterKeyID", Shape::Text),
             ]),
         ),
@@ -74,7 +78,11 @@ pub(super) const TYPES: &[Type] = &[
                     "Rules",
                     Shape::List(&Shape::Object(&[Property::new(
                         "ObjectOwnership",
-                        Shape::Choice(&["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]),
+                        Shape::Choice(&[
+                            "BucketOwnerEnforced",
+                            "BucketOwnerPreferred",
+                            "ObjectWriter",
+                        ]),
                     )])),
                 )
                 .required()]),
@@ -90,7 +98,9 @@ pub(super) const TYPES: &[Type] = &[
             ),
             Property::new(
                 "VersioningConfiguration",
-                Shape::Object(&[Property::new("Status", Shape::Choice(&["Enabled", "Suspended"])).required()]),
+                Shape::Object(&[
+                    Property::new("Status", Shape::Choice(&["Enabled", "Suspended"])).required(),
+                ]),
             ),
             TAGS,
         ],
@@ -118,13 +128,20 @@ fn made(name: &str, region: &str) -> Created {
         [
             ("Arn", json!(format!("arn:aws:s3:::{name}"))),
             ("DomainName", json!(format!("{name}.s3.amazonaws.com"))),
-            ("RegionalDomainName", json!(format!("{name}.s3.{region}.amazonaws.com"))),
+            (
+                "RegionalDomainName",
+                json!(format!("{name}.s3.{region}.amazonaws.com")),
+            ),
         ],
     )
 }
 
 /// Access logs go to a bucket of the same account and Region.
-fn check_logging(world: &World, place: &Place, properties: &Map<String, Value>) -> Result<(), ResourceError> {
+fn check_logging(
+    world: &World,
+    place: &Place,
+    properties: &Map<String, Value>,
+) -> Result<(), ResourceError> {
     let destination = properties
         .get("LoggingConfiguration")
         .and_then(|logging| logging.get("DestinationBucketName"))
@@ -147,7 +164,11 @@ fn check_logging(world: &World, place: &Place, properties: &Map<String, Value>) 
     }
 }
 
-fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     check_logging(world, place, &properties)?;
     let name = match text(&properties, "BucketName") {
         Some(name) => name.to_owned(),
@@ -157,9 +178,19 @@ fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> R
     Ok(made(&name, &place.region))
 }
 
-fn update(world: &mut World, place: &Place, name: &str, change: Change) -> Result<Created, ResourceError> {
+fn update(
+    world: &mut World,
+    place: &Place,
+    name: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     check_logging(world, place, &change.new)?;
-    let bucket = world.services.s3.buckets.get_mut(name).ok_or_else(|| gone(name))?;
+    let bucket = world
+        .services
+        .s3
+        .buckets
+        .get_mut(name)
+        .ok_or_else(|| gone(name))?;
     bucket.properties = change.new;
     Ok(made(name, &place.region))
 }
@@ -196,7 +227,10 @@ fn put_policy(
     properties: &Map<String, Value>,
     fresh: bool,
 ) -> Result<Created, ResourceError> {
-    let written = properties.get("PolicyDocument").cloned().unwrap_or_default();
+    let written = properties
+        .get("PolicyDocument")
+        .cloned()
+        .unwrap_or_default();
     let bucket = world
         .services
         .s3
@@ -214,16 +248,28 @@ fn put_policy(
     Ok(created(name, []))
 }
 
-fn create_policy(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create_policy(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     let name = text(&properties, "Bucket").unwrap_or_default();
     put_policy(world, place, name, &properties, true)
 }
 
-fn update_policy(world: &mut World, place: &Place, name: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_policy(
+    world: &mut World,
+    place: &Place,
+    name: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     put_policy(world, place, name, &change.new, false)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete_policy(world: &mut World, _place: &Place, name: &str) -> Result<(), ResourceError> {
     if let Some(bucket) = world.services.s3.buckets.get_mut(name) {
         bucket.policy = None;

@@ -60,7 +60,11 @@ impl Property {
 
 /// Checks an object against an allow list and brings its scalars into their types. The error is in
 /// CloudFormation's words, behind `Properties validation failed for resource X with message:`.
-pub(super) fn object(allowed: &[Property], value: &Value, at: &str) -> Result<Map<String, Value>, String> {
+pub(super) fn object(
+    allowed: &[Property],
+    value: &Value,
+    at: &str,
+) -> Result<Map<String, Value>, String> {
     let empty = Map::new();
     let given = match value {
         Value::Object(given) => given,
@@ -71,7 +75,9 @@ pub(super) fn object(allowed: &[Property], value: &Value, at: &str) -> Result<Ma
         .keys()
         .find(|key| !allowed.iter().any(|property| property.name == key.as_str()))
     {
-        return Err(format!("#{at}: extraneous key [{unknown}] is not permitted"));
+        return Err(format!(
+            "#{at}: extraneous key [{unknown}] is not permitted"
+        ));
     }
     let mut checked = Map::new();
     for property in allowed {
@@ -100,7 +106,10 @@ fn check(shape: &Shape, value: &Value, at: &str) -> Result<Value, String> {
             if words.contains(&text.as_str()) {
                 Ok(value.clone())
             } else {
-                Err(format!("#{at}: {text} is not a valid enum value; it must be one of {}", words.join(", ")))
+                Err(format!(
+                    "#{at}: {text} is not a valid enum value; it must be one of {}",
+                    words.join(", ")
+                ))
             }
         }
         (Shape::Choice(_), other) => Err(mismatch(at, "String", other)),
@@ -137,7 +146,12 @@ fn check(shape: &Shape, value: &Value, at: &str) -> Result<Value, String> {
         (Shape::Object(allowed), _) => object(allowed, value, at).map(Value::Object),
         (Shape::Texts, Value::Object(map)) => map
             .iter()
-            .map(|(key, value)| Ok((key.clone(), check(&Shape::Text, value, &format!("{at}/{key}"))?)))
+            .map(|(key, value)| {
+                Ok((
+                    key.clone(),
+                    check(&Shape::Text, value, &format!("{at}/{key}"))?,
+                ))
+            })
             .collect::<Result<Map<_, _>, String>>()
             .map(Value::Object),
         (Shape::Texts, other) => Err(mismatch(at, "JSONObject", other)),

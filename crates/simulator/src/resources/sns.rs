@@ -34,7 +34,10 @@ pub(super) const TYPES: &[Type] = &[
             Property::new("Protocol", Shape::Text).required().fixed(),
             Property::new("Endpoint", Shape::Text).required().fixed(),
             Property::new("FilterPolicy", Shape::Document),
-            Property::new("FilterPolicyScope", Shape::Choice(&["MessageAttributes", "MessageBody"])),
+            Property::new(
+                "FilterPolicyScope",
+                Shape::Choice(&["MessageAttributes", "MessageBody"]),
+            ),
             Property::new("RawMessageDelivery", Shape::Flag),
         ],
         create: create_subscription,
@@ -58,7 +61,9 @@ pub(super) const TYPES: &[Type] = &[
         properties: &[
             Property::new("PolicyDocument", Shape::Document).required(),
             // Which topics it is on is part of the physical id here.
-            Property::new("Topics", Shape::List(&Shape::Text)).required().fixed(),
+            Property::new("Topics", Shape::List(&Shape::Text))
+                .required()
+                .fixed(),
         ],
         create: create_policy,
         update: update_policy,
@@ -73,10 +78,19 @@ fn made(arn: &str) -> Created {
 }
 
 fn topic<'w>(world: &'w mut World, arn: &str) -> Result<&'w mut Topic, ResourceError> {
-    world.services.sns.topics.get_mut(arn).ok_or_else(|| gone(arn))
+    world
+        .services
+        .sns
+        .topics
+        .get_mut(arn)
+        .ok_or_else(|| gone(arn))
 }
 
-fn own_topic<'w>(world: &'w mut World, place: &Place, arn: &str) -> Result<&'w mut Topic, ResourceError> {
+fn own_topic<'w>(
+    world: &'w mut World,
+    place: &Place,
+    arn: &str,
+) -> Result<&'w mut Topic, ResourceError> {
     let found = topic(world, arn)?;
     if found.account == place.account && found.region == place.region {
         Ok(found)
@@ -85,18 +99,30 @@ fn own_topic<'w>(world: &'w mut World, place: &Place, arn: &str) -> Result<&'w m
     }
 }
 
-fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     let name = name_or_generated(world, place, &properties, "TopicName", 256);
     let arn = create_topic(world, &place.account, &place.region, &name, properties)?;
     Ok(made(&arn))
 }
 
-fn update(world: &mut World, _place: &Place, arn: &str, change: Change) -> Result<Created, ResourceError> {
+fn update(
+    world: &mut World,
+    _place: &Place,
+    arn: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     topic(world, arn)?.properties = change.new;
     Ok(made(arn))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete(world: &mut World, _place: &Place, arn: &str) -> Result<(), ResourceError> {
     delete_topic(world, arn);
     Ok(())
@@ -136,7 +162,10 @@ fn update_subscription(
     Ok(created(arn, [("Arn", json!(arn))]))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete_subscription(world: &mut World, _place: &Place, arn: &str) -> Result<(), ResourceError> {
     world.services.sns.subscriptions.remove(arn);
     Ok(())
@@ -158,11 +187,16 @@ fn put_policy(
     properties: &Map<String, Value>,
     fresh: bool,
 ) -> Result<(), ResourceError> {
-    let written = properties.get("PolicyDocument").cloned().unwrap_or_default();
+    let written = properties
+        .get("PolicyDocument")
+        .cloned()
+        .unwrap_or_default();
     let document = parse_policy(&written)?;
     let topic = own_topic(world, place, arn)?;
     if fresh && topic.policy != default_policy(arn, &topic.account) {
-        return Err(ResourceError::AlreadyExists(format!("The topic {arn} already has a policy.")));
+        return Err(ResourceError::AlreadyExists(format!(
+            "The topic {arn} already has a policy."
+        )));
     }
     topic.policy = written;
     topic.document = document;
@@ -178,13 +212,22 @@ fn reset_policy(world: &mut World, arn: &str) -> Result<(), ResourceError> {
     Ok(())
 }
 
-fn create_inline(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create_inline(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     let arn = text(&properties, "TopicArn").unwrap_or_default();
     put_policy(world, place, arn, &properties, true)?;
     Ok(created(arn, []))
 }
 
-fn update_inline(world: &mut World, place: &Place, arn: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_inline(
+    world: &mut World,
+    place: &Place,
+    arn: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     put_policy(world, place, arn, &change.new, false)?;
     Ok(created(arn, []))
 }
@@ -214,15 +257,28 @@ fn topics(properties: &Map<String, Value>) -> Vec<String> {
         .collect()
 }
 
-fn create_policy(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create_policy(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     for arn in topics(&properties) {
         put_policy(world, place, &arn, &properties, false)?;
     }
-    let id = format!("{}|{}", generated(world, place, 128), topics(&properties).join("|"));
+    let id = format!(
+        "{}|{}",
+        generated(world, place, 128),
+        topics(&properties).join("|")
+    );
     Ok(created(id.as_str(), [("Id", json!(id))]))
 }
 
-fn update_policy(world: &mut World, place: &Place, id: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_policy(
+    world: &mut World,
+    place: &Place,
+    id: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     for arn in topics(&change.new) {
         put_policy(world, place, &arn, &change.new, false)?;
     }

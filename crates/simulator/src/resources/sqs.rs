@@ -45,7 +45,9 @@ pub(super) const TYPES: &[Type] = &[
         properties: &[
             Property::new("PolicyDocument", Shape::Document).required(),
             // Which queues it is on is part of the physical id here.
-            Property::new("Queues", Shape::List(&Shape::Text)).required().fixed(),
+            Property::new("Queues", Shape::List(&Shape::Text))
+                .required()
+                .fixed(),
         ],
         create: create_policy,
         update: update_policy,
@@ -65,7 +67,11 @@ fn made(queue: &Queue) -> Created {
     )
 }
 
-fn queue<'w>(world: &'w mut World, place: &Place, url: &str) -> Result<&'w mut Queue, ResourceError> {
+fn queue<'w>(
+    world: &'w mut World,
+    place: &Place,
+    url: &str,
+) -> Result<&'w mut Queue, ResourceError> {
     let arn = arn_of(world, &place.region, url).map(str::to_owned);
     arn.and_then(|arn| world.services.sqs.queues.get_mut(&arn))
         .filter(|queue| queue.account == place.account && queue.region == place.region)
@@ -73,7 +79,11 @@ fn queue<'w>(world: &'w mut World, place: &Place, url: &str) -> Result<&'w mut Q
 }
 
 fn found<'w>(world: &'w World, place: &Place, url: &str) -> Option<&'w Queue> {
-    world.services.sqs.queues.get(arn_of(world, &place.region, url)?)
+    world
+        .services
+        .sqs
+        .queues
+        .get(arn_of(world, &place.region, url)?)
 }
 
 fn check_encryption(properties: &Map<String, Value>) -> Result<(), ResourceError> {
@@ -88,7 +98,11 @@ fn check_encryption(properties: &Map<String, Value>) -> Result<(), ResourceError
     Ok(())
 }
 
-fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     check_encryption(&properties)?;
     let name = name_or_generated(world, place, &properties, "QueueName", 80);
     let arn = create_queue(world, &place.account, &place.region, &name, properties)?;
@@ -101,14 +115,22 @@ fn create(world: &mut World, place: &Place, properties: Map<String, Value>) -> R
         .ok_or_else(|| gone(&arn))
 }
 
-fn update(world: &mut World, place: &Place, url: &str, change: Change) -> Result<Created, ResourceError> {
+fn update(
+    world: &mut World,
+    place: &Place,
+    url: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     check_encryption(&change.new)?;
     let queue = queue(world, place, url)?;
     queue.properties = change.new;
     Ok(made(queue))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete(world: &mut World, place: &Place, url: &str) -> Result<(), ResourceError> {
     if let Some(arn) = arn_of(world, &place.region, url).map(str::to_owned) {
         world.services.sqs.queues.remove(&arn);
@@ -130,11 +152,16 @@ fn put_policy(
     properties: &Map<String, Value>,
     fresh: bool,
 ) -> Result<(), ResourceError> {
-    let written = properties.get("PolicyDocument").cloned().unwrap_or_default();
+    let written = properties
+        .get("PolicyDocument")
+        .cloned()
+        .unwrap_or_default();
     let document = parse_policy(&written)?;
     let queue = queue(world, place, url)?;
     if fresh && queue.policy.is_some() {
-        return Err(ResourceError::AlreadyExists(format!("The queue {url} already has a policy.")));
+        return Err(ResourceError::AlreadyExists(format!(
+            "The queue {url} already has a policy."
+        )));
     }
     queue.policy = Some((written, document));
     Ok(())
@@ -146,18 +173,30 @@ fn clear_policy(world: &mut World, place: &Place, url: &str) {
     }
 }
 
-fn create_inline(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create_inline(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     let url = text(&properties, "Queue").unwrap_or_default();
     put_policy(world, place, url, &properties, true)?;
     Ok(created(url, []))
 }
 
-fn update_inline(world: &mut World, place: &Place, url: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_inline(
+    world: &mut World,
+    place: &Place,
+    url: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     put_policy(world, place, url, &change.new, false)?;
     Ok(created(url, []))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete_inline(world: &mut World, place: &Place, url: &str) -> Result<(), ResourceError> {
     clear_policy(world, place, url);
     Ok(())
@@ -181,22 +220,38 @@ fn queues(properties: &Map<String, Value>) -> Vec<String> {
         .collect()
 }
 
-fn create_policy(world: &mut World, place: &Place, properties: Map<String, Value>) -> Result<Created, ResourceError> {
+fn create_policy(
+    world: &mut World,
+    place: &Place,
+    properties: Map<String, Value>,
+) -> Result<Created, ResourceError> {
     for url in queues(&properties) {
         put_policy(world, place, &url, &properties, false)?;
     }
-    let id = format!("{}|{}", generated(world, place, 128), queues(&properties).join("|"));
+    let id = format!(
+        "{}|{}",
+        generated(world, place, 128),
+        queues(&properties).join("|")
+    );
     Ok(created(id.as_str(), [("Id", json!(id))]))
 }
 
-fn update_policy(world: &mut World, place: &Place, id: &str, change: Change) -> Result<Created, ResourceError> {
+fn update_policy(
+    world: &mut World,
+    place: &Place,
+    id: &str,
+    change: Change,
+) -> Result<Created, ResourceError> {
     for url in queues(&change.new) {
         put_policy(world, place, &url, &change.new, false)?;
     }
     Ok(created(id, [("Id", json!(id))]))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all delete handlers")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
 fn delete_policy(world: &mut World, place: &Place, id: &str) -> Result<(), ResourceError> {
     for url in id.split('|').skip(1) {
         clear_policy(world, place, url);

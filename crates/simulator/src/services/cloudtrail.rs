@@ -91,7 +91,12 @@ pub(crate) fn is_global(event: &Value) -> bool {
 
 /// Whether a trail that logs carries this event to the default bus of its account and Region. The
 /// text says which, or why none does.
-pub(crate) fn carries(world: &World, account: &str, region: &str, event: &Value) -> Result<String, String> {
+pub(crate) fn carries(
+    world: &World,
+    account: &str,
+    region: &str,
+    event: &Value,
+) -> Result<String, String> {
     let trails = &world.services.cloudtrail.trails;
     let mut reason = "no trail covers this account and Region".to_owned();
     for trail in trails.values() {
@@ -103,7 +108,10 @@ pub(crate) fn carries(world: &World, account: &str, region: &str, event: &Value)
         } else if is_global(event) && !trail.flag("IncludeGlobalServiceEvents") {
             reason = format!("the trail {} leaves out global services", trail.name);
         } else if !selected(trail, event) {
-            reason = format!("the event selectors of the trail {} leave this event out", trail.name);
+            reason = format!(
+                "the event selectors of the trail {} leave this event out",
+                trail.name
+            );
         } else {
             return Ok(format!("the trail {} records it", trail.name));
         }
@@ -118,7 +126,8 @@ fn selected(trail: &Trail, event: &Value) -> bool {
     let management = detail("eventCategory")
         .and_then(Value::as_str)
         .is_none_or(|category| category == "Management");
-    let read_only = detail("readOnly").is_some_and(|flag| *flag == json!(true) || *flag == json!("true"));
+    let read_only =
+        detail("readOnly").is_some_and(|flag| *flag == json!(true) || *flag == json!("true"));
     let selectors = trail
         .properties
         .get("EventSelectors")
@@ -154,13 +163,17 @@ pub(crate) fn create_trail(
     properties: Map<String, Value>,
 ) -> Result<String, ApiError> {
     let good = (3..=128).contains(&name.len())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.ends_with(|c: char| c.is_ascii_alphanumeric());
     if !good {
         return Err(error(
             "InvalidTrailNameException",
-            format!("Trail name {name:?} is not valid: 3 to 128 letters, digits, periods, underscores and dashes."),
+            format!(
+                "Trail name {name:?} is not valid: 3 to 128 letters, digits, periods, underscores and dashes."
+            ),
         ));
     }
     let arn = trail_arn(account, region, name);
@@ -253,14 +266,24 @@ pub(crate) fn validate(
     let bucket_region = found.region.clone();
     let service = Principal::Service(SERVICE.to_owned());
     let bucket_arn = format!("arn:aws:s3:::{bucket}");
-    s3::may(world, bucket, &service, "s3:GetBucketAcl", &bucket_arn, &context).map_err(refused)?;
+    s3::may(
+        world,
+        bucket,
+        &service,
+        "s3:GetBucketAcl",
+        &bucket_arn,
+        &context,
+    )
+    .map_err(refused)?;
     let mut folders = vec![format!("{prefix}AWSLogs/{account}")];
     if organization {
         folders.push(format!("{prefix}AWSLogs/{ORGANIZATION_ID}"));
     }
     for folder in folders {
         let object = format!("{bucket_arn}/{folder}/CloudTrail/probe.json.gz");
-        let context = context.clone().with("s3:x-amz-acl", "bucket-owner-full-control");
+        let context = context
+            .clone()
+            .with("s3:x-amz-acl", "bucket-owner-full-control");
         s3::may(world, bucket, &service, "s3:PutObject", &object, &context).map_err(refused)?;
     }
     if let Some(key) = text("KMSKeyId") {
@@ -268,7 +291,9 @@ pub(crate) fn validate(
         let unusable = |why: String| {
             error(
                 "InsufficientEncryptionPolicyException",
-                format!("Insufficient permissions to access S3 bucket {bucket} or KMS key {key} ({why})."),
+                format!(
+                    "Insufficient permissions to access S3 bucket {bucket} or KMS key {key} ({why})."
+                ),
             )
         };
         let Some(found) = world.services.kms.find(key, account, region) else {
@@ -278,10 +303,17 @@ pub(crate) fn validate(
             ));
         };
         if found.region != bucket_region {
-            return Err(unusable(format!("the key is not in the bucket's Region {bucket_region}")));
+            return Err(unusable(format!(
+                "the key is not in the bucket's Region {bucket_region}"
+            )));
         }
-        let encryption = context.clone().with("kms:EncryptionContext:aws:cloudtrail:arn", arn);
-        for (action, context) in [("kms:GenerateDataKey", &encryption), ("kms:DescribeKey", &context)] {
+        let encryption = context
+            .clone()
+            .with("kms:EncryptionContext:aws:cloudtrail:arn", arn);
+        for (action, context) in [
+            ("kms:GenerateDataKey", &encryption),
+            ("kms:DescribeKey", &context),
+        ] {
             let verdict = kms::may_use(world, key, (account, region), &service, &[action], context);
             if !verdict.allowed {
                 return Err(unusable(verdict.reason));
@@ -482,7 +514,10 @@ fn own<'w>(world: &'w mut World, caller: &Caller, name: &str) -> Result<&'w mut 
     if trail.region != caller.region {
         return Err(error(
             "InvalidHomeRegionException",
-            format!("The trail {name} can only be changed in its home Region {}.", trail.region),
+            format!(
+                "The trail {name} can only be changed in its home Region {}.",
+                trail.region
+            ),
         ));
     }
     Ok(trail)

@@ -37,7 +37,10 @@ const STATES: [(&str, u8); 6] = [
 ];
 
 fn state_set(state: &str) -> Value {
-    let code = STATES.iter().find(|(name, _)| *name == state).map_or(0, |(_, code)| *code);
+    let code = STATES
+        .iter()
+        .find(|(name, _)| *name == state)
+        .map_or(0, |(_, code)| *code);
     json!({"code": code, "name": state})
 }
 
@@ -48,15 +51,24 @@ pub(crate) fn instance_arn(account: &str, region: &str, id: &str) -> String {
 
 /// Puts an instance there, as the admin API asks for it.
 pub(crate) fn put(world: &mut World, written: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(written, &["account", "region", "instance_id", "state", "tags"])?;
+    let input = Input::new(
+        written,
+        &["account", "region", "instance_id", "state", "tags"],
+    )?;
     let (account, region) = (input.required("account")?, input.required("region")?);
-    if world.organization.account(account).is_none() || !world.config.regions.iter().any(|known| known == region) {
-        return Err(ApiError::validation(format!("there is no account {account} with a Region {region}")));
+    if world.organization.account(account).is_none()
+        || !world.config.regions.iter().any(|known| known == region)
+    {
+        return Err(ApiError::validation(format!(
+            "there is no account {account} with a Region {region}"
+        )));
     }
     let id = input.required("instance_id")?;
     let state = input.text("state").unwrap_or("running");
     if !STATES.iter().any(|(name, _)| *name == state) {
-        return Err(ApiError::validation(format!("{state} is not a state of an instance")));
+        return Err(ApiError::validation(format!(
+            "{state} is not a state of an instance"
+        )));
     }
     let tags = input
         .map("tags")
@@ -67,7 +79,11 @@ pub(crate) fn put(world: &mut World, written: &Value) -> Result<Value, ApiError>
     let launched = world.clock.now();
     world.services.ec2.instances.insert(
         (account.to_owned(), region.to_owned(), id.to_owned()),
-        Instance { state: state.to_owned(), tags, launched },
+        Instance {
+            state: state.to_owned(),
+            tags,
+            launched,
+        },
     );
     Ok(shown(world, Some(account), Some(region))
         .into_iter()
@@ -118,7 +134,11 @@ pub(crate) fn turn(
         .get_mut(&key)
         .ok_or_else(|| no_instance(id))?;
     let before = instance.state.clone();
-    let (moving, goal) = if on { ("pending", "running") } else { ("stopping", "stopped") };
+    let (moving, goal) = if on {
+        ("pending", "running")
+    } else {
+        ("stopping", "stopped")
+    };
     if before == moving || before == goal {
         return Ok(before);
     }
@@ -126,12 +146,22 @@ pub(crate) fn turn(
     if before != can {
         return Err(ApiError::new(
             "IncorrectInstanceState",
-            format!("The instance '{id}' is not in a state from which it can be {}.", if on { "started" } else { "stopped" }),
+            format!(
+                "The instance '{id}' is not in a state from which it can be {}.",
+                if on { "started" } else { "stopped" }
+            ),
         ));
     }
     moving.clone_into(&mut instance.state);
     let (account, region, instance) = key;
-    world.schedule(SETTLING_SECONDS, Task::SettleInstance { account, region, instance });
+    world.schedule(
+        SETTLING_SECONDS,
+        Task::SettleInstance {
+            account,
+            region,
+            instance,
+        },
+    );
     Ok(before)
 }
 
@@ -165,7 +195,10 @@ pub(crate) fn call(
 ) -> Result<Value, ApiError> {
     match action {
         "DescribeInstances" => {
-            let input = Input::new(input, &["InstanceId", "Filter", "MaxResults", "NextToken", "DryRun"])?;
+            let input = Input::new(
+                input,
+                &["InstanceId", "Filter", "MaxResults", "NextToken", "DryRun"],
+            )?;
             describe(world, caller, input)
         }
         "DescribeRegions" => {
@@ -201,7 +234,12 @@ pub(crate) fn call(
             for id in &ids {
                 let before = turn(world, place, id, on)?;
                 let key = (place.0.to_owned(), place.1.to_owned(), (*id).to_owned());
-                let now = world.services.ec2.instances.get(&key).map_or("", |instance| &instance.state);
+                let now = world
+                    .services
+                    .ec2
+                    .instances
+                    .get(&key)
+                    .map_or("", |instance| &instance.state);
                 changes.push(json!({
                     "instanceId": id, "currentState": state_set(now), "previousState": state_set(&before),
                 }));
@@ -220,8 +258,11 @@ pub(crate) fn call(
                     .get_mut(&key)
                     .ok_or_else(|| no_instance(id))?;
                 for tag in input.list("Tag") {
-                    let text = |name: &str| tag.get(name).and_then(Value::as_str).unwrap_or_default();
-                    instance.tags.insert(text("Key").to_owned(), text("Value").to_owned());
+                    let text =
+                        |name: &str| tag.get(name).and_then(Value::as_str).unwrap_or_default();
+                    instance
+                        .tags
+                        .insert(text("Key").to_owned(), text("Value").to_owned());
                 }
             }
             Ok(json!({"return": true}))
@@ -288,12 +329,20 @@ impl Filter {
                 format!("The filter '{name}' is not known to the simulator."),
             ));
         }
-        let values = input.strings("Value").into_iter().map(str::to_owned).collect();
+        let values = input
+            .strings("Value")
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         Ok(Filter { name, values })
     }
 
     fn passes(&self, id: &str, instance: &Instance) -> bool {
-        let hit = |text: &str| self.values.iter().any(|value| crate::policy::glob(value, text));
+        let hit = |text: &str| {
+            self.values
+                .iter()
+                .any(|value| crate::policy::glob(value, text))
+        };
         match self.name.as_str() {
             "instance-id" => hit(id),
             "instance-state-name" => hit(&instance.state),
@@ -310,7 +359,11 @@ impl Filter {
 fn record(world: &mut World, caller: &Caller, action: &str, ids: &[&str]) {
     let items: Vec<Value> = ids.iter().map(|id| json!({"instanceId": id})).collect();
     let now = world.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let identity = if caller.role.is_some() { "AssumedRole" } else { "Root" };
+    let identity = if caller.role.is_some() {
+        "AssumedRole"
+    } else {
+        "Root"
+    };
     let event_id = world.uuid();
     let event = json!({
         "detail-type": "AWS API Call via CloudTrail",

@@ -32,14 +32,19 @@ pub(crate) fn emit(world: &mut World, account: &str, region: &str, event: Value)
         let (outcome, detail) = match carries(world, account, there, &event) {
             Ok(_) if size > LARGEST => (
                 Outcome::Dropped,
-                format!("the event has {size} bytes; CloudTrail sends at most {LARGEST} to EventBridge"),
+                format!(
+                    "the event has {size} bytes; CloudTrail sends at most {LARGEST} to EventBridge"
+                ),
             ),
             Ok(trail) if global => (
                 Outcome::Ok,
                 format!("{trail}, in {there}: the service is global and records only there"),
             ),
             Ok(trail) => (Outcome::Ok, trail),
-            Err(why) => (Outcome::Dropped, format!("{why}: nothing reaches EventBridge")),
+            Err(why) => (
+                Outcome::Dropped,
+                format!("{why}: nothing reaches EventBridge"),
+            ),
         };
         trace.hops.push(Hop {
             account: account.to_owned(),
@@ -52,7 +57,13 @@ pub(crate) fn emit(world: &mut World, account: &str, region: &str, event: Value)
             return trace;
         }
     }
-    arrive(world, (account, there, "default"), &event, Origin::Here, &mut trace);
+    arrive(
+        world,
+        (account, there, "default"),
+        &event,
+        Origin::Here,
+        &mut trace,
+    );
     trace
 }
 

@@ -150,7 +150,10 @@ pub(crate) fn create_role(
 }
 
 fn path_of(properties: &Map<String, Value>) -> Result<&str, ApiError> {
-    let path = properties.get("Path").and_then(Value::as_str).unwrap_or("/");
+    let path = properties
+        .get("Path")
+        .and_then(Value::as_str)
+        .unwrap_or("/");
     let good = path == "/"
         || path.starts_with('/')
             && path.ends_with('/')
@@ -168,7 +171,10 @@ fn path_of(properties: &Map<String, Value>) -> Result<&str, ApiError> {
 type Parsed = (Document, BTreeMap<String, Inline>);
 
 /// Parses a role's trust and inline policies and checks that its managed policies exist.
-pub(crate) fn parse_role(world: &World, properties: &Map<String, Value>) -> Result<Parsed, ApiError> {
+pub(crate) fn parse_role(
+    world: &World,
+    properties: &Map<String, Value>,
+) -> Result<Parsed, ApiError> {
     let trust = properties
         .get("AssumeRolePolicyDocument")
         .ok_or_else(|| ApiError::validation("AssumeRolePolicyDocument is required."))?;
@@ -180,14 +186,20 @@ pub(crate) fn parse_role(world: &World, properties: &Map<String, Value>) -> Resu
         .into_iter()
         .flatten()
     {
-        let name = policy.get("PolicyName").and_then(Value::as_str).unwrap_or_default();
+        let name = policy
+            .get("PolicyName")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let written = policy.get("PolicyDocument").cloned().unwrap_or_default();
-        let document = Document::parse(&written, Kind::Identity).map_err(|error| malformed(&error))?;
+        let document =
+            Document::parse(&written, Kind::Identity).map_err(|error| malformed(&error))?;
         if inline
             .insert(name.to_owned(), Inline { written, document })
             .is_some()
         {
-            return Err(ApiError::validation(format!("Two policies are named {name}.")));
+            return Err(ApiError::validation(format!(
+                "Two policies are named {name}."
+            )));
         }
     }
     for arn in properties
@@ -231,11 +243,13 @@ impl Iam {
         name: &str,
         written: Value,
     ) -> Result<(), ApiError> {
-        let document = Document::parse(&written, Kind::Identity).map_err(|error| malformed(&error))?;
+        let document =
+            Document::parse(&written, Kind::Identity).map_err(|error| malformed(&error))?;
         let role = self
             .role_by_name_mut(account, role)
             .ok_or_else(|| no_such("role", role))?;
-        role.inline.insert(name.to_owned(), Inline { written, document });
+        role.inline
+            .insert(name.to_owned(), Inline { written, document });
         role.write_back();
         Ok(())
     }
@@ -261,7 +275,8 @@ impl Role {
         if policies.is_empty() {
             self.properties.remove("Policies");
         } else {
-            self.properties.insert("Policies".to_owned(), Value::Array(policies));
+            self.properties
+                .insert("Policies".to_owned(), Value::Array(policies));
         }
     }
 }
@@ -377,8 +392,16 @@ pub(crate) fn call(
     let all = Input::new(
         input,
         &[
-            "RoleName", "PolicyName", "PolicyDocument", "PolicyArn", "PathPrefix", "Path",
-            "AssumeRolePolicyDocument", "Description", "MaxItems", "Marker",
+            "RoleName",
+            "PolicyName",
+            "PolicyDocument",
+            "PolicyArn",
+            "PathPrefix",
+            "Path",
+            "AssumeRolePolicyDocument",
+            "Description",
+            "MaxItems",
+            "Marker",
         ],
     )?;
     let named = |name| -> Result<&Role, ApiError> {
@@ -407,7 +430,11 @@ pub(crate) fn call(
         }
         "ListRolePolicies" => {
             let role = named(all.required("RoleName")?)?;
-            listing("PolicyNames", role.inline.keys().map(|name| json!(name)).collect(), all)
+            listing(
+                "PolicyNames",
+                role.inline.keys().map(|name| json!(name)).collect(),
+                all,
+            )
         }
         "GetRolePolicy" => {
             let role = named(all.required("RoleName")?)?;
@@ -434,7 +461,10 @@ pub(crate) fn call(
             let (role, name) = (all.required("RoleName")?, all.required("PolicyName")?);
             let written = serde_json::from_str(all.required("PolicyDocument")?)
                 .map_err(|error| ApiError::new("MalformedPolicyDocument", error.to_string()))?;
-            world.services.iam.put_inline(account, role, name, written)?;
+            world
+                .services
+                .iam
+                .put_inline(account, role, name, written)?;
             Ok(json!({}))
         }
         "DeleteRolePolicy" => {
@@ -465,7 +495,8 @@ pub(crate) fn call(
         "UpdateAssumeRolePolicy" => {
             let written: Value = serde_json::from_str(all.required("PolicyDocument")?)
                 .map_err(|error| ApiError::new("MalformedPolicyDocument", error.to_string()))?;
-            let trust = Document::parse(&written, Kind::Trust).map_err(|error| malformed(&error))?;
+            let trust =
+                Document::parse(&written, Kind::Trust).map_err(|error| malformed(&error))?;
             let name = all.required("RoleName")?;
             let role = world
                 .services

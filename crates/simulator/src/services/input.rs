@@ -71,7 +71,10 @@ impl<'a> Input<'a> {
     }
 
     pub(crate) fn strings(&self, name: &str) -> Vec<&'a str> {
-        self.list(name).into_iter().filter_map(Value::as_str).collect()
+        self.list(name)
+            .into_iter()
+            .filter_map(Value::as_str)
+            .collect()
     }
 
     pub(crate) fn map(&self, name: &str) -> Option<&'a Map<String, Value>> {

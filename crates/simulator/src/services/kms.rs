@@ -278,13 +278,20 @@ pub(crate) fn call(
         "PutKeyPolicy" => {
             let input = Input::new(
                 input,
-                &["KeyId", "PolicyName", "Policy", "BypassPolicyLockoutSafetyCheck"],
+                &[
+                    "KeyId",
+                    "PolicyName",
+                    "Policy",
+                    "BypassPolicyLockoutSafetyCheck",
+                ],
             )?;
             let text = input.required("Policy")?;
             let policy = parse_policy(&Value::String(text.to_owned()), &caller.account)?;
             let key = key_mut(world, caller, input)?;
-            key.properties
-                .insert("KeyPolicy".to_owned(), serde_json::from_str(text).unwrap_or_default());
+            key.properties.insert(
+                "KeyPolicy".to_owned(),
+                serde_json::from_str(text).unwrap_or_default(),
+            );
             key.policy = policy;
             Ok(json!({}))
         }
@@ -326,7 +333,9 @@ pub(crate) fn call(
 }
 
 fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, ApiError> {
-    let limit = input.number("Limit").and_then(|limit| usize::try_from(limit).ok());
+    let limit = input
+        .number("Limit")
+        .and_then(|limit| usize::try_from(limit).ok());
     let (items, next) = page(items, input.text("Marker"), limit.unwrap_or(100))?;
     let mut answer = json!({name: items, "Truncated": next.is_some()});
     if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {

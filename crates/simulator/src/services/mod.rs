@@ -325,3 +325,6 @@ pub(crate) fn put_instance(world: &mut World, instance: &Value) -> Result<Value,
 pub(crate) fn instances(world: &World, account: Option<&str>, region: Option<&str>) -> Vec<Value> {
     ec2::shown(world, account, region)
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,9 @@ pub(crate) fn put_alarm(
                 | "LessThanOrEqualToThreshold"
         )
     ) {
-        return Err(ApiError::validation("ComparisonOperator is not one the simulator knows."));
+        return Err(ApiError::validation(
+            "ComparisonOperator is not one the simulator knows.",
+        ));
     }
     let arn = alarm_arn(account, region, name);
     let alarm = Alarm {
@@ -77,7 +79,10 @@ pub(crate) fn put_alarm(
 
 impl Alarm {
     fn text(&self, name: &str) -> &str {
-        self.properties.get(name).and_then(Value::as_str).unwrap_or_default()
+        self.properties
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// The ARN of the queue whose depth this alarm watches, if it watches one.
@@ -96,7 +101,11 @@ impl Alarm {
     }
 
     fn breached(&self, value: f64) -> bool {
-        let threshold = self.properties.get("Threshold").and_then(Value::as_f64).unwrap_or(0.0);
+        let threshold = self
+            .properties
+            .get("Threshold")
+            .and_then(Value::as_f64)
+            .unwrap_or(0.0);
         match self.text("ComparisonOperator") {
             "GreaterThanThreshold" => value > threshold,
             "GreaterThanOrEqualToThreshold" => value >= threshold,
@@ -108,7 +117,10 @@ impl Alarm {
     /// When the alarm next looks, in seconds from now.
     fn delay(&self) -> i64 {
         let number = |name: &str, default| {
-            self.properties.get(name).and_then(Value::as_i64).unwrap_or(default)
+            self.properties
+                .get(name)
+                .and_then(Value::as_i64)
+                .unwrap_or(default)
         };
         number("Period", 60).clamp(10, 86_400) * number("EvaluationPeriods", 1).clamp(1, 10)
     }
@@ -135,18 +147,32 @@ pub(crate) fn evaluate(world: &mut World, arn: &str) {
         return;
     };
     alarm.scheduled = false;
-    let Some(queue) = alarm.queue().and_then(|queue| world.services.sqs.queues.get(&queue)) else {
+    let Some(queue) = alarm
+        .queue()
+        .and_then(|queue| world.services.sqs.queues.get(&queue))
+    else {
         return;
     };
     let depth = queue.messages.len();
-    #[expect(clippy::cast_precision_loss, reason = "a queue never holds 2^53 messages")]
-    let state = if alarm.breached(depth as f64) { "ALARM" } else { "OK" };
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a queue never holds 2^53 messages"
+    )]
+    let state = if alarm.breached(depth as f64) {
+        "ALARM"
+    } else {
+        "OK"
+    };
     let before = std::mem::replace(&mut alarm.state, state);
     let alarm = alarm.clone();
     if before == state || alarm.properties.get("ActionsEnabled") == Some(&Value::Bool(false)) {
         return;
     }
-    let actions = if state == "ALARM" { "AlarmActions" } else { "OKActions" };
+    let actions = if state == "ALARM" {
+        "AlarmActions"
+    } else {
+        "OKActions"
+    };
     let message = json!({
         "AlarmName": alarm.name,
         "AlarmDescription": alarm.properties.get("AlarmDescription"),
@@ -191,7 +217,14 @@ pub(crate) fn call(
         "DescribeAlarms" => {
             let input = Input::new(
                 input,
-                &["AlarmNames", "AlarmNamePrefix", "AlarmTypes", "StateValue", "MaxRecords", "NextToken"],
+                &[
+                    "AlarmNames",
+                    "AlarmNamePrefix",
+                    "AlarmTypes",
+                    "StateValue",
+                    "MaxRecords",
+                    "NextToken",
+                ],
             )?;
             let names = input.strings("AlarmNames");
             let prefix = input.text("AlarmNamePrefix").unwrap_or_default();
@@ -205,7 +238,9 @@ pub(crate) fn call(
                         && alarm.region == caller.region
                         && alarm.name.starts_with(prefix)
                         && (names.is_empty() || names.contains(&alarm.name.as_str()))
-                        && input.text("StateValue").is_none_or(|state| state == alarm.state)
+                        && input
+                            .text("StateValue")
+                            .is_none_or(|state| state == alarm.state)
                 })
                 .map(describe)
                 .collect();
@@ -216,7 +251,11 @@ pub(crate) fn call(
             for name in input.strings("AlarmNames") {
                 let arn = alarm_arn(&caller.account, &caller.region, name);
                 if world.services.monitoring.alarms.remove(&arn).is_none() {
-                    return Err(ApiError::new("ResourceNotFound", format!("The alarm {name} does not exist.")).status(404));
+                    return Err(ApiError::new(
+                        "ResourceNotFound",
+                        format!("The alarm {name} does not exist."),
+                    )
+                    .status(404));
                 }
             }
             Ok(json!({}))

@@ -114,15 +114,14 @@ pub(crate) fn parse_policy(bucket: &Bucket, written: &Value) -> Result<Document,
                 .strip_prefix(&arn)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest == "*");
             if !inside {
-                return Err(malformed(format!("Policy has invalid resource: {resource}")));
+                return Err(malformed(format!(
+                    "Policy has invalid resource: {resource}"
+                )));
             }
         }
         let public = statement.get("Effect").and_then(Value::as_str) == Some("Allow")
             && statement.get("Condition").is_none()
-            && matches!(
-                statement.get("Principal"),
-                Some(Value::String(_))
-            );
+            && matches!(statement.get("Principal"), Some(Value::String(_)));
         let blocked = bucket
             .properties
             .get("PublicAccessBlockConfiguration")

@@ -80,7 +80,10 @@ pub(crate) fn default_policy(arn: &str, account: &str) -> Value {
 }
 
 fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new("InvalidParameter", format!("Invalid parameter: {}", message.into()))
+    ApiError::new(
+        "InvalidParameter",
+        format!("Invalid parameter: {}", message.into()),
+    )
 }
 
 pub(crate) fn no_topic() -> ApiError {
@@ -105,13 +108,18 @@ pub(crate) fn create_topic(
     let plain = name.strip_suffix(".fifo").unwrap_or(name);
     if plain.is_empty()
         || name.len() > 256
-        || !plain.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        || !plain
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     {
         return Err(invalid("Topic Name"));
     }
     let arn = format!("arn:aws:sns:{region}:{account}:{name}");
     if world.services.sns.topics.contains_key(&arn) {
-        return Err(ApiError::new("TopicAlreadyExists", format!("Topic {name} already exists")));
+        return Err(ApiError::new(
+            "TopicAlreadyExists",
+            format!("Topic {name} already exists"),
+        ));
     }
     let policy = default_policy(&arn, account);
     let document = parse_policy(&policy)?;
@@ -132,7 +140,8 @@ pub(crate) fn create_topic(
 pub(crate) fn delete_topic(world: &mut World, arn: &str) {
     let sns = &mut world.services.sns;
     sns.topics.remove(arn);
-    sns.subscriptions.retain(|_, subscription| subscription.topic != arn);
+    sns.subscriptions
+        .retain(|_, subscription| subscription.topic != arn);
 }
 
 /// Subscribes an endpoint. Queues of the same account are confirmed at once; people and web
@@ -144,8 +153,18 @@ pub(crate) fn subscribe(
     topic_arn: &str,
     properties: Map<String, Value>,
 ) -> Result<String, ApiError> {
-    let topic = world.services.sns.topics.get(topic_arn).ok_or_else(no_topic)?;
-    let text = |name: &str| properties.get(name).and_then(Value::as_str).unwrap_or_default();
+    let topic = world
+        .services
+        .sns
+        .topics
+        .get(topic_arn)
+        .ok_or_else(no_topic)?;
+    let text = |name: &str| {
+        properties
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let (protocol, endpoint) = (text("Protocol").to_owned(), text("Endpoint").to_owned());
     let good = match protocol.as_str() {
         "email" | "email-json" => endpoint.split_once('@').is_some_and(|(user, host)| {
@@ -161,22 +180,31 @@ pub(crate) fn subscribe(
         }
     };
     if !good {
-        return Err(invalid(format!("Endpoint: {endpoint:?} is not an address for {protocol}")));
+        return Err(invalid(format!(
+            "Endpoint: {endpoint:?} is not an address for {protocol}"
+        )));
     }
     check_filter(&properties)?;
     let confirmed = if protocol == "sqs" {
         let Some(queue) = world.services.sqs.queues.get(&endpoint) else {
-            return Err(invalid(format!("SQS endpoint ARN: the queue {endpoint} does not exist")));
+            return Err(invalid(format!(
+                "SQS endpoint ARN: the queue {endpoint} does not exist"
+            )));
         };
         queue.account == owner && topic.account == owner
     } else {
         false
     };
-    let existing = world.services.sns.subscriptions.values().find(|subscription| {
-        subscription.topic == topic_arn
-            && subscription.protocol == protocol
-            && subscription.endpoint == endpoint
-    });
+    let existing = world
+        .services
+        .sns
+        .subscriptions
+        .values()
+        .find(|subscription| {
+            subscription.topic == topic_arn
+                && subscription.protocol == protocol
+                && subscription.endpoint == endpoint
+        });
     if let Some(existing) = existing {
         return Ok(existing.arn.clone());
     }
@@ -197,7 +225,10 @@ pub(crate) fn subscribe(
     );
     if !confirmed && world.config.confirm_subscriptions {
         let subscription = arn.clone();
-        world.schedule(CONFIRMATION_SECONDS, Task::ConfirmSubscription { subscription });
+        world.schedule(
+            CONFIRMATION_SECONDS,
+            Task::ConfirmSubscription { subscription },
+        );
     }
     Ok(arn)
 }
@@ -230,7 +261,11 @@ pub(crate) struct Publisher {
 }
 
 /// Whether a publisher may publish to a topic; the verdict's reason names the policy.
-pub(crate) fn may_publish(world: &World, topic: &Topic, publisher: &Publisher) -> (String, Verdict) {
+pub(crate) fn may_publish(
+    world: &World,
+    topic: &Topic,
+    publisher: &Publisher,
+) -> (String, Verdict) {
     let link = format!("topic policy of {}", topic.name);
     let request = Request::new(
         publisher.principal.clone(),
@@ -289,16 +324,29 @@ pub(crate) fn publish(
             account: topic.account.clone(),
             region: topic.region.clone(),
             link: link.to_owned(),
-            outcome: if verdict.allowed { Outcome::Ok } else { Outcome::Denied },
+            outcome: if verdict.allowed {
+                Outcome::Ok
+            } else {
+                Outcome::Denied
+            },
             detail: verdict.reason.clone(),
         });
     };
     let (link, verdict) = may_publish(world, &topic, publisher);
     if !verdict.allowed {
-        return Err(Refusal::new("NO_PERMISSIONS", verdict.reason, &link, Outcome::Denied));
+        return Err(Refusal::new(
+            "NO_PERMISSIONS",
+            verdict.reason,
+            &link,
+            Outcome::Denied,
+        ));
     }
     hop(&link, &verdict);
-    if let Some(key) = topic.properties.get("KmsMasterKeyId").and_then(Value::as_str) {
+    if let Some(key) = topic
+        .properties
+        .get("KmsMasterKeyId")
+        .and_then(Value::as_str)
+    {
         let verdict = kms::may_use(
             world,
             key,
@@ -308,14 +356,22 @@ pub(crate) fn publish(
             &publisher.context,
         );
         if !verdict.allowed {
-            return Err(Refusal::new("NO_PERMISSIONS", verdict.reason, "key policy", Outcome::Denied));
+            return Err(Refusal::new(
+                "NO_PERMISSIONS",
+                verdict.reason,
+                "key policy",
+                Outcome::Denied,
+            ));
         }
         hop("key policy", &verdict);
     }
     if message.is_empty() || message.len() > MESSAGE_LIMIT {
         return Err(Refusal::new(
             "SDK_CLIENT_ERROR",
-            format!("the message has {} bytes; SNS takes 1 to {MESSAGE_LIMIT}", message.len()),
+            format!(
+                "the message has {} bytes; SNS takes 1 to {MESSAGE_LIMIT}",
+                message.len()
+            ),
             &format!("topic {}", topic.name),
             Outcome::Failed,
         ));
@@ -356,7 +412,12 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(code: &str, reason: impl Into<String>, link: &str, outcome: Outcome) -> Refusal {
+    pub(crate) fn new(
+        code: &str,
+        reason: impl Into<String>,
+        link: &str,
+        outcome: Outcome,
+    ) -> Refusal {
         Refusal {
             code: code.to_owned(),
             reason: reason.into(),
@@ -409,7 +470,8 @@ fn attempt(
         return (Outcome::Dropped, detail.to_owned(), None);
     }
     if let Some(filter) = subscription.properties.get("FilterPolicy") {
-        let body_scope = subscription.properties.get("FilterPolicyScope") == Some(&json!("MessageBody"));
+        let body_scope =
+            subscription.properties.get("FilterPolicyScope") == Some(&json!("MessageBody"));
         let passes = body_scope
             && pattern::Pattern::parse(&kms::text(filter)).is_ok_and(|filter| {
                 pattern::Event::parse(message).is_ok_and(|event| filter.matches(&event))
@@ -433,12 +495,17 @@ fn attempt(
         .to_string(),
     };
     if subscription.protocol != "sqs" {
-        return (Outcome::Ok, format!("delivered by {}", subscription.protocol), Some(body));
+        return (
+            Outcome::Ok,
+            format!("delivered by {}", subscription.protocol),
+            Some(body),
+        );
     }
     let context = Context::new()
         .with("aws:SourceArn", topic.arn.as_str())
         .with("aws:SourceAccount", topic.account.as_str());
-    let verdict = sqs::service_may_send(world, &subscription.endpoint, "sns.amazonaws.com", context);
+    let verdict =
+        sqs::service_may_send(world, &subscription.endpoint, "sns.amazonaws.com", context);
     if !verdict.allowed {
         return (Outcome::Denied, verdict.reason, None);
     }

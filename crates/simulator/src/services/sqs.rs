@@ -82,7 +82,9 @@ pub(crate) fn create_queue(
     let plain = name.strip_suffix(".fifo").unwrap_or(name);
     if plain.is_empty()
         || name.len() > 80
-        || !plain.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        || !plain
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     {
         return Err(ApiError::new(
             "InvalidParameterValue",
@@ -164,7 +166,9 @@ pub(crate) fn service_may_send(
     };
     let request = Request::new(principal.clone(), "sqs:SendMessage", queue_arn, context);
     let reason = match policy.decide(&request) {
-        Decision::Allow { by, .. } => format!("{by} of the queue policy of {} allows it", queue.name),
+        Decision::Allow { by, .. } => {
+            format!("{by} of the queue policy of {} allows it", queue.name)
+        }
         Decision::Deny { by } => {
             return Verdict::deny(format!(
                 "{by} of the queue policy of {} denies {service}",
@@ -178,7 +182,11 @@ pub(crate) fn service_may_send(
             ));
         }
     };
-    if let Some(key) = queue.properties.get("KmsMasterKeyId").and_then(Value::as_str) {
+    if let Some(key) = queue
+        .properties
+        .get("KmsMasterKeyId")
+        .and_then(Value::as_str)
+    {
         let verdict = kms::may_use(
             world,
             key,
@@ -235,7 +243,10 @@ fn attributes(queue: &Queue, now: jiff::Timestamp) -> BTreeMap<String, String> {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
-    for name in NUMBERS.iter().chain(&["KmsMasterKeyId", "SqsManagedSseEnabled", "RedrivePolicy"]) {
+    for name in NUMBERS
+        .iter()
+        .chain(&["KmsMasterKeyId", "SqsManagedSseEnabled", "RedrivePolicy"])
+    {
         if let Some(value) = queue.properties.get(*name) {
             all.insert((*name).to_owned(), kms::text(value));
         }
@@ -245,11 +256,18 @@ fn attributes(queue: &Queue, now: jiff::Timestamp) -> BTreeMap<String, String> {
     if let Some((written, _)) = &queue.policy {
         all.insert("Policy".to_owned(), kms::text(written));
     }
-    let visible = queue.messages.iter().filter(|message| message.visible(now)).count();
+    let visible = queue
+        .messages
+        .iter()
+        .filter(|message| message.visible(now))
+        .count();
     for (name, value) in [
         ("QueueArn", queue.arn.clone()),
         ("CreatedTimestamp", queue.created.as_second().to_string()),
-        ("LastModifiedTimestamp", queue.created.as_second().to_string()),
+        (
+            "LastModifiedTimestamp",
+            queue.created.as_second().to_string(),
+        ),
         ("ApproximateNumberOfMessages", visible.to_string()),
         (
             "ApproximateNumberOfMessagesNotVisible",
@@ -303,7 +321,9 @@ pub(crate) fn call(
                 })
                 .map(|queue| queue.url.clone())
                 .collect();
-            let limit = input.number("MaxResults").and_then(|limit| usize::try_from(limit).ok());
+            let limit = input
+                .number("MaxResults")
+                .and_then(|limit| usize::try_from(limit).ok());
             let (urls, next) = page(urls, input.text("NextToken"), limit.unwrap_or(1000))?;
             Ok(match next {
                 Some(next) => json!({"QueueUrls": urls, "NextToken": next}),
@@ -312,8 +332,14 @@ pub(crate) fn call(
         }
         "GetQueueUrl" => {
             let input = Input::new(input, &["QueueName", "QueueOwnerAWSAccountId"])?;
-            let owner = input.text("QueueOwnerAWSAccountId").unwrap_or(&caller.account);
-            let arn = format!("arn:aws:sqs:{}:{owner}:{}", caller.region, input.required("QueueName")?);
+            let owner = input
+                .text("QueueOwnerAWSAccountId")
+                .unwrap_or(&caller.account);
+            let arn = format!(
+                "arn:aws:sqs:{}:{owner}:{}",
+                caller.region,
+                input.required("QueueName")?
+            );
             let queue = world.services.sqs.queues.get(&arn).ok_or_else(no_queue)?;
             Ok(json!({"QueueUrl": queue.url}))
         }
@@ -339,7 +365,12 @@ pub(crate) fn call(
                 .as_array()
                 .into_iter()
                 .flatten()
-                .filter_map(|tag| Some((tag.get("Key")?.as_str()?.to_owned(), tag.get("Value")?.clone())))
+                .filter_map(|tag| {
+                    Some((
+                        tag.get("Key")?.as_str()?.to_owned(),
+                        tag.get("Value")?.clone(),
+                    ))
+                })
                 .collect();
             Ok(json!({"Tags": tags}))
         }
@@ -355,17 +386,25 @@ pub(crate) fn call(
             let input = Input::new(
                 input,
                 &[
-                    "QueueUrl", "AttributeNames", "MessageSystemAttributeNames",
-                    "MessageAttributeNames", "MaxNumberOfMessages", "VisibilityTimeout",
+                    "QueueUrl",
+                    "AttributeNames",
+                    "MessageSystemAttributeNames",
+                    "MessageAttributeNames",
+                    "MaxNumberOfMessages",
+                    "VisibilityTimeout",
                     "WaitTimeSeconds",
                 ],
             )?;
-            let arn = queue(world, caller, input, "sqs:ReceiveMessage")?.arn.clone();
+            let arn = queue(world, caller, input, "sqs:ReceiveMessage")?
+                .arn
+                .clone();
             receive(world, &arn, input)
         }
         "DeleteMessage" => {
             let input = Input::new(input, &["QueueUrl", "ReceiptHandle"])?;
-            let arn = queue(world, caller, input, "sqs:DeleteMessage")?.arn.clone();
+            let arn = queue(world, caller, input, "sqs:DeleteMessage")?
+                .arn
+                .clone();
             let handle = input.required("ReceiptHandle")?;
             if let Some(queue) = world.services.sqs.queues.get_mut(&arn) {
                 queue.messages.retain(|message| message.id != handle);
@@ -433,12 +472,22 @@ fn set_attributes(world: &mut World, caller: &Caller, input: Input<'_>) -> Resul
         .map(str::to_owned)
         .ok_or_else(no_queue)?;
     let changes = input.map("Attributes").cloned().unwrap_or_default();
-    let queue = world.services.sqs.queues.get_mut(&arn).ok_or_else(no_queue)?;
+    let queue = world
+        .services
+        .sqs
+        .queues
+        .get_mut(&arn)
+        .ok_or_else(no_queue)?;
     let mut properties = queue.properties.clone();
     let mut policy = queue.policy.clone();
     for (name, value) in changes {
         let text = value.as_str().unwrap_or_default();
-        let invalid = || ApiError::new("InvalidAttributeValue", format!("Invalid value for the parameter {name}."));
+        let invalid = || {
+            ApiError::new(
+                "InvalidAttributeValue",
+                format!("Invalid value for the parameter {name}."),
+            )
+        };
         match name.as_str() {
             "Policy" if text.is_empty() => policy = None,
             "Policy" => {
@@ -487,10 +536,20 @@ fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiE
             "Value for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.",
         ));
     }
-    let queue = world.services.sqs.queues.get_mut(arn).ok_or_else(no_queue)?;
+    let queue = world
+        .services
+        .sqs
+        .queues
+        .get_mut(arn)
+        .ok_or_else(no_queue)?;
     let timeout = input
         .number("VisibilityTimeout")
-        .or_else(|| queue.properties.get("VisibilityTimeout").and_then(Value::as_i64))
+        .or_else(|| {
+            queue
+                .properties
+                .get("VisibilityTimeout")
+                .and_then(Value::as_i64)
+        })
         .unwrap_or(30);
     let until = now
         .checked_add(jiff::SignedDuration::from_secs(timeout))
@@ -514,7 +573,10 @@ fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiE
         let system: BTreeMap<&str, String> = [
             ("SentTimestamp", message.sent.as_millisecond().to_string()),
             ("ApproximateReceiveCount", message.received.to_string()),
-            ("ApproximateFirstReceiveTimestamp", now.as_millisecond().to_string()),
+            (
+                "ApproximateFirstReceiveTimestamp",
+                now.as_millisecond().to_string(),
+            ),
         ]
         .into_iter()
         .filter(|(name, _)| system.contains(&"All") || system.contains(name))

@@ -61,7 +61,9 @@ pub(crate) fn start(
     if !RUNBOOKS.iter().any(|(name, _)| *name == document) {
         return Err(ApiError::new(
             "AutomationDefinitionNotFoundException",
-            format!("The automation definition {document} does not exist, or the simulator does not know it."),
+            format!(
+                "The automation definition {document} does not exist, or the simulator does not know it."
+            ),
         ));
     }
     let mut given: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -71,8 +73,16 @@ pub(crate) fn start(
     for (name, value) in object {
         let list = value
             .as_array()
-            .and_then(|list| list.iter().map(|item| item.as_str().map(str::to_owned)).collect())
-            .ok_or_else(|| invalid(format!("the value of the parameter {name} must be a list of strings")))?;
+            .and_then(|list| {
+                list.iter()
+                    .map(|item| item.as_str().map(str::to_owned))
+                    .collect()
+            })
+            .ok_or_else(|| {
+                invalid(format!(
+                    "the value of the parameter {name} must be a list of strings"
+                ))
+            })?;
         match name.as_str() {
             "InstanceId" | "AutomationAssumeRole" => given.insert(name, list),
             _ => return Err(invalid(format!("{document} has no parameter {name}"))),
@@ -89,7 +99,11 @@ pub(crate) fn start(
             "the parameter InstanceId must list instance ids, not {instances:?}"
         )));
     }
-    let role = match given.remove("AutomationAssumeRole").unwrap_or_default().as_slice() {
+    let role = match given
+        .remove("AutomationAssumeRole")
+        .unwrap_or_default()
+        .as_slice()
+    {
         [] => None,
         [role] if role.is_empty() => None,
         [role] => Some(role.clone()),
@@ -98,14 +112,14 @@ pub(crate) fn start(
     let id = world.uuid();
     if let Some(role) = &role {
         may_pass(world, account, role, principal)?;
-        let context = Context::new()
-            .with("aws:SourceAccount", account)
-            .with(
-                "aws:SourceArn",
-                format!("arn:aws:ssm:{region}:{account}:automation-execution/{id}"),
-            );
+        let context = Context::new().with("aws:SourceAccount", account).with(
+            "aws:SourceArn",
+            format!("arn:aws:ssm:{region}:{account}:automation-execution/{id}"),
+        );
         iam::service_may_assume(world, role, SERVICE, context).map_err(|why| {
-            invalid(format!("The defined assume role is unable to be assumed: {why}"))
+            invalid(format!(
+                "The defined assume role is unable to be assumed: {why}"
+            ))
         })?;
     }
     let execution = Execution {
@@ -127,9 +141,16 @@ pub(crate) fn start(
     Ok(id)
 }
 
-fn may_pass(world: &World, account: &str, role: &str, principal: &Principal) -> Result<(), ApiError> {
+fn may_pass(
+    world: &World,
+    account: &str,
+    role: &str,
+    principal: &Principal,
+) -> Result<(), ApiError> {
     if iam::role_account(role) != Some(account) {
-        return Err(invalid(format!("{role} is not a role of account {account}")));
+        return Err(invalid(format!(
+            "{role} is not a role of account {account}"
+        )));
     }
     if let Principal::Role(own) = principal {
         let context = iam::organization_context(world, account, Context::new())
@@ -139,7 +160,10 @@ fn may_pass(world: &World, account: &str, role: &str, principal: &Principal) -> 
         if !verdict.allowed {
             return Err(ApiError::new(
                 "AccessDeniedException",
-                format!("{principal} may not pass the role {role} to {SERVICE}: {}", verdict.reason),
+                format!(
+                    "{principal} may not pass the role {role} to {SERVICE}: {}",
+                    verdict.reason
+                ),
             ));
         }
     }
@@ -165,7 +189,10 @@ pub(crate) fn run(world: &mut World, id: &str, trace: &mut Trace) {
         detail,
     };
     trace.hops.push(match &outcome {
-        Ok(()) => hop(Outcome::Ok, format!("{action} on {}", execution.instances.join(", "))),
+        Ok(()) => hop(
+            Outcome::Ok,
+            format!("{action} on {}", execution.instances.join(", ")),
+        ),
         Err((outcome, why)) => hop(*outcome, why.clone()),
     });
     let now = world.clock.now();
@@ -218,17 +245,29 @@ fn steps(world: &mut World, execution: &Execution, action: &str) -> Result<(), (
                         .with(&format!("ec2:ResourceTag/{tag}"), value.as_str());
                 }
             }
-            for (action, resource) in [(action, arn.as_str()), ("ec2:DescribeInstanceStatus", "*"), ("ec2:DescribeInstances", "*")] {
-                let request =
-                    Request::new(Principal::Role(role.clone()), action, resource, context.clone());
+            for (action, resource) in [
+                (action, arn.as_str()),
+                ("ec2:DescribeInstanceStatus", "*"),
+                ("ec2:DescribeInstances", "*"),
+            ] {
+                let request = Request::new(
+                    Principal::Role(role.clone()),
+                    action,
+                    resource,
+                    context.clone(),
+                );
                 let verdict = iam::identity(world, role, &request);
                 if !verdict.allowed {
                     return Err((Outcome::Denied, format!("AccessDenied: {}", verdict.reason)));
                 }
             }
         }
-        ec2::turn(world, place, id, action == "ec2:StartInstances")
-            .map_err(|error| (Outcome::Failed, format!("{}: {}", error.code, error.message)))?;
+        ec2::turn(world, place, id, action == "ec2:StartInstances").map_err(|error| {
+            (
+                Outcome::Failed,
+                format!("{}: {}", error.code, error.message),
+            )
+        })?;
     }
     Ok(())
 }
@@ -244,13 +283,33 @@ pub(crate) fn call(
         "StartAutomationExecution" => {
             let input = Input::new(
                 input,
-                &["DocumentName", "DocumentVersion", "Parameters", "ClientToken", "Mode"],
+                &[
+                    "DocumentName",
+                    "DocumentVersion",
+                    "Parameters",
+                    "ClientToken",
+                    "Mode",
+                ],
             )?;
-            let parameters = input.get("Parameters").cloned().unwrap_or_else(|| json!({}));
+            let parameters = input
+                .get("Parameters")
+                .cloned()
+                .unwrap_or_else(|| json!({}));
             let place = (caller.account.as_str(), caller.region.as_str());
             let principal = iam::principal(caller);
-            let id = start(world, place, input.required("DocumentName")?, &parameters, &principal)?;
-            world.schedule(1, Task::RunAutomation { execution: id.clone() });
+            let id = start(
+                world,
+                place,
+                input.required("DocumentName")?,
+                &parameters,
+                &principal,
+            )?;
+            world.schedule(
+                1,
+                Task::RunAutomation {
+                    execution: id.clone(),
+                },
+            );
             Ok(json!({"AutomationExecutionId": id}))
         }
         "GetAutomationExecution" => {
@@ -258,7 +317,9 @@ pub(crate) fn call(
             let id = input.required("AutomationExecutionId")?;
             let found = here(world, caller).find(|(known, _)| *known == id);
             match found {
-                Some((id, execution)) => Ok(json!({"AutomationExecution": describe(id, execution)})),
+                Some((id, execution)) => {
+                    Ok(json!({"AutomationExecution": describe(id, execution)}))
+                }
                 None => Err(ApiError::new(
                     "AutomationExecutionNotFoundException",
                     format!("Automation execution {id} does not exist."),
@@ -270,7 +331,9 @@ pub(crate) fn call(
             let all: Vec<Value> = here(world, caller)
                 .map(|(id, execution)| describe(id, execution))
                 .collect();
-            let limit = input.number("MaxResults").and_then(|limit| usize::try_from(limit).ok());
+            let limit = input
+                .number("MaxResults")
+                .and_then(|limit| usize::try_from(limit).ok());
             let (list, next) = page(all, input.text("NextToken"), limit.unwrap_or(50))?;
             Ok(match next {
                 Some(next) => json!({"AutomationExecutionMetadataList": list, "NextToken": next}),

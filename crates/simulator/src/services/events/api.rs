@@ -48,11 +48,23 @@ pub(crate) fn call(
         "CreateEventBus" => {
             let input = Input::new(
                 input,
-                &["Name", "Description", "KmsKeyIdentifier", "DeadLetterConfig", "Tags"],
+                &[
+                    "Name",
+                    "Description",
+                    "KmsKeyIdentifier",
+                    "DeadLetterConfig",
+                    "Tags",
+                ],
             )?;
             let name = input.required("Name")?;
             let mut properties = Map::new();
-            for key in ["Name", "Description", "KmsKeyIdentifier", "DeadLetterConfig", "Tags"] {
+            for key in [
+                "Name",
+                "Description",
+                "KmsKeyIdentifier",
+                "DeadLetterConfig",
+                "Tags",
+            ] {
                 if let Some(value) = input.get(key) {
                     properties.insert(key.to_owned(), value.clone());
                 }
@@ -62,12 +74,20 @@ pub(crate) fn call(
         }
         "DeleteEventBus" => {
             let input = Input::new(input, &["Name"])?;
-            delete_bus(world, &caller.account, &caller.region, input.required("Name")?)?;
+            delete_bus(
+                world,
+                &caller.account,
+                &caller.region,
+                input.required("Name")?,
+            )?;
             Ok(json!({}))
         }
         "PutPermission" => put_permission(world, caller, input),
         "RemovePermission" => {
-            let input = Input::new(input, &["StatementId", "RemoveAllPermissions", "EventBusName"])?;
+            let input = Input::new(
+                input,
+                &["StatementId", "RemoveAllPermissions", "EventBusName"],
+            )?;
             let bus = bus_mut(world, caller, input.text("EventBusName"))?;
             if input.flag("RemoveAllPermissions") == Some(true) {
                 bus.properties.remove("Policy");
@@ -89,13 +109,23 @@ pub(crate) fn call(
             let event: Value = serde_json::from_str(text).map_err(|_| {
                 ApiError::new("InvalidEventPatternException", "Event is not valid JSON.")
             })?;
-            for field in ["id", "account", "source", "time", "region", "resources", "detail-type"] {
+            for field in [
+                "id",
+                "account",
+                "source",
+                "time",
+                "region",
+                "resources",
+                "detail-type",
+            ] {
                 if event.get(field).is_none() {
-                    return Err(validation(format!("Parameter Event is not valid. Reason: {field} is missing.")));
+                    return Err(validation(format!(
+                        "Parameter Event is not valid. Reason: {field} is missing."
+                    )));
                 }
             }
-            let event = pattern::Event::parse(text)
-                .map_err(|error| validation(error.to_string()))?;
+            let event =
+                pattern::Event::parse(text).map_err(|error| validation(error.to_string()))?;
             Ok(json!({"Result": pattern.matches(&event)}))
         }
         "ListTagsForResource" => {
@@ -126,14 +156,29 @@ fn rule_call(
     match action {
         "PutRule" => {
             let allowed = [
-                "Name", "EventBusName", "EventPattern", "ScheduleExpression", "State",
-                "Description", "RoleArn", "Tags",
+                "Name",
+                "EventBusName",
+                "EventPattern",
+                "ScheduleExpression",
+                "State",
+                "Description",
+                "RoleArn",
+                "Tags",
             ];
             let input = Input::new(input, &allowed)?;
             let name = input.required("Name")?;
-            let bus_name = bus_mut(world, caller, input.text("EventBusName"))?.name.clone();
+            let bus_name = bus_mut(world, caller, input.text("EventBusName"))?
+                .name
+                .clone();
             let mut properties = Map::new();
-            for key in ["Description", "State", "RoleArn", "ScheduleExpression", "Tags", "EventBusName"] {
+            for key in [
+                "Description",
+                "State",
+                "RoleArn",
+                "ScheduleExpression",
+                "Tags",
+                "EventBusName",
+            ] {
                 if let Some(value) = input.get(key) {
                     properties.insert(key.to_owned(), value.clone());
                 }
@@ -206,7 +251,11 @@ fn rule_call(
         "EnableRule" | "DisableRule" => {
             let input = Input::new(input, &["Name", "EventBusName"])?;
             let name = input.required("Name")?;
-            let state = if action == "EnableRule" { "ENABLED" } else { "DISABLED" };
+            let state = if action == "EnableRule" {
+                "ENABLED"
+            } else {
+                "DISABLED"
+            };
             let rule = existing_mut(world, caller, input, name)?;
             rule.properties.insert("State".to_owned(), json!(state));
             Ok(json!({}))
@@ -215,7 +264,11 @@ fn rule_call(
             let input = Input::new(input, &["Name", "EventBusName", "Force"])?;
             let name = input.required("Name")?;
             let bus = bus_mut(world, caller, input.text("EventBusName"))?;
-            if bus.rules.get(name).is_some_and(|rule| !rule.targets().is_empty()) {
+            if bus
+                .rules
+                .get(name)
+                .is_some_and(|rule| !rule.targets().is_empty())
+            {
                 return Err(validation("Rule can't be deleted since it has targets."));
             }
             bus.rules.remove(name);
@@ -227,7 +280,10 @@ fn rule_call(
             let mut all = existing(world, caller, input, name)?.targets().to_vec();
             for target in input.list("Targets") {
                 check_fields(target)?;
-                match all.iter_mut().find(|other| other.get("Id") == target.get("Id")) {
+                match all
+                    .iter_mut()
+                    .find(|other| other.get("Id") == target.get("Id"))
+                {
                     Some(other) => *other = target.clone(),
                     None => all.push(target.clone()),
                 }
@@ -244,7 +300,11 @@ fn rule_call(
             let ids: BTreeSet<&str> = input.strings("Ids").into_iter().collect();
             let mut failed = Vec::new();
             for id in &ids {
-                if !rule.targets().iter().any(|target| target.get("Id") == Some(&json!(id))) {
+                if !rule
+                    .targets()
+                    .iter()
+                    .any(|target| target.get("Id") == Some(&json!(id)))
+                {
                     failed.push(json!({
                         "TargetId": id, "ErrorCode": "ResourceNotFoundException",
                         "ErrorMessage": format!("Target {id} does not exist."),
@@ -253,9 +313,13 @@ fn rule_call(
             }
             let mut left = rule.targets().to_vec();
             left.retain(|target| {
-                !target.get("Id").and_then(Value::as_str).is_some_and(|id| ids.contains(id))
+                !target
+                    .get("Id")
+                    .and_then(Value::as_str)
+                    .is_some_and(|id| ids.contains(id))
             });
-            rule.properties.insert("Targets".to_owned(), Value::Array(left));
+            rule.properties
+                .insert("Targets".to_owned(), Value::Array(left));
             Ok(json!({"FailedEntryCount": failed.len(), "FailedEntries": failed}))
         }
         _ => Err(unknown("events", action)),
@@ -267,7 +331,13 @@ fn check_fields(target: &Value) -> Result<(), ApiError> {
     Input::new(
         target,
         &[
-            "Id", "Arn", "RoleArn", "Input", "InputPath", "InputTransformer", "DeadLetterConfig",
+            "Id",
+            "Arn",
+            "RoleArn",
+            "Input",
+            "InputPath",
+            "InputTransformer",
+            "DeadLetterConfig",
             "RetryPolicy",
         ],
     )
@@ -275,7 +345,9 @@ fn check_fields(target: &Value) -> Result<(), ApiError> {
 }
 
 fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, ApiError> {
-    let limit = input.number("Limit").and_then(|limit| usize::try_from(limit).ok());
+    let limit = input
+        .number("Limit")
+        .and_then(|limit| usize::try_from(limit).ok());
     let (items, next) = page(items, input.text("NextToken"), limit.unwrap_or(100))?;
     Ok(match next {
         Some(next) => json!({name: items, "NextToken": next}),
@@ -307,12 +379,7 @@ fn bus<'w>(
     bus_mut(world, caller, reference).map(|bus| &*bus)
 }
 
-fn rule<'w>(
-    world: &'w World,
-    caller: &Caller,
-    bus: Option<&str>,
-    name: &str,
-) -> Option<&'w Rule> {
+fn rule<'w>(world: &'w World, caller: &Caller, bus: Option<&str>, name: &str) -> Option<&'w Rule> {
     let bus = bus.unwrap_or("default");
     world
         .services
@@ -408,7 +475,14 @@ pub(crate) fn delete_bus(
 fn put_permission(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(
         input,
-        &["EventBusName", "Action", "Principal", "StatementId", "Condition", "Policy"],
+        &[
+            "EventBusName",
+            "Action",
+            "Principal",
+            "StatementId",
+            "Condition",
+            "Policy",
+        ],
     )?;
     let reference = input.text("EventBusName");
     let bus = bus_mut(world, caller, reference)?;
@@ -427,7 +501,12 @@ fn put_permission(world: &mut World, caller: &Caller, input: &Value) -> Result<V
         "Resource": bus.arn,
     });
     if let Some(condition) = input.get("Condition") {
-        let text = |name: &str| condition.get(name).and_then(Value::as_str).unwrap_or_default();
+        let text = |name: &str| {
+            condition
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let block = json!({text("Type"): {text("Key"): text("Value")}});
         if let Some(statement) = statement.as_object_mut() {
             statement.insert("Condition".to_owned(), block);
@@ -441,7 +520,9 @@ fn put_events(world: &mut World, caller: &Caller, input: &Value) -> Result<Value
     let input = Input::new(input, &["Entries"])?;
     let entries = input.list("Entries");
     if entries.is_empty() || entries.len() > ENTRIES {
-        return Err(validation(format!("Entries must have 1 to {ENTRIES} members.")));
+        return Err(validation(format!(
+            "Entries must have 1 to {ENTRIES} members."
+        )));
     }
     let mut answers = Vec::new();
     let mut failed = 0;
@@ -460,17 +541,33 @@ fn put_events(world: &mut World, caller: &Caller, input: &Value) -> Result<Value
 fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String, ApiError> {
     let input = Input::new(
         entry,
-        &["Source", "DetailType", "Detail", "EventBusName", "Resources", "Time"],
+        &[
+            "Source",
+            "DetailType",
+            "Detail",
+            "EventBusName",
+            "Resources",
+            "Time",
+        ],
     )?;
     let missing = |name: &str| {
-        input.text(name).filter(|text| !text.is_empty()).ok_or_else(|| {
-            ApiError::new(
-                "InvalidArgument",
-                format!("Parameter {name} is not valid. Reason: {name} is a required argument."),
-            )
-        })
+        input
+            .text(name)
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| {
+                ApiError::new(
+                    "InvalidArgument",
+                    format!(
+                        "Parameter {name} is not valid. Reason: {name} is a required argument."
+                    ),
+                )
+            })
     };
-    let (source, kind, detail) = (missing("Source")?, missing("DetailType")?, missing("Detail")?);
+    let (source, kind, detail) = (
+        missing("Source")?,
+        missing("DetailType")?,
+        missing("Detail")?,
+    );
     if source.starts_with("aws.") {
         return Err(ApiError::new(
             "NotAuthorizedForSourceException",
@@ -494,7 +591,12 @@ fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String
             .with("events:source", source)
             .with("events:detail-type", kind),
     );
-    let request = Request::new(iam::principal(caller), "events:PutEvents", &bus.arn, context);
+    let request = Request::new(
+        iam::principal(caller),
+        "events:PutEvents",
+        &bus.arn,
+        context,
+    );
     let identity = match &caller.role {
         Some(role) => iam::identity(world, role, &request),
         None => Verdict::allow("the account's administrator may"),
@@ -525,6 +627,12 @@ fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String
     } else {
         Origin::Forwarded
     };
-    arrive(world, (&bus.account, &bus.region, &bus.name), &event, origin, &mut trace);
+    arrive(
+        world,
+        (&bus.account, &bus.region, &bus.name),
+        &event,
+        origin,
+        &mut trace,
+    );
     Ok(id)
 }

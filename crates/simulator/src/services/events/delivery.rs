@@ -74,7 +74,11 @@ pub(crate) fn arrive(
     let mut matched = Vec::new();
     let mut near = 0;
     for rule in bus.rules.values() {
-        if !rule.pattern.as_ref().is_some_and(|pattern| pattern.matches(&parsed)) {
+        if !rule
+            .pattern
+            .as_ref()
+            .is_some_and(|pattern| pattern.matches(&parsed))
+        {
             continue;
         }
         near += 1;
@@ -206,9 +210,11 @@ fn fire(world: &mut World, firing: &Firing<'_>, target: &Value, trace: &mut Trac
         }
     };
     let (refusal, body) = refusal;
-    trace
-        .hops
-        .push(firing.hop(refusal.link.clone(), refusal.outcome, refusal.reason.clone()));
+    trace.hops.push(firing.hop(
+        refusal.link.clone(),
+        refusal.outcome,
+        refusal.reason.clone(),
+    ));
     dead_letter(world, firing, target, &refusal, body, trace);
 }
 
@@ -273,7 +279,13 @@ fn assume(world: &World, attempt: &Attempt<'_>, role: &str) -> Result<Principal,
 }
 
 /// A question a role asks, with what is known of its organization.
-fn asked_by(world: &World, principal: Principal, action: &str, resource: &str, context: Context) -> Request {
+fn asked_by(
+    world: &World,
+    principal: Principal,
+    action: &str,
+    resource: &str,
+    context: Context,
+) -> Request {
     let context = match principal.account() {
         Some(account) => iam::organization_context(world, account, context),
         None => context,
@@ -319,13 +331,17 @@ fn to_bus(
         Some(role) => {
             let principal = assume(world, attempt, role)?;
             let context = firing.context();
-            let request = asked_by(world, principal.clone(), "events:PutEvents", attempt.arn, context);
+            let request = asked_by(
+                world,
+                principal.clone(),
+                "events:PutEvents",
+                attempt.arn,
+                context,
+            );
             let reason = role_allows(world, &request, role)?;
-            trace.hops.push(firing.hop(
-                format!("role {}", short(role)),
-                Outcome::Ok,
-                reason,
-            ));
+            trace
+                .hops
+                .push(firing.hop(format!("role {}", short(role)), Outcome::Ok, reason));
             principal
         }
         None => Principal::Account(firing.bus.account.clone()),
@@ -344,15 +360,21 @@ fn to_bus(
         bus_policy_allows(world, attempt, principal, place, trace)?;
     }
     bus_key_allows(world, attempt, place)?;
-    trace
-        .hops
-        .push(firing.hop(link, Outcome::Ok, format!("sent to the bus {name} of account {account} in {region}")));
+    trace.hops.push(firing.hop(
+        link,
+        Outcome::Ok,
+        format!("sent to the bus {name} of account {account} in {region}"),
+    ));
     let mut event: Value = serde_json::from_str(&attempt.body).unwrap_or_default();
     if !event.is_object() {
         // A target of a bus in the same place may have changed what it sends; a bus only takes events.
         event = json!({"detail": event});
     }
-    let origin = if here { firing.origin } else { Origin::Forwarded };
+    let origin = if here {
+        firing.origin
+    } else {
+        Origin::Forwarded
+    };
     arrive(world, (account, region, &name), &event, origin, trace);
     Ok(())
 }
@@ -367,7 +389,10 @@ fn bus_policy_allows(
     let firing = attempt.firing;
     let link = format!("bus policy of {}", short(attempt.arn));
     let mut context = firing.context();
-    for (key, field) in [("events:source", "source"), ("events:detail-type", "detail-type")] {
+    for (key, field) in [
+        ("events:source", "source"),
+        ("events:detail-type", "detail-type"),
+    ] {
         let value = serde_json::from_str::<Value>(&attempt.body)
             .ok()
             .and_then(|event| Some(event.get(field)?.as_str()?.to_owned()));
@@ -378,9 +403,13 @@ fn bus_policy_allows(
     // Without a role only the account is known, and not its organization: permission through the
     // organization needs a role.
     let request = match &principal {
-        Principal::Role(_) => {
-            asked_by(world, principal.clone(), "events:PutEvents", attempt.arn, context)
-        }
+        Principal::Role(_) => asked_by(
+            world,
+            principal.clone(),
+            "events:PutEvents",
+            attempt.arn,
+            context,
+        ),
         _ => Request::new(principal.clone(), "events:PutEvents", attempt.arn, context),
     };
     let identity = match attempt.role {
@@ -399,7 +428,12 @@ fn bus_policy_allows(
     });
     let verdict = combine(&request, place.0, &identity, named.as_ref());
     if !verdict.allowed {
-        return Err(Refusal::new("NO_PERMISSIONS", verdict.reason, &link, Outcome::Denied));
+        return Err(Refusal::new(
+            "NO_PERMISSIONS",
+            verdict.reason,
+            &link,
+            Outcome::Denied,
+        ));
     }
     trace.hops.push(Hop {
         account: place.0.to_owned(),
@@ -412,7 +446,11 @@ fn bus_policy_allows(
 }
 
 /// An encrypted bus needs a key that lets EventBridge in.
-fn bus_key_allows(world: &World, attempt: &Attempt<'_>, place: (&str, &str)) -> Result<(), Refusal> {
+fn bus_key_allows(
+    world: &World,
+    attempt: &Attempt<'_>,
+    place: (&str, &str),
+) -> Result<(), Refusal> {
     let key = world
         .services
         .events
@@ -427,14 +465,22 @@ fn bus_key_allows(world: &World, attempt: &Attempt<'_>, place: (&str, &str)) -> 
     let context = Context::new()
         .with("aws:SourceAccount", place.0)
         .with("aws:SourceArn", attempt.arn)
-        .with("kms:EncryptionContext:aws:events:event-bus:arn", attempt.arn);
+        .with(
+            "kms:EncryptionContext:aws:events:event-bus:arn",
+            attempt.arn,
+        );
     let principal = Principal::Service(SERVICE.to_owned());
     let actions = ["kms:GenerateDataKey", "kms:Decrypt"];
     let verdict = kms::may_use(world, key, place, &principal, &actions, &context);
     if verdict.allowed {
         Ok(())
     } else {
-        Err(Refusal::new("NO_PERMISSIONS", verdict.reason, "key policy", Outcome::Denied))
+        Err(Refusal::new(
+            "NO_PERMISSIONS",
+            verdict.reason,
+            "key policy",
+            Outcome::Denied,
+        ))
     }
 }
 
@@ -489,8 +535,13 @@ fn to_queue(
     let reason = match attempt.role {
         Some(role) => {
             let principal = assume(world, attempt, role)?;
-            let request =
-                asked_by(world, principal, "sqs:SendMessage", attempt.arn, firing.context());
+            let request = asked_by(
+                world,
+                principal,
+                "sqs:SendMessage",
+                attempt.arn,
+                firing.context(),
+            );
             let identity = iam::identity(world, role, &request);
             let policy = world
                 .services
@@ -515,7 +566,9 @@ fn to_queue(
         ));
     }
     sqs::send(world, attempt.arn, attempt.body.clone(), BTreeMap::new());
-    trace.hops.push(firing.hop(link, Outcome::Ok, "sent to the queue"));
+    trace
+        .hops
+        .push(firing.hop(link, Outcome::Ok, "sent to the queue"));
     Ok(())
 }
 
@@ -528,7 +581,12 @@ fn to_automation(
     let firing = attempt.firing;
     let link = format!("automation {document}");
     let Some(role) = attempt.role else {
-        return Err(Refusal::new("NO_PERMISSIONS", "the target has no RoleArn", &link, Outcome::Denied));
+        return Err(Refusal::new(
+            "NO_PERMISSIONS",
+            "the target has no RoleArn",
+            &link,
+            Outcome::Denied,
+        ));
     };
     let principal = assume(world, attempt, role)?;
     let request = asked_by(
@@ -560,7 +618,11 @@ fn to_automation(
             } else {
                 Outcome::Failed
             };
-            let code = if outcome == Outcome::Denied { "NO_PERMISSIONS" } else { "SDK_CLIENT_ERROR" };
+            let code = if outcome == Outcome::Denied {
+                "NO_PERMISSIONS"
+            } else {
+                "SDK_CLIENT_ERROR"
+            };
             Err(Refusal::new(code, error.message, &link, outcome))
         }
     }
@@ -575,7 +637,10 @@ fn dead_letter(
     body: String,
     trace: &mut Trace,
 ) {
-    let Some(queue) = target.pointer("/DeadLetterConfig/Arn").and_then(Value::as_str) else {
+    let Some(queue) = target
+        .pointer("/DeadLetterConfig/Arn")
+        .and_then(Value::as_str)
+    else {
         trace.hops.push(firing.hop(
             "dead letters",
             Outcome::Dropped,
@@ -591,7 +656,10 @@ fn dead_letter(
         return;
     }
     let text = |value: &str| value.to_owned();
-    let target_arn = target.get("Arn").and_then(Value::as_str).unwrap_or_default();
+    let target_arn = target
+        .get("Arn")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let attributes: BTreeMap<String, String> = [
         ("RULE_ARN", firing.rule.arn.clone()),
         ("TARGET_ARN", text(target_arn)),

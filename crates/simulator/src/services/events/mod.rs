@@ -181,7 +181,9 @@ pub(crate) fn create_bus(
     if custom >= BUSES {
         return Err(ApiError::new(
             "LimitExceededException",
-            format!("The requested resource exceeds the maximum number allowed: {BUSES} event buses."),
+            format!(
+                "The requested resource exceeds the maximum number allowed: {BUSES} event buses."
+            ),
         ));
     }
     let policy = match properties.get("Policy") {
@@ -232,7 +234,11 @@ impl Bus {
 
     /// The statements of the live policy.
     pub(crate) fn statements(&self) -> Vec<Value> {
-        match self.properties.get("Policy").and_then(|policy| policy.get("Statement")) {
+        match self
+            .properties
+            .get("Policy")
+            .and_then(|policy| policy.get("Statement"))
+        {
             Some(Value::Array(list)) => list.clone(),
             Some(one) => vec![one.clone()],
             None => Vec::new(),
@@ -274,13 +280,17 @@ pub(crate) fn put_rule(
     }
     let text = |key: &str| properties.get(key).and_then(Value::as_str);
     if text("Description").is_some_and(|text| text.chars().count() > 512) {
-        return Err(validation("The rule's description is longer than 512 characters."));
+        return Err(validation(
+            "The rule's description is longer than 512 characters.",
+        ));
     }
     if !matches!(
         text("State"),
         None | Some("ENABLED" | "DISABLED" | "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
     ) {
-        return Err(validation("1 validation error detected: the value at 'state' is not one of ENABLED, DISABLED, ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"));
+        return Err(validation(
+            "1 validation error detected: the value at 'state' is not one of ENABLED, DISABLED, ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
+        ));
     }
     if let Some(schedule) = text("ScheduleExpression") {
         let good = schedule.starts_with("rate(") || schedule.starts_with("cron(");
@@ -303,7 +313,10 @@ pub(crate) fn put_rule(
     if others().count() >= RULES_PER_BUS {
         return Err(ApiError::new(
             "LimitExceededException",
-            format!("The requested resource exceeds the maximum number allowed: {RULES_PER_BUS} rules on event bus {}.", bus.name),
+            format!(
+                "The requested resource exceeds the maximum number allowed: {RULES_PER_BUS} rules on event bus {}.",
+                bus.name
+            ),
         ));
     }
     let wildcards = others()
@@ -312,14 +325,20 @@ pub(crate) fn put_rule(
     if wildcard && wildcards >= WILDCARD_RULES_PER_BUS {
         return Err(ApiError::new(
             "LimitExceededException",
-            format!("The event bus {} already has {WILDCARD_RULES_PER_BUS} rules with wildcards.", bus.name),
+            format!(
+                "The event bus {} already has {WILDCARD_RULES_PER_BUS} rules with wildcards.",
+                bus.name
+            ),
         ));
     }
     let arn = rule_arn(bus, name);
     let mut properties = properties;
     properties.insert("Name".to_owned(), json!(name));
     if !properties.contains_key("Targets")
-        && let Some(targets) = bus.rules.get(name).and_then(|rule| rule.properties.get("Targets"))
+        && let Some(targets) = bus
+            .rules
+            .get(name)
+            .and_then(|rule| rule.properties.get("Targets"))
     {
         properties.insert("Targets".to_owned(), targets.clone());
     }

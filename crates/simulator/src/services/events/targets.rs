@@ -66,7 +66,9 @@ pub(super) fn check_all(targets: &[Value], bus: &Bus) -> Result<(), ApiError> {
     if targets.len() > TARGETS_PER_RULE {
         return Err(ApiError::new(
             "LimitExceededException",
-            format!("The requested resource exceeds the maximum number allowed: {TARGETS_PER_RULE} targets per rule."),
+            format!(
+                "The requested resource exceeds the maximum number allowed: {TARGETS_PER_RULE} targets per rule."
+            ),
         ));
     }
     let mut ids = BTreeSet::new();
@@ -91,12 +93,15 @@ fn check(target: &Value, id: &str, bus: &Bus) -> Result<(), ApiError> {
             "Parameter {arn} is not valid for target {id}. Reason: {why}"
         ))
     };
-    let destination = destination(arn)
-        .ok_or_else(|| refused("Provided Arn is not in correct format, or the simulator cannot deliver to it."))?;
+    let destination = destination(arn).ok_or_else(|| {
+        refused("Provided Arn is not in correct format, or the simulator cannot deliver to it.")
+    })?;
     let role = text("RoleArn");
     match role {
         Some(role) if role_account(role).is_none() => {
-            return Err(validation(format!("RoleArn of target {id} is not a role's ARN: {role}")));
+            return Err(validation(format!(
+                "RoleArn of target {id} is not a role's ARN: {role}"
+            )));
         }
         Some(role) if role_account(role) != Some(bus.account.as_str()) => {
             return Err(ApiError::new(
@@ -116,7 +121,9 @@ fn check(target: &Value, id: &str, bus: &Bus) -> Result<(), ApiError> {
                     ));
                 }
                 if role.is_none() && region != bus.region {
-                    return Err(refused("RoleArn is required for an event bus of another Region."));
+                    return Err(refused(
+                        "RoleArn is required for an event bus of another Region.",
+                    ));
                 }
             }
         }
@@ -125,7 +132,9 @@ fn check(target: &Value, id: &str, bus: &Bus) -> Result<(), ApiError> {
                 return Err(refused("The target must be in the Region of the rule."));
             }
             if !same_account(account) && role.is_none() {
-                return Err(refused("RoleArn is required for a target of another account."));
+                return Err(refused(
+                    "RoleArn is required for a target of another account.",
+                ));
             }
         }
         Destination::Automation { region, .. } => {
@@ -138,7 +147,10 @@ fn check(target: &Value, id: &str, bus: &Bus) -> Result<(), ApiError> {
         }
     }
     check_forms(target, id)?;
-    if let Some(letters) = target.pointer("/DeadLetterConfig/Arn").and_then(Value::as_str) {
+    if let Some(letters) = target
+        .pointer("/DeadLetterConfig/Arn")
+        .and_then(Value::as_str)
+    {
         let good = Arn::parse(letters).is_some_and(|queue| {
             queue.service == "sqs" && queue.region == bus.region && !letters.ends_with(".fifo")
         });
@@ -152,8 +164,12 @@ fn check(target: &Value, id: &str, bus: &Bus) -> Result<(), ApiError> {
         ("MaximumRetryAttempts", 0, 185),
         ("MaximumEventAgeInSeconds", 60, 86_400),
     ] {
-        if let Some(value) = target.get("RetryPolicy").and_then(|policy| policy.get(field))
-            && !value.as_i64().is_some_and(|value| (low..=high).contains(&value))
+        if let Some(value) = target
+            .get("RetryPolicy")
+            .and_then(|policy| policy.get(field))
+            && !value
+                .as_i64()
+                .is_some_and(|value| (low..=high).contains(&value))
         {
             return Err(validation(format!(
                 "RetryPolicy of target {id}: {field} must be between {low} and {high}, not {value}"
@@ -165,7 +181,10 @@ fn check(target: &Value, id: &str, bus: &Bus) -> Result<(), ApiError> {
 
 fn check_forms(target: &Value, id: &str) -> Result<(), ApiError> {
     let forms = ["Input", "InputPath", "InputTransformer"];
-    let given = forms.iter().filter(|name| target.get(**name).is_some()).count();
+    let given = forms
+        .iter()
+        .filter(|name| target.get(**name).is_some())
+        .count();
     if given > 1 {
         return Err(validation(format!(
             "Only one of Input, InputPath, or InputTransformer must be provided for target {id}."

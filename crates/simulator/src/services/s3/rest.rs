@@ -65,7 +65,10 @@ const SUBRESOURCES: [(&str, &str); 24] = [
     ("inventory", "BucketInventoryConfiguration"),
     ("metrics", "BucketMetricsConfiguration"),
     ("analytics", "BucketAnalyticsConfiguration"),
-    ("intelligent-tiering", "BucketIntelligentTieringConfiguration"),
+    (
+        "intelligent-tiering",
+        "BucketIntelligentTieringConfiguration",
+    ),
     ("versions", "ObjectVersions"),
     ("uploads", "MultipartUploads"),
 ];
@@ -75,7 +78,12 @@ pub(crate) fn action(request: &RawRequest) -> String {
     let (bucket, key) = address(request);
     let method = request.method.as_str();
     if bucket.is_empty() {
-        return if method == "GET" { "ListBuckets" } else { "Unknown" }.to_owned();
+        return if method == "GET" {
+            "ListBuckets"
+        } else {
+            "Unknown"
+        }
+        .to_owned();
     }
     if !key.is_empty() {
         return match method {
@@ -145,7 +153,9 @@ fn ok(status: u16, body: impl Into<Vec<u8>>) -> RawResponse {
 fn xml(root: &str, inner: &str) -> RawResponse {
     ok(
         200,
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><{root} xmlns=\"{NAMESPACE}\">{inner}</{root}>"),
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><{root} xmlns=\"{NAMESPACE}\">{inner}</{root}>"
+        ),
     )
 }
 
@@ -168,7 +178,9 @@ fn respond(
             serde_json::Map::new(),
         )?;
         let mut response = ok(200, Vec::new());
-        response.headers.push(("location".to_owned(), format!("/{bucket}")));
+        response
+            .headers
+            .push(("location".to_owned(), format!("/{bucket}")));
         return Ok(response);
     }
     let resource = if key.is_empty() {
@@ -179,7 +191,9 @@ fn respond(
     permitted(world, caller, &bucket, action, &resource)?;
     let region = bucket_mut(world, &bucket)?.region.clone();
     let mut response = bucket_call(world, request, action, (&bucket, &key))?;
-    response.headers.push(("x-amz-bucket-region".to_owned(), region));
+    response
+        .headers
+        .push(("x-amz-bucket-region".to_owned(), region));
     Ok(response)
 }
 
@@ -214,7 +228,10 @@ fn permitted(
         None => Verdict::allow("the account's administrator may"),
     };
     let bucket = bucket_mut(world, bucket)?;
-    let decision = bucket.policy.as_ref().map(|(_, policy)| policy.decide(&request));
+    let decision = bucket
+        .policy
+        .as_ref()
+        .map(|(_, policy)| policy.decide(&request));
     let same = bucket.account == caller.account;
     let allowed = match decision {
         Some(Decision::Deny { .. }) => false,
@@ -263,7 +280,11 @@ fn bucket_call(
         "HeadBucket" => Ok(ok(200, Vec::new())),
         "GetBucketLocation" => {
             // us-east-1 is written as an empty constraint.
-            let region = if bucket.region == "us-east-1" { "" } else { &bucket.region };
+            let region = if bucket.region == "us-east-1" {
+                ""
+            } else {
+                &bucket.region
+            };
             Ok(xml("LocationConstraint", region))
         }
         "GetBucketPolicy" => match &bucket.policy {
@@ -274,7 +295,9 @@ fn bucket_call(
                     .push(("content-type".to_owned(), "application/json".to_owned()));
                 Ok(response)
             }
-            None => Err(ApiError::new("NoSuchBucketPolicy", "The bucket policy does not exist").status(404)),
+            None => Err(
+                ApiError::new("NoSuchBucketPolicy", "The bucket policy does not exist").status(404),
+            ),
         },
         "PutBucketPolicy" => {
             let written = serde_json::from_slice(&body(request))
@@ -306,7 +329,14 @@ fn bucket_call(
             let content = bucket.objects.get(key).ok_or_else(|| {
                 ApiError::new("NoSuchKey", "The specified key does not exist.").status(404)
             })?;
-            let mut response = ok(200, if action == "GetObject" { content.clone() } else { Vec::new() });
+            let mut response = ok(
+                200,
+                if action == "GetObject" {
+                    content.clone()
+                } else {
+                    Vec::new()
+                },
+            );
             response.headers.push(("etag".to_owned(), etag(content)));
             Ok(response)
         }
@@ -314,7 +344,11 @@ fn bucket_call(
             bucket.objects.remove(key);
             Ok(ok(204, Vec::new()))
         }
-        "ListObjectsV2" => Ok(list_objects(bucket, parameter(request, "prefix").unwrap_or(""), &now)),
+        "ListObjectsV2" => Ok(list_objects(
+            bucket,
+            parameter(request, "prefix").unwrap_or(""),
+            &now,
+        )),
         _ => Err(ApiError::new(
             "NotImplemented",
             format!("The simulator does not know the action s3:{action}."),
@@ -325,7 +359,11 @@ fn bucket_call(
 
 /// The answer to deleting a bucket that holds objects.
 pub(super) fn not_empty() -> ApiError {
-    ApiError::new("BucketNotEmpty", "The bucket you tried to delete is not empty").status(409)
+    ApiError::new(
+        "BucketNotEmpty",
+        "The bucket you tried to delete is not empty",
+    )
+    .status(409)
 }
 
 fn list_objects(bucket: &Bucket, prefix: &str, now: &str) -> RawResponse {

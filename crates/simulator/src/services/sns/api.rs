@@ -78,7 +78,13 @@ pub(crate) fn call(
         "Publish" => {
             let input = Input::new(
                 input,
-                &["TopicArn", "TargetArn", "Message", "Subject", "MessageStructure"],
+                &[
+                    "TopicArn",
+                    "TargetArn",
+                    "Message",
+                    "Subject",
+                    "MessageStructure",
+                ],
             )?;
             let arn = match input.text("TargetArn") {
                 Some(arn) => arn,
@@ -89,18 +95,24 @@ pub(crate) fn call(
                 context: context(world, caller),
             };
             let mut trace = Trace::default();
-            super::publish(world, arn, &publisher, input.required("Message")?, &mut trace)
-                .map(|id| json!({"MessageId": id}))
-                .map_err(|refusal| {
-                    if refusal.code == "NO_RESOURCE" {
-                        no_topic()
-                    } else {
-                        let mut error = ApiError::denied(caller, "SNS:Publish", arn);
-                        error.code = "AuthorizationError".to_owned();
-                        error.message = format!("{} because {}", error.message, refusal.reason);
-                        error
-                    }
-                })
+            super::publish(
+                world,
+                arn,
+                &publisher,
+                input.required("Message")?,
+                &mut trace,
+            )
+            .map(|id| json!({"MessageId": id}))
+            .map_err(|refusal| {
+                if refusal.code == "NO_RESOURCE" {
+                    no_topic()
+                } else {
+                    let mut error = ApiError::denied(caller, "SNS:Publish", arn);
+                    error.code = "AuthorizationError".to_owned();
+                    error.message = format!("{} because {}", error.message, refusal.reason);
+                    error
+                }
+            })
         }
         _ => subscription_call(world, caller, action, input),
     }
@@ -145,7 +157,13 @@ fn subscription_call(
         "Subscribe" => {
             let input = Input::new(
                 input,
-                &["TopicArn", "Protocol", "Endpoint", "Attributes", "ReturnSubscriptionArn"],
+                &[
+                    "TopicArn",
+                    "Protocol",
+                    "Endpoint",
+                    "Attributes",
+                    "ReturnSubscriptionArn",
+                ],
             )?;
             let arn = input.required("TopicArn")?;
             may(world, caller, arn, "sns:Subscribe")?;
@@ -220,9 +238,15 @@ fn subscription_call(
             Ok(json!({"Attributes": attributes}))
         }
         "SetSubscriptionAttributes" => {
-            let input = Input::new(input, &["SubscriptionArn", "AttributeName", "AttributeValue"])?;
+            let input = Input::new(
+                input,
+                &["SubscriptionArn", "AttributeName", "AttributeValue"],
+            )?;
             let arn = input.required("SubscriptionArn")?;
-            let (name, value) = (input.required("AttributeName")?, input.text("AttributeValue"));
+            let (name, value) = (
+                input.required("AttributeName")?,
+                input.text("AttributeValue"),
+            );
             let mut properties = subscription(world, arn)?.properties.clone();
             set_attribute(&mut properties, name, value.unwrap_or_default())?;
             check_filter(&properties)?;
@@ -298,9 +322,7 @@ fn topic_attributes(world: &World, caller: &Caller, arn: &str) -> Result<Value, 
             .sns
             .subscriptions
             .values()
-            .filter(|subscription| {
-                subscription.topic == arn && subscription.confirmed == confirmed
-            })
+            .filter(|subscription| subscription.topic == arn && subscription.confirmed == confirmed)
             .count()
             .to_string()
     };
@@ -314,7 +336,12 @@ fn topic_attributes(world: &World, caller: &Caller, arn: &str) -> Result<Value, 
         "SubscriptionsDeleted": "0",
     });
     if let Some(attributes) = attributes.as_object_mut() {
-        for name in ["DisplayName", "KmsMasterKeyId", "TracingConfig", "SignatureVersion"] {
+        for name in [
+            "DisplayName",
+            "KmsMasterKeyId",
+            "TracingConfig",
+            "SignatureVersion",
+        ] {
             if let Some(value) = topic.properties.get(name) {
                 attributes.insert(name.to_owned(), json!(kms::text(value)));
             }
@@ -324,7 +351,12 @@ fn topic_attributes(world: &World, caller: &Caller, arn: &str) -> Result<Value, 
 }
 
 fn set_topic(world: &mut World, arn: &str, name: &str, value: &str) -> Result<(), ApiError> {
-    let topic = world.services.sns.topics.get_mut(arn).ok_or_else(no_topic)?;
+    let topic = world
+        .services
+        .sns
+        .topics
+        .get_mut(arn)
+        .ok_or_else(no_topic)?;
     match name {
         "Policy" => {
             let written: Value =
@@ -358,8 +390,9 @@ fn set_attribute(
             properties.remove(name);
             return Ok(());
         }
-        "FilterPolicy" | "RedrivePolicy" | "DeliveryPolicy" => serde_json::from_str(value)
-            .map_err(|_| invalid(format!("Attributes: {name}")))?,
+        "FilterPolicy" | "RedrivePolicy" | "DeliveryPolicy" => {
+            serde_json::from_str(value).map_err(|_| invalid(format!("Attributes: {name}")))?
+        }
         "FilterPolicyScope" => json!(value),
         _ => return Err(invalid(format!("AttributeName: {name}"))),
     };

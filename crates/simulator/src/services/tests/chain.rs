@@ -1,0 +1,227 @@
+//! The chain as it should work.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+#[test]
+fn a_sign_in_in_a_member_account_reaches_the_inbox() {
+    let mut fleet = Fleet::deployed();
+    let trace = fleet.sign_in();
+    assert_eq!(trace.deliveries.len(), 1, "{trace:#?}");
+    let delivery = &trace.deliveries[0];
+    assert_eq!(delivery.endpoint, "security@example.com");
+    assert_eq!(delivery.topic_arn, TOPIC);
+    let body: Value = serde_json::from_str(&delivery.body).unwrap();
+    assert_eq!(
+        body,
+        json!({
+            "alert": format!("sign-in in {MEMBER}, {SPOKE_REGION}"),
+            "user": "arn:aws:iam::012345678901:user/ops\"quoted",
+        })
+    );
+    assert_eq!(crate::services::inbox(&fleet.world), trace.deliveries);
+}
+
+#[test]
+fn the_trace_names_every_link_in_order() {
+    let mut fleet = Fleet::deployed();
+    let trace = fleet.sign_in();
+    let links: Vec<String> = trace
+        .hops
+        .iter()
+        .map(|hop| {
+            assert_eq!(hop.outcome, Outcome::Ok, "{hop:?}");
+            let generated = |word: &str| {
+                if word.starts_with("gizmos-test-") {
+                    "*"
+                } else {
+                    word
+                }
+                .to_owned()
+            };
+            let words: Vec<String> = hop.link.split(' ').map(generated).collect();
+            format!("{} {}: {}", hop.account, hop.region, words.join(" "))
+        })
+        .collect();
+    assert_eq!(
+        links,
+        [
+            format!("{MEMBER} us-west-2: trail"),
+            format!("{MEMBER} us-west-2: rule * on bus default"),
+            format!("{MEMBER} us-west-2: role *"),
+            format!("{HUB} eu-central-1: bus policy of gizmos"),
+            format!("{MEMBER} us-west-2: target gizmos (bus {BUS})"),
+            format!("{HUB} eu-central-1: rule sign-in on bus gizmos"),
+            format!("{HUB} eu-central-1: topic policy of gizmos-alerts"),
+            format!("{HUB} eu-central-1: key policy"),
+            format!("{HUB} eu-central-1: subscription security@example.com"),
+        ]
+    );
+}
+
+#[test]
+fn account_and_region_are_those_of_the_emitter_and_the_rest_is_kept() {
+    let mut fleet = Fleet::empty();
+    let queue = format!("arn:aws:sqs:{HOME}:{HUB}:copy");
+    let url = fleet.make(
+        HUB,
+        HOME,
+        "Copy",
+        "AWS::SQS::Queue",
+        json!({"QueueName": "copy"}),
+    );
+    fleet.make(
+        HUB,
+        HOME,
+        "CopyPolicy",
+        "AWS::SQS::QueueInlinePolicy",
+        json!({"Queue": url.physical_id, "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage", "Resource": queue,
+            "Condition": {"StringEquals": {"aws:SourceAccount": HUB}},
+        }]}}),
+    );
+    fleet.make(
+        HUB,
+        HOME,
+        "Rule",
+        "AWS::Events::Rule",
+        json!({"EventPattern": {"source": ["aws.health"]}, "Targets": [{"Id": "copy", "Arn": queue}]}),
+    );
+    let event = json!({"source": "aws.health", "detail-type": "x", "time": "2026-01-02T03:04:05Z", "detail": {"a": 1}});
+    emit(&mut fleet.world, HUB, HOME, event);
+    let body = &fleet.world.services.sqs.queues[&queue].messages[0].body;
+    let copy: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(copy["account"], HUB);
+    assert_eq!(copy["region"], HOME);
+    assert_eq!(copy["time"], "2026-01-02T03:04:05Z");
+    assert_eq!(copy["detail"], json!({"a": 1}));
+    assert_eq!(copy["id"].as_str().unwrap().len(), 36);
+}
+
+#[test]
+fn what_no_rule_wants_ends_at_the_bus() {
+    let mut fleet = Fleet::deployed();
+    let mut event = sign_in_event();
+    event["detail"]["responseElements"]["ConsoleLogin"] = json!("Failure");
+    let trace = emit(&mut fleet.world, MEMBER, SPOKE_REGION, event);
+    assert!(trace.deliveries.is_empty());
+    let hop = stop(&trace);
+    assert_eq!(hop.link, "rules on bus gizmos");
+    assert_eq!(hop.outcome, Outcome::Dropped);
+}
+
+#[test]
+fn nobody_can_forge_an_aws_event() {
+    let mut fleet = Fleet::deployed();
+    let answer = fleet
+        .call_in(
+            MEMBER,
+            SPOKE_REGION,
+            "events",
+            "PutEvents",
+            json!({"Entries": [{
+                "Source": "aws.signin", "DetailType": "AWS Console Sign In via CloudTrail",
+                "Detail": sign_in_event()["detail"].to_string(),
+            }]}),
+        )
+        .unwrap();
+    assert_eq!(answer["FailedEntryCount"], 1);
+    assert_eq!(
+        answer["Entries"][0]["ErrorCode"],
+        "NotAuthorizedForSourceException"
+    );
+}
+
+#[test]
+fn put_events_to_the_hub_needs_a_role_the_bus_policy_names() {
+    let mut fleet = Fleet::deployed();
+    let entries = json!({"Entries": [{
+        "Source": "example.app", "DetailType": "x", "Detail": "{}", "EventBusName": BUS,
+    }]});
+    let answer = fleet
+        .call(MEMBER, "events", "PutEvents", entries.clone())
+        .unwrap();
+    assert_eq!(answer["Entries"][0]["ErrorCode"], "AccessDenied");
+    let answer = fleet.call(HUB, "events", "PutEvents", entries).unwrap();
+    assert_eq!(answer["FailedEntryCount"], 0);
+}
+
+#[test]
+fn events_do_not_travel_to_a_third_account() {
+    let mut fleet = Fleet::deployed();
+    let role = fleet.make(
+        HUB,
+        HOME,
+        "Onward",
+        "AWS::IAM::Role",
+        json!({
+            "Path": "/gizmos/",
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole",
+            }]},
+            "ManagedPolicyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"],
+        }),
+    );
+    fleet.make(
+        HUB,
+        HOME,
+        "OnwardRule",
+        "AWS::Events::Rule",
+        json!({
+            "Name": "onward", "EventBusName": "gizmos", "EventPattern": sign_in_pattern(),
+            "Targets": [{
+                "Id": "next", "Arn": format!("arn:aws:events:{HOME}:{ARCHIVE}:event-bus/default"),
+                "RoleArn": role.attributes["Arn"],
+            }],
+        }),
+    );
+    let trace = fleet.sign_in();
+    let hop = stop(&trace);
+    assert_eq!(hop.outcome, Outcome::Dropped);
+    assert!(hop.detail.contains("third"), "{hop:?}");
+    assert_eq!(trace.deliveries.len(), 1);
+}
+
+#[test]
+fn queues_subscribed_to_a_topic_get_the_message_if_their_policy_lets_it() {
+    let mut fleet = Fleet::deployed();
+    let arn = format!("arn:aws:sqs:{HOME}:{HUB}:inbox");
+    let queue = fleet.make(
+        HUB,
+        HOME,
+        "Inbox",
+        "AWS::SQS::Queue",
+        json!({"QueueName": "inbox"}),
+    );
+    fleet.make(
+        HUB,
+        HOME,
+        "Sub",
+        "AWS::SNS::Subscription",
+        json!({"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": arn, "RawMessageDelivery": true}),
+    );
+    let trace = fleet.sign_in();
+    assert_eq!(stop(&trace).link, format!("subscription {arn}"));
+    assert!(stop(&trace).detail.contains("has no policy"));
+    fleet.make(
+        HUB,
+        HOME,
+        "InboxPolicy",
+        "AWS::SQS::QueueInlinePolicy",
+        json!({"Queue": queue.physical_id, "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage", "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": TOPIC}},
+        }]}}),
+    );
+    let trace = fleet.sign_in();
+    assert_eq!(trace.deliveries.len(), 2);
+    let bodies: Vec<&str> = trace
+        .deliveries
+        .iter()
+        .map(|delivery| delivery.body.as_str())
+        .collect();
+    assert_eq!(bodies[0], bodies[1]);
+}

@@ -1,0 +1,212 @@
+//! Trails: what they need to be created, and what they carry.
+
+use serde_json::json;
+
+use super::*;
+
+fn refusal(edits: &[(&'static str, &'static str, Value)]) -> String {
+    let mut fleet = Fleet::empty();
+    fleet.edits = edits.to_vec();
+    fleet.archive();
+    fleet
+        .try_make(
+            MANAGEMENT,
+            HOME,
+            "Trail",
+            "AWS::CloudTrail::Trail",
+            trail_properties(),
+        )
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn without_a_trail_nothing_reaches_the_bus() {
+    let mut fleet = Fleet::empty();
+    let trace = fleet.sign_in();
+    assert_eq!(trace.hops.len(), 1);
+    assert_eq!(trace.hops[0].link, "trail");
+    assert_eq!(trace.hops[0].outcome, Outcome::Dropped);
+}
+
+#[test]
+fn stopping_the_trail_stops_the_chain_and_starting_it_mends_it() {
+    let mut fleet = Fleet::deployed();
+    fleet
+        .call(
+            MANAGEMENT,
+            "cloudtrail",
+            "StopLogging",
+            json!({"Name": TRAIL}),
+        )
+        .unwrap();
+    let trace = fleet.sign_in();
+    assert_eq!(stop(&trace).link, "trail");
+    assert!(stop(&trace).detail.contains("stopped logging"));
+    let status = fleet
+        .call(
+            MEMBER,
+            "cloudtrail",
+            "GetTrailStatus",
+            json!({"Name": TRAIL}),
+        )
+        .unwrap();
+    assert_eq!(status["IsLogging"], false);
+    fleet
+        .call(
+            MANAGEMENT,
+            "cloudtrail",
+            "StartLogging",
+            json!({"Name": "gizmos"}),
+        )
+        .unwrap();
+    assert_eq!(fleet.sign_in().deliveries.len(), 1);
+}
+
+#[test]
+fn a_member_cannot_stop_the_organizations_trail() {
+    let mut fleet = Fleet::deployed();
+    let refused = fleet.call(MEMBER, "cloudtrail", "StopLogging", json!({"Name": TRAIL}));
+    assert_eq!(
+        refused.unwrap_err().code,
+        "NotOrganizationMasterAccountException"
+    );
+}
+
+#[test]
+fn a_trail_of_one_account_leaves_the_others_dark() {
+    let mut fleet = Fleet::broken(&[("Trail", "/IsOrganizationTrail", json!(false))]);
+    assert_eq!(stop(&fleet.sign_in()).link, "trail");
+}
+
+#[test]
+fn a_trail_of_one_region_leaves_the_others_dark() {
+    let mut fleet = Fleet::broken(&[("Trail", "/IsMultiRegionTrail", json!(false))]);
+    assert_eq!(stop(&fleet.sign_in()).link, "trail");
+    let trace = emit(&mut fleet.world, MEMBER, HOME, sign_in_event());
+    assert_eq!(trace.hops[0].outcome, Outcome::Ok);
+}
+
+#[test]
+fn global_services_record_in_us_east_1_only() {
+    let mut fleet = Fleet::deployed();
+    let event = json!({
+        "detail-type": "AWS API Call via CloudTrail", "source": "aws.iam",
+        "detail": {"eventName": "CreateAccessKey", "eventSource": "iam.amazonaws.com"},
+    });
+    let trace = emit(&mut fleet.world, MEMBER, HOME, event);
+    assert_eq!(trace.hops[0].outcome, Outcome::Ok);
+    assert!(
+        trace.hops.iter().all(|hop| hop.region == "us-east-1"),
+        "{trace:#?}"
+    );
+}
+
+#[test]
+fn read_only_calls_need_a_rule_that_asks_for_them() {
+    let read_only = |state: &str| {
+        let mut fleet = Fleet::deployed();
+        let role = fleet.world.services.events.buses
+            [&format!("arn:aws:events:{SPOKE_REGION}:{MEMBER}:event-bus/default")]
+            .rules
+            .values()
+            .next()
+            .unwrap()
+            .targets()[0]["RoleArn"]
+            .clone();
+        fleet.make(
+            MEMBER,
+            SPOKE_REGION,
+            "Reads",
+            "AWS::Events::Rule",
+            json!({
+                "Name": "reads", "State": state, "EventPattern": {"source": ["aws.s3"]},
+                "Targets": [{"Id": "hub", "Arn": BUS, "RoleArn": role}],
+            }),
+        );
+        let event = json!({
+            "detail-type": "AWS API Call via CloudTrail", "source": "aws.s3",
+            "detail": {"eventName": "ListBuckets", "readOnly": true, "managementEvent": true, "eventCategory": "Management"},
+        });
+        let trace = emit(&mut fleet.world, MEMBER, SPOKE_REGION, event);
+        trace
+            .hops
+            .iter()
+            .any(|hop| hop.link.starts_with("target gizmos"))
+    };
+    assert!(!read_only("ENABLED"));
+    assert!(read_only("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"));
+}
+
+#[test]
+fn an_event_over_256_kilobytes_is_not_sent() {
+    let mut fleet = Fleet::deployed();
+    let mut event = sign_in_event();
+    event["detail"]["userAgent"] = json!("x".repeat(300_000));
+    let trace = emit(&mut fleet.world, MEMBER, SPOKE_REGION, event);
+    assert_eq!(stop(&trace).link, "trail");
+    assert!(stop(&trace).detail.contains("bytes"));
+}
+
+#[test]
+fn creating_a_trail_checks_bucket_policy_and_key() {
+    assert!(refusal(&[("Trail", "/S3BucketName", json!("missing"))]).contains("does not exist"));
+    assert!(
+        refusal(&[(
+            "BucketPolicy",
+            "/PolicyDocument/Statement/0/Action",
+            json!("s3:GetBucketLocation")
+        )])
+        .contains("s3:GetBucketAcl")
+    );
+    assert!(
+        refusal(&[(
+            "BucketPolicy",
+            "/PolicyDocument/Statement/1/Resource",
+            json!("arn:aws:s3:::gizmos-logs/AWSLogs/111122223333/*"),
+        )])
+        .contains("AWSLogs/o-exampleorg1")
+    );
+    assert!(
+        refusal(&[(
+            "BucketPolicy",
+            "/PolicyDocument/Statement/1/Condition/StringEquals/aws:SourceArn",
+            json!("arn:aws:cloudtrail:eu-central-1:222233334444:trail/gizmos"),
+        )])
+        .contains("aws:SourceArn")
+    );
+    assert!(
+        refusal(&[(
+            "TrailKey",
+            "/KeyPolicy/Statement/1/Action",
+            json!("kms:Encrypt")
+        )])
+        .contains("kms:GenerateDataKey")
+    );
+    assert!(
+        refusal(&[("Trail", "/KMSKeyId", json!("alias/gizmos-trail"))]).contains("does not exist")
+    );
+    assert!(
+        refusal(&[("Trail", "/IncludeGlobalServiceEvents", json!(false))])
+            .contains("global service")
+    );
+}
+
+#[test]
+fn only_the_management_account_makes_an_organization_trail() {
+    let mut fleet = Fleet::empty();
+    fleet.archive();
+    let refused = fleet.try_make(
+        MEMBER,
+        HOME,
+        "Trail",
+        "AWS::CloudTrail::Trail",
+        trail_properties(),
+    );
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("management account")
+    );
+}
