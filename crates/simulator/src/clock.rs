@@ -51,16 +51,6 @@ impl Clock {
         self.now
     }
 
-    /// Virtual time as AWS's JSON protocols write it: seconds since 1970 with milliseconds.
-    pub(crate) fn epoch(&self) -> serde_json::Value {
-        epoch(self.now)
-    }
-
-    /// Virtual time as AWS's XML protocols write it: `2026-11-23T12:00:00.000Z`.
-    pub(crate) fn iso(&self) -> String {
-        iso(self.now)
-    }
-
     /// Puts `due` into the queue, `seconds` from now.
     pub(crate) fn after(&mut self, seconds: i64, due: Due) {
         let at = self

@@ -35,29 +35,29 @@ impl<'a> Input<'a> {
     }
 
     /// The raw value, if it was sent.
-    pub(crate) fn value(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn value(self, name: &str) -> Option<&'a Value> {
         self.fields?.get(name).filter(|value| !value.is_null())
     }
 
     /// Whether the parameter was sent at all.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(self, name: &str) -> bool {
         self.value(name).is_some()
     }
 
     /// A text, if sent.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(self, name: &str) -> Option<String> {
         self.value(name).and_then(scalar)
     }
 
     /// A text that must be sent and not be empty.
-    pub(crate) fn required(&self, name: &str) -> Result<String, ApiError> {
+    pub(crate) fn required(self, name: &str) -> Result<String, ApiError> {
         self.text(name)
             .filter(|text| !text.is_empty())
             .ok_or_else(|| missing(name))
     }
 
     /// A whole number, if sent.
-    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
+    pub(crate) fn integer(self, name: &str) -> Result<Option<i64>, ApiError> {
         self.text(name)
             .map(|text| {
                 text.parse().map_err(|_| {
@@ -68,7 +68,7 @@ impl<'a> Input<'a> {
     }
 
     /// A boolean, if sent.
-    pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
+    pub(crate) fn boolean(self, name: &str) -> Result<Option<bool>, ApiError> {
         self.text(name)
             .map(|text| match text.as_str() {
                 "true" => Ok(true),
@@ -81,7 +81,7 @@ impl<'a> Input<'a> {
     }
 
     /// A list; empty if not sent.
-    pub(crate) fn list(&self, name: &str) -> Result<&'a [Value], ApiError> {
+    pub(crate) fn list(self, name: &str) -> Result<&'a [Value], ApiError> {
         match self.value(name) {
             None => Ok(&[]),
             Some(Value::Array(items)) => Ok(items),
@@ -91,7 +91,7 @@ impl<'a> Input<'a> {
     }
 
     /// A list of texts; empty if not sent.
-    pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>, ApiError> {
+    pub(crate) fn texts(self, name: &str) -> Result<Vec<String>, ApiError> {
         self.list(name)?
             .iter()
             .map(|item| {
@@ -102,7 +102,7 @@ impl<'a> Input<'a> {
 
     /// A structure, if sent.
     pub(crate) fn structure(
-        &self,
+        self,
         name: &str,
         known: &[&str],
     ) -> Result<Option<Input<'a>>, ApiError> {
@@ -113,7 +113,7 @@ impl<'a> Input<'a> {
 
     /// A list of `{KEY, VALUE}` structures.
     pub(crate) fn pairs(
-        &self,
+        self,
         name: &str,
         key: &str,
         value: &str,
@@ -128,7 +128,7 @@ impl<'a> Input<'a> {
     }
 
     /// One of `allowed`, or the first of them if not sent.
-    pub(crate) fn choice(&self, name: &str, allowed: &[&str]) -> Result<String, ApiError> {
+    pub(crate) fn choice(self, name: &str, allowed: &[&str]) -> Result<String, ApiError> {
         let text = self
             .text(name)
             .unwrap_or_else(|| allowed.first().copied().unwrap_or_default().to_owned());

@@ -132,10 +132,6 @@ fn assume_role(world: &mut World, caller: &Caller, input: &Value) -> Result<Valu
 fn role_id(role: &str) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(role.as_bytes());
-    let tail: String = digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
-    format!("AROA{tail}")
+    let hex = crate::world::hex(&digest);
+    format!("AROA{}", hex.get(..17).unwrap_or_default().to_uppercase())
 }

@@ -126,11 +126,7 @@ impl World {
 
     /// A new id in UUID form.
     pub(crate) fn uuid(&mut self) -> String {
-        let hex: String = self
-            .random()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex = hex(&self.random());
         let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
         format!(
             "{}-{}-4{}-a{}-{}",
@@ -159,4 +155,13 @@ impl World {
             .map(|byte| char::from(*byte))
             .collect()
     }
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }

@@ -93,7 +93,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let (stack, deployment) = match (kind.as_str(), existing) {
         ("CREATE", None) => {
             check_name(&stack_name, "stackName")?;
-            let deployment = deployment(world, caller, &input, None)?;
+            let deployment = deployment(world, caller, input, None)?;
             let id = enter_review(
                 world,
                 &caller.account,
@@ -104,7 +104,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             (id, deployment)
         }
         ("CREATE", Some((id, "REVIEW_IN_PROGRESS", _, _))) => {
-            (id, deployment(world, caller, &input, None)?)
+            (id, deployment(world, caller, input, None)?)
         }
         ("CREATE", Some(_)) => {
             return Err(ApiError::validation(format!(
@@ -117,7 +117,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
                     "Stack:{id} is in {status} state and can not be updated."
                 )));
             }
-            (id, deployment(world, caller, &input, Some(&previous))?)
+            (id, deployment(world, caller, input, Some(&previous))?)
         }
         ("UPDATE", None) => {
             return Err(ApiError::validation(format!(
@@ -280,7 +280,7 @@ fn changes(
 fn lookup<'a>(
     world: &'a World,
     caller: &Caller,
-    input: &Input<'_>,
+    input: Input<'_>,
 ) -> Result<&'a ChangeSet, ApiError> {
     let name = input.required("ChangeSetName")?;
     let missing = || {
@@ -308,7 +308,7 @@ fn lookup<'a>(
 
 fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["ChangeSetName", "StackName", "NextToken"])?;
-    let set = lookup(world, caller, &input)?;
+    let set = lookup(world, caller, input)?;
     let parameters: Vec<Value> = set
         .deployment
         .parameters
@@ -316,7 +316,7 @@ fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiE
         .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": value}))
         .collect();
     let mut answer = summary(world, set);
-    let changes = listing(&input, "Changes", set.changes.clone())?;
+    let changes = listing(input, "Changes", set.changes.clone())?;
     for more in [
         json!({
             "Parameters": parameters,
@@ -363,12 +363,12 @@ fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError
         .filter(|set| set.stack == stack.id)
         .map(|set| Value::Object(summary(world, set)))
         .collect();
-    listing(&input, "Summaries", sets)
+    listing(input, "Summaries", sets)
 }
 
 fn execute(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["ChangeSetName", "StackName", "ClientRequestToken"])?;
-    let set = lookup(world, caller, &input)?;
+    let set = lookup(world, caller, input)?;
     if set.execution != "AVAILABLE" {
         return Err(ApiError::new(
             "InvalidChangeSetStatus",
@@ -410,7 +410,7 @@ fn execute(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
 
 fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["ChangeSetName", "StackName"])?;
-    let Ok(set) = lookup(world, caller, &input) else {
+    let Ok(set) = lookup(world, caller, input) else {
         return Ok(Value::Null);
     };
     let id = set.id.clone();

@@ -346,7 +346,7 @@ mod tests {
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}
     }"#;
 
-    fn resolve(value: Value) -> Result<Option<Value>, String> {
+    fn resolve(value: &Value) -> Result<Option<Value>, String> {
         let template = Template::parse(TEMPLATE).unwrap();
         let parameters = BTreeMap::from([
             ("Env".to_owned(), "prod".to_owned()),
@@ -370,7 +370,7 @@ mod tests {
             exports: &exports,
             imported: std::cell::RefCell::default(),
         };
-        scope.resolve(&value)
+        scope.resolve(value)
     }
 
     #[test]
@@ -408,7 +408,7 @@ mod tests {
                 json!({"b": [2]}),
             ),
         ] {
-            assert_eq!(resolve(value.clone()).unwrap(), Some(expected), "{value}");
+            assert_eq!(resolve(&value).unwrap(), Some(expected), "{value}");
         }
     }
 
@@ -436,7 +436,7 @@ mod tests {
                 "Unresolved resource dependencies [Gone]",
             ),
         ] {
-            let error = resolve(value.clone()).unwrap_err();
+            let error = resolve(&value).unwrap_err();
             assert!(error.contains(expected), "{value}: {error}");
         }
     }

@@ -463,7 +463,7 @@ fn converge(
                     outcome.failure = Some(Failure {
                         logical_id: name.clone(),
                         reason,
-                    })
+                    });
                 }
             }
         }
@@ -471,7 +471,7 @@ fn converge(
             outcome.failure = Some(Failure {
                 logical_id: name.clone(),
                 reason,
-            })
+            });
         }
     }
     outcome.imports = scope.imported.into_inner().into_iter().collect();

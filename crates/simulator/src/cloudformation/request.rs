@@ -31,7 +31,7 @@ pub(crate) fn fields(more: &[&'static str]) -> Vec<&'static str> {
 pub(crate) fn template(
     world: &mut World,
     caller: &Caller,
-    input: &Input<'_>,
+    input: Input<'_>,
 ) -> Result<Option<Arc<Template>>, ApiError> {
     let (body, url) = (input.text("TemplateBody"), input.text("TemplateURL"));
     let text = match (body, url) {
@@ -99,7 +99,7 @@ fn fetch(world: &mut World, caller: &Caller, url: &str) -> Result<String, ApiErr
 pub(crate) fn deployment(
     world: &mut World,
     caller: &Caller,
-    input: &Input<'_>,
+    input: Input<'_>,
     previous: Option<&Deployment>,
 ) -> Result<Deployment, ApiError> {
     let reuse = input.boolean("UsePreviousTemplate")? == Some(true);
@@ -140,7 +140,7 @@ pub(crate) fn deployment(
 
 /// The parameters a request gives.
 pub(crate) fn parameters(
-    input: &Input<'_>,
+    input: Input<'_>,
     name: &str,
 ) -> Result<BTreeMap<String, Given>, ApiError> {
     let mut given = BTreeMap::new();
@@ -172,7 +172,7 @@ pub(crate) fn parameters(
 }
 
 /// The tags a request gives.
-pub(crate) fn tags(input: &Input<'_>) -> Result<BTreeMap<String, String>, ApiError> {
+pub(crate) fn tags(input: Input<'_>) -> Result<BTreeMap<String, String>, ApiError> {
     let pairs = input.pairs("Tags", "Key", "Value")?;
     if pairs.len() > 50 {
         return Err(ApiError::validation("Tags must contain at most 50 entries"));

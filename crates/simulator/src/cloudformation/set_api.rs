@@ -48,7 +48,7 @@ pub(super) fn call(
 }
 
 /// Checks `CallAs`: whether the caller administers the organization's stack sets.
-fn administers(world: &World, caller: &Caller, input: &Input<'_>) -> Result<bool, ApiError> {
+fn administers(world: &World, caller: &Caller, input: Input<'_>) -> Result<bool, ApiError> {
     if input.choice("CallAs", &["SELF", "DELEGATED_ADMIN"])? == "SELF" {
         return Ok(caller.account == MANAGEMENT);
     }
@@ -67,7 +67,7 @@ fn administers(world: &World, caller: &Caller, input: &Input<'_>) -> Result<bool
 pub(super) fn find<'a>(
     world: &'a World,
     caller: &Caller,
-    input: &Input<'_>,
+    input: Input<'_>,
     name: &str,
 ) -> Result<&'a StackSet, ApiError> {
     let found = if administers(world, caller, input)? {
@@ -89,7 +89,7 @@ pub(super) fn find<'a>(
 fn named<'a>(
     world: &'a World,
     caller: &Caller,
-    input: &Input<'_>,
+    input: Input<'_>,
 ) -> Result<&'a StackSet, ApiError> {
     let name = input.required("StackSetName")?;
     let set = find(world, caller, input, &name)?;
@@ -103,7 +103,7 @@ fn named<'a>(
     Ok(set)
 }
 
-fn auto_deployment(input: &Input<'_>) -> Result<Option<AutoDeployment>, ApiError> {
+fn auto_deployment(input: Input<'_>) -> Result<Option<AutoDeployment>, ApiError> {
     let known = ["Enabled", "RetainStacksOnAccountRemoval", "DependsOn"];
     let Some(given) = input.structure("AutoDeployment", &known)? else {
         return Ok(None);
@@ -128,11 +128,11 @@ fn auto_deployment(input: &Input<'_>) -> Result<Option<AutoDeployment>, ApiError
     }))
 }
 
-fn managed_execution(input: &Input<'_>) -> Result<Option<bool>, ApiError> {
-    match input.structure("ManagedExecution", &["Active"])? {
-        None => Ok(None),
-        Some(given) => Ok(Some(given.boolean("Active")?.unwrap_or_default())),
-    }
+fn managed_execution(input: Input<'_>) -> Result<Option<bool>, ApiError> {
+    let Some(given) = input.structure("ManagedExecution", &["Active"])? else {
+        return Ok(None);
+    };
+    Ok(Some(given.boolean("Active")?.unwrap_or_default()))
 }
 
 fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -148,7 +148,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let input = Input::new(input, &known)?;
     let name = input.required("StackSetName")?;
     check_name(&name, "stackSetName")?;
-    let admin = administers(world, caller, &input)?;
+    let admin = administers(world, caller, input)?;
     if input.text("PermissionModel").as_deref() != Some("SERVICE_MANAGED") {
         return Err(ApiError::validation(
             "The simulator supports only stack sets with PermissionModel SERVICE_MANAGED.",
@@ -175,12 +175,12 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         )
         .status(409));
     }
-    let auto = auto_deployment(&input)?.ok_or_else(|| {
+    let auto = auto_deployment(input)?.ok_or_else(|| {
         ApiError::validation(
             "AutoDeployment must be specified for SERVICE_MANAGED permission model",
         )
     })?;
-    let deployment = deployment(world, caller, &input, None)?;
+    let deployment = deployment(world, caller, input, None)?;
     let id = format!("{name}:{}", world.uuid());
     let set = StackSet {
         id: id.clone(),
@@ -189,7 +189,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         description: input.text("Description"),
         deployment,
         auto,
-        managed: managed_execution(&input)?.unwrap_or_default(),
+        managed: managed_execution(input)?.unwrap_or_default(),
         deleted: false,
         token,
         targets: BTreeMap::new(),
@@ -201,7 +201,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     Ok(json!({"StackSetId": id}))
 }
 
-fn operation_id(world: &mut World, input: &Input<'_>) -> String {
+fn operation_id(world: &mut World, input: Input<'_>) -> String {
     input.text("OperationId").unwrap_or_else(|| world.uuid())
 }
 
@@ -219,7 +219,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         "ManagedExecution",
     ]);
     let input = Input::new(input, &known)?;
-    let set = named(world, caller, &input)?;
+    let set = named(world, caller, input)?;
     let (set_id, previous) = (set.id.clone(), set.deployment.clone());
     let (managed_now, running) = (set.managed, set.running().is_some());
     if input
@@ -228,14 +228,14 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     {
         return Err(ApiError::validation("PermissionModel cannot be changed"));
     }
-    let targets = set_target::read(world, &input, Purpose::Update)?;
-    let auto = auto_deployment(&input)?;
+    let targets = set_target::read(world, input, Purpose::Update)?;
+    let auto = auto_deployment(input)?;
     if auto.is_some() && targets.is_some() {
         return Err(ApiError::validation(
             "AutoDeployment cannot be specified together with DeploymentTargets or Regions",
         ));
     }
-    let managed = managed_execution(&input)?;
+    let managed = managed_execution(input)?;
     if managed.is_some_and(|managed| managed != managed_now) && running {
         return Err(ApiError::new(
             "InvalidOperationException",
@@ -246,32 +246,27 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         .iter()
         .any(|name| input.has(name));
     let change = Change {
-        deployment: deployment(world, caller, &input, Some(&previous))?,
+        deployment: deployment(world, caller, input, Some(&previous))?,
         description: input.text("Description"),
         auto,
         managed,
         outdates,
     };
-    let preferences = set_target::preferences(world, &input)?;
-    let set = named(world, caller, &input)?;
-    let (spots, regions, raw) = match targets {
-        Some(targets) => {
-            let spots = targets.existing(world, set)?;
-            (spots, targets.regions, targets.raw)
-        }
-        None => {
-            let spots: BTreeMap<Spot, String> = set
-                .instances
-                .iter()
-                .filter(|(_, instance)| instance.status != "INOPERABLE")
-                .map(|(spot, instance)| (spot.clone(), instance.unit.clone()))
-                .collect();
-            let regions: BTreeSet<String> =
-                spots.keys().map(|(_, region)| region.clone()).collect();
-            (spots, regions.into_iter().collect(), Value::Null)
-        }
+    let preferences = set_target::preferences(world, input)?;
+    let set = named(world, caller, input)?;
+    let (spots, regions, raw) = if let Some(targets) = targets {
+        (targets.existing(world, set)?, targets.regions, targets.raw)
+    } else {
+        let spots: BTreeMap<Spot, String> = set
+            .instances
+            .iter()
+            .filter(|(_, instance)| instance.status != "INOPERABLE")
+            .map(|(spot, instance)| (spot.clone(), instance.unit.clone()))
+            .collect();
+        let regions: BTreeSet<String> = spots.keys().map(|(_, region)| region.clone()).collect();
+        (spots, regions.into_iter().collect(), Value::Null)
     };
-    let id = operation_id(world, &input);
+    let id = operation_id(world, input);
     let work = Work::Update { overrides: None };
     let request = Request {
         id,
@@ -289,8 +284,8 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
 fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "CallAs"])?;
     // Deleting what does not exist is no error.
-    let Ok(set) = named(world, caller, &input) else {
-        administers(world, caller, &input)?;
+    let Ok(set) = named(world, caller, input) else {
+        administers(world, caller, input)?;
         return Ok(Value::Null);
     };
     if let Some(operation) = set.running() {
@@ -318,7 +313,7 @@ fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
 
 fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "CallAs"])?;
-    let set = find(world, caller, &input, &input.required("StackSetName")?)?;
+    let set = find(world, caller, input, &input.required("StackSetName")?)?;
     Ok(json!({"StackSet": set.describe()}))
 }
 
@@ -330,7 +325,7 @@ fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError
         Some("DELETED") => Some(true),
         Some(other) => return Err(ApiError::validation(format!("Status {other} is not valid"))),
     };
-    let sets = if administers(world, caller, &input)? {
+    let sets = if administers(world, caller, input)? {
         world
             .cloudformation
             .sets
@@ -342,7 +337,7 @@ fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError
     } else {
         Vec::new()
     };
-    listing(&input, "Summaries", sets)
+    listing(input, "Summaries", sets)
 }
 
 fn create_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -356,14 +351,14 @@ fn create_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
         "CallAs",
     ];
     let input = Input::new(input, &known)?;
-    let set_id = named(world, caller, &input)?.id.clone();
-    let overrides = overrides(world, &set_id, &input)?;
-    let Some(targets) = set_target::read(world, &input, Purpose::Create)? else {
+    let set_id = named(world, caller, input)?.id.clone();
+    let overrides = overrides(world, &set_id, input)?;
+    let Some(targets) = set_target::read(world, input, Purpose::Create)? else {
         return Err(crate::input::missing("deploymentTargets"));
     };
-    let preferences = set_target::preferences(world, &input)?;
+    let preferences = set_target::preferences(world, input)?;
     let request = Request {
-        id: operation_id(world, &input),
+        id: operation_id(world, input),
         work: Work::Create { overrides },
         preferences,
         spots: targets.all(world),
@@ -387,7 +382,7 @@ fn create_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
 fn overrides(
     world: &World,
     set_id: &str,
-    input: &Input<'_>,
+    input: Input<'_>,
 ) -> Result<BTreeMap<String, super::parameter::Given>, ApiError> {
     let given = request::parameters(input, "ParameterOverrides")?;
     let template = world
@@ -417,20 +412,20 @@ fn update_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
         "CallAs",
     ];
     let input = Input::new(input, &known)?;
-    let set = named(world, caller, &input)?;
+    let set = named(world, caller, input)?;
     let set_id = set.id.clone();
-    let Some(targets) = set_target::read(world, &input, Purpose::Update)? else {
+    let Some(targets) = set_target::read(world, input, Purpose::Update)? else {
         return Err(crate::input::missing("regions"));
     };
     let spots = targets.existing(world, set)?;
     let overrides = if input.has("ParameterOverrides") {
-        Some(overrides(world, &set_id, &input)?)
+        Some(overrides(world, &set_id, input)?)
     } else {
         None
     };
     run(
         world,
-        &input,
+        input,
         &set_id,
         Work::Update { overrides },
         targets,
@@ -449,12 +444,12 @@ fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
         "CallAs",
     ];
     let input = Input::new(input, &known)?;
-    let set = named(world, caller, &input)?;
+    let set = named(world, caller, input)?;
     let set_id = set.id.clone();
     let retain = input
         .boolean("RetainStacks")?
         .ok_or_else(|| crate::input::missing("retainStacks"))?;
-    let Some(targets) = set_target::read(world, &input, Purpose::Delete)? else {
+    let Some(targets) = set_target::read(world, input, Purpose::Delete)? else {
         return Err(crate::input::missing("deploymentTargets"));
     };
     let mut spots = targets.all(world);
@@ -467,7 +462,7 @@ fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
     );
     let answer = run(
         world,
-        &input,
+        input,
         &set_id,
         Work::Delete { retain },
         targets,
@@ -486,7 +481,7 @@ fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
 
 fn run(
     world: &mut World,
-    input: &Input<'_>,
+    input: Input<'_>,
     set_id: &str,
     work: Work,
     targets: Targets,
@@ -519,7 +514,7 @@ fn list_instances(world: &World, caller: &Caller, input: &Value) -> Result<Value
         "CallAs",
     ];
     let input = Input::new(input, &known)?;
-    let set = named(world, caller, &input)?;
+    let set = named(world, caller, input)?;
     let filters = input.pairs("Filters", "Name", "Values")?;
     let (account, region) = (
         input.text("StackInstanceAccount"),
@@ -551,10 +546,10 @@ fn list_instances(world: &World, caller: &Caller, input: &Value) -> Result<Value
             items.push(instance.describe(set, spot));
         }
     }
-    listing(&input, "Summaries", items)
+    listing(input, "Summaries", items)
 }
 
-fn instance<'a>(set: &'a StackSet, input: &Input<'_>) -> Result<(Spot, &'a Instance), ApiError> {
+fn instance<'a>(set: &'a StackSet, input: Input<'_>) -> Result<(Spot, &'a Instance), ApiError> {
     let spot = (
         input.required("StackInstanceAccount")?,
         input.required("StackInstanceRegion")?,
@@ -580,8 +575,8 @@ fn describe_instance(world: &World, caller: &Caller, input: &Value) -> Result<Va
         "CallAs",
     ];
     let input = Input::new(input, &known)?;
-    let set = named(world, caller, &input)?;
-    let (spot, instance) = instance(set, &input)?;
+    let set = named(world, caller, input)?;
+    let (spot, instance) = instance(set, input)?;
     let mut answer = instance.describe(set, &spot);
     let overrides: Vec<Value> = instance
         .overrides
@@ -599,7 +594,7 @@ fn describe_instance(world: &World, caller: &Caller, input: &Value) -> Result<Va
     Ok(json!({"StackInstance": answer}))
 }
 
-fn operation<'a>(set: &'a StackSet, input: &Input<'_>) -> Result<&'a Operation, ApiError> {
+fn operation<'a>(set: &'a StackSet, input: Input<'_>) -> Result<&'a Operation, ApiError> {
     let id = input.required("OperationId")?;
     set.operations.get(&id).ok_or_else(|| {
         ApiError::new(
@@ -612,8 +607,8 @@ fn operation<'a>(set: &'a StackSet, input: &Input<'_>) -> Result<&'a Operation, 
 
 fn describe_operation(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
-    let set = find(world, caller, &input, &input.required("StackSetName")?)?;
-    Ok(json!({"StackSetOperation": operation(set, &input)?.describe(set)}))
+    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    Ok(json!({"StackSetOperation": operation(set, input)?.describe(set)}))
 }
 
 fn list_operations(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -621,14 +616,14 @@ fn list_operations(world: &World, caller: &Caller, input: &Value) -> Result<Valu
         input,
         &["StackSetName", "NextToken", "MaxResults", "CallAs"],
     )?;
-    let set = find(world, caller, &input, &input.required("StackSetName")?)?;
+    let set = find(world, caller, input, &input.required("StackSetName")?)?;
     let operations = set
         .operations
         .values()
         .rev()
         .map(Operation::summary)
         .collect();
-    listing(&input, "Summaries", operations)
+    listing(input, "Summaries", operations)
 }
 
 fn list_results(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -641,7 +636,7 @@ fn list_results(world: &World, caller: &Caller, input: &Value) -> Result<Value, 
         "Filters",
     ];
     let input = Input::new(input, &known)?;
-    let set = find(world, caller, &input, &input.required("StackSetName")?)?;
+    let set = find(world, caller, input, &input.required("StackSetName")?)?;
     let filters = input.pairs("Filters", "Name", "Values")?;
     if let Some((name, _)) = filters
         .iter()
@@ -651,7 +646,7 @@ fn list_results(world: &World, caller: &Caller, input: &Value) -> Result<Value, 
             "The filter {name} is not valid"
         )));
     }
-    let results = operation(set, &input)?
+    let results = operation(set, input)?
         .results
         .iter()
         .filter(|(_, result)| filters.iter().all(|(_, status)| result.status == status))
@@ -669,12 +664,12 @@ fn list_results(world: &World, caller: &Caller, input: &Value) -> Result<Value, 
             })
         })
         .collect();
-    listing(&input, "Summaries", results)
+    listing(input, "Summaries", results)
 }
 
 fn stop_operation(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
-    let id = named(world, caller, &input)?.id.clone();
+    let id = named(world, caller, input)?.id.clone();
     stop(world, &id, &input.required("OperationId")?)?;
     Ok(Value::Null)
 }
@@ -689,8 +684,8 @@ fn detect_drift(world: &mut World, caller: &Caller, input: &Value) -> Result<Val
             "CallAs",
         ],
     )?;
-    let preferences = set_target::preferences(world, &input)?;
-    let set = named(world, caller, &input)?;
+    let preferences = set_target::preferences(world, input)?;
+    let set = named(world, caller, input)?;
     let set_id = set.id.clone();
     let spots: BTreeMap<Spot, String> = set
         .instances
@@ -699,7 +694,7 @@ fn detect_drift(world: &mut World, caller: &Caller, input: &Value) -> Result<Val
         .collect();
     let regions: BTreeSet<String> = spots.keys().map(|(_, region)| region.clone()).collect();
     let request = Request {
-        id: operation_id(world, &input),
+        id: operation_id(world, input),
         work: Work::DetectDrift,
         preferences,
         targets: Value::Null,
@@ -723,15 +718,15 @@ fn list_drifts(world: &World, caller: &Caller, input: &Value) -> Result<Value, A
         "CallAs",
     ];
     let input = Input::new(input, &known)?;
-    let set = named(world, caller, &input)?;
-    operation(set, &input)?;
-    let (_, instance) = instance(set, &input)?;
+    let set = named(world, caller, input)?;
+    operation(set, input)?;
+    let (_, instance) = instance(set, input)?;
     let statuses = input.texts("StackInstanceResourceDriftStatuses")?;
     let drifts = match &instance.stack {
         Some(stack) => drift::describe(world, stack, &statuses, false),
         None => Vec::new(),
     };
-    listing(&input, "Summaries", drifts)
+    listing(input, "Summaries", drifts)
 }
 
 fn list_targets(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -739,13 +734,13 @@ fn list_targets(world: &World, caller: &Caller, input: &Value) -> Result<Value, 
         input,
         &["StackSetName", "NextToken", "MaxResults", "CallAs"],
     )?;
-    let set = named(world, caller, &input)?;
+    let set = named(world, caller, input)?;
     let targets = set
         .targets
         .iter()
         .map(|(unit, regions)| json!({"OrganizationalUnitId": unit, "Regions": regions}))
         .collect();
-    listing(&input, "Summaries", targets)
+    listing(input, "Summaries", targets)
 }
 
 /// Trusted access: switches it, or tells how it stands.
@@ -772,7 +767,7 @@ fn access(
         }
         return Ok(Value::Null);
     }
-    administers(world, caller, &input)?;
+    administers(world, caller, input)?;
     let enabled = world.organization.trusts(STACKSETS_PRINCIPAL);
     Ok(json!({"Status": if enabled { "ENABLED" } else { "DISABLED" }}))
 }

@@ -339,19 +339,25 @@ fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
     };
     let failure = match &work {
         _ if !accessible(world, &spot.0) => None,
-        Work::Create { .. } | Work::Update { .. } => {
-            deploy(world, &name, &spot, stack, &deployment, &overrides).map_or_else(Some, |stack| {
-                let instance = world
-                    .cloudformation
-                    .sets
-                    .get_mut(set_id)
-                    .and_then(|set| set.instances.get_mut(&spot));
-                if let Some(instance) = instance {
-                    instance.stack = Some(stack);
-                }
-                None
-            })
-        }
+        Work::Create { .. } | Work::Update { .. } => deploy(
+            world,
+            &name,
+            &spot,
+            stack.as_deref(),
+            &deployment,
+            &overrides,
+        )
+        .map_or_else(Some, |stack| {
+            let instance = world
+                .cloudformation
+                .sets
+                .get_mut(set_id)
+                .and_then(|set| set.instances.get_mut(&spot));
+            if let Some(instance) = instance {
+                instance.stack = Some(stack);
+            }
+            None
+        }),
         Work::Delete { retain: false } => stack.and_then(|stack| remove(world, &stack)),
         Work::Delete { retain: true } | Work::DetectDrift => None,
     };
@@ -377,7 +383,7 @@ fn deploy(
     world: &mut World,
     set_name: &str,
     spot: &Spot,
-    stack: Option<String>,
+    stack: Option<&str>,
     deployment: &Deployment,
     overrides: &BTreeMap<String, parameter::Given>,
 ) -> Result<String, String> {
@@ -396,9 +402,7 @@ fn deploy(
             .collect();
         deployment.parameters = parameter::values(&deployment.template, &given, None)?;
     }
-    let existing = stack
-        .as_deref()
-        .and_then(|id| world.cloudformation.stacks.get(id));
+    let existing = stack.and_then(|id| world.cloudformation.stacks.get(id));
     if let Some(existing) = existing.filter(|stack| stack.deleted.is_none()) {
         let id = existing.id.clone();
         let unusable = matches!(

@@ -40,7 +40,7 @@ fn invalid(message: impl Into<String>) -> ApiError {
 /// Reads and checks `DeploymentTargets` and `Regions`; `None` if neither was sent.
 pub(super) fn read(
     world: &World,
-    input: &Input<'_>,
+    input: Input<'_>,
     purpose: Purpose,
 ) -> Result<Option<Targets>, ApiError> {
     let regions = input.texts("Regions")?;
@@ -218,7 +218,7 @@ impl Targets {
 }
 
 /// Reads `OperationPreferences`.
-pub(super) fn preferences(world: &World, input: &Input<'_>) -> Result<Preferences, ApiError> {
+pub(super) fn preferences(world: &World, input: Input<'_>) -> Result<Preferences, ApiError> {
     let known = [
         "RegionConcurrencyType",
         "RegionOrder",

@@ -99,7 +99,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             )));
         }
     };
-    let deployment = deployment(world, caller, &input, None)?;
+    let deployment = deployment(world, caller, input, None)?;
     if world
         .cloudformation
         .stacks
@@ -140,7 +140,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         .filter(|stack| stack.deleted.is_none())
         .ok_or_else(|| ApiError::validation(format!("Stack [{name}] does not exist")))?;
     let (id, previous) = (stack.id.clone(), stack.deployment.clone());
-    let deployment = deployment(world, caller, &input, Some(&previous))?;
+    let deployment = deployment(world, caller, input, Some(&previous))?;
     begin_update(world, &id, deployment)?;
     later(world, Task::Stack(id.clone()));
     Ok(json!({"StackId": id}))
@@ -214,7 +214,7 @@ fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiE
             .map(Stack::describe)
             .collect(),
     };
-    listing(&input, "Stacks", stacks)
+    listing(input, "Stacks", stacks)
 }
 
 fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -228,11 +228,11 @@ fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError
         .filter(|stack| statuses.is_empty() || statuses.iter().any(|status| status == stack.status))
         .map(Stack::summary)
         .collect();
-    listing(&input, "StackSummaries", stacks)
+    listing(input, "StackSummaries", stacks)
 }
 
 /// One page of a listing in this API's form.
-pub(super) fn listing(input: &Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, ApiError> {
+pub(super) fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, ApiError> {
     let size = match input.integer("MaxResults")? {
         None => PAGE,
         Some(size) => usize::try_from(size)
@@ -266,7 +266,7 @@ fn events(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiErr
             })
         })
         .collect();
-    listing(&input, "StackEvents", events)
+    listing(input, "StackEvents", events)
 }
 
 fn resources(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -312,7 +312,7 @@ fn resource_summaries(world: &World, caller: &Caller, input: &Value) -> Result<V
             })
         })
         .collect();
-    listing(&input, "StackResourceSummaries", resources)
+    listing(input, "StackResourceSummaries", resources)
 }
 
 fn drift_status(resource: &super::stack::Resource) -> &'static str {
@@ -330,7 +330,7 @@ fn exports(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiEr
         .into_iter()
         .map(|(name, (value, stack))| json!({"ExportingStackId": stack, "Name": name, "Value": value}))
         .collect();
-    listing(&input, "Exports", exports)
+    listing(input, "Exports", exports)
 }
 
 fn get_template(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -345,7 +345,7 @@ fn get_template(world: &World, caller: &Caller, input: &Value) -> Result<Value, 
 
 fn validate(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["TemplateBody", "TemplateURL"])?;
-    let template = request::template(world, caller, &input)?.ok_or_else(|| {
+    let template = request::template(world, caller, input)?.ok_or_else(|| {
         ApiError::validation("Either Template URL or Template Body must be specified.")
     })?;
     let parameters: Vec<Value> = template
@@ -381,10 +381,10 @@ fn summary(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
             std::sync::Arc::clone(&find(world, caller, &name)?.deployment.template)
         }
         (None, Some(name)) => {
-            let set = super::set_api::find(world, caller, &input, &name)?;
+            let set = super::set_api::find(world, caller, input, &name)?;
             std::sync::Arc::clone(&set.deployment.template)
         }
-        _ => request::template(world, caller, &input)?.ok_or_else(|| {
+        _ => request::template(world, caller, input)?.ok_or_else(|| {
             ApiError::validation("Either Template URL or Template Body must be specified.")
         })?,
     };
@@ -481,7 +481,7 @@ fn drifts(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiErr
     let stack = find(world, caller, &input.required("StackName")?)?;
     let statuses = input.texts("StackResourceDriftStatusFilters")?;
     listing(
-        &input,
+        input,
         "StackResourceDrifts",
         drift::describe(world, &stack.id, &statuses, true),
     )

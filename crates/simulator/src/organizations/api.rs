@@ -45,7 +45,7 @@ pub(crate) fn call(
             let accounts = organization
                 .accounts()
                 .map(|account| describe(organization, account));
-            listing(&input, "Accounts", accounts.collect())
+            listing(input, "Accounts", accounts.collect())
         }
         "DescribeAccount" => {
             let input = Input::new(input, &["AccountId"])?;
@@ -60,32 +60,32 @@ pub(crate) fn call(
                 "Name": "Root",
                 "PolicyTypes": [],
             });
-            listing(&input, "Roots", vec![root])
+            listing(input, "Roots", vec![root])
         }
         "ListOrganizationalUnitsForParent" => {
             let input = Input::new(input, &["ParentId", "NextToken", "MaxResults"])?;
-            let parent = parent(organization, &input)?;
+            let parent = parent(organization, input)?;
             let units = organization.units().filter(|unit| unit.parent == parent);
             listing(
-                &input,
+                input,
                 "OrganizationalUnits",
                 units.map(describe_unit).collect(),
             )
         }
         "ListAccountsForParent" => {
             let input = Input::new(input, &["ParentId", "NextToken", "MaxResults"])?;
-            let parent = parent(organization, &input)?;
+            let parent = parent(organization, input)?;
             let accounts = organization
                 .accounts()
                 .filter(|account| account.parent == parent);
             let accounts = accounts
                 .map(|account| describe(organization, account))
                 .collect();
-            listing(&input, "Accounts", accounts)
+            listing(input, "Accounts", accounts)
         }
         "ListChildren" => {
             let input = Input::new(input, &["ParentId", "ChildType", "NextToken", "MaxResults"])?;
-            let parent = parent(organization, &input)?;
+            let parent = parent(organization, input)?;
             let kind = input.required("ChildType")?;
             let child = |id: &str| json!({"Id": id, "Type": kind});
             let children = match kind.as_str() {
@@ -101,7 +101,7 @@ pub(crate) fn call(
                     .collect(),
                 _ => return Err(invalid(format!("ChildType {kind} is not valid."))),
             };
-            listing(&input, "Children", children)
+            listing(input, "Children", children)
         }
         "ListParents" => {
             let input = Input::new(input, &["ChildId", "NextToken", "MaxResults"])?;
@@ -121,7 +121,7 @@ pub(crate) fn call(
             } else {
                 "ORGANIZATIONAL_UNIT"
             };
-            listing(&input, "Parents", vec![json!({"Id": parent, "Type": kind})])
+            listing(input, "Parents", vec![json!({"Id": parent, "Type": kind})])
         }
         "DescribeOrganizationalUnit" => {
             let input = Input::new(input, &["OrganizationalUnitId"])?;
@@ -138,7 +138,7 @@ pub(crate) fn call(
         }
         "ListDelegatedAdministrators" => {
             let input = Input::new(input, &["ServicePrincipal", "NextToken", "MaxResults"])?;
-            delegated_administrators(organization, &input)
+            delegated_administrators(organization, input)
         }
         "ListDelegatedServicesForAccount" => {
             let input = Input::new(input, &["AccountId", "NextToken", "MaxResults"])?;
@@ -147,14 +147,14 @@ pub(crate) fn call(
                 let since = accounts.get(&account)?;
                 Some(json!({"ServicePrincipal": principal, "DelegationEnabledDate": epoch(*since)}))
             });
-            listing(&input, "DelegatedServices", services.collect())
+            listing(input, "DelegatedServices", services.collect())
         }
         "ListAWSServiceAccessForOrganization" => {
             let input = Input::new(input, &["NextToken", "MaxResults"])?;
             let services = organization.trusted.iter().map(|(principal, since)| {
                 json!({"ServicePrincipal": principal, "DateEnabled": epoch(*since)})
             });
-            listing(&input, "EnabledServicePrincipals", services.collect())
+            listing(input, "EnabledServicePrincipals", services.collect())
         }
         "DescribeCreateAccountStatus" => {
             let input = Input::new(input, &["CreateAccountRequestId"])?;
@@ -223,7 +223,7 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
         }
         "CreateOrganizationalUnit" => {
             let input = Input::new(input, &["ParentId", "Name"])?;
-            let parent = parent(&world.organization, &input)?;
+            let parent = parent(&world.organization, input)?;
             let name = input.required("Name")?;
             let taken = |unit: &Unit| unit.parent == parent && unit.name == name;
             if world.organization.units().any(taken) {
@@ -329,7 +329,7 @@ fn permit(organization: &Organization, caller: &Caller, action: &str) -> Result<
     ))
 }
 
-fn listing(input: &Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, ApiError> {
+fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, ApiError> {
     let size = match input.integer("MaxResults")? {
         None => PAGE,
         Some(size) => usize::try_from(size)
@@ -390,7 +390,7 @@ fn describe_request(request: &Request) -> Value {
 
 fn delegated_administrators(
     organization: &Organization,
-    input: &Input<'_>,
+    input: Input<'_>,
 ) -> Result<Value, ApiError> {
     let principal = input.text("ServicePrincipal");
     let mut items = Vec::new();
@@ -440,7 +440,7 @@ fn find<'a>(organization: &'a Organization, id: &str) -> Result<&'a Account, Api
     })
 }
 
-fn parent(organization: &Organization, input: &Input<'_>) -> Result<String, ApiError> {
+fn parent(organization: &Organization, input: Input<'_>) -> Result<String, ApiError> {
     let id = input.required("ParentId")?;
     if organization.is_parent(&id) {
         return Ok(id);

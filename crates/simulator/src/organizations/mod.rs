@@ -2,7 +2,7 @@
 
 mod api;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -233,17 +233,13 @@ pub(crate) fn create_account(
     Ok(id)
 }
 
-/// The account id after the highest workload's.
+/// The lowest free id in the workloads' range. `100000000001` stays unused: the seed gives that
+/// workload an id with a leading zero.
 fn free_id(organization: &Organization) -> String {
-    (1_u64..)
+    (2..=organization.accounts.len() + 2)
         .map(|number| format!("1{number:011}"))
-        .find(|id| number_is_free(organization, id))
+        .find(|id| organization.account(id).is_none())
         .unwrap_or_default()
-}
-
-/// `100000000001` stays unused: the seed gives that workload an id with a leading zero.
-fn number_is_free(organization: &Organization, id: &str) -> bool {
-    id != "100000000001" && organization.account(id).is_none()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Who signed a request: the credential scope of its SigV4 `Authorization` header.
+//! Who signed a request: the credential scope of its `SigV4` `Authorization` header.
 
 use crate::api::ApiError;
 
