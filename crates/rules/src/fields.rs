@@ -6,6 +6,9 @@ use syntax::{Finding, Node, Place, SourceFile, Span, Value};
 
 use crate::suggest;
 
+/// Most unknown fields of one mapping that are worth a finding.
+const MAX_UNKNOWN: usize = 20;
+
 /// The file being read and what was found in it so far.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -62,10 +65,11 @@ impl Reader {
             return false;
         };
         let known: Vec<&str> = required.iter().chain(optional).copied().collect();
-        for entry in entries {
-            if known.contains(&entry.key.as_str()) {
-                continue;
-            }
+        let unknown = entries
+            .iter()
+            .filter(|entry| !known.contains(&entry.key.as_str()));
+        // A mapping with more of them is something else altogether, not a row of slips.
+        for entry in unknown.take(MAX_UNKNOWN) {
             let finding = Finding::error(
                 "rule::unknown-field",
                 format!("{what} has no field `{}`", entry.key),
