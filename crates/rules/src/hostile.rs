@@ -14,6 +14,24 @@ const LONG: usize = 10 * 1024;
 /// takes (256 KB).
 const MAX_EVENT: usize = 200 * 1000;
 
+/// Fields of a CloudTrail record that CloudTrail writes by itself. No caller has a say in them, and
+/// a record with another category or type is another kind of event, which trails treat otherwise.
+///
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
+const WRITTEN_BY_CLOUDTRAIL: [&str; 11] = [
+    "awsRegion",
+    "eventCategory",
+    "eventID",
+    "eventName",
+    "eventSource",
+    "eventTime",
+    "eventType",
+    "eventVersion",
+    "recipientAccountId",
+    "requestID",
+    "sharedEventID",
+];
+
 /// Short hostile texts and their names.
 const SHORT: [(&str, &str); 6] = [
     ("quote", "\""),
@@ -42,12 +60,17 @@ pub struct Hostile {
 /// takes to keep each event under 200 kB. Each is matched by `pattern`.
 ///
 /// A text is put behind the original value, or before it where the pattern minds. Strings that
-/// the pattern pins stay as they are.
+/// the pattern pins, and those that CloudTrail writes by itself, stay as they are.
 pub fn variants(event: &Value, pattern: &Pattern) -> Vec<Hostile> {
     let mut found = Vec::new();
     let mut leaves = Vec::new();
     if let Some(detail) = event.get("detail") {
         strings(detail, &mut vec!["detail".to_owned()], &mut leaves);
+        if detail.get("eventVersion").is_some() {
+            leaves.retain(|steps| {
+                !matches!(&steps[..], [_, field] if WRITTEN_BY_CLOUDTRAIL.contains(&field.as_str()))
+            });
+        }
     }
     for (name, text) in SHORT {
         let mut variant = Hostile::new(name, event);
