@@ -69,19 +69,22 @@ impl Reader {
             .iter()
             .filter(|entry| !known.contains(&entry.key.as_str()));
         // A mapping with more of them is something else altogether, not a row of slips.
+        let mut meant = Vec::new();
         for entry in unknown.take(MAX_UNKNOWN) {
             let finding = Finding::error(
                 "rule::unknown-field",
                 format!("{what} has no field `{}`", entry.key),
             );
-            let finding = match suggest::nearest(&entry.key, &known) {
+            let near = suggest::nearest(&entry.key, &known);
+            meant.extend(near);
+            let finding = match near {
                 Some(near) => finding.help(format!("did you mean `{near}`?")),
                 None => finding.help(format!("the fields are {}", listed(&known))),
             };
             self.push(finding, entry.key_span);
         }
         for field in required {
-            if node.get(field).is_none() {
+            if node.get(field).is_none() && !meant.contains(field) {
                 let span = first_line(node, &self.file);
                 self.error(
                     "rule::missing-field",

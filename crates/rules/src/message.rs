@@ -261,6 +261,12 @@ impl Writer {
                     });
                     pieces.push(Piece::Placeholder(path));
                 }
+                // Refused in every text of a rule, not only here (`rule::dynamic-reference`).
+                Err(_)
+                    if inside
+                        .trim_start()
+                        .get(..8)
+                        .is_some_and(|word| word.eq_ignore_ascii_case("resolve:")) => {}
                 Err(bad) => self.problem("message::placeholder", bad.message, &written, bad.help),
             }
             rest = tail;

@@ -8,7 +8,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str>
     if word.len() > MAX_WORD {
         return None;
     }
-    let limit = word.chars().count().max(3) / 3;
+    let limit = (word.chars().count() + 1).max(3) / 3;
     candidates
         .iter()
         .map(|candidate| (distance(word, candidate), *candidate))
@@ -44,6 +44,7 @@ mod tests {
     #[test]
     fn slips_are_recognised_and_strangers_are_not() {
         let fields = ["title", "severity", "event_pattern", "read_only"];
+        assert_eq!(nearest("titel", &fields), Some("title"));
         assert_eq!(nearest("titl", &fields), Some("title"));
         assert_eq!(nearest("Severity", &fields), Some("severity"));
         assert_eq!(nearest("event-pattern", &fields), Some("event_pattern"));

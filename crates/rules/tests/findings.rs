@@ -230,7 +230,7 @@ fn texts() {
     );
     assert_eq!(
         found("who: {{", "who: {{resolve:secretsmanager:x}} {{"),
-        ["message::placeholder 20:8", "rule::dynamic-reference 20:8"]
+        ["rule::dynamic-reference 20:8"]
     );
     assert_eq!(
         found("  Act.", "  Act {{ detail.x }}."),
