@@ -3,20 +3,9 @@
 //! Operations are asynchronous: a request checks what AWS checks at once and enters an
 //! `…_IN_PROGRESS` state; the work happens some virtual seconds later, when the clock gets there.
 
-mod change_set;
-mod document;
-mod drift;
-mod evaluate;
-mod execute;
-mod parameter;
 mod request;
 mod set;
-mod set_api;
-mod set_auto;
-mod set_operation;
-mod set_target;
 mod stack;
-mod stack_api;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -30,14 +19,14 @@ use crate::api::{ApiError, Caller};
 use crate::clock::Due;
 use crate::world::World;
 
-pub(crate) use set_auto::account_moved;
+pub(crate) use set::auto::account_moved;
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
 pub(crate) struct CloudFormation {
     stacks: stack::Stacks,
     /// By ARN.
-    change_sets: BTreeMap<String, change_set::ChangeSet>,
+    change_sets: BTreeMap<String, stack::change_set::ChangeSet>,
     /// By detection id.
     detections: BTreeMap<String, Detection>,
     sets: set::StackSets,
@@ -62,11 +51,11 @@ pub(crate) enum Task {
     /// Finish a drift detection.
     Detection(String),
     /// Finish what a stack set operation does in one account and Region.
-    Instance(set_operation::Job),
+    Instance(set::operation::Job),
     /// Look whether a stack set operation can go on.
     Operation { set: String, operation: String },
     /// Automatic deployment after an account came, went or moved.
-    Auto(set_auto::Move),
+    Auto(set::auto::Move),
 }
 
 impl CloudFormation {
@@ -101,8 +90,8 @@ fn after(world: &mut World, seconds: i64, task: Task) {
 /// Does what was scheduled.
 pub(crate) fn due(world: &mut World, task: Task) {
     match task {
-        Task::Stack(id) => execute::finish(world, &id),
-        Task::ChangeSet(id) => change_set::finish(world, &id),
+        Task::Stack(id) => stack::execute::finish(world, &id),
+        Task::ChangeSet(id) => stack::change_set::finish(world, &id),
         Task::Detection(id) => {
             if let Some(stack) = world
                 .cloudformation
@@ -110,15 +99,15 @@ pub(crate) fn due(world: &mut World, task: Task) {
                 .get(&id)
                 .map(|it| it.stack.clone())
             {
-                let result = drift::detect(world, &stack);
+                let result = stack::drift::detect(world, &stack);
                 if let Some(detection) = world.cloudformation.detections.get_mut(&id) {
                     detection.result = Some(result);
                 }
             }
         }
-        Task::Instance(job) => set_operation::finish(world, &job),
-        Task::Operation { set, operation } => set_operation::proceed(world, &set, &operation),
-        Task::Auto(moved) => set_auto::follow(world, &moved),
+        Task::Instance(job) => set::operation::finish(world, &job),
+        Task::Operation { set, operation } => set::operation::proceed(world, &set, &operation),
+        Task::Auto(moved) => set::auto::follow(world, &moved),
     }
 }
 
@@ -137,13 +126,13 @@ pub(crate) fn call(
     input: &Value,
 ) -> Result<Value, ApiError> {
     crate::services::authorize(world, caller, &format!("cloudformation:{action}"), "*")?;
-    if let Some(answer) = stack_api::call(world, caller, action, input) {
+    if let Some(answer) = stack::api::call(world, caller, action, input) {
         return answer;
     }
-    if let Some(answer) = change_set::call(world, caller, action, input) {
+    if let Some(answer) = stack::change_set::call(world, caller, action, input) {
         return answer;
     }
-    if let Some(answer) = set_api::call(world, caller, action, input) {
+    if let Some(answer) = set::api::call(world, caller, action, input) {
         return answer;
     }
     Err(ApiError::new(

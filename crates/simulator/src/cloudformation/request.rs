@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::parameter::{self, Given};
 use super::stack::Deployment;
+use super::template::parameter::{self, Given};
 use super::template::{BODY_LIMIT, Template, URL_LIMIT};
 use crate::api::{ApiError, Caller, RawRequest};
 use crate::input::Input;

@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::request::{self, declared, deployment, fields};
-use super::stack::{OnFailure, Stack, begin_create, begin_delete, begin_update};
-use super::template::Template;
-use super::{Detection, Task, drift, later};
 use crate::api::{ApiError, Caller};
 use crate::clock::iso;
+use crate::cloudformation::request::{self, declared, deployment, fields};
+use crate::cloudformation::stack::drift;
+use crate::cloudformation::stack::{OnFailure, Stack, begin_create, begin_delete, begin_update};
+use crate::cloudformation::template::Template;
+use crate::cloudformation::{Detection, Task, later};
 use crate::input::{Input, page};
 use crate::world::World;
 
 /// Entries per page of the listings.
-pub(super) const PAGE: usize = 100;
+pub(crate) const PAGE: usize = 100;
 
 /// Answers the actions on stacks; `None` if the action is none of them.
-pub(super) fn call(
+pub(crate) fn call(
     world: &mut World,
     caller: &Caller,
     action: &str,
@@ -45,7 +46,7 @@ pub(super) fn call(
 }
 
 /// A stack by name or id.
-pub(super) fn find<'a>(
+pub(crate) fn find<'a>(
     world: &'a World,
     caller: &Caller,
     name: &str,
@@ -58,7 +59,7 @@ pub(super) fn find<'a>(
 }
 
 /// Checks a stack's name.
-pub(super) fn check_name(name: &str, what: &str) -> Result<(), ApiError> {
+pub(crate) fn check_name(name: &str, what: &str) -> Result<(), ApiError> {
     let fits = name.len() <= 128
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
@@ -232,7 +233,7 @@ fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError
 }
 
 /// One page of a listing in this API's form.
-pub(super) fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, ApiError> {
+pub(crate) fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, ApiError> {
     let size = match input.integer("MaxResults")? {
         None => PAGE,
         Some(size) => usize::try_from(size)
@@ -315,7 +316,7 @@ fn resource_summaries(world: &World, caller: &Caller, input: &Value) -> Result<V
     listing(input, "StackResourceSummaries", resources)
 }
 
-fn drift_status(resource: &super::stack::Resource) -> &'static str {
+fn drift_status(resource: &crate::cloudformation::stack::Resource) -> &'static str {
     resource
         .drift
         .as_ref()
@@ -381,7 +382,7 @@ fn summary(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
             std::sync::Arc::clone(&find(world, caller, &name)?.deployment.template)
         }
         (None, Some(name)) => {
-            let set = super::set_api::find(world, caller, input, &name)?;
+            let set = crate::cloudformation::set::api::find(world, caller, input, &name)?;
             std::sync::Arc::clone(&set.deployment.template)
         }
         _ => request::template(world, caller, input)?.ok_or_else(|| {

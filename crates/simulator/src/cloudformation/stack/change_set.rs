@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::evaluate::Scope;
-use super::request::{deployment, fields};
-use super::stack::{Deployment, OnFailure, Pending, Stack, begin_update, enter_review, same, tags};
-use super::stack_api::{check_name, find, listing};
-use super::{Task, after, later};
 use crate::api::{ApiError, Caller};
 use crate::clock::iso;
+use crate::cloudformation::request::{deployment, fields};
+use crate::cloudformation::stack::api::{check_name, find, listing};
+use crate::cloudformation::stack::{
+    Deployment, OnFailure, Pending, Stack, begin_update, enter_review, same, tags,
+};
+use crate::cloudformation::template::evaluate::Scope;
+use crate::cloudformation::{Task, after, later};
 use crate::input::Input;
 use crate::world::World;
 
@@ -33,7 +35,7 @@ pub(crate) struct ChangeSet {
 }
 
 /// Answers the actions on change sets; `None` if the action is none of them.
-pub(super) fn call(
+pub(crate) fn call(
     world: &mut World,
     caller: &Caller,
     action: &str,
@@ -171,7 +173,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
 }
 
 /// Computes the changes.
-pub(super) fn finish(world: &mut World, id: &str) {
+pub(crate) fn finish(world: &mut World, id: &str) {
     let Some(set) = world.cloudformation.change_sets.get(id) else {
         return;
     };

@@ -1,15 +1,21 @@
 //! A stack: what it is made of and what happened to it.
 
+pub(crate) mod api;
+pub(crate) mod change_set;
+pub(crate) mod converge;
+pub(crate) mod drift;
+pub(crate) mod execute;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::drift::ResourceDrift;
-use super::template::{Policy, Template};
 use crate::api::ApiError;
 use crate::clock::iso;
+use crate::cloudformation::stack::drift::ResourceDrift;
+use crate::cloudformation::template::{Policy, Template};
 use crate::resources::Place;
 use crate::world::World;
 

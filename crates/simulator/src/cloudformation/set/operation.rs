@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 
-use super::parameter;
-use super::set::{
+use crate::api::ApiError;
+use crate::cloudformation::set::{
     Change, DriftDetails, Instance, Operation, Outcome, Preferences, RegionWork, Spot, StackSet,
     Work,
 };
-use super::stack::{self, Deployment, OnFailure};
-use super::{Task, after, drift, execute, later};
-use crate::api::ApiError;
+use crate::cloudformation::stack::{self, Deployment, OnFailure};
+use crate::cloudformation::stack::{drift, execute};
+use crate::cloudformation::template::parameter;
+use crate::cloudformation::{Task, after, later};
 use crate::world::World;
 
 /// One account and Region of a running operation.
@@ -30,22 +31,22 @@ pub(crate) struct Job {
 
 /// A new operation, before it is known whether it may start.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) id: String,
-    pub(super) work: Work,
-    pub(super) preferences: Preferences,
-    pub(super) targets: Value,
+pub(crate) struct Request {
+    pub(crate) id: String,
+    pub(crate) work: Work,
+    pub(crate) preferences: Preferences,
+    pub(crate) targets: Value,
     /// Spots and the units they are targeted through.
-    pub(super) spots: BTreeMap<Spot, String>,
+    pub(crate) spots: BTreeMap<Spot, String>,
     /// The Regions in the order of the request.
-    pub(super) regions: Vec<String>,
-    pub(super) change: Option<Change>,
+    pub(crate) regions: Vec<String>,
+    pub(crate) change: Option<Change>,
 }
 
 const CANCELLED: &str = "Cancelled since failure tolerance has exceeded";
 
 /// Starts or queues an operation; refuses it if another one is in the way.
-pub(super) fn start(world: &mut World, set_id: &str, request: Request) -> Result<String, ApiError> {
+pub(crate) fn start(world: &mut World, set_id: &str, request: Request) -> Result<String, ApiError> {
     let now = world.clock.now();
     let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
         return Err(ApiError::new("StackSetNotFoundException", "StackSet not found").status(404));
@@ -242,7 +243,7 @@ fn begin(set: &mut StackSet, id: &str) {
 }
 
 /// Hands out what may run now; ends the operation when nothing is left.
-pub(super) fn proceed(world: &mut World, set_id: &str, id: &str) {
+pub(crate) fn proceed(world: &mut World, set_id: &str, id: &str) {
     let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
         return;
     };
@@ -462,7 +463,7 @@ enum End {
 }
 
 /// Ends the work at one spot, and looks what may start now.
-pub(super) fn finish(world: &mut World, job: &Job) {
+pub(crate) fn finish(world: &mut World, job: &Job) {
     let Some(set) = world.cloudformation.sets.get(&job.set) else {
         return;
     };
@@ -633,7 +634,7 @@ fn end(world: &mut World, set_id: &str, id: &str) {
 }
 
 /// Asks a running operation to stop.
-pub(super) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiError> {
+pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiError> {
     let missing = || {
         ApiError::new(
             "OperationNotFoundException",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::template::Template;
+use crate::cloudformation::template::Template;
 use crate::input::scalar;
 
 const KEYS: &[&str] = &[
@@ -36,7 +36,7 @@ pub(crate) struct Parameter {
 }
 
 impl Parameter {
-    pub(super) fn parse(name: &str, value: &Value) -> Result<Parameter, String> {
+    pub(crate) fn parse(name: &str, value: &Value) -> Result<Parameter, String> {
         let fields = value.as_object().ok_or_else(|| {
             format!("Template format error: [/Parameters/{name}] parameter definition is malformed")
         })?;

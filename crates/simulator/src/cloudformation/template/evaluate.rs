@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use super::parameter::referred;
-use super::template::{SubPart, Template, attribute, sub_parts};
+use crate::cloudformation::template::parameter::referred;
+use crate::cloudformation::template::{SubPart, Template, attribute, sub_parts};
 use crate::input::scalar;
 
 /// How deep conditions may refer to each other; cycles are refused before.

@@ -1,22 +1,21 @@
-//! The actions on stack sets.
+//! The actions on stack sets that do something; [`listing`] has those that tell something.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::drift;
-use super::request::{self, deployment, fields};
-use super::set::{AutoDeployment, Change, Instance, Operation, Spot, StackSet, Work};
-use super::set_operation::{Request, start, stop};
-use super::set_target::{self, Purpose, Targets};
-use super::stack_api::{check_name, listing};
 use crate::api::{ApiError, Caller};
+use crate::cloudformation::request::{self, deployment, fields};
+use crate::cloudformation::set::operation::{Request, start, stop};
+use crate::cloudformation::set::target::{self, Purpose, Targets};
+use crate::cloudformation::set::{AutoDeployment, Change, Spot, StackSet, Work, listing};
+use crate::cloudformation::stack::api::check_name;
 use crate::input::Input;
 use crate::organizations::{MANAGEMENT, STACKSETS_PRINCIPAL};
 use crate::world::World;
 
 /// Answers the actions on stack sets; `None` if the action is none of them.
-pub(super) fn call(
+pub(crate) fn call(
     world: &mut World,
     caller: &Caller,
     action: &str,
@@ -26,20 +25,20 @@ pub(super) fn call(
         "CreateStackSet" => create(world, caller, input),
         "UpdateStackSet" => update(world, caller, input),
         "DeleteStackSet" => delete(world, caller, input),
-        "DescribeStackSet" => describe(world, caller, input),
-        "ListStackSets" => list(world, caller, input),
+        "DescribeStackSet" => listing::describe(world, caller, input),
+        "ListStackSets" => listing::list(world, caller, input),
         "CreateStackInstances" => create_instances(world, caller, input),
         "UpdateStackInstances" => update_instances(world, caller, input),
         "DeleteStackInstances" => delete_instances(world, caller, input),
-        "ListStackInstances" => list_instances(world, caller, input),
-        "DescribeStackInstance" => describe_instance(world, caller, input),
-        "DescribeStackSetOperation" => describe_operation(world, caller, input),
-        "ListStackSetOperations" => list_operations(world, caller, input),
-        "ListStackSetOperationResults" => list_results(world, caller, input),
+        "ListStackInstances" => listing::list_instances(world, caller, input),
+        "DescribeStackInstance" => listing::describe_instance(world, caller, input),
+        "DescribeStackSetOperation" => listing::describe_operation(world, caller, input),
+        "ListStackSetOperations" => listing::list_operations(world, caller, input),
+        "ListStackSetOperationResults" => listing::list_results(world, caller, input),
         "StopStackSetOperation" => stop_operation(world, caller, input),
         "DetectStackSetDrift" => detect_drift(world, caller, input),
-        "ListStackInstanceResourceDrifts" => list_drifts(world, caller, input),
-        "ListStackSetAutoDeploymentTargets" => list_targets(world, caller, input),
+        "ListStackInstanceResourceDrifts" => listing::list_drifts(world, caller, input),
+        "ListStackSetAutoDeploymentTargets" => listing::list_targets(world, caller, input),
         "ActivateOrganizationsAccess" => access(world, caller, input, Some(true)),
         "DeactivateOrganizationsAccess" => access(world, caller, input, Some(false)),
         "DescribeOrganizationsAccess" => access(world, caller, input, None),
@@ -48,7 +47,11 @@ pub(super) fn call(
 }
 
 /// Checks `CallAs`: whether the caller administers the organization's stack sets.
-fn administers(world: &World, caller: &Caller, input: Input<'_>) -> Result<bool, ApiError> {
+pub(crate) fn administers(
+    world: &World,
+    caller: &Caller,
+    input: Input<'_>,
+) -> Result<bool, ApiError> {
     if input.choice("CallAs", &["SELF", "DELEGATED_ADMIN"])? == "SELF" {
         return Ok(caller.account == MANAGEMENT);
     }
@@ -64,7 +67,7 @@ fn administers(world: &World, caller: &Caller, input: Input<'_>) -> Result<bool,
 }
 
 /// The stack set of that name, id or ARN, if the caller may see it.
-pub(super) fn find<'a>(
+pub(crate) fn find<'a>(
     world: &'a World,
     caller: &Caller,
     input: Input<'_>,
@@ -86,7 +89,7 @@ pub(super) fn find<'a>(
 }
 
 /// The living stack set a request names.
-fn named<'a>(
+pub(crate) fn named<'a>(
     world: &'a World,
     caller: &Caller,
     input: Input<'_>,
@@ -228,7 +231,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     {
         return Err(ApiError::validation("PermissionModel cannot be changed"));
     }
-    let targets = set_target::read(world, input, Purpose::Update)?;
+    let targets = target::read(world, input, Purpose::Update)?;
     let auto = auto_deployment(input)?;
     if auto.is_some() && targets.is_some() {
         return Err(ApiError::validation(
@@ -252,7 +255,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         managed,
         outdates,
     };
-    let preferences = set_target::preferences(world, input)?;
+    let preferences = target::preferences(world, input)?;
     let set = named(world, caller, input)?;
     let (spots, regions, raw) = if let Some(targets) = targets {
         (targets.existing(world, set)?, targets.regions, targets.raw)
@@ -311,35 +314,6 @@ fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     Ok(Value::Null)
 }
 
-fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackSetName", "CallAs"])?;
-    let set = find(world, caller, input, &input.required("StackSetName")?)?;
-    Ok(json!({"StackSet": set.describe()}))
-}
-
-fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["Status", "CallAs", "NextToken", "MaxResults"])?;
-    let deleted = match input.text("Status").as_deref() {
-        None => None,
-        Some("ACTIVE") => Some(false),
-        Some("DELETED") => Some(true),
-        Some(other) => return Err(ApiError::validation(format!("Status {other} is not valid"))),
-    };
-    let sets = if administers(world, caller, input)? {
-        world
-            .cloudformation
-            .sets
-            .all()
-            .filter(|set| set.region == caller.region)
-            .filter(|set| deleted.is_none_or(|deleted| deleted == set.deleted))
-            .map(StackSet::summary)
-            .collect()
-    } else {
-        Vec::new()
-    };
-    listing(input, "Summaries", sets)
-}
-
 fn create_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let known = [
         "StackSetName",
@@ -353,10 +327,10 @@ fn create_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
     let input = Input::new(input, &known)?;
     let set_id = named(world, caller, input)?.id.clone();
     let overrides = overrides(world, &set_id, input)?;
-    let Some(targets) = set_target::read(world, input, Purpose::Create)? else {
+    let Some(targets) = target::read(world, input, Purpose::Create)? else {
         return Err(crate::input::missing("deploymentTargets"));
     };
-    let preferences = set_target::preferences(world, input)?;
+    let preferences = target::preferences(world, input)?;
     let request = Request {
         id: operation_id(world, input),
         work: Work::Create { overrides },
@@ -383,7 +357,7 @@ fn overrides(
     world: &World,
     set_id: &str,
     input: Input<'_>,
-) -> Result<BTreeMap<String, super::parameter::Given>, ApiError> {
+) -> Result<BTreeMap<String, crate::cloudformation::template::parameter::Given>, ApiError> {
     let given = request::parameters(input, "ParameterOverrides")?;
     let template = world
         .cloudformation
@@ -414,7 +388,7 @@ fn update_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
     let input = Input::new(input, &known)?;
     let set = named(world, caller, input)?;
     let set_id = set.id.clone();
-    let Some(targets) = set_target::read(world, input, Purpose::Update)? else {
+    let Some(targets) = target::read(world, input, Purpose::Update)? else {
         return Err(crate::input::missing("regions"));
     };
     let spots = targets.existing(world, set)?;
@@ -449,7 +423,7 @@ fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
     let retain = input
         .boolean("RetainStacks")?
         .ok_or_else(|| crate::input::missing("retainStacks"))?;
-    let Some(targets) = set_target::read(world, input, Purpose::Delete)? else {
+    let Some(targets) = target::read(world, input, Purpose::Delete)? else {
         return Err(crate::input::missing("deploymentTargets"));
     };
     let mut spots = targets.all(world);
@@ -487,7 +461,7 @@ fn run(
     targets: Targets,
     spots: BTreeMap<Spot, String>,
 ) -> Result<Value, ApiError> {
-    let preferences = set_target::preferences(world, input)?;
+    let preferences = target::preferences(world, input)?;
     let id = operation_id(world, input);
     let regions = targets.regions;
     let request = Request {
@@ -501,170 +475,6 @@ fn run(
     };
     let id = start(world, set_id, request)?;
     Ok(json!({"OperationId": id}))
-}
-
-fn list_instances(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = [
-        "StackSetName",
-        "NextToken",
-        "MaxResults",
-        "Filters",
-        "StackInstanceAccount",
-        "StackInstanceRegion",
-        "CallAs",
-    ];
-    let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
-    let filters = input.pairs("Filters", "Name", "Values")?;
-    let (account, region) = (
-        input.text("StackInstanceAccount"),
-        input.text("StackInstanceRegion"),
-    );
-    let matches = |instance: &Instance| -> Result<bool, ApiError> {
-        for (name, value) in &filters {
-            let holds = match name.as_str() {
-                "DETAILED_STATUS" => instance.detailed == value,
-                "LAST_OPERATION_ID" => instance.operation.as_ref() == Some(value),
-                "DRIFT_STATUS" => instance.drift == value,
-                _ => {
-                    return Err(ApiError::validation(format!(
-                        "The filter {name} is not valid"
-                    )));
-                }
-            };
-            if !holds {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    };
-    let mut items = Vec::new();
-    for (spot, instance) in &set.instances {
-        let here = account.as_ref().is_none_or(|account| *account == spot.0)
-            && region.as_ref().is_none_or(|region| *region == spot.1);
-        if here && matches(instance)? {
-            items.push(instance.describe(set, spot));
-        }
-    }
-    listing(input, "Summaries", items)
-}
-
-fn instance<'a>(set: &'a StackSet, input: Input<'_>) -> Result<(Spot, &'a Instance), ApiError> {
-    let spot = (
-        input.required("StackInstanceAccount")?,
-        input.required("StackInstanceRegion")?,
-    );
-    let instance = set.instances.get(&spot).ok_or_else(|| {
-        ApiError::new(
-            "StackInstanceNotFoundException",
-            format!(
-                "Stack instance for account {} in Region {} does not exist",
-                spot.0, spot.1
-            ),
-        )
-        .status(404)
-    })?;
-    Ok((spot, instance))
-}
-
-fn describe_instance(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = [
-        "StackSetName",
-        "StackInstanceAccount",
-        "StackInstanceRegion",
-        "CallAs",
-    ];
-    let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
-    let (spot, instance) = instance(set, input)?;
-    let mut answer = instance.describe(set, &spot);
-    let overrides: Vec<Value> = instance
-        .overrides
-        .iter()
-        .filter_map(|(key, value)| match value {
-            super::parameter::Given::Value(value) => {
-                Some(json!({"ParameterKey": key, "ParameterValue": value}))
-            }
-            super::parameter::Given::Previous => None,
-        })
-        .collect();
-    if let Some(fields) = answer.as_object_mut() {
-        fields.insert("ParameterOverrides".to_owned(), overrides.into());
-    }
-    Ok(json!({"StackInstance": answer}))
-}
-
-fn operation<'a>(set: &'a StackSet, input: Input<'_>) -> Result<&'a Operation, ApiError> {
-    let id = input.required("OperationId")?;
-    set.operations.get(&id).ok_or_else(|| {
-        ApiError::new(
-            "OperationNotFoundException",
-            format!("Operation {id} not found"),
-        )
-        .status(404)
-    })
-}
-
-fn describe_operation(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
-    let set = find(world, caller, input, &input.required("StackSetName")?)?;
-    Ok(json!({"StackSetOperation": operation(set, input)?.describe(set)}))
-}
-
-fn list_operations(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(
-        input,
-        &["StackSetName", "NextToken", "MaxResults", "CallAs"],
-    )?;
-    let set = find(world, caller, input, &input.required("StackSetName")?)?;
-    let operations = set
-        .operations
-        .values()
-        .rev()
-        .map(Operation::summary)
-        .collect();
-    listing(input, "Summaries", operations)
-}
-
-fn list_results(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = [
-        "StackSetName",
-        "OperationId",
-        "NextToken",
-        "MaxResults",
-        "CallAs",
-        "Filters",
-    ];
-    let input = Input::new(input, &known)?;
-    let set = find(world, caller, input, &input.required("StackSetName")?)?;
-    let filters = input.pairs("Filters", "Name", "Values")?;
-    if let Some((name, _)) = filters
-        .iter()
-        .find(|(name, _)| name != "OPERATION_RESULT_STATUS")
-    {
-        return Err(ApiError::validation(format!(
-            "The filter {name} is not valid"
-        )));
-    }
-    let results = operation(set, input)?
-        .results
-        .iter()
-        .filter(|(_, result)| filters.iter().all(|(_, status)| result.status == status))
-        .map(|((account, region), result)| {
-            json!({
-                "Account": account,
-                "Region": region,
-                "Status": result.status,
-                "StatusReason": result.reason,
-                "AccountGateResult": {
-                    "Status": "SKIPPED",
-                    "StatusReason": "The account gate function does not exist",
-                },
-                "OrganizationalUnitId": result.unit,
-            })
-        })
-        .collect();
-    listing(input, "Summaries", results)
 }
 
 fn stop_operation(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -684,7 +494,7 @@ fn detect_drift(world: &mut World, caller: &Caller, input: &Value) -> Result<Val
             "CallAs",
         ],
     )?;
-    let preferences = set_target::preferences(world, input)?;
+    let preferences = target::preferences(world, input)?;
     let set = named(world, caller, input)?;
     let set_id = set.id.clone();
     let spots: BTreeMap<Spot, String> = set
@@ -704,43 +514,6 @@ fn detect_drift(world: &mut World, caller: &Caller, input: &Value) -> Result<Val
     };
     let id = start(world, &set_id, request)?;
     Ok(json!({"OperationId": id}))
-}
-
-fn list_drifts(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = [
-        "StackSetName",
-        "NextToken",
-        "MaxResults",
-        "StackInstanceResourceDriftStatuses",
-        "StackInstanceAccount",
-        "StackInstanceRegion",
-        "OperationId",
-        "CallAs",
-    ];
-    let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
-    operation(set, input)?;
-    let (_, instance) = instance(set, input)?;
-    let statuses = input.texts("StackInstanceResourceDriftStatuses")?;
-    let drifts = match &instance.stack {
-        Some(stack) => drift::describe(world, stack, &statuses, false),
-        None => Vec::new(),
-    };
-    listing(input, "Summaries", drifts)
-}
-
-fn list_targets(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(
-        input,
-        &["StackSetName", "NextToken", "MaxResults", "CallAs"],
-    )?;
-    let set = named(world, caller, input)?;
-    let targets = set
-        .targets
-        .iter()
-        .map(|(unit, regions)| json!({"OrganizationalUnitId": unit, "Regions": regions}))
-        .collect();
-    listing(input, "Summaries", targets)
 }
 
 /// Trusted access: switches it, or tells how it stands.

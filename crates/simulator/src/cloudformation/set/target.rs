@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::set::{Amount, Preferences, Spot, StackSet};
 use crate::api::ApiError;
+use crate::cloudformation::set::{Amount, Preferences, Spot, StackSet};
 use crate::input::Input;
 use crate::organizations::MANAGEMENT;
 use crate::world::World;
@@ -15,19 +15,19 @@ const UNITS: usize = 50;
 
 /// The targets of a request.
 #[derive(Debug)]
-pub(super) struct Targets {
-    pub(super) units: Vec<String>,
+pub(crate) struct Targets {
+    pub(crate) units: Vec<String>,
     accounts: BTreeSet<String>,
     /// `NONE`, `INTERSECTION`, `DIFFERENCE` or `UNION`.
     filter: String,
-    pub(super) regions: Vec<String>,
+    pub(crate) regions: Vec<String>,
     /// As given.
-    pub(super) raw: Value,
+    pub(crate) raw: Value,
 }
 
 /// What a request is going to do with its targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     Create,
     Update,
     Delete,
@@ -38,7 +38,7 @@ fn invalid(message: impl Into<String>) -> ApiError {
 }
 
 /// Reads and checks `DeploymentTargets` and `Regions`; `None` if neither was sent.
-pub(super) fn read(
+pub(crate) fn read(
     world: &World,
     input: Input<'_>,
     purpose: Purpose,
@@ -169,7 +169,7 @@ impl Targets {
     }
 
     /// Spots to create instances at.
-    pub(super) fn all(&self, world: &World) -> BTreeMap<Spot, String> {
+    pub(crate) fn all(&self, world: &World) -> BTreeMap<Spot, String> {
         let mut spots = BTreeMap::new();
         for (account, unit) in self.accounts(world) {
             for region in &self.regions {
@@ -180,7 +180,7 @@ impl Targets {
     }
 
     /// Existing instances that are targeted. An account that was named must have all Regions.
-    pub(super) fn existing(
+    pub(crate) fn existing(
         &self,
         world: &World,
         set: &StackSet,
@@ -212,13 +212,13 @@ impl Targets {
     }
 
     /// Whether the request covers whole units, so that it changes what automatic deployment does.
-    pub(super) fn whole_units(&self) -> bool {
+    pub(crate) fn whole_units(&self) -> bool {
         self.filter == "NONE"
     }
 }
 
 /// Reads `OperationPreferences`.
-pub(super) fn preferences(world: &World, input: Input<'_>) -> Result<Preferences, ApiError> {
+pub(crate) fn preferences(world: &World, input: Input<'_>) -> Result<Preferences, ApiError> {
     let known = [
         "RegionConcurrencyType",
         "RegionOrder",

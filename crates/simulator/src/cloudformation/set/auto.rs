@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::set::{Amount, Preferences, Spot, StackSet, Work};
-use super::set_operation::{Request, start};
-use super::{Task, after};
+use crate::cloudformation::set::operation::{Request, start};
+use crate::cloudformation::set::{Amount, Preferences, Spot, StackSet, Work};
+use crate::cloudformation::{Task, after};
 use crate::organizations::MANAGEMENT;
 use crate::world::World;
 
@@ -79,7 +79,7 @@ pub(crate) fn account_moved(
 }
 
 /// Does what a stack set has to do about an account.
-pub(super) fn follow(world: &mut World, step: &Move) {
+pub(crate) fn follow(world: &mut World, step: &Move) {
     let Some(set) = world.cloudformation.sets.get(&step.set) else {
         return;
     };

@@ -1,11 +1,14 @@
 //! A template that passed the checks CloudFormation makes before it starts anything.
 
+pub(crate) mod document;
+pub(crate) mod evaluate;
+pub(crate) mod parameter;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::document;
-use super::parameter::Parameter;
+use crate::cloudformation::template::parameter::Parameter;
 
 /// Largest `TemplateBody`, in bytes.
 pub(crate) const BODY_LIMIT: usize = 51_200;

@@ -1,14 +1,20 @@
 //! A stack set: its template, its targets, its instances and operations.
 
+pub(crate) mod api;
+pub(crate) mod auto;
+pub(crate) mod listing;
+pub(crate) mod operation;
+pub(crate) mod target;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::parameter::Given;
-use super::stack::{Deployment, tags};
 use crate::clock::iso;
+use crate::cloudformation::stack::{Deployment, tags};
+use crate::cloudformation::template::parameter::Given;
 use crate::organizations::MANAGEMENT;
 
 /// An account and a Region.

@@ -1,0 +1,274 @@
+//! The actions that tell about stack sets, their instances, operations and drift.
+
+use serde_json::{Value, json};
+
+use super::api::{administers, find, named};
+use crate::api::{ApiError, Caller};
+use crate::cloudformation::set::{Instance, Operation, Spot, StackSet};
+use crate::cloudformation::stack::api::listing;
+use crate::cloudformation::stack::drift;
+use crate::cloudformation::template::parameter::Given;
+use crate::input::Input;
+use crate::world::World;
+
+pub(crate) fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let input = Input::new(input, &["StackSetName", "CallAs"])?;
+    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    Ok(json!({"StackSet": set.describe()}))
+}
+
+pub(crate) fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+    let input = Input::new(input, &["Status", "CallAs", "NextToken", "MaxResults"])?;
+    let deleted = match input.text("Status").as_deref() {
+        None => None,
+        Some("ACTIVE") => Some(false),
+        Some("DELETED") => Some(true),
+        Some(other) => return Err(ApiError::validation(format!("Status {other} is not valid"))),
+    };
+    let sets = if administers(world, caller, input)? {
+        world
+            .cloudformation
+            .sets
+            .all()
+            .filter(|set| set.region == caller.region)
+            .filter(|set| deleted.is_none_or(|deleted| deleted == set.deleted))
+            .map(StackSet::summary)
+            .collect()
+    } else {
+        Vec::new()
+    };
+    listing(input, "Summaries", sets)
+}
+
+pub(crate) fn list_instances(
+    world: &World,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
+    let known = [
+        "StackSetName",
+        "NextToken",
+        "MaxResults",
+        "Filters",
+        "StackInstanceAccount",
+        "StackInstanceRegion",
+        "CallAs",
+    ];
+    let input = Input::new(input, &known)?;
+    let set = named(world, caller, input)?;
+    let filters = input.pairs("Filters", "Name", "Values")?;
+    let (account, region) = (
+        input.text("StackInstanceAccount"),
+        input.text("StackInstanceRegion"),
+    );
+    let matches = |instance: &Instance| -> Result<bool, ApiError> {
+        for (name, value) in &filters {
+            let holds = match name.as_str() {
+                "DETAILED_STATUS" => instance.detailed == value,
+                "LAST_OPERATION_ID" => instance.operation.as_ref() == Some(value),
+                "DRIFT_STATUS" => instance.drift == value,
+                _ => {
+                    return Err(ApiError::validation(format!(
+                        "The filter {name} is not valid"
+                    )));
+                }
+            };
+            if !holds {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    let mut items = Vec::new();
+    for (spot, instance) in &set.instances {
+        let here = account.as_ref().is_none_or(|account| *account == spot.0)
+            && region.as_ref().is_none_or(|region| *region == spot.1);
+        if here && matches(instance)? {
+            items.push(instance.describe(set, spot));
+        }
+    }
+    listing(input, "Summaries", items)
+}
+
+pub(crate) fn instance<'a>(
+    set: &'a StackSet,
+    input: Input<'_>,
+) -> Result<(Spot, &'a Instance), ApiError> {
+    let spot = (
+        input.required("StackInstanceAccount")?,
+        input.required("StackInstanceRegion")?,
+    );
+    let instance = set.instances.get(&spot).ok_or_else(|| {
+        ApiError::new(
+            "StackInstanceNotFoundException",
+            format!(
+                "Stack instance for account {} in Region {} does not exist",
+                spot.0, spot.1
+            ),
+        )
+        .status(404)
+    })?;
+    Ok((spot, instance))
+}
+
+pub(crate) fn describe_instance(
+    world: &World,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
+    let known = [
+        "StackSetName",
+        "StackInstanceAccount",
+        "StackInstanceRegion",
+        "CallAs",
+    ];
+    let input = Input::new(input, &known)?;
+    let set = named(world, caller, input)?;
+    let (spot, instance) = instance(set, input)?;
+    let mut answer = instance.describe(set, &spot);
+    let overrides: Vec<Value> = instance
+        .overrides
+        .iter()
+        .filter_map(|(key, value)| match value {
+            Given::Value(value) => Some(json!({"ParameterKey": key, "ParameterValue": value})),
+            Given::Previous => None,
+        })
+        .collect();
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("ParameterOverrides".to_owned(), overrides.into());
+    }
+    Ok(json!({"StackInstance": answer}))
+}
+
+pub(crate) fn operation<'a>(
+    set: &'a StackSet,
+    input: Input<'_>,
+) -> Result<&'a Operation, ApiError> {
+    let id = input.required("OperationId")?;
+    set.operations.get(&id).ok_or_else(|| {
+        ApiError::new(
+            "OperationNotFoundException",
+            format!("Operation {id} not found"),
+        )
+        .status(404)
+    })
+}
+
+pub(crate) fn describe_operation(
+    world: &World,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
+    let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
+    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    Ok(json!({"StackSetOperation": operation(set, input)?.describe(set)}))
+}
+
+pub(crate) fn list_operations(
+    world: &World,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
+    let input = Input::new(
+        input,
+        &["StackSetName", "NextToken", "MaxResults", "CallAs"],
+    )?;
+    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    let operations = set
+        .operations
+        .values()
+        .rev()
+        .map(Operation::summary)
+        .collect();
+    listing(input, "Summaries", operations)
+}
+
+pub(crate) fn list_results(
+    world: &World,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
+    let known = [
+        "StackSetName",
+        "OperationId",
+        "NextToken",
+        "MaxResults",
+        "CallAs",
+        "Filters",
+    ];
+    let input = Input::new(input, &known)?;
+    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    let filters = input.pairs("Filters", "Name", "Values")?;
+    if let Some((name, _)) = filters
+        .iter()
+        .find(|(name, _)| name != "OPERATION_RESULT_STATUS")
+    {
+        return Err(ApiError::validation(format!(
+            "The filter {name} is not valid"
+        )));
+    }
+    let results = operation(set, input)?
+        .results
+        .iter()
+        .filter(|(_, result)| filters.iter().all(|(_, status)| result.status == status))
+        .map(|((account, region), result)| {
+            json!({
+                "Account": account,
+                "Region": region,
+                "Status": result.status,
+                "StatusReason": result.reason,
+                "AccountGateResult": {
+                    "Status": "SKIPPED",
+                    "StatusReason": "The account gate function does not exist",
+                },
+                "OrganizationalUnitId": result.unit,
+            })
+        })
+        .collect();
+    listing(input, "Summaries", results)
+}
+
+pub(crate) fn list_drifts(
+    world: &World,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
+    let known = [
+        "StackSetName",
+        "NextToken",
+        "MaxResults",
+        "StackInstanceResourceDriftStatuses",
+        "StackInstanceAccount",
+        "StackInstanceRegion",
+        "OperationId",
+        "CallAs",
+    ];
+    let input = Input::new(input, &known)?;
+    let set = named(world, caller, input)?;
+    operation(set, input)?;
+    let (_, instance) = instance(set, input)?;
+    let statuses = input.texts("StackInstanceResourceDriftStatuses")?;
+    let drifts = match &instance.stack {
+        Some(stack) => drift::describe(world, stack, &statuses, false),
+        None => Vec::new(),
+    };
+    listing(input, "Summaries", drifts)
+}
+
+pub(crate) fn list_targets(
+    world: &World,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
+    let input = Input::new(
+        input,
+        &["StackSetName", "NextToken", "MaxResults", "CallAs"],
+    )?;
+    let set = named(world, caller, input)?;
+    let targets = set
+        .targets
+        .iter()
+        .map(|(unit, regions)| json!({"OrganizationalUnitId": unit, "Regions": regions}))
+        .collect();
+    listing(input, "Summaries", targets)
+}

@@ -1,0 +1,323 @@
+//! Making a stack's resources what its template says, one after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::execute::{event, handler_reason, record};
+use crate::cloudformation::stack::{Deployment, Output, Resource};
+use crate::cloudformation::template::evaluate::Scope;
+use crate::cloudformation::template::{Policy, Template};
+use crate::input::scalar;
+use crate::resources::{self, Place, Updated};
+use crate::world::World;
+
+/// Why an operation stopped.
+pub(crate) struct Failure {
+    pub(crate) logical_id: String,
+    pub(crate) reason: String,
+}
+
+/// How to take back one step.
+pub(crate) enum Undo {
+    /// Delete what was made under this logical id, be it new or a replacement.
+    Made(String),
+    /// Change it back.
+    Changed(String, Box<Resource>),
+}
+
+/// The result of making a stack's resources what its template says.
+pub(crate) struct Outcome {
+    pub(crate) resources: BTreeMap<String, Resource>,
+    pub(crate) undo: Vec<Undo>,
+    /// Resources that were replaced: logical id, what they were, whether to keep them.
+    pub(crate) replaced: Vec<(String, Resource, bool)>,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) imports: BTreeSet<String>,
+    pub(crate) failure: Option<Failure>,
+}
+
+/// Makes the resources what the deployment says, starting from `old`. Stops at the first failure;
+/// nothing is deleted here.
+pub(crate) fn converge(
+    world: &mut World,
+    id: &str,
+    deployment: &Deployment,
+    old: &BTreeMap<String, Resource>,
+) -> Outcome {
+    let mut outcome = Outcome {
+        resources: BTreeMap::new(),
+        undo: Vec::new(),
+        replaced: Vec::new(),
+        outputs: Vec::new(),
+        imports: BTreeSet::new(),
+        failure: None,
+    };
+    let Some(stack) = world.cloudformation.stacks.get(id) else {
+        return outcome;
+    };
+    let (account, region, name) = (
+        stack.account.clone(),
+        stack.region.clone(),
+        stack.name.clone(),
+    );
+    let exports = world.cloudformation.exports(&account, &region);
+    let values = exports
+        .iter()
+        .map(|(name, (value, _))| (name.clone(), value.clone()))
+        .collect();
+    let template = Arc::clone(&deployment.template);
+    let mut scope = Scope {
+        template: &template,
+        parameters: &deployment.parameters,
+        account: &account,
+        region: &region,
+        stack_name: &name,
+        stack_id: id,
+        made: BTreeMap::new(),
+        exports: &values,
+        imported: std::cell::RefCell::default(),
+    };
+    for logical_id in &template.order {
+        if let Err(reason) = step(world, id, &mut scope, &mut outcome, logical_id, old) {
+            let kind = template
+                .resources
+                .get(logical_id)
+                .map(|d| d.kind.clone())
+                .unwrap_or_default();
+            let status = if old.contains_key(logical_id) {
+                "UPDATE_FAILED"
+            } else {
+                "CREATE_FAILED"
+            };
+            let physical_id = old
+                .get(logical_id)
+                .map(|r| r.physical_id.clone())
+                .unwrap_or_default();
+            record(
+                world,
+                id,
+                logical_id,
+                &physical_id,
+                &kind,
+                status,
+                Some(reason.clone()),
+            );
+            outcome.failure = Some(Failure {
+                logical_id: logical_id.clone(),
+                reason,
+            });
+            return outcome;
+        }
+    }
+    match outputs(&scope, &template) {
+        Ok(found) => {
+            let taken = found.iter().find_map(|output| {
+                let export = output.export.as_ref()?;
+                let (_, owner) = exports.get(export)?;
+                (owner != id).then(|| {
+                    format!("Export with name {export} is already exported by stack {owner}")
+                })
+            });
+            match taken {
+                None => outcome.outputs = found,
+                Some(reason) => {
+                    outcome.failure = Some(Failure {
+                        logical_id: name.clone(),
+                        reason,
+                    });
+                }
+            }
+        }
+        Err(reason) => {
+            outcome.failure = Some(Failure {
+                logical_id: name.clone(),
+                reason,
+            });
+        }
+    }
+    outcome.imports = scope.imported.into_inner().into_iter().collect();
+    if let Some(failure) = &outcome.failure {
+        let reason = Some(failure.reason.clone());
+        let status = if old.is_empty() {
+            "CREATE_FAILED"
+        } else {
+            "UPDATE_FAILED"
+        };
+        record(
+            world,
+            id,
+            &name,
+            id,
+            "AWS::CloudFormation::Stack",
+            status,
+            reason,
+        );
+    }
+    outcome
+}
+
+fn step(
+    world: &mut World,
+    id: &str,
+    scope: &mut Scope<'_>,
+    outcome: &mut Outcome,
+    logical_id: &str,
+    old: &BTreeMap<String, Resource>,
+) -> Result<(), String> {
+    let template = scope.template;
+    let Some(declaration) = template.resources.get(logical_id) else {
+        return Ok(());
+    };
+    if let Some(condition) = &declaration.condition
+        && !scope.condition(condition)?
+    {
+        return Ok(());
+    }
+    let properties = scope
+        .resolve(&declaration.properties)?
+        .unwrap_or_else(|| Value::Object(Map::new()));
+    let metadata = scope.resolve(&declaration.metadata)?.unwrap_or(Value::Null);
+    let Some(place) = world
+        .cloudformation
+        .stacks
+        .get(id)
+        .map(|stack| stack.place(logical_id))
+    else {
+        return Err("the stack is gone".to_owned());
+    };
+    let kind = declaration.kind.as_str();
+    let at = world.clock.now();
+    let mut resource = Resource {
+        kind: kind.to_owned(),
+        physical_id: String::new(),
+        properties,
+        attributes: BTreeMap::new(),
+        metadata,
+        deletion_policy: declaration.deletion_policy,
+        status: "CREATE_COMPLETE",
+        reason: None,
+        at,
+        drift: None,
+    };
+    match old.get(logical_id) {
+        None => {
+            make(world, id, &place, &mut resource)?;
+            outcome.undo.push(Undo::Made(logical_id.to_owned()));
+        }
+        Some(before) if before.properties == resource.properties => {
+            let metadata = std::mem::take(&mut resource.metadata);
+            resource = Resource {
+                metadata,
+                deletion_policy: resource.deletion_policy,
+                ..before.clone()
+            };
+        }
+        Some(before) => {
+            resource.status = "UPDATE_COMPLETE";
+            resource.physical_id.clone_from(&before.physical_id);
+            event(world, id, logical_id, &resource, "UPDATE_IN_PROGRESS", None);
+            let updated = resources::update(
+                world,
+                &place,
+                kind,
+                &before.physical_id,
+                &before.properties,
+                &resource.properties,
+            )
+            .map_err(|error| handler_reason(world, &error))?;
+            match updated {
+                Updated::InPlace(made) => {
+                    resource.physical_id = made.physical_id;
+                    resource.attributes = made.attributes;
+                    outcome.undo.push(Undo::Changed(
+                        logical_id.to_owned(),
+                        Box::new(before.clone()),
+                    ));
+                }
+                Updated::Replace => {
+                    let reason = "Requested update requires the creation of a new physical resource; hence creating one.";
+                    event(
+                        world,
+                        id,
+                        logical_id,
+                        &resource,
+                        "UPDATE_IN_PROGRESS",
+                        Some(reason.to_owned()),
+                    );
+                    make(world, id, &place, &mut resource)?;
+                    let keep = declaration.update_replace_policy != Policy::Delete;
+                    outcome.undo.push(Undo::Made(logical_id.to_owned()));
+                    outcome
+                        .replaced
+                        .push((logical_id.to_owned(), before.clone(), keep));
+                }
+            }
+            event(world, id, logical_id, &resource, "UPDATE_COMPLETE", None);
+        }
+    }
+    scope.made.insert(
+        logical_id.to_owned(),
+        (resource.physical_id.clone(), resource.attributes.clone()),
+    );
+    outcome.resources.insert(logical_id.to_owned(), resource);
+    Ok(())
+}
+
+fn make(world: &mut World, id: &str, place: &Place, resource: &mut Resource) -> Result<(), String> {
+    let replacing = resource.status == "UPDATE_COMPLETE";
+    if !replacing {
+        event(
+            world,
+            id,
+            &place.logical_id,
+            resource,
+            "CREATE_IN_PROGRESS",
+            None,
+        );
+    }
+    let made = resources::create(world, place, &resource.kind, &resource.properties)
+        .map_err(|error| handler_reason(world, &error))?;
+    resource.physical_id = made.physical_id;
+    resource.attributes = made.attributes;
+    if !replacing {
+        event(
+            world,
+            id,
+            &place.logical_id,
+            resource,
+            "CREATE_COMPLETE",
+            None,
+        );
+    }
+    Ok(())
+}
+
+fn outputs(scope: &Scope<'_>, template: &Template) -> Result<Vec<Output>, String> {
+    let mut outputs = Vec::new();
+    for (key, output) in template.outputs() {
+        if let Some(condition) = output.get("Condition").and_then(Value::as_str)
+            && !scope.condition(condition)?
+        {
+            continue;
+        }
+        let text = |value: Option<&Value>| -> Result<Option<String>, String> {
+            let Some(value) = value else { return Ok(None) };
+            let resolved = scope.resolve(value)?;
+            resolved.as_ref().and_then(scalar).map(Some).ok_or_else(|| {
+                format!("Template format error: The Value field of every Outputs member must evaluate to a String. ({key})")
+            })
+        };
+        outputs.push(Output {
+            key: key.clone(),
+            value: text(output.get("Value"))?.unwrap_or_default(),
+            description: output
+                .get("Description")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            export: text(output.get("Export").and_then(|export| export.get("Name")))?,
+        });
+    }
+    Ok(outputs)
+}
