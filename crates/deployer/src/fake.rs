@@ -18,7 +18,7 @@ pub(crate) const ARCHIVE: &str = "222233334444";
 pub(crate) const HUB: &str = "333344445555";
 pub(crate) const HOME: &str = "eu-central-1";
 /// How long an operation takes.
-const OPERATION: Duration = Duration::from_secs(60);
+const OPERATION: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone)]
 pub(crate) struct FakeOperation {

@@ -10,6 +10,24 @@
 //!   [`health()`] of the alert chain;
 //! - [`verify`] sends the rules' test events through the deployed chain;
 //! - [`destroy()`] takes away what is ours.
+//!
+//! Whoever implements the ports gets all of it:
+//!
+//! ```
+//! use deployer::ports::{Cloud, CloudError};
+//! use deployer::{ApplyOutcome, DeployError, Silent};
+//!
+//! async fn deploy(cloud: &impl Cloud, bundle: &compiler::Bundle) -> Result<bool, DeployError> {
+//!     let observed = deployer::observe(cloud, bundle).await?;
+//!     let plan = deployer::plan(bundle, &observed);
+//!     let report = deployer::apply(cloud, bundle, &plan, &Silent).await?;
+//!     Ok(matches!(report.outcome(), ApplyOutcome::Done | ApplyOutcome::NothingToDo))
+//! }
+//!
+//! // What a cloud refuses is one of a closed set of errors, so that it can be acted upon.
+//! let error = CloudError::NotFound { message: "StackSet gizmos-topic".to_owned() };
+//! assert!(error.is_not_found());
+//! ```
 
 pub mod apply;
 pub mod drift;

@@ -28,7 +28,7 @@ use crate::error::{DeployError, Doing};
 use crate::observe::observe;
 use crate::plan::{
     Change, Plan, Problem, ProblemKind, StackPlan, StackSetPlan, delete_stack, delete_stack_set,
-    is_owned, removal_rank, tagged_part,
+    is_owned, removal_rank,
 };
 use crate::ports::{Account, Cloud, CloudError};
 use crate::progress::Progress;
@@ -47,8 +47,8 @@ impl Default for Limits {
     /// hour for others'.
     fn default() -> Limits {
         Limits {
-            operation: Duration::from_secs(12 * 3600),
-            others: Duration::from_secs(1800),
+            operation: Duration::from_hours(12),
+            others: Duration::from_mins(30),
         }
     }
 }
@@ -292,18 +292,7 @@ fn removals(plan: &Plan) -> Vec<(u8, Removal<'_>)> {
         .stacks
         .iter()
         .filter(|stack| stack.change == Change::Delete)
-        .map(|stack| {
-            // The name tells the part; only names of ours are in a plan.
-            let part = [
-                compiler::Part::Bucket,
-                compiler::Part::Trail,
-                compiler::Part::Topic,
-                compiler::Part::RulesHub,
-            ]
-            .into_iter()
-            .find(|part| stack.name.ends_with(part.name()));
-            (removal_rank(part), Removal::Stack(stack))
-        });
+        .map(|stack| (removal_rank(stack.part), Removal::Stack(stack)));
     let mut all: Vec<(u8, Removal<'_>)> = sets.chain(stacks).collect();
     all.sort_by_key(|(rank, _)| *rank);
     all
@@ -376,41 +365,39 @@ pub async fn destroy(
         limits: Limits::default(),
         accounts: observed.accounts.clone(),
     };
-    let sets: Vec<StackSetPlan> = observed
+    let part_of = |name: &str| {
+        let set = bundle.stack_sets.iter().find(|set| set.name == name)?;
+        Some(set.part)
+    };
+    let stack_sets = observed
         .stack_sets
         .values()
         .filter(|found| is_owned(&found.details.tags))
         .map(|found| {
             let mut plan = delete_stack_set(found);
-            plan.part = plan
-                .part
-                .or_else(|| stack_set::in_bundle(bundle, &plan.name).map(|set| set.part));
+            plan.part = plan.part.or_else(|| part_of(&plan.name));
             plan
-        })
-        .collect();
-    let stacks: Vec<(u8, StackPlan)> = observed
+        });
+    let stacks = observed
         .stacks
         .iter()
         .filter(|found| is_owned(&found.stack.tags))
         .map(|found| {
-            let part = tagged_part(&found.stack.tags)
-                .or_else(|| stack_set::in_bundle(bundle, &found.stack.name).map(|set| set.part));
-            (removal_rank(part), delete_stack(found))
-        })
-        .collect();
-    let mut all: Vec<(u8, Removal<'_>)> = sets
-        .iter()
-        .map(|plan| (removal_rank(plan.part), Removal::StackSet(plan)))
-        .chain(
-            stacks
-                .iter()
-                .map(|(rank, plan)| (*rank, Removal::Stack(plan))),
-        )
-        .collect();
-    all.sort_by_key(|(rank, _)| *rank);
+            let mut plan = delete_stack(found);
+            plan.part = plan.part.or_else(|| part_of(&plan.name));
+            plan
+        });
+    let plan = Plan {
+        organization: bundle.organization.id.clone(),
+        problems: Vec::new(),
+        stack_sets: stack_sets.collect(),
+        stacks: stacks.collect(),
+        accounts: 0,
+        regions: 0,
+    };
     Ok(ApplyReport {
         problems: Vec::new(),
-        parts: remove_all(&run, all, None).await,
+        parts: remove_all(&run, removals(&plan), None).await,
     })
 }
 

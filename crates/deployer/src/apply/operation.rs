@@ -76,11 +76,11 @@ impl Task {
 /// The first 16 hex digits of a hash of the content: the same content, the same id.
 pub(crate) fn fingerprint(content: &impl Serialize) -> String {
     let text = serde_json::to_vec(content).unwrap_or_default();
-    Sha256::digest(&text)
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut start = [0; 8];
+    for (to, from) in start.iter_mut().zip(Sha256::digest(&text)) {
+        *to = from;
+    }
+    format!("{:016x}", u64::from_be_bytes(start))
 }
 
 /// Whether an operation was started by a run of ours.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use compiler::{Bundle, StackSet};
+use compiler::StackSet;
 
 use super::operation::{self, Finished, Task, fingerprint};
 use super::report::{PartOutcome, PartReport};
@@ -421,9 +421,4 @@ impl PartReport {
         }
         Ok(good)
     }
-}
-
-/// The stack set of the bundle by that name.
-pub(crate) fn in_bundle<'a>(bundle: &'a Bundle, name: &str) -> Option<&'a StackSet> {
-    bundle.stack_sets.iter().find(|set| set.name == name)
 }

@@ -167,7 +167,7 @@ async fn a_killed_run_is_taken_up_where_it_was() {
     let plan_before = plan(&bundle, &observed);
     // Killed while the first operations run.
     let killed = tokio::time::timeout(
-        std::time::Duration::from_secs(20),
+        Duration::from_secs(20),
         apply(&cloud, &bundle, &plan_before, &Silent),
     )
     .await;

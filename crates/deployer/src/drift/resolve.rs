@@ -222,7 +222,7 @@ mod tests {
             "Action": "events:PutEvents", "Effect": "Allow", "Principal": {"AWS": "*"},
             "Resource": "arn:aws:events:…", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}});
         assert!(same_policy(&ours, &theirs));
-        let mut other = theirs.clone();
+        let mut other = theirs;
         other["Statement"]["Action"] = json!("events:*");
         assert!(!same_policy(&ours, &other));
         assert!(!same_policy(&ours, &json!(null)));

@@ -254,20 +254,14 @@ fn message(drift: &ResourceDrift, rules: &[String]) -> String {
             rules.join(", ")
         ),
     };
-    match drift.status {
-        ResourceDriftStatus::Deleted => {
-            format!("{what} was deleted behind CloudFormation's back")
-        }
-        _ => {
-            let paths: Vec<&str> = drift.differences.iter().map(|d| d.path.as_str()).collect();
-            if paths.is_empty() {
-                format!("{what} was changed behind CloudFormation's back")
-            } else {
-                format!(
-                    "{what} was changed behind CloudFormation's back: {}",
-                    paths.join(", ")
-                )
-            }
-        }
+    if drift.status == ResourceDriftStatus::Deleted {
+        return format!("{what} was deleted behind CloudFormation's back");
+    }
+    let paths: Vec<&str> = drift.differences.iter().map(|d| d.path.as_str()).collect();
+    let changed = format!("{what} was changed behind CloudFormation's back");
+    if paths.is_empty() {
+        changed
+    } else {
+        format!("{changed}: {}", paths.join(", "))
     }
 }

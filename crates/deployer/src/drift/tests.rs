@@ -13,7 +13,7 @@ async fn healthy() -> Fake {
     let cloud = Fake::new();
     let bundle = bundle();
     let observed = observe(&cloud, &bundle).await.unwrap();
-    apply(&cloud, &bundle, &crate::plan(&bundle, &observed), &Silent)
+    apply(&cloud, &bundle, &plan(&bundle, &observed), &Silent)
         .await
         .unwrap();
     let mut state = cloud.state();

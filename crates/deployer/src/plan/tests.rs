@@ -3,6 +3,9 @@ use crate::fake::{self, Fake, HOME, HUB, MANAGEMENT, bundle, rules_template};
 use crate::progress::Silent;
 use crate::{apply, observe};
 
+/// What is changed of a stack set.
+type Edit = fn(&mut StackSet);
+
 /// A fleet on which the bundle is deployed.
 async fn deployed() -> (Fake, Observed) {
     let cloud = Fake::new();
@@ -100,7 +103,6 @@ async fn an_edited_rule_is_named_and_touches_only_its_stack_set() {
 #[tokio::test(start_paused = true)]
 async fn every_kind_of_difference_has_its_reason() {
     let (_, observed) = deployed().await;
-    type Edit = fn(&mut StackSet);
     let cases: [(Edit, Vec<Reason>, usize); 5] = [
         (
             |set| {

@@ -125,17 +125,13 @@ impl<'a> Watch<'a> {
         place: &Place,
         id: &str,
     ) -> Result<Vec<Alert>, String> {
-        let event = match emitted {
-            Some(event) => event.clone(),
-            None => {
-                let mut event = sent.clone();
-                if let Some(map) = event.as_object_mut() {
-                    map.insert("id".into(), id.into());
-                    map.insert("time".into(), SOME_TIME.into());
-                }
-                event
-            }
-        };
+        let mut event = emitted.unwrap_or(sent).clone();
+        if emitted.is_none()
+            && let Some(map) = event.as_object_mut()
+        {
+            map.insert("id".into(), id.into());
+            map.insert("time".into(), SOME_TIME.into());
+        }
         let text = event.to_string();
         let flat =
             Event::parse(&text).map_err(|error| format!("the event is unusable: {error}"))?;

@@ -24,7 +24,7 @@ use crate::ports::{Account, AccountState, Place};
 use crate::progress::{Progress, ProgressEvent};
 
 /// How long a response gets to do its work.
-const RESPONSE_TIME: Duration = Duration::from_secs(300);
+const RESPONSE_TIME: Duration = Duration::from_mins(5);
 
 /// The account from which [`verify`] sends: the first watched member account that is active and
 /// plays no other part, else any watched active member account.
@@ -156,9 +156,15 @@ async fn send(
 ) -> Result<Case, ChainError> {
     let event = at_place(event, &sent.place);
     let trace = chain.send(&sent.place, &event).await?;
-    let emitted = trace.event.clone();
+    // A global service's events appear in us-east-1, wherever the call was made.
+    let place = trace.hops.first().map_or_else(
+        || sent.place.clone(),
+        |hop| Place::new(&sent.place.account, &hop.region),
+    );
+    let event = at_place(&event, &place);
     let mut failures = Vec::new();
-    let expected = match watch.expected(emitted.as_ref(), &event, &sent.place, &trace.event_id) {
+    let emitted = trace.event.as_ref();
+    let expected = match watch.expected(emitted, &event, &place, &trace.event_id) {
         Ok(expected) => expected,
         Err(reason) => {
             failures.push(reason);
@@ -199,18 +205,17 @@ async fn send(
             .iter_mut()
             .find(|delivery| delivery.is_some_and(|delivery| alert.is_for(delivery)))
             .and_then(Option::take);
-        match near {
-            Some(delivery) => failures.push(format!(
+        if let Some(delivery) = near {
+            failures.push(format!(
                 "the alert of {} to {} says something else: expected {}, arrived {}",
                 alert.rule, alert.endpoint, alert.text, delivery.body
-            )),
-            None => {
-                missing = true;
-                failures.push(format!(
-                    "no alert of {} arrived at {} ({}, topic {})",
-                    alert.rule, alert.endpoint, alert.protocol, alert.topic
-                ));
-            }
+            ));
+        } else {
+            missing = true;
+            failures.push(format!(
+                "no alert of {} arrived at {} ({}, topic {})",
+                alert.rule, alert.endpoint, alert.protocol, alert.topic
+            ));
         }
     }
     for delivery in arrived.into_iter().flatten() {
