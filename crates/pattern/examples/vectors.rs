@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> io::Result<ExitCode> {
@@ -11,7 +12,10 @@ fn main() -> io::Result<ExitCode> {
     let mut failed = false;
     for path in std::env::args().skip(1) {
         let file = File::open(&path)?;
-        let reader: Box<dyn Read> = if path.ends_with(".gz") {
+        let reader: Box<dyn Read> = if Path::new(&path)
+            .extension()
+            .is_some_and(|extension| extension == "gz")
+        {
             Box::new(flate2::read::MultiGzDecoder::new(file))
         } else {
             Box::new(file)

@@ -69,12 +69,25 @@ impl Conjunction {
         ))
     }
 
-    /// The alternative with the path's list taken out but its kind left in: equal for those that
-    /// can be joined.
-    pub(crate) fn without_list(&self, path: &str) -> Option<Conjunction> {
-        let mut rest = self.clone();
-        rest.fields.get_mut(path)?.1.clear();
-        Some(rest)
+    /// The one path in whose list the other differs, if there is no other difference: then the two
+    /// lists can be joined. (`None` for equal ones as well.)
+    pub(crate) fn only_difference(&self, other: &Conjunction) -> Option<&str> {
+        if self.uses_empty_step != other.uses_empty_step || self.fields.len() != other.fields.len()
+        {
+            return None;
+        }
+        let mut found = None;
+        for ((path, (kind, terms)), (other_path, (other_kind, other_terms))) in
+            self.fields.iter().zip(&other.fields)
+        {
+            if path != other_path
+                || kind != other_kind
+                || (terms != other_terms && found.replace(path).is_some())
+            {
+                return None;
+            }
+        }
+        found.map(String::as_str)
     }
 
     /// Adds the other's terms at the path.

@@ -7,11 +7,30 @@
 //! ```
 //! use pattern::{Event, Pattern};
 //!
-//! let pattern = Pattern::parse(r#"{"source": ["aws.signin"], "detail": {"eventName": ["ConsoleLogin"]}}"#)?;
+//! let pattern = Pattern::parse(r#"{"source": ["aws.signin"], "detail": {"eventName": [{"prefix": "Console"}]}}"#)?;
 //! let event = Event::parse(r#"{"source": "aws.signin", "detail": {"eventName": "ConsoleLogin"}}"#)?;
 //! assert!(pattern.matches(&event));
+//!
+//! let error = Pattern::parse(r#"{"source": [{"prefx": "aws."}]}"#).unwrap_err();
+//! assert_eq!(error.message, "Unrecognized match type prefx");
+//! assert_eq!((error.pointer.as_str(), error.column), ("/source/0/prefx", 14));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Layout
+//!
+//! * [`Pattern`]: one pattern. Text becomes alternatives (`$or` multiplied out), each a conjunction
+//!   of fields with a list of terms.
+//! * [`Event`]: one event, flattened to leaves with joined paths and their places in arrays.
+//! * [`RuleSet`]: many patterns at once, an event's bytes in, ids out.
+//! * [`union`]: the exact union of patterns in as few patterns as fit a quota.
+//! * [`transformer`]: what a target receives: `Input`, `InputPath`, `InputTransformer`.
+//! * [`vectors`]: recorded verdicts, run through the engine.
+//!
+//! # What is bounded
+//!
+//! Nesting (patterns 500 levels, events 1,000), `$or` combinations, the search for wildcard
+//! complexity, and the work of array consistency. No input makes it overflow the stack or run away.
 
 mod address;
 mod algebra;

@@ -81,7 +81,7 @@ pub fn pack(patterns: &[&Pattern], max_chars: usize) -> Result<Vec<Packed>, Unio
             && parts
                 .iter()
                 .all(|part| assemble(&BTreeSet::from([part.clone()]), &limits).is_some())
-            && assemble(&parts, &limits)
+            && assemble(&merge(&parts), &limits)
                 .is_some_and(|alone| alone.text().chars().count() <= length || parts.len() == 1);
         if apart {
             for part in parts {
@@ -103,10 +103,17 @@ pub fn pack(patterns: &[&Pattern], max_chars: usize) -> Result<Vec<Packed>, Unio
     absorb(&mut atoms);
     let mut bins: Vec<Bin> = Vec::new();
     for (atom, members) in atoms {
-        let joined = bins
-            .iter_mut()
-            .find_map(|bin| bin.with(&atom, &limits).map(|grown| (bin, grown)));
-        if let Some((bin, grown)) = joined {
+        // The bin that grows least, so that what is alike comes together.
+        let best = bins
+            .iter()
+            .enumerate()
+            .filter_map(|(number, bin)| {
+                Some((number, bin.text_length(), bin.with(&atom, &limits)?))
+            })
+            .min_by_key(|(_, before, grown)| grown.text_length().saturating_sub(*before));
+        if let Some((number, _, grown)) = best
+            && let Some(bin) = bins.get_mut(number)
+        {
             *bin = Bin {
                 members: bin.members.union(&members).copied().collect(),
                 ..grown
@@ -137,16 +144,21 @@ pub fn pack(patterns: &[&Pattern], max_chars: usize) -> Result<Vec<Packed>, Unio
 
 /// A result under construction.
 struct Bin {
+    /// Alternatives of which no two can be joined.
     parts: BTreeSet<Conjunction>,
     pattern: Pattern,
     members: BTreeSet<usize>,
 }
 
 impl Bin {
+    fn text_length(&self) -> usize {
+        self.pattern.text().chars().count()
+    }
+
     /// The bin with one alternative more, if that fits.
     fn with(&self, atom: &Conjunction, limits: &Limits) -> Option<Bin> {
         let mut parts = self.parts.clone();
-        parts.insert(atom.clone());
+        add_merged(&mut parts, atom.clone());
         if !agree_on_meaning(&parts) {
             return None;
         }
@@ -187,48 +199,36 @@ fn absorb(atoms: &mut BTreeMap<Conjunction, BTreeSet<usize>>) {
     }
 }
 
-/// One pattern of all the parts, if the service takes it.
+/// One pattern with exactly these alternatives, if the service takes it.
 fn assemble(parts: &BTreeSet<Conjunction>, limits: &Limits) -> Option<Pattern> {
-    let merged = merge(parts);
-    let text = write(&merged)?;
+    let text = write(parts)?;
+    if text.chars().count() > limits.characters {
+        return None;
+    }
     let pattern = Pattern::parse_within(&text, limits).ok()?;
-    (Conjunction::all_of(&pattern) == merged && pattern.combinations() == merged.len())
+    (Conjunction::all_of(&pattern) == *parts && pattern.combinations() == parts.len())
         .then_some(pattern)
 }
 
 /// Joins alternatives that differ in the list of one field, until none do.
 fn merge(parts: &BTreeSet<Conjunction>) -> BTreeSet<Conjunction> {
-    let mut merged = parts.clone();
-    loop {
-        let before = merged.len();
-        let paths: BTreeSet<String> = merged
-            .iter()
-            .flat_map(Conjunction::paths)
-            .map(str::to_owned)
-            .collect();
-        for path in paths {
-            let mut groups: BTreeMap<Conjunction, Conjunction> = BTreeMap::new();
-            let mut others = BTreeSet::new();
-            for part in merged {
-                match part.without_list(&path) {
-                    None => {
-                        others.insert(part);
-                    }
-                    Some(key) => match groups.get_mut(&key) {
-                        Some(known) => known.join_list(&path, &part),
-                        None => {
-                            groups.insert(key, part);
-                        }
-                    },
-                }
-            }
-            others.extend(groups.into_values());
-            merged = others;
-        }
-        if merged.len() == before {
-            return merged;
-        }
+    let mut merged = BTreeSet::new();
+    for part in parts {
+        add_merged(&mut merged, part.clone());
     }
+    merged
+}
+
+/// Adds an alternative to some of which no two can be joined, and keeps them so.
+fn add_merged(merged: &mut BTreeSet<Conjunction>, mut added: Conjunction) {
+    while let Some((partner, path)) = merged
+        .iter()
+        .find_map(|part| Some((part.clone(), part.only_difference(&added)?.to_owned())))
+    {
+        merged.remove(&partner);
+        added.join_list(&path, &partner);
+    }
+    merged.insert(added);
 }
 
 /// A JSON object under construction.

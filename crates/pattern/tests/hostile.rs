@@ -1,5 +1,7 @@
 //! Input made to hurt: answered, and soon.
 
+#![expect(clippy::expect_used, reason = "in a test, a panic is the report")]
+
 use std::time::{Duration, Instant};
 
 use pattern::{Event, EventError, Limits, Pattern, PatternErrorKind, RuleSet};
