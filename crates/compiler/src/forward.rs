@@ -45,25 +45,16 @@ pub(crate) fn forwarders(
         .collect();
     wanted.sort_by(|a, b| a.key().cmp(&b.key()));
 
+    let groups = groups(&wanted);
     let mut forwarders = Vec::new();
     for read_only in [false, true] {
-        let mut bins: Vec<Unit> = Vec::new();
-        for group in groups(&wanted) {
-            // One rule that must see read-only calls is enough: its forwarder sees all others too.
-            if group.iter().any(|wanted| wanted.rule.read_only) != read_only {
-                continue;
-            }
-            for unit in units(&group, findings) {
-                let merged = bins
-                    .iter_mut()
-                    .find_map(|bin| Some((bin.merged_with(&unit)?, bin)));
-                match merged {
-                    Some((merged, bin)) => *bin = merged,
-                    None => bins.push(unit),
-                }
-            }
-        }
-        forwarders.extend(bins.into_iter().map(|unit| Forwarder {
+        // One rule that must see read-only calls is enough: its forwarder sees all others too.
+        let units: Vec<Unit> = groups
+            .iter()
+            .filter(|group| group.iter().any(|wanted| wanted.rule.read_only) == read_only)
+            .flat_map(|group| units(group, findings))
+            .collect();
+        forwarders.extend(filled(&units).into_iter().map(|unit| Forwarder {
             pattern: unit.union,
             read_only,
             rules: unit.rules.into_iter().collect(),
@@ -73,6 +64,7 @@ pub(crate) fn forwarders(
 }
 
 /// Patterns that go into one forwarder.
+#[derive(Clone)]
 struct Unit {
     rules: BTreeSet<String>,
     patterns: Vec<Pattern>,
@@ -80,27 +72,56 @@ struct Unit {
 }
 
 impl Unit {
-    fn merged_with(&self, other: &Unit) -> Option<Unit> {
-        let patterns: Vec<Pattern> = self
-            .patterns
+    fn of(units: &[Unit]) -> Option<Unit> {
+        if let [only] = units {
+            return Some(only.clone());
+        }
+        let patterns: Vec<Pattern> = units
             .iter()
-            .chain(&other.patterns)
+            .flat_map(|unit| &unit.patterns)
             .cloned()
             .collect();
-        let union = union(&patterns)?;
-        let rules = self.rules.union(&other.rules).cloned().collect();
         Some(Unit {
-            rules,
+            union: union(&patterns)?,
+            rules: units.iter().flat_map(|unit| &unit.rules).cloned().collect(),
             patterns,
-            union,
         })
     }
+}
+
+/// Fills one forwarder after the other with as many units as fit, in their order: by text, so that
+/// those of one service stand together and share what they have in common.
+///
+/// Making a union costs more the larger it is, hence the search in steps that double until one
+/// doesn't fit and halve after that.
+fn filled(units: &[Unit]) -> Vec<Unit> {
+    let mut full = Vec::new();
+    let mut rest = units;
+    while let Some(first) = rest.first() {
+        let (mut count, mut best) = (1, first.clone());
+        let mut step = 1;
+        let mut growing = true;
+        while step > 0 {
+            let more = rest.get(..count + step).and_then(Unit::of);
+            if let Some(more) = more {
+                (count, best) = (count + step, more);
+            } else {
+                growing = false;
+            }
+            step = if growing { step * 2 } else { step / 2 };
+        }
+        full.push(best);
+        rest = rest.get(count..).unwrap_or_default();
+    }
+    full
 }
 
 /// What one rule wants forwarded.
 struct Wanted<'r> {
     rule: &'r Rule,
     pattern: Pattern,
+    /// The values of each of the [`EXCLUSIVE`] fields, if it pins the field.
+    pinned: Vec<Option<Vec<String>>>,
 }
 
 impl<'r> Wanted<'r> {
@@ -109,7 +130,15 @@ impl<'r> Wanted<'r> {
             Forward::Exact => rule.pattern.clone(),
             Forward::Broad => broad(&rule.pattern)?,
         };
-        Some(Self { rule, pattern })
+        let pinned = EXCLUSIVE
+            .iter()
+            .map(|path| pattern.exact_values(path))
+            .collect();
+        Some(Self {
+            rule,
+            pattern,
+            pinned,
+        })
     }
 
     /// By content first: which ids rules have must not matter to the result.
@@ -118,16 +147,13 @@ impl<'r> Wanted<'r> {
     }
 
     fn may_meet(&self, other: &Self) -> bool {
-        EXCLUSIVE.iter().all(|path| {
-            let (ours, theirs) = (
-                self.pattern.exact_values(path),
-                other.pattern.exact_values(path),
-            );
-            match ours.zip(theirs) {
-                Some((ours, theirs)) => ours.iter().any(|value| theirs.contains(value)),
-                None => true,
-            }
-        })
+        self.pinned
+            .iter()
+            .zip(&other.pinned)
+            .all(|fields| match fields {
+                (Some(ours), Some(theirs)) => ours.iter().any(|value| theirs.contains(value)),
+                _ => true,
+            })
     }
 }
 

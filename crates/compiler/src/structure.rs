@@ -211,7 +211,7 @@ mod tests {
 
     use super::*;
 
-    fn with(resource: Value) -> Value {
+    fn with(resource: &Value) -> Value {
         json!({"Parameters": {"P": {"Type": "String"}}, "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}, "R": resource}})
     }
 
@@ -259,7 +259,7 @@ mod tests {
             ),
         ];
         for (resource, expected) in cases {
-            let found = problems(&with(resource));
+            let found = problems(&with(&resource));
             assert!(
                 found.iter().any(|problem| problem.contains(expected)),
                 "{expected}: {found:?}"

@@ -417,8 +417,11 @@ impl Reader {
 
     fn topics(&mut self, node: &Node) -> Vec<Topic> {
         let mut topics: Vec<Topic> = Vec::new();
+        let mut complete = true;
         for item in self.list(node, "topics") {
             let Some(topic) = self.topic(item) else {
+                // What it would have taken is unknown, so nothing can be said to be missing.
+                complete = false;
                 continue;
             };
             if topics.iter().any(|other| other.name == topic.name) {
@@ -441,7 +444,7 @@ impl Reader {
             })
             .map(Severity::as_str)
             .collect();
-        if !lost.is_empty() && node.as_sequence().is_some() {
+        if complete && !lost.is_empty() && node.as_sequence().is_some() {
             self.error_with_help(
                 "organization::severities",
                 node.span,

@@ -28,7 +28,7 @@ fn hub_sets(bundle: &Bundle) -> Vec<&str> {
 
 #[test]
 fn the_rule_after_the_quota_of_a_bus_is_named() {
-    assert_eq!(hub_sets(&bundle(&many(300), &example())).len(), 4);
+    assert_eq!(hub_sets(&bundle(&many(300), &example())).len(), 5);
     let findings = errors(&many(301), &example());
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].code, "limit::rules-per-bus");
