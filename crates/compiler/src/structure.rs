@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn accepts_what_fits_together() {
         let template = with(
-            json!({"Type": "AWS::SNS::Subscription", "DependsOn": "Topic", "Properties": {
+            &json!({"Type": "AWS::SNS::Subscription", "DependsOn": "Topic", "Properties": {
                 "TopicArn": {"Ref": "Topic"},
                 "Endpoint": {"Fn::Sub": "${AWS::Region}-${P}-${Topic.TopicName}-$DEFAULT"},
             }}),

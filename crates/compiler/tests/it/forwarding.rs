@@ -182,7 +182,7 @@ fn any_rule() -> impl Strategy<Value = (usize, usize, bool, bool)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn an_event_is_forwarded_exactly_if_a_rule_matches(specs in proptest::collection::vec(any_rule(), 1..12)) {
