@@ -200,7 +200,7 @@ pub(crate) fn any(request: &Request, policies: &[Named<'_>], nobody: &str) -> Ve
                 }
             }
             Decision::Silent { because: why } => {
-                because.push(format!("the {}: {why}", policy.name))
+                because.push(format!("the {}: {why}", policy.name));
             }
         }
     }

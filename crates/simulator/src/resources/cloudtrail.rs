@@ -37,9 +37,9 @@ pub(super) const TYPES: &[Type] = &[Type {
         Property::new("EventSelectors", Shape::List(&SELECTOR)),
         TAGS,
     ],
-    create: create,
-    update: update,
-    delete: delete,
+    create,
+    update,
+    delete,
     read: Some(read),
 }];
 
@@ -60,10 +60,10 @@ fn split(mut properties: Map<String, Value>) -> (bool, Map<String, Value>) {
 fn create(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = name_or_generated(world, place, &properties, "TrailName", 128);
-    let (logging, properties) = split(properties);
+    let name = name_or_generated(world, place, properties, "TrailName", 128);
+    let (logging, properties) = split(properties.clone());
     let arn = create_trail(world, &place.account, &place.region, &name, properties)?;
     let now = world.clock.now();
     if let Some(trail) = world.services.cloudtrail.trails.get_mut(&arn) {
@@ -76,10 +76,10 @@ fn update(
     world: &mut World,
     place: &Place,
     name: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     let arn = trail_arn(&place.account, &place.region, name);
-    let (logging, properties) = split(change.new);
+    let (logging, properties) = split(change.new.clone());
     validate(world, &place.account, &arn, &properties)?;
     let now = world.clock.now();
     let trail = world

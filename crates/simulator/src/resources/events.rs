@@ -97,10 +97,16 @@ fn bus_made(place: &Place, name: &str) -> Created {
 fn create_event_bus(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = text(&properties, "Name").unwrap_or_default().to_owned();
-    create_bus(world, &place.account, &place.region, &name, properties)?;
+    let name = text(properties, "Name").unwrap_or_default().to_owned();
+    create_bus(
+        world,
+        &place.account,
+        &place.region,
+        &name,
+        properties.clone(),
+    )?;
     Ok(bus_made(place, &name))
 }
 
@@ -108,14 +114,14 @@ fn update_bus(
     world: &mut World,
     place: &Place,
     name: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     let policy = match change.new.get("Policy") {
         Some(policy) => Some(parse_policy(policy)?),
         None => None,
     };
     let bus = bus(world, place, name)?;
-    bus.properties = change.new;
+    bus.properties.clone_from(&change.new);
     bus.policy = policy;
     Ok(bus_made(place, name))
 }
@@ -151,10 +157,10 @@ fn bus<'w>(world: &'w mut World, place: &Place, name: &str) -> Result<&'w mut Bu
 fn create_policy(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = text(&properties, "EventBusName").unwrap_or("default");
-    let id = text(&properties, "StatementId").unwrap_or_default();
+    let name = text(properties, "EventBusName").unwrap_or("default");
+    let id = text(properties, "StatementId").unwrap_or_default();
     let statement = properties.get("Statement").cloned().unwrap_or_default();
     let bus = bus(world, place, name)?;
     if bus
@@ -174,7 +180,7 @@ fn update_policy(
     world: &mut World,
     place: &Place,
     physical: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     let (name, id) = physical.split_once('|').ok_or_else(|| gone(physical))?;
     let statement = change.new.get("Statement").cloned().unwrap_or_default();
@@ -228,12 +234,12 @@ fn parts(physical: &str) -> (&str, &str) {
 fn create_rule(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let reference = text(&properties, "EventBusName")
+    let reference = text(properties, "EventBusName")
         .unwrap_or("default")
         .to_owned();
-    let name = name_or_generated(world, place, &properties, "Name", 64);
+    let name = name_or_generated(world, place, properties, "Name", 64);
     let bus = bus(world, place, &reference)?;
     if bus.rules.contains_key(&name) {
         return Err(ResourceError::AlreadyExists(format!(
@@ -248,7 +254,7 @@ fn create_rule(
         &place.region,
         &bus_name,
         &name,
-        properties,
+        properties.clone(),
     )?;
     Ok(created(physical(&bus_name, &name), [("Arn", json!(arn))]))
 }
@@ -257,13 +263,13 @@ fn update_rule(
     world: &mut World,
     place: &Place,
     id: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     let (bus_name, name) = parts(id);
     if !bus(world, place, bus_name)?.rules.contains_key(name) {
         return Err(gone(id));
     }
-    let mut properties = change.new;
+    let mut properties = change.new.clone();
     properties
         .entry("Targets")
         .or_insert_with(|| Value::Array(Vec::new()));

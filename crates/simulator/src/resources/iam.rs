@@ -29,9 +29,9 @@ pub(super) const TYPES: &[Type] = &[
             ),
             TAGS,
         ],
-        create: create,
-        update: update,
-        delete: delete,
+        create,
+        update,
+        delete,
         read: Some(read),
     },
     Type {
@@ -86,10 +86,10 @@ fn made(role: &Role) -> Created {
 fn create(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = name_or_generated(world, place, &properties, "RoleName", 64);
-    let arn = create_role(world, &place.account, &name, properties)?;
+    let name = name_or_generated(world, place, properties, "RoleName", 64);
+    let arn = create_role(world, &place.account, &name, properties.clone())?;
     world
         .services
         .iam
@@ -103,7 +103,7 @@ fn update(
     world: &mut World,
     place: &Place,
     name: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     let (trust, inline) = parse_role(world, &change.new)?;
     let role = world
@@ -126,7 +126,7 @@ fn update(
     }
     role.inline.extend(inline);
     role.trust = trust;
-    role.properties = change.new;
+    role.properties.clone_from(&change.new);
     Ok(made(role))
 }
 
@@ -202,18 +202,18 @@ fn attach(
 fn create_managed(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let document = parse(&properties)?;
-    let name = name_or_generated(world, place, &properties, "ManagedPolicyName", 128);
-    let path = text(&properties, "Path").unwrap_or("/");
+    let document = parse(properties)?;
+    let name = name_or_generated(world, place, properties, "ManagedPolicyName", 128);
+    let path = text(properties, "Path").unwrap_or("/");
     let arn = format!("arn:aws:iam::{}:policy{path}{name}", place.account);
     if world.services.iam.policies.contains_key(&arn) {
         return Err(ResourceError::AlreadyExists(format!(
             "A policy called {name} already exists."
         )));
     }
-    let names = roles(&properties);
+    let names = roles(properties);
     if let Some(missing) = names.iter().find(|name| {
         world
             .services
@@ -226,7 +226,7 @@ fn create_managed(
     let policy = ManagedPolicy {
         arn: arn.clone(),
         name,
-        properties,
+        properties: properties.clone(),
         document,
     };
     world.services.iam.policies.insert(arn.clone(), policy);
@@ -238,7 +238,7 @@ fn update_managed(
     world: &mut World,
     place: &Place,
     arn: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     let document = parse(&change.new)?;
     attach(world, place, arn, &roles(&change.old), false)?;
@@ -250,7 +250,7 @@ fn update_managed(
         .get_mut(arn)
         .ok_or_else(|| gone(arn))?;
     policy.document = document;
-    policy.properties = change.new;
+    policy.properties.clone_from(&change.new);
     Ok(created(arn, [("PolicyArn", json!(arn))]))
 }
 
@@ -311,10 +311,10 @@ fn put_inline(
 fn create_role_policy(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let role = text(&properties, "RoleName").unwrap_or_default();
-    let name = text(&properties, "PolicyName").unwrap_or_default();
+    let role = text(properties, "RoleName").unwrap_or_default();
+    let name = text(properties, "PolicyName").unwrap_or_default();
     let taken = world
         .services
         .iam
@@ -325,7 +325,7 @@ fn create_role_policy(
             "{name}|{role} already exists"
         )));
     }
-    put_inline(world, place, role, name, &properties)?;
+    put_inline(world, place, role, name, properties)?;
     Ok(created(format!("{name}|{role}"), []))
 }
 
@@ -333,7 +333,7 @@ fn update_role_policy(
     world: &mut World,
     place: &Place,
     id: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     let (name, role) = id.split_once('|').ok_or_else(|| gone(id))?;
     put_inline(world, place, role, name, &change.new)?;
@@ -369,14 +369,14 @@ fn read_role_policy(world: &World, place: &Place, id: &str) -> Option<Map<String
 fn create_policy(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = text(&properties, "PolicyName")
+    let name = text(properties, "PolicyName")
         .unwrap_or_default()
         .to_owned();
-    let names = roles(&properties);
+    let names = roles(properties);
     for role in &names {
-        put_inline(world, place, role, &name, &properties)?;
+        put_inline(world, place, role, &name, properties)?;
     }
     let id = format!(
         "{}|{name}|{}",
@@ -390,7 +390,7 @@ fn update_policy(
     world: &mut World,
     place: &Place,
     id: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     let name = text(&change.new, "PolicyName").unwrap_or_default();
     for role in roles(&change.new) {

@@ -59,10 +59,10 @@ fn key_made(arn: &str) -> Created {
 fn create_key_resource(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    check_window(&properties)?;
-    let arn = create_key(world, &place.account, &place.region, properties)?;
+    check_window(properties)?;
+    let arn = create_key(world, &place.account, &place.region, properties.clone())?;
     Ok(key_made(&arn))
 }
 
@@ -70,7 +70,7 @@ fn update_key(
     world: &mut World,
     place: &Place,
     id: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     check_window(&change.new)?;
     let arn = key_arn(&place.account, &place.region, id);
@@ -84,7 +84,7 @@ fn update_key(
         .keys
         .get_mut(&arn)
         .ok_or_else(|| gone(id))?;
-    let mut properties = change.new;
+    let mut properties = change.new.clone();
     match policy {
         Some(policy) => key.policy = policy,
         None => {
@@ -142,9 +142,9 @@ fn target(
 fn create_alias(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = text(&properties, "AliasName").unwrap_or_default();
+    let name = text(properties, "AliasName").unwrap_or_default();
     let good = name.strip_prefix("alias/").is_some_and(|rest| {
         !rest.is_empty()
             && !rest.starts_with("aws/")
@@ -157,7 +157,7 @@ fn create_alias(
             "{name:?} is not a valid alias name: alias/ and letters, digits, slashes, underscores, dashes"
         )));
     }
-    let id = target(world, place, &properties)?;
+    let id = target(world, place, properties)?;
     let key = alias_of(place, name);
     if world.services.kms.aliases.contains_key(&key) {
         return Err(ResourceError::AlreadyExists(format!(
@@ -172,7 +172,7 @@ fn update_alias(
     world: &mut World,
     place: &Place,
     name: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     let id = target(world, place, &change.new)?;
     let alias = world

@@ -74,15 +74,20 @@ pub(crate) enum ResourceError {
     NotReadable(String),
 }
 
+type Create = fn(&mut World, &Place, &Map<String, Value>) -> Result<Created, ResourceError>;
+type Update = fn(&mut World, &Place, &str, &Change) -> Result<Created, ResourceError>;
+type Delete = fn(&mut World, &Place, &str) -> Result<(), ResourceError>;
+type Read = fn(&World, &Place, &str) -> Option<Map<String, Value>>;
+
 /// A resource type with its allow list and handlers, which get checked properties.
 struct Type {
     name: &'static str,
     properties: &'static [Property],
-    create: fn(&mut World, &Place, Map<String, Value>) -> Result<Created, ResourceError>,
+    create: Create,
     /// Changes everything that is not fixed.
-    update: fn(&mut World, &Place, &str, Change) -> Result<Created, ResourceError>,
-    delete: fn(&mut World, &Place, &str) -> Result<(), ResourceError>,
-    read: Option<fn(&World, &Place, &str) -> Option<Map<String, Value>>>,
+    update: Update,
+    delete: Delete,
+    read: Option<Read>,
 }
 
 /// The old and new properties of an update.
@@ -146,7 +151,7 @@ pub(crate) fn create(
 ) -> Result<Created, ResourceError> {
     let kind = type_named(type_name)?;
     let properties = check(kind, properties, &place.logical_id)?;
-    (kind.create)(world, place, properties)
+    (kind.create)(world, place, &properties)
 }
 
 /// Changes a resource from `old` to `new` properties, or says that it needs a new one.
@@ -168,7 +173,7 @@ pub(crate) fn update(
     if replace {
         return Ok(Updated::Replace);
     }
-    (kind.update)(world, place, physical_id, Change { old, new }).map(Updated::InPlace)
+    (kind.update)(world, place, physical_id, &Change { old, new }).map(Updated::InPlace)
 }
 
 /// Deletes a resource; one that is already gone is not an error.

@@ -41,25 +41,31 @@ pub(super) const TYPES: &[Type] = &[Type {
         Property::new("Unit", Shape::Text),
         TAGS,
     ],
-    create: create,
-    update: update,
-    delete: delete,
+    create,
+    update,
+    delete,
     read: Some(read),
 }];
 
 fn create(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = name_or_generated(world, place, &properties, "AlarmName", 255);
+    let name = name_or_generated(world, place, properties, "AlarmName", 255);
     let arn = alarm_arn(&place.account, &place.region, &name);
     if world.services.monitoring.alarms.contains_key(&arn) {
         return Err(ResourceError::AlreadyExists(format!(
             "{name} already exists"
         )));
     }
-    put_alarm(world, &place.account, &place.region, &name, properties)?;
+    put_alarm(
+        world,
+        &place.account,
+        &place.region,
+        &name,
+        properties.clone(),
+    )?;
     Ok(created(name, [("Arn", json!(arn))]))
 }
 
@@ -67,9 +73,15 @@ fn update(
     world: &mut World,
     place: &Place,
     name: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
-    let arn = put_alarm(world, &place.account, &place.region, name, change.new)?;
+    let arn = put_alarm(
+        world,
+        &place.account,
+        &place.region,
+        name,
+        change.new.clone(),
+    )?;
     Ok(created(name, [("Arn", json!(arn))]))
 }
 

@@ -104,9 +104,9 @@ pub(super) const TYPES: &[Type] = &[
             ),
             TAGS,
         ],
-        create: create,
-        update: update,
-        delete: delete,
+        create,
+        update,
+        delete,
         read: Some(read),
     },
     Type {
@@ -167,14 +167,20 @@ fn check_logging(
 fn create(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    check_logging(world, place, &properties)?;
-    let name = match text(&properties, "BucketName") {
+    check_logging(world, place, properties)?;
+    let name = match text(properties, "BucketName") {
         Some(name) => name.to_owned(),
         None => generated(world, place, 63).to_ascii_lowercase(),
     };
-    create_bucket(world, &place.account, &place.region, &name, properties)?;
+    create_bucket(
+        world,
+        &place.account,
+        &place.region,
+        &name,
+        properties.clone(),
+    )?;
     Ok(made(&name, &place.region))
 }
 
@@ -182,7 +188,7 @@ fn update(
     world: &mut World,
     place: &Place,
     name: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     check_logging(world, place, &change.new)?;
     let bucket = world
@@ -191,7 +197,7 @@ fn update(
         .buckets
         .get_mut(name)
         .ok_or_else(|| gone(name))?;
-    bucket.properties = change.new;
+    bucket.properties.clone_from(&change.new);
     Ok(made(name, &place.region))
 }
 
@@ -251,17 +257,17 @@ fn put_policy(
 fn create_policy(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = text(&properties, "Bucket").unwrap_or_default();
-    put_policy(world, place, name, &properties, true)
+    let name = text(properties, "Bucket").unwrap_or_default();
+    put_policy(world, place, name, properties, true)
 }
 
 fn update_policy(
     world: &mut World,
     place: &Place,
     name: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     put_policy(world, place, name, &change.new, false)
 }

@@ -22,9 +22,9 @@ pub(super) const TYPES: &[Type] = &[
             Property::new("TracingConfig", Shape::Choice(&["PassThrough", "Active"])),
             TAGS,
         ],
-        create: create,
-        update: update,
-        delete: delete,
+        create,
+        update,
+        delete,
         read: Some(read),
     },
     Type {
@@ -102,10 +102,16 @@ fn own_topic<'w>(
 fn create(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = name_or_generated(world, place, &properties, "TopicName", 256);
-    let arn = create_topic(world, &place.account, &place.region, &name, properties)?;
+    let name = name_or_generated(world, place, properties, "TopicName", 256);
+    let arn = create_topic(
+        world,
+        &place.account,
+        &place.region,
+        &name,
+        properties.clone(),
+    )?;
     Ok(made(&arn))
 }
 
@@ -113,9 +119,9 @@ fn update(
     world: &mut World,
     _place: &Place,
     arn: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
-    topic(world, arn)?.properties = change.new;
+    topic(world, arn)?.properties.clone_from(&change.new);
     Ok(made(arn))
 }
 
@@ -138,10 +144,10 @@ fn read(world: &World, _place: &Place, arn: &str) -> Option<Map<String, Value>> 
 fn create_subscription(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let topic = text(&properties, "TopicArn").unwrap_or_default().to_owned();
-    let arn = subscribe(world, &place.account, &topic, properties)?;
+    let topic = text(properties, "TopicArn").unwrap_or_default().to_owned();
+    let arn = subscribe(world, &place.account, &topic, properties.clone())?;
     Ok(created(arn.as_str(), [("Arn", json!(arn))]))
 }
 
@@ -149,7 +155,7 @@ fn update_subscription(
     world: &mut World,
     _place: &Place,
     arn: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     check_filter(&change.new)?;
     let subscription = world
@@ -158,7 +164,7 @@ fn update_subscription(
         .subscriptions
         .get_mut(arn)
         .ok_or_else(|| gone(arn))?;
-    subscription.properties = change.new;
+    subscription.properties.clone_from(&change.new);
     Ok(created(arn, [("Arn", json!(arn))]))
 }
 
@@ -215,10 +221,10 @@ fn reset_policy(world: &mut World, arn: &str) -> Result<(), ResourceError> {
 fn create_inline(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let arn = text(&properties, "TopicArn").unwrap_or_default();
-    put_policy(world, place, arn, &properties, true)?;
+    let arn = text(properties, "TopicArn").unwrap_or_default();
+    put_policy(world, place, arn, properties, true)?;
     Ok(created(arn, []))
 }
 
@@ -226,7 +232,7 @@ fn update_inline(
     world: &mut World,
     place: &Place,
     arn: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     put_policy(world, place, arn, &change.new, false)?;
     Ok(created(arn, []))
@@ -260,15 +266,15 @@ fn topics(properties: &Map<String, Value>) -> Vec<String> {
 fn create_policy(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    for arn in topics(&properties) {
-        put_policy(world, place, &arn, &properties, false)?;
+    for arn in topics(properties) {
+        put_policy(world, place, &arn, properties, false)?;
     }
     let id = format!(
         "{}|{}",
         generated(world, place, 128),
-        topics(&properties).join("|")
+        topics(properties).join("|")
     );
     Ok(created(id.as_str(), [("Id", json!(id))]))
 }
@@ -277,7 +283,7 @@ fn update_policy(
     world: &mut World,
     place: &Place,
     id: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     for arn in topics(&change.new) {
         put_policy(world, place, &arn, &change.new, false)?;

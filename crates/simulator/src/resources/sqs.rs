@@ -24,9 +24,9 @@ pub(super) const TYPES: &[Type] = &[
             Property::new("VisibilityTimeout", Shape::Integer),
             TAGS,
         ],
-        create: create,
-        update: update,
-        delete: delete,
+        create,
+        update,
+        delete,
         read: Some(read),
     },
     Type {
@@ -101,11 +101,17 @@ fn check_encryption(properties: &Map<String, Value>) -> Result<(), ResourceError
 fn create(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    check_encryption(&properties)?;
-    let name = name_or_generated(world, place, &properties, "QueueName", 80);
-    let arn = create_queue(world, &place.account, &place.region, &name, properties)?;
+    check_encryption(properties)?;
+    let name = name_or_generated(world, place, properties, "QueueName", 80);
+    let arn = create_queue(
+        world,
+        &place.account,
+        &place.region,
+        &name,
+        properties.clone(),
+    )?;
     world
         .services
         .sqs
@@ -119,11 +125,11 @@ fn update(
     world: &mut World,
     place: &Place,
     url: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     check_encryption(&change.new)?;
     let queue = queue(world, place, url)?;
-    queue.properties = change.new;
+    queue.properties.clone_from(&change.new);
     Ok(made(queue))
 }
 
@@ -176,10 +182,10 @@ fn clear_policy(world: &mut World, place: &Place, url: &str) {
 fn create_inline(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let url = text(&properties, "Queue").unwrap_or_default();
-    put_policy(world, place, url, &properties, true)?;
+    let url = text(properties, "Queue").unwrap_or_default();
+    put_policy(world, place, url, properties, true)?;
     Ok(created(url, []))
 }
 
@@ -187,7 +193,7 @@ fn update_inline(
     world: &mut World,
     place: &Place,
     url: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     put_policy(world, place, url, &change.new, false)?;
     Ok(created(url, []))
@@ -223,15 +229,15 @@ fn queues(properties: &Map<String, Value>) -> Vec<String> {
 fn create_policy(
     world: &mut World,
     place: &Place,
-    properties: Map<String, Value>,
+    properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    for url in queues(&properties) {
-        put_policy(world, place, &url, &properties, false)?;
+    for url in queues(properties) {
+        put_policy(world, place, &url, properties, false)?;
     }
     let id = format!(
         "{}|{}",
         generated(world, place, 128),
-        queues(&properties).join("|")
+        queues(properties).join("|")
     );
     Ok(created(id.as_str(), [("Id", json!(id))]))
 }
@@ -240,7 +246,7 @@ fn update_policy(
     world: &mut World,
     place: &Place,
     id: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<Created, ResourceError> {
     for url in queues(&change.new) {
         put_policy(world, place, &url, &change.new, false)?;

@@ -1,1 +1,320 @@
+use serde_json::json;
 
+use super::*;
+use crate::Config;
+
+const ACCOUNT: &str = "333344445555";
+
+fn place(logical_id: &str) -> Place {
+    Place {
+        account: ACCOUNT.to_owned(),
+        region: "eu-central-1".to_owned(),
+        stack_name: "StackSet-gizmos-rules-spoke-00000000-0000-0000-0000-000000000000".to_owned(),
+        stack_id: "arn:aws:cloudformation:eu-central-1:333344445555:stack/x/1".to_owned(),
+        logical_id: logical_id.to_owned(),
+    }
+}
+
+fn world() -> World {
+    World::new(Config::default())
+}
+
+fn refusal(kind: &str, properties: &Value) -> String {
+    create(&mut world(), &place("Thing"), kind, properties)
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn unknown_types_and_properties_and_wrong_values_are_refused() {
+    assert_eq!(
+        refusal("AWS::Lambda::Function", &json!({})),
+        "Template format error: Unrecognized resource types: [AWS::Lambda::Function]"
+    );
+    assert_eq!(
+        refusal("AWS::SNS::Topic", &json!({"KmsMasterKey": "x"})),
+        "Properties validation failed for resource Thing with message: #: extraneous key [KmsMasterKey] is not permitted"
+    );
+    let rule = json!({
+        "EventPattern": {"source": ["a"]},
+        "Targets": [{"Id": "a", "Arn": "arn:aws:sns:eu-central-1:333344445555:t", "Role": "x"}],
+    });
+    assert!(refusal("AWS::Events::Rule", &rule).contains("#/Targets/0: extraneous key [Role]"));
+    assert!(
+        refusal("AWS::SQS::Queue", &json!({"DelaySeconds": "soon"}))
+            .contains("#/DelaySeconds: expected type: Integer, found: String")
+    );
+    assert!(
+        refusal("AWS::CloudTrail::Trail", &json!({"S3BucketName": "b"}))
+            .contains("required key [IsLogging] not found")
+    );
+    assert!(
+        refusal(
+            "AWS::Events::Rule",
+            &json!({"EventPattern": {"source": ["a"]}, "State": "ON"})
+        )
+        .contains("not a valid enum value")
+    );
+}
+
+#[test]
+fn scalars_take_the_type_of_their_property() {
+    assert_eq!(
+        normalize(
+            "AWS::SQS::Queue",
+            &json!({"MessageRetentionPeriod": "1209600", "SqsManagedSseEnabled": "true", "QueueName": 7})
+        )
+        .unwrap(),
+        json!({"QueueName": "7", "MessageRetentionPeriod": 1_209_600, "SqsManagedSseEnabled": true})
+    );
+}
+
+#[test]
+fn generated_names_fit_their_limit_and_keep_the_logical_id() {
+    let mut world = world();
+    let role = json!({"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole",
+    }]}});
+    let made = create(&mut world, &place("ForwarderRole"), "AWS::IAM::Role", &role).unwrap();
+    assert_eq!(made.physical_id.len(), 64);
+    assert!(made.physical_id.starts_with("StackSet-gizmos-"));
+    assert!(made.physical_id.contains("-ForwarderRole-"));
+    assert_eq!(
+        made.attributes["Arn"],
+        format!("arn:aws:iam::{ACCOUNT}:role/{}", made.physical_id)
+    );
+    let bucket = create(&mut world, &place("Bucket"), "AWS::S3::Bucket", &json!({})).unwrap();
+    assert!(bucket.physical_id.len() <= 63);
+    assert_eq!(bucket.physical_id, bucket.physical_id.to_lowercase());
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused() {
+    let mut world = world();
+    for (kind, properties) in [
+        ("AWS::SNS::Topic", json!({"TopicName": "t"})),
+        ("AWS::SQS::Queue", json!({"QueueName": "q"})),
+        ("AWS::S3::Bucket", json!({"BucketName": "some-bucket"})),
+        ("AWS::Events::EventBus", json!({"Name": "b"})),
+        (
+            "AWS::Events::Rule",
+            json!({"Name": "r", "EventPattern": {"source": ["a"]}}),
+        ),
+        (
+            "AWS::IAM::Role",
+            json!({"RoleName": "r", "AssumeRolePolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}],
+            }}),
+        ),
+    ] {
+        create(&mut world, &place("A"), kind, &properties).unwrap();
+        let again = create(&mut world, &place("B"), kind, &properties);
+        assert!(
+            matches!(again, Err(ResourceError::AlreadyExists(_))),
+            "{kind}: {again:?}"
+        );
+    }
+}
+
+#[test]
+fn a_change_of_name_needs_a_new_resource_and_any_other_does_not() {
+    let mut world = world();
+    let old = json!({"QueueName": "q", "VisibilityTimeout": 30});
+    let made = create(&mut world, &place("Q"), "AWS::SQS::Queue", &old).unwrap();
+    let mut change = |new: &Value| {
+        update(
+            &mut world,
+            &place("Q"),
+            "AWS::SQS::Queue",
+            &made.physical_id,
+            &old,
+            new,
+        )
+        .unwrap()
+    };
+    assert_eq!(
+        change(&json!({"QueueName": "p", "VisibilityTimeout": 30})),
+        Updated::Replace
+    );
+    assert_eq!(
+        change(&json!({"QueueName": "q", "VisibilityTimeout": "60"})),
+        Updated::InPlace(made.clone())
+    );
+    let live = read(&world, &place("Q"), "AWS::SQS::Queue", &made.physical_id);
+    assert_eq!(
+        live,
+        Ok(Some(json!({"QueueName": "q", "VisibilityTimeout": 60})))
+    );
+    delete(
+        &mut world,
+        &place("Q"),
+        "AWS::SQS::Queue",
+        &made.physical_id,
+    )
+    .unwrap();
+    delete(
+        &mut world,
+        &place("Q"),
+        "AWS::SQS::Queue",
+        &made.physical_id,
+    )
+    .unwrap();
+    let live = read(&world, &place("Q"), "AWS::SQS::Queue", &made.physical_id);
+    assert_eq!(live, Ok(None));
+}
+
+#[test]
+fn cloudformation_is_blind_to_three_types() {
+    let world = world();
+    for kind in [
+        "AWS::SNS::TopicPolicy",
+        "AWS::SQS::QueuePolicy",
+        "AWS::IAM::Policy",
+    ] {
+        assert_eq!(
+            read(&world, &place("P"), kind, "x"),
+            Err(ResourceError::NotReadable(kind.to_owned()))
+        );
+    }
+}
+
+#[test]
+fn policies_of_topics_and_queues_are_visible_when_inline() {
+    let mut world = world();
+    let topic = create(&mut world, &place("T"), "AWS::SNS::Topic", &json!({})).unwrap();
+    let policy = |action: &str| {
+        json!({"TopicArn": topic.physical_id, "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+            "Action": action, "Resource": topic.physical_id,
+        }]}})
+    };
+    let kind = "AWS::SNS::TopicInlinePolicy";
+    let made = create(&mut world, &place("P"), kind, &policy("sns:Publish")).unwrap();
+    let live = |world: &World| read(world, &place("P"), kind, &made.physical_id).unwrap();
+    assert_eq!(live(&world), Some(policy("sns:Publish")));
+    update(
+        &mut world,
+        &place("P"),
+        kind,
+        &made.physical_id,
+        &policy("sns:Publish"),
+        &policy("sns:*"),
+    )
+    .unwrap();
+    assert_eq!(live(&world), Some(policy("sns:*")));
+    delete(&mut world, &place("P"), kind, &made.physical_id).unwrap();
+    assert_eq!(live(&world), None);
+}
+
+#[test]
+fn a_role_keeps_the_policies_others_put_on_it() {
+    let mut world = world();
+    let role = |action: &str| {
+        json!({
+            "RoleName": "r",
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole",
+            }]},
+            "Policies": [{"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": action, "Resource": "*",
+            }]}}],
+        })
+    };
+    create(
+        &mut world,
+        &place("R"),
+        "AWS::IAM::Role",
+        &role("sns:Publish"),
+    )
+    .unwrap();
+    let extra = json!({"PolicyName": "extra", "RoleName": "r", "PolicyDocument": {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}],
+    }});
+    create(&mut world, &place("E"), "AWS::IAM::RolePolicy", &extra).unwrap();
+    update(
+        &mut world,
+        &place("R"),
+        "AWS::IAM::Role",
+        "r",
+        &role("sns:Publish"),
+        &role("sns:*"),
+    )
+    .unwrap();
+    let names: Vec<&String> = world
+        .services
+        .iam
+        .role_by_name(ACCOUNT, "r")
+        .unwrap()
+        .inline
+        .keys()
+        .collect();
+    assert_eq!(names, ["extra", "own"]);
+    let live = read(&world, &place("E"), "AWS::IAM::RolePolicy", "extra|r");
+    assert_eq!(live, Ok(Some(extra)));
+}
+
+#[test]
+fn a_bus_with_rules_and_a_bucket_with_objects_are_not_deleted() {
+    let mut world = world();
+    create(
+        &mut world,
+        &place("B"),
+        "AWS::Events::EventBus",
+        &json!({"Name": "b"}),
+    )
+    .unwrap();
+    let rule = json!({"Name": "r", "EventBusName": "b", "EventPattern": {"source": ["a"]}});
+    let made = create(&mut world, &place("R"), "AWS::Events::Rule", &rule).unwrap();
+    assert_eq!(made.physical_id, "b|r");
+    assert!(delete(&mut world, &place("B"), "AWS::Events::EventBus", "b").is_err());
+    delete(&mut world, &place("R"), "AWS::Events::Rule", "b|r").unwrap();
+    assert!(delete(&mut world, &place("B"), "AWS::Events::EventBus", "b").is_ok());
+    create(
+        &mut world,
+        &place("S"),
+        "AWS::S3::Bucket",
+        &json!({"BucketName": "logs-1"}),
+    )
+    .unwrap();
+    if let Some(bucket) = world.services.s3.buckets.get_mut("logs-1") {
+        bucket.objects.insert("a".to_owned(), Vec::new());
+    }
+    assert!(delete(&mut world, &place("S"), "AWS::S3::Bucket", "logs-1").is_err());
+}
+
+#[test]
+fn a_bucket_policy_speaks_of_its_bucket_only() {
+    let mut world = world();
+    create(
+        &mut world,
+        &place("S"),
+        "AWS::S3::Bucket",
+        &json!({"BucketName": "logs-1"}),
+    )
+    .unwrap();
+    let policy = json!({"Bucket": "logs-1", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::logs-2/*",
+    }]}});
+    let refused = create(&mut world, &place("P"), "AWS::S3::BucketPolicy", &policy).unwrap_err();
+    assert!(refused.to_string().contains("invalid resource"));
+}
+
+#[test]
+fn an_alias_needs_a_key_of_its_own_account() {
+    let alias =
+        json!({"AliasName": "alias/gizmos", "TargetKeyId": "00000000-0000-4000-a000-000000000000"});
+    assert!(refusal("AWS::KMS::Alias", &alias).contains("does not exist"));
+    let alias = json!({"AliasName": "gizmos", "TargetKeyId": "x"});
+    assert!(refusal("AWS::KMS::Alias", &alias).contains("not a valid alias name"));
+}
+
+#[test]
+fn a_key_that_locks_its_account_out_is_refused() {
+    let key = json!({"KeyPolicy": {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "kms:Decrypt", "Resource": "*",
+    }]}});
+    assert!(refusal("AWS::KMS::Key", &key).contains("will not allow you to update the key policy"));
+}

@@ -26,17 +26,17 @@ impl<'a> Input<'a> {
         Ok(Input(value))
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn get(self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
     /// A text member, `None` when absent.
-    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn text(self, name: &str) -> Option<&'a str> {
         self.get(name).and_then(Value::as_str)
     }
 
     /// A text member that must be there.
-    pub(crate) fn required(&self, name: &str) -> Result<&'a str, ApiError> {
+    pub(crate) fn required(self, name: &str) -> Result<&'a str, ApiError> {
         self.text(name).filter(|text| !text.is_empty()).ok_or_else(|| {
             ApiError::new(
                 "ValidationException",
@@ -45,7 +45,7 @@ impl<'a> Input<'a> {
         })
     }
 
-    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(self, name: &str) -> Option<bool> {
         match self.get(name)? {
             Value::Bool(flag) => Some(*flag),
             Value::String(text) => text.parse().ok(),
@@ -53,7 +53,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    pub(crate) fn number(&self, name: &str) -> Option<i64> {
+    pub(crate) fn number(self, name: &str) -> Option<i64> {
         match self.get(name)? {
             Value::Number(number) => number.as_i64(),
             Value::String(text) => text.parse().ok(),
@@ -62,7 +62,7 @@ impl<'a> Input<'a> {
     }
 
     /// A list member; one value alone counts as a list of one.
-    pub(crate) fn list(&self, name: &str) -> Vec<&'a Value> {
+    pub(crate) fn list(self, name: &str) -> Vec<&'a Value> {
         match self.get(name) {
             None => Vec::new(),
             Some(Value::Array(list)) => list.iter().collect(),
@@ -70,14 +70,14 @@ impl<'a> Input<'a> {
         }
     }
 
-    pub(crate) fn strings(&self, name: &str) -> Vec<&'a str> {
+    pub(crate) fn strings(self, name: &str) -> Vec<&'a str> {
         self.list(name)
             .into_iter()
             .filter_map(Value::as_str)
             .collect()
     }
 
-    pub(crate) fn map(&self, name: &str) -> Option<&'a Map<String, Value>> {
+    pub(crate) fn map(self, name: &str) -> Option<&'a Map<String, Value>> {
         self.get(name).and_then(Value::as_object)
     }
 }

@@ -9,7 +9,7 @@ use super::iam;
 use super::input::{Input, page};
 use crate::api::{ApiError, Caller};
 use crate::clock::epoch;
-use crate::policy::{self, Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
+use crate::policy::{Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
 use crate::world::World;
 
 /// All keys and aliases.
@@ -375,7 +375,7 @@ fn key<'w>(world: &'w World, caller: &Caller, input: Input<'_>) -> Result<&'w Ke
             &key.arn,
             iam::organization_context(world, &caller.account, Context::new()),
         );
-        let named = policy::Named {
+        let named = Named {
             name: "key policy".to_owned(),
             document: &key.policy,
         };

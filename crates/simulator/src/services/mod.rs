@@ -73,7 +73,7 @@ pub(crate) enum Task {
         /// The envelope as JSON text.
         event: String,
     },
-    /// CloudWatch looks at an alarm's metric.
+    /// `CloudWatch` looks at an alarm's metric.
     EvaluateAlarm {
         /// The alarm's ARN.
         alarm: String,

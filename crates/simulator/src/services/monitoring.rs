@@ -1,4 +1,4 @@
-//! Amazon CloudWatch: alarms on the depth of a queue.
+//! Amazon `CloudWatch`: alarms on the depth of a queue.
 
 use std::collections::BTreeMap;
 
@@ -206,7 +206,7 @@ pub(crate) fn evaluate(world: &mut World, arn: &str) {
     }
 }
 
-/// Answers one CloudWatch action.
+/// Answers one `CloudWatch` action.
 pub(crate) fn call(
     world: &mut World,
     caller: &Caller,

@@ -291,10 +291,7 @@ impl Message {
 }
 
 fn md5_of(text: &str) -> String {
-    Md5::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    crate::services::s3::hexadecimal(&Md5::digest(text.as_bytes()))
 }
 
 /// Answers one SQS action.

@@ -357,7 +357,7 @@ fn to_bus(
         ));
     }
     if account != firing.bus.account {
-        bus_policy_allows(world, attempt, principal, place, trace)?;
+        bus_policy_allows(world, attempt, &principal, place, trace)?;
     }
     bus_key_allows(world, attempt, place)?;
     trace.hops.push(firing.hop(
@@ -382,7 +382,7 @@ fn to_bus(
 fn bus_policy_allows(
     world: &World,
     attempt: &Attempt<'_>,
-    principal: Principal,
+    principal: &Principal,
     place: (&str, &str),
     trace: &mut Trace,
 ) -> Result<(), Refusal> {
@@ -402,7 +402,7 @@ fn bus_policy_allows(
     }
     // Without a role only the account is known, and not its organization: permission through the
     // organization needs a role.
-    let request = match &principal {
+    let request = match principal {
         Principal::Role(_) => asked_by(
             world,
             principal.clone(),

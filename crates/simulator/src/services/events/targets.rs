@@ -152,7 +152,9 @@ fn check(target: &Value, id: &str, bus: &Bus) -> Result<(), ApiError> {
         .and_then(Value::as_str)
     {
         let good = Arn::parse(letters).is_some_and(|queue| {
-            queue.service == "sqs" && queue.region == bus.region && !letters.ends_with(".fifo")
+            queue.service == "sqs"
+                && queue.region == bus.region
+                && queue.resource.strip_suffix(".fifo").is_none()
         });
         if !good {
             return Err(validation(format!(

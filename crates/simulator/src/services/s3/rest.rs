@@ -393,12 +393,16 @@ fn list_objects(bucket: &Bucket, prefix: &str, now: &str) -> RawResponse {
 }
 
 fn etag(content: &[u8]) -> String {
-    let mut tag = String::from("\"");
-    for byte in Md5::digest(content) {
-        write!(tag, "{byte:02x}").unwrap_or_default();
+    format!("\"{}\"", hexadecimal(&Md5::digest(content)))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        write!(text, "{byte:02x}").unwrap_or_default();
     }
-    tag.push('"');
-    tag
+    text
 }
 
 /// The content of an upload: SDKs may send it in signed chunks, each with a line in front that

@@ -108,7 +108,7 @@ pub(crate) fn call(
                     no_topic()
                 } else {
                     let mut error = ApiError::denied(caller, "SNS:Publish", arn);
-                    error.code = "AuthorizationError".to_owned();
+                    "AuthorizationError".clone_into(&mut error.code);
                     error.message = format!("{} because {}", error.message, refusal.reason);
                     error
                 }

@@ -283,6 +283,10 @@ impl Fleet {
         self.call_in(account, HOME, service, action, input)
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "inputs are written at the call"
+    )]
     pub(super) fn call_in(
         &mut self,
         account: &str,
