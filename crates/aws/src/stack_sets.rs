@@ -65,9 +65,9 @@ impl StackSets for Aws {
             .stack_set_name(&new.name)
             .description(&new.description)
             .template_body(&new.template)
-            .set_parameters(Some(parameters(&new.parameters)))
-            .set_tags(Some(tags(&new.tags)))
-            .set_capabilities(Some(capabilities(&new.capabilities)))
+            .set_parameters(some(parameters(&new.parameters)))
+            .set_tags(some(tags(&new.tags)))
+            .set_capabilities(some(capabilities(&new.capabilities)))
             .permission_model(sdk::PermissionModels::ServiceManaged)
             .auto_deployment(auto_deployment(&new.auto_deployment))
             .managed_execution(sdk::ManagedExecution::builder().active(true).build())
@@ -87,9 +87,9 @@ impl StackSets for Aws {
             .description(&update.description)
             .set_template_body(update.template.clone())
             .set_use_previous_template(update.template.is_none().then_some(true))
-            .set_parameters(Some(parameters(&update.parameters)))
-            .set_tags(Some(tags(&update.tags)))
-            .set_capabilities(Some(capabilities(&update.capabilities)))
+            .set_parameters(some(parameters(&update.parameters)))
+            .set_tags(some(tags(&update.tags)))
+            .set_capabilities(some(capabilities(&update.capabilities)))
             .permission_model(sdk::PermissionModels::ServiceManaged)
             .set_auto_deployment(update.auto_deployment.as_ref().map(auto_deployment))
             .managed_execution(sdk::ManagedExecution::builder().active(true).build())
@@ -136,6 +136,25 @@ impl StackSets for Aws {
                     .unwrap_or_else(|| request.operation_id.clone())
             })
             .map_err(|e| cloud_error("cloudformation:CreateStackInstances", &e))
+    }
+
+    async fn update_instances(&self, request: &InstanceRequest) -> Result<String, CloudError> {
+        self.stack_sets()
+            .update_stack_instances()
+            .stack_set_name(&request.stack_set)
+            .deployment_targets(targets(&request.targets))
+            .set_regions(Some(request.regions.clone()))
+            .operation_preferences(preferences(&request.preferences, &request.regions))
+            .operation_id(&request.operation_id)
+            .call_as(self.call_as())
+            .send()
+            .await
+            .map(|answer| {
+                answer
+                    .operation_id
+                    .unwrap_or_else(|| request.operation_id.clone())
+            })
+            .map_err(|e| cloud_error("cloudformation:UpdateStackInstances", &e))
     }
 
     async fn delete_instances(&self, request: &InstanceRequest) -> Result<String, CloudError> {
@@ -479,6 +498,11 @@ fn number(n: u32) -> i32 {
 
 fn count(n: i32) -> u32 {
     u32::try_from(n).unwrap_or(0)
+}
+
+/// An empty list is left out: on the wire it would be an empty parameter.
+pub(crate) fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
 }
 
 pub(crate) fn parameters(values: &BTreeMap<String, String>) -> Vec<sdk::Parameter> {

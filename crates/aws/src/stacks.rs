@@ -9,7 +9,7 @@ use deployer::ports::{
 use crate::connect::Aws;
 use crate::error::cloud_error;
 use crate::stack_sets::{
-    capabilities, differences, drift_status, from_parameters, from_tags, parameters, tags,
+    capabilities, differences, drift_status, from_parameters, from_tags, parameters, some, tags,
 };
 
 impl Stacks for Aws {
@@ -79,9 +79,9 @@ impl Stacks for Aws {
             })
             .description(&request.description)
             .template_body(&request.template)
-            .set_parameters(Some(parameters(&request.parameters)))
-            .set_tags(Some(tags(&request.tags)))
-            .set_capabilities(Some(capabilities(&request.capabilities)))
+            .set_parameters(some(parameters(&request.parameters)))
+            .set_tags(some(tags(&request.tags)))
+            .set_capabilities(some(capabilities(&request.capabilities)))
             .send()
             .await
             .map(|_| ())

@@ -350,6 +350,8 @@ impl StackSets for Fake {
             |set| {
                 if let Some(template) = &update.template {
                     set.details.template.clone_from(template);
+                }
+                if update.template.is_some() || !update.parameters.is_empty() {
                     for instance in set.instances.values_mut() {
                         instance.status = InstanceStatus::Outdated;
                     }
@@ -397,6 +399,16 @@ impl StackSets for Fake {
                 units.sort();
                 units.dedup();
             },
+        )
+    }
+
+    async fn update_instances(&self, request: &InstanceRequest) -> Result<String, CloudError> {
+        self.start(
+            &request.stack_set,
+            &request.operation_id,
+            Action::Update,
+            |state, _| state.selected(&request.targets, &request.regions),
+            |_| {},
         )
     }
 

@@ -35,6 +35,9 @@ const RESULT_READS: usize = 6;
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Task {
     Update(Box<StackSetUpdate>),
+    /// Brings instances to what the stack set is already. `UpdateStackSet` would do as well, but
+    /// it takes parameters, and then marks all other instances as outdated.
+    Refresh(InstanceRequest),
     Create(InstanceRequest),
     Delete(InstanceRequest),
 }
@@ -42,7 +45,7 @@ pub(crate) enum Task {
 impl Task {
     pub(crate) fn action(&self) -> Action {
         match self {
-            Task::Update(_) => Action::Update,
+            Task::Update(_) | Task::Refresh(_) => Action::Update,
             Task::Create(_) => Action::Create,
             Task::Delete(_) => Action::Delete,
         }
@@ -51,14 +54,16 @@ impl Task {
     fn stack_set(&self) -> &str {
         match self {
             Task::Update(update) => &update.name,
-            Task::Create(request) | Task::Delete(request) => &request.stack_set,
+            Task::Create(request) | Task::Refresh(request) | Task::Delete(request) => {
+                &request.stack_set
+            }
         }
     }
 
     fn set_id(&mut self, id: &str) {
         match self {
             Task::Update(update) => id.clone_into(&mut update.operation_id),
-            Task::Create(request) | Task::Delete(request) => {
+            Task::Create(request) | Task::Refresh(request) | Task::Delete(request) => {
                 id.clone_into(&mut request.operation_id);
             }
         }
@@ -67,6 +72,7 @@ impl Task {
     async fn start(&self, cloud: &impl Cloud) -> Result<String, CloudError> {
         match self {
             Task::Update(update) => cloud.update_stack_set(update).await,
+            Task::Refresh(request) => cloud.update_instances(request).await,
             Task::Create(request) => cloud.create_instances(request).await,
             Task::Delete(request) => cloud.delete_instances(request).await,
         }

@@ -63,7 +63,7 @@ async fn try_deploy<C: Cloud>(
     let mut template_due = definition;
     if template_due && plan.update.is_empty() {
         // No instance wants it, but those to be created do.
-        let update = update(set, true, None, Vec::new(), waves::main());
+        let update = update(set, None, Vec::new(), waves::main());
         report.take(
             operation::perform(run, Task::Update(Box::new(update)), None, instances).await?,
         )?;
@@ -89,20 +89,21 @@ async fn try_deploy<C: Cloud>(
         );
         let mut failed = false;
         for group in groups {
-            let (targets, regions) = if everything {
-                (None, Vec::new())
-            } else {
-                (Some(group.targets), group.regions)
-            };
-            let total = if everything {
-                instances
-            } else {
-                group.places.len()
-            };
-            let update = update(set, template_due, targets, regions, part.preferences);
-            let task = Task::Update(Box::new(update));
-            failed |= !report.take(operation::perform(run, task, wave, total).await?)?;
+            let total = group.places.len();
+            if !template_due {
+                let request = request(set, group.targets, group.regions, part.preferences);
+                let finished = operation::perform(run, Task::Refresh(request), wave, total).await?;
+                failed |= !report.take(finished)?;
+                continue;
+            }
             template_due = false;
+            let (targets, regions, total) = if everything {
+                (None, Vec::new(), instances)
+            } else {
+                (Some(group.targets), group.regions, total)
+            };
+            let task = Task::Update(Box::new(update(set, targets, regions, part.preferences)));
+            failed |= !report.take(operation::perform(run, task, wave, total).await?)?;
             if everything {
                 break;
             }
@@ -234,7 +235,6 @@ async fn switch_auto_deployment<C: Cloud>(
 
 fn update(
     set: &StackSet,
-    with_template: bool,
     targets: Option<DeploymentTargets>,
     regions: Vec<String>,
     preferences: Preferences,
@@ -242,7 +242,7 @@ fn update(
     StackSetUpdate {
         name: set.name.clone(),
         description: set.description.clone(),
-        template: with_template.then(|| set.template.clone()),
+        template: Some(set.template.clone()),
         parameters: set.parameters.clone(),
         tags: set.tags.clone(),
         capabilities: set.capabilities.clone(),

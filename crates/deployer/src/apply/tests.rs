@@ -84,6 +84,33 @@ async fn an_update_brings_the_template_to_the_canaries_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_instance_that_failed_is_retried_alone() {
+    let cloud = Fake::new();
+    let mut bundle = bundle();
+    bundle.stack_sets[4]
+        .parameters
+        .insert("Bus".into(), "gizmos".into());
+    deploy(&cloud, &bundle).await;
+    let place = Place::new("100000000002", "us-east-1");
+    let mut spoke = cloud.state().sets["gizmos-rules-spoke"].clone();
+    spoke.instances.get_mut(&place).unwrap().status = crate::ports::InstanceStatus::Outdated;
+    cloud
+        .state()
+        .sets
+        .insert("gizmos-rules-spoke".into(), spoke);
+    cloud.take_calls();
+    assert_eq!(deploy(&cloud, &bundle).await.outcome(), ApplyOutcome::Done);
+    assert_eq!(
+        cloud.take_calls(),
+        ["update 1 of gizmos-rules-spoke in 1 accounts"]
+    );
+    assert_eq!(
+        deploy(&cloud, &bundle).await.outcome(),
+        ApplyOutcome::NothingToDo
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failing_canary_stops_the_later_waves_and_is_explained() {
     let cloud = Fake::new();
     let place = Place::new("100000000006", "us-east-1");

@@ -417,6 +417,13 @@ pub trait StackSets {
         request: &InstanceRequest,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
+    /// Starts bringing instances to the stack set's present template and parameters, without
+    /// touching any other instance; returns the operation's id.
+    fn update_instances(
+        &self,
+        request: &InstanceRequest,
+    ) -> impl Future<Output = Result<String, CloudError>> + Send;
+
     /// Starts the deletion of instances; returns the operation's id.
     fn delete_instances(
         &self,
