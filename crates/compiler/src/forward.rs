@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pattern::Pattern;
 use pattern::union::{Packed, pack};
+use pattern::{Event, Pattern};
 use rules::Rule;
 use serde_json::{Map, Value, json};
 use syntax::Finding;
@@ -41,7 +41,7 @@ pub(crate) fn forwarders(
 ) -> Vec<Forwarder> {
     let mut wanted: Vec<Wanted<'_>> = rules
         .iter()
-        .filter_map(|rule| Wanted::new(rule, forward))
+        .map(|rule| Wanted::new(rule, forward))
         .collect();
     wanted.sort_by(|a, b| a.key().cmp(&b.key()));
 
@@ -125,20 +125,28 @@ struct Wanted<'r> {
 }
 
 impl<'r> Wanted<'r> {
-    fn new(rule: &'r Rule, forward: Forward) -> Option<Self> {
-        let pattern = match forward {
-            Forward::Exact => rule.pattern.clone(),
-            Forward::Broad => broad(&rule.pattern)?,
+    fn new(rule: &'r Rule, forward: Forward) -> Self {
+        let broadened = match forward {
+            Forward::Exact => None,
+            Forward::Broad => broad(&rule.pattern),
         };
+        Self::with(rule, broadened.unwrap_or_else(|| rule.pattern.clone()))
+    }
+
+    fn with(rule: &'r Rule, pattern: Pattern) -> Self {
         let pinned = EXCLUSIVE
             .iter()
             .map(|path| pattern.exact_values(path))
             .collect();
-        Some(Self {
+        Self {
             rule,
             pattern,
             pinned,
-        })
+        }
+    }
+
+    fn sources(&self) -> Option<&[String]> {
+        self.pinned.first()?.as_deref()
     }
 
     /// By content first: which ids rules have must not matter to the result.
@@ -158,8 +166,14 @@ impl<'r> Wanted<'r> {
 }
 
 /// The pattern by source, detail type, event source and event name alone, as far as the rule pins
-/// them. A rule always pins its source.
+/// them. `None` if it doesn't pin its source and one of the others: that would be a flood.
 fn broad(pattern: &Pattern) -> Option<Pattern> {
+    pattern.exact_values("source")?;
+    let [_, detail_type, _, name] = EXCLUSIVE.map(|path| pattern.exact_values(path));
+    let api_call = |name: &String| name == "AWS API Call via CloudTrail";
+    if name.is_none() && detail_type?.iter().any(api_call) {
+        return None;
+    }
     let mut fields = Map::new();
     for path in EXCLUSIVE {
         let Some(mut values) = pattern.exact_values(path) else {
@@ -206,47 +220,162 @@ fn groups<'w, 'r>(wanted: &'w [Wanted<'r>]) -> Vec<Vec<&'w Wanted<'r>>> {
     groups.into_values().collect()
 }
 
-/// A group as one unit; exact if that fits, else by event names, since sending more costs a little
-/// and sending twice alerts twice.
+/// A group in units of which no two match the same event, as far as that can be had.
 fn units(group: &[&Wanted<'_>], findings: &mut Vec<Finding>) -> Vec<Unit> {
-    let ids = |members: &[&Wanted<'_>]| -> BTreeSet<String> {
-        members
-            .iter()
-            .map(|wanted| wanted.rule.id.clone())
-            .collect()
-    };
-    let patterns: Vec<Pattern> = group.iter().map(|wanted| wanted.pattern.clone()).collect();
-    if let Some(union) = union(&patterns) {
-        return vec![Unit {
-            rules: ids(group),
-            patterns,
-            union,
-        }];
+    if let Some(unit) = exact(group) {
+        return vec![unit];
     }
+    let Some(cells) = by_source(group) else {
+        return coarse(group, findings);
+    };
+    cells
+        .iter()
+        .flat_map(|cell| {
+            let cell: Vec<&Wanted<'_>> = cell.iter().collect();
+            exact(&cell).map_or_else(|| coarse(&cell, findings), |unit| vec![unit])
+        })
+        .collect()
+}
+
+fn exact(group: &[&Wanted<'_>]) -> Option<Unit> {
+    let patterns: Vec<Pattern> = group.iter().map(|wanted| wanted.pattern.clone()).collect();
+    let union = union(&patterns)?;
+    Some(Unit {
+        rules: ids(group),
+        patterns,
+        union,
+    })
+}
+
+fn ids(members: &[&Wanted<'_>]) -> BTreeSet<String> {
+    members
+        .iter()
+        .map(|wanted| wanted.rule.id.clone())
+        .collect()
+}
+
+/// Splits a group that is held together by rules about any source, such as one about the root
+/// user: each cell has the rules of some sources and these wide ones for just these sources; the
+/// last one has the wide ones for all other sources. `None` if the group can't be split this way.
+fn by_source<'r>(group: &[&Wanted<'r>]) -> Option<Vec<Vec<Wanted<'r>>>> {
+    let mut cells: Vec<(BTreeSet<String>, Vec<Wanted<'r>>)> = Vec::new();
+    for wanted in group {
+        let Some(sources) = wanted.sources() else {
+            continue;
+        };
+        let mut sources: BTreeSet<String> = sources.iter().cloned().collect();
+        let mut members = vec![Wanted::with(wanted.rule, wanted.pattern.clone())];
+        let (meeting, apart) = cells
+            .into_iter()
+            .partition(|(others, _)| !sources.is_disjoint(others));
+        cells = apart;
+        for (others, more) in meeting {
+            sources.extend(others);
+            members.extend(more);
+        }
+        cells.push((sources, members));
+    }
+    let wide = || group.iter().filter(|wanted| wanted.sources().is_none());
+    let all: BTreeSet<String> = cells
+        .iter()
+        .flat_map(|(sources, _)| sources.clone())
+        .collect();
+    if all.is_empty() || wide().next().is_none() {
+        return None;
+    }
+    cells.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut rest = Vec::new();
+    for wanted in wide() {
+        let terms = source_terms(&wanted.pattern)?;
+        for (sources, members) in &mut cells {
+            let matching: Vec<&String> = sources
+                .iter()
+                .filter(|source| matches(&terms, source))
+                .collect();
+            if !matching.is_empty() {
+                let pattern = with_source(&wanted.pattern, json!(matching))?;
+                members.push(Wanted::with(wanted.rule, pattern));
+            }
+        }
+        // Its own terms can't be kept, since a field takes one list of alternatives. What comes too
+        // much, from sources that aren't of AWS, the hub sorts out.
+        let pattern = with_source(&wanted.pattern, json!([{"anything-but": all}]))?;
+        rest.push(Wanted::with(wanted.rule, pattern));
+    }
+    let mut cells: Vec<Vec<Wanted<'r>>> = cells.into_iter().map(|(_, members)| members).collect();
+    cells.push(rest);
+    Some(cells)
+}
+
+/// What a pattern asks of the source, if it says so at its top and nowhere else.
+fn source_terms(pattern: &Pattern) -> Option<Value> {
+    let fields: Map<String, Value> = serde_json::from_str(pattern.text()).ok()?;
+    let branches = fields.get("$or").and_then(Value::as_array);
+    let elsewhere = branches.is_some_and(|branches| {
+        branches
+            .iter()
+            .any(|branch| branch.to_string().contains("\"source\""))
+    });
+    fields.get("source").filter(|_| !elsewhere).cloned()
+}
+
+fn matches(terms: &Value, source: &str) -> bool {
+    let pattern = Pattern::parse(&json!({"source": terms}).to_string());
+    let event = Event::parse(&json!({"source": source}).to_string());
+    matches!((pattern, event), (Ok(pattern), Ok(event)) if pattern.matches(&event))
+}
+
+fn with_source(pattern: &Pattern, terms: Value) -> Option<Pattern> {
+    let mut fields: Map<String, Value> = serde_json::from_str(pattern.text()).ok()?;
+    fields.insert("source".to_owned(), terms);
+    Pattern::parse(&Value::Object(fields).to_string()).ok()
+}
+
+/// A group that doesn't fit: by event names if that makes it fit, since sending more costs a
+/// little and sending twice alerts twice; else in several forwarders.
+fn coarse(group: &[&Wanted<'_>], findings: &mut Vec<Finding>) -> Vec<Unit> {
     let Some(first) = group.first() else {
         return Vec::new();
     };
+    let names = ids(group).into_iter().collect::<Vec<_>>().join("`, `");
     let broadened: Option<Vec<Pattern>> =
         group.iter().map(|wanted| broad(&wanted.pattern)).collect();
-    let broadened = broadened.unwrap_or_default();
-    let packed = pack(&broadened.iter().collect::<Vec<_>>(), limits::PATTERN).unwrap_or_default();
-    let names = ids(group).into_iter().collect::<Vec<_>>().join("`, `");
-    let what = match packed.len() {
-        0 => {
+    let by_name = broadened.and_then(|patterns| Some((union(&patterns)?, patterns)));
+    let patterns: Vec<&Pattern> = group.iter().map(|wanted| &wanted.pattern).collect();
+    let (units, what) = match (by_name, pack(&patterns, limits::PATTERN)) {
+        (Some((union, patterns)), _) => {
+            let unit = Unit {
+                rules: ids(group),
+                patterns,
+                union,
+            };
+            (vec![unit], "all events of these names are forwarded")
+        }
+        (None, Ok(packed)) => {
+            let unit = |packed: Packed| {
+                let members = packed.members.iter();
+                let members: Vec<&Wanted<'_>> = members
+                    .filter_map(|index| group.get(*index).copied())
+                    .collect();
+                Unit {
+                    rules: ids(&members),
+                    patterns: vec![packed.pattern.clone()],
+                    union: packed.pattern,
+                }
+            };
+            let units = packed.into_iter().map(unit).collect();
+            (units, "some alerts may come twice")
+        }
+        (None, Err(error)) => {
             findings.push(
                 Finding::error(
                     "forward::too-long",
-                    format!(
-                        "the patterns of `{names}` don't fit a forwarder of {} characters",
-                        limits::PATTERN
-                    ),
+                    format!("`{names}` can't be forwarded: {error}"),
                 )
                 .at(first.rule.place.clone()),
             );
             return Vec::new();
         }
-        1 => "all events of these names are forwarded",
-        _ => "some alerts may come twice",
     };
     findings.push(
         Finding::warning(
@@ -258,19 +387,7 @@ fn units(group: &[&Wanted<'_>], findings: &mut Vec<Finding>) -> Vec<Unit> {
         .at(first.rule.place.clone())
         .help("pin `detail-type` and `detail.eventName` in these rules, or join them"),
     );
-    let unit = |packed: Packed| {
-        let members: Vec<&Wanted<'_>> = packed
-            .members
-            .iter()
-            .filter_map(|index| group.get(*index).copied())
-            .collect();
-        Unit {
-            rules: ids(&members),
-            patterns: vec![packed.pattern.clone()],
-            union: packed.pattern,
-        }
-    };
-    packed.into_iter().map(unit).collect()
+    units
 }
 
 /// The union as one pattern, if it fits.

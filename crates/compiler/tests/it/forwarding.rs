@@ -177,6 +177,44 @@ fn a_large_library_needs_several_forwarders_and_forwards_once() {
     }
 }
 
+#[test]
+fn a_rule_about_any_service_does_not_open_the_floodgates() {
+    let root = rule(
+        "root-user",
+        r#"{"source":[{"prefix":"aws."}],"detail-type":["AWS API Call via CloudTrail"],"detail":{"userIdentity":{"type":["Root"]}}}"#,
+    );
+    let mut rules: Vec<Rule> = (0..60)
+        .map(|n| {
+            api_rule(
+                &format!("r{n}"),
+                &format!("service{n}"),
+                &format!("DoSomethingRatherLong{n}"),
+            )
+        })
+        .collect();
+    rules.push(root);
+    for organization in [example(), broad()] {
+        let forwarders = forwarders(&bundle(&rules, &organization));
+        assert!(forwarders.len() > 1);
+        let times = |service: &str, name: &str, kind: &str| {
+            let event = event(service, name, &json!({"userIdentity": {"type": kind}}));
+            forwarders
+                .iter()
+                .filter(|(pattern, _)| pattern.matches(&event))
+                .count()
+        };
+        for n in [0, 17, 59] {
+            let (service, name) = (format!("service{n}"), format!("DoSomethingRatherLong{n}"));
+            assert_eq!(times(&service, &name, "Root"), 1);
+            assert_eq!(times(&service, &name, "IAMUser"), 1);
+            assert_eq!(times(&service, "Other", "Root"), 1);
+            assert_eq!(times(&service, "Other", "IAMUser"), 0);
+        }
+        assert_eq!(times("unheard-of", "Other", "Root"), 1);
+        assert_eq!(times("unheard-of", "Other", "IAMUser"), 0);
+    }
+}
+
 fn any_rule() -> impl Strategy<Value = (usize, usize, bool, bool)> {
     (0_usize..3, 0_usize..4, any::<bool>(), any::<bool>())
 }
