@@ -1,0 +1,56 @@
+//! Behaviour of CloudFormation as its callers see it, without the wire in between.
+
+mod sets;
+mod stacks;
+mod templates;
+
+use serde_json::Value;
+
+use crate::Config;
+use crate::api::{ApiError, Caller};
+use crate::organizations::MANAGEMENT;
+use crate::world::World;
+
+/// A world, and somebody to call it.
+struct Lab {
+    world: World,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        Lab {
+            world: World::new(Config::default()),
+        }
+    }
+
+    fn call(&mut self, account: &str, action: &str, input: &Value) -> Result<Value, ApiError> {
+        let caller = Caller {
+            account: account.to_owned(),
+            region: "eu-central-1".to_owned(),
+            arn: format!("arn:aws:iam::{account}:root"),
+            role: None,
+        };
+        if crate::organizations::is_mutating(action) && action.ends_with("Account") {
+            return crate::organizations::call(&mut self.world, &caller, action, input);
+        }
+        super::call(&mut self.world, &caller, action, input)
+    }
+
+    /// Calls as the management account; must work.
+    fn ok(&mut self, action: &str, input: &Value) -> Value {
+        self.call(MANAGEMENT, action, input)
+            .unwrap_or_else(|error| panic!("{action}: {error:?}"))
+    }
+
+    /// Calls as the management account; must fail. Gives `CODE: message`.
+    fn refused(&mut self, action: &str, input: &Value) -> String {
+        match self.call(MANAGEMENT, action, input) {
+            Err(error) => format!("{}: {}", error.code, error.message),
+            Ok(answer) => panic!("{action} worked: {answer}"),
+        }
+    }
+
+    fn wait(&mut self, seconds: f64) {
+        self.world.advance(seconds);
+    }
+}

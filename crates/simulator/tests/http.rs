@@ -1,0 +1,347 @@
+//! The simulator over HTTP, with requests as AWS clients make them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use serde_json::{Value, json};
+use simulator::{Config, Simulator};
+
+/// An answer, whatever its status.
+struct Answer {
+    status: u16,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+/// A running simulator and a client for it.
+struct Lab {
+    simulator: Simulator,
+    agent: ureq::Agent,
+}
+
+impl Lab {
+    async fn start() -> Lab {
+        let simulator = Simulator::start(Config::default()).await.unwrap();
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .new_agent();
+        Lab { simulator, agent }
+    }
+
+    fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = self
+            .agent
+            .post(format!("{}{path}", self.simulator.endpoint()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = request.send(body).unwrap();
+        Answer {
+            status: response.status().as_u16(),
+            body: response.body_mut().read_to_string().unwrap(),
+        }
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let mut response = self
+            .agent
+            .get(format!("{}{path}", self.simulator.endpoint()))
+            .call()
+            .unwrap();
+        serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap()
+    }
+
+    fn query(&self, key: &str, service: &str, form: &str) -> Answer {
+        let authorization = signature(key, service);
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        self.post("/", &headers, form)
+    }
+
+    fn json(&self, key: &str, service: &str, target: &str, body: &Value) -> Answer {
+        let authorization = signature(key, service);
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", target),
+        ];
+        self.post("/", &headers, &body.to_string())
+    }
+}
+
+fn signature(key: &str, service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential={key}/20261123/eu-central-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
+}
+
+const IDENTITY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_id_says_who_calls() {
+    let lab = Lab::start().await;
+    for (key, account) in [
+        ("012345678901", "012345678901"),
+        ("AKIDEXAMPLE", "111122223333"),
+        ("222233334444", "222233334444"),
+    ] {
+        let answer = lab.query(key, "sts", IDENTITY);
+        assert_eq!(answer.status, 200);
+        assert!(
+            answer
+                .body
+                .contains(&format!("<Account>{account}</Account>")),
+            "{}",
+            answer.body
+        );
+    }
+    // An account that is not in the organization.
+    assert_eq!(lab.query("999999999999", "sts", IDENTITY).status, 403);
+    let unsigned = lab.post("/", &[], IDENTITY);
+    assert_eq!(unsigned.status, 403);
+    assert!(unsigned.body.contains("MissingAuthenticationToken"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assumed_role_is_another_caller() {
+    let lab = Lab::start().await;
+    let assume = |key: &str, account: &str| {
+        let form = format!(
+            "Action=AssumeRole&Version=2011-06-15&RoleSessionName=deploy&RoleArn=arn%3Aaws%3Aiam%3A%3A{account}%3Arole%2FOrganizationAccountAccessRole"
+        );
+        lab.query(key, "sts", &form)
+    };
+    let answer = assume("111122223333", "100000000002");
+    let (_, rest) = answer.body.split_once("<AccessKeyId>").unwrap();
+    let (key, _) = rest.split_once('<').unwrap();
+    let identity = lab.query(key, "sts", IDENTITY).body;
+    let arn = "arn:aws:sts::100000000002:assumed-role/OrganizationAccountAccessRole/deploy";
+    assert!(
+        identity.contains(&format!("<Arn>{arn}</Arn>")),
+        "{identity}"
+    );
+    // The role trusts the management account only, and the management account has none.
+    assert!(
+        assume("333344445555", "100000000002")
+            .body
+            .contains("AccessDenied")
+    );
+    assert!(
+        assume("111122223333", "111122223333")
+            .body
+            .contains("AccessDenied")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_come_in_pages_of_twenty() {
+    let config = Config {
+        workload_accounts: 50,
+        ..Config::default()
+    };
+    let simulator = Simulator::start(config).await.unwrap();
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .new_agent();
+    let lab = Lab { simulator, agent };
+    let mut ids = Vec::new();
+    let mut input = json!({});
+    let mut pages = 0;
+    loop {
+        let answer = lab
+            .json(
+                "111122223333",
+                "organizations",
+                "AWSOrganizationsV20161128.ListAccounts",
+                &input,
+            )
+            .json();
+        pages += 1;
+        for account in answer["Accounts"].as_array().unwrap() {
+            assert_eq!(account["State"], "ACTIVE");
+            let path = account["Paths"][0].as_str().unwrap();
+            assert!(path.starts_with("o-exampleorg1/r-exmp/"), "{path}");
+            ids.push(account["Id"].as_str().unwrap().to_owned());
+        }
+        match answer.get("NextToken") {
+            Some(token) => input = json!({"NextToken": token}),
+            None => break,
+        }
+    }
+    assert_eq!((pages, ids.len()), (3, 53));
+    ids.dedup();
+    assert_eq!(ids.len(), 53);
+    let denied = lab.json(
+        "012345678901",
+        "organizations",
+        "AWSOrganizationsV20161128.ListAccounts",
+        &json!({}),
+    );
+    assert_eq!(
+        (denied.status, denied.json()["__type"].as_str().unwrap()),
+        (400, "AccessDeniedException")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_simulated_is_an_error() {
+    let lab = Lab::start().await;
+    let action = lab.query(
+        "111122223333",
+        "cloudformation",
+        "Action=Nonsense&Version=2010-05-15",
+    );
+    assert_eq!(action.status, 400);
+    assert!(
+        action.body.contains("<Code>InvalidAction</Code>"),
+        "{}",
+        action.body
+    );
+    let parameter = lab.query("111122223333", "sts", &format!("{IDENTITY}&Surprise=1"));
+    assert!(parameter.body.contains("Surprise"), "{}", parameter.body);
+    let target = lab.json(
+        "111122223333",
+        "organizations",
+        "AWSOrganizationsV20161128.Nonsense",
+        &json!({}),
+    );
+    assert_eq!(target.json()["__type"], "UnknownOperationException");
+    let service = lab.json(
+        "111122223333",
+        "dynamodb",
+        "DynamoDB_20120810.ListTables",
+        &json!({}),
+    );
+    assert_eq!(service.status, 400);
+    let region = lab.post(
+        "/",
+        &[(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=AKID/20261123/mars-1/cloudformation/aws4_request, SignedHeaders=host, Signature=0",
+        )],
+        "Action=DescribeStacks&Version=2010-05-15",
+    );
+    assert_eq!(region.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_is_ready_once_the_clock_has_moved() {
+    let lab = Lab::start().await;
+    let template = "Resources%3A+%7BQ%3A+%7BType%3A+%27AWS%3A%3ASQS%3A%3AQueue%27%7D%7D";
+    let create = format!(
+        "Action=CreateStack&Version=2010-05-15&StackName=a&TemplateBody={template}&Tags.member.1.Key=k&Tags.member.1.Value=v"
+    );
+    let answer = lab.query("111122223333", "cloudformation", &create);
+    assert!(
+        answer
+            .body
+            .contains("<StackId>arn:aws:cloudformation:eu-central-1:111122223333:stack/a/"),
+        "{}",
+        answer.body
+    );
+    let describe = "Action=DescribeStacks&Version=2010-05-15&StackName=a";
+    let status = || lab.query("111122223333", "cloudformation", describe).body;
+    assert!(status().contains("<StackStatus>CREATE_IN_PROGRESS</StackStatus>"));
+    let before = lab.get("/_simulator/state")["now"].clone();
+    let moved = lab
+        .post("/_simulator/clock/advance", &[], r#"{"seconds": 30}"#)
+        .json();
+    assert_ne!(moved["now"], before);
+    let now = status();
+    assert!(
+        now.contains("<StackStatus>CREATE_COMPLETE</StackStatus>"),
+        "{now}"
+    );
+    assert!(
+        now.contains("<Tags><member><Key>k</Key><Value>v</Value></member></Tags>"),
+        "{now}"
+    );
+    let calls = lab.get("/_simulator/calls");
+    assert_eq!(
+        (&calls["mutating"], &calls["reading"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(calls["by_action"]["cloudformation:DescribeStacks"], 2);
+    lab.post("/_simulator/calls/reset", &[], "");
+    assert_eq!(lab.get("/_simulator/calls")["by_action"], json!({}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_api_refuses_what_it_does_not_know() {
+    let lab = Lab::start().await;
+    for (path, body, status) in [
+        ("clock/advance", r#"{"seconds": -1}"#, 400),
+        ("clock/advance", r#"{"minutes": 1}"#, 400),
+        (
+            "accounts",
+            r#"{"name": "x", "organizational_unit": "ou-exmp-nowhere1"}"#,
+            400,
+        ),
+        (
+            "accounts",
+            r#"{"name": "x", "organizational_unit": "r-exmp", "id": "12"}"#,
+            400,
+        ),
+        (
+            "events",
+            r#"{"account": "999999999999", "region": "eu-central-1", "event": {}}"#,
+            400,
+        ),
+        ("nonsense", "{}", 404),
+    ] {
+        let answer = lab.post(&format!("/_simulator/{path}"), &[], body);
+        assert_eq!(answer.status, status, "{path} {body}: {}", answer.body);
+        assert!(answer.json()["error"].is_string());
+    }
+    let account = lab.post(
+        "/_simulator/accounts",
+        &[],
+        r#"{"name": "new", "organizational_unit": "ou-exmp-development"}"#,
+    );
+    assert_eq!(
+        account.json(),
+        json!({"id": "100000000010", "name": "new", "ou": "ou-exmp-development", "state": "ACTIVE"})
+    );
+    assert_eq!(
+        lab.get("/_simulator/state")["accounts"]
+            .as_array()
+            .unwrap()
+            .len(),
+        13
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clock_runs_by_itself_when_asked_to() {
+    let config = Config {
+        speed: 100_000.0,
+        ..Config::default()
+    };
+    let simulator = Simulator::start(config).await.unwrap();
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .new_agent();
+    let lab = Lab { simulator, agent };
+    let now = || {
+        lab.get("/_simulator/state")["now"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let first = now();
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    assert!(now() > first);
+    lab.simulator.stop().await;
+}
