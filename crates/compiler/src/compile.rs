@@ -25,21 +25,6 @@ const ARCHIVE_AFTER_DAYS: u32 = 90;
 /// Codes: `compile::no-rules`, `compile::no-effect`, `compile::unknown-topic`, `compile::no-topic`;
 /// `limit::…` for quotas and for texts that CloudFormation would act on; `forward::…` for patterns
 /// that can't be forwarded as they are; `template::…` for faults of the template sources.
-///
-/// ```
-/// use std::path::Path;
-///
-/// use compiler::{Templates, compile, organization};
-///
-/// let stacksets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacksets");
-/// let (organization, findings) = organization::load(&stacksets.join("organization.yaml"));
-/// assert_eq!(findings, []);
-/// let templates = Templates::load(&stacksets).unwrap();
-///
-/// let (bundle, findings) = compile(&[], &organization.unwrap(), &templates);
-/// assert_eq!(bundle, None);
-/// assert_eq!(findings[0].code, "compile::no-rules");
-/// ```
 pub fn compile(
     library: &[Rule],
     organization: &Organization,
