@@ -205,7 +205,10 @@ impl From<ApiError> for ResourceError {
             "Resource handler returned message: \"{}\" (HandlerErrorCode: {})",
             error.message, error.code
         );
-        if error.code.contains("AlreadyExists") || error.code.contains("AlreadyOwned") {
+        if ["AlreadyExists", "AlreadyOwned", "NameExists"]
+            .iter()
+            .any(|word| error.code.contains(word))
+        {
             ResourceError::AlreadyExists(message)
         } else {
             ResourceError::Refused(message)

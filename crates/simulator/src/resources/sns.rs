@@ -39,6 +39,10 @@ pub(super) const TYPES: &[Type] = &[
                 Shape::Choice(&["MessageAttributes", "MessageBody"]),
             ),
             Property::new("RawMessageDelivery", Shape::Flag),
+            Property::new(
+                "RedrivePolicy",
+                Shape::Object(&[Property::new("deadLetterTargetArn", Shape::Text).required()]),
+            ),
         ],
         create: create_subscription,
         update: update_subscription,

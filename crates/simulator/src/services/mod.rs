@@ -145,6 +145,34 @@ pub(crate) fn call(
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
+    perform(world, caller, service, action, input).map_err(|error| in_words_of(service, error))
+}
+
+/// A refusal has a different code in every service.
+fn in_words_of(service: &str, error: ApiError) -> ApiError {
+    if error.code != "AccessDenied" {
+        return error;
+    }
+    let (code, status) = match service {
+        "cloudtrail" | "events" | "kms" | "sqs" | "ssm" => ("AccessDeniedException", 400),
+        "ec2" => ("UnauthorizedOperation", 403),
+        "sns" => ("AuthorizationError", 403),
+        _ => ("AccessDenied", 403),
+    };
+    ApiError {
+        code: code.to_owned(),
+        message: error.message,
+        status,
+    }
+}
+
+fn perform(
+    world: &mut World,
+    caller: &Caller,
+    service: &str,
+    action: &str,
+    input: &Value,
+) -> Result<Value, ApiError> {
     // These ask the policies themselves, resource policies included.
     let own_check = matches!(
         (service, action),

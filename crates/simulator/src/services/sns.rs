@@ -8,11 +8,15 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use api::call;
 
-use super::{Delivery, Hop, Outcome, Task, Trace, iam, kms, sqs};
+use super::arn::short;
+use super::{Delivery, Hop, Outcome, Task, Trace, iam, kms, monitoring, sqs};
 use crate::api::ApiError;
 use crate::clock::iso;
 use crate::policy::{self, Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
 use crate::world::World;
+
+/// The service's principal.
+const SERVICE: &str = "sns.amazonaws.com";
 
 /// How long a simulated recipient takes to confirm, in virtual seconds.
 const CONFIRMATION_SECONDS: i64 = 30;
@@ -315,7 +319,7 @@ pub(crate) fn publish(
         return Err(Refusal::new(
             "NO_RESOURCE",
             format!("the topic {topic_arn} does not exist"),
-            &format!("topic {}", super::arn::short(topic_arn)),
+            &format!("topic {}", short(topic_arn)),
             Outcome::Failed,
         ));
     };
@@ -437,13 +441,15 @@ fn deliver(
 ) {
     let now = iso(world.clock.now());
     let (outcome, detail, body) = attempt(world, topic, subscription, id, message, &now);
-    trace.hops.push(Hop {
+    let hop = |link: String, outcome, detail| Hop {
         account: topic.account.clone(),
         region: topic.region.clone(),
-        link: format!("subscription {}", subscription.endpoint),
+        link,
         outcome,
         detail,
-    });
+    };
+    let link = format!("subscription {}", subscription.endpoint);
+    trace.hops.push(hop(link, outcome, detail));
     if let Some(body) = body {
         let delivery = Delivery {
             at: now,
@@ -454,7 +460,32 @@ fn deliver(
         };
         world.services.sns.inbox.push(delivery.clone());
         trace.deliveries.push(delivery);
+        return;
     }
+    let letters = subscription
+        .properties
+        .get("RedrivePolicy")
+        .and_then(|policy| policy.get("deadLetterTargetArn"))
+        .and_then(Value::as_str);
+    if let (Outcome::Denied | Outcome::Failed, Some(letters)) = (outcome, letters) {
+        let link = format!("dead letters {}", short(letters));
+        let verdict = sqs::service_may_send(world, letters, SERVICE, source(topic));
+        trace.hops.push(if verdict.allowed {
+            sqs::send(world, letters, message.to_owned(), BTreeMap::new());
+            monitoring::queue_changed(world, letters);
+            hop(link, Outcome::Ok, "kept as a dead letter".to_owned())
+        } else {
+            let detail = format!("{}: the message is lost", verdict.reason);
+            hop(link, Outcome::Denied, detail)
+        });
+    }
+}
+
+/// The condition keys SNS brings when it sends to a queue.
+fn source(topic: &Topic) -> Context {
+    Context::new()
+        .with("aws:SourceArn", topic.arn.as_str())
+        .with("aws:SourceAccount", topic.account.as_str())
 }
 
 fn attempt(
@@ -501,11 +532,7 @@ fn attempt(
             Some(body),
         );
     }
-    let context = Context::new()
-        .with("aws:SourceArn", topic.arn.as_str())
-        .with("aws:SourceAccount", topic.account.as_str());
-    let verdict =
-        sqs::service_may_send(world, &subscription.endpoint, "sns.amazonaws.com", context);
+    let verdict = sqs::service_may_send(world, &subscription.endpoint, SERVICE, source(topic));
     if !verdict.allowed {
         return (Outcome::Denied, verdict.reason, None);
     }

@@ -95,7 +95,7 @@ pub(crate) fn create_queue(
     let arn = format!("arn:aws:sqs:{region}:{account}:{name}");
     if world.services.sqs.queues.contains_key(&arn) {
         return Err(ApiError::new(
-            "QueueAlreadyExists",
+            "QueueNameExists",
             format!("A queue already exists with the name {name}"),
         ));
     }
@@ -164,6 +164,12 @@ pub(crate) fn service_may_send(
             queue.name
         ));
     };
+    // EventBridge gives the key's policy no keys about the rule; the other services name their source.
+    let key_context = if service == "events.amazonaws.com" {
+        Context::new()
+    } else {
+        context.clone()
+    };
     let request = Request::new(principal.clone(), "sqs:SendMessage", queue_arn, context);
     let reason = match policy.decide(&request) {
         Decision::Allow { by, .. } => {
@@ -193,7 +199,7 @@ pub(crate) fn service_may_send(
             (&queue.account, &queue.region),
             &principal,
             &["kms:GenerateDataKey", "kms:Decrypt"],
-            &Context::new(),
+            &key_context,
         );
         if !verdict.allowed {
             return verdict;
@@ -427,10 +433,7 @@ pub(crate) fn call(
 }
 
 fn no_queue() -> ApiError {
-    ApiError::new(
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "The specified queue does not exist.",
-    )
+    ApiError::new("QueueDoesNotExist", "The specified queue does not exist.")
 }
 
 /// The queue the input names, if the caller may do `action` with it.

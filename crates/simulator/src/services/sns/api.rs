@@ -108,7 +108,6 @@ pub(crate) fn call(
                     no_topic()
                 } else {
                     let mut error = ApiError::denied(caller, "SNS:Publish", arn);
-                    "AuthorizationError".clone_into(&mut error.code);
                     error.message = format!("{} because {}", error.message, refusal.reason);
                     error
                 }

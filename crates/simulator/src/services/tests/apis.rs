@@ -270,7 +270,7 @@ fn a_dead_letter_can_be_received_and_deleted() {
 }
 
 #[test]
-fn a_queue_with_a_dot_com_url_of_another_account_is_closed() {
+fn a_queue_of_another_account_is_closed() {
     let mut fleet = Fleet::deployed();
     let url = "https://sqs.eu-central-1.amazonaws.com/333344445555/gizmos-dead-letters";
     let refused = fleet.call(
@@ -279,7 +279,7 @@ fn a_queue_with_a_dot_com_url_of_another_account_is_closed() {
         "SendMessage",
         json!({"QueueUrl": url, "MessageBody": "x"}),
     );
-    assert_eq!(refused.unwrap_err().code, "AccessDenied");
+    assert_eq!(refused.unwrap_err().code, "AccessDeniedException");
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn keys_are_found_by_id_arn_and_alias() {
         "DescribeKey",
         json!({"KeyId": metadata["Arn"]}),
     );
-    assert_eq!(foreign.unwrap_err().code, "AccessDenied");
+    assert_eq!(foreign.unwrap_err().code, "AccessDeniedException");
     let rotation = fleet
         .call(
             ARCHIVE,
@@ -367,7 +367,7 @@ fn a_role_may_do_what_its_policies_allow_and_no_more() {
         "CreateTopic",
         &json!({"Name": "x"}),
     );
-    assert_eq!(refused.unwrap_err().code, "AccessDenied");
+    assert_eq!(refused.unwrap_err().code, "AuthorizationError");
 }
 
 #[test]

@@ -225,3 +225,48 @@ fn queues_subscribed_to_a_topic_get_the_message_if_their_policy_lets_it() {
         .collect();
     assert_eq!(bodies[0], bodies[1]);
 }
+
+#[test]
+fn what_a_subscribed_queue_refuses_goes_to_the_subscriptions_dead_letters() {
+    let mut fleet = Fleet::broken(&[
+        (
+            "DeadLettersPolicy",
+            "/PolicyDocument/Statement/0",
+            json!({
+                "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage", "Resource": LETTERS,
+                "Condition": {"ArnEquals": {"aws:SourceArn": TOPIC}},
+            }),
+        ),
+        (
+            "Key",
+            "/KeyPolicy/Statement/2",
+            json!({
+                "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*",
+                "Condition": {"StringEquals": {"aws:SourceAccount": HUB}},
+            }),
+        ),
+    ]);
+    let arn = format!("arn:aws:sqs:{HOME}:{HUB}:inbox");
+    fleet.make(
+        HUB,
+        HOME,
+        "Inbox",
+        "AWS::SQS::Queue",
+        json!({"QueueName": "inbox"}),
+    );
+    fleet.make(
+        HUB,
+        HOME,
+        "Sub",
+        "AWS::SNS::Subscription",
+        json!({
+            "TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": arn,
+            "RedrivePolicy": {"deadLetterTargetArn": LETTERS},
+        }),
+    );
+    let trace = fleet.sign_in();
+    assert_eq!(stop(&trace).link, format!("subscription {arn}"));
+    assert_eq!(fleet.dead_letters().len(), 1, "{trace:#?}");
+}
