@@ -384,17 +384,60 @@ fn removals<C>(
     };
     let mut tasks = named(&gone, true);
     let units = &existing.details.organizational_units;
-    if places.len() == existing.instances.len() && !units.is_empty() && !alive.is_empty() {
-        let regions: BTreeSet<String> = alive.iter().map(|place| place.region.clone()).collect();
+    let mut whole = |units: Vec<String>, places: &[&Place]| {
+        let regions: BTreeSet<String> = places.iter().map(|place| place.region.clone()).collect();
         let targets = DeploymentTargets {
-            organizational_units: units.clone(),
+            organizational_units: units,
             accounts: AccountSelection::All,
         };
-        let regions = regions.into_iter().collect();
-        tasks.push((make(targets, regions, false), alive.len()));
-    } else {
-        tasks.extend(named(&alive, false));
+        tasks.push((
+            make(targets, regions.into_iter().collect(), false),
+            places.len(),
+        ));
+    };
+    if places.len() == existing.instances.len() && !units.is_empty() && !alive.is_empty() {
+        whole(units.clone(), &alive.iter().collect::<Vec<_>>());
+        return tasks;
     }
+    // Units and Regions that are no longer wanted go as a whole: that also ends the automatic
+    // deployment to them.
+    let set = run
+        .bundle
+        .stack_sets
+        .iter()
+        .find(|set| set.name == existing.details.name);
+    let mut rest = alive;
+    if let Some(members) = set.and_then(|set| set.targets.members.as_ref()) {
+        let unwanted = |place: &Place| !members.regions.contains(&place.region);
+        let (go, stay): (Vec<Place>, Vec<Place>) = rest.into_iter().partition(unwanted);
+        rest = stay;
+        if units.is_empty() {
+            rest.extend(go);
+        } else if !go.is_empty() {
+            whole(units.clone(), &go.iter().collect::<Vec<_>>());
+        }
+        for unit in units {
+            if members.organizational_units.contains(unit) {
+                continue;
+            }
+            let under = |id: &str| account_of(id).is_some_and(|account| account.is_under(unit));
+            let (go, stay): (Vec<Place>, Vec<Place>) =
+                rest.into_iter().partition(|place| under(&place.account));
+            rest = stay;
+            let all = existing
+                .instances
+                .iter()
+                .filter(|instance| under(&instance.account))
+                .filter(|instance| members.regions.contains(&instance.region))
+                .count();
+            if all == go.len() && all > 0 {
+                whole(vec![unit.clone()], &go.iter().collect::<Vec<_>>());
+            } else {
+                rest.extend(go);
+            }
+        }
+    }
+    tasks.extend(named(&rest, false));
     tasks
 }
 

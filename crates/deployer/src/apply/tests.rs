@@ -331,6 +331,39 @@ async fn an_account_that_is_excluded_loses_its_instances_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_region_or_unit_that_is_no_longer_wanted_goes_as_a_whole() {
+    let cloud = Fake::new();
+    let mut bundle = bundle();
+    let members = |bundle: &mut Bundle, units: &[&str], regions: &[&str]| {
+        let members = bundle.stack_sets[4].targets.members.as_mut().unwrap();
+        members.organizational_units = units.iter().map(|&unit| unit.to_owned()).collect();
+        members.regions = regions.iter().map(|&region| region.to_owned()).collect();
+    };
+    let production = "ou-exmp-production";
+    let development = "ou-exmp-development";
+    members(
+        &mut bundle,
+        &[production, development],
+        &[HOME, "us-east-1"],
+    );
+    deploy(&cloud, &bundle).await;
+    members(&mut bundle, &[production], &[HOME]);
+    cloud.take_calls();
+    assert_eq!(deploy(&cloud, &bundle).await.outcome(), ApplyOutcome::Done);
+    assert_eq!(
+        cloud.take_calls(),
+        [
+            "delete 4 of gizmos-rules-spoke in 4 accounts",
+            "delete 2 of gizmos-rules-spoke in 2 accounts",
+        ]
+    );
+    assert_eq!(
+        deploy(&cloud, &bundle).await.outcome(),
+        ApplyOutcome::NothingToDo
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_suspended_account_is_skipped_and_reported() {
     let cloud = Fake::new();
     cloud.state().accounts[3].state = AccountState::Suspended;

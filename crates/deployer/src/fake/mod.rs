@@ -1,15 +1,14 @@
 //! A cloud in memory, for tests: asynchronous operations on a clock that only pauses move.
 
+mod bundle;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use compiler::organization::{
-    Accounts, Forward, Organization, Protocol, Subscription as Wanted, TargetScope, Topic,
-    Topology, Trail, Wave,
-};
-use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
-use serde_json::{Value, json};
+use serde_json::Value;
+
+pub(crate) use bundle::{bundle, rules_template};
 
 use crate::ports::*;
 
@@ -690,148 +689,5 @@ impl Health for Fake {
 
     async fn bus_policy(&self, _: &Place, _: &str) -> Result<Option<Value>, CloudError> {
         Ok(self.state().policy.clone())
-    }
-}
-
-fn part(name: &str, part: Part, template: &Value, targets: Targets, depends: &[&str]) -> StackSet {
-    StackSet {
-        name: name.into(),
-        part,
-        description: format!("{name} for tests"),
-        template: template.to_string(),
-        parameters: BTreeMap::new(),
-        tags: BTreeMap::from([
-            (OWNERSHIP_TAG.0.to_owned(), OWNERSHIP_TAG.1.to_owned()),
-            ("gizmos:part".to_owned(), part.name().to_owned()),
-        ]),
-        capabilities: Vec::new(),
-        targets,
-        depends_on: depends.iter().map(|&name| name.to_owned()).collect(),
-        auto_deployment: part == Part::RulesSpoke,
-        rules: BTreeMap::new(),
-    }
-}
-
-fn members(filter: AccountFilter, regions: &[&str]) -> Members {
-    Members {
-        organizational_units: vec!["r-exmp".into()],
-        accounts: filter,
-        regions: regions.iter().map(|&region| region.to_owned()).collect(),
-    }
-}
-
-/// A template with one EventBridge rule per rule.
-pub(crate) fn rules_template(rules: &[(&str, &str)]) -> Value {
-    let resources: serde_json::Map<String, Value> = rules
-        .iter()
-        .map(|(id, source)| {
-            let resource = json!({
-                "Type": "AWS::Events::Rule",
-                "Metadata": {"gizmos": {"rule": id}},
-                "Properties": {"EventPattern": {"source": [source]}},
-            });
-            (format!("Rule{}", id.replace('-', "")), resource)
-        })
-        .collect();
-    json!({"Resources": resources})
-}
-
-/// A small bundle: bucket, topic, hub rules and spokes with two Regions and a canary wave.
-pub(crate) fn bundle() -> Bundle {
-    let organization = Organization {
-        id: "o-exampleorg1".into(),
-        root: "r-exmp".into(),
-        home_region: HOME.into(),
-        regions: vec![HOME.into(), "us-east-1".into()],
-        accounts: Accounts {
-            management: MANAGEMENT.into(),
-            log_archive: ARCHIVE.into(),
-            hub: HUB.into(),
-        },
-        targets: TargetScope {
-            organizational_units: vec!["r-exmp".into()],
-            exclude_accounts: Vec::new(),
-        },
-        topology: Topology::Hub,
-        forward: Forward::Exact,
-        access_role: "OrganizationAccountAccessRole".into(),
-        trail: Trail {
-            name: "gizmos".into(),
-            retention_days: 400,
-            bucket: None,
-        },
-        topics: vec![Topic {
-            name: "alerts".into(),
-            severities: rules::Severity::ALL.to_vec(),
-            subscriptions: vec![Wanted {
-                protocol: Protocol::Email,
-                endpoint: "security@example.com".into(),
-            }],
-        }],
-        waves: vec![Wave {
-            name: "canary".into(),
-            organizational_units: vec!["ou-exmp-development".into()],
-            accounts: Vec::new(),
-            soak_minutes: 10,
-        }],
-    };
-    let only = |id: &str| Targets {
-        members: Some(members(AccountFilter::Only(vec![id.into()]), &[HOME])),
-        management_regions: Vec::new(),
-    };
-    let topic = json!({
-        "Resources": {
-            "Bus": {"Type": "AWS::Events::EventBus", "Properties": {
-                "Name": "gizmos",
-                "Policy": {"Version": "2012-10-17", "Statement": [{
-                    "Effect": "Allow", "Principal": "*", "Action": "events:PutEvents",
-                    "Resource": {"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/gizmos"}}]}}},
-            "DeadLetters": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "gizmos-dead-letters"}},
-        }
-    });
-    let spoke = json!({"Resources": {"Forwarder": {"Type": "AWS::Events::Rule"}}});
-    let trail = json!({"Resources": {"Trail": {"Type": "AWS::CloudTrail::Trail"}}});
-    Bundle {
-        organization,
-        stack_sets: vec![
-            part(
-                "gizmos-bucket",
-                Part::Bucket,
-                &json!({"Resources": {}}),
-                only(ARCHIVE),
-                &[],
-            ),
-            part(
-                "gizmos-trail",
-                Part::Trail,
-                &trail,
-                Targets {
-                    members: None,
-                    management_regions: vec![HOME.into()],
-                },
-                &["gizmos-bucket"],
-            ),
-            part("gizmos-topic", Part::Topic, &topic, only(HUB), &[]),
-            part(
-                "gizmos-rules-hub",
-                Part::RulesHub,
-                &rules_template(&[
-                    ("root-user-activity", "aws.signin"),
-                    ("ec2-stopped", "aws.ec2"),
-                ]),
-                only(HUB),
-                &["gizmos-topic"],
-            ),
-            part(
-                "gizmos-rules-spoke",
-                Part::RulesSpoke,
-                &spoke,
-                Targets {
-                    members: Some(members(AccountFilter::All, &[HOME, "us-east-1"])),
-                    management_regions: vec![HOME.into(), "us-east-1".into()],
-                },
-                &["gizmos-rules-hub"],
-            ),
-        ],
     }
 }

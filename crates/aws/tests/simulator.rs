@@ -1,0 +1,237 @@
+//! The ports over real HTTP: the AWS SDK against the simulated organization.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails has to fail its test"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws::{Aws, Credentials, Options};
+use compiler::organization::{Accounts, Forward, Organization, TargetScope, Topology, Trail, Wave};
+use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
+use deployer::drift::DriftCheck;
+use deployer::plan::Change;
+use deployer::ports::{Organizations, Place, StackSets, Stacks, TrustedAccess};
+use deployer::{ApplyOutcome, Silent};
+use serde_json::{Value, json};
+use simulator::{Config, Simulator};
+
+const MANAGEMENT: &str = "111122223333";
+const HOME: &str = "eu-central-1";
+
+async fn connect(simulator: &Simulator) -> Aws {
+    let endpoint = simulator.endpoint();
+    let mut options = Options::new(HOME);
+    options.endpoint_url = Some(endpoint.clone());
+    options.credentials = Some(Credentials {
+        access_key_id: MANAGEMENT.into(),
+        secret_access_key: "simulated".into(),
+    });
+    options.pause = Some(Arc::new(move |duration: Duration| {
+        let endpoint = endpoint.clone();
+        Box::pin(async move { advance(&endpoint, duration).await })
+    }));
+    Aws::connect(options).await
+}
+
+/// Moves the simulator's clock.
+async fn advance(endpoint: &str, duration: Duration) {
+    post(
+        endpoint,
+        "clock/advance",
+        &json!({"seconds": duration.as_secs()}),
+    )
+    .await;
+}
+
+async fn post(endpoint: &str, path: &str, body: &Value) -> Value {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let address = endpoint.trim_start_matches("http://");
+    let body = body.to_string();
+    let request = format!(
+        "POST /_simulator/{path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    serde_json::from_str(body).unwrap_or(Value::Null)
+}
+
+/// One stack set with a queue, everywhere; the management account included.
+fn bundle(retention: u32) -> Bundle {
+    let template = json!({
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Parameters": {"Seconds": {"Type": "Number"}},
+        "Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {
+            "MessageRetentionPeriod": {"Ref": "Seconds"}}}}
+    });
+    let regions = vec![HOME.to_owned(), "us-east-1".to_owned()];
+    Bundle {
+        organization: Organization {
+            id: "o-exampleorg1".into(),
+            root: "r-exmp".into(),
+            home_region: HOME.into(),
+            regions: regions.clone(),
+            accounts: Accounts {
+                management: MANAGEMENT.into(),
+                log_archive: "222233334444".into(),
+                hub: "333344445555".into(),
+            },
+            targets: TargetScope {
+                organizational_units: vec![
+                    "ou-exmp-production".into(),
+                    "ou-exmp-development".into(),
+                ],
+                exclude_accounts: Vec::new(),
+            },
+            topology: Topology::Hub,
+            forward: Forward::Exact,
+            access_role: "OrganizationAccountAccessRole".into(),
+            trail: Trail {
+                name: "gizmos".into(),
+                retention_days: 400,
+                bucket: None,
+            },
+            topics: Vec::new(),
+            waves: vec![Wave {
+                name: "canary".into(),
+                organizational_units: vec!["ou-exmp-development".into()],
+                accounts: Vec::new(),
+                soak_minutes: 1,
+            }],
+        },
+        stack_sets: vec![StackSet {
+            name: "gizmos-rules-spoke".into(),
+            part: Part::RulesSpoke,
+            description: "A queue for tests".into(),
+            template: template.to_string(),
+            parameters: BTreeMap::from([("Seconds".into(), retention.to_string())]),
+            tags: BTreeMap::from([
+                (OWNERSHIP_TAG.0.into(), OWNERSHIP_TAG.1.into()),
+                ("gizmos:part".into(), "rules-spoke".into()),
+            ]),
+            capabilities: Vec::new(),
+            targets: Targets {
+                members: Some(Members {
+                    organizational_units: vec![
+                        "ou-exmp-production".into(),
+                        "ou-exmp-development".into(),
+                    ],
+                    accounts: AccountFilter::All,
+                    regions: regions.clone(),
+                }),
+                management_regions: regions,
+            },
+            depends_on: Vec::new(),
+            auto_deployment: true,
+            rules: BTreeMap::new(),
+        }],
+    }
+}
+
+async fn deploy(cloud: &Aws, bundle: &Bundle) -> deployer::ApplyReport {
+    let observed = deployer::observe(cloud, bundle).await.unwrap();
+    let plan = deployer::plan(bundle, &observed);
+    assert_eq!(plan.problems, []);
+    deployer::apply(cloud, bundle, &plan, &Silent)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_organization_is_read_with_its_units_and_leading_zeros() {
+    let simulator = Simulator::start(Config::default()).await.unwrap();
+    let cloud = connect(&simulator).await;
+    assert_eq!(cloud.caller_identity().await.unwrap().account, MANAGEMENT);
+    let organization = cloud.describe_organization().await.unwrap();
+    assert_eq!(organization.id, "o-exampleorg1");
+    assert_eq!(organization.management_account, MANAGEMENT);
+    assert_eq!(
+        cloud.trusted_access().await.unwrap(),
+        TrustedAccess::Enabled
+    );
+    let accounts = cloud.list_accounts().await.unwrap();
+    assert_eq!(accounts.len(), 12);
+    let first = accounts.iter().find(|a| a.id == "012345678901").unwrap();
+    assert_eq!(first.path, ["r-exmp", "ou-exmp-production"]);
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_exist_is_none_and_not_an_error() {
+    let simulator = Simulator::start(Config::default()).await.unwrap();
+    let cloud = connect(&simulator).await;
+    assert_eq!(cloud.describe_stack_set("gizmos-none").await.unwrap(), None);
+    for account in [MANAGEMENT, "333344445555"] {
+        let place = Place::new(account, HOME);
+        assert_eq!(cloud.describe_stack(&place, "none").await.unwrap(), None);
+        assert_eq!(cloud.list_stacks(&place).await.unwrap(), []);
+    }
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_deployed_changed_checked_and_removed() {
+    let simulator = Simulator::start(Config::default()).await.unwrap();
+    let cloud = connect(&simulator).await;
+
+    let report = deploy(&cloud, &bundle(3600)).await;
+    assert_eq!(report.outcome(), ApplyOutcome::Done, "{report:#?}");
+    assert_eq!(report.summary().instances_succeeded, 9 * 2 + 2);
+
+    post(&simulator.endpoint(), "calls/reset", &json!({})).await;
+    let again = deploy(&cloud, &bundle(3600)).await;
+    assert_eq!(again.outcome(), ApplyOutcome::NothingToDo, "{again:#?}");
+
+    let changed = deploy(&cloud, &bundle(7200)).await;
+    assert_eq!(changed.outcome(), ApplyOutcome::Done, "{changed:#?}");
+    let observed = deployer::observe(&cloud, &bundle(7200)).await.unwrap();
+    let plan = deployer::plan(&bundle(7200), &observed);
+    assert!(plan.is_empty(), "{plan:#?}");
+
+    // Health findings are due: the bundle has neither trail nor topic.
+    let drift = deployer::drift(&cloud, &bundle(7200), &Silent)
+        .await
+        .unwrap();
+    let others: Vec<_> = drift
+        .findings
+        .iter()
+        .filter(|found| found.check != DriftCheck::Health)
+        .collect();
+    assert!(others.is_empty(), "{others:#?}");
+    assert_eq!(drift.unchecked, [""; 0]);
+    assert_eq!((drift.checked.instances, drift.checked.stacks), (18, 2));
+
+    // A new account gets its instances by itself.
+    let account = json!({"name": "new", "organizational_unit": "ou-exmp-production"});
+    post(&simulator.endpoint(), "accounts", &account).await;
+    let observed = deployer::observe(&cloud, &bundle(7200)).await.unwrap();
+    let missing = deployer::plan(&bundle(7200), &observed);
+    assert_eq!(missing.stack_sets[0].add.len(), 2);
+    assert_eq!(missing.stack_sets[0].change, Change::Unchanged);
+    advance(&simulator.endpoint(), Duration::from_hours(1)).await;
+    let observed = deployer::observe(&cloud, &bundle(7200)).await.unwrap();
+    let plan = deployer::plan(&bundle(7200), &observed);
+    assert!(plan.is_empty(), "{plan:#?}");
+
+    let removed = deployer::destroy(&cloud, &bundle(7200), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(removed.outcome(), ApplyOutcome::Done, "{removed:#?}");
+    assert_eq!(cloud.list_stack_sets().await.unwrap(), []);
+    assert_eq!(
+        cloud
+            .list_stacks(&Place::new(MANAGEMENT, HOME))
+            .await
+            .unwrap(),
+        []
+    );
+    simulator.stop().await;
+}
