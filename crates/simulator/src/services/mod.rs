@@ -136,7 +136,7 @@ pub(crate) struct Trace {
 }
 
 /// Answers one API action. `service` is the signing name (`events`, `sns`, `sqs`, `kms`,
-/// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`; S3's REST goes to [`s3`]). A caller who assumed
+/// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`; S3's REST goes to [`s3()`]). A caller who assumed
 /// a role needs that role's permission.
 pub(crate) fn call(
     world: &mut World,

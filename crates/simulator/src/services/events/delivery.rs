@@ -6,6 +6,7 @@ use pattern::Event;
 use pattern::transformer::{Reserved, select};
 use serde_json::{Value, json};
 
+use super::dead_letters::{self, Failed};
 use super::targets::{Destination, destination, transformer};
 use super::{Bus, Rule};
 use crate::clock::iso;
@@ -215,7 +216,12 @@ fn fire(world: &mut World, firing: &Firing<'_>, target: &Value, trace: &mut Trac
         refusal.outcome,
         refusal.reason.clone(),
     ));
-    dead_letter(world, firing, target, &refusal, body, trace);
+    let failed = Failed {
+        rule: &firing.rule.arn,
+        place: (&firing.bus.account, &firing.bus.region),
+        target,
+    };
+    dead_letters::of_target(world, &failed, &refusal, body, trace);
 }
 
 struct Undelivered {
@@ -359,7 +365,9 @@ fn to_bus(
     if account != firing.bus.account {
         bus_policy_allows(world, attempt, &principal, place, trace)?;
     }
-    bus_key_allows(world, attempt, place)?;
+    if let Err(refusal) = bus_key_allows(world, attempt, place) {
+        return dead_letters::of_bus(world, attempt.arn, refusal, &attempt.body, trace);
+    }
     trace.hops.push(firing.hop(
         link,
         Outcome::Ok,
@@ -626,51 +634,4 @@ fn to_automation(
             Err(Refusal::new(code, error.message, &link, outcome))
         }
     }
-}
-
-/// Puts what could not be delivered into the target's dead-letter queue; without one it is lost.
-fn dead_letter(
-    world: &mut World,
-    firing: &Firing<'_>,
-    target: &Value,
-    refusal: &Refusal,
-    body: String,
-    trace: &mut Trace,
-) {
-    let Some(queue) = target
-        .pointer("/DeadLetterConfig/Arn")
-        .and_then(Value::as_str)
-    else {
-        trace.hops.push(firing.hop(
-            "dead letters",
-            Outcome::Dropped,
-            "the target has no dead-letter queue: the event is lost",
-        ));
-        return;
-    };
-    let link = format!("dead letters {}", short(queue));
-    let verdict = sqs::service_may_send(world, queue, SERVICE, firing.context());
-    if !verdict.allowed {
-        let detail = format!("{}: the event is lost", verdict.reason);
-        trace.hops.push(firing.hop(link, Outcome::Denied, detail));
-        return;
-    }
-    let text = |value: &str| value.to_owned();
-    let target_arn = target
-        .get("Arn")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let attributes: BTreeMap<String, String> = [
-        ("RULE_ARN", firing.rule.arn.clone()),
-        ("TARGET_ARN", text(target_arn)),
-        ("ERROR_CODE", refusal.code.clone()),
-        ("ERROR_MESSAGE", refusal.reason.clone()),
-        ("RETRY_ATTEMPTS", text("0")),
-    ]
-    .map(|(name, value)| (text(name), value))
-    .into();
-    sqs::send(world, queue, body, attributes);
-    crate::services::monitoring::queue_changed(world, queue);
-    let detail = format!("kept as a dead letter ({})", refusal.code);
-    trace.hops.push(firing.hop(link, Outcome::Ok, detail));
 }

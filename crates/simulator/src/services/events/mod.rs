@@ -1,6 +1,7 @@
 //! Amazon EventBridge: buses, rules and targets, and the way of an event through them.
 
 mod api;
+mod dead_letters;
 mod delivery;
 mod targets;
 

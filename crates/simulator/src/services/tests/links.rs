@@ -373,3 +373,20 @@ fn a_dead_letter_raises_the_alarm_on_the_same_topic() {
         .unwrap();
     assert_eq!(alarms["MetricAlarms"][0]["StateValue"], "OK");
 }
+
+#[test]
+fn a_bus_whose_key_shuts_eventbridge_out_keeps_the_event_in_its_own_dead_letters() {
+    let mut fleet = Fleet::broken(&[
+        ("Bus", "/KmsKeyIdentifier", json!("alias/aws/events")),
+        ("Bus", "/DeadLetterConfig", json!({"Arn": LETTERS})),
+        (
+            "DeadLettersPolicy",
+            "/PolicyDocument/Statement/0/Condition/ArnLike/aws:SourceArn",
+            json!(BUS),
+        ),
+    ]);
+    let trace = fleet.sign_in();
+    assert_eq!(stop(&trace).link, "key policy");
+    assert_eq!(fleet.dead_letters().len(), 1, "{trace:#?}");
+    assert!(trace.deliveries.is_empty());
+}

@@ -5,6 +5,7 @@ mod apis;
 mod chain;
 mod links;
 mod response;
+mod s3;
 mod trail;
 
 use serde_json::{Value, json};

@@ -1,0 +1,142 @@
+//! Where an event goes that cannot be delivered: the dead-letter queue of its target, or of the bus
+//! that could not take it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::policy::Context;
+use crate::services::arn::{Arn, short};
+use crate::services::sns::Refusal;
+use crate::services::{Hop, Outcome, Trace, monitoring, sqs};
+use crate::world::World;
+
+/// A target that did not take an event.
+pub(super) struct Failed<'a> {
+    /// The rule's ARN.
+    pub(super) rule: &'a str,
+    /// Account and Region of the rule.
+    pub(super) place: (&'a str, &'a str),
+    pub(super) target: &'a Value,
+}
+
+/// Puts what could not be delivered into the target's dead-letter queue; without one it is lost.
+pub(super) fn of_target(
+    world: &mut World,
+    failed: &Failed<'_>,
+    refusal: &Refusal,
+    body: String,
+    trace: &mut Trace,
+) {
+    let queue = failed
+        .target
+        .pointer("/DeadLetterConfig/Arn")
+        .and_then(Value::as_str);
+    let Some(queue) = queue else {
+        trace.hops.push(Hop {
+            account: failed.place.0.to_owned(),
+            region: failed.place.1.to_owned(),
+            link: "dead letters".to_owned(),
+            outcome: Outcome::Dropped,
+            detail: "the target has no dead-letter queue: the event is lost".to_owned(),
+        });
+        return;
+    };
+    let target = failed
+        .target
+        .get("Arn")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let letter = Letter {
+        place: failed.place,
+        source: failed.rule,
+        queue,
+        attributes: vec![("RULE_ARN", failed.rule), ("TARGET_ARN", target)],
+        refusal,
+    };
+    keep(world, letter, body, trace);
+}
+
+/// A bus that could not take an event keeps it in its own dead-letter queue, if it has one;
+/// otherwise the sender has to deal with it.
+pub(super) fn of_bus(
+    world: &mut World,
+    bus: &str,
+    refusal: Refusal,
+    body: &str,
+    trace: &mut Trace,
+) -> Result<(), Refusal> {
+    let queue = world
+        .services
+        .events
+        .buses
+        .get(bus)
+        .and_then(|bus| bus.properties.get("DeadLetterConfig"))
+        .and_then(|letters| letters.get("Arn"))
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    let (Some(queue), Some(parsed)) = (queue, Arn::parse(bus)) else {
+        return Err(refusal);
+    };
+    let place = (parsed.account, parsed.region);
+    trace.hops.push(Hop {
+        account: place.0.to_owned(),
+        region: place.1.to_owned(),
+        link: refusal.link.clone(),
+        outcome: refusal.outcome,
+        detail: refusal.reason.clone(),
+    });
+    let letter = Letter {
+        place,
+        source: bus,
+        queue: &queue,
+        attributes: vec![("EVENT_BUS_ARN", bus)],
+        refusal: &refusal,
+    };
+    keep(world, letter, body.to_owned(), trace);
+    Ok(())
+}
+
+struct Letter<'a> {
+    place: (&'a str, &'a str),
+    /// The ARN the queue's policy sees as `aws:SourceArn`.
+    source: &'a str,
+    queue: &'a str,
+    attributes: Vec<(&'a str, &'a str)>,
+    refusal: &'a Refusal,
+}
+
+fn keep(world: &mut World, letter: Letter<'_>, body: String, trace: &mut Trace) {
+    let context = Context::new()
+        .with("aws:SourceArn", letter.source)
+        .with("aws:SourceAccount", letter.place.0);
+    let verdict = sqs::service_may_send(world, letter.queue, "events.amazonaws.com", context);
+    let (outcome, detail) = if verdict.allowed {
+        let attributes: BTreeMap<String, String> = letter
+            .attributes
+            .into_iter()
+            .chain([
+                ("ERROR_CODE", letter.refusal.code.as_str()),
+                ("ERROR_MESSAGE", letter.refusal.reason.as_str()),
+                ("RETRY_ATTEMPTS", "0"),
+            ])
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        sqs::send(world, letter.queue, body, attributes);
+        monitoring::queue_changed(world, letter.queue);
+        let detail = format!("kept as a dead letter ({})", letter.refusal.code);
+        (Outcome::Ok, detail)
+    } else {
+        (
+            Outcome::Denied,
+            format!("{}: the event is lost", verdict.reason),
+        )
+    };
+    trace.hops.push(Hop {
+        account: letter.place.0.to_owned(),
+        region: letter.place.1.to_owned(),
+        link: format!("dead letters {}", short(letter.queue)),
+        outcome,
+        detail,
+    });
+}
