@@ -221,16 +221,18 @@ fn instances(plan: &Plan, observed: &Observed) -> Vec<DriftFinding> {
                 .accounts
                 .iter()
                 .find(|account| account.id == place.account)
-                .map_or_else(String::new, |account| format!(" ({})", account.name))
+                .map_or_else(
+                    || "an unknown account".to_owned(),
+                    |account| format!("account {}", account.name),
+                )
         };
         for place in &set.add {
-            let message = format!("{} has no instance in {place}{}", set.name, name_of(place));
+            let message = format!("the stack instance of {} is missing", name_of(place));
             push(place, message, Some(DEPLOY));
         }
         for place in &set.remove {
             let message = format!(
-                "{} has an instance in {place}{}, where none belongs",
-                set.name,
+                "{} has a stack instance, but none belongs there",
                 name_of(place)
             );
             push(place, message, Some(DEPLOY));
@@ -239,8 +241,8 @@ fn instances(plan: &Plan, observed: &Observed) -> Vec<DriftFinding> {
             let place = Place::new(&instance.account, &instance.region);
             if instance.status != InstanceStatus::Current && set.update.contains(&place) {
                 let message = format!(
-                    "the instance of {} in {place} is not current{}",
-                    set.name,
+                    "the stack instance of {} is not current{}",
+                    name_of(&place),
                     instance
                         .reason
                         .as_deref()
@@ -257,8 +259,7 @@ fn instances(plan: &Plan, observed: &Observed) -> Vec<DriftFinding> {
                 .find(|account| account.id == blocked.place.account);
             // An account that is out of use needs no watching; that is no drift.
             if account.is_none_or(|account| account.state == AccountState::Active) {
-                let message = format!("{} in {}: {}", set.name, blocked.place, blocked.reason);
-                push(&blocked.place, message, None);
+                push(&blocked.place, blocked.reason.clone(), None);
             }
         }
     }

@@ -144,8 +144,8 @@ async fn a_new_account_is_missing_its_instances_until_it_has_them() {
     assert_eq!(
         messages(&cloud).await,
         [
-            "gizmos-rules-spoke has no instance in 100000000010 eu-central-1 (new)",
-            "gizmos-rules-spoke has no instance in 100000000010 us-east-1 (new)",
+            "the stack instance of account new is missing",
+            "the stack instance of account new is missing",
         ]
     );
 }

@@ -225,18 +225,7 @@ async fn send(
         ));
     }
     let broken_link = missing.then(|| broken_link(&trace.hops)).flatten();
-    if let Some(hop) = &broken_link {
-        failures.push(format!(
-            "the chain broke in {} {} at {}{}",
-            hop.account,
-            hop.region,
-            hop.link,
-            hop.detail
-                .as_deref()
-                .map(|detail| format!(": {detail}"))
-                .unwrap_or_default()
-        ));
-    } else if missing {
+    if missing && broken_link.is_none() {
         failures.push(match trace.hops.last() {
             Some(hop) => format!(
                 "the last link the event reached is {} in {} {}",
@@ -378,18 +367,6 @@ async fn respond(
         ));
         if tagged {
             case.broken_link = broken_link(&trace.hops);
-            case.failures.extend(case.broken_link.as_ref().map(|hop| {
-                format!(
-                    "the chain broke in {} {} at {}{}",
-                    hop.account,
-                    hop.region,
-                    hop.link,
-                    hop.detail
-                        .as_deref()
-                        .map(|detail| format!(": {detail}"))
-                        .unwrap_or_default()
-                )
-            }));
         }
         case.hops = trace.hops;
     }
