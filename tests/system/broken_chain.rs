@@ -28,8 +28,28 @@ fn a_typo_in_the_bus_policy() {
 fn a_wrong_topic_arn() {
     deploy_broken(
         "rules-hub.template.json.j2",
-        ":sns:",
-        ":sms:",
-        &["broken link: "],
+        r#""Arn": {"Ref": {{ topic.parameter }}}"#,
+        r#""Arn": "arn:aws:sns:eu-central-1:333344445555:gizmos-alert""#,
+        &["broken link: ", "gizmos-alert"],
+    );
+}
+
+#[test]
+fn a_forwarder_role_that_does_not_exist() {
+    deploy_broken(
+        "rules-spoke.template.json.j2",
+        r#""RoleArn": {"Fn::GetAtt": ["ForwarderRole", "Arn"]}"#,
+        r#""RoleArn": {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:role/gizmos/missing"}"#,
+        &["broken link: ", "role/gizmos/missing"],
+    );
+}
+
+#[test]
+fn a_forwarder_role_that_the_bus_does_not_know() {
+    deploy_broken(
+        "rules-spoke.template.json.j2",
+        r#""Path": "/gizmos/""#,
+        r#""Path": "/other/""#,
+        &["broken link: ", "bus policy"],
     );
 }

@@ -21,32 +21,52 @@ fn a_second_run_makes_no_mutating_call_and_an_edited_rule_touches_only_its_stack
         .run(&["plan", "--org", "--detailed-exitcode", &target])
         .expect(0);
 
-    // The forwarders pass everything about trails that some rule wants, so a pattern that asks for
-    // less changes the hub alone.
-    project.replace(
-        "rules/cloudtrail/cloudtrail-tampering.yaml",
-        "severity: ",
-        "owner: security-team\nseverity: ",
-    );
+    // A field that isn't deployed changes nothing.
+    let rule = "rules/sign-in/console-sign-in-without-mfa.yaml";
+    project.replace(rule, "severity: ", "owner: security-team\nseverity: ");
     project
         .run(&["plan", "--org", &target])
         .expect(0)
         .says("Nothing to do");
+
+    // The forwarders pass every sign-in already, so this pattern's edit is the hub's business.
+    project.replace(
+        rule,
+        "type: [IAMUser, Root]",
+        "type: [IAMUser, Root, Directory]",
+    );
+    let plan = ["plan", "--org", "--detailed-exitcode", &target];
+    let run = project
+        .run(&plan)
+        .expect(2)
+        .says("rule     console-sign-in-without-mfa changed")
+        .says("update     stack set gizmos-rules-hub");
+    untouched(
+        &run,
+        &["gizmos-bucket", "gizmos-topic", "gizmos-rules-spoke"],
+    );
+
+    // An event that was not forwarded so far concerns the spokes too.
     project.replace(
         "rules/cloudtrail/cloudtrail-tampering.yaml",
-        "title: ",
-        "title: Look here, ",
+        "- StopLogging",
+        "- StopLogging\n      - DeregisterOrganizationDelegatedAdmin",
     );
     let run = project
-        .run(&["plan", "--org", "--detailed-exitcode", &target])
+        .run(&plan)
         .expect(2)
         .says("rule     cloudtrail-tampering changed")
-        .says("update     stack set gizmos-rules-hub");
-    for untouched in ["gizmos-bucket", "gizmos-topic", "gizmos-rules-spoke"] {
+        .says("update     stack set gizmos-rules-hub")
+        .says("update     stack set gizmos-rules-spoke");
+    untouched(&run, &["gizmos-bucket", "gizmos-topic"]);
+}
+
+#[track_caller]
+fn untouched(run: &tests::Run, stack_sets: &[&str]) {
+    for name in stack_sets {
         assert!(
-            run.stdout
-                .contains(&format!("unchanged  stack set {untouched}")),
-            "{untouched} is touched:\n{}",
+            run.stdout.contains(&format!("unchanged  stack set {name}")),
+            "{name} is touched:\n{}",
             run.stdout
         );
     }
