@@ -1,7 +1,7 @@
-//! Serves a simulated organization until interrupted: `cargo run -p simulator --example serve [PORT [SPEED]]`.
+//! Serves a simulated organization until interrupted: `cargo run -p simulator --example serve [PORT [SPEED [WORKLOADS]]]`.
 //!
 //! SPEED is virtual seconds per real second, 20 if not given; with 0 the clock only moves by
-//! `/_simulator/clock/advance`.
+//! `/_simulator/clock/advance`. WORKLOADS is the number of workload accounts, 9 if not given.
 #![expect(
     clippy::print_stdout,
     reason = "an example that tells where it listens"
@@ -20,9 +20,14 @@ async fn main() -> Result<(), SimulatorError> {
         .next()
         .and_then(|text| text.parse().ok())
         .unwrap_or(20.0);
+    let workload_accounts = arguments
+        .next()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(9);
     let simulator = Simulator::start(Config {
         port,
         speed,
+        workload_accounts,
         ..Config::default()
     })
     .await?;

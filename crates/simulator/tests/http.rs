@@ -1,9 +1,5 @@
 //! The simulator over HTTP, with requests as AWS clients make them.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
 use simulator::{Config, Simulator};

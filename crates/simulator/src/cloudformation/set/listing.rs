@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::api::{administers, find, named};
 use crate::api::{ApiError, Caller};
 use crate::cloudformation::set::{Instance, Operation, Spot, StackSet};
-use crate::cloudformation::stack::api::listing;
+use crate::cloudformation::stack::api::{list_with, listing};
 use crate::cloudformation::stack::drift;
 use crate::cloudformation::template::parameter::Given;
 use crate::input::Input;
@@ -79,15 +79,17 @@ pub(crate) fn list_instances(
         }
         Ok(true)
     };
-    let mut items = Vec::new();
+    let mut found = Vec::new();
     for (spot, instance) in &set.instances {
         let here = account.as_ref().is_none_or(|account| *account == spot.0)
             && region.as_ref().is_none_or(|region| *region == spot.1);
         if here && matches(instance)? {
-            items.push(instance.describe(set, spot));
+            found.push((spot, instance));
         }
     }
-    listing(input, "Summaries", items)
+    list_with(input, "Summaries", found, |(spot, instance)| {
+        instance.describe(set, spot)
+    })
 }
 
 pub(crate) fn instance<'a>(
@@ -207,25 +209,24 @@ pub(crate) fn list_results(
             "The filter {name} is not valid"
         )));
     }
-    let results = operation(set, input)?
+    let found = operation(set, input)?
         .results
         .iter()
         .filter(|(_, result)| filters.iter().all(|(_, status)| result.status == status))
-        .map(|((account, region), result)| {
-            json!({
-                "Account": account,
-                "Region": region,
-                "Status": result.status,
-                "StatusReason": result.reason,
-                "AccountGateResult": {
-                    "Status": "SKIPPED",
-                    "StatusReason": "The account gate function does not exist",
-                },
-                "OrganizationalUnitId": result.unit,
-            })
-        })
         .collect();
-    listing(input, "Summaries", results)
+    list_with(input, "Summaries", found, |((account, region), result)| {
+        json!({
+            "Account": account,
+            "Region": region,
+            "Status": result.status,
+            "StatusReason": result.reason,
+            "AccountGateResult": {
+                "Status": "SKIPPED",
+                "StatusReason": "The account gate function does not exist",
+            },
+            "OrganizationalUnitId": result.unit,
+        })
+    })
 }
 
 pub(crate) fn list_drifts(

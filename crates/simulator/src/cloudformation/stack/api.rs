@@ -234,6 +234,16 @@ fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError
 
 /// One page of a listing in this API's form.
 pub(crate) fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, ApiError> {
+    list_with(input, name, items, |item| item)
+}
+
+/// One page of a listing, of which only the entries on the page are rendered.
+pub(crate) fn list_with<T>(
+    input: Input<'_>,
+    name: &str,
+    items: Vec<T>,
+    render: impl Fn(T) -> Value,
+) -> Result<Value, ApiError> {
     let size = match input.integer("MaxResults")? {
         None => PAGE,
         Some(size) => usize::try_from(size)
@@ -242,6 +252,7 @@ pub(crate) fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result
             .ok_or_else(|| ApiError::validation("MaxResults must be between 1 and 100"))?,
     };
     let (items, next) = page(items, input.text("NextToken").as_deref(), size)?;
+    let items: Vec<Value> = items.into_iter().map(render).collect();
     Ok(json!({name: items, "NextToken": next}))
 }
 

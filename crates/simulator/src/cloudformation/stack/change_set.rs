@@ -369,7 +369,14 @@ fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError
 }
 
 fn execute(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["ChangeSetName", "StackName", "ClientRequestToken"])?;
+    let known = [
+        "ChangeSetName",
+        "StackName",
+        "ClientRequestToken",
+        "DisableRollback",
+    ];
+    let input = Input::new(input, &known)?;
+    let keep_failed = input.boolean("DisableRollback")? == Some(true);
     let set = lookup(world, caller, input)?;
     if set.execution != "AVAILABLE" {
         return Err(ApiError::new(
@@ -383,6 +390,11 @@ fn execute(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
     let id = set.id.clone();
     let (stack, deployment, on_failure) =
         (set.stack.clone(), set.deployment.clone(), set.on_failure);
+    let on_failure = if keep_failed {
+        OnFailure::DoNothing
+    } else {
+        on_failure
+    };
     let review = world
         .cloudformation
         .stacks
@@ -395,6 +407,10 @@ fn execute(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
             stack.pending = Some(Pending::Create(on_failure));
             stack.enter(now, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()));
         }
+    } else if keep_failed {
+        return Err(ApiError::validation(
+            "The simulator supports DisableRollback only for change sets that create a stack.",
+        ));
     } else {
         begin_update(world, &stack, deployment)?;
     }

@@ -58,7 +58,7 @@ impl Lab {
     }
 
     /// Starts `action` on `s` with more parameters; gives the operation's id.
-    fn begin(&mut self, action: &str, more: Value) -> String {
+    fn begin(&mut self, action: &str, more: &Value) -> String {
         let mut input = json!({"StackSetName": "s"});
         input
             .as_object_mut()
@@ -70,11 +70,11 @@ impl Lab {
             .to_owned()
     }
 
-    fn deploy(&mut self, units: &[&str], preferences: Value) -> String {
+    fn deploy(&mut self, units: &[&str], preferences: &Value) -> String {
         let targets = json!({"OrganizationalUnitIds": units});
         self.begin(
             "CreateStackInstances",
-            json!({"DeploymentTargets": targets, "Regions": REGIONS, "OperationPreferences": preferences}),
+            &json!({"DeploymentTargets": targets, "Regions": REGIONS, "OperationPreferences": preferences}),
         )
     }
 
@@ -113,7 +113,7 @@ fn counts(pairs: &[(&str, usize)]) -> BTreeMap<String, usize> {
 #[test]
 fn an_operation_reaches_every_account_and_region_of_the_units() {
     let mut lab = Lab::with_set(false);
-    let id = lab.deploy(&[PRODUCTION, DEVELOPMENT], fast());
+    let id = lab.deploy(&[PRODUCTION, DEVELOPMENT], &fast());
     assert_eq!(lab.operation(&id)["Status"], "RUNNING");
     assert_eq!(lab.count("PENDING"), 18);
     lab.wait(5.0);
@@ -131,7 +131,7 @@ fn an_operation_reaches_every_account_and_region_of_the_units() {
 #[test]
 fn the_root_means_everybody_but_the_management_account() {
     let mut lab = Lab::with_set(false);
-    lab.deploy(&["r-exmp"], fast());
+    lab.deploy(&["r-exmp"], &fast());
     lab.wait(60.0);
     assert_eq!(lab.instances().len(), 11 * 2);
     let named = json!({
@@ -152,7 +152,7 @@ fn account_filters_cut_units_down() {
         let targets = json!({"OrganizationalUnitIds": [PRODUCTION], "Accounts": ["012345678901"], "AccountFilterType": filter});
         lab.begin(
             "CreateStackInstances",
-            json!({"DeploymentTargets": targets, "Regions": ["us-east-1"]}),
+            &json!({"DeploymentTargets": targets, "Regions": ["us-east-1"]}),
         );
         assert_eq!(lab.instances().len(), expected, "{filter}");
     }
@@ -191,7 +191,7 @@ fn defaults_go_one_account_at_a_time_and_region_after_region() {
     let mut lab = Lab::with_set(false);
     let id = lab.deploy(
         &[PRODUCTION],
-        json!({"RegionOrder": ["us-east-1", "eu-central-1"]}),
+        &json!({"RegionOrder": ["us-east-1", "eu-central-1"]}),
     );
     let mut most = 0;
     let mut seen_home_early = false;
@@ -223,7 +223,7 @@ fn strict_mode_slows_down_and_soft_mode_does_not() {
         let mut lab = Lab::with_set(false);
         lab.deploy(
             &[PRODUCTION],
-            json!({"MaxConcurrentCount": 5, "FailureToleranceCount": 1, "ConcurrencyMode": mode}),
+            &json!({"MaxConcurrentCount": 5, "FailureToleranceCount": 1, "ConcurrencyMode": mode}),
         );
         lab.wait(3.0);
         assert_eq!(lab.count("RUNNING"), expected, "{mode}");
@@ -234,7 +234,7 @@ fn strict_mode_slows_down_and_soft_mode_does_not() {
 fn failures_within_tolerance_still_succeed_and_are_told() {
     let mut lab = Lab::with_set(false);
     lab.occupy("100000000003");
-    let id = lab.deploy(&[PRODUCTION], fast());
+    let id = lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);
     let operation = lab.operation(&id);
     assert_eq!(operation["Status"], "SUCCEEDED");
@@ -263,7 +263,7 @@ fn failures_within_tolerance_still_succeed_and_are_told() {
     lab.wait(30.0);
     lab.begin(
         "UpdateStackSet",
-        json!({"UsePreviousTemplate": true, "OperationPreferences": fast()}),
+        &json!({"UsePreviousTemplate": true, "OperationPreferences": fast()}),
     );
     lab.wait(60.0);
     assert_eq!(lab.count("CURRENT"), 10);
@@ -273,7 +273,7 @@ fn failures_within_tolerance_still_succeed_and_are_told() {
 fn too_many_failures_cancel_the_rest_and_the_regions_after() {
     let mut lab = Lab::with_set(false);
     lab.occupy("012345678901");
-    let id = lab.deploy(&[PRODUCTION], json!({"RegionOrder": ["eu-central-1"]}));
+    let id = lab.deploy(&[PRODUCTION], &json!({"RegionOrder": ["eu-central-1"]}));
     lab.wait(300.0);
     assert_eq!(lab.operation(&id)["Status"], "FAILED");
     assert_eq!(lab.results(&id), counts(&[("CANCELLED", 9), ("FAILED", 1)]));
@@ -312,11 +312,11 @@ fn one_operation_at_a_time_and_every_id_once() {
 #[test]
 fn managed_execution_queues_what_conflicts() {
     let mut lab = Lab::with_set(true);
-    let first = lab.deploy(&[PRODUCTION], fast());
-    let apart = lab.deploy(&[DEVELOPMENT], fast());
+    let first = lab.deploy(&[PRODUCTION], &fast());
+    let apart = lab.deploy(&[DEVELOPMENT], &fast());
     let conflicting = lab.begin(
         "UpdateStackSet",
-        json!({"TemplateBody": TEMPLATE.replace("fixed", "other")}),
+        &json!({"TemplateBody": TEMPLATE.replace("fixed", "other")}),
     );
     assert_eq!(lab.operation(&apart)["Status"], "RUNNING");
     assert_eq!(lab.operation(&conflicting)["Status"], "QUEUED");
@@ -333,20 +333,20 @@ fn managed_execution_queues_what_conflicts() {
 #[test]
 fn a_new_template_outdates_all_and_updates_the_targeted() {
     let mut lab = Lab::with_set(false);
-    lab.deploy(&[PRODUCTION], fast());
+    lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);
     let wave = json!({"OrganizationalUnitIds": [PRODUCTION], "Accounts": ["012345678901"], "AccountFilterType": "INTERSECTION"});
     let template = "Resources: {Q: {Type: 'AWS::SQS::Queue', Properties: {QueueName: fixed, VisibilityTimeout: 77}}}";
     lab.begin(
         "UpdateStackSet",
-        json!({"TemplateBody": template, "DeploymentTargets": wave, "Regions": REGIONS, "OperationPreferences": fast()}),
+        &json!({"TemplateBody": template, "DeploymentTargets": wave, "Regions": REGIONS, "OperationPreferences": fast()}),
     );
     assert_eq!(lab.count("OUTDATED"), 10);
     lab.wait(60.0);
     assert_eq!(lab.count("CURRENT"), 2);
     lab.begin(
         "UpdateStackSet",
-        json!({"UsePreviousTemplate": true, "OperationPreferences": fast()}),
+        &json!({"UsePreviousTemplate": true, "OperationPreferences": fast()}),
     );
     lab.wait(60.0);
     assert_eq!(lab.count("CURRENT"), 10);
@@ -360,7 +360,7 @@ fn a_new_template_outdates_all_and_updates_the_targeted() {
 #[test]
 fn a_stopped_operation_lets_the_running_finish_and_cancels_the_rest() {
     let mut lab = Lab::with_set(false);
-    let id = lab.deploy(&[PRODUCTION], json!({}));
+    let id = lab.deploy(&[PRODUCTION], &json!({}));
     lab.wait(5.0);
     let input = json!({"StackSetName": "s", "OperationId": id});
     lab.ok("StopStackSetOperation", &input);
@@ -381,12 +381,12 @@ fn a_stopped_operation_lets_the_running_finish_and_cancels_the_rest() {
 fn deleted_instances_take_their_stacks_along_unless_retained() {
     for retain in [false, true] {
         let mut lab = Lab::with_set(false);
-        lab.deploy(&[PRODUCTION], fast());
+        lab.deploy(&[PRODUCTION], &fast());
         lab.wait(60.0);
         let targets = json!({"OrganizationalUnitIds": [PRODUCTION]});
         lab.begin(
             "DeleteStackInstances",
-            json!({"DeploymentTargets": targets, "Regions": REGIONS, "RetainStacks": retain, "OperationPreferences": fast()}),
+            &json!({"DeploymentTargets": targets, "Regions": REGIONS, "RetainStacks": retain, "OperationPreferences": fast()}),
         );
         lab.wait(60.0);
         assert!(lab.instances().is_empty());
@@ -408,7 +408,7 @@ fn deleted_instances_take_their_stacks_along_unless_retained() {
 #[test]
 fn a_stack_that_can_not_be_deleted_makes_its_instance_inoperable() {
     let mut lab = Lab::with_set(false);
-    lab.deploy(&[PRODUCTION], fast());
+    lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);
     let stack = lab
         .call("012345678901", "DescribeStacks", &json!({}))
@@ -420,7 +420,7 @@ fn a_stack_that_can_not_be_deleted_makes_its_instance_inoperable() {
     let targets = json!({"OrganizationalUnitIds": [PRODUCTION]});
     lab.begin(
         "DeleteStackInstances",
-        json!({"DeploymentTargets": targets, "Regions": REGIONS, "RetainStacks": false, "OperationPreferences": fast()}),
+        &json!({"DeploymentTargets": targets, "Regions": REGIONS, "RetainStacks": false, "OperationPreferences": fast()}),
     );
     lab.wait(60.0);
     let instances = lab.instances();
@@ -431,7 +431,7 @@ fn a_stack_that_can_not_be_deleted_makes_its_instance_inoperable() {
 #[test]
 fn instances_follow_accounts_minutes_later() {
     let mut lab = Lab::with_set(false);
-    lab.deploy(&[PRODUCTION], fast());
+    lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);
     let new =
         crate::organizations::create_account(&mut lab.world, "new", PRODUCTION, None).unwrap();
@@ -451,7 +451,7 @@ fn instances_follow_accounts_minutes_later() {
 fn suspended_accounts_are_skipped() {
     let mut lab = Lab::with_set(false);
     lab.ok("CloseAccount", &json!({"AccountId": "100000000002"}));
-    let id = lab.deploy(&[PRODUCTION], fast());
+    let id = lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);
     assert_eq!(lab.operation(&id)["Status"], "SUCCEEDED");
     assert_eq!(lab.count("SKIPPED_SUSPENDED_ACCOUNT"), 2);
@@ -461,7 +461,7 @@ fn suspended_accounts_are_skipped() {
 #[test]
 fn drift_is_found_where_a_resource_was_deleted() {
     let mut lab = Lab::with_set(false);
-    lab.deploy(&[PRODUCTION], fast());
+    lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);
     let stack = lab.call(
         "012345678901",
@@ -500,7 +500,7 @@ fn drift_is_found_where_a_resource_was_deleted() {
     .unwrap();
     let id = lab.begin(
         "DetectStackSetDrift",
-        json!({"OperationPreferences": fast()}),
+        &json!({"OperationPreferences": fast()}),
     );
     lab.wait(60.0);
     let details = lab.operation(&id)["StackSetDriftDetectionDetails"].clone();
