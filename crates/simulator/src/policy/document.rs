@@ -50,6 +50,14 @@ enum Match {
 impl Document {
     /// Parses a policy given as an object or as JSON text.
     pub(crate) fn parse(value: &Value, kind: Kind) -> Result<Document, PolicyError> {
+        let document = Document::read(value, kind)?;
+        match kind {
+            Kind::Trust => document.within("sts"),
+            Kind::Identity | Kind::Resource => Ok(document),
+        }
+    }
+
+    fn read(value: &Value, kind: Kind) -> Result<Document, PolicyError> {
         let parsed;
         let object = match value {
             Value::Object(object) => object,
@@ -104,6 +112,27 @@ impl Document {
             }
         }
         Ok(Document { statements })
+    }
+
+    /// Checks that a resource policy only speaks of its own service's actions, as the services do
+    /// when they store one.
+    pub(crate) fn within(self, service: &str) -> Result<Document, PolicyError> {
+        let foreign = self
+            .statements
+            .iter()
+            .flat_map(|statement| &statement.actions.1)
+            .find(|action| {
+                *action != "*"
+                    && action
+                        .split_once(':')
+                        .is_none_or(|(prefix, _)| !prefix.eq_ignore_ascii_case(service))
+            });
+        match foreign {
+            Some(action) => Err(PolicyError(format!(
+                "Policy statement action out of service scope: {action}"
+            ))),
+            None => Ok(self),
+        }
     }
 
     /// What this policy makes of a request. A deny wins over an allow.

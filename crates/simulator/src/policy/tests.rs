@@ -234,3 +234,21 @@ fn what_aws_refuses_is_refused() {
         .contains("does not fit")
     );
 }
+
+#[test]
+fn a_resource_policy_speaks_of_its_own_service_only() {
+    let policy = |action: &str| {
+        resource_policy(&json!({
+            "Effect": "Allow", "Principal": "*", "Action": action, "Resource": "*",
+        }))
+        .within("sns")
+    };
+    assert!(policy("SNS:Publish").is_ok());
+    assert!(policy("*").is_ok());
+    assert!(
+        policy("sqs:SendMessage")
+            .unwrap_err()
+            .0
+            .contains("out of service scope")
+    );
+}

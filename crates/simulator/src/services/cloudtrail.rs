@@ -361,7 +361,7 @@ pub(crate) fn call(
         "DescribeTrails" => {
             let input = Input::new(input, &["trailNameList", "includeShadowTrails"])?;
             let wanted = input.strings("trailNameList");
-            let shadows = input.flag("includeShadowTrails") != Some(false);
+            let shadows = input.flag("includeShadowTrails")? != Some(false);
             let trails: Vec<Value> = visible(world, caller)
                 .filter(|trail| {
                     let home = trail.region == caller.region && trail.account == caller.account;

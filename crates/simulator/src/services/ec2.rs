@@ -195,14 +195,11 @@ pub(crate) fn call(
 ) -> Result<Value, ApiError> {
     match action {
         "DescribeInstances" => {
-            let input = Input::new(
-                input,
-                &["InstanceId", "Filter", "MaxResults", "NextToken", "DryRun"],
-            )?;
+            let input = Input::new(input, &["InstanceId", "Filter"])?;
             describe(world, caller, input)
         }
         "DescribeRegions" => {
-            let input = Input::new(input, &["RegionName", "AllRegions", "Filter", "DryRun"])?;
+            let input = Input::new(input, &["RegionName", "AllRegions"])?;
             let wanted = input.strings("RegionName");
             let regions: Vec<Value> = world
                 .config
@@ -220,7 +217,7 @@ pub(crate) fn call(
             Ok(json!({"regionInfo": regions}))
         }
         "StartInstances" | "StopInstances" => {
-            let input = Input::new(input, &["InstanceId", "DryRun", "Force"])?;
+            let input = Input::new(input, &["InstanceId", "Force"])?;
             let on = action == "StartInstances";
             let ids = input.strings("InstanceId");
             let place = (caller.account.as_str(), caller.region.as_str());
@@ -248,7 +245,7 @@ pub(crate) fn call(
             Ok(json!({"instancesSet": changes}))
         }
         "CreateTags" => {
-            let input = Input::new(input, &["ResourceId", "Tag", "DryRun"])?;
+            let input = Input::new(input, &["ResourceId", "Tag"])?;
             for id in input.strings("ResourceId") {
                 let key = (caller.account.clone(), caller.region.clone(), id.to_owned());
                 let instance = world

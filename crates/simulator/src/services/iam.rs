@@ -546,10 +546,7 @@ pub(crate) fn call(
 }
 
 fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, ApiError> {
-    let limit = input
-        .number("MaxItems")
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(100);
+    let limit = input.size("MaxItems", 100)?;
     let (items, next) = page(items, input.text("Marker"), limit)?;
     let mut answer = json!({name: items, "IsTruncated": next.is_some()});
     if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {

@@ -45,20 +45,38 @@ impl<'a> Input<'a> {
         })
     }
 
-    pub(crate) fn flag(self, name: &str) -> Option<bool> {
-        match self.get(name)? {
-            Value::Bool(flag) => Some(*flag),
-            Value::String(text) => text.parse().ok(),
-            _ => None,
+    /// A boolean member, in the query protocols as text.
+    pub(crate) fn flag(self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(Value::String(text)) if text == "true" || text == "false" => {
+                Ok(Some(text == "true"))
+            }
+            Some(other) => Err(mistyped(name, "a boolean", other)),
         }
     }
 
-    pub(crate) fn number(self, name: &str) -> Option<i64> {
-        match self.get(name)? {
-            Value::Number(number) => number.as_i64(),
-            Value::String(text) => text.parse().ok(),
-            _ => None,
+    /// A whole number, in the query protocols as text.
+    pub(crate) fn number(self, name: &str) -> Result<Option<i64>, ApiError> {
+        let number = match self.get(name) {
+            None => return Ok(None),
+            Some(Value::Number(number)) => number.as_i64(),
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(_) => None,
+        };
+        match (number, self.get(name)) {
+            (None, Some(other)) => Err(mistyped(name, "a whole number", other)),
+            (number, _) => Ok(number),
         }
+    }
+
+    /// The size of a page.
+    pub(crate) fn size(self, name: &str, default: usize) -> Result<usize, ApiError> {
+        Ok(self
+            .number(name)?
+            .and_then(|size| usize::try_from(size).ok())
+            .unwrap_or(default))
     }
 
     /// A list member; one value alone counts as a list of one.
@@ -80,6 +98,13 @@ impl<'a> Input<'a> {
     pub(crate) fn map(self, name: &str) -> Option<&'a Map<String, Value>> {
         self.get(name).and_then(Value::as_object)
     }
+}
+
+fn mistyped(name: &str, wanted: &str, found: &Value) -> ApiError {
+    ApiError::new(
+        "ValidationException",
+        format!("The parameter {name} must be {wanted}, not {found}."),
+    )
 }
 
 /// One page of a listing: `token` is the position to go on from, `limit` the page's size.

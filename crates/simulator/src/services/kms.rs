@@ -102,6 +102,7 @@ pub(crate) fn create_key(
 /// Parses a key policy. One that locks its own account out is refused, as KMS does.
 pub(crate) fn parse_policy(value: &Value, account: &str) -> Result<Document, ApiError> {
     let document = Document::parse(value, Kind::Resource)
+        .and_then(|document| document.within("kms"))
         .map_err(|error| ApiError::new("MalformedPolicyDocumentException", error.to_string()))?;
     let request = Request::new(
         Principal::Account(account.to_owned()),
@@ -206,7 +207,7 @@ pub(crate) fn call(
 ) -> Result<Value, ApiError> {
     match action {
         "DescribeKey" => {
-            let input = Input::new(input, &["KeyId", "GrantTokens"])?;
+            let input = Input::new(input, &["KeyId"])?;
             let key = key(world, caller, input)?;
             Ok(json!({"KeyMetadata": {
                 "AWSAccountId": key.account,
@@ -276,15 +277,7 @@ pub(crate) fn call(
             listing("Aliases", aliases, input)
         }
         "PutKeyPolicy" => {
-            let input = Input::new(
-                input,
-                &[
-                    "KeyId",
-                    "PolicyName",
-                    "Policy",
-                    "BypassPolicyLockoutSafetyCheck",
-                ],
-            )?;
+            let input = Input::new(input, &["KeyId", "PolicyName", "Policy"])?;
             let text = input.required("Policy")?;
             let policy = parse_policy(&Value::String(text.to_owned()), &caller.account)?;
             let key = key_mut(world, caller, input)?;
@@ -303,7 +296,7 @@ pub(crate) fn call(
             Ok(json!({}))
         }
         "EnableKeyRotation" | "DisableKeyRotation" => {
-            let input = Input::new(input, &["KeyId", "RotationPeriodInDays"])?;
+            let input = Input::new(input, &["KeyId"])?;
             let key = key_mut(world, caller, input)?;
             key.properties.insert(
                 "EnableKeyRotation".to_owned(),
@@ -333,10 +326,8 @@ pub(crate) fn call(
 }
 
 fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, ApiError> {
-    let limit = input
-        .number("Limit")
-        .and_then(|limit| usize::try_from(limit).ok());
-    let (items, next) = page(items, input.text("Marker"), limit.unwrap_or(100))?;
+    let limit = input.size("Limit", 100)?;
+    let (items, next) = page(items, input.text("Marker"), limit)?;
     let mut answer = json!({name: items, "Truncated": next.is_some()});
     if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {
         answer.insert("NextMarker".to_owned(), Value::String(next));

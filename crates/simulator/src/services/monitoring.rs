@@ -215,17 +215,7 @@ pub(crate) fn call(
 ) -> Result<Value, ApiError> {
     match action {
         "DescribeAlarms" => {
-            let input = Input::new(
-                input,
-                &[
-                    "AlarmNames",
-                    "AlarmNamePrefix",
-                    "AlarmTypes",
-                    "StateValue",
-                    "MaxRecords",
-                    "NextToken",
-                ],
-            )?;
+            let input = Input::new(input, &["AlarmNames", "AlarmNamePrefix", "StateValue"])?;
             let names = input.strings("AlarmNames");
             let prefix = input.text("AlarmNamePrefix").unwrap_or_default();
             let alarms: Vec<Value> = world

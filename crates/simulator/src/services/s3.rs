@@ -87,8 +87,9 @@ pub(crate) fn create_bucket(
 /// public policies takes none that lets everybody in.
 pub(crate) fn parse_policy(bucket: &Bucket, written: &Value) -> Result<Document, ApiError> {
     let malformed = |why: String| ApiError::new("MalformedPolicy", why);
-    let document =
-        Document::parse(written, Kind::Resource).map_err(|error| malformed(error.to_string()))?;
+    let document = Document::parse(written, Kind::Resource)
+        .and_then(|document| document.within("s3"))
+        .map_err(|error| malformed(error.to_string()))?;
     let parsed;
     let object = match written {
         Value::String(text) => {

@@ -97,6 +97,7 @@ pub(crate) fn no_topic() -> ApiError {
 /// Parses a topic policy.
 pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
     let document = Document::parse(value, Kind::Resource)
+        .and_then(|document| document.within("sns"))
         .map_err(|error| invalid(format!("Policy statement: {error}")))?;
     Ok(document)
 }
@@ -292,7 +293,12 @@ pub(crate) fn may_publish(
                 name: link.clone(),
                 document: &topic.document,
             };
-            policy::combine(&request, &topic.account, &identity, Some(&named))
+            let verdict = policy::combine(&request, &topic.account, &identity, Some(&named));
+            let refused = matches!(topic.document.decide(&request), Decision::Deny { .. });
+            if !verdict.allowed && !identity.allowed && !refused {
+                return (format!("role {}", short(role)), verdict);
+            }
+            verdict
         }
         Principal::Account(_) => {
             let named = Named {

@@ -138,12 +138,14 @@ pub(crate) fn check(properties: &Map<String, Value>) -> Result<(), ApiError> {
 
 /// Parses a queue policy.
 pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
-    Document::parse(value, Kind::Resource).map_err(|error| {
-        ApiError::new(
-            "InvalidAttributeValue",
-            format!("Invalid value for the parameter Policy: {error}"),
-        )
-    })
+    Document::parse(value, Kind::Resource)
+        .and_then(|document| document.within("sqs"))
+        .map_err(|error| {
+            ApiError::new(
+                "InvalidAttributeValue",
+                format!("Invalid value for the parameter Policy: {error}"),
+            )
+        })
 }
 
 /// Whether a service may put a message into a queue: the queue's policy decides, and for a queue
@@ -324,10 +326,8 @@ pub(crate) fn call(
                 })
                 .map(|queue| queue.url.clone())
                 .collect();
-            let limit = input
-                .number("MaxResults")
-                .and_then(|limit| usize::try_from(limit).ok());
-            let (urls, next) = page(urls, input.text("NextToken"), limit.unwrap_or(1000))?;
+            let limit = input.size("MaxResults", 1000)?;
+            let (urls, next) = page(urls, input.text("NextToken"), limit)?;
             Ok(match next {
                 Some(next) => json!({"QueueUrls": urls, "NextToken": next}),
                 None => json!({"QueueUrls": urls}),
@@ -378,7 +378,7 @@ pub(crate) fn call(
             Ok(json!({"Tags": tags}))
         }
         "SendMessage" => {
-            let input = Input::new(input, &["QueueUrl", "MessageBody", "DelaySeconds"])?;
+            let input = Input::new(input, &["QueueUrl", "MessageBody"])?;
             let arn = queue(world, caller, input, "sqs:SendMessage")?.arn.clone();
             let body = input.required("MessageBody")?.to_owned();
             let md5 = md5_of(&body);
@@ -529,7 +529,7 @@ fn set_attributes(world: &mut World, caller: &Caller, input: Input<'_>) -> Resul
 
 fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiError> {
     let now = world.clock.now();
-    let limit = input.number("MaxNumberOfMessages").unwrap_or(1);
+    let limit = input.number("MaxNumberOfMessages")?.unwrap_or(1);
     if !(1..=10).contains(&limit) {
         return Err(ApiError::new(
             "InvalidParameterValue",
@@ -543,7 +543,7 @@ fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiE
         .get_mut(arn)
         .ok_or_else(no_queue)?;
     let timeout = input
-        .number("VisibilityTimeout")
+        .number("VisibilityTimeout")?
         .or_else(|| {
             queue
                 .properties

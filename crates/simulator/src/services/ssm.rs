@@ -281,16 +281,7 @@ pub(crate) fn call(
 ) -> Result<Value, ApiError> {
     match action {
         "StartAutomationExecution" => {
-            let input = Input::new(
-                input,
-                &[
-                    "DocumentName",
-                    "DocumentVersion",
-                    "Parameters",
-                    "ClientToken",
-                    "Mode",
-                ],
-            )?;
+            let input = Input::new(input, &["DocumentName", "DocumentVersion", "Parameters"])?;
             let parameters = input
                 .get("Parameters")
                 .cloned()
@@ -331,10 +322,8 @@ pub(crate) fn call(
             let all: Vec<Value> = here(world, caller)
                 .map(|(id, execution)| describe(id, execution))
                 .collect();
-            let limit = input
-                .number("MaxResults")
-                .and_then(|limit| usize::try_from(limit).ok());
-            let (list, next) = page(all, input.text("NextToken"), limit.unwrap_or(50))?;
+            let limit = input.size("MaxResults", 50)?;
+            let (list, next) = page(all, input.text("NextToken"), limit)?;
             Ok(match next {
                 Some(next) => json!({"AutomationExecutionMetadataList": list, "NextToken": next}),
                 None => json!({"AutomationExecutionMetadataList": list}),

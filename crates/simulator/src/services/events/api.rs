@@ -89,7 +89,7 @@ pub(crate) fn call(
                 &["StatementId", "RemoveAllPermissions", "EventBusName"],
             )?;
             let bus = bus_mut(world, caller, input.text("EventBusName"))?;
-            if input.flag("RemoveAllPermissions") == Some(true) {
+            if input.flag("RemoveAllPermissions")? == Some(true) {
                 bus.properties.remove("Policy");
                 bus.policy = None;
                 return Ok(json!({}));
@@ -345,10 +345,8 @@ fn check_fields(target: &Value) -> Result<(), ApiError> {
 }
 
 fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, ApiError> {
-    let limit = input
-        .number("Limit")
-        .and_then(|limit| usize::try_from(limit).ok());
-    let (items, next) = page(items, input.text("NextToken"), limit.unwrap_or(100))?;
+    let limit = input.size("Limit", 100)?;
+    let (items, next) = page(items, input.text("NextToken"), limit)?;
     Ok(match next {
         Some(next) => json!({name: items, "NextToken": next}),
         None => json!({name: items}),

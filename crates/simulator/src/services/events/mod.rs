@@ -19,8 +19,14 @@ use crate::api::ApiError;
 use crate::policy::{Document, Kind};
 use crate::world::World;
 
-/// Rules per bus (`quota` L-244521F2; two young Regions have 100).
-const RULES_PER_BUS: usize = 300;
+/// Rules per bus, the adjustable quota L-244521F2.
+fn rules_per_bus(region: &str) -> usize {
+    match region {
+        "af-south-1" | "eu-south-1" => 100,
+        _ => 300,
+    }
+}
+
 /// Rules with a wildcard per bus, not adjustable.
 const WILDCARD_RULES_PER_BUS: usize = 30;
 /// Targets per rule, not adjustable.
@@ -207,6 +213,7 @@ pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
         ));
     }
     Document::parse(value, Kind::Resource)
+        .and_then(|document| document.within("events"))
         .map_err(|error| validation(format!("Parameter Policy is not valid. Reason: {error}")))
 }
 
@@ -310,12 +317,13 @@ pub(crate) fn put_rule(
     };
     let wildcard = pattern.as_ref().is_some_and(uses_wildcard);
     let bus = world.services.events.bus_mut(account, region, bus)?;
+    let quota = rules_per_bus(region);
     let others = || bus.rules.values().filter(|rule| rule.name != name);
-    if others().count() >= RULES_PER_BUS {
+    if others().count() >= quota {
         return Err(ApiError::new(
             "LimitExceededException",
             format!(
-                "The requested resource exceeds the maximum number allowed: {RULES_PER_BUS} rules on event bus {}.",
+                "The requested resource exceeds the maximum number allowed: {quota} rules on event bus {}.",
                 bus.name
             ),
         ));

@@ -76,16 +76,7 @@ pub(crate) fn call(
             Ok(json!({"Tags": tags(&topic.properties)}))
         }
         "Publish" => {
-            let input = Input::new(
-                input,
-                &[
-                    "TopicArn",
-                    "TargetArn",
-                    "Message",
-                    "Subject",
-                    "MessageStructure",
-                ],
-            )?;
+            let input = Input::new(input, &["TopicArn", "TargetArn", "Message"])?;
             let arn = match input.text("TargetArn") {
                 Some(arn) => arn,
                 None => input.required("TopicArn")?,
@@ -181,7 +172,7 @@ fn subscription_call(
                 .subscriptions
                 .get(&made)
                 .is_some_and(|subscription| !subscription.confirmed);
-            let shown = if pending && input.flag("ReturnSubscriptionArn") != Some(true) {
+            let shown = if pending && input.flag("ReturnSubscriptionArn")? != Some(true) {
                 "pending confirmation".to_owned()
             } else {
                 made
@@ -189,7 +180,7 @@ fn subscription_call(
             Ok(json!({"SubscriptionArn": shown}))
         }
         "ConfirmSubscription" => {
-            let input = Input::new(input, &["TopicArn", "Token", "AuthenticateOnUnsubscribe"])?;
+            let input = Input::new(input, &["TopicArn", "Token"])?;
             let (topic, token) = (input.required("TopicArn")?, input.required("Token")?);
             let arn = world
                 .services
