@@ -270,3 +270,57 @@ fn what_a_subscribed_queue_refuses_goes_to_the_subscriptions_dead_letters() {
     assert_eq!(stop(&trace).link, format!("subscription {arn}"));
     assert_eq!(fleet.dead_letters().len(), 1, "{trace:#?}");
 }
+
+/// Rules may publish with a role instead of a topic policy that lets `EventBridge` in.
+fn publishing_with_a_role(actions: &Value) -> Trace {
+    let mut fleet = Fleet::broken(&[(
+        "TopicPolicy",
+        "/PolicyDocument/Statement/0/Principal",
+        json!({"Service": "cloudwatch.amazonaws.com"}),
+    )]);
+    let role = fleet.make(
+        HUB,
+        HOME,
+        "Publisher",
+        "AWS::IAM::Role",
+        json!({
+            "RoleName": "publisher",
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+                "Action": "sts:AssumeRole", "Condition": {"ArnLike": {
+                    "aws:SourceArn": format!("arn:aws:events:{HOME}:{HUB}:rule/gizmos/*"),
+                }},
+            }]},
+            "Policies": [{"PolicyName": "publish", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": actions, "Resource": "*",
+            }]}}],
+        }),
+    );
+    let bus = fleet.world.services.events.buses.get_mut(BUS).unwrap();
+    let rule = bus.rules.get_mut("sign-in").unwrap();
+    rule.properties["Targets"][0]["RoleArn"] = role.attributes["Arn"].clone();
+    fleet.sign_in()
+}
+
+#[test]
+fn a_rule_can_publish_with_a_role() {
+    let trace = publishing_with_a_role(&json!([
+        "sns:Publish",
+        "kms:GenerateDataKey*",
+        "kms:Decrypt"
+    ]));
+    assert_eq!(trace.deliveries.len(), 1, "{trace:#?}");
+}
+
+#[test]
+fn a_role_that_may_not_publish_or_not_use_the_key_is_named() {
+    let trace = publishing_with_a_role(&json!(["kms:GenerateDataKey*", "kms:Decrypt"]));
+    assert_eq!(stop(&trace).link, "role publisher");
+    let trace = publishing_with_a_role(&json!("sns:Publish"));
+    assert_eq!(stop(&trace).link, "key policy");
+    assert!(
+        stop(&trace).detail.contains("role publisher"),
+        "{:?}",
+        stop(&trace)
+    );
+}
