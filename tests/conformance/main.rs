@@ -28,11 +28,10 @@ fn aws(environment: &[(&str, &str)], arguments: &[&str]) -> Value {
 }
 
 fn aws_run(environment: &[(&str, &str)], arguments: &[&str]) -> Run {
-    // The launcher names an interpreter of its own; `python -m` is the same program without it.
     let mut command: Command = tests::python_program("aws");
     command
         .args(arguments)
-        .args(["--output", "json", "--no-cli-pager"])
+        .args(["--output", "json"])
         .envs(environment.iter().copied());
     Run::of(&command.output().expect("the AWS CLI starts"))
 }

@@ -2,6 +2,7 @@
 //! for, and its EventBridge accepts every rule.
 
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -144,8 +145,9 @@ fn deploy_on_moto(topology: &str) {
         assert!(!places.is_empty(), "{name} is meant for no place");
         for (account, region) in places {
             let environment = moto.environment(&account, &region);
-            create_stack(&borrowed(&environment), set, &folder, name);
-            patterns += accepted_rules(&borrowed(&environment), set);
+            let template = folder.join(format!("{name}.template.json"));
+            create_stack(&borrowed(&environment), set, &template, name);
+            patterns += accepted_rules(&borrowed(&environment), &template);
         }
     }
     assert!(patterns > 0, "no rule reached moto's EventBridge");
@@ -188,11 +190,8 @@ fn places(bundle: &Value, set: &Value) -> Vec<(String, String)> {
 }
 
 #[track_caller]
-fn create_stack(environment: &[(&str, &str)], set: &Value, folder: &std::path::Path, name: &str) {
-    let body = format!(
-        "file://{}",
-        folder.join(format!("{name}.template.json")).display()
-    );
+fn create_stack(environment: &[(&str, &str)], set: &Value, template: &Path, name: &str) {
+    let body = format!("file://{}", template.display());
     let mut arguments = vec![
         "cloudformation".to_owned(),
         "create-stack".to_owned(),
@@ -230,9 +229,9 @@ fn create_stack(environment: &[(&str, &str)], set: &Value, folder: &std::path::P
 
 /// Compares the rules of a template with those that moto's EventBridge has, pattern by pattern.
 #[track_caller]
-fn accepted_rules(environment: &[(&str, &str)], set: &Value) -> usize {
-    let template: Value =
-        serde_json::from_str(set["template"].as_str().expect("a template")).expect("JSON");
+fn accepted_rules(environment: &[(&str, &str)], template: &Path) -> usize {
+    let template = std::fs::read_to_string(template).expect("a template");
+    let template: Value = serde_json::from_str(&template).expect("JSON");
     let resources = template["Resources"].as_object().expect("resources");
     let mut count = 0;
     for bus in ["default", "gizmos"] {
