@@ -80,6 +80,9 @@ impl Tree {
     }
 }
 
+/// The deepest nesting of a request; no AWS operation comes near it.
+const DEPTH: usize = 32;
+
 /// A decoded Query request.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -88,7 +91,7 @@ pub(super) struct Request {
     pub(super) input: Value,
 }
 
-/// Decodes a form body; `None` if it names no action.
+/// Decodes a form body; `None` if it names no action or is nested absurdly deep.
 pub(super) fn decode(body: &[u8]) -> Option<Request> {
     let mut tree = Tree::default();
     let mut action = None;
@@ -97,7 +100,8 @@ pub(super) fn decode(body: &[u8]) -> Option<Request> {
         match key.as_ref() {
             "Action" => action = Some(value.into_owned()),
             "Version" => version = value.into_owned(),
-            _ => tree.insert(&key, value.into_owned()),
+            key if key.split('.').count() > DEPTH => return None,
+            key => tree.insert(key, value.into_owned()),
         }
     }
     let input = match tree.value() {
@@ -219,6 +223,8 @@ fn text(raw: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use serde_json::json;
 
@@ -244,6 +250,8 @@ mod tests {
     #[test]
     fn a_body_without_action_is_no_request() {
         assert!(decode(b"StackName=a").is_none());
+        let deep = format!("Action=A&{}=1", vec!["a"; 100_000].join("."));
+        assert!(decode(deep.as_bytes()).is_none());
     }
 
     #[test]
@@ -290,5 +298,19 @@ mod tests {
     #[test]
     fn text_stays_well_formed_xml() {
         assert_eq!(text("a\u{1}b\r\"<&"), "a\u{fffd}b&#13;&quot;&lt;&amp;");
+    }
+
+    proptest! {
+        #[test]
+        fn any_form_is_decoded_without_a_panic(body in "(Action=[A-Z]|[A-Za-z.0-9]{0,12}=[a-z%&+]{0,6}|&){0,12}") {
+            let request = decode(body.as_bytes());
+            prop_assert!(request.is_none_or(|request| request.input.is_object()));
+        }
+
+        #[test]
+        fn any_text_survives_the_xml(raw in "\\PC{0,40}") {
+            let escaped = text(&raw);
+            prop_assert_eq!(quick_xml::escape::unescape(&escaped).unwrap(), raw);
+        }
     }
 }

@@ -258,7 +258,9 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let preferences = target::preferences(world, input)?;
     let set = named(world, caller, input)?;
     let (spots, regions, raw) = if let Some(targets) = targets {
-        (targets.existing(world, set)?, targets.regions, targets.raw)
+        let mut spots = targets.existing(world, set)?;
+        spots.retain(|spot, _| operable(set, spot));
+        (spots, targets.regions, targets.raw)
     } else {
         let spots: BTreeMap<Spot, String> = set
             .instances
@@ -282,6 +284,13 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     };
     let id = start(world, &set_id, request)?;
     Ok(json!({"OperationId": id}))
+}
+
+/// Whether updates still reach the instance.
+fn operable(set: &StackSet, spot: &Spot) -> bool {
+    set.instances
+        .get(spot)
+        .is_some_and(|instance| instance.status != "INOPERABLE")
 }
 
 fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -391,7 +400,8 @@ fn update_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
     let Some(targets) = target::read(world, input, Purpose::Update)? else {
         return Err(crate::input::missing("regions"));
     };
-    let spots = targets.existing(world, set)?;
+    let mut spots = targets.existing(world, set)?;
+    spots.retain(|spot, _| operable(set, spot));
     let overrides = if input.has("ParameterOverrides") {
         Some(overrides(world, &set_id, input)?)
     } else {

@@ -220,7 +220,7 @@ impl DriftDetails {
             "TotalStackInstancesCount": self.total,
             "DriftedStackInstancesCount": self.drifted,
             "InSyncStackInstancesCount": self.in_sync,
-            "InProgressStackInstancesCount": self.total - self.drifted - self.in_sync - self.failed,
+            "InProgressStackInstancesCount": self.total.saturating_sub(self.drifted + self.in_sync + self.failed),
             "FailedStackInstancesCount": self.failed,
         })
     }

@@ -265,6 +265,8 @@ pub(crate) fn describe(world: &World, id: &str, statuses: &[String], detailed: b
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn paths(expected: &Value, actual: &Value) -> Vec<(String, &'static str)> {
@@ -327,5 +329,37 @@ mod tests {
             paths(&expected, &limited),
             [("/PolicyDocument/Statement/0/Condition".to_owned(), "ADD")]
         );
+    }
+
+    /// Any JSON value, a few levels deep.
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            "[a-zA-Z]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[A-Z][a-z]{0,4}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_differs_from_itself(value in any_value()) {
+            prop_assert_eq!(paths(&value, &value), []);
+            prop_assert!(equal(&value, &value, true));
+        }
+
+        #[test]
+        fn an_extra_property_is_no_drift_unless_it_is_in_a_policy(value in any_value()) {
+            let expected = json!({"A": {"B": 1}});
+            let actual = json!({"A": {"B": 1, "Extra": value}});
+            prop_assert_eq!(paths(&expected, &actual), []);
+            prop_assert!(!equal(&expected, &actual, true));
+        }
     }
 }
