@@ -129,7 +129,11 @@ async fn try_deploy<C: Cloud>(
                 "wave {name} failed; the later waves were not begun"
             )));
         }
-        soak(run, &set.name, name, part.soak_minutes).await;
+        // Soaking keeps a bad template from what works already. Where everything is new, nothing
+        // works yet, and a wait would only leave the rest unwatched for longer.
+        if !part.update.is_empty() {
+            soak(run, &set.name, name, part.soak_minutes).await;
+        }
     }
     Ok(())
 }
