@@ -3,6 +3,7 @@
 mod bad_input;
 mod broken_chain;
 mod chain;
+mod docs;
 mod drift;
 mod rerun;
 

@@ -31,15 +31,39 @@ pub(crate) struct Calls {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct SimulatedAccount {
     pub(crate) id: String,
-    #[serde(default)]
     pub(crate) name: String,
+}
+
+/// The ids of a simulated organization.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct SimulatedOrganization {
+    pub(crate) management: String,
+    pub(crate) log_archive: String,
+    pub(crate) security: String,
 }
 
 /// What the simulated organization is made of.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct State {
+    pub(crate) organization: SimulatedOrganization,
     pub(crate) accounts: Vec<SimulatedAccount>,
     pub(crate) regions: Vec<String>,
+}
+
+impl State {
+    /// An account that plays no part of its own, if there is one.
+    pub(crate) fn workload(&self) -> Option<&str> {
+        let parts = [
+            &self.organization.management,
+            &self.organization.log_archive,
+            &self.organization.security,
+        ];
+        self.accounts
+            .iter()
+            .map(|account| &account.id)
+            .find(|id| !parts.contains(id))
+            .map(String::as_str)
+    }
 }
 
 impl SimulatorClient {

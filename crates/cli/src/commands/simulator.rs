@@ -67,7 +67,7 @@ async fn serve(config: Config) -> Result<Exit> {
          Ctrl-C ends it.",
         state.regions.join(", "),
         state.regions.first().map_or("", String::as_str),
-        state.accounts.first().map_or("", |it| it.id.as_str()),
+        state.organization.management,
     ));
     output::text(&text)?;
     // Until Ctrl-C, which the caller turns into the exit code 130.
@@ -150,8 +150,8 @@ fn place(
         Some(account) => account,
         None => own("account")
             .filter(|own| state.accounts.iter().any(|it| it.id == *own))
-            .or_else(|| state.accounts.last().map(|it| it.id.as_str()))
-            .context("the organization has no account")?,
+            .or_else(|| state.workload())
+            .context("the organization has no workload account; --account names another")?,
     };
     let region = match region {
         Some(region) => region,
