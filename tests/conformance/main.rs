@@ -3,6 +3,12 @@
 //!
 //! They need the pinned Python environment, so they are ignored unless asked for; `cargo xtask ci`
 //! does: `cargo xtask setup && cargo test -p tests --test conformance -- --ignored`.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test's own set-up may fail the test at once"
+)]
 
 mod aws_cli;
 mod moto;

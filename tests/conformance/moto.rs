@@ -200,12 +200,15 @@ fn create_stack(environment: &[(&str, &str)], set: &Value, template: &Path, name
         "--template-body".to_owned(),
         body,
     ];
-    for (option, key) in [("--capabilities", "capabilities")] {
-        let values = set[key].as_array().cloned().unwrap_or_default();
-        if !values.is_empty() {
-            arguments.push(option.to_owned());
-            arguments.extend(values.iter().filter_map(Value::as_str).map(str::to_owned));
-        }
+    let capabilities = set["capabilities"].as_array().cloned().unwrap_or_default();
+    if !capabilities.is_empty() {
+        arguments.push("--capabilities".to_owned());
+        arguments.extend(
+            capabilities
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned),
+        );
     }
     let parameters = set["parameters"].as_object().cloned().unwrap_or_default();
     if !parameters.is_empty() {

@@ -27,20 +27,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         format,
         command,
     } = arguments;
+    // Boxed: these futures hold whole plans and reports, too much for the stack of each caller.
     match command {
         Command::Check => check::run(&project, format),
         Command::Compile { out } => compile::run(&project, format, out),
         Command::Plan {
             target,
             detailed_exitcode,
-        } => plan::run(&project, format, &target, detailed_exitcode).await,
+        } => Box::pin(plan::run(&project, format, &target, detailed_exitcode)).await,
         Command::Deploy { target, no_verify } => {
-            deploy::run(&project, format, &target, !no_verify).await
+            Box::pin(deploy::run(&project, format, &target, !no_verify)).await
         }
-        Command::Verify { target } => verify::run(&project, format, &target).await,
-        Command::Drift { target } => drift::run(&project, format, &target).await,
+        Command::Verify { target } => Box::pin(verify::run(&project, format, &target)).await,
+        Command::Drift { target } => Box::pin(drift::run(&project, format, &target)).await,
         Command::Destroy { target, confirm } => {
-            destroy::run(&project, format, &target, confirm).await
+            Box::pin(destroy::run(&project, format, &target, confirm)).await
         }
         Command::Backtest { paths } => backtest::run(&project, format, &paths),
         Command::Simulator { command } => simulator::run(format, command).await,
