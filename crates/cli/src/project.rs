@@ -91,5 +91,7 @@ fn shown(root: &Path, path: &Path) -> PathBuf {
     std::env::current_dir()
         .ok()
         .and_then(|current| path.strip_prefix(current).map(Path::to_path_buf).ok())
+        // The current folder itself would be an empty path, which no system call takes.
+        .filter(|shown| !shown.as_os_str().is_empty())
         .unwrap_or(path)
 }
