@@ -5,7 +5,11 @@
 //! except for one spelling: the guide prints `AWS Console Signin via CloudTrail`, the events
 //! themselves say `AWS Console Sign In via CloudTrail`.
 
+mod head;
+
 use serde_json::{Map, Value, json};
+
+pub use head::Head;
 
 /// The value is neither a CloudTrail record nor an `EventBridge` event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,32 +61,119 @@ pub enum EnvelopeError {
 /// ```
 pub fn wrap(record: &Value) -> Result<Value, EnvelopeError> {
     let object = record.as_object().ok_or(EnvelopeError::NotAnObject)?;
-    let event_source = text(object, "eventSource")?;
-    let service = event_source
-        .strip_suffix(".amazonaws.com")
-        .unwrap_or(event_source);
-    let event_type = text(object, "eventType").unwrap_or("AwsApiCall");
-    let detail_type =
-        detail_type(event_type).ok_or_else(|| EnvelopeError::EventType(event_type.to_owned()))?;
-    let account = match text(object, "recipientAccountId") {
-        Ok(account) => account,
-        Err(error) => object
+    let envelope = Envelope::of_fields(&Fields {
+        event_source: text(object, "eventSource"),
+        event_type: text(object, "eventType"),
+        event_time: text(object, "eventTime"),
+        event_id: text(object, "eventID"),
+        aws_region: text(object, "awsRegion"),
+        recipient_account: text(object, "recipientAccountId"),
+        caller_account: object
             .get("userIdentity")
             .and_then(|identity| identity.get("accountId"))
-            .and_then(Value::as_str)
-            .ok_or(error)?,
-    };
+            .and_then(Value::as_str),
+    })?;
     Ok(json!({
         "version": "0",
-        "id": text(object, "eventID").unwrap_or("00000000-0000-0000-0000-000000000000"),
-        "detail-type": detail_type,
-        "source": format!("aws.{service}"),
-        "account": account,
-        "time": text(object, "eventTime").unwrap_or("1970-01-01T00:00:00Z"),
-        "region": text(object, "awsRegion")?,
+        "id": envelope.id,
+        "detail-type": envelope.detail_type,
+        "source": format!("aws.{}", envelope.service),
+        "account": envelope.account,
+        "time": envelope.time,
+        "region": envelope.region,
         "resources": [],
         "detail": record,
     }))
+}
+
+/// What the envelope around a record says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// The event's id: the record's.
+    pub id: &'a str,
+    /// What kind of event this is, such as `AWS API Call via CloudTrail`.
+    pub detail_type: &'static str,
+    /// The source without `aws.` in front.
+    pub service: &'a str,
+    /// The account on whose bus the event is.
+    pub account: &'a str,
+    /// RFC 3339, UTC.
+    pub time: &'a str,
+    /// The Region in which the call was made.
+    pub region: &'a str,
+}
+
+/// The fields of a record that the envelope is made of.
+struct Fields<'a> {
+    event_source: Option<&'a str>,
+    event_type: Option<&'a str>,
+    event_time: Option<&'a str>,
+    event_id: Option<&'a str>,
+    aws_region: Option<&'a str>,
+    recipient_account: Option<&'a str>,
+    caller_account: Option<&'a str>,
+}
+
+impl<'a> Envelope<'a> {
+    fn of_fields(fields: &Fields<'a>) -> Result<Self, EnvelopeError> {
+        let missing = |field| EnvelopeError::Field {
+            field,
+            kind: "CloudTrail record",
+            wanted: "text",
+        };
+        let event_source = fields.event_source.ok_or_else(|| missing("eventSource"))?;
+        let event_type = fields.event_type.unwrap_or("AwsApiCall");
+        Ok(Self {
+            detail_type: detail_type(event_type)
+                .ok_or_else(|| EnvelopeError::EventType(event_type.to_owned()))?,
+            service: event_source
+                .strip_suffix(".amazonaws.com")
+                .unwrap_or(event_source),
+            account: fields
+                .recipient_account
+                .or(fields.caller_account)
+                .ok_or_else(|| missing("recipientAccountId"))?,
+            region: fields.aws_region.ok_or_else(|| missing("awsRegion"))?,
+            id: fields
+                .event_id
+                .unwrap_or("00000000-0000-0000-0000-000000000000"),
+            time: fields.event_time.unwrap_or("1970-01-01T00:00:00Z"),
+        })
+    }
+
+    /// Appends the event around the record's own text, which goes in as it is.
+    pub fn write(&self, record: &[u8], out: &mut Vec<u8>) {
+        out.reserve(record.len() + 300);
+        out.extend_from_slice(br#"{"version":"0","id":"#);
+        quoted("", self.id, out);
+        out.extend_from_slice(br#","detail-type":"#);
+        quoted("", self.detail_type, out);
+        out.extend_from_slice(br#","source":"#);
+        quoted("aws.", self.service, out);
+        out.extend_from_slice(br#","account":"#);
+        quoted("", self.account, out);
+        out.extend_from_slice(br#","time":"#);
+        quoted("", self.time, out);
+        out.extend_from_slice(br#","region":"#);
+        quoted("", self.region, out);
+        out.extend_from_slice(br#","resources":[],"detail":"#);
+        out.extend_from_slice(record);
+        out.push(b'}');
+    }
+}
+
+/// Appends a JSON string. The prefix has nothing to escape.
+fn quoted(prefix: &str, text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(prefix.as_bytes());
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend([b'\\', byte]),
+            0..=0x1f => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
 }
 
 /// The event of a value that is either a whole event, which passes through unchanged, or a
@@ -114,15 +205,8 @@ fn event_field(field: &'static str, wanted: &'static str) -> EnvelopeError {
     }
 }
 
-fn text<'a>(record: &'a Map<String, Value>, field: &'static str) -> Result<&'a str, EnvelopeError> {
-    record
-        .get(field)
-        .and_then(Value::as_str)
-        .ok_or(EnvelopeError::Field {
-            field,
-            kind: "CloudTrail record",
-            wanted: "text",
-        })
+fn text<'a>(record: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
+    record.get(field).and_then(Value::as_str)
 }
 
 fn detail_type(event_type: &str) -> Option<&'static str> {

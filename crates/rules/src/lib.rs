@@ -11,7 +11,7 @@
 //! - `message`: a text with placeholders becomes an input transformer that no value can break;
 //! - `exceptions`: known cases become part of the event pattern;
 //! - `outcome`: a rule's own tests; `fixtures`: the events they share;
-//! - [`envelope`]: what `EventBridge` makes of a CloudTrail record;
+//! - [`envelope`]: what `EventBridge` makes of a CloudTrail record, from a value or from its bytes;
 //! - [`hostile`]: events as an attacker would write them.
 //!
 //! # Invariants
@@ -50,6 +50,8 @@ mod suggest;
 mod text;
 
 pub use library::{Library, Options, load};
-pub use model::{Exception, Message, Response, Rule, RuleTest, Severity, Status, UnknownSeverity};
+pub use model::{
+    Budget, Exception, Message, Response, Rule, RuleTest, Severity, Status, UnknownSeverity,
+};
 pub use outcome::{TestOutcome, run_tests};
 pub use source_pin::pins_source;

@@ -13,7 +13,7 @@ use syntax::{Finding, Node, Place, SourceFile, Span};
 use crate::fields::Reader;
 use crate::fixtures::Fixtures;
 use crate::message::{self, Frame};
-use crate::model::{Message, Response, Rule, RuleTest, Severity, Status};
+use crate::model::{Budget, Message, Response, Rule, RuleTest, Severity, Status};
 use crate::path::EventPath;
 use crate::text;
 
@@ -29,7 +29,7 @@ const REQUIRED: [&str; 10] = [
     "event_pattern",
     "tests",
 ];
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 9] = [
     "owner",
     "runbook",
     "tags",
@@ -37,6 +37,7 @@ const OPTIONAL: [&str; 8] = [
     "message",
     "notify",
     "respond",
+    "budget",
     "exceptions",
 ];
 
@@ -137,6 +138,7 @@ fn rule(
         .and_then(|node| reader.boolean(node, "`read_only`"));
     let notify = notify(reader, root);
     let respond = root.get("respond").map(|node| respond(reader, node));
+    let budget = root.get("budget").and_then(|node| budget(reader, node));
     let written = detection::pattern(reader, root);
     let exceptions = detection::exceptions(reader, root, today);
     let pattern = written
@@ -194,6 +196,7 @@ fn rule(
             message,
             notify,
             respond: respond.flatten().map(|(response, ..)| response),
+            budget,
             exceptions: exceptions
                 .into_iter()
                 .map(|(exception, _)| exception)
@@ -382,6 +385,27 @@ fn notify(reader: &mut Reader, root: &Node) -> Vec<String> {
         );
     }
     texts.into_iter().map(|(text, _)| text).collect()
+}
+
+fn budget(reader: &mut Reader, node: &Node) -> Option<Budget> {
+    reader
+        .mapping(node, "`budget`", &["max_alerts_per_day"], &[])
+        .then_some(())?;
+    let most = node.get("max_alerts_per_day")?;
+    let number = most.as_number().and_then(|text| text.parse().ok());
+    if number.is_none() {
+        reader.push(
+            Finding::error(
+                "rule::budget",
+                "`max_alerts_per_day` must be a whole number, 0 or more",
+            )
+            .help("write `max_alerts_per_day: 5`"),
+            most.span,
+        );
+    }
+    Some(Budget {
+        max_alerts_per_day: number?,
+    })
 }
 
 fn respond(reader: &mut Reader, node: &Node) -> Option<(Response, EventPath, Span)> {

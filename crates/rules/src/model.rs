@@ -47,6 +47,8 @@ pub struct Rule {
     pub notify: Vec<String>,
     /// What is done about it without a person.
     pub respond: Option<Response>,
+    /// How many alerts its owner can live with; checked by the backtest.
+    pub budget: Option<Budget>,
     /// What is known and harmless, each with an owner and an end.
     pub exceptions: Vec<Exception>,
     /// Events it must and must not match.
@@ -55,6 +57,14 @@ pub struct Rule {
     pub file: Arc<SourceFile>,
     /// Where the id was written.
     pub place: Place,
+}
+
+/// How many alerts are too many. Nothing is deployed of it: a backtest over past logs fails for a
+/// rule that is over its budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Budget {
+    /// Most alerts on one day (UTC), over all accounts and Regions.
+    pub max_alerts_per_day: u64,
 }
 
 /// How mature a rule is.

@@ -117,6 +117,28 @@ fn the_good_rule_is_good() {
 }
 
 #[test]
+fn budgets() {
+    let good = GOOD.replace(
+        "exceptions:",
+        "budget: {max_alerts_per_day: 0}\nexceptions:",
+    );
+    let library = load(&[("some-rule.yaml", &good)]);
+    assert_eq!(summary(&library), Vec::<String>::new());
+    let budget = library.rules.first().and_then(|rule| rule.budget);
+    assert_eq!(budget.map(|it| it.max_alerts_per_day), Some(0));
+    let with = |budget: &str| found("exceptions:", &format!("budget: {budget}\nexceptions:"));
+    assert_eq!(with("{max_alerts_per_day: -1}"), ["rule::budget 21:30"]);
+    assert_eq!(with("{max_alerts_per_day: 1.5}"), ["rule::budget 21:30"]);
+    assert_eq!(with("{max_alerts_per_day: \"5\"}"), ["rule::budget 21:30"]);
+    assert_eq!(with("{}"), ["rule::missing-field 21:9"]);
+    assert_eq!(with("5"), ["rule::wrong-type 21:9"]);
+    assert_eq!(
+        with("{max_alerts_per_day: 1, max_alerts_per_hour: 1}"),
+        ["rule::unknown-field 21:33"]
+    );
+}
+
+#[test]
 fn fields() {
     assert_eq!(
         found("owner: cloud", "ownr: cloud"),

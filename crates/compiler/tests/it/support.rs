@@ -59,6 +59,7 @@ pub(crate) fn rule(id: &str, pattern: &str) -> Rule {
         }),
         notify: Vec::new(),
         respond: None,
+        budget: None,
         exceptions: Vec::new(),
         tests: Vec::new(),
         place: Place::new(&file, Span::new(4, 4 + id.len())),

@@ -50,6 +50,7 @@ fn rule(id: &str, pattern: &str) -> Rule {
         }),
         notify: Vec::new(),
         respond: None,
+        budget: None,
         exceptions: Vec::new(),
         tests: vec![
             RuleTest {
