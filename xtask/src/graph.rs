@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rules", &["pattern", "syntax"]),
     ("compiler", &["pattern", "rules", "syntax"]),
     ("deployer", &["compiler", "pattern", "rules"]),
-    ("aws", &["deployer"]),
+    ("aws", &["backtest", "deployer"]),
     ("backtest", &["pattern", "rules"]),
     ("simulator", &["pattern"]),
     (

@@ -1,5 +1,6 @@
-//! The deployer's ports on AWS: the only crate that knows the AWS SDK.
+//! The ports of deployer and backtest on AWS: the only crate that knows the AWS SDK.
 //!
+//! [`LogBucket`] is a bucket with logs for a backtest.
 //! [`Aws`] implements every trait of [`deployer::ports`]. It works against AWS and against any
 //! endpoint that speaks its protocols: `AWS_ENDPOINT_URL` is honoured, and where an emulator lacks
 //! a call whose answer can be had in another way, that way is taken.
@@ -19,9 +20,11 @@
 mod connect;
 mod error;
 mod health;
+mod logs;
 mod organizations;
 mod retry;
 mod stack_sets;
 mod stacks;
 
 pub use connect::{Aws, CallAs, Credentials, Options, Pauser};
+pub use logs::LogBucket;

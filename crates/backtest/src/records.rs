@@ -1,79 +1,311 @@
-//! The records of one log file.
+//! The records of one log file, one by one.
+//!
+//! Knows `{"Records": […]}` as a trail writes it, and records one after another (JSON lines), plain
+//! or packed by gzip; the content says which, not the name. A file of any size passes through a
+//! window that is as large as its largest record.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::io::{self, BufReader, Read};
+use std::ops::ControlFlow;
 
 use flate2::bufread::MultiGzDecoder;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use rules::envelope::Head;
+use serde::de::IgnoredAny;
 
-/// Largest unpacked file. CloudTrail packs at most 50 MB into one; a file beyond this is no log,
-/// or one made to exhaust memory.
-pub const MAX_UNPACKED: u64 = 2 << 30;
+/// Largest record, in bytes. EventBridge gets none above 256 KB; this is for bounded memory.
+pub const MAX_RECORD: usize = 16 << 20;
 
-/// Largest record of a JSON lines file, in bytes.
-const MAX_LINE: u64 = 16 << 20;
+/// Largest unpacked content of a packed file. A trail packs at most 50 MB into one; beyond this it
+/// is one made to waste time.
+pub const MAX_UNPACKED: u64 = 64 << 30;
+
+/// How much is read at once.
+const STEP: usize = 256 << 10;
 
 /// Why a file could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
-    /// Not readable, or not what its name says: truncated or corrupt packing.
-    #[error("could not be read: {0}")]
+    /// Not readable, or not what its first bytes say: truncated or corrupt packing.
+    #[error("can't be read: {0}")]
     Read(#[from] io::Error),
-    /// Not CloudTrail's JSON.
+    /// Not JSON.
+    #[error("is not valid JSON in record {record}: {message}")]
+    Json {
+        /// The record, counted from 1.
+        record: u64,
+        /// What is wrong.
+        message: String,
+    },
+    /// JSON, but not a log.
     #[error("is not a CloudTrail log: {0}")]
-    Format(#[from] serde_json::Error),
+    Foreign(&'static str),
+    /// The file ends in the middle of something.
+    #[error("is truncated: it ends in record {record}")]
+    Truncated {
+        /// The record, counted from 1.
+        record: u64,
+    },
+    /// Nothing in it.
+    #[error("is empty")]
+    Empty,
     /// A packing bomb, or a text without end.
-    #[error("holds more than {MAX_UNPACKED} bytes")]
+    #[error("holds a record of more than {MAX_RECORD} bytes, or more than {MAX_UNPACKED} bytes")]
     TooLarge,
 }
 
-#[derive(Deserialize)]
-struct LogFile<'a> {
-    #[serde(rename = "Records", borrow)]
-    records: Vec<&'a RawValue>,
+/// Reads log files, with memory that is kept from file to file.
+#[derive(Debug, Default)]
+pub struct Records {
+    window: Vec<u8>,
 }
 
-/// Calls `each` with every record's JSON text.
-///
-/// Knows `{"Records": […]}` as a trail writes it, and JSON lines with one record each; both plain
-/// or packed by gzip. Records before a fault have been passed on when an error is returned.
-pub fn each(path: &Path, mut each: impl FnMut(&str)) -> Result<(), RecordsError> {
-    let file = BufReader::new(File::open(path)?);
-    let name = path.to_string_lossy();
-    let unpacked: Box<dyn Read> = if name.ends_with(".gz") {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
-    let mut unpacked = BufReader::new(unpacked.take(MAX_UNPACKED));
-    if name.ends_with(".jsonl") || name.ends_with(".jsonl.gz") {
-        return lines(&mut unpacked, each);
-    }
-    let mut text = String::new();
-    unpacked.read_to_string(&mut text)?;
-    if unpacked.get_ref().limit() == 0 {
-        return Err(RecordsError::TooLarge);
-    }
-    let log: LogFile<'_> = serde_json::from_str(&text)?;
-    for record in log.records {
-        each(record.get());
-    }
-    Ok(())
-}
-
-fn lines(input: &mut impl BufRead, mut each: impl FnMut(&str)) -> Result<(), RecordsError> {
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if input.by_ref().take(MAX_LINE).read_line(&mut line)? == 0 {
-            return Ok(());
+impl Records {
+    /// Calls `each` with the head and the text of every record until it says stop; `unpacked` with
+    /// the number of bytes whenever some have been unpacked.
+    ///
+    /// Records before a fault have been passed on when an error is returned.
+    pub fn each(
+        &mut self,
+        mut input: impl Read,
+        unpacked: impl FnMut(usize),
+        mut each: impl FnMut(&Head<'_>, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), RecordsError> {
+        let mut magic = Vec::with_capacity(2);
+        input.by_ref().take(2).read_to_end(&mut magic)?;
+        let packed = magic == [0x1f, 0x8b];
+        let input = BufReader::with_capacity(64 << 10, magic.as_slice().chain(input));
+        if packed {
+            let input = MultiGzDecoder::new(input).take(MAX_UNPACKED);
+            self.window(input, unpacked).file(&mut each)
+        } else {
+            self.window(input, unpacked).file(&mut each)
         }
-        let record = line.trim();
-        if !record.is_empty() {
-            let _: &RawValue = serde_json::from_str(record)?;
-            each(record);
+    }
+
+    fn window<R: Read, F: FnMut(usize)>(&mut self, input: R, unpacked: F) -> Window<'_, R, F> {
+        if self.window.len() < 2 * STEP {
+            self.window.resize(2 * STEP, 0);
+        }
+        Window {
+            input,
+            unpacked,
+            total: 0,
+            bytes: &mut self.window,
+            start: 0,
+            end: 0,
+            at_end: false,
+            record: 0,
+        }
+    }
+}
+
+/// The part of a file that is in memory.
+struct Window<'a, R, F> {
+    input: R,
+    unpacked: F,
+    total: u64,
+    bytes: &'a mut Vec<u8>,
+    start: usize,
+    end: usize,
+    at_end: bool,
+    record: u64,
+}
+
+impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
+    /// Any number of `{"Records": […]}` and of records.
+    fn file(
+        &mut self,
+        each: &mut impl FnMut(&Head<'_>, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), RecordsError> {
+        if self.peek()?.is_none() {
+            return Err(RecordsError::Empty);
+        }
+        while let Some(byte) = self.peek()? {
+            if byte != b'{' {
+                return Err(RecordsError::Foreign(
+                    "neither {\"Records\": […]} nor a record",
+                ));
+            }
+            let more = match self.opening()? {
+                Some(length) => {
+                    self.start += length;
+                    self.list(each)?
+                }
+                None => self.one(each)?,
+            };
+            if more.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The records behind `{"Records": [`, and the rest of that object.
+    fn list(
+        &mut self,
+        each: &mut impl FnMut(&Head<'_>, &[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, RecordsError> {
+        let mut first = true;
+        loop {
+            match (self.expect()?, first) {
+                (b']', _) => break,
+                (b',', false) => self.start += 1,
+                (_, true) => {}
+                (_, false) => return Err(self.wrong("expected `,` or `]` behind it")),
+            }
+            first = false;
+            if self.expect()? != b'{' {
+                return Err(RecordsError::Foreign("a record is not an object"));
+            }
+            if self.one(each)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        self.start += 1;
+        loop {
+            match self.expect()? {
+                b'}' => break,
+                b',' => {
+                    self.start += 1;
+                    self.skip(b'"')?;
+                    self.skip(b':')?;
+                }
+                _ => return Err(self.wrong("expected `}` behind the records")),
+            }
+        }
+        self.start += 1;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Skips a key, or a colon and the value behind it.
+    fn skip(&mut self, first: u8) -> Result<(), RecordsError> {
+        if self.expect()? != first {
+            return Err(self.wrong("expected another member behind the records"));
+        }
+        if first == b':' {
+            self.start += 1;
+            self.expect()?;
+        }
+        loop {
+            let text = self.bytes.get(self.start..self.end).unwrap_or_default();
+            let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+            let fault = match values.next() {
+                Some(Ok(_)) => {
+                    self.start += values.byte_offset();
+                    return Ok(());
+                }
+                Some(Err(error)) if !error.is_eof() => Some(error),
+                Some(Err(_)) | None => None,
+            };
+            self.more_or(fault)?;
+        }
+    }
+
+    /// One record. If it isn't whole yet, the window gets more of the file.
+    fn one(
+        &mut self,
+        each: &mut impl FnMut(&Head<'_>, &[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, RecordsError> {
+        self.record += 1;
+        loop {
+            let text = self.bytes.get(self.start..self.end).unwrap_or_default();
+            let mut values = serde_json::Deserializer::from_slice(text).into_iter::<Head<'_>>();
+            let fault = match values.next() {
+                Some(Ok(head)) => {
+                    let length = values.byte_offset();
+                    let more = each(&head, text.get(..length).unwrap_or_default());
+                    self.start += length;
+                    return Ok(more);
+                }
+                Some(Err(error)) if !error.is_eof() => Some(error),
+                Some(Err(_)) | None => None,
+            };
+            self.more_or(fault)?;
+        }
+    }
+
+    /// Reads on, unless the fault isn't that the window ends too early.
+    fn more_or(&mut self, fault: Option<serde_json::Error>) -> Result<(), RecordsError> {
+        if let Some(error) = fault {
+            return Err(self.wrong(&error.to_string()));
+        }
+        if self.fill()? {
+            Ok(())
+        } else {
+            Err(RecordsError::Truncated {
+                record: self.record,
+            })
+        }
+    }
+
+    /// The length of `{"Records": [` if the window starts with it.
+    fn opening(&mut self) -> Result<Option<usize>, RecordsError> {
+        while self.end - self.start < 256 && self.fill()? {}
+        let text = self.bytes.get(self.start..self.end).unwrap_or_default();
+        let mut rest = text;
+        for token in [&b"{"[..], b"\"Records\"", b":", b"["] {
+            match rest.trim_ascii_start().strip_prefix(token) {
+                Some(behind) => rest = behind,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(text.len() - rest.len()))
+    }
+
+    /// The next byte that is no space; `None` at the end of the file.
+    fn peek(&mut self) -> Result<Option<u8>, RecordsError> {
+        loop {
+            let text = self.bytes.get(self.start..self.end).unwrap_or_default();
+            let spaces = text.len() - text.trim_ascii_start().len();
+            self.start += spaces;
+            if let Some(byte) = text.get(spaces) {
+                return Ok(Some(*byte));
+            }
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The next byte that is no space, in a place where the file must not end.
+    fn expect(&mut self) -> Result<u8, RecordsError> {
+        self.peek()?.ok_or(RecordsError::Truncated {
+            record: self.record,
+        })
+    }
+
+    /// Reads on behind the window's end; `false` at the end of the file.
+    fn fill(&mut self) -> Result<bool, RecordsError> {
+        if self.at_end {
+            return Ok(false);
+        }
+        if self.bytes.len() - self.end < STEP / 2 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+            // A record that fills half of the window needs a larger one.
+            if self.end > self.bytes.len() / 2 {
+                if self.bytes.len() > MAX_RECORD {
+                    return Err(RecordsError::TooLarge);
+                }
+                self.bytes.resize(2 * self.bytes.len(), 0);
+            }
+        }
+        let free = self.bytes.get_mut(self.end..).unwrap_or_default();
+        let length = self.input.read(free)?;
+        self.end += length;
+        self.total += length as u64;
+        self.at_end = length == 0;
+        (self.unpacked)(length);
+        if self.total >= MAX_UNPACKED {
+            return Err(RecordsError::TooLarge);
+        }
+        Ok(!self.at_end)
+    }
+
+    fn wrong(&self, message: &str) -> RecordsError {
+        RecordsError::Json {
+            record: self.record,
+            message: message.to_owned(),
         }
     }
 }
@@ -87,12 +319,37 @@ mod tests {
 
     use super::*;
 
-    fn read(name: &str, content: &[u8]) -> (Vec<String>, Result<(), RecordsError>) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        let mut records = Vec::new();
-        let result = each(&path, |record| records.push(record.to_owned()));
+    /// Gives a few bytes at a time, as a network may.
+    struct Slow<'a>(&'a [u8], usize);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = self.1.min(buffer.len());
+            Read::read(&mut self.0, &mut buffer[..length])
+        }
+    }
+
+    fn read(content: &[u8]) -> (Vec<String>, Result<(), RecordsError>) {
+        let mut all = Vec::new();
+        for step in [1, 7, usize::MAX] {
+            let mut records = Vec::new();
+            let result = Records::default().each(
+                Slow(content, step),
+                |_| (),
+                |_, text| {
+                    records.push(String::from_utf8_lossy(text).into_owned());
+                    ControlFlow::Continue(())
+                },
+            );
+            all.push((records, result));
+        }
+        let (records, result) = all.pop().unwrap();
+        for (others, other) in all {
+            assert_eq!(
+                (others, format!("{other:?}")),
+                (records.clone(), format!("{result:?}"))
+            );
+        }
         (records, result)
     }
 
@@ -103,35 +360,76 @@ mod tests {
     }
 
     #[test]
-    fn reads_a_trails_file_plain_and_packed() {
-        let text = r#"{"Records":[{"a":1},{"a":2}]}"#;
-        for (name, content) in [("a.json", text.into()), ("a.json.gz", pack(text))] {
-            let (records, result) = read(name, &content);
+    fn reads_a_trails_file_plain_and_packed_whatever_its_layout() {
+        let text = "{\n \"Records\" : [ {\"a\":\"]},{\"} , {\"a\":[2]}\n], \"more\": {\"x\": [1]}, \"n\": 12 }\n";
+        for content in [text.as_bytes().to_vec(), pack(text)] {
+            let (records, result) = read(&content);
             result.unwrap();
-            assert_eq!(records, [r#"{"a":1}"#, r#"{"a":2}"#], "{name}");
+            assert_eq!(records, [r#"{"a":"]},{"}"#, r#"{"a":[2]}"#]);
         }
-    }
-
-    #[test]
-    fn reads_a_file_of_several_gzip_members() {
-        let mut content = pack("{\"a\":1}\n");
-        content.extend(pack("{\"a\":2}\n"));
-        let (records, result) = read("a.jsonl.gz", &content);
+        let (records, result) = read(b"{\"Records\":[]}");
         result.unwrap();
-        assert_eq!(records.len(), 2);
+        assert!(records.is_empty());
     }
 
     #[test]
-    fn a_truncated_file_is_an_error() {
-        let mut content = pack(&format!("{{\"Records\":[{}]}}", "1,".repeat(1000) + "1"));
+    fn reads_lines_and_files_of_several_gzip_members() {
+        let mut content = pack("{\"a\":1}\n");
+        content.extend(pack("\n{\"a\":2}{\"Records\":[{\"a\":3}]}"));
+        let (records, result) = read(&content);
+        result.unwrap();
+        assert_eq!(records, ["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"]);
+    }
+
+    #[test]
+    fn a_record_larger_than_the_window_is_read() {
+        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(3 << 20));
+        let text = format!("{{\"Records\":[{large},{{}}]}}");
+        let mut lengths = Vec::new();
+        let mut reader = Records::default();
+        let each = |_: &Head<'_>, text: &[u8]| {
+            lengths.push(text.len());
+            ControlFlow::Continue(())
+        };
+        reader.each(text.as_bytes(), |_| (), each).unwrap();
+        assert_eq!(lengths, [large.len(), 2]);
+        let endless = Read::chain(&b"{\"a\":\""[..], io::repeat(b'x'));
+        let result = reader.each(endless, |_| (), |_, _| ControlFlow::Continue(()));
+        assert!(matches!(result, Err(RecordsError::TooLarge)));
+    }
+
+    #[test]
+    fn what_ends_too_early_is_truncated_and_the_records_before_it_count() {
+        let text = format!(
+            "{{\"Records\":[{{}},{{\"a\":[{}]}}]}}",
+            "1,".repeat(999) + "1"
+        );
+        for length in [11, 12, 13, 14, 500, text.len() - 2, text.len() - 1] {
+            let (records, result) = read(&text.as_bytes()[..length]);
+            assert!(
+                matches!(result, Err(RecordsError::Truncated { .. })),
+                "{length}: {result:?}"
+            );
+            assert_eq!(records.is_empty(), length < 14, "{length}");
+        }
+        let mut content = pack(&text);
         content.truncate(content.len() / 2);
-        let (_, result) = read("a.json.gz", &content);
-        assert!(matches!(result, Err(RecordsError::Read(_))));
+        assert!(matches!(read(&content).1, Err(RecordsError::Read(_))));
     }
 
     #[test]
-    fn foreign_json_is_an_error() {
-        let (_, result) = read("a.json", b"[1,2]");
-        assert!(matches!(result, Err(RecordsError::Format(_))));
+    fn what_is_no_log_is_said_to_be_none() {
+        for (content, says) in [
+            (&b"[1,2]"[..], "is not a CloudTrail log"),
+            (b"not a log", "is not a CloudTrail log"),
+            (b"{\"Records\":[1]}", "a record is not an object"),
+            (b"{\"Records\":[{} {}]}", "in record 1: expected `,`"),
+            (b"{\"Records\":[{},{]}", "not valid JSON in record 2"),
+            (b"\x1f\x8bgarbage of some length", "can't be read"),
+            (b" \n", "is empty"),
+        ] {
+            let error = read(content).1.unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
     }
 }

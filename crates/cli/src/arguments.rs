@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use compiler::organization::Topology;
+use jiff::civil::Date;
 
 /// Detections as configuration for a whole AWS Organization.
 #[derive(Debug, Parser)]
@@ -140,20 +141,52 @@ pub(crate) enum Command {
         confirm: Option<String>,
     },
     /// Count the alerts that the rules would have raised over CloudTrail logs
-    #[command(
-        after_help = "Reads .json, .json.gz and JSON lines; a folder is read with all below it, in the layout of a trail.\n\n\
-            Example:\n  aws s3 sync s3://my-trail-bucket/AWSLogs/ logs/ && cargo xtask backtest logs/"
-    )]
-    Backtest {
-        /// Log files, or folders of them
-        #[arg(value_name = "PATH", required = true)]
-        paths: Vec<PathBuf>,
-    },
+    ///
+    /// Reads a folder with all below it, single files, or a bucket: .json, .json.gz and JSON
+    /// lines, in the layout of a trail or of an organization's trail, or any other. Counts only
+    /// what EventBridge would have delivered, each event once. Ends with 1 if a rule is over its
+    /// `budget`.
+    #[command(after_help = "Examples:\n  cargo xtask backtest logs/\n  \
+            cargo xtask backtest s3://my-trail-bucket/AWSLogs/ --from 2026-11-01 --to 2026-11-07\n  \
+            cargo xtask backtest logs/ --accounts 012345678901 --regions us-east-1,eu-central-1\n  \
+            cargo xtask backtest logs/ --compare main --format markdown   # for a pull request\n  \
+            cargo xtask backtest logs/ --compare v1.0..v1.1\n  \
+            cargo xtask backtest logs/ --strict   # exit code 1 if any file is corrupt or foreign")]
+    Backtest(BacktestArguments),
     /// An embedded AWS Organization, to try things on
     Simulator {
         #[command(subcommand)]
         command: SimulatorCommand,
     },
+}
+
+/// What a backtest reads.
+#[derive(Debug, Args)]
+pub(crate) struct BacktestArguments {
+    /// Log files, folders of them, or s3://bucket/prefix
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<String>,
+    /// Only events from this day on (UTC), 2026-11-01
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<Date>,
+    /// Only events up to this day (UTC), the day included
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<Date>,
+    /// Only events of these accounts
+    #[arg(long, value_delimiter = ',', value_name = "ACCOUNT,…")]
+    pub(crate) accounts: Vec<String>,
+    /// Only events of these Regions
+    #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
+    pub(crate) regions: Vec<String>,
+    /// Count data events and network activity too, as if the trail selected them
+    #[arg(long)]
+    pub(crate) data_events: bool,
+    /// Compare with the rules of a git revision, or of two: BEFORE, or BEFORE..AFTER
+    #[arg(long, value_name = "REV")]
+    pub(crate) compare: Option<String>,
+    /// Exit with 1 if a file is corrupt, truncated or no log
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 /// Which organization a command is about.

@@ -29,7 +29,7 @@ impl Project {
         let options = rules::Options {
             today: jiff::ZonedDateTime::now().date(),
         };
-        let mut library = rules::load(&shown(&root, &arguments.rules), &options);
+        let mut library = rules::load(&rules_folder(arguments), &options);
         let mut findings = std::mem::take(&mut library.findings);
 
         let outcomes: Vec<TestOutcome> = library.rules.iter().flat_map(rules::run_tests).collect();
@@ -78,6 +78,11 @@ impl Project {
         let passed = self.outcomes.iter().filter(|it| it.passed).count();
         (passed, self.outcomes.len())
     }
+}
+
+/// The folder of the rules.
+pub(crate) fn rules_folder(arguments: &ProjectArguments) -> PathBuf {
+    shown(&root(), &arguments.rules)
 }
 
 /// The project's folder: where `cargo xtask` says it is, or the current one.

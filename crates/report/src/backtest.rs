@@ -1,46 +1,440 @@
 //! What the rules would have done over past logs, as people read it.
 
-use backtest::Backtest;
+use backtest::{Backtest, Comparison, Difference, NotDelivered, RuleAlerts};
 
 use crate::{plural, push_line};
 
-/// The result for a terminal: the noisiest rule first, then every file that was left out.
+/// Skipped files that are listed by name; the rest is counted.
+const LISTED: usize = 20;
+
+/// A rule and its alerts.
+type Row<'a> = (&'a String, &'a RuleAlerts);
+
+/// The result for a terminal: the noisiest rule first, a sample of each that fired, then what was
+/// left out and why.
 pub fn terminal(result: &Backtest) -> String {
-    let mut rules: Vec<_> = result.rules.iter().collect();
-    rules.sort_by(|(a, x), (b, y)| y.alerts.cmp(&x.alerts).then(a.cmp(b)));
     let mut text = String::new();
-    for (rule, alerts) in rules {
-        let when = match (&alerts.first, &alerts.last) {
-            (Some(first), Some(last)) if alerts.alerts > 0 => {
-                format!(
-                    "  {first} to {last}, {}",
-                    plural(alerts.places.len(), "place")
-                )
-            }
-            _ => "  never fired".to_owned(),
-        };
-        push_line(&mut text, &format!("{:>8}  {rule}{when}", alerts.alerts));
-    }
-    for skipped in &result.skipped {
+    let rules = ranked(result);
+    let (fired, silent): (Vec<Row<'_>>, Vec<Row<'_>>) =
+        rules.into_iter().partition(|(_, alerts)| alerts.alerts > 0);
+    if !fired.is_empty() {
+        let width = fired.iter().map(|(rule, _)| rule.len()).max().unwrap_or(4);
         push_line(
             &mut text,
             &format!(
-                "warning: {} {}; its rest is left out",
+                "{:>8} {:>9} {:>12}  {:width$}  where and when",
+                "alerts", "a day", "busiest day", "rule"
+            ),
+        );
+        for (rule, alerts) in &fired {
+            push_line(&mut text, &row(rule, alerts, result.days, width));
+        }
+        for (rule, alerts) in &fired {
+            text.push_str(&details(rule, alerts));
+        }
+    }
+    let (outside, silent): (Vec<Row<'_>>, Vec<Row<'_>>) = silent
+        .into_iter()
+        .partition(|(_, alerts)| !alerts.is_about_cloudtrail);
+    text.push_str(&named("\nNever fired", &silent));
+    text.push_str(&named(
+        "\nNot about CloudTrail, so nothing can be said",
+        &outside,
+    ));
+    text.push('\n');
+    for (rule, alerts) in over_budget(result) {
+        push_line(&mut text, &format!("over budget: {}", budget(rule, alerts)));
+    }
+    for skipped in result.skipped.iter().take(LISTED) {
+        let counted = match skipped.records {
+            0 => "left out".to_owned(),
+            records => format!("only its first {} count", plural_u64(records, "record")),
+        };
+        push_line(
+            &mut text,
+            &format!(
+                "warning: {} {}; {counted}",
                 skipped.path.display(),
                 skipped.reason
             ),
         );
     }
-    push_line(
-        &mut text,
-        &format!(
-            "{} read, {} left out; {}, {} of them duplicates, {} not deliverable",
-            plural(result.files, "file"),
-            result.skipped.len(),
-            plural(result.records, "record"),
-            result.duplicates,
-            result.undelivered
-        ),
-    );
+    let more = result.skipped_files.saturating_sub(LISTED as u64);
+    if more > 0 {
+        push_line(
+            &mut text,
+            &format!("warning: and {} left out", plural_u64(more, "more file")),
+        );
+    }
+    for line in summary(result) {
+        push_line(&mut text, &line);
+    }
     text
+}
+
+fn ranked(result: &Backtest) -> Vec<Row<'_>> {
+    let mut rules: Vec<_> = result.rules.iter().collect();
+    rules.sort_by(|(a, x), (b, y)| y.alerts.cmp(&x.alerts).then(a.cmp(b)));
+    rules
+}
+
+fn row(rule: &str, alerts: &RuleAlerts, days: u64, width: usize) -> String {
+    let busiest = alerts.busiest_day().map_or(0, |(_, alerts)| alerts);
+    format!(
+        "{:>8} {:>9} {busiest:>12}  {rule:width$}  {}, {}{}",
+        alerts.alerts,
+        a_day(alerts.alerts, days),
+        plural(alerts.places.len(), "place"),
+        span(alerts),
+        if alerts.is_over_budget() {
+            "  OVER BUDGET"
+        } else {
+            ""
+        }
+    )
+}
+
+/// Alerts a day with one digit behind the point.
+fn a_day(alerts: u64, days: u64) -> String {
+    let tenths = (alerts * 10 + days / 2).checked_div(days).unwrap_or(0);
+    match tenths {
+        0 if alerts > 0 => "<0.1".to_owned(),
+        _ => format!("{}.{}", tenths / 10, tenths % 10),
+    }
+}
+
+fn span(alerts: &RuleAlerts) -> String {
+    match (&alerts.first, &alerts.last) {
+        (Some(first), Some(last)) if first == last => first.clone(),
+        (Some(first), Some(last)) => format!("{first} to {last}"),
+        _ => "no time".to_owned(),
+    }
+}
+
+fn details(rule: &str, alerts: &RuleAlerts) -> String {
+    let mut text = format!("\n{rule}\n");
+    let mut places: Vec<_> = alerts.places.iter().collect();
+    places.sort_by(|(a, x), (b, y)| y.cmp(x).then(a.cmp(b)));
+    push_line(&mut text, &format!("  places      {}", top(&places)));
+    let principals: Vec<_> = alerts
+        .principals
+        .iter()
+        .map(|it| (&it.principal, &it.alerts))
+        .collect();
+    push_line(&mut text, &format!("  principals  {}", top(&principals)));
+    if alerts.copies > 0 {
+        push_line(
+            &mut text,
+            &format!(
+                "  {} of the alerts report a call that another one reports from its other account",
+                alerts.copies
+            ),
+        );
+    }
+    if let Some(message) = alerts.samples.iter().find_map(|it| it.message.as_deref()) {
+        push_line(&mut text, "  the first alert:");
+        for line in message.lines() {
+            push_line(&mut text, &format!("    {line}"));
+        }
+    }
+    text
+}
+
+/// The five most frequent of a ranking.
+fn top(ranking: &[(&String, &u64)]) -> String {
+    let mut words: Vec<String> = ranking
+        .iter()
+        .take(5)
+        .map(|(name, alerts)| format!("{name} ({alerts})"))
+        .collect();
+    if ranking.len() > 5 {
+        words.push("…".to_owned());
+    }
+    words.join(", ")
+}
+
+fn named(title: &str, rules: &[Row<'_>]) -> String {
+    if rules.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = rules.iter().map(|(rule, _)| rule.as_str()).collect();
+    format!("{title}: {}\n", names.join(", "))
+}
+
+fn over_budget(result: &Backtest) -> Vec<Row<'_>> {
+    let mut over = ranked(result);
+    over.retain(|(_, alerts)| alerts.is_over_budget());
+    over
+}
+
+fn budget(rule: &str, alerts: &RuleAlerts) -> String {
+    let (day, most) = alerts.busiest_day().unwrap_or(("unknown", 0));
+    let (allowed, days) = alerts
+        .budget
+        .as_ref()
+        .map_or((0, 0), |it| (it.max_alerts_per_day, it.days_over));
+    format!(
+        "{rule} may alert {allowed} times a day, and did {most} times on {day}; {} over",
+        plural_u64(days, "day")
+    )
+}
+
+fn summary(result: &Backtest) -> Vec<String> {
+    let mut lines = Vec::new();
+    let not_delivered: Vec<String> = reasons(&result.not_delivered)
+        .into_iter()
+        .map(|(count, reason)| format!("  {count:>10} {reason}"))
+        .collect();
+    if !not_delivered.is_empty() {
+        lines.push("not delivered by EventBridge:".to_owned());
+        lines.extend(not_delivered);
+    }
+    let others: Vec<String> = result
+        .not_records
+        .iter()
+        .map(|(kind, count)| format!("{kind} ({count})"))
+        .collect();
+    if !others.is_empty() {
+        lines.push(format!("no records, not read: {}", others.join(", ")));
+    }
+    lines.push(format!(
+        "{} read, {} left out, {} unpacked",
+        plural_u64(result.files, "file"),
+        result.skipped_files,
+        megabytes(result.bytes_unpacked)
+    ));
+    let scope = match result.out_of_scope {
+        0 => String::new(),
+        count => format!("{count} of other days, accounts or Regions, "),
+    };
+    lines.push(format!(
+        "{}: {scope}{} duplicates, {} not delivered, {} put to {}",
+        plural_u64(result.records, "record"),
+        result.duplicates,
+        result.not_delivered.total(),
+        result.delivered,
+        plural(result.rules.len(), "rule")
+    ));
+    let fired = result.rules.values().filter(|it| it.alerts > 0).count();
+    lines.push(format!(
+        "{} from {} over {}",
+        plural_u64(result.alerts(), "alert"),
+        plural(fired, "rule"),
+        plural_u64(result.days, "day")
+    ));
+    lines
+}
+
+fn reasons(not: &NotDelivered) -> Vec<(u64, &'static str)> {
+    let mut all = vec![
+        (
+            not.read_only,
+            "read-only management calls (no rule has `read_only: true`)",
+        ),
+        (
+            not.data_events,
+            "data events (the organization's trail selects management events only)",
+        ),
+        (
+            not.network_activity,
+            "network activity events (the trail doesn't select them)",
+        ),
+        (not.insights, "Insights"),
+        (not.too_large, "events over 256 KB"),
+        (not.unknown, "records of no known kind"),
+    ];
+    all.retain(|(count, _)| *count > 0);
+    all
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
+}
+
+fn plural_u64(count: u64, noun: &str) -> String {
+    plural(usize::try_from(count).unwrap_or(usize::MAX), noun)
+}
+
+/// The result for a pull request's comment.
+pub fn markdown(result: &Backtest) -> String {
+    let mut text = format!(
+        "### Backtest: {} over {}\n\n",
+        plural_u64(result.alerts(), "alert"),
+        plural_u64(result.days, "day")
+    );
+    for (rule, alerts) in over_budget(result) {
+        push_line(
+            &mut text,
+            &format!("> **Over budget:** {}\n", budget(rule, alerts)),
+        );
+    }
+    let (fired, silent): (Vec<Row<'_>>, Vec<Row<'_>>) = ranked(result)
+        .into_iter()
+        .partition(|(_, alerts)| alerts.alerts > 0);
+    if !fired.is_empty() {
+        text.push_str("| rule | severity | alerts | a day | busiest day | places | top principal |\n|---|---|---:|---:|---:|---:|---|\n");
+    }
+    for (rule, alerts) in &fired {
+        let busiest = alerts
+            .busiest_day()
+            .map_or_else(String::new, |(day, alerts)| format!("{alerts} ({day})"));
+        let principal = alerts.principals.first().map_or_else(String::new, |it| {
+            format!("{} ({})", code(&it.principal), it.alerts)
+        });
+        push_line(
+            &mut text,
+            &format!(
+                "| `{rule}` | {} | {} | {} | {busiest} | {} | {principal} |",
+                alerts.severity,
+                alerts.alerts,
+                a_day(alerts.alerts, result.days),
+                alerts.places.len()
+            ),
+        );
+    }
+    let silent: Vec<String> = silent
+        .iter()
+        .filter(|(_, alerts)| alerts.is_about_cloudtrail)
+        .map(|(rule, _)| format!("`{rule}`"))
+        .collect();
+    if !silent.is_empty() {
+        push_line(&mut text, &format!("\nNever fired: {}", silent.join(", ")));
+    }
+    text.push_str(&markdown_summary(result));
+    text
+}
+
+fn markdown_summary(result: &Backtest) -> String {
+    let mut text = "\n<details><summary>What was read</summary>\n\n```text\n".to_owned();
+    for skipped in result.skipped.iter().take(LISTED) {
+        // A path can't end the block early.
+        let path = skipped.path.display().to_string().replace('`', "'");
+        push_line(
+            &mut text,
+            &format!("{path} {}", skipped.reason.replace('`', "'")),
+        );
+    }
+    for line in summary(result) {
+        push_line(&mut text, &line);
+    }
+    text.push_str("```\n\n</details>\n");
+    text
+}
+
+/// Text from a log as code in a table: nothing in it can end the cell or the code.
+fn code(text: &str) -> String {
+    let clean: String = text
+        .chars()
+        .map(|c| {
+            if c == '`' || c == '|' || c.is_control() {
+                '_'
+            } else {
+                c
+            }
+        })
+        .take(120)
+        .collect();
+    format!("`{clean}`")
+}
+
+/// The difference between two revisions, in one sentence.
+pub fn verdict(comparison: &Comparison, before: &str) -> String {
+    let (added, removed) = (comparison.added(), comparison.removed());
+    let alerts = |count| plural_u64(count, "alert");
+    match (comparison.rules.is_empty(), added, removed) {
+        (true, ..) => format!("No rule differs from {before} in what it matches."),
+        (_, 0, 0) => format!(
+            "Compared with {before}, this change would not have changed any alert in this sample."
+        ),
+        (_, _, 0) => format!(
+            "Compared with {before}, this change would have added {} in this sample.",
+            alerts(added)
+        ),
+        (_, 0, _) => format!(
+            "Compared with {before}, this change would have removed {} in this sample.",
+            alerts(removed)
+        ),
+        _ => format!(
+            "Compared with {before}, this change would have added {} and removed {} in this sample.",
+            alerts(added),
+            alerts(removed)
+        ),
+    }
+}
+
+/// The difference for a terminal.
+pub fn comparison_terminal(comparison: &Comparison, before: &str) -> String {
+    let mut text = String::new();
+    let width = comparison.rules.keys().map(String::len).max().unwrap_or(4);
+    if !comparison.rules.is_empty() {
+        push_line(
+            &mut text,
+            &format!(
+                "{:>8} {:>8} {:>8} {:>8}  {:width$}",
+                "before", "after", "added", "removed", "rule"
+            ),
+        );
+    }
+    for (rule, difference) in differences(comparison) {
+        push_line(
+            &mut text,
+            &format!(
+                "{:>8} {:>8} {:>8} {:>8}  {rule:width$}  {}",
+                number(difference.before),
+                number(difference.after),
+                difference.added,
+                difference.removed,
+                word(difference)
+            ),
+        );
+    }
+    push_line(&mut text, &verdict(comparison, before));
+    text
+}
+
+/// The difference for a pull request's comment.
+pub fn comparison_markdown(comparison: &Comparison, before: &str) -> String {
+    let mut text = format!(
+        "### Backtest of this change\n\n{}\n",
+        verdict(comparison, &code(before))
+    );
+    if !comparison.rules.is_empty() {
+        text.push_str(
+            "\n| rule | | before | after | added | removed |\n|---|---|---:|---:|---:|---:|\n",
+        );
+    }
+    for (rule, difference) in differences(comparison) {
+        push_line(
+            &mut text,
+            &format!(
+                "| `{rule}` | {} | {} | {} | {} | {} |",
+                word(difference),
+                number(difference.before),
+                number(difference.after),
+                difference.added,
+                difference.removed
+            ),
+        );
+    }
+    text.push('\n');
+    text
+}
+
+/// What changes most comes first.
+fn differences(comparison: &Comparison) -> Vec<(&String, &Difference)> {
+    let mut all: Vec<_> = comparison.rules.iter().collect();
+    all.sort_by_key(|(rule, it)| (u64::MAX - it.added - it.removed, *rule));
+    all
+}
+
+fn number(alerts: Option<u64>) -> String {
+    alerts.map_or_else(|| "-".to_owned(), |alerts| alerts.to_string())
+}
+
+fn word(difference: &Difference) -> &'static str {
+    match (difference.before, difference.after) {
+        (None, _) => "new",
+        (_, None) => "gone",
+        _ => "changed",
+    }
 }

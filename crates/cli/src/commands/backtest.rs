@@ -1,27 +1,190 @@
 //! `backtest`: what would the rules have said about the past?
 
-use std::path::PathBuf;
+mod meter;
+mod revision;
 
-use anyhow::Result;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use aws::LogBucket;
+use backtest::{Backtest, Comparison, LocalLogs, Options, Scope, Source, Watch};
+use rules::Rule;
+use serde::Serialize;
 use syntax::Finding;
 
-use crate::arguments::{Format, ProjectArguments};
+use crate::arguments::{BacktestArguments, Format, ProjectArguments};
 use crate::commands::print_findings;
 use crate::exit::Exit;
 use crate::output;
 use crate::project::Project;
 
-pub(crate) fn run(arguments: &ProjectArguments, format: Format, paths: &[PathBuf]) -> Result<Exit> {
-    let project = Project::load(arguments);
-    if project.findings.iter().any(Finding::is_error) {
-        print_findings(&project, format)?;
+pub(crate) async fn run(
+    project: &ProjectArguments,
+    format: Format,
+    arguments: &BacktestArguments,
+) -> Result<Exit> {
+    if arguments
+        .from
+        .zip(arguments.to)
+        .is_some_and(|(from, to)| from > to)
+    {
+        eprintln!("error: --from is later than --to");
         return Ok(Exit::Configuration);
     }
-    let result = backtest::run(&project.library.rules, paths)?;
-    if format == Format::Json {
-        output::json(&result)?;
-    } else {
-        output::text(&report::backtest::terminal(&result))?;
+    let rules = match arguments.compare.as_deref().map(revision::Range::parse) {
+        Some(Ok(range)) => range.rules(project)?,
+        Some(Err(error)) => {
+            eprintln!("error: {error}");
+            return Ok(Exit::Configuration);
+        }
+        None => None,
+    };
+    let (rules, before) = match rules {
+        Some(revision::Rules { after, before }) => (after, Some(before)),
+        None => (None, None),
+    };
+    let rules = match rules {
+        Some(rules) => rules,
+        None => {
+            let project = Project::load(project);
+            if project.findings.iter().any(Finding::is_error) {
+                print_findings(&project, format)?;
+                return Ok(Exit::Configuration);
+            }
+            project.library.rules
+        }
+    };
+    let sources = sources(&arguments.paths).await?;
+    let watch = Arc::new(Watch::default());
+    // Whatever ends this future, Ctrl-C for one, ends the run as well.
+    let _stop = StopAtEnd(Arc::clone(&watch));
+    let meter = meter::Meter::start(&watch);
+    let job = Job {
+        rules,
+        before: before.as_ref().map(|before| before.rules.clone()),
+        sources,
+        options: Options {
+            scope: arguments.scope(),
+            data_events: arguments.data_events,
+        },
+    };
+    let finished = tokio::task::spawn_blocking(move || job.run(&watch)).await;
+    meter.stop();
+    let (result, comparison) = finished.context("the backtest broke down")??;
+    let compared = comparison.zip(before.map(|before| before.name));
+    print(&result, compared.as_ref(), format)?;
+    let failed = result.is_over_budget() || (arguments.strict && result.skipped_files > 0);
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// The run itself, for a thread that may block.
+struct Job {
+    rules: Vec<Rule>,
+    before: Option<Vec<Rule>>,
+    sources: Vec<Box<dyn Source>>,
+    options: Options,
+}
+
+impl Job {
+    fn run(&self, watch: &Watch) -> Result<(Backtest, Option<Comparison>)> {
+        let Self {
+            rules,
+            before,
+            sources,
+            options,
+        } = self;
+        Ok(match before {
+            None => (backtest::run(rules, sources, options, watch)?, None),
+            Some(before) => {
+                let (result, comparison) =
+                    backtest::compare(before, rules, sources, options, watch)?;
+                (result, Some(comparison))
+            }
+        })
     }
-    Ok(Exit::Done)
+}
+
+struct StopAtEnd(Arc<Watch>);
+
+impl Drop for StopAtEnd {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+async fn sources(paths: &[String]) -> Result<Vec<Box<dyn Source>>> {
+    let (remote, local): (Vec<&String>, Vec<&String>) =
+        paths.iter().partition(|path| path.starts_with("s3://"));
+    let local: Vec<PathBuf> = local.into_iter().map(PathBuf::from).collect();
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    for logs in LocalLogs::all(&local) {
+        sources.push(Box::new(logs));
+    }
+    for address in remote {
+        match LogBucket::connect(address).await {
+            Some(bucket) => sources.push(Box::new(bucket)),
+            None => bail!("`{address}` names no bucket; write s3://bucket or s3://bucket/prefix"),
+        }
+    }
+    Ok(sources)
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    result: &'a Backtest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<Compared<'a>>,
+}
+
+#[derive(Serialize)]
+struct Compared<'a> {
+    /// The revision before.
+    with: &'a str,
+    added: u64,
+    removed: u64,
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+}
+
+fn print(result: &Backtest, compared: Option<&(Comparison, String)>, format: Format) -> Result<()> {
+    match format {
+        Format::Json => output::json(&Document {
+            result,
+            comparison: compared.map(|(comparison, with)| Compared {
+                with,
+                added: comparison.added(),
+                removed: comparison.removed(),
+                comparison,
+            }),
+        }),
+        Format::Text => {
+            let mut text = report::backtest::terminal(result);
+            if let Some((comparison, with)) = compared {
+                text.push('\n');
+                text.push_str(&report::backtest::comparison_terminal(comparison, with));
+            }
+            output::text(&text)
+        }
+        Format::Markdown => {
+            let mut text = String::new();
+            if let Some((comparison, with)) = compared {
+                text.push_str(&report::backtest::comparison_markdown(comparison, with));
+            }
+            text.push_str(&report::backtest::markdown(result));
+            output::text(&text)
+        }
+    }
+}
+
+impl BacktestArguments {
+    fn scope(&self) -> Scope {
+        Scope {
+            from: self.from,
+            to: self.to,
+            accounts: self.accounts.iter().cloned().collect(),
+            regions: self.regions.iter().cloned().collect(),
+        }
+    }
 }

@@ -43,7 +43,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Destroy { target, confirm } => {
             Box::pin(destroy::run(&project, format, &target, confirm)).await
         }
-        Command::Backtest { paths } => backtest::run(&project, format, &paths),
+        Command::Backtest(arguments) => backtest::run(&project, format, &arguments).await,
         Command::Simulator { command } => simulator::run(format, command).await,
     }
 }

@@ -1,0 +1,63 @@
+//! Counting by name, with a bound on the names.
+
+use std::collections::BTreeMap;
+
+/// Counts per name. Of more than twice `LIMIT` names the rarest are counted together, so that
+/// memory stays bounded whatever the logs hold, and the most frequent ones keep their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts<const LIMIT: usize> {
+    pub(crate) by_name: BTreeMap<String, u64>,
+    /// What is counted without a name.
+    pub(crate) others: u64,
+}
+
+impl<const LIMIT: usize> Counts<LIMIT> {
+    pub(crate) fn add(&mut self, name: &str, count: u64) {
+        if let Some(known) = self.by_name.get_mut(name) {
+            *known += count;
+            return;
+        }
+        self.by_name.insert(name.to_owned(), count);
+        if self.by_name.len() > 2 * LIMIT {
+            for (name, count) in self.ranked().split_off(LIMIT) {
+                self.others += count;
+                self.by_name.remove(&name);
+            }
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.others += other.others;
+        for (name, count) in other.by_name {
+            self.add(&name, count);
+        }
+    }
+
+    /// The most frequent name first.
+    pub(crate) fn ranked(&self) -> Vec<(String, u64)> {
+        let mut all: Vec<_> = self
+            .by_name
+            .iter()
+            .map(|(name, count)| (name.clone(), *count))
+            .collect();
+        all.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frequent_ones_keep_their_names_and_nothing_is_lost() {
+        let mut counts = Counts::<10>::default();
+        for round in 0..1000 {
+            counts.add("often", 1);
+            counts.add(&format!("once-{round}"), 1);
+        }
+        assert!(counts.by_name.len() <= 20);
+        assert_eq!(counts.ranked()[0], ("often".to_owned(), 1000));
+        assert_eq!(counts.by_name.values().sum::<u64>() + counts.others, 2000);
+    }
+}

@@ -1,0 +1,273 @@
+//! What becomes of one record.
+
+use std::ops::ControlFlow;
+
+use pattern::{RuleSet, Scratch};
+use rules::Rule;
+use rules::envelope::{self, Head};
+use serde_json::Value;
+
+use crate::layout::Scope;
+use crate::seen::Seen;
+use crate::tally::{Alerting, Happening, Tally, principal};
+
+/// EventBridge gets no event above this size, in bytes.
+///
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html>
+const MAX_EVENT: usize = 256 * 1024;
+
+/// Everything that all workers share.
+#[derive(Debug)]
+pub(crate) struct Court<'a> {
+    scope: &'a Scope,
+    data_events: bool,
+    rules: Vec<Alerting<'a>>,
+    /// The same rule in the other revision, if two are compared.
+    partners: Vec<Option<usize>>,
+    compares: bool,
+    all: RuleSet,
+    /// The rules that get read-only management calls; most libraries have none.
+    asking: Option<RuleSet>,
+    records: Seen,
+    calls: Seen,
+}
+
+impl<'a> Court<'a> {
+    /// Of these rules; with `before`, they are compared with the rules of another revision, whose
+    /// numbers follow theirs.
+    pub(crate) fn new(
+        rules: &[&'a Rule],
+        before: Option<&[&'a Rule]>,
+        scope: &'a Scope,
+        data_events: bool,
+    ) -> Self {
+        let others = before.unwrap_or_default();
+        let number = |list: &[&Rule], id: &str| list.iter().position(|rule| rule.id == id);
+        let partners = rules
+            .iter()
+            .map(|rule| Some(number(others, &rule.id)? + rules.len()))
+            .chain(others.iter().map(|rule| number(rules, &rule.id)))
+            .collect();
+        let both: Vec<&Rule> = rules.iter().chain(others).copied().collect();
+        let set = |wanted: &dyn Fn(&Rule) -> bool| {
+            both.iter()
+                .enumerate()
+                .filter(|(_, rule)| wanted(rule))
+                .fold(RuleSet::builder(), |set, (id, rule)| {
+                    set.add(id, &rule.pattern)
+                })
+                .build()
+        };
+        Self {
+            scope,
+            data_events,
+            all: set(&|_| true),
+            asking: both
+                .iter()
+                .any(|rule| rule.read_only)
+                .then(|| set(&|rule| rule.read_only)),
+            rules: both.into_iter().map(Alerting::new).collect(),
+            partners,
+            compares: before.is_some(),
+            records: Seen::large(),
+            calls: Seen::small(),
+        }
+    }
+
+    pub(crate) fn rules(&self) -> usize {
+        self.rules.len()
+    }
+}
+
+/// One worker's part: a tally and memory that is kept from record to record.
+#[derive(Debug)]
+pub(crate) struct Judge<'a> {
+    court: &'a Court<'a>,
+    pub(crate) tally: Tally,
+    /// Records of the current file that were CloudTrail's, or other events'.
+    pub(crate) known: u64,
+    event: Vec<u8>,
+    scratch: Scratch,
+    matching: Vec<usize>,
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn new(court: &'a Court<'a>) -> Self {
+        Self {
+            court,
+            tally: Tally::new(court.rules()),
+            known: 0,
+            event: Vec::new(),
+            scratch: Scratch::default(),
+            matching: Vec::new(),
+        }
+    }
+
+    /// Judges a record, or a whole event where the logs hold those.
+    pub(crate) fn record(&mut self, head: &Head<'_>, text: &[u8]) -> ControlFlow<()> {
+        self.tally.records += 1;
+        if head.is_event {
+            self.whole_event(text);
+            return ControlFlow::Continue(());
+        }
+        let Ok(envelope) = head.envelope() else {
+            self.tally.not_delivered.unknown += 1;
+            return ControlFlow::Continue(());
+        };
+        let happening = Happening {
+            id: envelope.id,
+            account: envelope.account,
+            region: envelope.region,
+            time: envelope.time,
+        };
+        if let Some(set) = self.admitted(head, &happening, text.len()) {
+            self.event.clear();
+            envelope.write(text, &mut self.event);
+            self.matched(set, head, &happening, text);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// An archive holds events in their envelopes. Rare, so no pains are taken about speed.
+    fn whole_event(&mut self, text: &[u8]) {
+        let event = serde_json::from_slice::<Value>(text)
+            .ok()
+            .and_then(|event| envelope::of(&event).ok());
+        let Some(event) = event else {
+            self.tally.not_delivered.unknown += 1;
+            return;
+        };
+        let field = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+        let happening = Happening {
+            id: field("id"),
+            account: field("account"),
+            region: field("region"),
+            time: field("time"),
+        };
+        let detail = event
+            .get("detail")
+            .map(Value::to_string)
+            .unwrap_or_default();
+        // Other services' events have other fields; none of these flags and ids then.
+        let mut head = Head::default();
+        if field("detail-type").ends_with("via CloudTrail") {
+            head = serde_json::from_str(&detail).unwrap_or_default();
+        } else {
+            head.event_id = Some(field("id").into());
+        }
+        if let Some(set) = self.admitted(&head, &happening, detail.len()) {
+            self.event.clear();
+            self.event.extend_from_slice(event.to_string().as_bytes());
+            self.matched(set, &head, &happening, detail.as_bytes());
+        }
+    }
+
+    /// The rules to which EventBridge would deliver the record, if to any.
+    fn admitted(
+        &mut self,
+        head: &Head<'_>,
+        happening: &Happening<'_>,
+        size: usize,
+    ) -> Option<&'a RuleSet> {
+        self.known += 1;
+        let court = self.court;
+        let scope = court.scope;
+        if !(scope.has_time(happening.time)
+            && scope.has_account(happening.account)
+            && scope.has_region(happening.region))
+        {
+            self.tally.out_of_scope += 1;
+            return None;
+        }
+        if head.event_time.is_some() {
+            self.tally.happened(happening.time);
+        }
+        if let Some(id) = &head.event_id
+            && !court.records.insert(&[id.as_bytes()])
+        {
+            self.tally.duplicates += 1;
+            return None;
+        }
+        let kind = Kind::of(head);
+        let not_delivered = &mut self.tally.not_delivered;
+        let reason = match kind {
+            _ if size > MAX_EVENT => &mut not_delivered.too_large,
+            Kind::Insight => &mut not_delivered.insights,
+            Kind::Data if !court.data_events => &mut not_delivered.data_events,
+            Kind::Network if !court.data_events => &mut not_delivered.network_activity,
+            Kind::Management if head.read_only == Some(true) => match &court.asking {
+                Some(asking) => return Some(asking),
+                None => &mut not_delivered.read_only,
+            },
+            Kind::Management | Kind::Data | Kind::Network => return Some(&court.all),
+        };
+        *reason += 1;
+        None
+    }
+
+    /// Puts the event to the rules and counts the alerts.
+    fn matched(
+        &mut self,
+        set: &RuleSet,
+        head: &Head<'_>,
+        happening: &Happening<'_>,
+        record: &[u8],
+    ) {
+        self.matching.clear();
+        match set.matches_with(&self.event, &mut self.scratch) {
+            Ok(ids) => self.matching.extend(ids),
+            // Nested beyond what the service reads, or not UTF-8.
+            Err(_) => {
+                self.tally.not_delivered.unknown += 1;
+                return;
+            }
+        }
+        self.tally.delivered += 1;
+        if self.matching.is_empty() {
+            return;
+        }
+        let principal = principal(record);
+        for id in &self.matching {
+            let (Some(rule), Some(tally)) =
+                (self.court.rules.get(*id), self.tally.rules.get_mut(*id))
+            else {
+                continue;
+            };
+            let is_copy = head.shared_event_id.as_ref().is_some_and(|shared| {
+                !self
+                    .court
+                    .calls
+                    .insert(&[&id.to_le_bytes(), shared.as_bytes()])
+            });
+            tally.alert(rule, happening, &self.event, &principal, is_copy);
+            if self.court.compares {
+                let partner = self.court.partners.get(*id).copied().flatten();
+                let both = partner.is_some_and(|partner| self.matching.contains(&partner));
+                tally.alone += u64::from(!both);
+            }
+        }
+    }
+}
+
+/// What kind of record a trail's selectors take it for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Management,
+    Data,
+    Network,
+    Insight,
+}
+
+impl Kind {
+    fn of(head: &Head<'_>) -> Self {
+        match (head.event_type.as_deref(), head.event_category.as_deref()) {
+            (Some("AwsCloudTrailInsight"), _) | (_, Some("Insight")) => Self::Insight,
+            (Some("AwsVpceEvent"), _) | (_, Some("NetworkActivity")) => Self::Network,
+            (_, Some("Management")) => Self::Management,
+            (_, Some(_)) => Self::Data,
+            // Records before version 1.07 have no category.
+            (_, None) if head.management_event == Some(false) => Self::Data,
+            (_, None) => Self::Management,
+        }
+    }
+}

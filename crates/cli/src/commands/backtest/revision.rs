@@ -1,0 +1,246 @@
+//! The rules of another git revision.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Component, Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use report::plural;
+use rules::Rule;
+use syntax::Finding;
+
+use crate::arguments::ProjectArguments;
+use crate::project;
+
+/// Most rule files of a revision, and the size of each: the same bounds as for a folder of rules,
+/// with room for fixtures.
+const MAX_FILES: usize = 20_000;
+const MAX_FILE: usize = 4 << 20;
+
+/// What `--compare` asks for: `BEFORE`, or `BEFORE..AFTER`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    before: String,
+    /// The rules as they are in the folder, if it isn't given.
+    after: Option<String>,
+}
+
+/// The rules of two revisions.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) before: Revision,
+    /// `None` for the rules in the folder.
+    pub(super) after: Option<Vec<Rule>>,
+}
+
+/// The rules of one revision.
+#[derive(Debug)]
+pub(super) struct Revision {
+    /// As people know it.
+    pub(super) name: String,
+    pub(super) rules: Vec<Rule>,
+}
+
+impl Range {
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let (before, after) = match text.split_once("..") {
+            Some((before, after)) => (before, Some(after)),
+            None => (text, None),
+        };
+        for revision in [Some(before), after].into_iter().flatten() {
+            // A revision never begins with a dash; an option of git's does.
+            if revision.is_empty() || revision.starts_with(['-', '.']) {
+                bail!("`{text}` is neither a revision nor BEFORE..AFTER");
+            }
+        }
+        Ok(Self {
+            before: before.to_owned(),
+            after: after.map(str::to_owned),
+        })
+    }
+
+    /// Loads the rules; they are only read, nothing of them is run.
+    pub(super) fn rules(&self, arguments: &ProjectArguments) -> Result<Option<Rules>> {
+        let folder = project::rules_folder(arguments);
+        let before = load(&self.before, &folder)?;
+        let after = match &self.after {
+            Some(after) => Some(load(after, &folder)?.rules),
+            None => None,
+        };
+        Ok(Some(Rules { before, after }))
+    }
+}
+
+fn load(revision: &str, folder: &Path) -> Result<Revision> {
+    // Extracted, read and removed at once: nothing is left behind, however the run ends later.
+    let extracted = extract(revision, folder)
+        .with_context(|| format!("could not read the rules of the revision `{revision}`"))?;
+    let options = rules::Options {
+        today: jiff::ZonedDateTime::now().date(),
+    };
+    let library = rules::load(extracted.path(), &options);
+    let wrong = library.findings.iter().filter(|it| it.is_error()).count();
+    if library.rules.is_empty() {
+        bail!(
+            "the revision `{revision}` has no rules in `{}`",
+            folder.display()
+        );
+    }
+    if wrong > 0 {
+        eprintln!(
+            "warning: the rules of `{revision}` have {}; rules with errors are left out",
+            plural(wrong, "error")
+        );
+        let errors: Vec<Finding> = library
+            .findings
+            .into_iter()
+            .filter(Finding::is_error)
+            .collect();
+        eprint!("{}", report::findings::terminal(&errors, false));
+    }
+    Ok(Revision {
+        name: revision.to_owned(),
+        rules: library.rules,
+    })
+}
+
+/// Writes a folder of a revision, as it is in git's store, into a temporary one. No hook, filter or
+/// text conversion runs.
+fn extract(revision: &str, folder: &Path) -> Result<tempfile::TempDir> {
+    let repository =
+        fs::canonicalize(folder).with_context(|| format!("`{}` is not there", folder.display()))?;
+    let git = |arguments: &[&OsStr]| {
+        let mut command = Command::new("git");
+        command
+            .arg("-C")
+            .arg(&repository)
+            .args(arguments)
+            .stdin(Stdio::null());
+        command
+    };
+    let commit = format!("{revision}^{{commit}}");
+    let commit = answer(&mut git(&[
+        "rev-parse".as_ref(),
+        "--verify".as_ref(),
+        "--end-of-options".as_ref(),
+        commit.as_ref(),
+    ]))?;
+    let commit = String::from_utf8_lossy(&commit).trim().to_owned();
+    // With `.` names are relative to the folder, which is git's current one.
+    let listing = answer(&mut git(&[
+        "ls-tree".as_ref(),
+        "-r".as_ref(),
+        "-z".as_ref(),
+        commit.as_ref(),
+        ".".as_ref(),
+    ]))?;
+    let files = files(&listing)?;
+    let target = tempfile::tempdir().context("no temporary folder")?;
+    let mut store = git(&["cat-file".as_ref(), "--batch".as_ref()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("could not start git")?;
+    let (Some(mut ask), Some(told)) = (store.stdin.take(), store.stdout.take()) else {
+        bail!("git has no pipes");
+    };
+    let mut told = BufReader::new(told);
+    for (object, path) in &files {
+        writeln!(ask, "{object}")?;
+        let path = target.path().join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, blob(&mut told)?)?;
+    }
+    drop(ask);
+    store.wait()?;
+    Ok(target)
+}
+
+/// Object and path of every regular file of a listing. Links aren't followed, here as in a folder.
+fn files(listing: &[u8]) -> Result<Vec<(String, PathBuf)>> {
+    let mut files = Vec::new();
+    let text = std::str::from_utf8(listing).context("a file's name is not UTF-8")?;
+    for entry in text.split('\0').filter(|entry| !entry.is_empty()) {
+        let (about, path) = entry.split_once('\t').context("git's listing is garbled")?;
+        let mut about = about.split(' ');
+        let (mode, kind, object) = (about.next(), about.next(), about.next());
+        if kind != Some("blob") || !mode.is_some_and(|mode| mode.starts_with("100")) {
+            continue;
+        }
+        let path = PathBuf::from(path);
+        if !path
+            .components()
+            .all(|it| matches!(it, Component::Normal(_)))
+        {
+            bail!("`{}` leads out of the folder", path.display());
+        }
+        files.push((object.unwrap_or_default().to_owned(), path));
+        if files.len() > MAX_FILES {
+            bail!("there are more than {MAX_FILES} files");
+        }
+    }
+    Ok(files)
+}
+
+/// One answer of `git cat-file --batch`: `<object> blob <size>`, the content, a newline.
+fn blob(told: &mut impl BufRead) -> Result<Vec<u8>> {
+    let mut header = String::new();
+    told.read_line(&mut header)?;
+    let size: usize = header
+        .trim()
+        .rsplit(' ')
+        .next()
+        .and_then(|size| size.parse().ok())
+        .with_context(|| format!("git said `{}`", header.trim()))?;
+    if size > MAX_FILE {
+        bail!("a file has {size} bytes, more than {MAX_FILE}");
+    }
+    let mut content = vec![0; size + 1];
+    told.read_exact(&mut content)?;
+    content.pop();
+    Ok(content)
+}
+
+fn answer(command: &mut Command) -> Result<Vec<u8>> {
+    let output = command.output().context("could not start git")?;
+    if !output.status.success() {
+        bail!("git: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_is_never_an_option() {
+        let range = |before: &str, after: Option<&str>| Range {
+            before: before.to_owned(),
+            after: after.map(str::to_owned),
+        };
+        assert_eq!(Range::parse("main").unwrap(), range("main", None));
+        assert_eq!(
+            Range::parse("v1..HEAD~2").unwrap(),
+            range("v1", Some("HEAD~2"))
+        );
+        for wrong in ["", "--upload-pack=x", "..", "a..", "..b", "a..-b", "a...b"] {
+            assert!(Range::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_regular_files_inside_the_folder_are_written() {
+        let listing =
+            b"100644 blob aa\tone/two.yaml\0120000 blob bb\tlink.yaml\0160000 commit cc\tmodule\0";
+        assert_eq!(
+            files(listing).unwrap(),
+            [("aa".to_owned(), PathBuf::from("one/two.yaml"))]
+        );
+        assert!(files(b"100644 blob aa\t../out.yaml\0").is_err());
+    }
+}
