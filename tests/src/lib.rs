@@ -253,7 +253,7 @@ impl Drop for Served {
 }
 
 /// A header as a client signs it; the simulator reads who calls and checks no signature.
-fn authorization(account: &str, region: &str, service: &str) -> String {
+pub fn authorization(account: &str, region: &str, service: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256 Credential={account}/20261123/{region}/{service}/aws4_request, \
          SignedHeaders=host, Signature=0"

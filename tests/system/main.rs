@@ -1,5 +1,6 @@
 //! The whole system, through the program: from rules to alerts in an inbox.
 
+mod backtest;
 mod bad_input;
 mod broken_chain;
 mod chain;

@@ -110,14 +110,18 @@ impl Source for LocalLogs {
             source: Box::new(error),
         };
         let metadata = fs::metadata(&self.root).map_err(failed)?;
-        if !metadata.is_dir() {
-            let size = metadata.len();
-            let path = self.root.clone();
-            // Whether the caller wants more makes no difference here.
-            let _: ControlFlow<()> = each(Found::File(LogFile { path, size }));
-            return Ok(());
+        let mut folders = Vec::new();
+        if metadata.is_dir() {
+            folders.push(self.root.clone());
+        } else {
+            let file = LogFile {
+                path: self.root.clone(),
+                size: metadata.len(),
+            };
+            if each(Found::File(file)).is_break() {
+                return Ok(());
+            }
         }
-        let mut folders = vec![self.root.clone()];
         while let Some(folder) = folders.pop() {
             let more = match Self::folder(scope, &folder, &mut folders, each) {
                 Ok(more) => more,

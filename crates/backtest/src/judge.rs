@@ -214,14 +214,12 @@ impl<'a> Judge<'a> {
         record: &[u8],
     ) {
         self.matching.clear();
-        match set.matches_with(&self.event, &mut self.scratch) {
-            Ok(ids) => self.matching.extend(ids),
+        let Ok(ids) = set.matches_with(&self.event, &mut self.scratch) else {
             // Nested beyond what the service reads, or not UTF-8.
-            Err(_) => {
-                self.tally.not_delivered.unknown += 1;
-                return;
-            }
-        }
+            self.tally.not_delivered.unknown += 1;
+            return;
+        };
+        self.matching.extend(ids);
         self.tally.delivered += 1;
         if self.matching.is_empty() {
             return;

@@ -185,6 +185,7 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
             self.start += 1;
             self.expect()?;
         }
+        let mut last = None;
         loop {
             let text = self.bytes.get(self.start..self.end).unwrap_or_default();
             let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
@@ -196,7 +197,7 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
                 Some(Err(error)) if !error.is_eof() => Some(error),
                 Some(Err(_)) | None => None,
             };
-            self.more_or(fault)?;
+            last = self.more_or(fault, last)?;
         }
     }
 
@@ -206,6 +207,7 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
         each: &mut impl FnMut(&Head<'_>, &[u8]) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, RecordsError> {
         self.record += 1;
+        let mut last = None;
         loop {
             let text = self.bytes.get(self.start..self.end).unwrap_or_default();
             let mut values = serde_json::Deserializer::from_slice(text).into_iter::<Head<'_>>();
@@ -219,22 +221,30 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
                 Some(Err(error)) if !error.is_eof() => Some(error),
                 Some(Err(_)) | None => None,
             };
-            self.more_or(fault)?;
+            last = self.more_or(fault, last)?;
         }
     }
 
-    /// Reads on, unless the fault isn't that the window ends too early.
-    fn more_or(&mut self, fault: Option<serde_json::Error>) -> Result<(), RecordsError> {
-        if let Some(error) = fault {
-            return Err(self.wrong(&error.to_string()));
+    /// Reads on, unless there is a fault that reading on doesn't mend; gives the fault's place.
+    ///
+    /// A number that the window cuts, as `24.` of `24.5`, is a fault until the rest is there. So a
+    /// fault counts when it is still in the same place with more of the file.
+    fn more_or(
+        &mut self,
+        fault: Option<serde_json::Error>,
+        last: Option<(usize, usize)>,
+    ) -> Result<Option<(usize, usize)>, RecordsError> {
+        let place = fault.as_ref().map(|fault| (fault.line(), fault.column()));
+        let is_real = place.is_some() && place == last;
+        if !is_real && self.fill()? {
+            return Ok(place);
         }
-        if self.fill()? {
-            Ok(())
-        } else {
-            Err(RecordsError::Truncated {
+        Err(match fault {
+            Some(fault) => self.wrong(&fault.to_string()),
+            None => RecordsError::Truncated {
                 record: self.record,
-            })
-        }
+            },
+        })
     }
 
     /// The length of `{"Records": [` if the window starts with it.
@@ -367,6 +377,11 @@ mod tests {
             result.unwrap();
             assert_eq!(records, [r#"{"a":"]},{"}"#, r#"{"a":[2]}"#]);
         }
+        let text =
+            r#"{"Records":[{"a":-243.5e+10,"b":0.25},{"c":[1E-2,true,null,"\u00e9"]}],"d":1.5}"#;
+        let (records, result) = read(text.as_bytes());
+        result.unwrap();
+        assert_eq!(records.len(), 2);
         let (records, result) = read(b"{\"Records\":[]}");
         result.unwrap();
         assert!(records.is_empty());

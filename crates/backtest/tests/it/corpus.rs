@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A rule that alerts when a trail is stopped.
-pub(crate) const RULE: &str = r#"version: 1
+pub(crate) const RULE: &str = r"version: 1
 id: trail-stopped
 title: A trail was stopped
 description: Someone stopped a trail.
@@ -34,7 +34,7 @@ tests:
   - name: started
     expect: no_match
     event: {source: aws.cloudtrail, detail-type: x, account: '111122223333', region: eu-central-1, time: '2026-11-23T10:00:00Z', id: a, detail: {eventName: StartLogging}}
-"#;
+";
 
 /// The rule with changes.
 pub(crate) fn rule(changes: &[(&str, &str)]) -> Vec<Rule> {

@@ -49,7 +49,7 @@ pub struct Head<'a> {
     caller_account: Option<Cow<'a, str>>,
 }
 
-impl<'a> Head<'a> {
+impl Head<'_> {
     /// The envelope around the record; fails where [`of`](super::of) fails.
     pub fn envelope(&self) -> Result<Envelope<'_>, EnvelopeError> {
         if !self.has_event_source && !self.has_event_name {
