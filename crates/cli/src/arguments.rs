@@ -163,8 +163,11 @@ pub(crate) enum Command {
 /// What a backtest reads.
 #[derive(Debug, Args)]
 pub(crate) struct BacktestArguments {
-    /// Log files, folders of them, or s3://bucket/prefix
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(
+        value_name = "PATH",
+        required = true,
+        help = "Log files, folders of them, or s3://bucket/prefix"
+    )]
     pub(crate) paths: Vec<String>,
     /// Only events from this day on (UTC), 2026-11-01
     #[arg(long, value_name = "DATE")]

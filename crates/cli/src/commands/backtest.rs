@@ -14,6 +14,7 @@ use serde::Serialize;
 use syntax::Finding;
 
 use crate::arguments::{BacktestArguments, Format, ProjectArguments};
+use crate::commands::backtest::revision::Range;
 use crate::commands::print_findings;
 use crate::exit::Exit;
 use crate::output;
@@ -32,28 +33,26 @@ pub(crate) async fn run(
         eprintln!("error: --from is later than --to");
         return Ok(Exit::Configuration);
     }
-    let rules = match arguments.compare.as_deref().map(revision::Range::parse) {
-        Some(Ok(range)) => range.rules(project)?,
-        Some(Err(error)) => {
+    let range = match arguments.compare.as_deref().map(Range::parse).transpose() {
+        Ok(range) => range,
+        Err(error) => {
             eprintln!("error: {error}");
             return Ok(Exit::Configuration);
         }
-        None => None,
     };
-    let (rules, before) = match rules {
-        Some(revision::Rules { after, before }) => (after, Some(before)),
+    let (before, after) = match range {
+        Some(range) => range.rules(project)?,
         None => (None, None),
     };
-    let rules = match rules {
-        Some(rules) => rules,
-        None => {
-            let project = Project::load(project);
-            if project.findings.iter().any(Finding::is_error) {
-                print_findings(&project, format)?;
-                return Ok(Exit::Configuration);
-            }
-            project.library.rules
+    let rules = if let Some(after) = after {
+        after.rules
+    } else {
+        let project = Project::load(project);
+        if project.findings.iter().any(Finding::is_error) {
+            print_findings(&project, format)?;
+            return Ok(Exit::Configuration);
         }
+        project.library.rules
     };
     let sources = sources(&arguments.paths).await?;
     let watch = Arc::new(Watch::default());

@@ -27,14 +27,6 @@ pub(super) struct Range {
     after: Option<String>,
 }
 
-/// The rules of two revisions.
-#[derive(Debug)]
-pub(super) struct Rules {
-    pub(super) before: Revision,
-    /// `None` for the rules in the folder.
-    pub(super) after: Option<Vec<Rule>>,
-}
-
 /// The rules of one revision.
 #[derive(Debug)]
 pub(super) struct Revision {
@@ -61,15 +53,17 @@ impl Range {
         })
     }
 
-    /// Loads the rules; they are only read, nothing of them is run.
-    pub(super) fn rules(&self, arguments: &ProjectArguments) -> Result<Option<Rules>> {
+    /// Loads the rules before and, if a revision is given for them, after. They are only read,
+    /// nothing of them is run.
+    pub(super) fn rules(
+        &self,
+        arguments: &ProjectArguments,
+    ) -> Result<(Option<Revision>, Option<Revision>)> {
         let folder = project::rules_folder(arguments);
-        let before = load(&self.before, &folder)?;
-        let after = match &self.after {
-            Some(after) => Some(load(after, &folder)?.rules),
-            None => None,
-        };
-        Ok(Some(Rules { before, after }))
+        let load = |revision: &String| load(revision, &folder);
+        let before = load(&self.before)?;
+        let after = self.after.as_ref().map(load).transpose()?;
+        Ok((Some(before), after))
     }
 }
 
@@ -236,7 +230,7 @@ mod tests {
     #[test]
     fn only_regular_files_inside_the_folder_are_written() {
         let listing =
-            b"100644 blob aa\tone/two.yaml\0120000 blob bb\tlink.yaml\0160000 commit cc\tmodule\0";
+            b"100644 blob aa\tone/two.yaml\x00120000 blob bb\tlink.yaml\x00160000 commit cc\tmodule\0";
         assert_eq!(
             files(listing).unwrap(),
             [("aa".to_owned(), PathBuf::from("one/two.yaml"))]
