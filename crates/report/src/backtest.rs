@@ -438,3 +438,122 @@ fn word(difference: &Difference) -> &'static str {
         _ => "changed",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use backtest::{BudgetUse, Principal, Sample, Skipped};
+
+    use super::*;
+
+    fn result() -> Backtest {
+        let noisy = RuleAlerts {
+            severity: "high".to_owned(),
+            alerts: 12,
+            copies: 2,
+            first: Some("2026-11-01T10:00:00Z".to_owned()),
+            last: Some("2026-11-02T10:00:00Z".to_owned()),
+            days: [("2026-11-01".to_owned(), 11), ("2026-11-02".to_owned(), 1)].into(),
+            places: [("012345678901/us-east-1".to_owned(), 12)].into(),
+            principals: vec![Principal {
+                principal: "a|b`c".to_owned(),
+                alerts: 12,
+            }],
+            samples: vec![Sample {
+                time: "2026-11-01T10:00:00Z".to_owned(),
+                event_id: "1".to_owned(),
+                place: "012345678901/us-east-1".to_owned(),
+                message: Some("{\n  \"alert\": \"x\"\n}".to_owned()),
+            }],
+            budget: Some(BudgetUse {
+                max_alerts_per_day: 5,
+                days_over: 1,
+            }),
+            is_about_cloudtrail: true,
+            ..RuleAlerts::default()
+        };
+        let silent = RuleAlerts {
+            is_about_cloudtrail: true,
+            ..RuleAlerts::default()
+        };
+        Backtest {
+            files: 3,
+            records: 100,
+            duplicates: 7,
+            delivered: 43,
+            not_delivered: NotDelivered {
+                data_events: 50,
+                ..NotDelivered::default()
+            },
+            days: 30,
+            skipped_files: 1,
+            skipped: vec![Skipped {
+                path: "logs/x.json.gz".into(),
+                reason: "is empty".to_owned(),
+                records: 0,
+            }],
+            rules: [
+                ("noisy".to_owned(), noisy),
+                ("silent".to_owned(), silent),
+                ("stopped".to_owned(), RuleAlerts::default()),
+            ]
+            .into(),
+            ..Backtest::default()
+        }
+    }
+
+    #[test]
+    fn a_terminal_shows_alerts_samples_and_all_that_was_left_out() {
+        let text = terminal(&result());
+        for line in [
+            "      12       0.4           11  noisy  1 place, 2026-11-01T10:00:00Z to 2026-11-02T10:00:00Z  OVER BUDGET",
+            "    {\n      \"alert\": \"x\"\n    }",
+            "Never fired: silent",
+            "Not about CloudTrail, so nothing can be said: stopped",
+            "over budget: noisy may alert 5 times a day, and did 11 times on 2026-11-01; 1 day over",
+            "warning: logs/x.json.gz is empty; left out",
+            "        50 data events (the organization's trail selects management events only)",
+            "100 records: 7 duplicates, 50 not delivered, 43 put to 3 rules",
+            "12 alerts from 1 rule over 30 days",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_from_a_log_breaks_a_markdown_table() {
+        let text = markdown(&result());
+        assert!(
+            text.contains("| `noisy` | high | 12 | 0.4 | 11 (2026-11-01) | 1 | `a_b_c` (12) |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_comparison_is_one_sentence() {
+        let with = |added, removed| Comparison {
+            rules: [(
+                "a".to_owned(),
+                Difference {
+                    before: Some(removed),
+                    after: Some(added),
+                    added,
+                    removed,
+                },
+            )]
+            .into(),
+            ..Comparison::default()
+        };
+        assert_eq!(
+            verdict(&with(312, 0), "main"),
+            "Compared with main, this change would have added 312 alerts in this sample."
+        );
+        assert!(verdict(&with(1, 2), "main").contains("added 1 alert and removed 2 alerts"));
+        assert!(verdict(&with(0, 0), "main").contains("would not have changed any alert"));
+        assert!(verdict(&Comparison::default(), "main").contains("No rule differs"));
+        let text = comparison_terminal(&with(312, 0), "main");
+        assert!(
+            text.contains("       0      312      312        0  a  changed"),
+            "{text}"
+        );
+    }
+}

@@ -215,6 +215,126 @@ fn a_rule_about_any_service_does_not_open_the_floodgates() {
     }
 }
 
+/// 300 rules as a security team writes them: 30 services with 10 rules each, about a few calls,
+/// and about who made them, whether they succeeded or what they were for.
+fn three_hundred() -> Vec<Rule> {
+    const SERVICES: [&str; 30] = [
+        "iam",
+        "ec2",
+        "s3",
+        "cloudtrail",
+        "kms",
+        "lambda",
+        "rds",
+        "sts",
+        "organizations",
+        "guardduty",
+        "config",
+        "route53",
+        "eks",
+        "ecs",
+        "ecr",
+        "secretsmanager",
+        "ssm",
+        "logs",
+        "monitoring",
+        "sns",
+        "sqs",
+        "dynamodb",
+        "athena",
+        "glue",
+        "redshift",
+        "cloudformation",
+        "backup",
+        "wafv2",
+        "events",
+        "acm",
+    ];
+    const THINGS: [&str; 10] = [
+        "Policy",
+        "Role",
+        "Snapshot",
+        "Key",
+        "Configuration",
+        "Permission",
+        "Endpoint",
+        "Cluster",
+        "Rule",
+        "Resource",
+    ];
+    const WHO: [&str; 5] = [
+        "",
+        r#","errorCode":[{"exists":false}]"#,
+        r#","userIdentity":{"type":["Root"]}"#,
+        r#","errorCode":["AccessDenied","UnauthorizedOperation"]"#,
+        r#","sourceIPAddress":[{"anything-but":{"prefix":"10."}}],"userIdentity":{"type":["IAMUser"]}"#,
+    ];
+    (0..300)
+        .map(|n| {
+            let (service, thing, who) = (SERVICES[n % 30], THINGS[n / 30], WHO[n % 5]);
+            rule(
+                &format!("rule-{n}"),
+                &format!(
+                    r#"{{"source":["aws.{service}"],"detail-type":["AWS API Call via CloudTrail"],"detail":{{"eventSource":["{service}.amazonaws.com"],"eventName":["Create{thing}","Delete{thing}","Put{thing}"]{who}}}}}"#
+                ),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn three_hundred_rules_fit_the_spokes_buses_and_are_forwarded_exactly() {
+    let rules = three_hundred();
+    for (organization, most) in [(example(), 12), (broad(), 12)] {
+        let bundle = bundle(&rules, &organization);
+        let forwarders = forwarders(&bundle);
+        let longest = forwarders.iter().map(|(it, _)| it.text().chars().count());
+        println!(
+            "{:?}: 300 rules in {} forwarders, the longest of {:?} characters",
+            organization.forward,
+            forwarders.len(),
+            longest.max()
+        );
+        // Far below the 300 rules of a bus, so that accounts keep room for their own.
+        assert!(forwarders.len() <= most, "{} forwarders", forwarders.len());
+        for (pattern, _) in &forwarders {
+            assert!(pattern.text().chars().count() <= 2048);
+        }
+        for n in [0, 7, 123, 299] {
+            let text = rules[n].pattern.text();
+            let service = rules[n].pattern.exact_values("source").unwrap()[0].replace("aws.", "");
+            let name = rules[n].pattern.exact_values("detail.eventName").unwrap()[0].clone();
+            for detail in [
+                json!({"userIdentity": {"type": "Root"}}),
+                json!({"userIdentity": {"type": "IAMUser"}, "sourceIPAddress": "192.0.2.1"}),
+                json!({"userIdentity": {"type": "IAMUser"}, "sourceIPAddress": "10.0.0.1"}),
+                json!({"errorCode": "AccessDenied"}),
+            ] {
+                let event = event(&service, &name, &detail);
+                let wanted = match organization.forward {
+                    Forward::Exact => rules[n].pattern.matches(&event),
+                    Forward::Broad => true,
+                };
+                let times = forwarders
+                    .iter()
+                    .filter(|(it, _)| it.matches(&event))
+                    .count();
+                assert_eq!(times, usize::from(wanted), "{text} {detail}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_committed_rules_need_one_forwarder() {
+    let folder = crate::support::stacksets().join("../rules");
+    let options = rules::Options {
+        today: "2026-11-23".parse().unwrap(),
+    };
+    let library = rules::load(&folder, &options);
+    assert_eq!(forwarders(&bundle(&library.rules, &example())).len(), 1);
+}
+
 fn any_rule() -> impl Strategy<Value = (usize, usize, bool, bool)> {
     (0_usize..3, 0_usize..4, any::<bool>(), any::<bool>())
 }
