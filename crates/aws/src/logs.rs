@@ -262,3 +262,31 @@ impl Read for Download {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn below_a_region_everything_is_listed_at_once_unless_days_are_asked_for() {
+        let everything = Scope::default();
+        let november = Scope {
+            from: "2026-11-01".parse().ok(),
+            ..Scope::default()
+        };
+        let trail = "logs/AWSLogs/o-exampleorg1/012345678901/CloudTrail/";
+        let deep =
+            |scope: &Scope, below: &str| Listing::of(scope, format!("{trail}{below}")).is_deep;
+        assert!(!deep(&everything, ""));
+        assert!(deep(&everything, "us-east-1/"));
+        assert!(!deep(&november, "us-east-1/"));
+        assert!(!Listing::of(&everything, "AWSLogs/".to_owned()).is_deep);
+    }
+
+    #[test]
+    fn an_address_is_bucket_and_key() {
+        let path = Path::new("s3://example-logs/AWSLogs/a b.json.gz");
+        assert_eq!(key(path, "example-logs"), Some("AWSLogs/a b.json.gz"));
+        assert_eq!(key(path, "example"), None);
+    }
+}

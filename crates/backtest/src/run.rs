@@ -232,18 +232,18 @@ fn read(
     });
     let count = judge.tally.records - before;
     Watch::add(&watch.records, count);
-    let reason = match result {
-        Ok(()) if judge.known == 0 && count > 0 => "holds no CloudTrail record".to_owned(),
+    let (reason, records) = match result {
+        Ok(()) if judge.known == 0 && count > 0 => ("holds no CloudTrail record".to_owned(), 0),
         Ok(()) => {
             judge.tally.files += 1;
             return;
         }
-        Err(error) => error.to_string(),
+        Err(error) => (error.to_string(), count),
     };
     judge.tally.skip(Skipped {
         path: file.path,
         reason,
-        records: count,
+        records,
     });
 }
 

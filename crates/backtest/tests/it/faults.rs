@@ -64,6 +64,11 @@ fn corrupt_truncated_and_foreign_files_are_named_and_the_others_count() {
         .find(|it| it.path.ends_with("cut.json"))
         .unwrap();
     assert_eq!(cut.records, 199);
+    let foreign = result
+        .skipped
+        .iter()
+        .find(|it| it.path.ends_with("foreign.json"));
+    assert_eq!(foreign.unwrap().records, 0);
     assert_eq!(result.rules["trail-stopped"].alerts, 201);
 }
 
