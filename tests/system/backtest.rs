@@ -82,6 +82,10 @@ fn alerts_over_a_folder_in_every_format_and_what_a_change_of_the_rules_does_to_t
     project
         .run(&["backtest", "logs", "--from", "2026-13-01"])
         .expect(64);
+    project
+        .run(&["backtest", "logs", "--accounts", "12345678901"])
+        .expect(64)
+        .says("12 digits");
 
     // A change: one more call is reported, and too much of it.
     git(&project, &["init", "--quiet"]);

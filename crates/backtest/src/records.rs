@@ -82,9 +82,9 @@ impl Records {
     }
 
     fn window<R: Read, F: FnMut(usize)>(&mut self, input: R, unpacked: F) -> Window<'_, R, F> {
-        if self.window.len() < 2 * STEP {
-            self.window.resize(2 * STEP, 0);
-        }
+        // What one huge record took is given back.
+        self.window.resize(2 * STEP, 0);
+        self.window.shrink_to(2 * STEP);
         Window {
             input,
             unpacked,

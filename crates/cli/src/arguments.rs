@@ -176,7 +176,7 @@ pub(crate) struct BacktestArguments {
     #[arg(long, value_name = "DATE")]
     pub(crate) to: Option<Date>,
     /// Only events of these accounts
-    #[arg(long, value_delimiter = ',', value_name = "ACCOUNT,…")]
+    #[arg(long, value_delimiter = ',', value_name = "ACCOUNT,…", value_parser = account)]
     pub(crate) accounts: Vec<String>,
     /// Only events of these Regions
     #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
@@ -190,6 +190,15 @@ pub(crate) struct BacktestArguments {
     /// Exit with 1 if a file is corrupt, truncated or no log
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+/// An account's id. One that lost its leading zeros would silently match nothing.
+fn account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an account's id has 12 digits".to_owned())
+    }
 }
 
 /// Which organization a command is about.
