@@ -57,7 +57,7 @@ fn alerts_over_a_folder_in_every_format_and_what_a_change_of_the_rules_does_to_t
     // Another trail's copy of the first, and a file that ends too early.
     let copy = file(&[record(1, "StopLogging", "2026-11-23T10:00:00Z")]);
     project.write("logs/other/b.json", &copy);
-    project.write("logs/other/c.json", copy.trim_end_matches("]}"));
+    project.write("logs/other/c.json", copy.trim_end_matches("}]}"));
 
     project
         .run(&["backtest", "logs"])
