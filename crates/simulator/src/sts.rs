@@ -107,14 +107,14 @@ fn assume_role(world: &mut World, caller: &Caller, input: &Value) -> Result<Valu
         },
         _ => return Err(ApiError::validation(format!("{role} is invalid"))),
     };
-    crate::services::may_assume(world, caller, &role)?;
+    crate::services::may_assume(world, caller, role)?;
     let access_key = format!("ASIA{}", world.token(16));
     let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
     let assumed = Caller {
         account,
         region: String::new(),
         arn: arn.clone(),
-        role: Some(role.clone()),
+        role: Some(role.to_owned()),
     };
     world.sessions.by_key.insert(access_key.clone(), assumed);
     Ok(json!({
@@ -124,7 +124,7 @@ fn assume_role(world: &mut World, caller: &Caller, input: &Value) -> Result<Valu
             "SessionToken": world.token(32),
             "Expiration": EXPIRATION,
         },
-        "AssumedRoleUser": {"AssumedRoleId": format!("{}:{session}", role_id(&role)), "Arn": arn},
+        "AssumedRoleUser": {"AssumedRoleId": format!("{}:{session}", role_id(role)), "Arn": arn},
     }))
 }
 

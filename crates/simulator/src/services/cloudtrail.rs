@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::input::{Input, tags};
-use super::{kms, s3};
+use super::{kms, s3, tags};
 use crate::api::{ApiError, Caller};
 use crate::clock::epoch;
+use crate::input::Input;
 use crate::organizations::{MANAGEMENT, ORGANIZATION_ID};
 use crate::policy::{Context, Principal};
 use crate::world::World;
@@ -360,8 +360,8 @@ pub(crate) fn call(
     match action {
         "DescribeTrails" => {
             let input = Input::new(input, &["trailNameList", "includeShadowTrails"])?;
-            let wanted = input.strings("trailNameList");
-            let shadows = input.flag("includeShadowTrails")? != Some(false);
+            let wanted: Vec<&str> = input.texts("trailNameList")?;
+            let shadows = input.boolean("includeShadowTrails")? != Some(false);
             let trails: Vec<Value> = visible(world, caller)
                 .filter(|trail| {
                     let home = trail.region == caller.region && trail.account == caller.account;
@@ -411,7 +411,7 @@ pub(crate) fn call(
         "ListTags" => {
             let input = Input::new(input, &["ResourceIdList", "NextToken"])?;
             let mut list = Vec::new();
-            for arn in input.strings("ResourceIdList") {
+            for arn in input.texts::<&str>("ResourceIdList")? {
                 let trail = find_by(world, caller, arn)?;
                 list.push(json!({"ResourceId": arn, "TagsList": tags(&trail.properties)}));
             }
@@ -443,11 +443,11 @@ pub(crate) fn call(
                 own(world, caller, name)?.properties.clone()
             };
             for (member, property) in MEMBERS {
-                if let Some(value) = input.get(member) {
+                if let Some(value) = input.value(member) {
                     properties.insert(property.to_owned(), value.clone());
                 }
             }
-            if let Some(tags) = input.get("TagsList") {
+            if let Some(tags) = input.value("TagsList") {
                 properties.insert("Tags".to_owned(), tags.clone());
             }
             let arn = if action == "CreateTrail" {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::arn::{Arn, short};
-use super::input::{Input, page};
 use super::kms::text;
 use crate::api::{ApiError, Caller};
 use crate::clock::iso;
+use crate::input::{Input, page};
 use crate::organizations::{MANAGEMENT, ORGANIZATION_ID};
 use crate::policy::{
     Context, Decision, Document, Kind, Named, PolicyError, Principal, Request, Verdict, any,
@@ -546,7 +546,7 @@ pub(crate) fn call(
 }
 
 fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, ApiError> {
-    let limit = input.size("MaxItems", 100)?;
+    let limit = input.page_size("MaxItems", 100)?;
     let (items, next) = page(items, input.text("Marker"), limit)?;
     let mut answer = json!({name: items, "IsTruncated": next.is_some()});
     if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {

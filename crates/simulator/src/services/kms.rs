@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::arn::Arn;
 use super::iam;
-use super::input::{Input, page};
 use crate::api::{ApiError, Caller};
 use crate::clock::epoch;
+use crate::input::{Input, page};
 use crate::policy::{Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
 use crate::world::World;
 
@@ -313,7 +313,7 @@ pub(crate) fn call(
         "ListResourceTags" => {
             let input = Input::new(input, &["KeyId", "Limit", "Marker"])?;
             let key = key(world, caller, input)?;
-            let tags: Vec<Value> = super::input::tags(&key.properties)
+            let tags: Vec<Value> = super::tags(&key.properties)
                 .as_array()
                 .into_iter()
                 .flatten()
@@ -326,7 +326,7 @@ pub(crate) fn call(
 }
 
 fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, ApiError> {
-    let limit = input.size("Limit", 100)?;
+    let limit = input.page_size("Limit", 100)?;
     let (items, next) = page(items, input.text("Marker"), limit)?;
     let mut answer = json!({name: items, "Truncated": next.is_some()});
     if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {

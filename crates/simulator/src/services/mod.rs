@@ -10,7 +10,6 @@ pub(crate) mod ec2;
 mod emission;
 pub(crate) mod events;
 pub(crate) mod iam;
-mod input;
 pub(crate) mod kms;
 pub(crate) mod monitoring;
 pub(crate) mod s3;
@@ -19,7 +18,7 @@ pub(crate) mod sqs;
 pub(crate) mod ssm;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub(crate) use emission::emit;
 
@@ -148,16 +147,16 @@ pub(crate) fn call(
     perform(world, caller, service, action, input).map_err(|error| in_words_of(service, error))
 }
 
-/// A refusal has a different code in every service.
+/// Bad input and refusals have other codes in these services than in CloudFormation and IAM.
 fn in_words_of(service: &str, error: ApiError) -> ApiError {
-    if error.code != "AccessDenied" {
-        return error;
-    }
-    let (code, status) = match service {
-        "cloudtrail" | "events" | "kms" | "sqs" | "ssm" => ("AccessDeniedException", 400),
-        "ec2" => ("UnauthorizedOperation", 403),
-        "sns" => ("AuthorizationError", 403),
-        _ => ("AccessDenied", 403),
+    let (code, status) = match (error.code.as_str(), service) {
+        ("ValidationError", service) if service != "iam" => ("ValidationException", error.status),
+        ("AccessDenied", "cloudtrail" | "events" | "kms" | "sqs" | "ssm") => {
+            ("AccessDeniedException", 400)
+        }
+        ("AccessDenied", "ec2") => ("UnauthorizedOperation", 403),
+        ("AccessDenied", "sns") => ("AuthorizationError", 403),
+        _ => return error,
     };
     ApiError {
         code: code.to_owned(),
@@ -278,6 +277,14 @@ pub(crate) fn unknown(service: &str, action: &str) -> ApiError {
         "InvalidAction",
         format!("The simulator does not know the action {service}:{action}."),
     )
+}
+
+/// Tags in template shape as a list of `Key`/`Value` pairs, empty when there are none.
+pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
+    properties
+        .get("Tags")
+        .cloned()
+        .unwrap_or_else(|| Value::Array(Vec::new()))
 }
 
 /// Whether an action changes something.

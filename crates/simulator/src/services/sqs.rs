@@ -7,9 +7,9 @@ use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 
 use super::arn::Arn;
-use super::input::{Input, page};
 use super::{iam, kms};
 use crate::api::{ApiError, Caller};
+use crate::input::Input;
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request, Verdict};
 use crate::world::World;
 
@@ -314,7 +314,7 @@ pub(crate) fn call(
         "ListQueues" => {
             let input = Input::new(input, &["QueueNamePrefix", "MaxResults", "NextToken"])?;
             let prefix = input.text("QueueNamePrefix").unwrap_or_default();
-            let urls: Vec<String> = world
+            let urls: Vec<Value> = world
                 .services
                 .sqs
                 .queues
@@ -324,14 +324,10 @@ pub(crate) fn call(
                         && queue.region == caller.region
                         && queue.name.starts_with(prefix)
                 })
-                .map(|queue| queue.url.clone())
+                .map(|queue| json!(queue.url))
                 .collect();
-            let limit = input.size("MaxResults", 1000)?;
-            let (urls, next) = page(urls, input.text("NextToken"), limit)?;
-            Ok(match next {
-                Some(next) => json!({"QueueUrls": urls, "NextToken": next}),
-                None => json!({"QueueUrls": urls}),
-            })
+            let limit = input.page_size("MaxResults", 1000)?;
+            input.listing("QueueUrls", urls, limit)
         }
         "GetQueueUrl" => {
             let input = Input::new(input, &["QueueName", "QueueOwnerAWSAccountId"])?;
@@ -349,7 +345,7 @@ pub(crate) fn call(
         "GetQueueAttributes" => {
             let input = Input::new(input, &["QueueUrl", "AttributeNames"])?;
             let queue = queue(world, caller, input, "sqs:GetQueueAttributes")?;
-            let wanted = input.strings("AttributeNames");
+            let wanted: Vec<&str> = input.texts("AttributeNames")?;
             let chosen: BTreeMap<String, String> = attributes(queue, now)
                 .into_iter()
                 .filter(|(name, _)| wanted.contains(&"All") || wanted.contains(&name.as_str()))
@@ -364,7 +360,7 @@ pub(crate) fn call(
         "ListQueueTags" => {
             let input = Input::new(input, &["QueueUrl"])?;
             let queue = queue(world, caller, input, "sqs:ListQueueTags")?;
-            let tags: Map<String, Value> = super::input::tags(&queue.properties)
+            let tags: Map<String, Value> = super::tags(&queue.properties)
                 .as_array()
                 .into_iter()
                 .flatten()
@@ -471,7 +467,10 @@ fn set_attributes(world: &mut World, caller: &Caller, input: Input<'_>) -> Resul
     let arn = arn_of(world, &caller.region, reference)
         .map(str::to_owned)
         .ok_or_else(no_queue)?;
-    let changes = input.map("Attributes").cloned().unwrap_or_default();
+    let changes: Vec<(String, Value)> = input
+        .map("Attributes")
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     let queue = world
         .services
         .sqs
@@ -529,7 +528,7 @@ fn set_attributes(world: &mut World, caller: &Caller, input: Input<'_>) -> Resul
 
 fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiError> {
     let now = world.clock.now();
-    let limit = input.number("MaxNumberOfMessages")?.unwrap_or(1);
+    let limit = input.integer("MaxNumberOfMessages")?.unwrap_or(1);
     if !(1..=10).contains(&limit) {
         return Err(ApiError::new(
             "InvalidParameterValue",
@@ -543,7 +542,7 @@ fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiE
         .get_mut(arn)
         .ok_or_else(no_queue)?;
     let timeout = input
-        .number("VisibilityTimeout")?
+        .integer("VisibilityTimeout")?
         .or_else(|| {
             queue
                 .properties
@@ -554,9 +553,9 @@ fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiE
     let until = now
         .checked_add(jiff::SignedDuration::from_secs(timeout))
         .unwrap_or(now);
-    let mut system = input.strings("AttributeNames");
-    system.extend(input.strings("MessageSystemAttributeNames"));
-    let wanted = input.strings("MessageAttributeNames");
+    let mut system: Vec<&str> = input.texts("AttributeNames")?;
+    system.extend(input.texts::<&str>("MessageSystemAttributeNames")?);
+    let wanted: Vec<&str> = input.texts("MessageAttributeNames")?;
     let mut messages = Vec::new();
     for message in queue
         .messages

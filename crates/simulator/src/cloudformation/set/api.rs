@@ -95,7 +95,7 @@ pub(crate) fn named<'a>(
     input: Input<'_>,
 ) -> Result<&'a StackSet, ApiError> {
     let name = input.required("StackSetName")?;
-    let set = find(world, caller, input, &name)?;
+    let set = find(world, caller, input, name)?;
     if set.deleted {
         return Err(ApiError::new(
             "StackSetNotFoundException",
@@ -150,9 +150,9 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     ]);
     let input = Input::new(input, &known)?;
     let name = input.required("StackSetName")?;
-    check_name(&name, "stackSetName")?;
+    check_name(name, "stackSetName")?;
     let admin = administers(world, caller, input)?;
-    if input.text("PermissionModel").as_deref() != Some("SERVICE_MANAGED") {
+    if input.text("PermissionModel") != Some("SERVICE_MANAGED") {
         return Err(ApiError::validation(
             "The simulator supports only stack sets with PermissionModel SERVICE_MANAGED.",
         ));
@@ -168,8 +168,8 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         ));
     }
     let token = input.text("ClientRequestToken");
-    if let Some(existing) = world.cloudformation.sets.find(&caller.region, &name) {
-        if token.is_some() && existing.token == token {
+    if let Some(existing) = world.cloudformation.sets.find(&caller.region, name) {
+        if token.is_some() && existing.token.as_deref() == token {
             return Ok(json!({"StackSetId": existing.id}));
         }
         return Err(ApiError::new(
@@ -187,14 +187,14 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let id = format!("{name}:{}", world.uuid());
     let set = StackSet {
         id: id.clone(),
-        name,
+        name: name.to_owned(),
         region: caller.region.clone(),
-        description: input.text("Description"),
+        description: input.text("Description").map(str::to_owned),
         deployment,
         auto,
         managed: managed_execution(input)?.unwrap_or_default(),
         deleted: false,
-        token,
+        token: token.map(str::to_owned),
         targets: BTreeMap::new(),
         instances: BTreeMap::new(),
         operations: indexmap::IndexMap::new(),
@@ -205,7 +205,10 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
 }
 
 fn operation_id(world: &mut World, input: Input<'_>) -> String {
-    input.text("OperationId").unwrap_or_else(|| world.uuid())
+    match input.text("OperationId") {
+        Some(id) => id.to_owned(),
+        None => world.uuid(),
+    }
 }
 
 fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -250,7 +253,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         .any(|name| input.has(name));
     let change = Change {
         deployment: deployment(world, caller, input, Some(&previous))?,
-        description: input.text("Description"),
+        description: input.text("Description").map(str::to_owned),
         auto,
         managed,
         outdates,
@@ -490,7 +493,7 @@ fn run(
 fn stop_operation(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
     let id = named(world, caller, input)?.id.clone();
-    stop(world, &id, &input.required("OperationId")?)?;
+    stop(world, &id, input.required("OperationId")?)?;
     Ok(Value::Null)
 }
 

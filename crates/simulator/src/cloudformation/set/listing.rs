@@ -13,13 +13,13 @@ use crate::world::World;
 
 pub(crate) fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "CallAs"])?;
-    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    let set = find(world, caller, input, input.required("StackSetName")?)?;
     Ok(json!({"StackSet": set.describe()}))
 }
 
 pub(crate) fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["Status", "CallAs", "NextToken", "MaxResults"])?;
-    let deleted = match input.text("Status").as_deref() {
+    let deleted = match input.text("Status") {
         None => None,
         Some("ACTIVE") => Some(false),
         Some("DELETED") => Some(true),
@@ -81,8 +81,8 @@ pub(crate) fn list_instances(
     };
     let mut found = Vec::new();
     for (spot, instance) in &set.instances {
-        let here = account.as_ref().is_none_or(|account| *account == spot.0)
-            && region.as_ref().is_none_or(|region| *region == spot.1);
+        let here = account.is_none_or(|account| account == spot.0)
+            && region.is_none_or(|region| region == spot.1);
         if here && matches(instance)? {
             found.push((spot, instance));
         }
@@ -97,8 +97,8 @@ pub(crate) fn instance<'a>(
     input: Input<'_>,
 ) -> Result<(Spot, &'a Instance), ApiError> {
     let spot = (
-        input.required("StackInstanceAccount")?,
-        input.required("StackInstanceRegion")?,
+        input.required("StackInstanceAccount")?.to_owned(),
+        input.required("StackInstanceRegion")?.to_owned(),
     );
     let instance = set.instances.get(&spot).ok_or_else(|| {
         ApiError::new(
@@ -147,7 +147,7 @@ pub(crate) fn operation<'a>(
     input: Input<'_>,
 ) -> Result<&'a Operation, ApiError> {
     let id = input.required("OperationId")?;
-    set.operations.get(&id).ok_or_else(|| {
+    set.operations.get(id).ok_or_else(|| {
         ApiError::new(
             "OperationNotFoundException",
             format!("Operation {id} not found"),
@@ -162,7 +162,7 @@ pub(crate) fn describe_operation(
     input: &Value,
 ) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
-    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    let set = find(world, caller, input, input.required("StackSetName")?)?;
     Ok(json!({"StackSetOperation": operation(set, input)?.describe(set)}))
 }
 
@@ -175,7 +175,7 @@ pub(crate) fn list_operations(
         input,
         &["StackSetName", "NextToken", "MaxResults", "CallAs"],
     )?;
-    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    let set = find(world, caller, input, input.required("StackSetName")?)?;
     let operations = set
         .operations
         .values()
@@ -199,7 +199,7 @@ pub(crate) fn list_results(
         "Filters",
     ];
     let input = Input::new(input, &known)?;
-    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    let set = find(world, caller, input, input.required("StackSetName")?)?;
     let filters = input.pairs("Filters", "Name", "Values")?;
     if let Some((name, _)) = filters
         .iter()

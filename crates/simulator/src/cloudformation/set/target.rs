@@ -43,7 +43,7 @@ pub(crate) fn read(
     input: Input<'_>,
     purpose: Purpose,
 ) -> Result<Option<Targets>, ApiError> {
-    let regions = input.texts("Regions")?;
+    let regions: Vec<String> = input.texts("Regions")?;
     let known = ["OrganizationalUnitIds", "Accounts", "AccountFilterType"];
     let targets = input.structure("DeploymentTargets", &known)?;
     let Some(targets) = targets else {
@@ -67,7 +67,7 @@ pub(crate) fn read(
             return Err(invalid(format!("Region {region} is listed more than once")));
         }
     }
-    let units = targets.texts("OrganizationalUnitIds")?;
+    let units: Vec<String> = targets.texts("OrganizationalUnitIds")?;
     let accounts: BTreeSet<String> = targets.texts("Accounts")?.into_iter().collect();
     if units.is_empty() && (accounts.is_empty() || purpose == Purpose::Create) {
         return Err(invalid("OrganizationalUnitIds are required"));
@@ -98,15 +98,15 @@ pub(crate) fn read(
     }
     let filter = match targets.text("AccountFilterType") {
         Some(filter) => filter,
-        None if accounts.is_empty() => "NONE".to_owned(),
+        None if accounts.is_empty() => "NONE",
         None if purpose == Purpose::Create => {
             return Err(invalid(
                 "AccountFilterType should be specified when both OrganizationalUnitIds and Accounts are provided",
             ));
         }
-        None => "UNION".to_owned(),
+        None => "UNION",
     };
-    match filter.as_str() {
+    match filter {
         "NONE" if !accounts.is_empty() => {
             return Err(invalid(
                 "Accounts cannot be provided with AccountFilterType NONE",
@@ -133,7 +133,7 @@ pub(crate) fn read(
     Ok(Some(Targets {
         units,
         accounts,
-        filter,
+        filter: filter.to_owned(),
         regions,
         raw,
     }))
@@ -260,7 +260,7 @@ pub(crate) fn preferences(world: &World, input: Input<'_>) -> Result<Preferences
             (None, None) => Ok(Amount::Unset),
         }
     };
-    let order = given.texts("RegionOrder")?;
+    let order: Vec<String> = given.texts("RegionOrder")?;
     if let Some(region) = order
         .iter()
         .find(|region| !world.config.regions.contains(region))
