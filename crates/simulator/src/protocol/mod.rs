@@ -199,7 +199,7 @@ fn s3(
     match signed.and_then(|signed| crate::sts::caller(world, &signed.access_key, &signed.region)) {
         Ok(caller) => {
             let action = crate::services::s3_action(request);
-            let mutating = crate::services::is_mutating("s3", &action);
+            let mutating = crate::services::is_mutating(&action);
             world.calls.count("s3", &action, mutating);
             let answer = crate::services::s3(world, &caller, request);
             let mut headers: Vec<(&str, &str)> = answer
@@ -243,7 +243,7 @@ fn dispatch(
         "organizations" => crate::organizations::is_mutating(action),
         "sts" => false,
         "cloudformation" => crate::cloudformation::is_mutating(action),
-        _ => crate::services::is_mutating(service, action),
+        _ => crate::services::is_mutating(action),
     };
     world.calls.count(service, action, mutating);
     match service {

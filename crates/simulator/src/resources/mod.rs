@@ -8,6 +8,7 @@ mod events;
 mod iam;
 mod kms;
 mod monitoring;
+mod policies;
 mod s3;
 mod shape;
 mod sns;
@@ -225,6 +226,17 @@ fn gone(physical_id: &str) -> ResourceError {
 
 fn text<'a>(properties: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     properties.get(name).and_then(Value::as_str)
+}
+
+/// A list of texts; empty if the template has none.
+fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> {
+    properties
+        .get(name)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// The name the template gives, or a generated `<stack>-<logical id>-<suffix>` of at most `limit`

@@ -460,7 +460,7 @@ pub(crate) fn call(
             };
             Ok(describe(find_by(world, caller, &arn)?))
         }
-        _ => Err(super::unknown("cloudtrail", action)),
+        _ => Err(ApiError::unknown_action("cloudtrail", action)),
     }
 }
 

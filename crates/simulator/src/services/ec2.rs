@@ -263,7 +263,7 @@ pub(crate) fn call(
             }
             Ok(json!({"return": true}))
         }
-        _ => Err(super::unknown("ec2", action)),
+        _ => Err(ApiError::unknown_action("ec2", action)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::arn::Arn;
-use super::iam;
+use super::{iam, json_text};
 use crate::api::{ApiError, Caller};
 use crate::clock::epoch;
 use crate::input::{Input, page};
@@ -230,7 +230,7 @@ pub(crate) fn call(
             let input = Input::new(input, &["KeyId", "PolicyName"])?;
             let key = key(world, caller, input)?;
             let policy = key.properties.get("KeyPolicy").cloned().unwrap_or_default();
-            Ok(json!({"Policy": text(&policy), "PolicyName": "default"}))
+            Ok(json!({"Policy": json_text(&policy), "PolicyName": "default"}))
         }
         "GetKeyRotationStatus" => {
             let input = Input::new(input, &["KeyId"])?;
@@ -321,7 +321,7 @@ pub(crate) fn call(
                 .collect();
             Ok(json!({"Tags": tags, "Truncated": false}))
         }
-        _ => Err(super::unknown("kms", action)),
+        _ => Err(ApiError::unknown_action("kms", action)),
     }
 }
 
@@ -333,14 +333,6 @@ fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, Api
         answer.insert("NextMarker".to_owned(), Value::String(next));
     }
     Ok(answer)
-}
-
-/// A policy as the APIs hand it out: compact JSON text.
-pub(crate) fn text(policy: &Value) -> String {
-    match policy {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 fn not_found(reference: &str) -> ApiError {

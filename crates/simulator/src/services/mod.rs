@@ -209,7 +209,7 @@ fn perform(
             Ok(answer)
         }
         "ssm" => ssm::call(world, caller, action, input),
-        _ => Err(unknown(service, action)),
+        _ => Err(ApiError::unknown_action(service, action)),
     }
 }
 
@@ -271,12 +271,12 @@ pub(crate) fn authorize(
     }
 }
 
-/// The answer to an action that the simulator does not have.
-pub(crate) fn unknown(service: &str, action: &str) -> ApiError {
-    ApiError::new(
-        "InvalidAction",
-        format!("The simulator does not know the action {service}:{action}."),
-    )
+/// A document (a policy, a pattern) as the APIs hand it out: compact JSON text.
+pub(crate) fn json_text(document: &Value) -> String {
+    match document {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Tags in template shape as a list of `Key`/`Value` pairs, empty when there are none.
@@ -288,7 +288,7 @@ pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
 }
 
 /// Whether an action changes something.
-pub(crate) fn is_mutating(_service: &str, action: &str) -> bool {
+pub(crate) fn is_mutating(action: &str) -> bool {
     !["Describe", "Get", "List", "Head", "Test"]
         .iter()
         .any(|verb| action.starts_with(verb))
@@ -321,7 +321,7 @@ pub(crate) fn due(world: &mut World, task: Task) {
 
 /// A new account joins the organization: gives it what every account is born with (the
 /// cross-account role `OrganizationAccountAccessRole`, which trusts the management account).
-pub(crate) fn account_created(world: &mut World, account: &str, _management: &str) {
+pub(crate) fn account_created(world: &mut World, account: &str) {
     iam::account_created(world, account);
 }
 

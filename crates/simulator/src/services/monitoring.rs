@@ -250,7 +250,7 @@ pub(crate) fn call(
             }
             Ok(json!({}))
         }
-        _ => Err(super::unknown("monitoring", action)),
+        _ => Err(ApiError::unknown_action("monitoring", action)),
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use api::call;
 
-use super::arn::short;
-use super::{Delivery, Hop, Outcome, Task, Trace, iam, kms, monitoring, sqs};
+use super::arn::{is_queue_or_topic_name, short};
+use super::{Delivery, Hop, Outcome, Task, Trace, iam, json_text, kms, monitoring, sqs};
 use crate::api::ApiError;
 use crate::clock::iso;
 use crate::policy::{self, Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
@@ -110,13 +110,7 @@ pub(crate) fn create_topic(
     name: &str,
     properties: Map<String, Value>,
 ) -> Result<String, ApiError> {
-    let plain = name.strip_suffix(".fifo").unwrap_or(name);
-    if plain.is_empty()
-        || name.len() > 256
-        || !plain
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    {
+    if !is_queue_or_topic_name(name, 256) {
         return Err(invalid("Topic Name"));
     }
     let arn = format!("arn:aws:sns:{region}:{account}:{name}");
@@ -245,7 +239,7 @@ pub(crate) fn check_filter(properties: &Map<String, Value>) -> Result<(), ApiErr
         Some(other) => return Err(invalid(format!("FilterPolicyScope: {other}"))),
     }
     if let Some(filter) = properties.get("FilterPolicy") {
-        pattern::Pattern::parse(&kms::text(filter))
+        pattern::Pattern::parse(&json_text(filter))
             .map_err(|error| invalid(format!("FilterPolicy: {}", error.message)))?;
     }
     Ok(())
@@ -510,7 +504,7 @@ fn attempt(
         let body_scope =
             subscription.properties.get("FilterPolicyScope") == Some(&json!("MessageBody"));
         let passes = body_scope
-            && pattern::Pattern::parse(&kms::text(filter)).is_ok_and(|filter| {
+            && pattern::Pattern::parse(&json_text(filter)).is_ok_and(|filter| {
                 pattern::Event::parse(message).is_ok_and(|event| filter.matches(&event))
             });
         if !passes {

@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 
-use super::arn::Arn;
-use super::{iam, kms};
+use super::arn::{Arn, is_queue_or_topic_name};
+use super::{iam, json_text, kms};
 use crate::api::{ApiError, Caller};
 use crate::input::Input;
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request, Verdict};
-use crate::world::World;
+use crate::world::{World, hex};
 
 /// All queues.
 #[derive(Clone, Debug, Default)]
@@ -79,13 +79,7 @@ pub(crate) fn create_queue(
     name: &str,
     properties: Map<String, Value>,
 ) -> Result<String, ApiError> {
-    let plain = name.strip_suffix(".fifo").unwrap_or(name);
-    if plain.is_empty()
-        || name.len() > 80
-        || !plain
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    {
+    if !is_queue_or_topic_name(name, 80) {
         return Err(ApiError::new(
             "InvalidParameterValue",
             "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
@@ -256,13 +250,13 @@ fn attributes(queue: &Queue, now: jiff::Timestamp) -> BTreeMap<String, String> {
         .chain(&["KmsMasterKeyId", "SqsManagedSseEnabled", "RedrivePolicy"])
     {
         if let Some(value) = queue.properties.get(*name) {
-            all.insert((*name).to_owned(), kms::text(value));
+            all.insert((*name).to_owned(), json_text(value));
         }
     }
     all.entry("SqsManagedSseEnabled".to_owned())
         .or_insert_with(|| (!queue.properties.contains_key("KmsMasterKeyId")).to_string());
     if let Some((written, _)) = &queue.policy {
-        all.insert("Policy".to_owned(), kms::text(written));
+        all.insert("Policy".to_owned(), json_text(written));
     }
     let visible = queue
         .messages
@@ -299,7 +293,7 @@ impl Message {
 }
 
 fn md5_of(text: &str) -> String {
-    crate::services::s3::hexadecimal(&Md5::digest(text.as_bytes()))
+    hex(&Md5::digest(text.as_bytes()))
 }
 
 /// Answers one SQS action.
@@ -424,7 +418,7 @@ pub(crate) fn call(
             world.services.sqs.queues.remove(&arn);
             Ok(json!({}))
         }
-        _ => Err(super::unknown("sqs", action)),
+        _ => Err(ApiError::unknown_action("sqs", action)),
     }
 }
 

@@ -325,7 +325,7 @@ pub(crate) fn call(
             let limit = input.page_size("MaxResults", 50)?;
             input.listing("AutomationExecutionMetadataList", all, limit)
         }
-        _ => Err(super::unknown("ssm", action)),
+        _ => Err(ApiError::unknown_action("ssm", action)),
     }
 }
 

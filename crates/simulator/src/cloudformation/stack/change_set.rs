@@ -130,14 +130,8 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             )));
         }
     };
-    let taken = |set: &&ChangeSet| set.stack == stack && set.name == name;
-    if world
-        .cloudformation
-        .change_sets
-        .values()
-        .find(taken)
-        .is_some()
-    {
+    let taken = |set: &ChangeSet| set.stack == stack && set.name == name;
+    if world.cloudformation.change_sets.values().any(taken) {
         return Err(ApiError::new(
             "AlreadyExistsException",
             format!(

@@ -8,7 +8,7 @@ use super::{Bus, Origin, Rule, arrive, bus_arn, not_found, parse_pattern, target
 use crate::api::{ApiError, Caller};
 use crate::input::Input;
 use crate::policy::{Context, Named, Request, Verdict, combine};
-use crate::services::{Trace, iam, kms, tags, unknown};
+use crate::services::{Trace, iam, json_text, tags};
 use crate::world::World;
 
 /// Entries per `PutEvents` call.
@@ -322,7 +322,7 @@ fn rule_call(
                 .insert("Targets".to_owned(), Value::Array(left));
             Ok(json!({"FailedEntryCount": failed.len(), "FailedEntries": failed}))
         }
-        _ => Err(unknown("events", action)),
+        _ => Err(ApiError::unknown_action("events", action)),
     }
 }
 
@@ -420,7 +420,7 @@ fn describe_bus(bus: &Bus) -> Value {
             }
         }
         if let Some(policy) = bus.properties.get("Policy") {
-            answer.insert("Policy".to_owned(), json!(kms::text(policy)));
+            answer.insert("Policy".to_owned(), json!(json_text(policy)));
         }
     }
     answer
@@ -438,7 +438,7 @@ fn describe_rule(rule: &Rule, bus: Option<&str>) -> Value {
             }
         }
         if let Some(pattern) = rule.properties.get("EventPattern") {
-            answer.insert("EventPattern".to_owned(), json!(kms::text(pattern)));
+            answer.insert("EventPattern".to_owned(), json!(json_text(pattern)));
         }
     }
     answer

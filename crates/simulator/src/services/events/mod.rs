@@ -307,7 +307,7 @@ pub(crate) fn put_rule(
         }
     }
     let pattern = match properties.get("EventPattern") {
-        Some(written) => Some(parse_pattern(&super::kms::text(written))?),
+        Some(written) => Some(parse_pattern(&super::json_text(written))?),
         None if text("ScheduleExpression").is_some() => None,
         None => {
             return Err(validation(

@@ -6,7 +6,7 @@ use super::{Publisher, Subscription, check_filter, confirm, invalid, no_topic, p
 use crate::api::{ApiError, Caller};
 use crate::input::Input;
 use crate::policy::{Context, Decision, Request};
-use crate::services::{Trace, iam, kms, tags, unknown};
+use crate::services::{Trace, iam, json_text, tags};
 use crate::world::World;
 
 /// Answers one SNS action.
@@ -222,7 +222,7 @@ fn subscription_call(
             });
             if let Some(attributes) = attributes.as_object_mut() {
                 for (name, value) in &subscription.properties {
-                    attributes.insert(name.clone(), json!(kms::text(value)));
+                    attributes.insert(name.clone(), json!(json_text(value)));
                 }
             }
             Ok(json!({"Attributes": attributes}))
@@ -245,7 +245,7 @@ fn subscription_call(
             }
             Ok(json!({}))
         }
-        _ => Err(unknown("sns", action)),
+        _ => Err(ApiError::unknown_action("sns", action)),
     }
 }
 
@@ -315,7 +315,7 @@ fn topic_attributes(world: &World, caller: &Caller, arn: &str) -> Result<Value, 
     let mut attributes = json!({
         "TopicArn": topic.arn,
         "Owner": topic.account,
-        "Policy": kms::text(&topic.policy),
+        "Policy": json_text(&topic.policy),
         "DisplayName": "",
         "SubscriptionsConfirmed": count(true),
         "SubscriptionsPending": count(false),
@@ -329,7 +329,7 @@ fn topic_attributes(world: &World, caller: &Caller, arn: &str) -> Result<Value, 
             "SignatureVersion",
         ] {
             if let Some(value) = topic.properties.get(name) {
-                attributes.insert(name.to_owned(), json!(kms::text(value)));
+                attributes.insert(name.to_owned(), json!(json_text(value)));
             }
         }
     }
