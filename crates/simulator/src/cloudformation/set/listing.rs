@@ -67,11 +67,7 @@ pub(crate) fn list_instances(
                 "DETAILED_STATUS" => instance.detailed == value,
                 "LAST_OPERATION_ID" => instance.operation.as_ref() == Some(value),
                 "DRIFT_STATUS" => instance.drift == value,
-                _ => {
-                    return Err(ApiError::validation(format!(
-                        "The filter {name} is not valid"
-                    )));
-                }
+                _ => return Err(no_filter(name)),
             };
             if !holds {
                 return Ok(false);
@@ -92,10 +88,11 @@ pub(crate) fn list_instances(
     })
 }
 
-pub(crate) fn instance<'a>(
-    set: &'a StackSet,
-    input: Input<'_>,
-) -> Result<(Spot, &'a Instance), ApiError> {
+fn no_filter(name: &str) -> ApiError {
+    ApiError::validation(format!("The filter {name} is not valid"))
+}
+
+fn instance<'a>(set: &'a StackSet, input: Input<'_>) -> Result<(Spot, &'a Instance), ApiError> {
     let spot = (
         input.required("StackInstanceAccount")?.to_owned(),
         input.required("StackInstanceRegion")?.to_owned(),
@@ -142,10 +139,7 @@ pub(crate) fn describe_instance(
     Ok(json!({"StackInstance": answer}))
 }
 
-pub(crate) fn operation<'a>(
-    set: &'a StackSet,
-    input: Input<'_>,
-) -> Result<&'a Operation, ApiError> {
+fn operation<'a>(set: &'a StackSet, input: Input<'_>) -> Result<&'a Operation, ApiError> {
     let id = input.required("OperationId")?;
     set.operations.get(id).ok_or_else(|| {
         ApiError::new(
@@ -205,9 +199,7 @@ pub(crate) fn list_results(
         .iter()
         .find(|(name, _)| name != "OPERATION_RESULT_STATUS")
     {
-        return Err(ApiError::validation(format!(
-            "The filter {name} is not valid"
-        )));
+        return Err(no_filter(name));
     }
     let found = operation(set, input)?
         .results

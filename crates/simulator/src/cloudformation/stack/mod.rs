@@ -67,7 +67,6 @@ pub(crate) struct Resource {
     /// Without functions, as last deployed.
     pub(crate) properties: Value,
     pub(crate) attributes: BTreeMap<String, Value>,
-    pub(crate) metadata: Value,
     pub(crate) deletion_policy: Policy,
     pub(crate) status: &'static str,
     pub(crate) reason: Option<String>,
