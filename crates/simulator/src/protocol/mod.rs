@@ -86,18 +86,15 @@ fn answer(world: &mut World, request: &RawRequest) -> Response<Body> {
         };
         let outcome = signed.and_then(|signed| json_call(world, &signed, target, &request.body));
         return match outcome {
-            Ok(Value::Null) => respond(
-                200,
-                version,
-                b"{}".to_vec(),
-                &[("x-amzn-requestid", &request_id)],
-            ),
-            Ok(output) => respond(
-                200,
-                version,
-                output.to_string().into_bytes(),
-                &[("x-amzn-requestid", &request_id)],
-            ),
+            Ok(output) => {
+                let body = if output.is_null() {
+                    "{}".to_owned()
+                } else {
+                    output.to_string()
+                };
+                let headers = [("x-amzn-requestid", request_id.as_str())];
+                respond(200, version, body.into_bytes(), &headers)
+            }
             Err(error) => {
                 let body = json!({"__type": error.code, "message": error.message, "Message": error.message});
                 let headers = [

@@ -26,24 +26,24 @@ use shape::Property;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The account.
-    pub account: String,
+    pub(crate) account: String,
     /// The Region.
-    pub region: String,
+    pub(crate) region: String,
     /// The stack's name.
-    pub stack_name: String,
+    pub(crate) stack_name: String,
     /// The stack's ARN.
-    pub stack_id: String,
+    pub(crate) stack_id: String,
     /// The resource's logical id.
-    pub logical_id: String,
+    pub(crate) logical_id: String,
 }
 
 /// A resource that was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Created {
     /// What `Ref` gives.
-    pub physical_id: String,
+    pub(crate) physical_id: String,
     /// What `Fn::GetAtt` gives, by attribute name (nested names joined by dots).
-    pub attributes: BTreeMap<String, Value>,
+    pub(crate) attributes: BTreeMap<String, Value>,
 }
 
 /// What an update came to.

@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Change, Created, Place, ResourceError, created, generated, text, texts};
+use super::shape::Property;
+use super::{Change, Created, Place, ResourceError, Type, created, generated, text, texts};
 use crate::world::World;
 
 /// A kind of resource that a policy can be put on. `name` is what the property that names it
@@ -36,7 +37,31 @@ pub(super) trait Listed: Holder {
     const LIST: &'static str;
 }
 
-pub(super) fn create_inline<H: Holder>(
+/// The type that puts a policy on one holder.
+pub(super) const fn inline<H: Holder>(name: &'static str, properties: &'static [Property]) -> Type {
+    Type {
+        name,
+        properties,
+        create: create_inline::<H>,
+        update: update_inline::<H>,
+        delete: H::clear,
+        read: Some(read_inline::<H>),
+    }
+}
+
+/// The type that puts a policy on several holders. It has no read handler.
+pub(super) const fn listed<H: Listed>(name: &'static str, properties: &'static [Property]) -> Type {
+    Type {
+        name,
+        properties,
+        create: create_listed::<H>,
+        update: update_listed::<H>,
+        delete: delete_listed::<H>,
+        read: None,
+    }
+}
+
+fn create_inline<H: Holder>(
     world: &mut World,
     place: &Place,
     properties: &Map<String, Value>,
@@ -46,7 +71,7 @@ pub(super) fn create_inline<H: Holder>(
     Ok(created(name, []))
 }
 
-pub(super) fn update_inline<H: Holder>(
+fn update_inline<H: Holder>(
     world: &mut World,
     place: &Place,
     name: &str,
@@ -56,19 +81,7 @@ pub(super) fn update_inline<H: Holder>(
     Ok(created(name, []))
 }
 
-pub(super) fn delete_inline<H: Holder>(
-    world: &mut World,
-    place: &Place,
-    name: &str,
-) -> Result<(), ResourceError> {
-    H::clear(world, place, name)
-}
-
-pub(super) fn read_inline<H: Holder>(
-    world: &World,
-    place: &Place,
-    name: &str,
-) -> Option<Map<String, Value>> {
+fn read_inline<H: Holder>(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> {
     let policy = H::policy(world, place, name)?;
     let mut live = Map::new();
     live.insert(H::PROPERTY.to_owned(), json!(name));
@@ -76,7 +89,7 @@ pub(super) fn read_inline<H: Holder>(
     Some(live)
 }
 
-pub(super) fn create_listed<H: Listed>(
+fn create_listed<H: Listed>(
     world: &mut World,
     place: &Place,
     properties: &Map<String, Value>,
@@ -90,7 +103,7 @@ pub(super) fn create_listed<H: Listed>(
     Ok(created(id.as_str(), [("Id", json!(id))]))
 }
 
-pub(super) fn update_listed<H: Listed>(
+fn update_listed<H: Listed>(
     world: &mut World,
     place: &Place,
     id: &str,
@@ -102,7 +115,7 @@ pub(super) fn update_listed<H: Listed>(
     Ok(created(id, [("Id", json!(id))]))
 }
 
-pub(super) fn delete_listed<H: Listed>(
+fn delete_listed<H: Listed>(
     world: &mut World,
     place: &Place,
     id: &str,

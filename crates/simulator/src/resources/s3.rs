@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::policies::{Holder, create_inline, delete_inline, read_inline, update_inline};
+use super::policies::{Holder, inline};
 use super::shape::{Property, Shape, TAGS};
 use super::{Change, Created, Place, ResourceError, Type, created, generated, gone, text};
 use crate::services::s3::{Bucket, create_bucket, parse_policy};
@@ -110,17 +110,13 @@ pub(super) const TYPES: &[Type] = &[
         delete,
         read: Some(read),
     },
-    Type {
-        name: "AWS::S3::BucketPolicy",
-        properties: &[
+    inline::<Bucket>(
+        "AWS::S3::BucketPolicy",
+        &[
             Property::new("Bucket", Shape::Text).required().fixed(),
             Property::new("PolicyDocument", Shape::Document).required(),
         ],
-        create: create_inline::<Bucket>,
-        update: update_inline::<Bucket>,
-        delete: delete_inline::<Bucket>,
-        read: Some(read_inline::<Bucket>),
-    },
+    ),
 ];
 
 fn made(name: &str, region: &str) -> Created {

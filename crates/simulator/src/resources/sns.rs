@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::policies::{
-    Holder, Listed, create_inline, create_listed, delete_inline, delete_listed, read_inline,
-    update_inline, update_listed,
-};
+use super::policies::{Holder, Listed, inline, listed};
 use super::shape::{Property, Shape, TAGS};
 use super::{Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text};
 use crate::services::sns::{
@@ -51,30 +48,22 @@ pub(super) const TYPES: &[Type] = &[
         delete: delete_subscription,
         read: Some(read_subscription),
     },
-    Type {
-        name: "AWS::SNS::TopicInlinePolicy",
-        properties: &[
+    inline::<Topic>(
+        "AWS::SNS::TopicInlinePolicy",
+        &[
             Property::new("TopicArn", Shape::Text).required().fixed(),
             Property::new("PolicyDocument", Shape::Document).required(),
         ],
-        create: create_inline::<Topic>,
-        update: update_inline::<Topic>,
-        delete: delete_inline::<Topic>,
-        read: Some(read_inline::<Topic>),
-    },
-    Type {
-        name: "AWS::SNS::TopicPolicy",
-        properties: &[
+    ),
+    listed::<Topic>(
+        "AWS::SNS::TopicPolicy",
+        &[
             Property::new("PolicyDocument", Shape::Document).required(),
             Property::new("Topics", Shape::List(&Shape::Text))
                 .required()
                 .fixed(),
         ],
-        create: create_listed::<Topic>,
-        update: update_listed::<Topic>,
-        delete: delete_listed::<Topic>,
-        read: None,
-    },
+    ),
 ];
 
 fn made(arn: &str) -> Created {

@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::policies::{
-    Holder, Listed, create_inline, create_listed, delete_inline, delete_listed, read_inline,
-    update_inline, update_listed,
-};
+use super::policies::{Holder, Listed, inline, listed};
 use super::shape::{Property, Shape, TAGS};
 use super::{Change, Created, Place, ResourceError, Type, created, gone, name_or_generated};
 use crate::services::sqs::{Queue, arn_of, check, create_queue, parse_policy};
@@ -31,30 +28,22 @@ pub(super) const TYPES: &[Type] = &[
         delete,
         read: Some(read),
     },
-    Type {
-        name: "AWS::SQS::QueueInlinePolicy",
-        properties: &[
+    inline::<Queue>(
+        "AWS::SQS::QueueInlinePolicy",
+        &[
             Property::new("Queue", Shape::Text).required().fixed(),
             Property::new("PolicyDocument", Shape::Document).required(),
         ],
-        create: create_inline::<Queue>,
-        update: update_inline::<Queue>,
-        delete: delete_inline::<Queue>,
-        read: Some(read_inline::<Queue>),
-    },
-    Type {
-        name: "AWS::SQS::QueuePolicy",
-        properties: &[
+    ),
+    listed::<Queue>(
+        "AWS::SQS::QueuePolicy",
+        &[
             Property::new("PolicyDocument", Shape::Document).required(),
             Property::new("Queues", Shape::List(&Shape::Text))
                 .required()
                 .fixed(),
         ],
-        create: create_listed::<Queue>,
-        update: update_listed::<Queue>,
-        delete: delete_listed::<Queue>,
-        read: None,
-    },
+    ),
 ];
 
 fn made(queue: &Queue) -> Created {

@@ -3,11 +3,11 @@
 /// The parts of an ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arn<'a> {
-    pub service: &'a str,
-    pub region: &'a str,
-    pub account: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) account: &'a str,
     /// Everything behind the fifth colon.
-    pub resource: &'a str,
+    pub(crate) resource: &'a str,
 }
 
 impl<'a> Arn<'a> {

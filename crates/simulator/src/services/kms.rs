@@ -158,6 +158,20 @@ pub(crate) fn may_use(
     allowed
 }
 
+/// Whether a principal may put something into a topic, a queue or a bus that is encrypted with
+/// `key`, as its properties name it; `None` if it is not encrypted.
+pub(crate) fn may_encrypt(
+    world: &World,
+    key: Option<&Value>,
+    place: (&str, &str),
+    principal: &Principal,
+    context: &Context,
+) -> Option<Verdict> {
+    let key = key.and_then(Value::as_str)?;
+    let actions = ["kms:GenerateDataKey", "kms:Decrypt"];
+    Some(may_use(world, key, place, principal, &actions, context))
+}
+
 /// Unlike other resources, a key can only be used by those its own policy allows; a policy that
 /// names the account hands the question to the account's IAM policies.
 fn decide(world: &World, request: &Request, key: &Key, named: &Named<'_>) -> Verdict {

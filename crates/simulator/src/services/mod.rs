@@ -97,41 +97,41 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Hop {
     /// The account in which this step took place.
-    pub account: String,
+    pub(crate) account: String,
     /// The Region in which this step took place.
-    pub region: String,
+    pub(crate) region: String,
     /// The link of the chain: `bus policy of gizmos`, `subscription security@example.com`, …
-    pub link: String,
+    pub(crate) link: String,
     /// What became of the event here.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// Why, in one sentence.
-    pub detail: String,
+    pub(crate) detail: String,
 }
 
 /// One message that reached a subscribed endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Delivery {
     /// Virtual time of the delivery, RFC 3339.
-    pub at: String,
+    pub(crate) at: String,
     /// The topic that delivered.
-    pub topic_arn: String,
+    pub(crate) topic_arn: String,
     /// `email`, `https` or `sqs`.
-    pub protocol: String,
+    pub(crate) protocol: String,
     /// The address, URL or queue ARN.
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     /// The body as the endpoint received it.
-    pub body: String,
+    pub(crate) body: String,
 }
 
 /// What became of one event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Trace {
     /// The event's id.
-    pub event_id: String,
+    pub(crate) event_id: String,
     /// Every step, in the order they happened.
-    pub hops: Vec<Hop>,
+    pub(crate) hops: Vec<Hop>,
     /// Every message that reached somebody.
-    pub deliveries: Vec<Delivery>,
+    pub(crate) deliveries: Vec<Delivery>,
 }
 
 /// Answers one API action. `service` is the signing name (`events`, `sns`, `sqs`, `kms`,

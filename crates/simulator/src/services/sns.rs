@@ -316,11 +316,9 @@ pub(crate) fn publish(
     trace: &mut Trace,
 ) -> Result<String, Refusal> {
     let Some(topic) = world.services.sns.topics.get(topic_arn).cloned() else {
-        return Err(Refusal::new(
-            "NO_RESOURCE",
+        return Err(Refusal::missing(
             format!("the topic {topic_arn} does not exist"),
             &format!("topic {}", short(topic_arn)),
-            Outcome::Failed,
         ));
     };
     let mut hop = |link: &str, verdict: &Verdict| {
@@ -338,34 +336,18 @@ pub(crate) fn publish(
     };
     let (link, verdict) = may_publish(world, &topic, publisher);
     if !verdict.allowed {
-        return Err(Refusal::new(
-            "NO_PERMISSIONS",
-            verdict.reason,
-            &link,
-            Outcome::Denied,
-        ));
+        return Err(Refusal::denied(verdict.reason, &link));
     }
     hop(&link, &verdict);
-    if let Some(key) = topic
-        .properties
-        .get("KmsMasterKeyId")
-        .and_then(Value::as_str)
-    {
-        let verdict = kms::may_use(
-            world,
-            key,
-            (&topic.account, &topic.region),
-            &publisher.principal,
-            &["kms:GenerateDataKey", "kms:Decrypt"],
-            &publisher.context,
-        );
+    if let Some(verdict) = kms::may_encrypt(
+        world,
+        topic.properties.get("KmsMasterKeyId"),
+        (&topic.account, &topic.region),
+        &publisher.principal,
+        &publisher.context,
+    ) {
         if !verdict.allowed {
-            return Err(Refusal::new(
-                "NO_PERMISSIONS",
-                verdict.reason,
-                "key policy",
-                Outcome::Denied,
-            ));
+            return Err(Refusal::denied(verdict.reason, "key policy"));
         }
         hop("key policy", &verdict);
     }
@@ -416,6 +398,16 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    /// A policy is in the way.
+    pub(crate) fn denied(reason: impl Into<String>, link: &str) -> Refusal {
+        Refusal::new("NO_PERMISSIONS", reason, link, Outcome::Denied)
+    }
+
+    /// What was to take the message is not there.
+    pub(crate) fn missing(reason: impl Into<String>, link: &str) -> Refusal {
+        Refusal::new("NO_RESOURCE", reason, link, Outcome::Failed)
+    }
+
     pub(crate) fn new(
         code: &str,
         reason: impl Into<String>,

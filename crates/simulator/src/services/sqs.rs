@@ -184,24 +184,17 @@ pub(crate) fn service_may_send(
             ));
         }
     };
-    if let Some(key) = queue
-        .properties
-        .get("KmsMasterKeyId")
-        .and_then(Value::as_str)
-    {
-        let verdict = kms::may_use(
-            world,
-            key,
-            (&queue.account, &queue.region),
-            &principal,
-            &["kms:GenerateDataKey", "kms:Decrypt"],
-            &key_context,
-        );
-        if !verdict.allowed {
-            return verdict;
-        }
+    let encryption = kms::may_encrypt(
+        world,
+        queue.properties.get("KmsMasterKeyId"),
+        (&queue.account, &queue.region),
+        &principal,
+        &key_context,
+    );
+    match encryption {
+        Some(verdict) if !verdict.allowed => verdict,
+        _ => Verdict::allow(reason),
     }
-    Verdict::allow(reason)
 }
 
 /// Puts a message into a queue, permissions having been checked.

@@ -90,16 +90,24 @@ fn not_found(name: &str) -> ApiError {
     .status(404)
 }
 
+/// The stack set a request names, be it deleted.
+pub(crate) fn ever_named<'a>(
+    world: &'a World,
+    caller: &Caller,
+    input: Input<'_>,
+) -> Result<&'a StackSet, ApiError> {
+    find(world, caller, input, input.required("StackSetName")?)
+}
+
 /// The living stack set a request names.
 pub(crate) fn named<'a>(
     world: &'a World,
     caller: &Caller,
     input: Input<'_>,
 ) -> Result<&'a StackSet, ApiError> {
-    let name = input.required("StackSetName")?;
-    let set = find(world, caller, input, name)?;
+    let set = ever_named(world, caller, input)?;
     if set.deleted {
-        return Err(not_found(name));
+        return Err(not_found(input.required("StackSetName")?));
     }
     Ok(set)
 }

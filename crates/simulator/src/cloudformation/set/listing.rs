@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::api::{administers, find, named};
+use super::api::{administers, ever_named, named};
 use crate::api::{ApiError, Caller};
 use crate::cloudformation::set::{Instance, Operation, Spot, StackSet};
 use crate::cloudformation::stack::api::{list_with, listing};
@@ -13,7 +13,7 @@ use crate::world::World;
 
 pub(crate) fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "CallAs"])?;
-    let set = find(world, caller, input, input.required("StackSetName")?)?;
+    let set = ever_named(world, caller, input)?;
     Ok(json!({"StackSet": set.describe()}))
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn describe_operation(
     input: &Value,
 ) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
-    let set = find(world, caller, input, input.required("StackSetName")?)?;
+    let set = ever_named(world, caller, input)?;
     Ok(json!({"StackSetOperation": operation(set, input)?.describe(set)}))
 }
 
@@ -169,7 +169,7 @@ pub(crate) fn list_operations(
         input,
         &["StackSetName", "NextToken", "MaxResults", "CallAs"],
     )?;
-    let set = find(world, caller, input, input.required("StackSetName")?)?;
+    let set = ever_named(world, caller, input)?;
     let operations = set
         .operations
         .values()
@@ -193,7 +193,7 @@ pub(crate) fn list_results(
         "Filters",
     ];
     let input = Input::new(input, &known)?;
-    let set = find(world, caller, input, input.required("StackSetName")?)?;
+    let set = ever_named(world, caller, input)?;
     let filters = input.pairs("Filters", "Name", "Values")?;
     if let Some((name, _)) = filters
         .iter()
