@@ -99,7 +99,7 @@ fn assume_role(world: &mut World, caller: &Caller, input: &Value) -> Result<Valu
         .ok_or_else(|| ApiError::validation(format!("{role} is invalid")))?
         .to_owned();
     let name = short(role);
-    crate::services::may_assume(world, caller, role)?;
+    crate::services::iam::may_assume(world, caller, role)?;
     let access_key = format!("ASIA{}", world.token(16));
     let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
     let assumed = Caller {

@@ -65,7 +65,7 @@ impl World {
             requests: 0,
         };
         for account in world.organization.account_ids() {
-            crate::services::account_created(&mut world, &account);
+            crate::services::iam::account_created(&mut world, &account);
         }
         world
     }

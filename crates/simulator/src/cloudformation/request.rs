@@ -84,7 +84,7 @@ fn fetch(world: &mut World, caller: &Caller, url: &str) -> Result<String, ApiErr
         headers: BTreeMap::new(),
         body: Vec::new(),
     };
-    let answer = crate::services::s3(world, caller, &request);
+    let answer = crate::services::s3::rest(world, caller, &request);
     match answer.status {
         200 if answer.body.len() > URL_LIMIT => Err(ApiError::validation(format!(
             "Template may not exceed {URL_LIMIT} bytes in size."

@@ -195,10 +195,10 @@ fn s3(
 ) -> Response<Body> {
     match signed.and_then(|signed| crate::sts::caller(world, &signed.access_key, &signed.region)) {
         Ok(caller) => {
-            let action = crate::services::s3_action(request);
+            let action = crate::services::s3::action(request);
             let mutating = crate::services::is_mutating(&action);
             world.calls.count("s3", &action, mutating);
-            let answer = crate::services::s3(world, &caller, request);
+            let answer = crate::services::s3::rest(world, &caller, request);
             let mut headers: Vec<(&str, &str)> = answer
                 .headers
                 .iter()
@@ -208,10 +208,7 @@ fn s3(
             respond(answer.status, "application/xml", answer.body, &headers)
         }
         Err(error) => {
-            let xml = format!(
-                "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{}</Code><Message>{}</Message></Error>",
-                error.code, error.message
-            );
+            let xml = crate::services::s3::error_body(&error);
             respond(error.status, "application/xml", xml.into_bytes(), &[])
         }
     }

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use emission::emit;
 
-use crate::api::{ApiError, Caller, RawRequest, RawResponse};
+use crate::api::{ApiError, Caller};
 use crate::policy::{Context, Request};
 use crate::world::World;
 
@@ -108,6 +108,24 @@ pub(crate) struct Hop {
     pub(crate) detail: String,
 }
 
+impl Hop {
+    /// A step in an account and Region.
+    pub(crate) fn new(
+        place: (&str, &str),
+        link: impl Into<String>,
+        outcome: Outcome,
+        detail: impl Into<String>,
+    ) -> Hop {
+        Hop {
+            account: place.0.to_owned(),
+            region: place.1.to_owned(),
+            link: link.into(),
+            outcome,
+            detail: detail.into(),
+        }
+    }
+}
+
 /// One message that reached a subscribed endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Delivery {
@@ -135,7 +153,7 @@ pub(crate) struct Trace {
 }
 
 /// Answers one API action. `service` is the signing name (`events`, `sns`, `sqs`, `kms`,
-/// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`; S3's REST goes to [`s3()`]). A caller who assumed
+/// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`; S3's REST goes to [`s3::rest`]). A caller who assumed
 /// a role needs that role's permission.
 pub(crate) fn call(
     world: &mut World,
@@ -317,48 +335,6 @@ pub(crate) fn due(world: &mut World, task: Task) {
         }
         Task::EvaluateAlarm { alarm } => monitoring::evaluate(world, &alarm),
     }
-}
-
-/// A new account joins the organization: gives it what every account is born with (the
-/// cross-account role `OrganizationAccountAccessRole`, which trusts the management account).
-pub(crate) fn account_created(world: &mut World, account: &str) {
-    iam::account_created(world, account);
-}
-
-/// Whether `caller` may assume `role_arn`: the trust policy must allow it, and so must the policies
-/// of a caller that is itself a role. The error is the one STS answers.
-pub(crate) fn may_assume(world: &World, caller: &Caller, role_arn: &str) -> Result<(), ApiError> {
-    iam::may_assume(world, caller, role_arn)
-}
-
-/// The name of the S3 action that a REST request stands for.
-pub(crate) fn s3_action(request: &RawRequest) -> String {
-    s3::action(request)
-}
-
-/// Answers one REST request to S3.
-pub(crate) fn s3(world: &mut World, caller: &Caller, request: &RawRequest) -> RawResponse {
-    s3::rest(world, caller, request)
-}
-
-/// Everything delivered since the inbox was last cleared.
-pub(crate) fn inbox(world: &World) -> &[Delivery] {
-    &world.services.sns.inbox
-}
-
-/// Forgets what was delivered.
-pub(crate) fn clear_inbox(world: &mut World) {
-    world.services.sns.inbox.clear();
-}
-
-/// Puts an EC2 instance there: `account`, `region`, `instance_id`, `state`, `tags`.
-pub(crate) fn put_instance(world: &mut World, instance: &Value) -> Result<Value, ApiError> {
-    ec2::put(world, instance)
-}
-
-/// The EC2 instances, of one account or Region if given.
-pub(crate) fn instances(world: &World, account: Option<&str>, region: Option<&str>) -> Vec<Value> {
-    ec2::shown(world, account, region)
 }
 
 #[cfg(test)]

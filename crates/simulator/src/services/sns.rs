@@ -321,24 +321,17 @@ pub(crate) fn publish(
             &format!("topic {}", short(topic_arn)),
         ));
     };
-    let mut hop = |link: &str, verdict: &Verdict| {
-        trace.hops.push(Hop {
-            account: topic.account.clone(),
-            region: topic.region.clone(),
-            link: link.to_owned(),
-            outcome: if verdict.allowed {
-                Outcome::Ok
-            } else {
-                Outcome::Denied
-            },
-            detail: verdict.reason.clone(),
-        });
+    let mut passed = |link: &str, verdict: Verdict| {
+        let place = (topic.account.as_str(), topic.region.as_str());
+        trace
+            .hops
+            .push(Hop::new(place, link, Outcome::Ok, verdict.reason));
     };
     let (link, verdict) = may_publish(world, &topic, publisher);
     if !verdict.allowed {
         return Err(Refusal::denied(verdict.reason, &link));
     }
-    hop(&link, &verdict);
+    passed(&link, verdict);
     if let Some(verdict) = kms::may_encrypt(
         world,
         topic.properties.get("KmsMasterKeyId"),
@@ -349,7 +342,7 @@ pub(crate) fn publish(
         if !verdict.allowed {
             return Err(Refusal::denied(verdict.reason, "key policy"));
         }
-        hop("key policy", &verdict);
+        passed("key policy", verdict);
     }
     if message.is_empty() || message.len() > MESSAGE_LIMIT {
         return Err(Refusal::new(
@@ -372,13 +365,12 @@ pub(crate) fn publish(
         .cloned()
         .collect();
     if subscriptions.is_empty() {
-        trace.hops.push(Hop {
-            account: topic.account.clone(),
-            region: topic.region.clone(),
-            link: format!("topic {}", topic.name),
-            outcome: Outcome::Dropped,
-            detail: "nobody is subscribed to the topic".to_owned(),
-        });
+        trace.hops.push(Hop::new(
+            (&topic.account, &topic.region),
+            format!("topic {}", topic.name),
+            Outcome::Dropped,
+            "nobody is subscribed to the topic",
+        ));
     }
     for subscription in &subscriptions {
         deliver(world, &topic, subscription, &id, message, trace);
@@ -433,12 +425,8 @@ fn deliver(
 ) {
     let now = iso(world.clock.now());
     let (outcome, detail, body) = attempt(world, topic, subscription, id, message, &now);
-    let hop = |link: String, outcome, detail| Hop {
-        account: topic.account.clone(),
-        region: topic.region.clone(),
-        link,
-        outcome,
-        detail,
+    let hop = |link: String, outcome, detail| {
+        Hop::new((&topic.account, &topic.region), link, outcome, detail)
     };
     let link = format!("subscription {}", subscription.endpoint);
     trace.hops.push(hop(link, outcome, detail));

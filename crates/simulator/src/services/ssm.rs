@@ -181,12 +181,13 @@ pub(crate) fn run(world: &mut World, id: &str, trace: &mut Trace) {
         .find(|(name, _)| *name == execution.document)
         .map_or("", |(_, action)| *action);
     let outcome = steps(world, &execution, action);
-    let hop = |outcome, detail| Hop {
-        account: execution.account.clone(),
-        region: execution.region.clone(),
-        link: format!("automation {}", execution.document),
-        outcome,
-        detail,
+    let hop = |outcome, detail| {
+        Hop::new(
+            (&execution.account, &execution.region),
+            format!("automation {}", execution.document),
+            outcome,
+            detail,
+        )
     };
     trace.hops.push(match &outcome {
         Ok(()) => hop(

@@ -54,13 +54,9 @@ pub(crate) fn arrive(
 ) {
     let (account, region, name) = bus;
     let mut hop = |link: String, outcome: Outcome, detail: String| {
-        trace.hops.push(Hop {
-            account: account.to_owned(),
-            region: region.to_owned(),
-            link,
-            outcome,
-            detail,
-        });
+        trace
+            .hops
+            .push(Hop::new((account, region), link, outcome, detail));
     };
     let bus = match world.services.events.bus_mut(account, region, name) {
         Ok(bus) => bus.clone(),
@@ -142,13 +138,7 @@ fn is_read_only_management_event(event: &Value) -> bool {
 
 impl Firing<'_> {
     fn hop(&self, link: impl Into<String>, outcome: Outcome, detail: impl Into<String>) -> Hop {
-        Hop {
-            account: self.bus.account.clone(),
-            region: self.bus.region.clone(),
-            link: link.into(),
-            outcome,
-            detail: detail.into(),
-        }
+        Hop::new((&self.bus.account, &self.bus.region), link, outcome, detail)
     }
 
     fn context(&self) -> Context {
@@ -425,13 +415,9 @@ fn bus_policy_allows(
     if !verdict.allowed {
         return Err(Refusal::denied(verdict.reason, &link));
     }
-    trace.hops.push(Hop {
-        account: place.0.to_owned(),
-        region: place.1.to_owned(),
-        link,
-        outcome: Outcome::Ok,
-        detail: verdict.reason,
-    });
+    trace
+        .hops
+        .push(Hop::new(place, link, Outcome::Ok, verdict.reason));
     Ok(())
 }
 

@@ -127,11 +127,7 @@ pub(crate) fn rest(world: &mut World, caller: &Caller, request: &RawRequest) -> 
             let body = if request.method == "HEAD" {
                 String::new()
             } else {
-                format!(
-                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{}</Code><Message>{}</Message></Error>",
-                    escape(error.code.as_str()),
-                    escape(error.message.as_str())
-                )
+                error_body(&error)
             };
             RawResponse {
                 status: error.status,
@@ -140,6 +136,15 @@ pub(crate) fn rest(world: &mut World, caller: &Caller, request: &RawRequest) -> 
             }
         }
     }
+}
+
+/// An error as S3 writes it.
+pub(crate) fn error_body(error: &ApiError) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{}</Code><Message>{}</Message></Error>",
+        escape(error.code.as_str()),
+        escape(error.message.as_str())
+    )
 }
 
 fn ok(status: u16, body: impl Into<Vec<u8>>) -> RawResponse {

@@ -20,7 +20,7 @@ fn a_sign_in_in_a_member_account_reaches_the_inbox() {
             "user": "arn:aws:iam::012345678901:user/ops\"quoted",
         })
     );
-    assert_eq!(crate::services::inbox(&fleet.world), trace.deliveries);
+    assert_eq!(fleet.world.services.sns.inbox, trace.deliveries);
 }
 
 #[test]
