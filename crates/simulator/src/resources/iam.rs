@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::policies::document;
 use super::shape::{Property, Shape, TAGS};
 use super::{
-    Change, Created, Place, ResourceError, Type, created, generated, gone, name_or_generated, text,
-    texts,
+    Change, Created, Place, ResourceError, Type, created, generated, gone, handler_message,
+    name_or_generated, refused, text, texts,
 };
 use crate::policy::{Document, Kind};
 use crate::services::iam::{ManagedPolicy, Role, create_role, parse_role};
@@ -149,9 +149,8 @@ fn read(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> 
 
 fn parse(properties: &Map<String, Value>) -> Result<Document, ResourceError> {
     Document::parse(&document(properties), Kind::Identity).map_err(|error| {
-        ResourceError::Invalid(format!(
-            "Resource handler returned message: \"{error}\" (HandlerErrorCode: MalformedPolicyDocument)"
-        ))
+        let code = "MalformedPolicyDocument";
+        ResourceError::Invalid(handler_message(&error.to_string(), code))
     })
 }
 
@@ -243,8 +242,9 @@ fn delete_managed(world: &mut World, place: &Place, arn: &str) -> Result<(), Res
         .values()
         .any(|role| role.attached().contains(&arn));
     if attached {
-        return Err(ResourceError::Refused(
-            "Resource handler returned message: \"Cannot delete a policy attached to entities.\" (HandlerErrorCode: DeleteConflict)".to_owned(),
+        return Err(refused(
+            "Cannot delete a policy attached to entities.",
+            "DeleteConflict",
         ));
     }
     world.services.iam.policies.remove(arn);

@@ -202,10 +202,7 @@ pub(crate) fn read(
 
 impl From<ApiError> for ResourceError {
     fn from(error: ApiError) -> ResourceError {
-        let message = format!(
-            "Resource handler returned message: \"{}\" (HandlerErrorCode: {})",
-            error.message, error.code
-        );
+        let message = handler_message(&error.message, &error.code);
         if ["AlreadyExists", "AlreadyOwned", "NameExists"]
             .iter()
             .any(|word| error.code.contains(word))
@@ -219,9 +216,17 @@ impl From<ApiError> for ResourceError {
 
 /// The resource is not there any more, though its stack has it.
 fn gone(physical_id: &str) -> ResourceError {
-    ResourceError::NotFound(format!(
-        "Resource handler returned message: \"{physical_id} does not exist\" (HandlerErrorCode: NotFound)"
-    ))
+    let message = format!("{physical_id} does not exist");
+    ResourceError::NotFound(handler_message(&message, "NotFound"))
+}
+
+/// The service refuses, in a resource handler's words.
+fn refused(message: &str, code: &str) -> ResourceError {
+    ResourceError::Refused(handler_message(message, code))
+}
+
+fn handler_message(message: &str, code: &str) -> String {
+    format!("Resource handler returned message: \"{message}\" (HandlerErrorCode: {code})")
 }
 
 fn text<'a>(properties: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

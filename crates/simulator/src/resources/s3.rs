@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::policies::{Holder, inline};
 use super::shape::{Property, Shape, TAGS};
-use super::{Change, Created, Place, ResourceError, Type, created, generated, gone, text};
+use super::{Change, Created, Place, ResourceError, Type, created, generated, gone, refused, text};
 use crate::services::s3::{Bucket, create_bucket, parse_policy};
 use crate::world::World;
 
@@ -155,9 +155,8 @@ fn check_logging(
     if good {
         Ok(())
     } else {
-        Err(ResourceError::Refused(format!(
-            "Resource handler returned message: \"The target bucket for logging does not exist in this account and Region: {name}\" (HandlerErrorCode: InvalidRequest)"
-        )))
+        let why = "The target bucket for logging does not exist in this account and Region";
+        Err(refused(&format!("{why}: {name}"), "InvalidRequest"))
     }
 }
 
@@ -206,8 +205,9 @@ fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceEr
         return Ok(());
     }
     if !bucket.objects.is_empty() {
-        return Err(ResourceError::Refused(
-            "Resource handler returned message: \"The bucket you tried to delete is not empty\" (HandlerErrorCode: GeneralServiceException)".to_owned(),
+        return Err(refused(
+            "The bucket you tried to delete is not empty",
+            "GeneralServiceException",
         ));
     }
     world.services.s3.buckets.remove(name);

@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::policies::{Holder, Listed, inline, listed};
 use super::shape::{Property, Shape, TAGS};
-use super::{Change, Created, Place, ResourceError, Type, created, gone, name_or_generated};
+use super::{
+    Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, refused,
+};
 use crate::services::sqs::{Queue, arn_of, check, create_queue, parse_policy};
 use crate::world::World;
 
@@ -80,8 +82,9 @@ fn check_encryption(properties: &Map<String, Value>) -> Result<(), ResourceError
     let both = properties.contains_key("KmsMasterKeyId")
         && properties.get("SqsManagedSseEnabled") == Some(&Value::Bool(true));
     if both {
-        return Err(ResourceError::Refused(
-            "Resource handler returned message: \"You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.\" (HandlerErrorCode: InvalidRequest)".to_owned(),
+        return Err(refused(
+            "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.",
+            "InvalidRequest",
         ));
     }
     check(properties)?;
