@@ -381,12 +381,7 @@ fn details(set: sdk::StackSet) -> StackSetDetails {
         template: set.template_body.unwrap_or_default(),
         parameters: from_parameters(set.parameters),
         tags: from_tags(set.tags),
-        capabilities: set
-            .capabilities
-            .unwrap_or_default()
-            .iter()
-            .map(|capability| capability.as_str().to_owned())
-            .collect(),
+        capabilities: from_capabilities(set.capabilities),
         auto_deployment: set.auto_deployment.and_then(|auto| {
             auto.enabled.map(|enabled| AutoDeployment {
                 enabled,
@@ -544,6 +539,14 @@ pub(crate) fn capabilities(names: &[String]) -> Vec<sdk::Capability> {
     names
         .iter()
         .map(|name| sdk::Capability::from(name.as_str()))
+        .collect()
+}
+
+pub(crate) fn from_capabilities(found: Option<Vec<sdk::Capability>>) -> Vec<String> {
+    found
+        .unwrap_or_default()
+        .iter()
+        .map(|capability| capability.as_str().to_owned())
         .collect()
 }
 

@@ -9,7 +9,8 @@ use deployer::ports::{
 use crate::connect::Aws;
 use crate::error::cloud_error;
 use crate::stack_sets::{
-    capabilities, differences, drift_status, from_parameters, from_tags, parameters, some, tags,
+    capabilities, differences, drift_status, from_capabilities, from_parameters, from_tags,
+    parameters, some, tags,
 };
 
 impl Stacks for Aws {
@@ -288,12 +289,7 @@ fn stack(found: sdk::Stack) -> Stack {
         description: found.description.unwrap_or_default(),
         parameters: from_parameters(found.parameters),
         tags: from_tags(found.tags),
-        capabilities: found
-            .capabilities
-            .unwrap_or_default()
-            .iter()
-            .map(|capability| capability.as_str().to_owned())
-            .collect(),
+        capabilities: from_capabilities(found.capabilities),
     }
 }
 

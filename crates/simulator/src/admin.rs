@@ -97,9 +97,9 @@ fn route(
             let trace = crate::services::emit(world, &account, &region, event);
             Ok(json!(trace))
         }
-        ("GET", "inbox") => Ok(json!(crate::services::inbox(world))),
+        ("GET", "inbox") => Ok(json!(world.services.sns.inbox)),
         ("POST", "inbox/clear") => {
-            crate::services::clear_inbox(world);
+            world.services.sns.inbox.clear();
             Ok(json!({}))
         }
         ("POST", "accounts") => {
@@ -113,7 +113,7 @@ fn route(
         }
         ("POST", "instances") => {
             let instance: Value = read(body)?;
-            crate::services::put_instance(world, &instance)
+            crate::services::ec2::put(world, &instance)
         }
         ("GET", "instances") => {
             let value = |name: &str| {
@@ -122,7 +122,7 @@ fn route(
                     .find(|(key, _)| key == name)
                     .map(|(_, value)| value.as_str())
             };
-            Ok(json!(crate::services::instances(
+            Ok(json!(crate::services::ec2::shown(
                 world,
                 value("account"),
                 value("region")

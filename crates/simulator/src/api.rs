@@ -46,6 +46,14 @@ impl ApiError {
         ApiError::new("ValidationError", message)
     }
 
+    /// The answer to an action that the simulator does not have.
+    pub(crate) fn unknown_action(service: &str, action: &str) -> ApiError {
+        ApiError::new(
+            "InvalidAction",
+            format!("The simulator does not know the action {service}:{action}."),
+        )
+    }
+
     /// `AccessDenied` in IAM's words.
     pub(crate) fn denied(caller: &Caller, action: &str, resource: &str) -> ApiError {
         ApiError::new(

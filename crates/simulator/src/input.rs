@@ -4,7 +4,7 @@
 //! same here. A parameter that is not on an action's list is an error: ignoring it would let a
 //! deployment seem to work.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::api::ApiError;
 
@@ -45,12 +45,12 @@ impl<'a> Input<'a> {
     }
 
     /// A text, if sent.
-    pub(crate) fn text(self, name: &str) -> Option<String> {
-        self.value(name).and_then(scalar)
+    pub(crate) fn text(self, name: &str) -> Option<&'a str> {
+        self.value(name).and_then(Value::as_str)
     }
 
     /// A text that must be sent and not be empty.
-    pub(crate) fn required(self, name: &str) -> Result<String, ApiError> {
+    pub(crate) fn required(self, name: &str) -> Result<&'a str, ApiError> {
         self.text(name)
             .filter(|text| !text.is_empty())
             .ok_or_else(|| missing(name))
@@ -58,24 +58,30 @@ impl<'a> Input<'a> {
 
     /// A whole number, if sent.
     pub(crate) fn integer(self, name: &str) -> Result<Option<i64>, ApiError> {
-        self.text(name)
-            .map(|text| {
-                text.parse().map_err(|_| {
-                    ApiError::validation(format!("The value '{text}' of {name} is not a number."))
-                })
+        self.value(name)
+            .map(|value| {
+                scalar(value)
+                    .and_then(|text| text.parse().ok())
+                    .ok_or_else(|| mistyped(name, "a whole number", value))
             })
             .transpose()
     }
 
+    /// How many entries a page of a listing is to have.
+    pub(crate) fn page_size(self, name: &str, default: usize) -> Result<usize, ApiError> {
+        Ok(self
+            .integer(name)?
+            .and_then(|size| usize::try_from(size).ok())
+            .unwrap_or(default))
+    }
+
     /// A boolean, if sent.
     pub(crate) fn boolean(self, name: &str) -> Result<Option<bool>, ApiError> {
-        self.text(name)
-            .map(|text| match text.as_str() {
-                "true" => Ok(true),
-                "false" => Ok(false),
-                _ => Err(ApiError::validation(format!(
-                    "The value '{text}' of {name} is not a boolean."
-                ))),
+        self.value(name)
+            .map(|value| {
+                scalar(value)
+                    .and_then(|text| text.parse().ok())
+                    .ok_or_else(|| mistyped(name, "a boolean", value))
             })
             .transpose()
     }
@@ -85,19 +91,30 @@ impl<'a> Input<'a> {
         match self.value(name) {
             None => Ok(&[]),
             Some(Value::Array(items)) => Ok(items),
+            // An empty list in a Query request is a key without a value.
             Some(Value::String(text)) if text.is_empty() => Ok(&[]),
-            Some(_) => Err(ApiError::validation(format!("{name} must be a list."))),
+            Some(other) => Err(mistyped(name, "a list", other)),
         }
     }
 
-    /// A list of texts; empty if not sent.
-    pub(crate) fn texts(self, name: &str) -> Result<Vec<String>, ApiError> {
+    /// A list of texts, owned or not; empty if not sent.
+    pub(crate) fn texts<T: From<&'a str>>(self, name: &str) -> Result<Vec<T>, ApiError> {
         self.list(name)?
             .iter()
             .map(|item| {
-                scalar(item).ok_or_else(|| ApiError::validation(format!("{name} must hold texts.")))
+                item.as_str()
+                    .map(T::from)
+                    .ok_or_else(|| mistyped(name, "a list of texts", item))
             })
             .collect()
+    }
+
+    /// A map with free keys; empty if not sent.
+    pub(crate) fn map(self, name: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        self.value(name)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
     }
 
     /// A structure, if sent.
@@ -122,17 +139,20 @@ impl<'a> Input<'a> {
             .iter()
             .map(|item| {
                 let item = Input::new(item, &[key, value])?;
-                Ok((item.required(key)?, item.text(value).unwrap_or_default()))
+                Ok((
+                    item.required(key)?.to_owned(),
+                    item.text(value).unwrap_or_default().to_owned(),
+                ))
             })
             .collect()
     }
 
     /// One of `allowed`, or the first of them if not sent.
-    pub(crate) fn choice(self, name: &str, allowed: &[&str]) -> Result<String, ApiError> {
+    pub(crate) fn choice(self, name: &str, allowed: &[&'a str]) -> Result<&'a str, ApiError> {
         let text = self
             .text(name)
-            .unwrap_or_else(|| allowed.first().copied().unwrap_or_default().to_owned());
-        if allowed.contains(&text.as_str()) {
+            .unwrap_or_else(|| allowed.first().copied().unwrap_or_default());
+        if allowed.contains(&text) {
             return Ok(text);
         }
         Err(ApiError::validation(format!(
@@ -141,6 +161,21 @@ impl<'a> Input<'a> {
             allowed.join(", ")
         )))
     }
+
+    /// The answer of a listing action: the page of `items` that `NextToken` asks for, and the
+    /// token of the next one if there is one.
+    pub(crate) fn listing(
+        self,
+        name: &str,
+        items: Vec<Value>,
+        size: usize,
+    ) -> Result<Value, ApiError> {
+        let (items, next) = page(items, self.text("NextToken"), size)?;
+        Ok(match next {
+            Some(next) => json!({name: items, "NextToken": next}),
+            None => json!({name: items}),
+        })
+    }
 }
 
 /// The error for a parameter that must be there.
@@ -148,6 +183,12 @@ pub(crate) fn missing(name: &str) -> ApiError {
     ApiError::validation(format!(
         "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member \
          must not be null"
+    ))
+}
+
+fn mistyped(name: &str, wanted: &str, found: &Value) -> ApiError {
+    ApiError::validation(format!(
+        "The parameter {name} must be {wanted}, not {found}."
     ))
 }
 
@@ -161,7 +202,8 @@ pub(crate) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// One page of `items`: the page, and the token of the next one.
+/// One page of `items`, and the token of the next one: the position to go on from. A list that
+/// became shorter between two pages ends; it is no error.
 pub(crate) fn page<T>(
     items: Vec<T>,
     token: Option<&str>,
@@ -169,24 +211,22 @@ pub(crate) fn page<T>(
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
     let start = match token {
         None | Some("") => 0,
-        Some(token) => token
-            .strip_prefix("page-")
-            .and_then(|rest| rest.parse::<usize>().ok())
-            .filter(|start| *start <= items.len())
-            .ok_or_else(|| ApiError::validation("The pagination token is invalid."))?,
+        Some(token) => token.parse::<usize>().map_err(|_| {
+            ApiError::new(
+                "InvalidNextTokenException",
+                "The pagination token is invalid.",
+            )
+        })?,
     };
-    let end = start.saturating_add(size.max(1));
-    let next = (end < items.len()).then(|| format!("page-{end}"));
-    Ok((
-        items.into_iter().skip(start).take(size.max(1)).collect(),
-        next,
-    ))
+    let size = size.max(1);
+    let end = start.saturating_add(size);
+    let next = (end < items.len()).then(|| end.to_string());
+    Ok((items.into_iter().skip(start).take(size).collect(), next))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn refuses_what_it_does_not_know() {
@@ -205,7 +245,7 @@ mod tests {
             let input = Input::new(&value, &known).unwrap();
             assert_eq!(input.integer("Count").unwrap(), Some(3));
             assert_eq!(input.boolean("Flag").unwrap(), Some(true));
-            assert!(input.texts("List").unwrap().is_empty());
+            assert!(input.texts::<&str>("List").unwrap().is_empty());
         }
     }
 

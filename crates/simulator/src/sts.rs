@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use crate::api::{ApiError, Caller};
 use crate::input::Input;
 use crate::organizations::MANAGEMENT;
+use crate::services::arn::short;
+use crate::services::iam::role_account;
 use crate::world::World;
 
 /// Keys never expire here: clients compare the time with their own clock, which is not the
@@ -75,10 +77,7 @@ pub(crate) fn call(
             Ok(json!({"Arn": caller.arn, "UserId": user, "Account": caller.account}))
         }
         "AssumeRole" => assume_role(world, caller, input),
-        _ => Err(ApiError::new(
-            "InvalidAction",
-            format!("The simulator does not know the action sts:{action}."),
-        )),
+        _ => Err(ApiError::unknown_action("sts", action)),
     }
 }
 
@@ -96,25 +95,18 @@ fn assume_role(world: &mut World, caller: &Caller, input: &Value) -> Result<Valu
              Member must satisfy regular expression pattern: [\\w+=,.@-]*"
         )));
     }
-    let parts: Vec<&str> = role.splitn(6, ':').collect();
-    let (account, name) = match parts.as_slice() {
-        ["arn", "aws", "iam", "", account, path] => match path.strip_prefix("role/") {
-            Some(path) => (
-                (*account).to_owned(),
-                path.rsplit('/').next().unwrap_or_default().to_owned(),
-            ),
-            None => return Err(ApiError::validation(format!("{role} is invalid"))),
-        },
-        _ => return Err(ApiError::validation(format!("{role} is invalid"))),
-    };
-    crate::services::may_assume(world, caller, &role)?;
+    let account = role_account(role)
+        .ok_or_else(|| ApiError::validation(format!("{role} is invalid")))?
+        .to_owned();
+    let name = short(role);
+    crate::services::iam::may_assume(world, caller, role)?;
     let access_key = format!("ASIA{}", world.token(16));
     let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
     let assumed = Caller {
         account,
         region: String::new(),
         arn: arn.clone(),
-        role: Some(role.clone()),
+        role: Some(role.to_owned()),
     };
     world.sessions.by_key.insert(access_key.clone(), assumed);
     Ok(json!({
@@ -124,7 +116,7 @@ fn assume_role(world: &mut World, caller: &Caller, input: &Value) -> Result<Valu
             "SessionToken": world.token(32),
             "Expiration": EXPIRATION,
         },
-        "AssumedRoleUser": {"AssumedRoleId": format!("{}:{session}", role_id(&role)), "Arn": arn},
+        "AssumedRoleUser": {"AssumedRoleId": format!("{}:{session}", role_id(role)), "Arn": arn},
     }))
 }
 

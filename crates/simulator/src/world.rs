@@ -65,11 +65,7 @@ impl World {
             requests: 0,
         };
         for account in world.organization.account_ids() {
-            crate::services::account_created(
-                &mut world,
-                &account,
-                crate::organizations::MANAGEMENT,
-            );
+            crate::services::iam::account_created(&mut world, &account);
         }
         world
     }

@@ -24,7 +24,11 @@ struct Lab {
 
 impl Lab {
     async fn start() -> Lab {
-        let simulator = Simulator::start(Config::default()).await.unwrap();
+        Lab::with(Config::default()).await
+    }
+
+    async fn with(config: Config) -> Lab {
+        let simulator = Simulator::start(config).await.unwrap();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .build()
@@ -145,12 +149,7 @@ async fn accounts_come_in_pages_of_twenty() {
         workload_accounts: 50,
         ..Config::default()
     };
-    let simulator = Simulator::start(config).await.unwrap();
-    let agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .build()
-        .new_agent();
-    let lab = Lab { simulator, agent };
+    let lab = Lab::with(config).await;
     let mut ids = Vec::new();
     let mut input = json!({});
     let mut pages = 0;
@@ -324,12 +323,7 @@ async fn the_clock_runs_by_itself_when_asked_to() {
         speed: 100_000.0,
         ..Config::default()
     };
-    let simulator = Simulator::start(config).await.unwrap();
-    let agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .build()
-        .new_agent();
-    let lab = Lab { simulator, agent };
+    let lab = Lab::with(config).await;
     let now = || {
         lab.get("/_simulator/state")["now"]
             .as_str()

@@ -135,8 +135,5 @@ pub(crate) fn call(
     if let Some(answer) = set::api::call(world, caller, action, input) {
         return answer;
     }
-    Err(ApiError::new(
-        "InvalidAction",
-        format!("The simulator does not know the action cloudformation:{action}."),
-    ))
+    Err(ApiError::unknown_action("cloudformation", action))
 }

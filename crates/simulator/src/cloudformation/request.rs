@@ -46,8 +46,8 @@ pub(crate) fn template(
                 "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to {BODY_LIMIT}"
             )));
         }
-        (Some(body), None) => body,
-        (None, Some(url)) => fetch(world, caller, &url)?,
+        (Some(body), None) => body.to_owned(),
+        (None, Some(url)) => fetch(world, caller, url)?,
     };
     let template = Template::parse(&text).map_err(ApiError::validation)?;
     let unknown: Vec<&str> = template
@@ -84,7 +84,7 @@ fn fetch(world: &mut World, caller: &Caller, url: &str) -> Result<String, ApiErr
         headers: BTreeMap::new(),
         body: Vec::new(),
     };
-    let answer = crate::services::s3(world, caller, &request);
+    let answer = crate::services::s3::rest(world, caller, &request);
     match answer.status {
         200 if answer.body.len() > URL_LIMIT => Err(ApiError::validation(format!(
             "Template may not exceed {URL_LIMIT} bytes in size."
@@ -160,9 +160,9 @@ pub(crate) fn parameters(
                 )));
             }
             (None, Some(true)) => Given::Previous,
-            (value, _) => Given::Value(value.unwrap_or_default()),
+            (value, _) => Given::Value(value.unwrap_or_default().to_owned()),
         };
-        if given.insert(key.clone(), value).is_some() {
+        if given.insert(key.to_owned(), value).is_some() {
             return Err(ApiError::validation(format!(
                 "Duplicate parameter key {key}"
             )));

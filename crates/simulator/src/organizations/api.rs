@@ -49,7 +49,7 @@ pub(crate) fn call(
         }
         "DescribeAccount" => {
             let input = Input::new(input, &["AccountId"])?;
-            let account = find(organization, &input.required("AccountId")?)?;
+            let account = find(organization, input.required("AccountId")?)?;
             Ok(json!({"Account": describe(organization, account)}))
         }
         "ListRoots" => {
@@ -88,7 +88,7 @@ pub(crate) fn call(
             let parent = parent(organization, input)?;
             let kind = input.required("ChildType")?;
             let child = |id: &str| json!({"Id": id, "Type": kind});
-            let children = match kind.as_str() {
+            let children = match kind {
                 "ACCOUNT" => organization
                     .accounts()
                     .filter(|account| account.parent == parent)
@@ -107,9 +107,9 @@ pub(crate) fn call(
             let input = Input::new(input, &["ChildId", "NextToken", "MaxResults"])?;
             let child = input.required("ChildId")?;
             let parent = organization
-                .account(&child)
+                .account(child)
                 .map(|account| &account.parent)
-                .or_else(|| organization.units.get(&child).map(|unit| &unit.parent))
+                .or_else(|| organization.units.get(child).map(|unit| &unit.parent))
                 .ok_or_else(|| {
                     ApiError::new(
                         "ChildNotFoundException",
@@ -127,7 +127,7 @@ pub(crate) fn call(
             let input = Input::new(input, &["OrganizationalUnitId"])?;
             let unit = organization
                 .units
-                .get(&input.required("OrganizationalUnitId")?);
+                .get(input.required("OrganizationalUnitId")?);
             let unit = unit.ok_or_else(|| {
                 ApiError::new(
                     "OrganizationalUnitNotFoundException",
@@ -144,7 +144,7 @@ pub(crate) fn call(
             let input = Input::new(input, &["AccountId", "NextToken", "MaxResults"])?;
             let account = input.required("AccountId")?;
             let services = organization.delegated.iter().filter_map(|(principal, accounts)| {
-                let since = accounts.get(&account)?;
+                let since = accounts.get(account)?;
                 Some(json!({"ServicePrincipal": principal, "DelegationEnabledDate": epoch(*since)}))
             });
             listing(input, "DelegatedServices", services.collect())
@@ -160,7 +160,7 @@ pub(crate) fn call(
             let input = Input::new(input, &["CreateAccountRequestId"])?;
             let request = organization
                 .requests
-                .get(&input.required("CreateAccountRequestId")?);
+                .get(input.required("CreateAccountRequestId")?);
             let request = request.ok_or_else(|| {
                 ApiError::new(
                     "CreateAccountStatusNotFoundException",
@@ -212,13 +212,13 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
         "EnableAWSServiceAccess" => {
             let principal =
                 Input::new(input, &["ServicePrincipal"])?.required("ServicePrincipal")?;
-            world.organization.trust(&principal, now);
+            world.organization.trust(principal, now);
             Ok(Value::Null)
         }
         "DisableAWSServiceAccess" => {
             let principal =
                 Input::new(input, &["ServicePrincipal"])?.required("ServicePrincipal")?;
-            world.organization.distrust(&principal);
+            world.organization.distrust(principal);
             Ok(Value::Null)
         }
         "CreateOrganizationalUnit" => {
@@ -235,8 +235,8 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
             let id = format!("ou-exmp-{}", world.token(8).to_lowercase());
             let unit = Unit {
                 id: id.clone(),
-                name,
-                parent,
+                name: name.to_owned(),
+                parent: parent.to_owned(),
             };
             let answer = json!({"OrganizationalUnit": describe_unit(&unit)});
             world.organization.units.insert(id, unit);
@@ -246,11 +246,11 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
             let input = Input::new(input, &["Email", "AccountName"])?;
             input.required("Email")?;
             let name = input.required("AccountName")?;
-            let account = super::create_account(world, &name, ROOT_ID, None)?;
+            let account = super::create_account(world, name, ROOT_ID, None)?;
             let id = format!("car-{}", world.token(32).to_lowercase());
             let request = Request {
                 id: id.clone(),
-                name,
+                name: name.to_owned(),
                 account,
                 at: now,
             };
@@ -268,22 +268,22 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
                 input.required("SourceParentId")?,
                 input.required("DestinationParentId")?,
             );
-            if find(&world.organization, &id)?.parent != source {
+            if find(&world.organization, id)?.parent != source {
                 return Err(ApiError::new(
                     "SourceParentNotFoundException",
                     "We can't find a source root or OU with the ParentId that you specified.",
                 ));
             }
-            if !world.organization.is_parent(&destination) {
+            if !world.organization.is_parent(destination) {
                 return Err(ApiError::new(
                     "DestinationParentNotFoundException",
                     "We can't find the destination container (a root or OU) with the ParentId that you specified.",
                 ));
             }
-            if let Some(account) = world.organization.accounts.get_mut(&id) {
-                account.parent.clone_from(&destination);
+            if let Some(account) = world.organization.accounts.get_mut(id) {
+                destination.clone_into(&mut account.parent);
             }
-            crate::cloudformation::account_moved(world, &id, Some(&source), Some(&destination));
+            crate::cloudformation::account_moved(world, id, Some(source), Some(destination));
             Ok(Value::Null)
         }
         "RemoveAccountFromOrganization" => {
@@ -337,8 +337,8 @@ fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, Api
             .filter(|size| (1..=PAGE).contains(size))
             .ok_or_else(|| invalid("You specified an invalid value for MaxResults.".to_owned()))?,
     };
-    let (items, next) = page(items, input.text("NextToken").as_deref(), size)
-        .map_err(|error| invalid(error.message))?;
+    let (items, next) =
+        page(items, input.text("NextToken"), size).map_err(|error| invalid(error.message))?;
     let mut answer = json!({name: items});
     if let (Some(next), Some(fields)) = (next, answer.as_object_mut()) {
         fields.insert("NextToken".to_owned(), Value::String(next));
@@ -398,11 +398,7 @@ fn delegated_administrators(
         let since = organization
             .delegated
             .iter()
-            .filter(|(name, _)| {
-                principal
-                    .as_ref()
-                    .is_none_or(|principal| principal == *name)
-            })
+            .filter(|(name, _)| principal.is_none_or(|principal| principal == name.as_str()))
             .find_map(|(_, accounts)| accounts.get(&account.id));
         if let Some(since) = since {
             let mut item = describe(organization, account);
@@ -418,8 +414,11 @@ fn delegated_administrators(
 
 fn delegation(organization: &Organization, input: &Value) -> Result<(String, String), ApiError> {
     let input = Input::new(input, &["AccountId", "ServicePrincipal"])?;
-    let account = find(organization, &input.required("AccountId")?)?;
-    Ok((account.id.clone(), input.required("ServicePrincipal")?))
+    let account = find(organization, input.required("AccountId")?)?;
+    Ok((
+        account.id.clone(),
+        input.required("ServicePrincipal")?.to_owned(),
+    ))
 }
 
 fn member(organization: &Organization, input: &Value) -> Result<String, ApiError> {
@@ -428,7 +427,7 @@ fn member(organization: &Organization, input: &Value) -> Result<String, ApiError
     if id == MANAGEMENT {
         return Err(constraint("You can't do this to the management account."));
     }
-    Ok(find(organization, &id)?.id.clone())
+    Ok(find(organization, id)?.id.clone())
 }
 
 fn find<'a>(organization: &'a Organization, id: &str) -> Result<&'a Account, ApiError> {
@@ -440,9 +439,9 @@ fn find<'a>(organization: &'a Organization, id: &str) -> Result<&'a Account, Api
     })
 }
 
-fn parent(organization: &Organization, input: Input<'_>) -> Result<String, ApiError> {
+fn parent<'a>(organization: &Organization, input: Input<'a>) -> Result<&'a str, ApiError> {
     let id = input.required("ParentId")?;
-    if organization.is_parent(&id) {
+    if organization.is_parent(id) {
         return Ok(id);
     }
     Err(ApiError::new(

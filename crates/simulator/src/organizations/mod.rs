@@ -228,7 +228,7 @@ pub(crate) fn create_account(
     }
     let now = world.clock.now();
     world.organization.add(&id, name, parent, now);
-    crate::services::account_created(world, &id, MANAGEMENT);
+    crate::services::iam::account_created(world, &id);
     crate::cloudformation::account_moved(world, &id, None, Some(parent));
     Ok(id)
 }

@@ -74,13 +74,13 @@ impl Context {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     /// Who asks.
-    pub principal: Principal,
+    pub(crate) principal: Principal,
     /// `service:Action`.
-    pub action: String,
+    pub(crate) action: String,
     /// The ARN of what is asked for.
-    pub resource: String,
+    pub(crate) resource: String,
     /// The condition keys.
-    pub context: Context,
+    pub(crate) context: Context,
 }
 
 impl Request {
@@ -151,9 +151,9 @@ pub(crate) enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
     /// Whether the request may go ahead.
-    pub allowed: bool,
+    pub(crate) allowed: bool,
     /// One sentence that names the policy and the statement.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 impl Verdict {
@@ -176,9 +176,9 @@ impl Verdict {
 #[derive(Clone, Debug)]
 pub(crate) struct Named<'a> {
     /// `bus policy of gizmos`, `policy put-events-to-hub of role …`
-    pub name: String,
+    pub(crate) name: String,
     /// The policy.
-    pub document: &'a Document,
+    pub(crate) document: &'a Document,
 }
 
 /// Any of several policies, one allow being enough: the rule within one account, and for the

@@ -86,18 +86,15 @@ fn answer(world: &mut World, request: &RawRequest) -> Response<Body> {
         };
         let outcome = signed.and_then(|signed| json_call(world, &signed, target, &request.body));
         return match outcome {
-            Ok(Value::Null) => respond(
-                200,
-                version,
-                b"{}".to_vec(),
-                &[("x-amzn-requestid", &request_id)],
-            ),
-            Ok(output) => respond(
-                200,
-                version,
-                output.to_string().into_bytes(),
-                &[("x-amzn-requestid", &request_id)],
-            ),
+            Ok(output) => {
+                let body = if output.is_null() {
+                    "{}".to_owned()
+                } else {
+                    output.to_string()
+                };
+                let headers = [("x-amzn-requestid", request_id.as_str())];
+                respond(200, version, body.into_bytes(), &headers)
+            }
             Err(error) => {
                 let body = json!({"__type": error.code, "message": error.message, "Message": error.message});
                 let headers = [
@@ -198,10 +195,10 @@ fn s3(
 ) -> Response<Body> {
     match signed.and_then(|signed| crate::sts::caller(world, &signed.access_key, &signed.region)) {
         Ok(caller) => {
-            let action = crate::services::s3_action(request);
-            let mutating = crate::services::is_mutating("s3", &action);
+            let action = crate::services::s3::action(request);
+            let mutating = crate::services::is_mutating(&action);
             world.calls.count("s3", &action, mutating);
-            let answer = crate::services::s3(world, &caller, request);
+            let answer = crate::services::s3::rest(world, &caller, request);
             let mut headers: Vec<(&str, &str)> = answer
                 .headers
                 .iter()
@@ -211,10 +208,7 @@ fn s3(
             respond(answer.status, "application/xml", answer.body, &headers)
         }
         Err(error) => {
-            let xml = format!(
-                "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{}</Code><Message>{}</Message></Error>",
-                error.code, error.message
-            );
+            let xml = crate::services::s3::error_body(&error);
             respond(error.status, "application/xml", xml.into_bytes(), &[])
         }
     }
@@ -243,7 +237,7 @@ fn dispatch(
         "organizations" => crate::organizations::is_mutating(action),
         "sts" => false,
         "cloudformation" => crate::cloudformation::is_mutating(action),
-        _ => crate::services::is_mutating(service, action),
+        _ => crate::services::is_mutating(action),
     };
     world.calls.count(service, action, mutating);
     match service {

@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::policies::document;
 use super::shape::{Property, Shape, TAGS};
 use super::{
-    Change, Created, Place, ResourceError, Type, created, generated, gone, name_or_generated, text,
+    Change, Created, Place, ResourceError, Type, created, generated, gone, handler_message,
+    name_or_generated, refused, text, texts,
 };
 use crate::policy::{Document, Kind};
 use crate::services::iam::{ManagedPolicy, Role, create_role, parse_role};
@@ -112,17 +114,11 @@ fn update(
         .role_by_name_mut(&place.account, name)
         .ok_or_else(|| gone(name))?;
     // Only the inline policies this resource made; a RolePolicy's stay.
-    let own = |policies: &Map<String, Value>| -> Vec<String> {
-        policies
-            .get("Policies")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(|policy| Some(policy.get("PolicyName")?.as_str()?.to_owned()))
-            .collect()
-    };
-    for policy in own(&change.old) {
-        role.inline.remove(&policy);
+    let old = change.old.get("Policies").and_then(Value::as_array);
+    for policy in old.into_iter().flatten() {
+        if let Some(name) = policy.get("PolicyName").and_then(Value::as_str) {
+            role.inline.remove(name);
+        }
     }
     role.inline.extend(inline);
     role.trust = trust;
@@ -152,25 +148,10 @@ fn read(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> 
 }
 
 fn parse(properties: &Map<String, Value>) -> Result<Document, ResourceError> {
-    let written = properties
-        .get("PolicyDocument")
-        .cloned()
-        .unwrap_or_default();
-    Document::parse(&written, Kind::Identity).map_err(|error| {
-        ResourceError::Invalid(format!(
-            "Resource handler returned message: \"{error}\" (HandlerErrorCode: MalformedPolicyDocument)"
-        ))
+    Document::parse(&document(properties), Kind::Identity).map_err(|error| {
+        let code = "MalformedPolicyDocument";
+        ResourceError::Invalid(handler_message(&error.to_string(), code))
     })
-}
-
-fn roles(properties: &Map<String, Value>) -> Vec<String> {
-    properties
-        .get("Roles")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|role| role.as_str().map(str::to_owned))
-        .collect()
 }
 
 /// Attaches a managed policy to some roles, or detaches it.
@@ -188,13 +169,7 @@ fn attach(
             }
             continue;
         };
-        let mut attached: Vec<Value> = role.attached().into_iter().map(|arn| json!(arn)).collect();
-        attached.retain(|other| other != arn);
-        if on {
-            attached.push(json!(arn));
-        }
-        role.properties
-            .insert("ManagedPolicyArns".to_owned(), Value::Array(attached));
+        role.attach(arn, on);
     }
     Ok(())
 }
@@ -213,7 +188,7 @@ fn create_managed(
             "A policy called {name} already exists."
         )));
     }
-    let names = roles(properties);
+    let names = texts(properties, "Roles");
     if let Some(missing) = names.iter().find(|name| {
         world
             .services
@@ -241,8 +216,8 @@ fn update_managed(
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let document = parse(&change.new)?;
-    attach(world, place, arn, &roles(&change.old), false)?;
-    attach(world, place, arn, &roles(&change.new), true)?;
+    attach(world, place, arn, &texts(&change.old, "Roles"), false)?;
+    attach(world, place, arn, &texts(&change.new, "Roles"), true)?;
     let policy = world
         .services
         .iam
@@ -256,7 +231,7 @@ fn update_managed(
 
 fn delete_managed(world: &mut World, place: &Place, arn: &str) -> Result<(), ResourceError> {
     let own = match world.services.iam.policies.get(arn) {
-        Some(policy) => roles(&policy.properties),
+        Some(policy) => texts(&policy.properties, "Roles"),
         None => return Ok(()),
     };
     attach(world, place, arn, &own, false)?;
@@ -267,8 +242,9 @@ fn delete_managed(world: &mut World, place: &Place, arn: &str) -> Result<(), Res
         .values()
         .any(|role| role.attached().contains(&arn));
     if attached {
-        return Err(ResourceError::Refused(
-            "Resource handler returned message: \"Cannot delete a policy attached to entities.\" (HandlerErrorCode: DeleteConflict)".to_owned(),
+        return Err(refused(
+            "Cannot delete a policy attached to entities.",
+            "DeleteConflict",
         ));
     }
     world.services.iam.policies.remove(arn);
@@ -279,7 +255,7 @@ fn read_managed(world: &World, place: &Place, arn: &str) -> Option<Map<String, V
     let policy = world.services.iam.policies.get(arn)?;
     let mut live = policy.properties.clone();
     if live.contains_key("Roles") {
-        let attached: Vec<Value> = roles(&policy.properties)
+        let attached: Vec<Value> = texts(&policy.properties, "Roles")
             .iter()
             .filter_map(|name| world.services.iam.role_by_name(&place.account, name))
             .filter(|role| role.attached().contains(&policy.arn.as_str()))
@@ -297,14 +273,10 @@ fn put_inline(
     name: &str,
     properties: &Map<String, Value>,
 ) -> Result<(), ResourceError> {
-    let written = properties
-        .get("PolicyDocument")
-        .cloned()
-        .unwrap_or_default();
     world
         .services
         .iam
-        .put_inline(&place.account, role, name, written)?;
+        .put_inline(&place.account, role, name, document(properties))?;
     Ok(())
 }
 
@@ -374,7 +346,7 @@ fn create_policy(
     let name = text(properties, "PolicyName")
         .unwrap_or_default()
         .to_owned();
-    let names = roles(properties);
+    let names = texts(properties, "Roles");
     for role in &names {
         put_inline(world, place, role, &name, properties)?;
     }
@@ -393,7 +365,7 @@ fn update_policy(
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let name = text(&change.new, "PolicyName").unwrap_or_default();
-    for role in roles(&change.new) {
+    for role in texts(&change.new, "Roles") {
         put_inline(world, place, &role, name, &change.new)?;
     }
     Ok(created(id, [("Id", json!(id))]))

@@ -8,6 +8,7 @@ mod events;
 mod iam;
 mod kms;
 mod monitoring;
+mod policies;
 mod s3;
 mod shape;
 mod sns;
@@ -25,24 +26,24 @@ use shape::Property;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The account.
-    pub account: String,
+    pub(crate) account: String,
     /// The Region.
-    pub region: String,
+    pub(crate) region: String,
     /// The stack's name.
-    pub stack_name: String,
+    pub(crate) stack_name: String,
     /// The stack's ARN.
-    pub stack_id: String,
+    pub(crate) stack_id: String,
     /// The resource's logical id.
-    pub logical_id: String,
+    pub(crate) logical_id: String,
 }
 
 /// A resource that was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Created {
     /// What `Ref` gives.
-    pub physical_id: String,
+    pub(crate) physical_id: String,
     /// What `Fn::GetAtt` gives, by attribute name (nested names joined by dots).
-    pub attributes: BTreeMap<String, Value>,
+    pub(crate) attributes: BTreeMap<String, Value>,
 }
 
 /// What an update came to.
@@ -201,10 +202,7 @@ pub(crate) fn read(
 
 impl From<ApiError> for ResourceError {
     fn from(error: ApiError) -> ResourceError {
-        let message = format!(
-            "Resource handler returned message: \"{}\" (HandlerErrorCode: {})",
-            error.message, error.code
-        );
+        let message = handler_message(&error.message, &error.code);
         if ["AlreadyExists", "AlreadyOwned", "NameExists"]
             .iter()
             .any(|word| error.code.contains(word))
@@ -218,13 +216,32 @@ impl From<ApiError> for ResourceError {
 
 /// The resource is not there any more, though its stack has it.
 fn gone(physical_id: &str) -> ResourceError {
-    ResourceError::NotFound(format!(
-        "Resource handler returned message: \"{physical_id} does not exist\" (HandlerErrorCode: NotFound)"
-    ))
+    let message = format!("{physical_id} does not exist");
+    ResourceError::NotFound(handler_message(&message, "NotFound"))
+}
+
+/// The service refuses, in a resource handler's words.
+fn refused(message: &str, code: &str) -> ResourceError {
+    ResourceError::Refused(handler_message(message, code))
+}
+
+fn handler_message(message: &str, code: &str) -> String {
+    format!("Resource handler returned message: \"{message}\" (HandlerErrorCode: {code})")
 }
 
 fn text<'a>(properties: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     properties.get(name).and_then(Value::as_str)
+}
+
+/// A list of texts; empty if the template has none.
+fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> {
+    properties
+        .get(name)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// The name the template gives, or a generated `<stack>-<logical id>-<suffix>` of at most `limit`

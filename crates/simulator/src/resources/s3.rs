@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::policies::{Holder, inline};
 use super::shape::{Property, Shape, TAGS};
-use super::{Change, Created, Place, ResourceError, Type, created, generated, gone, text};
-use crate::services::s3::{create_bucket, parse_policy};
+use super::{Change, Created, Place, ResourceError, Type, created, generated, gone, refused, text};
+use crate::services::s3::{Bucket, create_bucket, parse_policy};
 use crate::world::World;
 
 const STATUS: Shape = Shape::Choice(&["Enabled", "Disabled"]);
@@ -109,17 +110,13 @@ pub(super) const TYPES: &[Type] = &[
         delete,
         read: Some(read),
     },
-    Type {
-        name: "AWS::S3::BucketPolicy",
-        properties: &[
+    inline::<Bucket>(
+        "AWS::S3::BucketPolicy",
+        &[
             Property::new("Bucket", Shape::Text).required().fixed(),
             Property::new("PolicyDocument", Shape::Document).required(),
         ],
-        create: create_policy,
-        update: update_policy,
-        delete: delete_policy,
-        read: Some(read_policy),
-    },
+    ),
 ];
 
 fn made(name: &str, region: &str) -> Created {
@@ -158,9 +155,8 @@ fn check_logging(
     if good {
         Ok(())
     } else {
-        Err(ResourceError::Refused(format!(
-            "Resource handler returned message: \"The target bucket for logging does not exist in this account and Region: {name}\" (HandlerErrorCode: InvalidRequest)"
-        )))
+        let why = "The target bucket for logging does not exist in this account and Region";
+        Err(refused(&format!("{why}: {name}"), "InvalidRequest"))
     }
 }
 
@@ -209,8 +205,9 @@ fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceEr
         return Ok(());
     }
     if !bucket.objects.is_empty() {
-        return Err(ResourceError::Refused(
-            "Resource handler returned message: \"The bucket you tried to delete is not empty\" (HandlerErrorCode: GeneralServiceException)".to_owned(),
+        return Err(refused(
+            "The bucket you tried to delete is not empty",
+            "GeneralServiceException",
         ));
     }
     world.services.s3.buckets.remove(name);
@@ -226,67 +223,42 @@ fn read(world: &World, _place: &Place, name: &str) -> Option<Map<String, Value>>
         .map(|bucket| bucket.properties.clone())
 }
 
-fn put_policy(
-    world: &mut World,
-    place: &Place,
-    name: &str,
-    properties: &Map<String, Value>,
-    fresh: bool,
-) -> Result<Created, ResourceError> {
-    let written = properties
-        .get("PolicyDocument")
-        .cloned()
-        .unwrap_or_default();
-    let bucket = world
-        .services
-        .s3
-        .buckets
-        .get_mut(name)
-        .filter(|bucket| bucket.account == place.account)
-        .ok_or_else(|| gone(name))?;
-    if fresh && bucket.policy.is_some() {
-        return Err(ResourceError::AlreadyExists(format!(
-            "The bucket policy already exists on bucket {name}."
-        )));
+impl Holder for Bucket {
+    const PROPERTY: &'static str = "Bucket";
+
+    fn put(
+        world: &mut World,
+        place: &Place,
+        name: &str,
+        written: Value,
+        fresh: bool,
+    ) -> Result<(), ResourceError> {
+        let bucket = world
+            .services
+            .s3
+            .buckets
+            .get_mut(name)
+            .filter(|bucket| bucket.account == place.account)
+            .ok_or_else(|| gone(name))?;
+        if fresh && bucket.policy.is_some() {
+            return Err(ResourceError::AlreadyExists(format!(
+                "The bucket policy already exists on bucket {name}."
+            )));
+        }
+        let document = parse_policy(bucket, &written)?;
+        bucket.policy = Some((written, document));
+        Ok(())
     }
-    let document = parse_policy(bucket, &written)?;
-    bucket.policy = Some((written, document));
-    Ok(created(name, []))
-}
 
-fn create_policy(
-    world: &mut World,
-    place: &Place,
-    properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
-    let name = text(properties, "Bucket").unwrap_or_default();
-    put_policy(world, place, name, properties, true)
-}
-
-fn update_policy(
-    world: &mut World,
-    place: &Place,
-    name: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
-    put_policy(world, place, name, &change.new, false)
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature of all delete handlers"
-)]
-fn delete_policy(world: &mut World, _place: &Place, name: &str) -> Result<(), ResourceError> {
-    if let Some(bucket) = world.services.s3.buckets.get_mut(name) {
-        bucket.policy = None;
+    fn clear(world: &mut World, _place: &Place, name: &str) -> Result<(), ResourceError> {
+        if let Some(bucket) = world.services.s3.buckets.get_mut(name) {
+            bucket.policy = None;
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn read_policy(world: &World, _place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let (written, _) = world.services.s3.buckets.get(name)?.policy.as_ref()?;
-    let mut live = Map::new();
-    live.insert("Bucket".to_owned(), json!(name));
-    live.insert("PolicyDocument".to_owned(), written.clone());
-    Some(live)
+    fn policy(world: &World, _place: &Place, name: &str) -> Option<Value> {
+        let (written, _) = world.services.s3.buckets.get(name)?.policy.as_ref()?;
+        Some(written.clone())
+    }
 }

@@ -2,10 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::policies::{Holder, Listed, inline, listed};
 use super::shape::{Property, Shape, TAGS};
-use super::{
-    Change, Created, Place, ResourceError, Type, created, generated, gone, name_or_generated, text,
-};
+use super::{Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text};
 use crate::services::sns::{
     Topic, check_filter, create_topic, default_policy, delete_topic, parse_policy, subscribe,
 };
@@ -49,31 +48,22 @@ pub(super) const TYPES: &[Type] = &[
         delete: delete_subscription,
         read: Some(read_subscription),
     },
-    Type {
-        name: "AWS::SNS::TopicInlinePolicy",
-        properties: &[
+    inline::<Topic>(
+        "AWS::SNS::TopicInlinePolicy",
+        &[
             Property::new("TopicArn", Shape::Text).required().fixed(),
             Property::new("PolicyDocument", Shape::Document).required(),
         ],
-        create: create_inline,
-        update: update_inline,
-        delete: delete_inline,
-        read: Some(read_inline),
-    },
-    Type {
-        name: "AWS::SNS::TopicPolicy",
-        properties: &[
+    ),
+    listed::<Topic>(
+        "AWS::SNS::TopicPolicy",
+        &[
             Property::new("PolicyDocument", Shape::Document).required(),
-            // Which topics it is on is part of the physical id here.
             Property::new("Topics", Shape::List(&Shape::Text))
                 .required()
                 .fixed(),
         ],
-        create: create_policy,
-        update: update_policy,
-        delete: delete_policy,
-        read: None,
-    },
+    ),
 ];
 
 fn made(arn: &str) -> Created {
@@ -88,19 +78,6 @@ fn topic<'w>(world: &'w mut World, arn: &str) -> Result<&'w mut Topic, ResourceE
         .topics
         .get_mut(arn)
         .ok_or_else(|| gone(arn))
-}
-
-fn own_topic<'w>(
-    world: &'w mut World,
-    place: &Place,
-    arn: &str,
-) -> Result<&'w mut Topic, ResourceError> {
-    let found = topic(world, arn)?;
-    if found.account == place.account && found.region == place.region {
-        Ok(found)
-    } else {
-        Err(gone(arn))
-    }
 }
 
 fn create(
@@ -190,114 +167,47 @@ fn read_subscription(world: &World, _place: &Place, arn: &str) -> Option<Map<Str
         .map(|subscription| subscription.properties.clone())
 }
 
-fn put_policy(
-    world: &mut World,
-    place: &Place,
-    arn: &str,
-    properties: &Map<String, Value>,
-    fresh: bool,
-) -> Result<(), ResourceError> {
-    let written = properties
-        .get("PolicyDocument")
-        .cloned()
-        .unwrap_or_default();
-    let document = parse_policy(&written)?;
-    let topic = own_topic(world, place, arn)?;
-    if fresh && topic.policy != default_policy(arn, &topic.account) {
-        return Err(ResourceError::AlreadyExists(format!(
-            "The topic {arn} already has a policy."
-        )));
+impl Holder for Topic {
+    const PROPERTY: &'static str = "TopicArn";
+
+    fn put(
+        world: &mut World,
+        place: &Place,
+        arn: &str,
+        written: Value,
+        fresh: bool,
+    ) -> Result<(), ResourceError> {
+        let document = parse_policy(&written)?;
+        let topic = topic(world, arn)?;
+        if topic.account != place.account || topic.region != place.region {
+            return Err(gone(arn));
+        }
+        if fresh && topic.policy != default_policy(arn, &topic.account) {
+            return Err(ResourceError::AlreadyExists(format!(
+                "The topic {arn} already has a policy."
+            )));
+        }
+        topic.policy = written;
+        topic.document = document;
+        Ok(())
     }
-    topic.policy = written;
-    topic.document = document;
-    Ok(())
-}
 
-fn reset_policy(world: &mut World, arn: &str) -> Result<(), ResourceError> {
-    if let Some(topic) = world.services.sns.topics.get_mut(arn) {
-        let policy = default_policy(arn, &topic.account);
-        topic.document = parse_policy(&policy)?;
-        topic.policy = policy;
+    /// A topic is never without a policy: it gets back the one it was born with.
+    fn clear(world: &mut World, _place: &Place, arn: &str) -> Result<(), ResourceError> {
+        if let Ok(topic) = topic(world, arn) {
+            let policy = default_policy(arn, &topic.account);
+            topic.document = parse_policy(&policy)?;
+            topic.policy = policy;
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn create_inline(
-    world: &mut World,
-    place: &Place,
-    properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
-    let arn = text(properties, "TopicArn").unwrap_or_default();
-    put_policy(world, place, arn, properties, true)?;
-    Ok(created(arn, []))
-}
-
-fn update_inline(
-    world: &mut World,
-    place: &Place,
-    arn: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
-    put_policy(world, place, arn, &change.new, false)?;
-    Ok(created(arn, []))
-}
-
-fn delete_inline(world: &mut World, _place: &Place, arn: &str) -> Result<(), ResourceError> {
-    reset_policy(world, arn)
-}
-
-fn read_inline(world: &World, _place: &Place, arn: &str) -> Option<Map<String, Value>> {
-    let topic = world.services.sns.topics.get(arn)?;
-    if topic.policy == default_policy(arn, &topic.account) {
-        return None;
+    fn policy(world: &World, _place: &Place, arn: &str) -> Option<Value> {
+        let topic = world.services.sns.topics.get(arn)?;
+        (topic.policy != default_policy(arn, &topic.account)).then(|| topic.policy.clone())
     }
-    let mut live = Map::new();
-    live.insert("TopicArn".to_owned(), json!(arn));
-    live.insert("PolicyDocument".to_owned(), topic.policy.clone());
-    Some(live)
 }
 
-fn topics(properties: &Map<String, Value>) -> Vec<String> {
-    properties
-        .get("Topics")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|topic| topic.as_str().map(str::to_owned))
-        .collect()
-}
-
-fn create_policy(
-    world: &mut World,
-    place: &Place,
-    properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
-    for arn in topics(properties) {
-        put_policy(world, place, &arn, properties, false)?;
-    }
-    let id = format!(
-        "{}|{}",
-        generated(world, place, 128),
-        topics(properties).join("|")
-    );
-    Ok(created(id.as_str(), [("Id", json!(id))]))
-}
-
-fn update_policy(
-    world: &mut World,
-    place: &Place,
-    id: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
-    for arn in topics(&change.new) {
-        put_policy(world, place, &arn, &change.new, false)?;
-    }
-    Ok(created(id, [("Id", json!(id))]))
-}
-
-fn delete_policy(world: &mut World, _place: &Place, id: &str) -> Result<(), ResourceError> {
-    for arn in id.split('|').skip(1) {
-        reset_policy(world, arn)?;
-    }
-    Ok(())
+impl Listed for Topic {
+    const LIST: &'static str = "Topics";
 }

@@ -1,13 +1,13 @@
-//! Amazon Resource Names.
+//! Amazon Resource Names, and the names in them.
 
 /// The parts of an ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arn<'a> {
-    pub service: &'a str,
-    pub region: &'a str,
-    pub account: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) account: &'a str,
     /// Everything behind the fifth colon.
-    pub resource: &'a str,
+    pub(crate) resource: &'a str,
 }
 
 impl<'a> Arn<'a> {
@@ -29,4 +29,14 @@ impl<'a> Arn<'a> {
 /// The last part of a name or ARN: what stands behind the last slash or colon.
 pub(crate) fn short(text: &str) -> &str {
     text.rsplit(['/', ':']).next().unwrap_or(text)
+}
+
+/// Whether a queue or a topic may have this name, which has at most `longest` characters.
+pub(crate) fn is_queue_or_topic_name(name: &str, longest: usize) -> bool {
+    let plain = name.strip_suffix(".fifo").unwrap_or(name);
+    !plain.is_empty()
+        && name.len() <= longest
+        && plain
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::input::{Input, tags};
-use super::{kms, s3};
+use super::{kms, s3, tags};
 use crate::api::{ApiError, Caller};
 use crate::clock::epoch;
+use crate::input::Input;
 use crate::organizations::{MANAGEMENT, ORGANIZATION_ID};
 use crate::policy::{Context, Principal};
 use crate::world::World;
@@ -75,10 +75,6 @@ fn flag(properties: &Map<String, Value>, name: &str) -> bool {
 /// The ARN of a trail.
 pub(crate) fn trail_arn(account: &str, region: &str, name: &str) -> String {
     format!("arn:aws:cloudtrail:{region}:{account}:trail/{name}")
-}
-
-fn error(code: &str, message: impl Into<String>) -> ApiError {
-    ApiError::new(code, message)
 }
 
 /// Whether an event comes from a service that records in one Region only.
@@ -169,7 +165,7 @@ pub(crate) fn create_trail(
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.ends_with(|c: char| c.is_ascii_alphanumeric());
     if !good {
-        return Err(error(
+        return Err(ApiError::new(
             "InvalidTrailNameException",
             format!(
                 "Trail name {name:?} is not valid: 3 to 128 letters, digits, periods, underscores and dashes."
@@ -179,7 +175,7 @@ pub(crate) fn create_trail(
     let arn = trail_arn(account, region, name);
     let trails = &world.services.cloudtrail.trails;
     if trails.contains_key(&arn) {
-        return Err(error(
+        return Err(ApiError::new(
             "TrailAlreadyExistsException",
             format!("Trail {name} already exists for customer: {account}"),
         ));
@@ -189,7 +185,7 @@ pub(crate) fn create_trail(
         .filter(|trail| trail.account == account && trail.region == region)
         .count();
     if there >= TRAILS {
-        return Err(error(
+        return Err(ApiError::new(
             "MaximumNumberOfTrailsExceededException",
             format!("User: {account} already has {TRAILS} trails in {region}."),
         ));
@@ -225,13 +221,13 @@ pub(crate) fn validate(
     let organization = flag(properties, "IsOrganizationTrail");
     if organization {
         if account != MANAGEMENT {
-            return Err(error(
+            return Err(ApiError::new(
                 "NotOrganizationMasterAccountException",
                 "The request could not be processed because the caller is not the management account of the organization.",
             ));
         }
         if !world.organization.trusts(SERVICE) {
-            return Err(error(
+            return Err(ApiError::new(
                 "CloudTrailAccessNotEnabledException",
                 "Trusted access for CloudTrail is not enabled in the organization.",
             ));
@@ -240,25 +236,26 @@ pub(crate) fn validate(
     if flag(properties, "IsMultiRegionTrail")
         && properties.get("IncludeGlobalServiceEvents") == Some(&Value::Bool(false))
     {
-        return Err(error(
+        return Err(ApiError::new(
             "InvalidParameterCombinationException",
             "Multi-Region trail must include global service events.",
         ));
     }
-    let bucket = text("S3BucketName")
-        .ok_or_else(|| error("InvalidS3BucketNameException", "S3BucketName is required."))?;
+    let bucket = text("S3BucketName").ok_or_else(|| {
+        ApiError::new("InvalidS3BucketNameException", "S3BucketName is required.")
+    })?;
     let prefix = text("S3KeyPrefix").map_or_else(String::new, |prefix| format!("{prefix}/"));
     let context = Context::new()
         .with("aws:SourceArn", arn)
         .with("aws:SourceAccount", account);
     let refused = |why: String| {
-        error(
+        ApiError::new(
             "InsufficientS3BucketPolicyException",
             format!("Incorrect S3 bucket policy is detected for bucket: {bucket} ({why})"),
         )
     };
     let Some(found) = world.services.s3.buckets.get(bucket) else {
-        return Err(error(
+        return Err(ApiError::new(
             "S3BucketDoesNotExistException",
             format!("S3 bucket {bucket} does not exist!"),
         ));
@@ -289,7 +286,7 @@ pub(crate) fn validate(
     if let Some(key) = text("KMSKeyId") {
         let region = arn.split(':').nth(3).unwrap_or_default();
         let unusable = |why: String| {
-            error(
+            ApiError::new(
                 "InsufficientEncryptionPolicyException",
                 format!(
                     "Insufficient permissions to access S3 bucket {bucket} or KMS key {key} ({why})."
@@ -297,7 +294,7 @@ pub(crate) fn validate(
             )
         };
         let Some(found) = world.services.kms.find(key, account, region) else {
-            return Err(error(
+            return Err(ApiError::new(
                 "KmsKeyNotFoundException",
                 format!("The KMS key {key} does not exist."),
             ));
@@ -360,8 +357,8 @@ pub(crate) fn call(
     match action {
         "DescribeTrails" => {
             let input = Input::new(input, &["trailNameList", "includeShadowTrails"])?;
-            let wanted = input.strings("trailNameList");
-            let shadows = input.flag("includeShadowTrails")? != Some(false);
+            let wanted: Vec<&str> = input.texts("trailNameList")?;
+            let shadows = input.boolean("includeShadowTrails")? != Some(false);
             let trails: Vec<Value> = visible(world, caller)
                 .filter(|trail| {
                     let home = trail.region == caller.region && trail.account == caller.account;
@@ -411,7 +408,7 @@ pub(crate) fn call(
         "ListTags" => {
             let input = Input::new(input, &["ResourceIdList", "NextToken"])?;
             let mut list = Vec::new();
-            for arn in input.strings("ResourceIdList") {
+            for arn in input.texts::<&str>("ResourceIdList")? {
                 let trail = find_by(world, caller, arn)?;
                 list.push(json!({"ResourceId": arn, "TagsList": tags(&trail.properties)}));
             }
@@ -443,11 +440,11 @@ pub(crate) fn call(
                 own(world, caller, name)?.properties.clone()
             };
             for (member, property) in MEMBERS {
-                if let Some(value) = input.get(member) {
+                if let Some(value) = input.value(member) {
                     properties.insert(property.to_owned(), value.clone());
                 }
             }
-            if let Some(tags) = input.get("TagsList") {
+            if let Some(tags) = input.value("TagsList") {
                 properties.insert("Tags".to_owned(), tags.clone());
             }
             let arn = if action == "CreateTrail" {
@@ -460,7 +457,7 @@ pub(crate) fn call(
             };
             Ok(describe(find_by(world, caller, &arn)?))
         }
-        _ => Err(super::unknown("cloudtrail", action)),
+        _ => Err(ApiError::unknown_action("cloudtrail", action)),
     }
 }
 
@@ -486,7 +483,7 @@ fn find_by<'w>(world: &'w World, caller: &'w Caller, name: &str) -> Result<&'w T
 }
 
 fn unknown_trail(caller: &Caller, name: &str) -> ApiError {
-    error(
+    ApiError::new(
         "TrailNotFoundException",
         format!("Unknown trail: {name} for the user: {}", caller.account),
     )
@@ -506,13 +503,13 @@ fn own<'w>(world: &'w mut World, caller: &Caller, name: &str) -> Result<&'w mut 
         .get_mut(&arn)
         .ok_or_else(|| unknown_trail(caller, name))?;
     if trail.account != caller.account {
-        return Err(error(
+        return Err(ApiError::new(
             "NotOrganizationMasterAccountException",
             "Only the management account may change the organization's trail.",
         ));
     }
     if trail.region != caller.region {
-        return Err(error(
+        return Err(ApiError::new(
             "InvalidHomeRegionException",
             format!(
                 "The trail {name} can only be changed in its home Region {}.",

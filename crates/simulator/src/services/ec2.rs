@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Task, Trace, emit, input::Input};
+use super::{Task, Trace, emit};
 use crate::api::{ApiError, Caller};
 use crate::clock::iso;
+use crate::input::Input;
 use crate::world::World;
 
 /// How long an instance takes to start or stop, in virtual seconds.
@@ -72,8 +73,6 @@ pub(crate) fn put(world: &mut World, written: &Value) -> Result<Value, ApiError>
     }
     let tags = input
         .map("tags")
-        .into_iter()
-        .flatten()
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
         .collect();
     let launched = world.clock.now();
@@ -200,7 +199,7 @@ pub(crate) fn call(
         }
         "DescribeRegions" => {
             let input = Input::new(input, &["RegionName", "AllRegions"])?;
-            let wanted = input.strings("RegionName");
+            let wanted: Vec<&str> = input.texts("RegionName")?;
             let regions: Vec<Value> = world
                 .config
                 .regions
@@ -219,7 +218,7 @@ pub(crate) fn call(
         "StartInstances" | "StopInstances" => {
             let input = Input::new(input, &["InstanceId", "Force"])?;
             let on = action == "StartInstances";
-            let ids = input.strings("InstanceId");
+            let ids: Vec<&str> = input.texts("InstanceId")?;
             let place = (caller.account.as_str(), caller.region.as_str());
             for id in &ids {
                 let key = (place.0.to_owned(), place.1.to_owned(), (*id).to_owned());
@@ -246,7 +245,7 @@ pub(crate) fn call(
         }
         "CreateTags" => {
             let input = Input::new(input, &["ResourceId", "Tag"])?;
-            for id in input.strings("ResourceId") {
+            for id in input.texts::<&str>("ResourceId")? {
                 let key = (caller.account.clone(), caller.region.clone(), id.to_owned());
                 let instance = world
                     .services
@@ -254,7 +253,7 @@ pub(crate) fn call(
                     .instances
                     .get_mut(&key)
                     .ok_or_else(|| no_instance(id))?;
-                for tag in input.list("Tag") {
+                for tag in input.list("Tag")? {
                     let text =
                         |name: &str| tag.get(name).and_then(Value::as_str).unwrap_or_default();
                     instance
@@ -264,15 +263,15 @@ pub(crate) fn call(
             }
             Ok(json!({"return": true}))
         }
-        _ => Err(super::unknown("ec2", action)),
+        _ => Err(ApiError::unknown_action("ec2", action)),
     }
 }
 
 fn describe(world: &World, caller: &Caller, input: Input<'_>) -> Result<Value, ApiError> {
-    let ids = input.strings("InstanceId");
+    let ids: Vec<&str> = input.texts("InstanceId")?;
     let filters: Vec<Filter> = input
-        .list("Filter")
-        .into_iter()
+        .list("Filter")?
+        .iter()
         .map(Filter::read)
         .collect::<Result<_, _>>()?;
     let place = (caller.account.as_str(), caller.region.as_str());
@@ -318,20 +317,19 @@ struct Filter {
 impl Filter {
     fn read(value: &Value) -> Result<Filter, ApiError> {
         let input = Input::new(value, &["Name", "Value"])?;
-        let name = input.required("Name")?.to_owned();
-        let known = ["instance-id", "instance-state-name", "tag-key"].contains(&name.as_str());
+        let name = input.required("Name")?;
+        let known = ["instance-id", "instance-state-name", "tag-key"].contains(&name);
         if !known && !name.starts_with("tag:") {
             return Err(ApiError::new(
                 "InvalidParameterValue",
                 format!("The filter '{name}' is not known to the simulator."),
             ));
         }
-        let values = input
-            .strings("Value")
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
-        Ok(Filter { name, values })
+        let values = input.texts("Value")?;
+        Ok(Filter {
+            name: name.to_owned(),
+            values,
+        })
     }
 
     fn passes(&self, id: &str, instance: &Instance) -> bool {

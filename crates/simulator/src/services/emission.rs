@@ -46,13 +46,9 @@ pub(crate) fn emit(world: &mut World, account: &str, region: &str, event: Value)
                 format!("{why}: nothing reaches EventBridge"),
             ),
         };
-        trace.hops.push(Hop {
-            account: account.to_owned(),
-            region: there.to_owned(),
-            link: "trail".to_owned(),
-            outcome,
-            detail,
-        });
+        trace
+            .hops
+            .push(Hop::new((account, there), "trail", outcome, detail));
         if outcome != Outcome::Ok {
             return trace;
         }

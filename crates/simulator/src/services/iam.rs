@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::arn::{Arn, short};
-use super::input::{Input, page};
-use super::kms::text;
+use super::json_text;
 use crate::api::{ApiError, Caller};
 use crate::clock::iso;
+use crate::input::{Input, page};
 use crate::organizations::{MANAGEMENT, ORGANIZATION_ID};
 use crate::policy::{
     Context, Decision, Document, Kind, Named, PolicyError, Principal, Request, Verdict, any,
@@ -67,6 +67,24 @@ impl Role {
             .filter_map(Value::as_str)
             .collect()
     }
+
+    /// Attaches a managed policy, or detaches it.
+    pub(crate) fn attach(&mut self, arn: &str, on: bool) {
+        let mut attached = self.attached();
+        attached.retain(|other| *other != arn);
+        if on {
+            attached.push(arn);
+        }
+        let attached = json!(attached);
+        self.properties
+            .insert("ManagedPolicyArns".to_owned(), attached);
+    }
+}
+
+/// Reads a policy that an API call sends as text.
+fn parse_json(text: &str) -> Result<Value, ApiError> {
+    serde_json::from_str(text)
+        .map_err(|error| ApiError::new("MalformedPolicyDocument", error.to_string()))
 }
 
 fn malformed(error: &PolicyError) -> ApiError {
@@ -83,9 +101,9 @@ fn no_such(what: &str, name: &str) -> ApiError {
 
 /// Gives a new account the role through which the management account reaches it.
 pub(crate) fn account_created(world: &mut World, account: &str) {
-    let statement = |extra: Value| json!({"Version": "2012-10-17", "Statement": [extra]});
+    let policy = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]});
     let administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
-    let everything = statement(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
+    let everything = policy(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
     if let Ok(document) = Document::parse(&everything, Kind::Identity) {
         world
             .services
@@ -104,7 +122,7 @@ pub(crate) fn account_created(world: &mut World, account: &str) {
     }
     let properties = json!({
         "RoleName": "OrganizationAccountAccessRole",
-        "AssumeRolePolicyDocument": statement(json!({
+        "AssumeRolePolicyDocument": policy(json!({
             "Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"AWS": format!("arn:aws:iam::{MANAGEMENT}:root")},
         })),
@@ -389,7 +407,7 @@ pub(crate) fn call(
     input: &Value,
 ) -> Result<Value, ApiError> {
     let account = caller.account.as_str();
-    let all = Input::new(
+    let input = Input::new(
         input,
         &[
             "RoleName",
@@ -412,9 +430,9 @@ pub(crate) fn call(
             .ok_or_else(|| no_such("role", name))
     };
     match action {
-        "GetRole" => Ok(json!({"Role": describe(named(all.required("RoleName")?)?)})),
+        "GetRole" => Ok(json!({"Role": describe(named(input.required("RoleName")?)?)})),
         "ListRoles" => {
-            let prefix = all.text("PathPrefix").unwrap_or("/");
+            let prefix = input.text("PathPrefix").unwrap_or("/");
             let roles = world
                 .services
                 .iam
@@ -426,41 +444,40 @@ pub(crate) fn call(
                 })
                 .map(describe)
                 .collect();
-            listing("Roles", roles, all)
+            listing("Roles", roles, input)
         }
         "ListRolePolicies" => {
-            let role = named(all.required("RoleName")?)?;
+            let role = named(input.required("RoleName")?)?;
             listing(
                 "PolicyNames",
                 role.inline.keys().map(|name| json!(name)).collect(),
-                all,
+                input,
             )
         }
         "GetRolePolicy" => {
-            let role = named(all.required("RoleName")?)?;
-            let name = all.required("PolicyName")?;
+            let role = named(input.required("RoleName")?)?;
+            let name = input.required("PolicyName")?;
             let policy = role
                 .inline
                 .get(name)
                 .ok_or_else(|| no_such("role policy", name))?;
             Ok(json!({
                 "RoleName": role.name, "PolicyName": name,
-                "PolicyDocument": percent_encode(&text(&policy.written)),
+                "PolicyDocument": percent_encode(&json_text(&policy.written)),
             }))
         }
         "ListAttachedRolePolicies" => {
-            let role = named(all.required("RoleName")?)?;
+            let role = named(input.required("RoleName")?)?;
             let attached = role
                 .attached()
                 .into_iter()
                 .map(|arn| json!({"PolicyName": short(arn), "PolicyArn": arn}))
                 .collect();
-            listing("AttachedPolicies", attached, all)
+            listing("AttachedPolicies", attached, input)
         }
         "PutRolePolicy" => {
-            let (role, name) = (all.required("RoleName")?, all.required("PolicyName")?);
-            let written = serde_json::from_str(all.required("PolicyDocument")?)
-                .map_err(|error| ApiError::new("MalformedPolicyDocument", error.to_string()))?;
+            let (role, name) = (input.required("RoleName")?, input.required("PolicyName")?);
+            let written = parse_json(input.required("PolicyDocument")?)?;
             world
                 .services
                 .iam
@@ -468,7 +485,7 @@ pub(crate) fn call(
             Ok(json!({}))
         }
         "DeleteRolePolicy" => {
-            let (role, name) = (all.required("RoleName")?, all.required("PolicyName")?);
+            let (role, name) = (input.required("RoleName")?, input.required("PolicyName")?);
             named(role)?;
             if world.services.iam.delete_inline(account, role, name) {
                 Ok(json!({}))
@@ -477,14 +494,13 @@ pub(crate) fn call(
             }
         }
         "CreateRole" => {
-            let name = all.required("RoleName")?;
-            let trust: Value = serde_json::from_str(all.required("AssumeRolePolicyDocument")?)
-                .map_err(|error| ApiError::new("MalformedPolicyDocument", error.to_string()))?;
+            let name = input.required("RoleName")?;
+            let trust = parse_json(input.required("AssumeRolePolicyDocument")?)?;
             let mut properties = Map::new();
             properties.insert("RoleName".to_owned(), json!(name));
             properties.insert("AssumeRolePolicyDocument".to_owned(), trust);
             for key in ["Path", "Description"] {
-                if let Some(value) = all.text(key) {
+                if let Some(value) = input.text(key) {
                     properties.insert(key.to_owned(), json!(value));
                 }
             }
@@ -493,11 +509,10 @@ pub(crate) fn call(
             Ok(json!({"Role": role}))
         }
         "UpdateAssumeRolePolicy" => {
-            let written: Value = serde_json::from_str(all.required("PolicyDocument")?)
-                .map_err(|error| ApiError::new("MalformedPolicyDocument", error.to_string()))?;
+            let written = parse_json(input.required("PolicyDocument")?)?;
             let trust =
                 Document::parse(&written, Kind::Trust).map_err(|error| malformed(&error))?;
-            let name = all.required("RoleName")?;
+            let name = input.required("RoleName")?;
             let role = world
                 .services
                 .iam
@@ -509,7 +524,7 @@ pub(crate) fn call(
             Ok(json!({}))
         }
         "AttachRolePolicy" | "DetachRolePolicy" => {
-            let (name, arn) = (all.required("RoleName")?, all.required("PolicyArn")?);
+            let (name, arn) = (input.required("RoleName")?, input.required("PolicyArn")?);
             if !world.services.iam.policies.contains_key(arn) {
                 return Err(no_such("policy", arn));
             }
@@ -518,18 +533,11 @@ pub(crate) fn call(
                 .iam
                 .role_by_name_mut(account, name)
                 .ok_or_else(|| no_such("role", name))?;
-            let mut attached: Vec<Value> =
-                role.attached().into_iter().map(|arn| json!(arn)).collect();
-            attached.retain(|other| other != arn);
-            if action == "AttachRolePolicy" {
-                attached.push(json!(arn));
-            }
-            role.properties
-                .insert("ManagedPolicyArns".to_owned(), Value::Array(attached));
+            role.attach(arn, action == "AttachRolePolicy");
             Ok(json!({}))
         }
         "DeleteRole" => {
-            let role = named(all.required("RoleName")?)?;
+            let role = named(input.required("RoleName")?)?;
             if !role.inline.is_empty() || !role.attached().is_empty() {
                 return Err(ApiError::new(
                     "DeleteConflict",
@@ -541,12 +549,12 @@ pub(crate) fn call(
             world.services.iam.roles.remove(&arn);
             Ok(json!({}))
         }
-        _ => Err(super::unknown("iam", action)),
+        _ => Err(ApiError::unknown_action("iam", action)),
     }
 }
 
 fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, ApiError> {
-    let limit = input.size("MaxItems", 100)?;
+    let limit = input.page_size("MaxItems", 100)?;
     let (items, next) = page(items, input.text("Marker"), limit)?;
     let mut answer = json!({name: items, "IsTruncated": next.is_some()});
     if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {
@@ -562,7 +570,7 @@ fn describe(role: &Role) -> Value {
         "RoleId": role.id,
         "Arn": role.arn,
         "CreateDate": iso(role.created),
-        "AssumeRolePolicyDocument": percent_encode(&text(
+        "AssumeRolePolicyDocument": percent_encode(&json_text(
             role.properties.get("AssumeRolePolicyDocument").unwrap_or(&Value::Null),
         )),
         "MaxSessionDuration": role.properties.get("MaxSessionDuration").cloned().unwrap_or_else(|| json!(3600)),
@@ -588,7 +596,7 @@ fn percent_encode(text: &str) -> String {
     out
 }
 
-/// The role's ARN taken apart, if the text is a role ARN.
+/// The account of a role, if the text is the ARN of one.
 pub(crate) fn role_account(arn: &str) -> Option<&str> {
     Arn::parse(arn)
         .filter(|arn| arn.service == "iam" && arn.resource.starts_with("role/"))

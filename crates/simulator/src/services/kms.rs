@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::arn::Arn;
-use super::iam;
-use super::input::{Input, page};
+use super::{iam, json_text};
 use crate::api::{ApiError, Caller};
 use crate::clock::epoch;
+use crate::input::{Input, page};
 use crate::policy::{Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
 use crate::world::World;
 
@@ -158,6 +158,20 @@ pub(crate) fn may_use(
     allowed
 }
 
+/// Whether a principal may put something into a topic, a queue or a bus that is encrypted with
+/// `key`, as its properties name it; `None` if it is not encrypted.
+pub(crate) fn may_encrypt(
+    world: &World,
+    key: Option<&Value>,
+    place: (&str, &str),
+    principal: &Principal,
+    context: &Context,
+) -> Option<Verdict> {
+    let key = key.and_then(Value::as_str)?;
+    let actions = ["kms:GenerateDataKey", "kms:Decrypt"];
+    Some(may_use(world, key, place, principal, &actions, context))
+}
+
 /// Unlike other resources, a key can only be used by those its own policy allows; a policy that
 /// names the account hands the question to the account's IAM policies.
 fn decide(world: &World, request: &Request, key: &Key, named: &Named<'_>) -> Verdict {
@@ -230,7 +244,7 @@ pub(crate) fn call(
             let input = Input::new(input, &["KeyId", "PolicyName"])?;
             let key = key(world, caller, input)?;
             let policy = key.properties.get("KeyPolicy").cloned().unwrap_or_default();
-            Ok(json!({"Policy": text(&policy), "PolicyName": "default"}))
+            Ok(json!({"Policy": json_text(&policy), "PolicyName": "default"}))
         }
         "GetKeyRotationStatus" => {
             let input = Input::new(input, &["KeyId"])?;
@@ -313,7 +327,7 @@ pub(crate) fn call(
         "ListResourceTags" => {
             let input = Input::new(input, &["KeyId", "Limit", "Marker"])?;
             let key = key(world, caller, input)?;
-            let tags: Vec<Value> = super::input::tags(&key.properties)
+            let tags: Vec<Value> = super::tags(&key.properties)
                 .as_array()
                 .into_iter()
                 .flatten()
@@ -321,26 +335,18 @@ pub(crate) fn call(
                 .collect();
             Ok(json!({"Tags": tags, "Truncated": false}))
         }
-        _ => Err(super::unknown("kms", action)),
+        _ => Err(ApiError::unknown_action("kms", action)),
     }
 }
 
 fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, ApiError> {
-    let limit = input.size("Limit", 100)?;
+    let limit = input.page_size("Limit", 100)?;
     let (items, next) = page(items, input.text("Marker"), limit)?;
     let mut answer = json!({name: items, "Truncated": next.is_some()});
     if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {
         answer.insert("NextMarker".to_owned(), Value::String(next));
     }
     Ok(answer)
-}
-
-/// A policy as the APIs hand it out: compact JSON text.
-pub(crate) fn text(policy: &Value) -> String {
-    match policy {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 fn not_found(reference: &str) -> ApiError {

@@ -10,7 +10,6 @@ pub(crate) mod ec2;
 mod emission;
 pub(crate) mod events;
 pub(crate) mod iam;
-mod input;
 pub(crate) mod kms;
 pub(crate) mod monitoring;
 pub(crate) mod s3;
@@ -19,11 +18,11 @@ pub(crate) mod sqs;
 pub(crate) mod ssm;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub(crate) use emission::emit;
 
-use crate::api::{ApiError, Caller, RawRequest, RawResponse};
+use crate::api::{ApiError, Caller};
 use crate::policy::{Context, Request};
 use crate::world::World;
 
@@ -98,45 +97,63 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Hop {
     /// The account in which this step took place.
-    pub account: String,
+    pub(crate) account: String,
     /// The Region in which this step took place.
-    pub region: String,
+    pub(crate) region: String,
     /// The link of the chain: `bus policy of gizmos`, `subscription security@example.com`, …
-    pub link: String,
+    pub(crate) link: String,
     /// What became of the event here.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// Why, in one sentence.
-    pub detail: String,
+    pub(crate) detail: String,
+}
+
+impl Hop {
+    /// A step in an account and Region.
+    pub(crate) fn new(
+        place: (&str, &str),
+        link: impl Into<String>,
+        outcome: Outcome,
+        detail: impl Into<String>,
+    ) -> Hop {
+        Hop {
+            account: place.0.to_owned(),
+            region: place.1.to_owned(),
+            link: link.into(),
+            outcome,
+            detail: detail.into(),
+        }
+    }
 }
 
 /// One message that reached a subscribed endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Delivery {
     /// Virtual time of the delivery, RFC 3339.
-    pub at: String,
+    pub(crate) at: String,
     /// The topic that delivered.
-    pub topic_arn: String,
+    pub(crate) topic_arn: String,
     /// `email`, `https` or `sqs`.
-    pub protocol: String,
+    pub(crate) protocol: String,
     /// The address, URL or queue ARN.
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     /// The body as the endpoint received it.
-    pub body: String,
+    pub(crate) body: String,
 }
 
 /// What became of one event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Trace {
     /// The event's id.
-    pub event_id: String,
+    pub(crate) event_id: String,
     /// Every step, in the order they happened.
-    pub hops: Vec<Hop>,
+    pub(crate) hops: Vec<Hop>,
     /// Every message that reached somebody.
-    pub deliveries: Vec<Delivery>,
+    pub(crate) deliveries: Vec<Delivery>,
 }
 
 /// Answers one API action. `service` is the signing name (`events`, `sns`, `sqs`, `kms`,
-/// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`; S3's REST goes to [`s3()`]). A caller who assumed
+/// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`; S3's REST goes to [`s3::rest`]). A caller who assumed
 /// a role needs that role's permission.
 pub(crate) fn call(
     world: &mut World,
@@ -148,16 +165,16 @@ pub(crate) fn call(
     perform(world, caller, service, action, input).map_err(|error| in_words_of(service, error))
 }
 
-/// A refusal has a different code in every service.
+/// Bad input and refusals have other codes in these services than in CloudFormation and IAM.
 fn in_words_of(service: &str, error: ApiError) -> ApiError {
-    if error.code != "AccessDenied" {
-        return error;
-    }
-    let (code, status) = match service {
-        "cloudtrail" | "events" | "kms" | "sqs" | "ssm" => ("AccessDeniedException", 400),
-        "ec2" => ("UnauthorizedOperation", 403),
-        "sns" => ("AuthorizationError", 403),
-        _ => ("AccessDenied", 403),
+    let (code, status) = match (error.code.as_str(), service) {
+        ("ValidationError", service) if service != "iam" => ("ValidationException", error.status),
+        ("AccessDenied", "cloudtrail" | "events" | "kms" | "sqs" | "ssm") => {
+            ("AccessDeniedException", 400)
+        }
+        ("AccessDenied", "ec2") => ("UnauthorizedOperation", 403),
+        ("AccessDenied", "sns") => ("AuthorizationError", 403),
+        _ => return error,
     };
     ApiError {
         code: code.to_owned(),
@@ -210,7 +227,7 @@ fn perform(
             Ok(answer)
         }
         "ssm" => ssm::call(world, caller, action, input),
-        _ => Err(unknown(service, action)),
+        _ => Err(ApiError::unknown_action(service, action)),
     }
 }
 
@@ -272,16 +289,24 @@ pub(crate) fn authorize(
     }
 }
 
-/// The answer to an action that the simulator does not have.
-pub(crate) fn unknown(service: &str, action: &str) -> ApiError {
-    ApiError::new(
-        "InvalidAction",
-        format!("The simulator does not know the action {service}:{action}."),
-    )
+/// A document (a policy, a pattern) as the APIs hand it out: compact JSON text.
+pub(crate) fn json_text(document: &Value) -> String {
+    match document {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Tags in template shape as a list of `Key`/`Value` pairs, empty when there are none.
+pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
+    properties
+        .get("Tags")
+        .cloned()
+        .unwrap_or_else(|| Value::Array(Vec::new()))
 }
 
 /// Whether an action changes something.
-pub(crate) fn is_mutating(_service: &str, action: &str) -> bool {
+pub(crate) fn is_mutating(action: &str) -> bool {
     !["Describe", "Get", "List", "Head", "Test"]
         .iter()
         .any(|verb| action.starts_with(verb))
@@ -310,48 +335,6 @@ pub(crate) fn due(world: &mut World, task: Task) {
         }
         Task::EvaluateAlarm { alarm } => monitoring::evaluate(world, &alarm),
     }
-}
-
-/// A new account joins the organization: gives it what every account is born with (the
-/// cross-account role `OrganizationAccountAccessRole`, which trusts the management account).
-pub(crate) fn account_created(world: &mut World, account: &str, _management: &str) {
-    iam::account_created(world, account);
-}
-
-/// Whether `caller` may assume `role_arn`: the trust policy must allow it, and so must the policies
-/// of a caller that is itself a role. The error is the one STS answers.
-pub(crate) fn may_assume(world: &World, caller: &Caller, role_arn: &str) -> Result<(), ApiError> {
-    iam::may_assume(world, caller, role_arn)
-}
-
-/// The name of the S3 action that a REST request stands for.
-pub(crate) fn s3_action(request: &RawRequest) -> String {
-    s3::action(request)
-}
-
-/// Answers one REST request to S3.
-pub(crate) fn s3(world: &mut World, caller: &Caller, request: &RawRequest) -> RawResponse {
-    s3::rest(world, caller, request)
-}
-
-/// Everything delivered since the inbox was last cleared.
-pub(crate) fn inbox(world: &World) -> &[Delivery] {
-    &world.services.sns.inbox
-}
-
-/// Forgets what was delivered.
-pub(crate) fn clear_inbox(world: &mut World) {
-    world.services.sns.inbox.clear();
-}
-
-/// Puts an EC2 instance there: `account`, `region`, `instance_id`, `state`, `tags`.
-pub(crate) fn put_instance(world: &mut World, instance: &Value) -> Result<Value, ApiError> {
-    ec2::put(world, instance)
-}
-
-/// The EC2 instances, of one account or Region if given.
-pub(crate) fn instances(world: &World, account: Option<&str>, region: Option<&str>) -> Vec<Value> {
-    ec2::shown(world, account, region)
 }
 
 #[cfg(test)]

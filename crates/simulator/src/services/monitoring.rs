@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::input::Input;
 use super::sns::{self, Publisher};
 use super::{Task, Trace};
 use crate::api::{ApiError, Caller};
 use crate::clock::iso;
+use crate::input::Input;
 use crate::policy::{Context, Principal};
 use crate::world::World;
 
@@ -216,7 +216,7 @@ pub(crate) fn call(
     match action {
         "DescribeAlarms" => {
             let input = Input::new(input, &["AlarmNames", "AlarmNamePrefix", "StateValue"])?;
-            let names = input.strings("AlarmNames");
+            let names: Vec<&str> = input.texts("AlarmNames")?;
             let prefix = input.text("AlarmNamePrefix").unwrap_or_default();
             let alarms: Vec<Value> = world
                 .services
@@ -238,7 +238,7 @@ pub(crate) fn call(
         }
         "DeleteAlarms" => {
             let input = Input::new(input, &["AlarmNames"])?;
-            for name in input.strings("AlarmNames") {
+            for name in input.texts::<&str>("AlarmNames")? {
                 let arn = alarm_arn(&caller.account, &caller.region, name);
                 if world.services.monitoring.alarms.remove(&arn).is_none() {
                     return Err(ApiError::new(
@@ -250,7 +250,7 @@ pub(crate) fn call(
             }
             Ok(json!({}))
         }
-        _ => Err(super::unknown("monitoring", action)),
+        _ => Err(ApiError::unknown_action("monitoring", action)),
     }
 }
 

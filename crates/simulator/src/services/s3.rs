@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub(crate) use rest::{action, hexadecimal, rest};
+pub(crate) use rest::{action, error_body, rest};
 
 use crate::api::ApiError;
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request};

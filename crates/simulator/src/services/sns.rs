@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use api::call;
 
-use super::arn::short;
-use super::{Delivery, Hop, Outcome, Task, Trace, iam, kms, monitoring, sqs};
+use super::arn::{is_queue_or_topic_name, short};
+use super::{Delivery, Hop, Outcome, Task, Trace, iam, json_text, kms, monitoring, sqs};
 use crate::api::ApiError;
 use crate::clock::iso;
 use crate::policy::{self, Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
@@ -110,13 +110,7 @@ pub(crate) fn create_topic(
     name: &str,
     properties: Map<String, Value>,
 ) -> Result<String, ApiError> {
-    let plain = name.strip_suffix(".fifo").unwrap_or(name);
-    if plain.is_empty()
-        || name.len() > 256
-        || !plain
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    {
+    if !is_queue_or_topic_name(name, 256) {
         return Err(invalid("Topic Name"));
     }
     let arn = format!("arn:aws:sns:{region}:{account}:{name}");
@@ -245,7 +239,7 @@ pub(crate) fn check_filter(properties: &Map<String, Value>) -> Result<(), ApiErr
         Some(other) => return Err(invalid(format!("FilterPolicyScope: {other}"))),
     }
     if let Some(filter) = properties.get("FilterPolicy") {
-        pattern::Pattern::parse(&kms::text(filter))
+        pattern::Pattern::parse(&json_text(filter))
             .map_err(|error| invalid(format!("FilterPolicy: {}", error.message)))?;
     }
     Ok(())
@@ -322,58 +316,33 @@ pub(crate) fn publish(
     trace: &mut Trace,
 ) -> Result<String, Refusal> {
     let Some(topic) = world.services.sns.topics.get(topic_arn).cloned() else {
-        return Err(Refusal::new(
-            "NO_RESOURCE",
+        return Err(Refusal::missing(
             format!("the topic {topic_arn} does not exist"),
             &format!("topic {}", short(topic_arn)),
-            Outcome::Failed,
         ));
     };
-    let mut hop = |link: &str, verdict: &Verdict| {
-        trace.hops.push(Hop {
-            account: topic.account.clone(),
-            region: topic.region.clone(),
-            link: link.to_owned(),
-            outcome: if verdict.allowed {
-                Outcome::Ok
-            } else {
-                Outcome::Denied
-            },
-            detail: verdict.reason.clone(),
-        });
+    let mut passed = |link: &str, verdict: Verdict| {
+        let place = (topic.account.as_str(), topic.region.as_str());
+        trace
+            .hops
+            .push(Hop::new(place, link, Outcome::Ok, verdict.reason));
     };
     let (link, verdict) = may_publish(world, &topic, publisher);
     if !verdict.allowed {
-        return Err(Refusal::new(
-            "NO_PERMISSIONS",
-            verdict.reason,
-            &link,
-            Outcome::Denied,
-        ));
+        return Err(Refusal::denied(verdict.reason, &link));
     }
-    hop(&link, &verdict);
-    if let Some(key) = topic
-        .properties
-        .get("KmsMasterKeyId")
-        .and_then(Value::as_str)
-    {
-        let verdict = kms::may_use(
-            world,
-            key,
-            (&topic.account, &topic.region),
-            &publisher.principal,
-            &["kms:GenerateDataKey", "kms:Decrypt"],
-            &publisher.context,
-        );
+    passed(&link, verdict);
+    if let Some(verdict) = kms::may_encrypt(
+        world,
+        topic.properties.get("KmsMasterKeyId"),
+        (&topic.account, &topic.region),
+        &publisher.principal,
+        &publisher.context,
+    ) {
         if !verdict.allowed {
-            return Err(Refusal::new(
-                "NO_PERMISSIONS",
-                verdict.reason,
-                "key policy",
-                Outcome::Denied,
-            ));
+            return Err(Refusal::denied(verdict.reason, "key policy"));
         }
-        hop("key policy", &verdict);
+        passed("key policy", verdict);
     }
     if message.is_empty() || message.len() > MESSAGE_LIMIT {
         return Err(Refusal::new(
@@ -396,13 +365,12 @@ pub(crate) fn publish(
         .cloned()
         .collect();
     if subscriptions.is_empty() {
-        trace.hops.push(Hop {
-            account: topic.account.clone(),
-            region: topic.region.clone(),
-            link: format!("topic {}", topic.name),
-            outcome: Outcome::Dropped,
-            detail: "nobody is subscribed to the topic".to_owned(),
-        });
+        trace.hops.push(Hop::new(
+            (&topic.account, &topic.region),
+            format!("topic {}", topic.name),
+            Outcome::Dropped,
+            "nobody is subscribed to the topic",
+        ));
     }
     for subscription in &subscriptions {
         deliver(world, &topic, subscription, &id, message, trace);
@@ -422,6 +390,16 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    /// A policy is in the way.
+    pub(crate) fn denied(reason: impl Into<String>, link: &str) -> Refusal {
+        Refusal::new("NO_PERMISSIONS", reason, link, Outcome::Denied)
+    }
+
+    /// What was to take the message is not there.
+    pub(crate) fn missing(reason: impl Into<String>, link: &str) -> Refusal {
+        Refusal::new("NO_RESOURCE", reason, link, Outcome::Failed)
+    }
+
     pub(crate) fn new(
         code: &str,
         reason: impl Into<String>,
@@ -447,12 +425,8 @@ fn deliver(
 ) {
     let now = iso(world.clock.now());
     let (outcome, detail, body) = attempt(world, topic, subscription, id, message, &now);
-    let hop = |link: String, outcome, detail| Hop {
-        account: topic.account.clone(),
-        region: topic.region.clone(),
-        link,
-        outcome,
-        detail,
+    let hop = |link: String, outcome, detail| {
+        Hop::new((&topic.account, &topic.region), link, outcome, detail)
     };
     let link = format!("subscription {}", subscription.endpoint);
     trace.hops.push(hop(link, outcome, detail));
@@ -510,7 +484,7 @@ fn attempt(
         let body_scope =
             subscription.properties.get("FilterPolicyScope") == Some(&json!("MessageBody"));
         let passes = body_scope
-            && pattern::Pattern::parse(&kms::text(filter)).is_ok_and(|filter| {
+            && pattern::Pattern::parse(&json_text(filter)).is_ok_and(|filter| {
                 pattern::Event::parse(message).is_ok_and(|event| filter.matches(&event))
             });
         if !passes {

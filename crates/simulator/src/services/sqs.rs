@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 
-use super::arn::Arn;
-use super::input::{Input, page};
-use super::{iam, kms};
+use super::arn::{Arn, is_queue_or_topic_name};
+use super::{iam, json_text, kms};
 use crate::api::{ApiError, Caller};
+use crate::input::Input;
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request, Verdict};
-use crate::world::World;
+use crate::world::{World, hex};
 
 /// All queues.
 #[derive(Clone, Debug, Default)]
@@ -79,13 +79,7 @@ pub(crate) fn create_queue(
     name: &str,
     properties: Map<String, Value>,
 ) -> Result<String, ApiError> {
-    let plain = name.strip_suffix(".fifo").unwrap_or(name);
-    if plain.is_empty()
-        || name.len() > 80
-        || !plain
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    {
+    if !is_queue_or_topic_name(name, 80) {
         return Err(ApiError::new(
             "InvalidParameterValue",
             "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
@@ -190,24 +184,17 @@ pub(crate) fn service_may_send(
             ));
         }
     };
-    if let Some(key) = queue
-        .properties
-        .get("KmsMasterKeyId")
-        .and_then(Value::as_str)
-    {
-        let verdict = kms::may_use(
-            world,
-            key,
-            (&queue.account, &queue.region),
-            &principal,
-            &["kms:GenerateDataKey", "kms:Decrypt"],
-            &key_context,
-        );
-        if !verdict.allowed {
-            return verdict;
-        }
+    let encryption = kms::may_encrypt(
+        world,
+        queue.properties.get("KmsMasterKeyId"),
+        (&queue.account, &queue.region),
+        &principal,
+        &key_context,
+    );
+    match encryption {
+        Some(verdict) if !verdict.allowed => verdict,
+        _ => Verdict::allow(reason),
     }
-    Verdict::allow(reason)
 }
 
 /// Puts a message into a queue, permissions having been checked.
@@ -256,13 +243,13 @@ fn attributes(queue: &Queue, now: jiff::Timestamp) -> BTreeMap<String, String> {
         .chain(&["KmsMasterKeyId", "SqsManagedSseEnabled", "RedrivePolicy"])
     {
         if let Some(value) = queue.properties.get(*name) {
-            all.insert((*name).to_owned(), kms::text(value));
+            all.insert((*name).to_owned(), json_text(value));
         }
     }
     all.entry("SqsManagedSseEnabled".to_owned())
         .or_insert_with(|| (!queue.properties.contains_key("KmsMasterKeyId")).to_string());
     if let Some((written, _)) = &queue.policy {
-        all.insert("Policy".to_owned(), kms::text(written));
+        all.insert("Policy".to_owned(), json_text(written));
     }
     let visible = queue
         .messages
@@ -299,7 +286,7 @@ impl Message {
 }
 
 fn md5_of(text: &str) -> String {
-    crate::services::s3::hexadecimal(&Md5::digest(text.as_bytes()))
+    hex(&Md5::digest(text.as_bytes()))
 }
 
 /// Answers one SQS action.
@@ -314,7 +301,7 @@ pub(crate) fn call(
         "ListQueues" => {
             let input = Input::new(input, &["QueueNamePrefix", "MaxResults", "NextToken"])?;
             let prefix = input.text("QueueNamePrefix").unwrap_or_default();
-            let urls: Vec<String> = world
+            let urls: Vec<Value> = world
                 .services
                 .sqs
                 .queues
@@ -324,14 +311,10 @@ pub(crate) fn call(
                         && queue.region == caller.region
                         && queue.name.starts_with(prefix)
                 })
-                .map(|queue| queue.url.clone())
+                .map(|queue| json!(queue.url))
                 .collect();
-            let limit = input.size("MaxResults", 1000)?;
-            let (urls, next) = page(urls, input.text("NextToken"), limit)?;
-            Ok(match next {
-                Some(next) => json!({"QueueUrls": urls, "NextToken": next}),
-                None => json!({"QueueUrls": urls}),
-            })
+            let limit = input.page_size("MaxResults", 1000)?;
+            input.listing("QueueUrls", urls, limit)
         }
         "GetQueueUrl" => {
             let input = Input::new(input, &["QueueName", "QueueOwnerAWSAccountId"])?;
@@ -349,7 +332,7 @@ pub(crate) fn call(
         "GetQueueAttributes" => {
             let input = Input::new(input, &["QueueUrl", "AttributeNames"])?;
             let queue = queue(world, caller, input, "sqs:GetQueueAttributes")?;
-            let wanted = input.strings("AttributeNames");
+            let wanted: Vec<&str> = input.texts("AttributeNames")?;
             let chosen: BTreeMap<String, String> = attributes(queue, now)
                 .into_iter()
                 .filter(|(name, _)| wanted.contains(&"All") || wanted.contains(&name.as_str()))
@@ -364,7 +347,7 @@ pub(crate) fn call(
         "ListQueueTags" => {
             let input = Input::new(input, &["QueueUrl"])?;
             let queue = queue(world, caller, input, "sqs:ListQueueTags")?;
-            let tags: Map<String, Value> = super::input::tags(&queue.properties)
+            let tags: Map<String, Value> = super::tags(&queue.properties)
                 .as_array()
                 .into_iter()
                 .flatten()
@@ -428,7 +411,7 @@ pub(crate) fn call(
             world.services.sqs.queues.remove(&arn);
             Ok(json!({}))
         }
-        _ => Err(super::unknown("sqs", action)),
+        _ => Err(ApiError::unknown_action("sqs", action)),
     }
 }
 
@@ -471,7 +454,10 @@ fn set_attributes(world: &mut World, caller: &Caller, input: Input<'_>) -> Resul
     let arn = arn_of(world, &caller.region, reference)
         .map(str::to_owned)
         .ok_or_else(no_queue)?;
-    let changes = input.map("Attributes").cloned().unwrap_or_default();
+    let changes: Vec<(String, Value)> = input
+        .map("Attributes")
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     let queue = world
         .services
         .sqs
@@ -529,7 +515,7 @@ fn set_attributes(world: &mut World, caller: &Caller, input: Input<'_>) -> Resul
 
 fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiError> {
     let now = world.clock.now();
-    let limit = input.number("MaxNumberOfMessages")?.unwrap_or(1);
+    let limit = input.integer("MaxNumberOfMessages")?.unwrap_or(1);
     if !(1..=10).contains(&limit) {
         return Err(ApiError::new(
             "InvalidParameterValue",
@@ -543,7 +529,7 @@ fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiE
         .get_mut(arn)
         .ok_or_else(no_queue)?;
     let timeout = input
-        .number("VisibilityTimeout")?
+        .integer("VisibilityTimeout")?
         .or_else(|| {
             queue
                 .properties
@@ -554,9 +540,9 @@ fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiE
     let until = now
         .checked_add(jiff::SignedDuration::from_secs(timeout))
         .unwrap_or(now);
-    let mut system = input.strings("AttributeNames");
-    system.extend(input.strings("MessageSystemAttributeNames"));
-    let wanted = input.strings("MessageAttributeNames");
+    let mut system: Vec<&str> = input.texts("AttributeNames")?;
+    system.extend(input.texts::<&str>("MessageSystemAttributeNames")?);
+    let wanted: Vec<&str> = input.texts("MessageAttributeNames")?;
     let mut messages = Vec::new();
     for message in queue
         .messages

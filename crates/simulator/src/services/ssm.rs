@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::input::{Input, page};
 use super::{Hop, Outcome, Task, Trace, ec2, iam};
 use crate::api::{ApiError, Caller};
 use crate::clock::{epoch, iso};
+use crate::input::Input;
 use crate::policy::{Context, Principal, Request};
 use crate::world::World;
 
@@ -181,12 +181,13 @@ pub(crate) fn run(world: &mut World, id: &str, trace: &mut Trace) {
         .find(|(name, _)| *name == execution.document)
         .map_or("", |(_, action)| *action);
     let outcome = steps(world, &execution, action);
-    let hop = |outcome, detail| Hop {
-        account: execution.account.clone(),
-        region: execution.region.clone(),
-        link: format!("automation {}", execution.document),
-        outcome,
-        detail,
+    let hop = |outcome, detail| {
+        Hop::new(
+            (&execution.account, &execution.region),
+            format!("automation {}", execution.document),
+            outcome,
+            detail,
+        )
     };
     trace.hops.push(match &outcome {
         Ok(()) => hop(
@@ -283,7 +284,7 @@ pub(crate) fn call(
         "StartAutomationExecution" => {
             let input = Input::new(input, &["DocumentName", "DocumentVersion", "Parameters"])?;
             let parameters = input
-                .get("Parameters")
+                .value("Parameters")
                 .cloned()
                 .unwrap_or_else(|| json!({}));
             let place = (caller.account.as_str(), caller.region.as_str());
@@ -322,14 +323,10 @@ pub(crate) fn call(
             let all: Vec<Value> = here(world, caller)
                 .map(|(id, execution)| describe(id, execution))
                 .collect();
-            let limit = input.size("MaxResults", 50)?;
-            let (list, next) = page(all, input.text("NextToken"), limit)?;
-            Ok(match next {
-                Some(next) => json!({"AutomationExecutionMetadataList": list, "NextToken": next}),
-                None => json!({"AutomationExecutionMetadataList": list}),
-            })
+            let limit = input.page_size("MaxResults", 50)?;
+            input.listing("AutomationExecutionMetadataList", all, limit)
         }
-        _ => Err(super::unknown("ssm", action)),
+        _ => Err(ApiError::unknown_action("ssm", action)),
     }
 }
 

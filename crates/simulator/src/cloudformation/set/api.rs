@@ -79,13 +79,24 @@ pub(crate) fn find<'a>(
         // The caller's own, self-managed stack sets: there are none.
         None
     };
-    found.ok_or_else(|| {
-        ApiError::new(
-            "StackSetNotFoundException",
-            format!("StackSet {name} not found"),
-        )
-        .status(404)
-    })
+    found.ok_or_else(|| not_found(name))
+}
+
+fn not_found(name: &str) -> ApiError {
+    ApiError::new(
+        "StackSetNotFoundException",
+        format!("StackSet {name} not found"),
+    )
+    .status(404)
+}
+
+/// The stack set a request names, be it deleted.
+pub(crate) fn ever_named<'a>(
+    world: &'a World,
+    caller: &Caller,
+    input: Input<'_>,
+) -> Result<&'a StackSet, ApiError> {
+    find(world, caller, input, input.required("StackSetName")?)
 }
 
 /// The living stack set a request names.
@@ -94,14 +105,9 @@ pub(crate) fn named<'a>(
     caller: &Caller,
     input: Input<'_>,
 ) -> Result<&'a StackSet, ApiError> {
-    let name = input.required("StackSetName")?;
-    let set = find(world, caller, input, &name)?;
+    let set = ever_named(world, caller, input)?;
     if set.deleted {
-        return Err(ApiError::new(
-            "StackSetNotFoundException",
-            format!("StackSet {name} not found"),
-        )
-        .status(404));
+        return Err(not_found(input.required("StackSetName")?));
     }
     Ok(set)
 }
@@ -150,9 +156,9 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     ]);
     let input = Input::new(input, &known)?;
     let name = input.required("StackSetName")?;
-    check_name(&name, "stackSetName")?;
+    check_name(name, "stackSetName")?;
     let admin = administers(world, caller, input)?;
-    if input.text("PermissionModel").as_deref() != Some("SERVICE_MANAGED") {
+    if input.text("PermissionModel") != Some("SERVICE_MANAGED") {
         return Err(ApiError::validation(
             "The simulator supports only stack sets with PermissionModel SERVICE_MANAGED.",
         ));
@@ -168,8 +174,8 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         ));
     }
     let token = input.text("ClientRequestToken");
-    if let Some(existing) = world.cloudformation.sets.find(&caller.region, &name) {
-        if token.is_some() && existing.token == token {
+    if let Some(existing) = world.cloudformation.sets.find(&caller.region, name) {
+        if token.is_some() && existing.token.as_deref() == token {
             return Ok(json!({"StackSetId": existing.id}));
         }
         return Err(ApiError::new(
@@ -187,14 +193,14 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let id = format!("{name}:{}", world.uuid());
     let set = StackSet {
         id: id.clone(),
-        name,
+        name: name.to_owned(),
         region: caller.region.clone(),
-        description: input.text("Description"),
+        description: input.text("Description").map(str::to_owned),
         deployment,
         auto,
         managed: managed_execution(input)?.unwrap_or_default(),
         deleted: false,
-        token,
+        token: token.map(str::to_owned),
         targets: BTreeMap::new(),
         instances: BTreeMap::new(),
         operations: indexmap::IndexMap::new(),
@@ -205,7 +211,10 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
 }
 
 fn operation_id(world: &mut World, input: Input<'_>) -> String {
-    input.text("OperationId").unwrap_or_else(|| world.uuid())
+    match input.text("OperationId") {
+        Some(id) => id.to_owned(),
+        None => world.uuid(),
+    }
 }
 
 fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -250,7 +259,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         .any(|name| input.has(name));
     let change = Change {
         deployment: deployment(world, caller, input, Some(&previous))?,
-        description: input.text("Description"),
+        description: input.text("Description").map(str::to_owned),
         auto,
         managed,
         outdates,
@@ -262,27 +271,38 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         spots.retain(|spot, _| operable(set, spot));
         (spots, targets.regions, targets.raw)
     } else {
-        let spots: BTreeMap<Spot, String> = set
-            .instances
-            .iter()
-            .filter(|(_, instance)| instance.status != "INOPERABLE")
-            .map(|(spot, instance)| (spot.clone(), instance.unit.clone()))
-            .collect();
-        let regions: BTreeSet<String> = spots.keys().map(|(_, region)| region.clone()).collect();
-        (spots, regions.into_iter().collect(), Value::Null)
+        let mut spots = everywhere(set);
+        spots.retain(|spot, _| operable(set, spot));
+        let regions = regions_of(&spots);
+        (spots, regions, Value::Null)
     };
-    let id = operation_id(world, input);
-    let work = Work::Update { overrides: None };
     let request = Request {
-        id,
-        work,
+        id: operation_id(world, input),
+        work: Work::Update { overrides: None },
         preferences,
         targets: raw,
         spots,
         regions,
         change: Some(change),
     };
-    let id = start(world, &set_id, request)?;
+    begin(world, &set_id, request)
+}
+
+/// All instances of a stack set, with the units they were targeted through.
+fn everywhere(set: &StackSet) -> BTreeMap<Spot, String> {
+    set.instances
+        .iter()
+        .map(|(spot, instance)| (spot.clone(), instance.unit.clone()))
+        .collect()
+}
+
+fn regions_of(spots: &BTreeMap<Spot, String>) -> Vec<String> {
+    let regions: BTreeSet<&String> = spots.keys().map(|(_, region)| region).collect();
+    regions.into_iter().cloned().collect()
+}
+
+fn begin(world: &mut World, set_id: &str, request: Request) -> Result<Value, ApiError> {
+    let id = start(world, set_id, request)?;
     Ok(json!({"OperationId": id}))
 }
 
@@ -323,42 +343,35 @@ fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     Ok(Value::Null)
 }
 
+/// What `CreateStackInstances` and `UpdateStackInstances` read.
+const INSTANCE_FIELDS: &[&str] = &[
+    "StackSetName",
+    "DeploymentTargets",
+    "Regions",
+    "ParameterOverrides",
+    "OperationPreferences",
+    "OperationId",
+    "CallAs",
+];
+
 fn create_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = [
-        "StackSetName",
-        "DeploymentTargets",
-        "Regions",
-        "ParameterOverrides",
-        "OperationPreferences",
-        "OperationId",
-        "CallAs",
-    ];
-    let input = Input::new(input, &known)?;
+    let input = Input::new(input, INSTANCE_FIELDS)?;
     let set_id = named(world, caller, input)?.id.clone();
     let overrides = overrides(world, &set_id, input)?;
     let Some(targets) = target::read(world, input, Purpose::Create)? else {
         return Err(crate::input::missing("deploymentTargets"));
     };
-    let preferences = target::preferences(world, input)?;
-    let request = Request {
-        id: operation_id(world, input),
-        work: Work::Create { overrides },
-        preferences,
-        spots: targets.all(world),
-        regions: targets.regions.clone(),
-        targets: targets.raw.clone(),
-        change: None,
-    };
-    let id = start(world, &set_id, request)?;
+    let (units, regions) = (targets.units.clone(), targets.regions.clone());
+    let spots = targets.all(world);
+    let work = Work::Create { overrides };
+    let answer = run(world, input, &set_id, work, targets, spots)?;
     if let Some(set) = world.cloudformation.sets.get_mut(&set_id) {
-        for unit in &targets.units {
-            set.targets
-                .entry(unit.clone())
-                .or_default()
-                .extend(targets.regions.iter().cloned());
+        for unit in units {
+            let targeted = set.targets.entry(unit).or_default();
+            targeted.extend(regions.iter().cloned());
         }
     }
-    Ok(json!({"OperationId": id}))
+    Ok(answer)
 }
 
 /// `ParameterOverrides`, which must name the template's parameters.
@@ -385,16 +398,7 @@ fn overrides(
 }
 
 fn update_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = [
-        "StackSetName",
-        "DeploymentTargets",
-        "Regions",
-        "ParameterOverrides",
-        "OperationPreferences",
-        "OperationId",
-        "CallAs",
-    ];
-    let input = Input::new(input, &known)?;
+    let input = Input::new(input, INSTANCE_FIELDS)?;
     let set = named(world, caller, input)?;
     let set_id = set.id.clone();
     let Some(targets) = target::read(world, input, Purpose::Update)? else {
@@ -407,14 +411,8 @@ fn update_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
     } else {
         None
     };
-    run(
-        world,
-        input,
-        &set_id,
-        Work::Update { overrides },
-        targets,
-        spots,
-    )
+    let work = Work::Update { overrides };
+    run(world, input, &set_id, work, targets, spots)
 }
 
 fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -444,14 +442,8 @@ fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
         targets.units.clone(),
         targets.regions.clone(),
     );
-    let answer = run(
-        world,
-        input,
-        &set_id,
-        Work::Delete { retain },
-        targets,
-        spots,
-    )?;
+    let work = Work::Delete { retain };
+    let answer = run(world, input, &set_id, work, targets, spots)?;
     if let (true, Some(set)) = (whole, world.cloudformation.sets.get_mut(&set_id)) {
         for unit in units {
             if let Some(left) = set.targets.get_mut(&unit) {
@@ -463,6 +455,7 @@ fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
     Ok(answer)
 }
 
+/// Starts an operation at the spots of a request's targets.
 fn run(
     world: &mut World,
     input: Input<'_>,
@@ -471,26 +464,22 @@ fn run(
     targets: Targets,
     spots: BTreeMap<Spot, String>,
 ) -> Result<Value, ApiError> {
-    let preferences = target::preferences(world, input)?;
-    let id = operation_id(world, input);
-    let regions = targets.regions;
     let request = Request {
-        id,
+        preferences: target::preferences(world, input)?,
+        id: operation_id(world, input),
         work,
-        preferences,
         targets: targets.raw,
         spots,
-        regions,
+        regions: targets.regions,
         change: None,
     };
-    let id = start(world, set_id, request)?;
-    Ok(json!({"OperationId": id}))
+    begin(world, set_id, request)
 }
 
 fn stop_operation(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
     let id = named(world, caller, input)?.id.clone();
-    stop(world, &id, &input.required("OperationId")?)?;
+    stop(world, &id, input.required("OperationId")?)?;
     Ok(Value::Null)
 }
 
@@ -507,23 +496,17 @@ fn detect_drift(world: &mut World, caller: &Caller, input: &Value) -> Result<Val
     let preferences = target::preferences(world, input)?;
     let set = named(world, caller, input)?;
     let set_id = set.id.clone();
-    let spots: BTreeMap<Spot, String> = set
-        .instances
-        .iter()
-        .map(|(spot, instance)| (spot.clone(), instance.unit.clone()))
-        .collect();
-    let regions: BTreeSet<String> = spots.keys().map(|(_, region)| region.clone()).collect();
+    let spots = everywhere(set);
     let request = Request {
         id: operation_id(world, input),
         work: Work::DetectDrift,
         preferences,
         targets: Value::Null,
+        regions: regions_of(&spots),
         spots,
-        regions: regions.into_iter().collect(),
         change: None,
     };
-    let id = start(world, &set_id, request)?;
-    Ok(json!({"OperationId": id}))
+    begin(world, &set_id, request)
 }
 
 /// Trusted access: switches it, or tells how it stands.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::api::{administers, find, named};
+use super::api::{administers, ever_named, named};
 use crate::api::{ApiError, Caller};
 use crate::cloudformation::set::{Instance, Operation, Spot, StackSet};
 use crate::cloudformation::stack::api::{list_with, listing};
@@ -13,13 +13,13 @@ use crate::world::World;
 
 pub(crate) fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "CallAs"])?;
-    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    let set = ever_named(world, caller, input)?;
     Ok(json!({"StackSet": set.describe()}))
 }
 
 pub(crate) fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["Status", "CallAs", "NextToken", "MaxResults"])?;
-    let deleted = match input.text("Status").as_deref() {
+    let deleted = match input.text("Status") {
         None => None,
         Some("ACTIVE") => Some(false),
         Some("DELETED") => Some(true),
@@ -67,11 +67,7 @@ pub(crate) fn list_instances(
                 "DETAILED_STATUS" => instance.detailed == value,
                 "LAST_OPERATION_ID" => instance.operation.as_ref() == Some(value),
                 "DRIFT_STATUS" => instance.drift == value,
-                _ => {
-                    return Err(ApiError::validation(format!(
-                        "The filter {name} is not valid"
-                    )));
-                }
+                _ => return Err(no_filter(name)),
             };
             if !holds {
                 return Ok(false);
@@ -81,8 +77,8 @@ pub(crate) fn list_instances(
     };
     let mut found = Vec::new();
     for (spot, instance) in &set.instances {
-        let here = account.as_ref().is_none_or(|account| *account == spot.0)
-            && region.as_ref().is_none_or(|region| *region == spot.1);
+        let here = account.is_none_or(|account| account == spot.0)
+            && region.is_none_or(|region| region == spot.1);
         if here && matches(instance)? {
             found.push((spot, instance));
         }
@@ -92,13 +88,14 @@ pub(crate) fn list_instances(
     })
 }
 
-pub(crate) fn instance<'a>(
-    set: &'a StackSet,
-    input: Input<'_>,
-) -> Result<(Spot, &'a Instance), ApiError> {
+fn no_filter(name: &str) -> ApiError {
+    ApiError::validation(format!("The filter {name} is not valid"))
+}
+
+fn instance<'a>(set: &'a StackSet, input: Input<'_>) -> Result<(Spot, &'a Instance), ApiError> {
     let spot = (
-        input.required("StackInstanceAccount")?,
-        input.required("StackInstanceRegion")?,
+        input.required("StackInstanceAccount")?.to_owned(),
+        input.required("StackInstanceRegion")?.to_owned(),
     );
     let instance = set.instances.get(&spot).ok_or_else(|| {
         ApiError::new(
@@ -142,12 +139,9 @@ pub(crate) fn describe_instance(
     Ok(json!({"StackInstance": answer}))
 }
 
-pub(crate) fn operation<'a>(
-    set: &'a StackSet,
-    input: Input<'_>,
-) -> Result<&'a Operation, ApiError> {
+fn operation<'a>(set: &'a StackSet, input: Input<'_>) -> Result<&'a Operation, ApiError> {
     let id = input.required("OperationId")?;
-    set.operations.get(&id).ok_or_else(|| {
+    set.operations.get(id).ok_or_else(|| {
         ApiError::new(
             "OperationNotFoundException",
             format!("Operation {id} not found"),
@@ -162,7 +156,7 @@ pub(crate) fn describe_operation(
     input: &Value,
 ) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
-    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    let set = ever_named(world, caller, input)?;
     Ok(json!({"StackSetOperation": operation(set, input)?.describe(set)}))
 }
 
@@ -175,7 +169,7 @@ pub(crate) fn list_operations(
         input,
         &["StackSetName", "NextToken", "MaxResults", "CallAs"],
     )?;
-    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    let set = ever_named(world, caller, input)?;
     let operations = set
         .operations
         .values()
@@ -199,15 +193,13 @@ pub(crate) fn list_results(
         "Filters",
     ];
     let input = Input::new(input, &known)?;
-    let set = find(world, caller, input, &input.required("StackSetName")?)?;
+    let set = ever_named(world, caller, input)?;
     let filters = input.pairs("Filters", "Name", "Values")?;
     if let Some((name, _)) = filters
         .iter()
         .find(|(name, _)| name != "OPERATION_RESULT_STATUS")
     {
-        return Err(ApiError::validation(format!(
-            "The filter {name} is not valid"
-        )));
+        return Err(no_filter(name));
     }
     let found = operation(set, input)?
         .results

@@ -232,12 +232,14 @@ impl Operation {
         matches!(self.status, "RUNNING" | "STOPPING" | "QUEUED")
     }
 
-    pub(crate) fn describe(&self, set: &StackSet) -> Value {
-        let failed = self
-            .results
+    fn failures(&self) -> usize {
+        self.results
             .values()
             .filter(|result| result.status == "FAILED")
-            .count();
+            .count()
+    }
+
+    pub(crate) fn describe(&self, set: &StackSet) -> Value {
         let retain = match self.work {
             Work::Delete { retain } => Value::Bool(retain),
             _ => Value::Null,
@@ -253,16 +255,11 @@ impl Operation {
             "EndTimestamp": self.ended.map(iso),
             "DeploymentTargets": self.targets,
             "StackSetDriftDetectionDetails": self.drift.as_ref().map(DriftDetails::describe),
-            "StatusDetails": {"FailedStackInstancesCount": failed},
+            "StatusDetails": {"FailedStackInstancesCount": self.failures()},
         })
     }
 
     pub(crate) fn summary(&self) -> Value {
-        let failed = self
-            .results
-            .values()
-            .filter(|result| result.status == "FAILED")
-            .count();
         json!({
             "OperationId": self.id,
             "Action": self.work.action(),
@@ -270,7 +267,7 @@ impl Operation {
             "CreationTimestamp": iso(self.created),
             "EndTimestamp": self.ended.map(iso),
             "OperationPreferences": self.preferences.raw,
-            "StatusDetails": {"FailedStackInstancesCount": failed},
+            "StatusDetails": {"FailedStackInstancesCount": self.failures()},
         })
     }
 }
@@ -342,38 +339,16 @@ impl StackSet {
     }
 
     pub(crate) fn describe(&self) -> Value {
-        let parameters: Vec<Value> = self
-            .deployment
-            .parameters
-            .iter()
-            .map(|(key, value)| {
-                let secret = self
-                    .deployment
-                    .template
-                    .parameters
-                    .get(key)
-                    .is_some_and(|p| p.no_echo);
-                json!({"ParameterKey": key, "ParameterValue": if secret { "****" } else { value }})
-            })
-            .collect();
         let regions: BTreeSet<&String> = self.instances.keys().map(|(_, region)| region).collect();
-        let never = DriftDetails {
-            detection: "COMPLETED",
-            at: Timestamp::UNIX_EPOCH,
-            total: 0,
-            drifted: 0,
-            in_sync: 0,
-            failed: 0,
-        };
         let drift = match &self.drift {
             Some(drift) => drift.describe(),
             None => json!({
                 "DriftStatus": "NOT_CHECKED",
-                "TotalStackInstancesCount": never.total,
-                "DriftedStackInstancesCount": never.drifted,
-                "InSyncStackInstancesCount": never.in_sync,
+                "TotalStackInstancesCount": 0,
+                "DriftedStackInstancesCount": 0,
+                "InSyncStackInstancesCount": 0,
                 "InProgressStackInstancesCount": 0,
-                "FailedStackInstancesCount": never.failed,
+                "FailedStackInstancesCount": 0,
             }),
         };
         json!({
@@ -383,7 +358,7 @@ impl StackSet {
             "Description": self.description,
             "Status": self.status(),
             "TemplateBody": self.deployment.template.body,
-            "Parameters": parameters,
+            "Parameters": self.deployment.shown_parameters(),
             "Capabilities": self.deployment.capabilities,
             "Tags": tags(&self.deployment.tags),
             "StackSetDriftDetectionDetails": drift,

@@ -33,47 +33,45 @@ pub(crate) enum Purpose {
     Delete,
 }
 
-fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::validation(message)
-}
-
 /// Reads and checks `DeploymentTargets` and `Regions`; `None` if neither was sent.
 pub(crate) fn read(
     world: &World,
     input: Input<'_>,
     purpose: Purpose,
 ) -> Result<Option<Targets>, ApiError> {
-    let regions = input.texts("Regions")?;
+    let regions: Vec<String> = input.texts("Regions")?;
     let known = ["OrganizationalUnitIds", "Accounts", "AccountFilterType"];
     let targets = input.structure("DeploymentTargets", &known)?;
     let Some(targets) = targets else {
         if regions.is_empty() && purpose == Purpose::Update {
             return Ok(None);
         }
-        return Err(invalid(
+        return Err(ApiError::validation(
             "StackSets with SERVICE_MANAGED permission model can only have OrganizationalUnit as target",
         ));
     };
     if regions.is_empty() {
-        return Err(invalid("Regions cannot be empty"));
+        return Err(ApiError::validation("Regions cannot be empty"));
     }
     for (index, region) in regions.iter().enumerate() {
         if !world.config.regions.contains(region) {
-            return Err(invalid(format!(
+            return Err(ApiError::validation(format!(
                 "Region {region} is not supported or not enabled"
             )));
         }
         if regions.iter().take(index).any(|other| other == region) {
-            return Err(invalid(format!("Region {region} is listed more than once")));
+            return Err(ApiError::validation(format!(
+                "Region {region} is listed more than once"
+            )));
         }
     }
-    let units = targets.texts("OrganizationalUnitIds")?;
+    let units: Vec<String> = targets.texts("OrganizationalUnitIds")?;
     let accounts: BTreeSet<String> = targets.texts("Accounts")?.into_iter().collect();
     if units.is_empty() && (accounts.is_empty() || purpose == Purpose::Create) {
-        return Err(invalid("OrganizationalUnitIds are required"));
+        return Err(ApiError::validation("OrganizationalUnitIds are required"));
     }
     if units.len() > UNITS {
-        return Err(invalid(format!(
+        return Err(ApiError::validation(format!(
             "At most {UNITS} organizational units can be targeted at once"
         )));
     }
@@ -81,7 +79,7 @@ pub(crate) fn read(
         .iter()
         .find(|unit| !world.organization.is_parent(unit))
     {
-        return Err(invalid(format!(
+        return Err(ApiError::validation(format!(
             "OrganizationalUnit {unit} does not exist in the organization"
         )));
     }
@@ -89,42 +87,48 @@ pub(crate) fn read(
         .iter()
         .find(|id| id.len() != 12 || !id.bytes().all(|byte| byte.is_ascii_digit()))
     {
-        return Err(invalid(format!("Account {account} is not an account id")));
+        return Err(ApiError::validation(format!(
+            "Account {account} is not an account id"
+        )));
     }
     if accounts.contains(MANAGEMENT) {
-        return Err(invalid(
+        return Err(ApiError::validation(
             "StackSets with SERVICE_MANAGED permission model do not deploy to the organization's management account",
         ));
     }
     let filter = match targets.text("AccountFilterType") {
         Some(filter) => filter,
-        None if accounts.is_empty() => "NONE".to_owned(),
+        None if accounts.is_empty() => "NONE",
         None if purpose == Purpose::Create => {
-            return Err(invalid(
+            return Err(ApiError::validation(
                 "AccountFilterType should be specified when both OrganizationalUnitIds and Accounts are provided",
             ));
         }
-        None => "UNION".to_owned(),
+        None => "UNION",
     };
-    match filter.as_str() {
+    match filter {
         "NONE" if !accounts.is_empty() => {
-            return Err(invalid(
+            return Err(ApiError::validation(
                 "Accounts cannot be provided with AccountFilterType NONE",
             ));
         }
         "NONE" => {}
         "UNION" if purpose == Purpose::Create => {
-            return Err(invalid(
+            return Err(ApiError::validation(
                 "AccountFilterType UNION is not supported for CreateStackInstances",
             ));
         }
         "INTERSECTION" | "DIFFERENCE" | "UNION" if accounts.is_empty() => {
-            return Err(invalid(format!(
+            return Err(ApiError::validation(format!(
                 "Accounts are required with AccountFilterType {filter}"
             )));
         }
         "INTERSECTION" | "DIFFERENCE" | "UNION" => {}
-        _ => return Err(invalid(format!("AccountFilterType {filter} is not valid"))),
+        _ => {
+            return Err(ApiError::validation(format!(
+                "AccountFilterType {filter} is not valid"
+            )));
+        }
     }
     let raw = input
         .value("DeploymentTargets")
@@ -133,7 +137,7 @@ pub(crate) fn read(
     Ok(Some(Targets {
         units,
         accounts,
-        filter,
+        filter: filter.to_owned(),
         regions,
         raw,
     }))
@@ -243,7 +247,9 @@ pub(crate) fn preferences(world: &World, input: Input<'_>) -> Result<Preferences
                         .ok()
                         .filter(|number| (least..=most).contains(number))
                         .ok_or_else(|| {
-                            invalid(format!("{name} must be between {least} and {most}"))
+                            ApiError::validation(format!(
+                                "{name} must be between {least} and {most}"
+                            ))
                         })
                 })
                 .transpose()
@@ -252,7 +258,7 @@ pub(crate) fn preferences(world: &World, input: Input<'_>) -> Result<Preferences
             number(count, least, usize::MAX)?,
             number(percent, least, 100)?,
         ) {
-            (Some(_), Some(_)) => Err(invalid(format!(
+            (Some(_), Some(_)) => Err(ApiError::validation(format!(
                 "Only one of {count} and {percent} can be specified"
             ))),
             (Some(count), None) => Ok(Amount::Count(count)),
@@ -260,19 +266,19 @@ pub(crate) fn preferences(world: &World, input: Input<'_>) -> Result<Preferences
             (None, None) => Ok(Amount::Unset),
         }
     };
-    let order = given.texts("RegionOrder")?;
+    let order: Vec<String> = given.texts("RegionOrder")?;
     if let Some(region) = order
         .iter()
         .find(|region| !world.config.regions.contains(region))
     {
-        return Err(invalid(format!(
+        return Err(ApiError::validation(format!(
             "Region {region} in RegionOrder is not supported or not enabled"
         )));
     }
     let parallel =
         given.choice("RegionConcurrencyType", &["SEQUENTIAL", "PARALLEL"])? == "PARALLEL";
     if parallel && !order.is_empty() {
-        return Err(invalid(
+        return Err(ApiError::validation(
             "RegionOrder cannot be specified with RegionConcurrencyType PARALLEL",
         ));
     }

@@ -81,11 +81,8 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     ]);
     let input = Input::new(input, &known)?;
     let name = input.required("StackName")?;
-    check_name(&name, "stackName")?;
-    let on_failure = match (
-        input.text("OnFailure").as_deref(),
-        input.boolean("DisableRollback")?,
-    ) {
+    check_name(name, "stackName")?;
+    let on_failure = match (input.text("OnFailure"), input.boolean("DisableRollback")?) {
         (Some(_), Some(_)) => {
             return Err(ApiError::validation(
                 "Only one of DisableRollback and OnFailure can be specified.",
@@ -104,7 +101,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     if world
         .cloudformation
         .stacks
-        .find(&caller.account, &caller.region, &name)
+        .find(&caller.account, &caller.region, name)
         .is_some()
     {
         return Err(ApiError::new(
@@ -116,7 +113,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         world,
         &caller.account,
         &caller.region,
-        &name,
+        name,
         deployment,
         on_failure,
     );
@@ -137,7 +134,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let stack = world
         .cloudformation
         .stacks
-        .find(&caller.account, &caller.region, &name)
+        .find(&caller.account, &caller.region, name)
         .filter(|stack| stack.deleted.is_none())
         .ok_or_else(|| ApiError::validation(format!("Stack [{name}] does not exist")))?;
     let (id, previous) = (stack.id.clone(), stack.deployment.clone());
@@ -158,7 +155,7 @@ fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let Some(stack) = world
         .cloudformation
         .stacks
-        .find(&caller.account, &caller.region, &name)
+        .find(&caller.account, &caller.region, name)
     else {
         return Ok(Value::Null);
     };
@@ -193,7 +190,7 @@ fn protect(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
     let enable = input
         .boolean("EnableTerminationProtection")?
         .ok_or_else(|| crate::input::missing("enableTerminationProtection"))?;
-    let id = find(world, caller, &input.required("StackName")?)?
+    let id = find(world, caller, input.required("StackName")?)?
         .id
         .clone();
     if let Some(stack) = world.cloudformation.stacks.get_mut(&id) {
@@ -205,7 +202,7 @@ fn protect(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
 fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "NextToken"])?;
     let stacks = match input.text("StackName").filter(|name| !name.is_empty()) {
-        Some(name) => vec![find(world, caller, &name)?.describe()],
+        Some(name) => vec![find(world, caller, name)?.describe()],
         None => world
             .cloudformation
             .stacks
@@ -220,13 +217,13 @@ fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiE
 
 fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackStatusFilter", "NextToken"])?;
-    let statuses = input.texts("StackStatusFilter")?;
+    let statuses: Vec<&str> = input.texts("StackStatusFilter")?;
     let stacks = world
         .cloudformation
         .stacks
         .of(&caller.account, &caller.region)
         .into_iter()
-        .filter(|stack| statuses.is_empty() || statuses.iter().any(|status| status == stack.status))
+        .filter(|stack| statuses.is_empty() || statuses.contains(&stack.status))
         .map(Stack::summary)
         .collect();
     listing(input, "StackSummaries", stacks)
@@ -251,14 +248,14 @@ pub(crate) fn list_with<T>(
             .filter(|size| (1..=PAGE).contains(size))
             .ok_or_else(|| ApiError::validation("MaxResults must be between 1 and 100"))?,
     };
-    let (items, next) = page(items, input.text("NextToken").as_deref(), size)?;
+    let (items, next) = page(items, input.text("NextToken"), size)?;
     let items: Vec<Value> = items.into_iter().map(render).collect();
     Ok(json!({name: items, "NextToken": next}))
 }
 
 fn events(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "NextToken"])?;
-    let stack = find(world, caller, &input.required("StackName")?)?;
+    let stack = find(world, caller, input.required("StackName")?)?;
     let events = stack
         .events
         .iter()
@@ -283,12 +280,12 @@ fn events(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiErr
 
 fn resources(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "LogicalResourceId"])?;
-    let stack = find(world, caller, &input.required("StackName")?)?;
+    let stack = find(world, caller, input.required("StackName")?)?;
     let only = input.text("LogicalResourceId");
     let resources: Vec<Value> = stack
         .resources
         .iter()
-        .filter(|(name, _)| only.as_ref().is_none_or(|only| only == *name))
+        .filter(|(name, _)| only.is_none_or(|only| only == name.as_str()))
         .map(|(name, resource)| {
             json!({
                 "StackName": stack.name,
@@ -308,7 +305,7 @@ fn resources(world: &World, caller: &Caller, input: &Value) -> Result<Value, Api
 
 fn resource_summaries(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "NextToken"])?;
-    let stack = find(world, caller, &input.required("StackName")?)?;
+    let stack = find(world, caller, input.required("StackName")?)?;
     let resources = stack
         .resources
         .iter()
@@ -348,7 +345,7 @@ fn exports(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiEr
 fn get_template(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "TemplateStage"])?;
     input.choice("TemplateStage", &["Original", "Processed"])?;
-    let stack = find(world, caller, &input.required("StackName")?)?;
+    let stack = find(world, caller, input.required("StackName")?)?;
     Ok(json!({
         "TemplateBody": stack.deployment.template.body,
         "StagesAvailable": ["Original", "Processed"],
@@ -390,10 +387,10 @@ fn summary(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
     )?;
     let template = match (input.text("StackName"), input.text("StackSetName")) {
         (Some(name), None) => {
-            std::sync::Arc::clone(&find(world, caller, &name)?.deployment.template)
+            std::sync::Arc::clone(&find(world, caller, name)?.deployment.template)
         }
         (None, Some(name)) => {
-            let set = crate::cloudformation::set::api::find(world, caller, input, &name)?;
+            let set = crate::cloudformation::set::api::find(world, caller, input, name)?;
             std::sync::Arc::clone(&set.deployment.template)
         }
         _ => request::template(world, caller, input)?.ok_or_else(|| {
@@ -438,7 +435,7 @@ fn summarize(template: &Template) -> Map<String, Value> {
 
 fn detect(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName"])?;
-    let stack = find(world, caller, &input.required("StackName")?)?;
+    let stack = find(world, caller, input.required("StackName")?)?;
     let checkable = stack.updatable() || stack.status == "UPDATE_ROLLBACK_FAILED";
     if !checkable {
         return Err(ApiError::validation(format!(
@@ -464,7 +461,7 @@ fn detect(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
 fn detection(world: &World, _caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let id = Input::new(input, &["StackDriftDetectionId"])?.required("StackDriftDetectionId")?;
     let detection =
-        world.cloudformation.detections.get(&id).ok_or_else(|| {
+        world.cloudformation.detections.get(id).ok_or_else(|| {
             ApiError::validation(format!("Drift detection [{id}] does not exist"))
         })?;
     let status = if detection.result.is_some() {
@@ -490,7 +487,7 @@ fn drifts(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiErr
         "MaxResults",
     ];
     let input = Input::new(input, &known)?;
-    let stack = find(world, caller, &input.required("StackName")?)?;
+    let stack = find(world, caller, input.required("StackName")?)?;
     let statuses = input.texts("StackResourceDriftStatusFilters")?;
     listing(
         input,

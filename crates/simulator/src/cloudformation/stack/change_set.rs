@@ -65,11 +65,9 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         input.required("StackName")?,
         input.required("ChangeSetName")?,
     );
-    check_name(&name, "changeSetName")?;
-    let kind = input
-        .text("ChangeSetType")
-        .unwrap_or_else(|| "UPDATE".to_owned());
-    let on_failure = match input.text("OnStackFailure").as_deref() {
+    check_name(name, "changeSetName")?;
+    let kind = input.text("ChangeSetType").unwrap_or("UPDATE");
+    let on_failure = match input.text("OnStackFailure") {
         None | Some("ROLLBACK") => OnFailure::Rollback,
         Some("DELETE") => OnFailure::Delete,
         Some("DO_NOTHING") => OnFailure::DoNothing,
@@ -82,7 +80,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let existing = world
         .cloudformation
         .stacks
-        .find(&caller.account, &caller.region, &stack_name)
+        .find(&caller.account, &caller.region, stack_name)
         .filter(|stack| stack.deleted.is_none())
         .map(|stack| {
             (
@@ -92,15 +90,15 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
                 stack.updatable(),
             )
         });
-    let (stack, deployment) = match (kind.as_str(), existing) {
+    let (stack, deployment) = match (kind, existing) {
         ("CREATE", None) => {
-            check_name(&stack_name, "stackName")?;
+            check_name(stack_name, "stackName")?;
             let deployment = deployment(world, caller, input, None)?;
             let id = enter_review(
                 world,
                 &caller.account,
                 &caller.region,
-                &stack_name,
+                stack_name,
                 deployment.clone(),
             );
             (id, deployment)
@@ -132,14 +130,8 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             )));
         }
     };
-    let taken = |set: &&ChangeSet| set.stack == stack && set.name == name;
-    if world
-        .cloudformation
-        .change_sets
-        .values()
-        .find(taken)
-        .is_some()
-    {
+    let taken = |set: &ChangeSet| set.stack == stack && set.name == name;
+    if world.cloudformation.change_sets.values().any(taken) {
         return Err(ApiError::new(
             "AlreadyExistsException",
             format!(
@@ -155,10 +147,10 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     );
     let set = ChangeSet {
         id: id.clone(),
-        name,
+        name: name.to_owned(),
         stack: stack.clone(),
         deployment,
-        description: input.text("Description"),
+        description: input.text("Description").map(str::to_owned),
         created: world.clock.now(),
         status: "CREATE_PENDING",
         reason: None,
@@ -296,10 +288,10 @@ fn lookup<'a>(
         return world
             .cloudformation
             .change_sets
-            .get(&name)
+            .get(name)
             .ok_or_else(missing);
     }
-    let stack = find(world, caller, &input.required("StackName")?)?;
+    let stack = find(world, caller, input.required("StackName")?)?;
     world
         .cloudformation
         .change_sets
@@ -357,7 +349,7 @@ fn summary(world: &World, set: &ChangeSet) -> Map<String, Value> {
 
 fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "NextToken"])?;
-    let stack = find(world, caller, &input.required("StackName")?)?;
+    let stack = find(world, caller, input.required("StackName")?)?;
     let sets = world
         .cloudformation
         .change_sets

@@ -178,7 +178,8 @@ fn step(
     let properties = scope
         .resolve(&declaration.properties)?
         .unwrap_or_else(|| Value::Object(Map::new()));
-    let metadata = scope.resolve(&declaration.metadata)?.unwrap_or(Value::Null);
+    // Nothing here reads the metadata, but a function in it that cannot be resolved is an error.
+    scope.resolve(&declaration.metadata)?;
     let Some(place) = world
         .cloudformation
         .stacks
@@ -194,7 +195,6 @@ fn step(
         physical_id: String::new(),
         properties,
         attributes: BTreeMap::new(),
-        metadata,
         deletion_policy: declaration.deletion_policy,
         status: "CREATE_COMPLETE",
         reason: None,
@@ -207,9 +207,7 @@ fn step(
             outcome.undo.push(Undo::Made(logical_id.to_owned()));
         }
         Some(before) if before.properties == resource.properties => {
-            let metadata = std::mem::take(&mut resource.metadata);
             resource = Resource {
-                metadata,
                 deletion_policy: resource.deletion_policy,
                 ..before.clone()
             };

@@ -347,8 +347,6 @@ fn remove_all(
     failed
 }
 
-/// nothing is deleted here.
-/// Makes or changes one resource.
 /// The reason as a stack event shows it.
 pub(crate) fn handler_reason(world: &mut World, error: &ResourceError) -> String {
     let code = match error {

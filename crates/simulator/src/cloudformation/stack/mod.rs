@@ -28,6 +28,20 @@ pub(crate) struct Deployment {
     pub(crate) capabilities: Vec<String>,
 }
 
+impl Deployment {
+    /// The parameters as answers show them: secret ones only by name.
+    pub(crate) fn shown_parameters(&self) -> Vec<Value> {
+        self.parameters
+            .iter()
+            .map(|(key, value)| {
+                let declared = self.template.parameters.get(key);
+                let secret = declared.is_some_and(|parameter| parameter.no_echo);
+                json!({"ParameterKey": key, "ParameterValue": if secret { "****" } else { value }})
+            })
+            .collect()
+    }
+}
+
 /// What to do when the creation of a stack fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnFailure {
@@ -53,7 +67,6 @@ pub(crate) struct Resource {
     /// Without functions, as last deployed.
     pub(crate) properties: Value,
     pub(crate) attributes: BTreeMap<String, Value>,
-    pub(crate) metadata: Value,
     pub(crate) deletion_policy: Policy,
     pub(crate) status: &'static str,
     pub(crate) reason: Option<String>,
@@ -175,20 +188,6 @@ impl Stack {
 
     /// As `DescribeStacks` shows it.
     pub(crate) fn describe(&self) -> Value {
-        let parameters: Vec<Value> = self
-            .deployment
-            .parameters
-            .iter()
-            .map(|(key, value)| {
-                let secret = self
-                    .deployment
-                    .template
-                    .parameters
-                    .get(key)
-                    .is_some_and(|p| p.no_echo);
-                json!({"ParameterKey": key, "ParameterValue": if secret { "****" } else { value }})
-            })
-            .collect();
         let outputs: Vec<Value> = self
             .outputs
             .iter()
@@ -205,7 +204,7 @@ impl Stack {
             "StackId": self.id,
             "StackName": self.name,
             "Description": self.deployment.template.description(),
-            "Parameters": parameters,
+            "Parameters": self.deployment.shown_parameters(),
             "CreationTime": iso(self.created),
             "LastUpdatedTime": self.updated.map(iso),
             "DeletionTime": self.deleted.map(iso),

@@ -336,6 +336,14 @@ fn check(
         .collect();
     let names: BTreeSet<String> = resources.keys().cloned().collect();
     let known = |name: &str| parameters.contains_key(name) || PSEUDO.contains(&name);
+    let unknown = |found: &Found| -> BTreeSet<String> {
+        let refs = found.refs.iter().filter(|name| !known(name));
+        let missing = refs.chain(&found.attributes);
+        missing
+            .filter(|name| !names.contains(*name))
+            .cloned()
+            .collect()
+    };
     let mut used = BTreeMap::new();
     for (name, condition) in section(document, "Conditions")? {
         let mut found = Found::default();
@@ -360,24 +368,8 @@ fn check(
         found.walk(&declaration.metadata)?;
         found.conditions.extend(declaration.condition.clone());
         defined(&conditions, &found.conditions, "Resources")?;
-        let unresolved = found
-            .refs
-            .iter()
-            .filter(|name| !known(name) && !names.contains(*name))
-            .chain(
-                found
-                    .attributes
-                    .iter()
-                    .filter(|name| !names.contains(*name)),
-            )
-            .chain(
-                declaration
-                    .needs
-                    .iter()
-                    .filter(|name| !names.contains(*name)),
-            )
-            .cloned()
-            .collect();
+        let mut unresolved = unknown(&found);
+        unresolved.extend(declaration.needs.difference(&names).cloned());
         resolved(&unresolved, "Resources")?;
         declaration
             .needs
@@ -414,19 +406,7 @@ fn check(
                 .map(str::to_owned),
         );
         defined(&conditions, &found.conditions, "Outputs")?;
-        let unresolved = found
-            .refs
-            .iter()
-            .filter(|name| !known(name) && !names.contains(*name))
-            .chain(
-                found
-                    .attributes
-                    .iter()
-                    .filter(|name| !names.contains(*name)),
-            )
-            .cloned()
-            .collect();
-        resolved(&unresolved, "Outputs")?;
+        resolved(&unknown(&found), "Outputs")?;
     }
     Ok(())
 }

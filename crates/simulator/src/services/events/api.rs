@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Bus, Origin, Rule, arrive, bus_arn, not_found, parse_pattern, targets, validation};
 use crate::api::{ApiError, Caller};
+use crate::input::Input;
 use crate::policy::{Context, Named, Request, Verdict, combine};
-use crate::services::input::{Input, page, tags};
-use crate::services::{Trace, iam, kms, unknown};
+use crate::services::{Trace, iam, json_text, tags};
 use crate::world::World;
 
 /// Entries per `PutEvents` call.
@@ -65,7 +65,7 @@ pub(crate) fn call(
                 "DeadLetterConfig",
                 "Tags",
             ] {
-                if let Some(value) = input.get(key) {
+                if let Some(value) = input.value(key) {
                     properties.insert(key.to_owned(), value.clone());
                 }
             }
@@ -89,7 +89,7 @@ pub(crate) fn call(
                 &["StatementId", "RemoveAllPermissions", "EventBusName"],
             )?;
             let bus = bus_mut(world, caller, input.text("EventBusName"))?;
-            if input.flag("RemoveAllPermissions")? == Some(true) {
+            if input.boolean("RemoveAllPermissions")? == Some(true) {
                 bus.properties.remove("Policy");
                 bus.policy = None;
                 return Ok(json!({}));
@@ -179,7 +179,7 @@ fn rule_call(
                 "Tags",
                 "EventBusName",
             ] {
-                if let Some(value) = input.get(key) {
+                if let Some(value) = input.value(key) {
                     properties.insert(key.to_owned(), value.clone());
                 }
             }
@@ -278,7 +278,7 @@ fn rule_call(
             let input = Input::new(input, &["Rule", "EventBusName", "Targets"])?;
             let name = input.required("Rule")?;
             let mut all = existing(world, caller, input, name)?.targets().to_vec();
-            for target in input.list("Targets") {
+            for target in input.list("Targets")? {
                 check_fields(target)?;
                 match all
                     .iter_mut()
@@ -297,7 +297,7 @@ fn rule_call(
         "RemoveTargets" => {
             let input = Input::new(input, &["Rule", "EventBusName", "Ids", "Force"])?;
             let rule = existing_mut(world, caller, input, input.required("Rule")?)?;
-            let ids: BTreeSet<&str> = input.strings("Ids").into_iter().collect();
+            let ids: BTreeSet<&str> = input.texts("Ids")?.into_iter().collect();
             let mut failed = Vec::new();
             for id in &ids {
                 if !rule
@@ -322,7 +322,7 @@ fn rule_call(
                 .insert("Targets".to_owned(), Value::Array(left));
             Ok(json!({"FailedEntryCount": failed.len(), "FailedEntries": failed}))
         }
-        _ => Err(unknown("events", action)),
+        _ => Err(ApiError::unknown_action("events", action)),
     }
 }
 
@@ -345,12 +345,7 @@ fn check_fields(target: &Value) -> Result<(), ApiError> {
 }
 
 fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, ApiError> {
-    let limit = input.size("Limit", 100)?;
-    let (items, next) = page(items, input.text("NextToken"), limit)?;
-    Ok(match next {
-        Some(next) => json!({name: items, "NextToken": next}),
-        None => json!({name: items}),
-    })
+    input.listing(name, items, input.page_size("Limit", 100)?)
 }
 
 fn bus_mut<'w>(
@@ -425,7 +420,7 @@ fn describe_bus(bus: &Bus) -> Value {
             }
         }
         if let Some(policy) = bus.properties.get("Policy") {
-            answer.insert("Policy".to_owned(), json!(kms::text(policy)));
+            answer.insert("Policy".to_owned(), json!(json_text(policy)));
         }
     }
     answer
@@ -443,7 +438,7 @@ fn describe_rule(rule: &Rule, bus: Option<&str>) -> Value {
             }
         }
         if let Some(pattern) = rule.properties.get("EventPattern") {
-            answer.insert("EventPattern".to_owned(), json!(kms::text(pattern)));
+            answer.insert("EventPattern".to_owned(), json!(json_text(pattern)));
         }
     }
     answer
@@ -498,7 +493,7 @@ fn put_permission(world: &mut World, caller: &Caller, input: &Value) -> Result<V
         "Action": input.required("Action")?,
         "Resource": bus.arn,
     });
-    if let Some(condition) = input.get("Condition") {
+    if let Some(condition) = input.value("Condition") {
         let text = |name: &str| {
             condition
                 .get(name)
@@ -516,7 +511,7 @@ fn put_permission(world: &mut World, caller: &Caller, input: &Value) -> Result<V
 
 fn put_events(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["Entries"])?;
-    let entries = input.list("Entries");
+    let entries = input.list("Entries")?;
     if entries.is_empty() || entries.len() > ENTRIES {
         return Err(validation(format!(
             "Entries must have 1 to {ENTRIES} members."
@@ -576,6 +571,7 @@ fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String
         .ok()
         .filter(Value::is_object)
         .ok_or_else(|| ApiError::new("MalformedDetail", "Detail is malformed."))?;
+    let resources: Vec<&str> = input.texts("Resources")?;
     let reference = input.text("EventBusName").unwrap_or("default");
     let bus = world
         .services
@@ -616,7 +612,7 @@ fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String
         "account": caller.account,
         "time": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         "region": bus.region,
-        "resources": input.strings("Resources"),
+        "resources": resources,
         "detail": detail,
     });
     let mut trace = Trace::default();

@@ -33,13 +33,12 @@ pub(super) fn of_target(
         .pointer("/DeadLetterConfig/Arn")
         .and_then(Value::as_str);
     let Some(queue) = queue else {
-        trace.hops.push(Hop {
-            account: failed.place.0.to_owned(),
-            region: failed.place.1.to_owned(),
-            link: "dead letters".to_owned(),
-            outcome: Outcome::Dropped,
-            detail: "the target has no dead-letter queue: the event is lost".to_owned(),
-        });
+        trace.hops.push(Hop::new(
+            failed.place,
+            "dead letters",
+            Outcome::Dropped,
+            "the target has no dead-letter queue: the event is lost",
+        ));
         return;
     };
     let target = failed
@@ -79,13 +78,12 @@ pub(super) fn of_bus(
         return Err(refusal);
     };
     let place = (parsed.account, parsed.region);
-    trace.hops.push(Hop {
-        account: place.0.to_owned(),
-        region: place.1.to_owned(),
-        link: refusal.link.clone(),
-        outcome: refusal.outcome,
-        detail: refusal.reason.clone(),
-    });
+    trace.hops.push(Hop::new(
+        place,
+        &refusal.link,
+        refusal.outcome,
+        &refusal.reason,
+    ));
     let letter = Letter {
         place,
         source: bus,
@@ -132,11 +130,10 @@ fn keep(world: &mut World, letter: Letter<'_>, body: String, trace: &mut Trace) 
             format!("{}: the event is lost", verdict.reason),
         )
     };
-    trace.hops.push(Hop {
-        account: letter.place.0.to_owned(),
-        region: letter.place.1.to_owned(),
-        link: format!("dead letters {}", short(letter.queue)),
+    trace.hops.push(Hop::new(
+        letter.place,
+        format!("dead letters {}", short(letter.queue)),
         outcome,
         detail,
-    });
+    ));
 }

@@ -54,13 +54,9 @@ pub(crate) fn arrive(
 ) {
     let (account, region, name) = bus;
     let mut hop = |link: String, outcome: Outcome, detail: String| {
-        trace.hops.push(Hop {
-            account: account.to_owned(),
-            region: region.to_owned(),
-            link,
-            outcome,
-            detail,
-        });
+        trace
+            .hops
+            .push(Hop::new((account, region), link, outcome, detail));
     };
     let bus = match world.services.events.bus_mut(account, region, name) {
         Ok(bus) => bus.clone(),
@@ -142,13 +138,7 @@ fn is_read_only_management_event(event: &Value) -> bool {
 
 impl Firing<'_> {
     fn hop(&self, link: impl Into<String>, outcome: Outcome, detail: impl Into<String>) -> Hop {
-        Hop {
-            account: self.bus.account.clone(),
-            region: self.bus.region.clone(),
-            link: link.into(),
-            outcome,
-            detail: detail.into(),
-        }
+        Hop::new((&self.bus.account, &self.bus.region), link, outcome, detail)
     }
 
     fn context(&self) -> Context {
@@ -167,7 +157,7 @@ fn fire(world: &mut World, firing: &Firing<'_>, target: &Value, trace: &mut Trac
     let id = text("Id").unwrap_or_default();
     let arn = text("Arn").unwrap_or_default();
     let link = format!("target {id} ({arn}) of rule {}", firing.rule.name);
-    let refusal = match body(world, firing, target) {
+    let (refusal, body) = match body(world, firing, target) {
         Ok(body) => {
             let attempt = Attempt {
                 firing,
@@ -188,11 +178,9 @@ fn fire(world: &mut World, firing: &Firing<'_>, target: &Value, trace: &mut Trac
                 Some(Destination::Automation { document, .. }) => {
                     to_automation(world, &attempt, document, trace)
                 }
-                None => Err(Refusal::new(
-                    "NO_RESOURCE",
+                None => Err(Refusal::missing(
                     format!("{arn} is not a target the simulator can deliver to"),
                     &link,
-                    Outcome::Failed,
                 )),
             };
             match outcome {
@@ -210,7 +198,6 @@ fn fire(world: &mut World, firing: &Firing<'_>, target: &Value, trace: &mut Trac
             (refusal, undeliverable.attempted)
         }
     };
-    let (refusal, body) = refusal;
     trace.hops.push(firing.hop(
         refusal.link.clone(),
         refusal.outcome,
@@ -274,14 +261,7 @@ fn body(world: &World, firing: &Firing<'_>, target: &Value) -> Result<String, Un
 fn assume(world: &World, attempt: &Attempt<'_>, role: &str) -> Result<Principal, Refusal> {
     iam::service_may_assume(world, role, SERVICE, attempt.firing.context())
         .map(|()| Principal::Role(role.to_owned()))
-        .map_err(|reason| {
-            Refusal::new(
-                "NO_PERMISSIONS",
-                reason,
-                &format!("role {}", short(role)),
-                Outcome::Denied,
-            )
-        })
+        .map_err(|reason| Refusal::denied(reason, &format!("role {}", short(role))))
 }
 
 /// A question a role asks, with what is known of its organization.
@@ -299,18 +279,28 @@ fn asked_by(
     Request::new(principal, action, resource, context)
 }
 
-/// A role's own policies must allow an action.
-fn role_allows(world: &World, request: &Request, role: &str) -> Result<String, Refusal> {
-    let verdict = iam::identity(world, role, request);
+/// Takes on a target's role, whose own policies must allow `action` on the target.
+fn act_as(
+    world: &World,
+    attempt: &Attempt<'_>,
+    role: &str,
+    action: &str,
+) -> Result<(Principal, Hop), Refusal> {
+    let firing = attempt.firing;
+    let link = format!("role {}", short(role));
+    let principal = assume(world, attempt, role)?;
+    let request = asked_by(
+        world,
+        principal.clone(),
+        action,
+        attempt.arn,
+        firing.context(),
+    );
+    let verdict = iam::identity(world, role, &request);
     if verdict.allowed {
-        Ok(verdict.reason)
+        Ok((principal, firing.hop(link, Outcome::Ok, verdict.reason)))
     } else {
-        Err(Refusal::new(
-            "NO_PERMISSIONS",
-            verdict.reason,
-            &format!("role {}", short(role)),
-            Outcome::Denied,
-        ))
+        Err(Refusal::denied(verdict.reason, &link))
     }
 }
 
@@ -335,19 +325,8 @@ fn to_bus(
     }
     let principal = match attempt.role {
         Some(role) => {
-            let principal = assume(world, attempt, role)?;
-            let context = firing.context();
-            let request = asked_by(
-                world,
-                principal.clone(),
-                "events:PutEvents",
-                attempt.arn,
-                context,
-            );
-            let reason = role_allows(world, &request, role)?;
-            trace
-                .hops
-                .push(firing.hop(format!("role {}", short(role)), Outcome::Ok, reason));
+            let (principal, hop) = act_as(world, attempt, role, "events:PutEvents")?;
+            trace.hops.push(hop);
             principal
         }
         None => Principal::Account(firing.bus.account.clone()),
@@ -355,11 +334,9 @@ fn to_bus(
     let exists = name == "default" && world.organization.account(account).is_some()
         || world.services.events.buses.contains_key(attempt.arn);
     if !exists {
-        return Err(Refusal::new(
-            "NO_RESOURCE",
+        return Err(Refusal::missing(
             format!("the bus {} does not exist", attempt.arn),
             &link,
-            Outcome::Failed,
         ));
     }
     if account != firing.bus.account {
@@ -436,20 +413,11 @@ fn bus_policy_allows(
     });
     let verdict = combine(&request, place.0, &identity, named.as_ref());
     if !verdict.allowed {
-        return Err(Refusal::new(
-            "NO_PERMISSIONS",
-            verdict.reason,
-            &link,
-            Outcome::Denied,
-        ));
+        return Err(Refusal::denied(verdict.reason, &link));
     }
-    trace.hops.push(Hop {
-        account: place.0.to_owned(),
-        region: place.1.to_owned(),
-        link,
-        outcome: Outcome::Ok,
-        detail: verdict.reason,
-    });
+    trace
+        .hops
+        .push(Hop::new(place, link, Outcome::Ok, verdict.reason));
     Ok(())
 }
 
@@ -465,11 +433,7 @@ fn bus_key_allows(
         .buses
         .get(attempt.arn)
         .and_then(|bus| bus.properties.get("KmsKeyIdentifier"))
-        .and_then(Value::as_str)
-        .filter(|key| !key.is_empty());
-    let Some(key) = key else {
-        return Ok(());
-    };
+        .filter(|key| *key != "");
     let context = Context::new()
         .with("aws:SourceAccount", place.0)
         .with("aws:SourceArn", attempt.arn)
@@ -478,17 +442,9 @@ fn bus_key_allows(
             attempt.arn,
         );
     let principal = Principal::Service(SERVICE.to_owned());
-    let actions = ["kms:GenerateDataKey", "kms:Decrypt"];
-    let verdict = kms::may_use(world, key, place, &principal, &actions, &context);
-    if verdict.allowed {
-        Ok(())
-    } else {
-        Err(Refusal::new(
-            "NO_PERMISSIONS",
-            verdict.reason,
-            "key policy",
-            Outcome::Denied,
-        ))
+    match kms::may_encrypt(world, key, place, &principal, &context) {
+        Some(verdict) if !verdict.allowed => Err(Refusal::denied(verdict.reason, "key policy")),
+        _ => Ok(()),
     }
 }
 
@@ -513,11 +469,9 @@ fn to_topic(
         },
     };
     if account != firing.bus.account && attempt.role.is_none() {
-        return Err(Refusal::new(
-            "NO_PERMISSIONS",
+        return Err(Refusal::denied(
             "a topic of another account needs a RoleArn",
             &format!("topic {}", short(attempt.arn)),
-            Outcome::Denied,
         ));
     }
     sns::publish(world, attempt.arn, &publisher, &attempt.body, trace).map(|_| ())
@@ -533,11 +487,9 @@ fn to_queue(
     let name = short(attempt.arn);
     let link = format!("queue {name}");
     if !world.services.sqs.queues.contains_key(attempt.arn) {
-        return Err(Refusal::new(
-            "NO_RESOURCE",
+        return Err(Refusal::missing(
             format!("the queue {} does not exist", attempt.arn),
             &link,
-            Outcome::Failed,
         ));
     }
     let reason = match attempt.role {
@@ -566,11 +518,9 @@ fn to_queue(
         None => sqs::service_may_send(world, attempt.arn, SERVICE, firing.context()),
     };
     if !reason.allowed {
-        return Err(Refusal::new(
-            "NO_PERMISSIONS",
+        return Err(Refusal::denied(
             reason.reason,
             &format!("queue policy of {name}"),
-            Outcome::Denied,
         ));
     }
     sqs::send(world, attempt.arn, attempt.body.clone(), BTreeMap::new());
@@ -589,25 +539,10 @@ fn to_automation(
     let firing = attempt.firing;
     let link = format!("automation {document}");
     let Some(role) = attempt.role else {
-        return Err(Refusal::new(
-            "NO_PERMISSIONS",
-            "the target has no RoleArn",
-            &link,
-            Outcome::Denied,
-        ));
+        return Err(Refusal::denied("the target has no RoleArn", &link));
     };
-    let principal = assume(world, attempt, role)?;
-    let request = asked_by(
-        world,
-        principal.clone(),
-        "ssm:StartAutomationExecution",
-        attempt.arn,
-        firing.context(),
-    );
-    let reason = role_allows(world, &request, role)?;
-    trace
-        .hops
-        .push(firing.hop(format!("role {}", short(role)), Outcome::Ok, reason));
+    let (principal, hop) = act_as(world, attempt, role, "ssm:StartAutomationExecution")?;
+    trace.hops.push(hop);
     let place = (firing.bus.account.as_str(), firing.bus.region.as_str());
     let parameters: Value = serde_json::from_str(&attempt.body).unwrap_or_default();
     match ssm::start(world, place, document, &parameters, &principal) {

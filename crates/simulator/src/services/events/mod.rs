@@ -41,6 +41,21 @@ const BUSES: usize = 100;
 pub(crate) struct Events {
     /// By bus ARN. The default buses come into being when they are first needed.
     pub(crate) buses: BTreeMap<String, Bus>,
+    /// What was parsed before, by its text. The stacks of a stack set bring the same patterns
+    /// thousands of times; clones of one parsed pattern share their memory.
+    parsed: BTreeMap<String, Pattern>,
+}
+
+impl Events {
+    /// Parses a pattern that a rule is going to keep.
+    fn pattern(&mut self, text: &str) -> Result<Pattern, ApiError> {
+        if let Some(known) = self.parsed.get(text) {
+            return Ok(known.clone());
+        }
+        let pattern = parse_pattern(text)?;
+        self.parsed.insert(text.to_owned(), pattern.clone());
+        Ok(pattern)
+    }
 }
 
 /// One event bus.
@@ -307,7 +322,10 @@ pub(crate) fn put_rule(
         }
     }
     let pattern = match properties.get("EventPattern") {
-        Some(written) => Some(parse_pattern(&super::kms::text(written))?),
+        Some(written) => {
+            let text = super::json_text(written);
+            Some(world.services.events.pattern(&text)?)
+        }
         None if text("ScheduleExpression").is_some() => None,
         None => {
             return Err(validation(

@@ -8,8 +8,8 @@ use quick_xml::escape::escape;
 use crate::api::{ApiError, Caller, RawRequest, RawResponse};
 use crate::clock::iso;
 use crate::policy::{Context, Decision, Request, Verdict};
-use crate::services::{iam, kms};
-use crate::world::World;
+use crate::services::{iam, json_text};
+use crate::world::{World, hex};
 
 use super::Bucket;
 
@@ -127,11 +127,7 @@ pub(crate) fn rest(world: &mut World, caller: &Caller, request: &RawRequest) -> 
             let body = if request.method == "HEAD" {
                 String::new()
             } else {
-                format!(
-                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{}</Code><Message>{}</Message></Error>",
-                    escape(error.code.as_str()),
-                    escape(error.message.as_str())
-                )
+                error_body(&error)
             };
             RawResponse {
                 status: error.status,
@@ -140,6 +136,15 @@ pub(crate) fn rest(world: &mut World, caller: &Caller, request: &RawRequest) -> 
             }
         }
     }
+}
+
+/// An error as S3 writes it.
+pub(crate) fn error_body(error: &ApiError) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{}</Code><Message>{}</Message></Error>",
+        escape(error.code.as_str()),
+        escape(error.message.as_str())
+    )
 }
 
 fn ok(status: u16, body: impl Into<Vec<u8>>) -> RawResponse {
@@ -289,7 +294,7 @@ fn bucket_call(
         }
         "GetBucketPolicy" => match &bucket.policy {
             Some((written, _)) => {
-                let mut response = ok(200, kms::text(written));
+                let mut response = ok(200, json_text(written));
                 response
                     .headers
                     .push(("content-type".to_owned(), "application/json".to_owned()));
@@ -369,7 +374,7 @@ fn configuration(bucket: &Bucket, action: &str) -> Result<RawResponse, ApiError>
     let at = |pointer: &str| {
         let (name, rest) = pointer.split_once('/').unwrap_or((pointer, ""));
         let value = bucket.properties.get(name)?;
-        value.pointer(&format!("/{rest}")).map(kms::text)
+        value.pointer(&format!("/{rest}")).map(json_text)
     };
     let element = |name: &str, value: Option<String>| {
         value.map_or_else(String::new, |value| {
@@ -459,16 +464,7 @@ fn list_objects(bucket: &Bucket, prefix: &str, now: &str) -> RawResponse {
 }
 
 fn etag(content: &[u8]) -> String {
-    format!("\"{}\"", hexadecimal(&Md5::digest(content)))
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in bytes {
-        write!(text, "{byte:02x}").unwrap_or_default();
-    }
-    text
+    format!("\"{}\"", hex(&Md5::digest(content)))
 }
 
 /// The content of an upload: SDKs may send it in signed chunks, each with a line in front that

@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Publisher, Subscription, check_filter, confirm, invalid, no_topic, parse_policy};
 use crate::api::{ApiError, Caller};
+use crate::input::Input;
 use crate::policy::{Context, Decision, Request};
-use crate::services::input::{Input, page, tags};
-use crate::services::{Trace, iam, kms, unknown};
+use crate::services::{Trace, iam, json_text, tags};
 use crate::world::World;
 
 /// Answers one SNS action.
@@ -36,12 +36,12 @@ pub(crate) fn call(
             if !world.services.sns.topics.contains_key(&arn) {
                 let mut properties = Map::new();
                 properties.insert("TopicName".to_owned(), json!(name));
-                if let Some(tags) = input.get("Tags") {
+                if let Some(tags) = input.value("Tags") {
                     properties.insert("Tags".to_owned(), tags.clone());
                 }
                 super::create_topic(world, &caller.account, &caller.region, name, properties)?;
             }
-            for (key, value) in input.map("Attributes").into_iter().flatten() {
+            for (key, value) in input.map("Attributes") {
                 set_topic(world, &arn, key, value.as_str().unwrap_or_default())?;
             }
             Ok(json!({"TopicArn": arn}))
@@ -161,7 +161,7 @@ fn subscription_call(
             for name in ["TopicArn", "Protocol", "Endpoint"] {
                 properties.insert(name.to_owned(), json!(input.required(name)?));
             }
-            for (name, value) in input.map("Attributes").into_iter().flatten() {
+            for (name, value) in input.map("Attributes") {
                 let value = value.as_str().unwrap_or_default();
                 set_attribute(&mut properties, name, value)?;
             }
@@ -172,7 +172,7 @@ fn subscription_call(
                 .subscriptions
                 .get(&made)
                 .is_some_and(|subscription| !subscription.confirmed);
-            let shown = if pending && input.flag("ReturnSubscriptionArn")? != Some(true) {
+            let shown = if pending && input.boolean("ReturnSubscriptionArn")? != Some(true) {
                 "pending confirmation".to_owned()
             } else {
                 made
@@ -222,7 +222,7 @@ fn subscription_call(
             });
             if let Some(attributes) = attributes.as_object_mut() {
                 for (name, value) in &subscription.properties {
-                    attributes.insert(name.clone(), json!(kms::text(value)));
+                    attributes.insert(name.clone(), json!(json_text(value)));
                 }
             }
             Ok(json!({"Attributes": attributes}))
@@ -245,7 +245,7 @@ fn subscription_call(
             }
             Ok(json!({}))
         }
-        _ => Err(unknown("sns", action)),
+        _ => Err(ApiError::unknown_action("sns", action)),
     }
 }
 
@@ -269,11 +269,7 @@ fn summary(subscription: &Subscription) -> Value {
 }
 
 fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, ApiError> {
-    let (items, next) = page(items, input.text("NextToken"), 100)?;
-    Ok(match next {
-        Some(next) => json!({name: items, "NextToken": next}),
-        None => json!({name: items}),
-    })
+    input.listing(name, items, 100)
 }
 
 fn context(world: &World, caller: &Caller) -> Context {
@@ -319,7 +315,7 @@ fn topic_attributes(world: &World, caller: &Caller, arn: &str) -> Result<Value, 
     let mut attributes = json!({
         "TopicArn": topic.arn,
         "Owner": topic.account,
-        "Policy": kms::text(&topic.policy),
+        "Policy": json_text(&topic.policy),
         "DisplayName": "",
         "SubscriptionsConfirmed": count(true),
         "SubscriptionsPending": count(false),
@@ -333,7 +329,7 @@ fn topic_attributes(world: &World, caller: &Caller, arn: &str) -> Result<Value, 
             "SignatureVersion",
         ] {
             if let Some(value) = topic.properties.get(name) {
-                attributes.insert(name.to_owned(), json!(kms::text(value)));
+                attributes.insert(name.to_owned(), json!(json_text(value)));
             }
         }
     }

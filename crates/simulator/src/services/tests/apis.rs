@@ -330,7 +330,7 @@ fn the_management_account_can_assume_the_role_every_member_has() {
     let fleet = Fleet::empty();
     let role = format!("arn:aws:iam::{MEMBER}:role/OrganizationAccountAccessRole");
     let may = |account: &str| {
-        crate::services::may_assume(&fleet.world, &administrator(account, HOME), &role).is_ok()
+        crate::services::iam::may_assume(&fleet.world, &administrator(account, HOME), &role).is_ok()
     };
     assert!(may(MANAGEMENT));
     assert!(!may(HUB));

@@ -20,7 +20,7 @@ fn a_sign_in_in_a_member_account_reaches_the_inbox() {
             "user": "arn:aws:iam::012345678901:user/ops\"quoted",
         })
     );
-    assert_eq!(crate::services::inbox(&fleet.world), trace.deliveries);
+    assert_eq!(fleet.world.services.sns.inbox, trace.deliveries);
 }
 
 #[test]
@@ -184,9 +184,8 @@ fn events_do_not_travel_to_a_third_account() {
     assert_eq!(trace.deliveries.len(), 1);
 }
 
-#[test]
-fn queues_subscribed_to_a_topic_get_the_message_if_their_policy_lets_it() {
-    let mut fleet = Fleet::deployed();
+/// A queue subscribed to the hub's topic with one property more: its URL and ARN.
+fn subscribed_queue(fleet: &mut Fleet, property: &str, value: &Value) -> (String, String) {
     let arn = format!("arn:aws:sqs:{HOME}:{HUB}:inbox");
     let queue = fleet.make(
         HUB,
@@ -200,8 +199,15 @@ fn queues_subscribed_to_a_topic_get_the_message_if_their_policy_lets_it() {
         HOME,
         "Sub",
         "AWS::SNS::Subscription",
-        json!({"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": arn, "RawMessageDelivery": true}),
+        json!({"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": arn, property: value}),
     );
+    (queue.physical_id, arn)
+}
+
+#[test]
+fn queues_subscribed_to_a_topic_get_the_message_if_their_policy_lets_it() {
+    let mut fleet = Fleet::deployed();
+    let (queue, arn) = subscribed_queue(&mut fleet, "RawMessageDelivery", &json!(true));
     let trace = fleet.sign_in();
     assert_eq!(stop(&trace).link, format!("subscription {arn}"));
     assert!(stop(&trace).detail.contains("has no policy"));
@@ -210,7 +216,7 @@ fn queues_subscribed_to_a_topic_get_the_message_if_their_policy_lets_it() {
         HOME,
         "InboxPolicy",
         "AWS::SQS::QueueInlinePolicy",
-        json!({"Queue": queue.physical_id, "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+        json!({"Queue": queue, "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
             "Action": "sqs:SendMessage", "Resource": arn,
             "Condition": {"ArnEquals": {"aws:SourceArn": TOPIC}},
@@ -248,24 +254,8 @@ fn what_a_subscribed_queue_refuses_goes_to_the_subscriptions_dead_letters() {
             }),
         ),
     ]);
-    let arn = format!("arn:aws:sqs:{HOME}:{HUB}:inbox");
-    fleet.make(
-        HUB,
-        HOME,
-        "Inbox",
-        "AWS::SQS::Queue",
-        json!({"QueueName": "inbox"}),
-    );
-    fleet.make(
-        HUB,
-        HOME,
-        "Sub",
-        "AWS::SNS::Subscription",
-        json!({
-            "TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": arn,
-            "RedrivePolicy": {"deadLetterTargetArn": LETTERS},
-        }),
-    );
+    let letters = json!({"deadLetterTargetArn": LETTERS});
+    let (_, arn) = subscribed_queue(&mut fleet, "RedrivePolicy", &letters);
     let trace = fleet.sign_in();
     assert_eq!(stop(&trace).link, format!("subscription {arn}"));
     assert_eq!(fleet.dead_letters().len(), 1, "{trace:#?}");

@@ -359,7 +359,7 @@ fn a_dead_letter_raises_the_alarm_on_the_same_topic() {
     )]);
     fleet.sign_in();
     fleet.world.advance(61.0);
-    let inbox = crate::services::inbox(&fleet.world);
+    let inbox = &fleet.world.services.sns.inbox;
     assert_eq!(inbox.len(), 1);
     let alarm: Value = serde_json::from_str(&inbox[0].body).unwrap();
     assert_eq!(alarm["NewStateValue"], "ALARM");

@@ -69,7 +69,7 @@ fn with_response(edits: &[(&'static str, &'static str, Value)], tags: &Value) ->
             }],
         }),
     );
-    crate::services::put_instance(
+    crate::services::ec2::put(
         &mut fleet.world,
         &json!({"account": MEMBER, "region": HOME, "instance_id": INSTANCE, "state": "running", "tags": tags}),
     )
@@ -78,7 +78,7 @@ fn with_response(edits: &[(&'static str, &'static str, Value)], tags: &Value) ->
 }
 
 fn state(fleet: &Fleet) -> String {
-    crate::services::instances(&fleet.world, Some(MEMBER), Some(HOME))[0]["state"]
+    crate::services::ec2::shown(&fleet.world, Some(MEMBER), Some(HOME))[0]["state"]
         .as_str()
         .unwrap()
         .to_owned()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::api::{RawRequest, RawResponse};
-use crate::services::{s3, s3_action};
+use crate::services::s3;
 
 fn request(method: &str, path: &str, query: &[(&str, &str)], body: &[u8]) -> RawRequest {
     RawRequest {
@@ -21,7 +21,7 @@ fn request(method: &str, path: &str, query: &[(&str, &str)], body: &[u8]) -> Raw
 
 fn send(fleet: &mut Fleet, account: &str, request: &RawRequest) -> (u16, String) {
     let RawResponse { status, body, .. } =
-        s3(&mut fleet.world, &administrator(account, HOME), request);
+        s3::rest(&mut fleet.world, &administrator(account, HOME), request);
     (status, String::from_utf8(body).unwrap())
 }
 
@@ -34,7 +34,7 @@ fn archive() -> Fleet {
 #[test]
 fn requests_have_the_names_of_their_actions() {
     let name = |method: &str, path: &str, query: &[(&str, &str)]| {
-        s3_action(&request(method, path, query, b""))
+        s3::action(&request(method, path, query, b""))
     };
     assert_eq!(name("GET", "/", &[]), "ListBuckets");
     assert_eq!(name("HEAD", "/logs", &[]), "HeadBucket");
