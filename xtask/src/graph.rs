@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("deployer", &["compiler", "pattern", "rules"]),
     ("aws", &["backtest", "deployer"]),
     ("backtest", &["pattern", "rules"]),
+    ("bench", &["pattern"]),
     ("simulator", &["pattern"]),
     (
         "report",

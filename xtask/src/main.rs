@@ -41,6 +41,13 @@ enum Command {
     Ci,
     /// Create the pinned Python environment and tools that the checks use, under `target/`
     Setup,
+    /// Measure the pattern engine next to JSON parsers, in a release build
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Its own arguments; `cargo xtask bench --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// A command of Gizmos
     #[command(external_subcommand)]
     Product(Vec<OsString>),
@@ -50,6 +57,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Ci => Ok(ci::run()),
         Command::Setup => third_parties::set_up().map(|()| ExitCode::SUCCESS),
+        Command::Bench { arguments } => product::bench(&arguments),
         Command::Product(arguments) => product::run(&arguments),
     };
     result.unwrap_or_else(|error| {

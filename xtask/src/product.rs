@@ -1,7 +1,7 @@
 //! Builds the product and runs it with the arguments as they came.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -10,8 +10,19 @@ use crate::shell;
 
 /// Builds `gizmos` and runs it in the caller's folder; its exit code is the result.
 pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
-    let program = build()?;
-    let status = std::process::Command::new(&program)
+    pass_on(&build()?, arguments)
+}
+
+/// Builds the benchmark with optimizations and runs it in the caller's folder.
+pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
+    let mut cargo = shell::cargo();
+    cargo.args(["build", "--release", "--quiet"]);
+    shell::run(cargo.args(["--package", "bench", "--bin", "gizmos-bench"]))?;
+    pass_on(&program("release", "gizmos-bench"), arguments)
+}
+
+fn pass_on(program: &Path, arguments: &[OsString]) -> Result<ExitCode> {
+    let status = std::process::Command::new(program)
         .args(arguments)
         .env("GIZMOS_ROOT", shell::root())
         .status()
@@ -21,11 +32,14 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
+fn program(profile: &str, name: &str) -> PathBuf {
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    shell::target().join(profile).join(file)
+}
+
 /// Builds the product and returns the path of its program.
 pub(crate) fn build() -> Result<PathBuf> {
-    let program = shell::target()
-        .join("debug")
-        .join(format!("gizmos{}", std::env::consts::EXE_SUFFIX));
+    let program = program("debug", "gizmos");
     let mut cargo = shell::cargo();
     cargo.args(["build", "--package", "cli", "--bin", "gizmos"]);
     if program.exists() {

@@ -9,6 +9,11 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Folded {
     units: Vec<(String, Option<String>)>,
+    /// The two spellings of each unit have the same number of bytes, as those of nearly all do:
+    /// then there is only one way to read a text, and nothing to allocate.
+    same_lengths: bool,
+    /// Bytes of all lower spellings.
+    length: usize,
 }
 
 impl Folded {
@@ -25,29 +30,50 @@ impl Folded {
             let upper = (upper != lower).then_some(upper);
             units.push((lower, upper));
         }
-        Folded { units }
+        let same = |(lower, upper): &(String, Option<String>)| {
+            upper
+                .as_ref()
+                .is_none_or(|upper| upper.len() == lower.len())
+        };
+        Folded {
+            same_lengths: units.iter().all(same),
+            length: units.iter().map(|(lower, _)| lower.len()).sum(),
+            units,
+        }
     }
 
-    pub(crate) fn equals(&self, text: &str) -> bool {
-        reach(self.units.iter(), text, |rest, spelling| {
-            rest.strip_prefix(spelling)
-        })
-        .iter()
-        .any(|rest| rest.is_empty())
+    pub(crate) fn equals(&self, text: &[u8]) -> bool {
+        if self.same_lengths {
+            return self.strip_front(text).is_some_and(<[u8]>::is_empty);
+        }
+        reach(self.units.iter(), text, <[u8]>::strip_prefix)
+            .iter()
+            .any(|rest| rest.is_empty())
     }
 
-    pub(crate) fn starts(&self, text: &str) -> bool {
-        !reach(self.units.iter(), text, |rest, spelling| {
-            rest.strip_prefix(spelling)
-        })
-        .is_empty()
+    pub(crate) fn starts(&self, text: &[u8]) -> bool {
+        if self.same_lengths {
+            return self.strip_front(text).is_some();
+        }
+        !reach(self.units.iter(), text, <[u8]>::strip_prefix).is_empty()
     }
 
-    pub(crate) fn ends(&self, text: &str) -> bool {
-        !reach(self.units.iter().rev(), text, |rest, spelling| {
-            rest.strip_suffix(spelling)
+    pub(crate) fn ends(&self, text: &[u8]) -> bool {
+        if self.same_lengths {
+            let start = text.len().checked_sub(self.length);
+            return start
+                .and_then(|start| text.get(start..))
+                .is_some_and(|tail| self.strip_front(tail).is_some());
+        }
+        !reach(self.units.iter().rev(), text, <[u8]>::strip_suffix).is_empty()
+    }
+
+    /// What follows the text, if all spellings of a unit are equally long.
+    fn strip_front<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
+        self.units.iter().try_fold(text, |rest, (lower, upper)| {
+            rest.strip_prefix(lower.as_bytes())
+                .or_else(|| rest.strip_prefix(upper.as_ref()?.as_bytes()))
         })
-        .is_empty()
     }
 }
 
@@ -56,15 +82,15 @@ impl Folded {
 /// so there are never more of them than it has bytes.
 fn reach<'u, 't>(
     units: impl Iterator<Item = &'u (String, Option<String>)>,
-    text: &'t str,
-    strip: impl for<'a> Fn(&'t str, &'a str) -> Option<&'t str>,
-) -> Vec<&'t str> {
+    text: &'t [u8],
+    strip: impl for<'a> Fn(&'t [u8], &'a [u8]) -> Option<&'t [u8]>,
+) -> Vec<&'t [u8]> {
     let mut rests = vec![text];
     for (lower, upper) in units {
-        let mut next: Vec<&str> = Vec::new();
+        let mut next: Vec<&[u8]> = Vec::new();
         for rest in rests {
             for spelling in std::iter::once(lower).chain(upper) {
-                if let Some(shorter) = strip(rest, spelling)
+                if let Some(shorter) = strip(rest, spelling.as_bytes())
                     && !next.iter().any(|known| known.len() == shorter.len())
                 {
                     next.push(shorter);
@@ -85,7 +111,7 @@ mod tests {
 
     #[test]
     fn case_is_the_services() {
-        let equal = |pattern: &str, text: &str| Folded::new(pattern).equals(text);
+        let equal = |pattern: &str, text: &str| Folded::new(pattern).equals(text.as_bytes());
         assert!(equal("NO", "No") && equal("", "") && !equal("a", "ab") && !equal("ab", "a"));
         assert!(equal("ß", "SS") && equal("ß", "ß") && !equal("ß", "ss"));
         assert!(equal("İ", "i\u{307}") && !equal("İ", "i"));
@@ -100,8 +126,8 @@ mod tests {
 
     #[test]
     fn starts_and_ends() {
-        assert!(Folded::new("ab").starts("ABc") && Folded::new("").starts("x"));
-        assert!(Folded::new(".PNG").ends("a.png") && !Folded::new("b").ends("ba"));
-        assert!(Folded::new("ß").ends("xSS"));
+        assert!(Folded::new("ab").starts(b"ABc") && Folded::new("").starts(b"x"));
+        assert!(Folded::new(".PNG").ends(b"a.png") && !Folded::new("b").ends(b"ba"));
+        assert!(Folded::new("ß").ends(b"xSS"));
     }
 }

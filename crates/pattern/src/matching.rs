@@ -1,10 +1,9 @@
 //! Whether an alternative of a pattern fits an event: every field satisfied, and all of them from
 //! the same elements of arrays.
 
-use std::collections::{HashMap, HashSet};
-
 use crate::error::EventError;
-use crate::event::{Event, Leaves};
+use crate::event::Event;
+use crate::leaves::Leaves;
 use crate::pattern::SubRule;
 
 /// Steps after which an event counts as built to stall the matcher. An honest event of the
@@ -23,19 +22,25 @@ pub(crate) struct Offer<'a> {
 }
 
 impl Offer<'_> {
-    /// Whether the field, taken alone, can be satisfied in some element.
-    pub(crate) fn is_possible(&self) -> bool {
-        !self.accepted.is_empty() || self.allows_absence
-    }
-
     /// Whether the field, taken alone and over the whole event, is satisfied.
     fn is_satisfied(&self) -> bool {
         !self.accepted.is_empty() || (self.allows_absence && self.present.is_empty())
     }
+
+    /// Whether some leaf stands in an element of an array, so that it can contradict another.
+    fn is_in_array(&self, leaves: &Leaves) -> bool {
+        self.present
+            .iter()
+            .any(|index| leaves.leaf(*index).is_some_and(|leaf| leaf.place != 0))
+    }
 }
 
 /// Matches one alternative against an event.
-pub(crate) fn matches(sub_rule: &SubRule, event: &Event) -> Result<bool, EventError> {
+pub(crate) fn matches(
+    sub_rule: &SubRule,
+    event: &Event,
+    search: &mut Search,
+) -> Result<bool, EventError> {
     let leaves = event.leaves();
     let mut found = Vec::with_capacity(sub_rule.fields.len());
     for field in &sub_rule.fields {
@@ -67,159 +72,302 @@ pub(crate) fn matches(sub_rule: &SubRule, event: &Event) -> Result<bool, EventEr
             allows_absence: *allows_absence,
         })
         .collect();
-    fits(&offers, leaves)
-}
-
-/// Whether all fields can be satisfied together. The offers are in the order of their paths.
-pub(crate) fn fits(offers: &[Offer<'_>], leaves: &Leaves) -> Result<bool, EventError> {
-    if !offers.iter().all(Offer::is_possible) {
+    let (in_arrays, others): (Vec<Offer<'_>>, Vec<Offer<'_>>) =
+        offers.iter().partition(|offer| offer.is_in_array(leaves));
+    // What is in no array can't contradict anything.
+    if !others.iter().all(Offer::is_satisfied) {
         return Ok(false);
     }
-    let in_array = |index: &usize| leaves.leaf(*index).is_some_and(|leaf| leaf.place != 0);
-    let in_arrays = offers
-        .iter()
-        .filter(|offer| offer.present.iter().any(in_array))
-        .count();
-    if in_arrays < 2 {
-        // Nothing can contradict anything.
-        return Ok(offers.iter().all(Offer::is_satisfied));
+    if in_arrays.len() < 2 {
+        return Ok(in_arrays.iter().all(Offer::is_satisfied));
     }
-    consistent(offers, leaves)
+    search.is_consistent(in_arrays.into_iter(), leaves)
 }
 
-/// The elements of arrays that a partial match is tied to, as (array, index), by array.
-type Ties = Vec<(usize, usize)>;
+/// An element of an array: the array's number and the element's index.
+type Element = (usize, usize);
 
-/// A field's leaves by where they are in arrays, sorted: leaves of one element stand together.
-type Chains = Vec<Vec<(usize, usize)>>;
+/// A part of a buffer.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    start: usize,
+    end: usize,
+}
 
-/// The search proper. Fields are taken in the order of their paths, and a set of ties is followed
-/// for each way to satisfy the fields so far. Ties to arrays that no later field reaches are
-/// dropped, which keeps the set as small as the event's arrays; only events that repeat a key
-/// with arrays in it can multiply it, and those run into the limit.
-fn consistent(offers: &[Offer<'_>], leaves: &Leaves) -> Result<bool, EventError> {
-    let mut work = 0;
-    let mut spend = |steps: usize| {
-        work += steps;
-        if work > MAX_WORK {
+impl Span {
+    fn of<T>(self, buffer: &[T]) -> &[T] {
+        buffer.get(self.start..self.end).unwrap_or_default()
+    }
+}
+
+/// The search for a way to satisfy fields together. Reused, it keeps its memory.
+///
+/// Fields are taken in the order of their paths, and a set of ties is followed for each way to
+/// satisfy the fields so far: the elements of arrays that it has chosen. Ties to arrays that no
+/// later field reaches are dropped, which keeps the set as small as the event's arrays; only events
+/// that repeat a key with arrays in it can multiply it, and those run into the limit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Search {
+    /// Where leaves are in arrays, outermost element first.
+    elements: Vec<Element>,
+    /// Per field the chains of its leaves, sorted: leaves of one element stand together.
+    chains: Vec<Span>,
+    fields: Vec<FieldChains>,
+    places: Vec<usize>,
+    /// Per array the last field that reaches it, and the search that noted it.
+    last_use: Vec<(u64, usize)>,
+    searches: u64,
+    /// The ways so far, and those with one field more. Each is sorted by array.
+    ways: Ways,
+    next: Ways,
+    ranges: Vec<(Span, usize)>,
+    /// Steps taken in this search.
+    work: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct FieldChains {
+    accepted: Span,
+    /// For a field that is satisfied by absence: all leaves.
+    present: Option<Span>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Ways {
+    ties: Vec<Element>,
+    each: Vec<Span>,
+}
+
+impl Ways {
+    fn clear(&mut self) {
+        self.ties.clear();
+        self.each.clear();
+    }
+
+    /// Sorts the ways and drops repeated ones.
+    fn settle(&mut self) {
+        let Ways { ties, each } = self;
+        each.sort_unstable_by(|a, b| a.of(ties).cmp(b.of(ties)));
+        each.dedup_by(|a, b| a.of(ties) == b.of(ties));
+    }
+}
+
+impl Search {
+    /// Steps that the last search took.
+    pub(crate) fn work(&self) -> usize {
+        self.work
+    }
+
+    fn spend(work: &mut usize, steps: usize) -> Result<(), EventError> {
+        *work += steps;
+        if *work > MAX_WORK {
             Err(EventError::TooMuchWork)
         } else {
             Ok(())
         }
-    };
-    let mut fields: Vec<(Chains, Option<Chains>)> = Vec::with_capacity(offers.len());
-    let mut last_use: HashMap<usize, usize> = HashMap::new();
-    for (number, offer) in offers.iter().enumerate() {
-        let mut chains = |indices: &[usize]| {
-            let places: HashSet<usize> = indices
-                .iter()
-                .filter_map(|index| Some(leaves.leaf(*index)?.place))
-                .collect();
-            let mut chains = Chains::with_capacity(places.len());
-            #[expect(clippy::iter_over_hash_type, reason = "sorted right below")]
-            for place in places {
-                let chain = leaves.chain(place);
-                spend(chain.len() + 1)?;
-                for (array, _) in &chain {
-                    last_use.insert(*array, number);
-                }
-                chains.push(chain);
-            }
-            chains.sort_unstable();
-            Ok(chains)
-        };
-        let accepted = chains(offer.accepted)?;
-        let present = offer
-            .allows_absence
-            .then(|| chains(offer.present))
-            .transpose()?;
-        fields.push((accepted, present));
     }
-    let mut partial: Vec<Ties> = vec![Ties::new()];
-    for (number, (accepted, present)) in fields.iter().enumerate() {
-        let is_last = number + 1 == fields.len();
-        let mut next: Vec<Ties> = Vec::new();
-        let mut add = |ties: &Ties, chain: &[(usize, usize)]| {
-            let mut joined: Ties = ties.iter().chain(chain).copied().collect();
-            joined.retain(|(array, _)| last_use.get(array).is_some_and(|last| *last > number));
-            joined.sort_unstable();
-            joined.dedup();
-            next.push(joined);
-        };
-        for ties in &partial {
-            let mut found = false;
-            if let Some(present) = present {
-                spend(1)?;
-                if !each_consistent(present, ties, |_| Ok(false))? {
-                    found = true;
-                    add(ties, &[]);
+
+    /// Whether all fields can be satisfied together. The offers are in the order of their paths.
+    pub(crate) fn is_consistent<'a>(
+        &mut self,
+        offers: impl Iterator<Item = Offer<'a>>,
+        leaves: &Leaves,
+    ) -> Result<bool, EventError> {
+        self.work = 0;
+        self.searches += 1;
+        self.elements.clear();
+        self.chains.clear();
+        self.fields.clear();
+        if self.last_use.len() < leaves.arrays() {
+            self.last_use.resize(leaves.arrays(), (0, 0));
+        }
+        for (number, offer) in offers.enumerate() {
+            let accepted = self.load(number, offer.accepted, leaves)?;
+            let present = if offer.allows_absence {
+                Some(self.load(number, offer.present, leaves)?)
+            } else {
+                None
+            };
+            self.fields.push(FieldChains { accepted, present });
+        }
+        self.search()
+    }
+
+    /// Notes where a field's leaves are.
+    fn load(
+        &mut self,
+        number: usize,
+        indices: &[usize],
+        leaves: &Leaves,
+    ) -> Result<Span, EventError> {
+        self.places.clear();
+        let place = |index: &usize| Some(leaves.leaf(*index)?.place);
+        self.places.extend(indices.iter().filter_map(place));
+        self.places.sort_unstable();
+        self.places.dedup();
+        let first = self.chains.len();
+        for place in &self.places {
+            let start = self.elements.len();
+            leaves.chain(*place, &mut self.elements);
+            let chain = self.elements.get_mut(start..).unwrap_or_default();
+            Self::spend(&mut self.work, chain.len() + 1)?;
+            chain.reverse();
+            for (array, _) in chain {
+                if let Some(last) = self.last_use.get_mut(*array) {
+                    *last = (self.searches, number);
                 }
             }
-            found |= each_consistent(accepted, ties, |chain| {
-                spend(ties.len() + chain.len() + 1)?;
-                add(ties, chain);
-                Ok(!is_last)
-            })?;
-            if found && is_last {
-                return Ok(true);
+            self.chains.push(Span {
+                start,
+                end: self.elements.len(),
+            });
+        }
+        let elements = &self.elements;
+        if let Some(chains) = self.chains.get_mut(first..) {
+            chains.sort_unstable_by(|a, b| a.of(elements).cmp(b.of(elements)));
+        }
+        Ok(Span {
+            start: first,
+            end: self.chains.len(),
+        })
+    }
+
+    fn search(&mut self) -> Result<bool, EventError> {
+        let Search {
+            elements,
+            chains,
+            fields,
+            last_use,
+            searches,
+            ways,
+            next,
+            ranges,
+            work,
+            ..
+        } = self;
+        ways.clear();
+        ways.each.push(Span::default());
+        for (number, field) in fields.iter().enumerate() {
+            let is_last = number + 1 == fields.len();
+            next.clear();
+            let reached_later = |array: usize| {
+                last_use
+                    .get(array)
+                    .is_some_and(|(search, last)| search == searches && *last > number)
+            };
+            let mut add = |ties: &[Element], chain: &[Element]| {
+                let start = next.ties.len();
+                let kept = ties.iter().chain(chain).copied();
+                next.ties
+                    .extend(kept.filter(|(array, _)| reached_later(*array)));
+                if let Some(joined) = next.ties.get_mut(start..) {
+                    joined.sort_unstable();
+                }
+                // An element that both name stands twice now.
+                let mut end = start;
+                for at in start..next.ties.len() {
+                    let element = next.ties.get(at).copied();
+                    if at == start || element != next.ties.get(end - 1).copied() {
+                        if let (Some(element), Some(slot)) = (element, next.ties.get_mut(end)) {
+                            *slot = element;
+                        }
+                        end += 1;
+                    }
+                }
+                next.ties.truncate(end);
+                next.each.push(Span { start, end });
+            };
+            for way in &ways.each {
+                let ties = way.of(&ways.ties);
+                let mut found = false;
+                if let Some(present) = field.present {
+                    Self::spend(work, 1)?;
+                    let present = present.of(chains);
+                    if !each_consistent(elements, present, ties, ranges, |_| Ok(false))? {
+                        found = true;
+                        add(ties, &[]);
+                    }
+                }
+                let accepted = field.accepted.of(chains);
+                found |= each_consistent(elements, accepted, ties, ranges, |chain| {
+                    Self::spend(work, ties.len() + chain.len() + 1)?;
+                    add(ties, chain);
+                    Ok(!is_last)
+                })?;
+                if found && is_last {
+                    return Ok(true);
+                }
+            }
+            next.settle();
+            std::mem::swap(ways, next);
+            if ways.each.is_empty() {
+                return Ok(false);
             }
         }
-        next.sort_unstable();
-        next.dedup();
-        partial = next;
-        if partial.is_empty() {
-            return Ok(false);
-        }
+        Ok(!ways.each.is_empty())
     }
-    Ok(!partial.is_empty())
 }
 
 /// Visits the chains that don't contradict the ties until the visitor says `false`. Whether there
 /// was one.
 fn each_consistent(
-    chains: &Chains,
-    ties: &Ties,
-    mut visit: impl FnMut(&[(usize, usize)]) -> Result<bool, EventError>,
+    elements: &[Element],
+    chains: &[Span],
+    ties: &[Element],
+    ranges: &mut Vec<(Span, usize)>,
+    mut visit: impl FnMut(&[Element]) -> Result<bool, EventError>,
 ) -> Result<bool, EventError> {
+    let element = |chain: &Span, depth: usize| chain.of(elements).get(depth).copied();
     let mut found = false;
-    let mut ranges = vec![(chains.as_slice(), 0)];
+    ranges.clear();
+    let all = Span {
+        start: 0,
+        end: chains.len(),
+    };
+    ranges.push((all, 0));
     while let Some((range, depth)) = ranges.pop() {
         // All chains of a range agree in their first `depth` elements; shorter ones come first.
-        let shorter = range.partition_point(|chain| chain.len() <= depth);
-        let (ended, mut rest) = range.split_at(shorter);
-        for chain in ended {
+        let within = range.of(chains);
+        let shorter = within.partition_point(|chain| chain.of(elements).len() <= depth);
+        for chain in within.get(..shorter).unwrap_or_default() {
             found = true;
-            if !visit(chain)? {
+            if !visit(chain.of(elements))? {
                 return Ok(true);
             }
         }
-        while let Some(head) = rest.first().and_then(|chain| chain.get(depth)).copied() {
-            let array_end = rest.partition_point(|chain| {
-                chain.get(depth).is_some_and(|(array, _)| *array <= head.0)
-            });
-            let (in_array, behind) = rest.split_at(array_end);
+        let mut start = range.start + shorter;
+        while let Some(head) = chains
+            .get(start..range.end)
+            .and_then(|rest| element(rest.first()?, depth))
+        {
+            let rest = chains.get(start..range.end).unwrap_or_default();
             let tied = ties
                 .binary_search_by_key(&head.0, |(array, _)| *array)
                 .ok()
                 .and_then(|at| ties.get(at));
             if let Some((_, index)) = tied {
-                let start = in_array
-                    .partition_point(|chain| chain.get(depth).is_some_and(|(_, at)| at < index));
-                let end = in_array
-                    .partition_point(|chain| chain.get(depth).is_some_and(|(_, at)| at <= index));
-                if let Some(element) = in_array
-                    .get(start..end)
-                    .filter(|element| !element.is_empty())
-                {
-                    ranges.push((element, depth + 1));
+                let before = |limit: Element| {
+                    rest.partition_point(|chain| element(chain, depth).is_some_and(|at| at < limit))
+                };
+                let from = before((head.0, *index));
+                let to = before((head.0, *index + 1));
+                if from < to {
+                    let tied = Span {
+                        start: start + from,
+                        end: start + to,
+                    };
+                    ranges.push((tied, depth + 1));
                 }
-                rest = behind;
+                start += before((head.0 + 1, 0));
             } else {
-                let end = in_array
-                    .partition_point(|chain| chain.get(depth).is_some_and(|at| *at <= head));
-                let (element, _) = in_array.split_at(end);
-                ranges.push((element, depth + 1));
-                rest = rest.get(end..).unwrap_or_default();
+                let count = rest
+                    .partition_point(|chain| element(chain, depth).is_some_and(|at| at <= head));
+                let free = Span {
+                    start,
+                    end: start + count,
+                };
+                ranges.push((free, depth + 1));
+                start += count;
             }
         }
     }

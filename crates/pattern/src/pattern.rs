@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::complexity;
 use crate::error::{EventError, PatternError, PatternErrorKind};
 use crate::event::Event;
-use crate::matching;
+use crate::matching::{self, Search};
 use crate::parse::{self, Parsed};
 use crate::term::Leaf;
 
@@ -143,8 +143,9 @@ impl Pattern {
     /// [`EventError::TooMuchWork`] for an event built to blow up array consistency: the same array
     /// key repeated many times over with thousands of elements.
     pub fn try_matches(&self, event: &Event) -> Result<bool, EventError> {
+        let mut search = Search::default();
         for sub_rule in self.sub_rules.iter() {
-            if matching::matches(sub_rule, event)? {
+            if matching::matches(sub_rule, event, &mut search)? {
                 return Ok(true);
             }
         }

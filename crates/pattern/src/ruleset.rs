@@ -1,19 +1,37 @@
 //! Many patterns against one event.
 
-use std::collections::HashMap;
+mod build;
+mod guards;
+mod verdicts;
+
 use std::sync::Arc;
 
 use crate::error::EventError;
-use crate::event::{Interest, Leaves, Paths};
-use crate::matching::{Offer, fits};
-use crate::pattern::Pattern;
+use crate::leaves::Leaves;
+use crate::matching::Search;
+use crate::reader;
+use crate::table::Table;
 use crate::term::{Leaf, Scalar};
+use crate::trie::Trie;
+
+pub use build::RuleSetBuilder;
+use guards::{Classes, Guard, Registers};
+use verdicts::Verdicts;
 
 /// Many patterns, matched at once: an event's bytes in, the ids of the matching patterns out.
 ///
-/// Only the parts of an event that some pattern names are looked at. A pattern that pins a field
-/// to exact strings costs nothing until an event has one of them; equal fields of several patterns
-/// are judged once an event.
+/// An event's bytes are gone over once, and only at the parts that some pattern names is looked
+/// closer. A pattern costs nothing until an event has one of the strings that it needs at its most
+/// selective field; equal fields of several patterns are judged once an event. With working memory
+/// reused, nothing is allocated per event.
+///
+/// # What is checked of an event
+///
+/// It is one JSON object in UTF-8, nested no deeper than 1,000 levels, and all that some pattern
+/// names is checked like [`crate::Event::parse`] does. Of the values that no pattern names it is
+/// only checked that strings end and have no control characters, and that brackets are balanced;
+/// whether a skipped value is well-formed otherwise isn't. For an event that [`crate::Event::parse`]
+/// accepts, the result is always that of matching each pattern alone.
 ///
 /// ```
 /// use pattern::{Pattern, RuleSet, Scratch};
@@ -28,56 +46,97 @@ use crate::term::{Leaf, Scalar};
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct RuleSet {
-    paths: HashMap<String, Interest>,
+    trie: Trie,
+    /// The exact strings that some field is pinned to, owned by their path.
+    values: Table,
+    paths: Vec<PathPins>,
+    classes: Classes,
+    /// Per value, the alternatives that are tried when an event has it.
+    by_value: Vec<Part>,
+    /// What the parts are parts of.
+    pins: Vec<Pinned>,
+    /// Alternatives that every event must be tried against.
+    unpinned: Vec<Pinned>,
     cells: Vec<Cell>,
     alternatives: Vec<Alternative>,
-    /// Per path and string: the alternatives that need that string there.
-    by_text: HashMap<usize, HashMap<String, Vec<usize>>>,
-    /// The paths of `by_text`, sorted.
-    text_paths: Vec<usize>,
-    /// Alternatives that every event must be tried against.
-    unpinned: Vec<usize>,
+    /// The alternatives' cells, those that are likely to fail first.
+    checks: Vec<u32>,
+    /// The same in the order of their paths.
+    in_path_order: Vec<u32>,
+    /// Guards that didn't find a place where their alternative is pinned.
+    guards: Vec<Guard>,
+    /// Cells that guards don't decide.
+    unguarded: Vec<u32>,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Copy, Default)]
+struct Part {
+    start: u32,
+    end: u32,
+}
+
+impl Part {
+    #[inline]
+    fn of<T>(self, list: &[T]) -> &[T] {
+        list.get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
+    }
+}
+
+/// An alternative where it is pinned, with necessary conditions.
+#[derive(Debug, Clone, Copy)]
+struct Pinned {
+    alternative: u32,
+    guards: [Guard; 2],
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct PathPins {
+    /// Whether some field is pinned to exact strings here.
+    has_values: bool,
+    /// The ways in which guards want its value summed up, a bit each.
+    registers: u8,
+    /// Alternatives that are tried when an event has any value here.
+    by_presence: Part,
 }
 
 /// A field of one or many alternatives, judged once an event.
 #[derive(Debug, Clone)]
 struct Cell {
-    path: usize,
-    leaf: Arc<Leaf>,
+    path: u32,
     sees_empty_steps: bool,
+    allows_absence: bool,
+    test: Test,
 }
 
 #[derive(Debug, Clone)]
-struct Alternative {
-    id: usize,
-    /// In the order of their paths.
-    cells: Vec<usize>,
+enum Test {
+    /// Nothing but exact strings: their numbers in [`RuleSet::values`], sorted.
+    Values(Box<[u32]>),
+    Terms(Arc<Leaf>),
 }
 
-/// Collects the patterns of a [`RuleSet`].
-#[derive(Debug, Clone, Default)]
-pub struct RuleSetBuilder {
-    set: RuleSet,
-    path_count: usize,
-    known_cells: HashMap<(usize, bool), Vec<usize>>,
+/// A conjunction of cells.
+#[derive(Debug, Clone, Copy)]
+struct Alternative {
+    id: usize,
+    cells: Part,
+    /// What is left to do in a plain event after the guards where it is pinned.
+    guards: Part,
+    unguarded: Part,
 }
 
 /// Working memory of [`RuleSet::matches_with`], to be reused from event to event (and from set to
 /// set).
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
+    reader: reader::Memory,
     leaves: Leaves,
     ids: Vec<usize>,
-    candidates: Vec<usize>,
-    judged: Vec<Judged>,
-}
-
-/// What a cell accepts of the current event.
-#[derive(Debug, Clone, Default)]
-struct Judged {
-    done: bool,
-    accepted: Vec<usize>,
-    present: Vec<usize>,
+    registers: Registers,
+    verdicts: Verdicts,
+    search: Search,
 }
 
 /// The ids of the patterns that matched one event, ascending, each once.
@@ -110,232 +169,190 @@ impl RuleSet {
         event: &[u8],
         scratch: &'a mut Scratch,
     ) -> Result<Matches<'a>, EventError> {
-        scratch.ids.clear();
-        let source = std::str::from_utf8(event).map_err(|error| EventError::Syntax {
-            message: "Invalid UTF-8".to_owned(),
-            offset: error.valid_up_to(),
-        })?;
-        scratch.leaves.flatten(source, &mut Wanted(&self.paths))?;
-        self.find_candidates(source, scratch);
-        scratch
-            .judged
-            .resize_with(self.cells.len().max(scratch.judged.len()), Judged::default);
-        for judged in &mut scratch.judged {
-            judged.done = false;
-        }
-        for candidate in std::mem::take(&mut scratch.candidates).drain(..) {
-            let Some(alternative) = self.alternatives.get(candidate) else {
-                continue;
-            };
-            // Alternatives of one id stand together: one that matched settles the others.
-            if scratch.ids.last() == Some(&alternative.id) {
-                continue;
-            }
-            if self.fits(source, alternative, scratch)? {
-                scratch.ids.push(alternative.id);
-            }
-        }
-        scratch.ids.sort_unstable();
-        scratch.ids.dedup();
-        Ok(Matches {
-            ids: scratch.ids.iter().copied(),
-        })
-    }
-
-    fn find_candidates(&self, source: &str, scratch: &mut Scratch) {
         let Scratch {
-            leaves, candidates, ..
+            reader,
+            leaves,
+            ids,
+            registers,
+            verdicts,
+            search,
         } = scratch;
-        candidates.clear();
-        candidates.extend_from_slice(&self.unpinned);
-        for path in &self.text_paths {
-            let Some(by_text) = self.by_text.get(path) else {
-                continue;
-            };
-            for leaf in leaves
-                .at(*path)
-                .iter()
-                .filter_map(|index| leaves.leaf(*index))
-            {
-                if let Scalar::Text(text) = leaves.value(source, leaf)
-                    && let Some(found) = by_text.get(text)
-                {
-                    candidates.extend_from_slice(found);
-                }
-            }
-        }
-        candidates.sort_unstable();
-        candidates.dedup();
-    }
-
-    fn fits(
-        &self,
-        source: &str,
-        alternative: &Alternative,
-        scratch: &mut Scratch,
-    ) -> Result<bool, EventError> {
-        for number in &alternative.cells {
-            let (Some(cell), Some(judged)) =
-                (self.cells.get(*number), scratch.judged.get_mut(*number))
-            else {
-                return Ok(false);
-            };
-            if !judged.done {
-                cell.judge(source, &scratch.leaves, judged);
-            }
-            if judged.accepted.is_empty() && !cell.leaf.allows_absence {
-                return Ok(false);
-            }
-        }
-        let offers: Vec<Offer<'_>> = alternative
-            .cells
-            .iter()
-            .filter_map(|number| {
-                let (cell, judged) = (self.cells.get(*number)?, scratch.judged.get(*number)?);
-                let allows_absence = cell.leaf.allows_absence;
-                Some(Offer {
-                    accepted: &judged.accepted,
-                    present: &judged.present,
-                    allows_absence,
-                })
-            })
-            .collect();
-        fits(&offers, &scratch.leaves)
-    }
-}
-
-impl Cell {
-    fn judge(&self, source: &str, leaves: &Leaves, judged: &mut Judged) {
-        judged.done = true;
-        judged.accepted.clear();
-        judged.present.clear();
-        for index in leaves.at(self.path) {
-            let Some(leaf) = leaves.leaf(*index) else {
-                continue;
-            };
-            if leaf.has_empty_step && !self.sees_empty_steps {
-                continue;
-            }
-            judged.present.push(*index);
-            if self.leaf.allows_presence && self.leaf.accepts(leaves.value(source, leaf)) {
-                judged.accepted.push(*index);
-            }
-        }
-    }
-}
-
-/// The paths of a set, as the event reader wants them.
-struct Wanted<'a>(&'a HashMap<String, Interest>);
-
-impl Paths for Wanted<'_> {
-    fn interest(&mut self, path: &str) -> Option<Interest> {
-        self.0.get(path).copied()
-    }
-}
-
-impl RuleSetBuilder {
-    /// Adds a pattern under an id. Several patterns may share one id.
-    #[must_use]
-    pub fn add(mut self, id: usize, pattern: &Pattern) -> Self {
-        for sub_rule in pattern.sub_rules.iter() {
-            let cells = sub_rule
-                .fields
-                .iter()
-                .map(|field| {
-                    let path = self.path(&field.path);
-                    self.cell(path, &field.leaf, sub_rule.uses_empty_step)
-                })
-                .collect();
-            self.set.alternatives.push(Alternative { id, cells });
-        }
-        self
-    }
-
-    fn path(&mut self, path: &str) -> usize {
-        for (dot, _) in path.match_indices('.') {
-            let prefix = path.get(..dot).unwrap_or_default();
-            let entry = self.set.paths.entry(prefix.to_owned());
-            entry
-                .or_insert(Interest {
-                    leaf: None,
-                    descend: true,
-                })
-                .descend = true;
-        }
-        let entry = self.set.paths.entry(path.to_owned()).or_insert(Interest {
-            leaf: None,
-            descend: false,
-        });
-        *entry.leaf.get_or_insert_with(|| {
-            self.path_count += 1;
-            self.path_count - 1
+        ids.clear();
+        reader::read(event, &self.trie, reader, leaves)?;
+        registers.start(self.paths.len());
+        verdicts.start(self, leaves.count());
+        let mut trial = Trial {
+            set: self,
+            event,
+            leaves,
+            registers,
+            verdicts,
+            search,
+            ids,
+            is_plain: leaves.is_plain(),
+            work: 0,
+        };
+        trial.run()?;
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(Matches {
+            ids: ids.iter().copied(),
         })
     }
+}
 
-    fn cell(&mut self, path: usize, leaf: &Arc<Leaf>, sees_empty_steps: bool) -> usize {
-        let known = self
-            .known_cells
-            .entry((path, sees_empty_steps))
-            .or_default();
-        let same = |number: &&usize| {
-            self.set
-                .cells
-                .get(**number)
-                .is_some_and(|cell| cell.leaf.sources == leaf.sources)
-        };
-        if let Some(number) = known.iter().find(same) {
-            return *number;
-        }
-        let number = self.set.cells.len();
-        known.push(number);
-        self.set.cells.push(Cell {
-            path,
-            leaf: Arc::clone(leaf),
-            sees_empty_steps,
-        });
-        number
-    }
+/// Steps after which an event counts as built to stall the matcher, over all patterns together.
+const MAX_WORK: usize = 20_000_000;
 
-    /// Builds the set.
-    pub fn build(self) -> RuleSet {
-        let mut set = self.set;
-        // How many alternatives would have to be tried for one string at one path.
-        let mut crowd: HashMap<(usize, &str), usize> = HashMap::new();
-        let cells = &set.cells;
-        let texts = |number: &usize| {
-            let cell: &Cell = cells.get(*number)?;
-            let texts: Vec<&str> = cell.leaf.exact_texts()?.collect();
-            Some((cell.path, texts))
-        };
-        set.alternatives.sort_by_key(|alternative| alternative.id);
-        for alternative in &set.alternatives {
-            for (path, texts) in alternative.cells.iter().filter_map(texts) {
-                for text in texts {
-                    *crowd.entry((path, text)).or_default() += 1;
-                }
-            }
-        }
-        for (number, alternative) in set.alternatives.iter().enumerate() {
-            let cost = |(path, texts): &(usize, Vec<&str>)| -> usize {
-                texts
-                    .iter()
-                    .filter_map(|text| crowd.get(&(*path, *text)))
-                    .sum()
+/// One event against a set.
+struct Trial<'a> {
+    set: &'a RuleSet,
+    event: &'a [u8],
+    leaves: &'a Leaves,
+    registers: &'a mut Registers,
+    verdicts: &'a mut Verdicts,
+    search: &'a mut Search,
+    ids: &'a mut Vec<usize>,
+    is_plain: bool,
+    work: usize,
+}
+
+impl Trial<'_> {
+    fn run(&mut self) -> Result<(), EventError> {
+        let set = self.set;
+        let leaves = self.leaves;
+        // All values first: cells of one path are judged when another path's value asks for it.
+        for path in leaves.touched() {
+            let Some(pins) = set.paths.get(*path) else {
+                continue;
             };
-            match alternative.cells.iter().filter_map(texts).min_by_key(cost) {
-                None => set.unpinned.push(number),
-                Some((path, texts)) => {
-                    let by_text = set.by_text.entry(path).or_default();
-                    for text in texts {
-                        by_text.entry(text.to_owned()).or_default().push(number);
+            let mut known = None;
+            if pins.has_values {
+                for index in leaves.at(*path) {
+                    if let Some(leaf) = leaves.leaf(*index)
+                        && let Scalar::Text(text) = leaves.value(self.event, leaf)
+                    {
+                        known = set.values.find(owner(*path), text);
+                        self.verdicts.know(*index, known);
                     }
                 }
             }
+            if pins.registers != 0 {
+                self.registers.write(
+                    owner(*path),
+                    pins.registers,
+                    self.event,
+                    leaves,
+                    known,
+                    &set.classes,
+                );
+            }
         }
-        set.text_paths = set.by_text.keys().copied().collect();
-        set.text_paths.sort_unstable();
-        set
+        self.try_all(&set.unpinned)?;
+        for path in leaves.touched() {
+            let Some(pins) = set.paths.get(*path) else {
+                continue;
+            };
+            self.try_all(pins.by_presence.of(&set.pins))?;
+            if !pins.has_values {
+                continue;
+            }
+            let at = leaves.at(*path);
+            for index in at {
+                if let Some(value) = self.verdicts.value(*index)
+                    // An array may have a value many times.
+                    && (at.len() == 1 || self.verdicts.is_first(value))
+                    && let Some(part) = set.by_value.get(value as usize)
+                {
+                    self.try_all(part.of(&set.pins))?;
+                }
+            }
+        }
+        Ok(())
     }
+
+    #[inline]
+    fn try_all(&mut self, pinned: &[Pinned]) -> Result<(), EventError> {
+        let set = self.set;
+        for pinned in pinned {
+            let [one, other] = &pinned.guards;
+            if self.registers.let_pass(one)
+                && self.registers.let_pass(other)
+                && let Some(alternative) = set.alternatives.get(pinned.alternative as usize)
+                && self.fits(alternative)?
+            {
+                self.ids.push(alternative.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an alternative fits whose guards, where it is pinned, let pass.
+    #[inline]
+    fn fits(&mut self, alternative: &Alternative) -> Result<bool, EventError> {
+        let set = self.set;
+        if !self.is_plain {
+            return self.fits_anywhere(alternative);
+        }
+        let guards = alternative.guards.of(&set.guards);
+        let cells = alternative.unguarded.of(&set.unguarded);
+        Ok(guards.iter().all(|guard| self.registers.let_pass(guard))
+            && cells.iter().all(|number| {
+                self.verdicts
+                    .of(set, *number, self.event, self.leaves)
+                    .is_satisfied()
+            }))
+    }
+
+    /// The same in an event with arrays, where fields can contradict each other.
+    #[inline(never)]
+    fn fits_anywhere(&mut self, alternative: &Alternative) -> Result<bool, EventError> {
+        let set = self.set;
+        let mut in_arrays = 0;
+        let mut all_satisfied = true;
+        for number in alternative.cells.of(&set.checks) {
+            let verdict = self.verdicts.of(set, *number, self.event, self.leaves);
+            if !verdict.is_possible() {
+                return Ok(false);
+            }
+            if verdict.is_in_array() {
+                in_arrays += 1;
+                all_satisfied &= verdict.is_satisfied();
+            } else if !verdict.is_satisfied() {
+                // What is in no array can't contradict anything.
+                return Ok(false);
+            }
+        }
+        if in_arrays < 2 {
+            return Ok(all_satisfied);
+        }
+        self.is_consistent(alternative)
+    }
+
+    #[inline(never)]
+    fn is_consistent(&mut self, alternative: &Alternative) -> Result<bool, EventError> {
+        let offers = alternative
+            .cells
+            .of(&self.set.in_path_order)
+            .iter()
+            .filter_map(|number| self.verdicts.offer(self.set, *number, self.leaves));
+        let result = self.search.is_consistent(offers, self.leaves);
+        self.work += self.search.work();
+        if self.work > MAX_WORK {
+            return Err(EventError::TooMuchWork);
+        }
+        result
+    }
+}
+
+/// A path as the owner of its values.
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a path's number was a u32 before it was an index"
+)]
+fn owner(path: usize) -> u32 {
+    path as u32
 }
 
 impl Iterator for Matches<'_> {

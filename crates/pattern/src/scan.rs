@@ -160,18 +160,6 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Skips the value whose first token was just returned, down to its closing bracket.
-    pub(crate) fn skip(&mut self, first: &Token<'_>) -> Result<(), ScanError> {
-        if !matches!(first, Token::ObjectStart | Token::ArrayStart) {
-            return Ok(());
-        }
-        let outer = self.open.len();
-        while self.open.len() >= outer {
-            self.next()?;
-        }
-        Ok(())
-    }
-
     fn key(&mut self) -> Result<Token<'a>, ScanError> {
         self.start = self.at;
         if self.peek() != Some(b'"') {
@@ -429,6 +417,19 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         Ok(unit)
     }
+}
+
+/// Appends what a string says whose text between the quotes this is.
+pub(crate) fn unescape(mut escaped: &str, out: &mut String) -> Result<(), ScanError> {
+    while let Some(at) = escaped.find('\\') {
+        let (plain, rest) = escaped.split_at(at);
+        out.push_str(plain);
+        let mut scanner = Scanner::new(rest, 0);
+        out.push(scanner.escape()?);
+        escaped = rest.get(scanner.at..).unwrap_or_default();
+    }
+    out.push_str(escaped);
+    Ok(())
 }
 
 /// Appends `text` as a JSON string with the least escaping.

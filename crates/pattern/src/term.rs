@@ -13,12 +13,13 @@ pub(crate) enum Literal {
     Null,
 }
 
-/// A value that an event has at a path.
+/// A value that an event has at a path. Texts are bytes, since a matcher that took them for `str`
+/// would check each one again for being UTF-8; comparing them as bytes is the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Scalar<'a> {
-    Text(&'a str),
+    Text(&'a [u8]),
     /// The source text.
-    Number(&'a str),
+    Number(&'a [u8]),
     Literal(Literal),
 }
 
@@ -116,18 +117,24 @@ impl Leaf {
     /// address literal, if any term is an address, is only an address.
     pub(crate) fn accepts(&self, value: Scalar<'_>) -> bool {
         let number = match value {
-            Scalar::Number(text) if self.has_numeric => comparable(text),
+            Scalar::Number(text) if self.has_numeric => {
+                std::str::from_utf8(text).ok().and_then(comparable)
+            }
             _ => None,
         };
         if let Some(number) = number {
             return self.terms.iter().any(|term| accepts_number(term, number));
         }
-        let address = match value {
-            Scalar::Text(text) if self.has_address => address::literal(text),
-            Scalar::Number(text) if self.has_address => Some(text.to_owned()),
+        let literal;
+        let address: Option<&[u8]> = match value {
+            Scalar::Text(text) if self.has_address => {
+                literal = address::literal(text);
+                literal.as_ref().map(address::Digits::as_bytes)
+            }
+            Scalar::Number(text) if self.has_address => Some(text),
             _ => None,
         };
-        self.terms.iter().any(|term| match (term, &address) {
+        self.terms.iter().any(|term| match (term, address) {
             (Term::Address(range), Some(digits)) => range.contains(digits),
             // A fraction that no double holds doesn't even match itself on the service, as recorded
             // for lists without a numeric term; event-ruler compares texts in any list.
@@ -139,7 +146,7 @@ impl Leaf {
 
 /// A number written with a fraction or an exponent.
 fn is_fraction(value: Scalar<'_>) -> bool {
-    matches!(value, Scalar::Number(text) if text.contains(['.', 'e', 'E']))
+    matches!(value, Scalar::Number(text) if text.iter().any(|b| matches!(b, b'.' | b'e' | b'E')))
 }
 
 fn accepts_number(term: &Term, number: f64) -> bool {
@@ -165,11 +172,11 @@ fn accepts_number(term: &Term, number: f64) -> bool {
 fn accepts_value(term: &Term, value: Scalar<'_>) -> bool {
     match (term, value) {
         (Term::Exists, _) => true,
-        (Term::Text(wanted), Scalar::Text(text)) => wanted == text,
+        (Term::Text(wanted), Scalar::Text(text)) => wanted.as_bytes() == text,
         (Term::Literal(wanted), Scalar::Literal(literal)) => *wanted == literal,
-        (Term::Number(wanted, _), Scalar::Number(text)) => wanted == text,
-        (Term::Prefix(prefix), Scalar::Text(text)) => text.starts_with(prefix.as_str()),
-        (Term::Suffix(suffix), Scalar::Text(text)) => text.ends_with(suffix.as_str()),
+        (Term::Number(wanted, _), Scalar::Number(text)) => wanted.as_bytes() == text,
+        (Term::Prefix(prefix), Scalar::Text(text)) => text.starts_with(prefix.as_bytes()),
+        (Term::Suffix(suffix), Scalar::Text(text)) => text.ends_with(suffix.as_bytes()),
         (Term::FoldedPrefix(folded), Scalar::Text(text)) => folded.starts(text),
         (Term::FoldedSuffix(folded), Scalar::Text(text)) => folded.ends(text),
         (Term::Folded(folded), Scalar::Text(text)) => folded.equals(text),
@@ -180,16 +187,16 @@ fn accepts_value(term: &Term, value: Scalar<'_>) -> bool {
     }
 }
 
-fn excludes(except: &Except, text: &str) -> bool {
+fn excludes(except: &Except, text: &[u8]) -> bool {
     match except {
-        Except::Texts(texts) => texts.iter().any(|other| other == text),
+        Except::Texts(texts) => texts.iter().any(|other| other.as_bytes() == text),
         Except::Numbers(_) => false,
         Except::Prefixes(prefixes) => prefixes
             .iter()
-            .any(|prefix| text.starts_with(prefix.as_str())),
+            .any(|prefix| text.starts_with(prefix.as_bytes())),
         Except::Suffixes(suffixes) => suffixes
             .iter()
-            .any(|suffix| text.ends_with(suffix.as_str())),
+            .any(|suffix| text.ends_with(suffix.as_bytes())),
         Except::Folded(folded) => folded.iter().any(|folded| folded.equals(text)),
         Except::Wildcards(wildcards) => wildcards.iter().any(|wildcard| wildcard.matches(text)),
     }

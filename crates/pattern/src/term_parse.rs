@@ -15,7 +15,7 @@ const TOO_MANY: &str = "Too many elements in numeric expression";
 /// Reads an item whose first token was just consumed.
 pub(crate) fn item(parser: &mut Parser<'_>, token: Token<'_>) -> Result<Term, PatternError> {
     Ok(match token {
-        Token::String(text) => match address::literal(&text) {
+        Token::String(text) => match address::literal(text.as_bytes()) {
             Some(digits) => Term::Address(Range::single(digits)),
             None => Term::Text(text.into_owned()),
         },

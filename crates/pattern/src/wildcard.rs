@@ -1,11 +1,24 @@
 //! Wildcard operands: checking, matching.
 
+use memchr::memmem::Finder;
+
 /// A checked wildcard: literal pieces with any text between them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wildcard {
     /// One piece more than there are stars.
     pieces: Vec<String>,
+    /// Searchers for the pieces that stand between two stars; preparing one takes longer than
+    /// searching a short text.
+    middle: Vec<Finder<'static>>,
 }
+
+impl PartialEq for Wildcard {
+    fn eq(&self, other: &Self) -> bool {
+        self.pieces == other.pieces
+    }
+}
+
+impl Eq for Wildcard {}
 
 /// One symbol of a wildcard, for counting its complexity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,31 +49,55 @@ impl Wildcard {
                 c => push(&mut pieces, c),
             }
         }
-        Ok(Wildcard { pieces })
+        let middle = pieces
+            .get(1..pieces.len() - 1)
+            .unwrap_or_default()
+            .iter()
+            .map(|piece| Finder::new(piece).into_owned())
+            .collect();
+        Ok(Wildcard { pieces, middle })
     }
 
     /// Whether the whole text fits. Each piece is looked for once, from the left, so the time is
     /// linear in the text.
-    pub(crate) fn matches(&self, text: &str) -> bool {
-        let Some((first, others)) = self.pieces.split_first() else {
+    pub(crate) fn matches(&self, text: &[u8]) -> bool {
+        let [first, others @ ..] = self.pieces.as_slice() else {
             return false;
         };
-        let Some((last, middle)) = others.split_last() else {
-            return text == first;
+        let Some(last) = others.last() else {
+            return text == first.as_bytes();
         };
         let Some(mut rest) = text
-            .strip_prefix(first.as_str())
-            .and_then(|rest| rest.strip_suffix(last.as_str()))
+            .strip_prefix(first.as_bytes())
+            .and_then(|rest| rest.strip_suffix(last.as_bytes()))
         else {
             return false;
         };
-        for piece in middle {
-            let Some((_, behind)) = rest.split_once(piece.as_str()) else {
+        for piece in &self.middle {
+            let behind = piece
+                .find(rest)
+                .and_then(|at| rest.get(at + piece.needle().len()..));
+            let Some(behind) = behind else {
                 return false;
             };
             rest = behind;
         }
         true
+    }
+
+    /// What a text must begin with, what it must contain (the longest of several), and what it must
+    /// end with.
+    pub(crate) fn parts(&self) -> (&str, Option<&str>, &str) {
+        let [first, middle @ .., last] = self.pieces.as_slice() else {
+            let all = self.pieces.first().map_or("", String::as_str);
+            return (all, None, all);
+        };
+        let longest = middle.iter().max_by_key(|piece| piece.len());
+        (first, longest.map(String::as_str), last)
+    }
+
+    pub(crate) fn has_one_star(&self) -> bool {
+        self.pieces.len() == 2
     }
 
     /// The operand as it was written.
@@ -98,7 +135,9 @@ mod tests {
     use super::*;
 
     fn fits(operand: &str, text: &str) -> bool {
-        Wildcard::new(operand).expect(operand).matches(text)
+        Wildcard::new(operand)
+            .expect(operand)
+            .matches(text.as_bytes())
     }
 
     #[test]

@@ -1,0 +1,79 @@
+//! Events and rule sets in the shape of those that the engine meets: CloudTrail events in their
+//! EventBridge envelope, and detections over them. Everything follows from a seed; names are made
+//! up, account ids and addresses are of the kinds kept for documentation.
+
+mod events;
+mod random;
+mod rules;
+mod words;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+pub(crate) use events::events;
+pub(crate) use rules::patterns;
+
+/// Sizes of the rule sets that [`write`] writes.
+const SIZES: [usize; 4] = [10, 100, 1000, 5000];
+
+/// Writes events, and detections and broad rule sets of all sizes, as `.jsonl.gz` into a folder.
+pub(crate) fn write(folder: &Path, seed: u64, count: usize) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))?;
+    save(&folder.join("events.jsonl.gz"), &events(seed, count))?;
+    for size in SIZES {
+        for (name, is_broad) in [("rules_det", false), ("rules", true)] {
+            let path = folder.join(format!("{name}_{size}.jsonl.gz"));
+            save(&path, &patterns(seed, size, is_broad))?;
+        }
+    }
+    Ok(())
+}
+
+fn save(path: &Path, lines: &[Vec<u8>]) -> Result<()> {
+    let context = || format!("could not write {}", path.display());
+    let file = fs::File::create(path).with_context(context)?;
+    let mut packer = GzEncoder::new(file, Compression::default());
+    for line in lines {
+        packer.write_all(line).with_context(context)?;
+        packer.write_all(b"\n").with_context(context)?;
+    }
+    packer.finish().with_context(context)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pattern::{RuleSet, Scratch};
+
+    #[test]
+    fn a_seed_always_gives_the_same_and_some_events_match() {
+        let lines = patterns(7, 200, false);
+        assert_eq!(lines, patterns(7, 200, false));
+        assert_ne!(lines, patterns(8, 200, false));
+        let broad = patterns(7, 200, true);
+        let events = events(7, 300);
+        let matches = |lines: &[Vec<u8>]| {
+            let set = lines
+                .iter()
+                .map(|line| crate::input::pattern(line).unwrap())
+                .enumerate()
+                .fold(RuleSet::builder(), |set, (id, pattern)| {
+                    set.add(id, &pattern)
+                })
+                .build();
+            let mut scratch = Scratch::default();
+            events
+                .iter()
+                .map(|event| set.matches_with(event, &mut scratch).unwrap().len())
+                .sum::<usize>()
+        };
+        let (few, many) = (matches(&lines), matches(&broad));
+        assert!(few > 0 && many > 0 && few < 300 * 20, "{few} {many}");
+    }
+}

@@ -1,0 +1,143 @@
+//! The measurement.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use pattern::{Pattern, RuleSet, Scratch};
+
+use crate::arguments::Arguments;
+use crate::generate;
+use crate::input;
+use crate::memory;
+use crate::result::{Build, Outcome, Speed};
+
+/// Events that are timed together: few enough to stay in a processor's cache.
+const BATCH: usize = 100;
+
+/// Builds the matcher first, while little memory is in use, then times all contenders.
+pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
+    let lines = match &arguments.patterns {
+        Some(path) => input::lines(path)?,
+        None => generate::patterns(arguments.seed, arguments.generate_patterns, arguments.broad),
+    };
+    let (set, build) = build(&lines)?;
+    let events = match &arguments.events {
+        Some(path) => input::lines(path)?,
+        None => generate::events(arguments.seed, arguments.count),
+    };
+    let bytes: usize = events.iter().map(Vec::len).sum();
+    let mut contest = Contest::new(&set, &events);
+    for _ in 0..arguments.rounds {
+        contest.round()?;
+    }
+    let speed = |contender: usize| {
+        let times = contest.best.iter().filter_map(|best| best.get(contender));
+        Speed::of(events.len(), bytes, times.sum())
+    };
+    Ok(Outcome::new(
+        events.len(),
+        bytes,
+        contest.matches,
+        build,
+        [speed(0), speed(1), speed(2), speed(3)],
+    ))
+}
+
+fn build(lines: &[Vec<u8>]) -> Result<(RuleSet, Build)> {
+    let before = memory::resident();
+    let start = Instant::now();
+    let patterns: Vec<Pattern> = lines
+        .iter()
+        .zip(1..)
+        .map(|(line, number)| {
+            input::pattern(line).with_context(|| format!("pattern in line {number}"))
+        })
+        .collect::<Result<_>>()?;
+    let parsed = Instant::now();
+    let set = patterns
+        .iter()
+        .enumerate()
+        .fold(RuleSet::builder(), |set, (id, pattern)| {
+            set.add(id, pattern)
+        })
+        .build();
+    let built = Instant::now();
+    let memory = before
+        .zip(memory::resident())
+        .map(|((before, _), (_, peak))| peak.saturating_sub(before));
+    let build = Build::of(lines.len(), parsed - start, built - parsed, memory);
+    Ok((set, build))
+}
+
+/// The contenders: the matcher, then simd-json, sonic-rs and `serde_json`.
+const CONTENDERS: usize = 4;
+
+struct Contest<'a> {
+    set: &'a RuleSet,
+    events: &'a [Vec<u8>],
+    scratch: Scratch,
+    simd: simd_json::Buffers,
+    copies: Vec<Vec<u8>>,
+    /// Per batch and contender the fastest time.
+    best: Vec<[Duration; CONTENDERS]>,
+    /// Matches in one round.
+    matches: usize,
+}
+
+impl<'a> Contest<'a> {
+    fn new(set: &'a RuleSet, events: &'a [Vec<u8>]) -> Self {
+        Contest {
+            set,
+            events,
+            scratch: Scratch::default(),
+            simd: simd_json::Buffers::default(),
+            copies: vec![Vec::new(); BATCH],
+            best: vec![[Duration::MAX; CONTENDERS]; events.len().div_ceil(BATCH)],
+            matches: 0,
+        }
+    }
+
+    fn round(&mut self) -> Result<()> {
+        self.matches = 0;
+        for (number, batch) in self.events.chunks(BATCH).enumerate() {
+            let mut times = [Duration::MAX; CONTENDERS];
+            for (contender, time) in times.iter_mut().enumerate() {
+                for (copy, event) in self.copies.iter_mut().zip(batch) {
+                    copy.clear();
+                    copy.extend_from_slice(event);
+                }
+                let start = Instant::now();
+                self.contend(contender, batch.len())?;
+                *time = start.elapsed();
+            }
+            if let Some(best) = self.best.get_mut(number) {
+                for (best, time) in best.iter_mut().zip(times) {
+                    *best = time.min(*best);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn contend(&mut self, contender: usize, count: usize) -> Result<()> {
+        for event in self.copies.iter_mut().take(count) {
+            match contender {
+                0 => self.matches += self.set.matches_with(event, &mut self.scratch)?.len(),
+                1 => {
+                    let value = simd_json::to_borrowed_value_with_buffers(event, &mut self.simd)?;
+                    black_box(&value);
+                }
+                2 => {
+                    let value: sonic_rs::Value = sonic_rs::from_slice(event)?;
+                    black_box(&value);
+                }
+                _ => {
+                    let value: serde_json::Value = serde_json::from_slice(event)?;
+                    black_box(&value);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,313 @@
+//! Building a set: equal fields are shared, and each alternative is pinned to what it needs most.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::guards::{Classes, Guard, Guards};
+use super::{Alternative, Cell, Part, PathPins, Pinned, RuleSet, Test};
+use crate::pattern::Pattern;
+use crate::table::Table;
+use crate::term::{Except, Leaf, Term};
+use crate::trie::Trie;
+
+/// Collects the patterns of a [`RuleSet`].
+#[derive(Debug, Clone, Default)]
+pub struct RuleSetBuilder {
+    trie: Trie,
+    values: Table,
+    cells: Vec<Cell>,
+    /// Cells by path, by whether they see empty steps, and by their terms' text.
+    known: HashMap<(u32, bool, String), u32>,
+    /// Ids and cells, in the order of their paths.
+    alternatives: Vec<(usize, Vec<u32>)>,
+}
+
+/// What an alternative is tried on.
+enum Pin {
+    Values(u32),
+    Presence(u32),
+    Nothing,
+}
+
+impl RuleSetBuilder {
+    /// Adds a pattern under an id. Several patterns may share one id.
+    #[must_use]
+    pub fn add(mut self, id: usize, pattern: &Pattern) -> Self {
+        for sub_rule in pattern.sub_rules.iter() {
+            let cells = sub_rule
+                .fields
+                .iter()
+                .map(|field| {
+                    let path = self.trie.add(&field.path);
+                    self.cell(path, &field.leaf, sub_rule.uses_empty_step)
+                })
+                .collect();
+            self.alternatives.push((id, cells));
+        }
+        self
+    }
+
+    fn cell(&mut self, path: u32, leaf: &Arc<Leaf>, sees_empty_steps: bool) -> u32 {
+        let number = count(self.cells.len());
+        let key = (path, sees_empty_steps, leaf.sources.join(","));
+        match self.known.entry(key) {
+            std::collections::hash_map::Entry::Occupied(known) => return *known.get(),
+            std::collections::hash_map::Entry::Vacant(slot) => slot.insert(number),
+        };
+        // The strings are noted in any case: by them, guards tell values apart.
+        let mut values: Vec<u32> = leaf
+            .terms
+            .iter()
+            .flat_map(texts)
+            .map(|text| self.values.insert(path, text.as_bytes()))
+            .collect();
+        let test = if leaf.exact_texts().is_some() {
+            values.sort_unstable();
+            values.dedup();
+            Test::Values(values.into())
+        } else {
+            Test::Terms(Arc::clone(leaf))
+        };
+        self.cells.push(Cell {
+            path,
+            sees_empty_steps,
+            allows_absence: leaf.allows_absence,
+            test,
+        });
+        number
+    }
+
+    /// Builds the set.
+    pub fn build(self) -> RuleSet {
+        let RuleSetBuilder {
+            trie,
+            values,
+            cells,
+            mut alternatives,
+            ..
+        } = self;
+        alternatives.sort_by_key(|(id, _)| *id);
+        let crowds = Crowds::of(&cells, &alternatives, values.len(), trie.len());
+        let classes = Classes::of(values.owners(), trie.len());
+        let paths = (0..trie.len()).map(|path| PathPins {
+            has_values: classes.has_some(count(path)),
+            ..PathPins::default()
+        });
+        let mut set = RuleSet {
+            paths: paths.collect(),
+            ..RuleSet::default()
+        };
+        let guards: Vec<Guards> = cells
+            .iter()
+            .map(|cell| match &cell.test {
+                Test::Values(numbers) => Guards::of_values(cell.path, numbers, &classes),
+                Test::Terms(leaf) => Guards::of_terms(cell.path, leaf, &classes, |text| {
+                    values.find(cell.path, text.as_bytes())
+                }),
+            })
+            .collect();
+        let mut by_value: Vec<Vec<Pinned>> = vec![Vec::new(); values.len()];
+        let mut by_presence: Vec<Vec<Pinned>> = vec![Vec::new(); trie.len()];
+        for (number, (id, in_path_order)) in (0..).zip(alternatives) {
+            let start = count(set.checks.len());
+            let mut checks = in_path_order.clone();
+            checks.sort_by_key(|number| crowds.rank(cells.get(*number as usize)));
+            let pin = crowds.pin(&cells, &in_path_order);
+            if let Pin::Values(pinned) = pin {
+                // It holds when the alternative is tried, so it is looked at last.
+                checks.retain(|check| *check != pinned);
+                checks.push(pinned);
+            }
+            let open = match pin {
+                Pin::Values(_) => checks.get(..checks.len() - 1).unwrap_or_default(),
+                Pin::Presence(_) | Pin::Nothing => &checks,
+            };
+            let of = |number: &u32| guards.get(*number as usize);
+            let mut all = open.iter().filter_map(of).flat_map(|guards| &guards.all);
+            let pinned = Pinned {
+                alternative: number,
+                guards: [(); 2].map(|()| all.next().copied().unwrap_or_default()),
+            };
+            let first_guard = count(set.guards.len());
+            set.guards.extend(all);
+            let first_cell = count(set.unguarded.len());
+            let is_unguarded = |number: &&u32| !of(number).is_some_and(|guards| guards.are_enough);
+            set.unguarded.extend(open.iter().filter(is_unguarded));
+            let in_use = open.iter().filter_map(of).flat_map(|guards| &guards.all);
+            for (path, kinds) in in_use.filter_map(Guard::needs) {
+                if let Some(path) = set.paths.get_mut(path as usize) {
+                    path.registers |= kinds;
+                }
+            }
+            match pin {
+                Pin::Nothing => set.unpinned.push(pinned),
+                Pin::Presence(path) => {
+                    if let Some(pins) = by_presence.get_mut(path as usize) {
+                        pins.push(pinned);
+                    }
+                }
+                Pin::Values(cell) => {
+                    for value in values_of(cells.get(cell as usize)) {
+                        if let Some(pins) = by_value.get_mut(*value as usize) {
+                            pins.push(pinned);
+                        }
+                    }
+                }
+            }
+            set.checks.extend(checks);
+            set.in_path_order.extend(in_path_order);
+            let end = count(set.checks.len());
+            let cells = Part { start, end };
+            set.alternatives.push(Alternative {
+                id,
+                cells,
+                guards: Part {
+                    start: first_guard,
+                    end: count(set.guards.len()),
+                },
+                unguarded: Part {
+                    start: first_cell,
+                    end: count(set.unguarded.len()),
+                },
+            });
+        }
+        for pins in by_value {
+            let part = append(&mut set.pins, &pins);
+            set.by_value.push(part);
+        }
+        for (path, pins) in set.paths.iter_mut().zip(by_presence) {
+            path.by_presence = append(&mut set.pins, &pins);
+        }
+        RuleSet {
+            trie,
+            values,
+            classes,
+            cells,
+            ..set
+        }
+    }
+}
+
+/// The strings that a term names as wholes.
+fn texts(term: &Term) -> &[String] {
+    match term {
+        Term::Text(text) => std::slice::from_ref(text),
+        Term::Not(Except::Texts(texts)) => texts,
+        _ => &[],
+    }
+}
+
+fn append(list: &mut Vec<Pinned>, more: &[Pinned]) -> Part {
+    let start = count(list.len());
+    list.extend_from_slice(more);
+    Part {
+        start,
+        end: count(list.len()),
+    }
+}
+
+/// Lists of a set don't get that long: a pattern has 1,000 alternatives of 256 fields at most.
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+fn values_of(cell: Option<&Cell>) -> &[u32] {
+    match cell.map(|cell| &cell.test) {
+        Some(Test::Values(values)) => values,
+        _ => &[],
+    }
+}
+
+/// How many alternatives ask for the same: the fewer, the rarer it should be in events.
+struct Crowds {
+    /// Per value.
+    values: Vec<usize>,
+    /// Per path.
+    paths: Vec<usize>,
+    all: usize,
+}
+
+impl Crowds {
+    fn of(
+        cells: &[Cell],
+        alternatives: &[(usize, Vec<u32>)],
+        values: usize,
+        paths: usize,
+    ) -> Crowds {
+        let mut crowds = Crowds {
+            values: vec![0; values],
+            paths: vec![0; paths],
+            all: alternatives.len(),
+        };
+        for number in alternatives.iter().flat_map(|(_, cells)| cells) {
+            let cell = cells.get(*number as usize);
+            for value in values_of(cell) {
+                if let Some(crowd) = crowds.values.get_mut(*value as usize) {
+                    *crowd += 1;
+                }
+            }
+            if let Some(crowd) = cell.and_then(|cell| crowds.paths.get_mut(cell.path as usize)) {
+                *crowd += 1;
+            }
+        }
+        crowds
+    }
+
+    fn of_values(&self, values: &[u32]) -> usize {
+        values
+            .iter()
+            .filter_map(|value| self.values.get(*value as usize))
+            .sum()
+    }
+
+    /// The cell whose strings the fewest alternatives ask for, else the path that the fewest name.
+    fn pin(&self, cells: &[Cell], numbers: &[u32]) -> Pin {
+        let cell = |number: &u32| cells.get(*number as usize);
+        let exact = |number: &&u32| {
+            matches!(
+                cell(number),
+                Some(Cell {
+                    test: Test::Values(_),
+                    ..
+                })
+            )
+        };
+        if let Some(number) = numbers
+            .iter()
+            .filter(exact)
+            .min_by_key(|number| self.of_values(values_of(cell(number))))
+        {
+            return Pin::Values(*number);
+        }
+        numbers
+            .iter()
+            .filter_map(cell)
+            .filter(|cell| !cell.allows_absence)
+            .map(|cell| cell.path)
+            .min_by_key(|path| self.paths.get(*path as usize))
+            .map_or(Pin::Nothing, Pin::Presence)
+    }
+
+    /// Cells that are likely to fail, and cheap, come first.
+    fn rank(&self, cell: Option<&Cell>) -> usize {
+        match cell.map(|cell| &cell.test) {
+            Some(Test::Values(values)) => self.of_values(values),
+            Some(Test::Terms(leaf)) => {
+                let is_narrow = |term: &Term| {
+                    !matches!(
+                        term,
+                        Term::Not(_) | Term::Exists | Term::Absent | Term::Literal(_)
+                    )
+                };
+                if leaf.terms.iter().all(is_narrow) {
+                    1
+                } else if leaf.terms.iter().any(|term| matches!(term, Term::Not(_))) {
+                    self.all + 1
+                } else {
+                    self.all
+                }
+            }
+            None => usize::MAX,
+        }
+    }
+}

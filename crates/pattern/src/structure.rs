@@ -1,0 +1,352 @@
+//! Where an event's structure is: one pass over its bytes, 64 at a time, that notes the quotes and
+//! the brackets and commas outside of strings as bits.
+//!
+//! The reader then jumps from bit to bit, and what no pattern names is passed over without looking
+//! at its bytes again. The comparisons are vector instructions: SSE2 on x86-64 and NEON on 64-bit
+//! Arm, which all such processors have.
+
+use wide::u8x32;
+
+/// What is where in 64 bytes; bit 0 is the first of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Block {
+    /// Quotes that begin or end a string.
+    pub(crate) quotes: u64,
+    /// Backslashes.
+    pub(crate) escapes: u64,
+    /// `{` and `[` outside of strings.
+    pub(crate) opens: u64,
+    /// `}` and `]` outside of strings.
+    pub(crate) closes: u64,
+    /// Commas outside of strings.
+    pub(crate) commas: u64,
+}
+
+/// What 64 bytes are, whether in strings or not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Raw {
+    quotes: u64,
+    backslashes: u64,
+    opens: u64,
+    closes: u64,
+    commas: u64,
+    /// Bytes below the space.
+    controls: u64,
+    /// Whether some byte isn't ASCII.
+    is_wide: bool,
+}
+
+/// Why the bytes can't be JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// A string has a control character, or has no end.
+    Control(usize),
+    OpenString,
+}
+
+/// The structure of one event. Reused from event to event, it keeps its memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Structure {
+    blocks: Vec<Block>,
+    has_escapes: bool,
+    is_ascii: bool,
+}
+
+impl Structure {
+    /// Reads the structure of some bytes, forgetting that of the last ones.
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), Flaw> {
+        self.blocks.clear();
+        self.blocks.reserve(bytes.len() / 64 + 1);
+        let mut pass = Pass::default();
+        let (blocks, rest) = bytes.as_chunks::<64>();
+        for block in blocks {
+            self.blocks.push(pass.block(raw(block)));
+        }
+        let mut padded = [b' '; 64];
+        if let Some(start) = padded.get_mut(..rest.len()) {
+            start.copy_from_slice(rest);
+        }
+        self.blocks.push(pass.block(raw(&padded)));
+        self.has_escapes = pass.has_escapes;
+        self.is_ascii = !pass.is_wide;
+        if pass.has_controls {
+            return Err(Flaw::Control(self.first_control(bytes)));
+        }
+        if pass.in_string != 0 {
+            return Err(Flaw::OpenString);
+        }
+        Ok(())
+    }
+
+    /// Whether all bytes are ASCII.
+    pub(crate) fn is_ascii(&self) -> bool {
+        self.is_ascii
+    }
+
+    /// The next bit at or behind `from` of those that `select` takes of a block.
+    #[inline]
+    pub(crate) fn next(&self, from: usize, select: impl Fn(&Block) -> u64) -> Option<usize> {
+        let mut number = from / 64;
+        let mut bits = select(self.blocks.get(number)?) & (u64::MAX << (from % 64));
+        while bits == 0 {
+            number += 1;
+            bits = select(self.blocks.get(number)?);
+        }
+        Some(number * 64 + bits.trailing_zeros() as usize)
+    }
+
+    /// The next bracket or comma at or behind `from`, and whether it is an opening bracket.
+    #[inline]
+    pub(crate) fn next_mark(&self, from: usize) -> Option<(usize, bool)> {
+        let mut number = from / 64;
+        let mut mask = u64::MAX << (from % 64);
+        loop {
+            let block = self.blocks.get(number)?;
+            let marks = (block.opens | block.closes | block.commas) & mask;
+            if marks != 0 {
+                let at = number * 64 + marks.trailing_zeros() as usize;
+                let first = marks & marks.wrapping_neg();
+                return Some((at, block.opens & first != 0));
+            }
+            mask = u64::MAX;
+            number += 1;
+        }
+    }
+
+    /// Whether there is a backslash from `start` to before `end`.
+    #[inline]
+    pub(crate) fn has_escape(&self, start: usize, end: usize) -> bool {
+        self.has_escapes
+            && self
+                .next(start, |block| block.escapes)
+                .is_some_and(|at| at < end)
+    }
+
+    /// Passes over a container whose opening bracket is in front of `from`, at the given depth.
+    /// The offset behind its closing bracket, or where it gets deeper than the limit.
+    pub(crate) fn skip(&self, from: usize, depth: usize, limit: usize) -> Skip {
+        let mut inner = 1_usize;
+        if depth + inner > limit {
+            return Skip::TooDeep;
+        }
+        let mut number = from / 64;
+        let mut mask = u64::MAX << (from % 64);
+        while let Some(block) = self.blocks.get(number) {
+            let (opens, closes) = (block.opens & mask, block.closes & mask);
+            let (more, less) = (opens.count_ones() as usize, closes.count_ones() as usize);
+            if less < inner && depth + inner + more <= limit {
+                // Whatever their order, the container doesn't end among these and none is too deep.
+                inner = inner + more - less;
+            } else {
+                let mut bits = opens | closes;
+                while bits != 0 {
+                    let bit = bits & bits.wrapping_neg();
+                    if closes & bit != 0 {
+                        inner -= 1;
+                        if inner == 0 {
+                            return Skip::Behind(number * 64 + bit.trailing_zeros() as usize + 1);
+                        }
+                    } else {
+                        inner += 1;
+                        if depth + inner > limit {
+                            return Skip::TooDeep;
+                        }
+                    }
+                    bits ^= bit;
+                }
+            }
+            mask = u64::MAX;
+            number += 1;
+        }
+        Skip::Open
+    }
+
+    /// The first control character inside a string; only called if there is one.
+    fn first_control(&self, bytes: &[u8]) -> usize {
+        let mut in_string = false;
+        for (at, byte) in bytes.iter().enumerate() {
+            let quotes = self.blocks.get(at / 64).map_or(0, |block| block.quotes);
+            in_string ^= quotes >> (at % 64) & 1 == 1;
+            if in_string && *byte < b' ' {
+                return at;
+            }
+        }
+        bytes.len()
+    }
+}
+
+/// Where passing over a container ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Skip {
+    Behind(usize),
+    TooDeep,
+    /// It has no end.
+    Open,
+}
+
+/// What goes on from block to block.
+#[derive(Debug, Default)]
+struct Pass {
+    /// 1 if the next byte is escaped.
+    escaped: u64,
+    /// All ones inside a string.
+    in_string: u64,
+    has_controls: bool,
+    has_escapes: bool,
+    is_wide: bool,
+}
+
+impl Pass {
+    #[inline]
+    fn block(&mut self, raw: Raw) -> Block {
+        let quotes = raw.quotes & !self.escaped_by(raw.backslashes);
+        // Each bit becomes the parity of the quotes up to it: inside a string, or not.
+        let mut inside = quotes;
+        for shift in [1, 2, 4, 8, 16, 32] {
+            inside ^= inside << shift;
+        }
+        inside ^= self.in_string;
+        self.in_string = (inside >> 63).wrapping_neg();
+        self.has_controls |= raw.controls & inside != 0;
+        self.has_escapes |= raw.backslashes != 0;
+        self.is_wide |= raw.is_wide;
+        Block {
+            quotes,
+            escapes: raw.backslashes,
+            opens: raw.opens & !inside,
+            closes: raw.closes & !inside,
+            commas: raw.commas & !inside,
+        }
+    }
+
+    /// The bytes that a backslash escapes: those behind a run of backslashes of odd length. The
+    /// addition carries a run's beginning to its end (the trick is simdjson's).
+    #[inline]
+    fn escaped_by(&mut self, backslashes: u64) -> u64 {
+        const EVEN: u64 = 0x5555_5555_5555_5555;
+        if backslashes == 0 {
+            return std::mem::take(&mut self.escaped);
+        }
+        let backslashes = backslashes & !self.escaped;
+        let follows = backslashes << 1 | self.escaped;
+        let odd_starts = backslashes & !EVEN & !follows;
+        let (carried, overflow) = odd_starts.overflowing_add(backslashes);
+        self.escaped = u64::from(overflow);
+        (EVEN ^ (carried << 1)) & follows
+    }
+}
+
+#[inline]
+fn raw(block: &[u8; 64]) -> Raw {
+    let mut raw = Raw::default();
+    let (lanes, _) = block.as_chunks::<32>();
+    for (lane, shift) in lanes.iter().zip([0, 32]) {
+        let lane = u8x32::new(*lane);
+        let is = |lane: u8x32, byte: u8| {
+            u64::from(lane.simd_eq(u8x32::splat(byte)).to_bitmask()) << shift
+        };
+        // `[` and `{` differ in one bit, and so do `]` and `}`.
+        let folded = lane | u8x32::splat(0x20);
+        raw.quotes |= is(lane, b'"');
+        raw.backslashes |= is(lane, b'\\');
+        raw.opens |= is(folded, b'{');
+        raw.closes |= is(folded, b'}');
+        raw.commas |= is(lane, b',');
+        let controls = lane.min(u8x32::splat(0x1f)).simd_eq(lane);
+        raw.controls |= u64::from(controls.to_bitmask()) << shift;
+        raw.is_wide |= lane.to_bitmask() != 0;
+    }
+    raw
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![
+            3 => prop::sample::select(&br#""\{}[],: a"#[..]),
+            1 => any::<u8>(),
+        ];
+        prop::collection::vec(byte, 0..300)
+    }
+
+    proptest! {
+        #[test]
+        fn is_what_a_byte_by_byte_reader_sees(bytes in bytes()) {
+            let mut structure = Structure::default();
+            let read = structure.read(&bytes);
+            let (mut in_string, mut escaped, mut control) = (false, false, None);
+            let mut expected: [Vec<usize>; 4] = Default::default();
+            for (at, byte) in bytes.iter().enumerate() {
+                let was_escaped = escaped;
+                escaped = *byte == b'\\' && !was_escaped;
+                match byte {
+                    b'"' if !was_escaped => {
+                        in_string = !in_string;
+                        expected[0].push(at);
+                    }
+                    b'{' | b'[' if !in_string => expected[1].push(at),
+                    b'}' | b']' if !in_string => expected[2].push(at),
+                    b',' if !in_string => expected[3].push(at),
+                    0..=0x1f if in_string => control = control.or(Some(at)),
+                    _ => {}
+                }
+            }
+            let all = |select: fn(&Block) -> u64| {
+                let mut found = Vec::new();
+                let mut from = 0;
+                while let Some(at) = structure.next(from, select) {
+                    found.push(at);
+                    from = at + 1;
+                }
+                found
+            };
+            prop_assert_eq!(all(|b| b.quotes), expected[0].clone());
+            prop_assert_eq!(all(|b| b.opens), expected[1].clone());
+            prop_assert_eq!(all(|b| b.closes), expected[2].clone());
+            prop_assert_eq!(all(|b| b.commas), expected[3].clone());
+            prop_assert_eq!(structure.is_ascii(), bytes.is_ascii());
+            let flaw = match control {
+                Some(at) => Err(Flaw::Control(at)),
+                None if in_string => Err(Flaw::OpenString),
+                None => Ok(()),
+            };
+            prop_assert_eq!(read, flaw);
+        }
+
+        #[test]
+        fn lanes_are_in_order(block in prop::collection::vec(any::<u8>(), 64)) {
+            let block: [u8; 64] = block.try_into().unwrap();
+            let raw = raw(&block);
+            for (at, byte) in block.into_iter().enumerate() {
+                let is = |bits: u64| bits >> at & 1 == 1;
+                prop_assert_eq!(is(raw.quotes), byte == b'"');
+                prop_assert_eq!(is(raw.backslashes), byte == b'\\');
+                prop_assert_eq!(is(raw.opens), byte == b'{' || byte == b'[');
+                prop_assert_eq!(is(raw.closes), byte == b'}' || byte == b']');
+                prop_assert_eq!(is(raw.commas), byte == b',');
+                prop_assert_eq!(is(raw.controls), byte < 0x20);
+            }
+            prop_assert_eq!(raw.is_wide, !block.is_ascii());
+        }
+    }
+
+    #[test]
+    fn skips_to_the_end_of_a_container() {
+        let text = format!(
+            r#"{{"a":[{{}},"]",{}1{}],"b":1}}"#,
+            "[".repeat(100),
+            "]".repeat(100)
+        );
+        let mut structure = Structure::default();
+        structure.read(text.as_bytes()).unwrap();
+        let end = text.find(",\"b\"").unwrap();
+        assert_eq!(structure.skip(6, 1, 1000), Skip::Behind(end));
+        assert_eq!(structure.skip(6, 1, 102), Skip::Behind(end));
+        assert_eq!(structure.skip(6, 1, 101), Skip::TooDeep);
+        structure.read(b"{\"a\":[[]").unwrap();
+        assert_eq!(structure.skip(6, 1, 1000), Skip::Open);
+    }
+}
