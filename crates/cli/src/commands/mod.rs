@@ -8,6 +8,7 @@ mod destroy;
 mod drift;
 mod plan;
 mod simulator;
+mod vectors;
 mod verify;
 
 use anyhow::Result;
@@ -43,6 +44,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
             destroy::run(&project, format, &target, confirm).await
         }
         Command::Backtest { paths } => backtest::run(&project, format, &paths),
+        Command::Vectors { files } => vectors::run(format, &files),
         Command::Simulator { command } => simulator::run(format, command).await,
     }
 }
