@@ -153,6 +153,17 @@ pub(crate) enum Command {
             cargo xtask backtest logs/ --compare v1.0..v1.1\n  \
             cargo xtask backtest logs/ --strict   # exit code 1 if any file is corrupt or foreign")]
     Backtest(BacktestArguments),
+    /// Run recorded verdicts through the pattern engine; exit code 1 if it disagrees with one
+    #[command(
+        after_help = "A line is a JSON object with pattern, event and verdict (match, no_match, invalid); or aws_verdict and \
+            aws_message in its place; or pattern and complexity; or target, event and outcome of an input transformer.\n\n\
+            Example:\n  cargo xtask vectors crates/pattern/tests/data/pattern-vectors.jsonl.gz"
+    )]
+    Vectors {
+        /// JSON lines, plain or .gz
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
     /// An embedded AWS Organization, to try things on
     Simulator {
         #[command(subcommand)]

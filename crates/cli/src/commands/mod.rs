@@ -8,6 +8,7 @@ mod destroy;
 mod drift;
 mod plan;
 mod simulator;
+mod vectors;
 mod verify;
 
 use anyhow::Result;
@@ -44,6 +45,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
             Box::pin(destroy::run(&project, format, &target, confirm)).await
         }
         Command::Backtest(arguments) => backtest::run(&project, format, &arguments).await,
+        Command::Vectors { files } => vectors::run(format, &files),
         Command::Simulator { command } => simulator::run(format, command).await,
     }
 }

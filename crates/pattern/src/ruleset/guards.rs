@@ -32,6 +32,9 @@ const OTHER: u64 = 1 << 58;
 const NUMBER: u64 = 1 << 59;
 const ABSENT: u64 = 1 << 63;
 
+/// Bytes above which pairs aren't worth collecting.
+const LONG: usize = 40;
+
 impl Kind {
     fn bit(self) -> u8 {
         1 << self as u8
@@ -323,6 +326,8 @@ impl Registers {
                 (_, None) => (0, 0),
                 (Kind::Front, Some(Scalar::Text(text))) => (first_eight(text), u64::MAX),
                 (Kind::Back, Some(Scalar::Text(text))) => (last_eight(text), u64::MAX),
+                // A long text has most pairs.
+                (Kind::Pairs, Some(Scalar::Text(text))) if text.len() > LONG => (0, 0),
                 (Kind::Pairs, Some(Scalar::Text(text))) => (pairs(text), u64::MAX),
                 (Kind::Class, Some(Scalar::Text(_))) => {
                     (known.map_or(OTHER, |value| classes.bit(value)), u64::MAX)
