@@ -77,6 +77,10 @@ struct Part {
 }
 
 impl Part {
+    fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
     #[inline]
     fn of<T>(self, list: &[T]) -> &[T] {
         list.get(self.start as usize..self.end as usize)
@@ -87,9 +91,15 @@ impl Part {
 /// An alternative where it is pinned, with necessary conditions.
 #[derive(Debug, Clone, Copy)]
 struct Pinned {
+    id: usize,
     alternative: u32,
-    guards: [Guard; 2],
+    /// In a plain event, the guards are the whole test.
+    is_complete: bool,
+    guards: [Guard; INLINE],
 }
+
+/// Guards that stand where their alternative is pinned.
+const INLINE: usize = 3;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct PathPins {
@@ -120,7 +130,6 @@ enum Test {
 /// A conjunction of cells.
 #[derive(Debug, Clone, Copy)]
 struct Alternative {
-    id: usize,
     cells: Part,
     /// What is left to do in a plain event after the guards where it is pinned.
     guards: Part,
@@ -273,15 +282,16 @@ impl Trial<'_> {
 
     #[inline]
     fn try_all(&mut self, pinned: &[Pinned]) -> Result<(), EventError> {
-        let set = self.set;
         for pinned in pinned {
-            let [one, other] = &pinned.guards;
-            if self.registers.let_pass(one)
-                && self.registers.let_pass(other)
-                && let Some(alternative) = set.alternatives.get(pinned.alternative as usize)
-                && self.fits(alternative)?
+            if !pinned
+                .guards
+                .iter()
+                .all(|guard| self.registers.let_pass(guard))
             {
-                self.ids.push(alternative.id);
+                continue;
+            }
+            if self.is_plain && pinned.is_complete || self.fits(pinned.alternative)? {
+                self.ids.push(pinned.id);
             }
         }
         Ok(())
@@ -289,8 +299,11 @@ impl Trial<'_> {
 
     /// Whether an alternative fits whose guards, where it is pinned, let pass.
     #[inline]
-    fn fits(&mut self, alternative: &Alternative) -> Result<bool, EventError> {
+    fn fits(&mut self, alternative: u32) -> Result<bool, EventError> {
         let set = self.set;
+        let Some(alternative) = set.alternatives.get(alternative as usize) else {
+            return Ok(false);
+        };
         if !self.is_plain {
             return self.fits_anywhere(alternative);
         }

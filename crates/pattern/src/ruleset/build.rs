@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::guards::{Classes, Guard, Guards};
-use super::{Alternative, Cell, Part, PathPins, Pinned, RuleSet, Test};
+use super::{Alternative, Cell, INLINE, Part, PathPins, Pinned, RuleSet, Test};
 use crate::pattern::Pattern;
 use crate::table::Table;
 use crate::term::{Except, Leaf, Term};
@@ -124,15 +124,29 @@ impl RuleSetBuilder {
             };
             let of = |number: &u32| guards.get(*number as usize);
             let mut all = open.iter().filter_map(of).flat_map(|guards| &guards.all);
-            let pinned = Pinned {
-                alternative: number,
-                guards: [(); 2].map(|()| all.next().copied().unwrap_or_default()),
-            };
+            let inline = [(); INLINE].map(|()| all.next().copied().unwrap_or_default());
             let first_guard = count(set.guards.len());
             set.guards.extend(all);
             let first_cell = count(set.unguarded.len());
             let is_unguarded = |number: &&u32| !of(number).is_some_and(|guards| guards.are_enough);
             set.unguarded.extend(open.iter().filter(is_unguarded));
+            let left = Alternative {
+                cells: Part::default(),
+                guards: Part {
+                    start: first_guard,
+                    end: count(set.guards.len()),
+                },
+                unguarded: Part {
+                    start: first_cell,
+                    end: count(set.unguarded.len()),
+                },
+            };
+            let pinned = Pinned {
+                id,
+                alternative: number,
+                is_complete: left.guards.is_empty() && left.unguarded.is_empty(),
+                guards: inline,
+            };
             let in_use = open.iter().filter_map(of).flat_map(|guards| &guards.all);
             for (path, kinds) in in_use.filter_map(Guard::needs) {
                 if let Some(path) = set.paths.get_mut(path as usize) {
@@ -158,18 +172,7 @@ impl RuleSetBuilder {
             set.in_path_order.extend(in_path_order);
             let end = count(set.checks.len());
             let cells = Part { start, end };
-            set.alternatives.push(Alternative {
-                id,
-                cells,
-                guards: Part {
-                    start: first_guard,
-                    end: count(set.guards.len()),
-                },
-                unguarded: Part {
-                    start: first_cell,
-                    end: count(set.unguarded.len()),
-                },
-            });
+            set.alternatives.push(Alternative { cells, ..left });
         }
         for pins in by_value {
             let part = append(&mut set.pins, &pins);
