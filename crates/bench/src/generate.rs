@@ -18,7 +18,7 @@ use flate2::write::GzEncoder;
 pub(crate) use events::events;
 pub(crate) use rules::patterns;
 
-/// Sizes of the rule sets that [`write`] writes.
+/// Sizes of the rule sets that [`write()`] writes.
 const SIZES: [usize; 4] = [10, 100, 1000, 5000];
 
 /// Writes events, and detections and broad rule sets of all sizes, as `.jsonl.gz` into a folder.
