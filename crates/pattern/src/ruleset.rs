@@ -29,7 +29,7 @@ use verdicts::Verdicts;
 ///
 /// It is one JSON object in UTF-8, nested no deeper than 1,000 levels, and all that some pattern
 /// names is checked like [`crate::Event::parse`] does. Of the values that no pattern names it is
-/// only checked that strings end and have no control characters, and that brackets are balanced;
+/// only checked that strings end and have no control characters, and that as many brackets close as open;
 /// whether a skipped value is well-formed otherwise isn't. For an event that [`crate::Event::parse`]
 /// accepts, the result is always that of matching each pattern alone.
 ///
