@@ -10,7 +10,9 @@
 //! of that account; any other is the administrator of the management account.
 //!
 //! What no AWS API offers (moving the clock, letting a service emit an event, reading the inbox)
-//! is under the path `/_simulator/`.
+//! is under the path `/_simulator/`. [`Faults`] says what goes wrong, from the start or, by
+//! [`Simulator::set_faults`] and `POST /_simulator/faults`, from any moment on;
+//! [`Simulator::stats`] counts what did.
 //!
 //! # Example
 //!
@@ -27,6 +29,7 @@ mod admin;
 mod api;
 mod clock;
 mod cloudformation;
+mod faults;
 mod input;
 mod organizations;
 mod policy;
@@ -35,6 +38,14 @@ mod resources;
 mod server;
 mod services;
 mod sts;
+mod view;
 mod world;
 
-pub use server::{Config, Simulator, SimulatorError};
+pub use faults::{
+    Bucket, Event, Faults, InstanceEffect, InstanceFault, Lag, Rate, RequestFault, Scheduled,
+    StackOf, When,
+};
+pub use server::{Config, DEFAULT_REGIONS, Simulator, SimulatorError};
+pub use view::{
+    Fleet, FleetInstance, FleetOperation, FleetStack, FleetStackSet, LoggedCall, Stats,
+};
