@@ -10,7 +10,8 @@
 //! of that account; any other is the administrator of the management account.
 //!
 //! What no AWS API offers (moving the clock, letting a service emit an event, reading the inbox)
-//! is under the path `/_simulator/`.
+//! is under the path `/_simulator/`. A test in the same process can also look at the world itself,
+//! without any request: [`Simulator::fleet`], [`Simulator::journal`].
 //!
 //! # Example
 //!
@@ -28,6 +29,7 @@ mod api;
 mod clock;
 mod cloudformation;
 mod input;
+mod journal;
 mod organizations;
 mod policy;
 mod protocol;
@@ -35,6 +37,11 @@ mod resources;
 mod server;
 mod services;
 mod sts;
+mod truth;
 mod world;
 
+pub use journal::Request;
 pub use server::{Config, Simulator, SimulatorError};
+pub use truth::{
+    Fleet, FleetAccount, FleetInstance, FleetOperation, FleetStack, FleetStackSet, Source,
+};

@@ -58,6 +58,7 @@ pub enum SimulatorError {
 #[derive(Debug)]
 pub struct Simulator {
     endpoint: String,
+    world: Arc<Mutex<World>>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
 }
@@ -75,7 +76,7 @@ impl Simulator {
         let world = Arc::new(Mutex::new(World::new(config)));
         let router = axum::Router::new()
             .fallback(crate::protocol::serve)
-            .with_state(world);
+            .with_state(Arc::clone(&world));
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
             let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
@@ -87,6 +88,7 @@ impl Simulator {
         });
         Ok(Simulator {
             endpoint: format!("http://{address}"),
+            world,
             stop,
             server,
         })
@@ -95,6 +97,11 @@ impl Simulator {
     /// The endpoint for `AWS_ENDPOINT_URL`: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         self.endpoint.clone()
+    }
+
+    /// The world that is served.
+    pub(crate) fn shared(&self) -> &Mutex<World> {
+        &self.world
     }
 
     /// Stops serving.

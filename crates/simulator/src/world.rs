@@ -22,6 +22,7 @@ pub(crate) struct World {
     pub(crate) cloudformation: CloudFormation,
     pub(crate) sessions: Sessions,
     pub(crate) calls: Calls,
+    pub(crate) journal: crate::journal::Journal,
     ids: u64,
     requests: u64,
 }
@@ -61,6 +62,7 @@ impl World {
             cloudformation: CloudFormation::default(),
             sessions: Sessions::default(),
             calls: Calls::default(),
+            journal: crate::journal::Journal::default(),
             ids: 0,
             requests: 0,
         };
@@ -118,6 +120,11 @@ impl World {
     pub(crate) fn request_id(&mut self) -> String {
         self.requests += 1;
         format!("00000000-0000-4000-a000-{:012x}", self.requests)
+    }
+
+    /// How many requests there were.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// A new id in UUID form.

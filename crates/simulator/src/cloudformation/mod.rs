@@ -4,8 +4,8 @@
 //! `…_IN_PROGRESS` state; the work happens some virtual seconds later, when the clock gets there.
 
 mod request;
-mod set;
-mod stack;
+pub(crate) mod set;
+pub(crate) mod stack;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -24,12 +24,12 @@ pub(crate) use set::auto::account_moved;
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
 pub(crate) struct CloudFormation {
-    stacks: stack::Stacks,
+    pub(crate) stacks: stack::Stacks,
     /// By ARN.
     change_sets: BTreeMap<String, stack::change_set::ChangeSet>,
     /// By detection id.
     detections: BTreeMap<String, Detection>,
-    sets: set::StackSets,
+    pub(crate) sets: set::StackSets,
 }
 
 /// A drift detection on one stack.

@@ -199,6 +199,18 @@ fn s3(
             let mutating = crate::services::is_mutating(&action);
             world.calls.count("s3", &action, mutating);
             let answer = crate::services::s3::rest(world, &caller, request);
+            if mutating {
+                let now = world.clock.now();
+                let input = json!({"Path": request.path, "Query": request.query});
+                let outcome = if answer.status < 400 {
+                    Ok(Value::Null)
+                } else {
+                    Err(ApiError::new(answer.status.to_string(), ""))
+                };
+                world
+                    .journal
+                    .write(now, &caller, "s3", &action, &input, &outcome);
+            }
             let mut headers: Vec<(&str, &str)> = answer
                 .headers
                 .iter()
@@ -214,7 +226,7 @@ fn s3(
     }
 }
 
-/// Hands a decoded call to its service, and counts it.
+/// Answers a decoded call; counts it, and journals what was meant to change something.
 fn dispatch(
     world: &mut World,
     caller: &Caller,
@@ -240,6 +252,24 @@ fn dispatch(
         _ => crate::services::is_mutating(action),
     };
     world.calls.count(service, action, mutating);
+    let outcome = carry_out(world, caller, service, action, input);
+    if mutating {
+        let now = world.clock.now();
+        world
+            .journal
+            .write(now, caller, service, action, input, &outcome);
+    }
+    outcome
+}
+
+/// Hands a decoded call to its service.
+pub(crate) fn carry_out(
+    world: &mut World,
+    caller: &Caller,
+    service: &str,
+    action: &str,
+    input: &Value,
+) -> Result<Value, ApiError> {
     match service {
         "organizations" => crate::organizations::call(world, caller, action, input),
         "sts" => crate::sts::call(world, caller, action, input),
