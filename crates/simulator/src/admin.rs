@@ -117,9 +117,7 @@ fn route(
             let what = crate::faults::happen(world, &event).map_err(ApiError::validation)?;
             Ok(json!({"happened": what}))
         }
-        ("GET", "stats") => Ok(json!(crate::view::stats(world))),
-        ("GET", "log") => Ok(json!(world.log)),
-        ("GET", "fleet") => Ok(json!(crate::view::fleet(world))),
+        ("GET", "stats") => Ok(json!(crate::stats::stats(world))),
         ("GET", "inbox") => Ok(json!(world.services.sns.inbox)),
         ("POST", "inbox/clear") => {
             world.services.sns.inbox.clear();

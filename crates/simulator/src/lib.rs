@@ -12,7 +12,8 @@
 //! What no AWS API offers (moving the clock, letting a service emit an event, reading the inbox)
 //! is under the path `/_simulator/`. [`Faults`] says what goes wrong, from the start or, by
 //! [`Simulator::set_faults`] and `POST /_simulator/faults`, from any moment on;
-//! [`Simulator::stats`] counts what did.
+//! [`Simulator::stats`] counts what did. A test in the same process can also look at the world itself,
+//! without any request: [`Simulator::fleet`], [`Simulator::journal`].
 //!
 //! # Example
 //!
@@ -31,21 +32,25 @@ mod clock;
 mod cloudformation;
 mod faults;
 mod input;
+mod journal;
 mod organizations;
 mod policy;
 mod protocol;
 mod resources;
 mod server;
 mod services;
+mod stats;
 mod sts;
-mod view;
+mod truth;
 mod world;
 
 pub use faults::{
     Bucket, Event, Faults, InstanceEffect, InstanceFault, Lag, Rate, RequestFault, Scheduled,
     StackOf, When,
 };
+pub use journal::Request;
 pub use server::{Config, DEFAULT_REGIONS, Simulator, SimulatorError};
-pub use view::{
-    Fleet, FleetInstance, FleetOperation, FleetStack, FleetStackSet, LoggedCall, Stats,
+pub use stats::Stats;
+pub use truth::{
+    Fleet, FleetAccount, FleetInstance, FleetOperation, FleetStack, FleetStackSet, Source,
 };

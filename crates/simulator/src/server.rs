@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::faults::{Event, Faults};
 use crate::protocol::Reply;
-use crate::view::{Fleet, LoggedCall, Stats};
+use crate::stats::Stats;
 use crate::world::World;
 
 /// The Regions that every account has without asking for them.
@@ -54,8 +54,6 @@ pub struct Config {
     pub confirm_subscriptions: bool,
     /// What goes wrong, from the start.
     pub faults: Faults,
-    /// Whether to keep a record of every AWS call, for [`Simulator::log`].
-    pub log_calls: bool,
 }
 
 impl Default for Config {
@@ -71,7 +69,6 @@ impl Default for Config {
             port: 0,
             confirm_subscriptions: true,
             faults: Faults::default(),
-            log_calls: false,
         }
     }
 }
@@ -132,33 +129,18 @@ impl Simulator {
     /// Sets the faults in place of those before. Times and calls of their schedule count from now.
     pub fn set_faults(&self, faults: Faults) -> Result<(), SimulatorError> {
         faults.check().map_err(SimulatorError::Faults)?;
-        crate::faults::start(&mut self.world(), faults);
+        crate::faults::start(&mut self.lock(), faults);
         Ok(())
     }
 
     /// Makes something happen now, and says what it did, or why there was nothing to do.
     pub fn happen(&self, event: &Event) -> Result<String, String> {
-        crate::faults::happen(&mut self.world(), event)
+        crate::faults::happen(&mut self.lock(), event)
     }
 
     /// How often each API was called and each fault happened.
     pub fn stats(&self) -> Stats {
-        crate::view::stats(&self.world())
-    }
-
-    /// The record of the calls, oldest first; empty unless [`Config::log_calls`] is set.
-    pub fn log(&self) -> Vec<LoggedCall> {
-        self.world().log.clone()
-    }
-
-    /// What is deployed in truth, whatever any API says.
-    pub fn fleet(&self) -> Fleet {
-        crate::view::fleet(&self.world())
-    }
-
-    /// Moves the virtual clock on and does what becomes due on the way.
-    pub fn advance(&self, duration: std::time::Duration) {
-        self.world().advance(duration.as_secs_f64());
+        crate::stats::stats(&self.lock())
     }
 
     /// Asks the `/_simulator/` API without HTTP: HTTP status and answer.
@@ -169,10 +151,15 @@ impl Simulator {
         body: &serde_json::Value,
     ) -> (u16, serde_json::Value) {
         let body = body.to_string();
-        crate::admin::serve(&mut self.world(), method, path, &[], body.as_bytes())
+        crate::admin::serve(&mut self.lock(), method, path, &[], body.as_bytes())
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
+    /// The world that is served.
+    pub(crate) fn shared(&self) -> &Mutex<World> {
+        &self.world
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -23,8 +23,7 @@ pub(crate) struct World {
     pub(crate) sessions: Sessions,
     pub(crate) calls: Calls,
     pub(crate) faults: crate::faults::State,
-    /// Every call, if they are recorded.
-    pub(crate) log: Vec<crate::view::LoggedCall>,
+    pub(crate) journal: crate::journal::Journal,
     /// Regions that are off in every account.
     off: BTreeSet<String>,
     /// Regions that are off in one account.
@@ -69,7 +68,7 @@ impl World {
             sessions: Sessions::default(),
             calls: Calls::default(),
             faults: crate::faults::State::default(),
-            log: Vec::new(),
+            journal: crate::journal::Journal::default(),
             off: BTreeSet::new(),
             off_in: BTreeSet::new(),
             ids: 0,
@@ -173,6 +172,11 @@ impl World {
     pub(crate) fn request_id(&mut self) -> String {
         self.requests += 1;
         format!("00000000-0000-4000-a000-{:012x}", self.requests)
+    }
+
+    /// How many requests there were.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// A new id in UUID form.

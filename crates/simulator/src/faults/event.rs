@@ -146,7 +146,7 @@ fn call(
     action: &str,
     input: &Value,
 ) -> Result<String, String> {
-    match crate::protocol::perform(world, caller, service, action, input) {
+    match crate::protocol::carry_out(world, caller, service, action, input) {
         Ok(_) => Ok(format!("{service}:{action} by {}", caller.account)),
         Err(error) => Err(format!("{}: {}", error.code, error.message)),
     }

@@ -18,7 +18,6 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{ApiError, Caller, RawRequest, RawResponse};
 use crate::faults::{After, Asked, Before, Decision};
-use crate::view::LoggedCall;
 use crate::world::World;
 use wire::{Wire, respond};
 
@@ -124,27 +123,18 @@ fn answer(world: &mut World, request: &RawRequest) -> Reply {
         kind,
     } = crate::faults::before(world, &asked);
     let silence = Duration::from_millis(u64::from(world.faults.faults.time_out_milliseconds));
-    let (done, reply, error, value) = match before {
-        Before::Refuse(error) => (
-            false,
-            Reply::Answer(wire.refusal(&error, &request_id)),
-            Some(error.code),
-            None,
-        ),
-        Before::Reset => (false, Reply::Reset, None, None),
-        Before::TimeOut => (false, Reply::Silence(silence), None, None),
+    let (outcome, reply) = match before {
+        Before::Refuse(error) => {
+            let refusal = wire.refusal(&error, &request_id);
+            (Err(error), Reply::Answer(refusal))
+        }
+        Before::Reset => (Err(lost()), Reply::Reset),
+        Before::TimeOut => (Err(lost()), Reply::Silence(silence)),
         Before::Nothing => {
-            let mut outcome = carry_out(world, &call, request);
-            let mut none = Value::Null;
-            let value = match &mut outcome {
-                Ok(Output::Value(value)) => value,
-                _ => &mut none,
-            };
-            let after = crate::faults::after(world, after, value);
-            let error = match &outcome {
-                Err(error) => Some(error.code.clone()),
-                Ok(Output::Raw(raw)) if raw.status >= 400 => Some(raw.status.to_string()),
-                Ok(_) => None,
+            let mut outcome = perform_wired(world, &call, request);
+            let after = match &mut outcome {
+                Ok(Output::Value(value)) => crate::faults::after(world, after, value),
+                _ => after,
             };
             let reply = match (after, &outcome) {
                 (After::Reset, _) => Reply::Reset,
@@ -153,29 +143,26 @@ fn answer(world: &mut World, request: &RawRequest) -> Reply {
                 (After::Nothing, Err(error)) => Reply::Answer(wire.refusal(error, &request_id)),
                 (After::Nothing, Ok(output)) => Reply::Answer(wire.answer(output, &request_id)),
             };
-            (error.is_none(), reply, error, outcome.ok())
+            (outcome, reply)
         }
     };
-    if world.config.log_calls {
-        let value = match &value {
-            Some(Output::Value(value)) => Some(value),
-            _ => None,
+    if mutating {
+        let outcome = match outcome {
+            Ok(Output::Value(value)) => Ok(value),
+            Ok(Output::Raw(raw)) if raw.status < 400 => Ok(Value::Null),
+            Ok(Output::Raw(raw)) => Err(ApiError::new(raw.status.to_string(), "")),
+            Err(error) => Err(error),
         };
-        let entry = LoggedCall {
-            at: world.clock.now().to_string(),
-            about: crate::view::about(&call.input, value),
-            account: call.caller.account,
-            region: call.caller.region,
-            api: format!("{}:{}", call.service, call.action),
-            mutating,
-            error,
-            fault: kind.map(str::to_owned),
-            done,
-        };
-        world.log.push(entry);
+        let now = world.clock.now();
+        world.journal.write(now, &asked, &outcome, kind);
     }
     crate::faults::called(world, &call.service, &call.action);
     reply
+}
+
+/// What the journal says of a request that was lost before it did anything.
+fn lost() -> ApiError {
+    ApiError::new("Lost", "The request was lost before it did anything.")
 }
 
 /// Finds out who calls what, and how the answer is to be written.
@@ -279,7 +266,7 @@ fn json_call(
 }
 
 /// Lets a call have its effect.
-fn carry_out(world: &mut World, call: &Call, request: &RawRequest) -> Result<Output, ApiError> {
+fn perform_wired(world: &mut World, call: &Call, request: &RawRequest) -> Result<Output, ApiError> {
     let Call {
         caller,
         service,
@@ -294,13 +281,13 @@ fn carry_out(world: &mut World, call: &Call, request: &RawRequest) -> Result<Out
     if world.faults.faults.token_lifetime_seconds.is_some() {
         let mut input = input.clone();
         crate::faults::strip_time(&mut input);
-        return perform(world, caller, service, action, &input).map(Output::Value);
+        return carry_out(world, caller, service, action, &input).map(Output::Value);
     }
-    perform(world, caller, service, action, input).map(Output::Value)
+    carry_out(world, caller, service, action, input).map(Output::Value)
 }
 
 /// Hands a call to its service.
-pub(crate) fn perform(
+pub(crate) fn carry_out(
     world: &mut World,
     caller: &Caller,
     service: &str,

@@ -80,12 +80,8 @@ fn a_deletion_that_fails_makes_the_instance_inoperable() {
     lab.begin("DeleteStackInstances", &delete(true));
     lab.wait(60.0);
     assert_eq!(lab.instances().len(), 0);
-    let fleet = crate::view::fleet(&lab.world);
-    let left: Vec<&str> = fleet
-        .leftovers
-        .iter()
-        .map(|stack| stack.status.as_str())
-        .collect();
+    let living = lab.world.cloudformation.stacks.living();
+    let left: Vec<&str> = living.map(|stack| stack.status).collect();
     assert_eq!(left, ["DELETE_FAILED", "DELETE_FAILED"]);
 }
 
@@ -203,19 +199,21 @@ fn resources_and_stacks_change_out_of_band() {
     ] {
         assert_eq!(lab.fault_count(kind), 1, "{kind}: {:?}", lab.happened());
     }
-    let fleet = crate::view::fleet(&lab.world);
-    let set = &fleet.stack_sets[0];
-    let different: Vec<(&str, Option<&str>)> = set
-        .instances
-        .iter()
-        .filter(|instance| !instance.equal)
-        .map(|instance| (&*instance.account, instance.stack_status.as_deref()))
+    let stacks = lab.world.cloudformation.stacks.living();
+    let shown: Vec<(&str, &str, bool)> = stacks
+        .filter(|stack| stack.region == "us-east-1")
+        .map(|stack| {
+            let changed = stack.deployment.template.body == other;
+            (stack.account.as_str(), stack.status, changed)
+        })
         .collect();
     assert_eq!(
-        different,
+        shown,
         [
-            ("100000000004", Some("UPDATE_COMPLETE")),
-            ("100000000005", None)
+            ("012345678901", "CREATE_COMPLETE", false),
+            ("100000000002", "CREATE_COMPLETE", false),
+            ("100000000003", "CREATE_COMPLETE", false),
+            ("100000000004", "UPDATE_COMPLETE", true),
         ]
     );
 }
