@@ -52,7 +52,7 @@ pub(crate) async fn run(
             print_findings(&project, format)?;
             return Ok(Exit::Configuration);
         }
-        project.library.rules
+        project.rule_library.rules
     };
     let sources = sources(&arguments.paths).await?;
     let watch = Arc::new(Watch::default());

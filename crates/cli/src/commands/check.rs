@@ -36,13 +36,13 @@ pub(crate) fn run(
     }
     let (passed, tests) = project.tests();
     let lints = rules::lint::registry().len();
-    let rules = project.library.rules.len();
+    let rules = project.rule_library.rules.len();
     match format {
         Format::Json => output::json(&json!({
             "rules": rules,
             "tests": { "passed": passed, "failed": tests - passed },
             "lints": lints,
-            "allowed": project.library.allowed,
+            "allowed": project.rule_library.allowed,
             "fixed": fixed,
             "findings": project.findings,
             "outcomes": project.outcomes,
@@ -59,8 +59,8 @@ pub(crate) fn run(
                 tests - passed,
                 report::findings::count(&project.findings)
             );
-            if project.library.allowed > 0 {
-                line.push_str(&format!(", {} allowed", project.library.allowed));
+            if project.rule_library.allowed > 0 {
+                line.push_str(&format!(", {} allowed", project.rule_library.allowed));
             }
             if fixed > 0 {
                 line.push_str(&format!(", {fixed} fixed"));
