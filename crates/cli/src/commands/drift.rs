@@ -27,7 +27,7 @@ pub(crate) async fn run(
     )
     .await?;
     match format {
-        Format::Text => {
+        Format::Text | Format::Sarif | Format::Github => {
             output::text(&report::drift::terminal(&drift))?;
             output::text(&connection.calls_line().await?)?;
         }
