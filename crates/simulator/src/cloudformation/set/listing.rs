@@ -1,5 +1,6 @@
 //! The actions that tell about stack sets, their instances, operations and drift.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -126,13 +127,13 @@ fn merged<'a>(
     let (mut first, mut second) = (first.peekable(), second.peekable());
     std::iter::from_fn(move || match (first.peek(), second.peek()) {
         (Some((left, _)), Some((right, _))) => {
-            if left == right {
-                second.next();
-                first.next()
-            } else if left < right {
-                first.next()
-            } else {
-                second.next()
+            match left.cmp(right) {
+                Ordering::Equal => {
+                    second.next();
+                    first.next()
+                }
+                Ordering::Less => first.next(),
+                Ordering::Greater => second.next(),
             }
         }
         (Some(_), None) => first.next(),

@@ -328,17 +328,18 @@ pub(crate) fn look_into(world: &mut World, id: &str) {
 /// Warms every account that a request's parameters name in an ARN or a queue's URL.
 pub(crate) fn warm_named(world: &mut World, input: &Value) {
     match input {
-        Value::String(text) => {
-            if text.starts_with("arn:") || text.contains("://sqs.") || text.contains("/queue/") {
-                for part in text.split([':', '/']) {
-                    if part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit()) {
-                        warm(world, part);
-                    }
-                }
+        Value::String(text) if text.starts_with("arn:") || text.contains("://") => {
+            let parts = text.split([':', '/']);
+            for account in parts.filter(|part| is_account_id(part)) {
+                warm(world, account);
             }
         }
         Value::Array(items) => items.iter().for_each(|item| warm_named(world, item)),
         Value::Object(fields) => Map::values(fields).for_each(|item| warm_named(world, item)),
         _ => {}
     }
+}
+
+fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

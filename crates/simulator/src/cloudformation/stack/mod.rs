@@ -263,12 +263,14 @@ pub(crate) fn tags(tags: &BTreeMap<String, String>) -> Vec<Value> {
         .collect()
 }
 
+/// Account, Region, name.
+type Name = (Arc<str>, Arc<str>, Arc<str>);
+
 /// All stacks: by id, and the living ones by name.
 #[derive(Debug, Default)]
 pub(crate) struct Stacks {
     by_id: BTreeMap<Arc<str>, Stack>,
-    /// Account, Region, name.
-    living: BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Arc<str>>,
+    living: BTreeMap<Name, Arc<str>>,
 }
 
 impl Stacks {
@@ -301,8 +303,7 @@ impl Stacks {
         account: &str,
         region: Option<&str>,
     ) -> impl Iterator<Item = &Stack> {
-        let start: (Arc<str>, Arc<str>, Arc<str>) =
-            (account.into(), region.unwrap_or_default().into(), "".into());
+        let start: Name = (account.into(), region.unwrap_or_default().into(), "".into());
         let (account, region) = (account.to_owned(), region.map(str::to_owned));
         self.living
             .range(start..)
