@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use compiler::{Bundle, Part};
 use expect::{Alert, Watch, at_place};
-use rules::{Response, Rule, Status};
+use rules::{Response, Rule};
 use serde_json::Value;
 
 use crate::plan::selected;
@@ -65,7 +65,7 @@ pub async fn verify(
     let mut report = VerifyReport::default();
     for rule in rules
         .iter()
-        .filter(|rule| rule.status != Status::Deprecated)
+        .filter(|rule| rule.is_deployed())
     {
         progress.report(&ProgressEvent::Checking {
             what: format!("rule {}", rule.id),

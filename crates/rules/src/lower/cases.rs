@@ -1,13 +1,13 @@
 //! The rule's tests and their events.
 
 use serde_json::Value;
-use syntax::{Finding, Node};
+use syntax::{Finding, Node, Span};
 
 use super::MAX_WORDS;
 use crate::envelope;
 use crate::fields::Reader;
 use crate::fixtures::{self, Fixtures, MAX_EVENT_BYTES};
-use crate::model::RuleTest;
+use crate::model::{Origin, RuleTest};
 
 /// Most tests of one rule.
 const MAX_TESTS: usize = 200;
@@ -32,11 +32,13 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
     }
     let has_message = root.get("message").is_some();
     let mut tests: Vec<RuleTest> = Vec::new();
+    // The events as they were written, for tests that are like another one.
+    let mut written: Vec<(String, Value)> = Vec::new();
     // What the tests are meant to be, whether or not their events could be read.
     let mut expected = Vec::new();
     let mut total = 0;
     for item in items {
-        let Some((test, matches)) = test(reader, item, fixtures, has_message) else {
+        let Some((test, matches)) = test(reader, item, fixtures, &mut written, has_message) else {
             continue;
         };
         expected.extend(matches);
@@ -91,6 +93,7 @@ fn test(
     reader: &mut Reader,
     node: &Node,
     fixtures: &mut Fixtures,
+    written: &mut Vec<(String, Value)>,
     has_message: bool,
 ) -> Option<(Option<RuleTest>, Option<bool>)> {
     reader
@@ -98,7 +101,7 @@ fn test(
             node,
             "a test",
             &["name", "expect"],
-            &["event", "fixture", "override", "message"],
+            &["event", "fixture", "like", "override", "origin", "message"],
         )
         .then_some(())?;
     let name = node
@@ -107,7 +110,15 @@ fn test(
     let matches = node.get("expect").and_then(|expect| {
         reader.word(expect, "`expect`", &[("match", true), ("no_match", false)])
     });
-    let event = event(reader, node, fixtures);
+    let origin = node.get("origin").map_or(Some(Origin::Recorded), |origin| {
+        let words = Origin::ALL.map(|origin| (origin.as_str(), origin));
+        reader.word(origin, "`origin`", &words)
+    });
+    let event = event(reader, node, fixtures, written).and_then(|(value, place)| {
+        let event = envelope(reader, &value, place);
+        written.extend(name.clone().map(|name| (name, value)));
+        event
+    });
     let message = reader.text_of(node, "message", "a test");
     if let Some(written) = node.get("message") {
         if matches == Some(false) {
@@ -125,6 +136,7 @@ fn test(
         Some(RuleTest {
             name: name?,
             event: event?,
+            origin: origin?,
             matches: matches?,
             message,
             place: reader.place(span),
@@ -133,19 +145,25 @@ fn test(
     Some((build(), matches))
 }
 
-fn event(reader: &mut Reader, node: &Node, fixtures: &mut Fixtures) -> Option<Value> {
-    let (mut value, place) = match (node.get("event"), node.get("fixture")) {
-        (Some(event), None) => {
+/// The event as it is written, before it is wrapped, and where to point at.
+fn event(
+    reader: &mut Reader,
+    node: &Node,
+    fixtures: &mut Fixtures,
+    written: &[(String, Value)],
+) -> Option<(Value, Span)> {
+    let (mut value, place) = match (node.get("event"), node.get("fixture"), node.get("like")) {
+        (Some(event), None, None) => {
             if let Some(patch) = node.entry("override") {
                 reader.error(
                     "test::event",
-                    "`override` changes a `fixture`, not an `event`",
+                    "`override` changes a `fixture` or what a test is `like`, not an `event`",
                     patch.key_span,
                 );
             }
-            (event.to_json(), event.span)
+            return Some((event.to_json(), event.span));
         }
-        (None, Some(fixture)) => {
+        (None, Some(fixture), None) => {
             let name = reader.text(fixture, "`fixture`")?;
             match fixtures.get(name.trim()) {
                 Ok(value) => (value, fixture.span),
@@ -155,19 +173,34 @@ fn event(reader: &mut Reader, node: &Node, fixtures: &mut Fixtures) -> Option<Va
                 }
             }
         }
+        (None, None, Some(like)) => {
+            let name = reader.text(like, "`like`")?;
+            let Some((_, value)) = written.iter().find(|(known, _)| known == name.trim()) else {
+                reader.push(
+                    Finding::error(
+                        "test::like",
+                        format!("no earlier test is named \"{}\"", name.trim()),
+                    )
+                    .help("`like` names a test of this rule that stands above"),
+                    like.span,
+                );
+                return None;
+            };
+            (value.clone(), like.span)
+        }
         _ => {
             reader.push(
-                Finding::error("test::event", "a test has either an `event` or a `fixture`")
-                    .help("a fixture is a JSON file in the rules folder's `fixtures/`"),
+                Finding::error(
+                    "test::event",
+                    "a test has one of `event`, `fixture` and `like`",
+                )
+                .help("a fixture is a JSON file in the rules folder's `fixtures/`; `like` names an earlier test"),
                 node.get("name").map_or(node.span, |name| name.span),
             );
             return None;
         }
     };
-    if let Some(patch) = node
-        .get("override")
-        .filter(|_| node.get("fixture").is_some())
-    {
+    if let Some(patch) = node.get("override") {
         if patch.as_mapping().is_none() {
             reader.error(
                 "rule::wrong-type",
@@ -178,7 +211,12 @@ fn event(reader: &mut Reader, node: &Node, fixtures: &mut Fixtures) -> Option<Va
         }
         fixtures::merge(&mut value, &patch.to_json());
     }
-    match envelope::of(&value) {
+    Some((value, place))
+}
+
+/// The event as it is on a bus.
+fn envelope(reader: &mut Reader, value: &Value, place: Span) -> Option<Value> {
+    match envelope::of(value) {
         Ok(event) if event.to_string().len() > MAX_EVENT_BYTES => {
             reader.error(
                 "test::event",
