@@ -30,10 +30,7 @@ pub fn compile(
     organization: &Organization,
     templates: &Templates,
 ) -> (Option<Bundle>, Vec<Finding>) {
-    let mut rules: Vec<&Rule> = library
-        .iter()
-        .filter(|rule| rule.is_deployed())
-        .collect();
+    let mut rules: Vec<&Rule> = library.iter().filter(|rule| rule.is_deployed()).collect();
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     let mut compiler = Compiler {
         organization,

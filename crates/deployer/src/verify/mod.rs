@@ -63,10 +63,7 @@ pub async fn verify(
 ) -> Result<VerifyReport, ChainError> {
     let watch = Watch::new(bundle, rules);
     let mut report = VerifyReport::default();
-    for rule in rules
-        .iter()
-        .filter(|rule| rule.is_deployed())
-    {
+    for rule in rules.iter().filter(|rule| rule.is_deployed()) {
         progress.report(&ProgressEvent::Checking {
             what: format!("rule {}", rule.id),
         });
