@@ -8,7 +8,7 @@
 
 use pattern::transformer::{InputTransformer, Reserved};
 use pattern::union::pack;
-use pattern::{Event, Pattern, RuleSet, Scratch};
+use pattern::{Event, Implication, Pattern, RuleSet, Scratch};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,15 +140,23 @@ proptest! {
     }
 
     #[test]
-    fn a_covering_pattern_matches_all_that_the_covered_one_does(
+    fn an_implied_pattern_matches_all_that_the_implying_one_does(
         wide in pattern(), narrow in pattern(), events in prop::collection::vec(event(), 1..12),
     ) {
-        if wide.covers(&narrow) {
-            for event in &events {
-                let event = Event::parse(event).expect("an object");
-                prop_assert!(wide.matches(&event) || !narrow.matches(&event));
+        match narrow.implies(&wide) {
+            Implication::Yes => {
+                for event in &events {
+                    let event = Event::parse(event).expect("an object");
+                    prop_assert!(wide.matches(&event) || !narrow.matches(&event));
+                }
             }
+            Implication::No { event } => {
+                let event = Event::parse(&event).expect("an object");
+                prop_assert!(narrow.matches(&event) && !wide.matches(&event));
+            }
+            Implication::Unknown => {}
         }
+        prop_assert!(narrow.implies(&narrow).is_yes());
         if wide.canonical() == narrow.canonical() {
             for event in &events {
                 let event = Event::parse(event).expect("an object");
