@@ -42,6 +42,7 @@ mod event;
 mod fold;
 mod implication;
 mod json_path;
+mod keys;
 mod language;
 mod leaves;
 mod matching;

@@ -2,10 +2,16 @@
 //! the brackets and commas outside of strings as bits.
 //!
 //! The reader then jumps from bit to bit, and what no pattern names is passed over without looking
-//! at its bytes again. The comparisons are vector instructions: SSE2 on x86-64 and NEON on 64-bit
-//! Arm, which all such processors have.
+//! at its bytes again. The comparisons are vector instructions, the widest that the processor has:
+//! AVX-512, AVX2 or SSE on x86-64, and NEON on 64-bit Arm.
 
-use wide::u8x32;
+#![expect(
+    clippy::inline_always,
+    reason = "what is inlined into `dispatch!` is compiled for each kind of vector"
+)]
+
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, u8x64};
 
 /// What is where in 64 bytes; bit 0 is the first of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,8 +24,8 @@ pub(crate) struct Block {
     pub(crate) opens: u64,
     /// `}` and `]` outside of strings.
     pub(crate) closes: u64,
-    /// Commas outside of strings.
-    pub(crate) commas: u64,
+    /// Brackets and commas outside of strings.
+    pub(crate) marks: u64,
 }
 
 /// What 64 bytes are, whether in strings or not.
@@ -32,8 +38,8 @@ struct Raw {
     commas: u64,
     /// Bytes below the space.
     controls: u64,
-    /// Whether some byte isn't ASCII.
-    is_wide: bool,
+    /// Bytes that aren't ASCII.
+    wide: u64,
 }
 
 /// Why the bytes can't be JSON.
@@ -55,18 +61,8 @@ pub(crate) struct Structure {
 impl Structure {
     /// Reads the structure of some bytes, forgetting that of the last ones.
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), Flaw> {
-        self.blocks.clear();
-        self.blocks.reserve(bytes.len() / 64 + 1);
         let mut pass = Pass::default();
-        let (blocks, rest) = bytes.as_chunks::<64>();
-        for block in blocks {
-            self.blocks.push(pass.block(raw(block)));
-        }
-        let mut padded = [b' '; 64];
-        if let Some(start) = padded.get_mut(..rest.len()) {
-            start.copy_from_slice(rest);
-        }
-        self.blocks.push(pass.block(raw(&padded)));
+        dispatch!(Level::new(), simd => pass.read(simd, bytes, &mut self.blocks));
         self.has_escapes = pass.has_escapes;
         self.is_ascii = !pass.is_wide;
         if pass.has_controls {
@@ -102,7 +98,7 @@ impl Structure {
         let mut mask = u64::MAX << (from % 64);
         loop {
             let block = self.blocks.get(number)?;
-            let marks = (block.opens | block.closes | block.commas) & mask;
+            let marks = block.marks & mask;
             if marks != 0 {
                 let at = number * 64 + marks.trailing_zeros() as usize;
                 let first = marks & marks.wrapping_neg();
@@ -116,10 +112,23 @@ impl Structure {
     /// Whether there is a backslash from `start` to before `end`.
     #[inline]
     pub(crate) fn has_escape(&self, start: usize, end: usize) -> bool {
-        self.has_escapes
-            && self
-                .next(start, |block| block.escapes)
-                .is_some_and(|at| at < end)
+        self.has_escapes && self.has_escape_within(start, end)
+    }
+
+    fn has_escape_within(&self, start: usize, end: usize) -> bool {
+        let mut number = start / 64;
+        let mut mask = u64::MAX << (start % 64);
+        while number * 64 < end
+            && let Some(block) = self.blocks.get(number)
+        {
+            let bits = block.escapes & mask;
+            if bits != 0 {
+                return number * 64 + (bits.trailing_zeros() as usize) < end;
+            }
+            mask = u64::MAX;
+            number += 1;
+        }
+        false
     }
 
     /// Passes over a container whose opening bracket is in front of `from`, at the given depth.
@@ -197,7 +206,21 @@ struct Pass {
 }
 
 impl Pass {
-    #[inline]
+    /// Reads all bytes.
+    #[inline(always)]
+    fn read<S: Simd>(&mut self, simd: S, bytes: &[u8], blocks: &mut Vec<Block>) {
+        let (chunks, rest) = bytes.as_chunks::<64>();
+        let mut padded = [b' '; 64];
+        if let Some(start) = padded.get_mut(..rest.len()) {
+            start.copy_from_slice(rest);
+        }
+        blocks.clear();
+        blocks.reserve(chunks.len() + 1);
+        blocks.extend(chunks.iter().map(|chunk| self.block(raw(simd, chunk))));
+        blocks.push(self.block(raw(simd, &padded)));
+    }
+
+    #[inline(always)]
     fn block(&mut self, raw: Raw) -> Block {
         let quotes = raw.quotes & !self.escaped_by(raw.backslashes);
         // Each bit becomes the parity of the quotes up to it: inside a string, or not.
@@ -209,19 +232,19 @@ impl Pass {
         self.in_string = (inside >> 63).wrapping_neg();
         self.has_controls |= raw.controls & inside != 0;
         self.has_escapes |= raw.backslashes != 0;
-        self.is_wide |= raw.is_wide;
+        self.is_wide |= raw.wide != 0;
         Block {
             quotes,
             escapes: raw.backslashes,
             opens: raw.opens & !inside,
             closes: raw.closes & !inside,
-            commas: raw.commas & !inside,
+            marks: (raw.opens | raw.closes | raw.commas) & !inside,
         }
     }
 
     /// The bytes that a backslash escapes: those behind a run of backslashes of odd length. The
     /// addition carries a run's beginning to its end (the trick is simdjson's).
-    #[inline]
+    #[inline(always)]
     fn escaped_by(&mut self, backslashes: u64) -> u64 {
         const EVEN: u64 = 0x5555_5555_5555_5555;
         if backslashes == 0 {
@@ -236,27 +259,22 @@ impl Pass {
     }
 }
 
-#[inline]
-fn raw(block: &[u8; 64]) -> Raw {
-    let mut raw = Raw::default();
-    let (lanes, _) = block.as_chunks::<32>();
-    for (lane, shift) in lanes.iter().zip([0, 32]) {
-        let lane = u8x32::new(*lane);
-        let is = |lane: u8x32, byte: u8| {
-            u64::from(lane.simd_eq(u8x32::splat(byte)).to_bitmask()) << shift
-        };
-        // `[` and `{` differ in one bit, and so do `]` and `}`.
-        let folded = lane | u8x32::splat(0x20);
-        raw.quotes |= is(lane, b'"');
-        raw.backslashes |= is(lane, b'\\');
-        raw.opens |= is(folded, b'{');
-        raw.closes |= is(folded, b'}');
-        raw.commas |= is(lane, b',');
-        let controls = lane.min(u8x32::splat(0x1f)).simd_eq(lane);
-        raw.controls |= u64::from(controls.to_bitmask()) << shift;
-        raw.is_wide |= lane.to_bitmask() != 0;
+#[inline(always)]
+fn raw<S: Simd>(simd: S, chunk: &[u8; 64]) -> Raw {
+    let chunk = u8x64::from_slice(simd, chunk);
+    let of = |byte: u8| u8x64::splat(simd, byte);
+    let is = |chunk: u8x64<S>, byte: u8| chunk.simd_eq(of(byte)).to_bitmask();
+    // `[` and `{` differ in one bit, and so do `]` and `}`.
+    let folded = chunk | of(0x20);
+    Raw {
+        quotes: is(chunk, b'"'),
+        backslashes: is(chunk, b'\\'),
+        opens: is(folded, b'{'),
+        closes: is(folded, b'}'),
+        commas: is(chunk, b','),
+        controls: chunk.simd_lt(of(b' ')).to_bitmask(),
+        wide: chunk.simd_ge(of(0x80)).to_bitmask(),
     }
-    raw
 }
 
 #[cfg(test)]
@@ -306,7 +324,7 @@ mod tests {
             prop_assert_eq!(all(|b| b.quotes), expected[0].clone());
             prop_assert_eq!(all(|b| b.opens), expected[1].clone());
             prop_assert_eq!(all(|b| b.closes), expected[2].clone());
-            prop_assert_eq!(all(|b| b.commas), expected[3].clone());
+            prop_assert_eq!(all(|b| b.marks & !b.opens & !b.closes), expected[3].clone());
             prop_assert_eq!(structure.is_ascii(), bytes.is_ascii());
             let flaw = match control {
                 Some(at) => Err(Flaw::Control(at)),
@@ -319,7 +337,7 @@ mod tests {
         #[test]
         fn lanes_are_in_order(block in prop::collection::vec(any::<u8>(), 64)) {
             let block: [u8; 64] = block.try_into().unwrap();
-            let raw = raw(&block);
+            let raw = dispatch!(Level::new(), simd => raw(simd, &block));
             for (at, byte) in block.into_iter().enumerate() {
                 let is = |bits: u64| bits >> at & 1 == 1;
                 prop_assert_eq!(is(raw.quotes), byte == b'"');
@@ -328,8 +346,8 @@ mod tests {
                 prop_assert_eq!(is(raw.closes), byte == b'}' || byte == b']');
                 prop_assert_eq!(is(raw.commas), byte == b',');
                 prop_assert_eq!(is(raw.controls), byte < 0x20);
+                prop_assert_eq!(is(raw.wide), !byte.is_ascii());
             }
-            prop_assert_eq!(raw.is_wide, !block.is_ascii());
         }
     }
 

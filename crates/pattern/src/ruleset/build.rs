@@ -80,12 +80,13 @@ impl RuleSetBuilder {
     /// Builds the set.
     pub fn build(self) -> RuleSet {
         let RuleSetBuilder {
-            trie,
+            mut trie,
             values,
             cells,
             mut alternatives,
             ..
         } = self;
+        trie.finish();
         alternatives.sort_by_key(|(id, _)| *id);
         let crowds = Crowds::of(&cells, &alternatives, values.len(), trie.len());
         let classes = Classes::of(values.owners(), trie.len());
