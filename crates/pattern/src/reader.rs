@@ -179,8 +179,11 @@ impl Reading<'_> {
     /// Reads a member; `at` is on its name's quote. Whether a container was entered.
     #[inline]
     fn member(&mut self) -> Result<bool, Flawed> {
+        let (last_key, node) = (self.frame.last_key, self.frame.node);
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let hit = self.keys.guess(self.frame.last_key, self.frame.node, rest);
+        // A key too near to the end isn't guessed.
+        let text = rest.first_chunk();
+        let hit = text.and_then(|text| self.keys.guess(last_key, node, text));
         let (node, is_empty) = if let Some(hit) = hit {
             self.at += hit.length;
             self.frame.last_key = hit.place;
@@ -200,6 +203,16 @@ impl Reading<'_> {
     /// Reads a key that isn't the one that was guessed, and its colon. Where it leads to, and
     /// whether it is empty.
     fn key(&mut self) -> Result<(Option<u32>, bool), Flawed> {
+        let (last_key, from) = (self.frame.last_key, self.frame.node);
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if let Some(hit) = rest
+            .first_chunk()
+            .and_then(|text| self.keys.guess_again(last_key, from, text))
+        {
+            self.at += hit.length;
+            self.frame.last_key = hit.place;
+            return Ok((hit.target, false));
+        }
         let (start, end) = self.string()?;
         let has_escape = self.structure.has_escape(start, end);
         let node = if has_escape {
@@ -213,14 +226,13 @@ impl Reading<'_> {
         }
         self.at += 1;
         let is_empty = start == end;
-        if !has_escape && !is_empty && self.at == end + 2 {
-            let text = self.bytes.get(start - 1..self.at).unwrap_or_default();
-            let Frame {
-                last_key,
-                node: from,
-                ..
-            } = self.frame;
-            self.frame.last_key = self.keys.learn(last_key, from, text, node);
+        let length = end + 2 - (start - 1);
+        if !has_escape
+            && !is_empty
+            && self.at == end + 2
+            && let Some(text) = rest.first_chunk()
+        {
+            self.frame.last_key = self.keys.learn(last_key, from, text, length, node);
         }
         Ok((node, is_empty))
     }
@@ -340,17 +352,23 @@ impl Reading<'_> {
     /// Passes over a value without looking at it, up to the comma or bracket behind it.
     #[inline]
     fn pass_over(&mut self) -> Result<(), Flawed> {
-        let (mark, is_open) = self.structure.next_mark(self.at).ok_or(Flawed)?;
-        self.at = mark;
-        if is_open {
-            // The root and the current container are open too.
-            let depth = self.frames.len() + 1;
-            match self.structure.skip(mark + 1, depth, MAX_DEPTH) {
-                Skip::Behind(end) => self.at = end,
-                Skip::TooDeep | Skip::Open => return Err(Flawed),
-            }
+        self.at = self.structure.next_mark(self.at).ok_or(Flawed)?;
+        if matches!(self.bytes.get(self.at), Some(b'{' | b'[')) {
+            self.pass_over_container()?;
         }
         Ok(())
+    }
+
+    fn pass_over_container(&mut self) -> Result<(), Flawed> {
+        // The root and the current container are open too.
+        let depth = self.frames.len() + 1;
+        match self.structure.skip(self.at + 1, depth, MAX_DEPTH) {
+            Skip::Behind(end) => {
+                self.at = end;
+                Ok(())
+            }
+            Skip::TooDeep | Skip::Open => Err(Flawed),
+        }
     }
 }
 

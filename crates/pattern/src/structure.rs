@@ -10,6 +10,8 @@
     reason = "what is inlined into `dispatch!` is compiled for each kind of vector"
 )]
 
+use std::hint::select_unpredictable;
+
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, u8x64};
 
@@ -26,6 +28,9 @@ pub(crate) struct Block {
     pub(crate) closes: u64,
     /// Brackets and commas outside of strings.
     pub(crate) marks: u64,
+    /// How many are opened and closed among these bytes.
+    opening: u8,
+    closing: u8,
 }
 
 /// What 64 bytes are, whether in strings or not.
@@ -82,31 +87,36 @@ impl Structure {
     /// The next bit at or behind `from` of those that `select` takes of a block.
     #[inline]
     pub(crate) fn next(&self, from: usize, select: impl Fn(&Block) -> u64) -> Option<usize> {
-        let mut number = from / 64;
-        let mut bits = select(self.blocks.get(number)?) & (u64::MAX << (from % 64));
-        while bits == 0 {
-            number += 1;
-            bits = select(self.blocks.get(number)?);
+        let number = from / 64;
+        let blocks = self.blocks.get(number..)?;
+        let (first, behind) = blocks.split_first()?;
+        let bits = select(first) & (u64::MAX << (from % 64));
+        // Nearly always it is in this block or the next one; which of them can't be foreseen, so
+        // both are looked at.
+        let more = behind.first().map_or(0, &select);
+        let is_here = bits != 0;
+        let bits = select_unpredictable(is_here, bits, more);
+        let number = number + usize::from(!is_here);
+        if bits != 0 {
+            return Some(number * 64 + bits.trailing_zeros() as usize);
         }
-        Some(number * 64 + bits.trailing_zeros() as usize)
+        self.next_far(number + 1, select)
     }
 
-    /// The next bracket or comma at or behind `from`, and whether it is an opening bracket.
-    #[inline]
-    pub(crate) fn next_mark(&self, from: usize) -> Option<(usize, bool)> {
-        let mut number = from / 64;
-        let mut mask = u64::MAX << (from % 64);
+    fn next_far(&self, mut number: usize, select: impl Fn(&Block) -> u64) -> Option<usize> {
         loop {
-            let block = self.blocks.get(number)?;
-            let marks = block.marks & mask;
-            if marks != 0 {
-                let at = number * 64 + marks.trailing_zeros() as usize;
-                let first = marks & marks.wrapping_neg();
-                return Some((at, block.opens & first != 0));
+            let bits = select(self.blocks.get(number)?);
+            if bits != 0 {
+                return Some(number * 64 + bits.trailing_zeros() as usize);
             }
-            mask = u64::MAX;
             number += 1;
         }
+    }
+
+    /// The next bracket or comma at or behind `from`.
+    #[inline]
+    pub(crate) fn next_mark(&self, from: usize) -> Option<usize> {
+        self.next(from, |block| block.marks)
     }
 
     /// Whether there is a backslash from `start` to before `end`.
@@ -140,14 +150,15 @@ impl Structure {
         }
         let mut number = from / 64;
         let mut mask = u64::MAX << (from % 64);
+        let mut is_part = true;
         while let Some(block) = self.blocks.get(number) {
-            let (opens, closes) = (block.opens & mask, block.closes & mask);
-            let (more, less) = (opens.count_ones() as usize, closes.count_ones() as usize);
-            if less < inner && depth + inner + more <= limit {
+            let (more, less) = (usize::from(block.opening), usize::from(block.closing));
+            if !is_part && less < inner && depth + inner + more <= limit {
                 // Whatever their order, the container doesn't end among these and none is too deep.
                 inner = inner + more - less;
             } else {
-                let mut bits = opens | closes;
+                let closes = block.closes & mask;
+                let mut bits = block.opens & mask | closes;
                 while bits != 0 {
                     let bit = bits & bits.wrapping_neg();
                     if closes & bit != 0 {
@@ -165,6 +176,7 @@ impl Structure {
                 }
             }
             mask = u64::MAX;
+            is_part = false;
             number += 1;
         }
         Skip::Open
@@ -233,12 +245,16 @@ impl Pass {
         self.has_controls |= raw.controls & inside != 0;
         self.has_escapes |= raw.backslashes != 0;
         self.is_wide |= raw.wide != 0;
+        let (opens, closes) = (raw.opens & !inside, raw.closes & !inside);
+        #[expect(clippy::cast_possible_truncation, reason = "at most 64")]
         Block {
             quotes,
             escapes: raw.backslashes,
-            opens: raw.opens & !inside,
-            closes: raw.closes & !inside,
-            marks: (raw.opens | raw.closes | raw.commas) & !inside,
+            opens,
+            closes,
+            marks: opens | closes | raw.commas & !inside,
+            opening: opens.count_ones() as u8,
+            closing: closes.count_ones() as u8,
         }
     }
 
