@@ -7,8 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudformation::config::retry::RetryConfig;
-use aws_sdk_cloudformation::config::{Credentials as SdkCredentials, SharedCredentialsProvider};
+use aws_sdk_cloudformation::config::{
+    AsyncSleep, Credentials as SdkCredentials, SharedCredentialsProvider, Sleep,
+};
 use deployer::ports::{CloudError, Identity, Organizations, Pause, Place};
+use futures::FutureExt;
 use tokio::sync::OnceCell;
 
 use crate::error::cloud_error;
@@ -52,6 +55,8 @@ pub struct Options {
     pub credentials: Option<Credentials>,
     /// How to wait; `None` sleeps.
     pub pause: Option<Pauser>,
+    /// How the SDK itself waits, before another attempt and for a time limit; `None` sleeps.
+    pub sleep: Option<Pauser>,
 }
 
 /// An access key.
@@ -82,6 +87,7 @@ impl Options {
             endpoint_url: None,
             credentials: None,
             pause: None,
+            sleep: None,
         }
     }
 }
@@ -94,6 +100,22 @@ impl fmt::Debug for Options {
             .field("call_as", &self.call_as)
             .field("endpoint_url", &self.endpoint_url)
             .finish_non_exhaustive()
+    }
+}
+
+/// The SDK's waiting, done by a [`Pauser`].
+struct Sleeper(Pauser);
+
+impl fmt::Debug for Sleeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sleeper")
+    }
+}
+
+impl AsyncSleep for Sleeper {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        // The SDK wants a future that threads can share.
+        Sleep::new((self.0)(duration).shared())
     }
 }
 
@@ -141,6 +163,9 @@ impl Aws {
                 None,
                 "gizmos",
             ));
+        }
+        if let Some(sleep) = &options.sleep {
+            loader = loader.sleep_impl(Sleeper(Arc::clone(sleep)));
         }
         let base = loader.load().await;
         let stack_sets = cloudformation(&base);
