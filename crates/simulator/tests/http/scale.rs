@@ -35,7 +35,7 @@ fn spoke(description: &str) -> String {
         }},
     });
     for number in 0..20 {
-        resources[format!("Rule{number}")] = json!({"Type": "AWS::Events::Rule", "Properties": {
+        let rule = json!({"Type": "AWS::Events::Rule", "Properties": {
             "Description": description,
             "EventPattern": {
                 "source": ["aws.iam"],
@@ -47,6 +47,10 @@ fn spoke(description: &str) -> String {
                 "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}},
             }],
         }});
+        resources
+            .as_object_mut()
+            .unwrap()
+            .insert(format!("Rule{number}"), rule);
     }
     json!({"Resources": resources}).to_string()
 }
@@ -57,22 +61,22 @@ fn encoded(text: &str) -> String {
 
 struct Fleet {
     lab: Lab,
-    regions: usize,
+    regions: Vec<String>,
 }
 
 impl Fleet {
     async fn start(accounts: usize, regions: usize) -> Fleet {
+        let others = DEFAULT_REGIONS
+            .into_iter()
+            .filter(|it| *it != "eu-central-1");
+        let regions: Vec<String> = std::iter::once("eu-central-1")
+            .chain(others)
+            .take(regions)
+            .map(str::to_owned)
+            .collect();
         let config = Config {
             workload_accounts: accounts,
-            regions: std::iter::once("eu-central-1")
-                .chain(
-                    DEFAULT_REGIONS
-                        .into_iter()
-                        .filter(|it| *it != "eu-central-1"),
-                )
-                .take(regions)
-                .map(str::to_owned)
-                .collect(),
+            regions: regions.clone(),
             ..Config::default()
         };
         let lab = Lab::with(config).await;
@@ -110,14 +114,8 @@ impl Fleet {
             &format!("PermissionModel=SERVICE_MANAGED&AutoDeployment.Enabled=false&Capabilities.member.1=CAPABILITY_IAM&TemplateBody={template}"),
         );
         let regions: Vec<String> = (1..)
-            .zip(
-                self.lab.get("/_simulator/state")["regions"]
-                    .as_array()
-                    .unwrap(),
-            )
-            .map(|(number, region)| {
-                format!("&Regions.member.{number}={}", region.as_str().unwrap())
-            })
+            .zip(&self.regions)
+            .map(|(number, region)| format!("&Regions.member.{number}={region}"))
             .collect();
         self.operate(
             "CreateStackInstances",
@@ -142,7 +140,7 @@ impl Fleet {
             pages += 1;
             entries += body.matches("<Account>").count();
             match body.split_once("<NextToken>") {
-                Some((_, rest)) => token = rest.split_once('<').unwrap().0.to_owned(),
+                Some((_, rest)) => rest.split_once('<').unwrap().0.clone_into(&mut token),
                 None => return (pages, entries),
             }
         }
@@ -190,7 +188,7 @@ async fn scale() {
     step("deployed", fleet.deploy());
     let (pages, entries) = fleet.list();
     step(&format!("listed {entries} instances on {pages} pages"), 0);
-    assert_eq!(entries, (accounts + 2) * fleet.regions);
+    assert_eq!(entries, (accounts + 2) * fleet.regions.len());
     let template = encoded(&spoke("second"));
     let update = format!("Capabilities.member.1=CAPABILITY_IAM&TemplateBody={template}");
     step("updated", fleet.operate("UpdateStackSet", &update));

@@ -126,16 +126,14 @@ fn merged<'a>(
 ) -> impl Iterator<Item = (&'a Spot, &'a Instance)> {
     let (mut first, mut second) = (first.peekable(), second.peekable());
     std::iter::from_fn(move || match (first.peek(), second.peek()) {
-        (Some((left, _)), Some((right, _))) => {
-            match left.cmp(right) {
-                Ordering::Equal => {
-                    second.next();
-                    first.next()
-                }
-                Ordering::Less => first.next(),
-                Ordering::Greater => second.next(),
+        (Some((left, _)), Some((right, _))) => match left.cmp(right) {
+            Ordering::Equal => {
+                second.next();
+                first.next()
             }
-        }
+            Ordering::Less => first.next(),
+            Ordering::Greater => second.next(),
+        },
         (Some(_), None) => first.next(),
         (None, _) => second.next(),
     })
