@@ -8,14 +8,19 @@ use std::time::Duration;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudformation::config::Credentials as SdkCredentials;
-use aws_sdk_cloudformation::config::retry::RetryConfig;
+use aws_sdk_cloudformation::config::retry::{RetryConfig, RetryPartition, TokenBucket};
+use aws_sdk_cloudformation::config::timeout::TimeoutConfig;
 use deployer::ports::{CloudError, Identity, Organizations, Pause, Place};
 use tokio::sync::OnceCell;
 
+use crate::pace::{Pace, Watch};
 use crate::retry::QuotaIsFinal;
 
 /// Attempts per call. Standard mode: adaptive mode waits some twenty seconds per throttled call.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 10;
+
+/// No connection after this long is none.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// How time passes between two looks at something asynchronous.
 pub type Pauser = Arc<dyn Fn(Duration) -> futures::future::BoxFuture<'static, ()> + Send + Sync>;
@@ -44,8 +49,11 @@ pub struct Options {
     pub endpoint_url: Option<String>,
     /// Credentials instead of the environment's.
     pub credentials: Option<Credentials>,
-    /// How to wait; `None` sleeps.
+    /// How to wait; `None` sleeps. With it the SDK's own waits between attempts are kept to
+    /// milliseconds, since whoever skips time has no use for them.
     pub pause: Option<Pauser>,
+    /// How long an attempt may take before it counts as lost.
+    pub attempt_timeout: Duration,
 }
 
 /// An access key.
@@ -76,6 +84,7 @@ impl Options {
             endpoint_url: None,
             credentials: None,
             pause: None,
+            attempt_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -97,6 +106,8 @@ pub struct Aws {
     options: Options,
     base: SdkConfig,
     stack_sets: aws_sdk_cloudformation::Client,
+    organizations: aws_sdk_organizations::Client,
+    pace: Arc<Pace>,
     identity: Arc<OnceCell<Identity>>,
     places: Arc<RwLock<BTreeMap<Place, SdkConfig>>>,
 }
@@ -113,9 +124,20 @@ impl Aws {
     /// Takes the credentials of the environment, as every AWS tool finds them. Doesn't call
     /// anything yet.
     pub async fn connect(options: Options) -> Aws {
+        let mut retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        if options.pause.is_some() {
+            retries = retries
+                .with_initial_backoff(Duration::from_millis(2))
+                .with_max_backoff(Duration::from_millis(20));
+        }
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_WITHIN)
+            .operation_attempt_timeout(options.attempt_timeout)
+            .build();
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(options.home_region.clone()))
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
+            .retry_config(retries)
+            .timeout_config(timeouts);
         if let Some(url) = &options.endpoint_url {
             loader = loader.endpoint_url(url);
         }
@@ -129,11 +151,19 @@ impl Aws {
             ));
         }
         let base = loader.load().await;
-        let stack_sets = cloudformation(&base);
+        let pace = Arc::new(Pace::new());
+        let stack_sets = cloudformation(&base, &pace);
+        let organizations = aws_sdk_organizations::Client::from_conf(
+            aws_sdk_organizations::config::Builder::from(&base)
+                .interceptor(Watch(Arc::clone(&pace)))
+                .build(),
+        );
         Aws {
             options,
             base,
             stack_sets,
+            organizations,
+            pace,
             identity: Arc::new(OnceCell::new()),
             places: Arc::new(RwLock::new(BTreeMap::new())),
         }
@@ -147,6 +177,16 @@ impl Aws {
     /// The client for stack sets: the caller's account, the home Region.
     pub(crate) fn stack_sets(&self) -> &aws_sdk_cloudformation::Client {
         &self.stack_sets
+    }
+
+    /// The client for the organization.
+    pub(crate) fn organizations(&self) -> &aws_sdk_organizations::Client {
+        &self.organizations
+    }
+
+    /// The request rates.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     pub(crate) fn call_as(&self) -> aws_sdk_cloudformation::types::CallAs {
@@ -207,17 +247,26 @@ impl Aws {
         &self,
         place: &Place,
     ) -> Result<aws_sdk_cloudformation::Client, CloudError> {
-        Ok(cloudformation(&self.at(place).await?))
+        Ok(cloudformation(&self.at(place).await?, &self.pace))
     }
 }
 
-fn cloudformation(config: &SdkConfig) -> aws_sdk_cloudformation::Client {
+fn cloudformation(config: &SdkConfig, pace: &Arc<Pace>) -> aws_sdk_cloudformation::Client {
     use aws_sdk_cloudformation::operation::create_stack_instances::CreateStackInstancesError;
     use aws_sdk_cloudformation::operation::create_stack_set::CreateStackSetError;
 
     let config = aws_sdk_cloudformation::config::Builder::from(config)
         .retry_classifier(QuotaIsFinal::<CreateStackSetError>::new())
         .retry_classifier(QuotaIsFinal::<CreateStackInstancesError>::new())
+        // The default quota of retries is for services that answer milliseconds later; an
+        // organization's lists are hundreds of pages at a few a second, each of which may be
+        // throttled. What bounds the retries is the number of attempts.
+        .retry_partition(
+            RetryPartition::custom("gizmos")
+                .token_bucket(TokenBucket::unlimited())
+                .build(),
+        )
+        .interceptor(Watch(Arc::clone(pace)))
         .build();
     aws_sdk_cloudformation::Client::from_conf(config)
 }
@@ -238,7 +287,10 @@ pub(crate) fn partition(region: &str) -> &'static str {
 impl Pause for Aws {
     async fn pause(&self, duration: Duration) {
         match &self.options.pause {
-            Some(pause) => pause(duration).await,
+            Some(pause) => {
+                pause(duration).await;
+                self.pace.skip(duration);
+            }
             None => tokio::time::sleep(duration).await,
         }
     }

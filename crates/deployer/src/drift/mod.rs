@@ -9,6 +9,8 @@ mod resources;
 
 pub use report::{Checked, DriftCheck, DriftFinding, DriftOutcome, DriftReport, HealthFinding};
 
+use std::sync::Arc;
+
 use compiler::Bundle;
 use futures::future::join_all;
 
@@ -54,7 +56,8 @@ pub async fn drift(
         bundle,
         progress,
         limits: Limits::default(),
-        accounts: observed.accounts.clone(),
+        gate: false,
+        world: Arc::new(observed.world()),
     };
     let sets: Vec<_> = bundle
         .stack_sets

@@ -26,20 +26,11 @@ pub(crate) struct Detected {
 pub(crate) async fn of_stack_set<C: Cloud>(run: &Run<'_, C>, set: &StackSet) -> Detected {
     let mut detected = Detected::default();
     if let Err(stop) = try_stack_set(run, set, &mut detected).await {
-        detected.unchecked.push(format!(
-            "resources of stack set {}: {}",
-            set.name,
-            words(stop)
-        ));
+        detected
+            .unchecked
+            .push(format!("resources of stack set {}: {}", set.name, stop));
     }
     detected
-}
-
-fn words(stop: Stop) -> String {
-    match stop {
-        Stop::Failed(reason) | Stop::TimedOut(reason) => reason,
-        Stop::Replan => "it was changed meanwhile".to_owned(),
-    }
 }
 
 async fn try_stack_set<C: Cloud>(
@@ -172,8 +163,7 @@ pub(crate) async fn of_stack<C: Cloud>(
         Ok(drifts) => detected.add(set, place, drifts),
         Err(stop) => detected.unchecked.push(format!(
             "resources of stack {} in {place}: {}",
-            set.name,
-            words(stop)
+            set.name, stop
         )),
     }
     detected

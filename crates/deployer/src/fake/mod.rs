@@ -41,6 +41,7 @@ pub(crate) struct State {
     pub(crate) now: Duration,
     pub(crate) organization: String,
     pub(crate) trusted: bool,
+    pub(crate) enabled_regions: Option<Vec<String>>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) sets: BTreeMap<String, FakeSet>,
     pub(crate) stacks: BTreeMap<(Place, String), (Stack, String)>,
@@ -53,6 +54,10 @@ pub(crate) struct State {
     pub(crate) busy: u32,
     /// The next answer to the start of an operation is lost after it took effect.
     pub(crate) lose_answer: bool,
+    /// Operations on what exists are stopped by hand before they do anything.
+    pub(crate) stopping: bool,
+    /// Stack sets whose instances are not listed, so many times.
+    forgotten: BTreeMap<String, u32>,
     pub(crate) subscriptions: BTreeMap<String, Vec<Subscription>>,
     pub(crate) trail: Option<TrailStatus>,
     pub(crate) queue: Option<u64>,
@@ -148,7 +153,7 @@ impl Fake {
             results: Vec::new(),
         });
         if lost {
-            return Err(CloudError::OperationIdAlreadyExists { message: id.into() });
+            return Err(CloudError::Unavailable { message: id.into() });
         }
         Ok(id.into())
     }
@@ -175,12 +180,42 @@ impl State {
             .collect()
     }
 
+    /// Lists no instance of a stack set, so many times.
+    pub(crate) fn forget(&mut self, name: &str, times: u32) {
+        self.forgotten.insert(name.to_owned(), times);
+    }
+
+    /// Makes an instance inoperable; its stack stays.
+    pub(crate) fn break_instance(&mut self, name: &str, place: &Place) {
+        let set = self.sets.get_mut(name).unwrap();
+        let tags = set.details.tags.clone();
+        let instance = set.instances.get_mut(place).unwrap();
+        instance.status = InstanceStatus::Inoperable;
+        let id = instance.stack_id.clone().unwrap();
+        let stack = Stack {
+            name: id.clone(),
+            id: id.clone(),
+            status: "DELETE_FAILED".into(),
+            reason: None,
+            description: String::new(),
+            parameters: BTreeMap::new(),
+            tags,
+            capabilities: Vec::new(),
+        };
+        self.stacks
+            .insert((place.clone(), id), (stack, String::new()));
+    }
+
     /// Does what is due by now.
     fn settle(&mut self) {
         let now = self.now;
         for (name, set) in &mut self.sets {
             for operation in &mut set.operations {
                 if !operation.status.is_pending() || operation.ends > now {
+                    continue;
+                }
+                if self.stopping && operation.action == Action::Update {
+                    operation.status = OperationStatus::Stopped;
                     continue;
                 }
                 let mut failed = false;
@@ -226,6 +261,7 @@ impl State {
                                     detailed_status: None,
                                     reason: None,
                                     drift_status: None,
+                                    last_operation: Some(operation.id.clone()),
                                 },
                             );
                         }
@@ -281,6 +317,10 @@ impl Organizations for Fake {
 
     async fn list_accounts(&self) -> Result<Vec<Account>, CloudError> {
         Ok(self.state().accounts.clone())
+    }
+
+    async fn enabled_regions(&self) -> Result<Option<Vec<String>>, CloudError> {
+        Ok(self.state().enabled_regions.clone())
     }
 
     async fn trusted_access(&self) -> Result<TrustedAccess, CloudError> {
@@ -426,7 +466,13 @@ impl StackSets for Fake {
     }
 
     async fn list_instances(&self, stack_set: &str) -> Result<Vec<Instance>, CloudError> {
-        let state = self.state();
+        let mut state = self.state();
+        if let Some(times) = state.forgotten.get_mut(stack_set)
+            && *times > 0
+        {
+            *times -= 1;
+            return Ok(Vec::new());
+        }
         let set = state
             .sets
             .get(stack_set)
