@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_cloudformation::config::Credentials as SdkCredentials;
 use aws_sdk_cloudformation::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_cloudformation::config::timeout::TimeoutConfig;
+use aws_sdk_cloudformation::config::{
+    AsyncSleep, Credentials as SdkCredentials, SharedCredentialsProvider, Sleep,
+};
 use deployer::ports::{CloudError, Identity, Organizations, Pause, Place};
+use futures::FutureExt;
 use tokio::sync::OnceCell;
 
+use crate::error::cloud_error;
 use crate::pace::{Pace, Watch};
 use crate::retry::QuotaIsFinal;
 
@@ -21,6 +24,12 @@ const ATTEMPTS: u32 = 10;
 
 /// No connection after this long is none.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// How many sessions are kept: a check of ten thousand accounts must not hold them all.
+const SESSIONS: usize = 256;
+
+/// A session that ends sooner is renewed.
+const SESSION_MARGIN: Duration = Duration::from_mins(5);
 
 /// How time passes between two looks at something asynchronous.
 pub type Pauser = Arc<dyn Fn(Duration) -> futures::future::BoxFuture<'static, ()> + Send + Sync>;
@@ -49,11 +58,13 @@ pub struct Options {
     pub endpoint_url: Option<String>,
     /// Credentials instead of the environment's.
     pub credentials: Option<Credentials>,
-    /// How to wait; `None` sleeps. With it the SDK's own waits between attempts are kept to
-    /// milliseconds, since whoever skips time has no use for them.
+    /// How to wait; `None` sleeps. Without `sleep` the SDK's own waits are then kept to
+    /// milliseconds: whoever skips time has no use for them.
     pub pause: Option<Pauser>,
     /// How long an attempt may take before it counts as lost.
     pub attempt_timeout: Duration,
+    /// How the SDK itself waits, before another attempt and for a time limit; `None` sleeps.
+    pub sleep: Option<Pauser>,
 }
 
 /// An access key.
@@ -85,6 +96,7 @@ impl Options {
             credentials: None,
             pause: None,
             attempt_timeout: Duration::from_secs(30),
+            sleep: None,
         }
     }
 }
@@ -100,6 +112,22 @@ impl fmt::Debug for Options {
     }
 }
 
+/// The SDK's waiting, done by a [`Pauser`].
+struct Sleeper(Pauser);
+
+impl fmt::Debug for Sleeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sleeper")
+    }
+}
+
+impl AsyncSleep for Sleeper {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        // The SDK wants a future that threads can share.
+        Sleep::new((self.0)(duration).shared())
+    }
+}
+
 /// AWS as the deployer sees it: implements all of [`deployer::ports`].
 #[derive(Clone)]
 pub struct Aws {
@@ -109,7 +137,15 @@ pub struct Aws {
     organizations: aws_sdk_organizations::Client,
     pace: Arc<Pace>,
     identity: Arc<OnceCell<Identity>>,
-    places: Arc<RwLock<BTreeMap<Place, SdkConfig>>>,
+    /// Sessions of the access role by account, the most recent ones.
+    sessions: Arc<Mutex<BTreeMap<String, Session>>>,
+}
+
+/// A session of the access role.
+#[derive(Clone)]
+struct Session {
+    credentials: SharedCredentialsProvider,
+    expires: SystemTime,
 }
 
 impl fmt::Debug for Aws {
@@ -125,7 +161,7 @@ impl Aws {
     /// anything yet.
     pub async fn connect(options: Options) -> Aws {
         let mut retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
-        if options.pause.is_some() {
+        if options.pause.is_some() && options.sleep.is_none() {
             retries = retries
                 .with_initial_backoff(Duration::from_millis(2))
                 .with_max_backoff(Duration::from_millis(20));
@@ -150,6 +186,9 @@ impl Aws {
                 "gizmos",
             ));
         }
+        if let Some(sleep) = &options.sleep {
+            loader = loader.sleep_impl(Sleeper(Arc::clone(sleep)));
+        }
         let base = loader.load().await;
         let pace = Arc::new(Pace::new());
         let stack_sets = cloudformation(&base, &pace);
@@ -165,7 +204,7 @@ impl Aws {
             organizations,
             pace,
             identity: Arc::new(OnceCell::new()),
-            places: Arc::new(RwLock::new(BTreeMap::new())),
+            sessions: Arc::new(Mutex::new(BTreeMap::new())),
         }
     }
 
@@ -206,40 +245,66 @@ impl Aws {
     /// The configuration for an account and Region: the caller's own credentials in its own
     /// account, the access role in any other.
     pub(crate) async fn at(&self, place: &Place) -> Result<SdkConfig, CloudError> {
-        if let Some(config) = self
-            .places
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(place)
-        {
-            return Ok(config.clone());
-        }
         let region = Region::new(place.region.clone());
         let mut builder = self.base.to_builder().region(region);
         if self.identity().await?.account != place.account {
-            let role = format!(
+            let session = self.session(place).await?;
+            builder = builder.credentials_provider(session.credentials);
+        }
+        Ok(builder.build())
+    }
+
+    /// A session of the access role in an account, for all its Regions.
+    async fn session(&self, place: &Place) -> Result<Session, CloudError> {
+        let soon = SystemTime::now() + SESSION_MARGIN;
+        let known = self
+            .sessions()
+            .get(&place.account)
+            .filter(|session| session.expires > soon)
+            .cloned();
+        if let Some(session) = known {
+            return Ok(session);
+        }
+        let answer = aws_sdk_sts::Client::new(&self.base)
+            .assume_role()
+            .role_arn(format!(
                 "arn:{}:iam::{}:role/{}",
                 partition(&place.region),
                 place.account,
                 self.options.access_role
-            );
-            let role = AssumeRoleProvider::builder(role)
-                .session_name("gizmos")
-                .configure(&self.base);
-            let role = match self.base.credentials_provider() {
-                Some(provider) => role.build_from_provider(provider).await,
-                None => role.build().await,
-            };
-            builder = builder.credentials_provider(
-                aws_sdk_cloudformation::config::SharedCredentialsProvider::new(role),
-            );
+            ))
+            .role_session_name("gizmos")
+            .send()
+            .await
+            .map_err(|e| cloud_error("sts:AssumeRole", &e))?;
+        let Some(keys) = answer.credentials else {
+            return Err(CloudError::Invalid {
+                message: "sts:AssumeRole answered without credentials".to_owned(),
+            });
+        };
+        let expires = SystemTime::try_from(keys.expiration).unwrap_or(soon);
+        let credentials = SdkCredentials::new(
+            keys.access_key_id,
+            keys.secret_access_key,
+            Some(keys.session_token),
+            Some(expires),
+            "gizmos",
+        );
+        let session = Session {
+            credentials: SharedCredentialsProvider::new(credentials),
+            expires,
+        };
+        let mut sessions = self.sessions();
+        // Accounts are worked through one after the other, so old sessions are seldom missed.
+        while sessions.len() >= SESSIONS {
+            sessions.pop_first();
         }
-        let config = builder.build();
-        self.places
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(place.clone(), config.clone());
-        Ok(config)
+        sessions.insert(place.account.clone(), session.clone());
+        Ok(session)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, BTreeMap<String, Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The CloudFormation client for an account and Region.

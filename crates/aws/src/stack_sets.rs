@@ -6,7 +6,7 @@ use aws_sdk_cloudformation::types as sdk;
 use deployer::ports::{
     AccountSelection, Action, AutoDeployment, CloudError, ConcurrencyMode, DeploymentTargets,
     DriftCounts, Instance, InstanceRequest, InstanceStatus, NewStackSet, Operation,
-    OperationResult, OperationStatus, OperationSummary, Preferences, PropertyDifference,
+    OperationResult, OperationStatus, OperationSummary, Place, Preferences, PropertyDifference,
     RegionConcurrency, ResourceDrift, ResourceDriftStatus, ResultStatus, StackSetDetails,
     StackSetSummary, StackSetUpdate, StackSets, Tolerance,
 };
@@ -212,6 +212,7 @@ impl StackSets for Aws {
                         drifted: drift.drifted_stack_instances_count.map_or(0, count),
                         in_sync: drift.in_sync_stack_instances_count.map_or(0, count),
                         failed: drift.failed_stack_instances_count.map_or(0, count),
+                        checked: drift.last_drift_check_timestamp.map(|at| at.to_string()),
                     }),
             })),
             Err(error) if error.is_not_found() => Ok(None),
@@ -291,6 +292,38 @@ impl StackSets for Aws {
             .call_as(self.call_as());
         send!(self, "cloudformation:DetectStackSetDrift", request)
             .map(|answer| id_or(answer.operation_id, operation_id))
+    }
+
+    async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Place>, CloudError> {
+        let drifted = sdk::StackInstanceFilter::builder()
+            .name(sdk::StackInstanceFilterName::DriftStatus)
+            .values("DRIFTED")
+            .build();
+        self.list("cloudformation:ListStackInstances", |token| {
+            let request = self
+                .stack_sets()
+                .list_stack_instances()
+                .stack_set_name(stack_set)
+                .filters(drifted.clone())
+                .max_results(PAGE)
+                .set_next_token(token)
+                .call_as(self.call_as());
+            async move {
+                let page = request
+                    .send()
+                    .await
+                    .map_err(|e| cloud_error("cloudformation:ListStackInstances", &e))?;
+                let found = page.summaries.unwrap_or_default().into_iter();
+                let places = found.map(|it| {
+                    Place::new(
+                        it.account.unwrap_or_default(),
+                        it.region.unwrap_or_default(),
+                    )
+                });
+                Ok((places.collect(), page.next_token))
+            }
+        })
+        .await
     }
 
     async fn list_instance_resource_drifts(
