@@ -26,6 +26,9 @@ pub struct Fleet {
     pub stack_sets: BTreeMap<String, FleetStackSet>,
     /// The living stacks by id.
     pub stacks: BTreeMap<String, FleetStack>,
+    /// All operations on stack sets, those that are deleted included, by the stack set's name and
+    /// the operation's id.
+    pub operations: BTreeMap<(String, String), FleetOperation>,
 }
 
 /// An account.
@@ -50,8 +53,6 @@ pub struct FleetStackSet {
     pub auto_deployment: bool,
     /// By account and Region.
     pub instances: BTreeMap<(String, String), FleetInstance>,
-    /// In the order they were asked for.
-    pub operations: Vec<FleetOperation>,
 }
 
 /// A stack instance.
@@ -68,8 +69,6 @@ pub struct FleetInstance {
 /// An operation on a stack set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetOperation {
-    /// Its id.
-    pub id: String,
     /// `CREATE`, `UPDATE`, `DELETE` or `DETECT_DRIFT`.
     pub action: &'static str,
     /// `RUNNING`, `SUCCEEDED`, …
@@ -227,6 +226,15 @@ impl Simulator {
                     (stack.id.clone(), fleet_stack)
                 })
                 .collect(),
+            operations: world
+                .cloudformation
+                .sets
+                .all()
+                .flat_map(|set| {
+                    let operations = set.operations.values();
+                    operations.map(|it| ((set.name.clone(), it.id.clone()), fleet_operation(it)))
+                })
+                .collect(),
         }
     }
 
@@ -253,21 +261,19 @@ fn stack_set(set: &crate::cloudformation::set::StackSet) -> FleetStackSet {
                 (spot.clone(), fleet_instance)
             })
             .collect(),
-        operations: set
-            .operations
+    }
+}
+
+fn fleet_operation(operation: &crate::cloudformation::set::Operation) -> FleetOperation {
+    FleetOperation {
+        action: operation.work.action(),
+        status: operation.status,
+        created: operation.created,
+        ended: operation.ended,
+        unsuccessful: operation
+            .results
             .values()
-            .map(|operation| FleetOperation {
-                id: operation.id.clone(),
-                action: operation.work.action(),
-                status: operation.status,
-                created: operation.created,
-                ended: operation.ended,
-                unsuccessful: operation
-                    .results
-                    .values()
-                    .filter(|result| result.status != "SUCCEEDED")
-                    .count(),
-            })
-            .collect(),
+            .filter(|result| result.status != "SUCCEEDED")
+            .count(),
     }
 }
