@@ -4,6 +4,7 @@ mod backtest;
 mod bad_input;
 mod broken_chain;
 mod chain;
+mod check;
 mod docs;
 mod drift;
 mod rerun;

@@ -93,7 +93,8 @@ fn tests() -> Result<()> {
 
 fn rules() -> Result<()> {
     let gizmos = product::build()?;
-    shell::run(shell::program(gizmos).arg("check"))
+    shell::run(shell::program(&gizmos).args(["check", "--deny-warnings"]))?;
+    shell::run(shell::program(&gizmos).args(["generate", "--mode", "check"]))
 }
 
 /// Compiles both topologies and has cfn-lint read every template.

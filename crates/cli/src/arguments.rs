@@ -34,6 +34,10 @@ pub(crate) enum Format {
     Json,
     /// Markdown, for a pull request's comment
     Markdown,
+    /// SARIF 2.1.0, for code scanning services
+    Sarif,
+    /// GitHub's annotations, for a workflow's log
+    Github,
 }
 
 /// Where the user's files are.
@@ -73,8 +77,22 @@ impl From<TopologyArgument> for Topology {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Lint the rules and the organization file, and run the rules' tests
-    #[command(after_help = "Examples:\n  cargo xtask check\n  cargo xtask check --format json")]
-    Check,
+    ///
+    /// `rules/LINTS.md` explains every finding.
+    #[command(
+        after_help = "Examples:\n  cargo xtask check\n  cargo xtask check --fix                 # mend what can be mended by machine\n  \
+            cargo xtask check --format json\n  cargo xtask check --format sarif > check.sarif"
+    )]
+    Check(CheckArguments),
+    /// Write the pages that are made from the code and the rules, or check that they are current
+    #[command(
+        after_help = "Examples:\n  cargo xtask generate\n  cargo xtask generate --mode check   # exit code 1 if a page is out of date"
+    )]
+    Generate {
+        /// Whether to write the pages or to compare them
+        #[arg(long, value_enum, default_value_t = GenerateMode::Write)]
+        mode: GenerateMode,
+    },
     /// Compile rules and organization file into CloudFormation templates
     #[command(
         after_help = "Examples:\n  cargo xtask compile\n  cargo xtask compile --topology local --out build/local"
@@ -169,6 +187,25 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SimulatorCommand,
     },
+}
+
+/// How strict a check is, and whether it mends.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Mend rule files where the change can't be wrong, then check
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Exit with 64 for warnings, too
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GenerateMode {
+    /// Write the pages that differ
+    Write,
+    /// Say which pages differ
+    Check,
 }
 
 /// What a backtest reads.

@@ -12,7 +12,7 @@ use crate::arguments::ProjectArguments;
 /// Everything that a command needs to know of the user's files.
 #[derive(Debug)]
 pub(crate) struct Project {
-    pub(crate) library: Library,
+    pub(crate) rule_library: Library,
     pub(crate) outcomes: Vec<TestOutcome>,
     pub(crate) organization: Option<Organization>,
     /// `None` if a finding stands in the way.
@@ -29,10 +29,14 @@ impl Project {
         let options = rules::Options {
             today: jiff::ZonedDateTime::now().date(),
         };
-        let mut library = rules::load(&rules_folder(arguments), &options);
-        let mut findings = std::mem::take(&mut library.findings);
+        let mut rule_library = rules::load(&rules_folder(arguments), &options);
+        let mut findings = std::mem::take(&mut rule_library.findings);
 
-        let outcomes: Vec<TestOutcome> = library.rules.iter().flat_map(rules::run_tests).collect();
+        let outcomes: Vec<TestOutcome> = rule_library
+            .rules
+            .iter()
+            .flat_map(rules::run_tests)
+            .collect();
         findings.extend(outcomes.iter().filter_map(|it| it.finding.clone()));
 
         let stacksets = shown(&root, &arguments.stacksets);
@@ -51,7 +55,8 @@ impl Project {
 
         let mut bundle = None;
         if let (Some(organization), Some(templates)) = (&organization, &templates) {
-            let (compiled, problems) = compiler::compile(&library.rules, organization, templates);
+            let (compiled, problems) =
+                compiler::compile(&rule_library.rules, organization, templates);
             findings.extend(problems);
             bundle = compiled;
         }
@@ -59,7 +64,7 @@ impl Project {
             bundle = None;
         }
         Self {
-            library,
+            rule_library,
             outcomes,
             organization,
             bundle,

@@ -77,6 +77,10 @@ fn group(finding: &Finding) -> Group<'_> {
     if let Some(help) = &finding.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
+    if let Some(fix) = &finding.fix {
+        let text = format!("`check --fix` can do this: {}", fix.title);
+        group = group.element(Level::HELP.message(text));
+    }
     group
 }
 

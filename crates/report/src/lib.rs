@@ -2,7 +2,7 @@
 //!
 //! Every command of Gizmos ends in a value: findings, a plan, a report of a deployment, of drift or
 //! of a verification. This crate turns such a value into text for a terminal, into Markdown for a
-//! pull request, or into JSON. It prints nothing and decides nothing.
+//! pull request, into JSON, SARIF or GitHub's annotations. It prints nothing and decides nothing.
 //!
 //! # Example
 //!
@@ -20,7 +20,9 @@ pub mod apply;
 pub mod backtest;
 pub mod drift;
 pub mod findings;
+pub mod github;
 pub mod plan;
+pub mod sarif;
 pub mod verify;
 
 /// "1 rule", "2 rules".

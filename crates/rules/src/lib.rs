@@ -10,6 +10,7 @@
 //!   all fields share;
 //! - `message`: a text with placeholders becomes an input transformer that no value can break;
 //! - `exceptions`: known cases become part of the event pattern;
+//! - [`lint`]: every code that a finding can have, with its page; what comments allow;
 //! - `outcome`: a rule's own tests; `fixtures`: the events they share;
 //! - [`envelope`]: what `EventBridge` makes of a CloudTrail record, from a value or from its bytes;
 //! - [`hostile`]: events as an attacker would write them.
@@ -40,6 +41,7 @@ mod fields;
 mod fixtures;
 pub mod hostile;
 mod library;
+pub mod lint;
 mod lower;
 mod message;
 mod model;

@@ -27,6 +27,8 @@ pub struct Library {
     pub findings: Vec<Finding>,
     /// How many rule files there are.
     pub files: usize,
+    /// How many comments `# allow: …` silence something.
+    pub allowed: usize,
 }
 
 impl Library {
@@ -90,12 +92,17 @@ pub fn load(directory: &Path, options: &Options) -> Library {
     }
     let mut fixtures = Fixtures::new(directory);
     let mut ids: BTreeMap<String, Place> = BTreeMap::new();
+    let mut allowances = Vec::new();
     for path in paths {
         let Some(file) = read(&path, &mut library.findings) else {
             continue;
         };
         let lowered = lower::file(&file, &mut fixtures, options.today);
         library.findings.extend(lowered.findings);
+        if lowered.rule.is_some() {
+            // Nothing was looked for in a file that is no rule, so nothing is unused there.
+            allowances.push(lowered.allowances);
+        }
         let mut duplicate = false;
         if let Some((id, place)) = lowered.id {
             if let Some(first) = ids.get(&id) {
@@ -121,6 +128,9 @@ pub fn load(directory: &Path, options: &Options) -> Library {
         }
     }
     library.rules.sort_by(|a, b| a.id.cmp(&b.id));
+    for allowance in allowances {
+        library.allowed += allowance.finish(&mut library.findings);
+    }
     library
         .findings
         .sort_by(|a, b| position(a).cmp(&position(b)));

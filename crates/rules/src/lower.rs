@@ -12,6 +12,7 @@ use syntax::{Finding, Node, Place, SourceFile, Span};
 
 use crate::fields::Reader;
 use crate::fixtures::Fixtures;
+use crate::lint::allow::Allowances;
 use crate::message::{self, Frame};
 use crate::model::{Budget, Message, Response, Rule, RuleTest, Severity, Status};
 use crate::path::EventPath;
@@ -61,6 +62,8 @@ pub(crate) struct Lowered {
     /// The id, as soon as it is one.
     pub(crate) id: Option<(String, Place)>,
     pub(crate) findings: Vec<Finding>,
+    /// What comments in the file allow; some of it concerns findings that are yet to come.
+    pub(crate) allowances: Allowances,
 }
 
 /// Reads a rule file.
@@ -74,10 +77,13 @@ pub(crate) fn file(file: &Arc<SourceFile>, fixtures: &mut Fixtures, today: Date)
             sound: false,
             id: None,
             findings: reader.findings,
+            allowances: Allowances::default(),
         };
     };
     text::check(&mut reader, &root);
     let (rule, id) = rule(&mut reader, &root, fixtures, today);
+    let mut allowances = Allowances::read(file, &root, &mut reader.findings);
+    allowances.filter(&mut reader.findings);
     limit(&mut reader);
     let deprecated = rule
         .as_ref()
@@ -87,6 +93,7 @@ pub(crate) fn file(file: &Arc<SourceFile>, fixtures: &mut Fixtures, today: Date)
         sound: !deprecated && !reader.has_errors(),
         id,
         findings: reader.findings,
+        allowances,
     }
 }
 

@@ -4,7 +4,7 @@
 //! `{{resolve:…}}` and `${…}`, in input templates, where `<` and `>` can't be escaped, and before
 //! people's eyes, which bidirectional controls deceive.
 
-use syntax::{Finding, Node, Span, Value};
+use syntax::{Finding, Fix, Node, Span, Value};
 
 use crate::fields::Reader;
 
@@ -55,7 +55,12 @@ fn walk(reader: &mut Reader, node: &Node, purpose: Purpose) {
                 "rule::account-number",
                 format!("{text} is a number here, and account ids are text"),
             )
-            .help(format!("write \"{text}\""));
+            .help(format!("write \"{text}\""))
+            .fix(Fix::replace(
+                "put it in quotes",
+                node.span,
+                format!("\"{text}\""),
+            ));
             reader.push(finding, node.span);
         }
         Value::Sequence(items) => {

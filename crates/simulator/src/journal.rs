@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::api::{ApiError, Caller};
+use crate::api::ApiError;
+use crate::faults::Asked;
 
 /// The oldest entries go beyond this; a deployment of ten thousand accounts makes some dozens.
 const KEPT: usize = 100_000;
@@ -41,8 +42,11 @@ pub struct Request {
     pub content: String,
     /// The operation that it started, if it started one.
     pub operation: Option<String>,
-    /// The error code of the answer; `None` if it was done.
+    /// The error code of the answer; `None` if it was done, even if a fault kept the client from
+    /// learning so. `Lost` is a request that a fault lost before it did anything.
     pub error: Option<String>,
+    /// The kind of fault that it met.
+    pub fault: Option<&'static str>,
 }
 
 /// The latest requests, oldest first.
@@ -56,12 +60,16 @@ impl Journal {
     pub(crate) fn write(
         &mut self,
         at: Timestamp,
-        caller: &Caller,
-        service: &str,
-        action: &str,
-        input: &Value,
+        asked: &Asked<'_>,
         outcome: &Result<Value, ApiError>,
+        fault: Option<&'static str>,
     ) {
+        let Asked {
+            caller,
+            service,
+            action,
+            input,
+        } = *asked;
         let text = |value: &Value, key: &str| Some(value.get(key)?.as_str()?.to_owned());
         if self.entries.len() == KEPT {
             self.entries.pop_front();
@@ -80,6 +88,7 @@ impl Journal {
                 .ok()
                 .and_then(|answer| text(answer, "OperationId")),
             error: outcome.as_ref().err().map(|error| error.code.clone()),
+            fault,
         });
         self.written += 1;
     }

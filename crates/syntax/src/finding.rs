@@ -5,6 +5,7 @@ use std::fmt;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use crate::fix::Fix;
 use crate::source::Place;
 
 /// How bad a finding is.
@@ -28,8 +29,8 @@ impl fmt::Display for Severity {
 
 /// Something wrong in a user's file. Many of them come out of one run.
 ///
-/// Serializes to `{code, severity, message, file, line, column, help, notes}`; `file`, `line` and
-/// `column` are null for a finding without a place.
+/// Serializes to `{code, severity, message, file, line, column, help, notes, fix}`; `file`, `line`
+/// and `column` are null for a finding without a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Stable short name, such as `rule::unknown-field`, to search for and to filter by.
@@ -46,6 +47,8 @@ pub struct Finding {
     pub help: Option<String>,
     /// Further lines: a diff, a reason, a related place.
     pub notes: Vec<String>,
+    /// The change of the file that surely mends it, if there is one.
+    pub fix: Option<Fix>,
 }
 
 impl Finding {
@@ -68,6 +71,7 @@ impl Finding {
             label: String::new(),
             help: None,
             notes: Vec::new(),
+            fix: None,
         }
     }
 
@@ -99,6 +103,13 @@ impl Finding {
         self
     }
 
+    /// Adds the change that mends it; only one that can't be wrong.
+    #[must_use]
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
+        self
+    }
+
     /// Whether this finding stops a deployment.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
@@ -122,7 +133,7 @@ impl Serialize for Finding {
             .place
             .as_ref()
             .map(|place| place.file.path.display().to_string());
-        let mut out = serializer.serialize_struct("Finding", 8)?;
+        let mut out = serializer.serialize_struct("Finding", 9)?;
         out.serialize_field("code", self.code)?;
         out.serialize_field("severity", &self.severity)?;
         out.serialize_field("message", &self.message)?;
@@ -131,6 +142,7 @@ impl Serialize for Finding {
         out.serialize_field("column", &position.map(|(_, column)| column))?;
         out.serialize_field("help", &self.help)?;
         out.serialize_field("notes", &self.notes)?;
+        out.serialize_field("fix", &self.fix)?;
         out.end()
     }
 }
@@ -153,7 +165,7 @@ mod tests {
             serde_json::json!({
                 "code": "rule::unknown-field", "severity": "error", "message": "unknown field `idd`",
                 "file": "rules/a.yaml", "line": 2, "column": 1,
-                "help": "did you mean `id`?", "notes": [],
+                "help": "did you mean `id`?", "notes": [], "fix": null,
             })
         );
         assert_eq!(

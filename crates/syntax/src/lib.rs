@@ -9,7 +9,9 @@
 //! - [`SourceFile`], [`Span`], [`Place`]: where something was written;
 //! - [`Finding`], [`Severity`]: something wrong in a user's file, as a value;
 //! - [`Node`], [`Value`], [`Entry`]: the tree;
-//! - [`parse`]: text to tree, with limits on size, depth and number of values.
+//! - [`parse`]: text to tree, with limits on size, depth and number of values;
+//! - [`comments`]: what stands beside the values;
+//! - [`Fix`], [`Edit`]: how a finding is mended, as changes of the text.
 //!
 //! # Invariants
 //!
@@ -35,13 +37,17 @@
 //! # Ok::<(), &'static str>(())
 //! ```
 
+mod comment;
 mod finding;
+mod fix;
 mod parse;
 mod scalar;
 mod source;
 mod tree;
 
+pub use comment::{Comment, comments};
 pub use finding::{Finding, Severity};
+pub use fix::{Edit, Fix, apply};
 pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_VALUES, parse};
 pub use source::{Place, SourceFile, Span};
 pub use tree::{Entry, Node, Value};

@@ -52,7 +52,7 @@ pub(crate) async fn run(
             print_findings(&project, format)?;
             return Ok(Exit::Configuration);
         }
-        project.library.rules
+        project.rule_library.rules
     };
     let sources = sources(&arguments.paths).await?;
     let watch = Arc::new(Watch::default());
@@ -158,7 +158,7 @@ fn print(result: &Backtest, compared: Option<&(Comparison, String)>, format: For
                 comparison,
             }),
         }),
-        Format::Text => {
+        Format::Text | Format::Sarif | Format::Github => {
             let mut text = report::backtest::terminal(result);
             if let Some((comparison, with)) = compared {
                 text.push('\n');

@@ -28,7 +28,7 @@ pub(crate) fn run(
     } else {
         let mut text = format!(
             "Compiled {} into {} in {}:\n",
-            plural(compiled.project.library.rules.len(), "rule"),
+            plural(compiled.project.rule_library.rules.len(), "rule"),
             plural(compiled.bundle.stack_sets.len(), "stack set"),
             folder.display()
         );

@@ -27,7 +27,7 @@ pub(crate) async fn run(
     let connection = Connection::open(target, &compiled.organization).await?;
     eprintln!(
         "Compiled {} into {}; deploying to {}.",
-        plural(compiled.project.library.rules.len(), "rule"),
+        plural(compiled.project.rule_library.rules.len(), "rule"),
         plural(compiled.bundle.stack_sets.len(), "stack set"),
         connection.describe(&compiled.organization)
     );

@@ -6,6 +6,7 @@ mod compile;
 mod deploy;
 mod destroy;
 mod drift;
+mod generate;
 mod plan;
 mod simulator;
 mod vectors;
@@ -28,9 +29,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         format,
         command,
     } = arguments;
+    if matches!(format, Format::Sarif | Format::Github) && !matches!(command, Command::Check(_)) {
+        eprintln!("error: `--format sarif` and `--format github` are for `check`");
+        return Ok(Exit::Configuration);
+    }
     // Boxed: these futures hold whole plans and reports, too much for the stack of each caller.
     match command {
-        Command::Check => check::run(&project, format),
+        Command::Check(arguments) => check::run(&project, format, arguments),
+        Command::Generate { mode } => generate::run(&project, mode),
         Command::Compile { out } => compile::run(&project, format, out),
         Command::Plan {
             target,

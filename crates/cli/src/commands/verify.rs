@@ -65,7 +65,7 @@ pub(crate) async fn chain(connection: &Connection, compiled: &Compiled) -> Resul
         let report = deployer::verify::verify(
             simulator,
             &compiled.bundle,
-            &compiled.project.library.rules,
+            &compiled.project.rule_library.rules,
             &account,
             &Display::new(),
         )

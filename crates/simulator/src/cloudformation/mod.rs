@@ -3,6 +3,7 @@
 //! Operations are asynchronous: a request checks what AWS checks at once and enters an
 //! `…_IN_PROGRESS` state; the work happens some virtual seconds later, when the clock gets there.
 
+mod interference;
 mod request;
 pub(crate) mod set;
 pub(crate) mod stack;
@@ -19,6 +20,7 @@ use crate::api::{ApiError, Caller};
 use crate::clock::Due;
 use crate::world::World;
 
+pub(crate) use interference::{stack_of, stick_running, stop_running, tamper};
 pub(crate) use set::auto::account_moved;
 
 /// All stacks and stack sets.
@@ -30,6 +32,8 @@ pub(crate) struct CloudFormation {
     /// By detection id.
     detections: BTreeMap<String, Detection>,
     pub(crate) sets: set::StackSets,
+    /// Why the pending operation of a stack is going to fail, by the stack's id.
+    sabotage: BTreeMap<String, String>,
 }
 
 /// A drift detection on one stack.

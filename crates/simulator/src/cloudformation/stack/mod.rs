@@ -277,7 +277,7 @@ impl Stacks {
         self.by_id.get_mut(id)
     }
 
-    /// All that are not deleted.
+    /// The stacks that are not deleted, of all accounts and Regions.
     pub(crate) fn living(&self) -> impl Iterator<Item = &Stack> {
         self.living.values().filter_map(|id| self.by_id.get(id))
     }

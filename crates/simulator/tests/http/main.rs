@@ -1,6 +1,8 @@
 //! The simulator over HTTP, with requests as AWS clients make them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod faults;
+
 use serde_json::{Value, json};
 use simulator::{Config, Simulator};
 
@@ -37,17 +39,27 @@ impl Lab {
     }
 
     fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.send(path, headers, body).unwrap()
+    }
+
+    /// An error if no answer came.
+    fn send(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Answer, ureq::Error> {
         let mut request = self
             .agent
             .post(format!("{}{path}", self.simulator.endpoint()));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut response = request.send(body).unwrap();
-        Answer {
+        let mut response = request.send(body)?;
+        Ok(Answer {
             status: response.status().as_u16(),
-            body: response.body_mut().read_to_string().unwrap(),
-        }
+            body: response.body_mut().read_to_string()?,
+        })
     }
 
     fn get(&self, path: &str) -> Value {
@@ -60,12 +72,16 @@ impl Lab {
     }
 
     fn query(&self, key: &str, service: &str, form: &str) -> Answer {
+        self.try_query(key, service, form).unwrap()
+    }
+
+    fn try_query(&self, key: &str, service: &str, form: &str) -> Result<Answer, ureq::Error> {
         let authorization = signature(key, service);
         let headers = [
             ("authorization", authorization.as_str()),
             ("content-type", "application/x-www-form-urlencoded"),
         ];
-        self.post("/", &headers, form)
+        self.send("/", &headers, form)
     }
 
     fn json(&self, key: &str, service: &str, target: &str, body: &Value) -> Answer {

@@ -1,0 +1,47 @@
+//! `generate`: pages that are made from the code and the rules, so that they can't be out of date.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::arguments::{GenerateMode, ProjectArguments};
+use crate::exit::Exit;
+use crate::output;
+use crate::project::rules_folder;
+
+/// A page and where it belongs.
+struct Page {
+    path: PathBuf,
+    text: String,
+}
+
+/// Every page.
+fn pages(rules: &Path) -> Vec<Page> {
+    vec![Page {
+        path: rules.join("LINTS.md"),
+        text: rules::lint::page(),
+    }]
+}
+
+pub(crate) fn run(arguments: &ProjectArguments, mode: GenerateMode) -> Result<Exit> {
+    let mut exit = Exit::Done;
+    for page in pages(&rules_folder(arguments)) {
+        let shown = page.path.display();
+        let current = std::fs::read_to_string(&page.path).is_ok_and(|text| text == page.text);
+        match mode {
+            _ if current => output::text(&format!("{shown} is current"))?,
+            GenerateMode::Write => {
+                std::fs::write(&page.path, &page.text)
+                    .with_context(|| format!("could not write {shown}"))?;
+                output::text(&format!("{shown} written"))?;
+            }
+            GenerateMode::Check => {
+                output::text(&format!(
+                    "{shown} is out of date; `cargo xtask generate` writes it"
+                ))?;
+                exit = Exit::Failed;
+            }
+        }
+    }
+    Ok(exit)
+}

@@ -1,0 +1,85 @@
+//! Findings as GitHub's workflow commands, which a pull request shows beside the lines.
+//!
+//! <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions>
+
+use syntax::{Finding, Place, Span};
+
+/// One line for each finding.
+pub fn findings(findings: &[Finding]) -> String {
+    findings
+        .iter()
+        .map(|finding| line(finding) + "\n")
+        .collect()
+}
+
+fn line(finding: &Finding) -> String {
+    let mut properties = Vec::new();
+    if let Some(place) = &finding.place {
+        let (line, column) = place.line_column();
+        let end = Place::new(&place.file, Span::new(place.span.end, place.span.end));
+        let (end_line, end_column) = end.line_column();
+        properties.push(format!(
+            "file={}",
+            property(&place.file.path.to_string_lossy())
+        ));
+        properties.push(format!("line={line}"));
+        // Columns are understood only where the finding begins and ends on one line.
+        if end_line == line {
+            properties.push(format!("col={column},endColumn={end_column}"));
+        } else {
+            properties.push(format!("endLine={end_line}"));
+        }
+    }
+    properties.push(format!("title={}", property(finding.code)));
+    let mut message = finding.message.clone();
+    for note in &finding.notes {
+        message.push('\n');
+        message.push_str(note);
+    }
+    if let Some(help) = &finding.help {
+        message.push_str("\nhelp: ");
+        message.push_str(help);
+    }
+    format!(
+        "::{} {}::{}",
+        finding.severity,
+        properties.join(","),
+        data(&message)
+    )
+}
+
+fn data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use syntax::SourceFile;
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_no_text_can_break() {
+        let file = Arc::new(SourceFile::new("rules/a,b.yaml", "id: x\nidd: y\n"));
+        let finding = Finding::error("rule::unknown-field", "100 % wrong\n::error::no")
+            .at(Place::new(&file, Span::new(6, 9)))
+            .help("did you mean `id`?");
+        assert_eq!(
+            findings(&[finding]),
+            "::error file=rules/a%2Cb.yaml,line=2,col=1,endColumn=4,title=rule%3A%3Aunknown-field::\
+             100 %25 wrong%0A::error::no%0Ahelp: did you mean `id`?\n"
+        );
+        assert_eq!(
+            findings(&[Finding::warning("library::empty", "no rule")]),
+            "::warning title=library%3A%3Aempty::no rule\n"
+        );
+    }
+}

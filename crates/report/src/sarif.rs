@@ -1,0 +1,215 @@
+//! SARIF 2.1.0, the format that code scanning services read.
+//!
+//! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use syntax::{Finding, Place, Severity, Span};
+
+/// What a code means, carried along for whoever reads a result.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// The code, such as `pattern::value-type`.
+    pub code: &'static str,
+    /// A heading.
+    pub name: &'static str,
+    /// A paragraph.
+    pub about: &'static str,
+}
+
+/// One result: something that a user has to look at.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The code.
+    pub code: String,
+    /// Error, or warning.
+    pub severity: Severity,
+    /// The whole text.
+    pub message: String,
+    /// `locations` as SARIF writes them; empty for what has no place.
+    pub locations: Vec<Value>,
+    /// `fixes` as SARIF writes them.
+    pub fixes: Vec<Value>,
+}
+
+/// A log of one run. The pages are listed in full if something is found or not, so that a service
+/// knows which checks were made.
+pub fn log(entries: &[Entry], pages: &[Page]) -> Value {
+    let rules: Vec<Value> = pages
+        .iter()
+        .map(|page| {
+            json!({
+                "id": page.code,
+                "shortDescription": { "text": page.name },
+                "fullDescription": { "text": page.about },
+            })
+        })
+        .collect();
+    let results: Vec<Value> = entries.iter().map(|entry| result(entry, pages)).collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "Gizmos",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": rules,
+            }},
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    })
+}
+
+fn result(entry: &Entry, pages: &[Page]) -> Value {
+    let mut result = Map::new();
+    result.insert("ruleId".to_owned(), entry.code.as_str().into());
+    if let Some(index) = pages.iter().position(|page| page.code == entry.code) {
+        result.insert("ruleIndex".to_owned(), index.into());
+    }
+    let level = match entry.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    result.insert("level".to_owned(), level.into());
+    result.insert("message".to_owned(), json!({ "text": entry.message }));
+    if !entry.locations.is_empty() {
+        result.insert("locations".to_owned(), entry.locations.clone().into());
+    }
+    if !entry.fixes.is_empty() {
+        result.insert("fixes".to_owned(), entry.fixes.clone().into());
+    }
+    result.into()
+}
+
+/// Findings as a log.
+pub fn findings(findings: &[Finding], pages: &[Page]) -> Value {
+    let entries: Vec<Entry> = findings.iter().map(entry).collect();
+    log(&entries, pages)
+}
+
+fn entry(finding: &Finding) -> Entry {
+    let mut message = finding.message.clone();
+    for note in &finding.notes {
+        message.push('\n');
+        message.push_str(note);
+    }
+    if let Some(help) = &finding.help {
+        message.push_str("\nhelp: ");
+        message.push_str(help);
+    }
+    let place = finding.place.as_ref();
+    let fixes = finding.fix.iter().zip(place).map(|(fix, place)| {
+        let replacements: Vec<Value> = fix
+            .edits
+            .iter()
+            .map(|edit| {
+                json!({
+                    "deletedRegion": region(&Place::new(&place.file, edit.span)),
+                    "insertedContent": { "text": edit.text },
+                })
+            })
+            .collect();
+        json!({
+            "description": { "text": fix.title },
+            "artifactChanges": [{
+                "artifactLocation": { "uri": uri(&place.file.path) },
+                "replacements": replacements,
+            }],
+        })
+    });
+    Entry {
+        code: finding.code.to_owned(),
+        severity: finding.severity,
+        message,
+        fixes: fixes.collect(),
+        locations: place.map(location).into_iter().collect(),
+    }
+}
+
+/// A place in a file as a location.
+pub fn location(place: &Place) -> Value {
+    json!({ "physicalLocation": {
+        "artifactLocation": { "uri": uri(&place.file.path) },
+        "region": region(place),
+    }})
+}
+
+fn region(place: &Place) -> Value {
+    let (line, column) = place.line_column();
+    let end = Place::new(&place.file, Span::new(place.span.end, place.span.end));
+    let (end_line, end_column) = end.line_column();
+    json!({ "startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column })
+}
+
+/// A path as a URI reference: relative ones stay relative, to the repository's root.
+fn uri(path: &Path) -> String {
+    let text = path.to_string_lossy().replace('\\', "/");
+    let mut uri = if text.starts_with('/') {
+        "file://".to_owned()
+    } else {
+        String::new()
+    };
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                uri.push(char::from(byte));
+            }
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use syntax::{Fix, SourceFile};
+
+    use super::*;
+
+    #[test]
+    fn a_finding_with_a_fix() {
+        let file = Arc::new(SourceFile::new("rules/a b.yaml", "id: ä\nx: [fälse]\n"));
+        let span = Span::new(11, 17);
+        let finding = Finding::error("pattern::value-type", "never matches")
+            .at(Place::new(&file, span))
+            .note("a note")
+            .help("quote it")
+            .fix(Fix::replace("put it in quotes", span, "\"false\""));
+        let page = Page {
+            code: "pattern::value-type",
+            name: "Never matches",
+            about: "Because.",
+        };
+        let region = json!({ "startLine": 2, "startColumn": 5, "endLine": 2, "endColumn": 10 });
+        let artifact = json!({ "uri": "rules/a%20b.yaml" });
+        assert_eq!(
+            findings(&[finding], &[page])["runs"][0]["results"],
+            json!([{
+                "ruleId": "pattern::value-type",
+                "ruleIndex": 0,
+                "level": "error",
+                "message": { "text": "never matches\na note\nhelp: quote it" },
+                "locations": [{ "physicalLocation": { "artifactLocation": artifact, "region": region } }],
+                "fixes": [{
+                    "description": { "text": "put it in quotes" },
+                    "artifactChanges": [{
+                        "artifactLocation": artifact,
+                        "replacements": [{ "deletedRegion": region, "insertedContent": { "text": "\"false\"" } }],
+                    }],
+                }],
+            }])
+        );
+    }
+
+    #[test]
+    fn what_has_no_place_has_no_location() {
+        let log = findings(&[Finding::warning("library::empty", "no rule")], &[]);
+        let result = &log["runs"][0]["results"][0];
+        assert_eq!(result["level"], "warning");
+        assert!(result.get("locations").is_none() && result.get("ruleIndex").is_none());
+    }
+}

@@ -1,0 +1,196 @@
+//! `# allow: pattern::value-type the reason`: a finding that was looked at and is meant to stay.
+//!
+//! A comment at the end of a line allows what is found on that line, or in the value that begins
+//! there; a comment on a line of its own does the same for the next line that isn't a comment. The
+//! reason is part of it, and one that silences nothing is a finding: the code below it has
+//! changed, and the next real finding would go unseen.
+
+use std::sync::Arc;
+
+use syntax::{Finding, Node, Place, SourceFile, Span, Value};
+
+use super::{Lint, find, registry};
+use crate::suggest;
+
+const MARK: &str = "allow:";
+/// Most of them in one file.
+const MOST: usize = 100;
+
+/// The allowances of one file.
+#[derive(Debug, Default)]
+pub(crate) struct Allowances {
+    list: Vec<Allowance>,
+}
+
+#[derive(Debug)]
+struct Allowance {
+    lint: &'static Lint,
+    place: Place,
+    /// What it covers.
+    span: Span,
+    used: bool,
+}
+
+impl Allowances {
+    /// Reads a file's comments; what is wrong with them goes to `findings`.
+    pub(crate) fn read(file: &Arc<SourceFile>, root: &Node, findings: &mut Vec<Finding>) -> Self {
+        let mut list = Vec::new();
+        // Most files have none, and comments cost a second reading.
+        if !file.text.contains(MARK) {
+            return Self { list };
+        }
+        let comments = syntax::comments(file);
+        let marked = comments
+            .iter()
+            .filter_map(|it| Some((it, it.text.strip_prefix(MARK)?)));
+        for (comment, text) in marked.take(MOST) {
+            let place = Place::new(file, comment.span);
+            let (code, reason) = text
+                .trim()
+                .split_once(char::is_whitespace)
+                .unwrap_or((text.trim(), ""));
+            let Some(lint) = find(code) else {
+                findings.push(unknown(code).at(place));
+                continue;
+            };
+            if !lint.allow {
+                findings.push(
+                    Finding::error(
+                        "allow::refused",
+                        format!("`{code}` can't be allowed; it has to be mended"),
+                    )
+                    .at(place),
+                );
+                continue;
+            }
+            if reason.trim().is_empty() {
+                findings.push(
+                    Finding::error("allow::no-reason", format!("why is `{code}` allowed here?"))
+                        .at(place)
+                        .help(format!("write `# allow: {code} the reason`")),
+                );
+                continue;
+            }
+            let line = if comment.alone {
+                next_line(&file.text, comment.span.end)
+            } else {
+                line_of(&file.text, comment.span.start)
+            };
+            list.push(Allowance {
+                lint,
+                place,
+                span: covered(root, line),
+                used: false,
+            });
+        }
+        Self { list }
+    }
+
+    /// Takes out what is allowed.
+    pub(crate) fn filter(&mut self, findings: &mut Vec<Finding>) {
+        if self.list.is_empty() {
+            return;
+        }
+        findings.retain(|finding| {
+            let Some(place) = &finding.place else {
+                return true;
+            };
+            let mut allowed = false;
+            for it in &mut self.list {
+                if it.lint.code == finding.code
+                    && it.place.file == place.file
+                    && (it.span.start..=it.span.end).contains(&place.span.start)
+                {
+                    it.used = true;
+                    allowed = true;
+                }
+            }
+            !allowed
+        });
+    }
+
+    /// How many are in use, and a finding for each that silences nothing.
+    pub(crate) fn finish(self, findings: &mut Vec<Finding>) -> usize {
+        let (used, unused): (Vec<_>, Vec<_>) = self.list.into_iter().partition(|it| it.used);
+        findings.extend(unused.into_iter().map(|it| {
+            Finding::error(
+                "allow::unused",
+                format!("nothing here is `{}` any more", it.lint.code),
+            )
+            .at(it.place)
+            .help("remove the comment, or put it on or above the line that the finding points at")
+        }));
+        used.len()
+    }
+}
+
+fn unknown(code: &str) -> Finding {
+    let finding = Finding::error("allow::unknown", format!("there is no lint `{code}`"));
+    let codes: Vec<&str> = registry().iter().map(|lint| lint.code).collect();
+    match suggest::nearest(code, &codes) {
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
+        None => finding.help("rules/LINTS.md lists all of them"),
+    }
+}
+
+/// The line around an offset, without its end.
+fn line_of(text: &str, offset: usize) -> Span {
+    let start = text
+        .get(..offset)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |at| at + 1);
+    let end = text
+        .get(offset..)
+        .and_then(|after| after.find('\n'))
+        .map_or(text.len(), |at| offset + at);
+    Span::new(start, end)
+}
+
+/// The first line after an offset that says something; empty at the end of the file.
+fn next_line(text: &str, offset: usize) -> Span {
+    let mut at = line_of(text, offset).end + 1;
+    while at < text.len() {
+        let line = line_of(text, at);
+        let content = text.get(line.start..line.end).unwrap_or_default().trim();
+        if !content.is_empty() && !content.starts_with('#') {
+            return line;
+        }
+        at = line.end + 1;
+    }
+    Span::new(text.len(), text.len())
+}
+
+/// A line and everything that begins on it.
+fn covered(root: &Node, line: Span) -> Span {
+    fn end(node: &Node, line: Span) -> usize {
+        let begins = |span: Span| (line.start..=line.end).contains(&span.start);
+        match &node.value {
+            Value::Sequence(items) => items
+                .iter()
+                .map(|item| {
+                    let below = end(item, line);
+                    if begins(item.span) {
+                        below.max(item.span.end)
+                    } else {
+                        below
+                    }
+                })
+                .max()
+                .unwrap_or(0),
+            Value::Mapping(entries) => entries
+                .iter()
+                .map(|entry| {
+                    let below = end(&entry.value, line);
+                    if begins(entry.key_span) {
+                        below.max(entry.value.span.end)
+                    } else {
+                        below
+                    }
+                })
+                .max()
+                .unwrap_or(0),
+            _ => 0,
+        }
+    }
+    Span::new(line.start, end(root, line).max(line.end))
+}

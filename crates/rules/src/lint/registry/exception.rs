@@ -1,0 +1,63 @@
+//! The field `exceptions`.
+
+use super::{Lint, error, warning};
+use crate::lint::Example::{self, Fields, Words};
+
+const GOOD: Example = Fields(
+    "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2027-06-30\n    when: {detail.userIdentity.userName: [archive-job]}\n",
+);
+
+pub(super) const LINTS: &[Lint] = &[
+    error(
+        "exception::expired",
+        "An exception has ended",
+        "What was harmless for a while is reported again from the next deployment on. Remove the exception, or renew it with its owner.",
+        Fields(
+            "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2020-01-31\n    when: {detail.userIdentity.userName: [archive-job]}\n",
+        ),
+        GOOD,
+    ),
+    warning(
+        "exception::expires-soon",
+        "An exception ends within 14 days",
+        "Remove it, or renew it with its owner, before checks begin to fail.",
+        Fields(
+            "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2026-12-01\n    when: {detail.userIdentity.userName: [archive-job]}\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "exception::date",
+        "Not a date",
+        "An exception ends on a day, written as 2027-01-31.",
+        Fields(
+            "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: next summer\n    when: {detail.userIdentity.userName: [archive-job]}\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "exception::not-expressible",
+        "The pattern can't say this exception",
+        "An exception becomes an `anything-but` on a field that the pattern leaves free. Terms of one field are joined by \"or\", so a field that the pattern names can't have one; change the pattern itself.",
+        Fields(
+            "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2027-06-30\n    when: {detail.eventName: [StopLogging]}\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "exception::duplicate-name",
+        "Two exceptions of one name",
+        "The name says which exception silenced an event.",
+        Fields(
+            "exceptions:\n  - {name: job, reason: It stops old trails., owner: platform, expires: 2027-06-30, when: {detail.userIdentity.userName: [a]}}\n  - {name: job, reason: It stops old trails., owner: platform, expires: 2027-06-30, when: {detail.userIdentity.userName: [b]}}\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "exception::too-many",
+        "More than 100 exceptions",
+        "A rule with that many exceptions doesn't describe what it looks for.",
+        Words("101 exceptions"),
+        GOOD,
+    ),
+];

@@ -1,0 +1,51 @@
+//! The rules folder as a whole.
+
+use super::{Lint, error};
+use crate::lint::Example::{self, Words};
+
+const RULE: Example = Words("a folder of `.yaml` files, at most 8 folders deep");
+
+pub(super) const LINTS: &[Lint] = &[
+    error(
+        "library::missing",
+        "There is no rules folder",
+        "Deploying without rules would remove every deployed rule, so nothing is done.",
+        Words("`--rules no/such/folder`"),
+        RULE,
+    ),
+    error(
+        "library::empty",
+        "The rules folder holds no rule",
+        "Deploying it would remove every deployed rule, so nothing is done.",
+        Words("a folder with a README alone"),
+        RULE,
+    ),
+    error(
+        "library::unreadable",
+        "A file or folder can't be read",
+        "What can't be read could be a rule, and leaving it out would remove it from the fleet.",
+        Words("a file that is not UTF-8, or a folder nine levels deep"),
+        RULE,
+    ),
+    error(
+        "library::symlink",
+        "A link in the rules folder",
+        "Rules come from pull requests; a link could make the build read any file of the machine it runs on.",
+        Words("`rules/iam/example.yaml` that links to another file"),
+        RULE,
+    ),
+    error(
+        "library::extension",
+        "A file that looks like a rule and isn't read",
+        "Rule files end in `.yaml`. A rule that nobody reads is a rule that never fires.",
+        Words("`rules/iam/example-rule.yml`"),
+        RULE,
+    ),
+    error(
+        "library::too-many",
+        "Too many rule files",
+        "A library has at most 10,000 files.",
+        Words("10,001 files"),
+        RULE,
+    ),
+];

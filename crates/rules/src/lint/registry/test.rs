@@ -1,0 +1,88 @@
+//! The field `tests`.
+
+use super::{Lint, error};
+use crate::lint::Example::{self, Fields, Words};
+
+const GOOD: Example = Fields("");
+
+pub(super) const LINTS: &[Lint] = &[
+    error(
+        "test::no-positive",
+        "No test that must match",
+        "Without one, nobody knows whether the rule can fire at all.",
+        Fields(
+            "tests:\n  - name: the call was refused\n    expect: no_match\n    fixture: stop-logging.json\n    override: {errorCode: AccessDenied}\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "test::no-negative",
+        "No test that must not match",
+        "The best one is a near miss: an event that differs from a match in one field.",
+        Fields(
+            "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "test::match",
+        "A test fails",
+        "The rule matches an event that it should not, or the other way round. The notes name the fields that stand in the way.",
+        Fields(
+            "tests:\n  - name: logging is started\n    expect: match\n    fixture: stop-logging.json\n    override: {eventName: StartLogging}\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "test::message",
+        "The alert is not the expected one",
+        "The notes show the difference. Only a test with `expect: match`, of a rule with a `message`, has one.",
+        Fields(
+            "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n    message: A trail was stopped.\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "test::undeliverable",
+        "EventBridge would drop the alert",
+        "The rendered alert isn't what EventBridge delivers; it would end in the dead letter queue.",
+        Words(
+            "nothing that can be written in a rule file leads here; it guards against a mistake of the compiler",
+        ),
+        GOOD,
+    ),
+    error(
+        "test::event",
+        "Not an event",
+        "A test has either an `event` or a `fixture`: a CloudTrail record, or a whole EventBridge event of at most 256 KB.",
+        Fields(
+            "tests:\n  - name: a trail is stopped\n    expect: match\n    event: {name: StopLogging}\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "test::fixture",
+        "The fixture can't be read",
+        "A fixture is a JSON file below the rules folder's `fixtures/`. Nothing outside of it is read.",
+        Fields(
+            "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: ../../secrets.json\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "test::duplicate-name",
+        "Two tests of one name",
+        "The name says what is special about the event.",
+        Fields(
+            "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n  - name: a trail is stopped\n    expect: no_match\n    fixture: stop-logging.json\n    override: {errorCode: AccessDenied}\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "test::too-many",
+        "Too many tests",
+        "A rule has at most 200 tests, whose events have at most 4 MiB together.",
+        Words("201 tests"),
+        GOOD,
+    ),
+];

@@ -1,0 +1,95 @@
+//! What the YAML reader refuses.
+
+use super::{Lint, error};
+use crate::lint::Example::{Fields, File, Words};
+
+const RULE: crate::lint::Example = Words("a file that is YAML 1.2 of plain values");
+
+pub(super) const LINTS: &[Lint] = &[
+    error(
+        "yaml::syntax",
+        "The file is not YAML",
+        "The reader gives up at this place, so nothing else in the file is checked.",
+        File("version: 1\nid: [example-rule\n"),
+        RULE,
+    ),
+    error(
+        "yaml::empty",
+        "The file is empty",
+        "A rule file without a rule is a mistake; remove the file.",
+        File("# nothing yet\n"),
+        RULE,
+    ),
+    error(
+        "yaml::documents",
+        "More than one document",
+        "A file holds one rule, whose id is the file's name.",
+        File("version: 1\n---\nversion: 1\n"),
+        RULE,
+    ),
+    error(
+        "yaml::duplicate-key",
+        "A key stands twice",
+        "YAML forbids it, and which of the two counts differs from reader to reader.",
+        Fields(
+            "title: A trail was stopped\nowner: cloud-security\ntags:\n  - service.cloudtrail\ntests: []\n\"title\": Another title\n",
+        ),
+        RULE,
+    ),
+    error(
+        "yaml::key",
+        "A key is no text",
+        "Keys are names of fields. YAML would allow lists and mappings as keys.",
+        Fields("event_pattern:\n  ? [source]\n  : [aws.cloudtrail]\n"),
+        RULE,
+    ),
+    error(
+        "yaml::anchor",
+        "Anchors are not supported",
+        "With anchors and aliases a small file can stand for a huge one, and a reviewer must look in two places.",
+        Fields("owner: &team cloud-security\n"),
+        Fields("owner: cloud-security\n"),
+    ),
+    error(
+        "yaml::alias",
+        "Aliases are not supported",
+        "Write the value out: with aliases a few lines can stand for gigabytes.",
+        Fields("title: &text A trail was stopped\ndescription: *text\n"),
+        RULE,
+    ),
+    error(
+        "yaml::tag",
+        "Tags are not supported",
+        "A tag such as `!Sub` asks the reader to make something else of a value. Rule files hold plain values.",
+        Fields("owner: !Sub cloud-security\n"),
+        RULE,
+    ),
+    error(
+        "yaml::merge-key",
+        "Merge keys are not supported",
+        "`<<` copies fields of another mapping. Write them out.",
+        Fields("event_pattern:\n  <<: {source: [aws.cloudtrail]}\n"),
+        RULE,
+    ),
+    error(
+        "yaml::number",
+        "A number that JSON lacks",
+        "Patterns and events are JSON, which has no infinity and no NaN. In quotes it is a text.",
+        Fields("owner: .nan\n"),
+        RULE,
+    ),
+    error(
+        "yaml::too-deep",
+        "Nested too deep",
+        "Lists and mappings may be nested 64 levels deep; no pattern or event needs more.",
+        Words("70 opening brackets"),
+        RULE,
+    ),
+    error(
+        "yaml::too-large",
+        "The file is too large",
+        "A rule file has at most 1 MiB and 100,000 values.",
+        Words("a file of two megabytes"),
+        RULE,
+    ),
+];

@@ -1,0 +1,255 @@
+//! Every lint fires on its bad example and is silent on its good one; every code has a page.
+#![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use rules::lint::{self, EXAMPLE_EVENT, Example, Lint};
+use rules::{Library, Options};
+use tempfile::TempDir;
+
+/// Lints whose bad example is made by a test: elsewhere in this crate's tests, in the compiler's
+/// (`limit::…`), or by nothing at all, because they guard against mistakes of our own.
+const FIRED_ELSEWHERE: [&str; 25] = [
+    "exception::too-many",
+    "library::empty",
+    "library::extension",
+    "library::missing",
+    "library::symlink",
+    "library::too-many",
+    "library::unreadable",
+    "limit::dynamic-reference",
+    "limit::intrinsic-function",
+    "limit::pattern",
+    "limit::rules-per-bus",
+    "limit::size",
+    "limit::tag",
+    "limit::template",
+    "limit::wildcards-per-bus",
+    "message::invalid",
+    "message::too-large",
+    "message::too-many-paths",
+    "rule::duplicate-id",
+    "rule::too-many-findings",
+    "test::event",
+    "test::too-many",
+    "test::undeliverable",
+    "yaml::too-deep",
+    "yaml::too-large",
+];
+
+/// Loads an example's files, each named for its id.
+fn load(example: Example) -> Library {
+    let folder = TempDir::new().expect("a temporary folder");
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    };
+    write("fixtures/stop-logging.json", EXAMPLE_EVENT);
+    for text in example.files() {
+        let id = text
+            .lines()
+            .find_map(|line| line.strip_prefix("id: "))
+            .unwrap_or("example-rule");
+        write(&format!("{}.yaml", id.to_lowercase()), &text);
+    }
+    let options = Options {
+        today: jiff::civil::date(2026, 11, 23),
+    };
+    let mut library = rules::load(folder.path(), &options);
+    let outcomes = library.rules.iter().flat_map(rules::run_tests);
+    let failures: Vec<_> = outcomes.filter_map(|outcome| outcome.finding).collect();
+    library.findings.extend(failures);
+    library
+}
+
+fn codes(library: &Library) -> Vec<&'static str> {
+    library.findings.iter().map(|it| it.code).collect()
+}
+
+#[test]
+fn each_lint_fires_on_its_bad_example_and_is_silent_on_its_good_one() {
+    let mut wrong = Vec::new();
+    for lint in lint::registry() {
+        let Lint { code, .. } = lint;
+        if matches!(lint.bad, Example::Words(_)) {
+            if !FIRED_ELSEWHERE.contains(code) {
+                wrong.push(format!("{code}: nothing fires it"));
+            }
+        } else {
+            let library = load(lint.bad);
+            let fired: Vec<_> = library
+                .findings
+                .iter()
+                .filter(|it| it.code == *code)
+                .collect();
+            if fired.is_empty() {
+                wrong.push(format!(
+                    "{code}: silent on its bad example: {:?}",
+                    codes(&library)
+                ));
+            }
+            for finding in fired {
+                if finding.severity != lint.severity {
+                    wrong.push(format!("{code}: is a {}", finding.severity));
+                }
+                if finding.fix.is_some() && !lint.fix {
+                    wrong.push(format!("{code}: has a fix"));
+                }
+            }
+        }
+        if matches!(lint.good, Example::Words(_)) {
+            continue;
+        }
+        let found = codes(&load(lint.good));
+        if found.contains(code) {
+            wrong.push(format!("{code}: fires on its good example"));
+        }
+        // The good example is one to copy: nothing else is wrong with it either. Only its tests may
+        // belong to another pattern.
+        let other: Vec<_> = found
+            .iter()
+            .filter(|it| !it.starts_with("test::") && !it.starts_with("message::unresolved"))
+            .collect();
+        if !other.is_empty() && !code.starts_with("allow::") {
+            wrong.push(format!(
+                "{code}: other findings in its good example: {other:?}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_rule_that_the_examples_change_is_right() {
+    let library = load(Example::Fields(""));
+    assert_eq!(codes(&library), Vec::<&str>::new());
+    assert_eq!(library.rules.len(), 1);
+}
+
+#[test]
+fn fixes_mend_what_they_are_for_and_nothing_else_and_one_round_is_enough() {
+    let mut mended = 0;
+    for lint in lint::registry().iter().filter(|lint| lint.fix) {
+        let Lint { code, .. } = lint;
+        let library = load(lint.bad);
+        let finding = library
+            .findings
+            .iter()
+            .find(|it| it.code == *code && it.fix.is_some());
+        let finding = finding.unwrap_or_else(|| panic!("{code}: no fix on its bad example"));
+        let place = finding.place.as_ref().expect("a place");
+        let fixes: Vec<_> = finding.fix.iter().cloned().collect();
+        let (text, applied) = syntax::apply(&place.file.text, &fixes);
+        assert_eq!(applied, 1, "{code}");
+        let fixed = load(Example::File(Box::leak(text.into_boxed_str())));
+        let again = fixed.findings.iter().filter(|it| it.code == *code).count();
+        let before = library
+            .findings
+            .iter()
+            .filter(|it| it.code == *code)
+            .count();
+        assert!(again < before, "{code}: still {again} of {before}");
+        assert!(
+            !codes(&fixed).iter().any(|it| it.starts_with("yaml::")),
+            "{code}: {:?}",
+            codes(&fixed)
+        );
+        mended += 1;
+    }
+    assert!(mended > 0);
+}
+
+#[test]
+fn every_code_in_the_source_has_a_page_and_only_one() {
+    let mut written = BTreeSet::new();
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for folder in ["syntax/src", "rules/src", "compiler/src"] {
+        codes_in(&crates.join(folder), &mut written);
+    }
+    let registered: Vec<&str> = lint::registry().iter().map(|lint| lint.code).collect();
+    let unique: BTreeSet<&str> = registered.iter().copied().collect();
+    assert_eq!(unique.len(), registered.len(), "a code stands twice");
+    let missing: Vec<_> = written
+        .iter()
+        .filter(|code| !unique.contains(code.as_str()))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "no page in crates/rules/src/lint/registry: {missing:?}"
+    );
+    let unused: Vec<_> = unique
+        .iter()
+        .filter(|code| !written.contains(**code))
+        .collect();
+    assert!(unused.is_empty(), "nothing finds {unused:?}");
+}
+
+/// The string literals that look like a code of a rule file's finding, outside of the registry.
+fn codes_in(folder: &Path, codes: &mut BTreeSet<String>) {
+    const FAMILIES: [&str; 10] = [
+        "yaml",
+        "library",
+        "rule",
+        "pattern",
+        "message",
+        "exception",
+        "test",
+        "respond",
+        "limit",
+        "allow",
+    ];
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "registry") {
+                codes_in(&path, codes);
+            }
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a source file");
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for literal in text.split('"').skip(1) {
+            if let Some((family, name)) = literal.split_once("::")
+                && FAMILIES.contains(&family)
+                && !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+            {
+                codes.insert(literal.to_owned());
+            }
+        }
+    }
+}
+
+fn with_comment(fields: &'static str) -> Library {
+    load(Example::Fields(fields))
+}
+
+#[test]
+fn an_allowed_finding_is_silent_and_counted() {
+    let above = with_comment("# allow: rule::deprecated kept for the audit\nstatus: deprecated\n");
+    assert_eq!(codes(&above), Vec::<&str>::new());
+    assert_eq!(above.allowed, 1);
+    let beside = with_comment("status: deprecated # allow: rule::deprecated kept for the audit\n");
+    assert_eq!(codes(&beside), Vec::<&str>::new());
+    // Other comments and empty lines may stand between, and what covers is the whole value.
+    let nested = with_comment(
+        "# allow: rule::account-number an old test\n\n# The audit account.\nevent_pattern:\n  source: [aws.cloudtrail]\n  account:\n    - 111122223333\n",
+    );
+    assert!(
+        !codes(&nested).contains(&"rule::account-number"),
+        "{:?}",
+        codes(&nested)
+    );
+    // A text that looks like a comment is none.
+    let text =
+        with_comment("status: deprecated\ndescription: \"# allow: rule::deprecated text\"\n");
+    assert_eq!(codes(&text), ["rule::deprecated"]);
+    // It doesn't reach beyond its value.
+    let below = with_comment(
+        "# allow: rule::deprecated kept for the audit\nowner: cloud-security\nstatus: deprecated\n",
+    );
+    assert_eq!(codes(&below), ["rule::deprecated", "allow::unused"]);
+}
