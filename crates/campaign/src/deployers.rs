@@ -2,6 +2,7 @@
 
 use aws::Aws;
 use compiler::Bundle;
+use deployer::apply::Options;
 use deployer::{ApplyReport, DeployError, Silent};
 use futures::future::LocalBoxFuture;
 
@@ -28,7 +29,12 @@ impl Deployer for Product {
         Box::pin(async move {
             let observed = deployer::observe(cloud, bundle).await?;
             let plan = deployer::plan(bundle, &observed);
-            deployer::apply(cloud, bundle, &plan, &Silent).await
+            let options = Options {
+                // Most edits here take away more than a fifth.
+                allow_delete: true,
+                ..Options::default()
+            };
+            deployer::apply::apply_with(cloud, bundle, &plan, &Silent, options).await
         })
     }
 }

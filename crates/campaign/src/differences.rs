@@ -32,8 +32,8 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Everything that is not as the bundle says. Accounts that are not in use are nobody's: there
-/// nothing can be done, and nothing is wrong.
+/// Everything that is not as the bundle says. Accounts that are not in use and Regions that are off
+/// are nobody's: there nothing can be done, and nothing is wrong.
 pub(crate) fn differences(bundle: &Bundle, fleet: &Fleet) -> Vec<Difference> {
     let mut all = Differences {
         bundle,
@@ -68,9 +68,9 @@ impl Differences<'_> {
         });
     }
 
-    fn is_active(&self, account: &str) -> bool {
-        let account = self.fleet.accounts.get(account);
-        account.is_some_and(|account| account.state == "ACTIVE")
+    /// Whether anything can be done there at all.
+    fn is_reachable(&self, account: &str, region: &str) -> bool {
+        is_reachable(self.fleet, account, region)
     }
 
     fn stack_set(&mut self, set: &StackSet, members: &Members) {
@@ -103,7 +103,7 @@ impl Differences<'_> {
             }
         }
         for (account, region) in found.instances.keys() {
-            if self.is_active(account) && !wanted.contains(&(account, region)) {
+            if self.is_reachable(account, region) && !wanted.contains(&(account, region)) {
                 self.note(name, Some((account, region)), "the instance is not wanted");
             }
         }
@@ -142,6 +142,9 @@ impl Differences<'_> {
 
     fn management(&mut self, set: &StackSet, region: &str) {
         let management = self.bundle.organization.accounts.management.as_str();
+        if !self.is_reachable(management, region) {
+            return;
+        }
         let stack = self.fleet.stacks.values().find(|stack| {
             stack.account == management && stack.region == region && stack.name == set.name
         });
@@ -164,7 +167,7 @@ impl Differences<'_> {
             if is_ours(&found.source) && set.is_none_or(|set| set.targets.members.is_none()) {
                 self.note(name, None, "the stack set is not wanted");
                 for (account, region) in found.instances.keys() {
-                    if self.is_active(account) {
+                    if self.is_reachable(account, region) {
                         self.note(name, Some((account, region)), "the instance is not wanted");
                     }
                 }
@@ -175,7 +178,8 @@ impl Differences<'_> {
             let wanted = self.bundle.stack_sets.iter().any(|set| {
                 set.name == stack.name && set.targets.management_regions.contains(&stack.region)
             });
-            if stack.account == management && is_ours(&stack.source) && !wanted {
+            let reachable = self.is_reachable(management, &stack.region);
+            if stack.account == management && is_ours(&stack.source) && !wanted && reachable {
                 self.note(
                     &stack.name,
                     Some((management, &stack.region)),
@@ -196,8 +200,7 @@ fn wanted<'a>(
         .accounts
         .iter()
         .filter(|(id, account)| {
-            account.state == "ACTIVE"
-                && **id != bundle.organization.accounts.management
+            **id != bundle.organization.accounts.management
                 && account
                     .path
                     .iter()
@@ -209,7 +212,15 @@ fn wanted<'a>(
                 }
         })
         .flat_map(|(id, _)| members.regions.iter().map(move |region| (id, region)))
+        .filter(|(id, region)| is_reachable(fleet, id, region))
         .collect()
+}
+
+/// Whether the account is in use and the Region enabled in it.
+pub(crate) fn is_reachable(fleet: &Fleet, account: &str, region: &str) -> bool {
+    fleet.accounts.get(account).is_some_and(|account| {
+        account.state == "ACTIVE" && !account.disabled_regions.contains(region)
+    })
 }
 
 fn is_complete(status: &str) -> bool {

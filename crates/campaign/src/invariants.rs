@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use compiler::Bundle;
 use deployer::apply::PartOutcome;
@@ -9,7 +10,7 @@ use deployer::{ApplyOutcome, ApplyReport};
 use serde::Serialize;
 use simulator::{Fleet, FleetOperation, Request};
 
-use crate::differences::{Difference, differences};
+use crate::differences::{Difference, differences, is_reachable};
 use crate::lab::Lab;
 
 /// The actions that start work on instances. Creating an empty stack set or deleting one is not
@@ -135,7 +136,8 @@ impl<'r> Named<'r> {
                 .failures
                 .iter()
                 .map(|failure| &failure.place)
-                .chain(part.blocked.iter().map(|blocked| &blocked.place));
+                .chain(part.blocked.iter().map(|blocked| &blocked.place))
+                .chain(part.unfinished.iter().flat_map(|it| &it.places));
             named
                 .places
                 .extend(places.map(|place| (name, place.account.as_str(), place.region.as_str())));
@@ -216,12 +218,7 @@ pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyRepor
         })
         .filter(|(name, place)| !different.contains(&(name, &place.account, &place.region)))
         // There the fleet is nobody's, but having tried is worth a word.
-        .filter(|(_, place)| {
-            fleet
-                .accounts
-                .get(&place.account)
-                .is_some_and(|account| account.state == "ACTIVE")
-        })
+        .filter(|(_, place)| is_reachable(fleet, &place.account, &place.region))
         .map(|(name, place)| format!("{name} in {} {}", place.account, place.region))
         .collect();
     if !falsely.is_empty() {
@@ -297,9 +294,9 @@ impl History {
         self.operations.extend(fleet.operations.clone());
     }
 
-    /// Somebody else does something now: `number` is the journal's next entry.
-    pub(crate) fn disturb(&mut self, number: u64) {
-        self.disturbed.insert(number);
+    /// Somebody else does something, between these numbers of the journal.
+    pub(crate) fn disturb(&mut self, numbers: RangeInclusive<u64>) {
+        self.disturbed.extend(numbers);
     }
 
     /// No work was started while the same ran, or after it had been done and nobody undid it.

@@ -19,9 +19,12 @@ mod deployers;
 mod differences;
 mod invariants;
 mod lab;
+mod memory;
 mod result;
 mod run;
+mod scale;
 mod time;
+mod trouble;
 mod wish;
 mod workers;
 
@@ -29,4 +32,5 @@ pub use deployers::{Deployer, Product};
 pub use invariants::{Broken, Invariant};
 pub use result::{Counts, Failure, Outcome};
 pub use run::{Run, run};
+pub use scale::{Calls, Scale, Step, scale};
 pub use workers::campaign;

@@ -6,12 +6,14 @@
 
 mod arguments;
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use campaign::{Failure, Product, campaign};
 use clap::Parser;
+use serde::Serialize;
 
 use crate::arguments::{Arguments, Format};
 
@@ -26,6 +28,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if let Some(accounts) = arguments.accounts {
+        return measure(accounts, arguments);
+    }
     let (from, seeds) = match arguments.seed {
         Some(seed) => (seed, 1),
         None => (arguments.from, arguments.seeds),
@@ -44,14 +49,32 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     };
     let outcome = campaign(from, seeds, threads, &Product, &progress);
-    let text = match arguments.format {
-        Format::Json => serde_json::to_string_pretty(&outcome)? + "\n",
-        Format::Text => outcome.to_string(),
+    print(arguments.format, &outcome)?;
+    Ok(code(outcome.failures.is_empty()))
+}
+
+fn measure(accounts: usize, arguments: &Arguments) -> Result<ExitCode> {
+    let scale = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(campaign::scale(accounts, arguments.regions))?;
+    print(arguments.format, &scale)?;
+    Ok(code(scale.missed.is_empty()))
+}
+
+fn print(format: Format, result: &(impl Serialize + Display)) -> Result<()> {
+    let text = match format {
+        Format::Json => serde_json::to_string_pretty(result)? + "\n",
+        Format::Text => result.to_string(),
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(if outcome.failures.is_empty() {
+    Ok(())
+}
+
+fn code(good: bool) -> ExitCode {
+    if good {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
+    }
 }

@@ -13,10 +13,14 @@ use crate::invariants::{self, Broken, History, Invariant};
 use crate::lab::Lab;
 use crate::result::Counts;
 use crate::time::{Ended, Kill, drive};
+use crate::trouble;
 use crate::wish::Wish;
 
 /// So many processes may be needed for one deployment.
 const ATTEMPTS: usize = 12;
+
+/// The world goes on for so long after something has moved in it: automatic deployment follows.
+const AFTERMATH: Duration = Duration::from_hours(3);
 
 /// So often one deployment is killed, at most.
 const KILLS: usize = 4;
@@ -41,6 +45,7 @@ pub async fn run(seed: u64, deployer: &dyn Deployer) -> Result<Run> {
     let lab = Lab::random(&mut rng, seed).await?;
     let regions = watched(&mut rng, &lab);
     let wish = Wish::random(&mut rng, &regions, &lab.peopled_units())?;
+    let faults = trouble::random(&mut rng, &lab, seed);
     let mut runner = Runner {
         deployer,
         epoch: lab.simulator.now(),
@@ -49,6 +54,7 @@ pub async fn run(seed: u64, deployer: &dyn Deployer) -> Result<Run> {
         history: History::default(),
         run: Run::default(),
     };
+    runner.lab.simulator.set_faults(faults)?;
     runner.tell(&format!(
         "an organization of {} accounts, {} units and {} Regions",
         runner.lab.simulator.fleet().accounts.len(),
@@ -66,6 +72,9 @@ pub async fn run(seed: u64, deployer: &dyn Deployer) -> Result<Run> {
         }
         runner.deployment(&mut rng).await?;
     }
+    if runner.run.broken.is_empty() {
+        runner.calm(&mut rng).await?;
+    }
     Ok(runner.finish(start).await)
 }
 
@@ -78,6 +87,8 @@ fn watched(rng: &mut Rng, lab: &Lab) -> Vec<String> {
 /// How one process of the deployer ended.
 enum Process {
     Reported(ApplyReport),
+    /// It reported, but what it had read of the world no longer holds.
+    Overtaken,
     Failed,
     Killed,
 }
@@ -110,7 +121,7 @@ impl Runner<'_> {
     }
 
     /// Deploys until there is nothing more to be gained, with crashes in between; then checks.
-    async fn deployment(&mut self, rng: &mut Rng) -> Result<()> {
+    async fn deployment(&mut self, rng: &mut Rng) -> Result<Option<ApplyOutcome>> {
         let bundle = self.wish.bundle()?;
         self.run.counts.deployments += 1;
         let mut kills = if rng.u8(..4) == 0 {
@@ -127,13 +138,17 @@ impl Runner<'_> {
                     if rng.u8(..12) == 0 {
                         // Nobody runs it again: things go on from here.
                         self.tell("left as it is");
-                        return Ok(());
+                        return Ok(None);
                     }
                 }
                 Process::Failed => {
                     last = None;
                     kills = 0;
                     self.lab.simulator.advance(Duration::from_mins(5));
+                }
+                Process::Overtaken => {
+                    last = None;
+                    self.lab.simulator.advance(AFTERMATH);
                 }
                 Process::Reported(report) => {
                     kills = 0;
@@ -155,7 +170,7 @@ impl Runner<'_> {
                 invariant: Invariant::Ends,
                 what: format!("no report after {ATTEMPTS} processes"),
             }]);
-            return Ok(());
+            return Ok(None);
         };
         let fleet = self.lab.simulator.fleet();
         self.broke(invariants::equal_or_named(&bundle, &fleet, &report));
@@ -170,12 +185,13 @@ impl Runner<'_> {
                 self.broke(invariants::nothing_to_do(&requests, report.outcome()));
             }
         }
-        Ok(())
+        Ok(Some(report.outcome()))
     }
 
     /// One process of the deployer, and what is to be checked after each.
     async fn process(&mut self, bundle: &Bundle, kill: Option<Kill>) -> Process {
         let before = self.lab.simulator.journal_length();
+        let happened_before = self.lab.simulator.stats().happened.len();
         let deployer = self.deployer;
         self.run.counts.processes += 1;
         let work = Box::pin(async {
@@ -188,6 +204,17 @@ impl Runner<'_> {
         self.run.counts.mutating += u64::try_from(requests.len()).unwrap_or(u64::MAX);
         self.broke(invariants::only_ours(&self.lab, &fleet, &requests));
         self.history.add(requests, &fleet);
+        let happened = self.lab.simulator.stats().happened;
+        let happened = happened.get(happened_before..).unwrap_or_default();
+        for event in happened {
+            self.tell(&format!("meanwhile: {event}"));
+        }
+        if !happened.is_empty() {
+            // When exactly does not matter: what the event undid may be done again.
+            self.history
+                .disturb(before..=self.lab.simulator.journal_length());
+        }
+        let overtaken = happened.iter().any(|it| trouble::moves_the_world(it));
         match ended {
             Ended::Hung => {
                 self.broke(vec![Broken {
@@ -216,6 +243,9 @@ impl Runner<'_> {
                         self.tell(&line);
                     }
                 }
+                if overtaken {
+                    return Process::Overtaken;
+                }
                 self.broke(invariants::no_false_success(bundle, &fleet, &report));
                 Process::Reported(report)
             }
@@ -225,7 +255,7 @@ impl Runner<'_> {
     /// Somebody changes something.
     fn change(&mut self, rng: &mut Rng) -> Result<()> {
         let what = match rng.u8(..12) {
-            0..=4 => self.wish.edit_rules(rng),
+            0..=4 => self.wish.edit_rules(rng)?,
             5..=7 => {
                 let workloads = self.lab.workloads();
                 self.wish.edit_organization(
@@ -238,7 +268,8 @@ impl Runner<'_> {
             8 | 9 => self.organization_changes(rng)?,
             _ => self.second_administrator(rng),
         };
-        self.history.disturb(self.lab.simulator.journal_length());
+        let next = self.lab.simulator.journal_length();
+        self.history.disturb(next..=next);
         self.tell(&what);
         if rng.bool() {
             self.lab
@@ -330,10 +361,35 @@ impl Runner<'_> {
         }
     }
 
+    /// Everything that goes wrong stops going wrong, and the last deployment has to work.
+    async fn calm(&mut self, rng: &mut Rng) -> Result<()> {
+        self.lab
+            .simulator
+            .set_faults(simulator::Faults::default())?;
+        let next = self.lab.simulator.journal_length();
+        self.history.disturb(next..=next);
+        self.tell("nothing goes wrong any more");
+        self.lab.simulator.advance(AFTERMATH);
+        let outcome = self.deployment(rng).await?;
+        let settled = matches!(
+            outcome,
+            None | Some(ApplyOutcome::Done | ApplyOutcome::NothingToDo | ApplyOutcome::Blocked)
+        );
+        if !settled && self.run.broken.is_empty() {
+            self.broke(vec![Broken {
+                invariant: Invariant::Ends,
+                what: format!("without any fault the deployment still ends as {outcome:?}"),
+            }]);
+        }
+        Ok(())
+    }
+
     async fn finish(mut self, start: Instant) -> Run {
         self.broke(self.history.started_once());
-        let calls = self.lab.simulator.calls();
-        self.run.counts.calls = calls.values().sum();
+        let stats = self.lab.simulator.stats();
+        self.run.counts.calls = stats.calls.values().sum();
+        self.run.counts.faults = stats.faults;
+        self.run.counts.faults.remove("nothing_to_do");
         let virtual_time = self.lab.simulator.now().duration_since(self.epoch);
         self.run.counts.virtual_seconds = u64::try_from(virtual_time.as_secs()).unwrap_or(0);
         self.lab.simulator.stop().await;

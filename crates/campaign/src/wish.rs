@@ -85,7 +85,7 @@ impl Wish {
         wish.waves(rng, units);
         let most = if rng.u8(..100) < 4 { 70 } else { 6 };
         for _ in 0..rng.usize(1..=most) {
-            wish.add_rule(rng);
+            wish.add_rule(rng)?;
         }
         Ok(wish)
     }
@@ -107,23 +107,21 @@ impl Wish {
     }
 
     /// Changes the rules in some way; says how.
-    pub(crate) fn edit_rules(&mut self, rng: &mut Rng) -> String {
+    pub(crate) fn edit_rules(&mut self, rng: &mut Rng) -> Result<String> {
         let index = rng.usize(..self.rules.len().max(1));
         match rng.u8(..10) {
             0..=2 => {
-                self.add_rule(rng);
-                return "add a rule".to_owned();
+                self.add_rule(rng)?;
+                return Ok("add a rule".to_owned());
             }
             3 | 4 if self.rules.len() > 1 => {
-                return format!("remove rule {}", self.rules.remove(index).id);
+                return Ok(format!("remove rule {}", self.rules.remove(index).id));
             }
             _ => {}
         }
         let pattern = pattern(rng);
-        let Some(rule) = self.rules.get_mut(index) else {
-            return "change nothing".to_owned();
-        };
-        match rng.u8(..3) {
+        let rule = self.rules.get_mut(index).context("no rule")?;
+        Ok(match rng.u8(..3) {
             0 => {
                 rule.severity = rng.choice(Severity::ALL).unwrap_or(Severity::High);
                 format!("rule {} becomes {}", rule.id, rule.severity)
@@ -139,7 +137,7 @@ impl Wish {
                 format!("rule {} looks for something else", rule.id)
             }
             _ => "change nothing".to_owned(),
-        }
+        })
     }
 
     /// Changes the organization file in some way; says how. `regions` and `units` are all there
@@ -217,7 +215,8 @@ impl Wish {
         }
     }
 
-    fn add_rule(&mut self, rng: &mut Rng) {
+    fn add_rule(&mut self, rng: &mut Rng) -> Result<()> {
+        let model = model()?;
         self.made += 1;
         let id = format!("example-rule-{:03}", self.made);
         let file = Arc::new(SourceFile::new(
@@ -234,14 +233,8 @@ impl Wish {
         };
         self.rules.push(Rule {
             title: format!("Title of {id}"),
-            description: String::new(),
             status: Status::Stable,
             severity: rng.choice(Severity::ALL).unwrap_or(Severity::High),
-            owner: None,
-            references: Vec::new(),
-            false_positives: Vec::new(),
-            runbook: None,
-            tags: Vec::new(),
             written_pattern: pattern.clone(),
             pattern,
             read_only: rng.u8(..8) == 0,
@@ -252,13 +245,14 @@ impl Wish {
                 tag_key: format!("keep-running-{}", self.made),
                 tag_value: "true".to_owned(),
             }),
-            budget: None,
             exceptions: Vec::new(),
             tests: Vec::new(),
             place: Place::new(&file, Span::new(4, 4 + id.len())),
             file,
             id,
+            ..model.clone()
         });
+        Ok(())
     }
 
     fn waves(&mut self, rng: &mut Rng, units: &[String]) {
@@ -331,6 +325,22 @@ fn pattern(rng: &mut Rng) -> Pattern {
 )]
 fn parsed(text: &str) -> Pattern {
     Pattern::parse(text).expect("a valid event pattern")
+}
+
+/// A rule of the repository; made-up ones differ from it in what the compiler looks at.
+fn model() -> Result<&'static Rule> {
+    static MODEL: OnceLock<Option<Rule>> = OnceLock::new();
+    MODEL
+        .get_or_init(|| {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules");
+            let options = rules::Options {
+                // The day on which the simulator starts.
+                today: jiff::civil::date(2026, 11, 23),
+            };
+            rules::load(&folder, &options).rules.into_iter().next()
+        })
+        .as_ref()
+        .context("the rules in `rules/` can't be loaded; `cargo xtask check` says why")
 }
 
 fn templates() -> Result<&'static Templates> {

@@ -3,7 +3,7 @@
 //! A client sees the organization through API calls that can fail, lag and be denied. A checker in
 //! the same process must not: it looks at the world itself, without a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,6 +38,8 @@ pub struct FleetAccount {
     pub state: String,
     /// From the root down to the unit that the account is in.
     pub path: Vec<String>,
+    /// Regions that are not enabled in it.
+    pub disabled_regions: BTreeSet<String>,
 }
 
 /// A stack set.
@@ -200,6 +202,13 @@ impl Simulator {
                     let fleet_account = FleetAccount {
                         state: account.state.clone(),
                         path: organization.lineage(&account.parent),
+                        disabled_regions: world
+                            .config
+                            .regions
+                            .iter()
+                            .filter(|region| !world.region_is_on(region, &account.id))
+                            .cloned()
+                            .collect(),
                     };
                     (account.id.clone(), fleet_account)
                 })
