@@ -6,7 +6,7 @@ use anyhow::Result;
 use compiler::Bundle;
 use deployer::{ApplyOutcome, ApplyReport};
 use fastrand::Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::deployers::Deployer;
 use crate::invariants::{self, Broken, History, Invariant};
@@ -271,11 +271,9 @@ impl Runner<'_> {
         let next = self.lab.simulator.journal_length();
         self.history.disturb(next..=next);
         self.tell(&what);
-        if rng.bool() {
-            self.lab
-                .simulator
-                .advance(Duration::from_mins(rng.u64(1..90)));
-        }
+        // Some lists lag, and what nobody can see yet nobody can be blamed for.
+        let minutes = if rng.bool() { 1 } else { rng.u64(1..90) };
+        self.lab.simulator.advance(Duration::from_mins(minutes));
         Ok(())
     }
 
@@ -307,13 +305,21 @@ impl Runner<'_> {
         let names: Vec<&String> = fleet
             .stack_sets
             .iter()
-            .filter(|(name, set)| !self.lab.is_foreign(name) && !set.instances.is_empty())
+            // The stacks of the other parts keep their data when they are deleted, under names that
+            // are taken then.
+            .filter(|(name, _)| name.starts_with("gizmos-rules") && !self.lab.is_foreign(name))
+            .filter(|(_, set)| !set.instances.is_empty())
             .map(|(name, _)| name)
             .collect();
         let Some(name) = rng.choice(names) else {
             return "nothing happens".to_owned();
         };
         let set = fleet.stack_sets.get(name);
+        let parameters: Vec<Value> = set
+            .iter()
+            .flat_map(|set| set.source.parameters())
+            .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": value}))
+            .collect();
         let spots: Vec<&(String, String)> =
             set.iter().flat_map(|set| set.instances.keys()).collect();
         let Some((account, region)) = rng.choice(spots) else {
@@ -345,7 +351,8 @@ impl Runner<'_> {
                     "UpdateStackSet",
                     &json!({
                         "StackSetName": name, "UsePreviousTemplate": "true",
-                        "Description": "changed by hand", "Capabilities": ["CAPABILITY_IAM"],
+                        "Description": "changed by hand", "Parameters": parameters,
+                        "Capabilities": ["CAPABILITY_NAMED_IAM"],
                     }),
                 ),
             ),

@@ -184,7 +184,7 @@ fn events(rng: &mut Rng, lab: &Lab, schedule: &mut Vec<Scheduled>) {
             schedule.push(after(rng, event));
         }
         _ => {
-            let name = rng.choice(["gizmos-rules-spoke", "gizmos-rules-local", "gizmos-topic"]);
+            let name = rng.choice(["gizmos-rules-spoke", "gizmos-rules-local"]);
             let (action, input) = if rng.bool() {
                 (
                     "DeleteStackInstances",
