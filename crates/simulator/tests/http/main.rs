@@ -415,15 +415,13 @@ async fn the_truth_is_seen_without_a_request() {
     assert_eq!(create_instances(&lab, "first").status, 200);
     let answered = lab.simulator.answered();
     let running = lab.simulator.fleet();
-    assert_eq!(
-        running.stack_sets["example"].operations[0].status,
-        "RUNNING"
-    );
+    let operation = ("example".to_owned(), "first".to_owned());
+    assert_eq!(running.operations[&operation].status, "RUNNING");
 
     lab.simulator.advance(std::time::Duration::from_hours(1));
     let fleet = lab.simulator.fleet();
     let set = &fleet.stack_sets["example"];
-    assert_eq!(set.operations[0].status, "SUCCEEDED");
+    assert_eq!(fleet.operations[&operation].status, "SUCCEEDED");
     assert_eq!(set.instances.len(), 2);
     for instance in set.instances.values() {
         assert_eq!(instance.status, "CURRENT");
