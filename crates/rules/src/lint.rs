@@ -5,6 +5,10 @@
 //! whether it may be allowed in place. `rules/LINTS.md` is made of it by [`page`].
 
 pub(crate) mod allow;
+pub(crate) mod checks;
+mod clause;
+mod fields;
+mod names;
 mod page;
 mod registry;
 
