@@ -11,6 +11,7 @@ mod fields;
 mod names;
 mod page;
 mod registry;
+pub(crate) mod shadow;
 
 pub use page::page;
 pub use registry::{EXAMPLE_EVENT, EXAMPLE_RULE, find, registry};

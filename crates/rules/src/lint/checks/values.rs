@@ -1,7 +1,8 @@
 //! Can a value of an event be equal to this?
 
+use pattern::IdleReason;
 use serde_json::Value;
-use syntax::{Finding, Fix};
+use syntax::{Finding, Fix, Node, Span};
 
 use super::{Scope, scalar};
 use crate::lint::clause::{Clause, Kind};
@@ -18,8 +19,8 @@ pub(super) fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
         success(scope, clause, findings);
         account(scope, clause, findings);
         wildcards(scope, clause, findings);
-        redundant(scope, clause, findings);
     }
+    idle(scope, findings);
 }
 
 /// The type of a JSON value that a term compares with.
@@ -283,35 +284,87 @@ fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>
     }
 }
 
-/// Items of a list that another item covers.
-fn redundant(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
-    for (at, term) in clause.terms.iter().enumerate() {
-        let Kind::Text(text) = term.kind else {
-            continue;
-        };
-        let cover = clause
-            .terms
-            .iter()
-            .enumerate()
-            .find(|(other, it)| match it.kind {
-                Kind::Text(same) => *other < at && same == text,
-                Kind::Prefix(prefix) => text.starts_with(prefix),
-                Kind::Suffix(suffix) => text.ends_with(suffix),
-                Kind::Exists(true) => true,
-                _ => false,
-            });
-        if let Some((_, cover)) = cover {
-            findings.push(
-                Finding::warning(
-                    "pattern::redundant-value",
-                    format!(
-                        "`{text}` adds nothing beside {}",
-                        scope.place(cover.node.span).text()
-                    ),
-                )
-                .at(scope.place(term.node.span))
-                .help("remove it"),
-            );
+/// Parts that make no difference, as the pattern engine proves.
+fn idle(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    // Where a clause replaces another, what is left isn't what was written.
+    if !scope.subject.written.overridden_paths().is_empty() {
+        return;
+    }
+    for idle in scope.subject.written.idle_clauses() {
+        match (&idle.path, &idle.reason) {
+            (Some(path), reason) => term(scope, path, &idle.clause, reason, findings),
+            (None, IdleReason::NeverMatches) => {
+                findings.push(
+                    Finding::error(
+                        "pattern::never-matches",
+                        "no event can match this pattern, or a branch of its `$or`",
+                    )
+                    .at(scope.place(pattern_key(scope)))
+                    .note(idle.clause),
+                );
+            }
+            (None, IdleReason::CoveredBy(cover)) => {
+                findings.push(
+                    Finding::warning(
+                        "pattern::redundant-branch",
+                        "a branch of the `$or` adds nothing beside another",
+                    )
+                    .at(scope.place(pattern_key(scope)))
+                    .note(format!("this branch: {}", idle.clause))
+                    .note(format!("is covered by: {cover}"))
+                    .help("remove it, or narrow the other"),
+                );
+            }
+            _ => {}
         }
     }
+}
+
+fn pattern_key(scope: &Scope<'_>) -> Span {
+    let entry = scope.subject.root.entry("event_pattern");
+    entry.map_or(scope.subject.root.span, |entry| entry.key_span)
+}
+
+/// A term that makes no difference, at the place where it was written.
+fn term(
+    scope: &Scope<'_>,
+    path: &str,
+    text: &str,
+    reason: &IdleReason,
+    findings: &mut Vec<Finding>,
+) {
+    let cover = match reason {
+        IdleReason::CoveredBy(cover) => Some(cover),
+        _ => None,
+    };
+    let same = |node: &Node| node.to_json_text() == text;
+    // Of two that are the same, the later one is meant; in several branches, the one with the cover.
+    let found = scope
+        .clauses
+        .iter()
+        .filter(|clause| clause.path == path)
+        .filter(|clause| {
+            cover.is_none_or(|cover| {
+                clause
+                    .terms
+                    .iter()
+                    .any(|term| term.node.to_json_text() == *cover)
+            })
+        })
+        .find_map(|clause| clause.terms.iter().rev().find(|term| same(term.node)));
+    let Some(found) = found else {
+        return;
+    };
+    let finding = match cover {
+        Some(cover) => Finding::warning(
+            "pattern::redundant-value",
+            format!("`{text}` adds nothing beside `{cover}`"),
+        )
+        .help("remove it, or narrow the other"),
+        None => Finding::error(
+            "pattern::never-matches",
+            format!("no value of an event is equal to `{text}`"),
+        ),
+    };
+    findings.push(finding.at(scope.place(found.node.span)));
 }

@@ -217,4 +217,19 @@ pub(super) const LINTS: &[Lint] = &[
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging, {prefix: Stop}]\n    errorCode: [{exists: false}]\n"),
         GOOD,
     ),
+    error(
+        "pattern::never-matches",
+        "A clause that no event can satisfy",
+        "Numbers of more digits than a double holds are equal to nothing on EventBridge, not even to themselves.",
+        Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    requestParameters: {size: [0.12345678901234567891]}\n    errorCode: [{exists: false}]\n"),
+        Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    requestParameters: {size: [0.125]}\n    errorCode: [{exists: false}]\n"),
+    )
+    .may_be_allowed(),
+    warning(
+        "pattern::redundant-branch",
+        "A branch of a `$or` that another one covers",
+        "It can be removed without changing what the pattern matches; often the other one is wider than meant.",
+        Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    errorCode: [{exists: false}]\n    $or:\n      - eventName: [StopLogging]\n      - eventName: [StopLogging]\n        requestParameters: {name: [audit]}\n"),
+        Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    errorCode: [{exists: false}]\n    $or:\n      - eventName: [StopLogging]\n      - eventName: [UpdateTrail]\n        requestParameters: {name: [audit]}\n"),
+    ),
 ];
