@@ -7,6 +7,7 @@ mod chain;
 mod check;
 mod docs;
 mod drift;
+mod hostile;
 mod rerun;
 
 /// A fresh copy of the project with the program under test.

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 const OPERATIONS: &str = include_str!("../../data/event-names.txt");
 const OTHERS: &str = include_str!("../../data/other-event-names.txt");
 
-/// Every Region of the public partitions, China and GovCloud included.
+/// Every Region of the public partitions, China and `GovCloud` included.
 pub(super) const REGIONS: [&str; 39] = [
     "af-south-1",
     "ap-east-1",
@@ -187,9 +187,8 @@ pub(super) fn versioned(service: &str, name: &str) -> Option<&'static str> {
         .get(service)?
         .others
         .iter()
-        .filter(|other| **other != name && without_version(other) == name)
-        // Of two the one that is written today.
-        .next_back()
+        // Of two the later in the list, which is the one written today.
+        .rfind(|other| **other != name && without_version(other) == name)
         .copied()
 }
 

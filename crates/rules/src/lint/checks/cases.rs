@@ -107,14 +107,13 @@ fn conditions(pattern: &Pattern) -> Vec<Pattern> {
     fn walk(object: &Map<String, Value>, path: &mut Vec<String>, out: &mut Vec<Pattern>) {
         for (key, value) in object {
             path.push(key.clone());
-            match value {
-                Value::Object(below) => walk(below, path, out),
-                _ => {
-                    let alone = path.iter().rev().fold(value.clone(), |below, step| {
-                        Value::Object(Map::from_iter([(step.clone(), below)]))
-                    });
-                    out.extend(Pattern::parse(&alone.to_string()).ok());
-                }
+            if let Value::Object(below) = value {
+                walk(below, path, out);
+            } else {
+                let alone = path.iter().rev().fold(value.clone(), |below, step| {
+                    Value::Object(Map::from_iter([(step.clone(), below)]))
+                });
+                out.extend(Pattern::parse(&alone.to_string()).ok());
             }
             path.pop();
         }

@@ -208,7 +208,7 @@ fn mismatch(
             || other.contains(service)
             || !names::is_service(service)
     };
-    if !offered.is_empty() && !offered.iter().any(|source| related(source)) {
+    if !offered.is_empty() && !offered.iter().any(related) {
         findings.push(
             Finding::error(
                 "pattern::source-mismatch",
@@ -232,25 +232,27 @@ fn names(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
     }
     let api_call = scope.is_api_call();
     for clause in scope.at("detail.eventName") {
-        let services = scope.services(clause);
+        let Some(services) = scope.services(clause) else {
+            continue;
+        };
         for term in &clause.terms {
-            match (term.kind, &services) {
-                (Kind::Text(name), Some(services)) => {
-                    name_of(scope, services, name, term.node, api_call, findings);
+            match term.kind {
+                Kind::Text(name) => {
+                    name_of(scope, &services, name, term.node, api_call, findings);
                 }
-                (Kind::Prefix(prefix), Some(services)) if api_call && !prefix.is_empty() => {
-                    if !services.iter().any(|it| names::is_beginning(it, prefix)) {
-                        findings.push(
-                            Finding::warning(
-                                "pattern::unknown-event-name",
-                                format!(
-                                    "no event of {} is known to begin with `{prefix}`",
-                                    crate::fields::listed(services)
-                                ),
-                            )
-                            .at(scope.place(term.node.span)),
-                        );
-                    }
+                Kind::Prefix(prefix)
+                    if api_call && !services.iter().any(|it| names::is_beginning(it, prefix)) =>
+                {
+                    findings.push(
+                        Finding::warning(
+                            "pattern::unknown-event-name",
+                            format!(
+                                "no event of {} is known to begin with `{prefix}`",
+                                crate::fields::listed(&services)
+                            ),
+                        )
+                        .at(scope.place(term.node.span)),
+                    );
                 }
                 _ => {}
             }

@@ -233,10 +233,10 @@ fn account(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) 
         return;
     }
     for (text, node) in clause.texts() {
-        if !(text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()))
-            // CloudTrail writes it for callers without an account.
-            && !["anonymous", "ANONYMOUS_PRINCIPAL"].contains(&text)
-        {
+        let is_id = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+        // CloudTrail writes these for callers without an account.
+        let nobody = ["anonymous", "ANONYMOUS_PRINCIPAL"].contains(&text);
+        if !is_id && !nobody {
             findings.push(
                 Finding::error(
                     "pattern::account-id",

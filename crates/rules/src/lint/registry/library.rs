@@ -52,7 +52,11 @@ pub(super) const LINTS: &[Lint] = &[
         "library::shadowed",
         "A rule that says what another one says",
         "Every event of the rule also matches another one, of the same or a higher severity and for the same topics: two alerts for one thing. It is proven from the patterns. A rule that stands out from a wider one, by its severity or its topics, is fine.",
-        Fields("id: any-trail-call\nevent_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [DeleteTrail, StopLogging]\n    errorCode: [{exists: false}]\n---\nid: example-rule\n"),
-        Fields("id: any-trail-call\nseverity: low\nevent_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [DeleteTrail, StopLogging]\n    errorCode: [{exists: false}]\n---\nid: example-rule\n"),
+        Fields(
+            "id: any-trail-call\nevent_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [DeleteTrail, StopLogging]\n    errorCode: [{exists: false}]\n---\nid: example-rule\n",
+        ),
+        Fields(
+            "id: any-trail-call\nseverity: low\nevent_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [DeleteTrail, StopLogging]\n    errorCode: [{exists: false}]\n---\nid: example-rule\n",
+        ),
     ),
 ];
