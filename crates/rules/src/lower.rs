@@ -31,7 +31,9 @@ const REQUIRED: [&str; 10] = [
     "event_pattern",
     "tests",
 ];
-const OPTIONAL: [&str; 9] = [
+const OPTIONAL: [&str; 11] = [
+    "enabled",
+    "severity_reason",
     "owner",
     "runbook",
     "tags",
@@ -49,6 +51,8 @@ const MAX_FINDINGS: usize = 100;
 const MAX_TITLE: usize = 100;
 /// Longest description.
 const MAX_DESCRIPTION: usize = 2000;
+/// Longest reason of a severity.
+const MAX_REASON: usize = 500;
 /// Longest owner, tag, name and the like.
 const MAX_WORDS: usize = 200;
 
@@ -134,6 +138,12 @@ fn rule(
             &Severity::ALL.map(|severity| (severity.as_str(), severity)),
         )
     });
+    let severity_reason = root
+        .get("severity_reason")
+        .and_then(|node| reader.short_text(node, "`severity_reason`", MAX_REASON));
+    let enabled = root
+        .get("enabled")
+        .and_then(|node| reader.boolean(node, "`enabled`"));
     let owner = root
         .get("owner")
         .and_then(|node| reader.short_text(node, "`owner`", MAX_WORDS));
@@ -205,7 +215,9 @@ fn rule(
             title: title?,
             description: description?,
             status: status?,
+            enabled: enabled.unwrap_or(true),
             severity: severity?,
+            severity_reason: severity_reason.map(|text| text.trim().to_owned()),
             owner,
             references,
             false_positives,
