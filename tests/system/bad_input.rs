@@ -48,6 +48,7 @@ tests:
       recipientAccountId: "111122223333"
       eventID: 11111111-2222-4333-8444-555555555556
       userIdentity: {type: IAMUser, arn: "arn:aws:iam::111122223333:user/alice"}
+notify: [alerts]
 "#;
 
 /// Writes the rule as another one, with one thing broken.

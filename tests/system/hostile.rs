@@ -4,6 +4,12 @@
 //! bytes, values and depth of a file, terms and combinations of a pattern, tests, fixtures, files.
 //! To measure, `cargo test -p tests --test system write_the_hostile_rules -- --ignored` writes every
 //! case to `target/hostile/`, for `gizmos check --rules target/hostile/<case>`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::semicolon_if_nothing_returned,
+    clippy::format_collect,
+    reason = "a table of short programs that lay out files"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +17,7 @@ use std::path::Path;
 use crate::project;
 
 /// A right rule with `id: example-rule`, to be made hostile.
-const RULE: &str = r#"version: 1
+const RULE: &str = r"version: 1
 id: example-rule
 title: A trail was stopped
 description: Someone stopped a trail.
@@ -37,7 +43,7 @@ tests:
     expect: no_match
     fixture: event.json
     override: {errorCode: AccessDenied}
-"#;
+";
 
 const EVENT: &str = r#"{
   "eventVersion": "1.08", "eventTime": "2026-11-23T10:00:00Z", "eventSource": "cloudtrail.amazonaws.com",
