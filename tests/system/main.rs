@@ -5,6 +5,7 @@ mod bad_input;
 mod broken_chain;
 mod chain;
 mod check;
+mod deployment;
 mod docs;
 mod drift;
 mod rerun;

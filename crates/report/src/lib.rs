@@ -22,6 +22,7 @@ pub mod drift;
 pub mod findings;
 pub mod github;
 pub mod plan;
+pub mod preflight;
 pub mod sarif;
 pub mod verify;
 

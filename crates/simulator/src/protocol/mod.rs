@@ -194,6 +194,23 @@ fn decode(world: &World, request: &RawRequest) -> (Wire, Result<Call, ApiError>)
         });
         return (Wire::S3, call);
     }
+    if signed
+        .as_ref()
+        .is_ok_and(|signed| signed.service == "account")
+    {
+        let wire = Wire::Json {
+            version: "application/json",
+        };
+        let call = signed.and_then(|signed| {
+            Ok(Call {
+                caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
+                service: signed.service,
+                action: crate::services::account::action(&request.path),
+                input: json_body(&request.body)?,
+            })
+        });
+        return (wire, call);
+    }
     let form = if request.method == "GET" {
         form_urlencoded::Serializer::new(String::new())
             .extend_pairs(&request.query)
@@ -247,21 +264,23 @@ fn json_call(
         .iter()
         .find(|(known, _)| *known == prefix)
         .ok_or_else(unknown)?;
-    let input = if body.is_empty() {
-        Value::Object(Map::new())
-    } else {
-        serde_json::from_slice(body).map_err(|error| {
-            ApiError::new(
-                "SerializationException",
-                format!("The body is not JSON: {error}"),
-            )
-        })?
-    };
     Ok(Call {
         caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
         service: (*service).to_owned(),
         action: action.to_owned(),
-        input,
+        input: json_body(body)?,
+    })
+}
+
+fn json_body(body: &[u8]) -> Result<Value, ApiError> {
+    if body.is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        ApiError::new(
+            "SerializationException",
+            format!("The body is not JSON: {error}"),
+        )
     })
 }
 
@@ -294,7 +313,7 @@ pub(crate) fn carry_out(
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    let global = matches!(service, "organizations" | "iam" | "sts");
+    let global = matches!(service, "organizations" | "iam" | "sts" | "account");
     if !global && !world.region_is_on(&caller.region, &caller.account) {
         return Err(ApiError::new(
             "UnrecognizedClientException",
@@ -308,6 +327,7 @@ pub(crate) fn carry_out(
     match service {
         "organizations" => crate::organizations::call(world, caller, action, input),
         "sts" => crate::sts::call(world, caller, action, input),
+        "account" => crate::services::account::call(world, caller, action, input),
         "cloudformation" => crate::cloudformation::call(world, caller, action, input),
         _ => crate::services::call(world, caller, service, action, input),
     }

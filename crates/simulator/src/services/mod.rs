@@ -4,6 +4,7 @@
 //! and asks [`crate::policy`] before it lets one resource act on another, so that a missing
 //! permission breaks a chain here where it would break it on AWS.
 
+pub(crate) mod account;
 pub(crate) mod arn;
 pub(crate) mod cloudtrail;
 pub(crate) mod ec2;
@@ -307,7 +308,7 @@ pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
 
 /// Whether an action changes something.
 pub(crate) fn is_mutating(action: &str) -> bool {
-    !["Describe", "Get", "List", "Head", "Test"]
+    !["Describe", "Get", "List", "Head", "Simulate", "Test"]
         .iter()
         .any(|verb| action.starts_with(verb))
 }
