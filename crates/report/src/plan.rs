@@ -48,7 +48,7 @@ pub fn terminal(plan: &Plan) -> String {
             &format!(
                 "Rule {} {what}{} in {}.",
                 change.rule,
-                details(&change),
+                details(change),
                 scope(plan)
             ),
         );

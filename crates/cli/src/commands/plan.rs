@@ -28,7 +28,7 @@ pub(crate) async fn run(
         eprintln!("The plan is saved in {}.", path.display());
     }
     match format {
-        Format::Text | Format::Sarif | Format::Github => {
+        Format::Text | Format::Sarif | Format::Github | Format::Junit => {
             output::text(&report::plan::terminal(&plan))?;
             output::text(&connection.calls_line().await?)?;
         }

@@ -194,9 +194,10 @@ fn decode(world: &World, request: &RawRequest) -> (Wire, Result<Call, ApiError>)
         });
         return (Wire::S3, call);
     }
-    if signed
+    if let Some(action) = signed
         .as_ref()
-        .is_ok_and(|signed| signed.service == "account")
+        .ok()
+        .and_then(|signed| rest_action(&signed.service, request))
     {
         let wire = Wire::Json {
             version: "application/json",
@@ -205,8 +206,8 @@ fn decode(world: &World, request: &RawRequest) -> (Wire, Result<Call, ApiError>)
             Ok(Call {
                 caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
                 service: signed.service,
-                action: crate::services::account::action(&request.path),
-                input: json_body(&request.body)?,
+                action: action.to_owned(),
+                input: json_input(&request.body)?,
             })
         });
         return (wire, call);
@@ -264,15 +265,25 @@ fn json_call(
         .iter()
         .find(|(known, _)| *known == prefix)
         .ok_or_else(unknown)?;
+    let input = json_input(body)?;
     Ok(Call {
         caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
         service: (*service).to_owned(),
         action: action.to_owned(),
-        input: json_body(body)?,
+        input,
     })
 }
 
-fn json_body(body: &[u8]) -> Result<Value, ApiError> {
+/// The action of a service whose actions are paths.
+fn rest_action(service: &str, request: &RawRequest) -> Option<&'static str> {
+    match (service, request.method.as_str(), request.path.as_str()) {
+        ("account", "POST", "/listRegions") => Some("ListRegions"),
+        ("account", "POST", "/getRegionOptStatus") => Some("GetRegionOptStatus"),
+        _ => None,
+    }
+}
+
+fn json_input(body: &[u8]) -> Result<Value, ApiError> {
     if body.is_empty() {
         return Ok(Value::Object(Map::new()));
     }
@@ -313,7 +324,7 @@ pub(crate) fn carry_out(
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    let global = matches!(service, "organizations" | "iam" | "sts" | "account");
+    let global = matches!(service, "account" | "organizations" | "iam" | "sts");
     if !global && !world.region_is_on(&caller.region, &caller.account) {
         return Err(ApiError::new(
             "UnrecognizedClientException",
@@ -327,9 +338,12 @@ pub(crate) fn carry_out(
     match service {
         "organizations" => crate::organizations::call(world, caller, action, input),
         "sts" => crate::sts::call(world, caller, action, input),
-        "account" => crate::services::account::call(world, caller, action, input),
         "cloudformation" => crate::cloudformation::call(world, caller, action, input),
-        _ => crate::services::call(world, caller, service, action, input),
+        _ => {
+            crate::cloudformation::warm(world, &caller.account);
+            crate::cloudformation::warm_named(world, input);
+            crate::services::call(world, caller, service, action, input)
+        }
     }
 }
 
