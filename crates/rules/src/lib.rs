@@ -51,9 +51,9 @@ mod source_pin;
 mod suggest;
 mod text;
 
-pub use library::{Library, Options, load};
+pub use library::{Library, Options, check_file, load};
 pub use model::{
-    Budget, Exception, Message, Response, Rule, RuleTest, Severity, Status, UnknownSeverity,
+    Budget, Exception, Message, Origin, Response, Rule, RuleTest, Severity, Status, UnknownSeverity,
 };
 pub use outcome::{TestOutcome, run_tests};
 pub use source_pin::pins_source;

@@ -14,7 +14,7 @@ use crate::fields::Reader;
 use crate::fixtures::Fixtures;
 use crate::lint::allow::Allowances;
 use crate::message::{self, Frame};
-use crate::model::{Budget, Message, Response, Rule, RuleTest, Severity, Status};
+use crate::model::{Budget, Message, Origin, Response, Rule, RuleTest, Severity, Status};
 use crate::path::EventPath;
 use crate::text;
 
@@ -30,7 +30,7 @@ const REQUIRED: [&str; 10] = [
     "event_pattern",
     "tests",
 ];
-const OPTIONAL: [&str; 9] = [
+const OPTIONAL: [&str; 10] = [
     "owner",
     "runbook",
     "tags",
@@ -40,6 +40,7 @@ const OPTIONAL: [&str; 9] = [
     "respond",
     "budget",
     "exceptions",
+    "origin",
 ];
 
 /// Most findings that one file is worth; whoever fixes them sees the others next time.
@@ -146,6 +147,7 @@ fn rule(
     let notify = notify(reader, root);
     let respond = root.get("respond").map(|node| respond(reader, node));
     let budget = root.get("budget").and_then(|node| budget(reader, node));
+    let origin = root.get("origin").and_then(|node| origin(reader, node));
     let written = detection::pattern(reader, root);
     let exceptions = detection::exceptions(reader, root, today);
     let pattern = written
@@ -208,6 +210,7 @@ fn rule(
                 .into_iter()
                 .map(|(exception, _)| exception)
                 .collect(),
+            origin,
             tests,
             file: Arc::clone(&reader.file),
             place,
@@ -413,6 +416,28 @@ fn budget(reader: &mut Reader, node: &Node) -> Option<Budget> {
     Some(Budget {
         max_alerts_per_day: number?,
     })
+}
+
+fn origin(reader: &mut Reader, node: &Node) -> Option<Origin> {
+    const TEXTS: [&str; 5] = ["id", "author", "license", "date", "modified"];
+    const LISTS: [&str; 2] = ["references", "losses"];
+    let optional = [TEXTS.as_slice(), LISTS.as_slice()].concat();
+    reader
+        .mapping(node, "`origin`", &["format"], &optional)
+        .then_some(())?;
+    let mut text = |field: &str| reader.text_of(node, field, "`origin`");
+    let mut origin = Origin {
+        format: text("format")?,
+        id: text("id"),
+        author: text("author"),
+        license: text("license"),
+        date: text("date"),
+        modified: text("modified"),
+        ..Origin::default()
+    };
+    origin.references = list(reader, node, "references");
+    origin.losses = list(reader, node, "losses");
+    Some(origin)
 }
 
 fn respond(reader: &mut Reader, node: &Node) -> Option<(Response, EventPath, Span)> {

@@ -7,6 +7,7 @@ mod deploy;
 mod destroy;
 mod drift;
 mod generate;
+mod import;
 mod plan;
 mod simulator;
 mod vectors;
@@ -17,7 +18,7 @@ use compiler::Bundle;
 use compiler::organization::Organization;
 use serde_json::json;
 
-use crate::arguments::{Arguments, Command, Format, ProjectArguments};
+use crate::arguments::{Arguments, Command, Format, ImportCommand, ProjectArguments};
 use crate::exit::Exit;
 use crate::output;
 use crate::project::Project;
@@ -37,6 +38,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
     match command {
         Command::Check(arguments) => check::run(&project, format, arguments),
         Command::Generate { mode } => generate::run(&project, mode),
+        Command::Import {
+            from: ImportCommand::Sigma(arguments),
+        } => import::sigma(&project, format, &arguments),
         Command::Compile { out } => compile::run(&project, format, out),
         Command::Plan {
             target,
