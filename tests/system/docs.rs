@@ -4,8 +4,17 @@ use std::fs;
 
 use crate::project;
 
-/// A line whose numbers depend on how calls happened to overlap.
-const VARIES: &str = "The simulator counted ";
+/// Lines whose numbers depend on how many rules there are, so that adding one doesn't mean to edit
+/// the README, or on how calls happened to overlap.
+const COUNTS: [&str; 3] = ["Deployed: ", "The simulator counted ", "Verified: "];
+
+/// The line, or what it says besides numbers if those vary.
+fn said(line: &str) -> String {
+    let counts = COUNTS.iter().any(|start| line.starts_with(start));
+    line.chars()
+        .filter(|c| !(counts && c.is_ascii_digit()))
+        .collect()
+}
 
 #[test]
 fn the_readme_shows_what_the_first_command_prints() {
@@ -17,9 +26,8 @@ fn the_readme_shows_what_the_first_command_prints() {
         .expect(0)
         .stdout;
     for line in block.lines() {
-        let left_out = line == "…" || line.starts_with(VARIES);
         assert!(
-            left_out || printed.lines().any(|it| it == line),
+            line == "…" || printed.lines().any(|it| said(it) == said(line)),
             "the README shows a line that isn't printed:\n{line}\n\nprinted:\n{printed}"
         );
     }

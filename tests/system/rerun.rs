@@ -50,7 +50,7 @@ fn a_second_run_makes_no_mutating_call_and_an_edited_rule_touches_only_its_stack
     project.replace(
         "rules/cloudtrail/cloudtrail-tampering.yaml",
         "- StopLogging",
-        "- StopLogging\n      - DeregisterOrganizationDelegatedAdmin",
+        "- StopLogging\n          - DeregisterOrganizationDelegatedAdmin",
     );
     let run = project
         .run(&plan)

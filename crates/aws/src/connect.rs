@@ -2,20 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_cloudformation::config::Credentials as SdkCredentials;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
+use aws_sdk_cloudformation::config::{
+    AsyncSleep, Credentials as SdkCredentials, SharedCredentialsProvider, Sleep,
+};
 use deployer::ports::{CloudError, Identity, Organizations, Pause, Place};
+use futures::FutureExt;
 use tokio::sync::OnceCell;
 
+use crate::error::cloud_error;
 use crate::retry::QuotaIsFinal;
 
 /// Attempts per call. Standard mode: adaptive mode waits some twenty seconds per throttled call.
 const ATTEMPTS: u32 = 8;
+
+/// How many sessions are kept: a check of ten thousand accounts must not hold them all.
+const SESSIONS: usize = 256;
+
+/// A session that ends sooner is renewed.
+const SESSION_MARGIN: Duration = Duration::from_mins(5);
 
 /// How time passes between two looks at something asynchronous.
 pub type Pauser = Arc<dyn Fn(Duration) -> futures::future::BoxFuture<'static, ()> + Send + Sync>;
@@ -46,6 +55,8 @@ pub struct Options {
     pub credentials: Option<Credentials>,
     /// How to wait; `None` sleeps.
     pub pause: Option<Pauser>,
+    /// How the SDK itself waits, before another attempt and for a time limit; `None` sleeps.
+    pub sleep: Option<Pauser>,
 }
 
 /// An access key.
@@ -76,6 +87,7 @@ impl Options {
             endpoint_url: None,
             credentials: None,
             pause: None,
+            sleep: None,
         }
     }
 }
@@ -91,6 +103,22 @@ impl fmt::Debug for Options {
     }
 }
 
+/// The SDK's waiting, done by a [`Pauser`].
+struct Sleeper(Pauser);
+
+impl fmt::Debug for Sleeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sleeper")
+    }
+}
+
+impl AsyncSleep for Sleeper {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        // The SDK wants a future that threads can share.
+        Sleep::new((self.0)(duration).shared())
+    }
+}
+
 /// AWS as the deployer sees it: implements all of [`deployer::ports`].
 #[derive(Clone)]
 pub struct Aws {
@@ -98,7 +126,15 @@ pub struct Aws {
     base: SdkConfig,
     stack_sets: aws_sdk_cloudformation::Client,
     identity: Arc<OnceCell<Identity>>,
-    places: Arc<RwLock<BTreeMap<Place, SdkConfig>>>,
+    /// Sessions of the access role by account, the most recent ones.
+    sessions: Arc<Mutex<BTreeMap<String, Session>>>,
+}
+
+/// A session of the access role.
+#[derive(Clone)]
+struct Session {
+    credentials: SharedCredentialsProvider,
+    expires: SystemTime,
 }
 
 impl fmt::Debug for Aws {
@@ -128,6 +164,9 @@ impl Aws {
                 "gizmos",
             ));
         }
+        if let Some(sleep) = &options.sleep {
+            loader = loader.sleep_impl(Sleeper(Arc::clone(sleep)));
+        }
         let base = loader.load().await;
         let stack_sets = cloudformation(&base);
         Aws {
@@ -135,7 +174,7 @@ impl Aws {
             base,
             stack_sets,
             identity: Arc::new(OnceCell::new()),
-            places: Arc::new(RwLock::new(BTreeMap::new())),
+            sessions: Arc::new(Mutex::new(BTreeMap::new())),
         }
     }
 
@@ -166,40 +205,66 @@ impl Aws {
     /// The configuration for an account and Region: the caller's own credentials in its own
     /// account, the access role in any other.
     pub(crate) async fn at(&self, place: &Place) -> Result<SdkConfig, CloudError> {
-        if let Some(config) = self
-            .places
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(place)
-        {
-            return Ok(config.clone());
-        }
         let region = Region::new(place.region.clone());
         let mut builder = self.base.to_builder().region(region);
         if self.identity().await?.account != place.account {
-            let role = format!(
+            let session = self.session(place).await?;
+            builder = builder.credentials_provider(session.credentials);
+        }
+        Ok(builder.build())
+    }
+
+    /// A session of the access role in an account, for all its Regions.
+    async fn session(&self, place: &Place) -> Result<Session, CloudError> {
+        let soon = SystemTime::now() + SESSION_MARGIN;
+        let known = self
+            .sessions()
+            .get(&place.account)
+            .filter(|session| session.expires > soon)
+            .cloned();
+        if let Some(session) = known {
+            return Ok(session);
+        }
+        let answer = aws_sdk_sts::Client::new(&self.base)
+            .assume_role()
+            .role_arn(format!(
                 "arn:{}:iam::{}:role/{}",
                 partition(&place.region),
                 place.account,
                 self.options.access_role
-            );
-            let role = AssumeRoleProvider::builder(role)
-                .session_name("gizmos")
-                .configure(&self.base);
-            let role = match self.base.credentials_provider() {
-                Some(provider) => role.build_from_provider(provider).await,
-                None => role.build().await,
-            };
-            builder = builder.credentials_provider(
-                aws_sdk_cloudformation::config::SharedCredentialsProvider::new(role),
-            );
+            ))
+            .role_session_name("gizmos")
+            .send()
+            .await
+            .map_err(|e| cloud_error("sts:AssumeRole", &e))?;
+        let Some(keys) = answer.credentials else {
+            return Err(CloudError::Invalid {
+                message: "sts:AssumeRole answered without credentials".to_owned(),
+            });
+        };
+        let expires = SystemTime::try_from(keys.expiration).unwrap_or(soon);
+        let credentials = SdkCredentials::new(
+            keys.access_key_id,
+            keys.secret_access_key,
+            Some(keys.session_token),
+            Some(expires),
+            "gizmos",
+        );
+        let session = Session {
+            credentials: SharedCredentialsProvider::new(credentials),
+            expires,
+        };
+        let mut sessions = self.sessions();
+        // Accounts are worked through one after the other, so old sessions are seldom missed.
+        while sessions.len() >= SESSIONS {
+            sessions.pop_first();
         }
-        let config = builder.build();
-        self.places
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(place.clone(), config.clone());
-        Ok(config)
+        sessions.insert(place.account.clone(), session.clone());
+        Ok(session)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, BTreeMap<String, Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The CloudFormation client for an account and Region.

@@ -1,4 +1,4 @@
-//! SNS, CloudTrail, SQS and EventBridge, read-only.
+//! SNS, CloudTrail, SQS, EventBridge and IAM, read-only.
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use deployer::ports::{CloudError, Health, Place, Subscription, TrailStatus};
@@ -83,27 +83,34 @@ impl Health for Aws {
 
     async fn queue_depth(&self, place: &Place, queue: &str) -> Result<Option<u64>, CloudError> {
         let client = aws_sdk_sqs::Client::new(&self.at(place).await?);
-        let answer = client
-            .get_queue_url()
-            .queue_name(queue)
-            .send()
-            .await
-            .map_err(|e| cloud_error("sqs:GetQueueUrl", &e));
-        let url = match answer {
-            Ok(answer) => answer.queue_url.unwrap_or_default(),
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error),
+        let url = if queue.starts_with("http") {
+            queue.to_owned()
+        } else {
+            let answer = client
+                .get_queue_url()
+                .queue_name(queue)
+                .send()
+                .await
+                .map_err(|e| cloud_error("sqs:GetQueueUrl", &e));
+            match answer {
+                Ok(answer) => answer.queue_url.unwrap_or_default(),
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error),
+            }
         };
-        let attributes = client
+        let answer = client
             .get_queue_attributes()
             .queue_url(url)
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
             .send()
             .await
-            .map_err(|e| cloud_error("sqs:GetQueueAttributes", &e))?
-            .attributes
-            .unwrap_or_default();
+            .map_err(|e| cloud_error("sqs:GetQueueAttributes", &e));
+        let attributes = match answer {
+            Ok(answer) => answer.attributes.unwrap_or_default(),
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let read = |name: QueueAttributeName| {
             attributes
                 .get(&name)
@@ -134,5 +141,20 @@ impl Health for Aws {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    async fn role_names(&self, place: &Place, path: &str) -> Result<Vec<String>, CloudError> {
+        let client = aws_sdk_iam::Client::new(&self.at(place).await?);
+        let mut pages = client
+            .list_roles()
+            .path_prefix(path)
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| cloud_error("iam:ListRoles", &e))?;
+            found.extend(page.roles.into_iter().map(|role| role.role_name));
+        }
+        Ok(found)
     }
 }

@@ -6,7 +6,7 @@ use aws_sdk_cloudformation::types as sdk;
 use deployer::ports::{
     AccountSelection, Action, AutoDeployment, CloudError, ConcurrencyMode, DeploymentTargets,
     DriftCounts, Instance, InstanceRequest, InstanceStatus, NewStackSet, Operation,
-    OperationResult, OperationStatus, OperationSummary, Preferences, PropertyDifference,
+    OperationResult, OperationStatus, OperationSummary, Place, Preferences, PropertyDifference,
     RegionConcurrency, ResourceDrift, ResourceDriftStatus, ResultStatus, StackSetDetails,
     StackSetSummary, StackSetUpdate, StackSets, Tolerance,
 };
@@ -223,6 +223,7 @@ impl StackSets for Aws {
                         drifted: drift.drifted_stack_instances_count.map_or(0, count),
                         in_sync: drift.in_sync_stack_instances_count.map_or(0, count),
                         failed: drift.failed_stack_instances_count.map_or(0, count),
+                        checked: drift.last_drift_check_timestamp.map(|at| at.to_string()),
                     }),
             })),
             Err(error) if error.is_not_found() => Ok(None),
@@ -327,6 +328,32 @@ impl StackSets for Aws {
                     .unwrap_or_else(|| operation_id.to_owned())
             })
             .map_err(|e| cloud_error("cloudformation:DetectStackSetDrift", &e))
+    }
+
+    async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Place>, CloudError> {
+        let drifted = sdk::StackInstanceFilter::builder()
+            .name(sdk::StackInstanceFilterName::DriftStatus)
+            .values("DRIFTED")
+            .build();
+        let mut pages = self
+            .stack_sets()
+            .list_stack_instances()
+            .stack_set_name(stack_set)
+            .filters(drifted)
+            .call_as(self.call_as())
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| cloud_error("cloudformation:ListStackInstances", &e))?;
+            found.extend(page.summaries.unwrap_or_default().into_iter().map(|it| {
+                Place::new(
+                    it.account.unwrap_or_default(),
+                    it.region.unwrap_or_default(),
+                )
+            }));
+        }
+        Ok(found)
     }
 
     async fn list_instance_resource_drifts(

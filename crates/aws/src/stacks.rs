@@ -290,6 +290,12 @@ fn stack(found: sdk::Stack) -> Stack {
         parameters: from_parameters(found.parameters),
         tags: from_tags(found.tags),
         capabilities: from_capabilities(found.capabilities),
+        outputs: found
+            .outputs
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|output| Some((output.output_key?, output.output_value?)))
+            .collect(),
     }
 }
 

@@ -221,6 +221,9 @@ pub(crate) struct SigmaImportArguments {
     /// How to compare texts
     #[arg(long, value_enum, default_value_t = CaseArgument::Ignore)]
     pub(crate) case: CaseArgument,
+    /// Licence of the rules that name none, an SPDX identifier; the public collection's is DRL-1.1
+    #[arg(long, value_name = "ID")]
+    pub(crate) license: Option<String>,
     /// Replace rule files that are there
     #[arg(long)]
     pub(crate) overwrite: bool,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{Value, context};
-use rules::{Rule, Status};
+use rules::Rule;
 use syntax::Finding;
 
 use crate::emit::{self, Rendered};
@@ -20,7 +20,7 @@ const ARCHIVE_AFTER_DAYS: u32 = 90;
 
 /// Compiles rules for an organization. There is a bundle unless a finding is an error.
 ///
-/// Deprecated rules are left out. The order of `library` doesn't matter.
+/// Rules that are deprecated or not enabled are left out. The order of `library` doesn't matter.
 ///
 /// Codes: `compile::no-rules`, `compile::no-effect`, `compile::unknown-topic`, `compile::no-topic`;
 /// `limit::…` for quotas and for texts that CloudFormation would act on; `forward::…` for patterns
@@ -30,10 +30,7 @@ pub fn compile(
     organization: &Organization,
     templates: &Templates,
 ) -> (Option<Bundle>, Vec<Finding>) {
-    let mut rules: Vec<&Rule> = library
-        .iter()
-        .filter(|rule| rule.status != Status::Deprecated)
-        .collect();
+    let mut rules: Vec<&Rule> = library.iter().filter(|rule| rule.is_deployed()).collect();
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     let mut compiler = Compiler {
         organization,

@@ -331,26 +331,27 @@ fn with_source(pattern: &Pattern, terms: Value) -> Option<Pattern> {
     Pattern::parse(&Value::Object(fields).to_string()).ok()
 }
 
-/// A group that doesn't fit: by event names if that makes it fit, since sending more costs a
-/// little and sending twice alerts twice; else in several forwarders.
+/// A group that doesn't fit: by event names if that makes it fit, else by sources, since sending more
+/// costs a little and sending twice alerts twice; else in several forwarders.
 fn coarse(group: &[&Wanted<'_>], findings: &mut Vec<Finding>) -> Vec<Unit> {
     let Some(first) = group.first() else {
         return Vec::new();
     };
+    // A rule about anything that some identity does names no events, and is short as it is.
+    let by_name = |wanted: &&Wanted<'_>| {
+        Some(broad(&wanted.pattern).unwrap_or_else(|| wanted.pattern.clone()))
+    };
+    if let Some(unit) = widened(group, by_name) {
+        return vec![unit];
+    }
+    let by_source = |wanted: &&Wanted<'_>| {
+        let sources = wanted.sources()?;
+        Pattern::parse(&json!({ "source": sources }).to_string()).ok()
+    };
     let names = ids(group).into_iter().collect::<Vec<_>>().join("`, `");
-    let broadened: Option<Vec<Pattern>> =
-        group.iter().map(|wanted| broad(&wanted.pattern)).collect();
-    let by_name = broadened.and_then(|patterns| Some((union(&patterns)?, patterns)));
     let patterns: Vec<&Pattern> = group.iter().map(|wanted| &wanted.pattern).collect();
-    let (units, what) = match (by_name, pack(&patterns, limits::PATTERN)) {
-        (Some((union, patterns)), _) => {
-            let unit = Unit {
-                rules: ids(group),
-                patterns,
-                union,
-            };
-            (vec![unit], "all events of these names are forwarded")
-        }
+    let (units, what) = match (widened(group, by_source), pack(&patterns, limits::PATTERN)) {
+        (Some(unit), _) => (vec![unit], "all events of their sources are forwarded"),
         (None, Ok(packed)) => {
             let unit = |packed: Packed| {
                 let members = packed.members.iter();
@@ -388,6 +389,20 @@ fn coarse(group: &[&Wanted<'_>], findings: &mut Vec<Finding>) -> Vec<Unit> {
         .help("pin `detail-type` and `detail.eventName` in these rules, or join them"),
     );
     units
+}
+
+/// The group with a wider pattern for each rule, if each has one and their union fits.
+fn widened<'g, 'r: 'g>(
+    group: &'g [&'g Wanted<'r>],
+    wider: impl Fn(&&'g Wanted<'r>) -> Option<Pattern>,
+) -> Option<Unit> {
+    let patterns: Vec<Pattern> = group.iter().map(wider).collect::<Option<_>>()?;
+    let union = union(&patterns)?;
+    Some(Unit {
+        rules: ids(group),
+        patterns,
+        union,
+    })
 }
 
 /// The union as one pattern, if it fits.

@@ -27,9 +27,10 @@ const TYPES: [&str; 14] = [
 ];
 
 /// Sections a template may have; no transform, which stack sets of this kind refuse.
-const SECTIONS: [&str; 4] = [
+const SECTIONS: [&str; 5] = [
     "AWSTemplateFormatVersion",
     "Description",
+    "Outputs",
     "Parameters",
     "Resources",
 ];
@@ -101,6 +102,10 @@ pub(crate) fn problems(template: &Value) -> Vec<String> {
                 ));
             }
         }
+    }
+    let outputs = template.get("Outputs").and_then(Value::as_object);
+    for (name, output) in outputs.into_iter().flatten() {
+        walk.visit(name, output);
     }
     walk.problems
 }

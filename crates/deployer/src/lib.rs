@@ -41,7 +41,7 @@ mod progress;
 pub mod verify;
 
 pub use apply::{ApplyOutcome, ApplyReport, apply, destroy};
-pub use drift::{DriftOutcome, DriftReport, HealthFinding, drift, health};
+pub use drift::{DriftOptions, DriftOutcome, DriftReport, HealthFinding, drift, health};
 pub use error::DeployError;
 pub use observe::{Observed, ObservedStack, ObservedStackSet, observe};
 pub use plan::{Plan, plan};

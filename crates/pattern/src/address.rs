@@ -212,6 +212,14 @@ impl Range {
         })
     }
 
+    /// Whether all that lies in `other` surely lies in this range too: it does if both are of one
+    /// family, since a digit that is strictly inside the narrow range is inside the wide one.
+    pub(crate) fn covers(&self, other: &Range) -> bool {
+        self.bottom.length == other.bottom.length
+            && self.bottom.hex <= other.bottom.hex
+            && other.top.hex <= self.top.hex
+    }
+
     /// Whether a value lies in the range. The value is the hex digits of an address, or the text of
     /// a number; digits are compared from the left and the first one strictly inside decides, so
     /// that addresses of the other family and bare numbers can be "in" a range.

@@ -146,21 +146,4 @@ impl Pattern {
         out.push(']');
         out
     }
-
-    /// Whether every event that matches `other` surely matches this pattern too. `false` may mean
-    /// that it can't be told from the texts of the terms.
-    ///
-    /// ```
-    /// use pattern::Pattern;
-    /// let wide = Pattern::parse(r#"{"source": ["aws.ec2", "aws.s3"]}"#)?;
-    /// let narrow = Pattern::parse(r#"{"source": ["aws.s3"], "region": ["eu-central-1"]}"#)?;
-    /// assert!(wide.covers(&narrow) && !narrow.covers(&wide));
-    /// # Ok::<(), pattern::PatternError>(())
-    /// ```
-    pub fn covers(&self, other: &Pattern) -> bool {
-        let alternatives = Conjunction::all_of(self);
-        Conjunction::all_of(other)
-            .iter()
-            .all(|needed| alternatives.iter().any(|offered| offered.covers(needed)))
-    }
 }

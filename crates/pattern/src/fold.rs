@@ -1,5 +1,7 @@
 //! `equals-ignore-case`, with the service's idea of case.
 
+use crate::language::Symbol;
+
 /// A text to compare without case: per UTF-16 unit of the pattern, the spellings that may stand
 /// for it.
 ///
@@ -66,6 +68,34 @@ impl Folded {
                 .is_some_and(|tail| self.strip_front(tail).is_some());
         }
         !reach(self.units.iter().rev(), text, <[u8]>::strip_suffix).is_empty()
+    }
+
+    /// Byte by byte the two spellings, if those of each unit differ in one byte at most: then every
+    /// choice of bytes is a choice of spellings.
+    pub(crate) fn symbols(&self) -> Option<Vec<Symbol>> {
+        let mut symbols = Vec::with_capacity(self.length);
+        for (lower, upper) in &self.units {
+            let upper = upper.as_ref().unwrap_or(lower);
+            let pairs = || lower.bytes().zip(upper.bytes());
+            if lower.len() != upper.len() || pairs().filter(|(a, b)| a != b).count() > 1 {
+                return None;
+            }
+            symbols.extend(pairs().map(|(a, b)| Symbol::Byte(a, b)));
+        }
+        Some(symbols)
+    }
+
+    /// All units in lower case, which is one of the texts that are equal.
+    pub(crate) fn lower(&self) -> String {
+        self.units.iter().map(|(lower, _)| lower.as_str()).collect()
+    }
+
+    /// All units in upper case.
+    pub(crate) fn upper(&self) -> String {
+        let upper = |(lower, upper): &'_ (String, Option<String>)| {
+            upper.clone().unwrap_or_else(|| lower.clone())
+        };
+        self.units.iter().map(upper).collect()
     }
 
     /// What follows the text, if all spellings of a unit are equally long.

@@ -23,6 +23,7 @@
 //!   of fields with a list of terms.
 //! * [`Event`]: one event, flattened to leaves with joined paths and their places in arrays.
 //! * [`RuleSet`]: many patterns at once, an event's bytes in, ids out.
+//! * [`Pattern::implies`] and [`Pattern::idle_clauses`]: what can be told of patterns without events.
 //! * [`union`]: the exact union of patterns in as few patterns as fit a quota.
 //! * [`transformer`]: what a target receives: `Input`, `InputPath`, `InputTransformer`.
 //! * [`vectors`]: recorded verdicts, run through the engine.
@@ -39,7 +40,10 @@ mod document;
 mod error;
 mod event;
 mod fold;
+mod implication;
 mod json_path;
+mod keys;
+mod language;
 mod leaves;
 mod matching;
 mod number;
@@ -48,6 +52,7 @@ mod paths;
 mod pattern;
 mod reader;
 mod ruleset;
+mod samples;
 mod scan;
 mod structure;
 mod table;
@@ -61,5 +66,6 @@ mod wildcard;
 
 pub use error::{EventError, PatternError, PatternErrorKind};
 pub use event::Event;
+pub use implication::{IdleClause, IdleReason, Implication};
 pub use pattern::{Limits, Pattern};
 pub use ruleset::{Matches, RuleSet, RuleSetBuilder, Scratch};

@@ -6,6 +6,7 @@
 
 use crate::error::EventError;
 use crate::event::{Event, MAX_DEPTH};
+use crate::keys::Keys;
 use crate::leaves::{EventLeaf, Kind, Leaves};
 use crate::structure::{Skip, Structure};
 use crate::term::Literal;
@@ -15,6 +16,7 @@ use crate::trie::Trie;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     structure: Structure,
+    keys: Keys,
     /// The containers around the current one.
     frames: Vec<Frame>,
 }
@@ -35,6 +37,8 @@ struct Frame {
     array: usize,
     index: usize,
     has_empty_step: bool,
+    /// Of an object: what its next key is guessed from.
+    last_key: u32,
 }
 
 /// Collects the leaves at the paths of `trie`, forgetting those of the last event.
@@ -45,8 +49,13 @@ pub(crate) fn read(
     leaves: &mut Leaves,
 ) -> Result<(), EventError> {
     leaves.clear();
-    let Memory { structure, frames } = memory;
+    let Memory {
+        structure,
+        keys,
+        frames,
+    } = memory;
     frames.clear();
+    keys.start(trie.id());
     if structure.read(bytes).is_err()
         || !structure.is_ascii() && std::str::from_utf8(bytes).is_err()
     {
@@ -55,6 +64,7 @@ pub(crate) fn read(
     let reading = Reading {
         bytes,
         structure,
+        keys,
         trie,
         leaves,
         frames,
@@ -81,6 +91,7 @@ fn refusal(bytes: &[u8]) -> EventError {
 struct Reading<'a> {
     bytes: &'a [u8],
     structure: &'a Structure,
+    keys: &'a mut Keys,
     trie: &'a Trie,
     leaves: &'a mut Leaves,
     frames: &'a mut Vec<Frame>,
@@ -168,8 +179,43 @@ impl Reading<'_> {
     /// Reads a member; `at` is on its name's quote. Whether a container was entered.
     #[inline]
     fn member(&mut self) -> Result<bool, Flawed> {
+        let (last_key, node) = (self.frame.last_key, self.frame.node);
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        // A key too near to the end isn't guessed.
+        let text = rest.first_chunk();
+        let hit = text.and_then(|text| self.keys.guess(last_key, node, text));
+        let (node, is_empty) = if let Some(hit) = hit {
+            self.at += hit.length;
+            self.frame.last_key = hit.place;
+            (hit.target, false)
+        } else {
+            self.key()?
+        };
+        let Some(node) = node else {
+            self.pass_over()?;
+            return Ok(false);
+        };
+        let has_empty_step = self.frame.has_empty_step || is_empty;
+        let first = self.peek().ok_or(Flawed)?;
+        self.value(first, node, self.frame.place, has_empty_step)
+    }
+
+    /// Reads a key that isn't the one that was guessed, and its colon. Where it leads to, and
+    /// whether it is empty.
+    fn key(&mut self) -> Result<(Option<u32>, bool), Flawed> {
+        let (last_key, from) = (self.frame.last_key, self.frame.node);
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if let Some(hit) = rest
+            .first_chunk()
+            .and_then(|text| self.keys.guess_again(last_key, from, text))
+        {
+            self.at += hit.length;
+            self.frame.last_key = hit.place;
+            return Ok((hit.target, false));
+        }
         let (start, end) = self.string()?;
-        let node = if self.structure.has_escape(start, end) {
+        let has_escape = self.structure.has_escape(start, end);
+        let node = if has_escape {
             self.descend_escaped(start, end)?
         } else {
             let name = self.bytes.get(start..end).unwrap_or_default();
@@ -179,13 +225,16 @@ impl Reading<'_> {
             return Err(Flawed);
         }
         self.at += 1;
-        let Some(node) = node else {
-            self.pass_over()?;
-            return Ok(false);
-        };
-        let has_empty_step = self.frame.has_empty_step || start == end;
-        let first = self.peek().ok_or(Flawed)?;
-        self.value(first, node, self.frame.place, has_empty_step)
+        let is_empty = start == end;
+        let length = end + 2 - (start - 1);
+        if !has_escape
+            && !is_empty
+            && self.at == end + 2
+            && let Some(text) = rest.first_chunk()
+        {
+            self.frame.last_key = self.keys.learn(last_key, from, text, length, node);
+        }
+        Ok((node, is_empty))
     }
 
     /// Reads an element of an array; `first` is its first byte. Whether a container was entered.
@@ -234,6 +283,7 @@ impl Reading<'_> {
                     node,
                     place,
                     has_empty_step,
+                    last_key: Keys::head(node),
                     ..Frame::default()
                 });
             }
@@ -246,6 +296,7 @@ impl Reading<'_> {
                     is_array: true,
                     array,
                     index: 0,
+                    last_key: 0,
                 });
             }
             (b'{', _) | (_, None) => {
@@ -301,17 +352,23 @@ impl Reading<'_> {
     /// Passes over a value without looking at it, up to the comma or bracket behind it.
     #[inline]
     fn pass_over(&mut self) -> Result<(), Flawed> {
-        let (mark, is_open) = self.structure.next_mark(self.at).ok_or(Flawed)?;
-        self.at = mark;
-        if is_open {
-            // The root and the current container are open too.
-            let depth = self.frames.len() + 1;
-            match self.structure.skip(mark + 1, depth, MAX_DEPTH) {
-                Skip::Behind(end) => self.at = end,
-                Skip::TooDeep | Skip::Open => return Err(Flawed),
-            }
+        self.at = self.structure.next_mark(self.at).ok_or(Flawed)?;
+        if matches!(self.bytes.get(self.at), Some(b'{' | b'[')) {
+            self.pass_over_container()?;
         }
         Ok(())
+    }
+
+    fn pass_over_container(&mut self) -> Result<(), Flawed> {
+        // The root and the current container are open too.
+        let depth = self.frames.len() + 1;
+        match self.structure.skip(self.at + 1, depth, MAX_DEPTH) {
+            Skip::Behind(end) => {
+                self.at = end;
+                Ok(())
+            }
+            Skip::TooDeep | Skip::Open => Err(Flawed),
+        }
     }
 }
 

@@ -55,8 +55,10 @@ pub struct RuleSet {
     by_value: Vec<Part>,
     /// What the parts are parts of.
     pins: Vec<Pinned>,
+    /// The first guard of each of them: most stop here, so these stand close together.
+    gates: Vec<Guard>,
     /// Alternatives that every event must be tried against.
-    unpinned: Vec<Pinned>,
+    unpinned: Part,
     cells: Vec<Cell>,
     alternatives: Vec<Alternative>,
     /// The alternatives' cells, those that are likely to fail first.
@@ -98,8 +100,8 @@ struct Pinned {
     guards: [Guard; INLINE],
 }
 
-/// Guards that stand where their alternative is pinned.
-const INLINE: usize = 3;
+/// Guards that stand where their alternative is pinned, besides the first one.
+const INLINE: usize = 2;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct PathPins {
@@ -257,12 +259,12 @@ impl Trial<'_> {
                 );
             }
         }
-        self.try_all(&set.unpinned)?;
+        self.try_all(set.unpinned)?;
         for path in leaves.touched() {
             let Some(pins) = set.paths.get(*path) else {
                 continue;
             };
-            self.try_all(pins.by_presence.of(&set.pins))?;
+            self.try_all(pins.by_presence)?;
             if !pins.has_values {
                 continue;
             }
@@ -273,7 +275,7 @@ impl Trial<'_> {
                     && (at.len() == 1 || self.verdicts.is_first(value))
                     && let Some(part) = set.by_value.get(value as usize)
                 {
-                    self.try_all(part.of(&set.pins))?;
+                    self.try_all(*part)?;
                 }
             }
         }
@@ -281,13 +283,14 @@ impl Trial<'_> {
     }
 
     #[inline]
-    fn try_all(&mut self, pinned: &[Pinned]) -> Result<(), EventError> {
-        for pinned in pinned {
-            if !pinned
-                .guards
-                .iter()
-                .all(|guard| self.registers.let_pass(guard))
-            {
+    fn try_all(&mut self, part: Part) -> Result<(), EventError> {
+        let set = self.set;
+        for (gate, pinned) in part.of(&set.gates).iter().zip(part.of(&set.pins)) {
+            if !self.registers.let_pass(gate) {
+                continue;
+            }
+            let guards = &pinned.guards;
+            if !guards.iter().all(|guard| self.registers.let_pass(guard)) {
                 continue;
             }
             if self.is_plain && pinned.is_complete || self.fits(pinned.alternative)? {

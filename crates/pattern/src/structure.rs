@@ -2,10 +2,18 @@
 //! the brackets and commas outside of strings as bits.
 //!
 //! The reader then jumps from bit to bit, and what no pattern names is passed over without looking
-//! at its bytes again. The comparisons are vector instructions: SSE2 on x86-64 and NEON on 64-bit
-//! Arm, which all such processors have.
+//! at its bytes again. The comparisons are vector instructions, the widest that the processor has:
+//! AVX-512, AVX2 or SSE on x86-64, and NEON on 64-bit Arm.
 
-use wide::u8x32;
+#![expect(
+    clippy::inline_always,
+    reason = "what is inlined into `dispatch!` is compiled for each kind of vector"
+)]
+
+use std::hint::select_unpredictable;
+
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, u8x64};
 
 /// What is where in 64 bytes; bit 0 is the first of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,8 +26,11 @@ pub(crate) struct Block {
     pub(crate) opens: u64,
     /// `}` and `]` outside of strings.
     pub(crate) closes: u64,
-    /// Commas outside of strings.
-    pub(crate) commas: u64,
+    /// Brackets and commas outside of strings.
+    pub(crate) marks: u64,
+    /// How many are opened and closed among these bytes.
+    opening: u8,
+    closing: u8,
 }
 
 /// What 64 bytes are, whether in strings or not.
@@ -32,8 +43,8 @@ struct Raw {
     commas: u64,
     /// Bytes below the space.
     controls: u64,
-    /// Whether some byte isn't ASCII.
-    is_wide: bool,
+    /// Bytes that aren't ASCII.
+    wide: u64,
 }
 
 /// Why the bytes can't be JSON.
@@ -55,18 +66,8 @@ pub(crate) struct Structure {
 impl Structure {
     /// Reads the structure of some bytes, forgetting that of the last ones.
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), Flaw> {
-        self.blocks.clear();
-        self.blocks.reserve(bytes.len() / 64 + 1);
         let mut pass = Pass::default();
-        let (blocks, rest) = bytes.as_chunks::<64>();
-        for block in blocks {
-            self.blocks.push(pass.block(raw(block)));
-        }
-        let mut padded = [b' '; 64];
-        if let Some(start) = padded.get_mut(..rest.len()) {
-            start.copy_from_slice(rest);
-        }
-        self.blocks.push(pass.block(raw(&padded)));
+        dispatch!(Level::new(), simd => pass.read(simd, bytes, &mut self.blocks));
         self.has_escapes = pass.has_escapes;
         self.is_ascii = !pass.is_wide;
         if pass.has_controls {
@@ -86,40 +87,58 @@ impl Structure {
     /// The next bit at or behind `from` of those that `select` takes of a block.
     #[inline]
     pub(crate) fn next(&self, from: usize, select: impl Fn(&Block) -> u64) -> Option<usize> {
-        let mut number = from / 64;
-        let mut bits = select(self.blocks.get(number)?) & (u64::MAX << (from % 64));
-        while bits == 0 {
-            number += 1;
-            bits = select(self.blocks.get(number)?);
+        let number = from / 64;
+        let blocks = self.blocks.get(number..)?;
+        let (first, behind) = blocks.split_first()?;
+        let bits = select(first) & (u64::MAX << (from % 64));
+        // Nearly always it is in this block or the next one; which of them can't be foreseen, so
+        // both are looked at.
+        let more = behind.first().map_or(0, &select);
+        let is_here = bits != 0;
+        let bits = select_unpredictable(is_here, bits, more);
+        let number = number + usize::from(!is_here);
+        if bits != 0 {
+            return Some(number * 64 + bits.trailing_zeros() as usize);
         }
-        Some(number * 64 + bits.trailing_zeros() as usize)
+        self.next_far(number + 1, select)
     }
 
-    /// The next bracket or comma at or behind `from`, and whether it is an opening bracket.
-    #[inline]
-    pub(crate) fn next_mark(&self, from: usize) -> Option<(usize, bool)> {
-        let mut number = from / 64;
-        let mut mask = u64::MAX << (from % 64);
+    fn next_far(&self, mut number: usize, select: impl Fn(&Block) -> u64) -> Option<usize> {
         loop {
-            let block = self.blocks.get(number)?;
-            let marks = (block.opens | block.closes | block.commas) & mask;
-            if marks != 0 {
-                let at = number * 64 + marks.trailing_zeros() as usize;
-                let first = marks & marks.wrapping_neg();
-                return Some((at, block.opens & first != 0));
+            let bits = select(self.blocks.get(number)?);
+            if bits != 0 {
+                return Some(number * 64 + bits.trailing_zeros() as usize);
             }
-            mask = u64::MAX;
             number += 1;
         }
+    }
+
+    /// The next bracket or comma at or behind `from`.
+    #[inline]
+    pub(crate) fn next_mark(&self, from: usize) -> Option<usize> {
+        self.next(from, |block| block.marks)
     }
 
     /// Whether there is a backslash from `start` to before `end`.
     #[inline]
     pub(crate) fn has_escape(&self, start: usize, end: usize) -> bool {
-        self.has_escapes
-            && self
-                .next(start, |block| block.escapes)
-                .is_some_and(|at| at < end)
+        self.has_escapes && self.has_escape_within(start, end)
+    }
+
+    fn has_escape_within(&self, start: usize, end: usize) -> bool {
+        let mut number = start / 64;
+        let mut mask = u64::MAX << (start % 64);
+        while number * 64 < end
+            && let Some(block) = self.blocks.get(number)
+        {
+            let bits = block.escapes & mask;
+            if bits != 0 {
+                return number * 64 + (bits.trailing_zeros() as usize) < end;
+            }
+            mask = u64::MAX;
+            number += 1;
+        }
+        false
     }
 
     /// Passes over a container whose opening bracket is in front of `from`, at the given depth.
@@ -131,14 +150,15 @@ impl Structure {
         }
         let mut number = from / 64;
         let mut mask = u64::MAX << (from % 64);
+        let mut is_part = true;
         while let Some(block) = self.blocks.get(number) {
-            let (opens, closes) = (block.opens & mask, block.closes & mask);
-            let (more, less) = (opens.count_ones() as usize, closes.count_ones() as usize);
-            if less < inner && depth + inner + more <= limit {
+            let (more, less) = (usize::from(block.opening), usize::from(block.closing));
+            if !is_part && less < inner && depth + inner + more <= limit {
                 // Whatever their order, the container doesn't end among these and none is too deep.
                 inner = inner + more - less;
             } else {
-                let mut bits = opens | closes;
+                let closes = block.closes & mask;
+                let mut bits = block.opens & mask | closes;
                 while bits != 0 {
                     let bit = bits & bits.wrapping_neg();
                     if closes & bit != 0 {
@@ -156,6 +176,7 @@ impl Structure {
                 }
             }
             mask = u64::MAX;
+            is_part = false;
             number += 1;
         }
         Skip::Open
@@ -197,7 +218,21 @@ struct Pass {
 }
 
 impl Pass {
-    #[inline]
+    /// Reads all bytes.
+    #[inline(always)]
+    fn read<S: Simd>(&mut self, simd: S, bytes: &[u8], blocks: &mut Vec<Block>) {
+        let (chunks, rest) = bytes.as_chunks::<64>();
+        let mut padded = [b' '; 64];
+        if let Some(start) = padded.get_mut(..rest.len()) {
+            start.copy_from_slice(rest);
+        }
+        blocks.clear();
+        blocks.reserve(chunks.len() + 1);
+        blocks.extend(chunks.iter().map(|chunk| self.block(raw(simd, chunk))));
+        blocks.push(self.block(raw(simd, &padded)));
+    }
+
+    #[inline(always)]
     fn block(&mut self, raw: Raw) -> Block {
         let quotes = raw.quotes & !self.escaped_by(raw.backslashes);
         // Each bit becomes the parity of the quotes up to it: inside a string, or not.
@@ -209,19 +244,23 @@ impl Pass {
         self.in_string = (inside >> 63).wrapping_neg();
         self.has_controls |= raw.controls & inside != 0;
         self.has_escapes |= raw.backslashes != 0;
-        self.is_wide |= raw.is_wide;
+        self.is_wide |= raw.wide != 0;
+        let (opens, closes) = (raw.opens & !inside, raw.closes & !inside);
+        #[expect(clippy::cast_possible_truncation, reason = "at most 64")]
         Block {
             quotes,
             escapes: raw.backslashes,
-            opens: raw.opens & !inside,
-            closes: raw.closes & !inside,
-            commas: raw.commas & !inside,
+            opens,
+            closes,
+            marks: opens | closes | raw.commas & !inside,
+            opening: opens.count_ones() as u8,
+            closing: closes.count_ones() as u8,
         }
     }
 
     /// The bytes that a backslash escapes: those behind a run of backslashes of odd length. The
     /// addition carries a run's beginning to its end (the trick is simdjson's).
-    #[inline]
+    #[inline(always)]
     fn escaped_by(&mut self, backslashes: u64) -> u64 {
         const EVEN: u64 = 0x5555_5555_5555_5555;
         if backslashes == 0 {
@@ -236,27 +275,22 @@ impl Pass {
     }
 }
 
-#[inline]
-fn raw(block: &[u8; 64]) -> Raw {
-    let mut raw = Raw::default();
-    let (lanes, _) = block.as_chunks::<32>();
-    for (lane, shift) in lanes.iter().zip([0, 32]) {
-        let lane = u8x32::new(*lane);
-        let is = |lane: u8x32, byte: u8| {
-            u64::from(lane.simd_eq(u8x32::splat(byte)).to_bitmask()) << shift
-        };
-        // `[` and `{` differ in one bit, and so do `]` and `}`.
-        let folded = lane | u8x32::splat(0x20);
-        raw.quotes |= is(lane, b'"');
-        raw.backslashes |= is(lane, b'\\');
-        raw.opens |= is(folded, b'{');
-        raw.closes |= is(folded, b'}');
-        raw.commas |= is(lane, b',');
-        let controls = lane.min(u8x32::splat(0x1f)).simd_eq(lane);
-        raw.controls |= u64::from(controls.to_bitmask()) << shift;
-        raw.is_wide |= lane.to_bitmask() != 0;
+#[inline(always)]
+fn raw<S: Simd>(simd: S, chunk: &[u8; 64]) -> Raw {
+    let chunk = u8x64::from_slice(simd, chunk);
+    let of = |byte: u8| u8x64::splat(simd, byte);
+    let is = |chunk: u8x64<S>, byte: u8| chunk.simd_eq(of(byte)).to_bitmask();
+    // `[` and `{` differ in one bit, and so do `]` and `}`.
+    let folded = chunk | of(0x20);
+    Raw {
+        quotes: is(chunk, b'"'),
+        backslashes: is(chunk, b'\\'),
+        opens: is(folded, b'{'),
+        closes: is(folded, b'}'),
+        commas: is(chunk, b','),
+        controls: chunk.simd_lt(of(b' ')).to_bitmask(),
+        wide: chunk.simd_ge(of(0x80)).to_bitmask(),
     }
-    raw
 }
 
 #[cfg(test)]
@@ -306,7 +340,7 @@ mod tests {
             prop_assert_eq!(all(|b| b.quotes), expected[0].clone());
             prop_assert_eq!(all(|b| b.opens), expected[1].clone());
             prop_assert_eq!(all(|b| b.closes), expected[2].clone());
-            prop_assert_eq!(all(|b| b.commas), expected[3].clone());
+            prop_assert_eq!(all(|b| b.marks & !b.opens & !b.closes), expected[3].clone());
             prop_assert_eq!(structure.is_ascii(), bytes.is_ascii());
             let flaw = match control {
                 Some(at) => Err(Flaw::Control(at)),
@@ -319,7 +353,7 @@ mod tests {
         #[test]
         fn lanes_are_in_order(block in prop::collection::vec(any::<u8>(), 64)) {
             let block: [u8; 64] = block.try_into().unwrap();
-            let raw = raw(&block);
+            let raw = dispatch!(Level::new(), simd => raw(simd, &block));
             for (at, byte) in block.into_iter().enumerate() {
                 let is = |bits: u64| bits >> at & 1 == 1;
                 prop_assert_eq!(is(raw.quotes), byte == b'"');
@@ -328,8 +362,8 @@ mod tests {
                 prop_assert_eq!(is(raw.closes), byte == b'}' || byte == b']');
                 prop_assert_eq!(is(raw.commas), byte == b',');
                 prop_assert_eq!(is(raw.controls), byte < 0x20);
+                prop_assert_eq!(is(raw.wide), !byte.is_ascii());
             }
-            prop_assert_eq!(raw.is_wide, !block.is_ascii());
         }
     }
 

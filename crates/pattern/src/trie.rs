@@ -1,5 +1,7 @@
 //! The paths that some pattern names, step by step.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::table::Table;
 
 /// What a set of patterns wants of a path.
@@ -21,6 +23,7 @@ pub(crate) struct Trie {
     /// The steps, owned by the node they lead away from; entry `n` leads to node `n + 1`.
     steps: Table,
     leaves: u32,
+    id: u64,
 }
 
 impl Default for Trie {
@@ -29,6 +32,7 @@ impl Default for Trie {
             nodes: vec![Node::default()],
             steps: Table::default(),
             leaves: 0,
+            id: 0,
         }
     }
 }
@@ -54,6 +58,17 @@ impl Trie {
                 *leaves - 1
             })
         })
+    }
+
+    /// Sets that have different paths have different ids.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Gives the trie, which won't be added to any more, an id of its own.
+    pub(crate) fn finish(&mut self) {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        self.id = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     }
 
     /// How many paths there are.

@@ -100,6 +100,11 @@ impl Wildcard {
         self.pieces.len() == 2
     }
 
+    /// A text that fits, with `filling` for each star.
+    pub(crate) fn example(&self, filling: &str) -> String {
+        self.pieces.join(filling)
+    }
+
     /// The operand as it was written.
     pub(crate) fn operand(&self) -> String {
         let escaped = |piece: &String| piece.replace('\\', "\\\\").replace('*', "\\*");

@@ -1,7 +1,7 @@
 //! What a drift check found, as people read it.
 
 use deployer::DriftReport;
-use deployer::drift::{DriftFinding, DriftOutcome};
+use deployer::drift::{DriftFinding, DriftOutcome, Unchecked};
 
 use crate::plan::problems;
 use crate::{plural, push_line};
@@ -14,12 +14,10 @@ pub fn terminal(report: &DriftReport) -> String {
         for line in details(finding) {
             push_line(&mut text, &format!("       {line}"));
         }
-        if let Some(fix) = &finding.fix {
-            push_line(&mut text, &format!("  help: {fix}"));
-        }
+        push_line(&mut text, &format!("  help: {}", finding.fix));
     }
     for what in &report.unchecked {
-        push_line(&mut text, &format!("unchecked: {what}"));
+        push_line(&mut text, &format!("unchecked: {}", unchecked(what)));
     }
     push_line(&mut text, &summary(report));
     text
@@ -41,12 +39,10 @@ pub fn markdown(report: &DriftReport) -> String {
         for line in details(finding) {
             push_line(&mut text, &format!("  - {line}"));
         }
-        if let Some(fix) = &finding.fix {
-            push_line(&mut text, &format!("  - what to do: {fix}"));
-        }
+        push_line(&mut text, &format!("  - what to do: {}", finding.fix));
     }
     for what in &report.unchecked {
-        push_line(&mut text, &format!("- unchecked: {what}"));
+        push_line(&mut text, &format!("- unchecked: {}", unchecked(what)));
     }
     text
 }
@@ -90,6 +86,20 @@ fn headline(finding: &DriftFinding) -> String {
         format!(" [rules: {}]", finding.rules.join(", "))
     };
     format!("{part}{}{place}{rules}", finding.message)
+}
+
+fn unchecked(it: &Unchecked) -> String {
+    let part = it
+        .part
+        .as_ref()
+        .map(|part| format!(" of {part}"))
+        .unwrap_or_default();
+    let place = it
+        .place
+        .as_ref()
+        .map(|place| format!(" in {place}"))
+        .unwrap_or_default();
+    format!("{}{part}{place}: {}", it.what, it.reason)
 }
 
 fn details(finding: &DriftFinding) -> Vec<String> {

@@ -11,6 +11,7 @@
 //! - `message`: a text with placeholders becomes an input transformer that no value can break;
 //! - `exceptions`: known cases become part of the event pattern;
 //! - [`lint`]: every code that a finding can have, with its page; what comments allow;
+//! - `catalogue`: pages about all rules of a library;
 //! - `outcome`: a rule's own tests; `fixtures`: the events they share;
 //! - [`envelope`]: what `EventBridge` makes of a CloudTrail record, from a value or from its bytes;
 //! - [`hostile`]: events as an attacker would write them.
@@ -35,6 +36,7 @@
 //! }
 //! ```
 
+mod catalogue;
 pub mod envelope;
 mod exceptions;
 mod fields;
@@ -51,9 +53,11 @@ mod source_pin;
 mod suggest;
 mod text;
 
+pub use catalogue::{alerts, catalogue};
 pub use library::{Library, Options, check_file, load};
 pub use model::{
-    Budget, Exception, Message, Origin, Response, Rule, RuleTest, Severity, Status, UnknownSeverity,
+    Budget, Exception, ImportedFrom, Message, Origin, Response, Rule, RuleTest, Severity, Status,
+    UnknownSeverity,
 };
 pub use outcome::{TestOutcome, run_tests};
 pub use source_pin::pins_source;

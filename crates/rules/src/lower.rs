@@ -14,7 +14,7 @@ use crate::fields::Reader;
 use crate::fixtures::Fixtures;
 use crate::lint::allow::Allowances;
 use crate::message::{self, Frame};
-use crate::model::{Budget, Message, Origin, Response, Rule, RuleTest, Severity, Status};
+use crate::model::{Budget, ImportedFrom, Message, Response, Rule, RuleTest, Severity, Status};
 use crate::path::EventPath;
 use crate::text;
 
@@ -30,7 +30,9 @@ const REQUIRED: [&str; 10] = [
     "event_pattern",
     "tests",
 ];
-const OPTIONAL: [&str; 10] = [
+const OPTIONAL: [&str; 12] = [
+    "enabled",
+    "severity_reason",
     "owner",
     "runbook",
     "tags",
@@ -40,7 +42,7 @@ const OPTIONAL: [&str; 10] = [
     "respond",
     "budget",
     "exceptions",
-    "origin",
+    "imported_from",
 ];
 
 /// Most findings that one file is worth; whoever fixes them sees the others next time.
@@ -49,6 +51,8 @@ const MAX_FINDINGS: usize = 100;
 const MAX_TITLE: usize = 100;
 /// Longest description.
 const MAX_DESCRIPTION: usize = 2000;
+/// Longest reason of a severity.
+const MAX_REASON: usize = 500;
 /// Longest owner, tag, name and the like.
 const MAX_WORDS: usize = 200;
 
@@ -134,6 +138,12 @@ fn rule(
             &Severity::ALL.map(|severity| (severity.as_str(), severity)),
         )
     });
+    let severity_reason = root
+        .get("severity_reason")
+        .and_then(|node| reader.short_text(node, "`severity_reason`", MAX_REASON));
+    let enabled = root
+        .get("enabled")
+        .and_then(|node| reader.boolean(node, "`enabled`"));
     let owner = root
         .get("owner")
         .and_then(|node| reader.short_text(node, "`owner`", MAX_WORDS));
@@ -147,7 +157,9 @@ fn rule(
     let notify = notify(reader, root);
     let respond = root.get("respond").map(|node| respond(reader, node));
     let budget = root.get("budget").and_then(|node| budget(reader, node));
-    let origin = root.get("origin").and_then(|node| origin(reader, node));
+    let imported_from = root
+        .get("imported_from")
+        .and_then(|node| imported_from(reader, node));
     let written = detection::pattern(reader, root);
     let exceptions = detection::exceptions(reader, root, today);
     let pattern = written
@@ -193,7 +205,9 @@ fn rule(
             title: title?,
             description: description?,
             status: status?,
+            enabled: enabled.unwrap_or(true),
             severity: severity?,
+            severity_reason: severity_reason.map(|text| text.trim().to_owned()),
             owner,
             references,
             false_positives,
@@ -210,7 +224,7 @@ fn rule(
                 .into_iter()
                 .map(|(exception, _)| exception)
                 .collect(),
-            origin,
+            imported_from,
             tests,
             file: Arc::clone(&reader.file),
             place,
@@ -418,26 +432,26 @@ fn budget(reader: &mut Reader, node: &Node) -> Option<Budget> {
     })
 }
 
-fn origin(reader: &mut Reader, node: &Node) -> Option<Origin> {
+fn imported_from(reader: &mut Reader, node: &Node) -> Option<ImportedFrom> {
     const TEXTS: [&str; 5] = ["id", "author", "license", "date", "modified"];
     const LISTS: [&str; 2] = ["references", "losses"];
     let optional = [TEXTS.as_slice(), LISTS.as_slice()].concat();
     reader
-        .mapping(node, "`origin`", &["format"], &optional)
+        .mapping(node, "`imported_from`", &["format"], &optional)
         .then_some(())?;
-    let mut text = |field: &str| reader.text_of(node, field, "`origin`");
-    let mut origin = Origin {
+    let mut text = |field: &str| reader.text_of(node, field, "`imported_from`");
+    let mut found = ImportedFrom {
         format: text("format")?,
         id: text("id"),
         author: text("author"),
         license: text("license"),
         date: text("date"),
         modified: text("modified"),
-        ..Origin::default()
+        ..ImportedFrom::default()
     };
-    origin.references = list(reader, node, "references");
-    origin.losses = list(reader, node, "losses");
-    Some(origin)
+    found.references = list(reader, node, "references");
+    found.losses = list(reader, node, "losses");
+    Some(found)
 }
 
 fn respond(reader: &mut Reader, node: &Node) -> Option<(Response, EventPath, Span)> {

@@ -21,8 +21,12 @@ pub struct Rule {
     pub description: String,
     /// How mature it is.
     pub status: Status,
+    /// Whether it is deployed; a rule that isn't is checked and tested all the same.
+    pub enabled: bool,
     /// How bad it is when it fires.
     pub severity: Severity,
+    /// Why it is that bad and no worse.
+    pub severity_reason: Option<String>,
     /// The team or address that answers for the rule.
     pub owner: Option<String>,
     /// https addresses of background reading.
@@ -52,13 +56,20 @@ pub struct Rule {
     /// What is known and harmless, each with an owner and an end.
     pub exceptions: Vec<Exception>,
     /// Where an imported rule comes from.
-    pub origin: Option<Origin>,
+    pub imported_from: Option<ImportedFrom>,
     /// Events it must and must not match.
     pub tests: Vec<RuleTest>,
     /// The rule file.
     pub file: Arc<SourceFile>,
     /// Where the id was written.
     pub place: Place,
+}
+
+impl Rule {
+    /// Whether the rule becomes part of a bundle, a verification and a backtest.
+    pub fn is_deployed(&self) -> bool {
+        self.enabled && self.status != Status::Deprecated
+    }
 }
 
 /// How many alerts are too many. Nothing is deployed of it: a backtest over past logs fails for a
@@ -72,7 +83,7 @@ pub struct Budget {
 /// Where a rule comes from that was imported: what its licence wants to be kept, and what the
 /// import lost. Nothing of it is deployed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Origin {
+pub struct ImportedFrom {
     /// The format it was written in: `sigma`.
     pub format: String,
     /// Its id there.
@@ -243,10 +254,35 @@ pub struct RuleTest {
     pub name: String,
     /// The whole `EventBridge` event.
     pub event: serde_json::Value,
+    /// Where the shape of the event is known from.
+    pub origin: Origin,
     /// Whether the rule must match.
     pub matches: bool,
     /// The exact message expected, if the test says one.
     pub message: Option<String>,
     /// Where the test was written.
     pub place: Place,
+}
+
+/// Where the shape of a test's event is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// AWS has recorded such an event; only names, ids and addresses are made up.
+    Recorded,
+    /// Written after the documentation: no such event was at hand.
+    Synthetic,
+}
+
+impl Origin {
+    /// Both origins.
+    pub const ALL: [Self; 2] = [Self::Recorded, Self::Synthetic];
+
+    /// The word in the rule file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Synthetic => "synthetic",
+        }
+    }
 }

@@ -327,6 +327,53 @@ fn exceptions() {
 }
 
 #[test]
+fn a_test_is_like_another_one_and_stands_for_several_events() {
+    // The second test, taken from the first one's event.
+    let like = |more: &str| {
+        found(
+            "    fixture: event.json\n    override: {eventName: DeleteAccessKey}\n",
+            &format!("    like: yes\n{more}"),
+        )
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(like("    override: {eventName: DeleteAccessKey}\n"), none);
+    assert_eq!(like(""), ["test::match 31:11"]);
+    assert_eq!(like("    each: {eventName: [GetUser, TagUser]}\n"), none);
+    // One of the values makes the rule match, and the finding says which.
+    let each = "    each: {eventName: [GetUser, CreateAccessKey]}\n";
+    assert_eq!(like(each), ["test::match 31:11"]);
+    for bad in ["{a: A}", "{a: []}", "{a: [1], b: [2]}", "[A, B]", "A"] {
+        let found = like(&format!("    each: {bad}\n"));
+        assert_eq!(found, ["test::each 34:11"], "{bad}");
+    }
+    let many = format!("    each: {{eventName: [A{}]}}\n", ", A".repeat(400));
+    assert_eq!(like(&many), ["test::too-many 34:11"]);
+    let known = |name: &str| {
+        found(
+            "fixture: event.json\n    override",
+            &format!("like: {name}\n    override"),
+        )
+    };
+    assert_eq!(known("no"), ["test::like 33:11"]);
+    assert_eq!(known("yes\n    fixture: event.json"), ["test::event 31:11"]);
+    assert_eq!(known("yes\n    origin: synthetic"), none);
+    assert_eq!(known("yes\n    origin: invented").len(), 1);
+}
+
+#[test]
+fn a_rule_that_is_not_enabled_is_read_and_tested_but_not_deployed() {
+    let text = GOOD.replace(
+        "severity: high",
+        "enabled: false\nseverity: high\nseverity_reason: It is now.",
+    );
+    let library = load(&[("some-rule.yaml", &text)]);
+    assert_eq!(summary(&library), Vec::<String>::new());
+    let rule = library.rules.first().unwrap();
+    assert!(!rule.is_deployed());
+    assert_eq!(rule.severity_reason.as_deref(), Some("It is now."));
+}
+
+#[test]
 fn tests_of_a_rule() {
     assert_eq!(
         found("expect: no_match", "expect: match"),

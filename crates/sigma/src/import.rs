@@ -18,10 +18,12 @@ use crate::witness::{self, Changed};
 use crate::write;
 
 /// What an import depends on besides the rule.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How case is compared.
     pub case: Case,
+    /// SPDX identifier of the licence of rules that name none, if it is known.
+    pub license: Option<String>,
     /// Today, for the checks of the result.
     pub today: Date,
 }
@@ -131,7 +133,14 @@ pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Finding>> 
             );
         }
         let number = (count > 1).then_some(index + 1);
-        let (id, text) = write::rule_file(rule, part, &imported.losses, tests.as_ref(), number);
+        let (id, text) = write::rule_file(
+            rule,
+            options,
+            part,
+            &imported.losses,
+            tests.as_ref(),
+            number,
+        );
         imported.findings.extend(check(&id, &text, options.today));
         imported.rules.push(RuleFile {
             id,

@@ -51,7 +51,7 @@
 //! ";
 //! let file = Arc::new(syntax::SourceFile::new("trail_stopped.yml", text));
 //! let rule = sigma::read(&file).map_err(|findings| findings[0].message.clone())?;
-//! let options = sigma::Options { case: sigma::Case::Ignore, today: jiff::civil::date(2026, 11, 23) };
+//! let options = sigma::Options { case: sigma::Case::Ignore, license: None, today: jiff::civil::date(2026, 11, 23) };
 //! let imported = sigma::import(&rule, &options).map_err(|findings| findings[0].message.clone())?;
 //! assert_eq!(imported.rules[0].id, "trail-stopped");
 //! // EventBridge excludes endings with their case only.

@@ -15,6 +15,8 @@ pub(crate) const CHOICES: usize = 4;
 pub(crate) struct Changed {
     pub(crate) field: String,
     pub(crate) name: String,
+    /// What stands there instead; `None` is nothing.
+    pub(crate) value: Option<Value>,
     pub(crate) record: Value,
 }
 
@@ -106,13 +108,14 @@ fn push(out: &mut Vec<Changed>, record: &Value, field: &str, value: Option<Value
         }
         None => format!("{field} is missing"),
     };
-    match value {
-        Some(value) => set(&mut changed, field, value),
+    match &value {
+        Some(value) => set(&mut changed, field, value.clone()),
         None => remove(&mut changed, field),
     }
     out.push(Changed {
         field: field.to_owned(),
         name,
+        value,
         record: changed,
     });
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::event_pattern::{self, Part};
-use crate::import::Tests;
+use crate::import::{Options, Tests};
 use crate::loss::Loss;
 use crate::rule::Rule;
 use crate::yaml;
@@ -19,6 +19,7 @@ const MAX_FIELDS: usize = 6;
 /// Id and text of the file.
 pub(crate) fn rule_file(
     rule: &Rule,
+    options: &Options,
     part: &Part,
     losses: &[Loss],
     tests: Option<&Tests>,
@@ -40,7 +41,7 @@ pub(crate) fn rule_file(
         let tags: Vec<String> = rule.tags.iter().map(|tag| clean(tag, MAX_WORDS)).collect();
         put("tags", json!(tags));
     }
-    put("origin", origin(rule, losses));
+    put("imported_from", imported_from(rule, options, losses));
     put("event_pattern", part.json.clone());
     if event_pattern::reads(&part.alternatives) {
         put("read_only", json!(true));
@@ -186,35 +187,37 @@ fn runbook(rule: &Rule) -> String {
     steps.join("\n")
 }
 
-fn origin(rule: &Rule, losses: &[Loss]) -> Value {
-    let mut origin = Map::new();
-    origin.insert("format".to_owned(), json!("sigma"));
+fn imported_from(rule: &Rule, options: &Options, losses: &[Loss]) -> Value {
+    let mut from = Map::new();
+    from.insert("format".to_owned(), json!("sigma"));
+    let license = match &rule.license {
+        Some(_) => &rule.license,
+        None => &options.license,
+    };
     let known = [
         ("id", &rule.id),
         ("author", &rule.author),
-        ("license", &rule.license),
+        ("license", license),
         ("date", &rule.date),
         ("modified", &rule.modified),
     ];
     for (name, value) in known {
         if let Some(value) = value {
-            origin.insert(name.to_owned(), json!(clean(value, MAX_DESCRIPTION)));
+            from.insert(name.to_owned(), json!(clean(value, MAX_DESCRIPTION)));
         }
     }
-    // Rules of the public collection say no licence; it is this one.
-    origin.entry("license").or_insert_with(|| json!("DRL-1.1"));
     let (_, others) = references(rule);
     if !others.is_empty() {
-        origin.insert("references".to_owned(), json!(others));
+        from.insert("references".to_owned(), json!(others));
     }
     if !losses.is_empty() {
         let losses: Vec<String> = losses
             .iter()
             .map(|loss| clean(&loss.to_string(), MAX_DESCRIPTION))
             .collect();
-        origin.insert("losses".to_owned(), json!(losses));
+        from.insert("losses".to_owned(), json!(losses));
     }
-    Value::Object(origin)
+    Value::Object(from)
 }
 
 /// Who, what, from where, and what the rule looks at; account, Region and time are in every alert.
@@ -310,19 +313,29 @@ fn label(path: &str, taken: &[(String, String)]) -> String {
 }
 
 fn tests(tests: Option<&Tests>) -> Value {
+    const POSITIVE: &str = "a call that the rule looks for";
     let Some(tests) = tests else {
         return json!([]);
     };
     let mut all = vec![json!({
-        "name": "a call that the rule looks for",
+        "name": POSITIVE,
         "expect": "match",
+        "origin": "synthetic",
         "event": tests.positive,
     })];
     for changed in &tests.negative {
+        // Nothing at the field is written as null, which takes it away.
+        let value = changed.value.clone().unwrap_or_default();
+        let change = changed
+            .field
+            .rsplit('.')
+            .fold(value, |below, step| json!({ step: below }));
         all.push(json!({
             "name": clean(&changed.name, MAX_WORDS),
             "expect": "no_match",
-            "event": changed.record,
+            "origin": "synthetic",
+            "like": POSITIVE,
+            "override": change,
         }));
     }
     Value::Array(all)

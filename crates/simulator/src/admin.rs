@@ -32,6 +32,14 @@ struct NewAccount {
     id: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewUnit {
+    name: String,
+    parent: String,
+    id: Option<String>,
+}
+
 /// Answers a request: HTTP status and JSON body. Errors are `{"error": …}`.
 pub(crate) fn serve(
     world: &mut World,
@@ -97,6 +105,19 @@ fn route(
             let trace = crate::services::emit(world, &account, &region, event);
             Ok(json!(trace))
         }
+        ("GET", "faults") => Ok(json!(world.faults.faults)),
+        ("POST", "faults") => {
+            let faults: crate::faults::Faults = read(body)?;
+            faults.check().map_err(ApiError::validation)?;
+            crate::faults::start(world, faults);
+            Ok(json!({}))
+        }
+        ("POST", "happen") => {
+            let event = read(body)?;
+            let what = crate::faults::happen(world, &event).map_err(ApiError::validation)?;
+            Ok(json!({"happened": what}))
+        }
+        ("GET", "stats") => Ok(json!(crate::stats::stats(world))),
         ("GET", "inbox") => Ok(json!(world.services.sns.inbox)),
         ("POST", "inbox/clear") => {
             world.services.sns.inbox.clear();
@@ -110,6 +131,11 @@ fn route(
             } = read(body)?;
             let id = crate::organizations::create_account(world, &name, &organizational_unit, id)?;
             Ok(world.organization.account(&id).map_or(Value::Null, account))
+        }
+        ("POST", "units") => {
+            let NewUnit { name, parent, id } = read(body)?;
+            let id = crate::organizations::create_unit(world, &name, &parent, id)?;
+            Ok(json!({"id": id, "name": name, "parent": parent}))
         }
         ("POST", "instances") => {
             let instance: Value = read(body)?;

@@ -18,6 +18,7 @@ const START: i64 = 1_795_435_200;
 pub(crate) enum Due {
     CloudFormation(crate::cloudformation::Task),
     Services(crate::services::Task),
+    Fault(crate::faults::Planned),
 }
 
 /// Virtual time and its queue.
@@ -57,6 +58,15 @@ impl Clock {
             .now
             .saturating_add(SignedDuration::from_secs(seconds))
             .unwrap_or(self.now);
+        self.scheduled += 1;
+        self.queue.insert((at, self.scheduled), due);
+    }
+
+    /// Puts `due` into the queue, a number of seconds from now that need not be whole.
+    pub(crate) fn after_seconds(&mut self, seconds: f64, due: Due) {
+        let step =
+            SignedDuration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(SignedDuration::MAX);
+        let at = self.now.saturating_add(step).unwrap_or(self.now);
         self.scheduled += 1;
         self.queue.insert((at, self.scheduled), due);
     }

@@ -202,6 +202,21 @@ pub(crate) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
+/// The error for a pagination token that is no good, in the service's words.
+pub(crate) fn bad_token(service: &str, token: &str) -> ApiError {
+    match service {
+        "cloudformation" => ApiError::validation(format!("{token} is not a valid NextToken")),
+        "organizations" => ApiError::new(
+            "InvalidInputException",
+            "You specified a value for NextToken that isn't valid.",
+        ),
+        _ => ApiError::new(
+            "InvalidNextTokenException",
+            "The pagination token is invalid.",
+        ),
+    }
+}
+
 /// One page of `items`, and the token of the next one: the position to go on from. A list that
 /// became shorter between two pages ends; it is no error.
 pub(crate) fn page<T>(

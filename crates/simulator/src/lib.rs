@@ -10,7 +10,10 @@
 //! of that account; any other is the administrator of the management account.
 //!
 //! What no AWS API offers (moving the clock, letting a service emit an event, reading the inbox)
-//! is under the path `/_simulator/`.
+//! is under the path `/_simulator/`. [`Faults`] says what goes wrong, from the start or, by
+//! [`Simulator::set_faults`] and `POST /_simulator/faults`, from any moment on;
+//! [`Simulator::stats`] counts what did. A test in the same process can also look at the world itself,
+//! without any request: [`Simulator::fleet`], [`Simulator::journal`].
 //!
 //! # Example
 //!
@@ -27,14 +30,27 @@ mod admin;
 mod api;
 mod clock;
 mod cloudformation;
+mod faults;
 mod input;
+mod journal;
 mod organizations;
 mod policy;
 mod protocol;
 mod resources;
 mod server;
 mod services;
+mod stats;
 mod sts;
+mod truth;
 mod world;
 
-pub use server::{Config, Simulator, SimulatorError};
+pub use faults::{
+    Bucket, Event, Faults, InstanceEffect, InstanceFault, Lag, Rate, RequestFault, Scheduled,
+    StackOf, When,
+};
+pub use journal::Request;
+pub use server::{Config, DEFAULT_REGIONS, Simulator, SimulatorError};
+pub use stats::Stats;
+pub use truth::{
+    Fleet, FleetAccount, FleetInstance, FleetOperation, FleetStack, FleetStackSet, Source,
+};

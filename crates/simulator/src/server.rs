@@ -1,12 +1,39 @@
 //! The HTTP server, on 127.0.0.1 only.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::net::TcpListener;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
+use crate::faults::{Event, Faults};
+use crate::protocol::Reply;
+use crate::stats::Stats;
 use crate::world::World;
+
+/// The Regions that every account has without asking for them.
+pub const DEFAULT_REGIONS: [&str; 17] = [
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+];
 
 /// How the simulated organization starts.
 #[derive(Debug, Clone)]
@@ -15,6 +42,8 @@ pub struct Config {
     pub workload_accounts: usize,
     /// The Regions that exist; the first is the home Region.
     pub regions: Vec<String>,
+    /// Those of them that are not enabled.
+    pub disabled_regions: Vec<String>,
     /// All made-up ids come from it.
     pub seed: u64,
     /// Virtual seconds per real second; with 0 the clock moves only by `/_simulator/clock/advance`.
@@ -23,6 +52,8 @@ pub struct Config {
     pub port: u16,
     /// Whether subscribers confirm their subscriptions by themselves.
     pub confirm_subscriptions: bool,
+    /// What goes wrong, from the start.
+    pub faults: Faults,
 }
 
 impl Default for Config {
@@ -32,10 +63,12 @@ impl Default for Config {
             regions: ["eu-central-1", "us-east-1", "us-west-2"]
                 .map(str::to_owned)
                 .to_vec(),
+            disabled_regions: Vec::new(),
             seed: 1,
             speed: 0.0,
             port: 0,
             confirm_subscriptions: true,
+            faults: Faults::default(),
         }
     }
 }
@@ -52,12 +85,16 @@ pub enum SimulatorError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The faults make no sense.
+    #[error("{0}")]
+    Faults(String),
 }
 
 /// A running simulator.
 #[derive(Debug)]
 pub struct Simulator {
     endpoint: String,
+    world: Arc<Mutex<World>>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
 }
@@ -65,6 +102,7 @@ pub struct Simulator {
 impl Simulator {
     /// Starts the simulator in the background of the current tokio runtime.
     pub async fn start(config: Config) -> Result<Simulator, SimulatorError> {
+        config.faults.check().map_err(SimulatorError::Faults)?;
         let port = config.port;
         let listener = TcpListener::bind(("127.0.0.1", port))
             .await
@@ -73,20 +111,11 @@ impl Simulator {
             .local_addr()
             .map_err(|source| SimulatorError::Listen { port, source })?;
         let world = Arc::new(Mutex::new(World::new(config)));
-        let router = axum::Router::new()
-            .fallback(crate::protocol::serve)
-            .with_state(world);
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(async move {
-            let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
-                // A dropped sender stops the server too.
-                stopped.await.unwrap_or_default();
-            });
-            // Serving on a bound loopback socket does not fail.
-            serving.await.unwrap_or_default();
-        });
+        let server = tokio::spawn(listen(listener, Arc::clone(&world), stopped));
         Ok(Simulator {
             endpoint: format!("http://{address}"),
+            world,
             stop,
             server,
         })
@@ -97,6 +126,43 @@ impl Simulator {
         self.endpoint.clone()
     }
 
+    /// Sets the faults in place of those before. Times and calls of their schedule count from now.
+    pub fn set_faults(&self, faults: Faults) -> Result<(), SimulatorError> {
+        faults.check().map_err(SimulatorError::Faults)?;
+        crate::faults::start(&mut self.lock(), faults);
+        Ok(())
+    }
+
+    /// Makes something happen now, and says what it did, or why there was nothing to do.
+    pub fn happen(&self, event: &Event) -> Result<String, String> {
+        crate::faults::happen(&mut self.lock(), event)
+    }
+
+    /// How often each API was called and each fault happened.
+    pub fn stats(&self) -> Stats {
+        crate::stats::stats(&self.lock())
+    }
+
+    /// Asks the `/_simulator/` API without HTTP: HTTP status and answer.
+    pub fn admin(
+        &self,
+        method: &str,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> (u16, serde_json::Value) {
+        let body = body.to_string();
+        crate::admin::serve(&mut self.lock(), method, path, &[], body.as_bytes())
+    }
+
+    /// The world that is served.
+    pub(crate) fn shared(&self) -> &Mutex<World> {
+        &self.world
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Stops serving.
     pub async fn stop(self) {
         drop(self.stop);
@@ -104,4 +170,54 @@ impl Simulator {
         // Aborting makes the task end with a cancellation error, which is what was asked for.
         self.server.await.unwrap_or_default();
     }
+}
+
+/// Serves until `stopped`; connections end with it.
+async fn listen(
+    listener: TcpListener,
+    world: Arc<Mutex<World>>,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            // A dropped sender stops the server too.
+            _ = &mut stopped => return,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => {
+                // A client that went away between its call and this one is no reason to stop.
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(connection(stream, Arc::clone(&world)));
+                }
+            }
+        }
+    }
+}
+
+/// The connection is to break without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection breaks, as the faults ask for")]
+struct Broken;
+
+async fn connection(stream: TcpStream, world: Arc<Mutex<World>>) {
+    // Answers are small and awaited; without this they wait for each other.
+    stream.set_nodelay(true).unwrap_or_default();
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let world = Arc::clone(&world);
+        async move {
+            match crate::protocol::serve(&world, request).await {
+                Reply::Answer(response) => Ok(response),
+                Reply::Reset => Err(Broken),
+                Reply::Silence(duration) => {
+                    tokio::time::sleep(duration).await;
+                    Err(Broken)
+                }
+            }
+        }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    // How a connection ends is the client's business, or was asked for.
+    served.unwrap_or_default();
 }

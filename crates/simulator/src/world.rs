@@ -1,6 +1,6 @@
 //! Everything that exists: the organization, the services' state, the clock, the call counters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -22,6 +22,12 @@ pub(crate) struct World {
     pub(crate) cloudformation: CloudFormation,
     pub(crate) sessions: Sessions,
     pub(crate) calls: Calls,
+    pub(crate) faults: crate::faults::State,
+    pub(crate) journal: crate::journal::Journal,
+    /// Regions that are off in every account.
+    off: BTreeSet<String>,
+    /// Regions that are off in one account.
+    off_in: BTreeSet<(String, String)>,
     ids: u64,
     requests: u64,
 }
@@ -61,9 +67,16 @@ impl World {
             cloudformation: CloudFormation::default(),
             sessions: Sessions::default(),
             calls: Calls::default(),
+            faults: crate::faults::State::default(),
+            journal: crate::journal::Journal::default(),
+            off: BTreeSet::new(),
+            off_in: BTreeSet::new(),
             ids: 0,
             requests: 0,
         };
+        world.off = world.config.disabled_regions.iter().cloned().collect();
+        let faults = world.config.faults.clone();
+        crate::faults::start(&mut world, faults);
         for account in world.organization.account_ids() {
             crate::services::iam::account_created(&mut world, &account);
         }
@@ -101,8 +114,49 @@ impl World {
             match due {
                 Due::CloudFormation(task) => crate::cloudformation::due(self, task),
                 Due::Services(task) => crate::services::due(self, task),
+                Due::Fault(planned) => crate::faults::due(self, planned),
             }
         }
+    }
+
+    /// Whether a Region exists and is on in the account.
+    pub(crate) fn region_is_on(&self, region: &str, account: &str) -> bool {
+        self.config.regions.iter().any(|known| known == region)
+            && !self.off.contains(region)
+            && !self
+                .off_in
+                .contains(&(account.to_owned(), region.to_owned()))
+    }
+
+    /// Switches a Region on or off, in one account or in all.
+    pub(crate) fn set_region(
+        &mut self,
+        region: &str,
+        account: Option<&str>,
+        on: bool,
+    ) -> Result<(), String> {
+        if !self.config.regions.iter().any(|known| known == region) {
+            return Err(format!("there is no Region {region}"));
+        }
+        match (account, on) {
+            (Some(account), _) if self.organization.account(account).is_none() => {
+                return Err(format!("there is no account {account}"));
+            }
+            (Some(account), true) => {
+                self.off_in.remove(&(account.to_owned(), region.to_owned()));
+            }
+            (Some(account), false) => {
+                self.off_in.insert((account.to_owned(), region.to_owned()));
+            }
+            (None, true) => {
+                self.off.remove(region);
+                self.off_in.retain(|(_, off)| off != region);
+            }
+            (None, false) => {
+                self.off.insert(region.to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// The next bytes of the seeded sequence every made-up id comes from.
@@ -118,6 +172,11 @@ impl World {
     pub(crate) fn request_id(&mut self) -> String {
         self.requests += 1;
         format!("00000000-0000-4000-a000-{:012x}", self.requests)
+    }
+
+    /// How many requests there were.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// A new id in UUID form.

@@ -60,8 +60,8 @@ pub(crate) async fn run(
     let _stop = StopAtEnd(Arc::clone(&watch));
     let meter = meter::Meter::start(&watch);
     let job = Job {
-        rules,
-        before: before.as_ref().map(|before| before.rules.clone()),
+        rules: deployed(rules),
+        before: before.as_ref().map(|before| deployed(before.rules.clone())),
         sources,
         options: Options {
             scope: arguments.scope(),
@@ -75,6 +75,12 @@ pub(crate) async fn run(
     print(&result, compared.as_ref(), format)?;
     let failed = result.is_over_budget() || (arguments.strict && result.skipped_files > 0);
     Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// The rules that would have been there to alert.
+fn deployed(mut rules: Vec<Rule>) -> Vec<Rule> {
+    rules.retain(Rule::is_deployed);
+    rules
 }
 
 /// The run itself, for a thread that may block.

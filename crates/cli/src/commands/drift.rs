@@ -19,7 +19,13 @@ pub(crate) async fn run(
         return Ok(Exit::Configuration);
     };
     let connection = Connection::open(target, &compiled.organization).await?;
-    let drift = deployer::drift(&connection.cloud, &compiled.bundle, &Display::new()).await?;
+    let drift = deployer::drift(
+        &connection.cloud,
+        &compiled.bundle,
+        &deployer::DriftOptions::default(),
+        &Display::new(),
+    )
+    .await?;
     match format {
         Format::Text | Format::Sarif | Format::Github => {
             output::text(&report::drift::terminal(&drift))?;

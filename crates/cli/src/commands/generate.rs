@@ -16,11 +16,21 @@ struct Page {
 }
 
 /// Every page.
-fn pages(rules: &Path) -> Vec<Page> {
-    vec![Page {
-        path: rules.join("LINTS.md"),
-        text: rules::lint::page(),
-    }]
+fn pages(folder: &Path) -> Vec<Page> {
+    let options = rules::Options {
+        today: jiff::ZonedDateTime::now().date(),
+    };
+    // Rules with errors are left out; `check` says so.
+    let library = rules::load(folder, &options);
+    let page = |name: &str, text: String| Page {
+        path: folder.join(name),
+        text,
+    };
+    vec![
+        page("LINTS.md", rules::lint::page()),
+        page("CATALOGUE.md", rules::catalogue(&library.rules, folder)),
+        page("ALERTS.md", rules::alerts(&library.rules, folder)),
+    ]
 }
 
 pub(crate) fn run(arguments: &ProjectArguments, mode: GenerateMode) -> Result<Exit> {

@@ -69,13 +69,14 @@ pub(crate) fn sigma(
     let out = arguments.out.clone().unwrap_or_else(|| rules.join("sigma"));
     let options = Options {
         case: arguments.case.into(),
+        license: arguments.license.clone(),
         today: jiff::ZonedDateTime::now().date(),
     };
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut outcomes = Vec::new();
     let mut imported = Vec::new();
     for path in sigma_files(&arguments.files)? {
-        let outcome = match one(&path, options)? {
+        let outcome = match one(&path, &options)? {
             Ok((rule, result)) => {
                 let outcome = written(&path, &result, &out, arguments, &mut taken)?;
                 if outcome.kind != Kind::Refused {
@@ -126,7 +127,7 @@ fn refused(path: &Path, findings: Vec<Finding>) -> Outcome {
 }
 
 /// Reads and imports one file.
-fn one(path: &Path, options: Options) -> Result<Result<(Rule, Imported), Vec<Finding>>> {
+fn one(path: &Path, options: &Options) -> Result<Result<(Rule, Imported), Vec<Finding>>> {
     let shown = || format!("could not read {}", path.display());
     let mut bytes = Vec::new();
     // One byte more than the reader of YAML takes is enough for it to say so.
@@ -137,7 +138,7 @@ fn one(path: &Path, options: Options) -> Result<Result<(Rule, Imported), Vec<Fin
         .with_context(shown)?;
     let file = Arc::new(SourceFile::new(path, String::from_utf8_lossy(&bytes)));
     Ok(sigma::read(&file).and_then(|rule| {
-        let imported = sigma::import(&rule, &options)?;
+        let imported = sigma::import(&rule, options)?;
         Ok((rule, imported))
     }))
 }

@@ -8,72 +8,121 @@ use compiler::{Bundle, Part, StackSet};
 use futures::{StreamExt, stream};
 use serde_json::Value;
 
-use super::report::HealthFinding;
+use super::code::{DriftCheck, DriftCode, DriftOptions};
+use super::report::{DriftFinding, HealthFinding, Unchecked};
 use super::resolve::{Context, same_policy};
+use super::{DEPLOY, LOOK};
 use crate::error::{DeployError, Doing};
 use crate::plan::{desired, resources};
 use crate::ports::{Cloud, CloudError, Place};
 
 /// How many places are read at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 32;
 
-/// Findings, and what could not be looked at.
+/// Broken links, and what could not be looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Inspection {
-    pub(crate) findings: Vec<HealthFinding>,
-    pub(crate) unreadable: Vec<HealthFinding>,
+    pub(crate) broken: Vec<Broken>,
+    pub(crate) unreadable: Vec<Unchecked>,
 }
 
+/// A link that doesn't work.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    code: DriftCode,
+    link: String,
+    place: Place,
+    message: String,
+    values: (String, String),
+    fix: &'static str,
+}
+
+impl Broken {
+    pub(crate) fn into_drift(self) -> DriftFinding {
+        let message = format!("{}: {}", self.link, self.message);
+        DriftFinding::new(self.code, message, self.fix)
+            .place(&self.place)
+            .values(self.values.0, self.values.1)
+    }
+
+    pub(crate) fn into_health(self) -> HealthFinding {
+        HealthFinding {
+            link: self.link,
+            place: self.place,
+            message: self.message,
+            fix: self.fix.to_owned(),
+        }
+    }
+}
+
+/// What to do where something can't be looked at.
+pub(crate) const PERMIT: &str =
+    "give the caller (in other accounts: the access role) permission to read it";
+
 impl Inspection {
-    fn broken(&mut self, link: String, place: &Place, message: String, fix: &str) {
-        self.findings.push(HealthFinding {
-            link,
+    fn broken(
+        &mut self,
+        code: DriftCode,
+        (link, place): (&str, &Place),
+        message: impl Into<String>,
+        (expected, actual): (impl Into<String>, impl Into<String>),
+        fix: &'static str,
+    ) {
+        self.broken.push(Broken {
+            code,
+            link: link.to_owned(),
             place: place.clone(),
-            message,
-            fix: fix.to_owned(),
+            message: message.into(),
+            values: (expected.into(), actual.into()),
+            fix,
         });
     }
 
-    fn unreadable(&mut self, link: String, place: &Place, error: &CloudError) {
-        self.unreadable.push(HealthFinding {
-            link,
-            place: place.clone(),
-            message: format!("it cannot be looked at: {error}"),
-            fix: "give the caller (in other accounts: the access role) permission to read it"
-                .to_owned(),
+    fn unreadable(&mut self, (link, place): (&str, &Place), error: &CloudError) {
+        self.unreadable.push(Unchecked {
+            check: DriftCheck::Chain,
+            part: None,
+            what: link.to_owned(),
+            place: Some(place.clone()),
+            reason: format!("it cannot be looked at: {error}"),
         });
     }
 
     fn merge(&mut self, other: Inspection) {
-        self.findings.extend(other.findings);
+        self.broken.extend(other.broken);
         self.unreadable.extend(other.unreadable);
     }
 }
 
-const DEPLOY: &str = "run `cargo xtask deploy --org`";
-
-/// Looks at every link.
+/// Looks at every link but those of the single spokes.
 pub(crate) async fn inspect(
     cloud: &impl Cloud,
     bundle: &Bundle,
+    options: &DriftOptions,
 ) -> Result<Inspection, DeployError> {
-    let mut all = trail(cloud, bundle).await;
+    let mut all = Inspection::default();
     let organization = &bundle.organization;
+    let management = Place::new(&organization.accounts.management, &organization.home_region);
+    let trailed = bundle.stack_sets.iter().any(|set| set.part == Part::Trail);
+    if trailed && options.covers(&management) {
+        all.merge(trail(cloud, &organization.trail.name, &management).await);
+    }
     let hub = Place::new(&organization.accounts.hub, &organization.home_region);
     let topic_set = bundle.stack_sets.iter().find(|set| set.part == Part::Topic);
-    let places: Vec<Place> = match (organization.topology, topic_set) {
+    let mut places: Vec<Place> = match (organization.topology, topic_set) {
         (Topology::Hub, _) | (_, None) => vec![hub.clone()],
         (Topology::Local, Some(set)) => everywhere(cloud, bundle, set).await?,
     };
+    places.retain(|place| options.covers(place));
     let checks = stream::iter(places)
         .map(|place| async move { subscriptions(cloud, bundle, &place).await })
-        .buffered(AT_ONCE)
-        .collect::<Vec<_>>()
-        .await;
-    for check in checks {
+        .buffered(AT_ONCE);
+    let mut checks = std::pin::pin!(checks);
+    while let Some(check) = checks.next().await {
         all.merge(check);
     }
     if organization.topology == Topology::Hub
+        && options.covers(&hub)
         && let Some(set) = topic_set
     {
         all.merge(hub_links(cloud, set, &hub).await);
@@ -100,44 +149,71 @@ async fn everywhere(
     Ok(places.into_iter().collect())
 }
 
-async fn trail(cloud: &impl Cloud, bundle: &Bundle) -> Inspection {
+async fn trail(cloud: &impl Cloud, name: &str, place: &Place) -> Inspection {
     let mut found = Inspection::default();
-    if !bundle.stack_sets.iter().any(|set| set.part == Part::Trail) {
-        return found;
-    }
-    let organization = &bundle.organization;
-    let place = Place::new(&organization.accounts.management, &organization.home_region);
-    let link = format!("trail {}", organization.trail.name);
-    match cloud.trail_status(&place, &organization.trail.name).await {
-        Err(error) => found.unreadable(link, &place, &error),
-        Ok(None) => found.broken(link, &place, "the trail does not exist".into(), DEPLOY),
-        Ok(Some(status)) => {
-            let mut broken = |message: &str, fix: &str| {
-                found.broken(link.clone(), &place, message.to_owned(), fix);
-            };
-            if !status.logging {
-                broken(
-                    "the trail does not record: no API call becomes an event any more",
-                    "start it again: `aws cloudtrail start-logging`",
-                );
-            }
-            if !status.multi_region {
-                broken("the trail records only one Region", DEPLOY);
-            }
-            if !status.organization {
-                broken("the trail records only one account", DEPLOY);
-            }
-            if !status.log_file_validation {
-                broken(
-                    "the trail's log files can be forged: validation is off",
-                    DEPLOY,
-                );
-            }
-            if let Some(error) = status.delivery_error {
-                let message = format!("log files do not reach the bucket: {error}");
-                broken(&message, "look at the bucket's policy and key");
-            }
+    let link = format!("trail {name}");
+    let link = (link.as_str(), place);
+    let status = match cloud.trail_status(place, name).await {
+        Err(error) => {
+            found.unreadable(link, &error);
+            return found;
         }
+        Ok(None) => {
+            found.broken(
+                DriftCode::TrailMissing,
+                link,
+                "the trail does not exist",
+                ("a trail", "none"),
+                DEPLOY,
+            );
+            return found;
+        }
+        Ok(Some(status)) => status,
+    };
+    if !status.logging {
+        found.broken(
+            DriftCode::TrailStopped,
+            link,
+            "the trail does not record: no API call becomes an event any more",
+            ("logging", "stopped"),
+            "start it again: `aws cloudtrail start-logging`",
+        );
+    }
+    if !status.multi_region {
+        found.broken(
+            DriftCode::TrailScope,
+            link,
+            "the trail records only one Region",
+            ("every Region", "one Region"),
+            DEPLOY,
+        );
+    }
+    if !status.organization {
+        found.broken(
+            DriftCode::TrailScope,
+            link,
+            "the trail records only one account",
+            ("every account", "one account"),
+            DEPLOY,
+        );
+    }
+    if !status.log_file_validation {
+        found.broken(
+            DriftCode::TrailValidation,
+            link,
+            "the trail's log files can be forged: validation is off",
+            ("validation on", "validation off"),
+            DEPLOY,
+        );
+    }
+    if let Some(error) = status.delivery_error {
+        found.broken(
+            DriftCode::TrailDelivery,
+            link,
+            format!("log files do not reach the bucket: {error}"),
+            ("no delivery error", error),
+            "look at the bucket's policy and key",
+        );
     }
     found
 }
@@ -146,15 +222,21 @@ async fn subscriptions(cloud: &impl Cloud, bundle: &Bundle, place: &Place) -> In
     let mut found = Inspection::default();
     for topic in &bundle.organization.topics {
         let name = format!("gizmos-{}", topic.name);
+        let link = format!("topic {name}");
         let actual = match cloud.subscriptions(place, &name).await {
             Ok(Some(actual)) => actual,
             Ok(None) => {
-                let link = format!("topic {name}");
-                found.broken(link, place, "the topic does not exist".into(), DEPLOY);
+                found.broken(
+                    DriftCode::TopicMissing,
+                    (&link, place),
+                    "the topic does not exist",
+                    ("a topic", "none"),
+                    DEPLOY,
+                );
                 continue;
             }
             Err(error) => {
-                found.unreadable(format!("topic {name}"), place, &error);
+                found.unreadable((&link, place), &error);
                 continue;
             }
         };
@@ -170,15 +252,17 @@ async fn subscriptions(cloud: &impl Cloud, bundle: &Bundle, place: &Place) -> In
                 .find(|found| found.protocol == *protocol && found.endpoint == *endpoint);
             match found_one {
                 None => found.broken(
-                    link,
-                    place,
+                    DriftCode::SubscriptionMissing,
+                    (&link, place),
                     format!("{endpoint} ({protocol}) is not subscribed and gets no alerts"),
+                    ("a confirmed subscription", "none"),
                     "subscribe it again: `aws sns subscribe`, and confirm",
                 ),
                 Some(one) if !one.confirmed => found.broken(
-                    link,
-                    place,
+                    DriftCode::SubscriptionUnconfirmed,
+                    (&link, place),
                     format!("{endpoint} ({protocol}) has not confirmed and gets no alerts"),
+                    ("confirmed", "pending confirmation"),
                     "follow the link in the confirmation message that AWS sent",
                 ),
                 Some(_) => {}
@@ -187,12 +271,13 @@ async fn subscriptions(cloud: &impl Cloud, bundle: &Bundle, place: &Place) -> In
         for extra in &actual {
             if !expected.contains(&(extra.protocol.as_str(), extra.endpoint.as_str())) {
                 found.broken(
-                    format!("subscription {} of {name}", extra.endpoint),
-                    place,
+                    DriftCode::SubscriptionUnexpected,
+                    (&format!("subscription {} of {name}", extra.endpoint), place),
                     format!(
                         "{} ({}) gets alerts but is not in the organization file",
                         extra.endpoint, extra.protocol
                     ),
+                    ("no subscription", extra.endpoint.clone()),
                     "add it to the organization file, or remove it: `aws sns unsubscribe`",
                 );
             }
@@ -231,39 +316,49 @@ async fn hub_links(cloud: &impl Cloud, set: &StackSet, place: &Place) -> Inspect
                     continue;
                 };
                 let link = format!("dead letters {queue}");
+                let link = (link.as_str(), place);
                 match cloud.queue_depth(place, &queue).await {
                     Ok(Some(0)) => {}
                     Ok(Some(depth)) => found.broken(
+                        DriftCode::DeadLetters,
                         link,
-                        place,
                         format!("{depth} events or alerts could not be delivered"),
-                        "read the messages; their attributes name the rule and the error",
+                        ("0 messages", format!("{depth} messages")),
+                        LOOK,
                     ),
-                    Ok(None) => {
-                        found.broken(link, place, "the queue does not exist".into(), DEPLOY);
-                    }
-                    Err(error) => found.unreadable(link, place, &error),
+                    Ok(None) => found.broken(
+                        DriftCode::QueueMissing,
+                        link,
+                        "the queue does not exist",
+                        ("a queue", "none"),
+                        DEPLOY,
+                    ),
+                    Err(error) => found.unreadable(link, &error),
                 }
             }
             Some("AWS::Events::EventBus") => {
                 let Some(bus) = text("Name") else { continue };
                 let expected = property("Policy").unwrap_or(Value::Null);
                 let link = format!("bus policy of {bus}");
+                let link = (link.as_str(), place);
                 match cloud.bus_policy(place, &bus).await {
                     Ok(Some(actual)) if same_policy(&expected, &actual) => {}
                     Ok(Some(actual)) => found.broken(
+                        DriftCode::BusPolicy,
                         link,
-                        place,
-                        format!(
-                            "the policy is not the compiled one, so spokes may be refused or \
-                             strangers let in; found {actual}, expected {expected}"
-                        ),
+                        "the policy is not the compiled one, so spokes may be refused or \
+                         strangers let in",
+                        (expected.to_string(), actual.to_string()),
                         "put the compiled policy back: `aws events put-permission --policy`",
                     ),
-                    Ok(None) => {
-                        found.broken(link, place, "the bus does not exist".into(), DEPLOY);
-                    }
-                    Err(error) => found.unreadable(link, place, &error),
+                    Ok(None) => found.broken(
+                        DriftCode::BusMissing,
+                        link,
+                        "the bus does not exist",
+                        ("an event bus", "none"),
+                        DEPLOY,
+                    ),
+                    Err(error) => found.unreadable(link, &error),
                 }
             }
             _ => {}

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::code::{DriftCheck, DriftCode};
 use crate::plan::Plan;
 use crate::ports::{Place, ResourceDrift};
 
@@ -13,14 +14,18 @@ pub struct DriftReport {
     /// What was found, in the order of the checks.
     pub findings: Vec<DriftFinding>,
     /// What could not be looked at, and why. While there is any, "no drift" is not proven.
-    pub unchecked: Vec<String>,
+    pub unchecked: Vec<Unchecked>,
+    /// What a reader should know, such as how old the result of a check is.
+    pub notes: Vec<String>,
     /// What was looked at.
     pub checked: Checked,
 }
 
 /// What was looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
+    /// The checks that were made, in their order.
+    pub checks: Vec<DriftCheck>,
     /// Stack sets.
     pub stack_sets: usize,
     /// Stack instances.
@@ -29,23 +34,11 @@ pub struct Checked {
     pub stacks: usize,
 }
 
-/// Which check found it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DriftCheck {
-    /// The plan isn't empty: template, parameters, tags or settings differ.
-    Definition,
-    /// An instance is missing, unexpected or not current.
-    Instances,
-    /// A resource was changed or deleted behind CloudFormation's back.
-    Resources,
-    /// A link of the alert chain doesn't work.
-    Health,
-}
-
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DriftFinding {
+    /// What kind of difference.
+    pub code: DriftCode,
     /// Which check found it.
     pub check: DriftCheck,
     /// Name of the stack set or stack, if it is about one.
@@ -56,10 +49,63 @@ pub struct DriftFinding {
     pub message: String,
     /// The rules it is about.
     pub rules: Vec<String>,
-    /// The drifted resource with expected and actual values.
+    /// The drifted resource, property by property.
     pub resource: Option<ResourceDrift>,
+    /// What should be there.
+    pub expected: Option<String>,
+    /// What is there.
+    pub actual: Option<String>,
     /// What to do about it.
-    pub fix: Option<String>,
+    pub fix: String,
+}
+
+impl DriftFinding {
+    /// A finding that is about nothing in particular yet.
+    pub(crate) fn new(code: DriftCode, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        DriftFinding {
+            code,
+            check: code.check(),
+            part: None,
+            place: None,
+            message: message.into(),
+            rules: Vec::new(),
+            resource: None,
+            expected: None,
+            actual: None,
+            fix: fix.into(),
+        }
+    }
+
+    pub(crate) fn part(mut self, name: &str) -> Self {
+        self.part = Some(name.to_owned());
+        self
+    }
+
+    pub(crate) fn place(mut self, place: &Place) -> Self {
+        self.place = Some(place.clone());
+        self
+    }
+
+    pub(crate) fn values(mut self, expected: impl Into<String>, actual: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self.actual = Some(actual.into());
+        self
+    }
+}
+
+/// Something that could not be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unchecked {
+    /// The check that it belongs to.
+    pub check: DriftCheck,
+    /// Name of the stack set or stack, if it is about one.
+    pub part: Option<String>,
+    /// What it is: `resources`, `trail gizmos`.
+    pub what: String,
+    /// Where, if it is about one account and Region.
+    pub place: Option<Place>,
+    /// Why it could not be looked at.
+    pub reason: String,
 }
 
 /// A link of the alert chain that doesn't work.

@@ -3,12 +3,14 @@
 use compiler::StackSet;
 use futures::{StreamExt, stream};
 
-use super::report::{DriftCheck, DriftFinding};
+use super::code::{DriftCheck, DriftCode, DriftOptions};
+use super::report::{DriftFinding, Unchecked};
 use crate::apply::{Backoff, Run, Stop, await_others, fingerprint, looking, wait};
+use crate::observe::Observed;
 use crate::plan::{resources, rule_of};
 use crate::ports::{
-    Action, Cloud, CloudError, DriftDetection, OperationStatus, Place, ResourceDrift,
-    ResourceDriftStatus, ResultStatus,
+    Action, Cloud, CloudError, DriftDetection, OperationStatus, Place, PropertyDifference,
+    ResourceDrift, ResourceDriftStatus, ResultStatus,
 };
 use crate::progress::ProgressEvent;
 
@@ -19,18 +21,24 @@ const AT_ONCE: usize = 4;
 #[derive(Debug, Default)]
 pub(crate) struct Detected {
     pub(crate) findings: Vec<DriftFinding>,
-    pub(crate) unchecked: Vec<String>,
+    pub(crate) unchecked: Vec<Unchecked>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// Detects drift in every instance of a stack set.
-pub(crate) async fn of_stack_set<C: Cloud>(run: &Run<'_, C>, set: &StackSet) -> Detected {
+pub(crate) async fn of_stack_set<C: Cloud>(
+    run: &Run<'_, C>,
+    options: &DriftOptions,
+    set: &StackSet,
+    observed: &Observed,
+) -> Detected {
     let mut detected = Detected::default();
-    if let Err(stop) = try_stack_set(run, set, &mut detected).await {
-        detected.unchecked.push(format!(
-            "resources of stack set {}: {}",
-            set.name,
-            words(stop)
-        ));
+    let instances = observed.stack_sets.get(&set.name);
+    let total = instances.map_or(0, |found| found.instances.len());
+    if total > 0
+        && let Err(stop) = try_stack_set(run, options, set, total, &mut detected).await
+    {
+        detected.skip(&set.name, None, words(stop));
     }
     detected
 }
@@ -44,68 +52,93 @@ fn words(stop: Stop) -> String {
 
 async fn try_stack_set<C: Cloud>(
     run: &Run<'_, C>,
+    options: &DriftOptions,
     set: &StackSet,
+    total: usize,
     detected: &mut Detected,
 ) -> Result<(), Stop> {
     let name = &set.name;
     let doing = |what: &str, error: CloudError| Stop::cloud(&format!("{what} of {name}"), &error);
-    let instances = run
-        .cloud
-        .list_instances(name)
-        .await
-        .map_err(|error| doing("cannot list the instances", error))?;
-    if instances.is_empty() {
+    let operation = if options.detect {
+        start(run, name).await?
+    } else if let Some(latest) = latest(run, name).await? {
+        latest
+    } else {
+        detected.notes.push(format!(
+            "resources of {name}: CloudFormation has never looked for drift, and was not asked to"
+        ));
         return Ok(());
+    };
+    let ended = if options.detect {
+        run.progress.report(&ProgressEvent::OperationStarted {
+            stack_set: name.clone(),
+            operation: operation.clone(),
+            action: Action::DetectDrift,
+            wave: None,
+            total,
+            attached: false,
+        });
+        wait(run, name, &operation, total).await?
+    } else {
+        run.cloud
+            .describe_operation(name, &operation)
+            .await
+            .map_err(|error| doing("cannot read the drift", error))?
+            .ok_or_else(|| Stop::Failed("its latest drift detection is forgotten".to_owned()))?
+    };
+    let counts = ended.drift.clone().unwrap_or_default();
+    if !options.detect {
+        let when = counts.checked.as_deref().unwrap_or("an unknown time");
+        detected.notes.push(format!(
+            "resources of {name}: as CloudFormation saw them at {when}"
+        ));
     }
-    let operation = start(run, name).await?;
-    run.progress.report(&ProgressEvent::OperationStarted {
-        stack_set: name.clone(),
-        operation: operation.clone(),
-        action: Action::DetectDrift,
-        wave: None,
-        total: instances.len(),
-        attached: false,
-    });
-    let ended = wait(run, name, &operation, instances.len()).await?;
-    let results = run
-        .cloud
-        .list_operation_results(name, &operation)
-        .await
-        .map_err(|error| doing("cannot read the drift", error))?;
+    let all_well =
+        ended.status == OperationStatus::Succeeded && ended.drift.is_some() && counts.failed == 0;
     let mut failed = 0;
-    for result in &results {
-        if result.status != ResultStatus::Succeeded {
-            failed += 1;
-            detected.unchecked.push(format!(
-                "resources of {name} in {} {}: {}",
-                result.account,
-                result.region,
-                result.reason.as_deref().unwrap_or("no reason given")
-            ));
+    if !all_well {
+        let results = run
+            .cloud
+            .list_operation_results(name, &operation)
+            .await
+            .map_err(|error| doing("cannot read the drift", error))?;
+        for result in results {
+            if result.status != ResultStatus::Succeeded {
+                failed += 1;
+                let place = Place::new(result.account, result.region);
+                if options.covers(&place) {
+                    let reason = result
+                        .reason
+                        .unwrap_or_else(|| "no reason given".to_owned());
+                    detected.skip(name, Some(place), reason);
+                }
+            }
         }
     }
-    run.progress.report(&ProgressEvent::OperationFinished {
-        stack_set: name.clone(),
-        operation: operation.clone(),
-        status: ended.status.clone(),
-        done: results.len() - failed,
-        failed,
-    });
+    if options.detect {
+        run.progress.report(&ProgressEvent::OperationFinished {
+            stack_set: name.clone(),
+            operation: operation.clone(),
+            status: ended.status.clone(),
+            done: total.saturating_sub(failed),
+            failed,
+        });
+    }
     if ended.status != OperationStatus::Succeeded && failed == 0 {
         return Err(Stop::Failed(format!(
             "drift detection did not succeed: {}",
             ended.reason.as_deref().unwrap_or("no reason given")
         )));
     }
-    let drifted: Vec<Place> = run
+    if ended.drift.is_some() && counts.drifted == 0 {
+        return Ok(());
+    }
+    let mut drifted = run
         .cloud
-        .list_instances(name)
+        .list_drifted_instances(name)
         .await
-        .map_err(|error| doing("cannot list the instances", error))?
-        .into_iter()
-        .filter(|instance| instance.drift_status.as_deref() == Some("DRIFTED"))
-        .map(|instance| Place::new(instance.account, instance.region))
-        .collect();
+        .map_err(|error| doing("cannot list the drifted instances", error))?;
+    drifted.retain(|place| options.covers(place));
     let operation = operation.as_str();
     let read = stream::iter(drifted)
         .map(|place| async move {
@@ -121,12 +154,23 @@ async fn try_stack_set<C: Cloud>(
     for (place, drifts) in read {
         match drifts {
             Ok(drifts) => detected.add(set, &place, drifts),
-            Err(error) => detected
-                .unchecked
-                .push(format!("resources of {name} in {place}: {error}")),
+            Err(error) => detected.skip(name, Some(place), error.to_string()),
         }
     }
     Ok(())
+}
+
+/// The latest detection that came to its end.
+async fn latest<C: Cloud>(run: &Run<'_, C>, name: &str) -> Result<Option<String>, Stop> {
+    let operations = run
+        .cloud
+        .list_operations(name)
+        .await
+        .map_err(|e| Stop::cloud(&format!("cannot list the operations of {name}"), &e))?;
+    let mut ended = operations
+        .into_iter()
+        .filter(|it| it.action == Some(Action::DetectDrift) && !it.status.is_pending());
+    Ok(ended.next().map(|operation| operation.id))
 }
 
 /// Starts a detection, or attaches to one that runs. The id comes from the operation before it:
@@ -164,17 +208,24 @@ async fn start<C: Cloud>(run: &Run<'_, C>, name: &str) -> Result<String, Stop> {
 /// Detects drift in a stack of the management account.
 pub(crate) async fn of_stack<C: Cloud>(
     run: &Run<'_, C>,
+    options: &DriftOptions,
     set: &StackSet,
     place: &Place,
 ) -> Detected {
     let mut detected = Detected::default();
-    match try_stack(run, &set.name, place).await {
+    let drifts = if options.detect {
+        try_stack(run, &set.name, place).await
+    } else {
+        detected.notes.push(format!(
+            "resources of stack {} in {place}: as of CloudFormation's latest look",
+            set.name
+        ));
+        let found = run.cloud.list_resource_drifts(place, &set.name).await;
+        found.map_err(|error| Stop::cloud("cannot read the drift", &error))
+    };
+    match drifts {
         Ok(drifts) => detected.add(set, place, drifts),
-        Err(stop) => detected.unchecked.push(format!(
-            "resources of stack {} in {place}: {}",
-            set.name,
-            words(stop)
-        )),
+        Err(stop) => detected.skip(&set.name, Some(place.clone()), words(stop)),
     }
     detected
 }
@@ -216,6 +267,16 @@ async fn try_stack<C: Cloud>(
 }
 
 impl Detected {
+    fn skip(&mut self, part: &str, place: Option<Place>, reason: String) {
+        self.unchecked.push(Unchecked {
+            check: DriftCheck::Resources,
+            part: Some(part.to_owned()),
+            what: "resources".to_owned(),
+            place,
+            reason,
+        });
+    }
+
     fn add(&mut self, set: &StackSet, place: &Place, drifts: Vec<ResourceDrift>) {
         let known = resources(&set.template);
         for drift in drifts {
@@ -226,21 +287,41 @@ impl Detected {
             let rules = by_metadata
                 .or_else(|| set.rules.get(&drift.logical_id).cloned())
                 .unwrap_or_default();
-            self.findings.push(DriftFinding {
-                check: DriftCheck::Resources,
-                part: Some(set.name.clone()),
-                place: Some(place.clone()),
-                message: message(&drift, &rules),
-                rules,
-                resource: Some(drift),
-                fix: Some(
-                    "put it back by hand as expected; or remove the stack instance and deploy \
-                     again"
-                        .to_owned(),
-                ),
-            });
+            let code = match drift.status {
+                ResourceDriftStatus::Deleted => DriftCode::ResourceDeleted,
+                _ => DriftCode::ResourceModified,
+            };
+            let (expected, actual) = values(&drift);
+            let mut finding = DriftFinding::new(code, message(&drift, &rules), FIX)
+                .part(&set.name)
+                .place(place)
+                .values(expected, actual);
+            finding.rules = rules;
+            finding.resource = Some(drift);
+            self.findings.push(finding);
         }
     }
+}
+
+const FIX: &str = "put it back by hand as expected; or remove the stack instance and deploy again";
+
+/// Expected and actual values of all that differs.
+fn values(drift: &ResourceDrift) -> (String, String) {
+    if drift.status == ResourceDriftStatus::Deleted {
+        let id = drift.physical_id.as_deref().unwrap_or(&drift.logical_id);
+        return (
+            format!("{} {id}", drift.resource_type),
+            "nothing".to_owned(),
+        );
+    }
+    let side = |value: fn(&PropertyDifference) -> &str| {
+        let all = drift.differences.iter();
+        let all: Vec<String> = all
+            .map(|it| format!("{}: {}", it.path, value(it)))
+            .collect();
+        all.join("; ")
+    };
+    (side(|it| &it.expected), side(|it| &it.actual))
 }
 
 fn message(drift: &ResourceDrift, rules: &[String]) -> String {

@@ -1,10 +1,13 @@
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::*;
 use crate::apply;
 use crate::fake::{Fake, HOME, HUB, MANAGEMENT, bundle};
 use crate::ports::{
-    Account, PropertyDifference, ResourceDrift, ResourceDriftStatus, Subscription, TrailStatus,
+    Account, AccountState, Instance, PropertyDifference, ResourceDrift, ResourceDriftStatus,
+    Subscription, TrailStatus,
 };
 use crate::progress::Silent;
 
@@ -41,7 +44,9 @@ async fn healthy() -> Fake {
 }
 
 async fn messages(cloud: &Fake) -> Vec<String> {
-    let report = drift(cloud, &bundle(), &Silent).await.unwrap();
+    let report = drift(cloud, &bundle(), &DriftOptions::default(), &Silent)
+        .await
+        .unwrap();
     assert_eq!(report.outcome(), DriftOutcome::Drifted);
     report
         .findings
@@ -55,9 +60,11 @@ async fn an_untouched_fleet_has_no_drift_however_often_one_looks() {
     let cloud = healthy().await;
     cloud.take_calls();
     for _ in 0..3 {
-        let report = drift(&cloud, &bundle(), &Silent).await.unwrap();
+        let report = drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
+            .await
+            .unwrap();
         assert_eq!(report.findings, []);
-        assert_eq!(report.unchecked, [""; 0]);
+        assert_eq!(report.unchecked, []);
         assert_eq!(report.outcome(), DriftOutcome::InSync);
         assert_eq!((report.checked.instances, report.checked.stacks), (15, 3));
     }
@@ -100,7 +107,9 @@ async fn a_rule_changed_or_deleted_by_hand_is_named() {
         ("gizmos-trail".into(), Place::new(MANAGEMENT, HOME)),
         vec![drifted("Trail", ResourceDriftStatus::Modified)],
     );
-    let report = drift(&cloud, &bundle(), &Silent).await.unwrap();
+    let report = drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
+        .await
+        .unwrap();
     let found: Vec<(&str, Vec<&str>)> = report
         .findings
         .iter()
@@ -211,10 +220,219 @@ async fn a_changed_bundle_is_drift_in_terms_of_rules() {
     let mut bundle = bundle();
     bundle.stack_sets[3].template =
         crate::fake::rules_template(&[("ec2-stopped", "aws.ec2")]).to_string();
-    let report = drift(&cloud, &bundle, &Silent).await.unwrap();
+    let report = drift(&cloud, &bundle, &DriftOptions::default(), &Silent)
+        .await
+        .unwrap();
     assert_eq!(
         report.findings[0].message,
         "stack set gizmos-rules-hub differs from the bundle: template (rule root-user-activity \
          removed)"
     );
+}
+
+fn spoke() -> Place {
+    Place::new("100000000006", "us-east-1")
+}
+
+/// Plants one drift for each check; all in one account but what only the hub has.
+async fn drifted_in_every_respect() -> (Fake, Bundle) {
+    let cloud = healthy().await;
+    let mut bundle = bundle();
+    bundle.stack_sets[3].template =
+        crate::fake::rules_template(&[("ec2-stopped", "aws.ec2")]).to_string();
+    {
+        let mut state = cloud.state();
+        let set = state.sets.get_mut("gizmos-rules-spoke").unwrap();
+        let instance = set.instances.remove(&spoke()).unwrap();
+        set.instances.insert(
+            Place::new("100000000007", "ap-south-1"),
+            Instance {
+                account: "100000000007".into(),
+                region: "ap-south-1".into(),
+                ..instance
+            },
+        );
+        state.drifts.insert(
+            ("gizmos-topic".into(), Place::new(HUB, HOME)),
+            vec![ResourceDrift {
+                logical_id: "DeadLetters".into(),
+                physical_id: Some("https://sqs/gizmos-dead-letters".into()),
+                resource_type: "AWS::SQS::Queue".into(),
+                status: ResourceDriftStatus::Deleted,
+                differences: Vec::new(),
+                expected: None,
+                actual: None,
+            }],
+        );
+        let at = |region: &str| {
+            let set = "gizmos-rules-spoke".to_owned();
+            (set, Place::new("012345678901", region))
+        };
+        state.direct.insert(at("us-east-1"), None);
+        state.direct.insert(
+            at(HOME),
+            Some(("{\"Resources\": {}}".into(), BTreeMap::new())),
+        );
+        state
+            .spoke_queues
+            .insert(Place::new("100000000002", HOME), 3);
+        state.gone_roles.insert("100000000007".into());
+    }
+    (cloud, bundle)
+}
+
+async fn found(cloud: &Fake, bundle: &Bundle, options: &DriftOptions) -> Vec<String> {
+    let report = drift(cloud, bundle, options, &Silent).await.unwrap();
+    assert_eq!(report.unchecked, []);
+    report
+        .findings
+        .iter()
+        .map(|it| {
+            let place = it.place.as_ref().map(Place::to_string).unwrap_or_default();
+            format!("{} {place}", it.code.id())
+        })
+        .collect()
+}
+
+fn only(check: DriftCheck) -> DriftOptions {
+    DriftOptions {
+        checks: [check].into(),
+        ..DriftOptions::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_check_finds_what_was_planted_for_it_and_nothing_else() {
+    let (cloud, bundle) = drifted_in_every_respect().await;
+    let expected = [
+        (
+            DriftCheck::Instances,
+            vec![
+                "instance::missing 100000000006 us-east-1",
+                "instance::unexpected 100000000007 ap-south-1",
+            ],
+        ),
+        (
+            DriftCheck::Resources,
+            vec!["resource::deleted 333344445555 eu-central-1"],
+        ),
+        (
+            DriftCheck::Stacks,
+            vec![
+                "stack::template 012345678901 eu-central-1",
+                "stack::gone 012345678901 us-east-1",
+            ],
+        ),
+    ];
+    for (check, expected) in &expected {
+        assert_eq!(found(&cloud, &bundle, &only(*check)).await, *expected);
+    }
+    // Without the other checks, a missing instance and a gone stack are the business of these.
+    assert_eq!(
+        found(&cloud, &bundle, &only(DriftCheck::Plan)).await,
+        ["plan::differs ", "plan::instances "]
+    );
+    let chain = [
+        "chain::dead-letters 100000000002 eu-central-1",
+        "chain::role-missing 100000000007 ap-south-1",
+        "chain::role-missing 100000000007 eu-central-1",
+        "chain::role-missing 100000000007 us-east-1",
+    ];
+    let alone = found(&cloud, &bundle, &only(DriftCheck::Chain)).await;
+    assert_eq!(alone[0], "chain::role-missing 012345678901 us-east-1");
+    assert_eq!(alone[1..], chain);
+    let all = found(&cloud, &bundle, &DriftOptions::default()).await;
+    let mut wanted = vec!["plan::differs "];
+    wanted.extend(expected.iter().flat_map(|(_, codes)| codes));
+    wanted.extend(chain);
+    assert_eq!(all, wanted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounts_and_regions_narrow_the_look() {
+    let (cloud, bundle) = drifted_in_every_respect().await;
+    let options = DriftOptions {
+        accounts: ["012345678901".to_owned()].into(),
+        regions: [HOME.to_owned()].into(),
+        ..DriftOptions::default()
+    };
+    assert_eq!(
+        found(&cloud, &bundle, &options).await,
+        [
+            "plan::differs ",
+            "stack::template 012345678901 eu-central-1"
+        ]
+    );
+    let stranger = DriftOptions {
+        accounts: ["999999999999".to_owned()].into(),
+        ..DriftOptions::default()
+    };
+    let report = drift(&healthy().await, &crate::fake::bundle(), &stranger, &Silent)
+        .await
+        .unwrap();
+    assert_eq!(report.outcome(), DriftOutcome::Incomplete);
+    assert_eq!(report.unchecked[0].what, "account 999999999999");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_detection_nothing_is_called_that_changes_anything() {
+    let cloud = healthy().await;
+    let options = DriftOptions {
+        detect: false,
+        ..DriftOptions::default()
+    };
+    cloud.take_calls();
+    let report = drift(&cloud, &bundle(), &options, &Silent).await.unwrap();
+    assert_eq!(report.outcome(), DriftOutcome::InSync);
+    assert!(report.notes[0].contains("has never looked for drift"));
+    assert_eq!(cloud.take_calls(), [""; 0]);
+
+    // What the latest look found is reported, with its age.
+    drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
+        .await
+        .unwrap();
+    cloud.take_calls();
+    let report = drift(&cloud, &bundle(), &options, &Silent).await.unwrap();
+    assert!(report.notes[0].ends_with("as CloudFormation saw them at 2026-11-23T06:00:00Z"));
+    assert_eq!(cloud.take_calls(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_without_the_access_role_is_named_once_and_proves_nothing() {
+    let cloud = healthy().await;
+    cloud.state().closed.insert("100000000002".into());
+    let report = drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(report.outcome(), DriftOutcome::Incomplete);
+    let unchecked: Vec<&str> = report.unchecked.iter().map(|it| it.what.as_str()).collect();
+    assert_eq!(unchecked, ["2 stacks of account 100000000002"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_parameters_of_a_stack_are_shown_beside_the_stack_sets() {
+    let cloud = healthy().await;
+    let mut bundle = bundle();
+    bundle.stack_sets[4].parameters = BTreeMap::from([("HubBusArn".into(), "ours".into())]);
+    {
+        let mut state = cloud.state();
+        let set = state.sets.get_mut("gizmos-rules-spoke").unwrap();
+        set.details.parameters = bundle.stack_sets[4].parameters.clone();
+        let template = set.details.template.clone();
+        let theirs = BTreeMap::from([("HubBusArn".into(), "a stranger's".into())]);
+        state.direct.insert(
+            ("gizmos-rules-spoke".into(), spoke()),
+            Some((template, theirs)),
+        );
+    }
+    let report = drift(&cloud, &bundle, &only(DriftCheck::Stacks), &Silent)
+        .await
+        .unwrap();
+    let [finding] = &report.findings[..] else {
+        panic!("{:#?}", report.findings);
+    };
+    assert_eq!(finding.code, DriftCode::StackParameters);
+    assert_eq!(finding.place, Some(spoke()));
+    assert_eq!(finding.expected.as_deref(), Some("HubBusArn=ours"));
+    assert_eq!(finding.actual.as_deref(), Some("HubBusArn=a stranger's"));
 }

@@ -107,7 +107,10 @@ pub(crate) fn bundle() -> Bundle {
             "DeadLetters": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "gizmos-dead-letters"}},
         }
     });
-    let spoke = json!({"Resources": {"Forwarder": {"Type": "AWS::Events::Rule"}}});
+    let spoke = json!({
+        "Resources": {"Forwarder": {"Type": "AWS::Events::Rule"}},
+        "Outputs": {"DeadLettersUrl": {"Value": "url"}, "ForwarderRoleName": {"Value": "name"}},
+    });
     let trail = json!({"Resources": {"Trail": {"Type": "AWS::CloudTrail::Trail"}}});
     Bundle {
         organization,

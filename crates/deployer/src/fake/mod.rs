@@ -36,6 +36,9 @@ pub(crate) struct FakeSet {
     pub(crate) operations: Vec<FakeOperation>,
 }
 
+/// Template and parameters with which somebody updated a stack past its stack set.
+pub(crate) type DirectUpdate = (String, BTreeMap<String, String>);
+
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) now: Duration,
@@ -58,6 +61,14 @@ pub(crate) struct State {
     pub(crate) queue: Option<u64>,
     pub(crate) policy: Option<Value>,
     pub(crate) drifts: BTreeMap<(String, Place), Vec<ResourceDrift>>,
+    /// What was done directly to the stack of a stack set's instance; `None`: it was deleted.
+    pub(crate) direct: BTreeMap<(String, Place), Option<DirectUpdate>>,
+    /// Messages in the dead-letter queues of spokes.
+    pub(crate) spoke_queues: BTreeMap<Place, u64>,
+    /// Accounts whose forwarder roles were deleted.
+    pub(crate) gone_roles: BTreeSet<String>,
+    /// Accounts that don't have the access role.
+    pub(crate) closed: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -152,6 +163,52 @@ impl Fake {
         }
         Ok(id.into())
     }
+}
+
+impl Fake {
+    fn stack_of_instance(&self, place: &Place, set: &str) -> Result<Option<Stack>, CloudError> {
+        let state = self.state();
+        if state.closed.contains(&place.account) {
+            return Err(CloudError::AccessDenied {
+                action: "sts:AssumeRole".into(),
+                message: "no such role".into(),
+            });
+        }
+        let details = &state.sets[set].details;
+        let direct = state.direct.get(&(set.to_owned(), place.clone()));
+        let parameters = match direct {
+            Some(None) => return Ok(None),
+            Some(Some((_, parameters))) => parameters.clone(),
+            None => details.parameters.clone(),
+        };
+        Ok(Some(Stack {
+            name: format!("StackSet-{set}"),
+            id: format!("arn:stack/{set}"),
+            status: "CREATE_COMPLETE".into(),
+            reason: None,
+            description: details.description.clone(),
+            parameters,
+            tags: details.tags.clone(),
+            capabilities: details.capabilities.clone(),
+            outputs: outputs(&details.template),
+        }))
+    }
+}
+
+/// The values of a template's outputs.
+fn outputs(template: &str) -> BTreeMap<String, String> {
+    let template: Value = serde_json::from_str(template).unwrap();
+    let declared = template.get("Outputs").and_then(Value::as_object);
+    let names = declared.into_iter().flatten().map(|(name, _)| name.clone());
+    names
+        .map(|name| {
+            let value = match name.as_str() {
+                "DeadLettersUrl" => "https://sqs/spoke-dead-letters",
+                _ => "forwarder",
+            };
+            (name, value.to_owned())
+        })
+        .collect()
 }
 
 fn missing(name: &str) -> CloudError {
@@ -461,7 +518,21 @@ impl StackSets for Fake {
                     )
                     .unwrap(),
                 ),
-                drift: None,
+                drift: (o.action == Action::DetectDrift).then(|| DriftCounts {
+                    total: u32::try_from(o.places.len()).unwrap(),
+                    drifted: u32::try_from(
+                        o.places
+                            .iter()
+                            .filter(|p| {
+                                let key = (stack_set.to_owned(), (*p).clone());
+                                state.drifts.contains_key(&key)
+                            })
+                            .count(),
+                    )
+                    .unwrap(),
+                    checked: Some("2026-11-23T06:00:00Z".into()),
+                    ..DriftCounts::default()
+                }),
             }))
     }
 
@@ -514,6 +585,14 @@ impl StackSets for Fake {
         )
     }
 
+    async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Place>, CloudError> {
+        let instances = self.list_instances(stack_set).await?.into_iter();
+        Ok(instances
+            .filter(|it| it.drift_status.as_deref() == Some("DRIFTED"))
+            .map(|it| Place::new(it.account, it.region))
+            .collect())
+    }
+
     async fn list_instance_resource_drifts(
         &self,
         stack_set: &str,
@@ -538,6 +617,9 @@ impl Stacks for Fake {
         place: &Place,
         stack: &str,
     ) -> Result<Option<Stack>, CloudError> {
+        if let Some(set) = stack.strip_prefix("arn:stack/") {
+            return self.stack_of_instance(place, set);
+        }
         let key = (place.clone(), stack.to_owned());
         Ok(self
             .state()
@@ -547,6 +629,14 @@ impl Stacks for Fake {
     }
 
     async fn stack_template(&self, place: &Place, stack: &str) -> Result<String, CloudError> {
+        if let Some(set) = stack.strip_prefix("arn:stack/") {
+            let state = self.state();
+            let key = (set.to_owned(), place.clone());
+            return Ok(match state.direct.get(&key) {
+                Some(Some((template, _))) => template.clone(),
+                _ => state.sets[set].details.template.clone(),
+            });
+        }
         let key = (place.clone(), stack.to_owned());
         let state = self.state();
         state
@@ -614,6 +704,7 @@ impl Stacks for Fake {
             parameters: request.parameters,
             tags: request.tags,
             capabilities: request.capabilities,
+            outputs: outputs(&request.template),
         };
         state
             .stacks
@@ -683,11 +774,26 @@ impl Health for Fake {
         Ok(self.state().trail.clone())
     }
 
-    async fn queue_depth(&self, _: &Place, _: &str) -> Result<Option<u64>, CloudError> {
-        Ok(self.state().queue)
+    async fn queue_depth(&self, place: &Place, queue: &str) -> Result<Option<u64>, CloudError> {
+        let state = self.state();
+        Ok(if queue.starts_with("http") {
+            Some(state.spoke_queues.get(place).copied().unwrap_or(0))
+        } else {
+            state.queue
+        })
     }
 
     async fn bus_policy(&self, _: &Place, _: &str) -> Result<Option<Value>, CloudError> {
         Ok(self.state().policy.clone())
+    }
+
+    async fn role_names(&self, place: &Place, _: &str) -> Result<Vec<String>, CloudError> {
+        let state = self.state();
+        let gone = state.gone_roles.contains(&place.account);
+        Ok(if gone {
+            Vec::new()
+        } else {
+            vec!["forwarder".into()]
+        })
     }
 }

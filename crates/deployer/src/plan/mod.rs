@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use compiler::{Bundle, OWNERSHIP_TAG, Part, StackSet};
 
 use compare::{Deployed, reasons, rule_changes};
-pub(crate) use compare::{resources, rule_of};
+pub(crate) use compare::{resources, rule_of, same_template};
 pub(crate) use desired::{desired, selected};
 pub use model::{
     BlockedPlace, Change, Plan, PlanSummary, Problem, ProblemKind, Reason, RuleChange,

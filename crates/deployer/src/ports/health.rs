@@ -33,12 +33,13 @@ pub struct TrailStatus {
     pub delivery_error: Option<String>,
 }
 
-/// Reading the state of topics, trails, queues and buses.
+/// Reading the state of topics, trails, queues, buses and roles.
 ///
 /// AWS: [SNS](https://docs.aws.amazon.com/sns/latest/api/welcome.html),
 /// [CloudTrail](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/Welcome.html),
 /// [SQS](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html),
-/// [EventBridge](https://docs.aws.amazon.com/eventbridge/latest/APIReference/Welcome.html)
+/// [EventBridge](https://docs.aws.amazon.com/eventbridge/latest/APIReference/Welcome.html),
+/// [IAM](https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html)
 pub trait Health {
     /// Every subscription of a topic; `None` if there is no such topic.
     fn subscriptions(
@@ -54,7 +55,7 @@ pub trait Health {
         trail: &str,
     ) -> impl Future<Output = Result<Option<TrailStatus>, CloudError>> + Send;
 
-    /// How many messages a queue holds, by its name; `None` if there is no such queue.
+    /// How many messages a queue holds, by its name or URL; `None` if there is no such queue.
     fn queue_depth(
         &self,
         place: &Place,
@@ -68,4 +69,11 @@ pub trait Health {
         place: &Place,
         bus: &str,
     ) -> impl Future<Output = Result<Option<Value>, CloudError>> + Send;
+
+    /// Names of an account's roles under a path, `/gizmos/`. IAM has no Regions: any will do.
+    fn role_names(
+        &self,
+        place: &Place,
+        path: &str,
+    ) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
 }

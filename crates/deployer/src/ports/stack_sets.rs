@@ -8,7 +8,7 @@ use std::future::Future;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::CloudError;
+use super::{CloudError, Place};
 
 /// A stack set in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -254,6 +254,8 @@ pub struct DriftCounts {
     pub in_sync: u32,
     /// That could not be looked at.
     pub failed: u32,
+    /// When, in RFC 3339, if told.
+    pub checked: Option<String>,
 }
 
 /// An operation as CloudFormation describes it.
@@ -470,6 +472,12 @@ pub trait StackSets {
         preferences: Preferences,
         operation_id: &str,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
+
+    /// Where the latest drift detection found drift.
+    fn list_drifted_instances(
+        &self,
+        stack_set: &str,
+    ) -> impl Future<Output = Result<Vec<Place>, CloudError>> + Send;
 
     /// What a finished drift detection found in one instance.
     fn list_instance_resource_drifts(

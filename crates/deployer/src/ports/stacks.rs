@@ -53,6 +53,8 @@ pub struct Stack {
     pub tags: BTreeMap<String, String>,
     /// `CAPABILITY_IAM` and the like.
     pub capabilities: Vec<String>,
+    /// Output values by name.
+    pub outputs: BTreeMap<String, String>,
 }
 
 impl Stack {

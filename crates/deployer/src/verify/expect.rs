@@ -4,7 +4,7 @@ use compiler::Bundle;
 use compiler::organization::{Protocol, Topology};
 use pattern::Event;
 use pattern::transformer::{InputTransformer, Reserved};
-use rules::{Rule, Status};
+use rules::Rule;
 use serde_json::Value;
 
 use super::chain::Delivery;
@@ -103,7 +103,7 @@ impl<'a> Watch<'a> {
     pub(crate) fn new(bundle: &'a Bundle, rules: &'a [Rule]) -> Watch<'a> {
         let rules = rules
             .iter()
-            .filter(|rule| rule.status != Status::Deprecated)
+            .filter(|rule| rule.is_deployed())
             .map(|rule| {
                 let transformer = rule.message.as_ref().map(|message| {
                     message

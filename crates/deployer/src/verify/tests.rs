@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use pattern::Pattern;
-use rules::{Message, Rule, RuleTest, Severity, Status};
+use rules::{Message, Origin, Rule, RuleTest, Severity, Status};
 use serde_json::json;
 use syntax::{SourceFile, Span};
 
@@ -29,7 +29,9 @@ fn rule(id: &str, pattern: &str) -> Rule {
         title: id.into(),
         description: String::new(),
         status: Status::Stable,
+        enabled: true,
         severity: Severity::High,
+        severity_reason: None,
         owner: None,
         references: Vec::new(),
         false_positives: Vec::new(),
@@ -56,6 +58,7 @@ fn rule(id: &str, pattern: &str) -> Rule {
             RuleTest {
                 name: "root".into(),
                 event: event("Root"),
+                origin: Origin::Recorded,
                 matches: true,
                 message: None,
                 place: place.clone(),
@@ -63,6 +66,7 @@ fn rule(id: &str, pattern: &str) -> Rule {
             RuleTest {
                 name: "somebody".into(),
                 event: event("IAMUser"),
+                origin: Origin::Recorded,
                 matches: false,
                 message: None,
                 place: place.clone(),

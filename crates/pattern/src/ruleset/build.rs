@@ -80,12 +80,13 @@ impl RuleSetBuilder {
     /// Builds the set.
     pub fn build(self) -> RuleSet {
         let RuleSetBuilder {
-            trie,
+            mut trie,
             values,
             cells,
             mut alternatives,
             ..
         } = self;
+        trie.finish();
         alternatives.sort_by_key(|(id, _)| *id);
         let crowds = Crowds::of(&cells, &alternatives, values.len(), trie.len());
         let classes = Classes::of(values.owners(), trie.len());
@@ -106,8 +107,9 @@ impl RuleSetBuilder {
                 }),
             })
             .collect();
-        let mut by_value: Vec<Vec<Pinned>> = vec![Vec::new(); values.len()];
-        let mut by_presence: Vec<Vec<Pinned>> = vec![Vec::new(); trie.len()];
+        let mut unpinned = Vec::new();
+        let mut by_value: Vec<Vec<(Guard, Pinned)>> = vec![Vec::new(); values.len()];
+        let mut by_presence: Vec<Vec<(Guard, Pinned)>> = vec![Vec::new(); trie.len()];
         for (number, (id, in_path_order)) in (0..).zip(alternatives) {
             let start = count(set.checks.len());
             let mut checks = in_path_order.clone();
@@ -124,6 +126,7 @@ impl RuleSetBuilder {
             };
             let of = |number: &u32| guards.get(*number as usize);
             let mut all = open.iter().filter_map(of).flat_map(|guards| &guards.all);
+            let gate = all.next().copied().unwrap_or_default();
             let inline = [(); INLINE].map(|()| all.next().copied().unwrap_or_default());
             let first_guard = count(set.guards.len());
             set.guards.extend(all);
@@ -153,8 +156,9 @@ impl RuleSetBuilder {
                     path.registers |= kinds;
                 }
             }
+            let pinned = (gate, pinned);
             match pin {
-                Pin::Nothing => set.unpinned.push(pinned),
+                Pin::Nothing => unpinned.push(pinned),
                 Pin::Presence(path) => {
                     if let Some(pins) = by_presence.get_mut(path as usize) {
                         pins.push(pinned);
@@ -175,12 +179,13 @@ impl RuleSetBuilder {
             set.alternatives.push(Alternative { cells, ..left });
         }
         for pins in by_value {
-            let part = append(&mut set.pins, &pins);
+            let part = append(&mut set.gates, &mut set.pins, pins);
             set.by_value.push(part);
         }
         for (path, pins) in set.paths.iter_mut().zip(by_presence) {
-            path.by_presence = append(&mut set.pins, &pins);
+            path.by_presence = append(&mut set.gates, &mut set.pins, pins);
         }
+        set.unpinned = append(&mut set.gates, &mut set.pins, unpinned);
         RuleSet {
             trie,
             values,
@@ -200,12 +205,15 @@ fn texts(term: &Term) -> &[String] {
     }
 }
 
-fn append(list: &mut Vec<Pinned>, more: &[Pinned]) -> Part {
-    let start = count(list.len());
-    list.extend_from_slice(more);
+fn append(gates: &mut Vec<Guard>, pins: &mut Vec<Pinned>, more: Vec<(Guard, Pinned)>) -> Part {
+    let start = count(pins.len());
+    for (gate, pinned) in more {
+        gates.push(gate);
+        pins.push(pinned);
+    }
     Part {
         start,
-        end: count(list.len()),
+        end: count(pins.len()),
     }
 }
 

@@ -1,13 +1,13 @@
 //! The rule's tests and their events.
 
 use serde_json::Value;
-use syntax::{Finding, Node};
+use syntax::{Finding, Node, Span};
 
 use super::MAX_WORDS;
 use crate::envelope;
 use crate::fields::Reader;
 use crate::fixtures::{self, Fixtures, MAX_EVENT_BYTES};
-use crate::model::RuleTest;
+use crate::model::{Origin, RuleTest};
 
 /// Most tests of one rule.
 const MAX_TESTS: usize = 200;
@@ -32,38 +32,38 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
     }
     let has_message = root.get("message").is_some();
     let mut tests: Vec<RuleTest> = Vec::new();
+    // The events as they were written, for tests that are like another one.
+    let mut written: Vec<(String, Value)> = Vec::new();
     // What the tests are meant to be, whether or not their events could be read.
     let mut expected = Vec::new();
     let mut total = 0;
-    for item in items {
-        let Some((test, matches)) = test(reader, item, fixtures, has_message) else {
-            continue;
-        };
+    'items: for item in items {
+        let (variants, matches) = test(reader, item, fixtures, &mut written, has_message);
         expected.extend(matches);
-        let Some(test) = test else {
-            continue;
-        };
-        if tests.iter().any(|other| other.name == test.name) {
-            reader.findings.push(
-                Finding::error(
-                    "test::duplicate-name",
-                    format!("two tests are named \"{}\"", test.name),
-                )
-                .at(test.place.clone()),
-            );
+        for test in variants {
+            if tests.iter().any(|other| other.name == test.name) {
+                reader.findings.push(
+                    Finding::error(
+                        "test::duplicate-name",
+                        format!("two tests are named \"{}\"", test.name),
+                    )
+                    .at(test.place.clone()),
+                );
+            }
+            total += test.event.to_string().len();
+            let problem = if total > MAX_TOTAL_BYTES {
+                format!("the tests' events have more than {MAX_TOTAL_BYTES} bytes together")
+            } else if tests.len() == MAX_TESTS {
+                format!("with every value of `each` there are more than {MAX_TESTS} tests")
+            } else {
+                tests.push(test);
+                continue;
+            };
+            reader
+                .findings
+                .push(Finding::error("test::too-many", problem).at(test.place));
+            break 'items;
         }
-        total += test.event.to_string().len();
-        if total > MAX_TOTAL_BYTES {
-            reader.findings.push(
-                Finding::error(
-                    "test::too-many",
-                    format!("the tests' events have more than {MAX_TOTAL_BYTES} bytes together"),
-                )
-                .at(test.place),
-            );
-            break;
-        }
-        tests.push(test);
     }
     let key = root
         .entry("tests")
@@ -86,28 +86,44 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
     tests
 }
 
-/// The test, if its event could be had, and what it expects, if that could be read.
+/// The test, one for each value of its `each`, if the events could be had; and what it expects, if
+/// that could be read.
 fn test(
     reader: &mut Reader,
     node: &Node,
     fixtures: &mut Fixtures,
+    written: &mut Vec<(String, Value)>,
     has_message: bool,
-) -> Option<(Option<RuleTest>, Option<bool>)> {
-    reader
-        .mapping(
-            node,
-            "a test",
-            &["name", "expect"],
-            &["event", "fixture", "override", "message"],
-        )
-        .then_some(())?;
+) -> (Vec<RuleTest>, Option<bool>) {
+    const OPTIONAL: [&str; 7] = [
+        "event", "fixture", "like", "override", "each", "origin", "message",
+    ];
+    if !reader.mapping(node, "a test", &["name", "expect"], &OPTIONAL) {
+        return (Vec::new(), None);
+    }
     let name = node
         .get("name")
         .and_then(|name| reader.short_text(name, "`name` of a test", MAX_WORDS));
     let matches = node.get("expect").and_then(|expect| {
         reader.word(expect, "`expect`", &[("match", true), ("no_match", false)])
     });
-    let event = event(reader, node, fixtures);
+    let origin = node.get("origin").map_or(Some(Origin::Recorded), |origin| {
+        let words = Origin::ALL.map(|origin| (origin.as_str(), origin));
+        reader.word(origin, "`origin`", &words)
+    });
+    let event = event(reader, node, fixtures, written);
+    let variants = event.and_then(|(value, place)| {
+        let values = match node.get("each") {
+            None => vec![(String::new(), value)],
+            Some(each) => self::each(reader, each, &value)?,
+        };
+        let mut variants = Vec::new();
+        for (label, value) in values {
+            let label = name.as_ref().map(|name| format!("{name}{label}"));
+            variants.push((label?, envelope(reader, &value, place)?, value));
+        }
+        Some(variants)
+    });
     let message = reader.text_of(node, "message", "a test");
     if let Some(written) = node.get("message") {
         if matches == Some(false) {
@@ -118,34 +134,95 @@ fn test(
             );
         } else if !has_message {
             reader.error("test::message", "the rule has no message", written.span);
+        } else if node.get("each").is_some() {
+            reader.error(
+                "test::message",
+                "the events of `each` have different messages",
+                written.span,
+            );
         }
     }
     let span = node.get("name").map_or(node.span, |name| name.span);
-    let build = || {
-        Some(RuleTest {
-            name: name?,
-            event: event?,
+    let build = |(name, event, value): (String, Value, Value)| {
+        let test = RuleTest {
+            name,
+            event,
+            origin: origin?,
             matches: matches?,
-            message,
+            message: message.clone(),
             place: reader.place(span),
-        })
+        };
+        written.push((test.name.clone(), value));
+        Some(test)
     };
-    Some((build(), matches))
+    let tests = variants.into_iter().flatten().filter_map(build).collect();
+    (tests, matches)
 }
 
-fn event(reader: &mut Reader, node: &Node, fixtures: &mut Fixtures) -> Option<Value> {
-    let (mut value, place) = match (node.get("event"), node.get("fixture")) {
-        (Some(event), None) => {
+/// One event for every value that `each` puts at its path, with the value as text.
+fn each(reader: &mut Reader, node: &Node, event: &Value) -> Option<Vec<(String, Value)>> {
+    let path_and_values = match node.as_mapping() {
+        Some([entry]) => entry
+            .value
+            .as_sequence()
+            .filter(|values| !values.is_empty())
+            .map(|values| (&entry.key, values)),
+        _ => None,
+    };
+    let Some((path, values)) = path_and_values else {
+        reader.push(
+            Finding::error(
+                "test::each",
+                "`each` holds one path and the values to put there",
+            )
+            .help("write `each: {eventName: [DeleteTrail, StopLogging]}`"),
+            node.span,
+        );
+        return None;
+    };
+    let room = MAX_TOTAL_BYTES / event.to_string().len().max(1);
+    if values.len() > MAX_TESTS.min(room) {
+        reader.error(
+            "test::too-many",
+            format!("{} events are too many for one rule", values.len()),
+            node.span,
+        );
+        return None;
+    }
+    let variants = values.iter().map(|value| {
+        let value = value.to_json();
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        let patch = path
+            .rsplit('.')
+            .fold(value, |below, key| serde_json::json!({ key: below }));
+        let mut event = event.clone();
+        fixtures::merge(&mut event, &patch);
+        (format!(": {text}"), event)
+    });
+    Some(variants.collect())
+}
+
+/// The event as it is written, before it is wrapped, and where to point at.
+fn event(
+    reader: &mut Reader,
+    node: &Node,
+    fixtures: &mut Fixtures,
+    written: &[(String, Value)],
+) -> Option<(Value, Span)> {
+    let (mut value, place) = match (node.get("event"), node.get("fixture"), node.get("like")) {
+        (Some(event), None, None) => {
             if let Some(patch) = node.entry("override") {
                 reader.error(
                     "test::event",
-                    "`override` changes a `fixture`, not an `event`",
+                    "`override` changes a `fixture` or what a test is `like`, not an `event`",
                     patch.key_span,
                 );
             }
-            (event.to_json(), event.span)
+            return Some((event.to_json(), event.span));
         }
-        (None, Some(fixture)) => {
+        (None, Some(fixture), None) => {
             let name = reader.text(fixture, "`fixture`")?;
             match fixtures.get(name.trim()) {
                 Ok(value) => (value, fixture.span),
@@ -155,19 +232,34 @@ fn event(reader: &mut Reader, node: &Node, fixtures: &mut Fixtures) -> Option<Va
                 }
             }
         }
+        (None, None, Some(like)) => {
+            let name = reader.text(like, "`like`")?;
+            let Some((_, value)) = written.iter().find(|(known, _)| known == name.trim()) else {
+                reader.push(
+                    Finding::error(
+                        "test::like",
+                        format!("no earlier test is named \"{}\"", name.trim()),
+                    )
+                    .help("`like` names a test of this rule that stands above"),
+                    like.span,
+                );
+                return None;
+            };
+            (value.clone(), like.span)
+        }
         _ => {
             reader.push(
-                Finding::error("test::event", "a test has either an `event` or a `fixture`")
-                    .help("a fixture is a JSON file in the rules folder's `fixtures/`"),
+                Finding::error(
+                    "test::event",
+                    "a test has one of `event`, `fixture` and `like`",
+                )
+                .help("a fixture is a JSON file in the rules folder's `fixtures/`; `like` names an earlier test"),
                 node.get("name").map_or(node.span, |name| name.span),
             );
             return None;
         }
     };
-    if let Some(patch) = node
-        .get("override")
-        .filter(|_| node.get("fixture").is_some())
-    {
+    if let Some(patch) = node.get("override") {
         if patch.as_mapping().is_none() {
             reader.error(
                 "rule::wrong-type",
@@ -178,7 +270,12 @@ fn event(reader: &mut Reader, node: &Node, fixtures: &mut Fixtures) -> Option<Va
         }
         fixtures::merge(&mut value, &patch.to_json());
     }
-    match envelope::of(&value) {
+    Some((value, place))
+}
+
+/// The event as it is on a bus.
+fn envelope(reader: &mut Reader, value: &Value, place: Span) -> Option<Value> {
+    match envelope::of(value) {
         Ok(event) if event.to_string().len() > MAX_EVENT_BYTES => {
             reader.error(
                 "test::event",

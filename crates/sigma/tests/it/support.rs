@@ -9,6 +9,7 @@ use syntax::{Finding, SourceFile};
 pub(crate) fn options() -> Options {
     Options {
         case: Case::Ignore,
+        license: None,
         today: jiff::civil::date(2026, 11, 23),
     }
 }

@@ -3,9 +3,10 @@
 //! Operations are asynchronous: a request checks what AWS checks at once and enters an
 //! `…_IN_PROGRESS` state; the work happens some virtual seconds later, when the clock gets there.
 
+mod interference;
 mod request;
-mod set;
-mod stack;
+pub(crate) mod set;
+pub(crate) mod stack;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -19,17 +20,20 @@ use crate::api::{ApiError, Caller};
 use crate::clock::Due;
 use crate::world::World;
 
+pub(crate) use interference::{stack_of, stick_running, stop_running, tamper};
 pub(crate) use set::auto::account_moved;
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
 pub(crate) struct CloudFormation {
-    stacks: stack::Stacks,
+    pub(crate) stacks: stack::Stacks,
     /// By ARN.
     change_sets: BTreeMap<String, stack::change_set::ChangeSet>,
     /// By detection id.
     detections: BTreeMap<String, Detection>,
-    sets: set::StackSets,
+    pub(crate) sets: set::StackSets,
+    /// Why the pending operation of a stack is going to fail, by the stack's id.
+    sabotage: BTreeMap<String, String>,
 }
 
 /// A drift detection on one stack.

@@ -223,24 +223,10 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
         }
         "CreateOrganizationalUnit" => {
             let input = Input::new(input, &["ParentId", "Name"])?;
-            let parent = parent(&world.organization, input)?;
-            let name = input.required("Name")?;
-            let taken = |unit: &Unit| unit.parent == parent && unit.name == name;
-            if world.organization.units().any(taken) {
-                return Err(ApiError::new(
-                    "DuplicateOrganizationalUnitException",
-                    "An OU with the same name already exists.",
-                ));
-            }
-            let id = format!("ou-exmp-{}", world.token(8).to_lowercase());
-            let unit = Unit {
-                id: id.clone(),
-                name: name.to_owned(),
-                parent: parent.to_owned(),
-            };
-            let answer = json!({"OrganizationalUnit": describe_unit(&unit)});
-            world.organization.units.insert(id, unit);
-            Ok(answer)
+            let (parent, name) = (input.required("ParentId")?, input.required("Name")?);
+            let id = super::create_unit(world, name, parent, None)?;
+            let unit = world.organization.units.get(&id).map(describe_unit);
+            Ok(json!({"OrganizationalUnit": unit}))
         }
         "CreateAccount" => {
             let input = Input::new(input, &["Email", "AccountName"])?;
@@ -280,10 +266,8 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
                     "We can't find the destination container (a root or OU) with the ParentId that you specified.",
                 ));
             }
-            if let Some(account) = world.organization.accounts.get_mut(id) {
-                destination.clone_into(&mut account.parent);
-            }
-            crate::cloudformation::account_moved(world, id, Some(source), Some(destination));
+            // Moving an account to where it is already is no error.
+            super::move_account(world, id, destination).unwrap_or_default();
             Ok(Value::Null)
         }
         "RemoveAccountFromOrganization" => {

@@ -233,6 +233,76 @@ pub(crate) fn create_account(
     Ok(id)
 }
 
+/// Adds an organizational unit and gives its id.
+pub(crate) fn create_unit(
+    world: &mut World,
+    name: &str,
+    parent: &str,
+    id: Option<String>,
+) -> Result<String, ApiError> {
+    if !world.organization.is_parent(parent) {
+        return Err(ApiError::new(
+            "ParentNotFoundException",
+            "You specified parent that doesn't exist.",
+        ));
+    }
+    let taken = |unit: &Unit| unit.parent == parent && unit.name == name;
+    if world.organization.units().any(taken) {
+        return Err(ApiError::new(
+            "DuplicateOrganizationalUnitException",
+            "An OU with the same name already exists.",
+        ));
+    }
+    let id = id.unwrap_or_else(|| format!("ou-exmp-{}", world.token(8).to_lowercase()));
+    if world.organization.is_parent(&id) {
+        return Err(ApiError::validation(format!("{id} exists already")));
+    }
+    let unit = Unit {
+        id: id.clone(),
+        name: name.to_owned(),
+        parent: parent.to_owned(),
+    };
+    world.organization.units.insert(id.clone(), unit);
+    Ok(id)
+}
+
+/// What an account can be.
+const STATES: &[&str] = &["ACTIVE", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"];
+
+/// Suspends or closes an account, or makes it active again. Who is suspended stays in the tree, and
+/// stack instances stay in the account.
+pub(crate) fn set_state(world: &mut World, account: &str, state: &str) -> Result<(), String> {
+    if account == MANAGEMENT {
+        return Err("the management account can't be suspended or closed".to_owned());
+    }
+    if !STATES.contains(&state) {
+        return Err(format!("{state} is none of {}", STATES.join(", ")));
+    }
+    match world.organization.accounts.get_mut(account) {
+        Some(account) => {
+            state.clone_into(&mut account.state);
+            Ok(())
+        }
+        None => Err(format!("there is no account {account}")),
+    }
+}
+
+/// Moves an account to another unit; stack sets with automatic deployment follow later.
+pub(crate) fn move_account(world: &mut World, id: &str, to: &str) -> Result<(), String> {
+    if !world.organization.is_parent(to) {
+        return Err(format!("there is no organizational unit {to}"));
+    }
+    let Some(account) = world.organization.accounts.get_mut(id) else {
+        return Err(format!("there is no account {id}"));
+    };
+    let from = std::mem::replace(&mut account.parent, to.to_owned());
+    if from == to {
+        return Err(format!("{id} is in {to} already"));
+    }
+    crate::cloudformation::account_moved(world, id, Some(&from), Some(to));
+    Ok(())
+}
+
 /// The lowest free id in the workloads' range. `100000000001` stays unused: the seed gives that
 /// workload an id with a leading zero.
 fn free_id(organization: &Organization) -> String {

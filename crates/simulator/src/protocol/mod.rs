@@ -5,16 +5,21 @@
 
 mod identity;
 mod query;
+mod wire;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::{HeaderMap, Request, Response};
 use serde_json::{Map, Value, json};
 
-use crate::api::{ApiError, Caller, RawRequest};
+use crate::api::{ApiError, Caller, RawRequest, RawResponse};
+use crate::faults::{After, Asked, Before, Decision};
 use crate::world::World;
+use wire::{Wire, respond};
 
 /// The largest request accepted; AWS's own limits are lower.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
@@ -34,20 +39,24 @@ const TARGETS: &[(&str, &str)] = &[
     ("GraniteServiceVersion20100801", "monitoring"),
 ];
 
+/// What becomes of a connection.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Answer(Response<Full<Bytes>>),
+    /// It breaks.
+    Reset,
+    /// It stays silent for so long, and breaks then.
+    Silence(Duration),
+}
+
 /// Answers any request.
-pub(crate) async fn serve(
-    State(world): State<Arc<Mutex<World>>>,
-    request: Request,
-) -> Response<Body> {
+pub(crate) async fn serve(world: &Mutex<World>, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
-        return respond(
-            413,
-            "text/plain",
-            "request body too large".to_owned().into_bytes(),
-            &[],
-        );
+    let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
+        let text = b"request body too large".to_vec();
+        return Reply::Answer(respond(413, "text/plain", text, &[]));
     };
+    let body = body.to_bytes().to_vec();
     // A handler that panicked must not take the simulator down with it; its world is still whole
     // enough to look at.
     let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,61 +66,133 @@ pub(crate) async fn serve(
         let query = pairs(head.uri.query());
         let (status, answer) =
             crate::admin::serve(&mut world, head.method.as_str(), path, &query, &body);
-        return respond(
-            status,
-            "application/json",
-            answer.to_string().into_bytes(),
-            &[],
-        );
+        let body = answer.to_string().into_bytes();
+        return Reply::Answer(respond(status, "application/json", body, &[]));
     }
     let request = RawRequest {
         method: head.method.as_str().to_owned(),
         path: decode_percent(path),
         query: pairs(head.uri.query()),
         headers: headers(&head.headers),
-        body: body.to_vec(),
+        body,
     };
     answer(&mut world, &request)
 }
 
-fn answer(world: &mut World, request: &RawRequest) -> Response<Body> {
+/// A request whose caller and action are known.
+#[derive(Debug)]
+struct Call {
+    caller: Caller,
+    service: String,
+    action: String,
+    /// What faults and the log see of it; for all but S3 the parameters.
+    input: Value,
+}
+
+/// What an action gives.
+#[derive(Debug)]
+enum Output {
+    Value(Value),
+    /// S3's own.
+    Raw(RawResponse),
+}
+
+fn answer(world: &mut World, request: &RawRequest) -> Reply {
     let request_id = world.request_id();
+    let (mut wire, call) = decode(world, request);
+    let call = match call {
+        Ok(call) => call,
+        Err(error) => return Reply::Answer(wire.refusal(&error, &request_id)),
+    };
+    wire.answers(&call.action);
+    let milliseconds = world.faults.faults.call_milliseconds;
+    if milliseconds > 0 {
+        world.advance(f64::from(milliseconds) / 1000.0);
+    }
+    let mutating = is_mutating(&call.service, &call.action);
+    world.calls.count(&call.service, &call.action, mutating);
+    let asked = Asked {
+        caller: &call.caller,
+        service: &call.service,
+        action: &call.action,
+        input: &call.input,
+    };
+    let Decision {
+        before,
+        after,
+        kind,
+    } = crate::faults::before(world, &asked);
+    let silence = Duration::from_millis(u64::from(world.faults.faults.time_out_milliseconds));
+    let (outcome, reply) = match before {
+        Before::Refuse(error) => {
+            let refusal = wire.refusal(&error, &request_id);
+            (Err(error), Reply::Answer(refusal))
+        }
+        Before::Reset => (Err(lost()), Reply::Reset),
+        Before::TimeOut => (Err(lost()), Reply::Silence(silence)),
+        Before::Nothing => {
+            let mut outcome = perform_wired(world, &call, request);
+            let after = match &mut outcome {
+                Ok(Output::Value(value)) => crate::faults::after(world, after, value),
+                _ => after,
+            };
+            let reply = match (after, &outcome) {
+                (After::Reset, _) => Reply::Reset,
+                (After::TimeOut, _) => Reply::Silence(silence),
+                (After::Replace(error), _) => Reply::Answer(wire.refusal(&error, &request_id)),
+                (After::Nothing, Err(error)) => Reply::Answer(wire.refusal(error, &request_id)),
+                (After::Nothing, Ok(output)) => Reply::Answer(wire.answer(output, &request_id)),
+            };
+            (outcome, reply)
+        }
+    };
+    if mutating {
+        let outcome = match outcome {
+            Ok(Output::Value(value)) => Ok(value),
+            Ok(Output::Raw(raw)) if raw.status < 400 => Ok(Value::Null),
+            Ok(Output::Raw(raw)) => Err(ApiError::new(raw.status.to_string(), "")),
+            Err(error) => Err(error),
+        };
+        let now = world.clock.now();
+        world.journal.write(now, &asked, &outcome, kind);
+    }
+    crate::faults::called(world, &call.service, &call.action);
+    reply
+}
+
+/// What the journal says of a request that was lost before it did anything.
+fn lost() -> ApiError {
+    ApiError::new("Lost", "The request was lost before it did anything.")
+}
+
+/// Finds out who calls what, and how the answer is to be written.
+fn decode(world: &World, request: &RawRequest) -> (Wire, Result<Call, ApiError>) {
     let header = |name: &str| request.headers.get(name).map(String::as_str);
     let signed = identity::read(header("authorization"));
     if let Some(target) = header("x-amz-target") {
-        let version = if header("content-type").is_some_and(|kind| kind.contains("json-1.0")) {
-            "application/x-amz-json-1.0"
-        } else {
-            "application/x-amz-json-1.1"
+        let wire = Wire::Json {
+            version: if header("content-type").is_some_and(|kind| kind.contains("json-1.0")) {
+                "application/x-amz-json-1.0"
+            } else {
+                "application/x-amz-json-1.1"
+            },
         };
-        let outcome = signed.and_then(|signed| json_call(world, &signed, target, &request.body));
-        return match outcome {
-            Ok(output) => {
-                let body = if output.is_null() {
-                    "{}".to_owned()
-                } else {
-                    output.to_string()
-                };
-                let headers = [("x-amzn-requestid", request_id.as_str())];
-                respond(200, version, body.into_bytes(), &headers)
-            }
-            Err(error) => {
-                let body = json!({"__type": error.code, "message": error.message, "Message": error.message});
-                let headers = [
-                    ("x-amzn-requestid", request_id.as_str()),
-                    ("x-amzn-errortype", &error.code),
-                ];
-                respond(
-                    error.status,
-                    version,
-                    body.to_string().into_bytes(),
-                    &headers,
-                )
-            }
-        };
+        return (wire, json_call(world, signed, target, &request.body));
     }
     if signed.as_ref().is_ok_and(|signed| signed.service == "s3") {
-        return s3(world, signed, request, &request_id);
+        let call = signed.and_then(|signed| {
+            Ok(Call {
+                caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
+                service: signed.service,
+                action: crate::services::s3::action(request),
+                input: json!({
+                    "Method": request.method,
+                    "Path": request.path,
+                    "Query": request.query,
+                }),
+            })
+        });
+        return (Wire::S3, call);
     }
     let form = if request.method == "GET" {
         form_urlencoded::Serializer::new(String::new())
@@ -121,47 +202,40 @@ fn answer(world: &mut World, request: &RawRequest) -> Response<Body> {
     } else {
         request.body.clone()
     };
-    let call = query::decode(&form);
-    let service = signed
-        .as_ref()
-        .map_or_else(|_| "sts".to_owned(), |signed| signed.service.clone());
-    let version = call
-        .as_ref()
-        .map_or_else(String::new, |call| call.version.clone());
-    let dialect = query::Dialect {
-        service: &service,
-        version: &version,
+    let decoded = query::decode(&form);
+    let wire = Wire::Query {
+        service: signed
+            .as_ref()
+            .map_or_else(|_| "sts".to_owned(), |signed| signed.service.clone()),
+        version: decoded
+            .as_ref()
+            .map_or_else(String::new, |decoded| decoded.version.clone()),
+        action: String::new(),
     };
-    let outcome = signed.and_then(|signed| {
-        let call = call.ok_or_else(|| {
+    let call = signed.and_then(|signed| {
+        let decoded = decoded.ok_or_else(|| {
             ApiError::new(
                 "MissingAction",
                 "The request names no action in a protocol the simulator knows.",
             )
         })?;
-        let caller = crate::sts::caller(world, &signed.access_key, &signed.region)?;
-        let output = dispatch(world, &caller, &signed.service, &call.action, &call.input)?;
-        Ok((call.action, output))
+        Ok(Call {
+            caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
+            service: signed.service,
+            action: decoded.action,
+            input: decoded.input,
+        })
     });
-    let headers = [("x-amzn-requestid", request_id.as_str())];
-    match outcome {
-        Ok((action, output)) => {
-            let xml = dialect.answer(&action, &output, &request_id);
-            respond(200, "text/xml", xml.into_bytes(), &headers)
-        }
-        Err(error) => {
-            let xml = dialect.error(&error, &request_id);
-            respond(error.status, "text/xml", xml.into_bytes(), &headers)
-        }
-    }
+    (wire, call)
 }
 
 fn json_call(
-    world: &mut World,
-    signed: &identity::Signed,
+    world: &World,
+    signed: Result<identity::Signed, ApiError>,
     target: &str,
     body: &[u8],
-) -> Result<Value, ApiError> {
+) -> Result<Call, ApiError> {
+    let signed = signed?;
     let unknown = || {
         ApiError::new(
             "UnknownOperationException",
@@ -183,39 +257,37 @@ fn json_call(
             )
         })?
     };
-    let caller = crate::sts::caller(world, &signed.access_key, &signed.region)?;
-    dispatch(world, &caller, service, action, &input)
+    Ok(Call {
+        caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
+        service: (*service).to_owned(),
+        action: action.to_owned(),
+        input,
+    })
 }
 
-fn s3(
-    world: &mut World,
-    signed: Result<identity::Signed, ApiError>,
-    request: &RawRequest,
-    request_id: &str,
-) -> Response<Body> {
-    match signed.and_then(|signed| crate::sts::caller(world, &signed.access_key, &signed.region)) {
-        Ok(caller) => {
-            let action = crate::services::s3::action(request);
-            let mutating = crate::services::is_mutating(&action);
-            world.calls.count("s3", &action, mutating);
-            let answer = crate::services::s3::rest(world, &caller, request);
-            let mut headers: Vec<(&str, &str)> = answer
-                .headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .collect();
-            headers.push(("x-amz-request-id", request_id));
-            respond(answer.status, "application/xml", answer.body, &headers)
-        }
-        Err(error) => {
-            let xml = crate::services::s3::error_body(&error);
-            respond(error.status, "application/xml", xml.into_bytes(), &[])
-        }
+/// Lets a call have its effect.
+fn perform_wired(world: &mut World, call: &Call, request: &RawRequest) -> Result<Output, ApiError> {
+    let Call {
+        caller,
+        service,
+        action,
+        input,
+    } = call;
+    if service == "s3" {
+        return Ok(Output::Raw(crate::services::s3::rest(
+            world, caller, request,
+        )));
     }
+    if world.faults.faults.token_lifetime_seconds.is_some() {
+        let mut input = input.clone();
+        crate::faults::strip_time(&mut input);
+        return carry_out(world, caller, service, action, &input).map(Output::Value);
+    }
+    carry_out(world, caller, service, action, input).map(Output::Value)
 }
 
-/// Hands a decoded call to its service, and counts it.
-fn dispatch(
+/// Hands a call to its service.
+pub(crate) fn carry_out(
     world: &mut World,
     caller: &Caller,
     service: &str,
@@ -223,7 +295,7 @@ fn dispatch(
     input: &Value,
 ) -> Result<Value, ApiError> {
     let global = matches!(service, "organizations" | "iam" | "sts");
-    if !global && !world.config.regions.contains(&caller.region) {
+    if !global && !world.region_is_on(&caller.region, &caller.account) {
         return Err(ApiError::new(
             "UnrecognizedClientException",
             format!(
@@ -233,13 +305,6 @@ fn dispatch(
         )
         .status(403));
     }
-    let mutating = match service {
-        "organizations" => crate::organizations::is_mutating(action),
-        "sts" => false,
-        "cloudformation" => crate::cloudformation::is_mutating(action),
-        _ => crate::services::is_mutating(action),
-    };
-    world.calls.count(service, action, mutating);
     match service {
         "organizations" => crate::organizations::call(world, caller, action, input),
         "sts" => crate::sts::call(world, caller, action, input),
@@ -248,7 +313,16 @@ fn dispatch(
     }
 }
 
-fn headers(headers: &HeaderMap) -> std::collections::BTreeMap<String, String> {
+fn is_mutating(service: &str, action: &str) -> bool {
+    match service {
+        "organizations" => crate::organizations::is_mutating(action),
+        "sts" => false,
+        "cloudformation" => crate::cloudformation::is_mutating(action),
+        _ => crate::services::is_mutating(action),
+    }
+}
+
+fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     headers
         .iter()
         .map(|(name, value)| {
@@ -275,28 +349,4 @@ fn decode_percent(path: &str) -> String {
     form_urlencoded::parse(protected.as_bytes())
         .map(|(key, _)| key.into_owned())
         .collect()
-}
-
-fn respond(
-    status: u16,
-    content_type: &str,
-    body: Vec<u8>,
-    headers: &[(&str, &str)],
-) -> Response<Body> {
-    let mut response = Response::builder().status(status);
-    if !headers
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
-    {
-        response = response.header("content-type", content_type);
-    }
-    for (name, value) in headers {
-        response = response.header(*name, *value);
-    }
-    // Building fails only on a header a handler made of bytes HTTP can't carry.
-    response.body(Body::from(body)).unwrap_or_else(|_| {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    })
 }

@@ -54,7 +54,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "test::event",
         "Not an event",
-        "A test has either an `event` or a `fixture`: a CloudTrail record, or a whole EventBridge event of at most 256 KB.",
+        "A test has one of `event`, `fixture` and `like`: a CloudTrail record, or a whole EventBridge event of at most 256 KB.",
         Fields(
             "tests:\n  - name: a trail is stopped\n    expect: match\n    event: {name: StopLogging}\n",
         ),
@@ -66,6 +66,24 @@ pub(super) const LINTS: &[Lint] = &[
         "A fixture is a JSON file below the rules folder's `fixtures/`. Nothing outside of it is read.",
         Fields(
             "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: ../../secrets.json\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "test::like",
+        "Like no earlier test",
+        "`like` names a test of the same rule that stands above. Its event is taken, with its own changes.",
+        Fields(
+            "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n  - name: the call was refused\n    expect: no_match\n    like: a trail was stopped\n    override: {errorCode: AccessDenied}\n",
+        ),
+        GOOD,
+    ),
+    error(
+        "test::each",
+        "Not one path and its values",
+        "`each` makes one test of every value that it puts at its path.",
+        Fields(
+            "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n    each: {eventName: StopLogging}\n  - name: the call was refused\n    expect: no_match\n    fixture: stop-logging.json\n    override: {errorCode: AccessDenied}\n",
         ),
         GOOD,
     ),

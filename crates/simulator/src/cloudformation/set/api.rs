@@ -205,6 +205,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         instances: BTreeMap::new(),
         operations: indexmap::IndexMap::new(),
         drift: None,
+        removed: Vec::new(),
     };
     world.cloudformation.sets.insert(set);
     Ok(json!({"StackSetId": id}))

@@ -1,5 +1,6 @@
 //! The actions that tell about stack sets, their instances, operations and drift.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::api::{administers, ever_named, named};
@@ -75,17 +76,33 @@ pub(crate) fn list_instances(
         }
         Ok(true)
     };
+    let then = behind(world, world.faults.faults.lag.instances);
+    let gone = set
+        .removed
+        .iter()
+        .filter(|(_, _, at)| *at > then)
+        .map(|(spot, instance, _)| (spot, instance));
     let mut found = Vec::new();
-    for (spot, instance) in &set.instances {
+    for (spot, instance) in set.instances.iter().chain(gone) {
         let here = account.is_none_or(|account| account == spot.0)
             && region.is_none_or(|region| region == spot.1);
-        if here && matches(instance)? {
+        if here
+            && let Some(instance) = instance.seen(then)
+            && matches(&instance)?
+        {
             found.push((spot, instance));
         }
     }
     list_with(input, "Summaries", found, |(spot, instance)| {
         instance.describe(set, spot)
     })
+}
+
+/// The time that a listing shows which is so many seconds behind.
+fn behind(world: &World, seconds: u32) -> Timestamp {
+    let now = world.clock.now();
+    now.checked_sub(SignedDuration::from_secs(i64::from(seconds)))
+        .unwrap_or(now)
 }
 
 fn no_filter(name: &str) -> ApiError {
@@ -170,11 +187,13 @@ pub(crate) fn list_operations(
         &["StackSetName", "NextToken", "MaxResults", "CallAs"],
     )?;
     let set = ever_named(world, caller, input)?;
+    let then = behind(world, world.faults.faults.lag.operations);
     let operations = set
         .operations
         .values()
         .rev()
-        .map(Operation::summary)
+        .filter(|operation| operation.created <= then)
+        .map(|operation| operation.summary(then))
         .collect();
     listing(input, "Summaries", operations)
 }
@@ -201,24 +220,43 @@ pub(crate) fn list_results(
     {
         return Err(no_filter(name));
     }
+    let then = behind(world, world.faults.faults.lag.results);
     let found = operation(set, input)?
         .results
         .iter()
-        .filter(|(_, result)| filters.iter().all(|(_, status)| result.status == status))
-        .collect();
-    list_with(input, "Summaries", found, |((account, region), result)| {
-        json!({
-            "Account": account,
-            "Region": region,
-            "Status": result.status,
-            "StatusReason": result.reason,
-            "AccountGateResult": {
-                "Status": "SKIPPED",
-                "StatusReason": "The account gate function does not exist",
-            },
-            "OrganizationalUnitId": result.unit,
+        .filter_map(|(spot, result)| {
+            let status = if result.changed <= then {
+                result.status
+            } else {
+                result.before
+            };
+            (!status.is_empty()).then_some((spot, result, status))
         })
-    })
+        .filter(|(_, _, shown)| filters.iter().all(|(_, status)| shown == status))
+        .collect();
+    list_with(
+        input,
+        "Summaries",
+        found,
+        |((account, region), result, status)| {
+            let reason = if status == result.status {
+                result.reason.as_ref()
+            } else {
+                None
+            };
+            json!({
+                "Account": account,
+                "Region": region,
+                "Status": status,
+                "StatusReason": reason,
+                "AccountGateResult": {
+                    "Status": "SKIPPED",
+                    "StatusReason": "The account gate function does not exist",
+                },
+                "OrganizationalUnitId": result.unit,
+            })
+        },
+    )
 }
 
 pub(crate) fn list_drifts(

@@ -43,6 +43,8 @@ pub(crate) struct StackSet {
     pub(crate) operations: IndexMap<String, Operation>,
     /// The last finished drift detection.
     pub(crate) drift: Option<DriftDetails>,
+    /// Instances that are gone, and since when, for a listing that is behind.
+    pub(crate) removed: Vec<(Spot, Instance, Timestamp)>,
 }
 
 /// What happens when accounts come and go.
@@ -67,6 +69,18 @@ pub(crate) struct Instance {
     pub(crate) operation: Option<String>,
     pub(crate) drift: &'static str,
     pub(crate) drift_checked: Option<Timestamp>,
+    /// What a listing that is behind shows still, and since when it is not true any more; nothing
+    /// for an instance that is new.
+    pub(crate) before: Option<Seen>,
+    pub(crate) changed: Timestamp,
+}
+
+/// What a listing shows of an instance that changes.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) status: &'static str,
+    pub(crate) detailed: &'static str,
+    pub(crate) operation: Option<String>,
 }
 
 /// What an operation does at each of its spots.
@@ -115,6 +129,10 @@ pub(crate) struct Operation {
     /// What becomes the stack set's when the operation begins.
     pub(crate) change: Option<Change>,
     pub(crate) drift: Option<DriftDetails>,
+    /// Whether it hangs.
+    pub(crate) stuck: bool,
+    /// Work that does not end before the operation is stopped.
+    pub(crate) held: Vec<operation::Job>,
 }
 
 /// What `UpdateStackSet` changes of the stack set itself.
@@ -134,6 +152,17 @@ pub(crate) struct Outcome {
     pub(crate) status: &'static str,
     pub(crate) reason: Option<String>,
     pub(crate) unit: String,
+    /// The status until `changed`; empty if there was none.
+    pub(crate) before: &'static str,
+    pub(crate) changed: Timestamp,
+}
+
+impl Outcome {
+    pub(crate) fn enter(&mut self, status: &'static str, now: Timestamp) {
+        self.before = self.status;
+        self.changed = now;
+        self.status = status;
+    }
 }
 
 /// What is left to do in one Region.
@@ -232,7 +261,7 @@ impl Operation {
         matches!(self.status, "RUNNING" | "STOPPING" | "QUEUED")
     }
 
-    fn failures(&self) -> usize {
+    pub(crate) fn failures(&self) -> usize {
         self.results
             .values()
             .filter(|result| result.status == "FAILED")
@@ -259,13 +288,19 @@ impl Operation {
         })
     }
 
-    pub(crate) fn summary(&self) -> Value {
+    /// As a listing shows it that knows what was true at `then`.
+    pub(crate) fn summary(&self, then: Timestamp) -> Value {
+        let ended = self.ended.filter(|ended| *ended <= then);
+        let status = match (self.ended, ended) {
+            (Some(_), None) => "RUNNING",
+            _ => self.status,
+        };
         json!({
             "OperationId": self.id,
             "Action": self.work.action(),
-            "Status": self.status,
+            "Status": status,
             "CreationTimestamp": iso(self.created),
-            "EndTimestamp": self.ended.map(iso),
+            "EndTimestamp": ended.map(iso),
             "OperationPreferences": self.preferences.raw,
             "StatusDetails": {"FailedStackInstancesCount": self.failures()},
         })
@@ -274,18 +309,49 @@ impl Operation {
 
 impl Instance {
     /// An instance that has no stack yet.
-    pub(crate) fn new(unit: &str, overrides: BTreeMap<String, Given>) -> Instance {
+    pub(crate) fn new(unit: &str, now: Timestamp) -> Instance {
         Instance {
             stack: None,
             unit: unit.to_owned(),
             status: "OUTDATED",
             detailed: "PENDING",
             reason: None,
-            overrides,
+            overrides: BTreeMap::new(),
             operation: None,
             drift: "NOT_CHECKED",
             drift_checked: None,
+            before: None,
+            changed: now,
         }
+    }
+
+    /// Keeps what is true now for listings that are behind; called before a change.
+    pub(crate) fn remember(&mut self, now: Timestamp) {
+        // A new instance that changes in the moment of its creation was never seen.
+        if self.changed == now {
+            return;
+        }
+        self.before = Some(Seen {
+            status: self.status,
+            detailed: self.detailed,
+            operation: self.operation.clone(),
+        });
+        self.changed = now;
+    }
+
+    /// The instance as a listing shows it that knows what was true at `then`; `None` if it shows
+    /// none.
+    pub(crate) fn seen(&self, then: Timestamp) -> Option<std::borrow::Cow<'_, Instance>> {
+        use std::borrow::Cow;
+        if self.changed <= then {
+            return Some(Cow::Borrowed(self));
+        }
+        let seen = self.before.as_ref()?;
+        let mut old = self.clone();
+        old.status = seen.status;
+        old.detailed = seen.detailed;
+        old.operation.clone_from(&seen.operation);
+        Some(Cow::Owned(old))
     }
 
     pub(crate) fn describe(&self, set: &StackSet, spot: &Spot) -> Value {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::api::ApiError;
@@ -17,6 +18,7 @@ use crate::cloudformation::stack::{self, Deployment, OnFailure};
 use crate::cloudformation::stack::{drift, execute};
 use crate::cloudformation::template::parameter;
 use crate::cloudformation::{Task, after, later};
+use crate::faults::InstanceEffect;
 use crate::world::World;
 
 /// One account and Region of a running operation.
@@ -91,6 +93,8 @@ pub(crate) fn start(world: &mut World, set_id: &str, request: Request) -> Result
                 status: "PENDING",
                 reason: None,
                 unit: unit.clone(),
+                before: "",
+                changed: now,
             };
             (spot.clone(), outcome)
         })
@@ -109,10 +113,12 @@ pub(crate) fn start(world: &mut World, set_id: &str, request: Request) -> Result
         regions,
         change: request.change,
         drift,
+        stuck: false,
+        held: Vec::new(),
     };
     set.operations.insert(id.clone(), operation);
     if status == "RUNNING" {
-        begin(set, &id);
+        begin(set, &id, now);
         // The first stack starts a moment after the answer.
         after(
             world,
@@ -189,7 +195,7 @@ fn region_work(request: &Request) -> Vec<RegionWork> {
 }
 
 /// Changes the stack set and its instances as the operation begins.
-fn begin(set: &mut StackSet, id: &str) {
+fn begin(set: &mut StackSet, id: &str, now: Timestamp) {
     let Some(operation) = set.operations.get_mut(id) else {
         return;
     };
@@ -209,6 +215,7 @@ fn begin(set: &mut StackSet, id: &str) {
                 .values_mut()
                 .filter(|it| it.status != "INOPERABLE")
             {
+                instance.remember(now);
                 instance.status = "OUTDATED";
             }
         }
@@ -223,11 +230,12 @@ fn begin(set: &mut StackSet, id: &str) {
         if matches!(work, Work::Create { .. }) {
             set.instances
                 .entry(spot.clone())
-                .or_insert_with(|| Instance::new(&outcome.unit, BTreeMap::new()));
+                .or_insert_with(|| Instance::new(&outcome.unit, now));
         }
         let Some(instance) = set.instances.get_mut(spot) else {
             continue;
         };
+        instance.remember(now);
         instance.operation = Some(id.to_owned());
         if matches!(work, Work::DetectDrift) {
             continue;
@@ -244,6 +252,7 @@ fn begin(set: &mut StackSet, id: &str) {
 
 /// Hands out what may run now; ends the operation when nothing is left.
 pub(crate) fn proceed(world: &mut World, set_id: &str, id: &str) {
+    let now = world.clock.now();
     let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
         return;
     };
@@ -254,6 +263,9 @@ pub(crate) fn proceed(world: &mut World, set_id: &str, id: &str) {
         return;
     }
     let stopping = operation.status == "STOPPING";
+    if operation.stuck && !stopping {
+        return;
+    }
     let parallel = operation.preferences.parallel;
     let soft = operation.preferences.soft;
     let mut jobs = Vec::new();
@@ -296,11 +308,12 @@ pub(crate) fn proceed(world: &mut World, set_id: &str, id: &str) {
     }
     for (spot, reason) in cancelled {
         if let Some(outcome) = operation.results.get_mut(&spot) {
-            outcome.status = "CANCELLED";
+            outcome.enter("CANCELLED", now);
             outcome.reason = Some(reason.to_owned());
         }
         let drift = matches!(operation.work, Work::DetectDrift);
         if let (false, Some(instance)) = (drift, set.instances.get_mut(&spot)) {
+            instance.remember(now);
             instance.detailed = "CANCELLED";
             instance.reason = Some(reason.to_owned());
         }
@@ -316,6 +329,7 @@ pub(crate) fn proceed(world: &mut World, set_id: &str, id: &str) {
 
 /// Starts the work at one spot.
 fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
+    let now = world.clock.now();
     let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
         return;
     };
@@ -325,21 +339,33 @@ fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
         return;
     };
     if let Some(outcome) = operation.results.get_mut(&spot) {
-        outcome.status = "RUNNING";
+        outcome.enter("RUNNING", now);
     }
     let work = operation.work.clone();
     let instance = set.instances.get_mut(&spot);
     let (stack, overrides) = match instance {
         Some(instance) => {
             if !matches!(work, Work::DetectDrift) {
+                instance.remember(now);
                 instance.detailed = "RUNNING";
             }
             (instance.stack.clone(), instance.overrides.clone())
         }
         None => (None, BTreeMap::new()),
     };
-    let failure = match &work {
+    // Letting go of a stack is nothing that could fail.
+    let fault = if let Work::Delete { retain: true } = work {
+        None
+    } else {
+        let place = (spot.0.as_str(), spot.1.as_str());
+        crate::faults::instance_fault(world, &name, place, work.action())
+    };
+    let mut failure = match &work {
         _ if !accessible(world, &spot.0) => None,
+        _ if !world.region_is_on(&spot.1, &spot.0) => Some(format!(
+            "Region {} is not enabled in account {}",
+            spot.1, spot.0
+        )),
         Work::Create { .. } | Work::Update { .. } => deploy(
             world,
             &name,
@@ -362,13 +388,66 @@ fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
         Work::Delete { retain: false } => stack.and_then(|stack| remove(world, &stack)),
         Work::Delete { retain: true } | Work::DetectDrift => None,
     };
+    if let (Some(InstanceEffect::Fail(reason)), None) = (&fault, &failure) {
+        failure = sabotage(world, set_id, &spot, reason);
+    }
     let job = Job {
         set: set_id.to_owned(),
         operation: id.to_owned(),
         spot,
         failure,
     };
-    later(world, Task::Instance(job));
+    match fault {
+        Some(InstanceEffect::Stuck) => hold(world, job),
+        Some(InstanceEffect::Delay(seconds)) => {
+            after(world, i64::from(seconds), Task::Instance(job));
+        }
+        _ => later(world, Task::Instance(job)),
+    }
+}
+
+/// Makes the stack's pending operation fail; gives the reason if it has none that could.
+fn sabotage(world: &mut World, set_id: &str, spot: &Spot, reason: &str) -> Option<String> {
+    let pending = world
+        .cloudformation
+        .sets
+        .get(set_id)
+        .and_then(|set| set.instances.get(spot)?.stack.clone())
+        .filter(|id| {
+            let stack = world.cloudformation.stacks.get(id);
+            stack.is_some_and(|stack| stack.pending.is_some())
+        });
+    match pending {
+        Some(id) => {
+            world.cloudformation.sabotage.insert(id, reason.to_owned());
+            None
+        }
+        None => Some(reason.to_owned()),
+    }
+}
+
+/// Keeps work from ending, until the operation is stopped.
+fn hold(world: &mut World, job: Job) {
+    let operation = world
+        .cloudformation
+        .sets
+        .get_mut(&job.set)
+        .and_then(|set| set.operations.get_mut(&job.operation));
+    if let Some(operation) = operation {
+        operation.held.push(job);
+    }
+}
+
+/// Lets an operation hang: what runs does not end and nothing else begins, until it is stopped.
+pub(crate) fn stick(world: &mut World, set_id: &str, id: &str) {
+    let operation = world
+        .cloudformation
+        .sets
+        .get_mut(set_id)
+        .and_then(|set| set.operations.get_mut(id));
+    if let Some(operation) = operation {
+        operation.stuck = true;
+    }
 }
 
 /// Whether StackSets can work in the account.
@@ -470,6 +549,10 @@ pub(crate) fn finish(world: &mut World, job: &Job) {
     let Some(operation) = set.operations.get(&job.operation) else {
         return;
     };
+    if operation.stuck && operation.status == "RUNNING" {
+        hold(world, job.clone());
+        return;
+    }
     let work = operation.work.clone();
     let stack = set
         .instances
@@ -535,7 +618,9 @@ fn record(
         return;
     };
     let deleting = matches!(work, Work::Delete { .. });
+    let lag = i64::from(world.faults.faults.lag.instances);
     if let Some(instance) = set.instances.get_mut(&job.spot) {
+        instance.remember(now);
         if let Some((status, _)) = drifted {
             instance.drift = status;
             instance.drift_checked = Some(now);
@@ -552,7 +637,12 @@ fn record(
         }
     }
     if deleting && matches!(end, End::Done) {
-        set.instances.remove(&job.spot);
+        let gone = set.instances.remove(&job.spot);
+        if let (true, Some(gone)) = (lag > 0, gone) {
+            set.removed.push((job.spot.clone(), gone, now));
+            let old = |at: Timestamp| now.duration_since(at).as_secs() >= lag;
+            set.removed.retain(|(_, _, at)| !old(*at));
+        }
     }
     let Some(operation) = set.operations.get_mut(&job.operation) else {
         return;
@@ -566,7 +656,8 @@ fn record(
     }
     let failed = matches!(end, End::Failed(_));
     if let Some(outcome) = operation.results.get_mut(&job.spot) {
-        (outcome.status, outcome.reason) = match end {
+        let status;
+        (status, outcome.reason) = match end {
             End::Done => ("SUCCEEDED", None),
             End::Skipped => (
                 "SUCCEEDED",
@@ -574,6 +665,7 @@ fn record(
             ),
             End::Failed(reason) => ("FAILED", Some(reason)),
         };
+        outcome.enter(status, now);
     }
     if let Some(work) = operation
         .regions
@@ -621,7 +713,7 @@ fn end(world: &mut World, set_id: &str, id: &str) {
         .find(|other| other.status == "QUEUED")
         .map(|other| other.id.clone());
     if let (false, Some(next)) = (running, next) {
-        begin(set, &next);
+        begin(set, &next, now);
         after(
             world,
             1,
@@ -635,6 +727,7 @@ fn end(world: &mut World, set_id: &str, id: &str) {
 
 /// Asks a running operation to stop.
 pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiError> {
+    let now = world.clock.now();
     let missing = || {
         ApiError::new(
             "OperationNotFoundException",
@@ -648,12 +741,17 @@ pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiE
         .get_mut(set_id)
         .ok_or_else(missing)?;
     let operation = set.operations.get_mut(id).ok_or_else(missing)?;
+    let mut held = Vec::new();
     match operation.status {
-        "RUNNING" => operation.status = "STOPPING",
+        "RUNNING" => {
+            operation.status = "STOPPING";
+            held = std::mem::take(&mut operation.held);
+        }
         "QUEUED" => {
             operation.status = "STOPPED";
+            operation.ended = Some(now);
             for outcome in operation.results.values_mut() {
-                outcome.status = "CANCELLED";
+                outcome.enter("CANCELLED", now);
             }
         }
         status => {
@@ -671,5 +769,8 @@ pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiE
             operation: id.to_owned(),
         },
     );
+    for job in held {
+        later(world, Task::Instance(job));
+    }
     Ok(())
 }

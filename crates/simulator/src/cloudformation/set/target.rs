@@ -54,7 +54,7 @@ pub(crate) fn read(
         return Err(ApiError::validation("Regions cannot be empty"));
     }
     for (index, region) in regions.iter().enumerate() {
-        if !world.config.regions.contains(region) {
+        if !world.region_is_on(region, MANAGEMENT) {
             return Err(ApiError::validation(format!(
                 "Region {region} is not supported or not enabled"
             )));

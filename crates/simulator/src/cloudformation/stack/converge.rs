@@ -175,6 +175,9 @@ fn step(
     {
         return Ok(());
     }
+    if let Some(reason) = world.cloudformation.sabotage.remove(id) {
+        return Err(reason);
+    }
     let properties = scope
         .resolve(&declaration.properties)?
         .unwrap_or_else(|| Value::Object(Map::new()));

@@ -25,6 +25,8 @@ pub(crate) fn finish(world: &mut World, id: &str) {
         Pending::Update(deployment) => update(world, id, deployment),
         Pending::Delete(keep) => delete(world, id, &keep),
     }
+    // One that found no resource to fail at.
+    world.cloudformation.sabotage.remove(id);
 }
 
 fn create(world: &mut World, id: &str, on_failure: OnFailure) {
@@ -329,10 +331,12 @@ fn remove_all(
             event(world, id, name, &resource, "DELETE_SKIPPED", None);
         } else {
             event(world, id, name, &resource, "DELETE_IN_PROGRESS", None);
-            if let Err(error) =
-                resources::delete(world, &place, &resource.kind, &resource.physical_id)
-            {
-                let reason = handler_reason(world, &error);
+            let deleted = match world.cloudformation.sabotage.remove(id) {
+                Some(reason) => Err(reason),
+                None => resources::delete(world, &place, &resource.kind, &resource.physical_id)
+                    .map_err(|error| handler_reason(world, &error)),
+            };
+            if let Err(reason) = deleted {
                 event(world, id, name, &resource, "DELETE_FAILED", Some(reason));
                 blocked.extend(needs);
                 failed.insert(name.clone());

@@ -277,6 +277,11 @@ impl Stacks {
         self.by_id.get_mut(id)
     }
 
+    /// The stacks that are not deleted, of all accounts and Regions.
+    pub(crate) fn living(&self) -> impl Iterator<Item = &Stack> {
+        self.living.values().filter_map(|id| self.by_id.get(id))
+    }
+
     /// A deleted stack keeps its id, but its name is free again.
     pub(crate) fn release_name(&mut self, id: &str) {
         if let Some(stack) = self.by_id.get(id) {

@@ -1,5 +1,6 @@
 //! Behaviour of CloudFormation as its callers see it, without the wire in between.
 
+mod faults;
 mod sets;
 mod stacks;
 mod templates;

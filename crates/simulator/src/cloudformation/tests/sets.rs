@@ -6,19 +6,20 @@ use serde_json::{Value, json};
 
 use super::Lab;
 
-const TEMPLATE: &str = "Resources: {Q: {Type: 'AWS::SQS::Queue', Properties: {QueueName: fixed}}}";
+pub(super) const TEMPLATE: &str =
+    "Resources: {Q: {Type: 'AWS::SQS::Queue', Properties: {QueueName: fixed}}}";
 const PRODUCTION: &str = "ou-exmp-production";
 const DEVELOPMENT: &str = "ou-exmp-development";
-const REGIONS: [&str; 2] = ["eu-central-1", "us-east-1"];
+pub(super) const REGIONS: [&str; 2] = ["eu-central-1", "us-east-1"];
 const FAST: &str = r#"{"MaxConcurrentPercentage": 100, "FailureTolerancePercentage": 100, "RegionConcurrencyType": "PARALLEL", "ConcurrencyMode": "SOFT_FAILURE_TOLERANCE"}"#;
 
-fn fast() -> Value {
+pub(super) fn fast() -> Value {
     serde_json::from_str(FAST).unwrap()
 }
 
 impl Lab {
     /// With the stack set `s`, which has no instances yet.
-    fn with_set(managed: bool) -> Lab {
+    pub(super) fn with_set(managed: bool) -> Lab {
         let mut lab = Lab::new();
         let set = json!({
             "StackSetName": "s",
@@ -31,7 +32,7 @@ impl Lab {
         lab
     }
 
-    fn instances(&mut self) -> BTreeMap<(String, String), (String, String)> {
+    pub(super) fn instances(&mut self) -> BTreeMap<(String, String), (String, String)> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let answer = self.ok("ListStackInstances", &json!({"StackSetName": "s"}));
         answer["Summaries"]
@@ -50,7 +51,7 @@ impl Lab {
             .collect()
     }
 
-    fn count(&mut self, status: &str) -> usize {
+    pub(super) fn count(&mut self, status: &str) -> usize {
         self.instances()
             .values()
             .filter(|(a, b)| a == status || b == status)
@@ -58,7 +59,7 @@ impl Lab {
     }
 
     /// Starts `action` on `s` with more parameters; gives the operation's id.
-    fn begin(&mut self, action: &str, more: &Value) -> String {
+    pub(super) fn begin(&mut self, action: &str, more: &Value) -> String {
         let mut input = json!({"StackSetName": "s"});
         input
             .as_object_mut()
@@ -70,7 +71,7 @@ impl Lab {
             .to_owned()
     }
 
-    fn deploy(&mut self, units: &[&str], preferences: &Value) -> String {
+    pub(super) fn deploy(&mut self, units: &[&str], preferences: &Value) -> String {
         let targets = json!({"OrganizationalUnitIds": units});
         self.begin(
             "CreateStackInstances",
@@ -78,12 +79,12 @@ impl Lab {
         )
     }
 
-    fn operation(&mut self, id: &str) -> Value {
+    pub(super) fn operation(&mut self, id: &str) -> Value {
         let input = json!({"StackSetName": "s", "OperationId": id});
         self.ok("DescribeStackSetOperation", &input)["StackSetOperation"].clone()
     }
 
-    fn results(&mut self, id: &str) -> BTreeMap<String, usize> {
+    pub(super) fn results(&mut self, id: &str) -> BTreeMap<String, usize> {
         let input = json!({"StackSetName": "s", "OperationId": id});
         let answer = self.ok("ListStackSetOperationResults", &input);
         let mut counts = BTreeMap::new();

@@ -1,6 +1,8 @@
 //! The simulator over HTTP, with requests as AWS clients make them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod faults;
+
 use serde_json::{Value, json};
 use simulator::{Config, Simulator};
 
@@ -37,17 +39,27 @@ impl Lab {
     }
 
     fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.send(path, headers, body).unwrap()
+    }
+
+    /// An error if no answer came.
+    fn send(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Answer, ureq::Error> {
         let mut request = self
             .agent
             .post(format!("{}{path}", self.simulator.endpoint()));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut response = request.send(body).unwrap();
-        Answer {
+        let mut response = request.send(body)?;
+        Ok(Answer {
             status: response.status().as_u16(),
-            body: response.body_mut().read_to_string().unwrap(),
-        }
+            body: response.body_mut().read_to_string()?,
+        })
     }
 
     fn get(&self, path: &str) -> Value {
@@ -60,12 +72,16 @@ impl Lab {
     }
 
     fn query(&self, key: &str, service: &str, form: &str) -> Answer {
+        self.try_query(key, service, form).unwrap()
+    }
+
+    fn try_query(&self, key: &str, service: &str, form: &str) -> Result<Answer, ureq::Error> {
         let authorization = signature(key, service);
         let headers = [
             ("authorization", authorization.as_str()),
             ("content-type", "application/x-www-form-urlencoded"),
         ];
-        self.post("/", &headers, form)
+        self.send("/", &headers, form)
     }
 
     fn json(&self, key: &str, service: &str, target: &str, body: &Value) -> Answer {
@@ -333,5 +349,87 @@ async fn the_clock_runs_by_itself_when_asked_to() {
     let first = now();
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     assert!(now() > first);
+    lab.simulator.stop().await;
+}
+
+/// A template without anything to fail.
+const TOPIC: &str = r#"{"Resources":{"Topic":{"Type":"AWS::SNS::Topic","Properties":{}}}}"#;
+
+fn create_stack_set(lab: &Lab, key: &str, name: &str) -> Answer {
+    let body: String = form_urlencoded::byte_serialize(TOPIC.as_bytes()).collect();
+    lab.query(
+        key,
+        "cloudformation",
+        &format!(
+            "Action=CreateStackSet&Version=2010-05-15&StackSetName={name}&TemplateBody={body}\
+             &PermissionModel=SERVICE_MANAGED&AutoDeployment.Enabled=false"
+        ),
+    )
+}
+
+fn create_instances(lab: &Lab, id: &str) -> Answer {
+    let form = format!(
+        "Action=CreateStackInstances&Version=2010-05-15&StackSetName=example&OperationId={id}\
+         &DeploymentTargets.OrganizationalUnitIds.member.1=ou-exmp-security\
+         &Regions.member.1=eu-central-1"
+    );
+    lab.query("111122223333", "cloudformation", &form)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_knows_equal_requests_whatever_their_operation_id() {
+    let lab = Lab::start().await;
+    assert_eq!(
+        create_stack_set(&lab, "111122223333", "example").status,
+        200
+    );
+    let start = lab.simulator.journal_length();
+    assert_eq!(create_instances(&lab, "first").status, 200);
+    assert_eq!(create_instances(&lab, "second").status, 409);
+    assert_eq!(lab.query("111122223333", "sts", IDENTITY).status, 200);
+
+    let entries = lab.simulator.journal(start);
+    let [first, second] = entries.as_slice() else {
+        panic!("reading is not journaled: {entries:?}");
+    };
+    assert_eq!(first.action, "CreateStackInstances");
+    assert_eq!(first.target.as_deref(), Some("example"));
+    assert_eq!(first.operation.as_deref(), Some("first"));
+    assert_eq!(first.error, None);
+    assert_eq!(
+        second.error.as_deref(),
+        Some("OperationInProgressException")
+    );
+    assert_eq!(first.content, second.content);
+    lab.simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_truth_is_seen_without_a_request() {
+    let lab = Lab::start().await;
+    assert_eq!(
+        create_stack_set(&lab, "111122223333", "example").status,
+        200
+    );
+    assert_eq!(create_instances(&lab, "first").status, 200);
+    let answered = lab.simulator.answered();
+    let running = lab.simulator.fleet();
+    assert_eq!(
+        running.stack_sets["example"].operations[0].status,
+        "RUNNING"
+    );
+
+    lab.simulator.advance(std::time::Duration::from_hours(1));
+    let fleet = lab.simulator.fleet();
+    let set = &fleet.stack_sets["example"];
+    assert_eq!(set.operations[0].status, "SUCCEEDED");
+    assert_eq!(set.instances.len(), 2);
+    for instance in set.instances.values() {
+        assert_eq!(instance.status, "CURRENT");
+        let stack = &fleet.stacks[instance.stack.as_deref().unwrap()];
+        assert_eq!(stack.status, "CREATE_COMPLETE");
+        assert_eq!(stack.source.template(), TOPIC);
+    }
+    assert_eq!(lab.simulator.answered(), answered);
     lab.simulator.stop().await;
 }

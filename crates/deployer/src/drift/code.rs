@@ -1,0 +1,160 @@
+//! The five checks, and the kinds of findings that each can have.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::ports::Place;
+
+/// One of the five checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftCheck {
+    /// The plan is empty: template, parameters, tags and settings are the bundle's.
+    Plan,
+    /// Every expected account and Region has a current instance, and no other has one.
+    Instances,
+    /// No resource was changed or deleted behind CloudFormation's back.
+    Resources,
+    /// No stack was changed or deleted directly, past its stack set. CloudFormation doesn't call
+    /// that drift.
+    Stacks,
+    /// Every link of the alert chain works.
+    Chain,
+}
+
+impl DriftCheck {
+    /// All of them, in the order in which they are reported.
+    pub const ALL: [DriftCheck; 5] = [
+        DriftCheck::Plan,
+        DriftCheck::Instances,
+        DriftCheck::Resources,
+        DriftCheck::Stacks,
+        DriftCheck::Chain,
+    ];
+
+    /// Its name, as users write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            DriftCheck::Plan => "plan",
+            DriftCheck::Instances => "instances",
+            DriftCheck::Resources => "resources",
+            DriftCheck::Stacks => "stacks",
+            DriftCheck::Chain => "chain",
+        }
+    }
+}
+
+/// What to look at, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriftOptions {
+    /// The checks to make.
+    pub checks: BTreeSet<DriftCheck>,
+    /// Only what is in these accounts; empty: in all.
+    pub accounts: BTreeSet<String>,
+    /// Only what is in these Regions; empty: in all.
+    pub regions: BTreeSet<String>,
+    /// Whether CloudFormation is asked to look for drift now. Otherwise what its latest look
+    /// found is reported, and not a single call changes anything.
+    pub detect: bool,
+}
+
+impl Default for DriftOptions {
+    /// Everything, everywhere, as it is now.
+    fn default() -> Self {
+        DriftOptions {
+            checks: DriftCheck::ALL.into(),
+            accounts: BTreeSet::new(),
+            regions: BTreeSet::new(),
+            detect: true,
+        }
+    }
+}
+
+impl DriftOptions {
+    /// Whether this check is to be made.
+    pub fn makes(&self, check: DriftCheck) -> bool {
+        self.checks.contains(&check)
+    }
+
+    /// Whether this account and Region is to be looked at.
+    pub fn covers(&self, place: &Place) -> bool {
+        (self.accounts.is_empty() || self.accounts.contains(&place.account))
+            && (self.regions.is_empty() || self.regions.contains(&place.region))
+    }
+}
+
+/// Writes the enum, its list and its two tables from one list, so that none can lack a code.
+macro_rules! codes {
+    ($($variant:ident $id:literal $check:ident $text:literal;)*) => {
+        /// A kind of finding. Codes are stable: programs and suppressions may rely on them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum DriftCode {
+            $(#[doc = $text] $variant,)*
+        }
+
+        impl DriftCode {
+            /// All of them, by check.
+            pub const ALL: &[DriftCode] = &[$(DriftCode::$variant),*];
+
+            /// Its name, `instance::missing`.
+            pub fn id(self) -> &'static str {
+                match self {
+                    $(DriftCode::$variant => $id,)*
+                }
+            }
+
+            /// What it says, as a sentence.
+            pub fn describe(self) -> &'static str {
+                match self {
+                    $(DriftCode::$variant => $text,)*
+                }
+            }
+
+            /// The check that finds it.
+            pub fn check(self) -> DriftCheck {
+                match self {
+                    $(DriftCode::$variant => DriftCheck::$check,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    PlanMissing "plan::missing" Plan "A stack set or stack of the bundle does not exist.";
+    PlanDiffers "plan::differs" Plan "A stack set or stack is not what the rules and the organization file compile to.";
+    PlanNeverCreated "plan::never-created" Plan "A stack's first creation failed and was never repaired.";
+    PlanUnwanted "plan::unwanted" Plan "A stack set or stack of ours is not in the bundle.";
+    PlanBlocked "plan::blocked" Plan "A stack set or stack can't be brought into line.";
+    PlanInstances "plan::instances" Plan "A deployment would create, update or remove stack instances.";
+    InstanceMissing "instance::missing" Instances "An account and Region that should be watched has no stack instance.";
+    InstanceUnexpected "instance::unexpected" Instances "A stack instance exists where none belongs.";
+    InstanceNotCurrent "instance::not-current" Instances "A stack instance is not up to date with its stack set.";
+    InstanceBlocked "instance::blocked" Instances "An account in use can't have the stack instance it should have.";
+    ResourceModified "resource::modified" Resources "A resource was changed behind CloudFormation's back.";
+    ResourceDeleted "resource::deleted" Resources "A resource was deleted behind CloudFormation's back.";
+    StackGone "stack::gone" Stacks "The stack of a stack instance was deleted directly.";
+    StackTemplate "stack::template" Stacks "A stack was updated directly, with another template than its stack set's.";
+    StackParameters "stack::parameters" Stacks "A stack was updated directly, with other parameters than its stack set's.";
+    TrailMissing "chain::trail-missing" Chain "The organization trail does not exist.";
+    TrailStopped "chain::trail-stopped" Chain "The organization trail does not record.";
+    TrailScope "chain::trail-scope" Chain "The trail does not record every account and Region.";
+    TrailValidation "chain::trail-validation" Chain "The trail's log files can be forged.";
+    TrailDelivery "chain::trail-delivery" Chain "The trail's log files do not reach the bucket.";
+    TopicMissing "chain::topic-missing" Chain "An alert topic does not exist.";
+    SubscriptionMissing "chain::subscription-missing" Chain "Somebody who should get alerts is not subscribed.";
+    SubscriptionUnconfirmed "chain::subscription-unconfirmed" Chain "Somebody who should get alerts has not confirmed the subscription.";
+    SubscriptionUnexpected "chain::subscription-unexpected" Chain "Somebody gets alerts who is not in the organization file.";
+    DeadLetters "chain::dead-letters" Chain "Events or alerts could not be delivered.";
+    QueueMissing "chain::queue-missing" Chain "A dead-letter queue does not exist.";
+    BusMissing "chain::bus-missing" Chain "The hub's event bus does not exist.";
+    BusPolicy "chain::bus-policy" Chain "The hub's event bus does not have the compiled policy.";
+    RoleMissing "chain::role-missing" Chain "The role that forwards events to the hub does not exist.";
+}
+
+impl Serialize for DriftCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id())
+    }
+}

@@ -1,0 +1,425 @@
+//! What can be told of patterns without an event: whether each event of one is also one of another,
+//! and which parts of one make no difference.
+//!
+//! "Yes" is proven field by field: fields are taken from the same values, so what they may choose
+//! together stays the same. "No" comes with an event that shows it. What is left can't be told.
+
+use crate::event::Event;
+use crate::language::{Budget, Language};
+use crate::pattern::{Pattern, SubRule};
+use crate::samples;
+use crate::scan::write_string;
+use crate::term::{Except, Leaf, Literal, Scalar, Term};
+
+/// Steps that one question may take: enough for two patterns of the service's size in any ordinary
+/// shape, a fraction of a second.
+const STEPS: usize = 4_000_000;
+
+/// Whether every event that matches one pattern matches another one too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Implication {
+    /// It does.
+    Yes,
+    /// It doesn't.
+    No {
+        /// An event that matches the one and not the other.
+        event: String,
+    },
+    /// It couldn't be told.
+    Unknown,
+}
+
+impl Implication {
+    /// Whether it was proven.
+    pub fn is_yes(&self) -> bool {
+        *self == Implication::Yes
+    }
+}
+
+/// A part of a pattern that makes no difference to what matches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IdleClause {
+    /// The joined path (`detail.eventName`) of the list that the part stands in; `None` for a whole
+    /// alternative (of which a pattern without `$or` has one).
+    pub path: Option<String>,
+    /// The part as compact JSON: a term, or an object of the alternative's lists by joined paths.
+    pub clause: String,
+    /// Why it makes none.
+    pub reason: IdleReason,
+}
+
+/// Why a part of a pattern makes no difference.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum IdleReason {
+    /// No event can satisfy it.
+    NeverMatches,
+    /// What satisfies it satisfies another part as well: a term of the same list, or an alternative.
+    CoveredBy(String),
+}
+
+impl Pattern {
+    /// Whether every event that matches this pattern matches `other` too.
+    ///
+    /// [`Implication::Yes`] and [`Implication::No`] are always right. What can't be told from the
+    /// terms is [`Implication::Unknown`]: most of all where several terms or alternatives of
+    /// `other` accept together what none of them accepts alone, and absences in arrays.
+    ///
+    /// ```
+    /// use pattern::{Implication, Pattern};
+    /// let narrow = Pattern::parse(r#"{"source": ["aws.s3"], "region": ["eu-central-1"]}"#)?;
+    /// let wide = Pattern::parse(r#"{"source": [{"prefix": "aws."}]}"#)?;
+    /// assert_eq!(narrow.implies(&wide), Implication::Yes);
+    /// let event = r#"{"source":"aws."}"#.to_owned();
+    /// assert_eq!(wide.implies(&narrow), Implication::No { event });
+    /// # Ok::<(), pattern::PatternError>(())
+    /// ```
+    pub fn implies(&self, other: &Pattern) -> Implication {
+        let budget = &mut Budget(STEPS);
+        if self
+            .sub_rules
+            .iter()
+            .all(|sub_rule| is_covered(Selection::of(sub_rule), &other.sub_rules, budget))
+        {
+            return Implication::Yes;
+        }
+        for event in samples::events(&self.sub_rules, &other.sub_rules) {
+            let Ok(parsed) = Event::parse(&event) else {
+                continue;
+            };
+            if self.try_matches(&parsed) == Ok(true) && other.try_matches(&parsed) == Ok(false) {
+                return Implication::No { event };
+            }
+        }
+        Implication::Unknown
+    }
+
+    /// The terms and the alternatives of a `$or` that make no difference, as far as that can be told.
+    /// Of two that do the same, the later one is named.
+    ///
+    /// ```
+    /// use pattern::{IdleReason, Pattern};
+    /// let pattern = Pattern::parse(r#"{"source": ["aws.s3", {"prefix": "aws."}]}"#)?;
+    /// let [idle] = pattern.idle_clauses().try_into().unwrap();
+    /// assert_eq!((idle.path.as_deref(), idle.clause.as_str()), (Some("source"), r#""aws.s3""#));
+    /// assert_eq!(idle.reason, IdleReason::CoveredBy(r#"{"prefix":"aws."}"#.to_owned()));
+    /// # Ok::<(), pattern::PatternError>(())
+    /// ```
+    pub fn idle_clauses(&self) -> Vec<IdleClause> {
+        let budget = &mut Budget(STEPS);
+        let mut idle = Vec::new();
+        for (number, sub_rule) in self.sub_rules.iter().enumerate() {
+            for field in &sub_rule.fields {
+                idle_terms(&field.path, &field.leaf, budget, &mut idle);
+            }
+            let cover = self.sub_rules.iter().enumerate().find(|(other, offered)| {
+                *other != number
+                    && covers(offered, &Selection::of(sub_rule), budget)
+                    && (*other < number || !covers(sub_rule, &Selection::of(offered), budget))
+            });
+            let reason = if sub_rule.fields.iter().any(|field| is_dead(&field.leaf)) {
+                Some(IdleReason::NeverMatches)
+            } else {
+                cover.map(|(_, cover)| IdleReason::CoveredBy(text(cover)))
+            };
+            if let Some(reason) = reason {
+                let clause = text(sub_rule);
+                idle.push(IdleClause {
+                    path: None,
+                    clause,
+                    reason,
+                });
+            }
+        }
+        idle.sort();
+        idle.dedup();
+        idle
+    }
+}
+
+/// An alternative as a JSON object of its lists.
+fn text(sub_rule: &SubRule) -> String {
+    let mut out = String::from("{");
+    for (number, field) in sub_rule.fields.iter().enumerate() {
+        if number > 0 {
+            out.push(',');
+        }
+        write_string(&mut out, &field.path);
+        out.push_str(":[");
+        out.push_str(&field.leaf.sources.join(","));
+        out.push(']');
+    }
+    out.push('}');
+    out
+}
+
+fn idle_terms(path: &str, leaf: &Leaf, budget: &mut Budget, idle: &mut Vec<IdleClause>) {
+    let terms = || leaf.terms.iter().zip(&leaf.sources).enumerate();
+    for (number, (term, source)) in terms() {
+        let reason = if accepts_nothing(term, leaf) {
+            Some(IdleReason::NeverMatches)
+        } else {
+            terms()
+                .find(|(other, (wide, _))| {
+                    *other != number
+                        && is_within(term, leaf, &[*wide], leaf, budget)
+                        && (*other < number || !is_within(wide, leaf, &[term], leaf, budget))
+                })
+                .map(|(_, (_, cover))| IdleReason::CoveredBy(cover.clone()))
+        };
+        if let Some(reason) = reason {
+            idle.push(IdleClause {
+                path: Some(path.to_owned()),
+                clause: source.clone(),
+                reason,
+            });
+        }
+    }
+}
+
+/// A number that the service compares by its text, and not even with itself.
+fn accepts_nothing(term: &Term, leaf: &Leaf) -> bool {
+    matches!(term, Term::Number(text, None) if !leaf.accepts(Scalar::Number(text.as_bytes())))
+}
+
+fn is_dead(leaf: &Leaf) -> bool {
+    leaf.terms.iter().all(|term| accepts_nothing(term, leaf))
+}
+
+/// An alternative, and of each list some of the terms.
+#[derive(Clone)]
+struct Selection<'a> {
+    sub_rule: &'a SubRule,
+    terms: Vec<Vec<&'a Term>>,
+}
+
+impl<'a> Selection<'a> {
+    fn of(sub_rule: &'a SubRule) -> Selection<'a> {
+        Selection {
+            sub_rule,
+            terms: sub_rule
+                .fields
+                .iter()
+                .map(|field| field.leaf.terms.iter().collect())
+                .collect(),
+        }
+    }
+}
+
+/// Whether each event of the selection surely is one of some alternative; where none takes it all,
+/// it is divided.
+fn is_covered(selection: Selection<'_>, offered: &[SubRule], budget: &mut Budget) -> bool {
+    let mut open = vec![selection];
+    while let Some(selection) = open.pop() {
+        if offered
+            .iter()
+            .any(|offered| covers(offered, &selection, budget))
+        {
+            continue;
+        }
+        // Values are chosen term by term, so the parts together are the whole.
+        let matters = |number: &usize| {
+            let field = selection.sub_rule.fields.get(*number);
+            field.is_some_and(|field| {
+                let at_path =
+                    |offered: &SubRule| offered.fields.iter().any(|other| other.path == field.path);
+                offered.iter().any(at_path)
+            })
+        };
+        let several = (0..selection.terms.len())
+            .filter(|number| {
+                selection
+                    .terms
+                    .get(*number)
+                    .is_some_and(|terms| terms.len() > 1)
+            })
+            .find(matters);
+        let Some(number) = several.filter(|_| offered.len() > 1) else {
+            return false;
+        };
+        for term in selection.terms.get(number).into_iter().flatten() {
+            if !budget.spend(selection.terms.len()) {
+                return false;
+            }
+            let mut part = selection.clone();
+            if let Some(terms) = part.terms.get_mut(number) {
+                *terms = vec![*term];
+            }
+            open.push(part);
+        }
+    }
+    true
+}
+
+/// Whether each event of the selection surely is one of the alternative.
+fn covers(offered: &SubRule, selection: &Selection<'_>, budget: &mut Budget) -> bool {
+    let needed = &selection.sub_rule.fields;
+    if !budget.spend(offered.fields.len() + needed.len())
+        || offered.uses_empty_step != selection.sub_rule.uses_empty_step
+    {
+        return false;
+    }
+    offered.fields.iter().all(|field| {
+        let found = needed
+            .iter()
+            .zip(&selection.terms)
+            .find(|(needed, _)| needed.path == field.path);
+        let Some((needed, terms)) = found else {
+            return false;
+        };
+        let wide: Vec<&Term> = field.leaf.terms.iter().collect();
+        terms
+            .iter()
+            .all(|term| is_within(term, &needed.leaf, &wide, &field.leaf, budget))
+            && (!terms.contains(&&Term::Absent)
+                || absence_is_the_same(&field.path, offered, selection))
+    })
+}
+
+/// Whether an absence means the same in both: it is judged in the array elements that earlier
+/// fields chose. A field that only one of them has doesn't matter if it can't be in the same array.
+fn absence_is_the_same(path: &str, offered: &SubRule, selection: &Selection<'_>) -> bool {
+    let root = |path: &str| path.split('.').next().map(str::to_owned);
+    let earlier = selection
+        .sub_rule
+        .fields
+        .iter()
+        .take_while(|field| *field.path != *path);
+    earlier
+        .filter(|field| root(&field.path) == root(path))
+        .all(|field| offered.fields.iter().any(|other| other.path == field.path))
+}
+
+/// Whether all that a term accepts in its list surely is accepted by some of `wide` in theirs.
+fn is_within(
+    term: &Term,
+    list: &Leaf,
+    wide: &[&Term],
+    wide_list: &Leaf,
+    budget: &mut Budget,
+) -> bool {
+    if *term == Term::Absent {
+        return wide.contains(&&Term::Absent);
+    }
+    budget.spend(wide.len() + 1)
+        && texts_are_within(term, wide, budget)
+        && literals_are_within(term, wide)
+        && numbers_are_within(term, list, wide, wide_list)
+}
+
+fn takes_all_texts(term: &Term) -> bool {
+    matches!(term, Term::Exists | Term::Not(Except::Numbers(_)))
+        || Language::of(term) == Some(Language::all())
+}
+
+fn texts_are_within(term: &Term, wide: &[&Term], budget: &mut Budget) -> bool {
+    let language = match term {
+        Term::Literal(_) | Term::Number(..) | Term::Numeric(..) => return true,
+        Term::Exists | Term::Not(Except::Numbers(_)) => Some(Language::all()),
+        _ => Language::of(term),
+    };
+    wide.iter().any(|wide| {
+        if takes_all_texts(wide) || *wide == term {
+            return true;
+        }
+        match (term, wide, &language) {
+            (Term::Address(range), Term::Address(wide), _) => wide.covers(range),
+            // A string that is an address in another list.
+            (Term::Text(text), Term::Address(range), _) => crate::address::literal(text.as_bytes())
+                .is_some_and(|digits| range.contains(digits.as_bytes())),
+            (Term::Not(except), Term::Not(wide), _) => {
+                let excluded = Language::excluded(except);
+                Language::excluded(wide).iter().all(|left_out| {
+                    left_out.as_ref().is_some_and(|left_out| {
+                        let mut excluded = excluded.iter().flatten();
+                        excluded.any(|excluded| excluded.covers(left_out, budget))
+                    })
+                })
+            }
+            (_, Term::Not(wide), Some(language)) => {
+                Language::excluded(wide).iter().all(|left_out| {
+                    let left_out = left_out.as_ref();
+                    left_out.is_some_and(|left_out| left_out.is_disjoint(language, budget))
+                })
+            }
+            (_, _, Some(language)) => {
+                Language::of(wide).is_some_and(|wide| wide.covers(language, budget))
+            }
+            _ => false,
+        }
+    })
+}
+
+fn literals_are_within(term: &Term, wide: &[&Term]) -> bool {
+    let accepts = |term: &Term, literal: Literal| match term {
+        Term::Literal(wanted) => *wanted == literal,
+        Term::Exists | Term::Not(_) => true,
+        _ => false,
+    };
+    [Literal::True, Literal::False, Literal::Null]
+        .into_iter()
+        .all(|literal| !accepts(term, literal) || wide.iter().any(|wide| accepts(wide, literal)))
+}
+
+/// Numbers mean another thing in a list with numeric terms.
+fn numbers_are_within(term: &Term, list: &Leaf, wide: &[&Term], wide_list: &Leaf) -> bool {
+    if accepts_nothing(term, list) {
+        return true;
+    }
+    if wide.iter().any(|wide| match wide {
+        Term::Not(Except::Numbers(_)) => false,
+        Term::Exists | Term::Not(_) => true,
+        _ => false,
+    }) {
+        return true;
+    }
+    let accepted = |text: &str| {
+        let part = wide.iter().copied().cloned().collect();
+        let part = Leaf {
+            has_numeric: wide_list.has_numeric,
+            has_address: wide_list.has_address,
+            ..Leaf::new(part, Vec::new())
+        };
+        part.accepts(Scalar::Number(text.as_bytes()))
+    };
+    match term {
+        Term::Exists | Term::Absent => false,
+        Term::Not(Except::Numbers(numbers)) => wide.iter().any(|wide| {
+            matches!(wide, Term::Not(Except::Numbers(wide)) if wide.iter().all(|number| numbers.contains(number)))
+        }),
+        Term::Not(_) => false,
+        // Other spellings are equal where numbers are compared as such.
+        Term::Number(text, Some(_)) => wide_list.has_numeric && accepted(text),
+        Term::Number(text, None) => accepted(text),
+        Term::Numeric(low, high) => wide.iter().any(|wide| match wide {
+            Term::Numeric(wide_low, wide_high) => {
+                let low_fits = wide_low.is_none_or(|wide| {
+                    low.is_some_and(|low| {
+                        low.value > wide.value
+                            || low.value >= wide.value && (wide.inclusive || !low.inclusive)
+                    })
+                });
+                let high_fits = wide_high.is_none_or(|wide| {
+                    high.is_some_and(|high| {
+                        high.value < wide.value
+                            || high.value <= wide.value && (wide.inclusive || !high.inclusive)
+                    })
+                });
+                low_fits && high_fits
+            }
+            Term::Not(Except::Numbers(numbers)) => numbers.iter().all(|number| {
+                low.is_some_and(|low| *number < low.value || *number <= low.value && !low.inclusive)
+                    || high.is_some_and(|high| {
+                        *number > high.value || *number >= high.value && !high.inclusive
+                    })
+            }),
+            _ => false,
+        }),
+        Term::Address(range) => {
+            let numbers_count = list.has_numeric || !wide_list.has_numeric;
+            numbers_count && wide.iter().any(|wide| matches!(wide, Term::Address(wide) if wide.covers(range)))
+        }
+        // The rest is about texts.
+        _ => true,
+    }
+}

@@ -1,0 +1,108 @@
+//! What happens to stacks and operations without the one who deployed them.
+
+use serde_json::{Map, Value};
+
+use super::set::operation;
+use crate::faults::StackOf;
+use crate::resources::{self, Updated};
+use crate::world::World;
+
+/// The stack set that a name is about and its running operation.
+fn running(world: &World, stack_set: Option<&str>) -> Result<(String, String), String> {
+    world
+        .cloudformation
+        .sets
+        .all()
+        .filter(|set| !set.deleted && stack_set.is_none_or(|name| name == set.name))
+        .find_map(|set| {
+            let operation = set
+                .operations
+                .values()
+                .find(|operation| operation.status == "RUNNING")?;
+            Some((set.id.clone(), operation.id.clone()))
+        })
+        .ok_or_else(|| "no operation is running".to_owned())
+}
+
+/// Stops the operation that is running, as a person would in the console.
+pub(crate) fn stop_running(world: &mut World, stack_set: Option<&str>) -> Result<String, String> {
+    let (set, id) = running(world, stack_set)?;
+    operation::stop(world, &set, &id).map_err(|error| error.message)?;
+    Ok(format!("{id} of {set}"))
+}
+
+/// Lets the operation that is running hang until somebody stops it.
+pub(crate) fn stick_running(world: &mut World, stack_set: Option<&str>) -> Result<String, String> {
+    let (set, id) = running(world, stack_set)?;
+    operation::stick(world, &set, &id);
+    Ok(format!("{id} of {set}"))
+}
+
+/// The id of the living stack that is meant: a stack set's instance, or a stack by its own name.
+pub(crate) fn stack_of(world: &World, wanted: &StackOf) -> Result<String, String> {
+    let spot = (wanted.account.clone(), wanted.region.clone());
+    let of_set = world
+        .cloudformation
+        .sets
+        .all()
+        .filter(|set| !set.deleted && set.name == wanted.name)
+        .find_map(|set| set.instances.get(&spot)?.stack.clone());
+    let stacks = &world.cloudformation.stacks;
+    of_set
+        .and_then(|id| stacks.get(&id))
+        .or_else(|| stacks.find(&wanted.account, &wanted.region, &wanted.name))
+        .filter(|stack| stack.deleted.is_none())
+        .map(|stack| stack.id.clone())
+        .ok_or_else(|| {
+            format!(
+                "there is no stack {} in {} {}",
+                wanted.name, wanted.account, wanted.region
+            )
+        })
+}
+
+/// Changes a resource of a stack without CloudFormation, or deletes it if there are no properties.
+/// A property that is `null` is taken away.
+pub(crate) fn tamper(
+    world: &mut World,
+    id: &str,
+    logical_id: Option<&str>,
+    properties: Option<&Map<String, Value>>,
+) -> Result<String, String> {
+    let stack = world
+        .cloudformation
+        .stacks
+        .get(id)
+        .ok_or_else(|| format!("there is no stack {id}"))?;
+    let (name, resource) = stack
+        .resources
+        .iter()
+        .find(|(name, _)| logical_id.is_none_or(|wanted| wanted == name.as_str()))
+        .ok_or_else(|| format!("{id} has no such resource"))?;
+    let place = stack.place(name);
+    let (kind, physical, old) = (
+        resource.kind.clone(),
+        resource.physical_id.clone(),
+        resource.properties.clone(),
+    );
+    let told = format!("{kind} {physical} in {} {}", place.account, place.region);
+    let Some(properties) = properties else {
+        resources::delete(world, &place, &kind, &physical).map_err(|error| error.to_string())?;
+        return Ok(told);
+    };
+    let mut new = old.clone();
+    if let Some(fields) = new.as_object_mut() {
+        for (name, value) in properties {
+            if value.is_null() {
+                fields.shift_remove(name);
+            } else {
+                fields.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    match resources::update(world, &place, &kind, &physical, &old, &new) {
+        Ok(Updated::InPlace(_)) => Ok(told),
+        Ok(Updated::Replace) => Err(format!("{told} can't be changed in place")),
+        Err(error) => Err(error.to_string()),
+    }
+}

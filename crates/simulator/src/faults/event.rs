@@ -1,0 +1,177 @@
+//! What other people, the organization and AWS do meanwhile.
+
+use serde_json::{Map, Value, json};
+
+use super::{Event, Faults, StackOf, State, When};
+use crate::api::Caller;
+use crate::clock::Due;
+use crate::cloudformation;
+use crate::world::World;
+
+/// An event of the schedule that is due.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Planned {
+    generation: u64,
+    index: usize,
+}
+
+/// Sets new faults in place of those before.
+pub(crate) fn start(world: &mut World, faults: Faults) {
+    let generation = world.faults.generation + 1;
+    for (index, scheduled) in faults.schedule.iter().enumerate() {
+        if let When::AtSecond(seconds) = scheduled.when {
+            let due = Due::Fault(Planned { generation, index });
+            world.clock.after_seconds(seconds, due);
+        }
+    }
+    let counts = std::mem::take(&mut world.faults.counts);
+    let happened = std::mem::take(&mut world.faults.happened);
+    world.faults = State::new(faults, world.config.seed, generation);
+    world.faults.counts = counts;
+    world.faults.happened = happened;
+}
+
+/// Does what was scheduled for now.
+pub(crate) fn due(world: &mut World, planned: Planned) {
+    if world.faults.generation != planned.generation {
+        return;
+    }
+    let scheduled = world.faults.faults.schedule.get(planned.index);
+    if let Some(event) = scheduled.map(|scheduled| scheduled.event.clone()) {
+        // What became of it is remembered.
+        happen(world, &event).unwrap_or_default();
+    }
+}
+
+/// Makes an event happen, and says what became of it. One that is not possible now, such as stopping an operation where none
+/// runs, does nothing and is remembered as such.
+pub(crate) fn happen(world: &mut World, event: &Event) -> Result<String, String> {
+    let name = event.name();
+    let now = world.clock.now();
+    let outcome = carry_out(world, event);
+    let told = match &outcome {
+        Ok(what) => {
+            world.faults.count(name);
+            format!("{name}: {what}")
+        }
+        Err(why) => {
+            world.faults.count("nothing_to_do");
+            format!("{name}: nothing to do: {why}")
+        }
+    };
+    world.faults.happened.push((now, told));
+    outcome
+}
+
+fn carry_out(world: &mut World, event: &Event) -> Result<String, String> {
+    match event {
+        Event::SetAccountState { account, state } => {
+            crate::organizations::set_state(world, account, state)?;
+            Ok(format!("{account} is {state}"))
+        }
+        Event::MoveAccount { account, to } => {
+            crate::organizations::move_account(world, account, to)?;
+            Ok(format!("{account} is in {to}"))
+        }
+        Event::CreateAccount {
+            name,
+            organizational_unit,
+        } => crate::organizations::create_account(world, name, organizational_unit, None)
+            .map_err(|error| error.message),
+        Event::SetRegion {
+            region,
+            enabled,
+            account,
+        } => {
+            world.set_region(region, account.as_deref(), *enabled)?;
+            Ok(format!(
+                "{region} is {} in {}",
+                if *enabled { "on" } else { "off" },
+                account.as_deref().unwrap_or("every account")
+            ))
+        }
+        Event::StopOperation { stack_set } => {
+            cloudformation::stop_running(world, stack_set.as_deref())
+        }
+        Event::StickOperation { stack_set } => {
+            cloudformation::stick_running(world, stack_set.as_deref())
+        }
+        Event::Call {
+            account,
+            region,
+            service,
+            action,
+            input,
+        } => {
+            let caller = administrator(account, region);
+            call(world, &caller, service, action, input)
+        }
+        Event::UpdateStack {
+            stack,
+            template_body,
+        } => on_stack(
+            world,
+            stack,
+            "UpdateStack",
+            json!({
+                "TemplateBody": template_body,
+                "Capabilities": ["CAPABILITY_NAMED_IAM"],
+            }),
+        ),
+        Event::DeleteStack { stack } => on_stack(world, stack, "DeleteStack", json!({})),
+        Event::EditResource {
+            stack,
+            logical_id,
+            properties,
+        } => tamper(world, stack, logical_id.as_deref(), Some(properties)),
+        Event::DeleteResource { stack, logical_id } => {
+            tamper(world, stack, logical_id.as_deref(), None)
+        }
+    }
+}
+
+fn administrator(account: &str, region: &str) -> Caller {
+    Caller {
+        account: account.to_owned(),
+        region: region.to_owned(),
+        arn: format!("arn:aws:iam::{account}:root"),
+        role: None,
+    }
+}
+
+fn call(
+    world: &mut World,
+    caller: &Caller,
+    service: &str,
+    action: &str,
+    input: &Value,
+) -> Result<String, String> {
+    match crate::protocol::carry_out(world, caller, service, action, input) {
+        Ok(_) => Ok(format!("{service}:{action} by {}", caller.account)),
+        Err(error) => Err(format!("{}: {}", error.code, error.message)),
+    }
+}
+
+fn on_stack(
+    world: &mut World,
+    stack: &StackOf,
+    action: &str,
+    mut input: Value,
+) -> Result<String, String> {
+    let id = cloudformation::stack_of(world, stack)?;
+    if let Some(fields) = input.as_object_mut() {
+        fields.insert("StackName".to_owned(), Value::String(id));
+    }
+    let caller = administrator(&stack.account, &stack.region);
+    call(world, &caller, "cloudformation", action, &input)
+}
+
+fn tamper(
+    world: &mut World,
+    stack: &StackOf,
+    logical_id: Option<&str>,
+    properties: Option<&Map<String, Value>>,
+) -> Result<String, String> {
+    let id = cloudformation::stack_of(world, stack)?;
+    cloudformation::tamper(world, &id, logical_id, properties)
+}

@@ -1,0 +1,273 @@
+//! What is really there, for those who check what others say about it.
+//!
+//! A client sees the organization through API calls that can fail, lag and be denied. A checker in
+//! the same process must not: it looks at the world itself, without a request.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::api::Caller;
+use crate::cloudformation::stack::Deployment;
+use crate::journal::Request;
+use crate::server::Simulator;
+use crate::world::World;
+
+/// Everything that a deployment could have changed, at one moment.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    /// All accounts by id, the management account included.
+    pub accounts: BTreeMap<String, FleetAccount>,
+    /// The living stack sets by name.
+    pub stack_sets: BTreeMap<String, FleetStackSet>,
+    /// The living stacks by id.
+    pub stacks: BTreeMap<String, FleetStack>,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetAccount {
+    /// `ACTIVE`, `SUSPENDED`, …
+    pub state: String,
+    /// From the root down to the unit that the account is in.
+    pub path: Vec<String>,
+}
+
+/// A stack set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetStackSet {
+    /// `NAME:UUID`.
+    pub id: String,
+    /// What it is made from.
+    pub source: Source,
+    /// Free text.
+    pub description: Option<String>,
+    /// Whether accounts that join get their stacks by themselves.
+    pub auto_deployment: bool,
+    /// By account and Region.
+    pub instances: BTreeMap<(String, String), FleetInstance>,
+    /// In the order they were asked for.
+    pub operations: Vec<FleetOperation>,
+}
+
+/// A stack instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetInstance {
+    /// The stack's id, if there is one.
+    pub stack: Option<String>,
+    /// `CURRENT`, `OUTDATED` or `INOPERABLE`.
+    pub status: &'static str,
+    /// `SUCCEEDED`, `FAILED`, `SKIPPED_SUSPENDED_ACCOUNT`, …
+    pub detailed_status: &'static str,
+}
+
+/// An operation on a stack set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetOperation {
+    /// Its id.
+    pub id: String,
+    /// `CREATE`, `UPDATE`, `DELETE` or `DETECT_DRIFT`.
+    pub action: &'static str,
+    /// `RUNNING`, `SUCCEEDED`, …
+    pub status: &'static str,
+    /// When it was asked for, in virtual time.
+    pub created: Timestamp,
+    /// When it was over.
+    pub ended: Option<Timestamp>,
+    /// Accounts and Regions in which it did not succeed.
+    pub unsuccessful: usize,
+}
+
+/// A stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetStack {
+    /// Its name.
+    pub name: String,
+    /// Its account.
+    pub account: String,
+    /// Its Region.
+    pub region: String,
+    /// `CREATE_COMPLETE`, …
+    pub status: &'static str,
+    /// What it is made from.
+    pub source: Source,
+}
+
+/// What a stack or stack set is made from. Cheap to copy; equal if all of it is equal.
+#[derive(Clone)]
+pub struct Source(Deployment);
+
+impl Source {
+    /// The template's text.
+    pub fn template(&self) -> &str {
+        &self.0.template.body
+    }
+
+    /// Parameter values by name.
+    pub fn parameters(&self) -> &BTreeMap<String, String> {
+        &self.0.parameters
+    }
+
+    /// Tags by key.
+    pub fn tags(&self) -> &BTreeMap<String, String> {
+        &self.0.tags
+    }
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Source) -> bool {
+        self.template() == other.template()
+            && self.parameters() == other.parameters()
+            && self.tags() == other.tags()
+    }
+}
+
+impl Eq for Source {}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("bytes", &self.template().len())
+            .field("parameters", self.parameters())
+            .field("tags", self.tags())
+            .finish()
+    }
+}
+
+/// Looking at the world and changing it without a request: nothing here is counted, written into
+/// the journal or met by a fault.
+impl Simulator {
+    /// Virtual time.
+    pub fn now(&self) -> Timestamp {
+        self.world().clock.now()
+    }
+
+    /// Moves the clock on, and does what becomes due on the way.
+    pub fn advance(&self, duration: Duration) {
+        self.world().advance(duration.as_secs_f64());
+    }
+
+    /// How many requests have had their effect; the answer may still be on its way.
+    pub fn answered(&self) -> u64 {
+        self.world().requests()
+    }
+
+    /// The journal's entries from a number on.
+    pub fn journal(&self, since: u64) -> Vec<Request> {
+        self.world().journal.since(since)
+    }
+
+    /// How many entries the journal has had: the number of the next one.
+    pub fn journal_length(&self) -> u64 {
+        self.world().journal.written()
+    }
+
+    /// How often each action was called, keyed `service:Action`.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.world().calls.by_action.clone()
+    }
+
+    /// Calls an action as the administrator of an account. The error is the code and the message.
+    pub fn act(
+        &self,
+        account: &str,
+        region: &str,
+        service: &str,
+        action: &str,
+        input: &Value,
+    ) -> Result<Value, String> {
+        let caller = Caller {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            arn: format!("arn:aws:iam::{account}:root"),
+            role: None,
+        };
+        crate::protocol::carry_out(&mut self.world(), &caller, service, action, input)
+            .map_err(|error| format!("{}: {}", error.code, error.message))
+    }
+
+    /// The fleet as it is now.
+    pub fn fleet(&self) -> Fleet {
+        let world = self.world();
+        let organization = &world.organization;
+        Fleet {
+            accounts: organization
+                .accounts()
+                .map(|account| {
+                    let fleet_account = FleetAccount {
+                        state: account.state.clone(),
+                        path: organization.lineage(&account.parent),
+                    };
+                    (account.id.clone(), fleet_account)
+                })
+                .collect(),
+            stack_sets: world
+                .cloudformation
+                .sets
+                .all()
+                .filter(|set| !set.deleted)
+                .map(|set| (set.name.clone(), stack_set(set)))
+                .collect(),
+            stacks: world
+                .cloudformation
+                .stacks
+                .living()
+                .map(|stack| {
+                    let fleet_stack = FleetStack {
+                        name: stack.name.clone(),
+                        account: stack.account.clone(),
+                        region: stack.region.clone(),
+                        status: stack.status,
+                        source: Source(stack.deployment.clone()),
+                    };
+                    (stack.id.clone(), fleet_stack)
+                })
+                .collect(),
+        }
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.shared().lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stack_set(set: &crate::cloudformation::set::StackSet) -> FleetStackSet {
+    FleetStackSet {
+        id: set.id.clone(),
+        source: Source(set.deployment.clone()),
+        description: set.description.clone(),
+        auto_deployment: set.auto.enabled,
+        instances: set
+            .instances
+            .iter()
+            .map(|(spot, instance)| {
+                let fleet_instance = FleetInstance {
+                    stack: instance.stack.clone(),
+                    status: instance.status,
+                    detailed_status: instance.detailed,
+                };
+                (spot.clone(), fleet_instance)
+            })
+            .collect(),
+        operations: set
+            .operations
+            .values()
+            .map(|operation| FleetOperation {
+                id: operation.id.clone(),
+                action: operation.work.action(),
+                status: operation.status,
+                created: operation.created,
+                ended: operation.ended,
+                unsuccessful: operation
+                    .results
+                    .values()
+                    .filter(|result| result.status != "SUCCEEDED")
+                    .count(),
+            })
+            .collect(),
+    }
+}
