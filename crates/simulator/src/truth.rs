@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -99,7 +99,7 @@ pub struct FleetStack {
 
 /// What a stack or stack set is made from. Cheap to copy; equal if all of it is equal.
 #[derive(Clone)]
-pub struct Source(Deployment);
+pub struct Source(Arc<Deployment>);
 
 impl Source {
     /// The template's text.
@@ -218,13 +218,13 @@ impl Simulator {
                 .living()
                 .map(|stack| {
                     let fleet_stack = FleetStack {
-                        name: stack.name.clone(),
-                        account: stack.account.clone(),
-                        region: stack.region.clone(),
+                        name: stack.name.as_ref().to_owned(),
+                        account: stack.account.as_ref().to_owned(),
+                        region: stack.region.as_ref().to_owned(),
                         status: stack.status,
                         source: Source(stack.deployment.clone()),
                     };
-                    (stack.id.clone(), fleet_stack)
+                    (stack.id.as_ref().to_owned(), fleet_stack)
                 })
                 .collect(),
         }
@@ -246,18 +246,20 @@ fn stack_set(set: &crate::cloudformation::set::StackSet) -> FleetStackSet {
             .iter()
             .map(|(spot, instance)| {
                 let fleet_instance = FleetInstance {
-                    stack: instance.stack.clone(),
+                    stack: instance.stack.as_deref().map(str::to_owned),
                     status: instance.status,
                     detailed_status: instance.detailed,
                 };
-                (spot.clone(), fleet_instance)
+                let (account, region) = spot;
+                let spot = (account.as_ref().to_owned(), region.as_ref().to_owned());
+                (spot, fleet_instance)
             })
             .collect(),
         operations: set
             .operations
             .values()
             .map(|operation| FleetOperation {
-                id: operation.id.clone(),
+                id: operation.id.as_ref().to_owned(),
                 action: operation.work.action(),
                 status: operation.status,
                 created: operation.created,

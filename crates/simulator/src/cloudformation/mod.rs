@@ -12,6 +12,7 @@ mod template;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -22,6 +23,7 @@ use crate::world::World;
 
 pub(crate) use interference::{stack_of, stick_running, stop_running, tamper};
 pub(crate) use set::auto::account_moved;
+pub(crate) use stack::fold::{warm, warm_named};
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
@@ -33,13 +35,15 @@ pub(crate) struct CloudFormation {
     detections: BTreeMap<String, Detection>,
     pub(crate) sets: set::StackSets,
     /// Why the pending operation of a stack is going to fail, by the stack's id.
-    sabotage: BTreeMap<String, String>,
+    sabotage: BTreeMap<Arc<str>, String>,
+    /// What is known to come out well.
+    proofs: Vec<stack::fold::Proof>,
 }
 
 /// A drift detection on one stack.
 #[derive(Debug)]
 struct Detection {
-    stack: String,
+    stack: Arc<str>,
     at: Timestamp,
     /// Drift status and number of drifted resources, once done.
     result: Option<(&'static str, usize)>,
@@ -49,7 +53,7 @@ struct Detection {
 #[derive(Debug, Clone)]
 pub(crate) enum Task {
     /// Carry out a stack's pending operation.
-    Stack(String),
+    Stack(Arc<str>),
     /// Finish creating a change set.
     ChangeSet(String),
     /// Finish a drift detection.
@@ -57,7 +61,7 @@ pub(crate) enum Task {
     /// Finish what a stack set operation does in one account and Region.
     Instance(set::operation::Job),
     /// Look whether a stack set operation can go on.
-    Operation { set: String, operation: String },
+    Operation { set: Arc<str>, operation: Arc<str> },
     /// Automatic deployment after an account came, went or moved.
     Auto(set::auto::Move),
 }
@@ -73,7 +77,7 @@ impl CloudFormation {
                 stack.outputs.iter().filter_map(|output| {
                     Some((
                         output.export.clone()?,
-                        (output.value.clone(), stack.id.clone()),
+                        (output.value.clone(), stack.id.as_ref().to_owned()),
                     ))
                 })
             })
@@ -122,6 +126,23 @@ pub(crate) fn is_mutating(action: &str) -> bool {
         .any(|verb| action.starts_with(verb))
 }
 
+/// Actions on stacks that don't look at their resources.
+const LIGHT: &[&str] = &[
+    "DescribeStacks",
+    "GetTemplate",
+    "GetTemplateSummary",
+    "ListStacks",
+    "ValidateTemplate",
+    "CreateStackInstances",
+    "UpdateStackInstances",
+    "DeleteStackInstances",
+    "ListStackInstances",
+    "DescribeStackInstance",
+    "ActivateOrganizationsAccess",
+    "DeactivateOrganizationsAccess",
+    "DescribeOrganizationsAccess",
+];
+
 /// Answers one action.
 pub(crate) fn call(
     world: &mut World,
@@ -130,6 +151,9 @@ pub(crate) fn call(
     input: &Value,
 ) -> Result<Value, ApiError> {
     crate::services::authorize(world, caller, &format!("cloudformation:{action}"), "*")?;
+    if !action.contains("StackSet") && !LIGHT.contains(&action) {
+        warm(world, &caller.account);
+    }
     if let Some(answer) = stack::api::call(world, caller, action, input) {
         return answer;
     }

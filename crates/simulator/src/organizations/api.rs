@@ -1,11 +1,13 @@
 //! The actions of AWS Organizations.
 
+use std::ops::Bound;
+
 use serde_json::{Value, json};
 
 use super::{Account, MANAGEMENT, ORGANIZATION_ID, Organization, ROOT_ID, Request, Unit};
 use crate::api::{ApiError, Caller};
 use crate::clock::epoch;
-use crate::input::{Input, page};
+use crate::input::{Input, bad_token, page, page_of};
 use crate::world::World;
 
 /// `ListAccounts` and its kin give at most 20 entries.
@@ -42,10 +44,23 @@ pub(crate) fn call(
         }
         "ListAccounts" => {
             let input = Input::new(input, &["NextToken", "MaxResults"])?;
+            let start = match input.text("NextToken") {
+                None | Some("") => Bound::Unbounded,
+                Some(token) if token.len() == 12 => Bound::Excluded(token),
+                Some(token) => return Err(bad_token("organizations", token)),
+            };
             let accounts = organization
-                .accounts()
-                .map(|account| describe(organization, account));
-            listing(input, "Accounts", accounts.collect())
+                .accounts
+                .range::<str, _>((start, Bound::Unbounded));
+            let (accounts, next) = page_of(accounts, page_size(input)?, |(id, _)| (*id).clone());
+            let accounts: Vec<Value> = accounts
+                .into_iter()
+                .map(|(_, account)| describe(organization, account))
+                .collect();
+            Ok(match next {
+                Some(next) => json!({"Accounts": accounts, "NextToken": next}),
+                None => json!({"Accounts": accounts}),
+            })
         }
         "DescribeAccount" => {
             let input = Input::new(input, &["AccountId"])?;
@@ -313,16 +328,19 @@ fn permit(organization: &Organization, caller: &Caller, action: &str) -> Result<
     ))
 }
 
-fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, ApiError> {
-    let size = match input.integer("MaxResults")? {
-        None => PAGE,
+fn page_size(input: Input<'_>) -> Result<usize, ApiError> {
+    match input.integer("MaxResults")? {
+        None => Ok(PAGE),
         Some(size) => usize::try_from(size)
             .ok()
             .filter(|size| (1..=PAGE).contains(size))
-            .ok_or_else(|| invalid("You specified an invalid value for MaxResults.".to_owned()))?,
-    };
-    let (items, next) =
-        page(items, input.text("NextToken"), size).map_err(|error| invalid(error.message))?;
+            .ok_or_else(|| invalid("You specified an invalid value for MaxResults.".to_owned())),
+    }
+}
+
+fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, ApiError> {
+    let (items, next) = page(items, input.text("NextToken"), page_size(input)?)
+        .map_err(|error| invalid(error.message))?;
     let mut answer = json!({name: items});
     if let (Some(next), Some(fields)) = (next, answer.as_object_mut()) {
         fields.insert("NextToken".to_owned(), Value::String(next));

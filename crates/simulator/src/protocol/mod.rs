@@ -309,7 +309,11 @@ pub(crate) fn carry_out(
         "organizations" => crate::organizations::call(world, caller, action, input),
         "sts" => crate::sts::call(world, caller, action, input),
         "cloudformation" => crate::cloudformation::call(world, caller, action, input),
-        _ => crate::services::call(world, caller, service, action, input),
+        _ => {
+            crate::cloudformation::warm(world, &caller.account);
+            crate::cloudformation::warm_named(world, input);
+            crate::services::call(world, caller, service, action, input)
+        }
     }
 }
 

@@ -316,7 +316,13 @@ pub(crate) fn is_mutating(action: &str) -> bool {
 pub(crate) fn due(world: &mut World, task: Task) {
     match task {
         Task::ConfirmSubscription { subscription } => sns::confirm(world, &subscription),
-        Task::RunAutomation { execution } => ssm::run(world, &execution, &mut Trace::default()),
+        Task::RunAutomation { execution } => {
+            let account = world.services.ssm.account_of(&execution);
+            if let Some(account) = account {
+                crate::cloudformation::warm(world, &account);
+            }
+            ssm::run(world, &execution, &mut Trace::default());
+        }
         Task::SettleInstance {
             account,
             region,

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod faults;
+mod scale;
 
 use serde_json::{Value, json};
 use simulator::{Config, Simulator};

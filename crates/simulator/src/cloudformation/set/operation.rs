@@ -5,6 +5,7 @@
 //! than are tolerated, what has not started there is cancelled, and so are the Regions after it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -15,7 +16,7 @@ use crate::cloudformation::set::{
     Work,
 };
 use crate::cloudformation::stack::{self, Deployment, OnFailure};
-use crate::cloudformation::stack::{drift, execute};
+use crate::cloudformation::stack::{drift, execute, fold};
 use crate::cloudformation::template::parameter;
 use crate::cloudformation::{Task, after, later};
 use crate::faults::InstanceEffect;
@@ -24,8 +25,8 @@ use crate::world::World;
 /// One account and Region of a running operation.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
-    set: String,
-    operation: String,
+    set: Arc<str>,
+    operation: Arc<str>,
     spot: Spot,
     /// Why it failed before it began; decided at the start, told at the end.
     failure: Option<String>,
@@ -34,21 +35,25 @@ pub(crate) struct Job {
 /// A new operation, before it is known whether it may start.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     pub(crate) work: Work,
     pub(crate) preferences: Preferences,
     pub(crate) targets: Value,
     /// Spots and the units they are targeted through.
-    pub(crate) spots: BTreeMap<Spot, String>,
+    pub(crate) spots: BTreeMap<Spot, Arc<str>>,
     /// The Regions in the order of the request.
-    pub(crate) regions: Vec<String>,
+    pub(crate) regions: Vec<Arc<str>>,
     pub(crate) change: Option<Change>,
 }
 
 const CANCELLED: &str = "Cancelled since failure tolerance has exceeded";
 
 /// Starts or queues an operation; refuses it if another one is in the way.
-pub(crate) fn start(world: &mut World, set_id: &str, request: Request) -> Result<String, ApiError> {
+pub(crate) fn start(
+    world: &mut World,
+    set_id: &str,
+    request: Request,
+) -> Result<Arc<str>, ApiError> {
     let now = world.clock.now();
     let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
         return Err(ApiError::new("StackSetNotFoundException", "StackSet not found").status(404));
@@ -61,7 +66,7 @@ pub(crate) fn start(world: &mut World, set_id: &str, request: Request) -> Result
         )
         .status(409));
     }
-    let active = set.running().map(|operation| operation.id.clone());
+    let active = set.running().map(|operation| Arc::clone(&operation.id));
     let status = match active {
         None => "RUNNING",
         Some(other) if !set.managed => {
@@ -92,14 +97,14 @@ pub(crate) fn start(world: &mut World, set_id: &str, request: Request) -> Result
             let outcome = Outcome {
                 status: "PENDING",
                 reason: None,
-                unit: unit.clone(),
+                unit: Arc::clone(unit),
                 before: "",
                 changed: now,
             };
             (spot.clone(), outcome)
         })
         .collect();
-    let id = request.id.clone();
+    let id = Arc::clone(&request.id);
     let regions = region_work(&request);
     let operation = Operation {
         id: id.clone(),
@@ -124,7 +129,7 @@ pub(crate) fn start(world: &mut World, set_id: &str, request: Request) -> Result
             world,
             1,
             Task::Operation {
-                set: set_id.to_owned(),
+                set: set_id.into(),
                 operation: id.clone(),
             },
         );
@@ -161,7 +166,7 @@ fn in_the_way(set: &StackSet, request: &Request) -> bool {
 }
 
 fn region_work(request: &Request) -> Vec<RegionWork> {
-    let mut order: Vec<&String> = request
+    let mut order: Vec<&Arc<str>> = request
         .preferences
         .order
         .iter()
@@ -175,15 +180,15 @@ fn region_work(request: &Request) -> Vec<RegionWork> {
     order
         .into_iter()
         .map(|region| {
-            let waiting: VecDeque<String> = request
+            let waiting: VecDeque<Arc<str>> = request
                 .spots
                 .keys()
                 .filter(|(_, other)| other == region)
-                .map(|(account, _)| account.clone())
+                .map(|(account, _)| Arc::clone(account))
                 .collect();
             let accounts = waiting.len();
             RegionWork {
-                region: region.clone(),
+                region: Arc::clone(region),
                 running: 0,
                 failed: 0,
                 tolerance: request.preferences.tolerance.of(accounts, 0),
@@ -195,7 +200,7 @@ fn region_work(request: &Request) -> Vec<RegionWork> {
 }
 
 /// Changes the stack set and its instances as the operation begins.
-fn begin(set: &mut StackSet, id: &str, now: Timestamp) {
+fn begin(set: &mut StackSet, id: &Arc<str>, now: Timestamp) {
     let Some(operation) = set.operations.get_mut(id) else {
         return;
     };
@@ -236,7 +241,7 @@ fn begin(set: &mut StackSet, id: &str, now: Timestamp) {
             continue;
         };
         instance.remember(now);
-        instance.operation = Some(id.to_owned());
+        instance.operation = Some(Arc::clone(id));
         if matches!(work, Work::DetectDrift) {
             continue;
         }
@@ -357,7 +362,7 @@ fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
     let fault = if let Work::Delete { retain: true } = work {
         None
     } else {
-        let place = (spot.0.as_str(), spot.1.as_str());
+        let place = (&*spot.0, &*spot.1);
         crate::faults::instance_fault(world, &name, place, work.action())
     };
     let mut failure = match &work {
@@ -392,8 +397,8 @@ fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
         failure = sabotage(world, set_id, &spot, reason);
     }
     let job = Job {
-        set: set_id.to_owned(),
-        operation: id.to_owned(),
+        set: set_id.into(),
+        operation: id.into(),
         spot,
         failure,
     };
@@ -464,10 +469,10 @@ fn deploy(
     set_name: &str,
     spot: &Spot,
     stack: Option<&str>,
-    deployment: &Deployment,
+    deployment: &Arc<Deployment>,
     overrides: &BTreeMap<String, parameter::Given>,
-) -> Result<String, String> {
-    let mut deployment = deployment.clone();
+) -> Result<Arc<str>, String> {
+    let mut deployment = Arc::clone(deployment);
     if !overrides.is_empty() {
         let given = deployment
             .parameters
@@ -480,7 +485,8 @@ fn deploy(
                 (key.clone(), parameter::Given::Value(given.clone()))
             })
             .collect();
-        deployment.parameters = parameter::values(&deployment.template, &given, None)?;
+        let parameters = parameter::values(&deployment.template, &given, None)?;
+        Arc::make_mut(&mut deployment).parameters = parameters;
     }
     let existing = stack.and_then(|id| world.cloudformation.stacks.get(id));
     if let Some(existing) = existing.filter(|stack| stack.deleted.is_none()) {
@@ -582,7 +588,7 @@ pub(crate) fn finish(world: &mut World, job: &Job) {
     } else {
         match stack {
             Some(id) if !retain => {
-                execute::finish(world, &id);
+                fold::carry_out(world, &id);
                 outcome(world, &id)
             }
             _ => End::Done,
@@ -718,7 +724,7 @@ fn end(world: &mut World, set_id: &str, id: &str) {
             world,
             1,
             Task::Operation {
-                set: set_id.to_owned(),
+                set: set_id.into(),
                 operation: next,
             },
         );
@@ -765,8 +771,8 @@ pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiE
         world,
         1,
         Task::Operation {
-            set: set_id.to_owned(),
-            operation: id.to_owned(),
+            set: set_id.into(),
+            operation: id.into(),
         },
     );
     for job in held {

@@ -11,6 +11,8 @@ use crate::input::scalar;
 use crate::resources::{self, ResourceError};
 use crate::world::World;
 
+use super::Stack;
+
 /// Properties holding free-form documents, in which every difference counts.
 const DOCUMENTS: &[&str] = &[
     "AssumeRolePolicyDocument",
@@ -49,6 +51,15 @@ pub(crate) struct ResourceDrift {
 /// the number of drifted resources.
 pub(crate) fn detect(world: &mut World, id: &str) -> (&'static str, usize) {
     let now = world.clock.now();
+    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+        return ("NOT_CHECKED", 0);
+    };
+    if stack.folded.is_some() {
+        // Nobody has touched it since it was found in sync.
+        stack.drift = "IN_SYNC";
+        stack.drift_checked = Some(now);
+        return ("IN_SYNC", 0);
+    }
     let Some(stack) = world.cloudformation.stacks.get(id) else {
         return ("NOT_CHECKED", 0);
     };
@@ -79,6 +90,16 @@ pub(crate) fn detect(world: &mut World, id: &str) -> (&'static str, usize) {
         }
     }
     (status, drifted)
+}
+
+/// Whether all resources are as the template says, without remembering it.
+pub(crate) fn is_in_sync(world: &World, stack: &Stack) -> bool {
+    stack.resources.iter().all(|(name, resource)| {
+        let place = stack.place(name);
+        let live = resources::read(world, &place, &resource.kind, &resource.physical_id);
+        let at = resource.at;
+        compare(&resource.kind, &resource.properties, live, at).status == "IN_SYNC"
+    })
 }
 
 fn compare(
@@ -235,7 +256,7 @@ pub(crate) fn describe(world: &World, id: &str, statuses: &[String], detailed: b
                 })
                 .collect();
             let mut entry = json!({
-                "StackId": stack.id,
+                "StackId": &*stack.id,
                 "LogicalResourceId": name,
                 "PhysicalResourceId": resource.physical_id,
                 "ResourceType": resource.kind,
