@@ -115,6 +115,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         from: ImportCommand,
     },
+    /// Write rule files in other formats
+    Export {
+        #[command(subcommand)]
+        to: ExportCommand,
+    },
     /// Compile rules and organization file into CloudFormation templates
     #[command(
         after_help = "Examples:\n  cargo xtask compile\n  cargo xtask compile --topology local --out build/local"
@@ -234,6 +239,30 @@ pub(crate) enum ImportCommand {
             cargo xtask import sigma my-rules/ --verify records.jsonl.gz   # compare with Sigma over real records"
     )]
     Sigma(SigmaImportArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportCommand {
+    /// Sigma rules for product aws, service cloudtrail
+    ///
+    /// What a Sigma rule can't say as the rule does goes to standard error. Ends with 3 if some
+    /// rules were refused, and with 64 if all were.
+    #[command(
+        after_help = "Examples:\n  cargo xtask export sigma iam-access-key-created\n  \
+            cargo xtask export sigma --out sigma/   # all rules"
+    )]
+    Sigma(SigmaExportArguments),
+}
+
+/// What is exported, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct SigmaExportArguments {
+    /// Ids of the rules [default: all]
+    #[arg(value_name = "RULE")]
+    pub(crate) rules: Vec<String>,
+    /// Write one file per rule into this folder, instead of printing them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// What is imported, and how.

@@ -63,6 +63,7 @@ mod alternatives;
 mod condition;
 mod evaluate;
 mod event_pattern;
+mod export;
 mod expression;
 mod fields;
 mod glob;
@@ -79,6 +80,7 @@ mod write;
 mod yaml;
 
 pub use evaluate::Record;
+pub use export::{Exported, export};
 pub use import::{Imported, Options, RuleFile, import};
 pub use loss::{Effect, Loss};
 pub use lower::Case;

@@ -6,6 +6,7 @@ mod compile;
 mod deploy;
 mod destroy;
 mod drift;
+mod export;
 mod generate;
 mod import;
 mod plan;
@@ -18,7 +19,9 @@ use compiler::Bundle;
 use compiler::organization::Organization;
 use serde_json::json;
 
-use crate::arguments::{Arguments, Command, Format, ImportCommand, ProjectArguments};
+use crate::arguments::{
+    Arguments, Command, ExportCommand, Format, ImportCommand, ProjectArguments,
+};
 use crate::exit::Exit;
 use crate::output;
 use crate::project::Project;
@@ -44,6 +47,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Import {
             from: ImportCommand::Sigma(arguments),
         } => import::sigma(&project, format, &arguments),
+        Command::Export {
+            to: ExportCommand::Sigma(arguments),
+        } => export::sigma(&project, format, &arguments),
         Command::Compile { out } => compile::run(&project, format, out),
         Command::Plan {
             target,

@@ -3,9 +3,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test may panic, also in its own functions"
 )]
 
 mod agreement;
+mod exported;
 mod imported;
 mod support;
