@@ -14,6 +14,7 @@ mod check;
 mod docs;
 mod drift;
 mod fleet;
+mod hostile;
 mod rerun;
 mod workflows;
 

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use syntax::{Finding, Place, SourceFile, Span};
 
 use crate::fixtures::Fixtures;
+use crate::lint;
 use crate::lower;
 use crate::model::Rule;
 use crate::outcome::run_tests;
@@ -153,6 +154,11 @@ fn gather(
         }
     }
     library.rules.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut shadowed = lint::shadow::check(&library.rules);
+    for allowance in &mut allowances {
+        allowance.filter(&mut shadowed);
+    }
+    library.findings.extend(shadowed);
     for allowance in allowances {
         library.allowed += allowance.finish(&mut library.findings);
     }

@@ -13,6 +13,7 @@ use syntax::{Finding, Node, Place, SourceFile, Span};
 use crate::fields::Reader;
 use crate::fixtures::Fixtures;
 use crate::lint::allow::Allowances;
+use crate::lint::checks;
 use crate::message::{self, Frame};
 use crate::model::{Budget, ImportedFrom, Message, Response, Rule, RuleTest, Severity, Status};
 use crate::path::EventPath;
@@ -166,6 +167,19 @@ fn rule(
         .as_ref()
         .and_then(|written| detection::with_exceptions(reader, root, written, &exceptions));
     let tests = cases::tests(reader, root, fixtures);
+    reader.findings.extend(checks::tags(&reader.file, root));
+    if let (Some(written), Some(pattern)) = (&written, &pattern) {
+        let found = checks::run(&checks::Subject {
+            file: &reader.file,
+            root,
+            written,
+            pattern,
+            exceptions: &exceptions,
+            tests: &tests,
+            read_only: read_only.unwrap_or(false),
+        });
+        reader.findings.extend(found);
+    }
     let frame = Frame {
         id: id.as_ref().map_or("unnamed", |(id, _)| id),
         title: title.as_deref().unwrap_or("untitled"),
