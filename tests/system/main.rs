@@ -15,6 +15,7 @@ mod deployment;
 mod docs;
 mod drift;
 mod fleet;
+mod hostile;
 mod rerun;
 mod workflows;
 

@@ -110,6 +110,16 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = GenerateMode::Write)]
         mode: GenerateMode,
     },
+    /// Turn rules of other formats into rule files
+    Import {
+        #[command(subcommand)]
+        from: ImportCommand,
+    },
+    /// Write rule files in other formats
+    Export {
+        #[command(subcommand)]
+        to: ExportCommand,
+    },
     /// Compile rules and organization file into CloudFormation templates
     #[command(
         after_help = "Examples:\n  cargo xtask compile\n  cargo xtask compile --topology local --out build/local"
@@ -230,6 +240,89 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SimulatorCommand,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Sigma rules for product aws, service cloudtrail
+    ///
+    /// Each is imported exactly, or with its losses stated, or refused with the reason. Ends with
+    /// 0 if all were imported, 3 if some were refused, 64 if all were, and 1 if `check` finds an
+    /// error in an imported rule or --verify a difference that no loss explains.
+    #[command(
+        after_help = "Examples:\n  cargo xtask import sigma aws_cloudtrail_disable_logging.yml\n  \
+            cargo xtask import sigma sigma/rules/cloud/aws/cloudtrail --dry-run\n  \
+            cargo xtask import sigma my-rules/ --verify records.jsonl.gz   # compare with Sigma over real records"
+    )]
+    Sigma(SigmaImportArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportCommand {
+    /// Sigma rules for product aws, service cloudtrail
+    ///
+    /// What a Sigma rule can't say as the rule does goes to standard error. Ends with 3 if some
+    /// rules were refused, and with 64 if all were.
+    #[command(
+        after_help = "Examples:\n  cargo xtask export sigma iam-access-key-created\n  \
+            cargo xtask export sigma --out sigma/   # all rules"
+    )]
+    Sigma(SigmaExportArguments),
+}
+
+/// What is exported, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct SigmaExportArguments {
+    /// Ids of the rules [default: all]
+    #[arg(value_name = "RULE")]
+    pub(crate) rules: Vec<String>,
+    /// Write one file per rule into this folder, instead of printing them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// What is imported, and how.
+#[derive(Debug, Args)]
+pub(crate) struct SigmaImportArguments {
+    /// Sigma rule files, or folders of them
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Where to put the rule files [default: sigma in the rules' folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// How to compare texts
+    #[arg(long, value_enum, default_value_t = CaseArgument::Ignore)]
+    pub(crate) case: CaseArgument,
+    /// Licence of the rules that name none, an SPDX identifier; the public collection's is DRL-1.1
+    #[arg(long, value_name = "ID")]
+    pub(crate) license: Option<String>,
+    /// Replace rule files that are there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Hold the imported rules against the Sigma rules over the CloudTrail records of a file,
+    /// plain or .gz
+    #[arg(long, value_name = "FILE")]
+    pub(crate) verify: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CaseArgument {
+    /// As Sigma does, in any case wherever EventBridge can
+    Ignore,
+    /// In the case that the rule spells; shorter patterns
+    Exact,
+}
+
+impl From<CaseArgument> for sigma::Case {
+    fn from(argument: CaseArgument) -> Self {
+        match argument {
+            CaseArgument::Ignore => Self::Ignore,
+            CaseArgument::Exact => Self::Exact,
+        }
+    }
 }
 
 /// How strict a check is, and whether it mends.

@@ -7,7 +7,9 @@ mod deploy;
 mod destroy;
 mod doctor;
 mod drift;
+mod export;
 mod generate;
+mod import;
 mod plan;
 mod saved;
 mod simulator;
@@ -19,7 +21,9 @@ use compiler::Bundle;
 use compiler::organization::Organization;
 use serde_json::json;
 
-use crate::arguments::{Arguments, Command, Format, ProjectArguments};
+use crate::arguments::{
+    Arguments, Command, ExportCommand, Format, ImportCommand, ProjectArguments,
+};
 use crate::exit::Exit;
 use crate::output;
 use crate::project::Project;
@@ -42,6 +46,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
     match command {
         Command::Check(arguments) => check::run(&project, format, arguments),
         Command::Generate { mode } => generate::run(&project, mode),
+        Command::Import {
+            from: ImportCommand::Sigma(arguments),
+        } => import::sigma(&project, format, &arguments),
+        Command::Export {
+            to: ExportCommand::Sigma(arguments),
+        } => export::sigma(&project, format, &arguments),
         Command::Compile { out } => compile::run(&project, format, out),
         Command::Plan {
             target,
