@@ -432,3 +432,51 @@ async fn the_truth_is_seen_without_a_request() {
     assert_eq!(lab.simulator.answered(), answered);
     lab.simulator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_knows_its_regions() {
+    let lab = Lab::with(Config {
+        regions: ["eu-central-1", "ap-east-1", "us-east-1"]
+            .map(str::to_owned)
+            .to_vec(),
+        disabled_regions: vec!["ap-east-1".to_owned()],
+        ..Config::default()
+    })
+    .await;
+    let authorization = signature("111122223333", "account");
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let list = |input: &Value| {
+        lab.post("/listRegions", &headers, &input.to_string())
+            .json()
+    };
+    let enabled = json!({"RegionOptStatusContains": ["ENABLED", "ENABLED_BY_DEFAULT"]});
+    assert_eq!(
+        list(&enabled)["Regions"],
+        json!([
+            {"RegionName": "eu-central-1", "RegionOptStatus": "ENABLED_BY_DEFAULT"},
+            {"RegionName": "us-east-1", "RegionOptStatus": "ENABLED_BY_DEFAULT"},
+        ])
+    );
+    assert_eq!(list(&json!({}))["Regions"].as_array().unwrap().len(), 3);
+    lab.simulator
+        .happen(&simulator::Event::SetRegion {
+            region: "ap-east-1".to_owned(),
+            enabled: true,
+            account: None,
+        })
+        .unwrap();
+    let regions = list(&enabled)["Regions"].clone();
+    assert_eq!(
+        regions[1],
+        json!({"RegionName": "ap-east-1", "RegionOptStatus": "ENABLED"})
+    );
+    let describe = "Action=DescribeRegions&Version=2016-11-15";
+    let answer = lab.query("111122223333", "ec2", describe).body;
+    assert!(
+        answer.contains("<optInStatus>opted-in</optInStatus>"),
+        "{answer}"
+    );
+}
