@@ -11,6 +11,7 @@ mod bad_input;
 mod broken_chain;
 mod chain;
 mod check;
+mod deployment;
 mod docs;
 mod drift;
 mod fleet;

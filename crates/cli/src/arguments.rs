@@ -132,7 +132,8 @@ pub(crate) enum Command {
     /// Show what a deployment would change; changes nothing
     #[command(
         after_help = "Examples:\n  cargo xtask plan --org\n  cargo xtask plan --org --format markdown\n  \
-            cargo xtask plan --org --detailed-exitcode   # exit code 2 if there are changes"
+            cargo xtask plan --org --detailed-exitcode   # exit code 2 if there are changes\n  \
+            cargo xtask plan --org --out plan.json && cargo xtask deploy --org --plan plan.json"
     )]
     Plan {
         #[command(flatten)]
@@ -140,6 +141,19 @@ pub(crate) enum Command {
         /// Exit with 2 if there are changes
         #[arg(long)]
         detailed_exitcode: bool,
+        /// Save the plan, for `deploy --plan FILE`
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Check that a deployment can begin: identity, trusted access, permissions, Regions, quotas
+    ///
+    /// Touches nothing. Every failure comes with its fix. `deploy` makes the same checks first.
+    #[command(
+        after_help = "Example:\n  AWS_PROFILE=management cargo xtask doctor --org   # exit code 6 if a check fails"
+    )]
+    Doctor {
+        #[command(flatten)]
+        target: Target,
     },
     /// Roll the stack sets out over the organization, then verify the alert chain
     #[command(
@@ -153,6 +167,8 @@ pub(crate) enum Command {
         /// Don't verify the alert chain afterwards
         #[arg(long)]
         no_verify: bool,
+        #[command(flatten)]
+        deployment: DeploymentArguments,
     },
     /// Prove that the alert chain works
     ///
@@ -328,6 +344,34 @@ pub(crate) enum GenerateMode {
     Check,
 }
 
+/// How a deployment goes about it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeploymentArguments {
+    /// Deploy only what this saved plan says; refused if rules or organization changed since
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Let any number of stack instances be removed
+    #[arg(long)]
+    pub(crate) allow_delete: bool,
+    /// Without --allow-delete, at most so many of a hundred instances of a stack set are removed
+    #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) max_delete: u8,
+    /// How long to wait for an operation; then exit code 7, and the operation goes on
+    #[arg(long, value_name = "MINUTES", default_value_t = 720)]
+    pub(crate) time_limit: u64,
+}
+
+impl Default for DeploymentArguments {
+    fn default() -> Self {
+        Self {
+            plan: None,
+            allow_delete: false,
+            max_delete: 20,
+            time_limit: 720,
+        }
+    }
+}
+
 /// What a drift check looks at.
 #[derive(Debug, Args)]
 pub(crate) struct DriftArguments {
@@ -464,6 +508,9 @@ pub(crate) enum SimulatorCommand {
         /// Virtual seconds per real second; 0 stops the clock but for waits
         #[arg(long, default_value_t = 60.0)]
         speed: f64,
+        /// What is to go wrong: a JSON file with the fields of `simulator::Faults`
+        #[arg(long, value_name = "FILE")]
+        faults: Option<PathBuf>,
     },
     /// Have an AWS service emit an event in an account and Region, and show what became of it
     #[command(

@@ -5,11 +5,13 @@ mod check;
 mod compile;
 mod deploy;
 mod destroy;
+mod doctor;
 mod drift;
 mod export;
 mod generate;
 mod import;
 mod plan;
+mod saved;
 mod simulator;
 mod vectors;
 mod verify;
@@ -54,9 +56,22 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Plan {
             target,
             detailed_exitcode,
-        } => Box::pin(plan::run(&project, format, &target, detailed_exitcode)).await,
-        Command::Deploy { target, no_verify } => {
-            Box::pin(deploy::run(&project, format, &target, !no_verify)).await
+            out,
+        } => Box::pin(plan::run(&project, format, &target, detailed_exitcode, out)).await,
+        Command::Doctor { target } => Box::pin(doctor::run(&project, format, &target)).await,
+        Command::Deploy {
+            target,
+            no_verify,
+            deployment,
+        } => {
+            Box::pin(deploy::run(
+                &project,
+                format,
+                &target,
+                !no_verify,
+                &deployment,
+            ))
+            .await
         }
         Command::Verify { target } => Box::pin(verify::run(&project, format, &target)).await,
         Command::Drift { target, scope } => {
