@@ -45,6 +45,7 @@ pub fn compile(
         Topology::Hub => compiler.hub(&routed),
         Topology::Local => compiler.local(&routed),
     }
+    compiler.drift_schedule();
     let Compiler {
         findings,
         stack_sets,
@@ -193,6 +194,27 @@ impl<'c> Compiler<'c> {
             "The organization trail",
             context! {},
             &parameters,
+            targets,
+        );
+    }
+
+    /// Regular drift detection in every stack set there is.
+    fn drift_schedule(&mut self) {
+        let Some(expression) = &self.organization.drift_schedule else {
+            return;
+        };
+        let stack_sets: Vec<Value> = self
+            .stack_sets
+            .iter()
+            .filter(|set| set.targets.members.is_some())
+            .map(|set| view::scheduled(&set.name))
+            .collect();
+        let targets = self.one_account(&self.organization.accounts.management);
+        self.part(
+            Part::DriftSchedule,
+            "Regular drift detection in every stack set",
+            context! { expression, stack_sets },
+            &[],
             targets,
         );
     }
@@ -578,6 +600,14 @@ fn needs(part: Part) -> &'static [Part] {
         Part::RulesHub | Part::RulesLocal => &[Part::Topic],
         // Nothing is forwarded before there is something to receive it.
         Part::RulesSpoke => &[Part::Topic, Part::RulesHub],
+        // Stack sets that don't exist can't be looked at.
+        Part::DriftSchedule => &[
+            Part::Bucket,
+            Part::Topic,
+            Part::RulesHub,
+            Part::RulesSpoke,
+            Part::RulesLocal,
+        ],
     }
 }
 
