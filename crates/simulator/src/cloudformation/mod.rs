@@ -108,6 +108,7 @@ pub(crate) fn due(world: &mut World, task: Task) {
                 .map(|it| it.stack.clone())
             {
                 let result = stack::drift::detect(world, &stack);
+                stack::drift::announce(world, &stack, &id, result);
                 if let Some(detection) = world.cloudformation.detections.get_mut(&id) {
                     detection.result = Some(result);
                 }
@@ -116,6 +117,29 @@ pub(crate) fn due(world: &mut World, task: Task) {
         Task::Instance(job) => set::operation::finish(world, &job),
         Task::Operation { set, operation } => set::operation::proceed(world, &set, &operation),
         Task::Auto(moved) => set::auto::follow(world, &moved),
+    }
+}
+
+/// The ARN of what an action is about, as far as its parameters tell; otherwise `*`.
+fn resource(world: &World, caller: &Caller, input: &Value) -> String {
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    let (account, region) = (&caller.account, &caller.region);
+    if let Some(name) = text("StackSetName") {
+        return match world.cloudformation.sets.find(region, name) {
+            Some(set) => set.arn(),
+            None => format!(
+                "arn:aws:cloudformation:{region}:{}:stackset/{name}:*",
+                crate::organizations::MANAGEMENT
+            ),
+        };
+    }
+    match text("StackName") {
+        Some(name) if name.starts_with("arn:") => name.to_owned(),
+        Some(name) => match world.cloudformation.stacks.find(account, region, name) {
+            Some(stack) => stack.id.as_ref().to_owned(),
+            None => format!("arn:aws:cloudformation:{region}:{account}:stack/{name}/*"),
+        },
+        None => "*".to_owned(),
     }
 }
 
@@ -150,7 +174,13 @@ pub(crate) fn call(
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    crate::services::authorize(world, caller, &format!("cloudformation:{action}"), "*")?;
+    let resource = resource(world, caller, input);
+    crate::services::authorize(
+        world,
+        caller,
+        &format!("cloudformation:{action}"),
+        &resource,
+    )?;
     if !action.contains("StackSet") && !LIGHT.contains(&action) {
         warm(world, &caller.account);
     }

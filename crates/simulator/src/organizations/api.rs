@@ -4,7 +4,9 @@ use std::ops::Bound;
 
 use serde_json::{Value, json};
 
-use super::{Account, MANAGEMENT, ORGANIZATION_ID, Organization, ROOT_ID, Request, Unit};
+use super::{
+    Account, MANAGEMENT, ORGANIZATION_ID, Organization, ROOT_ID, Request, STACKSETS_PRINCIPAL, Unit,
+};
 use crate::api::{ApiError, Caller};
 use crate::clock::epoch;
 use crate::input::{Input, bad_token, page, page_of};
@@ -12,6 +14,9 @@ use crate::world::World;
 
 /// `ListAccounts` and its kin give at most 20 entries.
 const PAGE: usize = 20;
+
+/// Delegated administrators of StackSets at most.
+const DELEGATED: usize = 5;
 
 /// Whether the action changes the organization.
 pub(crate) fn is_mutating(action: &str) -> bool {
@@ -204,11 +209,17 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
                     "You must enable trusted access for the service first.",
                 ));
             }
+            let principal_limit = (principal == STACKSETS_PRINCIPAL).then_some(DELEGATED);
             let accounts = world.organization.delegated.entry(principal).or_default();
             if accounts.contains_key(&account) {
                 return Err(ApiError::new(
                     "AccountAlreadyRegisteredException",
                     "The provided account is already a delegated administrator for your organization.",
+                ));
+            }
+            if principal_limit.is_some_and(|limit| accounts.len() >= limit) {
+                return Err(constraint(
+                    "You have reached the limit of delegated administrators of the service.",
                 ));
             }
             accounts.insert(account, now);

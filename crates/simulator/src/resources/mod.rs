@@ -10,6 +10,7 @@ mod kms;
 mod monitoring;
 mod policies;
 mod s3;
+mod scheduler;
 mod shape;
 mod sns;
 mod sqs;
@@ -109,6 +110,7 @@ fn type_named(name: &str) -> Result<&'static Type, ResourceError> {
         events::TYPES,
         iam::TYPES,
         monitoring::TYPES,
+        scheduler::TYPES,
     ]
     .into_iter()
     .flatten()

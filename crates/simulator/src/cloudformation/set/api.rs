@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::api::{ApiError, Caller};
 use crate::cloudformation::request::{self, deployment, fields};
-use crate::cloudformation::set::operation::{Request, start, stop};
+use crate::cloudformation::set::operation::{Request, exceeded, start, stop};
 use crate::cloudformation::set::target::{self, Purpose, Targets};
-use crate::cloudformation::set::{AutoDeployment, Change, Spot, StackSet, Work, listing};
+use crate::cloudformation::set::{AutoDeployment, Change, Spot, StackSet, Work, announce, listing};
 use crate::cloudformation::stack::api::check_name;
 use crate::input::Input;
 use crate::organizations::{MANAGEMENT, STACKSETS_PRINCIPAL};
@@ -185,6 +185,11 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         )
         .status(409));
     }
+    let limit = world.config.quotas.stack_sets;
+    let living = world.cloudformation.sets.all().filter(|set| !set.deleted);
+    if living.count() >= limit {
+        return Err(exceeded("stack sets", limit));
+    }
     let auto = auto_deployment(input)?.ok_or_else(|| {
         ApiError::validation(
             "AutoDeployment must be specified for SERVICE_MANAGED permission model",
@@ -209,6 +214,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         removed: Vec::new(),
     };
     world.cloudformation.sets.insert(set);
+    announce::stack_set(world, &id);
     Ok(json!({"StackSetId": id}))
 }
 
@@ -342,6 +348,7 @@ fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     if let Some(set) = world.cloudformation.sets.get_mut(&id) {
         set.deleted = true;
     }
+    announce::stack_set(world, &id);
     Ok(Value::Null)
 }
 

@@ -1,5 +1,6 @@
 //! A stack set: its template, its targets, its instances and operations.
 
+mod announce;
 pub(crate) mod api;
 pub(crate) mod auto;
 pub(crate) mod listing;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::api::ApiError;
 use crate::cloudformation::set::{
     Change, DriftDetails, Instance, Operation, Outcome, Preferences, RegionWork, Spot, StackSet,
-    Work,
+    Work, announce,
 };
 use crate::cloudformation::stack::{self, Deployment, OnFailure};
 use crate::cloudformation::stack::{drift, execute, fold};
@@ -55,6 +55,8 @@ pub(crate) fn start(
     request: Request,
 ) -> Result<Arc<str>, ApiError> {
     let now = world.clock.now();
+    let quotas = world.config.quotas;
+    let at_most = quotas.concurrent_instances_per_region.max(1);
     let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
         return Err(ApiError::new("StackSetNotFoundException", "StackSet not found").status(404));
     };
@@ -79,9 +81,28 @@ pub(crate) fn start(
             )
             .status(409));
         }
-        Some(_) if in_the_way(set, &request) => "QUEUED",
+        Some(_) if in_the_way(set, &request) => {
+            let queued = set.operations.values().filter(|it| it.status == "QUEUED");
+            if queued.count() >= quotas.queued_operations {
+                return Err(exceeded(
+                    "queued operations on a stack set",
+                    quotas.queued_operations,
+                ));
+            }
+            "QUEUED"
+        }
         Some(_) => "RUNNING",
     };
+    if let Work::Create { .. } = request.work {
+        let new = request
+            .spots
+            .keys()
+            .filter(|spot| !set.instances.contains_key(*spot));
+        if set.instances.len() + new.count() > quotas.instances_per_stack_set {
+            let limit = quotas.instances_per_stack_set;
+            return Err(exceeded("stack instances in a stack set", limit));
+        }
+    }
     let drift = matches!(request.work, Work::DetectDrift).then(|| DriftDetails {
         detection: "IN_PROGRESS",
         at: now,
@@ -105,7 +126,7 @@ pub(crate) fn start(
         })
         .collect();
     let id = Arc::clone(&request.id);
-    let regions = region_work(&request);
+    let regions = region_work(&request, at_most);
     let operation = Operation {
         id: id.clone(),
         work: request.work,
@@ -134,7 +155,16 @@ pub(crate) fn start(
             },
         );
     }
+    announce::operation(world, set_id, &id);
     Ok(id)
+}
+
+/// The error for what is beyond a quota.
+pub(crate) fn exceeded(what: &str, limit: usize) -> ApiError {
+    ApiError::new(
+        "LimitExceededException",
+        format!("You have reached the limit of {limit} {what}."),
+    )
 }
 
 fn check_id(id: &str) -> Result<(), ApiError> {
@@ -165,7 +195,8 @@ fn in_the_way(set: &StackSet, request: &Request) -> bool {
         })
 }
 
-fn region_work(request: &Request) -> Vec<RegionWork> {
+/// What is to do in each Region, to `at_most` accounts at a time.
+fn region_work(request: &Request, at_most: usize) -> Vec<RegionWork> {
     let mut order: Vec<&Arc<str>> = request
         .preferences
         .order
@@ -192,7 +223,11 @@ fn region_work(request: &Request) -> Vec<RegionWork> {
                 running: 0,
                 failed: 0,
                 tolerance: request.preferences.tolerance.of(accounts, 0),
-                limit: request.preferences.concurrency.of(accounts, 1).max(1),
+                limit: request
+                    .preferences
+                    .concurrency
+                    .of(accounts, 1)
+                    .clamp(1, at_most),
                 waiting,
             }
         })
@@ -506,8 +541,15 @@ fn deploy(
         stack::begin_delete(world, &id, BTreeSet::new());
         execute::finish(world, &id);
     }
-    let name = format!("StackSet-{set_name}-{}", world.uuid());
     let (account, region) = spot;
+    let limit = world.config.quotas.stacks_per_region;
+    let living = &world.cloudformation.stacks;
+    if living.living_in(account, Some(region)).take(limit).count() >= limit {
+        return Err(format!(
+            "Limit for stack has been exceeded: {limit} in {account} {region}"
+        ));
+    }
+    let name = format!("StackSet-{set_name}-{}", world.uuid());
     Ok(stack::begin_create(
         world,
         account,
@@ -567,6 +609,10 @@ pub(crate) fn finish(world: &mut World, job: &Job) {
     let retain = matches!(work, Work::Delete { retain: true });
     let mut drifted = None;
     let end = if !accessible(world, &job.spot.0) && !retain {
+        // What the account's CloudFormation had begun before, it ends.
+        if let Some(id) = &stack {
+            fold::carry_out(world, id);
+        }
         End::Skipped
     } else if let Some(failure) = &job.failure {
         End::Failed(failure.clone())
@@ -595,6 +641,7 @@ pub(crate) fn finish(world: &mut World, job: &Job) {
         }
     };
     record(world, job, &work, end, drifted);
+    announce::instance(world, &job.set, &job.spot, work.action());
     proceed(world, &job.set, &job.operation);
 }
 
@@ -707,7 +754,10 @@ fn end(world: &mut World, set_id: &str, id: &str) {
             _ if details.failed > 0 => "PARTIAL_SUCCESS",
             _ => "COMPLETED",
         };
-        set.drift = Some(details.clone());
+        // What was stopped is not the last result.
+        if operation.status != "STOPPED" {
+            set.drift = Some(details.clone());
+        }
     }
     let running = set
         .operations
@@ -718,6 +768,10 @@ fn end(world: &mut World, set_id: &str, id: &str) {
         .values()
         .find(|other| other.status == "QUEUED")
         .map(|other| other.id.clone());
+    announce::operation(world, set_id, id);
+    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+        return;
+    };
     if let (false, Some(next)) = (running, next) {
         begin(set, &next, now);
         after(
@@ -778,5 +832,6 @@ pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiE
     for job in held {
         later(world, Task::Instance(job));
     }
+    announce::operation(world, set_id, id);
     Ok(())
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::api::{ApiError, Caller};
 use crate::clock::iso;
 use crate::cloudformation::request::{self, declared, deployment, fields};
+use crate::cloudformation::set::operation::exceeded;
 use crate::cloudformation::stack::drift;
 use crate::cloudformation::stack::{OnFailure, Stack, begin_create, begin_delete, begin_update};
 use crate::cloudformation::template::Template;
@@ -108,6 +109,12 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             "AlreadyExistsException",
             format!("Stack [{name}] already exists"),
         ));
+    }
+    let limit = world.config.quotas.stacks_per_region;
+    let living = &world.cloudformation.stacks;
+    let there = living.living_in(&caller.account, Some(&caller.region));
+    if there.take(limit).count() >= limit {
+        return Err(exceeded("stacks", limit));
     }
     let id = begin_create(
         world,

@@ -92,6 +92,40 @@ pub(crate) fn detect(world: &mut World, id: &str) -> (&'static str, usize) {
     (status, drifted)
 }
 
+/// Says on the account's default bus that a stack's drift detection is over.
+///
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/event-detail-drift-detection-status-change.html>
+pub(crate) fn announce(
+    world: &mut World,
+    id: &str,
+    detection: &str,
+    (status, drifted): (&'static str, usize),
+) {
+    let Some(stack) = world.cloudformation.stacks.get(id) else {
+        return;
+    };
+    let event = json!({
+        "source": "aws.cloudformation",
+        "detail-type": "CloudFormation Drift Detection Status Change",
+        "resources": [&*stack.id],
+        "detail": {
+            "stack-id": &*stack.id,
+            "stack-drift-detection-id": detection,
+            "status-details": {
+                "stack-drift-status": status,
+                "detection-status": "DETECTION_COMPLETE",
+            },
+            "drift-detection-details": {"drifted-stack-resource-count": drifted},
+        },
+    });
+    let task = crate::services::Task::Emit {
+        account: stack.account.as_ref().to_owned(),
+        region: stack.region.as_ref().to_owned(),
+        event: event.to_string(),
+    };
+    world.schedule(1, task);
+}
+
 /// Whether all resources are as the template says, without remembering it.
 pub(crate) fn is_in_sync(world: &World, stack: &Stack) -> bool {
     stack.resources.iter().all(|(name, resource)| {

@@ -2,6 +2,7 @@
 
 mod faults;
 mod fold;
+mod schedule;
 mod sets;
 mod stacks;
 mod templates;
