@@ -12,7 +12,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use simulator::{Config, Simulator};
@@ -87,6 +87,40 @@ impl Project {
         clean(&mut command);
         command.envs(environment.iter().copied());
         Run::of(&command.output().expect("the program starts"))
+    }
+}
+
+/// The program while it runs.
+#[derive(Debug)]
+pub struct Running(Child);
+
+impl Project {
+    /// Starts the program with these environment variables and lets it run.
+    pub fn start(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+        let mut command = Command::new(&self.program);
+        command.current_dir(self.folder.path()).args(arguments);
+        clean(&mut command);
+        command
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Running(command.spawn().expect("the program starts"))
+    }
+}
+
+impl Running {
+    /// Ctrl-C, and what came of it.
+    pub fn interrupt(self) -> Run {
+        let id = self.0.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status();
+        assert!(sent.is_ok_and(|sent| sent.success()), "no signal was sent");
+        Run::of(&self.0.wait_with_output().expect("it ends"))
+    }
+
+    /// Ends it at once, as a machine does that is switched off.
+    pub fn kill(mut self) {
+        self.0.kill().expect("it can be ended");
+        self.0.wait().expect("it ends");
     }
 }
 
@@ -226,6 +260,13 @@ impl Served {
             .send_json(body)
             .expect("an answer");
         answer.body_mut().read_json().expect("JSON")
+    }
+
+    /// Returns once an action, `cloudformation:CreateStackInstances`, has been called.
+    pub fn wait_for_call(&self, action: &str) {
+        while self.get("calls")["by_action"].get(action).is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
 
     /// Lets virtual time pass.

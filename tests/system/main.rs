@@ -13,6 +13,8 @@ mod chain;
 mod check;
 mod docs;
 mod drift;
+mod drift_schedule;
+mod exit_codes;
 mod fleet;
 mod rerun;
 mod workflows;
