@@ -132,10 +132,11 @@ fn interrupted() {
     // Nothing moves this clock, so the deployment waits for its first operation for good.
     let organization = Served::start();
     let project = project();
-    let running = project.start(
+    let running = project.start_with(
         &["deploy", "--org", "--no-verify"],
         &organization.environment("111122223333", "eu-central-1"),
     );
     organization.wait_for_call("cloudformation:CreateStackInstances");
-    running.interrupt().expect(130).says("again");
+    running.interrupt();
+    running.finish().expect(130).says("again");
 }

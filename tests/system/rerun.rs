@@ -124,7 +124,7 @@ fn a_removal_that_was_cut_off_is_finished_by_the_next_one() {
     let removal = ["destroy", "--org", "--confirm", "o-exampleorg1"];
     // Nothing moves this clock, so the removal waits for its first operation until it is killed.
     let environment = organization.environment(MANAGEMENT, HOME);
-    let running = project.start(&removal, &environment);
+    let running = project.start_with(&removal, &environment);
     organization.wait_for_call("cloudformation:DeleteStackInstances");
     running.kill();
     let mut again = removal.to_vec();

@@ -416,6 +416,35 @@ pub(crate) fn may_assume(world: &World, caller: &Caller, role_arn: &str) -> Resu
 }
 
 /// Answers one IAM action.
+/// What the policies of a role allow it. Anybody else is the account's administrator.
+fn simulate(world: &World, caller: &Caller, input: Input<'_>) -> Result<Value, ApiError> {
+    let source = input.required("PolicySourceArn")?;
+    if source.ends_with(":root") {
+        return Err(ApiError::new(
+            "InvalidInput",
+            "Invalid Entity Arn: the root user's permissions can't be simulated.",
+        ));
+    }
+    let who = Caller {
+        arn: source.to_owned(),
+        role: source.contains(":role/").then(|| source.to_owned()),
+        ..caller.clone()
+    };
+    let actions: Vec<&str> = input.texts("ActionNames")?;
+    let results: Vec<Value> = actions
+        .into_iter()
+        .map(|action| {
+            let allowed = super::authorize(world, &who, action, "*").is_ok();
+            json!({
+                "EvalActionName": action,
+                "EvalResourceName": "*",
+                "EvalDecision": if allowed { "allowed" } else { "implicitDeny" },
+            })
+        })
+        .collect();
+    Ok(json!({"EvaluationResults": results, "IsTruncated": false}))
+}
+
 pub(crate) fn call(
     world: &mut World,
     caller: &Caller,
@@ -426,6 +455,8 @@ pub(crate) fn call(
     let input = Input::new(
         input,
         &[
+            "PolicySourceArn",
+            "ActionNames",
             "RoleName",
             "PolicyName",
             "PolicyDocument",
@@ -462,6 +493,7 @@ pub(crate) fn call(
                 .collect();
             listing("Roles", roles, input)
         }
+        "SimulatePrincipalPolicy" => simulate(world, caller, input),
         "ListRolePolicies" => {
             let role = named(input.required("RoleName")?)?;
             listing(
