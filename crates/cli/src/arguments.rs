@@ -508,6 +508,9 @@ pub(crate) enum SimulatorCommand {
         /// Virtual seconds per real second; 0 stops the clock but for waits
         #[arg(long, default_value_t = 60.0)]
         speed: f64,
+        /// What is to go wrong: a JSON file with the fields of `simulator::Faults`
+        #[arg(long, value_name = "FILE")]
+        faults: Option<PathBuf>,
     },
     /// Have an AWS service emit an event in an account and Region, and show what became of it
     #[command(

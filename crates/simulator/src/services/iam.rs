@@ -1,6 +1,6 @@
 //! AWS IAM: roles, their policies, and who may assume them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -22,8 +22,8 @@ pub(crate) struct Iam {
     pub(crate) roles: BTreeMap<String, Role>,
     /// By policy ARN.
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
-    /// The accounts whose first role was made.
-    begun: BTreeSet<String>,
+    /// The accounts whose first role was made, and whether it could have been changed since.
+    begun: BTreeMap<String, bool>,
 }
 
 /// One role.
@@ -108,10 +108,11 @@ pub(crate) const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
 /// ten thousand of them take room, and few are ever used.
 pub(crate) fn access_role(world: &mut World, account: &str) {
     if world.organization.account(account).is_none()
-        || !world.services.iam.begun.insert(account.to_owned())
+        || world.services.iam.begun.contains_key(account)
     {
         return;
     }
+    world.services.iam.begun.insert(account.to_owned(), false);
     let policy = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]});
     let administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
     let everything = policy(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
@@ -142,6 +143,23 @@ pub(crate) fn access_role(world: &mut World, account: &str) {
     if let Value::Object(properties) = properties {
         let made = create_role(world, account, ACCESS_ROLE, properties);
         debug_assert!(made.is_ok(), "the role every member account has: {made:?}");
+    }
+}
+
+/// Somebody may change an account's [`ACCESS_ROLE`].
+pub(crate) fn keep_access_role(world: &mut World, account: &str) {
+    if let Some(kept) = world.services.iam.begun.get_mut(account) {
+        *kept = true;
+    }
+}
+
+/// Takes an account's [`ACCESS_ROLE`] out of memory if nobody could have changed it.
+pub(crate) fn forget_access_role(world: &mut World, account: &str) {
+    let iam = &mut world.services.iam;
+    if account != MANAGEMENT && iam.begun.get(account) == Some(&false) {
+        iam.begun.remove(account);
+        iam.roles
+            .remove(&format!("arn:aws:iam::{account}:role/{ACCESS_ROLE}"));
     }
 }
 
