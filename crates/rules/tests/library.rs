@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use pattern::Event;
 use pattern::transformer::Reserved;
+use rules::mutation::{self, Fate};
 use rules::{Library, Options, Rule, hostile};
 use serde_json::Value;
 
@@ -60,6 +61,29 @@ fn every_rule_says_what_somebody_who_is_woken_up_needs() {
             rule.tests.iter().partition(|test| test.matches);
         assert!(!positive.is_empty() && negative.len() >= 2, "{id}: tests");
     }
+}
+
+/// Share of all changes of patterns that have to be noticed, in percent.
+const NOTICED: usize = 95;
+
+#[test]
+fn a_changed_pattern_breaks_a_test() {
+    let mut all = 0;
+    let mut survivors = Vec::new();
+    for rule in library().rules {
+        let mutants = mutation::mutants(&rule);
+        assert!(!mutants.is_empty(), "{}", rule.id);
+        all += mutants.len();
+        let survived = mutants.into_iter().filter(|it| it.fate == Fate::Survived);
+        survivors.extend(survived.map(|mutant| format!("{}: {}", rule.id, mutant.change)));
+    }
+    println!("{} of {all} changes of patterns survive", survivors.len());
+    println!("{}", survivors.join("\n"));
+    assert!(
+        survivors.len() * 100 <= all * (100 - NOTICED),
+        "{}",
+        survivors.join("\n")
+    );
 }
 
 #[test]
