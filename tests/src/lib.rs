@@ -90,6 +90,42 @@ impl Project {
     }
 }
 
+impl Project {
+    /// Puts a program in the way of [`Project::script`].
+    pub fn write_program(&self, name: &str, text: &str) {
+        let file = format!("bin/{name}");
+        self.write(&file, text);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(self.path(&file), mode).expect("made executable");
+    }
+
+    /// Runs a script in this copy as a workflow's step is run; `cargo xtask` is the program under
+    /// test, called with the argument in `SIMULATOR`, if there is one.
+    pub fn script(&self, script: &str, environment: &[(String, String)]) -> Run {
+        let program = self.program.display();
+        let cargo = format!(
+            "#!/bin/sh\n[ \"$1\" = xtask ] || exit 1\nshift\nexec \"{program}\" \"$@\" ${{SIMULATOR:-}}\n"
+        );
+        self.write_program("cargo", &cargo);
+        let mut command = Command::new("bash");
+        command.current_dir(self.folder.path()).args([
+            "--noprofile",
+            "--norc",
+            "-e",
+            "-o",
+            "pipefail",
+            "-c",
+            script,
+        ]);
+        clean(&mut command);
+        let path = std::env::var("PATH").unwrap_or_default();
+        command
+            .env("PATH", format!("{}:{path}", self.path("bin").display()))
+            .envs(environment.iter().map(|(name, value)| (name, value)));
+        Run::of(&command.output().expect("bash starts"))
+    }
+}
+
 impl Run {
     /// The output of a finished program.
     pub fn of(output: &Output) -> Self {

@@ -140,4 +140,31 @@ fn a_disabled_rule() {
         &json!({ "Name": name, "EventBusName": "gizmos" }),
     );
     drifted(&organization, &project, &["DISABLED"]);
+
+    // The same for programs; with what the last look found, no call changes anything.
+    organization.post("calls/reset", &json!({}));
+    let target = organization.argument();
+    let format = |format: &str| {
+        let arguments = ["drift", "--org", "--no-detect", &target, "--format", format];
+        project.run(&arguments).expect(5)
+    };
+    let log = format("sarif").json();
+    let result = &log["runs"][0]["results"][0];
+    assert_eq!(result["ruleId"], "resource::modified", "{log:#}");
+    let location = &result["locations"][0];
+    let file = &location["physicalLocation"]["artifactLocation"]["uri"];
+    assert!(file.as_str().is_some_and(|it| it.starts_with("rules/")));
+    let name = &location["logicalLocations"][0]["fullyQualifiedName"];
+    let part = format!("{HUB}/{HOME}/gizmos-rules-hub/");
+    assert!(name.as_str().is_some_and(|it| it.starts_with(&part)));
+    format("junit")
+        .says("<testsuite name=\"resources\" tests=\"1\" failures=\"1\" errors=\"0\">")
+        .says("<testsuite name=\"chain\" tests=\"1\" failures=\"0\" errors=\"0\">");
+    format("markdown").says("expected ENABLED, found DISABLED");
+    project
+        .run(&["drift", "--org", &target, "--format", "github"])
+        .expect(64);
+    assert_eq!(organization.get("calls")["mutating"], 0);
+    let actions = organization.get("calls")["by_action"].to_string();
+    assert!(!actions.contains("DetectStack"), "{actions}");
 }

@@ -1,4 +1,10 @@
 //! The whole system, through the program: from rules to alerts in an inbox.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test's own set-up may fail the test at once"
+)]
 
 mod backtest;
 mod bad_input;
@@ -7,7 +13,9 @@ mod chain;
 mod check;
 mod docs;
 mod drift;
+mod fleet;
 mod rerun;
+mod workflows;
 
 /// A fresh copy of the project with the program under test.
 fn project() -> tests::Project {

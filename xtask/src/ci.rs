@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: every check of the project, with its own set-up and a summary line per step.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ const STEPS: &[Step] = &[
     ("crate graph", graph::check),
     ("third parties: set-up", third_parties::set_up),
     ("dependency policy", dependency_policy),
+    ("workflows: actionlint", workflows),
     ("clippy", clippy),
     ("docs", docs),
     ("tests and doctests", tests),
@@ -68,6 +69,27 @@ fn dependency_policy() -> Result<()> {
     )
 }
 
+/// Every workflow, and with shellcheck every script in one.
+fn workflows() -> Result<()> {
+    let programs = third_parties::python_programs();
+    let shellcheck = programs.join("shellcheck");
+    // actionlint leaves the scripts out, silently, if it can't start shellcheck.
+    shell::output(shell::program(&shellcheck).arg("--version"))?;
+    let folder = shell::root().join(".github").join("workflows");
+    let files = files_ending(&folder, ".yml")?;
+    if files.is_empty() {
+        bail!("there is no workflow in {}", folder.display());
+    }
+    shell::run(
+        shell::program(programs.join("actionlint"))
+            .arg("-shellcheck")
+            .arg(&shellcheck)
+            .args(&files),
+    )?;
+    println!("actionlint: {} workflows, 0 findings", files.len());
+    Ok(())
+}
+
 fn clippy() -> Result<()> {
     shell::run(
         shell::cargo()
@@ -108,7 +130,7 @@ fn templates() -> Result<()> {
                 .args(["compile", "--topology", topology, "--out"])
                 .arg(&folder),
         )?;
-        templates.extend(compiled_templates(&folder)?);
+        templates.extend(files_ending(&folder, ".template.json")?);
     }
     if templates.is_empty() {
         bail!("no template was compiled");
@@ -123,18 +145,18 @@ fn templates() -> Result<()> {
     Ok(())
 }
 
-fn compiled_templates(folder: &PathBuf) -> Result<Vec<PathBuf>> {
-    let mut templates = Vec::new();
+fn files_ending(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
     let entries = std::fs::read_dir(folder)
         .with_context(|| format!("could not read {}", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
-        if path.to_string_lossy().ends_with(".template.json") {
-            templates.push(path);
+        if path.to_string_lossy().ends_with(ending) {
+            files.push(path);
         }
     }
-    templates.sort();
-    Ok(templates)
+    files.sort();
+    Ok(files)
 }
 
 fn conformance() -> Result<()> {

@@ -18,6 +18,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aws", &["backtest", "deployer"]),
     ("backtest", &["pattern", "rules"]),
     ("bench", &["pattern"]),
+    (
+        "campaign",
+        &[
+            "aws",
+            "compiler",
+            "deployer",
+            "pattern",
+            "rules",
+            "simulator",
+            "syntax",
+        ],
+    ),
     ("simulator", &["pattern"]),
     (
         "report",

@@ -48,6 +48,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Deploy in thousands of random organizations with faults and kills, and check what must hold
+    #[command(disable_help_flag = true)]
+    Campaign {
+        /// Its own arguments; `cargo xtask campaign --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// A command of Gizmos
     #[command(external_subcommand)]
     Product(Vec<OsString>),
@@ -58,6 +65,7 @@ fn main() -> ExitCode {
         Command::Ci => Ok(ci::run()),
         Command::Setup => third_parties::set_up().map(|()| ExitCode::SUCCESS),
         Command::Bench { arguments } => product::bench(&arguments),
+        Command::Campaign { arguments } => product::campaign(&arguments),
         Command::Product(arguments) => product::run(&arguments),
     };
     result.unwrap_or_else(|error| {

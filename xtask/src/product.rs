@@ -21,6 +21,14 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
     pass_on(&program("release", "gizmos-bench"), arguments)
 }
 
+/// Builds the simulation campaign and runs it in the caller's folder.
+pub(crate) fn campaign(arguments: &[OsString]) -> Result<ExitCode> {
+    let mut cargo = shell::cargo();
+    cargo.args(["build", "--quiet"]);
+    shell::run(cargo.args(["--package", "campaign", "--bin", "gizmos-campaign"]))?;
+    pass_on(&program("debug", "gizmos-campaign"), arguments)
+}
+
 fn pass_on(program: &Path, arguments: &[OsString]) -> Result<ExitCode> {
     let status = std::process::Command::new(program)
         .args(arguments)

@@ -1,7 +1,7 @@
 //! Third-party programs that keep the project honest, in pinned versions under `target/`.
 //!
-//! Python: moto, the AWS CLI, boto3 and cfn-lint, in a virtual environment of exactly the packages
-//! in `tests/requirements.txt`. Cargo: cargo-deny for the dependency policy.
+//! Python: moto, the AWS CLI, boto3, cfn-lint, actionlint and shellcheck, in a virtual environment
+//! of exactly the packages in `tests/requirements.txt`. Cargo: cargo-deny for the dependency policy.
 
 use std::fs;
 use std::path::PathBuf;

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_cloudformation::config::retry::RetryConfig;
+use aws_sdk_cloudformation::config::retry::{RetryConfig, RetryPartition, TokenBucket};
+use aws_sdk_cloudformation::config::timeout::TimeoutConfig;
 use aws_sdk_cloudformation::config::{
     AsyncSleep, Credentials as SdkCredentials, SharedCredentialsProvider, Sleep,
 };
@@ -15,10 +16,14 @@ use futures::FutureExt;
 use tokio::sync::OnceCell;
 
 use crate::error::cloud_error;
+use crate::pace::{Pace, Watch};
 use crate::retry::QuotaIsFinal;
 
 /// Attempts per call. Standard mode: adaptive mode waits some twenty seconds per throttled call.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 10;
+
+/// No connection after this long is none.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// How many sessions are kept: a check of ten thousand accounts must not hold them all.
 const SESSIONS: usize = 256;
@@ -53,8 +58,11 @@ pub struct Options {
     pub endpoint_url: Option<String>,
     /// Credentials instead of the environment's.
     pub credentials: Option<Credentials>,
-    /// How to wait; `None` sleeps.
+    /// How to wait; `None` sleeps. Without `sleep` the SDK's own waits are then kept to
+    /// milliseconds: whoever skips time has no use for them.
     pub pause: Option<Pauser>,
+    /// How long an attempt may take before it counts as lost.
+    pub attempt_timeout: Duration,
     /// How the SDK itself waits, before another attempt and for a time limit; `None` sleeps.
     pub sleep: Option<Pauser>,
 }
@@ -87,6 +95,7 @@ impl Options {
             endpoint_url: None,
             credentials: None,
             pause: None,
+            attempt_timeout: Duration::from_secs(30),
             sleep: None,
         }
     }
@@ -125,6 +134,8 @@ pub struct Aws {
     options: Options,
     base: SdkConfig,
     stack_sets: aws_sdk_cloudformation::Client,
+    organizations: aws_sdk_organizations::Client,
+    pace: Arc<Pace>,
     identity: Arc<OnceCell<Identity>>,
     /// Sessions of the access role by account, the most recent ones.
     sessions: Arc<Mutex<BTreeMap<String, Session>>>,
@@ -149,9 +160,20 @@ impl Aws {
     /// Takes the credentials of the environment, as every AWS tool finds them. Doesn't call
     /// anything yet.
     pub async fn connect(options: Options) -> Aws {
+        let mut retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        if options.pause.is_some() && options.sleep.is_none() {
+            retries = retries
+                .with_initial_backoff(Duration::from_millis(2))
+                .with_max_backoff(Duration::from_millis(20));
+        }
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_WITHIN)
+            .operation_attempt_timeout(options.attempt_timeout)
+            .build();
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(options.home_region.clone()))
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
+            .retry_config(retries)
+            .timeout_config(timeouts);
         if let Some(url) = &options.endpoint_url {
             loader = loader.endpoint_url(url);
         }
@@ -168,11 +190,19 @@ impl Aws {
             loader = loader.sleep_impl(Sleeper(Arc::clone(sleep)));
         }
         let base = loader.load().await;
-        let stack_sets = cloudformation(&base);
+        let pace = Arc::new(Pace::new());
+        let stack_sets = cloudformation(&base, &pace);
+        let organizations = aws_sdk_organizations::Client::from_conf(
+            aws_sdk_organizations::config::Builder::from(&base)
+                .interceptor(Watch(Arc::clone(&pace)))
+                .build(),
+        );
         Aws {
             options,
             base,
             stack_sets,
+            organizations,
+            pace,
             identity: Arc::new(OnceCell::new()),
             sessions: Arc::new(Mutex::new(BTreeMap::new())),
         }
@@ -186,6 +216,16 @@ impl Aws {
     /// The client for stack sets: the caller's account, the home Region.
     pub(crate) fn stack_sets(&self) -> &aws_sdk_cloudformation::Client {
         &self.stack_sets
+    }
+
+    /// The client for the organization.
+    pub(crate) fn organizations(&self) -> &aws_sdk_organizations::Client {
+        &self.organizations
+    }
+
+    /// The request rates.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     pub(crate) fn call_as(&self) -> aws_sdk_cloudformation::types::CallAs {
@@ -272,17 +312,26 @@ impl Aws {
         &self,
         place: &Place,
     ) -> Result<aws_sdk_cloudformation::Client, CloudError> {
-        Ok(cloudformation(&self.at(place).await?))
+        Ok(cloudformation(&self.at(place).await?, &self.pace))
     }
 }
 
-fn cloudformation(config: &SdkConfig) -> aws_sdk_cloudformation::Client {
+fn cloudformation(config: &SdkConfig, pace: &Arc<Pace>) -> aws_sdk_cloudformation::Client {
     use aws_sdk_cloudformation::operation::create_stack_instances::CreateStackInstancesError;
     use aws_sdk_cloudformation::operation::create_stack_set::CreateStackSetError;
 
     let config = aws_sdk_cloudformation::config::Builder::from(config)
         .retry_classifier(QuotaIsFinal::<CreateStackSetError>::new())
         .retry_classifier(QuotaIsFinal::<CreateStackInstancesError>::new())
+        // The default quota of retries is for services that answer milliseconds later; an
+        // organization's lists are hundreds of pages at a few a second, each of which may be
+        // throttled. What bounds the retries is the number of attempts.
+        .retry_partition(
+            RetryPartition::custom("gizmos")
+                .token_bucket(TokenBucket::unlimited())
+                .build(),
+        )
+        .interceptor(Watch(Arc::clone(pace)))
         .build();
     aws_sdk_cloudformation::Client::from_conf(config)
 }
@@ -303,7 +352,10 @@ pub(crate) fn partition(region: &str) -> &'static str {
 impl Pause for Aws {
     async fn pause(&self, duration: Duration) {
         match &self.options.pause {
-            Some(pause) => pause(duration).await,
+            Some(pause) => {
+                pause(duration).await;
+                self.pace.skip(duration);
+            }
             None => tokio::time::sleep(duration).await,
         }
     }

@@ -96,9 +96,8 @@ fn by_code(
         | "InvalidParameter"
         | "InvalidInputException"
         | "InvalidChangeSetStatus"
-        | "InsufficientCapabilitiesException"
-        | "StackSetNotEmptyException"
-        | "StackSetNotEmpty" => CloudError::Invalid { message: said },
+        | "InsufficientCapabilitiesException" => CloudError::Invalid { message: said },
+        "StackSetNotEmptyException" | "StackSetNotEmpty" => CloudError::NotEmpty { message: said },
         "InvalidAction"
         | "UnknownOperationException"
         | "UnknownAction"

@@ -17,11 +17,13 @@
 //! # }
 //! ```
 
+mod call;
 mod connect;
 mod error;
 mod health;
 mod logs;
 mod organizations;
+mod pace;
 mod retry;
 mod stack_sets;
 mod stacks;

@@ -12,61 +12,68 @@ use deployer::ports::{
 use crate::connect::Aws;
 use crate::error::cloud_error;
 
-impl Aws {
-    fn organizations(&self) -> aws_sdk_organizations::Client {
-        aws_sdk_organizations::Client::new(self.base())
-    }
+/// Most accounts that a page of `ListAccounts` holds.
+const ACCOUNTS_PAGE: i32 = 20;
 
+impl Aws {
     /// Where every account sits, found by walking down from the roots. Only for endpoints whose
     /// `ListAccounts` doesn't tell: it takes two calls per organizational unit.
     async fn walk(&self) -> Result<BTreeMap<String, Vec<String>>, CloudError> {
         let client = self.organizations();
         let mut paths = BTreeMap::new();
-        let mut roots = client.list_roots().into_paginator().send();
-        let mut units = VecDeque::new();
-        while let Some(page) = roots.next().await {
-            let page = page.map_err(|e| cloud_error("organizations:ListRoots", &e))?;
-            let ids = page.roots.unwrap_or_default().into_iter();
-            units.extend(ids.filter_map(|root| root.id).map(|id| vec![id]));
-        }
+        let roots = self
+            .list("organizations:ListRoots", |token| async {
+                let page = client
+                    .list_roots()
+                    .set_next_token(token)
+                    .send()
+                    .await
+                    .map_err(|e| cloud_error("organizations:ListRoots", &e))?;
+                let roots = page.roots.unwrap_or_default().into_iter();
+                Ok((roots.filter_map(|root| root.id).collect(), page.next_token))
+            })
+            .await?;
+        let mut units: VecDeque<Vec<String>> = roots.into_iter().map(|id| vec![id]).collect();
         while let Some(path) = units.pop_front() {
             let Some(unit) = path.last() else { continue };
-            let mut accounts = client
-                .list_accounts_for_parent()
-                .parent_id(unit)
-                .into_paginator()
-                .send();
-            while let Some(page) = accounts.next().await {
-                let page =
-                    page.map_err(|e| cloud_error("organizations:ListAccountsForParent", &e))?;
-                for id in page
-                    .accounts
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|a| a.id)
-                {
-                    paths.insert(id, path.clone());
-                }
+            let accounts = self
+                .list("organizations:ListAccountsForParent", |token| async {
+                    let page = client
+                        .list_accounts_for_parent()
+                        .parent_id(unit)
+                        .set_next_token(token)
+                        .send()
+                        .await
+                        .map_err(|e| cloud_error("organizations:ListAccountsForParent", &e))?;
+                    let accounts = page.accounts.unwrap_or_default().into_iter();
+                    Ok((accounts.filter_map(|a| a.id).collect(), page.next_token))
+                })
+                .await?;
+            for id in accounts {
+                paths.insert(id, path.clone());
             }
-            let mut children = client
-                .list_organizational_units_for_parent()
-                .parent_id(unit)
-                .into_paginator()
-                .send();
-            while let Some(page) = children.next().await {
-                let page = page.map_err(|e| {
-                    cloud_error("organizations:ListOrganizationalUnitsForParent", &e)
-                })?;
-                for id in page
-                    .organizational_units
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|unit| unit.id)
-                {
-                    let mut below = path.clone();
-                    below.push(id);
-                    units.push_back(below);
-                }
+            let children = self
+                .list(
+                    "organizations:ListOrganizationalUnitsForParent",
+                    |token| async {
+                        let page = client
+                            .list_organizational_units_for_parent()
+                            .parent_id(unit)
+                            .set_next_token(token)
+                            .send()
+                            .await
+                            .map_err(|e| {
+                                cloud_error("organizations:ListOrganizationalUnitsForParent", &e)
+                            })?;
+                        let units = page.organizational_units.unwrap_or_default().into_iter();
+                        Ok((units.filter_map(|unit| unit.id).collect(), page.next_token))
+                    },
+                )
+                .await?;
+            for id in children {
+                let mut below = path.clone();
+                below.push(id);
+                units.push_back(below);
             }
         }
         Ok(paths)
@@ -75,11 +82,13 @@ impl Aws {
 
 impl Organizations for Aws {
     async fn caller_identity(&self) -> Result<Identity, CloudError> {
-        let answer = aws_sdk_sts::Client::new(self.base())
-            .get_caller_identity()
-            .send()
-            .await
-            .map_err(|e| cloud_error("sts:GetCallerIdentity", &e))?;
+        let client = aws_sdk_sts::Client::new(self.base());
+        let answer = self
+            .call("sts:GetCallerIdentity", || async {
+                let answer = client.get_caller_identity().send().await;
+                answer.map_err(|e| cloud_error("sts:GetCallerIdentity", &e))
+            })
+            .await?;
         Ok(Identity {
             account: answer.account.unwrap_or_default(),
             arn: answer.arn.unwrap_or_default(),
@@ -88,11 +97,11 @@ impl Organizations for Aws {
 
     async fn describe_organization(&self) -> Result<OrganizationDetails, CloudError> {
         let organization = self
-            .organizations()
-            .describe_organization()
-            .send()
-            .await
-            .map_err(|e| cloud_error("organizations:DescribeOrganization", &e))?
+            .call("organizations:DescribeOrganization", || async {
+                let answer = self.organizations().describe_organization().send().await;
+                answer.map_err(|e| cloud_error("organizations:DescribeOrganization", &e))
+            })
+            .await?
             .organization
             .ok_or_else(|| CloudError::NotFound {
                 message: "the account is in no organization".to_owned(),
@@ -104,13 +113,20 @@ impl Organizations for Aws {
     }
 
     async fn list_accounts(&self) -> Result<Vec<Account>, CloudError> {
-        let client = self.organizations();
-        let mut pages = client.list_accounts().into_paginator().send();
-        let mut accounts = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| cloud_error("organizations:ListAccounts", &e))?;
-            accounts.extend(page.accounts.unwrap_or_default().into_iter().map(account));
-        }
+        let mut accounts: Vec<Account> = self
+            .list("organizations:ListAccounts", |token| async {
+                let page = self
+                    .organizations()
+                    .list_accounts()
+                    .max_results(ACCOUNTS_PAGE)
+                    .set_next_token(token)
+                    .send()
+                    .await
+                    .map_err(|e| cloud_error("organizations:ListAccounts", &e))?;
+                let accounts = page.accounts.unwrap_or_default();
+                Ok((accounts.into_iter().map(account).collect(), page.next_token))
+            })
+            .await?;
         if accounts.iter().any(|account| account.path.is_empty()) {
             let mut paths = self.walk().await?;
             for account in &mut accounts {
@@ -120,6 +136,10 @@ impl Organizations for Aws {
             }
         }
         Ok(accounts)
+    }
+
+    async fn enabled_regions(&self) -> Result<Option<Vec<String>>, CloudError> {
+        Ok(None)
     }
 
     async fn trusted_access(&self) -> Result<TrustedAccess, CloudError> {

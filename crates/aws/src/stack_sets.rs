@@ -14,42 +14,54 @@ use deployer::ports::{
 use crate::connect::Aws;
 use crate::error::cloud_error;
 
+/// Most items that a page of StackSets' lists holds.
+const PAGE: i32 = 100;
+
+/// Sends a request as often as [`Aws::call`] wants, and maps what goes wrong.
+macro_rules! send {
+    ($aws:expr, $action:literal, $request:expr) => {{
+        let request = $request;
+        $aws.call($action, || {
+            let request = request.clone();
+            async move { request.send().await.map_err(|e| cloud_error($action, &e)) }
+        })
+        .await
+    }};
+}
+pub(crate) use send;
+
 impl StackSets for Aws {
     async fn list_stack_sets(&self) -> Result<Vec<StackSetSummary>, CloudError> {
-        let mut pages = self
-            .stack_sets()
-            .list_stack_sets()
-            .status(sdk::StackSetStatus::Active)
-            .call_as(self.call_as())
-            .into_paginator()
-            .send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| cloud_error("cloudformation:ListStackSets", &e))?;
-            for set in page.summaries.unwrap_or_default() {
-                // Some endpoints ignore the filter.
-                if set.status == Some(sdk::StackSetStatus::Deleted) {
-                    continue;
-                }
-                found.push(StackSetSummary {
-                    name: set.stack_set_name.unwrap_or_default(),
-                    id: set.stack_set_id.unwrap_or_default(),
-                });
-            }
-        }
-        Ok(found)
+        self.list("cloudformation:ListStackSets", |token| async {
+            let page = self
+                .stack_sets()
+                .list_stack_sets()
+                .status(sdk::StackSetStatus::Active)
+                .max_results(PAGE)
+                .set_next_token(token)
+                .call_as(self.call_as())
+                .send()
+                .await
+                .map_err(|e| cloud_error("cloudformation:ListStackSets", &e))?;
+            let sets = page.summaries.unwrap_or_default().into_iter();
+            // Some endpoints ignore the filter.
+            let sets = sets.filter(|set| set.status != Some(sdk::StackSetStatus::Deleted));
+            let sets = sets.map(|set| StackSetSummary {
+                name: set.stack_set_name.unwrap_or_default(),
+                id: set.stack_set_id.unwrap_or_default(),
+            });
+            Ok((sets.collect(), page.next_token))
+        })
+        .await
     }
 
     async fn describe_stack_set(&self, name: &str) -> Result<Option<StackSetDetails>, CloudError> {
-        let answer = self
+        let request = self
             .stack_sets()
             .describe_stack_set()
             .stack_set_name(name)
-            .call_as(self.call_as())
-            .send()
-            .await
-            .map_err(|e| cloud_error("cloudformation:DescribeStackSet", &e));
-        let set = match answer {
+            .call_as(self.call_as());
+        let set = match send!(self, "cloudformation:DescribeStackSet", request) {
             Ok(answer) => answer.stack_set,
             Err(error) if error.is_not_found() => None,
             Err(error) => return Err(error),
@@ -60,7 +72,8 @@ impl StackSets for Aws {
     }
 
     async fn create_stack_set(&self, new: &NewStackSet) -> Result<(), CloudError> {
-        self.stack_sets()
+        let request = self
+            .stack_sets()
             .create_stack_set()
             .stack_set_name(&new.name)
             .description(&new.description)
@@ -72,15 +85,12 @@ impl StackSets for Aws {
             .auto_deployment(auto_deployment(&new.auto_deployment))
             .managed_execution(sdk::ManagedExecution::builder().active(true).build())
             .client_request_token(&new.token)
-            .call_as(self.call_as())
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|e| cloud_error("cloudformation:CreateStackSet", &e))
+            .call_as(self.call_as());
+        send!(self, "cloudformation:CreateStackSet", request).map(|_| ())
     }
 
     async fn update_stack_set(&self, update: &StackSetUpdate) -> Result<String, CloudError> {
-        let call = self
+        let request = self
             .stack_sets()
             .update_stack_set()
             .stack_set_name(&update.name)
@@ -98,67 +108,50 @@ impl StackSets for Aws {
             .operation_preferences(preferences(&update.preferences, &update.regions))
             .operation_id(&update.operation_id)
             .call_as(self.call_as());
-        call.send()
-            .await
-            .map(|answer| {
-                answer
-                    .operation_id
-                    .unwrap_or_else(|| update.operation_id.clone())
-            })
-            .map_err(|e| cloud_error("cloudformation:UpdateStackSet", &e))
+        send!(self, "cloudformation:UpdateStackSet", request)
+            .map(|answer| id_or(answer.operation_id, &update.operation_id))
     }
 
     async fn delete_stack_set(&self, name: &str) -> Result<(), CloudError> {
-        self.stack_sets()
+        let request = self
+            .stack_sets()
             .delete_stack_set()
             .stack_set_name(name)
-            .call_as(self.call_as())
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|e| cloud_error("cloudformation:DeleteStackSet", &e))
+            .call_as(self.call_as());
+        send!(self, "cloudformation:DeleteStackSet", request).map(|_| ())
     }
 
     async fn create_instances(&self, request: &InstanceRequest) -> Result<String, CloudError> {
-        self.stack_sets()
+        let call = self
+            .stack_sets()
             .create_stack_instances()
             .stack_set_name(&request.stack_set)
             .deployment_targets(targets(&request.targets))
             .set_regions(Some(request.regions.clone()))
             .operation_preferences(preferences(&request.preferences, &request.regions))
             .operation_id(&request.operation_id)
-            .call_as(self.call_as())
-            .send()
-            .await
-            .map(|answer| {
-                answer
-                    .operation_id
-                    .unwrap_or_else(|| request.operation_id.clone())
-            })
-            .map_err(|e| cloud_error("cloudformation:CreateStackInstances", &e))
+            .call_as(self.call_as());
+        send!(self, "cloudformation:CreateStackInstances", call)
+            .map(|answer| id_or(answer.operation_id, &request.operation_id))
     }
 
     async fn update_instances(&self, request: &InstanceRequest) -> Result<String, CloudError> {
-        self.stack_sets()
+        let call = self
+            .stack_sets()
             .update_stack_instances()
             .stack_set_name(&request.stack_set)
             .deployment_targets(targets(&request.targets))
             .set_regions(Some(request.regions.clone()))
             .operation_preferences(preferences(&request.preferences, &request.regions))
             .operation_id(&request.operation_id)
-            .call_as(self.call_as())
-            .send()
-            .await
-            .map(|answer| {
-                answer
-                    .operation_id
-                    .unwrap_or_else(|| request.operation_id.clone())
-            })
-            .map_err(|e| cloud_error("cloudformation:UpdateStackInstances", &e))
+            .call_as(self.call_as());
+        send!(self, "cloudformation:UpdateStackInstances", call)
+            .map(|answer| id_or(answer.operation_id, &request.operation_id))
     }
 
     async fn delete_instances(&self, request: &InstanceRequest) -> Result<String, CloudError> {
-        self.stack_sets()
+        let call = self
+            .stack_sets()
             .delete_stack_instances()
             .stack_set_name(&request.stack_set)
             .deployment_targets(targets(&request.targets))
@@ -166,31 +159,30 @@ impl StackSets for Aws {
             .operation_preferences(preferences(&request.preferences, &request.regions))
             .retain_stacks(request.retain_stacks)
             .operation_id(&request.operation_id)
-            .call_as(self.call_as())
-            .send()
-            .await
-            .map(|answer| {
-                answer
-                    .operation_id
-                    .unwrap_or_else(|| request.operation_id.clone())
-            })
-            .map_err(|e| cloud_error("cloudformation:DeleteStackInstances", &e))
+            .call_as(self.call_as());
+        send!(self, "cloudformation:DeleteStackInstances", call)
+            .map(|answer| id_or(answer.operation_id, &request.operation_id))
     }
 
     async fn list_instances(&self, stack_set: &str) -> Result<Vec<Instance>, CloudError> {
-        let mut pages = self
-            .stack_sets()
-            .list_stack_instances()
-            .stack_set_name(stack_set)
-            .call_as(self.call_as())
-            .into_paginator()
-            .send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| cloud_error("cloudformation:ListStackInstances", &e))?;
-            found.extend(page.summaries.unwrap_or_default().into_iter().map(instance));
-        }
-        Ok(found)
+        self.list("cloudformation:ListStackInstances", |token| async {
+            let page = self
+                .stack_sets()
+                .list_stack_instances()
+                .stack_set_name(stack_set)
+                .max_results(PAGE)
+                .set_next_token(token)
+                .call_as(self.call_as())
+                .send()
+                .await
+                .map_err(|e| cloud_error("cloudformation:ListStackInstances", &e))?;
+            let instances = page.summaries.unwrap_or_default();
+            Ok((
+                instances.into_iter().map(instance).collect(),
+                page.next_token,
+            ))
+        })
+        .await
     }
 
     async fn describe_operation(
@@ -198,16 +190,13 @@ impl StackSets for Aws {
         stack_set: &str,
         operation: &str,
     ) -> Result<Option<Operation>, CloudError> {
-        let answer = self
+        let request = self
             .stack_sets()
             .describe_stack_set_operation()
             .stack_set_name(stack_set)
             .operation_id(operation)
-            .call_as(self.call_as())
-            .send()
-            .await
-            .map_err(|e| cloud_error("cloudformation:DescribeStackSetOperation", &e));
-        match answer {
+            .call_as(self.call_as());
+        match send!(self, "cloudformation:DescribeStackSetOperation", request) {
             Ok(answer) => Ok(answer.stack_set_operation.map(|found| Operation {
                 id: found.operation_id.unwrap_or_else(|| operation.to_owned()),
                 status: status(found.status.as_ref()),
@@ -233,15 +222,13 @@ impl StackSets for Aws {
 
     async fn list_operations(&self, stack_set: &str) -> Result<Vec<OperationSummary>, CloudError> {
         // One page: what is pending is among the latest hundred, or the queue is a hundred deep.
-        let page = self
+        let request = self
             .stack_sets()
             .list_stack_set_operations()
             .stack_set_name(stack_set)
-            .max_results(100)
-            .call_as(self.call_as())
-            .send()
-            .await
-            .map_err(|e| cloud_error("cloudformation:ListStackSetOperations", &e))?;
+            .max_results(PAGE)
+            .call_as(self.call_as());
+        let page = send!(self, "cloudformation:ListStackSetOperations", request)?;
         Ok(page
             .summaries
             .unwrap_or_default()
@@ -259,53 +246,35 @@ impl StackSets for Aws {
         stack_set: &str,
         operation: &str,
     ) -> Result<Vec<OperationResult>, CloudError> {
-        let mut pages = self
-            .stack_sets()
-            .list_stack_set_operation_results()
-            .stack_set_name(stack_set)
-            .operation_id(operation)
-            .call_as(self.call_as())
-            .into_paginator()
-            .send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(|e| cloud_error("cloudformation:ListStackSetOperationResults", &e))?;
-            for result in page.summaries.unwrap_or_default() {
-                found.push(OperationResult {
-                    account: result.account.unwrap_or_default(),
-                    region: result.region.unwrap_or_default(),
-                    status: match result.status {
-                        Some(sdk::StackSetOperationResultStatus::Pending) | None => {
-                            ResultStatus::Pending
-                        }
-                        Some(sdk::StackSetOperationResultStatus::Running) => ResultStatus::Running,
-                        Some(sdk::StackSetOperationResultStatus::Succeeded) => {
-                            ResultStatus::Succeeded
-                        }
-                        Some(sdk::StackSetOperationResultStatus::Failed) => ResultStatus::Failed,
-                        Some(sdk::StackSetOperationResultStatus::Cancelled) => {
-                            ResultStatus::Cancelled
-                        }
-                        Some(other) => ResultStatus::Other(other.as_str().to_owned()),
-                    },
-                    reason: result.status_reason,
-                });
-            }
-        }
-        Ok(found)
+        self.list(
+            "cloudformation:ListStackSetOperationResults",
+            |token| async {
+                let page = self
+                    .stack_sets()
+                    .list_stack_set_operation_results()
+                    .stack_set_name(stack_set)
+                    .operation_id(operation)
+                    .max_results(PAGE)
+                    .set_next_token(token)
+                    .call_as(self.call_as())
+                    .send()
+                    .await
+                    .map_err(|e| cloud_error("cloudformation:ListStackSetOperationResults", &e))?;
+                let results = page.summaries.unwrap_or_default();
+                Ok((results.into_iter().map(result).collect(), page.next_token))
+            },
+        )
+        .await
     }
 
     async fn stop_operation(&self, stack_set: &str, operation: &str) -> Result<(), CloudError> {
-        self.stack_sets()
+        let request = self
+            .stack_sets()
             .stop_stack_set_operation()
             .stack_set_name(stack_set)
             .operation_id(operation)
-            .call_as(self.call_as())
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|e| cloud_error("cloudformation:StopStackSetOperation", &e))
+            .call_as(self.call_as());
+        send!(self, "cloudformation:StopStackSetOperation", request).map(|_| ())
     }
 
     async fn detect_stack_set_drift(
@@ -314,20 +283,15 @@ impl StackSets for Aws {
         how: Preferences,
         operation_id: &str,
     ) -> Result<String, CloudError> {
-        self.stack_sets()
+        let request = self
+            .stack_sets()
             .detect_stack_set_drift()
             .stack_set_name(stack_set)
             .operation_preferences(preferences(&how, &[]))
             .operation_id(operation_id)
-            .call_as(self.call_as())
-            .send()
-            .await
-            .map(|answer| {
-                answer
-                    .operation_id
-                    .unwrap_or_else(|| operation_id.to_owned())
-            })
-            .map_err(|e| cloud_error("cloudformation:DetectStackSetDrift", &e))
+            .call_as(self.call_as());
+        send!(self, "cloudformation:DetectStackSetDrift", request)
+            .map(|answer| id_or(answer.operation_id, operation_id))
     }
 
     async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Place>, CloudError> {
@@ -335,25 +299,31 @@ impl StackSets for Aws {
             .name(sdk::StackInstanceFilterName::DriftStatus)
             .values("DRIFTED")
             .build();
-        let mut pages = self
-            .stack_sets()
-            .list_stack_instances()
-            .stack_set_name(stack_set)
-            .filters(drifted)
-            .call_as(self.call_as())
-            .into_paginator()
-            .send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| cloud_error("cloudformation:ListStackInstances", &e))?;
-            found.extend(page.summaries.unwrap_or_default().into_iter().map(|it| {
-                Place::new(
-                    it.account.unwrap_or_default(),
-                    it.region.unwrap_or_default(),
-                )
-            }));
-        }
-        Ok(found)
+        self.list("cloudformation:ListStackInstances", |token| {
+            let request = self
+                .stack_sets()
+                .list_stack_instances()
+                .stack_set_name(stack_set)
+                .filters(drifted.clone())
+                .max_results(PAGE)
+                .set_next_token(token)
+                .call_as(self.call_as());
+            async move {
+                let page = request
+                    .send()
+                    .await
+                    .map_err(|e| cloud_error("cloudformation:ListStackInstances", &e))?;
+                let found = page.summaries.unwrap_or_default().into_iter();
+                let places = found.map(|it| {
+                    Place::new(
+                        it.account.unwrap_or_default(),
+                        it.region.unwrap_or_default(),
+                    )
+                });
+                Ok((places.collect(), page.next_token))
+            }
+        })
+        .await
     }
 
     async fn list_instance_resource_drifts(
@@ -363,25 +333,27 @@ impl StackSets for Aws {
         account: &str,
         region: &str,
     ) -> Result<Vec<ResourceDrift>, CloudError> {
-        let mut found = Vec::new();
-        let mut token = None;
-        loop {
-            let page = self
-                .stack_sets()
-                .list_stack_instance_resource_drifts()
-                .stack_set_name(stack_set)
-                .operation_id(operation)
-                .stack_instance_account(account)
-                .stack_instance_region(region)
-                .stack_instance_resource_drift_statuses(sdk::StackResourceDriftStatus::Modified)
-                .stack_instance_resource_drift_statuses(sdk::StackResourceDriftStatus::Deleted)
-                .set_next_token(token)
-                .call_as(self.call_as())
-                .send()
-                .await
-                .map_err(|e| cloud_error("cloudformation:ListStackInstanceResourceDrifts", &e))?;
-            for drift in page.summaries.unwrap_or_default() {
-                found.push(ResourceDrift {
+        self.list(
+            "cloudformation:ListStackInstanceResourceDrifts",
+            |token| async {
+                let page = self
+                    .stack_sets()
+                    .list_stack_instance_resource_drifts()
+                    .stack_set_name(stack_set)
+                    .operation_id(operation)
+                    .stack_instance_account(account)
+                    .stack_instance_region(region)
+                    .stack_instance_resource_drift_statuses(sdk::StackResourceDriftStatus::Modified)
+                    .stack_instance_resource_drift_statuses(sdk::StackResourceDriftStatus::Deleted)
+                    .set_next_token(token)
+                    .call_as(self.call_as())
+                    .send()
+                    .await
+                    .map_err(|e| {
+                        cloud_error("cloudformation:ListStackInstanceResourceDrifts", &e)
+                    })?;
+                let drifts = page.summaries.unwrap_or_default().into_iter();
+                let drifts = drifts.map(|drift| ResourceDrift {
                     logical_id: drift.logical_resource_id.unwrap_or_default(),
                     physical_id: drift.physical_resource_id,
                     resource_type: drift.resource_type.unwrap_or_default(),
@@ -390,12 +362,30 @@ impl StackSets for Aws {
                     expected: None,
                     actual: None,
                 });
-            }
-            token = page.next_token;
-            if token.is_none() {
-                return Ok(found);
-            }
-        }
+                Ok((drifts.collect(), page.next_token))
+            },
+        )
+        .await
+    }
+}
+
+fn id_or(told: Option<String>, ours: &str) -> String {
+    told.unwrap_or_else(|| ours.to_owned())
+}
+
+fn result(found: sdk::StackSetOperationResultSummary) -> OperationResult {
+    OperationResult {
+        account: found.account.unwrap_or_default(),
+        region: found.region.unwrap_or_default(),
+        status: match found.status {
+            Some(sdk::StackSetOperationResultStatus::Pending) | None => ResultStatus::Pending,
+            Some(sdk::StackSetOperationResultStatus::Running) => ResultStatus::Running,
+            Some(sdk::StackSetOperationResultStatus::Succeeded) => ResultStatus::Succeeded,
+            Some(sdk::StackSetOperationResultStatus::Failed) => ResultStatus::Failed,
+            Some(sdk::StackSetOperationResultStatus::Cancelled) => ResultStatus::Cancelled,
+            Some(other) => ResultStatus::Other(other.as_str().to_owned()),
+        },
+        reason: found.status_reason,
     }
 }
 
@@ -439,6 +429,7 @@ fn instance(found: sdk::StackInstanceSummary) -> Instance {
             .map(|status| status.as_str().to_owned()),
         reason: found.status_reason.filter(|reason| !reason.is_empty()),
         drift_status: found.drift_status.map(|status| status.as_str().to_owned()),
+        last_operation: found.last_operation_id.filter(|id| !id.is_empty()),
     }
 }
 

@@ -10,36 +10,32 @@ use crate::connect::Aws;
 use crate::error::cloud_error;
 use crate::stack_sets::{
     capabilities, differences, drift_status, from_capabilities, from_parameters, from_tags,
-    parameters, some, tags,
+    parameters, send, some, tags,
 };
 
 impl Stacks for Aws {
     async fn list_stacks(&self, place: &Place) -> Result<Vec<Stack>, CloudError> {
-        let mut pages = self
-            .cloudformation_at(place)
-            .await?
-            .describe_stacks()
-            .into_paginator()
-            .send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| cloud_error("cloudformation:DescribeStacks", &e))?;
-            found.extend(page.stacks.unwrap_or_default().into_iter().map(stack));
-        }
-        found.retain(|stack| stack.status != "DELETE_COMPLETE");
+        let client = self.cloudformation_at(place).await?;
+        let mut found = self
+            .list("cloudformation:DescribeStacks", |token| async {
+                let page = client
+                    .describe_stacks()
+                    .set_next_token(token)
+                    .send()
+                    .await
+                    .map_err(|e| cloud_error("cloudformation:DescribeStacks", &e))?;
+                let stacks = page.stacks.unwrap_or_default();
+                Ok((stacks.into_iter().map(stack).collect(), page.next_token))
+            })
+            .await?;
+        found.retain(|stack: &Stack| stack.status != "DELETE_COMPLETE");
         Ok(found)
     }
 
     async fn describe_stack(&self, place: &Place, name: &str) -> Result<Option<Stack>, CloudError> {
-        let answer = self
-            .cloudformation_at(place)
-            .await?
-            .describe_stacks()
-            .stack_name(name)
-            .send()
-            .await
-            .map_err(|e| cloud_error("cloudformation:DescribeStacks", &e));
-        match answer {
+        let client = self.cloudformation_at(place).await?;
+        let request = client.describe_stacks().stack_name(name);
+        match send!(self, "cloudformation:DescribeStacks", request) {
             Ok(answer) => Ok(answer
                 .stacks
                 .unwrap_or_default()
@@ -53,15 +49,13 @@ impl Stacks for Aws {
     }
 
     async fn stack_template(&self, place: &Place, name: &str) -> Result<String, CloudError> {
-        self.cloudformation_at(place)
-            .await?
+        let client = self.cloudformation_at(place).await?;
+        let request = client
             .get_template()
             .stack_name(name)
-            .template_stage(sdk::TemplateStage::Original)
-            .send()
-            .await
+            .template_stage(sdk::TemplateStage::Original);
+        send!(self, "cloudformation:GetTemplate", request)
             .map(|answer| answer.template_body.unwrap_or_default())
-            .map_err(|e| cloud_error("cloudformation:GetTemplate", &e))
     }
 
     async fn create_change_set(
@@ -69,8 +63,8 @@ impl Stacks for Aws {
         place: &Place,
         request: &ChangeSetRequest,
     ) -> Result<(), CloudError> {
-        self.cloudformation_at(place)
-            .await?
+        let client = self.cloudformation_at(place).await?;
+        let call = client
             .create_change_set()
             .stack_name(&request.stack)
             .change_set_name(&request.name)
@@ -83,10 +77,8 @@ impl Stacks for Aws {
             .set_parameters(some(parameters(&request.parameters)))
             .set_tags(some(tags(&request.tags)))
             .set_capabilities(some(capabilities(&request.capabilities)))
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|e| cloud_error("cloudformation:CreateChangeSet", &e))
+            .client_token(&request.name);
+        send!(self, "cloudformation:CreateChangeSet", call).map(|_| ())
     }
 
     async fn describe_change_set(
@@ -95,16 +87,12 @@ impl Stacks for Aws {
         stack: &str,
         name: &str,
     ) -> Result<Option<ChangeSet>, CloudError> {
-        let answer = self
-            .cloudformation_at(place)
-            .await?
+        let client = self.cloudformation_at(place).await?;
+        let request = client
             .describe_change_set()
             .stack_name(stack)
-            .change_set_name(name)
-            .send()
-            .await
-            .map_err(|e| cloud_error("cloudformation:DescribeChangeSet", &e));
-        match answer {
+            .change_set_name(name);
+        match send!(self, "cloudformation:DescribeChangeSet", request) {
             Ok(answer) => Ok(Some(change_set(
                 answer.status.as_ref(),
                 answer.status_reason,
@@ -120,15 +108,13 @@ impl Stacks for Aws {
         stack: &str,
         name: &str,
     ) -> Result<(), CloudError> {
-        self.cloudformation_at(place)
-            .await?
+        let client = self.cloudformation_at(place).await?;
+        let request = client
             .execute_change_set()
             .stack_name(stack)
             .change_set_name(name)
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|e| cloud_error("cloudformation:ExecuteChangeSet", &e))
+            .client_request_token(name);
+        send!(self, "cloudformation:ExecuteChangeSet", request).map(|_| ())
     }
 
     async fn delete_change_set(
@@ -137,26 +123,18 @@ impl Stacks for Aws {
         stack: &str,
         name: &str,
     ) -> Result<(), CloudError> {
-        self.cloudformation_at(place)
-            .await?
+        let client = self.cloudformation_at(place).await?;
+        let request = client
             .delete_change_set()
             .stack_name(stack)
-            .change_set_name(name)
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|e| cloud_error("cloudformation:DeleteChangeSet", &e))
+            .change_set_name(name);
+        send!(self, "cloudformation:DeleteChangeSet", request).map(|_| ())
     }
 
     async fn delete_stack(&self, place: &Place, stack: &str) -> Result<(), CloudError> {
-        self.cloudformation_at(place)
-            .await?
-            .delete_stack()
-            .stack_name(stack)
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|e| cloud_error("cloudformation:DeleteStack", &e))
+        let client = self.cloudformation_at(place).await?;
+        let request = client.delete_stack().stack_name(stack);
+        send!(self, "cloudformation:DeleteStack", request).map(|_| ())
     }
 
     async fn failure_events(
@@ -164,16 +142,15 @@ impl Stacks for Aws {
         place: &Place,
         stack: &str,
     ) -> Result<Vec<FailureEvent>, CloudError> {
-        let mut pages = self
-            .cloudformation_at(place)
-            .await?
-            .describe_stack_events()
-            .stack_name(stack)
-            .into_paginator()
-            .send();
+        let client = self.cloudformation_at(place).await?;
         let mut failures = Vec::new();
-        'pages: while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| cloud_error("cloudformation:DescribeStackEvents", &e))?;
+        let mut token: Option<String> = None;
+        'pages: loop {
+            let request = client
+                .describe_stack_events()
+                .stack_name(stack)
+                .set_next_token(token.clone());
+            let page = send!(self, "cloudformation:DescribeStackEvents", request)?;
             for event in page.stack_events.unwrap_or_default() {
                 let status = event
                     .resource_status
@@ -198,6 +175,10 @@ impl Stacks for Aws {
                     break 'pages;
                 }
             }
+            match page.next_token {
+                Some(next) if token.as_ref() != Some(&next) => token = Some(next),
+                _ => break,
+            }
         }
         // They come newest first; the first failure is the cause of the others.
         failures.reverse();
@@ -205,14 +186,10 @@ impl Stacks for Aws {
     }
 
     async fn detect_stack_drift(&self, place: &Place, stack: &str) -> Result<String, CloudError> {
-        self.cloudformation_at(place)
-            .await?
-            .detect_stack_drift()
-            .stack_name(stack)
-            .send()
-            .await
+        let client = self.cloudformation_at(place).await?;
+        let request = client.detect_stack_drift().stack_name(stack);
+        send!(self, "cloudformation:DetectStackDrift", request)
             .map(|answer| answer.stack_drift_detection_id.unwrap_or_default())
-            .map_err(|e| cloud_error("cloudformation:DetectStackDrift", &e))
     }
 
     async fn describe_drift_detection(
@@ -220,14 +197,15 @@ impl Stacks for Aws {
         place: &Place,
         detection: &str,
     ) -> Result<DriftDetection, CloudError> {
-        let answer = self
-            .cloudformation_at(place)
-            .await?
+        let client = self.cloudformation_at(place).await?;
+        let request = client
             .describe_stack_drift_detection_status()
-            .stack_drift_detection_id(detection)
-            .send()
-            .await
-            .map_err(|e| cloud_error("cloudformation:DescribeStackDriftDetectionStatus", &e))?;
+            .stack_drift_detection_id(detection);
+        let answer = send!(
+            self,
+            "cloudformation:DescribeStackDriftDetectionStatus",
+            request
+        )?;
         Ok(match answer.detection_status {
             Some(sdk::StackDriftDetectionStatus::DetectionComplete) => DriftDetection::Complete {
                 drifted: answer.stack_drift_status != Some(sdk::StackDriftStatus::InSync),
@@ -246,21 +224,21 @@ impl Stacks for Aws {
         place: &Place,
         stack: &str,
     ) -> Result<Vec<ResourceDrift>, CloudError> {
-        let mut pages = self
-            .cloudformation_at(place)
-            .await?
-            .describe_stack_resource_drifts()
-            .stack_name(stack)
-            .stack_resource_drift_status_filters(sdk::StackResourceDriftStatus::Modified)
-            .stack_resource_drift_status_filters(sdk::StackResourceDriftStatus::Deleted)
-            .into_paginator()
-            .send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(|e| cloud_error("cloudformation:DescribeStackResourceDrifts", &e))?;
-            for drift in page.stack_resource_drifts.unwrap_or_default() {
-                found.push(ResourceDrift {
+        let client = self.cloudformation_at(place).await?;
+        self.list(
+            "cloudformation:DescribeStackResourceDrifts",
+            |token| async {
+                let page = client
+                    .describe_stack_resource_drifts()
+                    .stack_name(stack)
+                    .stack_resource_drift_status_filters(sdk::StackResourceDriftStatus::Modified)
+                    .stack_resource_drift_status_filters(sdk::StackResourceDriftStatus::Deleted)
+                    .set_next_token(token)
+                    .send()
+                    .await
+                    .map_err(|e| cloud_error("cloudformation:DescribeStackResourceDrifts", &e))?;
+                let drifts = page.stack_resource_drifts.unwrap_or_default().into_iter();
+                let drifts = drifts.map(|drift| ResourceDrift {
                     logical_id: drift.logical_resource_id.unwrap_or_default(),
                     physical_id: drift.physical_resource_id,
                     resource_type: drift.resource_type.unwrap_or_default(),
@@ -269,9 +247,10 @@ impl Stacks for Aws {
                     expected: json(drift.expected_properties),
                     actual: json(drift.actual_properties),
                 });
-            }
-        }
-        Ok(found)
+                Ok((drifts.collect(), page.next_token))
+            },
+        )
+        .await
     }
 }
 

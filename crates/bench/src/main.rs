@@ -2,7 +2,8 @@
 //! on the same bytes, how fast JSON parsers only parse.
 //!
 //! A machine is never quiet, so events are timed in batches, every batch with every contender in
-//! turn, for several rounds; of each batch the fastest round counts. All contenders find a batch's
+//! turn, for several rounds; of each batch the fastest round counts. The ratio of a round is that of
+//! times taken right next to each other, and their median is reported as well. All contenders find a batch's
 //! bytes in the same state: just copied, because simd-json writes over what it parses.
 #![expect(
     clippy::print_stderr,

@@ -17,7 +17,10 @@ pub(crate) struct Outcome {
     build: Build,
     matcher: Speed,
     parsers: Parsers,
+    /// Of the fastest times.
     ratios: Ratios,
+    /// The median of the ratios of all rounds.
+    median_ratios: Ratios,
 }
 
 /// Making the matcher.
@@ -100,6 +103,7 @@ impl Outcome {
         matches: usize,
         build: Build,
         [matcher, simd_json, sonic_rs, serde_json]: [Speed; 4],
+        [simd_json_median, sonic_rs_median, serde_json_median]: [f64; 3],
     ) -> Outcome {
         let ratio = |other: &Speed| matcher.mb_per_second / other.mb_per_second;
         Outcome {
@@ -111,6 +115,11 @@ impl Outcome {
                 simd_json: ratio(&simd_json),
                 sonic_rs: ratio(&sonic_rs),
                 serde_json: ratio(&serde_json),
+            },
+            median_ratios: Ratios {
+                simd_json: simd_json_median,
+                sonic_rs: sonic_rs_median,
+                serde_json: serde_json_median,
             },
             build,
             matcher,
@@ -144,32 +153,34 @@ impl fmt::Display for Outcome {
         )?;
         writeln!(
             f,
-            "\n{:<22}{:>12}{:>10}{:>12}{:>18}",
-            "", "events/s", "MB/s", "µs/event", "matcher is × it"
+            "\n{:<22}{:>12}{:>10}{:>12}{:>18}{:>18}",
+            "", "events/s", "MB/s", "µs/event", "matcher is × it", "median of rounds"
         )?;
         let rows = [
             ("matcher", &self.matcher, None),
             (
                 "simd-json, DOM",
                 &self.parsers.simd_json,
-                Some(self.ratios.simd_json),
+                Some((self.ratios.simd_json, self.median_ratios.simd_json)),
             ),
             (
                 "sonic-rs, Value",
                 &self.parsers.sonic_rs,
-                Some(self.ratios.sonic_rs),
+                Some((self.ratios.sonic_rs, self.median_ratios.sonic_rs)),
             ),
             (
                 "serde_json, Value",
                 &self.parsers.serde_json,
-                Some(self.ratios.serde_json),
+                Some((self.ratios.serde_json, self.median_ratios.serde_json)),
             ),
         ];
         for (name, speed, ratio) in rows {
-            let ratio = ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
+            let ratio = ratio
+                .map(|(best, median)| format!("{best:>18.2}{median:>18.2}"))
+                .unwrap_or_default();
             writeln!(
                 f,
-                "{name:<22}{:>12.0}{:>10.0}{:>12.3}{ratio:>18}",
+                "{name:<22}{:>12.0}{:>10.0}{:>12.3}{ratio}",
                 speed.events_per_second, speed.mb_per_second, speed.microseconds_per_event
             )?;
         }

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use compiler::organization::Topology;
+use deployer::DriftOptions;
+use deployer::drift::DriftCheck;
 use jiff::civil::Date;
 
 /// Detections as configuration for a whole AWS Organization.
@@ -38,6 +41,20 @@ pub(crate) enum Format {
     Sarif,
     /// GitHub's annotations, for a workflow's log
     Github,
+    /// Test results as XML (`JUnit`), for whatever shows them
+    Junit,
+}
+
+impl Command {
+    /// Whether the command has results to write in this format.
+    pub(crate) fn writes(&self, format: Format) -> bool {
+        match format {
+            Format::Text | Format::Json | Format::Markdown => true,
+            Format::Sarif => matches!(self, Command::Check(_) | Command::Drift { .. }),
+            Format::Github => matches!(self, Command::Check(_)),
+            Format::Junit => matches!(self, Command::Drift { .. }),
+        }
+    }
 }
 
 /// Where the user's files are.
@@ -140,12 +157,22 @@ pub(crate) enum Command {
         target: Target,
     },
     /// Say where reality differs from the compiled rules; exit code 5 if it does
+    ///
+    /// Five checks: `plan`, a deployment would change nothing; `instances`, every expected account
+    /// and Region has a current stack instance and no other has one; `resources`, none was changed
+    /// behind CloudFormation's back; `stacks`, none was changed past its stack set; `chain`, every
+    /// link from the trail to the subscribers works. Changes nothing; CloudFormation is asked to
+    /// look for drift.
     #[command(
-        after_help = "Examples:\n  cargo xtask drift --org\n  cargo xtask drift --org --format json"
+        after_help = "Examples:\n  cargo xtask drift --org\n  cargo xtask drift --org --only instances,chain --regions us-east-1\n  \
+            cargo xtask drift --org --no-detect                  # not one call that could change anything\n  \
+            cargo xtask drift --org --format sarif > drift.sarif\n  cargo xtask drift --org --format junit > drift.xml"
     )]
     Drift {
         #[command(flatten)]
         target: Target,
+        #[command(flatten)]
+        scope: DriftArguments,
     },
     /// Remove everything Gizmos deployed; the log buckets and their keys stay
     #[command(
@@ -209,6 +236,59 @@ pub(crate) enum GenerateMode {
     Write,
     /// Say which pages differ
     Check,
+}
+
+/// What a drift check looks at.
+#[derive(Debug, Args)]
+pub(crate) struct DriftArguments {
+    /// Make only these checks
+    #[arg(long, value_delimiter = ',', value_enum, value_name = "CHECK,…")]
+    pub(crate) only: Vec<CheckArgument>,
+    /// Look only at these accounts
+    #[arg(long, value_delimiter = ',', value_name = "ACCOUNT,…", value_parser = account)]
+    pub(crate) accounts: Vec<String>,
+    /// Look only at these Regions
+    #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
+    pub(crate) regions: Vec<String>,
+    /// Don't have CloudFormation look for drift now; take what its latest look found
+    #[arg(long)]
+    pub(crate) no_detect: bool,
+}
+
+impl From<&DriftArguments> for DriftOptions {
+    fn from(arguments: &DriftArguments) -> Self {
+        let mut options = Self {
+            accounts: arguments.accounts.iter().cloned().collect(),
+            regions: arguments.regions.iter().cloned().collect(),
+            detect: !arguments.no_detect,
+            ..Self::default()
+        };
+        if !arguments.only.is_empty() {
+            options.checks = arguments.only.iter().map(|check| check.0).collect();
+        }
+        options
+    }
+}
+
+/// One of the five checks, by its name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckArgument(DriftCheck);
+
+impl ValueEnum for CheckArgument {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [CheckArgument; DriftCheck::ALL.len()] = [
+            CheckArgument(DriftCheck::Plan),
+            CheckArgument(DriftCheck::Instances),
+            CheckArgument(DriftCheck::Resources),
+            CheckArgument(DriftCheck::Stacks),
+            CheckArgument(DriftCheck::Chain),
+        ];
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()))
+    }
 }
 
 /// What a backtest reads.

@@ -15,6 +15,8 @@ pub(crate) struct Project {
     pub(crate) rule_library: Library,
     pub(crate) outcomes: Vec<TestOutcome>,
     pub(crate) organization: Option<Organization>,
+    /// The file that describes the organization.
+    pub(crate) organization_file: PathBuf,
     /// `None` if a finding stands in the way.
     pub(crate) bundle: Option<Bundle>,
     /// What is wrong, in all files at once; the tests' findings included.
@@ -67,6 +69,7 @@ impl Project {
             rule_library,
             outcomes,
             organization,
+            organization_file: file,
             bundle,
             findings,
             root,

@@ -43,6 +43,6 @@ pub mod verify;
 pub use apply::{ApplyOutcome, ApplyReport, apply, destroy};
 pub use drift::{DriftOptions, DriftOutcome, DriftReport, HealthFinding, drift, health};
 pub use error::DeployError;
-pub use observe::{Observed, ObservedStack, ObservedStackSet, observe};
+pub use observe::{Observed, ObservedStack, ObservedStackSet, World, observe};
 pub use plan::{Plan, plan};
 pub use progress::{Progress, ProgressEvent, Silent};

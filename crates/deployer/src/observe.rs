@@ -30,10 +30,66 @@ pub struct Observed {
     pub trusted_access: TrustedAccess,
     /// All accounts, sorted by id.
     pub accounts: Vec<Account>,
+    /// Regions that the administering account may use; `None` if that isn't known.
+    pub enabled_regions: Option<BTreeSet<String>>,
+    /// Why the stacks of the management account can't be read; `None` if they can.
+    pub stacks_unreadable: Option<String>,
     /// Stack sets with a name of ours, by name.
     pub stack_sets: BTreeMap<String, ObservedStackSet>,
     /// Stacks with a name of ours in the management account.
     pub stacks: Vec<ObservedStack>,
+}
+
+/// The organization, as far as it decides where instances belong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct World {
+    /// All accounts, sorted by id.
+    pub accounts: Vec<Account>,
+    /// Regions that the administering account may use; `None` if that isn't known.
+    pub enabled_regions: Option<BTreeSet<String>>,
+}
+
+impl World {
+    /// Reads it.
+    pub async fn read(cloud: &impl Cloud) -> Result<World, DeployError> {
+        let mut accounts = cloud
+            .list_accounts()
+            .await
+            .doing(|| "cannot list the accounts".to_owned())?;
+        accounts.sort_by(|a, b| a.id.cmp(&b.id));
+        accounts.dedup_by(|a, b| a.id == b.id);
+        let enabled_regions = match cloud.enabled_regions().await {
+            Ok(regions) => regions.map(|regions| regions.into_iter().collect()),
+            // Only a hint: without the permission to ask, a Region that is off fails later.
+            Err(
+                CloudError::AccessDenied { .. }
+                | CloudError::Unsupported { .. }
+                | CloudError::Unavailable { .. }
+                | CloudError::Unexpected { .. }
+                | CloudError::Invalid { .. },
+            ) => None,
+            Err(error) => {
+                return Err(error).doing(|| "cannot list the enabled Regions".to_owned());
+            }
+        };
+        Ok(World {
+            accounts,
+            enabled_regions,
+        })
+    }
+
+    /// The account with this id.
+    pub fn account(&self, id: &str) -> Option<&Account> {
+        let found = self.accounts.binary_search_by(|it| it.id.as_str().cmp(id));
+        found.ok().and_then(|index| self.accounts.get(index))
+    }
+
+    /// Whether a Region is known to be off.
+    pub fn is_off(&self, region: &str) -> bool {
+        self.enabled_regions
+            .as_ref()
+            .is_some_and(|enabled| !enabled.contains(region))
+    }
 }
 
 /// A stack set as it is.
@@ -45,6 +101,8 @@ pub struct ObservedStackSet {
     pub instances: Vec<Instance>,
     /// Operations that can still change something.
     pub pending: Vec<OperationSummary>,
+    /// The latest operations, at most a hundred, newest first. Eventually consistent.
+    pub operations: Vec<OperationSummary>,
 }
 
 /// A stack as it is.
@@ -78,11 +136,10 @@ pub async fn observe(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, De
             return Err(error).doing(|| "cannot read StackSets' trusted access".to_owned());
         }
     };
-    let mut accounts = cloud
-        .list_accounts()
-        .await
-        .doing(|| "cannot list the accounts".to_owned())?;
-    accounts.sort_by(|a, b| a.id.cmp(&b.id));
+    let World {
+        accounts,
+        enabled_regions,
+    } = World::read(cloud).await?;
     if organization.id != bundle.organization.id {
         // The plan refuses this; what another organization deployed is none of our business.
         return Ok(Observed {
@@ -90,6 +147,8 @@ pub async fn observe(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, De
             organization,
             trusted_access,
             accounts,
+            enabled_regions,
+            stacks_unreadable: None,
             stack_sets: BTreeMap::new(),
             stacks: Vec::new(),
         });
@@ -121,11 +180,25 @@ pub async fn observe(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, De
         .chain([&bundle.organization.home_region])
         .collect();
     let management = &bundle.organization.accounts.management;
-    let mut stacks: Vec<ObservedStack> = stream::iter(regions)
+    let read: Result<Vec<ObservedStack>, DeployError> = stream::iter(regions)
+        .filter(|region| {
+            let off = enabled_regions
+                .as_ref()
+                .is_some_and(|enabled| !enabled.contains(*region));
+            async move { !off }
+        })
         .map(|region| observe_stacks(cloud, bundle, Place::new(management, region)))
         .buffer_unordered(AT_ONCE)
         .try_concat()
-        .await?;
+        .await;
+    let (mut stacks, stacks_unreadable) = match read {
+        Ok(stacks) => (stacks, None),
+        // A delegated administrator has no way into the management account of itself.
+        Err(error) if caller.account != *management && error.source.is_denied() => {
+            (Vec::new(), Some(error.source.to_string()))
+        }
+        Err(error) => return Err(error),
+    };
     stacks.sort_by(|a, b| (&a.place, &a.stack.name).cmp(&(&b.place, &b.stack.name)));
 
     Ok(Observed {
@@ -133,9 +206,21 @@ pub async fn observe(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, De
         organization,
         trusted_access,
         accounts,
+        enabled_regions,
+        stacks_unreadable,
         stack_sets,
         stacks,
     })
+}
+
+impl Observed {
+    /// The organization, as far as it decides where instances belong.
+    pub fn world(&self) -> World {
+        World {
+            accounts: self.accounts.clone(),
+            enabled_regions: self.enabled_regions.clone(),
+        }
+    }
 }
 
 fn is_ours_by_name(name: &str, bundle: &Bundle) -> bool {
@@ -159,17 +244,22 @@ pub(crate) async fn observe_stack_set(
         .await
         .doing(|| format!("cannot list the instances of stack set {name}"))?;
     instances.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
-    let pending = cloud
+    // A list that changes while its pages are read may name an instance twice.
+    instances.dedup_by(|a, b| (&a.account, &a.region) == (&b.account, &b.region));
+    let operations = cloud
         .list_operations(name)
         .await
-        .doing(|| format!("cannot list the operations of stack set {name}"))?
-        .into_iter()
+        .doing(|| format!("cannot list the operations of stack set {name}"))?;
+    let pending = operations
+        .iter()
         .filter(|operation| operation.status.is_pending())
+        .cloned()
         .collect();
     Ok(Some(ObservedStackSet {
         details,
         instances,
         pending,
+        operations,
     }))
 }
 

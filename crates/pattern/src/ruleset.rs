@@ -60,12 +60,14 @@ pub struct RuleSet {
     /// Alternatives that every event must be tried against.
     unpinned: Part,
     cells: Vec<Cell>,
-    alternatives: Vec<Alternative>,
+    /// Conjunctions of cells: parts of `checks` and `in_path_order`.
+    alternatives: Vec<Part>,
     /// The alternatives' cells, those that are likely to fail first.
     checks: Vec<u32>,
     /// The same in the order of their paths.
     in_path_order: Vec<u32>,
-    /// Guards that didn't find a place where their alternative is pinned.
+    /// Guards that didn't find a place where their alternative is pinned. Like `unguarded` in the
+    /// order of `pins`, so that what is looked at together stands together.
     guards: Vec<Guard>,
     /// Cells that guards don't decide.
     unguarded: Vec<u32>,
@@ -79,10 +81,6 @@ struct Part {
 }
 
 impl Part {
-    fn is_empty(self) -> bool {
-        self.start == self.end
-    }
-
     #[inline]
     fn of<T>(self, list: &[T]) -> &[T] {
         list.get(self.start as usize..self.end as usize)
@@ -95,9 +93,16 @@ impl Part {
 struct Pinned {
     id: usize,
     alternative: u32,
-    /// In a plain event, the guards are the whole test.
-    is_complete: bool,
     guards: [Guard; INLINE],
+    /// What is left to do in a plain event: guards that didn't find a place here, and cells.
+    left: Left,
+}
+
+/// Parts of [`RuleSet::guards`] and [`RuleSet::unguarded`].
+#[derive(Debug, Clone, Copy, Default)]
+struct Left {
+    guards: Part,
+    cells: Part,
 }
 
 /// Guards that stand where their alternative is pinned, besides the first one.
@@ -127,15 +132,6 @@ enum Test {
     /// Nothing but exact strings: their numbers in [`RuleSet::values`], sorted.
     Values(Box<[u32]>),
     Terms(Arc<Leaf>),
-}
-
-/// A conjunction of cells.
-#[derive(Debug, Clone, Copy)]
-struct Alternative {
-    cells: Part,
-    /// What is left to do in a plain event after the guards where it is pinned.
-    guards: Part,
-    unguarded: Part,
 }
 
 /// Working memory of [`RuleSet::matches_with`], to be reused from event to event (and from set to
@@ -293,7 +289,7 @@ impl Trial<'_> {
             if !guards.iter().all(|guard| self.registers.let_pass(guard)) {
                 continue;
             }
-            if self.is_plain && pinned.is_complete || self.fits(pinned.alternative)? {
+            if self.fits(pinned)? {
                 self.ids.push(pinned.id);
             }
         }
@@ -302,16 +298,13 @@ impl Trial<'_> {
 
     /// Whether an alternative fits whose guards, where it is pinned, let pass.
     #[inline]
-    fn fits(&mut self, alternative: u32) -> Result<bool, EventError> {
+    fn fits(&mut self, pinned: &Pinned) -> Result<bool, EventError> {
         let set = self.set;
-        let Some(alternative) = set.alternatives.get(alternative as usize) else {
-            return Ok(false);
-        };
         if !self.is_plain {
-            return self.fits_anywhere(alternative);
+            return self.fits_anywhere(pinned.alternative);
         }
-        let guards = alternative.guards.of(&set.guards);
-        let cells = alternative.unguarded.of(&set.unguarded);
+        let guards = pinned.left.guards.of(&set.guards);
+        let cells = pinned.left.cells.of(&set.unguarded);
         Ok(guards.iter().all(|guard| self.registers.let_pass(guard))
             && cells.iter().all(|number| {
                 self.verdicts
@@ -322,11 +315,14 @@ impl Trial<'_> {
 
     /// The same in an event with arrays, where fields can contradict each other.
     #[inline(never)]
-    fn fits_anywhere(&mut self, alternative: &Alternative) -> Result<bool, EventError> {
+    fn fits_anywhere(&mut self, alternative: u32) -> Result<bool, EventError> {
         let set = self.set;
+        let Some(cells) = set.alternatives.get(alternative as usize) else {
+            return Ok(false);
+        };
         let mut in_arrays = 0;
         let mut all_satisfied = true;
-        for number in alternative.cells.of(&set.checks) {
+        for number in cells.of(&set.checks) {
             let verdict = self.verdicts.of(set, *number, self.event, self.leaves);
             if !verdict.is_possible() {
                 return Ok(false);
@@ -342,13 +338,12 @@ impl Trial<'_> {
         if in_arrays < 2 {
             return Ok(all_satisfied);
         }
-        self.is_consistent(alternative)
+        self.is_consistent(*cells)
     }
 
     #[inline(never)]
-    fn is_consistent(&mut self, alternative: &Alternative) -> Result<bool, EventError> {
-        let offers = alternative
-            .cells
+    fn is_consistent(&mut self, cells: Part) -> Result<bool, EventError> {
+        let offers = cells
             .of(&self.set.in_path_order)
             .iter()
             .filter_map(|number| self.verdicts.offer(self.set, *number, self.leaves));

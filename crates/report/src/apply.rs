@@ -3,15 +3,18 @@
 use deployer::ApplyReport;
 use deployer::apply::{PartOutcome, PartReport};
 
-use crate::plan::{blocked, problems};
+use crate::plan::{blocked, list, problems};
 use crate::{plural, push_line};
+
+/// Failures that are listed; the rest is counted.
+const LISTED: usize = 100;
 
 /// The report for a terminal: every part, every failed account and Region with its reason.
 pub fn terminal(report: &ApplyReport) -> String {
     let mut text = problems(&report.problems);
     for part in &report.parts {
         push_line(&mut text, &headline(part));
-        for failure in &part.failures {
+        for failure in part.failures.iter().take(LISTED) {
             push_line(
                 &mut text,
                 &format!(
@@ -28,6 +31,25 @@ pub fn terminal(report: &ApplyReport) -> String {
                     ),
                 );
             }
+        }
+        if part.failures.len() > LISTED {
+            push_line(
+                &mut text,
+                &format!(
+                    "      and {} more failures; `--format json` lists them all",
+                    part.failures.len() - LISTED
+                ),
+            );
+        }
+        for left in &part.unfinished {
+            push_line(
+                &mut text,
+                &format!(
+                    "      left as it is  {}: {}",
+                    plural(left.places.len(), "instance"),
+                    list(&left.places)
+                ),
+            );
         }
         for line in blocked(&part.blocked) {
             push_line(&mut text, &line);

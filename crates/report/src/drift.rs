@@ -1,29 +1,55 @@
-//! What a drift check found, as people read it.
+//! What a drift check found, as people and programs read it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use deployer::DriftReport;
-use deployer::drift::{DriftFinding, DriftOutcome, Unchecked};
+use deployer::drift::{DriftCheck, DriftCode, DriftFinding, DriftOutcome, Unchecked};
+use deployer::ports::ResourceDriftStatus;
+use serde_json::{Value, json};
+use syntax::Severity;
 
 use crate::plan::problems;
-use crate::{plural, push_line};
+use crate::{junit, plural, push_line, sarif};
+
+/// Findings of one kind about one stack set that people get to read; the rest is counted. A
+/// removed rule would fill the screen with every account there is.
+const LISTED: usize = 10;
+
+/// The longest Markdown: an issue's body holds 65,536 characters.
+const LONGEST_PAGE: usize = 60_000;
 
 /// The report for a terminal.
 pub fn terminal(report: &DriftReport) -> String {
     let mut text = problems(&report.plan.problems);
-    for finding in &report.findings {
-        push_line(&mut text, &format!("drift: {}", headline(finding)));
+    let (findings, more) = listed(&report.findings);
+    for finding in findings {
+        push_line(
+            &mut text,
+            &format!("drift[{}]: {}", finding.code.id(), headline(finding)),
+        );
         for line in details(finding) {
             push_line(&mut text, &format!("       {line}"));
         }
         push_line(&mut text, &format!("  help: {}", finding.fix));
     }
-    for what in &report.unchecked {
-        push_line(&mut text, &format!("unchecked: {}", unchecked(what)));
+    for line in more {
+        push_line(
+            &mut text,
+            &format!("drift: {line}; `--format json` has all"),
+        );
+    }
+    for line in unchecked(&report.unchecked) {
+        push_line(&mut text, &format!("unchecked: {line}"));
+    }
+    for note in &report.notes {
+        push_line(&mut text, &format!("note: {note}"));
     }
     push_line(&mut text, &summary(report));
     text
 }
 
-/// The report for an issue or a job's summary.
+/// The report for an issue or a job's summary, short enough for either.
 pub fn markdown(report: &DriftReport) -> String {
     let mut text = String::from("### Drift\n\n");
     push_line(&mut text, &summary(report));
@@ -34,15 +60,37 @@ pub fn markdown(report: &DriftReport) -> String {
             &format!("- **{}**: {}", problem.message, problem.fix),
         );
     }
-    for finding in &report.findings {
-        push_line(&mut text, &format!("- {}", headline(finding)));
-        for line in details(finding) {
-            push_line(&mut text, &format!("  - {line}"));
+    let (findings, more) = listed(&report.findings);
+    let entries = findings
+        .into_iter()
+        .map(|finding| {
+            let mut entry = format!("- `{}` {}\n", finding.code.id(), inline(&headline(finding)));
+            for line in details(finding) {
+                push_line(&mut entry, &format!("  - {}", inline(&line)));
+            }
+            push_line(&mut entry, &format!("  - what to do: {}", finding.fix));
+            entry
+        })
+        .chain(more.into_iter().map(|line| format!("- {line}\n")))
+        .chain(
+            unchecked(&report.unchecked)
+                .into_iter()
+                .map(|line| format!("- unchecked: {}\n", inline(&line))),
+        )
+        .chain(report.notes.iter().map(|note| format!("- note: {note}\n")));
+    let mut left_out = 0;
+    for entry in entries {
+        if left_out > 0 || text.len() + entry.len() > LONGEST_PAGE {
+            left_out += 1;
+        } else {
+            text.push_str(&entry);
         }
-        push_line(&mut text, &format!("  - what to do: {}", finding.fix));
     }
-    for what in &report.unchecked {
-        push_line(&mut text, &format!("- unchecked: {}", unchecked(what)));
+    if left_out > 0 {
+        push_line(
+            &mut text,
+            &format!("- {left_out} more; `cargo xtask drift --org --format json` has all"),
+        );
     }
     text
 }
@@ -55,18 +103,200 @@ pub fn summary(report: &DriftReport) -> String {
         plural(report.checked.instances, "stack instance"),
         plural(report.checked.stacks, "stack")
     );
+    let all = report.checked.checks.len() == DriftCheck::ALL.len();
+    let made: Vec<&str> = report.checked.checks.iter().map(|it| it.name()).collect();
     match report.outcome() {
-        DriftOutcome::InSync => format!("No drift: {checked} and the alert chain checked."),
-        DriftOutcome::Drifted => format!(
-            "Drift: {}; {checked} checked.",
-            plural(report.findings.len(), "difference")
-        ),
+        DriftOutcome::InSync if all => format!("No drift: {checked} and the alert chain checked."),
+        DriftOutcome::InSync => format!("No drift: {checked}; checked: {}.", made.join(", ")),
+        DriftOutcome::Drifted => {
+            let counts: Vec<String> = DriftCheck::ALL
+                .iter()
+                .filter_map(|check| {
+                    let found = report.findings.iter().filter(|it| it.check == *check);
+                    let count = found.count();
+                    (count > 0).then(|| format!("{count} {}", check.name()))
+                })
+                .collect();
+            let unproven = if report.unchecked.is_empty() {
+                String::new()
+            } else {
+                format!("; {} could not be checked", report.unchecked.len())
+            };
+            format!(
+                "Drift: {} ({}); {checked} checked{unproven}.",
+                plural(report.findings.len(), "difference"),
+                counts.join(", ")
+            )
+        }
         DriftOutcome::Incomplete => format!(
             "No drift found, but {} could not be checked.",
             plural(report.unchecked.len(), "thing")
         ),
         DriftOutcome::Blocked => "Blocked: nothing was compared.".to_owned(),
     }
+}
+
+/// The report as a SARIF log. A finding about a rule is placed at the rule's file, which `files`
+/// has by the rule's id; any other at the organization file.
+pub fn sarif(
+    report: &DriftReport,
+    files: &BTreeMap<String, PathBuf>,
+    organization: &Path,
+) -> Value {
+    let pages: Vec<sarif::Page> = DriftCode::ALL
+        .iter()
+        .map(|code| sarif::Page {
+            code: code.id(),
+            name: code.describe(),
+            about: code.describe(),
+        })
+        .collect();
+    let entries: Vec<sarif::Entry> = report
+        .findings
+        .iter()
+        .map(|finding| {
+            let file = finding.rules.iter().find_map(|rule| files.get(rule));
+            let file = file.map_or(organization, PathBuf::as_path);
+            sarif::Entry {
+                code: finding.code.id().to_owned(),
+                severity: Severity::Error,
+                message: whole(finding),
+                locations: vec![location(finding, file)],
+                fixes: Vec::new(),
+            }
+        })
+        .collect();
+    sarif::log(&entries, &pages)
+}
+
+fn location(finding: &DriftFinding, file: &Path) -> Value {
+    let mut names: Vec<&str> = Vec::new();
+    if let Some(place) = &finding.place {
+        names.extend([place.account.as_str(), place.region.as_str()]);
+    }
+    names.extend(finding.part.as_deref());
+    if let Some(resource) = &finding.resource {
+        names.push(&resource.logical_id);
+    }
+    let mut location = sarif::start_of(file);
+    if let (false, Some(fields)) = (names.is_empty(), location.as_object_mut()) {
+        fields.insert(
+            "logicalLocations".to_owned(),
+            json!([{ "fullyQualifiedName": names.join("/"), "kind": "resource" }]),
+        );
+    }
+    location
+}
+
+/// The report as `JUnit`: a suite per check that was made, a failed case per finding, an error per
+/// thing that could not be looked at, and a case that passes where nothing was found.
+pub fn junit(report: &DriftReport) -> String {
+    let suites = report.checked.checks.iter().map(|check| {
+        let mut cases = Vec::new();
+        for finding in report.findings.iter().filter(|it| it.check == *check) {
+            cases.push(junit::Case {
+                name: headline(finding),
+                class: finding.code.id().to_owned(),
+                outcome: junit::Outcome::Failure(whole(finding)),
+            });
+        }
+        for it in report.unchecked.iter().filter(|it| it.check == *check) {
+            cases.push(junit::Case {
+                name: it.what.clone(),
+                class: "unchecked".to_owned(),
+                outcome: junit::Outcome::Error(unchecked_line(it)),
+            });
+        }
+        if cases.is_empty() {
+            cases.push(junit::Case {
+                name: "no drift".to_owned(),
+                class: check.name().to_owned(),
+                outcome: junit::Outcome::Passed,
+            });
+        }
+        junit::Suite {
+            name: check.name().to_owned(),
+            cases,
+        }
+    });
+    let mut suites: Vec<junit::Suite> = suites.collect();
+    if !report.plan.problems.is_empty() {
+        let cases = report.plan.problems.iter().map(|problem| junit::Case {
+            name: problem.message.clone(),
+            class: "problem".to_owned(),
+            outcome: junit::Outcome::Error(problem.fix.clone()),
+        });
+        suites = vec![junit::Suite {
+            name: "preflight".to_owned(),
+            cases: cases.collect(),
+        }];
+    }
+    junit::document("gizmos drift", &suites)
+}
+
+/// A finding with everything it says, in several lines.
+fn whole(finding: &DriftFinding) -> String {
+    let mut text = headline(finding);
+    for line in details(finding) {
+        text.push('\n');
+        text.push_str(&line);
+    }
+    text.push_str("\nhelp: ");
+    text.push_str(&finding.fix);
+    text
+}
+
+/// The first findings of each kind and part, and a line for the rest of each.
+fn listed(findings: &[DriftFinding]) -> (Vec<&DriftFinding>, Vec<String>) {
+    let mut counts: BTreeMap<(DriftCode, Option<&str>), usize> = BTreeMap::new();
+    let mut shown = Vec::new();
+    for finding in findings {
+        let count = counts
+            .entry((finding.code, finding.part.as_deref()))
+            .or_default();
+        *count += 1;
+        if *count <= LISTED {
+            shown.push(finding);
+        }
+    }
+    let more = counts
+        .into_iter()
+        .filter(|(_, count)| *count > LISTED)
+        .map(|((code, part), count)| {
+            let part = part.map(|part| format!("{part}: ")).unwrap_or_default();
+            format!("{part}{} more of {}", count - LISTED, code.id())
+        })
+        .collect();
+    (shown, more)
+}
+
+fn unchecked(all: &[Unchecked]) -> Vec<String> {
+    let mut counts: BTreeMap<(DriftCheck, Option<&str>), usize> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for it in all {
+        let count = counts.entry((it.check, it.part.as_deref())).or_default();
+        *count += 1;
+        if *count <= LISTED {
+            lines.push(unchecked_line(it));
+        }
+    }
+    for ((check, part), count) in counts {
+        if count > LISTED {
+            let part = part.map(|part| format!("{part}: ")).unwrap_or_default();
+            lines.push(format!("{part}{} more of {}", count - LISTED, check.name()));
+        }
+    }
+    lines
+}
+
+fn unchecked_line(it: &Unchecked) -> String {
+    let part = it.part.as_ref();
+    let part = part.map(|part| format!(" of {part}")).unwrap_or_default();
+    let place = it.place.as_ref();
+    let place = place
+        .map(|place| format!(" in {place}"))
+        .unwrap_or_default();
+    format!("{}{part}{place}: {}", it.what, it.reason)
 }
 
 fn headline(finding: &DriftFinding) -> String {
@@ -88,37 +318,34 @@ fn headline(finding: &DriftFinding) -> String {
     format!("{part}{}{place}{rules}", finding.message)
 }
 
-fn unchecked(it: &Unchecked) -> String {
-    let part = it
-        .part
-        .as_ref()
-        .map(|part| format!(" of {part}"))
-        .unwrap_or_default();
-    let place = it
-        .place
-        .as_ref()
-        .map(|place| format!(" in {place}"))
-        .unwrap_or_default();
-    format!("{}{part}{place}: {}", it.what, it.reason)
-}
-
+/// What should be there and what is, a line for each property of a changed resource.
 fn details(finding: &DriftFinding) -> Vec<String> {
-    let Some(resource) = &finding.resource else {
-        return Vec::new();
-    };
-    resource
-        .differences
-        .iter()
-        .map(|it| {
-            format!(
-                "{} {}: expected {}, found {}",
-                resource.logical_id,
-                it.path,
-                short(&it.expected),
-                short(&it.actual)
-            )
-        })
-        .collect()
+    if let Some(resource) = &finding.resource
+        && resource.status == ResourceDriftStatus::Modified
+    {
+        let differences = resource.differences.iter();
+        return differences
+            .map(|it| {
+                format!(
+                    "{} {}: expected {}, found {}",
+                    resource.logical_id,
+                    it.path,
+                    short(&it.expected),
+                    short(&it.actual)
+                )
+            })
+            .collect();
+    }
+    match (&finding.expected, &finding.actual) {
+        (Some(expected), Some(actual)) => {
+            vec![format!(
+                "expected {}, found {}",
+                short(expected),
+                short(actual)
+            )]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A value that fits a line.
@@ -129,4 +356,24 @@ fn short(value: &str) -> String {
     }
     let start: String = value.chars().take(LONGEST).collect();
     format!("{start}…")
+}
+
+/// Text that Markdown shows as it is, in one line: names of accounts and values found in them are
+/// other people's words.
+fn inline(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\r' => safe.push(' '),
+            // HTML, links, mentions and tables; the rest of Markdown only changes the type face.
+            '<' => safe.push_str("&lt;"),
+            '@' => safe.push_str("&#64;"),
+            '[' | ']' | '`' | '*' | '|' | '\\' => {
+                safe.push('\\');
+                safe.push(letter);
+            }
+            other => safe.push(other),
+        }
+    }
+    safe
 }

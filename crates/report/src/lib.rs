@@ -21,6 +21,7 @@ pub mod backtest;
 pub mod drift;
 pub mod findings;
 pub mod github;
+pub mod junit;
 pub mod plan;
 pub mod sarif;
 pub mod verify;

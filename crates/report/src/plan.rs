@@ -1,5 +1,7 @@
 //! A plan as people read it.
 
+use std::collections::BTreeMap;
+
 use deployer::plan::{BlockedPlace, Change, Plan, Problem, Reason, RuleChange, StackSetPlan};
 use deployer::ports::Place;
 
@@ -154,19 +156,31 @@ pub fn problems(problems: &[Problem]) -> String {
     text
 }
 
-/// One line per place that can't be brought into line.
+/// The places that can't be brought into line: one line for each reason, with as many accounts as
+/// can be read.
 pub(crate) fn blocked(places: &[BlockedPlace]) -> Vec<String> {
-    places
-        .iter()
-        .map(|it| {
+    let mut by_reason: BTreeMap<&str, Vec<&BlockedPlace>> = BTreeMap::new();
+    for it in places {
+        by_reason.entry(&it.reason).or_default().push(it);
+    }
+    let mut lines = Vec::new();
+    for (reason, places) in by_reason {
+        for it in places.iter().take(LISTED) {
             let name = it
                 .account_name
                 .as_ref()
                 .map(|name| format!(" ({name})"))
                 .unwrap_or_default();
-            format!("      blocked  {}{name}: {}", it.place, it.reason)
-        })
-        .collect()
+            lines.push(format!("      blocked  {}{name}: {reason}", it.place));
+        }
+        if places.len() > LISTED {
+            lines.push(format!(
+                "      blocked  and {} more places: {reason}",
+                places.len() - LISTED
+            ));
+        }
+    }
+    lines
 }
 
 fn stack_set(set: &StackSetPlan) -> Vec<String> {
@@ -193,6 +207,18 @@ fn stack_set(set: &StackSetPlan) -> Vec<String> {
         }
     }
     lines.extend(rules(&set.rules));
+    for repair in set.repair.iter().take(LISTED) {
+        lines.push(format!(
+            "      repair   {}: {}",
+            repair.place, repair.reason
+        ));
+    }
+    if set.repair.len() > LISTED {
+        lines.push(format!(
+            "      repair   and {} more",
+            set.repair.len() - LISTED
+        ));
+    }
     lines.extend(blocked(&set.blocked));
     lines
 }
@@ -217,7 +243,7 @@ fn explanation(change: &Change) -> String {
 }
 
 /// Places by account: `012345678901 in eu-central-1, us-east-1; …`.
-fn list(places: &[Place]) -> String {
+pub(crate) fn list(places: &[Place]) -> String {
     let mut accounts: Vec<(&str, Vec<&str>)> = Vec::new();
     for place in places {
         match accounts.last_mut() {

@@ -136,6 +136,14 @@ pub fn location(place: &Place) -> Value {
     }})
 }
 
+/// The start of a file as a location, for what is not about one line of it.
+pub(crate) fn start_of(path: &Path) -> Value {
+    json!({ "physicalLocation": {
+        "artifactLocation": { "uri": uri(path) },
+        "region": { "startLine": 1 },
+    }})
+}
+
 fn region(place: &Place) -> Value {
     let (line, column) = place.line_column();
     let end = Place::new(&place.file, Span::new(place.span.end, place.span.end));

@@ -217,6 +217,19 @@ pub(crate) fn bad_token(service: &str, token: &str) -> ApiError {
     }
 }
 
+/// The first `size` of `items`, and the key of the last one if there are more: where the next page
+/// begins. Of a long list only one page is looked at, and what comes or goes elsewhere between two
+/// pages moves nothing.
+pub(crate) fn page_of<T>(
+    mut items: impl Iterator<Item = T>,
+    size: usize,
+    key: impl Fn(&T) -> String,
+) -> (Vec<T>, Option<String>) {
+    let page: Vec<T> = items.by_ref().take(size.max(1)).collect();
+    let next = page.last().map(key).filter(|_| items.next().is_some());
+    (page, next)
+}
+
 /// One page of `items`, and the token of the next one: the position to go on from. A list that
 /// became shorter between two pages ends; it is no error.
 pub(crate) fn page<T>(

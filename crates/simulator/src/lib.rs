@@ -49,7 +49,7 @@ pub use faults::{
     StackOf, When,
 };
 pub use journal::Request;
-pub use server::{Config, DEFAULT_REGIONS, Simulator, SimulatorError};
+pub use server::{Config, DEFAULT_REGIONS, Quotas, Simulator, SimulatorError};
 pub use stats::Stats;
 pub use truth::{
     Fleet, FleetAccount, FleetInstance, FleetOperation, FleetStack, FleetStackSet, Source,

@@ -8,7 +8,7 @@ use crate::api::{ApiError, Caller};
 use crate::input::Input;
 use crate::organizations::MANAGEMENT;
 use crate::services::arn::short;
-use crate::services::iam::role_account;
+use crate::services::iam::{ACCESS_ROLE, role_account};
 use crate::world::World;
 
 /// Keys never expire here: clients compare the time with their own clock, which is not the
@@ -99,6 +99,11 @@ fn assume_role(world: &mut World, caller: &Caller, input: &Value) -> Result<Valu
         .ok_or_else(|| ApiError::validation(format!("{role} is invalid")))?
         .to_owned();
     let name = short(role);
+    if name == ACCESS_ROLE {
+        crate::services::iam::access_role(world, &account);
+    } else {
+        crate::cloudformation::warm(world, &account);
+    }
     crate::services::iam::may_assume(world, caller, role)?;
     let access_key = format!("ASIA{}", world.token(16));
     let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");

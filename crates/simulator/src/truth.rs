@@ -3,9 +3,9 @@
 //! A client sees the organization through API calls that can fail, lag and be denied. A checker in
 //! the same process must not: it looks at the world itself, without a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -26,6 +26,9 @@ pub struct Fleet {
     pub stack_sets: BTreeMap<String, FleetStackSet>,
     /// The living stacks by id.
     pub stacks: BTreeMap<String, FleetStack>,
+    /// All operations on stack sets, those that are deleted included, by the stack set's name and
+    /// the operation's id.
+    pub operations: BTreeMap<(String, String), FleetOperation>,
 }
 
 /// An account.
@@ -35,6 +38,8 @@ pub struct FleetAccount {
     pub state: String,
     /// From the root down to the unit that the account is in.
     pub path: Vec<String>,
+    /// Regions that are not enabled in it.
+    pub disabled_regions: BTreeSet<String>,
 }
 
 /// A stack set.
@@ -50,8 +55,6 @@ pub struct FleetStackSet {
     pub auto_deployment: bool,
     /// By account and Region.
     pub instances: BTreeMap<(String, String), FleetInstance>,
-    /// In the order they were asked for.
-    pub operations: Vec<FleetOperation>,
 }
 
 /// A stack instance.
@@ -68,8 +71,6 @@ pub struct FleetInstance {
 /// An operation on a stack set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetOperation {
-    /// Its id.
-    pub id: String,
     /// `CREATE`, `UPDATE`, `DELETE` or `DETECT_DRIFT`.
     pub action: &'static str,
     /// `RUNNING`, `SUCCEEDED`, …
@@ -99,7 +100,7 @@ pub struct FleetStack {
 
 /// What a stack or stack set is made from. Cheap to copy; equal if all of it is equal.
 #[derive(Clone)]
-pub struct Source(Deployment);
+pub struct Source(Arc<Deployment>);
 
 impl Source {
     /// The template's text.
@@ -201,6 +202,13 @@ impl Simulator {
                     let fleet_account = FleetAccount {
                         state: account.state.clone(),
                         path: organization.lineage(&account.parent),
+                        disabled_regions: world
+                            .config
+                            .regions
+                            .iter()
+                            .filter(|region| !world.region_is_on(region, &account.id))
+                            .cloned()
+                            .collect(),
                     };
                     (account.id.clone(), fleet_account)
                 })
@@ -218,13 +226,23 @@ impl Simulator {
                 .living()
                 .map(|stack| {
                     let fleet_stack = FleetStack {
-                        name: stack.name.clone(),
-                        account: stack.account.clone(),
-                        region: stack.region.clone(),
+                        name: stack.name.as_ref().to_owned(),
+                        account: stack.account.as_ref().to_owned(),
+                        region: stack.region.as_ref().to_owned(),
                         status: stack.status,
                         source: Source(stack.deployment.clone()),
                     };
-                    (stack.id.clone(), fleet_stack)
+                    (stack.id.as_ref().to_owned(), fleet_stack)
+                })
+                .collect(),
+            operations: world
+                .cloudformation
+                .sets
+                .all()
+                .flat_map(|set| {
+                    let operations = set.operations.values();
+                    operations
+                        .map(|it| ((set.name.clone(), it.id.to_string()), fleet_operation(it)))
                 })
                 .collect(),
         }
@@ -246,28 +264,28 @@ fn stack_set(set: &crate::cloudformation::set::StackSet) -> FleetStackSet {
             .iter()
             .map(|(spot, instance)| {
                 let fleet_instance = FleetInstance {
-                    stack: instance.stack.clone(),
+                    stack: instance.stack.as_deref().map(str::to_owned),
                     status: instance.status,
                     detailed_status: instance.detailed,
                 };
-                (spot.clone(), fleet_instance)
+                let (account, region) = spot;
+                let spot = (account.as_ref().to_owned(), region.as_ref().to_owned());
+                (spot, fleet_instance)
             })
             .collect(),
-        operations: set
-            .operations
+    }
+}
+
+fn fleet_operation(operation: &crate::cloudformation::set::Operation) -> FleetOperation {
+    FleetOperation {
+        action: operation.work.action(),
+        status: operation.status,
+        created: operation.created,
+        ended: operation.ended,
+        unsuccessful: operation
+            .results
             .values()
-            .map(|operation| FleetOperation {
-                id: operation.id.clone(),
-                action: operation.work.action(),
-                status: operation.status,
-                created: operation.created,
-                ended: operation.ended,
-                unsuccessful: operation
-                    .results
-                    .values()
-                    .filter(|result| result.status != "SUCCEEDED")
-                    .count(),
-            })
-            .collect(),
+            .filter(|result| result.status != "SUCCEEDED")
+            .count(),
     }
 }

@@ -75,11 +75,10 @@ impl World {
             requests: 0,
         };
         world.off = world.config.disabled_regions.iter().cloned().collect();
+        // With it come the policies that AWS manages.
+        crate::services::iam::access_role(&mut world, crate::organizations::MANAGEMENT);
         let faults = world.config.faults.clone();
         crate::faults::start(&mut world, faults);
-        for account in world.organization.account_ids() {
-            crate::services::iam::account_created(&mut world, &account);
-        }
         world
     }
 
@@ -199,17 +198,28 @@ impl World {
         least + i64::from(first) % (most - least + 1).max(1)
     }
 
+    /// An id of up to 32 characters `A-Z0-9` that depends on nothing but the seed and the text.
+    pub(crate) fn token_of(&self, text: &str, length: usize) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.config.seed.to_be_bytes());
+        hash.update(text.as_bytes());
+        letters(&hash.finalize().into(), length)
+    }
+
     /// A new id of up to 32 characters `A-Z0-9`, as in generated physical names.
     pub(crate) fn token(&mut self, length: usize) -> String {
-        const ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-        let bytes = self.random();
-        bytes
-            .iter()
-            .take(length)
-            .filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()))
-            .map(|byte| char::from(*byte))
-            .collect()
+        letters(&self.random(), length)
     }
+}
+
+fn letters(bytes: &[u8; 32], length: usize) -> String {
+    const ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    bytes
+        .iter()
+        .take(length)
+        .filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()))
+        .map(|byte| char::from(*byte))
+        .collect()
 }
 
 /// Lower-case hexadecimal digits.

@@ -164,7 +164,7 @@ fn print(result: &Backtest, compared: Option<&(Comparison, String)>, format: For
                 comparison,
             }),
         }),
-        Format::Text | Format::Sarif | Format::Github => {
+        Format::Text | Format::Sarif | Format::Github | Format::Junit => {
             let mut text = report::backtest::terminal(result);
             if let Some((comparison, with)) = compared {
                 text.push('\n');

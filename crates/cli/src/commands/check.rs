@@ -57,7 +57,7 @@ pub(crate) fn run(
         }))?,
         Format::Sarif => output::json(&report::sarif::findings(&project.findings, &lint_pages()))?,
         Format::Github => output::text(&report::github::findings(&project.findings))?,
-        Format::Text | Format::Markdown => {
+        Format::Text | Format::Markdown | Format::Junit => {
             print_findings(&project, format)?;
             let mut line = format!(
                 "{}, {}, {}: {passed} passed, {} failed; {}",

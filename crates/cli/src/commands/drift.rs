@@ -1,6 +1,7 @@
 //! `drift`: where does reality differ from the rules?
 
 use anyhow::Result;
+use deployer::DriftOptions;
 use deployer::drift::DriftOutcome;
 
 use crate::arguments::{Format, ProjectArguments, Target};
@@ -14,6 +15,7 @@ pub(crate) async fn run(
     arguments: &ProjectArguments,
     format: Format,
     target: &Target,
+    options: &DriftOptions,
 ) -> Result<Exit> {
     let Some(compiled) = compiled(arguments, format)? else {
         return Ok(Exit::Configuration);
@@ -22,15 +24,25 @@ pub(crate) async fn run(
     let drift = deployer::drift(
         &connection.cloud,
         &compiled.bundle,
-        &deployer::DriftOptions::default(),
+        options,
         &Display::new(),
     )
     .await?;
     match format {
-        Format::Text | Format::Sarif | Format::Github => {
+        Format::Text | Format::Github => {
             output::text(&report::drift::terminal(&drift))?;
             output::text(&connection.calls_line().await?)?;
         }
+        Format::Sarif => {
+            let rules = &compiled.project.rule_library.rules;
+            let files = rules
+                .iter()
+                .map(|rule| (rule.id.clone(), rule.file.path.clone()))
+                .collect();
+            let organization = &compiled.project.organization_file;
+            output::json(&report::drift::sarif(&drift, &files, organization))?;
+        }
+        Format::Junit => output::text(&report::drift::junit(&drift))?,
         Format::Markdown => output::text(&report::drift::markdown(&drift))?,
         Format::Json => output::json(&drift)?,
     }

@@ -29,8 +29,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         format,
         command,
     } = arguments;
-    if matches!(format, Format::Sarif | Format::Github) && !matches!(command, Command::Check(_)) {
-        eprintln!("error: `--format sarif` and `--format github` are for `check`");
+    if !command.writes(format) {
+        eprintln!(
+            "error: this command doesn't write that format\n\
+             hint: `--format sarif` is for `check` and `drift`, `github` for `check`, `junit` for `drift`"
+        );
         return Ok(Exit::Configuration);
     }
     // Boxed: these futures hold whole plans and reports, too much for the stack of each caller.
@@ -46,7 +49,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
             Box::pin(deploy::run(&project, format, &target, !no_verify)).await
         }
         Command::Verify { target } => Box::pin(verify::run(&project, format, &target)).await,
-        Command::Drift { target } => Box::pin(drift::run(&project, format, &target)).await,
+        Command::Drift { target, scope } => {
+            Box::pin(drift::run(&project, format, &target, &(&scope).into())).await
+        }
         Command::Destroy { target, confirm } => {
             Box::pin(destroy::run(&project, format, &target, confirm)).await
         }

@@ -21,7 +21,7 @@ pub(crate) async fn run(
     let observed = deployer::observe(&connection.cloud, &compiled.bundle).await?;
     let plan = deployer::plan(&compiled.bundle, &observed);
     match format {
-        Format::Text | Format::Sarif | Format::Github => {
+        Format::Text | Format::Sarif | Format::Github | Format::Junit => {
             output::text(&report::plan::terminal(&plan))?;
             output::text(&connection.calls_line().await?)?;
         }

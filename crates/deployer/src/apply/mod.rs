@@ -4,28 +4,37 @@
 //! part that fails keeps what depends on it from being begun, nothing else. What is to be removed
 //! goes last, and only if everything before went well.
 
+mod gate;
+mod give_back;
+mod guard;
 mod operation;
+mod removal;
+mod repair;
 mod report;
+mod settle;
 mod stack;
 mod stack_set;
 mod targeting;
 mod waves;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use compiler::{Bundle, StackSet};
 use futures::future::join_all;
 
+pub use guard::removals_problem;
 pub(crate) use operation::{Backoff, await_others, fingerprint, wait};
 pub use report::{
     ApplyOutcome, ApplyReport, ApplySummary, InstanceFailure, OperationReport, PartOutcome,
-    PartReport,
+    PartReport, Unfinished,
 };
 pub(crate) use waves::looking;
 
-use crate::error::{DeployError, Doing};
-use crate::observe::observe;
+use crate::error::DeployError;
+use crate::observe::{World, observe};
 use crate::plan::{
     Change, Plan, Problem, ProblemKind, StackPlan, StackSetPlan, delete_stack, delete_stack_set,
     is_owned, removal_rank,
@@ -53,13 +62,48 @@ impl Default for Limits {
     }
 }
 
+/// How a plan is carried out.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long is waited.
+    pub limits: Limits,
+    /// Whether any number of instances may be removed.
+    pub allow_delete: bool,
+    /// Of a hundred instances of a stack set, so many may be removed all the same.
+    pub delete_percent: u8,
+    /// Whether the alert chain's health is compared between waves.
+    pub gate: bool,
+    /// The organization as it was just read; `None` reads it.
+    pub world: Option<World>,
+}
+
+impl Default for Options {
+    /// Up to a fifth of a stack set's instances may be removed without saying so.
+    fn default() -> Options {
+        Options {
+            limits: Limits::default(),
+            allow_delete: false,
+            delete_percent: 20,
+            gate: true,
+            world: None,
+        }
+    }
+}
+
 /// What every step of a run needs.
 pub(crate) struct Run<'a, C> {
     pub(crate) cloud: &'a C,
     pub(crate) bundle: &'a Bundle,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) limits: Limits,
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) gate: bool,
+    pub(crate) world: Arc<World>,
+}
+
+impl<C> Run<'_, C> {
+    pub(crate) fn account(&self, id: &str) -> Option<&Account> {
+        self.world.account(id)
+    }
 }
 
 /// Why a step can't go on.
@@ -67,10 +111,24 @@ pub(crate) struct Run<'a, C> {
 pub(crate) enum Stop {
     /// It failed; the reason for people.
     Failed(String),
+    /// It was stopped by hand; the reason for people.
+    Stopped(String),
     /// It still runs; what, for people.
     TimedOut(String),
     /// The world has changed: look again.
     Replan,
+    /// A list shows the world as it was: look again a little later.
+    Lagging,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stop::Failed(reason) | Stop::Stopped(reason) | Stop::TimedOut(reason) => reason,
+            Stop::Replan => "it was changed by somebody else meanwhile",
+            Stop::Lagging => "CloudFormation keeps showing it as it was before",
+        })
+    }
 }
 
 impl Stop {
@@ -93,16 +151,16 @@ impl PartReport {
             operations: Vec::new(),
             failures: Vec::new(),
             blocked: Vec::new(),
+            unfinished: Vec::new(),
         }
     }
 
     /// Draws the conclusion from what was noted on the way.
     pub(crate) fn conclude(&mut self, result: Result<(), Stop>) {
         self.outcome = match result {
-            Err(Stop::Failed(reason)) => PartOutcome::Failed { reason },
             Err(Stop::TimedOut(reason)) => PartOutcome::TimedOut { reason },
-            Err(Stop::Replan) => PartOutcome::Failed {
-                reason: "the stack set was changed by somebody else meanwhile".to_owned(),
+            Err(stop) => PartOutcome::Failed {
+                reason: stop.to_string(),
             },
             Ok(()) if !self.failures.is_empty() => {
                 let broken = self
@@ -126,6 +184,23 @@ impl PartReport {
         };
     }
 
+    /// Notes all places of a part that isn't begun.
+    fn leave(&mut self, planned: &StackSetPlan, reason: String) {
+        self.blocked.clone_from(&planned.blocked);
+        let repair = planned.repair.iter().map(|repair| &repair.place);
+        let mut places: Vec<crate::ports::Place> = planned
+            .add
+            .iter()
+            .chain(&planned.update)
+            .chain(repair)
+            .cloned()
+            .collect();
+        places.sort();
+        if !places.is_empty() {
+            self.unfinished.push(Unfinished { reason, places });
+        }
+    }
+
     fn skipped(name: &str, place: Option<crate::ports::Place>, reason: String) -> PartReport {
         let mut report = PartReport::begin(name, place);
         report.outcome = PartOutcome::Skipped { reason };
@@ -133,7 +208,7 @@ impl PartReport {
     }
 }
 
-/// Carries a plan out with the default [`Limits`].
+/// Carries a plan out with the default [`Options`].
 ///
 /// Each part that has something to do is looked at again just before it is worked on, so a plan
 /// that is a little old does no harm. Failures of parts are in the report.
@@ -143,41 +218,45 @@ pub async fn apply(
     plan: &Plan,
     progress: &dyn Progress,
 ) -> Result<ApplyReport, DeployError> {
-    apply_within(cloud, bundle, plan, progress, Limits::default()).await
+    apply_with(cloud, bundle, plan, progress, Options::default()).await
 }
 
 /// Carries a plan out.
-pub async fn apply_within(
+pub async fn apply_with(
     cloud: &impl Cloud,
     bundle: &Bundle,
     plan: &Plan,
     progress: &dyn Progress,
-    limits: Limits,
+    options: Options,
 ) -> Result<ApplyReport, DeployError> {
     let mut report = ApplyReport {
         problems: plan.problems.clone(),
         parts: Vec::new(),
     };
-    if !plan.problems.is_empty() {
+    if !options.allow_delete {
+        report
+            .problems
+            .extend(removals_problem(plan, options.delete_percent));
+    }
+    if !report.problems.is_empty() {
         return Ok(report);
     }
     let busy = plan
         .stack_sets
         .iter()
         .any(|set| !set.in_progress.is_empty());
+    let world = match options.world {
+        Some(world) => world,
+        None if plan.is_empty() && !busy => World::default(),
+        None => World::read(cloud).await?,
+    };
     let run = Run {
         cloud,
         bundle,
         progress,
-        limits,
-        accounts: if plan.is_empty() && !busy {
-            Vec::new()
-        } else {
-            cloud
-                .list_accounts()
-                .await
-                .doing(|| "cannot list the accounts".to_owned())?
-        },
+        limits: options.limits,
+        gate: options.gate,
+        world: Arc::new(world),
     };
     // A part's name: whether what depends on it may begin.
     let mut done: BTreeMap<&str, bool> = BTreeMap::new();
@@ -242,13 +321,16 @@ async fn deploy_part<C: Cloud>(
         let idle = planned.change == Change::Unchanged
             && planned.add.is_empty()
             && planned.update.is_empty()
+            && planned.repair.is_empty()
             && planned.in_progress.is_empty();
         reports.push(if idle {
             let mut report = PartReport::begin(&set.name, None);
             report.blocked.clone_from(&planned.blocked);
             report
         } else if let Some(dependency) = &broken {
-            PartReport::skipped(&set.name, None, skip(dependency))
+            let mut report = PartReport::skipped(&set.name, None, skip(dependency));
+            report.leave(planned, skip(dependency));
+            report
         } else {
             stack_set::deploy(run, set).await
         });
@@ -265,6 +347,10 @@ async fn deploy_part<C: Cloud>(
             if planned.change == Change::Unchanged {
                 return PartReport::begin(&set.name, Some(planned.place.clone()));
             }
+            let reason = match &planned.change {
+                Change::Blocked { reason } => Some(reason.clone()),
+                _ => reason,
+            };
             match reason {
                 Some(reason) => PartReport::skipped(&set.name, Some(planned.place.clone()), reason),
                 None => stack::deploy(run, set, &planned.place).await,
@@ -315,12 +401,17 @@ async fn remove_all<C: Cloud>(
             async move {
                 match (removal, reason) {
                     (Removal::StackSet(plan), Some(reason)) => {
-                        PartReport::skipped(&plan.name, None, reason)
+                        let mut report = PartReport::skipped(&plan.name, None, reason.clone());
+                        report.unfinished.push(Unfinished {
+                            reason,
+                            places: plan.remove.clone(),
+                        });
+                        report
                     }
                     (Removal::Stack(plan), Some(reason)) => {
                         PartReport::skipped(&plan.name, Some(plan.place.clone()), reason)
                     }
-                    (Removal::StackSet(plan), None) => stack_set::remove(run, plan).await,
+                    (Removal::StackSet(plan), None) => removal::remove(run, plan).await,
                     (Removal::Stack(plan), None) => stack::remove(run, plan).await,
                 }
             }
@@ -363,7 +454,8 @@ pub async fn destroy(
         bundle,
         progress,
         limits: Limits::default(),
-        accounts: observed.accounts.clone(),
+        gate: false,
+        world: Arc::new(observed.world()),
     };
     let part_of = |name: &str| {
         let set = bundle.stack_sets.iter().find(|set| set.name == name)?;

@@ -18,14 +18,24 @@ use crate::progress::ProgressEvent;
 /// Operation ids of ours start like this.
 const ID_PREFIX: &str = "gizmos-";
 
-/// An operation with the same content may have failed before; so many are looked through.
-const ATTEMPTS: u32 = 100;
+/// Ids tried where the operation before is not known for sure.
+const ATTEMPTS: u32 = 20;
+
+/// A call whose answer is lost is repeated so often, with the same id.
+const REPEATS: u32 = 5;
+
+/// A look at a running operation may fail so often in a row.
+const LOST_LOOKS: u32 = 20;
 
 /// Failed instances whose stack events are fetched; a hundred accounts fail for one reason.
 const EVENTS_OF: usize = 25;
 
-/// Up to so many instances, every poll looks at the single results; beyond, every third.
-const SMALL: usize = 200;
+/// Pages of results that a poll may cost on average: with more, single results are looked at less
+/// often.
+const PAGES_A_POLL: usize = 2;
+
+/// Results on a page.
+const PAGE: usize = 100;
 
 /// Results are eventually consistent: so often they are read again until the count is right.
 const RESULT_READS: usize = 6;
@@ -109,68 +119,127 @@ impl Finished {
     }
 }
 
-/// Starts an operation, or attaches to the one that does the same already, and waits for it.
-pub(crate) async fn perform<C: Cloud>(
-    run: &Run<'_, C>,
-    mut task: Task,
-    wave: Option<&str>,
-    total: usize,
-) -> Result<Finished, Stop> {
-    task.set_id("");
-    let print = fingerprint(&task);
-    let set = task.stack_set().to_owned();
-    let action = task.action();
-    let (id, attached) = begin(run, &mut task, &set, &print).await?;
-    run.progress.report(&ProgressEvent::OperationStarted {
-        stack_set: set.clone(),
-        operation: id.clone(),
-        action,
-        wave: wave.map(str::to_owned),
-        total,
-        attached,
-    });
-    finish(run, &set, &id, action, wave, total).await
+/// The operations of one stack set, one after the other. An operation's id comes from its content
+/// and from the operation before it. So a run that is killed and repeated finds its own operation
+/// by asking for the id, however far the list of operations lags behind; and the same content has
+/// a new id once something has happened since.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    latest: String,
+    /// Whether the lists have been waited for long enough.
+    lenient: bool,
 }
 
-async fn begin<C: Cloud>(
-    run: &Run<'_, C>,
-    task: &mut Task,
-    set: &str,
-    print: &str,
-) -> Result<(String, bool), Stop> {
-    let describing = |error| Stop::cloud("cannot describe an operation", &error);
-    for attempt in 1..=ATTEMPTS {
-        let id = format!("{ID_PREFIX}{print}-{attempt}");
-        match run.cloud.describe_operation(set, &id).await {
-            Ok(Some(operation)) if operation.status.is_pending() => return Ok((id, true)),
-            // It ended, and yet there is something to do: the next attempt.
-            Ok(Some(_)) => continue,
-            Ok(None) => {}
-            Err(error) => return Err(describing(error)),
+impl Chain {
+    /// Goes on after the latest operation that is known.
+    pub(crate) fn after(latest: Option<&OperationSummary>, lenient: bool) -> Chain {
+        Chain {
+            latest: latest.map_or_else(String::new, |operation| operation.id.clone()),
+            lenient,
         }
-        task.set_id(&id);
-        loop {
-            match task.start(run.cloud).await {
-                Ok(id) => return Ok((id, false)),
-                // Not there a moment ago: a retry of this very call went through before.
-                Err(CloudError::OperationIdAlreadyExists { .. }) => return Ok((id, false)),
-                Err(CloudError::OperationInProgress { .. }) => await_others(run, set).await?,
-                Err(CloudError::Stale { .. }) => return Err(Stop::Replan),
-                Err(error) => {
-                    let doing = match task.action() {
-                        Action::Create => format!("cannot create instances of {set}"),
-                        Action::Delete => format!("cannot delete instances of {set}"),
-                        _ => format!("cannot update {set}"),
-                    };
-                    return Err(Stop::cloud(&doing, &error));
+    }
+
+    fn id(&self, task: &Task, attempt: u32) -> String {
+        let print = fingerprint(task);
+        let after = fingerprint(&self.latest);
+        let after = after.get(..8).unwrap_or(&after);
+        format!("{ID_PREFIX}{print}-{after}-{attempt}")
+    }
+
+    /// Starts an operation, or attaches to the one that does the same already, and waits for it.
+    pub(crate) async fn perform<C: Cloud>(
+        &mut self,
+        run: &Run<'_, C>,
+        mut task: Task,
+        wave: Option<&str>,
+        total: usize,
+    ) -> Result<Finished, Stop> {
+        let set = task.stack_set().to_owned();
+        let action = task.action();
+        let (id, attached) = self.begin(run, &mut task, &set).await?;
+        run.progress.report(&ProgressEvent::OperationStarted {
+            stack_set: set.clone(),
+            operation: id.clone(),
+            action,
+            wave: wave.map(str::to_owned),
+            total,
+            attached,
+        });
+        self.latest.clone_from(&id);
+        finish(run, &set, &id, action, wave, total).await
+    }
+
+    async fn begin<C: Cloud>(
+        &self,
+        run: &Run<'_, C>,
+        task: &mut Task,
+        set: &str,
+    ) -> Result<(String, bool), Stop> {
+        task.set_id("");
+        for attempt in 1..=ATTEMPTS {
+            let id = self.id(task, attempt);
+            let found = run
+                .cloud
+                .describe_operation(set, &id)
+                .await
+                .map_err(|error| Stop::cloud("cannot describe an operation", &error))?;
+            match found {
+                Some(operation) if operation.status.is_pending() => return Ok((id, true)),
+                // It came after the operation that the list called the latest: the list, and with
+                // it what the plan was made from, was old.
+                Some(_) if !self.lenient => return Err(Stop::Lagging),
+                Some(_) => {}
+                None => {
+                    task.set_id(&id);
+                    return start(run, task, set, &id).await;
                 }
             }
         }
+        Err(Stop::Failed(format!(
+            "the same operation on {set} has been tried {ATTEMPTS} times"
+        )))
     }
-    Err(Stop::Failed(format!(
-        "the same operation on {set} has been tried {ATTEMPTS} times; see the results of \
-         {ID_PREFIX}{print}-{ATTEMPTS}"
-    )))
+}
+
+async fn start<C: Cloud>(
+    run: &Run<'_, C>,
+    task: &Task,
+    set: &str,
+    id: &str,
+) -> Result<(String, bool), Stop> {
+    let mut pause = Backoff::new();
+    for repeat in 1.. {
+        let error = match task.start(run.cloud).await {
+            Ok(id) => return Ok((id, false)),
+            Err(error) => error,
+        };
+        match error {
+            // Not there a moment ago: a retry of this very call went through before.
+            CloudError::OperationIdAlreadyExists { .. } => return Ok((id.to_owned(), false)),
+            CloudError::OperationInProgress { .. } => {
+                await_others(run, set).await?;
+                return Err(Stop::Replan);
+            }
+            // The stack set, its instances or the organization changed after they were read.
+            CloudError::Stale { .. } | CloudError::NotFound { .. } => return Err(Stop::Replan),
+            // Whether it took effect is not known. The id tells.
+            CloudError::Unavailable { .. } | CloudError::Throttled if repeat <= REPEATS => {
+                run.cloud.pause(pause.next()).await;
+                if let Ok(Some(_)) = run.cloud.describe_operation(set, id).await {
+                    return Ok((id.to_owned(), false));
+                }
+            }
+            error => {
+                let doing = match task.action() {
+                    Action::Create => format!("cannot create instances of {set}"),
+                    Action::Delete => format!("cannot delete instances of {set}"),
+                    _ => format!("cannot update {set}"),
+                };
+                return Err(Stop::cloud(&doing, &error));
+            }
+        }
+    }
+    Err(Stop::Replan)
 }
 
 /// Waits until no operation of the stack set can change anything any more.
@@ -206,7 +275,8 @@ pub(crate) async fn await_others<C: Cloud>(run: &Run<'_, C>, set: &str) -> Resul
         };
         if pause.waited >= limit {
             return Err(Stop::TimedOut(format!(
-                "operation {} of {set} still runs after {} minutes",
+                "operation {} of {set} still runs after {} minutes; wait for its end, then run the \
+                 same command again",
                 operation.id,
                 limit.as_secs() / 60
             )));
@@ -224,11 +294,22 @@ async fn finish<C: Cloud>(
     total: usize,
 ) -> Result<Finished, Stop> {
     let operation = wait(run, set, id, total).await?;
-    let results = results(run, set, &operation).await?;
-    let succeeded = results
-        .iter()
-        .filter(|result| result.status == ResultStatus::Succeeded)
-        .count();
+    // Where nothing failed, the single results say nothing new: no need to read hundreds of pages.
+    let flawless =
+        operation.status == OperationStatus::Succeeded && operation.failed_instances == Some(0);
+    let results = if flawless {
+        Vec::new()
+    } else {
+        results(run, set, &operation).await?
+    };
+    let succeeded = if flawless {
+        total
+    } else {
+        results
+            .iter()
+            .filter(|result| result.status == ResultStatus::Succeeded)
+            .count()
+    };
     let mut failures: Vec<InstanceFailure> = results
         .into_iter()
         .filter(|result| result.status != ResultStatus::Succeeded)
@@ -279,22 +360,36 @@ pub(crate) async fn wait<C: Cloud>(
 ) -> Result<Operation, Stop> {
     let mut pause = Backoff::new();
     let mut told = (0, 0);
+    let mut lost = 0;
+    let every = u32::try_from(total.div_ceil(PAGE * PAGES_A_POLL)).unwrap_or(u32::MAX);
+    let every = every.max(1);
     for poll in 0_u32.. {
-        let operation = run
-            .cloud
-            .describe_operation(set, id)
-            .await
-            .map_err(|error| Stop::cloud(&format!("cannot describe operation {id}"), &error))?;
-        if let Some(operation) = operation
-            && !operation.status.is_pending()
-        {
-            return Ok(operation);
+        match run.cloud.describe_operation(set, id).await {
+            Ok(Some(operation)) if !operation.status.is_pending() => return Ok(operation),
+            Ok(Some(_)) => lost = 0,
+            // What runs goes on running, whether we see it or not.
+            Ok(None) | Err(CloudError::Unavailable { .. } | CloudError::Throttled)
+                if lost < LOST_LOOKS =>
+            {
+                lost += 1;
+            }
+            Ok(None) => {
+                return Err(Stop::Failed(format!(
+                    "operation {id} of {set} is no longer known to CloudFormation"
+                )));
+            }
+            Err(error) => {
+                return Err(Stop::cloud(
+                    &format!("cannot describe operation {id}"),
+                    &error,
+                ));
+            }
         }
         if pause.waited >= run.limits.operation {
             break;
         }
         // News are a courtesy: without them the wait goes on.
-        if (total <= SMALL || poll % 3 == 2)
+        if poll % every == every - 1
             && let Ok(results) = run.cloud.list_operation_results(set, id).await
         {
             let count = |status| results.iter().filter(|r| r.status == status).count();
@@ -313,7 +408,10 @@ pub(crate) async fn wait<C: Cloud>(
         run.cloud.pause(pause.next()).await;
     }
     Err(Stop::TimedOut(format!(
-        "operation {id} of {set} still runs; run the same command again to go on waiting for it"
+        "operation {id} of {set} still runs after {} minutes; run the same command again to go on \
+         waiting for it, or stop it: `aws cloudformation stop-stack-set-operation \
+         --stack-set-name {set} --operation-id {id}`",
+        run.limits.operation.as_secs() / 60
     )))
 }
 

@@ -31,6 +31,18 @@ pub struct PartReport {
     pub failures: Vec<InstanceFailure>,
     /// Places that could not be worked on.
     pub blocked: Vec<BlockedPlace>,
+    /// Places that are not what the bundle says although nothing failed there: not begun, or
+    /// returned to the previous template.
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// Places that were left as they are, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unfinished {
+    /// Why.
+    pub reason: String,
+    /// Where, sorted.
+    pub places: Vec<Place>,
 }
 
 /// How it went with a part.

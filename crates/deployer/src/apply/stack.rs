@@ -1,5 +1,7 @@
 //! Making one ordinary stack of the management account what the bundle says.
 
+use std::time::Duration;
+
 use compiler::StackSet;
 
 use super::operation::{Backoff, fingerprint};
@@ -15,6 +17,12 @@ use crate::progress::ProgressEvent;
 /// A stack's status lags behind the call that changes it: so many looks may still show the old.
 const STALE_LOOKS: u32 = 6;
 
+/// How often a stack is looked at afresh when it changes under our hands.
+const REPLANS: u32 = 4;
+
+/// A look may fail so often in a row.
+const LOST_LOOKS: u32 = 10;
+
 /// Brings a stack into line.
 pub(crate) async fn deploy<C: Cloud>(
     run: &Run<'_, C>,
@@ -22,7 +30,16 @@ pub(crate) async fn deploy<C: Cloud>(
     place: &Place,
 ) -> PartReport {
     let mut report = PartReport::begin(&set.name, Some(place.clone()));
-    let result = try_deploy(run, set, place, &mut report).await;
+    let mut tries = 0;
+    let result = loop {
+        match try_deploy(run, set, place, &mut report).await {
+            Err(Stop::Replan) if tries < REPLANS => {
+                tries += 1;
+                run.cloud.pause(Duration::from_secs(10)).await;
+            }
+            result => break result,
+        }
+    };
     report.conclude(result);
     report
 }
@@ -70,10 +87,7 @@ async fn try_deploy<C: Cloud>(
         return Ok(());
     }
     let before = existing.map(|found| found.stack.status);
-    run.cloud
-        .execute_change_set(place, &set.name, &request.name)
-        .await
-        .map_err(|error| Stop::cloud(&format!("cannot change stack {}", set.name), &error))?;
+    execute(run, set, place, &request.name).await?;
     report.changed = true;
     let stack = executed(run, set, place, before.as_deref()).await?;
     let succeeded = matches!(stack.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
@@ -82,6 +96,72 @@ async fn try_deploy<C: Cloud>(
         return Ok(());
     }
     Err(failed(run, place, &stack, report).await)
+}
+
+/// Executes a change set. Where the answer doesn't say whether it took effect, the stack does.
+async fn execute<C: Cloud>(
+    run: &Run<'_, C>,
+    set: &StackSet,
+    place: &Place,
+    change_set: &str,
+) -> Result<(), Stop> {
+    let error = match run
+        .cloud
+        .execute_change_set(place, &set.name, change_set)
+        .await
+    {
+        Ok(()) => return Ok(()),
+        Err(error) => error,
+    };
+    if !matches!(
+        error,
+        CloudError::Invalid { .. }
+            | CloudError::NotFound { .. }
+            | CloudError::OperationInProgress { .. }
+            | CloudError::Unavailable { .. }
+            | CloudError::Throttled
+    ) {
+        return Err(Stop::cloud(
+            &format!("cannot change stack {}", set.name),
+            &error,
+        ));
+    }
+    run.cloud.pause(Duration::from_secs(5)).await;
+    let Some(found) = look(run, place, &set.name).await? else {
+        return Err(Stop::Replan);
+    };
+    let done = plan_stack(set, place.clone(), Some(&found)).change == Change::Unchanged;
+    if found.stack.is_in_progress() || done {
+        return Ok(());
+    }
+    // It was made for a stack that has changed since. That it can't be deleted does no harm.
+    drop(
+        run.cloud
+            .delete_change_set(place, &set.name, change_set)
+            .await,
+    );
+    Err(Stop::Replan)
+}
+
+/// Reads a stack, and again if there is no answer.
+async fn look<C: Cloud>(
+    run: &Run<'_, C>,
+    place: &Place,
+    name: &str,
+) -> Result<Option<ObservedStack>, Stop> {
+    let mut pause = Backoff::new();
+    let mut lost = 0;
+    loop {
+        match observe_stack(run.cloud, place, name).await {
+            Err(error) if error.source.is_passing() && lost < LOST_LOOKS => {
+                lost += 1;
+                run.cloud.pause(pause.next()).await;
+            }
+            // Deleted between the two calls that a look takes.
+            Err(error) if error.source.is_not_found() && lost < LOST_LOOKS => lost += 1,
+            result => return result.map_err(|error| Stop::deploy(&error)),
+        }
+    }
 }
 
 /// Has the change set computed; `false` if it turns out that there is nothing to change.
@@ -102,15 +182,27 @@ async fn prepare<C: Cloud>(
         Ok(()) => fresh = true,
         // An earlier run was interrupted before it could be executed.
         Err(CloudError::AlreadyExists { .. }) => {}
+        Err(error) if error.is_passing() => {
+            run.cloud.pause(Duration::from_secs(5)).await;
+            return Err(Stop::Replan);
+        }
+        Err(CloudError::OperationInProgress { .. }) => return Err(Stop::Replan),
         Err(error) => return Err(doing(error)),
     }
     let mut pause = Backoff::new();
+    let mut lost = 0;
     loop {
-        let change_set = run
+        let change_set = match run
             .cloud
             .describe_change_set(place, stack, &request.name)
             .await
-            .map_err(doing)?;
+        {
+            Err(error) if error.is_passing() && lost < LOST_LOOKS => {
+                lost += 1;
+                None
+            }
+            result => result.map_err(doing)?,
+        };
         match change_set.as_ref().map(|found| found.status) {
             Some(ChangeSetStatus::Ready) => return Ok(true),
             Some(ChangeSetStatus::Empty) => {
@@ -161,18 +253,16 @@ async fn executed<C: Cloud>(
     before: Option<&str>,
 ) -> Result<Stack, Stop> {
     let mut pause = Backoff::new();
-    for look in 0_u32.. {
+    for looked in 0_u32.. {
         run.cloud.pause(pause.next()).await;
-        let found = observe_stack(run.cloud, place, &set.name)
-            .await
-            .map_err(|error| Stop::deploy(&error))?;
+        let found = look(run, place, &set.name).await?;
         if let Some(found) = found
             && !found.stack.is_in_progress()
             && found.stack.status != "REVIEW_IN_PROGRESS"
         {
             let old = before == Some(found.stack.status.as_str())
                 && plan_stack(set, place.clone(), Some(&found)).change != Change::Unchanged;
-            if !old || look >= STALE_LOOKS {
+            if !old || looked >= STALE_LOOKS {
                 return Ok(found.stack);
             }
         }
@@ -194,9 +284,7 @@ async fn settled<C: Cloud>(
 ) -> Result<Option<ObservedStack>, Stop> {
     let mut pause = Backoff::new();
     loop {
-        let found = observe_stack(run.cloud, place, name)
-            .await
-            .map_err(|error| Stop::deploy(&error))?;
+        let found = look(run, place, name).await?;
         match found {
             Some(found) if found.stack.is_in_progress() => {
                 if pause.waited >= run.limits.operation {
@@ -250,12 +338,26 @@ async fn delete<C: Cloud>(
     });
     let doing =
         |error: CloudError| Stop::cloud(&format!("cannot delete stack {name} in {place}"), &error);
-    run.cloud.delete_stack(place, name).await.map_err(doing)?;
+    match run.cloud.delete_stack(place, name).await {
+        Ok(()) => {}
+        // Whether it took effect is seen below.
+        Err(error) if error.is_passing() => {}
+        Err(error) => return Err(doing(error)),
+    }
     report.changed = true;
     let mut pause = Backoff::new();
+    let mut lost = 0;
+    let mut looks = 0;
     loop {
         run.cloud.pause(pause.next()).await;
-        let stack = run.cloud.describe_stack(place, name).await.map_err(doing)?;
+        let stack = match run.cloud.describe_stack(place, name).await {
+            Err(error) if error.is_passing() && lost < LOST_LOOKS => {
+                lost += 1;
+                continue;
+            }
+            result => result.map_err(doing)?,
+        };
+        looks += 1;
         match stack {
             None => {
                 finished(run, name, place, "DELETE_COMPLETE", true);
@@ -271,9 +373,30 @@ async fn delete<C: Cloud>(
                     stack.status
                 )));
             }
+            // The call was lost, or refused for somebody else's operation that has ended.
+            Some(stack) if !stack.is_in_progress() && looks % STALE_LOOKS == 0 => {
+                run.cloud.delete_stack(place, name).await.map_err(doing)?;
+            }
             Some(_) => {}
         }
     }
+}
+
+/// Deletes what is left of an instance's stack.
+pub(super) async fn delete_leftover<C: Cloud>(
+    run: &Run<'_, C>,
+    place: &Place,
+    found: &Stack,
+) -> Result<(), Stop> {
+    // The instance is ours by its stack set; its stack carries the stack set's tags.
+    if !is_owned(&found.tags) {
+        return Err(Stop::Failed(format!(
+            "its stack {} does not carry our tag and is left alone",
+            found.name
+        )));
+    }
+    let mut report = PartReport::begin(&found.name, Some(place.clone()));
+    delete(run, place, &found.id, &mut report).await
 }
 
 fn finished<C>(run: &Run<'_, C>, name: &str, place: &Place, status: &str, succeeded: bool) {

@@ -1,141 +1,296 @@
 //! Making one stack set, and all its instances, what the bundle says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use compiler::StackSet;
 
-use super::operation::{self, Finished, Task, fingerprint};
-use super::report::{PartOutcome, PartReport};
-use super::{Run, Stop, targeting, waves};
-use crate::observe::{ObservedStackSet, observe_stack_set};
-use crate::plan::{Change, Reason, StackSetPlan, is_owned, plan_stack_set};
+use super::operation::{Chain, Finished, Task, fingerprint};
+use super::report::{InstanceFailure, OperationReport, PartOutcome, PartReport, Unfinished};
+use super::settle::{is_old, settled};
+use super::waves::WaveCells;
+use super::{Run, Stop, gate, give_back, repair, targeting, waves};
+use crate::observe::{ObservedStackSet, World, observe_stack_set};
+use crate::plan::{Change, Reason, StackSetPlan, plan_stack_set};
 use crate::ports::{
-    AccountSelection, AccountState, AutoDeployment, Cloud, CloudError, DeploymentTargets,
-    InstanceRequest, NewStackSet, OperationStatus, Place, Preferences, StackSetUpdate,
+    Account, AutoDeployment, Cloud, CloudError, DeploymentTargets, InstanceRequest, NewStackSet,
+    OperationStatus, Place, Preferences, StackSetUpdate,
 };
 use crate::progress::ProgressEvent;
 
 /// How often a stack set is looked at afresh when it changes under our hands.
-const REPLANS: usize = 4;
+const REPLANS: u32 = 8;
 
-/// Brings a stack set and its instances into line, apart from what is to be removed.
+/// How often lists are read again that show the fleet as it was.
+const LAGS: u32 = 12;
+
+/// How long is waited for them each time.
+const LAG: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How often a stack set was begun anew.
+#[derive(Debug, Default)]
+struct Tries {
+    replans: u32,
+    lags: u32,
+}
+
+/// Brings a stack set and its instances into line, apart from what is to be removed. Ends with
+/// another look, so that "done" says what is, and not only what was asked for.
 pub(crate) async fn deploy<C: Cloud>(run: &Run<'_, C>, set: &StackSet) -> PartReport {
     let mut report = PartReport::begin(&set.name, None);
-    for _ in 0..REPLANS {
-        match try_deploy(run, set, &mut report).await {
-            Err(Stop::Replan) => {}
-            result => {
-                report.conclude(result);
-                return report;
+    let mut tries = Tries::default();
+    let mut world = Arc::clone(&run.world);
+    let result = loop {
+        match try_deploy(run, set, &mut world, &mut report, &tries).await {
+            Err(Stop::Replan) if tries.replans < REPLANS => tries.replans += 1,
+            Err(Stop::Lagging) if tries.lags < LAGS => {
+                tries.lags += 1;
+                run.cloud.pause(LAG).await;
             }
+            result => break result,
         }
-    }
-    report.outcome = PartOutcome::Failed {
-        reason: format!("{} keeps being changed by somebody else", set.name),
     };
+    report.conclude(result);
+    if !report.outcome.is_good() {
+        account_for(run, set, &world, &mut report).await;
+    }
     report
 }
 
+/// One round: looks, and does what is to be done. `Ok` once there is nothing left to do, or
+/// nothing that doing it again would mend.
 async fn try_deploy<C: Cloud>(
     run: &Run<'_, C>,
     set: &StackSet,
+    world: &mut Arc<World>,
     report: &mut PartReport,
+    tries: &Tries,
 ) -> Result<(), Stop> {
     let Some(members) = &set.targets.members else {
         return Ok(());
     };
     let existing = settled(run, &set.name).await?;
-    let plan = plan_stack_set(run.bundle, set, existing.as_ref(), &run.accounts);
+    let mut plan = plan_stack_set(run.bundle, set, existing.as_ref(), world);
+    if tries.replans > 0 && !nothing_to_do(&plan) {
+        // Accounts move while operations run.
+        let fresh = World::read(run.cloud).await;
+        *world = Arc::new(fresh.map_err(|error| Stop::deploy(&error))?);
+        plan = plan_stack_set(run.bundle, set, existing.as_ref(), world);
+    }
     report.blocked.clone_from(&plan.blocked);
+    if let Change::Blocked { reason } = &plan.change {
+        return Err(Stop::Failed(reason.clone()));
+    }
+    if nothing_to_do(&plan) || !report.failures.is_empty() {
+        return Ok(());
+    }
+    let lenient = tries.lags >= LAGS;
+    if let Some(existing) = &existing
+        && is_old(run, existing, &plan).await?
+    {
+        if !lenient {
+            return Err(Stop::Lagging);
+        }
+        if report.changed {
+            // It was done, and yet it isn't to be seen: don't do it again and again.
+            return Err(Stop::Failed(format!(
+                "the operations on {} succeeded, but not all of its instances are current",
+                set.name
+            )));
+        }
+    }
+    if tries.replans >= REPLANS {
+        return Err(Stop::Failed(format!(
+            "{} keeps being changed by somebody else",
+            set.name
+        )));
+    }
+    let latest = existing.as_ref().and_then(|found| found.operations.first());
+    let mut chain = Chain::after(latest, lenient);
     match &plan.change {
-        Change::Blocked { reason } => return Err(Stop::Failed(reason.clone())),
         Change::Create => create(run, set, report).await?,
         Change::Update { reasons } if reasons.contains(&Reason::AutoDeployment) => {
             if let Some(existing) = &existing {
-                switch_auto_deployment(run, set, existing, report).await?;
+                switch_auto_deployment(run, set, existing, &mut chain, report).await?;
             }
         }
         _ => {}
     }
+    if let Some(existing) = &existing
+        && !plan.repair.is_empty()
+    {
+        let repaired = repair::repair(run, existing, &plan.repair, &mut chain, report).await?;
+        plan.add.extend(repaired);
+        plan.add.sort();
+    }
     let definition = matches!(&plan.change, Change::Update { reasons }
         if reasons.iter().any(|reason| *reason != Reason::AutoDeployment));
-    let instances = existing.as_ref().map_or(0, |found| found.instances.len());
-    let mut template_due = definition;
+    let step = Step {
+        set,
+        units: &members.organizational_units,
+        regions: &members.regions,
+        pool: pool(run, world, &members.organizational_units),
+        accounts: &world.accounts,
+        previous: existing.as_ref().filter(|_| definition),
+        instances: existing.as_ref().map_or(0, |found| found.instances.len()),
+    };
+    roll_out(run, &step, &plan, &mut chain, report).await?;
+    if report.failures.is_empty() && report.changed {
+        // Whether it is so is seen in the next round.
+        return Err(Stop::Replan);
+    }
+    Ok(())
+}
+
+fn nothing_to_do(plan: &StackSetPlan) -> bool {
+    plan.change == Change::Unchanged
+        && plan.add.is_empty()
+        && plan.update.is_empty()
+        && plan.repair.is_empty()
+}
+
+/// What stays the same through all waves of a stack set.
+pub(super) struct Step<'a> {
+    pub(super) set: &'a StackSet,
+    pub(super) units: &'a [String],
+    pub(super) regions: &'a [String],
+    pub(super) pool: BTreeSet<&'a str>,
+    accounts: &'a [Account],
+    /// The stack set as it was, if its definition changes.
+    pub(super) previous: Option<&'a ObservedStackSet>,
+    /// How many instances it has.
+    instances: usize,
+}
+
+/// Goes through the waves.
+async fn roll_out<C: Cloud>(
+    run: &Run<'_, C>,
+    step: &Step<'_>,
+    plan: &StackSetPlan,
+    chain: &mut Chain,
+    report: &mut PartReport,
+) -> Result<(), Stop> {
+    let mut template_due = step.previous.is_some();
     if template_due && plan.update.is_empty() {
         // No instance wants it, but those to be created do.
-        let update = update(set, None, Vec::new(), waves::main());
-        report.take(
-            operation::perform(run, Task::Update(Box::new(update)), None, instances).await?,
-        )?;
+        let update = update(step.set, None, Vec::new(), waves::main());
+        let task = Task::Update(Box::new(update));
+        let finished = chain.perform(run, task, None, step.instances).await?;
+        report.take(finished)?;
         template_due = false;
     }
-    let pool = pool(run, &members.organizational_units);
     let parts = waves::split(
         &run.bundle.organization.waves,
-        &run.accounts,
+        step.accounts,
         &plan.update,
         &plan.add,
         template_due,
     );
-    let everything = plan.update.len() == instances && parts.len() == 1;
+    let everything = plan.update.len() == step.instances && parts.len() == 1;
     let last = parts.len().saturating_sub(1);
-    for (index, part) in parts.into_iter().enumerate() {
-        let wave = part.name.as_deref();
-        let groups = targeting::group(
-            &part.update,
-            &members.organizational_units,
-            &pool,
-            &members.regions,
-        );
-        let mut failed = false;
-        for group in groups {
-            let total = group.places.len();
-            if !template_due {
-                let request = request(set, group.targets, group.regions, part.preferences);
-                let finished = operation::perform(run, Task::Refresh(request), wave, total).await?;
-                failed |= !report.take(finished)?;
-                continue;
+    let gate = gate::Gate::before(run, last > 0 && !plan.update.is_empty()).await;
+    let mut touched: Vec<Place> = Vec::new();
+    for (index, part) in parts.iter().enumerate() {
+        let name = part.name.clone().unwrap_or_default();
+        touched.extend(part.update.iter().chain(&part.add).cloned());
+        let passed = wave(
+            run,
+            step,
+            part,
+            &mut template_due,
+            everything,
+            chain,
+            report,
+        )
+        .await?;
+        let broken = passed.broken;
+        let mut why = if passed.failed && (broken || index < last) {
+            Some(match &part.name {
+                Some(name) => format!("wave {name} failed"),
+                None => "the operation failed".to_owned(),
+            })
+        } else {
+            None
+        };
+        if why.is_none() && index < last {
+            // Soaking keeps a bad template from what works already. Where everything is new,
+            // nothing works yet, and a wait would only leave the rest unwatched for longer.
+            if !part.update.is_empty() {
+                soak(run, &step.set.name, name.clone(), part.soak_minutes).await;
             }
-            template_due = false;
-            let (targets, regions, total) = if everything {
-                (None, Vec::new(), instances)
-            } else {
-                (Some(group.targets), group.regions, total)
-            };
-            let task = Task::Update(Box::new(update(set, targets, regions, part.preferences)));
-            failed |= !report.take(operation::perform(run, task, wave, total).await?)?;
-            if everything {
-                break;
-            }
+            why = gate.worse(run).await.map(|finding| {
+                format!("after wave {name} the alert chain is worse than before: {finding}")
+            });
         }
-        let groups = targeting::group(
-            &part.add,
-            &members.organizational_units,
-            &pool,
-            &members.regions,
-        );
-        for group in groups {
-            let request = request(set, group.targets, group.regions, part.preferences);
-            let total = group.places.len();
-            let finished = operation::perform(run, Task::Create(request), wave, total).await?;
-            failed |= !report.take(finished)?;
+        let Some(mut why) = why else { continue };
+        if let Some(previous) = step.previous {
+            why.push_str("; ");
+            why.push_str(
+                &give_back::give_back(run, step, previous, &touched, chain, report).await?,
+            );
         }
-        if index == last {
-            break;
+        if index < last {
+            why.push_str("; the later waves were not begun");
         }
-        let name = wave.unwrap_or_default().to_owned();
-        if failed {
-            return Err(Stop::Failed(format!(
-                "wave {name} failed; the later waves were not begun"
-            )));
-        }
-        // Soaking keeps a bad template from what works already. Where everything is new, nothing
-        // works yet, and a wait would only leave the rest unwatched for longer.
-        if !part.update.is_empty() {
-            soak(run, &set.name, name, part.soak_minutes).await;
-        }
+        return Err(Stop::Failed(why));
     }
     Ok(())
+}
+
+/// How a wave went.
+#[derive(Debug, Default)]
+struct Passed {
+    /// Whether an instance failed.
+    failed: bool,
+    /// Whether an operation failed as a whole.
+    broken: bool,
+}
+
+async fn wave<C: Cloud>(
+    run: &Run<'_, C>,
+    step: &Step<'_>,
+    part: &WaveCells,
+    template_due: &mut bool,
+    everything: bool,
+    chain: &mut Chain,
+    report: &mut PartReport,
+) -> Result<Passed, Stop> {
+    let mut passed = Passed::default();
+    let wave = part.name.as_deref();
+    let mut note = |finished: Finished, report: &mut PartReport| -> Result<(), Stop> {
+        passed.broken |= finished.report.status != OperationStatus::Succeeded;
+        passed.failed |= !report.take(finished)?;
+        Ok(())
+    };
+    let groups = |places: &[Place]| targeting::group(places, step.units, &step.pool, step.regions);
+    for group in groups(&part.update) {
+        let total = group.places.len();
+        if !*template_due {
+            let request = request(step.set, group.targets, group.regions, part.preferences);
+            let task = Task::Refresh(request);
+            note(chain.perform(run, task, wave, total).await?, report)?;
+            continue;
+        }
+        *template_due = false;
+        let (targets, regions, total) = if everything {
+            (None, Vec::new(), step.instances)
+        } else {
+            (Some(group.targets), group.regions, total)
+        };
+        let update = update(step.set, targets, regions, part.preferences);
+        let task = Task::Update(Box::new(update));
+        note(chain.perform(run, task, wave, total).await?, report)?;
+        if everything {
+            break;
+        }
+    }
+    for group in groups(&part.add) {
+        let total = group.places.len();
+        let request = request(step.set, group.targets, group.regions, part.preferences);
+        let task = Task::Create(request);
+        note(chain.perform(run, task, wave, total).await?, report)?;
+    }
+    Ok(passed)
 }
 
 async fn soak<C: Cloud>(run: &Run<'_, C>, set: &str, wave: String, minutes: u32) {
@@ -152,17 +307,58 @@ async fn soak<C: Cloud>(run: &Run<'_, C>, set: &str, wave: String, minutes: u32)
     }
 }
 
-/// Reads a stack set once nothing works on it any more. An operation that an earlier run of ours
-/// has started is waited for like any other: what it leaves undone is in the plan made afterwards.
-async fn settled<C: Cloud>(run: &Run<'_, C>, name: &str) -> Result<Option<ObservedStackSet>, Stop> {
-    loop {
-        let found = observe_stack_set(run.cloud, name)
-            .await
-            .map_err(|error| Stop::deploy(&error))?;
-        match found {
-            Some(found) if !found.pending.is_empty() => operation::await_others(run, name).await?,
-            found => return Ok(found),
+/// Names every place that isn't what the bundle says, now that the part has ended badly.
+async fn account_for<C: Cloud>(
+    run: &Run<'_, C>,
+    set: &StackSet,
+    world: &World,
+    report: &mut PartReport,
+) {
+    let why = match &report.outcome {
+        PartOutcome::Failed { reason }
+        | PartOutcome::Skipped { reason }
+        | PartOutcome::TimedOut { reason } => reason.clone(),
+        _ => "not done".to_owned(),
+    };
+    // Without an answer, the failures that are known have to do.
+    let Ok(existing) = observe_stack_set(run.cloud, &set.name).await else {
+        return;
+    };
+    let plan = plan_stack_set(run.bundle, set, existing.as_ref(), world);
+    let reasons: BTreeMap<Place, &str> = existing
+        .iter()
+        .flat_map(|found| &found.instances)
+        .filter_map(|instance| {
+            let reason = instance.reason.as_deref()?;
+            Some((Place::new(&instance.account, &instance.region), reason))
+        })
+        .collect();
+    let failed: BTreeSet<Place> = report.failures.iter().map(|it| it.place.clone()).collect();
+    let repair = plan.repair.into_iter().map(|repair| repair.place);
+    let open: Vec<Place> = plan
+        .add
+        .into_iter()
+        .chain(plan.update)
+        .chain(repair)
+        .filter(|place| !failed.contains(place))
+        .collect();
+    let mut quiet = Vec::new();
+    for place in open {
+        match reasons.get(&place) {
+            Some(reason) => report.failures.push(InstanceFailure {
+                status: "not current".to_owned(),
+                reason: (*reason).to_owned(),
+                events: Vec::new(),
+                place,
+            }),
+            None => quiet.push(place),
         }
+    }
+    if !quiet.is_empty() {
+        report.unfinished.push(Unfinished {
+            reason: why,
+            places: quiet,
+        });
     }
 }
 
@@ -191,6 +387,11 @@ async fn create<C: Cloud>(
             Ok(())
         }
         Err(CloudError::AlreadyExists { .. } | CloudError::Stale { .. }) => Err(Stop::Replan),
+        // Whether it took effect is seen by looking.
+        Err(CloudError::Unavailable { .. } | CloudError::Throttled) => {
+            run.cloud.pause(LAG).await;
+            Err(Stop::Replan)
+        }
         Err(error) => Err(Stop::cloud(&format!("cannot create {}", set.name), &error)),
     }
 }
@@ -208,6 +409,7 @@ async fn switch_auto_deployment<C: Cloud>(
     run: &Run<'_, C>,
     set: &StackSet,
     existing: &ObservedStackSet,
+    chain: &mut Chain,
     report: &mut PartReport,
 ) -> Result<(), Stop> {
     let details = &existing.details;
@@ -226,7 +428,7 @@ async fn switch_auto_deployment<C: Cloud>(
     };
     let total = existing.instances.len();
     let task = Task::Update(Box::new(update));
-    let finished = operation::perform(run, task, None, total).await?;
+    let finished = chain.perform(run, task, None, total).await?;
     if report.take(finished)? {
         Ok(())
     } else {
@@ -258,7 +460,7 @@ fn update(
     }
 }
 
-fn request(
+pub(super) fn request(
     set: &StackSet,
     targets: DeploymentTargets,
     regions: Vec<String>,
@@ -275,9 +477,10 @@ fn request(
 }
 
 /// All accounts that a call for these units without a filter would reach.
-fn pool<'a, C>(run: &'a Run<'_, C>, units: &[String]) -> BTreeSet<&'a str> {
+fn pool<'a, C>(run: &Run<'_, C>, world: &'a World, units: &[String]) -> BTreeSet<&'a str> {
     let management = &run.bundle.organization.accounts.management;
-    run.accounts
+    world
+        .accounts
         .iter()
         .filter(|account| account.id != *management)
         .filter(|account| units.iter().any(|unit| account.is_under(unit)))
@@ -285,187 +488,33 @@ fn pool<'a, C>(run: &'a Run<'_, C>, units: &[String]) -> BTreeSet<&'a str> {
         .collect()
 }
 
-/// Removes instances, and with `Change::Delete` the stack set itself.
-pub(crate) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan) -> PartReport {
-    let mut report = PartReport::begin(&plan.name, None);
-    let result = match try_remove(run, plan, &mut report).await {
-        Err(Stop::Replan) => Err(Stop::Failed(format!(
-            "{} was changed by somebody else meanwhile",
-            plan.name
-        ))),
-        result => result,
-    };
-    report.conclude(result);
-    report
-}
-
-async fn try_remove<C: Cloud>(
-    run: &Run<'_, C>,
-    plan: &StackSetPlan,
-    report: &mut PartReport,
-) -> Result<(), Stop> {
-    let Some(existing) = settled(run, &plan.name).await? else {
-        return Ok(());
-    };
-    if !is_owned(&existing.details.tags) {
-        return Err(Stop::Failed(format!(
-            "{} no longer carries our tag and is left alone",
-            plan.name
-        )));
-    }
-    let whole = plan.change == Change::Delete;
-    let places: Vec<Place> = existing
-        .instances
-        .iter()
-        .map(|instance| Place::new(&instance.account, &instance.region))
-        .filter(|place| whole || plan.remove.contains(place))
-        .collect();
-    let tasks = removals(run, &existing, &places);
-    let mut good = true;
-    for (request, total) in tasks {
-        let finished = operation::perform(run, Task::Delete(request), None, total).await?;
-        good &= report.take(finished)?;
-    }
-    if whole && good {
-        match run.cloud.delete_stack_set(&plan.name).await {
-            Ok(()) | Err(CloudError::NotFound { .. }) => {
-                report.changed = true;
-                run.progress.report(&ProgressEvent::StackSetDeleted {
-                    stack_set: plan.name.clone(),
-                });
-            }
-            Err(error) => {
-                return Err(Stop::cloud(&format!("cannot delete {}", plan.name), &error));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The calls that remove these places. An account that is no longer in use can't be reached: there
-/// the instance is forgotten and its stack left.
-fn removals<C>(
-    run: &Run<'_, C>,
-    existing: &ObservedStackSet,
-    places: &[Place],
-) -> Vec<(InstanceRequest, usize)> {
-    let account_of = |id: &str| run.accounts.iter().find(|account| account.id == id);
-    let (alive, gone): (Vec<Place>, Vec<Place>) = places.iter().cloned().partition(|place| {
-        account_of(&place.account).is_some_and(|account| account.state == AccountState::Active)
-    });
-    let make = |targets, regions, retain_stacks| InstanceRequest {
-        stack_set: existing.details.name.clone(),
-        targets,
-        regions,
-        preferences: waves::removal(),
-        operation_id: String::new(),
-        retain_stacks,
-    };
-    let named = |places: &[Place], retain: bool| -> Vec<(InstanceRequest, usize)> {
-        let mut by_unit: BTreeMap<String, Vec<Place>> = BTreeMap::new();
-        for place in places {
-            let recorded = existing
-                .instances
-                .iter()
-                .find(|i| i.account == place.account && i.region == place.region)
-                .and_then(|instance| instance.organizational_unit.clone());
-            let unit = recorded
-                .or_else(|| account_of(&place.account)?.path.last().cloned())
-                .unwrap_or_else(|| run.bundle.organization.root.clone());
-            by_unit.entry(unit).or_default().push(place.clone());
-        }
-        by_unit
-            .into_iter()
-            .flat_map(|(unit, places)| {
-                // Never "all of the unit": that would also end its automatic deployment.
-                targeting::group(&places, &[unit], &BTreeSet::new(), &[])
-            })
-            .map(|group| {
-                let total = group.places.len();
-                (make(group.targets, group.regions, retain), total)
-            })
-            .collect()
-    };
-    let mut tasks = named(&gone, true);
-    let units = &existing.details.organizational_units;
-    let mut whole = |units: Vec<String>, places: &[&Place]| {
-        let regions: BTreeSet<String> = places.iter().map(|place| place.region.clone()).collect();
-        let targets = DeploymentTargets {
-            organizational_units: units,
-            accounts: AccountSelection::All,
-        };
-        tasks.push((
-            make(targets, regions.into_iter().collect(), false),
-            places.len(),
-        ));
-    };
-    if places.len() == existing.instances.len() && !units.is_empty() && !alive.is_empty() {
-        whole(units.clone(), &alive.iter().collect::<Vec<_>>());
-        return tasks;
-    }
-    // Units and Regions that are no longer wanted go as a whole: that also ends the automatic
-    // deployment to them.
-    let set = run
-        .bundle
-        .stack_sets
-        .iter()
-        .find(|set| set.name == existing.details.name);
-    let mut rest = alive;
-    if let Some(members) = set.and_then(|set| set.targets.members.as_ref()) {
-        let unwanted = |place: &Place| !members.regions.contains(&place.region);
-        let (go, stay): (Vec<Place>, Vec<Place>) = rest.into_iter().partition(unwanted);
-        rest = stay;
-        if units.is_empty() {
-            rest.extend(go);
-        } else if !go.is_empty() {
-            whole(units.clone(), &go.iter().collect::<Vec<_>>());
-        }
-        for unit in units {
-            if members.organizational_units.contains(unit) {
-                continue;
-            }
-            let under = |id: &str| account_of(id).is_some_and(|account| account.is_under(unit));
-            let (go, stay): (Vec<Place>, Vec<Place>) =
-                rest.into_iter().partition(|place| under(&place.account));
-            rest = stay;
-            let all = existing
-                .instances
-                .iter()
-                .filter(|instance| under(&instance.account))
-                .filter(|instance| members.regions.contains(&instance.region))
-                .count();
-            if all == go.len() && all > 0 {
-                whole(vec![unit.clone()], &go.iter().collect::<Vec<_>>());
-            } else {
-                rest.extend(go);
-            }
-        }
-    }
-    tasks.extend(named(&rest, false));
-    tasks
-}
-
 impl PartReport {
     /// Notes a finished operation; `false` if it didn't work out everywhere.
-    fn take(&mut self, finished: Finished) -> Result<bool, Stop> {
+    pub(super) fn take(&mut self, finished: Finished) -> Result<bool, Stop> {
         let good = finished.is_good();
-        let status = finished.report.status.clone();
-        let id = finished.report.id.clone();
-        let silent = finished.failures.is_empty();
+        let OperationReport {
+            id,
+            status,
+            succeeded,
+            failed,
+            ..
+        } = finished.report.clone();
         self.changed = true;
         self.operations.push(finished.report);
         self.failures.extend(finished.failures);
-        if !good && silent && status != OperationStatus::Succeeded {
-            return Err(Stop::Failed(format!(
-                "operation {id} {} without a failed instance: {}",
-                if status == OperationStatus::Stopped {
-                    "was stopped"
-                } else {
-                    "failed"
-                },
-                finished.reason.as_deref().unwrap_or("no reason given")
-            )));
+        let reason = finished.reason.as_deref().unwrap_or("no reason given");
+        match status {
+            // Somebody wanted it so: nothing of ours goes on.
+            OperationStatus::Stopped => Err(Stop::Stopped(format!(
+                "operation {id} was stopped by hand after {succeeded} of {} instances; run the \
+                 same command again to go on",
+                succeeded + failed
+            ))),
+            OperationStatus::Succeeded => Ok(good),
+            _ if failed == 0 => Err(Stop::Failed(format!(
+                "operation {id} failed without a failed instance: {reason}"
+            ))),
+            _ => Ok(good),
         }
-        Ok(good)
     }
 }

@@ -8,7 +8,11 @@ use crate::{observe, plan};
 
 async fn deploy(cloud: &Fake, bundle: &Bundle) -> ApplyReport {
     let observed = observe(cloud, bundle).await.unwrap();
-    apply(cloud, bundle, &plan(bundle, &observed), &Silent)
+    let options = Options {
+        allow_delete: true,
+        ..Options::default()
+    };
+    apply_with(cloud, bundle, &plan(bundle, &observed), &Silent, options)
         .await
         .unwrap()
 }
@@ -221,6 +225,10 @@ async fn a_lost_answer_does_not_start_an_operation_twice() {
     for set in cloud.state().sets.values() {
         assert!(set.operations.len() <= 2, "{:?}", set.operations);
     }
+    assert_eq!(
+        deploy(&cloud, &bundle()).await.outcome(),
+        ApplyOutcome::NothingToDo
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -299,7 +307,11 @@ async fn removal_comes_last_and_only_if_all_went_well() {
     ));
     assert_eq!(
         cloud.take_calls(),
-        ["update 1 of gizmos-rules-hub in 1 accounts"]
+        [
+            "update 1 of gizmos-rules-hub in 1 accounts",
+            // The stack set must not keep a template that its instance refuses.
+            "update 1 of gizmos-rules-hub in 1 accounts"
+        ]
     );
 
     cloud.state().failing.clear();
@@ -473,5 +485,126 @@ async fn progress_tells_of_every_operation() {
             }
         )),
         3
+    );
+}
+
+fn new_spoke(bundle: &mut Bundle) {
+    bundle.stack_sets[4].template = r#"{"Resources": {"New": {}}}"#.into();
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_a_share_of_the_instances_is_only_removed_when_that_is_said() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    let mut smaller = bundle();
+    smaller.stack_sets.pop();
+    cloud.take_calls();
+    let observed = observe(&cloud, &smaller).await.unwrap();
+    let plan = plan(&smaller, &observed);
+    let report = apply(&cloud, &smaller, &plan, &Silent).await.unwrap();
+    assert_eq!(report.outcome(), ApplyOutcome::Blocked);
+    assert_eq!(report.problems[0].kind, ProblemKind::TooManyRemovals);
+    assert_eq!(cloud.take_calls(), [""; 0]);
+    assert_eq!(deploy(&cloud, &smaller).await.outcome(), ApplyOutcome::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_wave_returns_to_the_previous_template_and_the_rest_is_not_touched() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    let old = cloud.state().sets["gizmos-rules-spoke"]
+        .details
+        .template
+        .clone();
+    let mut changed = bundle();
+    new_spoke(&mut changed);
+    let place = Place::new("100000000006", "us-east-1");
+    let key = ("gizmos-rules-spoke".to_owned(), place.clone());
+    cloud.state().failing.insert(key);
+    cloud.take_calls();
+    let report = deploy(&cloud, &changed).await;
+    assert_eq!(report.outcome(), ApplyOutcome::Failed);
+    assert_eq!(
+        cloud.take_calls(),
+        [
+            "update 4 of gizmos-rules-spoke in 2 accounts",
+            "update 4 of gizmos-rules-spoke in 2 accounts",
+        ]
+    );
+    assert_eq!(
+        cloud.state().sets["gizmos-rules-spoke"].details.template,
+        old
+    );
+    let spoke = of(&report, "gizmos-rules-spoke");
+    let PartOutcome::Failed { reason } = &spoke.outcome else {
+        panic!("{:?}", spoke.outcome)
+    };
+    assert!(
+        reason.starts_with("wave canary failed; 3 of its instances were returned"),
+        "{reason}"
+    );
+    assert!(
+        reason.ends_with("the later waves were not begun"),
+        "{reason}"
+    );
+    // Every place that isn't as the bundle says is named: one failed, the others were left.
+    assert!(spoke.failures.iter().all(|failure| failure.place == place));
+    let left: usize = spoke.unfinished.iter().map(|it| it.places.len()).sum();
+    assert_eq!(left, 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_somebody_stopped_is_not_gone_on_with() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    let mut changed = bundle();
+    new_spoke(&mut changed);
+    cloud.state().stopping = true;
+    cloud.take_calls();
+    let report = deploy(&cloud, &changed).await;
+    assert_eq!(report.outcome(), ApplyOutcome::Failed);
+    let spoke = of(&report, "gizmos-rules-spoke");
+    assert!(
+        matches!(&spoke.outcome, PartOutcome::Failed { reason } if reason.contains("stopped by hand"))
+    );
+    assert_eq!(
+        cloud.take_calls(),
+        ["update 4 of gizmos-rules-spoke in 2 accounts"]
+    );
+    cloud.state().stopping = false;
+    assert_eq!(deploy(&cloud, &changed).await.outcome(), ApplyOutcome::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_old_lists_still_call_missing_is_not_created_again() {
+    let cloud = Fake::new();
+    let first = bundle();
+    deploy(&cloud, &first).await;
+    // As a run sees it that follows a killed one too closely.
+    cloud.state().forget("gizmos-rules-spoke", 3);
+    cloud.take_calls();
+    assert_eq!(
+        deploy(&cloud, &first).await.outcome(),
+        ApplyOutcome::NothingToDo
+    );
+    assert_eq!(cloud.take_calls(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inoperable_instance_goes_with_its_stack_and_is_made_anew() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    let place = Place::new("100000000002", "us-east-1");
+    cloud.state().break_instance("gizmos-rules-spoke", &place);
+    cloud.take_calls();
+    let report = deploy(&cloud, &bundle()).await;
+    assert_eq!(report.outcome(), ApplyOutcome::Done, "{report:#?}");
+    assert_eq!(
+        cloud.take_calls(),
+        [
+            "delete stack arn:stack/gizmos-rules-spoke in us-east-1",
+            "delete 1 of gizmos-rules-spoke in 1 accounts",
+            "create 1 of gizmos-rules-spoke in 1 accounts",
+        ]
     );
 }

@@ -1,5 +1,7 @@
 //! Which part of the fleet is deployed together.
 
+use std::collections::BTreeMap;
+
 use compiler::organization::Wave;
 
 use crate::ports::{Account, ConcurrencyMode, Place, Preferences, RegionConcurrency, Tolerance};
@@ -50,18 +52,24 @@ pub(crate) fn split(
             preferences: main(),
         })
         .collect();
+    // By account: a fleet has many places in few accounts, and many accounts.
+    let waves_of: BTreeMap<&str, usize> = accounts
+        .iter()
+        .filter_map(|account| {
+            let wave = waves.iter().position(|wave| {
+                wave.accounts.contains(&account.id)
+                    || wave
+                        .organizational_units
+                        .iter()
+                        .any(|unit| account.is_under(unit))
+            })?;
+            Some((account.id.as_str(), wave))
+        })
+        .collect();
     let wave_of = |place: &Place| {
-        let account = accounts.iter().find(|account| account.id == place.account);
-        waves
-            .iter()
-            .position(|wave| {
-                wave.accounts.contains(&place.account)
-                    || account.is_some_and(|account| {
-                        wave.organizational_units
-                            .iter()
-                            .any(|unit| account.is_under(unit))
-                    })
-            })
+        waves_of
+            .get(place.account.as_str())
+            .copied()
             .unwrap_or(waves.len())
     };
     for place in update {

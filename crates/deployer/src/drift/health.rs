@@ -12,7 +12,8 @@ use super::code::{DriftCheck, DriftCode, DriftOptions};
 use super::report::{DriftFinding, HealthFinding, Unchecked};
 use super::resolve::{Context, same_policy};
 use super::{DEPLOY, LOOK};
-use crate::error::{DeployError, Doing};
+use crate::error::DeployError;
+use crate::observe::World;
 use crate::plan::{desired, resources};
 use crate::ports::{Cloud, CloudError, Place};
 
@@ -137,11 +138,8 @@ async fn everywhere(
 ) -> Result<Vec<Place>, DeployError> {
     let mut places = BTreeSet::new();
     if let Some(members) = &set.targets.members {
-        let accounts = cloud
-            .list_accounts()
-            .await
-            .doing(|| "cannot list the accounts".to_owned())?;
-        places = desired(members, &bundle.organization, &accounts).places;
+        let world = World::read(cloud).await?;
+        places = desired(members, &bundle.organization, &world).places;
     }
     let management = &bundle.organization.accounts.management;
     let regions = set.targets.management_regions.iter();

@@ -71,7 +71,7 @@ fn of_stack_set(
             findings.push(finding);
         }
     };
-    let wanted = desired(members, &bundle.organization, &observed.accounts);
+    let wanted = desired(members, &bundle.organization, &observed.world());
     let there: BTreeMap<Place, &Instance> = found
         .into_iter()
         .flat_map(|found| &found.instances)

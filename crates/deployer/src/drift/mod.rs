@@ -13,6 +13,7 @@ mod template;
 mod visit;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub use code::{DriftCheck, DriftCode, DriftOptions};
 pub use report::{Checked, DriftFinding, DriftOutcome, DriftReport, HealthFinding, Unchecked};
@@ -22,7 +23,7 @@ use futures::future::join_all;
 
 use crate::apply::{Limits, Run};
 use crate::error::DeployError;
-use crate::observe::{Observed, observe};
+use crate::observe::{Observed, World, observe};
 use crate::plan::{Change, Plan, plan};
 use crate::ports::{Cloud, Place};
 use crate::progress::{Progress, ProgressEvent};
@@ -82,7 +83,8 @@ pub async fn drift(
             bundle,
             progress,
             limits: Limits::default(),
-            accounts: Vec::new(),
+            gate: false,
+            world: Arc::new(World::default()),
         };
         let in_sets = join_all(
             sets.iter()

@@ -38,16 +38,9 @@ pub(crate) async fn of_stack_set<C: Cloud>(
     if total > 0
         && let Err(stop) = try_stack_set(run, options, set, total, &mut detected).await
     {
-        detected.skip(&set.name, None, words(stop));
+        detected.skip(&set.name, None, stop.to_string());
     }
     detected
-}
-
-fn words(stop: Stop) -> String {
-    match stop {
-        Stop::Failed(reason) | Stop::TimedOut(reason) => reason,
-        Stop::Replan => "it was changed meanwhile".to_owned(),
-    }
 }
 
 async fn try_stack_set<C: Cloud>(
@@ -225,7 +218,7 @@ pub(crate) async fn of_stack<C: Cloud>(
     };
     match drifts {
         Ok(drifts) => detected.add(set, place, drifts),
-        Err(stop) => detected.skip(&set.name, Some(place.clone()), words(stop)),
+        Err(stop) => detected.skip(&set.name, Some(place.clone()), stop.to_string()),
     }
     detected
 }

@@ -337,7 +337,7 @@ async fn links(
             Ok(Some(depth)) => Some(
                 DriftFinding::new(
                     DriftCode::DeadLetters,
-                    format!("dead letters {name}: {depth} events could not be forwarded"),
+                    format!("dead letters {name}: {depth} events could not be delivered"),
                     LOOK,
                 )
                 .values("0 messages", format!("{depth} messages")),

@@ -44,6 +44,7 @@ pub(crate) struct State {
     pub(crate) now: Duration,
     pub(crate) organization: String,
     pub(crate) trusted: bool,
+    pub(crate) enabled_regions: Option<Vec<String>>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) sets: BTreeMap<String, FakeSet>,
     pub(crate) stacks: BTreeMap<(Place, String), (Stack, String)>,
@@ -56,6 +57,10 @@ pub(crate) struct State {
     pub(crate) busy: u32,
     /// The next answer to the start of an operation is lost after it took effect.
     pub(crate) lose_answer: bool,
+    /// Operations on what exists are stopped by hand before they do anything.
+    pub(crate) stopping: bool,
+    /// Stack sets whose instances are not listed, so many times.
+    forgotten: BTreeMap<String, u32>,
     pub(crate) subscriptions: BTreeMap<String, Vec<Subscription>>,
     pub(crate) trail: Option<TrailStatus>,
     pub(crate) queue: Option<u64>,
@@ -159,7 +164,7 @@ impl Fake {
             results: Vec::new(),
         });
         if lost {
-            return Err(CloudError::OperationIdAlreadyExists { message: id.into() });
+            return Err(CloudError::Unavailable { message: id.into() });
         }
         Ok(id.into())
     }
@@ -232,12 +237,27 @@ impl State {
             .collect()
     }
 
+    /// Lists no instance of a stack set, so many times.
+    pub(crate) fn forget(&mut self, name: &str, times: u32) {
+        self.forgotten.insert(name.to_owned(), times);
+    }
+
+    /// Makes an instance inoperable; its stack stays.
+    pub(crate) fn break_instance(&mut self, name: &str, place: &Place) {
+        let set = self.sets.get_mut(name).unwrap();
+        set.instances.get_mut(place).unwrap().status = InstanceStatus::Inoperable;
+    }
+
     /// Does what is due by now.
     fn settle(&mut self) {
         let now = self.now;
         for (name, set) in &mut self.sets {
             for operation in &mut set.operations {
                 if !operation.status.is_pending() || operation.ends > now {
+                    continue;
+                }
+                if self.stopping && operation.action == Action::Update {
+                    operation.status = OperationStatus::Stopped;
                     continue;
                 }
                 let mut failed = false;
@@ -268,6 +288,9 @@ impl State {
                             }
                         }
                         _ => {
+                            if operation.action == Action::Create {
+                                self.direct.remove(&(name.clone(), place.clone()));
+                            }
                             set.instances.insert(
                                 place.clone(),
                                 Instance {
@@ -283,6 +306,7 @@ impl State {
                                     detailed_status: None,
                                     reason: None,
                                     drift_status: None,
+                                    last_operation: Some(operation.id.clone()),
                                 },
                             );
                         }
@@ -338,6 +362,10 @@ impl Organizations for Fake {
 
     async fn list_accounts(&self) -> Result<Vec<Account>, CloudError> {
         Ok(self.state().accounts.clone())
+    }
+
+    async fn enabled_regions(&self) -> Result<Option<Vec<String>>, CloudError> {
+        Ok(self.state().enabled_regions.clone())
     }
 
     async fn trusted_access(&self) -> Result<TrustedAccess, CloudError> {
@@ -483,7 +511,13 @@ impl StackSets for Fake {
     }
 
     async fn list_instances(&self, stack_set: &str) -> Result<Vec<Instance>, CloudError> {
-        let state = self.state();
+        let mut state = self.state();
+        if let Some(times) = state.forgotten.get_mut(stack_set)
+            && *times > 0
+        {
+            *times -= 1;
+            return Ok(Vec::new());
+        }
         let set = state
             .sets
             .get(stack_set)
@@ -721,6 +755,10 @@ impl Stacks for Fake {
         state
             .calls
             .push(format!("delete stack {stack} in {}", place.region));
+        if let Some(set) = stack.strip_prefix("arn:stack/") {
+            state.direct.insert((set.to_owned(), place.clone()), None);
+            return Ok(());
+        }
         if let Some((found, _)) = state.stacks.get_mut(&(place.clone(), stack.to_owned())) {
             found.status = "DELETE_IN_PROGRESS".into();
         }

@@ -6,6 +6,7 @@ use compiler::organization::Organization;
 use compiler::{AccountFilter, Members};
 
 use super::model::BlockedPlace;
+use crate::observe::World;
 use crate::ports::{Account, AccountState, Place};
 
 /// Where the instances of a stack set belong.
@@ -38,33 +39,43 @@ pub(crate) fn selected<'a>(
     })
 }
 
+/// Why nothing can be deployed to a Region that is off. It must be on in the administering account
+/// as well as in the target.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-opt-in-regions.html>
+pub(crate) fn region_is_off(region: &str) -> String {
+    format!(
+        "the Region {region} is not enabled in the management account; `aws account enable-region \
+         --region-name {region}` enables it"
+    )
+}
+
 /// Where the instances of a stack set with these members belong.
-pub(crate) fn desired(
-    members: &Members,
-    organization: &Organization,
-    accounts: &[Account],
-) -> Desired {
+pub(crate) fn desired(members: &Members, organization: &Organization, world: &World) -> Desired {
+    let accounts = &world.accounts;
     let mut desired = Desired::default();
     let mut found = BTreeSet::new();
     for account in selected(members, organization, accounts) {
         found.insert(account.id.as_str());
-        let places = members
-            .regions
-            .iter()
-            .map(|region| Place::new(&account.id, region));
-        if account.state == AccountState::Active {
-            desired.places.extend(places);
-        } else {
-            desired.blocked.extend(places.map(|place| BlockedPlace {
+        for region in &members.regions {
+            let place = Place::new(&account.id, region);
+            let reason = if account.state != AccountState::Active {
+                format!("the account is {}", account.state.describe())
+            } else if world.is_off(region) {
+                region_is_off(region)
+            } else {
+                desired.places.insert(place);
+                continue;
+            };
+            desired.blocked.push(BlockedPlace {
                 place,
                 account_name: Some(account.name.clone()),
-                reason: format!("the account is {}", account.state.describe()),
-            }));
+                reason,
+            });
         }
     }
     if let AccountFilter::Only(only) = &members.accounts {
         for id in only.iter().filter(|id| !found.contains(id.as_str())) {
-            let known = accounts.iter().find(|account| account.id == **id);
+            let known = world.account(id);
             let reason = match known {
                 None => "the account is not in the organization",
                 Some(_) if *id == organization.accounts.management => {

@@ -12,11 +12,11 @@ use compare::{Deployed, reasons, rule_changes};
 pub(crate) use compare::{resources, rule_of, same_template};
 pub(crate) use desired::{desired, selected};
 pub use model::{
-    BlockedPlace, Change, Plan, PlanSummary, Problem, ProblemKind, Reason, RuleChange,
+    BlockedPlace, Change, Plan, PlanSummary, Problem, ProblemKind, Reason, Repair, RuleChange,
     RuleChangeKind, StackPlan, StackSetPlan,
 };
 
-use crate::observe::{Observed, ObservedStack, ObservedStackSet};
+use crate::observe::{Observed, ObservedStack, ObservedStackSet, World};
 use crate::ports::{Account, AccountState, Instance, InstanceStatus, Place, TrustedAccess};
 
 /// Compares bundle and fleet. Pure: the same two always give the same plan.
@@ -34,14 +34,30 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
         // Compared with a stranger's fleet, everything would look new.
         return plan;
     }
+    let world = observed.world();
     for set in &bundle.stack_sets {
         if set.targets.members.is_some() {
             let existing = observed.stack_sets.get(&set.name);
             plan.stack_sets
-                .push(plan_stack_set(bundle, set, existing, &observed.accounts));
+                .push(plan_stack_set(bundle, set, existing, &world));
         }
         for region in &set.targets.management_regions {
             let place = Place::new(&bundle.organization.accounts.management, region);
+            let blocked = observed
+                .stacks_unreadable
+                .as_ref()
+                .map(|error| no_way_in(bundle, error))
+                .or_else(|| world.is_off(region).then(|| desired::region_is_off(region)));
+            if let Some(reason) = blocked {
+                plan.stacks.push(StackPlan {
+                    name: set.name.clone(),
+                    part: Some(set.part),
+                    place,
+                    change: Change::Blocked { reason },
+                    rules: Vec::new(),
+                });
+                continue;
+            }
             let existing = find_stack(observed, &place, &set.name);
             plan.stacks.push(plan_stack(set, place, existing));
         }
@@ -50,6 +66,17 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
         .extend(unwanted_stack_sets(bundle, observed));
     plan.stacks.extend(unwanted_stacks(bundle, observed));
     plan
+}
+
+/// What a delegated administrator that can't act in the management account has to know.
+fn no_way_in(bundle: &Bundle, error: &str) -> String {
+    let organization = &bundle.organization;
+    format!(
+        "the stacks of the management account can't be reached from here ({error}); create the \
+         role {} in account {} and let this account assume it, or deploy once with the management \
+         account's own credentials",
+        organization.access_role, organization.accounts.management
+    )
 }
 
 /// Accounts in use that the bundle is meant for, the management account included if it gets a
@@ -164,10 +191,10 @@ pub(crate) fn plan_stack_set(
     bundle: &Bundle,
     set: &StackSet,
     existing: Option<&ObservedStackSet>,
-    accounts: &[Account],
+    world: &World,
 ) -> StackSetPlan {
     let mut wanted = match &set.targets.members {
-        Some(members) => desired(members, &bundle.organization, accounts),
+        Some(members) => desired(members, &bundle.organization, world),
         None => desired::Desired::default(),
     };
     let mut plan = StackSetPlan {
@@ -177,6 +204,7 @@ pub(crate) fn plan_stack_set(
         add: Vec::new(),
         update: Vec::new(),
         remove: Vec::new(),
+        repair: Vec::new(),
         unchanged: 0,
         blocked: Vec::new(),
         rules: Vec::new(),
@@ -216,21 +244,18 @@ pub(crate) fn plan_stack_set(
     } else {
         Change::Update { reasons: why }
     };
+    let blocked: BTreeSet<Place> = wanted.blocked.iter().map(|it| it.place.clone()).collect();
     for instance in &existing.instances {
         let place = Place::new(&instance.account, &instance.region);
         if wanted.places.remove(&place) {
-            if let Some(reason) = stuck(instance) {
-                wanted.blocked.push(BlockedPlace {
-                    account_name: name_of(accounts, &place.account),
-                    place,
-                    reason,
-                });
+            if is_stuck(instance) {
+                plan.repair.push(Repair::of(instance));
             } else if everywhere || instance.status != InstanceStatus::Current {
                 plan.update.push(place);
             } else {
                 plan.unchanged += 1;
             }
-        } else if !wanted.blocked.iter().any(|blocked| blocked.place == place) {
+        } else if !blocked.contains(&place) {
             plan.remove.push(place);
         }
     }
@@ -242,26 +267,13 @@ pub(crate) fn plan_stack_set(
     plan
 }
 
-/// Why no operation can reach an instance, if so.
-fn stuck(instance: &Instance) -> Option<String> {
-    if instance.status == InstanceStatus::Inoperable {
-        let why = instance.reason.as_deref().unwrap_or("no reason given");
-        return Some(format!(
-            "the instance is INOPERABLE ({why}); delete it with its stack retained, then delete \
-             the stack by hand"
-        ));
-    }
-    if instance.detailed_status.as_deref() == Some("SKIPPED_SUSPENDED_ACCOUNT") {
-        return Some("the account was suspended when the instance was last worked on".to_owned());
-    }
-    None
-}
-
-fn name_of(accounts: &[Account], id: &str) -> Option<String> {
-    accounts
-        .iter()
-        .find(|account| account.id == id)
-        .map(|account| account.name.clone())
+/// Whether no operation can reach an instance any more.
+fn is_stuck(instance: &Instance) -> bool {
+    instance.status == InstanceStatus::Inoperable
+        || matches!(
+            instance.detailed_status.as_deref(),
+            Some("FAILED_IMPORT" | "SKIPPED_SUSPENDED_ACCOUNT" | "INOPERABLE")
+        )
 }
 
 fn find_stack<'a>(observed: &'a Observed, place: &Place, name: &str) -> Option<&'a ObservedStack> {
@@ -382,6 +394,7 @@ pub(crate) fn delete_stack_set(found: &ObservedStackSet) -> StackSetPlan {
             .iter()
             .map(|instance| Place::new(&instance.account, &instance.region))
             .collect(),
+        repair: Vec::new(),
         unchanged: 0,
         blocked: Vec::new(),
         rules: rule_changes(None, Some(&found.details.template)),

@@ -3,7 +3,7 @@
 use compiler::Part;
 use serde::Serialize;
 
-use crate::ports::Place;
+use crate::ports::{Instance, Place};
 
 /// All that must change for the fleet to equal the bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,6 +47,8 @@ pub enum ProblemKind {
     AccountMissing,
     /// A target organizational unit holds no account.
     EmptyTarget,
+    /// More instances would be removed than may be without saying so.
+    TooManyRemovals,
 }
 
 /// What happens to a stack set.
@@ -64,6 +66,9 @@ pub struct StackSetPlan {
     pub update: Vec<Place>,
     /// Instances to be removed, sorted.
     pub remove: Vec<Place>,
+    /// Instances that no operation reaches any more: removed with what is left of their stacks,
+    /// and made anew.
+    pub repair: Vec<Repair>,
     /// Instances that are as they should be.
     pub unchanged: usize,
     /// Places that can't be brought into line now.
@@ -81,6 +86,34 @@ impl StackSetPlan {
             && self.add.is_empty()
             && self.update.is_empty()
             && self.remove.is_empty()
+            && self.repair.is_empty()
+    }
+}
+
+/// An instance that no operation reaches any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Repair {
+    /// Where.
+    pub place: Place,
+    /// Why, such as `INOPERABLE: the deletion of its stack failed`.
+    pub reason: String,
+    /// What is left of its stack.
+    pub stack_id: Option<String>,
+}
+
+impl Repair {
+    /// The repair of an instance.
+    pub(crate) fn of(instance: &Instance) -> Repair {
+        let state = match (&instance.status, instance.detailed_status.as_deref()) {
+            (_, Some(detailed @ ("FAILED_IMPORT" | "SKIPPED_SUSPENDED_ACCOUNT"))) => detailed,
+            _ => "INOPERABLE",
+        };
+        let why = instance.reason.as_deref().unwrap_or("no reason given");
+        Repair {
+            place: Place::new(&instance.account, &instance.region),
+            reason: format!("{state}: {why}"),
+            stack_id: instance.stack_id.clone(),
+        }
     }
 }
 
@@ -231,6 +264,8 @@ pub struct PlanSummary {
     pub instances_update: usize,
     /// Stack instances to be removed.
     pub instances_remove: usize,
+    /// Stack instances to be removed and made anew.
+    pub instances_repair: usize,
     /// Stack instances as they should be.
     pub instances_unchanged: usize,
     /// Stack instances that can't be brought into line now.
@@ -266,6 +301,7 @@ impl Plan {
             sum.instances_add += set.add.len();
             sum.instances_update += set.update.len();
             sum.instances_remove += set.remove.len();
+            sum.instances_repair += set.repair.len();
             sum.instances_unchanged += set.unchanged;
             sum.instances_blocked += set.blocked.len();
         }

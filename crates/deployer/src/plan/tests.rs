@@ -192,7 +192,7 @@ async fn accounts_come_and_go() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn instances_out_of_date_are_updated_and_inoperable_ones_reported() {
+async fn instances_out_of_date_are_updated_and_inoperable_ones_repaired() {
     let (_, mut observed) = deployed().await;
     let spoke = observed.stack_sets.get_mut("gizmos-rules-spoke").unwrap();
     spoke.instances[0].status = InstanceStatus::Outdated;
@@ -201,10 +201,10 @@ async fn instances_out_of_date_are_updated_and_inoperable_ones_reported() {
     let spoke = of(&plan, "gizmos-rules-spoke");
     assert_eq!(spoke.change, Change::Unchanged);
     assert_eq!(
-        (spoke.update.len(), spoke.blocked.len(), spoke.unchanged),
+        (spoke.update.len(), spoke.repair.len(), spoke.unchanged),
         (1, 1, 10)
     );
-    assert!(spoke.blocked[0].reason.contains("INOPERABLE"));
+    assert!(spoke.repair[0].reason.starts_with("INOPERABLE"));
     assert!(!plan.is_empty());
 }
 
@@ -304,4 +304,20 @@ async fn preflight_names_what_is_missing() {
             ProblemKind::EmptyTarget
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_is_off_is_blocked_in_every_account() {
+    let (_, mut observed) = deployed().await;
+    observed.enabled_regions = Some([HOME.to_owned()].into());
+    let plan = plan(&bundle(), &observed);
+    let spoke = of(&plan, "gizmos-rules-spoke");
+    assert_eq!((spoke.blocked.len(), spoke.unchanged), (6, 6));
+    assert!(spoke.blocked[0].reason.contains("us-east-1 is not enabled"));
+    assert!(spoke.remove.is_empty());
+    let stack = plan
+        .stacks
+        .iter()
+        .find(|stack| stack.place.region == "us-east-1");
+    assert!(matches!(stack.unwrap().change, Change::Blocked { .. }));
 }

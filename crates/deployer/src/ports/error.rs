@@ -53,6 +53,12 @@ pub enum CloudError {
         /// What the service said.
         message: String,
     },
+    /// The stack set still has instances.
+    #[error("not empty: {message}")]
+    NotEmpty {
+        /// What the service said.
+        message: String,
+    },
     /// A service quota is used up. Retrying does not help.
     #[error("quota exceeded: {message}")]
     Quota {
@@ -93,5 +99,15 @@ impl CloudError {
     /// Whether the named thing does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, CloudError::NotFound { .. })
+    }
+
+    /// Whether the same call may work a little later. Whether it took effect isn't known.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, CloudError::Throttled | CloudError::Unavailable { .. })
+    }
+
+    /// Whether the caller may not do this.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, CloudError::AccessDenied { .. })
     }
 }

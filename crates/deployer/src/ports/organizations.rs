@@ -103,6 +103,13 @@ pub trait Organizations {
     /// Every account with its state and place, the management account included.
     fn list_accounts(&self) -> impl Future<Output = Result<Vec<Account>, CloudError>> + Send;
 
+    /// The Regions that are enabled in the management account; `None` if the caller can't tell.
+    ///
+    /// AWS: <https://docs.aws.amazon.com/accounts/latest/reference/API_ListRegions.html>
+    fn enabled_regions(
+        &self,
+    ) -> impl Future<Output = Result<Option<Vec<String>>, CloudError>> + Send;
+
     /// Whether trusted access is on for StackSets.
     fn trusted_access(&self) -> impl Future<Output = Result<TrustedAccess, CloudError>> + Send;
 }

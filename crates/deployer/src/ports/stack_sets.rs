@@ -337,6 +337,8 @@ pub struct Instance {
     pub reason: Option<String>,
     /// `DRIFTED`, `IN_SYNC`, `NOT_CHECKED`, …, if told.
     pub drift_status: Option<String>,
+    /// The operation that worked on it last, if told.
+    pub last_operation: Option<String>,
 }
 
 /// Drift of one resource.

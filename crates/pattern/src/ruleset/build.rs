@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::guards::{Classes, Guard, Guards};
-use super::{Alternative, Cell, INLINE, Part, PathPins, Pinned, RuleSet, Test};
+use super::{Cell, INLINE, Left, Part, PathPins, Pinned, RuleSet, Test};
 use crate::pattern::Pattern;
 use crate::table::Table;
 use crate::term::{Except, Leaf, Term};
@@ -27,6 +27,13 @@ enum Pin {
     Values(u32),
     Presence(u32),
     Nothing,
+}
+
+/// An alternative that is about to be pinned, maybe at several values.
+struct Waiting {
+    gate: Guard,
+    pinned: Pinned,
+    left: (Vec<Guard>, Vec<u32>),
 }
 
 impl RuleSetBuilder {
@@ -107,9 +114,10 @@ impl RuleSetBuilder {
                 }),
             })
             .collect();
+        let mut waiting = Vec::with_capacity(alternatives.len());
         let mut unpinned = Vec::new();
-        let mut by_value: Vec<Vec<(Guard, Pinned)>> = vec![Vec::new(); values.len()];
-        let mut by_presence: Vec<Vec<(Guard, Pinned)>> = vec![Vec::new(); trie.len()];
+        let mut by_value: Vec<Vec<u32>> = vec![Vec::new(); values.len()];
+        let mut by_presence: Vec<Vec<u32>> = vec![Vec::new(); trie.len()];
         for (number, (id, in_path_order)) in (0..).zip(alternatives) {
             let start = count(set.checks.len());
             let mut checks = in_path_order.clone();
@@ -128,27 +136,16 @@ impl RuleSetBuilder {
             let mut all = open.iter().filter_map(of).flat_map(|guards| &guards.all);
             let gate = all.next().copied().unwrap_or_default();
             let inline = [(); INLINE].map(|()| all.next().copied().unwrap_or_default());
-            let first_guard = count(set.guards.len());
-            set.guards.extend(all);
-            let first_cell = count(set.unguarded.len());
             let is_unguarded = |number: &&u32| !of(number).is_some_and(|guards| guards.are_enough);
-            set.unguarded.extend(open.iter().filter(is_unguarded));
-            let left = Alternative {
-                cells: Part::default(),
-                guards: Part {
-                    start: first_guard,
-                    end: count(set.guards.len()),
-                },
-                unguarded: Part {
-                    start: first_cell,
-                    end: count(set.unguarded.len()),
-                },
-            };
-            let pinned = Pinned {
+            let left = (
+                all.copied().collect(),
+                open.iter().filter(is_unguarded).copied().collect(),
+            );
+            let to_pin = Pinned {
                 id,
                 alternative: number,
-                is_complete: left.guards.is_empty() && left.unguarded.is_empty(),
                 guards: inline,
+                left: Left::default(),
             };
             let in_use = open.iter().filter_map(of).flat_map(|guards| &guards.all);
             for (path, kinds) in in_use.filter_map(Guard::needs) {
@@ -156,18 +153,22 @@ impl RuleSetBuilder {
                     path.registers |= kinds;
                 }
             }
-            let pinned = (gate, pinned);
+            waiting.push(Waiting {
+                gate,
+                pinned: to_pin,
+                left,
+            });
             match pin {
-                Pin::Nothing => unpinned.push(pinned),
+                Pin::Nothing => unpinned.push(number),
                 Pin::Presence(path) => {
                     if let Some(pins) = by_presence.get_mut(path as usize) {
-                        pins.push(pinned);
+                        pins.push(number);
                     }
                 }
                 Pin::Values(cell) => {
                     for value in values_of(cells.get(cell as usize)) {
                         if let Some(pins) = by_value.get_mut(*value as usize) {
-                            pins.push(pinned);
+                            pins.push(number);
                         }
                     }
                 }
@@ -175,17 +176,19 @@ impl RuleSetBuilder {
             set.checks.extend(checks);
             set.in_path_order.extend(in_path_order);
             let end = count(set.checks.len());
-            let cells = Part { start, end };
-            set.alternatives.push(Alternative { cells, ..left });
+            set.alternatives.push(Part { start, end });
         }
         for pins in by_value {
-            let part = append(&mut set.gates, &mut set.pins, pins);
+            let part = set.pin(&waiting, &pins);
             set.by_value.push(part);
         }
-        for (path, pins) in set.paths.iter_mut().zip(by_presence) {
-            path.by_presence = append(&mut set.gates, &mut set.pins, pins);
+        for (path, pins) in by_presence.into_iter().enumerate() {
+            let part = set.pin(&waiting, &pins);
+            if let Some(path) = set.paths.get_mut(path) {
+                path.by_presence = part;
+            }
         }
-        set.unpinned = append(&mut set.gates, &mut set.pins, unpinned);
+        set.unpinned = set.pin(&waiting, &unpinned);
         RuleSet {
             trie,
             values,
@@ -205,15 +208,38 @@ fn texts(term: &Term) -> &[String] {
     }
 }
 
-fn append(gates: &mut Vec<Guard>, pins: &mut Vec<Pinned>, more: Vec<(Guard, Pinned)>) -> Part {
-    let start = count(pins.len());
-    for (gate, pinned) in more {
-        gates.push(gate);
-        pins.push(pinned);
+impl RuleSet {
+    /// Adds alternatives that are tried together.
+    fn pin(&mut self, waiting: &[Waiting], numbers: &[u32]) -> Part {
+        let start = count(self.pins.len());
+        for waiting in numbers
+            .iter()
+            .filter_map(|number| waiting.get(*number as usize))
+        {
+            let (guards, cells) = &waiting.left;
+            let left = Left {
+                guards: append(&mut self.guards, guards),
+                cells: append(&mut self.unguarded, cells),
+            };
+            self.gates.push(waiting.gate);
+            self.pins.push(Pinned {
+                left,
+                ..waiting.pinned
+            });
+        }
+        Part {
+            start,
+            end: count(self.pins.len()),
+        }
     }
+}
+
+fn append<T: Copy>(list: &mut Vec<T>, more: &[T]) -> Part {
+    let start = count(list.len());
+    list.extend_from_slice(more);
     Part {
         start,
-        end: count(pins.len()),
+        end: count(list.len()),
     }
 }
 

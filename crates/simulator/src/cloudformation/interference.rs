@@ -1,5 +1,7 @@
 //! What happens to stacks and operations without the one who deployed them.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::set::operation;
@@ -8,7 +10,7 @@ use crate::resources::{self, Updated};
 use crate::world::World;
 
 /// The stack set that a name is about and its running operation.
-fn running(world: &World, stack_set: Option<&str>) -> Result<(String, String), String> {
+fn running(world: &World, stack_set: Option<&str>) -> Result<(Arc<str>, Arc<str>), String> {
     world
         .cloudformation
         .sets
@@ -19,7 +21,7 @@ fn running(world: &World, stack_set: Option<&str>) -> Result<(String, String), S
                 .operations
                 .values()
                 .find(|operation| operation.status == "RUNNING")?;
-            Some((set.id.clone(), operation.id.clone()))
+            Some((set.id.as_str().into(), Arc::clone(&operation.id)))
         })
         .ok_or_else(|| "no operation is running".to_owned())
 }
@@ -39,8 +41,11 @@ pub(crate) fn stick_running(world: &mut World, stack_set: Option<&str>) -> Resul
 }
 
 /// The id of the living stack that is meant: a stack set's instance, or a stack by its own name.
-pub(crate) fn stack_of(world: &World, wanted: &StackOf) -> Result<String, String> {
-    let spot = (wanted.account.clone(), wanted.region.clone());
+pub(crate) fn stack_of(world: &World, wanted: &StackOf) -> Result<Arc<str>, String> {
+    let spot = (
+        wanted.account.as_str().into(),
+        wanted.region.as_str().into(),
+    );
     let of_set = world
         .cloudformation
         .sets
@@ -52,7 +57,7 @@ pub(crate) fn stack_of(world: &World, wanted: &StackOf) -> Result<String, String
         .and_then(|id| stacks.get(&id))
         .or_else(|| stacks.find(&wanted.account, &wanted.region, &wanted.name))
         .filter(|stack| stack.deleted.is_none())
-        .map(|stack| stack.id.clone())
+        .map(|stack| Arc::clone(&stack.id))
         .ok_or_else(|| {
             format!(
                 "there is no stack {} in {} {}",
@@ -69,6 +74,7 @@ pub(crate) fn tamper(
     logical_id: Option<&str>,
     properties: Option<&Map<String, Value>>,
 ) -> Result<String, String> {
+    super::stack::fold::look_into(world, id);
     let stack = world
         .cloudformation
         .stacks

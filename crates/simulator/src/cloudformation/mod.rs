@@ -12,6 +12,7 @@ mod template;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -22,6 +23,7 @@ use crate::world::World;
 
 pub(crate) use interference::{stack_of, stick_running, stop_running, tamper};
 pub(crate) use set::auto::account_moved;
+pub(crate) use stack::fold::{warm, warm_named};
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
@@ -33,13 +35,15 @@ pub(crate) struct CloudFormation {
     detections: BTreeMap<String, Detection>,
     pub(crate) sets: set::StackSets,
     /// Why the pending operation of a stack is going to fail, by the stack's id.
-    sabotage: BTreeMap<String, String>,
+    sabotage: BTreeMap<Arc<str>, String>,
+    /// What is known to come out well.
+    proofs: Vec<stack::fold::Proof>,
 }
 
 /// A drift detection on one stack.
 #[derive(Debug)]
 struct Detection {
-    stack: String,
+    stack: Arc<str>,
     at: Timestamp,
     /// Drift status and number of drifted resources, once done.
     result: Option<(&'static str, usize)>,
@@ -49,7 +53,7 @@ struct Detection {
 #[derive(Debug, Clone)]
 pub(crate) enum Task {
     /// Carry out a stack's pending operation.
-    Stack(String),
+    Stack(Arc<str>),
     /// Finish creating a change set.
     ChangeSet(String),
     /// Finish a drift detection.
@@ -57,7 +61,7 @@ pub(crate) enum Task {
     /// Finish what a stack set operation does in one account and Region.
     Instance(set::operation::Job),
     /// Look whether a stack set operation can go on.
-    Operation { set: String, operation: String },
+    Operation { set: Arc<str>, operation: Arc<str> },
     /// Automatic deployment after an account came, went or moved.
     Auto(set::auto::Move),
 }
@@ -73,7 +77,7 @@ impl CloudFormation {
                 stack.outputs.iter().filter_map(|output| {
                     Some((
                         output.export.clone()?,
-                        (output.value.clone(), stack.id.clone()),
+                        (output.value.clone(), stack.id.as_ref().to_owned()),
                     ))
                 })
             })
@@ -104,6 +108,7 @@ pub(crate) fn due(world: &mut World, task: Task) {
                 .map(|it| it.stack.clone())
             {
                 let result = stack::drift::detect(world, &stack);
+                stack::drift::announce(world, &stack, &id, result);
                 if let Some(detection) = world.cloudformation.detections.get_mut(&id) {
                     detection.result = Some(result);
                 }
@@ -115,12 +120,52 @@ pub(crate) fn due(world: &mut World, task: Task) {
     }
 }
 
+/// The ARN of what an action is about, as far as its parameters tell; otherwise `*`.
+fn resource(world: &World, caller: &Caller, input: &Value) -> String {
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    let (account, region) = (&caller.account, &caller.region);
+    if let Some(name) = text("StackSetName") {
+        return match world.cloudformation.sets.find(region, name) {
+            Some(set) => set.arn(),
+            None => format!(
+                "arn:aws:cloudformation:{region}:{}:stackset/{name}:*",
+                crate::organizations::MANAGEMENT
+            ),
+        };
+    }
+    match text("StackName") {
+        Some(name) if name.starts_with("arn:") => name.to_owned(),
+        Some(name) => match world.cloudformation.stacks.find(account, region, name) {
+            Some(stack) => stack.id.as_ref().to_owned(),
+            None => format!("arn:aws:cloudformation:{region}:{account}:stack/{name}/*"),
+        },
+        None => "*".to_owned(),
+    }
+}
+
 /// Whether the action changes something; drift detection does not.
 pub(crate) fn is_mutating(action: &str) -> bool {
     !["Describe", "List", "Get", "Validate", "Detect", "Estimate"]
         .iter()
         .any(|verb| action.starts_with(verb))
 }
+
+/// Actions on stacks that don't look at their resources.
+const LIGHT: &[&str] = &[
+    "DescribeStacks",
+    "GetTemplate",
+    "GetTemplateSummary",
+    "ListStacks",
+    "ValidateTemplate",
+    "CreateStackInstances",
+    "UpdateStackInstances",
+    "DeleteStackInstances",
+    "ListStackInstances",
+    "DescribeStackInstance",
+    "ActivateOrganizationsAccess",
+    "DeactivateOrganizationsAccess",
+    "DescribeOrganizationsAccess",
+];
 
 /// Answers one action.
 pub(crate) fn call(
@@ -129,7 +174,16 @@ pub(crate) fn call(
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    crate::services::authorize(world, caller, &format!("cloudformation:{action}"), "*")?;
+    let resource = resource(world, caller, input);
+    crate::services::authorize(
+        world,
+        caller,
+        &format!("cloudformation:{action}"),
+        &resource,
+    )?;
+    if !action.contains("StackSet") && !LIGHT.contains(&action) {
+        warm(world, &caller.account);
+    }
     if let Some(answer) = stack::api::call(world, caller, action, input) {
         return answer;
     }

@@ -101,7 +101,7 @@ pub(crate) fn deployment(
     caller: &Caller,
     input: Input<'_>,
     previous: Option<&Deployment>,
-) -> Result<Deployment, ApiError> {
+) -> Result<Arc<Deployment>, ApiError> {
     let reuse = input.boolean("UsePreviousTemplate")? == Some(true);
     let template = match (template(world, caller, input)?, previous) {
         (Some(_), _) if reuse => {
@@ -130,12 +130,12 @@ pub(crate) fn deployment(
         (false, Some(previous)) => previous.tags.clone(),
         _ => tags(input)?,
     };
-    Ok(Deployment {
+    Ok(Arc::new(Deployment {
         template,
         parameters: values,
         tags,
         capabilities,
-    })
+    }))
 }
 
 /// The parameters a request gives.

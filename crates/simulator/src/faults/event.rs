@@ -160,7 +160,10 @@ fn on_stack(
 ) -> Result<String, String> {
     let id = cloudformation::stack_of(world, stack)?;
     if let Some(fields) = input.as_object_mut() {
-        fields.insert("StackName".to_owned(), Value::String(id));
+        fields.insert(
+            "StackName".to_owned(),
+            Value::String(id.as_ref().to_owned()),
+        );
     }
     let caller = administrator(&stack.account, &stack.region);
     call(world, &caller, "cloudformation", action, &input)

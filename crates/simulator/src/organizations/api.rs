@@ -1,15 +1,22 @@
 //! The actions of AWS Organizations.
 
+use std::ops::Bound;
+
 use serde_json::{Value, json};
 
-use super::{Account, MANAGEMENT, ORGANIZATION_ID, Organization, ROOT_ID, Request, Unit};
+use super::{
+    Account, MANAGEMENT, ORGANIZATION_ID, Organization, ROOT_ID, Request, STACKSETS_PRINCIPAL, Unit,
+};
 use crate::api::{ApiError, Caller};
 use crate::clock::epoch;
-use crate::input::{Input, page};
+use crate::input::{Input, bad_token, page, page_of};
 use crate::world::World;
 
 /// `ListAccounts` and its kin give at most 20 entries.
 const PAGE: usize = 20;
+
+/// Delegated administrators of StackSets at most.
+const DELEGATED: usize = 5;
 
 /// Whether the action changes the organization.
 pub(crate) fn is_mutating(action: &str) -> bool {
@@ -42,10 +49,23 @@ pub(crate) fn call(
         }
         "ListAccounts" => {
             let input = Input::new(input, &["NextToken", "MaxResults"])?;
+            let start = match input.text("NextToken") {
+                None | Some("") => Bound::Unbounded,
+                Some(token) if token.len() == 12 => Bound::Excluded(token),
+                Some(token) => return Err(bad_token("organizations", token)),
+            };
             let accounts = organization
-                .accounts()
-                .map(|account| describe(organization, account));
-            listing(input, "Accounts", accounts.collect())
+                .accounts
+                .range::<str, _>((start, Bound::Unbounded));
+            let (accounts, next) = page_of(accounts, page_size(input)?, |(id, _)| (*id).clone());
+            let accounts: Vec<Value> = accounts
+                .into_iter()
+                .map(|(_, account)| describe(organization, account))
+                .collect();
+            Ok(match next {
+                Some(next) => json!({"Accounts": accounts, "NextToken": next}),
+                None => json!({"Accounts": accounts}),
+            })
         }
         "DescribeAccount" => {
             let input = Input::new(input, &["AccountId"])?;
@@ -189,11 +209,17 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
                     "You must enable trusted access for the service first.",
                 ));
             }
+            let principal_limit = (principal == STACKSETS_PRINCIPAL).then_some(DELEGATED);
             let accounts = world.organization.delegated.entry(principal).or_default();
             if accounts.contains_key(&account) {
                 return Err(ApiError::new(
                     "AccountAlreadyRegisteredException",
                     "The provided account is already a delegated administrator for your organization.",
+                ));
+            }
+            if principal_limit.is_some_and(|limit| accounts.len() >= limit) {
+                return Err(constraint(
+                    "You have reached the limit of delegated administrators of the service.",
                 ));
             }
             accounts.insert(account, now);
@@ -313,16 +339,19 @@ fn permit(organization: &Organization, caller: &Caller, action: &str) -> Result<
     ))
 }
 
-fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, ApiError> {
-    let size = match input.integer("MaxResults")? {
-        None => PAGE,
+fn page_size(input: Input<'_>) -> Result<usize, ApiError> {
+    match input.integer("MaxResults")? {
+        None => Ok(PAGE),
         Some(size) => usize::try_from(size)
             .ok()
             .filter(|size| (1..=PAGE).contains(size))
-            .ok_or_else(|| invalid("You specified an invalid value for MaxResults.".to_owned()))?,
-    };
-    let (items, next) =
-        page(items, input.text("NextToken"), size).map_err(|error| invalid(error.message))?;
+            .ok_or_else(|| invalid("You specified an invalid value for MaxResults.".to_owned())),
+    }
+}
+
+fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, ApiError> {
+    let (items, next) = page(items, input.text("NextToken"), page_size(input)?)
+        .map_err(|error| invalid(error.message))?;
     let mut answer = json!({name: items});
     if let (Some(next), Some(fields)) = (next, answer.as_object_mut()) {
         fields.insert("NextToken".to_owned(), Value::String(next));

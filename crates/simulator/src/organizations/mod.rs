@@ -116,11 +116,6 @@ impl Organization {
         self.accounts.insert(id.to_owned(), account);
     }
 
-    /// All account ids, in order.
-    pub(crate) fn account_ids(&self) -> Vec<String> {
-        self.accounts.keys().cloned().collect()
-    }
-
     /// All accounts, in order of their ids.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = &Account> {
         self.accounts.values()
@@ -228,7 +223,6 @@ pub(crate) fn create_account(
     }
     let now = world.clock.now();
     world.organization.add(&id, name, parent, now);
-    crate::services::iam::account_created(world, &id);
     crate::cloudformation::account_moved(world, &id, None, Some(parent));
     Ok(id)
 }

@@ -194,6 +194,24 @@ fn decode(world: &World, request: &RawRequest) -> (Wire, Result<Call, ApiError>)
         });
         return (Wire::S3, call);
     }
+    if let Some(action) = signed
+        .as_ref()
+        .ok()
+        .and_then(|signed| rest_action(&signed.service, request))
+    {
+        let wire = Wire::Json {
+            version: "application/json",
+        };
+        let call = signed.and_then(|signed| {
+            Ok(Call {
+                caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
+                service: signed.service,
+                action: action.to_owned(),
+                input: json_input(&request.body)?,
+            })
+        });
+        return (wire, call);
+    }
     let form = if request.method == "GET" {
         form_urlencoded::Serializer::new(String::new())
             .extend_pairs(&request.query)
@@ -247,21 +265,33 @@ fn json_call(
         .iter()
         .find(|(known, _)| *known == prefix)
         .ok_or_else(unknown)?;
-    let input = if body.is_empty() {
-        Value::Object(Map::new())
-    } else {
-        serde_json::from_slice(body).map_err(|error| {
-            ApiError::new(
-                "SerializationException",
-                format!("The body is not JSON: {error}"),
-            )
-        })?
-    };
+    let input = json_input(body)?;
     Ok(Call {
         caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
         service: (*service).to_owned(),
         action: action.to_owned(),
         input,
+    })
+}
+
+/// The action of a service whose actions are paths.
+fn rest_action(service: &str, request: &RawRequest) -> Option<&'static str> {
+    match (service, request.method.as_str(), request.path.as_str()) {
+        ("account", "POST", "/listRegions") => Some("ListRegions"),
+        ("account", "POST", "/getRegionOptStatus") => Some("GetRegionOptStatus"),
+        _ => None,
+    }
+}
+
+fn json_input(body: &[u8]) -> Result<Value, ApiError> {
+    if body.is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        ApiError::new(
+            "SerializationException",
+            format!("The body is not JSON: {error}"),
+        )
     })
 }
 
@@ -294,7 +324,7 @@ pub(crate) fn carry_out(
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    let global = matches!(service, "organizations" | "iam" | "sts");
+    let global = matches!(service, "account" | "organizations" | "iam" | "sts");
     if !global && !world.region_is_on(&caller.region, &caller.account) {
         return Err(ApiError::new(
             "UnrecognizedClientException",
@@ -309,7 +339,11 @@ pub(crate) fn carry_out(
         "organizations" => crate::organizations::call(world, caller, action, input),
         "sts" => crate::sts::call(world, caller, action, input),
         "cloudformation" => crate::cloudformation::call(world, caller, action, input),
-        _ => crate::services::call(world, caller, service, action, input),
+        _ => {
+            crate::cloudformation::warm(world, &caller.account);
+            crate::cloudformation::warm_named(world, input);
+            crate::services::call(world, caller, service, action, input)
+        }
     }
 }
 

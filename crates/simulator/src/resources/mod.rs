@@ -10,6 +10,7 @@ mod kms;
 mod monitoring;
 mod policies;
 mod s3;
+mod scheduler;
 mod shape;
 mod sns;
 mod sqs;
@@ -35,6 +36,8 @@ pub(crate) struct Place {
     pub(crate) stack_id: String,
     /// The resource's logical id.
     pub(crate) logical_id: String,
+    /// Which update of the stack makes the resource; 0 is the stack's creation.
+    pub(crate) generation: u32,
 }
 
 /// A resource that was made.
@@ -107,6 +110,7 @@ fn type_named(name: &str) -> Result<&'static Type, ResourceError> {
         events::TYPES,
         iam::TYPES,
         monitoring::TYPES,
+        scheduler::TYPES,
     ]
     .into_iter()
     .flatten()
@@ -260,7 +264,7 @@ fn name_or_generated(
 }
 
 fn generated(world: &mut World, place: &Place, limit: usize) -> String {
-    let suffix = world.token(12);
+    let suffix = suffix(world, place);
     let room = limit.saturating_sub(suffix.len() + 2);
     let logical: String = place.logical_id.chars().take(room / 2).collect();
     let stack: String = place
@@ -269,6 +273,17 @@ fn generated(world: &mut World, place: &Place, limit: usize) -> String {
         .take(room.saturating_sub(logical.len()))
         .collect();
     format!("{stack}-{logical}-{suffix}")
+}
+
+/// Twelve characters that are the same whenever the same resource is made.
+fn suffix(world: &World, place: &Place) -> String {
+    let Place {
+        stack_id,
+        logical_id,
+        generation,
+        ..
+    } = place;
+    world.token_of(&format!("{stack_id}|{logical_id}|{generation}"), 12)
 }
 
 /// A resource with its attributes.

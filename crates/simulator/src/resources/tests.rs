@@ -12,6 +12,7 @@ fn place(logical_id: &str) -> Place {
         stack_name: "StackSet-gizmos-rules-spoke-00000000-0000-0000-0000-000000000000".to_owned(),
         stack_id: "arn:aws:cloudformation:eu-central-1:333344445555:stack/x/1".to_owned(),
         logical_id: logical_id.to_owned(),
+        generation: 0,
     }
 }
 

@@ -185,6 +185,17 @@ pub(crate) fn settle(world: &mut World, account: &str, region: &str, id: &str) {
     emit(world, account, region, event);
 }
 
+/// Whether an account has asked for a Region, where it has to.
+fn opted(world: &World, region: &str, account: &str) -> &'static str {
+    if !world.region_is_on(region, account) {
+        "not-opted-in"
+    } else if crate::server::DEFAULT_REGIONS.contains(&region) {
+        "opt-in-not-required"
+    } else {
+        "opted-in"
+    }
+}
+
 /// Answers one EC2 action. Names are those of the EC2 query protocol, in and out.
 pub(crate) fn call(
     world: &mut World,
@@ -200,16 +211,19 @@ pub(crate) fn call(
         "DescribeRegions" => {
             let input = Input::new(input, &["RegionName", "AllRegions"])?;
             let wanted: Vec<&str> = input.texts("RegionName")?;
+            let all = input.boolean("AllRegions")?.unwrap_or_default();
             let regions: Vec<Value> = world
                 .config
                 .regions
                 .iter()
                 .filter(|region| wanted.is_empty() || wanted.contains(&region.as_str()))
-                .map(|region| {
+                .map(|region| (region, opted(world, region, &caller.account)))
+                .filter(|(_, status)| all || *status != "not-opted-in")
+                .map(|(region, status)| {
                     json!({
                         "regionName": region,
                         "regionEndpoint": format!("ec2.{region}.amazonaws.com"),
-                        "optInStatus": "opt-in-not-required",
+                        "optInStatus": status,
                     })
                 })
                 .collect();

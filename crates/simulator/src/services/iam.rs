@@ -1,6 +1,6 @@
 //! AWS IAM: roles, their policies, and who may assume them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -22,6 +22,8 @@ pub(crate) struct Iam {
     pub(crate) roles: BTreeMap<String, Role>,
     /// By policy ARN.
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
+    /// The accounts whose first role was made.
+    begun: BTreeSet<String>,
 }
 
 /// One role.
@@ -99,8 +101,17 @@ fn no_such(what: &str, name: &str) -> ApiError {
     .status(404)
 }
 
-/// Gives a new account the role through which the management account reaches it.
-pub(crate) fn account_created(world: &mut World, account: &str) {
+/// The role through which the management account reaches a member account.
+pub(crate) const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
+
+/// Makes an account's [`ACCESS_ROLE`], which it has from its beginning, if it has not been made yet:
+/// ten thousand of them take room, and few are ever used.
+pub(crate) fn access_role(world: &mut World, account: &str) {
+    if world.organization.account(account).is_none()
+        || !world.services.iam.begun.insert(account.to_owned())
+    {
+        return;
+    }
     let policy = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]});
     let administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
     let everything = policy(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
@@ -121,7 +132,7 @@ pub(crate) fn account_created(world: &mut World, account: &str) {
         return;
     }
     let properties = json!({
-        "RoleName": "OrganizationAccountAccessRole",
+        "RoleName": ACCESS_ROLE,
         "AssumeRolePolicyDocument": policy(json!({
             "Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"AWS": format!("arn:aws:iam::{MANAGEMENT}:root")},
@@ -129,7 +140,7 @@ pub(crate) fn account_created(world: &mut World, account: &str) {
         "ManagedPolicyArns": [administrator],
     });
     if let Value::Object(properties) = properties {
-        let made = create_role(world, account, "OrganizationAccountAccessRole", properties);
+        let made = create_role(world, account, ACCESS_ROLE, properties);
         debug_assert!(made.is_ok(), "the role every member account has: {made:?}");
     }
 }
@@ -142,6 +153,9 @@ pub(crate) fn create_role(
     properties: Map<String, Value>,
 ) -> Result<String, ApiError> {
     let path = path_of(&properties)?;
+    if name == ACCESS_ROLE {
+        access_role(world, account);
+    }
     // Role names are unique per account whatever their path.
     if world.services.iam.role_by_name(account, name).is_some() {
         return Err(ApiError::new(
@@ -152,7 +166,7 @@ pub(crate) fn create_role(
     }
     let arn = format!("arn:aws:iam::{account}:role{path}{name}");
     let (trust, inline) = parse_role(world, &properties)?;
-    let id = format!("AROA{}", world.token(17));
+    let id = format!("AROA{}", world.token_of(&arn, 17));
     let role = Role {
         arn: arn.clone(),
         id,
@@ -241,16 +255,18 @@ pub(crate) fn parse_role(
 impl Iam {
     /// The role of this name, whatever its path.
     pub(crate) fn role_by_name(&self, account: &str, name: &str) -> Option<&Role> {
+        let prefix = format!("arn:aws:iam::{account}:role/");
         self.roles
-            .values()
-            .find(|role| role.account == account && role.name == name)
+            .range(prefix.clone()..)
+            .take_while(|(arn, _)| arn.starts_with(&prefix))
+            .map(|(_, role)| role)
+            .find(|role| role.name == name)
     }
 
     /// The role of this name, to change it.
     pub(crate) fn role_by_name_mut(&mut self, account: &str, name: &str) -> Option<&mut Role> {
-        self.roles
-            .values_mut()
-            .find(|role| role.account == account && role.name == name)
+        let arn = self.role_by_name(account, name)?.arn.clone();
+        self.roles.get_mut(&arn)
     }
 
     /// Puts an inline policy on a role.

@@ -4,6 +4,7 @@
 //! and asks [`crate::policy`] before it lets one resource act on another, so that a missing
 //! permission breaks a chain here where it would break it on AWS.
 
+pub(crate) mod account;
 pub(crate) mod arn;
 pub(crate) mod cloudtrail;
 pub(crate) mod ec2;
@@ -13,6 +14,7 @@ pub(crate) mod iam;
 pub(crate) mod kms;
 pub(crate) mod monitoring;
 pub(crate) mod s3;
+pub(crate) mod scheduler;
 pub(crate) mod sns;
 pub(crate) mod sqs;
 pub(crate) mod ssm;
@@ -36,6 +38,7 @@ pub(crate) struct Services {
     pub(crate) kms: kms::Kms,
     pub(crate) monitoring: monitoring::Monitoring,
     pub(crate) s3: s3::S3,
+    pub(crate) scheduler: scheduler::Scheduler,
     pub(crate) sns: sns::Sns,
     pub(crate) sqs: sqs::Sqs,
     pub(crate) ssm: ssm::Ssm,
@@ -72,6 +75,8 @@ pub(crate) enum Task {
         /// The envelope as JSON text.
         event: String,
     },
+    /// A schedule makes its call.
+    RunSchedule(scheduler::Run),
     /// `CloudWatch` looks at an alarm's metric.
     EvaluateAlarm {
         /// The alarm's ARN.
@@ -209,6 +214,7 @@ fn perform(
         )?;
     }
     match service {
+        "account" => account::call(world, caller, action, input),
         "cloudtrail" => cloudtrail::call(world, caller, action, input),
         "ec2" => ec2::call(world, caller, action, input),
         "events" => events::call(world, caller, action, input),
@@ -316,7 +322,13 @@ pub(crate) fn is_mutating(action: &str) -> bool {
 pub(crate) fn due(world: &mut World, task: Task) {
     match task {
         Task::ConfirmSubscription { subscription } => sns::confirm(world, &subscription),
-        Task::RunAutomation { execution } => ssm::run(world, &execution, &mut Trace::default()),
+        Task::RunAutomation { execution } => {
+            let account = world.services.ssm.account_of(&execution);
+            if let Some(account) = account {
+                crate::cloudformation::warm(world, &account);
+            }
+            ssm::run(world, &execution, &mut Trace::default());
+        }
         Task::SettleInstance {
             account,
             region,
@@ -333,6 +345,7 @@ pub(crate) fn due(world: &mut World, task: Task) {
                 emit(world, &account, &region, event);
             }
         }
+        Task::RunSchedule(run) => scheduler::run(world, &run),
         Task::EvaluateAlarm { alarm } => monitoring::evaluate(world, &alarm),
     }
 }

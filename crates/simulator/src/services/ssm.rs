@@ -170,6 +170,14 @@ fn may_pass(
     Ok(())
 }
 
+impl Ssm {
+    /// The account in which an execution runs.
+    pub(crate) fn account_of(&self, execution: &str) -> Option<String> {
+        let execution = self.executions.get(execution)?;
+        Some(execution.account.clone())
+    }
+}
+
 /// Runs a started execution to its end, each step with the permissions of the execution's role.
 /// The notification of its status is emitted a moment later.
 pub(crate) fn run(world: &mut World, id: &str, trace: &mut Trace) {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod faults;
+mod scale;
 
 use serde_json::{Value, json};
 use simulator::{Config, Simulator};
@@ -414,15 +415,13 @@ async fn the_truth_is_seen_without_a_request() {
     assert_eq!(create_instances(&lab, "first").status, 200);
     let answered = lab.simulator.answered();
     let running = lab.simulator.fleet();
-    assert_eq!(
-        running.stack_sets["example"].operations[0].status,
-        "RUNNING"
-    );
+    let operation = ("example".to_owned(), "first".to_owned());
+    assert_eq!(running.operations[&operation].status, "RUNNING");
 
     lab.simulator.advance(std::time::Duration::from_hours(1));
     let fleet = lab.simulator.fleet();
     let set = &fleet.stack_sets["example"];
-    assert_eq!(set.operations[0].status, "SUCCEEDED");
+    assert_eq!(fleet.operations[&operation].status, "SUCCEEDED");
     assert_eq!(set.instances.len(), 2);
     for instance in set.instances.values() {
         assert_eq!(instance.status, "CURRENT");
@@ -432,4 +431,52 @@ async fn the_truth_is_seen_without_a_request() {
     }
     assert_eq!(lab.simulator.answered(), answered);
     lab.simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_knows_its_regions() {
+    let lab = Lab::with(Config {
+        regions: ["eu-central-1", "ap-east-1", "us-east-1"]
+            .map(str::to_owned)
+            .to_vec(),
+        disabled_regions: vec!["ap-east-1".to_owned()],
+        ..Config::default()
+    })
+    .await;
+    let authorization = signature("111122223333", "account");
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let list = |input: &Value| {
+        lab.post("/listRegions", &headers, &input.to_string())
+            .json()
+    };
+    let enabled = json!({"RegionOptStatusContains": ["ENABLED", "ENABLED_BY_DEFAULT"]});
+    assert_eq!(
+        list(&enabled)["Regions"],
+        json!([
+            {"RegionName": "eu-central-1", "RegionOptStatus": "ENABLED_BY_DEFAULT"},
+            {"RegionName": "us-east-1", "RegionOptStatus": "ENABLED_BY_DEFAULT"},
+        ])
+    );
+    assert_eq!(list(&json!({}))["Regions"].as_array().unwrap().len(), 3);
+    lab.simulator
+        .happen(&simulator::Event::SetRegion {
+            region: "ap-east-1".to_owned(),
+            enabled: true,
+            account: None,
+        })
+        .unwrap();
+    let regions = list(&enabled)["Regions"].clone();
+    assert_eq!(
+        regions[1],
+        json!({"RegionName": "ap-east-1", "RegionOptStatus": "ENABLED"})
+    );
+    let describe = "Action=DescribeRegions&Version=2016-11-15";
+    let answer = lab.query("111122223333", "ec2", describe).body;
+    assert!(
+        answer.contains("<optInStatus>opted-in</optInStatus>"),
+        "{answer}"
+    );
 }

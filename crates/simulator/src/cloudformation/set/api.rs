@@ -1,14 +1,15 @@
 //! The actions on stack sets that do something; [`listing`] has those that tell something.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::api::{ApiError, Caller};
 use crate::cloudformation::request::{self, deployment, fields};
-use crate::cloudformation::set::operation::{Request, start, stop};
+use crate::cloudformation::set::operation::{Request, exceeded, start, stop};
 use crate::cloudformation::set::target::{self, Purpose, Targets};
-use crate::cloudformation::set::{AutoDeployment, Change, Spot, StackSet, Work, listing};
+use crate::cloudformation::set::{AutoDeployment, Change, Spot, StackSet, Work, announce, listing};
 use crate::cloudformation::stack::api::check_name;
 use crate::input::Input;
 use crate::organizations::{MANAGEMENT, STACKSETS_PRINCIPAL};
@@ -184,6 +185,11 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         )
         .status(409));
     }
+    let limit = world.config.quotas.stack_sets;
+    let living = world.cloudformation.sets.all().filter(|set| !set.deleted);
+    if living.count() >= limit {
+        return Err(exceeded("stack sets", limit));
+    }
     let auto = auto_deployment(input)?.ok_or_else(|| {
         ApiError::validation(
             "AutoDeployment must be specified for SERVICE_MANAGED permission model",
@@ -208,13 +214,14 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         removed: Vec::new(),
     };
     world.cloudformation.sets.insert(set);
+    announce::stack_set(world, &id);
     Ok(json!({"StackSetId": id}))
 }
 
-fn operation_id(world: &mut World, input: Input<'_>) -> String {
+fn operation_id(world: &mut World, input: Input<'_>) -> Arc<str> {
     match input.text("OperationId") {
-        Some(id) => id.to_owned(),
-        None => world.uuid(),
+        Some(id) => id.into(),
+        None => world.uuid().into(),
     }
 }
 
@@ -290,21 +297,21 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
 }
 
 /// All instances of a stack set, with the units they were targeted through.
-fn everywhere(set: &StackSet) -> BTreeMap<Spot, String> {
+fn everywhere(set: &StackSet) -> BTreeMap<Spot, Arc<str>> {
     set.instances
         .iter()
-        .map(|(spot, instance)| (spot.clone(), instance.unit.clone()))
+        .map(|(spot, instance)| (spot.clone(), Arc::clone(&instance.unit)))
         .collect()
 }
 
-fn regions_of(spots: &BTreeMap<Spot, String>) -> Vec<String> {
-    let regions: BTreeSet<&String> = spots.keys().map(|(_, region)| region).collect();
+fn regions_of(spots: &BTreeMap<Spot, Arc<str>>) -> Vec<Arc<str>> {
+    let regions: BTreeSet<&Arc<str>> = spots.keys().map(|(_, region)| region).collect();
     regions.into_iter().cloned().collect()
 }
 
 fn begin(world: &mut World, set_id: &str, request: Request) -> Result<Value, ApiError> {
     let id = start(world, set_id, request)?;
-    Ok(json!({"OperationId": id}))
+    Ok(json!({"OperationId": &*id}))
 }
 
 /// Whether updates still reach the instance.
@@ -341,6 +348,7 @@ fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     if let Some(set) = world.cloudformation.sets.get_mut(&id) {
         set.deleted = true;
     }
+    announce::stack_set(world, &id);
     Ok(Value::Null)
 }
 
@@ -368,8 +376,8 @@ fn create_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
     let answer = run(world, input, &set_id, work, targets, spots)?;
     if let Some(set) = world.cloudformation.sets.get_mut(&set_id) {
         for unit in units {
-            let targeted = set.targets.entry(unit).or_default();
-            targeted.extend(regions.iter().cloned());
+            let targeted = set.targets.entry(unit.as_ref().to_owned()).or_default();
+            targeted.extend(regions.iter().map(|region| region.as_ref().to_owned()));
         }
     }
     Ok(answer)
@@ -447,8 +455,8 @@ fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
     let answer = run(world, input, &set_id, work, targets, spots)?;
     if let (true, Some(set)) = (whole, world.cloudformation.sets.get_mut(&set_id)) {
         for unit in units {
-            if let Some(left) = set.targets.get_mut(&unit) {
-                left.retain(|region| !regions.contains(region));
+            if let Some(left) = set.targets.get_mut(&*unit) {
+                left.retain(|region| !regions.iter().any(|gone| **gone == **region));
             }
         }
         set.targets.retain(|_, regions| !regions.is_empty());
@@ -463,7 +471,7 @@ fn run(
     set_id: &str,
     work: Work,
     targets: Targets,
-    spots: BTreeMap<Spot, String>,
+    spots: BTreeMap<Spot, Arc<str>>,
 ) -> Result<Value, ApiError> {
     let request = Request {
         preferences: target::preferences(world, input)?,

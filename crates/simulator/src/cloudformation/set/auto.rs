@@ -5,6 +5,7 @@
 //! overrides play no part.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -99,7 +100,7 @@ pub(crate) fn follow(world: &mut World, step: &Move) {
     if spots.is_empty() {
         return;
     }
-    let mut regions: Vec<String> = spots.keys().map(|(_, region)| region.clone()).collect();
+    let mut regions: Vec<Arc<str>> = spots.keys().map(|(_, region)| Arc::clone(region)).collect();
     regions.dedup();
     let work = if step.join {
         Work::Create {
@@ -118,7 +119,7 @@ pub(crate) fn follow(world: &mut World, step: &Move) {
         raw: Value::Null,
         ..Preferences::default()
     };
-    let id = format!("auto-deployment-{}", world.uuid());
+    let id = format!("auto-deployment-{}", world.uuid()).into();
     let request = Request {
         id,
         work,
@@ -144,7 +145,7 @@ fn dependency_is_busy(world: &World, set: &StackSet) -> bool {
 }
 
 /// What is missing in the account now.
-fn to_create(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, String> {
+fn to_create(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, Arc<str>> {
     let mut spots = BTreeMap::new();
     let Some(parent) = world
         .organization
@@ -155,9 +156,9 @@ fn to_create(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, Str
     };
     for unit in world.organization.lineage(&parent) {
         for region in set.targets.get(&unit).into_iter().flatten() {
-            let spot = (account.to_owned(), region.clone());
+            let spot = (Arc::from(account), Arc::from(region.as_str()));
             if !set.instances.contains_key(&spot) {
-                spots.entry(spot).or_insert_with(|| unit.clone());
+                spots.entry(spot).or_insert_with(|| unit.as_str().into());
             }
         }
     }
@@ -165,7 +166,7 @@ fn to_create(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, Str
 }
 
 /// What the account has through units it is not in any more.
-fn to_delete(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, String> {
+fn to_delete(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, Arc<str>> {
     let lineage = world
         .organization
         .account(account)
@@ -173,7 +174,9 @@ fn to_delete(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, Str
         .unwrap_or_default();
     set.instances
         .iter()
-        .filter(|(spot, instance)| spot.0 == account && !lineage.contains(&instance.unit))
-        .map(|(spot, instance)| (spot.clone(), instance.unit.clone()))
+        .filter(|(spot, instance)| {
+            *spot.0 == *account && !lineage.iter().any(|unit| **unit == *instance.unit)
+        })
+        .map(|(spot, instance)| (spot.clone(), Arc::clone(&instance.unit)))
         .collect()
 }

@@ -1,15 +1,19 @@
 //! The actions that tell about stack sets, their instances, operations and drift.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::api::{administers, ever_named, named};
 use crate::api::{ApiError, Caller};
 use crate::cloudformation::set::{Instance, Operation, Spot, StackSet};
-use crate::cloudformation::stack::api::{list_with, listing};
-use crate::cloudformation::stack::drift;
+use crate::cloudformation::stack::api::{listing, page_size};
+use crate::cloudformation::stack::{drift, fold};
 use crate::cloudformation::template::parameter::Given;
-use crate::input::Input;
+use crate::input::{Input, bad_token, page_of};
 use crate::world::World;
 
 pub(crate) fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -62,40 +66,93 @@ pub(crate) fn list_instances(
         input.text("StackInstanceAccount"),
         input.text("StackInstanceRegion"),
     );
-    let matches = |instance: &Instance| -> Result<bool, ApiError> {
-        for (name, value) in &filters {
-            let holds = match name.as_str() {
-                "DETAILED_STATUS" => instance.detailed == value,
-                "LAST_OPERATION_ID" => instance.operation.as_ref() == Some(value),
-                "DRIFT_STATUS" => instance.drift == value,
-                _ => return Err(no_filter(name)),
-            };
-            if !holds {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    let known = ["DETAILED_STATUS", "LAST_OPERATION_ID", "DRIFT_STATUS"];
+    if let Some((name, _)) = filters
+        .iter()
+        .find(|(name, _)| !known.contains(&name.as_str()))
+    {
+        return Err(no_filter(name));
+    }
+    let matches = |instance: &Instance| {
+        filters.iter().all(|(name, value)| match name.as_str() {
+            "DETAILED_STATUS" => instance.detailed == value,
+            "LAST_OPERATION_ID" => instance.operation.as_deref() == Some(value.as_str()),
+            _ => instance.drift == value,
+        })
     };
     let then = behind(world, world.faults.faults.lag.instances);
-    let gone = set
+    let gone: BTreeMap<Spot, &Instance> = set
         .removed
         .iter()
         .filter(|(_, _, at)| *at > then)
-        .map(|(spot, instance, _)| (spot, instance));
-    let mut found = Vec::new();
-    for (spot, instance) in set.instances.iter().chain(gone) {
-        let here = account.is_none_or(|account| account == spot.0)
-            && region.is_none_or(|region| region == spot.1);
-        if here
-            && let Some(instance) = instance.seen(then)
-            && matches(&instance)?
-        {
-            found.push((spot, instance));
-        }
+        .map(|(spot, instance, _)| (spot.clone(), instance))
+        .collect();
+    let start = match (start(input)?, account) {
+        (Bound::Unbounded, Some(account)) => Bound::Included((account.into(), "".into())),
+        (start, _) => start,
+    };
+    let found = merged(
+        set.instances.range((start.clone(), Bound::Unbounded)),
+        gone.range((start, Bound::Unbounded))
+            .map(|(spot, it)| (spot, *it)),
+    )
+    .take_while(|(spot, _)| account.is_none_or(|account| *account == *spot.0))
+    .filter(|(spot, _)| region.is_none_or(|region| *region == *spot.1))
+    .filter_map(|(spot, instance)| Some((spot, instance.seen(then)?)))
+    .filter(|(_, instance)| matches(instance));
+    summaries(
+        input,
+        found,
+        |(spot, _)| spot,
+        |(spot, instance)| instance.describe(set, spot),
+    )
+}
+
+/// Where a listing of accounts and Regions goes on: after the last one of the page before.
+fn start(input: Input<'_>) -> Result<Bound<Spot>, ApiError> {
+    match input.text("NextToken") {
+        None | Some("") => Ok(Bound::Unbounded),
+        Some(token) => token
+            .split_once('/')
+            .map(|(account, region)| Bound::Excluded((account.into(), region.into())))
+            .ok_or_else(|| bad_token("cloudformation", token)),
     }
-    list_with(input, "Summaries", found, |(spot, instance)| {
-        instance.describe(set, spot)
+}
+
+/// Two listings in one order; of what is in both, the first one counts.
+fn merged<'a>(
+    first: impl Iterator<Item = (&'a Spot, &'a Instance)>,
+    second: impl Iterator<Item = (&'a Spot, &'a Instance)>,
+) -> impl Iterator<Item = (&'a Spot, &'a Instance)> {
+    let (mut first, mut second) = (first.peekable(), second.peekable());
+    std::iter::from_fn(move || match (first.peek(), second.peek()) {
+        (Some((left, _)), Some((right, _))) => match left.cmp(right) {
+            Ordering::Equal => {
+                second.next();
+                first.next()
+            }
+            Ordering::Less => first.next(),
+            Ordering::Greater => second.next(),
+        },
+        (Some(_), None) => first.next(),
+        (None, _) => second.next(),
     })
+}
+
+/// The page of a listing by accounts and Regions that begins with the first of `found`.
+fn summaries<'a, T>(
+    input: Input<'_>,
+    found: impl Iterator<Item = T>,
+    spot: impl Fn(&T) -> &'a Spot,
+    describe: impl Fn(T) -> Value,
+) -> Result<Value, ApiError> {
+    let size = page_size(input)?;
+    let (page, next) = page_of(found, size, |item| {
+        let (account, region) = spot(item);
+        format!("{account}/{region}")
+    });
+    let page: Vec<Value> = page.into_iter().map(describe).collect();
+    Ok(json!({"Summaries": page, "NextToken": next}))
 }
 
 /// The time that a listing shows which is so many seconds behind.
@@ -111,8 +168,8 @@ fn no_filter(name: &str) -> ApiError {
 
 fn instance<'a>(set: &'a StackSet, input: Input<'_>) -> Result<(Spot, &'a Instance), ApiError> {
     let spot = (
-        input.required("StackInstanceAccount")?.to_owned(),
-        input.required("StackInstanceRegion")?.to_owned(),
+        input.required("StackInstanceAccount")?.into(),
+        input.required("StackInstanceRegion")?.into(),
     );
     let instance = set.instances.get(&spot).ok_or_else(|| {
         ApiError::new(
@@ -223,7 +280,7 @@ pub(crate) fn list_results(
     let then = behind(world, world.faults.faults.lag.results);
     let found = operation(set, input)?
         .results
-        .iter()
+        .range((start(input)?, Bound::Unbounded))
         .filter_map(|(spot, result)| {
             let status = if result.changed <= then {
                 result.status
@@ -232,12 +289,11 @@ pub(crate) fn list_results(
             };
             (!status.is_empty()).then_some((spot, result, status))
         })
-        .filter(|(_, _, shown)| filters.iter().all(|(_, status)| shown == status))
-        .collect();
-    list_with(
+        .filter(|(_, _, shown)| filters.iter().all(|(_, status)| shown == status));
+    summaries(
         input,
-        "Summaries",
         found,
+        |(spot, _, _)| spot,
         |((account, region), result, status)| {
             let reason = if status == result.status {
                 result.reason.as_ref()
@@ -245,22 +301,22 @@ pub(crate) fn list_results(
                 None
             };
             json!({
-                "Account": account,
-                "Region": region,
+                "Account": &**account,
+                "Region": &**region,
                 "Status": status,
                 "StatusReason": reason,
                 "AccountGateResult": {
                     "Status": "SKIPPED",
                     "StatusReason": "The account gate function does not exist",
                 },
-                "OrganizationalUnitId": result.unit,
+                "OrganizationalUnitId": &*result.unit,
             })
         },
     )
 }
 
 pub(crate) fn list_drifts(
-    world: &World,
+    world: &mut World,
     caller: &Caller,
     input: &Value,
 ) -> Result<Value, ApiError> {
@@ -279,8 +335,11 @@ pub(crate) fn list_drifts(
     operation(set, input)?;
     let (_, instance) = instance(set, input)?;
     let statuses = input.texts("StackInstanceResourceDriftStatuses")?;
-    let drifts = match &instance.stack {
-        Some(stack) => drift::describe(world, stack, &statuses, false),
+    let drifts = match instance.stack.clone() {
+        Some(stack) => {
+            fold::unfold(world, &stack);
+            drift::describe(world, &stack, &statuses, false)
+        }
         None => Vec::new(),
     };
     listing(input, "Summaries", drifts)

@@ -1,5 +1,6 @@
 //! A stack set: its template, its targets, its instances and operations.
 
+mod announce;
 pub(crate) mod api;
 pub(crate) mod auto;
 pub(crate) mod listing;
@@ -7,6 +8,7 @@ pub(crate) mod operation;
 pub(crate) mod target;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -18,7 +20,7 @@ use crate::cloudformation::template::parameter::Given;
 use crate::organizations::MANAGEMENT;
 
 /// An account and a Region.
-pub(crate) type Spot = (String, String);
+pub(crate) type Spot = (Arc<str>, Arc<str>);
 
 /// A service-managed stack set.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ pub(crate) struct StackSet {
     /// The Region it is administered from.
     pub(crate) region: String,
     pub(crate) description: Option<String>,
-    pub(crate) deployment: Deployment,
+    pub(crate) deployment: Arc<Deployment>,
     pub(crate) auto: AutoDeployment,
     /// Whether operations that do not conflict run at the same time, and others queue.
     pub(crate) managed: bool,
@@ -40,7 +42,7 @@ pub(crate) struct StackSet {
     pub(crate) targets: BTreeMap<String, BTreeSet<String>>,
     pub(crate) instances: BTreeMap<Spot, Instance>,
     /// In the order they were asked for.
-    pub(crate) operations: IndexMap<String, Operation>,
+    pub(crate) operations: IndexMap<Arc<str>, Operation>,
     /// The last finished drift detection.
     pub(crate) drift: Option<DriftDetails>,
     /// Instances that are gone, and since when, for a listing that is behind.
@@ -58,15 +60,15 @@ pub(crate) struct AutoDeployment {
 /// The stack set's stack in one account and Region.
 #[derive(Debug, Clone)]
 pub(crate) struct Instance {
-    pub(crate) stack: Option<String>,
+    pub(crate) stack: Option<Arc<str>>,
     /// The unit through which the account was targeted.
-    pub(crate) unit: String,
+    pub(crate) unit: Arc<str>,
     /// `CURRENT`, `OUTDATED` or `INOPERABLE`.
     pub(crate) status: &'static str,
     pub(crate) detailed: &'static str,
     pub(crate) reason: Option<String>,
     pub(crate) overrides: BTreeMap<String, Given>,
-    pub(crate) operation: Option<String>,
+    pub(crate) operation: Option<Arc<str>>,
     pub(crate) drift: &'static str,
     pub(crate) drift_checked: Option<Timestamp>,
     /// What a listing that is behind shows still, and since when it is not true any more; nothing
@@ -80,7 +82,7 @@ pub(crate) struct Instance {
 pub(crate) struct Seen {
     pub(crate) status: &'static str,
     pub(crate) detailed: &'static str,
-    pub(crate) operation: Option<String>,
+    pub(crate) operation: Option<Arc<str>>,
 }
 
 /// What an operation does at each of its spots.
@@ -114,7 +116,7 @@ impl Work {
 /// An operation on a stack set.
 #[derive(Debug)]
 pub(crate) struct Operation {
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     pub(crate) work: Work,
     /// `RUNNING`, `SUCCEEDED`, `FAILED`, `STOPPING`, `STOPPED` or `QUEUED`.
     pub(crate) status: &'static str,
@@ -138,7 +140,7 @@ pub(crate) struct Operation {
 /// What `UpdateStackSet` changes of the stack set itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
-    pub(crate) deployment: Deployment,
+    pub(crate) deployment: Arc<Deployment>,
     pub(crate) description: Option<String>,
     pub(crate) auto: Option<AutoDeployment>,
     pub(crate) managed: Option<bool>,
@@ -151,7 +153,7 @@ pub(crate) struct Change {
 pub(crate) struct Outcome {
     pub(crate) status: &'static str,
     pub(crate) reason: Option<String>,
-    pub(crate) unit: String,
+    pub(crate) unit: Arc<str>,
     /// The status until `changed`; empty if there was none.
     pub(crate) before: &'static str,
     pub(crate) changed: Timestamp,
@@ -168,8 +170,8 @@ impl Outcome {
 /// What is left to do in one Region.
 #[derive(Debug)]
 pub(crate) struct RegionWork {
-    pub(crate) region: String,
-    pub(crate) waiting: VecDeque<String>,
+    pub(crate) region: Arc<str>,
+    pub(crate) waiting: VecDeque<Arc<str>>,
     pub(crate) running: usize,
     pub(crate) failed: usize,
     pub(crate) tolerance: usize,
@@ -191,7 +193,7 @@ impl RegionWork {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Preferences {
     pub(crate) parallel: bool,
-    pub(crate) order: Vec<String>,
+    pub(crate) order: Vec<Arc<str>>,
     pub(crate) tolerance: Amount,
     pub(crate) concurrency: Amount,
     /// `SOFT_FAILURE_TOLERANCE`.
@@ -274,7 +276,7 @@ impl Operation {
             _ => Value::Null,
         };
         json!({
-            "OperationId": self.id,
+            "OperationId": &*self.id,
             "StackSetId": set.id,
             "Action": self.work.action(),
             "Status": self.status,
@@ -296,7 +298,7 @@ impl Operation {
             _ => self.status,
         };
         json!({
-            "OperationId": self.id,
+            "OperationId": &*self.id,
             "Action": self.work.action(),
             "Status": status,
             "CreationTimestamp": iso(self.created),
@@ -309,10 +311,10 @@ impl Operation {
 
 impl Instance {
     /// An instance that has no stack yet.
-    pub(crate) fn new(unit: &str, now: Timestamp) -> Instance {
+    pub(crate) fn new(unit: &Arc<str>, now: Timestamp) -> Instance {
         Instance {
             stack: None,
-            unit: unit.to_owned(),
+            unit: Arc::clone(unit),
             status: "OUTDATED",
             detailed: "PENDING",
             reason: None,
@@ -357,16 +359,16 @@ impl Instance {
     pub(crate) fn describe(&self, set: &StackSet, spot: &Spot) -> Value {
         json!({
             "StackSetId": set.id,
-            "Region": spot.1,
-            "Account": spot.0,
-            "StackId": self.stack,
+            "Region": &*spot.1,
+            "Account": &*spot.0,
+            "StackId": self.stack.as_deref(),
             "Status": self.status,
             "StatusReason": self.reason,
             "StackInstanceStatus": {"DetailedStatus": self.detailed},
-            "OrganizationalUnitId": self.unit,
+            "OrganizationalUnitId": &*self.unit,
             "DriftStatus": self.drift,
             "LastDriftCheckTimestamp": self.drift_checked.map(iso),
-            "LastOperationId": self.operation,
+            "LastOperationId": self.operation.as_deref(),
         })
     }
 }
@@ -405,7 +407,7 @@ impl StackSet {
     }
 
     pub(crate) fn describe(&self) -> Value {
-        let regions: BTreeSet<&String> = self.instances.keys().map(|(_, region)| region).collect();
+        let regions: BTreeSet<&str> = self.instances.keys().map(|(_, region)| &**region).collect();
         let drift = match &self.drift {
             Some(drift) => drift.describe(),
             None => json!({

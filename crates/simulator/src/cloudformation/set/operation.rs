@@ -5,6 +5,7 @@
 //! than are tolerated, what has not started there is cancelled, and so are the Regions after it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -12,10 +13,10 @@ use serde_json::Value;
 use crate::api::ApiError;
 use crate::cloudformation::set::{
     Change, DriftDetails, Instance, Operation, Outcome, Preferences, RegionWork, Spot, StackSet,
-    Work,
+    Work, announce,
 };
 use crate::cloudformation::stack::{self, Deployment, OnFailure};
-use crate::cloudformation::stack::{drift, execute};
+use crate::cloudformation::stack::{drift, execute, fold};
 use crate::cloudformation::template::parameter;
 use crate::cloudformation::{Task, after, later};
 use crate::faults::InstanceEffect;
@@ -24,8 +25,8 @@ use crate::world::World;
 /// One account and Region of a running operation.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
-    set: String,
-    operation: String,
+    set: Arc<str>,
+    operation: Arc<str>,
     spot: Spot,
     /// Why it failed before it began; decided at the start, told at the end.
     failure: Option<String>,
@@ -34,22 +35,28 @@ pub(crate) struct Job {
 /// A new operation, before it is known whether it may start.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     pub(crate) work: Work,
     pub(crate) preferences: Preferences,
     pub(crate) targets: Value,
     /// Spots and the units they are targeted through.
-    pub(crate) spots: BTreeMap<Spot, String>,
+    pub(crate) spots: BTreeMap<Spot, Arc<str>>,
     /// The Regions in the order of the request.
-    pub(crate) regions: Vec<String>,
+    pub(crate) regions: Vec<Arc<str>>,
     pub(crate) change: Option<Change>,
 }
 
 const CANCELLED: &str = "Cancelled since failure tolerance has exceeded";
 
 /// Starts or queues an operation; refuses it if another one is in the way.
-pub(crate) fn start(world: &mut World, set_id: &str, request: Request) -> Result<String, ApiError> {
+pub(crate) fn start(
+    world: &mut World,
+    set_id: &str,
+    request: Request,
+) -> Result<Arc<str>, ApiError> {
     let now = world.clock.now();
+    let quotas = world.config.quotas;
+    let at_most = quotas.concurrent_instances_per_region.max(1);
     let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
         return Err(ApiError::new("StackSetNotFoundException", "StackSet not found").status(404));
     };
@@ -61,7 +68,7 @@ pub(crate) fn start(world: &mut World, set_id: &str, request: Request) -> Result
         )
         .status(409));
     }
-    let active = set.running().map(|operation| operation.id.clone());
+    let active = set.running().map(|operation| Arc::clone(&operation.id));
     let status = match active {
         None => "RUNNING",
         Some(other) if !set.managed => {
@@ -74,9 +81,28 @@ pub(crate) fn start(world: &mut World, set_id: &str, request: Request) -> Result
             )
             .status(409));
         }
-        Some(_) if in_the_way(set, &request) => "QUEUED",
+        Some(_) if in_the_way(set, &request) => {
+            let queued = set.operations.values().filter(|it| it.status == "QUEUED");
+            if queued.count() >= quotas.queued_operations {
+                return Err(exceeded(
+                    "queued operations on a stack set",
+                    quotas.queued_operations,
+                ));
+            }
+            "QUEUED"
+        }
         Some(_) => "RUNNING",
     };
+    if let Work::Create { .. } = request.work {
+        let new = request
+            .spots
+            .keys()
+            .filter(|spot| !set.instances.contains_key(*spot));
+        if set.instances.len() + new.count() > quotas.instances_per_stack_set {
+            let limit = quotas.instances_per_stack_set;
+            return Err(exceeded("stack instances in a stack set", limit));
+        }
+    }
     let drift = matches!(request.work, Work::DetectDrift).then(|| DriftDetails {
         detection: "IN_PROGRESS",
         at: now,
@@ -92,15 +118,15 @@ pub(crate) fn start(world: &mut World, set_id: &str, request: Request) -> Result
             let outcome = Outcome {
                 status: "PENDING",
                 reason: None,
-                unit: unit.clone(),
+                unit: Arc::clone(unit),
                 before: "",
                 changed: now,
             };
             (spot.clone(), outcome)
         })
         .collect();
-    let id = request.id.clone();
-    let regions = region_work(&request);
+    let id = Arc::clone(&request.id);
+    let regions = region_work(&request, at_most);
     let operation = Operation {
         id: id.clone(),
         work: request.work,
@@ -124,12 +150,21 @@ pub(crate) fn start(world: &mut World, set_id: &str, request: Request) -> Result
             world,
             1,
             Task::Operation {
-                set: set_id.to_owned(),
+                set: set_id.into(),
                 operation: id.clone(),
             },
         );
     }
+    announce::operation(world, set_id, &id);
     Ok(id)
+}
+
+/// The error for what is beyond a quota.
+pub(crate) fn exceeded(what: &str, limit: usize) -> ApiError {
+    ApiError::new(
+        "LimitExceededException",
+        format!("You have reached the limit of {limit} {what}."),
+    )
 }
 
 fn check_id(id: &str) -> Result<(), ApiError> {
@@ -160,8 +195,9 @@ fn in_the_way(set: &StackSet, request: &Request) -> bool {
         })
 }
 
-fn region_work(request: &Request) -> Vec<RegionWork> {
-    let mut order: Vec<&String> = request
+/// What is to do in each Region, to `at_most` accounts at a time.
+fn region_work(request: &Request, at_most: usize) -> Vec<RegionWork> {
+    let mut order: Vec<&Arc<str>> = request
         .preferences
         .order
         .iter()
@@ -175,19 +211,23 @@ fn region_work(request: &Request) -> Vec<RegionWork> {
     order
         .into_iter()
         .map(|region| {
-            let waiting: VecDeque<String> = request
+            let waiting: VecDeque<Arc<str>> = request
                 .spots
                 .keys()
                 .filter(|(_, other)| other == region)
-                .map(|(account, _)| account.clone())
+                .map(|(account, _)| Arc::clone(account))
                 .collect();
             let accounts = waiting.len();
             RegionWork {
-                region: region.clone(),
+                region: Arc::clone(region),
                 running: 0,
                 failed: 0,
                 tolerance: request.preferences.tolerance.of(accounts, 0),
-                limit: request.preferences.concurrency.of(accounts, 1).max(1),
+                limit: request
+                    .preferences
+                    .concurrency
+                    .of(accounts, 1)
+                    .clamp(1, at_most),
                 waiting,
             }
         })
@@ -195,7 +235,7 @@ fn region_work(request: &Request) -> Vec<RegionWork> {
 }
 
 /// Changes the stack set and its instances as the operation begins.
-fn begin(set: &mut StackSet, id: &str, now: Timestamp) {
+fn begin(set: &mut StackSet, id: &Arc<str>, now: Timestamp) {
     let Some(operation) = set.operations.get_mut(id) else {
         return;
     };
@@ -236,7 +276,7 @@ fn begin(set: &mut StackSet, id: &str, now: Timestamp) {
             continue;
         };
         instance.remember(now);
-        instance.operation = Some(id.to_owned());
+        instance.operation = Some(Arc::clone(id));
         if matches!(work, Work::DetectDrift) {
             continue;
         }
@@ -357,7 +397,7 @@ fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
     let fault = if let Work::Delete { retain: true } = work {
         None
     } else {
-        let place = (spot.0.as_str(), spot.1.as_str());
+        let place = (&*spot.0, &*spot.1);
         crate::faults::instance_fault(world, &name, place, work.action())
     };
     let mut failure = match &work {
@@ -392,8 +432,8 @@ fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
         failure = sabotage(world, set_id, &spot, reason);
     }
     let job = Job {
-        set: set_id.to_owned(),
-        operation: id.to_owned(),
+        set: set_id.into(),
+        operation: id.into(),
         spot,
         failure,
     };
@@ -464,10 +504,10 @@ fn deploy(
     set_name: &str,
     spot: &Spot,
     stack: Option<&str>,
-    deployment: &Deployment,
+    deployment: &Arc<Deployment>,
     overrides: &BTreeMap<String, parameter::Given>,
-) -> Result<String, String> {
-    let mut deployment = deployment.clone();
+) -> Result<Arc<str>, String> {
+    let mut deployment = Arc::clone(deployment);
     if !overrides.is_empty() {
         let given = deployment
             .parameters
@@ -480,7 +520,8 @@ fn deploy(
                 (key.clone(), parameter::Given::Value(given.clone()))
             })
             .collect();
-        deployment.parameters = parameter::values(&deployment.template, &given, None)?;
+        let parameters = parameter::values(&deployment.template, &given, None)?;
+        Arc::make_mut(&mut deployment).parameters = parameters;
     }
     let existing = stack.and_then(|id| world.cloudformation.stacks.get(id));
     if let Some(existing) = existing.filter(|stack| stack.deleted.is_none()) {
@@ -500,8 +541,15 @@ fn deploy(
         stack::begin_delete(world, &id, BTreeSet::new());
         execute::finish(world, &id);
     }
-    let name = format!("StackSet-{set_name}-{}", world.uuid());
     let (account, region) = spot;
+    let limit = world.config.quotas.stacks_per_region;
+    let living = &world.cloudformation.stacks;
+    if living.living_in(account, Some(region)).take(limit).count() >= limit {
+        return Err(format!(
+            "Limit for stack has been exceeded: {limit} in {account} {region}"
+        ));
+    }
+    let name = format!("StackSet-{set_name}-{}", world.uuid());
     Ok(stack::begin_create(
         world,
         account,
@@ -561,6 +609,10 @@ pub(crate) fn finish(world: &mut World, job: &Job) {
     let retain = matches!(work, Work::Delete { retain: true });
     let mut drifted = None;
     let end = if !accessible(world, &job.spot.0) && !retain {
+        // What the account's CloudFormation had begun before, it ends.
+        if let Some(id) = &stack {
+            fold::carry_out(world, id);
+        }
         End::Skipped
     } else if let Some(failure) = &job.failure {
         End::Failed(failure.clone())
@@ -582,13 +634,14 @@ pub(crate) fn finish(world: &mut World, job: &Job) {
     } else {
         match stack {
             Some(id) if !retain => {
-                execute::finish(world, &id);
+                fold::carry_out(world, &id);
                 outcome(world, &id)
             }
             _ => End::Done,
         }
     };
     record(world, job, &work, end, drifted);
+    announce::instance(world, &job.set, &job.spot, work.action());
     proceed(world, &job.set, &job.operation);
 }
 
@@ -701,7 +754,10 @@ fn end(world: &mut World, set_id: &str, id: &str) {
             _ if details.failed > 0 => "PARTIAL_SUCCESS",
             _ => "COMPLETED",
         };
-        set.drift = Some(details.clone());
+        // What was stopped is not the last result.
+        if operation.status != "STOPPED" {
+            set.drift = Some(details.clone());
+        }
     }
     let running = set
         .operations
@@ -712,13 +768,17 @@ fn end(world: &mut World, set_id: &str, id: &str) {
         .values()
         .find(|other| other.status == "QUEUED")
         .map(|other| other.id.clone());
+    announce::operation(world, set_id, id);
+    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+        return;
+    };
     if let (false, Some(next)) = (running, next) {
         begin(set, &next, now);
         after(
             world,
             1,
             Task::Operation {
-                set: set_id.to_owned(),
+                set: set_id.into(),
                 operation: next,
             },
         );
@@ -765,12 +825,13 @@ pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiE
         world,
         1,
         Task::Operation {
-            set: set_id.to_owned(),
-            operation: id.to_owned(),
+            set: set_id.into(),
+            operation: id.into(),
         },
     );
     for job in held {
         later(world, Task::Instance(job));
     }
+    announce::operation(world, set_id, id);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! From deployment targets to accounts and Regions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -16,11 +17,11 @@ const UNITS: usize = 50;
 /// The targets of a request.
 #[derive(Debug)]
 pub(crate) struct Targets {
-    pub(crate) units: Vec<String>,
-    accounts: BTreeSet<String>,
+    pub(crate) units: Vec<Arc<str>>,
+    accounts: BTreeSet<Arc<str>>,
     /// `NONE`, `INTERSECTION`, `DIFFERENCE` or `UNION`.
     filter: String,
-    pub(crate) regions: Vec<String>,
+    pub(crate) regions: Vec<Arc<str>>,
     /// As given.
     pub(crate) raw: Value,
 }
@@ -39,7 +40,7 @@ pub(crate) fn read(
     input: Input<'_>,
     purpose: Purpose,
 ) -> Result<Option<Targets>, ApiError> {
-    let regions: Vec<String> = input.texts("Regions")?;
+    let regions: Vec<Arc<str>> = input.texts("Regions")?;
     let known = ["OrganizationalUnitIds", "Accounts", "AccountFilterType"];
     let targets = input.structure("DeploymentTargets", &known)?;
     let Some(targets) = targets else {
@@ -65,8 +66,8 @@ pub(crate) fn read(
             )));
         }
     }
-    let units: Vec<String> = targets.texts("OrganizationalUnitIds")?;
-    let accounts: BTreeSet<String> = targets.texts("Accounts")?.into_iter().collect();
+    let units: Vec<Arc<str>> = targets.texts("OrganizationalUnitIds")?;
+    let accounts: BTreeSet<Arc<str>> = targets.texts("Accounts")?.into_iter().collect();
     if units.is_empty() && (accounts.is_empty() || purpose == Purpose::Create) {
         return Err(ApiError::validation("OrganizationalUnitIds are required"));
     }
@@ -145,27 +146,27 @@ pub(crate) fn read(
 
 impl Targets {
     /// The targeted accounts, each with the unit that brought it in.
-    fn accounts(&self, world: &World) -> BTreeMap<String, String> {
+    fn accounts(&self, world: &World) -> BTreeMap<Arc<str>, Arc<str>> {
         let mut found = BTreeMap::new();
         for unit in &self.units {
             for account in world.organization.accounts_below(unit) {
                 let wanted = match self.filter.as_str() {
-                    "INTERSECTION" => self.accounts.contains(&account),
-                    "DIFFERENCE" => !self.accounts.contains(&account),
+                    "INTERSECTION" => self.accounts.contains(account.as_str()),
+                    "DIFFERENCE" => !self.accounts.contains(account.as_str()),
                     _ => true,
                 };
                 if wanted && account != MANAGEMENT {
-                    found.entry(account).or_insert_with(|| unit.clone());
+                    found
+                        .entry(account.into())
+                        .or_insert_with(|| Arc::clone(unit));
                 }
             }
         }
         if self.filter == "UNION" {
             for account in &self.accounts {
-                found.entry(account.clone()).or_insert_with(|| {
+                found.entry(Arc::clone(account)).or_insert_with(|| {
                     let account = world.organization.account(account);
-                    account
-                        .map(|account| account.parent.clone())
-                        .unwrap_or_default()
+                    account.map_or_else(|| "".into(), |account| account.parent.as_str().into())
                 });
             }
         }
@@ -173,11 +174,12 @@ impl Targets {
     }
 
     /// Spots to create instances at.
-    pub(crate) fn all(&self, world: &World) -> BTreeMap<Spot, String> {
+    pub(crate) fn all(&self, world: &World) -> BTreeMap<Spot, Arc<str>> {
         let mut spots = BTreeMap::new();
         for (account, unit) in self.accounts(world) {
             for region in &self.regions {
-                spots.insert((account.clone(), region.clone()), unit.clone());
+                let spot = (Arc::clone(&account), Arc::clone(region));
+                spots.insert(spot, Arc::clone(&unit));
             }
         }
         spots
@@ -188,7 +190,7 @@ impl Targets {
         &self,
         world: &World,
         set: &StackSet,
-    ) -> Result<BTreeMap<Spot, String>, ApiError> {
+    ) -> Result<BTreeMap<Spot, Arc<str>>, ApiError> {
         let mut spots = self.all(world);
         if self.filter != "UNION" && self.filter != "INTERSECTION" {
             // Accounts that left the unit but whose instances have not been removed yet.
@@ -197,7 +199,7 @@ impl Targets {
                     && self.regions.contains(&spot.1)
                     && !self.accounts.contains(&spot.0);
                 if wanted {
-                    spots.insert(spot.clone(), instance.unit.clone());
+                    spots.insert(spot.clone(), Arc::clone(&instance.unit));
                 }
             }
         }
@@ -266,10 +268,10 @@ pub(crate) fn preferences(world: &World, input: Input<'_>) -> Result<Preferences
             (None, None) => Ok(Amount::Unset),
         }
     };
-    let order: Vec<String> = given.texts("RegionOrder")?;
+    let order: Vec<Arc<str>> = given.texts("RegionOrder")?;
     if let Some(region) = order
         .iter()
-        .find(|region| !world.config.regions.contains(region))
+        .find(|region| !world.region_is_on(region, MANAGEMENT))
     {
         return Err(ApiError::validation(format!(
             "Region {region} in RegionOrder is not supported or not enabled"

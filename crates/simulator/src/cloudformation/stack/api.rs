@@ -7,11 +7,12 @@ use serde_json::{Map, Value, json};
 use crate::api::{ApiError, Caller};
 use crate::clock::iso;
 use crate::cloudformation::request::{self, declared, deployment, fields};
+use crate::cloudformation::set::operation::exceeded;
 use crate::cloudformation::stack::drift;
 use crate::cloudformation::stack::{OnFailure, Stack, begin_create, begin_delete, begin_update};
 use crate::cloudformation::template::Template;
 use crate::cloudformation::{Detection, Task, later};
-use crate::input::{Input, page};
+use crate::input::{Input, bad_token, page};
 use crate::world::World;
 
 /// Entries per page of the listings.
@@ -109,10 +110,16 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             format!("Stack [{name}] already exists"),
         ));
     }
+    let limit = world.config.quotas.stacks_per_region;
+    let living = &world.cloudformation.stacks;
+    let there = living.living_in(&caller.account, Some(&caller.region));
+    if there.take(limit).count() >= limit {
+        return Err(exceeded("stacks", limit));
+    }
     let id = begin_create(
         world,
-        &caller.account,
-        &caller.region,
+        &caller.account.as_str().into(),
+        &caller.region.as_str().into(),
         name,
         deployment,
         on_failure,
@@ -124,7 +131,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         stack.termination_protection = protect;
     }
     later(world, Task::Stack(id.clone()));
-    Ok(json!({"StackId": id}))
+    Ok(json!({"StackId": &*id}))
 }
 
 fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -141,7 +148,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let deployment = deployment(world, caller, input, Some(&previous))?;
     begin_update(world, &id, deployment)?;
     later(world, Task::Stack(id.clone()));
-    Ok(json!({"StackId": id}))
+    Ok(json!({"StackId": &*id}))
 }
 
 fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -196,7 +203,7 @@ fn protect(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
     if let Some(stack) = world.cloudformation.stacks.get_mut(&id) {
         stack.termination_protection = enable;
     }
-    Ok(json!({"StackId": id}))
+    Ok(json!({"StackId": &*id}))
 }
 
 fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
@@ -234,6 +241,17 @@ pub(crate) fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result
     list_with(input, name, items, |item| item)
 }
 
+/// How many entries a page is to have.
+pub(crate) fn page_size(input: Input<'_>) -> Result<usize, ApiError> {
+    match input.integer("MaxResults")? {
+        None => Ok(PAGE),
+        Some(size) => usize::try_from(size)
+            .ok()
+            .filter(|size| (1..=PAGE).contains(size))
+            .ok_or_else(|| ApiError::validation("MaxResults must be between 1 and 100")),
+    }
+}
+
 /// One page of a listing, of which only the entries on the page are rendered.
 pub(crate) fn list_with<T>(
     input: Input<'_>,
@@ -241,14 +259,9 @@ pub(crate) fn list_with<T>(
     items: Vec<T>,
     render: impl Fn(T) -> Value,
 ) -> Result<Value, ApiError> {
-    let size = match input.integer("MaxResults")? {
-        None => PAGE,
-        Some(size) => usize::try_from(size)
-            .ok()
-            .filter(|size| (1..=PAGE).contains(size))
-            .ok_or_else(|| ApiError::validation("MaxResults must be between 1 and 100"))?,
-    };
-    let (items, next) = page(items, input.text("NextToken"), size)?;
+    let token = input.text("NextToken");
+    let (items, next) = page(items, token, page_size(input)?)
+        .map_err(|_| bad_token("cloudformation", token.unwrap_or_default()))?;
     let items: Vec<Value> = items.into_iter().map(render).collect();
     Ok(json!({name: items, "NextToken": next}))
 }
@@ -263,11 +276,11 @@ fn events(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiErr
         .rev()
         .map(|(number, event)| {
             json!({
-                "StackId": stack.id,
+                "StackId": &*stack.id,
                 "EventId": format!("{}-{}-{number}", event.logical_id, event.status),
-                "StackName": stack.name,
-                "LogicalResourceId": event.logical_id,
-                "PhysicalResourceId": event.physical_id,
+                "StackName": &*stack.name,
+                "LogicalResourceId": &*event.logical_id,
+                "PhysicalResourceId": &*event.physical_id,
                 "ResourceType": event.kind,
                 "Timestamp": iso(event.at),
                 "ResourceStatus": event.status,
@@ -288,8 +301,8 @@ fn resources(world: &World, caller: &Caller, input: &Value) -> Result<Value, Api
         .filter(|(name, _)| only.is_none_or(|only| only == name.as_str()))
         .map(|(name, resource)| {
             json!({
-                "StackName": stack.name,
-                "StackId": stack.id,
+                "StackName": &*stack.name,
+                "StackId": &*stack.id,
                 "LogicalResourceId": name,
                 "PhysicalResourceId": resource.physical_id,
                 "ResourceType": resource.kind,
@@ -470,7 +483,7 @@ fn detection(world: &World, _caller: &Caller, input: &Value) -> Result<Value, Ap
         "DETECTION_IN_PROGRESS"
     };
     Ok(json!({
-        "StackId": detection.stack,
+        "StackId": &*detection.stack,
         "StackDriftDetectionId": id,
         "DetectionStatus": status,
         "StackDriftStatus": detection.result.map(|(status, _)| status),

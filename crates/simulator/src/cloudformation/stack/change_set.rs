@@ -1,6 +1,7 @@
 //! Change sets: what an update would change, shown before it is done.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -23,8 +24,8 @@ pub(crate) struct ChangeSet {
     /// The ARN.
     id: String,
     name: String,
-    stack: String,
-    deployment: Deployment,
+    stack: Arc<str>,
+    deployment: Arc<Deployment>,
     description: Option<String>,
     created: Timestamp,
     status: &'static str,
@@ -96,8 +97,8 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             let deployment = deployment(world, caller, input, None)?;
             let id = enter_review(
                 world,
-                &caller.account,
-                &caller.region,
+                &caller.account.as_str().into(),
+                &caller.region.as_str().into(),
                 stack_name,
                 deployment.clone(),
             );
@@ -161,7 +162,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     world.cloudformation.change_sets.insert(id.clone(), set);
     let seconds = world.between(2, 5);
     after(world, seconds, Task::ChangeSet(id.clone()));
-    Ok(json!({"Id": id, "StackId": stack}))
+    Ok(json!({"Id": id, "StackId": &*stack}))
 }
 
 /// Computes the changes.
@@ -332,8 +333,8 @@ fn summary(world: &World, set: &ChangeSet) -> Map<String, Value> {
     let fields = json!({
         "ChangeSetName": set.name,
         "ChangeSetId": set.id,
-        "StackId": set.stack,
-        "StackName": stack.map(|stack| stack.name.as_str()),
+        "StackId": &*set.stack,
+        "StackName": stack.map(|stack| &*stack.name),
         "Description": set.description,
         "CreationTime": iso(set.created),
         "ExecutionStatus": set.execution,

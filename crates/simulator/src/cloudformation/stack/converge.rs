@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::execute::{event, handler_reason, record};
+use super::fold::Folded;
 use crate::cloudformation::stack::{Deployment, Output, Resource};
 use crate::cloudformation::template::evaluate::Scope;
 use crate::cloudformation::template::{Policy, Template};
@@ -27,6 +28,28 @@ pub(crate) enum Undo {
     Changed(String, Box<Resource>),
 }
 
+/// Which update of the stack makes what is new.
+#[derive(Clone, Copy)]
+pub(crate) enum Generations<'a> {
+    /// This one.
+    Now(u32),
+    /// The ones that made it before it was folded.
+    Of(&'a Folded),
+}
+
+impl Generations<'_> {
+    fn of(self, logical_id: &str) -> u32 {
+        match self {
+            Generations::Now(update) => update,
+            Generations::Of(folded) => folded
+                .generations
+                .get(logical_id)
+                .copied()
+                .unwrap_or_default(),
+        }
+    }
+}
+
 /// The result of making a stack's resources what its template says.
 pub(crate) struct Outcome {
     pub(crate) resources: BTreeMap<String, Resource>,
@@ -45,6 +68,7 @@ pub(crate) fn converge(
     id: &str,
     deployment: &Deployment,
     old: &BTreeMap<String, Resource>,
+    generations: Generations<'_>,
 ) -> Outcome {
     let mut outcome = Outcome {
         resources: BTreeMap::new(),
@@ -80,7 +104,17 @@ pub(crate) fn converge(
         imported: std::cell::RefCell::default(),
     };
     for logical_id in &template.order {
-        if let Err(reason) = step(world, id, &mut scope, &mut outcome, logical_id, old) {
+        let generation = generations.of(logical_id);
+        let stepped = step(
+            world,
+            id,
+            &mut scope,
+            &mut outcome,
+            logical_id,
+            old,
+            generation,
+        );
+        if let Err(reason) = stepped {
             let kind = template
                 .resources
                 .get(logical_id)
@@ -124,7 +158,7 @@ pub(crate) fn converge(
                 None => outcome.outputs = found,
                 Some(reason) => {
                     outcome.failure = Some(Failure {
-                        logical_id: name.clone(),
+                        logical_id: name.as_ref().to_owned(),
                         reason,
                     });
                 }
@@ -132,7 +166,7 @@ pub(crate) fn converge(
         }
         Err(reason) => {
             outcome.failure = Some(Failure {
-                logical_id: name.clone(),
+                logical_id: name.as_ref().to_owned(),
                 reason,
             });
         }
@@ -165,6 +199,7 @@ fn step(
     outcome: &mut Outcome,
     logical_id: &str,
     old: &BTreeMap<String, Resource>,
+    generation: u32,
 ) -> Result<(), String> {
     let template = scope.template;
     let Some(declaration) = template.resources.get(logical_id) else {
@@ -183,7 +218,7 @@ fn step(
         .unwrap_or_else(|| Value::Object(Map::new()));
     // Nothing here reads the metadata, but a function in it that cannot be resolved is an error.
     scope.resolve(&declaration.metadata)?;
-    let Some(place) = world
+    let Some(mut place) = world
         .cloudformation
         .stacks
         .get(id)
@@ -191,6 +226,7 @@ fn step(
     else {
         return Err("the stack is gone".to_owned());
     };
+    place.generation = generation;
     let kind = declaration.kind.as_str();
     let at = world.clock.now();
     let mut resource = Resource {
@@ -203,6 +239,7 @@ fn step(
         reason: None,
         at,
         drift: None,
+        generation,
     };
     match old.get(logical_id) {
         None => {
@@ -218,6 +255,7 @@ fn step(
         Some(before) => {
             resource.status = "UPDATE_COMPLETE";
             resource.physical_id.clone_from(&before.physical_id);
+            resource.generation = before.generation;
             event(world, id, logical_id, &resource, "UPDATE_IN_PROGRESS", None);
             let updated = resources::update(
                 world,
@@ -247,6 +285,7 @@ fn step(
                         "UPDATE_IN_PROGRESS",
                         Some(reason.to_owned()),
                     );
+                    resource.generation = generation;
                     make(world, id, &place, &mut resource)?;
                     let keep = declaration.update_replace_policy != Policy::Delete;
                     outcome.undo.push(Undo::Made(logical_id.to_owned()));

@@ -11,6 +11,8 @@ use crate::input::scalar;
 use crate::resources::{self, ResourceError};
 use crate::world::World;
 
+use super::Stack;
+
 /// Properties holding free-form documents, in which every difference counts.
 const DOCUMENTS: &[&str] = &[
     "AssumeRolePolicyDocument",
@@ -49,6 +51,15 @@ pub(crate) struct ResourceDrift {
 /// the number of drifted resources.
 pub(crate) fn detect(world: &mut World, id: &str) -> (&'static str, usize) {
     let now = world.clock.now();
+    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+        return ("NOT_CHECKED", 0);
+    };
+    if stack.folded.is_some() {
+        // Nobody has touched it since it was found in sync.
+        stack.drift = "IN_SYNC";
+        stack.drift_checked = Some(now);
+        return ("IN_SYNC", 0);
+    }
     let Some(stack) = world.cloudformation.stacks.get(id) else {
         return ("NOT_CHECKED", 0);
     };
@@ -79,6 +90,50 @@ pub(crate) fn detect(world: &mut World, id: &str) -> (&'static str, usize) {
         }
     }
     (status, drifted)
+}
+
+/// Says on the account's default bus that a stack's drift detection is over.
+///
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/event-detail-drift-detection-status-change.html>
+pub(crate) fn announce(
+    world: &mut World,
+    id: &str,
+    detection: &str,
+    (status, drifted): (&'static str, usize),
+) {
+    let Some(stack) = world.cloudformation.stacks.get(id) else {
+        return;
+    };
+    let event = json!({
+        "source": "aws.cloudformation",
+        "detail-type": "CloudFormation Drift Detection Status Change",
+        "resources": [&*stack.id],
+        "detail": {
+            "stack-id": &*stack.id,
+            "stack-drift-detection-id": detection,
+            "status-details": {
+                "stack-drift-status": status,
+                "detection-status": "DETECTION_COMPLETE",
+            },
+            "drift-detection-details": {"drifted-stack-resource-count": drifted},
+        },
+    });
+    let task = crate::services::Task::Emit {
+        account: stack.account.as_ref().to_owned(),
+        region: stack.region.as_ref().to_owned(),
+        event: event.to_string(),
+    };
+    world.schedule(1, task);
+}
+
+/// Whether all resources are as the template says, without remembering it.
+pub(crate) fn is_in_sync(world: &World, stack: &Stack) -> bool {
+    stack.resources.iter().all(|(name, resource)| {
+        let place = stack.place(name);
+        let live = resources::read(world, &place, &resource.kind, &resource.physical_id);
+        let at = resource.at;
+        compare(&resource.kind, &resource.properties, live, at).status == "IN_SYNC"
+    })
 }
 
 fn compare(
@@ -235,7 +290,7 @@ pub(crate) fn describe(world: &World, id: &str, statuses: &[String], detailed: b
                 })
                 .collect();
             let mut entry = json!({
-                "StackId": stack.id,
+                "StackId": &*stack.id,
                 "LogicalResourceId": name,
                 "PhysicalResourceId": resource.physical_id,
                 "ResourceType": resource.kind,

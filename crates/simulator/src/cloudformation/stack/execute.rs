@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::converge::{Failure, Outcome, Undo, converge};
+use super::converge::{Failure, Generations, Outcome, Undo, converge};
+use super::fold;
 use crate::cloudformation::stack::{Deployment, Event, OnFailure, Pending, Resource};
 use crate::cloudformation::template::{Policy, Template};
 use crate::resources::{self, ResourceError, Updated};
@@ -20,6 +21,7 @@ pub(crate) fn finish(world: &mut World, id: &str) {
     else {
         return;
     };
+    fold::unfold(world, id);
     match pending {
         Pending::Create(on_failure) => create(world, id, on_failure),
         Pending::Update(deployment) => update(world, id, deployment),
@@ -38,7 +40,8 @@ fn create(world: &mut World, id: &str, on_failure: OnFailure) {
     else {
         return;
     };
-    let outcome = converge(world, id, &deployment, &BTreeMap::new());
+    let first = Generations::Now(0);
+    let outcome = converge(world, id, &deployment, &BTreeMap::new(), first);
     let now = world.clock.now();
     let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
         return;
@@ -93,7 +96,7 @@ fn create(world: &mut World, id: &str, on_failure: OnFailure) {
     }
 }
 
-fn update(world: &mut World, id: &str, deployment: Deployment) {
+fn update(world: &mut World, id: &str, deployment: Arc<Deployment>) {
     let Some(stack) = world.cloudformation.stacks.get(id) else {
         return;
     };
@@ -101,7 +104,8 @@ fn update(world: &mut World, id: &str, deployment: Deployment) {
         stack.resources.clone(),
         Arc::clone(&stack.deployment.template),
     );
-    let mut outcome = converge(world, id, &deployment, &old);
+    let updates = Generations::Now(stack.updates);
+    let mut outcome = converge(world, id, &deployment, &old, updates);
     let now = world.clock.now();
     if let Some(failure) = outcome.failure.take() {
         roll_back(world, id, outcome, old, &failure);
@@ -258,7 +262,7 @@ fn delete(world: &mut World, id: &str, keep: &BTreeSet<String>) {
             let export = exports
                 .iter()
                 .find(|export| other.imports.contains(**export))?;
-            (other.deleted.is_none() && other.id != id)
+            (other.deleted.is_none() && *other.id != *id)
                 .then(|| ((*export).to_owned(), other.name.clone()))
         });
     if let Some((export, user)) = user {
@@ -397,8 +401,8 @@ pub(crate) fn record(
     if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
         stack.events.push(Event {
             at,
-            logical_id: logical_id.to_owned(),
-            physical_id: physical_id.to_owned(),
+            logical_id: logical_id.into(),
+            physical_id: physical_id.into(),
             kind: kind.to_owned(),
             status,
             reason,

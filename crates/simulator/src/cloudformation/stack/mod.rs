@@ -5,8 +5,10 @@ pub(crate) mod change_set;
 pub(crate) mod converge;
 pub(crate) mod drift;
 pub(crate) mod execute;
+pub(crate) mod fold;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -54,7 +56,7 @@ pub(crate) enum OnFailure {
 #[derive(Debug, Clone)]
 pub(crate) enum Pending {
     Create(OnFailure),
-    Update(Deployment),
+    Update(Arc<Deployment>),
     /// With the logical ids to keep.
     Delete(BTreeSet<String>),
 }
@@ -72,14 +74,16 @@ pub(crate) struct Resource {
     pub(crate) reason: Option<String>,
     pub(crate) at: Timestamp,
     pub(crate) drift: Option<ResourceDrift>,
+    /// The number of the stack's update that made it; 0 is the stack's creation.
+    pub(crate) generation: u32,
 }
 
 /// One line of a stack's history.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     pub(crate) at: Timestamp,
-    pub(crate) logical_id: String,
-    pub(crate) physical_id: String,
+    pub(crate) logical_id: Arc<str>,
+    pub(crate) physical_id: Arc<str>,
     pub(crate) kind: String,
     pub(crate) status: &'static str,
     pub(crate) reason: Option<String>,
@@ -98,16 +102,16 @@ pub(crate) struct Output {
 #[derive(Debug, Clone)]
 pub(crate) struct Stack {
     /// The ARN.
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) account: String,
-    pub(crate) region: String,
+    pub(crate) id: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) account: Arc<str>,
+    pub(crate) region: Arc<str>,
     pub(crate) status: &'static str,
     pub(crate) reason: Option<String>,
     pub(crate) created: Timestamp,
     pub(crate) updated: Option<Timestamp>,
     pub(crate) deleted: Option<Timestamp>,
-    pub(crate) deployment: Deployment,
+    pub(crate) deployment: Arc<Deployment>,
     pub(crate) resources: BTreeMap<String, Resource>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) imports: BTreeSet<String>,
@@ -118,6 +122,14 @@ pub(crate) struct Stack {
     /// `NOT_CHECKED`, `IN_SYNC` or `DRIFTED`.
     pub(crate) drift: &'static str,
     pub(crate) drift_checked: Option<Timestamp>,
+    /// How many updates were begun.
+    pub(crate) updates: u32,
+    /// When the last operation ended.
+    pub(crate) settled: Timestamp,
+    /// Set while the resources are kept only as what they were made from.
+    pub(crate) folded: Option<Arc<fold::Folded>>,
+    /// Whether somebody could have seen or changed the resources.
+    pub(crate) looked_into: bool,
 }
 
 impl Stack {
@@ -137,11 +149,12 @@ impl Stack {
     /// Where a resource of this stack is.
     pub(crate) fn place(&self, logical_id: &str) -> Place {
         Place {
-            account: self.account.clone(),
-            region: self.region.clone(),
-            stack_name: self.name.clone(),
-            stack_id: self.id.clone(),
+            account: self.account.as_ref().to_owned(),
+            region: self.region.as_ref().to_owned(),
+            stack_name: self.name.as_ref().to_owned(),
+            stack_id: self.id.as_ref().to_owned(),
             logical_id: logical_id.to_owned(),
+            generation: 0,
         }
     }
 
@@ -151,8 +164,8 @@ impl Stack {
         self.reason.clone_from(&reason);
         let event = Event {
             at: now,
-            logical_id: self.name.clone(),
-            physical_id: self.id.clone(),
+            logical_id: Arc::clone(&self.name),
+            physical_id: Arc::clone(&self.id),
             kind: "AWS::CloudFormation::Stack".to_owned(),
             status,
             reason,
@@ -166,7 +179,7 @@ impl Stack {
             .events
             .iter()
             .rposition(|event| {
-                event.physical_id == self.id
+                *event.physical_id == *self.id
                     && matches!(
                         event.status,
                         "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS"
@@ -201,8 +214,8 @@ impl Stack {
             })
             .collect();
         json!({
-            "StackId": self.id,
-            "StackName": self.name,
+            "StackId": &*self.id,
+            "StackName": &*self.name,
             "Description": self.deployment.template.description(),
             "Parameters": self.deployment.shown_parameters(),
             "CreationTime": iso(self.created),
@@ -223,8 +236,8 @@ impl Stack {
     /// As `ListStacks` shows it.
     pub(crate) fn summary(&self) -> Value {
         json!({
-            "StackId": self.id,
-            "StackName": self.name,
+            "StackId": &*self.id,
+            "StackName": &*self.name,
             "TemplateDescription": self.deployment.template.description(),
             "CreationTime": iso(self.created),
             "LastUpdatedTime": self.updated.map(iso),
@@ -250,12 +263,14 @@ pub(crate) fn tags(tags: &BTreeMap<String, String>) -> Vec<Value> {
         .collect()
 }
 
+/// Account, Region, name.
+type Name = (Arc<str>, Arc<str>, Arc<str>);
+
 /// All stacks: by id, and the living ones by name.
 #[derive(Debug, Default)]
 pub(crate) struct Stacks {
-    by_id: BTreeMap<String, Stack>,
-    /// Account, Region, name.
-    living: BTreeMap<(String, String, String), String>,
+    by_id: BTreeMap<Arc<str>, Stack>,
+    living: BTreeMap<Name, Arc<str>>,
 }
 
 impl Stacks {
@@ -282,6 +297,22 @@ impl Stacks {
         self.living.values().filter_map(|id| self.by_id.get(id))
     }
 
+    /// The living stacks of an account, in one Region or in all.
+    pub(crate) fn living_in(
+        &self,
+        account: &str,
+        region: Option<&str>,
+    ) -> impl Iterator<Item = &Stack> {
+        let start: Name = (account.into(), region.unwrap_or_default().into(), "".into());
+        let (account, region) = (account.to_owned(), region.map(str::to_owned));
+        self.living
+            .range(start..)
+            .take_while(move |((there, place, _), _)| {
+                **there == *account && region.as_ref().is_none_or(|region| **place == **region)
+            })
+            .filter_map(|(_, id)| self.by_id.get(id))
+    }
+
     /// A deleted stack keeps its id, but its name is free again.
     pub(crate) fn release_name(&mut self, id: &str) {
         if let Some(stack) = self.by_id.get(id) {
@@ -290,7 +321,7 @@ impl Stacks {
                 stack.region.clone(),
                 stack.name.clone(),
             );
-            if self.living.get(&key).is_some_and(|living| living == id) {
+            if self.living.get(&key).is_some_and(|living| **living == *id) {
                 self.living.remove(&key);
             }
         }
@@ -301,12 +332,12 @@ impl Stacks {
         let id = if name.starts_with("arn:") {
             name
         } else {
-            let key = (account.to_owned(), region.to_owned(), name.to_owned());
+            let key = (account.into(), region.into(), name.into());
             self.living.get(&key)?
         };
         self.by_id
             .get(id)
-            .filter(|stack| stack.account == account && stack.region == region)
+            .filter(|stack| *stack.account == *account && *stack.region == *region)
     }
 
     /// The stacks of one account and Region, newest first, deleted ones included.
@@ -315,7 +346,7 @@ impl Stacks {
         let prefix = format!("arn:aws:cloudformation:{region}:{account}:stack/");
         let mut stacks: Vec<&Stack> = self
             .by_id
-            .range(prefix.clone()..)
+            .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded))
             .take_while(|(id, _)| id.starts_with(&prefix))
             .map(|(_, stack)| stack)
             .collect();
@@ -327,12 +358,12 @@ impl Stacks {
 /// Enters a new stack that waits for its resources.
 pub(crate) fn begin_create(
     world: &mut World,
-    account: &str,
-    region: &str,
+    account: &Arc<str>,
+    region: &Arc<str>,
     name: &str,
-    deployment: Deployment,
+    deployment: Arc<Deployment>,
     on_failure: OnFailure,
-) -> String {
+) -> Arc<str> {
     let id = enter_review(world, account, region, name, deployment);
     let now = world.clock.now();
     if let Some(stack) = world.cloudformation.stacks.get_mut(&id) {
@@ -346,21 +377,22 @@ pub(crate) fn begin_create(
 /// Enters a stack without resources, in review for its first change set.
 pub(crate) fn enter_review(
     world: &mut World,
-    account: &str,
-    region: &str,
+    account: &Arc<str>,
+    region: &Arc<str>,
     name: &str,
-    deployment: Deployment,
-) -> String {
+    deployment: Arc<Deployment>,
+) -> Arc<str> {
     let now = world.clock.now();
-    let id = format!(
+    let id: Arc<str> = format!(
         "arn:aws:cloudformation:{region}:{account}:stack/{name}/{}",
         world.uuid()
-    );
+    )
+    .into();
     let mut stack = Stack {
-        id: id.clone(),
-        name: name.to_owned(),
-        account: account.to_owned(),
-        region: region.to_owned(),
+        id: Arc::clone(&id),
+        name: name.into(),
+        account: Arc::clone(account),
+        region: Arc::clone(region),
         status: "REVIEW_IN_PROGRESS",
         reason: None,
         created: now,
@@ -375,6 +407,10 @@ pub(crate) fn enter_review(
         pending: None,
         drift: "NOT_CHECKED",
         drift_checked: None,
+        updates: 0,
+        settled: now,
+        folded: None,
+        looked_into: false,
     };
     stack.enter(now, "REVIEW_IN_PROGRESS", Some("User Initiated".to_owned()));
     world.cloudformation.stacks.insert(stack);
@@ -385,7 +421,7 @@ pub(crate) fn enter_review(
 pub(crate) fn begin_update(
     world: &mut World,
     id: &str,
-    deployment: Deployment,
+    deployment: Arc<Deployment>,
 ) -> Result<(), ApiError> {
     let now = world.clock.now();
     let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
@@ -400,15 +436,15 @@ pub(crate) fn begin_update(
     if same(&stack.deployment, &deployment) {
         return Err(ApiError::validation("No updates are to be performed."));
     }
+    let old_template = Arc::clone(&stack.deployment.template);
     let changed: Vec<&str> = deployment
         .template
         .resources
         .iter()
         .filter(|(name, new)| {
-            stack
-                .resources
-                .get(*name)
-                .is_some_and(|old| old.kind != new.kind)
+            let there = stack.folded.is_some() || stack.resources.contains_key(*name);
+            let old = old_template.resources.get(*name).filter(|_| there);
+            old.is_some_and(|old| old.kind != new.kind)
         })
         .map(|(name, _)| name.as_str())
         .collect();
@@ -420,25 +456,27 @@ pub(crate) fn begin_update(
     }
     stack.pending = Some(Pending::Update(deployment));
     stack.updated = Some(now);
+    stack.updates += 1;
     stack.enter(now, "UPDATE_IN_PROGRESS", Some("User Initiated".to_owned()));
     Ok(())
 }
 
 /// Whether a deployment changes nothing that CloudFormation looks at.
-pub(crate) fn same(old: &Deployment, new: &Deployment) -> bool {
-    let section = |deployment: &Deployment, name: &str| {
-        deployment
-            .template
-            .document
-            .get(name)
-            .cloned()
-            .unwrap_or(Value::Null)
-    };
+pub(crate) fn same(old: &Arc<Deployment>, new: &Arc<Deployment>) -> bool {
+    if Arc::ptr_eq(old, new) {
+        return true;
+    }
     old.parameters == new.parameters
         && old.tags == new.tags
         && ["Resources", "Outputs", "Conditions", "Mappings"]
             .iter()
             .all(|name| section(old, name) == section(new, name))
+}
+
+/// A section of a template; `None` if it is missing or empty.
+fn section<'a>(deployment: &'a Deployment, name: &str) -> Option<&'a Value> {
+    let section = deployment.template.document.get(name)?;
+    (!section.is_null()).then_some(section)
 }
 
 /// Starts the deletion of a stack.

@@ -201,10 +201,10 @@ fn resources_and_stacks_change_out_of_band() {
     }
     let stacks = lab.world.cloudformation.stacks.living();
     let shown: Vec<(&str, &str, bool)> = stacks
-        .filter(|stack| stack.region == "us-east-1")
+        .filter(|stack| &*stack.region == "us-east-1")
         .map(|stack| {
             let changed = stack.deployment.template.body == other;
-            (stack.account.as_str(), stack.status, changed)
+            (&*stack.account, stack.status, changed)
         })
         .collect();
     assert_eq!(

@@ -1,6 +1,8 @@
 //! Behaviour of CloudFormation as its callers see it, without the wire in between.
 
 mod faults;
+mod fold;
+mod schedule;
 mod sets;
 mod stacks;
 mod templates;

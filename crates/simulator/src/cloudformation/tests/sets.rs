@@ -582,3 +582,73 @@ fn without_trusted_access_there_are_no_service_managed_stack_sets() {
             .starts_with("NameAlreadyExistsException")
     );
 }
+
+#[test]
+fn quotas_are_kept() {
+    let mut lab = Lab::with_set(true);
+    lab.world.config.quotas.stack_sets = 1;
+    lab.world.config.quotas.instances_per_stack_set = 9;
+    lab.world.config.quotas.queued_operations = 1;
+    let another = json!({"StackSetName": "t", "TemplateBody": TEMPLATE,
+        "PermissionModel": "SERVICE_MANAGED", "AutoDeployment": {"Enabled": false}});
+    let refused = lab.refused("CreateStackSet", &another);
+    assert!(refused.starts_with("LimitExceededException"), "{refused}");
+    // Five accounts in two Regions are ten instances.
+    let create = json!({"StackSetName": "s", "Regions": REGIONS,
+        "DeploymentTargets": {"OrganizationalUnitIds": [PRODUCTION]}});
+    let refused = lab.refused("CreateStackInstances", &create);
+    assert!(refused.starts_with("LimitExceededException"), "{refused}");
+    lab.world.config.quotas.instances_per_stack_set = 10;
+    lab.deploy(&[PRODUCTION], &fast());
+    lab.deploy(&[PRODUCTION], &fast());
+    let refused = lab.refused("CreateStackInstances", &create);
+    assert!(refused.starts_with("LimitExceededException"), "{refused}");
+    lab.wait(120.0);
+    // An account that is full of stacks fails alone.
+    lab.world.config.quotas.stacks_per_region = 1;
+    lab.world.config.quotas.instances_per_stack_set = 100;
+    lab.occupy("100000000007");
+    let refused = lab.call(
+        "100000000007",
+        "CreateStack",
+        &json!({"StackName": "more", "TemplateBody": TEMPLATE}),
+    );
+    assert_eq!(refused.unwrap_err().code, "LimitExceededException");
+    lab.deploy(&[DEVELOPMENT], &fast());
+    lab.wait(120.0);
+    assert_eq!(lab.count("FAILED"), 1);
+}
+
+#[test]
+fn so_many_accounts_of_a_region_at_a_time_and_no_more() {
+    let mut lab = Lab::with_set(false);
+    lab.world.config.quotas.concurrent_instances_per_region = 2;
+    lab.deploy(&[PRODUCTION], &fast());
+    lab.wait(5.0);
+    assert_eq!(lab.count("RUNNING"), 4);
+}
+
+#[test]
+fn a_stopped_drift_detection_is_not_the_last_result() {
+    let mut lab = Lab::with_set(false);
+    lab.deploy(&[PRODUCTION], &fast());
+    lab.wait(60.0);
+    let describe = |lab: &mut Lab| {
+        let set = lab.ok("DescribeStackSet", &json!({"StackSetName": "s"}));
+        set["StackSet"]["StackSetDriftDetectionDetails"]["DriftStatus"].clone()
+    };
+    let id = lab.begin("DetectStackSetDrift", &json!({}));
+    lab.wait(5.0);
+    lab.ok(
+        "StopStackSetOperation",
+        &json!({"StackSetName": "s", "OperationId": id}),
+    );
+    lab.wait(60.0);
+    assert_eq!(describe(&mut lab), "NOT_CHECKED");
+    lab.begin(
+        "DetectStackSetDrift",
+        &json!({"OperationPreferences": fast()}),
+    );
+    lab.wait(60.0);
+    assert_eq!(describe(&mut lab), "IN_SYNC");
+}

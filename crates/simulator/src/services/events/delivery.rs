@@ -53,6 +53,7 @@ pub(crate) fn arrive(
     trace: &mut Trace,
 ) {
     let (account, region, name) = bus;
+    crate::cloudformation::warm(world, account);
     let mut hop = |link: String, outcome: Outcome, detail: String| {
         trace
             .hops
@@ -157,6 +158,7 @@ fn fire(world: &mut World, firing: &Firing<'_>, target: &Value, trace: &mut Trac
     let id = text("Id").unwrap_or_default();
     let arn = text("Arn").unwrap_or_default();
     let link = format!("target {id} ({arn}) of rule {}", firing.rule.name);
+    crate::cloudformation::warm_named(world, target);
     let (refusal, body) = match body(world, firing, target) {
         Ok(body) => {
             let attempt = Attempt {

@@ -151,6 +151,17 @@ impl Events {
         self.buses.get_mut(&arn).ok_or_else(missing)
     }
 
+    /// Takes a default bus back that is as AWS delivers it.
+    pub(crate) fn forget_default(&mut self, account: &str, region: &str) {
+        let arn = bus_arn(account, region, "default");
+        let untouched = self.buses.get(&arn).is_some_and(|bus| {
+            bus.rules.is_empty() && bus.policy.is_none() && bus.properties.is_empty()
+        });
+        if untouched {
+            self.buses.remove(&arn);
+        }
+    }
+
     /// The same for reading: a default bus nobody touched yet is `None`.
     pub(crate) fn bus(&self, account: &str, region: &str, reference: &str) -> Option<&Bus> {
         self.buses.get(&resolve(account, region, reference))
@@ -196,9 +207,11 @@ pub(crate) fn create_bus(
             format!("Event bus {name} already exists."),
         ));
     }
+    let prefix = bus_arn(account, region, "");
     let custom = buses
-        .values()
-        .filter(|bus| bus.account == account && bus.region == region && bus.name != "default")
+        .range(prefix.clone()..)
+        .take_while(|(arn, _)| arn.starts_with(&prefix))
+        .filter(|(_, bus)| bus.name != "default")
         .count();
     if custom >= BUSES {
         return Err(ApiError::new(

@@ -327,7 +327,8 @@ fn keys_are_found_by_id_arn_and_alias() {
 
 #[test]
 fn the_management_account_can_assume_the_role_every_member_has() {
-    let fleet = Fleet::empty();
+    let mut fleet = Fleet::empty();
+    crate::services::iam::access_role(&mut fleet.world, MEMBER);
     let role = format!("arn:aws:iam::{MEMBER}:role/OrganizationAccountAccessRole");
     let may = |account: &str| {
         crate::services::iam::may_assume(&fleet.world, &administrator(account, HOME), &role).is_ok()

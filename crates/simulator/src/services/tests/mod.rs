@@ -322,6 +322,7 @@ pub(super) fn place(account: &str, region: &str, logical_id: &str) -> Place {
         stack_name: "gizmos-test".to_owned(),
         stack_id: format!("arn:aws:cloudformation:{region}:{account}:stack/gizmos-test/1"),
         logical_id: logical_id.to_owned(),
+        generation: 0,
     }
 }
 

@@ -1,0 +1,96 @@
+//! What every call has in common: its turn, patience with throttling, and lists of many pages.
+
+use std::future::Future;
+use std::time::Duration;
+
+use deployer::ports::{CloudError, Pause};
+
+use crate::connect::Aws;
+
+/// Once the SDK's own attempts are used up, a throttled call is tried so many times more.
+const PATIENCE: u32 = 8;
+
+/// A list whose token is refused on the way is begun again so many times.
+const RESTARTS: u32 = 5;
+
+impl Aws {
+    /// Makes one call when its turn has come, and again for a while if it is throttled. Repeating
+    /// is harmless: what changes something carries an idempotency token.
+    ///
+    /// `action` is what IAM calls it, such as `cloudformation:DescribeStackSet`.
+    pub(crate) async fn call<T, F>(
+        &self,
+        action: &str,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, CloudError>
+    where
+        F: Future<Output = Result<T, CloudError>>,
+    {
+        let name = action.split_once(':').map_or(action, |(_, name)| name);
+        let mut pause = Duration::from_secs(2);
+        let mut tried = 0;
+        loop {
+            let turn = self.pace().turn(name);
+            if !turn.is_zero() {
+                self.pause(turn).await;
+            }
+            match attempt().await {
+                Err(CloudError::Throttled) if tried < PATIENCE => {
+                    tried += 1;
+                    self.pause(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(30));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Reads a list page by page. `page` gets the token of the page and gives its items and the
+    /// next token. Tokens expire: a list whose token is refused begins again.
+    pub(crate) async fn list<T, F>(
+        &self,
+        action: &str,
+        page: impl Fn(Option<String>) -> F,
+    ) -> Result<Vec<T>, CloudError>
+    where
+        F: Future<Output = Result<(Vec<T>, Option<String>), CloudError>>,
+    {
+        let mut restarts = 0;
+        let mut found = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            match self.call(action, || page(token.clone())).await {
+                Ok((items, next)) => {
+                    found.extend(items);
+                    match next.filter(|next| !next.is_empty()) {
+                        None => return Ok(found),
+                        Some(next) if token.as_ref() == Some(&next) => {
+                            return Err(CloudError::Unavailable {
+                                message: format!("{action} gives the same page again and again"),
+                            });
+                        }
+                        Some(next) => token = Some(next),
+                    }
+                }
+                Err(error) if token.is_some() && is_about_the_token(&error) => {
+                    restarts += 1;
+                    if restarts > RESTARTS {
+                        return Err(error);
+                    }
+                    found.clear();
+                    token = None;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Whether the request was refused although it differs from the page before by its token only.
+fn is_about_the_token(error: &CloudError) -> bool {
+    match error {
+        CloudError::Invalid { .. } => true,
+        CloudError::Unexpected { code, .. } => code.contains("Token"),
+        _ => false,
+    }
+}

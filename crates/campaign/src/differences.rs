@@ -1,0 +1,261 @@
+//! Where the fleet is not what the bundle says, found out from the simulator's own state.
+//!
+//! None of this uses the deployer: that it computes targets or compares templates wrongly is what
+//! the campaign is looking for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, StackSet};
+use serde_json::Value;
+use simulator::{Fleet, FleetStackSet, Source};
+
+/// Something that is not as the bundle says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Difference {
+    /// The stack set, or the stacks of this name in the management account.
+    pub(crate) name: String,
+    /// Account and Region; `None` if it is the stack set itself.
+    pub(crate) place: Option<(String, String)>,
+    /// What is wrong.
+    pub(crate) what: &'static str,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some((account, region)) => {
+                write!(f, "{} in {account} {region}: {}", self.name, self.what)
+            }
+            None => write!(f, "{}: {}", self.name, self.what),
+        }
+    }
+}
+
+/// Everything that is not as the bundle says. Accounts that are not in use and Regions that are off
+/// are nobody's: there nothing can be done, and nothing is wrong.
+pub(crate) fn differences(bundle: &Bundle, fleet: &Fleet) -> Vec<Difference> {
+    let mut all = Differences {
+        bundle,
+        fleet,
+        found: Vec::new(),
+    };
+    for set in &bundle.stack_sets {
+        if let Some(members) = &set.targets.members {
+            all.stack_set(set, members);
+        }
+        for region in &set.targets.management_regions {
+            all.management(set, region);
+        }
+    }
+    all.unwanted();
+    all.found.sort();
+    all.found
+}
+
+struct Differences<'a> {
+    bundle: &'a Bundle,
+    fleet: &'a Fleet,
+    found: Vec<Difference>,
+}
+
+impl Differences<'_> {
+    fn note(&mut self, name: &str, place: Option<(&str, &str)>, what: &'static str) {
+        self.found.push(Difference {
+            name: name.to_owned(),
+            place: place.map(|(account, region)| (account.to_owned(), region.to_owned())),
+            what,
+        });
+    }
+
+    /// Whether anything can be done there at all.
+    fn is_reachable(&self, account: &str, region: &str) -> bool {
+        is_reachable(self.fleet, account, region)
+    }
+
+    fn stack_set(&mut self, set: &StackSet, members: &Members) {
+        let name = set.name.as_str();
+        let fleet = self.fleet;
+        let wanted = wanted(self.bundle, members, fleet);
+        let Some(found) = fleet.stack_sets.get(name) else {
+            self.note(name, None, "the stack set is missing");
+            for (account, region) in wanted {
+                self.note(name, Some((account, region)), "the instance is missing");
+            }
+            return;
+        };
+        if !is_ours(&found.source) {
+            self.note(name, None, "the stack set is somebody else's");
+            return;
+        }
+        if let Some(what) = source_difference(set, &found.source) {
+            self.note(name, None, what);
+        }
+        if found.description.as_deref().unwrap_or_default() != set.description {
+            self.note(name, None, "the description differs");
+        }
+        if found.auto_deployment != set.auto_deployment {
+            self.note(name, None, "the automatic deployment differs");
+        }
+        for (account, region) in &wanted {
+            if let Some(what) = self.instance(set, found, account, region) {
+                self.note(name, Some((account, region)), what);
+            }
+        }
+        for (account, region) in found.instances.keys() {
+            if self.is_reachable(account, region) && !wanted.contains(&(account, region)) {
+                self.note(name, Some((account, region)), "the instance is not wanted");
+            }
+        }
+    }
+
+    fn instance(
+        &self,
+        set: &StackSet,
+        found: &FleetStackSet,
+        account: &str,
+        region: &str,
+    ) -> Option<&'static str> {
+        let Some(instance) = found
+            .instances
+            .get(&(account.to_owned(), region.to_owned()))
+        else {
+            return Some("the instance is missing");
+        };
+        match instance.status {
+            "CURRENT" => {}
+            "INOPERABLE" => return Some("the instance is inoperable"),
+            _ => return Some("the instance is outdated"),
+        }
+        let stack = instance
+            .stack
+            .as_ref()
+            .and_then(|id| self.fleet.stacks.get(id));
+        let Some(stack) = stack else {
+            return Some("the stack is missing");
+        };
+        if !is_complete(stack.status) {
+            return Some("the stack is not complete");
+        }
+        source_difference(set, &stack.source)
+    }
+
+    fn management(&mut self, set: &StackSet, region: &str) {
+        let management = self.bundle.organization.accounts.management.as_str();
+        if !self.is_reachable(management, region) {
+            return;
+        }
+        let stack = self.fleet.stacks.values().find(|stack| {
+            stack.account == management && stack.region == region && stack.name == set.name
+        });
+        let what = match stack {
+            None => Some("the stack is missing"),
+            Some(stack) if !is_ours(&stack.source) => Some("the stack is somebody else's"),
+            Some(stack) if !is_complete(stack.status) => Some("the stack is not complete"),
+            Some(stack) => source_difference(set, &stack.source),
+        };
+        if let Some(what) = what {
+            self.note(&set.name, Some((management, region)), what);
+        }
+    }
+
+    /// What is ours and no longer in the bundle.
+    fn unwanted(&mut self) {
+        let fleet = self.fleet;
+        for (name, found) in &fleet.stack_sets {
+            let set = self.bundle.stack_sets.iter().find(|set| set.name == *name);
+            if is_ours(&found.source) && set.is_none_or(|set| set.targets.members.is_none()) {
+                self.note(name, None, "the stack set is not wanted");
+                for (account, region) in found.instances.keys() {
+                    if self.is_reachable(account, region) {
+                        self.note(name, Some((account, region)), "the instance is not wanted");
+                    }
+                }
+            }
+        }
+        let management = self.bundle.organization.accounts.management.as_str();
+        for stack in fleet.stacks.values() {
+            let wanted = self.bundle.stack_sets.iter().any(|set| {
+                set.name == stack.name && set.targets.management_regions.contains(&stack.region)
+            });
+            let reachable = self.is_reachable(management, &stack.region);
+            if stack.account == management && is_ours(&stack.source) && !wanted && reachable {
+                self.note(
+                    &stack.name,
+                    Some((management, &stack.region)),
+                    "the stack is not wanted",
+                );
+            }
+        }
+    }
+}
+
+/// The places where a stack set must have an instance.
+fn wanted<'a>(
+    bundle: &'a Bundle,
+    members: &'a Members,
+    fleet: &'a Fleet,
+) -> BTreeSet<(&'a String, &'a String)> {
+    fleet
+        .accounts
+        .iter()
+        .filter(|(id, account)| {
+            **id != bundle.organization.accounts.management
+                && account
+                    .path
+                    .iter()
+                    .any(|unit| members.organizational_units.contains(unit))
+                && match &members.accounts {
+                    AccountFilter::All => true,
+                    AccountFilter::Only(only) => only.contains(id),
+                    AccountFilter::Except(except) => !except.contains(id),
+                }
+        })
+        .flat_map(|(id, _)| members.regions.iter().map(move |region| (id, region)))
+        .filter(|(id, region)| is_reachable(fleet, id, region))
+        .collect()
+}
+
+/// Whether the account is in use and the Region enabled in it.
+pub(crate) fn is_reachable(fleet: &Fleet, account: &str, region: &str) -> bool {
+    fleet.accounts.get(account).is_some_and(|account| {
+        account.state == "ACTIVE" && !account.disabled_regions.contains(region)
+    })
+}
+
+fn is_complete(status: &str) -> bool {
+    matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE")
+}
+
+fn is_ours(source: &Source) -> bool {
+    let tag = source.tags().get(OWNERSHIP_TAG.0);
+    tag.is_some_and(|value| value == OWNERSHIP_TAG.1)
+}
+
+fn source_difference(set: &StackSet, found: &Source) -> Option<&'static str> {
+    let has = |found: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| {
+        wanted
+            .iter()
+            .all(|(key, value)| found.get(key) == Some(value))
+    };
+    if !is_same_json(&set.template, found.template()) {
+        Some("the template differs")
+    } else if !has(found.parameters(), &set.parameters) {
+        Some("the parameters differ")
+    } else if !has(found.tags(), &set.tags) {
+        Some("the tags differ")
+    } else {
+        None
+    }
+}
+
+fn is_same_json(one: &str, other: &str) -> bool {
+    one == other
+        || match (
+            serde_json::from_str::<Value>(one),
+            serde_json::from_str::<Value>(other),
+        ) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => false,
+        }
+}

@@ -1,0 +1,383 @@
+//! What must hold in every run, checked on the simulator's state and journal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use compiler::Bundle;
+use deployer::apply::PartOutcome;
+use deployer::{ApplyOutcome, ApplyReport};
+use serde::Serialize;
+use simulator::{Fleet, FleetOperation, Request};
+
+use crate::differences::{Difference, differences, is_reachable};
+use crate::lab::Lab;
+
+/// The actions that start work on instances. Creating an empty stack set or deleting one is not
+/// work, and a second request for the same change set is refused by CloudFormation.
+const STARTS: [&str; 5] = [
+    "UpdateStackSet",
+    "CreateStackInstances",
+    "UpdateStackInstances",
+    "DeleteStackInstances",
+    "ExecuteChangeSet",
+];
+
+/// What must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Invariant {
+    /// In the end the fleet equals the bundle, or the report names exactly the instances that do
+    /// not, and why.
+    EqualOrNamed,
+    /// No operation is started while the same one runs, or again after it has succeeded.
+    StartedOnce,
+    /// Nothing that belongs to somebody else is touched.
+    OnlyOurs,
+    /// No failed instance is reported as success.
+    NoFalseSuccess,
+    /// A run on an unchanged fleet makes no mutating call.
+    NothingToDo,
+    /// Every run comes to an end.
+    Ends,
+}
+
+impl Invariant {
+    /// All of them.
+    pub const ALL: [Invariant; 6] = [
+        Invariant::EqualOrNamed,
+        Invariant::StartedOnce,
+        Invariant::OnlyOurs,
+        Invariant::NoFalseSuccess,
+        Invariant::NothingToDo,
+        Invariant::Ends,
+    ];
+
+    /// What must hold, in words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Invariant::EqualOrNamed => {
+                "in the end the fleet equals the bundle, or the report names exactly what does not"
+            }
+            Invariant::StartedOnce => "no operation is started twice",
+            Invariant::OnlyOurs => "nothing that is somebody else's is touched",
+            Invariant::NoFalseSuccess => "no failed instance is reported as success",
+            Invariant::NothingToDo => "a run on an unchanged fleet makes no mutating call",
+            Invariant::Ends => "every run comes to an end",
+        }
+    }
+}
+
+/// An invariant that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    /// Which.
+    pub invariant: Invariant,
+    /// What was seen instead.
+    pub what: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.invariant.describe(), self.what)
+    }
+}
+
+fn broken(invariant: Invariant, what: String) -> Broken {
+    Broken { invariant, what }
+}
+
+/// A report that claims success while something is not as it should be.
+pub(crate) fn no_false_success(
+    bundle: &Bundle,
+    fleet: &Fleet,
+    report: &ApplyReport,
+) -> Vec<Broken> {
+    let success = matches!(
+        report.outcome(),
+        ApplyOutcome::Done | ApplyOutcome::NothingToDo
+    );
+    if !success {
+        return Vec::new();
+    }
+    let named = Named::of(bundle, report);
+    let wrong: Vec<String> = differences(bundle, fleet)
+        .into_iter()
+        // Blocked places are reported, and no failure: nothing was tried there.
+        .filter(|difference| !named.has_place(difference))
+        .map(|difference| difference.to_string())
+        .collect();
+    if wrong.is_empty() {
+        return Vec::new();
+    }
+    vec![broken(
+        Invariant::NoFalseSuccess,
+        format!("reported as {:?}, but {}", report.outcome(), list(&wrong)),
+    )]
+}
+
+/// What a report names.
+struct Named<'r> {
+    places: BTreeSet<(&'r str, &'r str, &'r str)>,
+    /// Stack sets, or management stacks by Region, that are reported as a whole.
+    parts: BTreeSet<(&'r str, Option<&'r str>)>,
+}
+
+impl<'r> Named<'r> {
+    fn of(bundle: &'r Bundle, report: &'r ApplyReport) -> Named<'r> {
+        let mut named = Named {
+            places: BTreeSet::new(),
+            parts: BTreeSet::new(),
+        };
+        let management = bundle.organization.accounts.management.as_str();
+        for part in &report.parts {
+            let name = part.name.as_str();
+            let places = part
+                .failures
+                .iter()
+                .map(|failure| &failure.place)
+                .chain(part.blocked.iter().map(|blocked| &blocked.place))
+                .chain(part.unfinished.iter().flat_map(|it| &it.places));
+            named
+                .places
+                .extend(places.map(|place| (name, place.account.as_str(), place.region.as_str())));
+            let whole = match &part.outcome {
+                PartOutcome::Unchanged | PartOutcome::Done | PartOutcome::Partial => false,
+                PartOutcome::Failed { reason }
+                | PartOutcome::Skipped { reason }
+                | PartOutcome::TimedOut { reason } => !reason.is_empty(),
+            };
+            if whole {
+                let place = part.place.as_ref();
+                named
+                    .parts
+                    .insert((name, place.map(|place| place.region.as_str())));
+                if let Some(place) = place {
+                    named.places.insert((name, management, &place.region));
+                }
+            }
+        }
+        named
+    }
+
+    fn has_place(&self, difference: &Difference) -> bool {
+        difference.place.as_ref().is_some_and(|(account, region)| {
+            self.places
+                .contains(&(difference.name.as_str(), account, region))
+        })
+    }
+
+    fn has(&self, difference: &Difference) -> bool {
+        // A whole stack set is named if its deployment was not begun or not finished; then the
+        // instances that remain are all those it did not get to.
+        self.has_place(difference) || self.parts.contains(&(difference.name.as_str(), None))
+    }
+}
+
+/// In the end: equal, or exactly what is not is named.
+pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyReport) -> Vec<Broken> {
+    if report.outcome() == ApplyOutcome::Blocked {
+        // Nothing was begun, and the problems say why.
+        return Vec::new();
+    }
+    let found = differences(bundle, fleet);
+    let named = Named::of(bundle, report);
+    let unnamed: Vec<String> = found
+        .iter()
+        .filter(|difference| !named.has(difference))
+        .map(ToString::to_string)
+        .collect();
+    let mut all = Vec::new();
+    if !unnamed.is_empty() {
+        all.push(broken(
+            Invariant::EqualOrNamed,
+            format!("the report does not name {}", list(&unnamed)),
+        ));
+    }
+    let different: BTreeSet<(&str, &str, &str)> = found
+        .iter()
+        .filter_map(|difference| {
+            let (account, region) = difference.place.as_ref()?;
+            Some((difference.name.as_str(), account.as_str(), region.as_str()))
+        })
+        .collect();
+    // A failed stack set's own definition makes each of its instances differ.
+    let wrong_sets: BTreeSet<&str> = found
+        .iter()
+        .filter(|difference| difference.place.is_none())
+        .map(|difference| difference.name.as_str())
+        .collect();
+    let falsely: Vec<String> = report
+        .parts
+        .iter()
+        .filter(|part| !wrong_sets.contains(part.name.as_str()))
+        .flat_map(|part| {
+            part.failures
+                .iter()
+                .map(move |failure| (part.name.as_str(), &failure.place))
+        })
+        .filter(|(name, place)| !different.contains(&(name, &place.account, &place.region)))
+        // There the fleet is nobody's, but having tried is worth a word.
+        .filter(|(_, place)| is_reachable(fleet, &place.account, &place.region))
+        .map(|(name, place)| format!("{name} in {} {}", place.account, place.region))
+        .collect();
+    if !falsely.is_empty() {
+        all.push(broken(
+            Invariant::EqualOrNamed,
+            format!(
+                "the report names as failed what is as it should be: {}",
+                list(&falsely)
+            ),
+        ));
+    }
+    all
+}
+
+/// Nothing of other people's has changed, and nothing of theirs was aimed at.
+pub(crate) fn only_ours(lab: &Lab, fleet: &Fleet, requests: &[Request]) -> Vec<Broken> {
+    let touched = lab.touched(fleet).into_iter();
+    let aimed = requests
+        .iter()
+        .filter(|request| {
+            let named = request.target.as_deref();
+            // Creating under a taken name is refused, and changes nothing.
+            request.action != "CreateStackSet" && named.is_some_and(|name| lab.is_foreign(name))
+        })
+        .map(|request| {
+            let target = request.target.as_deref().unwrap_or_default();
+            format!("{} of {target}", request.action)
+        });
+    let all: Vec<String> = touched.chain(aimed).collect();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    vec![broken(Invariant::OnlyOurs, list(&all))]
+}
+
+/// The run had nothing to do: what it asked for all the same.
+pub(crate) fn nothing_to_do(requests: &[Request], outcome: ApplyOutcome) -> Vec<Broken> {
+    let mut all = Vec::new();
+    if !requests.is_empty() {
+        let actions: Vec<String> = requests
+            .iter()
+            .map(|request| {
+                let target = request.target.as_deref().unwrap_or("nothing in particular");
+                format!("{} of {target}", request.action)
+            })
+            .collect();
+        all.push(broken(Invariant::NothingToDo, list(&actions)));
+    }
+    if outcome != ApplyOutcome::NothingToDo {
+        all.push(broken(
+            Invariant::NothingToDo,
+            format!("the second run ended as {outcome:?}"),
+        ));
+    }
+    all
+}
+
+/// What a deployer asked for, and where the world changed in between by other hands.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    /// What deployers asked for, in order.
+    requests: Vec<Request>,
+    /// Numbers of journal entries before which somebody else did something.
+    disturbed: BTreeSet<u64>,
+    /// All operations that there ever were.
+    operations: BTreeMap<(String, String), FleetOperation>,
+}
+
+impl History {
+    /// Notes what a deployer did.
+    pub(crate) fn add(&mut self, requests: Vec<Request>, fleet: &Fleet) {
+        self.requests.extend(requests);
+        self.operations.extend(fleet.operations.clone());
+    }
+
+    /// Somebody else does something, between these numbers of the journal.
+    pub(crate) fn disturb(&mut self, numbers: RangeInclusive<u64>) {
+        self.disturbed.extend(numbers);
+    }
+
+    /// No work was started while the same ran, or after it had been done and nobody undid it.
+    pub(crate) fn started_once(&self) -> Vec<Broken> {
+        let starts: Vec<&Request> = self
+            .requests
+            .iter()
+            .filter(|request| STARTS.contains(&request.action.as_str()) && request.error.is_none())
+            .collect();
+        let mut all = Vec::new();
+        for (index, later) in starts.iter().enumerate() {
+            let Some(earlier) = starts
+                .iter()
+                .take(index)
+                .rev()
+                .find(|earlier| earlier.is_same_work(later))
+            else {
+                continue;
+            };
+            let between = |number: u64| earlier.number < number && number <= later.number;
+            let undone = self.disturbed.iter().any(|number| between(*number))
+                || starts.iter().any(|other| {
+                    other.number < later.number
+                        && other.number > earlier.number
+                        && other.target == later.target
+                });
+            let operation = self.operation(earlier);
+            let running = operation.is_some_and(|it| it.ended.is_none_or(|end| end > later.at));
+            let succeeded = operation.map_or(earlier.action == "ExecuteChangeSet", |it| {
+                it.status == "SUCCEEDED" && it.unsuccessful == 0
+            });
+            if running || (succeeded && !undone) {
+                let target = later.target.as_deref().unwrap_or_default();
+                let when = if running { "while" } else { "after" };
+                let how = if running { "ran" } else { "had succeeded" };
+                all.push(broken(
+                    Invariant::StartedOnce,
+                    format!(
+                        "{} of {target}, operation {}, was started {when} the same work, \
+                         operation {}, {how}",
+                        later.action,
+                        later.operation.as_deref().unwrap_or("without an id"),
+                        earlier.operation.as_deref().unwrap_or("without an id"),
+                    ),
+                ));
+            }
+        }
+        all
+    }
+
+    fn operation(&self, request: &Request) -> Option<&FleetOperation> {
+        let key = (request.target.clone()?, request.operation.clone()?);
+        self.operations.get(&key)
+    }
+}
+
+/// At most a few of many, and how many there are.
+fn list(items: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = items
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("; ");
+    if items.len() > SHOWN {
+        text.push_str(&format!("; and {} more", items.len() - SHOWN));
+    }
+    text
+}
+
+/// Whether two requests ask for the same.
+trait SameWork {
+    fn is_same_work(&self, other: &Request) -> bool;
+}
+
+impl SameWork for Request {
+    fn is_same_work(&self, other: &Request) -> bool {
+        self.action == other.action
+            && self.account == other.account
+            && self.region == other.region
+            && self.content == other.content
+    }
+}

@@ -1,0 +1,266 @@
+//! The organization that a run happens in, and what other people do to it.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, anyhow};
+use aws::{Aws, Credentials, Options};
+use fastrand::Rng;
+use serde_json::{Value, json};
+use simulator::{Config, Fleet, FleetStack, FleetStackSet, Simulator};
+
+use crate::time::Time;
+
+/// The simulator's fixed accounts and its root.
+pub(crate) const MANAGEMENT: &str = "111122223333";
+pub(crate) const LOG_ARCHIVE: &str = "222233334444";
+pub(crate) const HUB: &str = "333344445555";
+pub(crate) const ROOT: &str = "r-exmp";
+
+/// A template of somebody else.
+const FOREIGN: &str = r#"{"Resources":{"Topic":{"Type":"AWS::SNS::Topic","Properties":{}}}}"#;
+
+/// The Regions to choose from.
+const REGIONS: [&str; 6] = [
+    "eu-central-1",
+    "us-east-1",
+    "us-west-2",
+    "ap-southeast-2",
+    "sa-east-1",
+    "eu-north-1",
+];
+
+/// A simulated organization with its own virtual time.
+#[derive(Debug)]
+pub(crate) struct Lab {
+    pub(crate) simulator: Simulator,
+    pub(crate) time: Time,
+    /// The first is the home Region.
+    pub(crate) regions: Vec<String>,
+    /// Ids of all organizational units.
+    pub(crate) units: Vec<String>,
+    /// What belongs to somebody else, as it was planted.
+    foreign: Foreign,
+}
+
+/// Somebody else's things.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Foreign {
+    stack_sets: BTreeMap<String, FleetStackSet>,
+    stacks: BTreeMap<String, FleetStack>,
+}
+
+impl Lab {
+    /// An organization of so many workload accounts, without anything random about it.
+    pub(crate) async fn plain(accounts: usize, regions: &[String], seed: u64) -> Result<Lab> {
+        let simulator = Simulator::start(Config {
+            workload_accounts: accounts,
+            regions: regions.to_vec(),
+            seed,
+            ..Config::default()
+        })
+        .await?;
+        Ok(Lab {
+            simulator,
+            time: Time::default(),
+            regions: regions.to_vec(),
+            units: ["production", "development", "security"]
+                .map(|name| format!("ou-exmp-{name}"))
+                .to_vec(),
+            foreign: Foreign::default(),
+        })
+    }
+
+    /// A random organization: nested units, accounts spread over them, some of them suspended, and
+    /// things of other people.
+    pub(crate) async fn random(rng: &mut Rng, seed: u64) -> Result<Lab> {
+        let accounts = match rng.u8(..100) {
+            0..=79 => rng.usize(1..7),
+            80..=96 => rng.usize(7..16),
+            _ => rng.usize(30..80),
+        };
+        let mut regions = REGIONS.map(str::to_owned).to_vec();
+        rng.shuffle(&mut regions);
+        regions.truncate(rng.usize(1..=3));
+        let mut lab = Lab::plain(accounts, &regions, seed).await?;
+        for number in 0..rng.usize(..3) {
+            let parent = rng.choice(&lab.units).context("no unit")?.clone();
+            let input = json!({"ParentId": parent, "Name": format!("nested-{number}")});
+            let answer = lab.organizations("CreateOrganizationalUnit", &input)?;
+            let id = answer
+                .pointer("/OrganizationalUnit/Id")
+                .and_then(Value::as_str);
+            lab.units.push(id.context("no unit id")?.to_owned());
+        }
+        for account in lab.workloads() {
+            if rng.u8(..3) == 0 {
+                lab.move_account(rng, &account)?;
+            }
+            if rng.u8(..12) == 0 {
+                lab.organizations("CloseAccount", &json!({"AccountId": account}))?;
+            }
+        }
+        lab.plant(rng)?;
+        Ok(lab)
+    }
+
+    /// How to connect as the management account's administrator.
+    pub(crate) fn options(&self) -> Options {
+        let mut options = Options::new(self.home());
+        options.endpoint_url = Some(self.simulator.endpoint());
+        options.credentials = Some(Credentials {
+            access_key_id: MANAGEMENT.to_owned(),
+            secret_access_key: "simulator".to_owned(),
+        });
+        options.pause = Some(self.time.pauser());
+        options.sleep = Some(self.time.pauser());
+        options
+    }
+
+    /// Connects as a new process would.
+    pub(crate) async fn connect(&self) -> Aws {
+        Aws::connect(self.options()).await
+    }
+
+    /// The Region of all stack sets.
+    pub(crate) fn home(&self) -> &str {
+        self.regions.first().map_or("", String::as_str)
+    }
+
+    /// Ids of all member accounts that play no part of their own, whatever their state.
+    pub(crate) fn workloads(&self) -> Vec<String> {
+        let fleet = self.simulator.fleet();
+        let parts = [MANAGEMENT, LOG_ARCHIVE, HUB];
+        fleet
+            .accounts
+            .into_keys()
+            .filter(|id| !parts.contains(&id.as_str()))
+            .collect()
+    }
+
+    /// Ids of the units that hold an account, in themselves or below.
+    pub(crate) fn peopled_units(&self) -> Vec<String> {
+        let fleet = self.simulator.fleet();
+        let is_peopled = |unit: &&String| fleet.accounts.values().any(|it| it.path.contains(unit));
+        self.units.iter().filter(is_peopled).cloned().collect()
+    }
+
+    /// Calls Organizations as the management account.
+    pub(crate) fn organizations(&self, action: &str, input: &Value) -> Result<Value> {
+        self.simulator
+            .act(MANAGEMENT, "us-east-1", "organizations", action, input)
+            .map_err(|error| anyhow!("{action}: {error}"))
+    }
+
+    /// Calls CloudFormation in the home Region as the management account.
+    pub(crate) fn cloudformation(&self, action: &str, input: &Value) -> Result<Value, String> {
+        self.simulator
+            .act(MANAGEMENT, self.home(), "cloudformation", action, input)
+    }
+
+    /// Moves an account to another unit; says where to.
+    pub(crate) fn move_account(&self, rng: &mut Rng, account: &str) -> Result<String> {
+        let fleet = self.simulator.fleet();
+        let path = &fleet.accounts.get(account).context("no such account")?.path;
+        let from = path.last().cloned().unwrap_or_default();
+        let others: Vec<&String> = self.units.iter().filter(|unit| **unit != from).collect();
+        let to = rng.choice(others).context("no other unit")?;
+        self.organizations(
+            "MoveAccount",
+            &json!({"AccountId": account, "SourceParentId": from, "DestinationParentId": to}),
+        )?;
+        Ok(to.clone())
+    }
+
+    /// Puts things of other people where they are easily confused with ours.
+    fn plant(&mut self, rng: &mut Rng) -> Result<()> {
+        let unit = rng.choice(&self.units).context("no unit")?.clone();
+        let names = [
+            "gizmos-of-another-team",
+            "gizmos",
+            "gizmos-rules",
+            "gizmos-rules-spoke-copy",
+            "example-baseline",
+        ];
+        let tags = [
+            json!([]),
+            json!([{"Key": "managed-by", "Value": "gizmos-of-another-team"}]),
+            json!([{"Key": "gizmos:part", "Value": "rules-spoke"}]),
+            json!([{"Key": "Managed-By", "Value": "gizmos"}]),
+        ];
+        for _ in 0..rng.usize(1..3) {
+            let name = rng.choice(names).unwrap_or("gizmos");
+            let tags = rng.choice(&tags).cloned().unwrap_or_default();
+            if self.simulator.fleet().stack_sets.contains_key(name) {
+                continue;
+            }
+            self.foreign_stack_set(name, &tags, &unit)?;
+        }
+        for name in ["gizmos-old", "gizmos-trail-backup"] {
+            if rng.bool() {
+                let region = rng.choice(&self.regions).context("no Region")?;
+                let input = json!({"StackName": name, "TemplateBody": FOREIGN});
+                self.simulator
+                    .act(MANAGEMENT, region, "cloudformation", "CreateStack", &input)
+                    .map_err(|error| anyhow!("CreateStack: {error}"))?;
+            }
+        }
+        self.simulator.advance(std::time::Duration::from_hours(2));
+        let fleet = self.simulator.fleet();
+        self.foreign = Foreign {
+            stack_sets: fleet.stack_sets,
+            stacks: fleet.stacks,
+        };
+        Ok(())
+    }
+
+    fn foreign_stack_set(&mut self, name: &str, tags: &Value, unit: &str) -> Result<()> {
+        let failed = |error| anyhow!("a foreign stack set: {error}");
+        self.cloudformation(
+            "CreateStackSet",
+            &json!({
+                "StackSetName": name, "TemplateBody": FOREIGN, "Tags": tags,
+                "PermissionModel": "SERVICE_MANAGED",
+                "AutoDeployment": {"Enabled": "false"},
+            }),
+        )
+        .map_err(failed)?;
+        self.cloudformation(
+            "CreateStackInstances",
+            &json!({
+                "StackSetName": name,
+                "DeploymentTargets": {"OrganizationalUnitIds": [unit]},
+                "Regions": [self.home()],
+            }),
+        )
+        .map_err(failed)?;
+        self.simulator.advance(std::time::Duration::from_hours(2));
+        Ok(())
+    }
+
+    /// Whether a stack set or stack of this name is somebody else's.
+    pub(crate) fn is_foreign(&self, name: &str) -> bool {
+        self.foreign.stack_sets.contains_key(name)
+            || self
+                .foreign
+                .stacks
+                .iter()
+                .any(|(id, stack)| stack.name == name || id == name)
+    }
+
+    /// What is no longer as its owner left it.
+    pub(crate) fn touched(&self, fleet: &Fleet) -> Vec<String> {
+        let sets = self
+            .foreign
+            .stack_sets
+            .iter()
+            .filter(|(name, before)| fleet.stack_sets.get(*name) != Some(*before))
+            .map(|(name, _)| format!("stack set {name}"));
+        let stacks = self
+            .foreign
+            .stacks
+            .iter()
+            .filter(|(id, before)| fleet.stacks.get(*id) != Some(*before))
+            .map(|(id, _)| format!("stack {id}"));
+        sets.chain(stacks).collect()
+    }
+}

@@ -1,0 +1,434 @@
+//! One run: a random organization, and a deployer that is let loose on it and killed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use compiler::Bundle;
+use deployer::{ApplyOutcome, ApplyReport};
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+use crate::deployers::Deployer;
+use crate::invariants::{self, Broken, History, Invariant};
+use crate::lab::Lab;
+use crate::result::Counts;
+use crate::time::{Ended, Kill, drive};
+use crate::trouble;
+use crate::wish::Wish;
+
+/// So many processes may be needed for one deployment.
+const ATTEMPTS: usize = 12;
+
+/// The world goes on for so long after something has moved in it: automatic deployment follows.
+const AFTERMATH: Duration = Duration::from_hours(3);
+
+/// So often one deployment is killed, at most.
+const KILLS: usize = 4;
+
+/// What came of one seed.
+#[derive(Debug, Default)]
+pub struct Run {
+    /// What happened, a line each.
+    pub story: Vec<String>,
+    /// What should not have.
+    pub broken: Vec<Broken>,
+    /// In numbers.
+    pub counts: Counts,
+}
+
+/// Carries the run of a seed out. An error is the campaign's own: the run says nothing then.
+pub async fn run(seed: u64, deployer: &dyn Deployer) -> Result<Run> {
+    let start = Instant::now();
+    // The SDK's jitter comes from this thread's generator.
+    fastrand::seed(seed);
+    let mut rng = Rng::with_seed(seed);
+    let lab = Lab::random(&mut rng, seed).await?;
+    let regions = watched(&mut rng, &lab);
+    let wish = Wish::random(&mut rng, &regions, &lab.peopled_units())?;
+    let faults = trouble::random(&mut rng, &lab, seed);
+    let mut runner = Runner {
+        deployer,
+        epoch: lab.simulator.now(),
+        lab,
+        wish,
+        history: History::default(),
+        run: Run::default(),
+    };
+    runner.lab.simulator.set_faults(faults)?;
+    runner.tell(&format!(
+        "an organization of {} accounts, {} units and {} Regions",
+        runner.lab.simulator.fleet().accounts.len(),
+        runner.lab.units.len(),
+        runner.lab.regions.len()
+    ));
+    runner.deployment(&mut rng).await?;
+    for _ in 0..rng.usize(1..4) {
+        if !runner.run.broken.is_empty() {
+            break;
+        }
+        runner.change(&mut rng)?;
+        if rng.u8(..4) == 0 {
+            runner.change(&mut rng)?;
+        }
+        runner.deployment(&mut rng).await?;
+    }
+    if runner.run.broken.is_empty() {
+        runner.calm(&mut rng).await?;
+    }
+    Ok(runner.finish(start).await)
+}
+
+/// The Regions that are watched: all or some, the home Region always.
+fn watched(rng: &mut Rng, lab: &Lab) -> Vec<String> {
+    let count = rng.usize(1..=lab.regions.len());
+    lab.regions.iter().take(count).cloned().collect()
+}
+
+/// How one process of the deployer ended.
+enum Process {
+    Reported(ApplyReport),
+    /// It reported, but what it had read of the world no longer holds.
+    Overtaken,
+    Failed,
+    Killed,
+}
+
+struct Runner<'d> {
+    deployer: &'d dyn Deployer,
+    lab: Lab,
+    wish: Wish,
+    history: History,
+    epoch: jiff::Timestamp,
+    run: Run,
+}
+
+impl Runner<'_> {
+    fn tell(&mut self, line: &str) {
+        let at = self.lab.simulator.now().duration_since(self.epoch);
+        self.run
+            .story
+            .push(format!("{:>7} s  {line}", at.as_secs()));
+    }
+
+    fn broke(&mut self, broken: Vec<Broken>) {
+        for broken in broken {
+            self.tell(&format!("BROKEN: {broken}"));
+            // One cause shows in many ways, and again after every step.
+            if !self.run.broken.contains(&broken) {
+                self.run.broken.push(broken);
+            }
+        }
+    }
+
+    /// Deploys until there is nothing more to be gained, with crashes in between; then checks.
+    async fn deployment(&mut self, rng: &mut Rng) -> Result<Option<ApplyOutcome>> {
+        let bundle = self.wish.bundle()?;
+        self.run.counts.deployments += 1;
+        let mut kills = if rng.u8(..4) == 0 {
+            0
+        } else {
+            rng.usize(1..=KILLS)
+        };
+        let mut last: Option<ApplyReport> = None;
+        for _ in 0..ATTEMPTS {
+            let kill = (kills > 0).then(|| random_kill(rng));
+            match self.process(&bundle, kill).await {
+                Process::Killed => {
+                    kills -= 1;
+                    if rng.u8(..12) == 0 {
+                        // Nobody runs it again: things go on from here.
+                        self.tell("left as it is");
+                        return Ok(None);
+                    }
+                }
+                Process::Failed => {
+                    last = None;
+                    kills = 0;
+                    self.lab.simulator.advance(Duration::from_mins(5));
+                }
+                Process::Overtaken => {
+                    last = None;
+                    self.lab.simulator.advance(AFTERMATH);
+                }
+                Process::Reported(report) => {
+                    kills = 0;
+                    let good = matches!(
+                        report.outcome(),
+                        ApplyOutcome::Done | ApplyOutcome::NothingToDo
+                    );
+                    let settled = good || last.as_ref().is_some_and(|last| is_same(last, &report));
+                    last = Some(report);
+                    if settled || !self.run.broken.is_empty() {
+                        break;
+                    }
+                    self.lab.simulator.advance(Duration::from_mins(5));
+                }
+            }
+        }
+        let Some(report) = last else {
+            self.broke(vec![Broken {
+                invariant: Invariant::Ends,
+                what: format!("no report after {ATTEMPTS} processes"),
+            }]);
+            return Ok(None);
+        };
+        let fleet = self.lab.simulator.fleet();
+        self.broke(invariants::equal_or_named(&bundle, &fleet, &report));
+        let good = matches!(
+            report.outcome(),
+            ApplyOutcome::Done | ApplyOutcome::NothingToDo
+        );
+        if good && self.run.broken.is_empty() {
+            let before = self.lab.simulator.journal_length();
+            if let Process::Reported(report) = self.process(&bundle, None).await {
+                let requests = self.lab.simulator.journal(before);
+                self.broke(invariants::nothing_to_do(&requests, report.outcome()));
+            }
+        }
+        Ok(Some(report.outcome()))
+    }
+
+    /// One process of the deployer, and what is to be checked after each.
+    async fn process(&mut self, bundle: &Bundle, kill: Option<Kill>) -> Process {
+        let before = self.lab.simulator.journal_length();
+        let happened_before = self.lab.simulator.stats().happened.len();
+        let deployer = self.deployer;
+        self.run.counts.processes += 1;
+        let work = Box::pin(async {
+            let cloud = self.lab.connect().await;
+            deployer.deploy(&cloud, bundle).await
+        });
+        let ended = drive(&self.lab.simulator, &self.lab.time, kill, work).await;
+        let fleet = self.lab.simulator.fleet();
+        let requests = self.lab.simulator.journal(before);
+        self.run.counts.mutating += u64::try_from(requests.len()).unwrap_or(u64::MAX);
+        self.broke(invariants::only_ours(&self.lab, &fleet, &requests));
+        self.history.add(requests, &fleet);
+        let happened = self.lab.simulator.stats().happened;
+        let happened = happened.get(happened_before..).unwrap_or_default();
+        for event in happened {
+            self.tell(&format!("meanwhile: {event}"));
+        }
+        if !happened.is_empty() {
+            // When exactly does not matter: what the event undid may be done again.
+            self.history
+                .disturb(before..=self.lab.simulator.journal_length());
+        }
+        let overtaken = happened.iter().any(|it| trouble::moves_the_world(it));
+        match ended {
+            Ended::Hung => {
+                self.broke(vec![Broken {
+                    invariant: Invariant::Ends,
+                    what: "the deployer got nowhere for 20 seconds of real time, or was not done after 14 days of \
+                           virtual time"
+                        .to_owned(),
+                }]);
+                Process::Failed
+            }
+            Ended::Killed => {
+                self.run.counts.kills += 1;
+                self.tell(&format!("killed: {kill:?}"));
+                Process::Killed
+            }
+            Ended::Finished(Err(error)) => {
+                self.run.counts.errors += 1;
+                self.tell(&format!("failed: {error}: {}", error.source));
+                Process::Failed
+            }
+            Ended::Finished(Ok(report)) => {
+                self.tell(&format!("reported {:?}", report.outcome()));
+                for part in &report.parts {
+                    if !part.outcome.is_good() {
+                        let line = format!("  {}: {:?}", part.name, part.outcome);
+                        self.tell(&line);
+                    }
+                }
+                if overtaken {
+                    return Process::Overtaken;
+                }
+                self.broke(invariants::no_false_success(bundle, &fleet, &report));
+                Process::Reported(report)
+            }
+        }
+    }
+
+    /// Somebody changes something.
+    fn change(&mut self, rng: &mut Rng) -> Result<()> {
+        let what = match rng.u8(..12) {
+            0..=4 => self.wish.edit_rules(rng)?,
+            5..=7 => {
+                let workloads = self.lab.workloads();
+                self.wish.edit_organization(
+                    rng,
+                    &self.lab.regions,
+                    &self.lab.peopled_units(),
+                    &workloads,
+                )
+            }
+            8 | 9 => self.organization_changes(rng)?,
+            _ => self.second_administrator(rng),
+        };
+        let next = self.lab.simulator.journal_length();
+        self.history.disturb(next..=next);
+        self.tell(&what);
+        // Some lists lag, and what nobody can see yet nobody can be blamed for.
+        let minutes = if rng.bool() { 1 } else { rng.u64(1..90) };
+        self.lab.simulator.advance(Duration::from_mins(minutes));
+        Ok(())
+    }
+
+    fn organization_changes(&mut self, rng: &mut Rng) -> Result<String> {
+        let Some(account) = rng.choice(self.lab.workloads()) else {
+            return Ok("nothing happens".to_owned());
+        };
+        Ok(match rng.u8(..4) {
+            0 | 1 => {
+                let unit = self.lab.move_account(rng, &account)?;
+                format!("account {account} moves to {unit}")
+            }
+            2 => {
+                let input = json!({"Email": "new@example.com", "AccountName": "new"});
+                self.lab.organizations("CreateAccount", &input)?;
+                "an account joins".to_owned()
+            }
+            _ => {
+                let input = json!({"AccountId": account});
+                self.lab.organizations("CloseAccount", &input)?;
+                format!("account {account} is closed")
+            }
+        })
+    }
+
+    /// Something that an administrator does by hand to a stack set of ours.
+    fn second_administrator(&mut self, rng: &mut Rng) -> String {
+        let fleet = self.lab.simulator.fleet();
+        let names: Vec<&String> = fleet
+            .stack_sets
+            .iter()
+            // The stacks of the other parts keep their data when they are deleted, under names that
+            // are taken then.
+            .filter(|(name, _)| name.starts_with("gizmos-rules") && !self.lab.is_foreign(name))
+            .filter(|(_, set)| !set.instances.is_empty())
+            .map(|(name, _)| name)
+            .collect();
+        let Some(name) = rng.choice(names) else {
+            return "nothing happens".to_owned();
+        };
+        let set = fleet.stack_sets.get(name);
+        let parameters: Vec<Value> = set
+            .iter()
+            .flat_map(|set| set.source.parameters())
+            .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": value}))
+            .collect();
+        let spots: Vec<&(String, String)> =
+            set.iter().flat_map(|set| set.instances.keys()).collect();
+        let Some((account, region)) = rng.choice(spots) else {
+            return "nothing happens".to_owned();
+        };
+        let unit = fleet
+            .accounts
+            .get(account)
+            .and_then(|account| account.path.last())
+            .map_or("", String::as_str);
+        let targets = json!({
+            "OrganizationalUnitIds": [unit], "Accounts": [account],
+            "AccountFilterType": "INTERSECTION",
+        });
+        let (what, outcome) = match rng.u8(..4) {
+            0 | 1 => (
+                format!("{account} {region} is taken out of {name} by hand"),
+                self.lab.cloudformation(
+                    "DeleteStackInstances",
+                    &json!({
+                        "StackSetName": name, "DeploymentTargets": targets,
+                        "Regions": [region], "RetainStacks": "false",
+                    }),
+                ),
+            ),
+            2 => (
+                format!("{name} is changed by hand"),
+                self.lab.cloudformation(
+                    "UpdateStackSet",
+                    &json!({
+                        "StackSetName": name, "UsePreviousTemplate": "true",
+                        "Description": "changed by hand", "Parameters": parameters,
+                        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+                    }),
+                ),
+            ),
+            _ => (
+                format!("drift of {name} is detected by hand"),
+                self.lab
+                    .cloudformation("DetectStackSetDrift", &json!({"StackSetName": name})),
+            ),
+        };
+        match outcome {
+            Ok(_) => what,
+            Err(error) => format!("{what}: refused, {error}"),
+        }
+    }
+
+    /// Everything that goes wrong stops going wrong, and the last deployment has to work.
+    async fn calm(&mut self, rng: &mut Rng) -> Result<()> {
+        self.lab
+            .simulator
+            .set_faults(simulator::Faults::default())?;
+        let next = self.lab.simulator.journal_length();
+        self.history.disturb(next..=next);
+        self.tell("nothing goes wrong any more");
+        self.lab.simulator.advance(AFTERMATH);
+        let outcome = self.deployment(rng).await?;
+        let settled = matches!(
+            outcome,
+            None | Some(ApplyOutcome::Done | ApplyOutcome::NothingToDo | ApplyOutcome::Blocked)
+        );
+        if !settled && self.run.broken.is_empty() {
+            self.broke(vec![Broken {
+                invariant: Invariant::Ends,
+                what: format!("without any fault the deployment still ends as {outcome:?}"),
+            }]);
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self, start: Instant) -> Run {
+        self.broke(self.history.started_once());
+        let stats = self.lab.simulator.stats();
+        self.run.counts.calls = stats.calls.values().sum();
+        self.run.counts.faults = stats.faults;
+        self.run.counts.faults.remove("nothing_to_do");
+        let virtual_time = self.lab.simulator.now().duration_since(self.epoch);
+        self.run.counts.virtual_seconds = u64::try_from(virtual_time.as_secs()).unwrap_or(0);
+        self.lab.simulator.stop().await;
+        self.run.counts.real_seconds = start.elapsed().as_secs_f64();
+        self.run
+    }
+}
+
+/// Whether a second process got exactly as far as the first.
+fn is_same(one: &ApplyReport, other: &ApplyReport) -> bool {
+    let gist = |report: &ApplyReport| {
+        report
+            .parts
+            .iter()
+            .map(|part| {
+                let places: Vec<_> = part.failures.iter().map(|it| it.place.clone()).collect();
+                (part.name.clone(), part.place.clone(), places)
+            })
+            .collect::<Vec<_>>()
+    };
+    one.outcome() == other.outcome() && gist(one) == gist(other)
+}
+
+/// Early or late alike: most of what can go wrong is decided in the first moments of each step.
+fn random_kill(rng: &mut Rng) -> Kill {
+    let log = |rng: &mut Rng, most: u32| {
+        let limit = 1_u64 << rng.u32(1..=most);
+        rng.u64(1..=limit)
+    };
+    match rng.u8(..5) {
+        0 | 1 => Kill::Answers(log(rng, 8)),
+        2 | 3 => Kill::Steps(log(rng, 10)),
+        _ => Kill::At(Duration::from_secs(log(rng, 12))),
+    }
+}

@@ -1,0 +1,185 @@
+//! Deployers with a fault of their own: each must break just the invariant that is there for it.
+
+use std::time::Duration;
+
+use aws::Aws;
+use campaign::{Deployer, Invariant, Outcome, Product, campaign};
+use compiler::{Bundle, OWNERSHIP_TAG};
+use deployer::apply::{InstanceFailure, PartOutcome};
+use deployer::ports::{
+    AccountSelection, ConcurrencyMode, DeploymentTargets, InstanceRequest, Pause, Place,
+    Preferences, RegionConcurrency, StackSets, Tolerance,
+};
+use deployer::{ApplyOutcome, ApplyReport, DeployError};
+use futures::future::LocalBoxFuture;
+
+/// Enough seeds for any of the faults to show.
+const SEEDS: u64 = 12;
+
+/// The product, and then something that it would never do.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// Failures are forgotten, and what failed is called done.
+    HidesFailures,
+    /// Of several failures one is forgotten.
+    ForgetsOne,
+    /// A place that is fine is called failed.
+    BlamesTheInnocent,
+    /// The same work is started a second time when it has succeeded.
+    StartsAgain,
+    /// Instances of a stack set without our tag are deleted.
+    TakesOverOthers,
+    /// A fleet without a difference is updated all the same.
+    AlwaysUpdates,
+    /// It waits for something that never comes.
+    NeverEnds,
+}
+
+impl Deployer for Fault {
+    fn deploy<'a>(
+        &'a self,
+        cloud: &'a Aws,
+        bundle: &'a Bundle,
+    ) -> LocalBoxFuture<'a, Result<ApplyReport, DeployError>> {
+        Box::pin(async move {
+            let report = Product.deploy(cloud, bundle).await?;
+            Ok(self.spoil(cloud, bundle, report).await)
+        })
+    }
+}
+
+impl Fault {
+    async fn spoil(self, cloud: &Aws, bundle: &Bundle, mut report: ApplyReport) -> ApplyReport {
+        match self {
+            Fault::HidesFailures => {
+                for part in &mut report.parts {
+                    if !part.failures.is_empty() {
+                        part.failures.clear();
+                        part.outcome = PartOutcome::Done;
+                    }
+                }
+            }
+            Fault::ForgetsOne => {
+                for part in &mut report.parts {
+                    if part.failures.len() > 1 {
+                        part.failures.pop();
+                    }
+                }
+            }
+            Fault::BlamesTheInnocent => {
+                let hub = &bundle.organization.accounts.log_archive;
+                if let Some(part) = report
+                    .parts
+                    .iter_mut()
+                    .find(|it| it.name == "gizmos-bucket")
+                    && part.outcome == PartOutcome::Unchanged
+                {
+                    part.failures.push(InstanceFailure {
+                        place: Place::new(hub, &bundle.organization.home_region),
+                        status: "failed".to_owned(),
+                        reason: "an example".to_owned(),
+                        events: Vec::new(),
+                    });
+                    part.outcome = PartOutcome::Partial;
+                }
+            }
+            Fault::StartsAgain => {
+                if report.outcome() == ApplyOutcome::Done {
+                    for attempt in ["again-1", "again-2"] {
+                        let request = request(bundle, "gizmos-bucket", attempt);
+                        cloud.update_instances(&request).await.unwrap_or_default();
+                        cloud.pause(Duration::from_hours(1)).await;
+                    }
+                }
+            }
+            Fault::TakesOverOthers => {
+                for set in cloud.list_stack_sets().await.unwrap_or_default() {
+                    let found = cloud.describe_stack_set(&set.name).await;
+                    if let Ok(Some(found)) = found
+                        && !found.tags.contains_key(OWNERSHIP_TAG.0)
+                    {
+                        let request = request(bundle, &set.name, "taken-over");
+                        cloud.delete_instances(&request).await.unwrap_or_default();
+                        cloud.pause(Duration::from_hours(1)).await;
+                    }
+                }
+            }
+            Fault::AlwaysUpdates => {
+                if report.outcome() == ApplyOutcome::NothingToDo {
+                    let request = request(bundle, "gizmos-bucket", "once-more");
+                    cloud.update_instances(&request).await.unwrap_or_default();
+                }
+            }
+            Fault::NeverEnds => loop {
+                cloud.pause(Duration::from_hours(12)).await;
+            },
+        }
+        report
+    }
+}
+
+fn request(bundle: &Bundle, stack_set: &str, operation_id: &str) -> InstanceRequest {
+    InstanceRequest {
+        stack_set: stack_set.to_owned(),
+        targets: DeploymentTargets {
+            organizational_units: vec![bundle.organization.root.clone()],
+            accounts: AccountSelection::Intersection(vec![
+                bundle.organization.accounts.log_archive.clone(),
+            ]),
+        },
+        regions: vec![bundle.organization.home_region.clone()],
+        preferences: Preferences {
+            region_concurrency: RegionConcurrency::Parallel,
+            failure_tolerance: Tolerance::Percentage(100),
+            max_concurrent: Tolerance::Percentage(100),
+            mode: ConcurrencyMode::SoftFailureTolerance,
+        },
+        operation_id: operation_id.to_owned(),
+        retain_stacks: false,
+    }
+}
+
+fn outcome(fault: Fault) -> Outcome {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    campaign(1, SEEDS, threads, &fault, &|_, _| {})
+}
+
+fn is_caught(fault: Fault, invariant: Invariant) {
+    let outcome = outcome(fault);
+    assert!(outcome.broken(invariant) > 0, "{outcome}");
+}
+
+#[test]
+fn a_hidden_failure_is_seen() {
+    is_caught(Fault::HidesFailures, Invariant::NoFalseSuccess);
+}
+
+#[test]
+fn a_forgotten_failure_is_seen() {
+    is_caught(Fault::ForgetsOne, Invariant::EqualOrNamed);
+}
+
+#[test]
+fn a_false_accusation_is_seen() {
+    is_caught(Fault::BlamesTheInnocent, Invariant::EqualOrNamed);
+}
+
+#[test]
+fn work_that_is_started_again_is_seen() {
+    is_caught(Fault::StartsAgain, Invariant::StartedOnce);
+}
+
+#[test]
+fn a_touched_stack_set_of_others_is_seen() {
+    is_caught(Fault::TakesOverOthers, Invariant::OnlyOurs);
+}
+
+#[test]
+fn an_update_without_need_is_seen() {
+    is_caught(Fault::AlwaysUpdates, Invariant::NothingToDo);
+}
+
+#[test]
+fn a_deployer_that_never_ends_is_seen() {
+    is_caught(Fault::NeverEnds, Invariant::Ends);
+}

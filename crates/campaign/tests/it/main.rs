@@ -1,0 +1,4 @@
+//! A sample of the campaign, and deployers that it must see through.
+
+mod broken;
+mod sample;

@@ -1,0 +1,86 @@
+//! A guard against a slip in the organization file that would take the detections away.
+
+use crate::plan::{Change, Plan, Problem, ProblemKind, StackSetPlan};
+
+/// What is wrong with a plan that removes more than `percent` of a hundred instances of any stack
+/// set.
+pub fn removals_problem(plan: &Plan, percent: u8) -> Option<Problem> {
+    let too_many: Vec<String> = plan
+        .stack_sets
+        .iter()
+        .filter(|set| exceeds(set, percent))
+        .map(|set| {
+            format!(
+                "{} of the {} instances of {}",
+                set.remove.len(),
+                existing(set),
+                set.name
+            )
+        })
+        .collect();
+    if too_many.is_empty() {
+        return None;
+    }
+    Some(Problem {
+        kind: ProblemKind::TooManyRemovals,
+        message: format!("the plan removes {}", too_many.join(", ")),
+        fix: format!(
+            "if that is meant, say so with `--allow-delete`; without it at most {percent} % of a \
+             stack set's instances are removed"
+        ),
+    })
+}
+
+fn existing(set: &StackSetPlan) -> usize {
+    set.remove.len() + set.update.len() + set.repair.len() + set.unchanged
+}
+
+fn exceeds(set: &StackSetPlan, percent: u8) -> bool {
+    let empty = set.change == Change::Delete && set.remove.is_empty();
+    !empty && set.remove.len() * 100 > existing(set) * usize::from(percent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Place;
+
+    fn plan(remove: usize, unchanged: usize) -> Plan {
+        let place = |n: usize| Place::new(format!("{n:012}"), "eu-central-1");
+        Plan {
+            organization: "o-exampleorg1".into(),
+            problems: Vec::new(),
+            stack_sets: vec![StackSetPlan {
+                name: "gizmos-rules-spoke".into(),
+                part: None,
+                change: Change::Unchanged,
+                add: Vec::new(),
+                update: Vec::new(),
+                remove: (0..remove).map(place).collect(),
+                repair: Vec::new(),
+                unchanged,
+                blocked: Vec::new(),
+                rules: Vec::new(),
+                in_progress: Vec::new(),
+            }],
+            stacks: Vec::new(),
+            accounts: 0,
+            regions: 0,
+        }
+    }
+
+    #[test]
+    fn a_few_removals_pass_and_many_are_a_problem() {
+        assert_eq!(removals_problem(&plan(0, 0), 20), None);
+        assert_eq!(removals_problem(&plan(2, 8), 20), None);
+        let problem = removals_problem(&plan(3, 8), 20).unwrap();
+        assert_eq!(
+            problem.message,
+            "the plan removes 3 of the 11 instances of gizmos-rules-spoke"
+        );
+        assert_eq!(
+            removals_problem(&plan(1, 100), 0).unwrap().kind,
+            ProblemKind::TooManyRemovals
+        );
+    }
+}

@@ -1,0 +1,256 @@
+//! Removing instances, and stack sets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::operation::{Chain, Task};
+use super::repair::repair;
+use super::report::PartReport;
+use super::settle::{is_old, settled};
+use super::{Run, Stop, targeting, waves};
+use crate::observe::ObservedStackSet;
+use crate::plan::{Change, Repair, StackSetPlan, is_owned};
+use crate::ports::{
+    AccountSelection, AccountState, Cloud, CloudError, DeploymentTargets, Instance,
+    InstanceRequest, InstanceStatus, Place,
+};
+use crate::progress::ProgressEvent;
+
+/// How often a stack set is looked at afresh when it changes under our hands.
+const REPLANS: u32 = 8;
+
+/// How long is waited each time.
+const LAG: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Removes instances, and with `Change::Delete` the stack set itself.
+pub(crate) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan) -> PartReport {
+    let mut report = PartReport::begin(&plan.name, None);
+    let mut tries = 0;
+    let result = loop {
+        match try_remove(run, plan, &mut report, tries >= REPLANS).await {
+            Err(Stop::Replan | Stop::Lagging) if tries < REPLANS => {
+                tries += 1;
+                run.cloud.pause(LAG).await;
+            }
+            result => break result,
+        }
+    };
+    report.conclude(result);
+    report
+}
+
+async fn try_remove<C: Cloud>(
+    run: &Run<'_, C>,
+    plan: &StackSetPlan,
+    report: &mut PartReport,
+    lenient: bool,
+) -> Result<(), Stop> {
+    let Some(existing) = settled(run, &plan.name).await? else {
+        return Ok(());
+    };
+    if !is_owned(&existing.details.tags) {
+        return Err(Stop::Failed(format!(
+            "{} no longer carries our tag and is left alone",
+            plan.name
+        )));
+    }
+    let whole = plan.change == Change::Delete;
+    let unwanted: BTreeSet<&Place> = plan.remove.iter().collect();
+    let places: Vec<&Instance> = existing
+        .instances
+        .iter()
+        .filter(|it| whole || unwanted.contains(&Place::new(&it.account, &it.region)))
+        .collect();
+    let left = StackSetPlan {
+        remove: places
+            .iter()
+            .map(|it| Place::new(&it.account, &it.region))
+            .collect(),
+        ..plan.clone()
+    };
+    if !lenient && is_old(run, &existing, &left).await? {
+        return Err(Stop::Lagging);
+    }
+    let mut chain = Chain::after(existing.operations.first(), lenient);
+    // What an earlier deletion failed on can't be reached by another one.
+    let (stuck, sound): (Vec<&Instance>, Vec<&Instance>) = places
+        .into_iter()
+        .partition(|instance| instance.status == InstanceStatus::Inoperable);
+    let mut good = true;
+    if !stuck.is_empty() {
+        let repairs: Vec<Repair> = stuck
+            .into_iter()
+            .filter(|instance| is_active(run, &instance.account))
+            .map(Repair::of)
+            .collect();
+        let before = report.failures.len();
+        repair(run, &existing, &repairs, &mut chain, report).await?;
+        good &= report.failures.len() == before;
+    }
+    let places: Vec<Place> = sound
+        .into_iter()
+        .map(|it| Place::new(&it.account, &it.region))
+        .collect();
+    for (request, total) in tasks(run, &existing, &places) {
+        let task = Task::Delete(request);
+        let finished = chain.perform(run, task, None, total).await?;
+        good &= report.take(finished)?;
+    }
+    if whole && good {
+        delete_set(run, &plan.name, report).await?;
+    }
+    Ok(())
+}
+
+async fn delete_set<C: Cloud>(
+    run: &Run<'_, C>,
+    name: &str,
+    report: &mut PartReport,
+) -> Result<(), Stop> {
+    match run.cloud.delete_stack_set(name).await {
+        Ok(()) | Err(CloudError::NotFound { .. }) => {
+            report.changed = true;
+            run.progress.report(&ProgressEvent::StackSetDeleted {
+                stack_set: name.to_owned(),
+            });
+            Ok(())
+        }
+        Err(
+            CloudError::OperationInProgress { .. }
+            | CloudError::Unavailable { .. }
+            | CloudError::Throttled
+            | CloudError::Stale { .. }
+            | CloudError::NotEmpty { .. },
+        ) => Err(Stop::Replan),
+        Err(error) => Err(Stop::cloud(&format!("cannot delete {name}"), &error)),
+    }
+}
+
+fn is_active<C>(run: &Run<'_, C>, id: &str) -> bool {
+    run.account(id)
+        .is_some_and(|account| account.state == AccountState::Active)
+}
+
+/// The calls that remove these places. An account that is no longer in use can't be reached: there
+/// the instance is forgotten and its stack left.
+fn tasks<C>(
+    run: &Run<'_, C>,
+    existing: &ObservedStackSet,
+    places: &[Place],
+) -> Vec<(InstanceRequest, usize)> {
+    let account_of = |id: &str| run.account(id);
+    let (alive, gone): (Vec<Place>, Vec<Place>) = places
+        .iter()
+        .cloned()
+        .partition(|place| is_active(run, &place.account));
+    let make = |targets, regions, retain_stacks| InstanceRequest {
+        stack_set: existing.details.name.clone(),
+        targets,
+        regions,
+        preferences: waves::removal(),
+        operation_id: String::new(),
+        retain_stacks,
+    };
+    let named = |places: &[Place], retain| named(run, existing, places, retain);
+    let mut tasks = named(&gone, true);
+    let units = &existing.details.organizational_units;
+    let mut whole = |units: Vec<String>, places: &[&Place]| {
+        let regions: BTreeSet<String> = places.iter().map(|place| place.region.clone()).collect();
+        let targets = DeploymentTargets {
+            organizational_units: units,
+            accounts: AccountSelection::All,
+        };
+        tasks.push((
+            make(targets, regions.into_iter().collect(), false),
+            places.len(),
+        ));
+    };
+    if places.len() == existing.instances.len() && !units.is_empty() && !alive.is_empty() {
+        whole(units.clone(), &alive.iter().collect::<Vec<_>>());
+        return tasks;
+    }
+    // Units and Regions that are no longer wanted go as a whole: that also ends the automatic
+    // deployment to them.
+    let set = run
+        .bundle
+        .stack_sets
+        .iter()
+        .find(|set| set.name == existing.details.name);
+    let mut rest = alive;
+    if let Some(members) = set.and_then(|set| set.targets.members.as_ref()) {
+        let unwanted = |place: &Place| !members.regions.contains(&place.region);
+        let (go, stay): (Vec<Place>, Vec<Place>) = rest.into_iter().partition(unwanted);
+        rest = stay;
+        if units.is_empty() {
+            rest.extend(go);
+        } else if !go.is_empty() {
+            whole(units.clone(), &go.iter().collect::<Vec<_>>());
+        }
+        for unit in units {
+            if members.organizational_units.contains(unit) {
+                continue;
+            }
+            let under = |id: &str| account_of(id).is_some_and(|account| account.is_under(unit));
+            let (go, stay): (Vec<Place>, Vec<Place>) =
+                rest.into_iter().partition(|place| under(&place.account));
+            rest = stay;
+            let all = existing
+                .instances
+                .iter()
+                .filter(|instance| under(&instance.account))
+                .filter(|instance| members.regions.contains(&instance.region))
+                .count();
+            if all == go.len() && all > 0 {
+                whole(vec![unit.clone()], &go.iter().collect::<Vec<_>>());
+            } else {
+                rest.extend(go);
+            }
+        }
+    }
+    tasks.extend(named(&rest, false));
+    tasks
+}
+
+/// The calls that remove these places by naming their accounts, each through the unit by which it
+/// was reached. Never "all of the unit": that would also end its automatic deployment.
+pub(super) fn named<C>(
+    run: &Run<'_, C>,
+    existing: &ObservedStackSet,
+    places: &[Place],
+    retain_stacks: bool,
+) -> Vec<(InstanceRequest, usize)> {
+    let wanted: BTreeSet<&Place> = places.iter().collect();
+    let recorded: BTreeMap<Place, &String> = existing
+        .instances
+        .iter()
+        .filter_map(|instance| {
+            let unit = instance.organizational_unit.as_ref()?;
+            Some((Place::new(&instance.account, &instance.region), unit))
+        })
+        .filter(|(place, _)| wanted.contains(place))
+        .collect();
+    let mut by_unit: BTreeMap<String, Vec<Place>> = BTreeMap::new();
+    for place in places {
+        let unit = recorded
+            .get(place)
+            .map(|unit| (*unit).clone())
+            .or_else(|| run.account(&place.account)?.path.last().cloned())
+            .unwrap_or_else(|| run.bundle.organization.root.clone());
+        by_unit.entry(unit).or_default().push(place.clone());
+    }
+    by_unit
+        .into_iter()
+        .flat_map(|(unit, places)| targeting::group(&places, &[unit], &BTreeSet::new(), &[]))
+        .map(|group| {
+            let total = group.places.len();
+            let request = InstanceRequest {
+                stack_set: existing.details.name.clone(),
+                targets: group.targets,
+                regions: group.regions,
+                preferences: waves::removal(),
+                operation_id: String::new(),
+                retain_stacks,
+            };
+            (request, total)
+        })
+        .collect()
+}

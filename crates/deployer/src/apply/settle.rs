@@ -1,0 +1,137 @@
+//! Reading a stack set once nothing works on it any more, and telling old answers from new ones.
+//!
+//! `DescribeStackSet` and `DescribeStackSetOperation` are strongly consistent, the lists are not: a
+//! run that follows another one closely may be shown the fleet as it was before. What to do is
+//! decided from these lists, so each sign that they are old is a reason to read them again.
+
+use std::collections::BTreeSet;
+
+use super::operation;
+use super::{Run, Stop};
+use crate::observe::{ObservedStackSet, observe_stack_set};
+use crate::plan::StackSetPlan;
+use crate::ports::{Action, Cloud, OperationStatus, OperationSummary, Place, ResultStatus};
+
+/// Operations that instances name and the list doesn't: so many are asked for by their id.
+const ASKED_FOR: usize = 5;
+
+/// Most operations that a page of the list holds.
+const PAGE: usize = 100;
+
+/// Reads a stack set once nothing works on it any more. An operation that an earlier run of ours
+/// has started is waited for like any other: what it leaves undone is in the plan made afterwards.
+pub(crate) async fn settled<C: Cloud>(
+    run: &Run<'_, C>,
+    name: &str,
+) -> Result<Option<ObservedStackSet>, Stop> {
+    loop {
+        let Some(found) = observe_stack_set(run.cloud, name)
+            .await
+            .map_err(|error| Stop::deploy(&error))?
+        else {
+            return Ok(None);
+        };
+        if !found.pending.is_empty() {
+            operation::await_others(run, name).await?;
+            continue;
+        }
+        if !wait_for_unlisted(run, name, &found).await? {
+            return Ok(Some(found));
+        }
+    }
+}
+
+/// Waits for an operation that instances tell of and the list doesn't. `true` if there was one.
+async fn wait_for_unlisted<C: Cloud>(
+    run: &Run<'_, C>,
+    name: &str,
+    found: &ObservedStackSet,
+) -> Result<bool, Stop> {
+    if found.operations.len() >= PAGE {
+        // Old operations have left the page: not to be listed means nothing.
+        return Ok(false);
+    }
+    let listed: BTreeSet<&str> = found.operations.iter().map(|op| op.id.as_str()).collect();
+    let unlisted: BTreeSet<&str> = found
+        .instances
+        .iter()
+        .filter_map(|instance| instance.last_operation.as_deref())
+        .filter(|id| !listed.contains(id))
+        .collect();
+    for id in unlisted.into_iter().take(ASKED_FOR) {
+        let operation = run
+            .cloud
+            .describe_operation(name, id)
+            .await
+            .map_err(|error| Stop::cloud(&format!("cannot describe operation {id}"), &error))?;
+        if operation.is_some_and(|operation| operation.status.is_pending()) {
+            operation::wait(run, name, id, found.instances.len()).await?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the list of instances contradicts the results of the latest operation: then it is old.
+pub(crate) async fn is_old<C: Cloud>(
+    run: &Run<'_, C>,
+    found: &ObservedStackSet,
+    plan: &StackSetPlan,
+) -> Result<bool, Stop> {
+    let Some(latest) = found.operations.first() else {
+        return Ok(false);
+    };
+    let suspects = suspects(found, plan, latest);
+    if suspects.is_empty() {
+        return Ok(false);
+    }
+    let results = run
+        .cloud
+        .list_operation_results(&found.details.name, &latest.id)
+        .await
+        .map_err(|error| {
+            Stop::cloud(
+                &format!("cannot list the results of operation {}", latest.id),
+                &error,
+            )
+        })?;
+    Ok(results
+        .into_iter()
+        .filter(|result| result.status == ResultStatus::Succeeded)
+        .any(|result| suspects.contains(&Place::new(result.account, result.region))))
+}
+
+/// Places where the latest operation, if it worked there, has already done what the plan wants.
+fn suspects(
+    found: &ObservedStackSet,
+    plan: &StackSetPlan,
+    latest: &OperationSummary,
+) -> BTreeSet<Place> {
+    if !matches!(
+        latest.status,
+        OperationStatus::Succeeded | OperationStatus::Failed | OperationStatus::Stopped
+    ) {
+        return BTreeSet::new();
+    }
+    match latest.action {
+        Some(Action::Create) => plan.add.iter().cloned().collect(),
+        Some(Action::Delete) => plan.remove.iter().cloned().collect(),
+        // With a new definition every instance is due, whatever happened last.
+        Some(Action::Update) if plan.change == crate::plan::Change::Unchanged => {
+            let due: BTreeSet<&Place> = plan.update.iter().collect();
+            found
+                .instances
+                .iter()
+                .filter(|instance| {
+                    instance
+                        .last_operation
+                        .as_ref()
+                        .is_some_and(|id| *id != latest.id)
+                })
+                .map(|instance| Place::new(&instance.account, &instance.region))
+                .filter(|place| due.contains(place))
+                .collect()
+        }
+        _ => BTreeSet::new(),
+    }
+}

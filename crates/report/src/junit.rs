@@ -1,0 +1,149 @@
+//! `JUnit` XML, the format in which continuous integration reads results of checks.
+//!
+//! There is no standard; this is the part that all readers share.
+
+/// Checks that belong together.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    /// Its name.
+    pub name: String,
+    /// Its checks.
+    pub cases: Vec<Case>,
+}
+
+/// One check.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What was checked.
+    pub name: String,
+    /// What it belongs to, such as a code.
+    pub class: String,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// How a check went; the text may have several lines, of which the first is the summary.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Well.
+    Passed,
+    /// Not as it should be.
+    Failure(String),
+    /// It could not be made.
+    Error(String),
+}
+
+/// The document.
+pub fn document(name: &str, suites: &[Suite]) -> String {
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let all = || suites.iter().flat_map(|suite| &suite.cases);
+    let name = escape(name);
+    text.push_str(&format!("<testsuites name=\"{name}\" {}>\n", counts(all())));
+    for suite in suites {
+        let name = escape(&suite.name);
+        let counts = counts(suite.cases.iter());
+        text.push_str(&format!("  <testsuite name=\"{name}\" {counts}>\n"));
+        for case in &suite.cases {
+            let (name, class) = (escape(&case.name), escape(&case.class));
+            text.push_str(&format!(
+                "    <testcase name=\"{name}\" classname=\"{class}\""
+            ));
+            let (tag, said) = match &case.outcome {
+                Outcome::Passed => {
+                    text.push_str("/>\n");
+                    continue;
+                }
+                Outcome::Failure(said) => ("failure", said),
+                Outcome::Error(said) => ("error", said),
+            };
+            let first = said.lines().next().unwrap_or_default();
+            let (first, said) = (escape(first), escape(said));
+            text.push_str(&format!(
+                ">\n      <{tag} message=\"{first}\">{said}</{tag}>\n    </testcase>\n"
+            ));
+        }
+        text.push_str("  </testsuite>\n");
+    }
+    text.push_str("</testsuites>\n");
+    text
+}
+
+fn counts<'a>(cases: impl Iterator<Item = &'a Case>) -> String {
+    let (mut tests, mut failures, mut errors) = (0, 0, 0);
+    for case in cases {
+        tests += 1;
+        match case.outcome {
+            Outcome::Passed => {}
+            Outcome::Failure(_) => failures += 1,
+            Outcome::Error(_) => errors += 1,
+        }
+    }
+    format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"")
+}
+
+/// Text as XML holds it. Control characters have no place in XML 1.0, not even escaped.
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\n' | '\t' => safe.push(letter),
+            '\u{FFFE}' | '\u{FFFF}' => safe.push('\u{FFFD}'),
+            other if other.is_control() => safe.push('\u{FFFD}'),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passed_failed_and_unmade_checks() {
+        let case = |name: &str, outcome| Case {
+            name: name.to_owned(),
+            class: "instance::missing".to_owned(),
+            outcome,
+        };
+        let suites = [
+            Suite {
+                name: "instances".to_owned(),
+                cases: vec![
+                    case(
+                        "a \"quoted\" <name>",
+                        Outcome::Failure("first & foremost\n\u{1b}[0m".into()),
+                    ),
+                    case("b", Outcome::Error("access denied".into())),
+                ],
+            },
+            Suite {
+                name: "plan".to_owned(),
+                cases: vec![case("no drift", Outcome::Passed)],
+            },
+        ];
+        let expected = [
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+            "<testsuites name=\"gizmos drift\" tests=\"3\" failures=\"1\" errors=\"1\">",
+            "  <testsuite name=\"instances\" tests=\"2\" failures=\"1\" errors=\"1\">",
+            "    <testcase name=\"a &quot;quoted&quot; &lt;name&gt;\" classname=\"instance::missing\">",
+            "      <failure message=\"first &amp; foremost\">first &amp; foremost",
+            "\u{FFFD}[0m</failure>",
+            "    </testcase>",
+            "    <testcase name=\"b\" classname=\"instance::missing\">",
+            "      <error message=\"access denied\">access denied</error>",
+            "    </testcase>",
+            "  </testsuite>",
+            "  <testsuite name=\"plan\" tests=\"1\" failures=\"0\" errors=\"0\">",
+            "    <testcase name=\"no drift\" classname=\"instance::missing\"/>",
+            "  </testsuite>",
+            "</testsuites>",
+        ];
+        let document = document("gizmos drift", &suites);
+        assert_eq!(document.lines().collect::<Vec<_>>(), expected);
+    }
+}

@@ -1,0 +1,85 @@
+//! The events that StackSets send to the administrator's default bus.
+//!
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/event-detail-stackset-operation-status-change.html>
+
+use serde_json::{Value, json};
+
+use super::{Spot, StackSet};
+use crate::organizations::MANAGEMENT;
+use crate::services::Task;
+use crate::world::World;
+
+/// Whether anybody would see the events; a hundred thousand that nobody sees are not sent.
+fn is_heard(world: &World, region: &str) -> bool {
+    world
+        .services
+        .events
+        .bus(MANAGEMENT, region, "default")
+        .is_some_and(|bus| !bus.rules.is_empty())
+}
+
+/// Says that a stack set is there, or that it is deleted.
+pub(super) fn stack_set(world: &mut World, id: &str) {
+    send(world, id, "CloudFormation StackSet Status Change", |set| {
+        Some(json!({
+            "stack-set-arn": set.arn(),
+            "status-details": {"status": set.status()},
+        }))
+    });
+}
+
+/// Says that an operation has another status.
+pub(super) fn operation(world: &mut World, id: &str, operation: &str) {
+    let kind = "CloudFormation StackSet Operation Status Change";
+    send(world, id, kind, |set| {
+        let operation = set.operations.get(operation)?;
+        Some(json!({
+            "stack-set-arn": set.arn(),
+            "stack-set-operation-id": &*operation.id,
+            "status-details": {"status": operation.status},
+        }))
+    });
+}
+
+/// Says that a stack instance has another status; one that is gone has none.
+pub(super) fn instance(world: &mut World, id: &str, spot: &Spot, action: &str) {
+    let kind = "CloudFormation StackSet StackInstance Status Change";
+    send(world, id, kind, |set| {
+        let instance = set.instances.get(spot)?;
+        Some(json!({
+            "stack-set-arn": set.arn(),
+            "stack-id": instance.stack.as_deref().unwrap_or_default(),
+            "action": action,
+            "status-details": {
+                "status": instance.status,
+                "status-reason": instance.reason.as_deref().unwrap_or_default(),
+                "detailed-status": instance.detailed,
+            },
+        }))
+    });
+}
+
+fn send(world: &mut World, id: &str, kind: &str, detail: impl Fn(&StackSet) -> Option<Value>) {
+    let Some(set) = world.cloudformation.sets.get(id) else {
+        return;
+    };
+    if !is_heard(world, &set.region) {
+        return;
+    }
+    let Some(detail) = detail(set) else {
+        return;
+    };
+    let region = set.region.clone();
+    let event = json!({
+        "source": "aws.cloudformation",
+        "detail-type": kind,
+        "resources": [set.arn()],
+        "detail": detail,
+    });
+    let task = Task::Emit {
+        account: MANAGEMENT.to_owned(),
+        region,
+        event: event.to_string(),
+    };
+    world.schedule(1, task);
+}

@@ -1,0 +1,345 @@
+//! A stack that nobody has looked into is kept as what it was made from.
+//!
+//! The stacks of a stack set are alike, and there may be a hundred thousand of them. One whose
+//! resources are as its template says, and can't be in anybody's way, is folded: its resources go
+//! out of the services' memory, and come back the same, to the last generated name, before
+//! anybody can see or change them. What was carried out once in a Region is not carried out again
+//! for each account where it must come to the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::converge::{Generations, converge};
+use super::drift::{self, ResourceDrift};
+use super::{Deployment, OnFailure, Pending, Resource, Stack, execute};
+use crate::cloudformation::template::{Policy, Template};
+use crate::world::World;
+
+/// The types that are nothing but their properties while nobody uses them, each with the property
+/// that gives a fixed name, which somebody else could want.
+const FOLDABLE: &[(&str, &str)] = &[
+    ("AWS::Events::Rule", "Name"),
+    ("AWS::IAM::Role", "RoleName"),
+    ("AWS::SQS::Queue", "QueueName"),
+    ("AWS::SQS::QueueInlinePolicy", ""),
+];
+
+/// So many rules of all stacks fit on a bus, whatever their patterns.
+const ROOM_FOR_RULES: usize = 30;
+
+/// How many proofs are kept.
+const PROOFS: usize = 512;
+
+/// What a folded stack needs to come back, besides what it was made from.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Folded {
+    /// The resources that later updates made, with the number of the update.
+    pub(super) generations: BTreeMap<String, u32>,
+}
+
+/// That an operation comes out well in a Region, because it did once.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    /// The stack before; `None` is its creation.
+    from: Option<(Arc<Deployment>, Arc<Folded>)>,
+    to: Arc<Deployment>,
+    region: Arc<str>,
+    /// How many updates the stack had.
+    updates: u32,
+    /// Whether there was no other stack in the account and Region.
+    alone: bool,
+    result: Arc<Folded>,
+}
+
+/// Carries out the pending operation of a stack instance's stack.
+pub(crate) fn carry_out(world: &mut World, id: &str) {
+    if skip(world, id) {
+        return;
+    }
+    let Some(stack) = world.cloudformation.stacks.get(id) else {
+        return;
+    };
+    let from = stack
+        .folded
+        .as_ref()
+        .map(|folded| (Arc::clone(&stack.deployment), Arc::clone(folded)));
+    let creation = matches!(stack.pending, Some(Pending::Create(_)));
+    execute::finish(world, id);
+    let Some(result) = fold(world, id) else {
+        return;
+    };
+    let Some(stack) = world.cloudformation.stacks.get(id) else {
+        return;
+    };
+    let template = &stack.deployment.template;
+    let same_everywhere = (creation || from.is_some())
+        && template.document.get("Conditions").is_none()
+        && template.document.get("Outputs").is_none();
+    if same_everywhere {
+        let proof = Proof {
+            from,
+            to: Arc::clone(&stack.deployment),
+            region: Arc::clone(&stack.region),
+            updates: stack.updates,
+            alone: neighbours(world, stack).0 == 0,
+            result,
+        };
+        let proofs = &mut world.cloudformation.proofs;
+        if proofs.len() >= PROOFS {
+            proofs.clear();
+        }
+        proofs.push(proof);
+    }
+}
+
+/// Enters the state to which the pending operation must come, if that is known.
+fn skip(world: &mut World, id: &str) -> bool {
+    if world.cloudformation.sabotage.contains_key(id) {
+        return false;
+    }
+    let Some(stack) = world.cloudformation.stacks.get(id) else {
+        return false;
+    };
+    let (to, result) = match (&stack.pending, &stack.folded) {
+        (Some(Pending::Create(OnFailure::Rollback)), None) => {
+            match proof(world, stack, None, &stack.deployment) {
+                Some(result) => (Arc::clone(&stack.deployment), result),
+                None => return false,
+            }
+        }
+        (Some(Pending::Update(to)), Some(folded)) => match proof(world, stack, Some(folded), to) {
+            Some(result) => (Arc::clone(to), result),
+            None => return false,
+        },
+        // Nothing is there that could keep it.
+        (Some(Pending::Delete(keep)), Some(folded)) if keep.is_empty() => {
+            (Arc::clone(&stack.deployment), Arc::clone(folded))
+        }
+        _ => return false,
+    };
+    let now = world.clock.now();
+    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+        return false;
+    };
+    stack.status = match stack.pending.take() {
+        Some(Pending::Create(_)) => "CREATE_COMPLETE",
+        Some(Pending::Update(_)) => "UPDATE_COMPLETE",
+        _ => "DELETE_COMPLETE",
+    };
+    stack.reason = None;
+    stack.settled = now;
+    stack.deployment = to;
+    stack.folded = Some(result);
+    stack.events = Vec::new();
+    if stack.status == "DELETE_COMPLETE" {
+        stack.deleted = Some(now);
+        world.cloudformation.stacks.release_name(id);
+    }
+    true
+}
+
+/// What a stack becomes by the operation, if it was carried out in this Region before.
+fn proof(
+    world: &World,
+    stack: &Stack,
+    folded: Option<&Arc<Folded>>,
+    to: &Arc<Deployment>,
+) -> Option<Arc<Folded>> {
+    let proof = world.cloudformation.proofs.iter().find(|proof| {
+        let from = match (&proof.from, folded) {
+            (None, None) => true,
+            (Some((deployment, before)), Some(folded)) => {
+                Arc::ptr_eq(deployment, &stack.deployment) && Arc::ptr_eq(before, folded)
+            }
+            _ => false,
+        };
+        from && Arc::ptr_eq(&proof.to, to)
+            && proof.region == stack.region
+            && proof.updates == stack.updates
+    })?;
+    let (others, rules) = neighbours(world, stack);
+    let room = (proof.alone && others == 0)
+        || rules + rules_of(&stack.deployment.template) <= ROOM_FOR_RULES;
+    room.then(|| Arc::clone(&proof.result))
+}
+
+/// How many other stacks live in a stack's account and Region, and how many rules they have.
+fn neighbours(world: &World, stack: &Stack) -> (usize, usize) {
+    world
+        .cloudformation
+        .stacks
+        .living_in(&stack.account, Some(&stack.region))
+        .filter(|other| other.id != stack.id)
+        .fold((0, 0), |(count, rules), other| {
+            (count + 1, rules + rules_of(&other.deployment.template))
+        })
+}
+
+fn rules_of(template: &Template) -> usize {
+    template
+        .resources
+        .values()
+        .filter(|resource| resource.kind == "AWS::Events::Rule")
+        .count()
+}
+
+/// Folds a stack that allows it.
+fn fold(world: &mut World, id: &str) -> Option<Arc<Folded>> {
+    let stack = world.cloudformation.stacks.get(id)?;
+    let quiet = matches!(stack.status, "CREATE_COMPLETE" | "UPDATE_COMPLETE")
+        && !stack.looked_into
+        && stack.imports.is_empty()
+        && stack.outputs.iter().all(|output| output.export.is_none())
+        && stack.resources.values().all(foldable)
+        && drift::is_in_sync(world, stack);
+    if !quiet {
+        return None;
+    }
+    let generations = stack
+        .resources
+        .iter()
+        .filter(|(_, resource)| resource.generation > 0)
+        .map(|(name, resource)| (name.clone(), resource.generation))
+        .collect();
+    let (account, region) = (Arc::clone(&stack.account), Arc::clone(&stack.region));
+    let gone: Vec<_> = stack
+        .deployment
+        .template
+        .order
+        .iter()
+        .rev()
+        .filter_map(|name| {
+            let resource = stack.resources.get(name)?;
+            let physical_id = resource.physical_id.clone();
+            Some((stack.place(name), resource.kind.clone(), physical_id))
+        })
+        .collect();
+    for (place, kind, physical_id) in gone {
+        let deleted = crate::resources::delete(world, &place, &kind, &physical_id);
+        debug_assert!(deleted.is_ok(), "{kind} {physical_id}: {deleted:?}");
+    }
+    world.services.events.forget_default(&account, &region);
+    let folded = Arc::new(Folded { generations });
+    let now = world.clock.now();
+    let stack = world.cloudformation.stacks.get_mut(id)?;
+    stack.resources = BTreeMap::new();
+    stack.events = Vec::new();
+    stack.settled = now;
+    stack.folded = Some(Arc::clone(&folded));
+    Some(folded)
+}
+
+fn foldable(resource: &Resource) -> bool {
+    let property = |name: &str| resource.properties.get(name);
+    FOLDABLE
+        .iter()
+        .any(|(kind, name)| *kind == resource.kind && (name.is_empty() || property(name).is_none()))
+        && property("EventBusName").is_none()
+        && resource.deletion_policy == Policy::Delete
+}
+
+/// Brings a folded stack's resources back.
+pub(crate) fn unfold(world: &mut World, id: &str) {
+    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+        return;
+    };
+    let Some(folded) = stack.folded.take() else {
+        return;
+    };
+    let (deployment, pending) = (
+        Arc::clone(&stack.deployment),
+        std::mem::take(&mut stack.events),
+    );
+    let (settled, checked) = (stack.settled, stack.drift_checked);
+    let empty = BTreeMap::new();
+    let outcome = converge(world, id, &deployment, &empty, Generations::Of(&folded));
+    debug_assert!(
+        outcome.failure.is_none(),
+        "a folded stack comes back: {:?}",
+        outcome.failure.map(|failure| failure.reason)
+    );
+    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+        return;
+    };
+    stack.resources = outcome.resources;
+    for resource in stack.resources.values_mut() {
+        resource.at = settled;
+        resource.drift = checked.map(|at| ResourceDrift {
+            status: "IN_SYNC",
+            expected: resource.properties.clone(),
+            actual: resource.properties.clone(),
+            differences: Vec::new(),
+            at,
+        });
+    }
+    history(stack, pending);
+}
+
+/// Puts the events of a stack that was folded together again; `pending` are those of an operation
+/// that has begun since.
+fn history(stack: &mut Stack, pending: Vec<super::Event>) {
+    let resources = std::mem::take(&mut stack.events);
+    let (created, updated, settled) = (stack.created, stack.updated, stack.settled);
+    let begun = pending.first().map(|event| event.at);
+    let before = updated.filter(|at| begun.is_none_or(|begun| *at < begun));
+    let (status, reason) = (stack.status, stack.reason.take());
+    let initiated = || Some("User Initiated".to_owned());
+    stack.enter(created, "CREATE_IN_PROGRESS", initiated());
+    let done = if before.is_some() { created } else { settled };
+    stack.events.extend(
+        resources
+            .into_iter()
+            .map(|event| super::Event { at: done, ..event }),
+    );
+    stack.enter(done, "CREATE_COMPLETE", None);
+    if let Some(at) = before {
+        stack.enter(at, "UPDATE_IN_PROGRESS", initiated());
+        stack.enter(settled, "UPDATE_COMPLETE", None);
+    }
+    stack.events.extend(pending);
+    (stack.status, stack.reason) = (status, reason);
+}
+
+/// Somebody is going to look into an account: brings back what is folded there.
+pub(crate) fn warm(world: &mut World, account: &str) {
+    crate::services::iam::access_role(world, account);
+    let ids: Vec<Arc<str>> = world
+        .cloudformation
+        .stacks
+        .living_in(account, None)
+        .filter(|stack| !stack.looked_into)
+        .map(|stack| Arc::clone(&stack.id))
+        .collect();
+    for id in ids {
+        look_into(world, &id);
+    }
+}
+
+/// Somebody is going to look into a stack or change it: it is never folded again.
+pub(crate) fn look_into(world: &mut World, id: &str) {
+    unfold(world, id);
+    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+        stack.looked_into = true;
+    }
+}
+
+/// Warms every account that a request's parameters name in an ARN or a queue's URL.
+pub(crate) fn warm_named(world: &mut World, input: &Value) {
+    match input {
+        Value::String(text) if text.starts_with("arn:") || text.contains("://") => {
+            let parts = text.split([':', '/']);
+            for account in parts.filter(|part| is_account_id(part)) {
+                warm(world, account);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| warm_named(world, item)),
+        Value::Object(fields) => Map::values(fields).for_each(|item| warm_named(world, item)),
+        _ => {}
+    }
+}
+
+fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}

@@ -1,0 +1,243 @@
+//! Stacks that are kept as what they were made from, and come back the same.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Lab;
+use super::sets::fast;
+
+const PRODUCTION: &str = "ou-exmp-production";
+const ACCOUNT: &str = "100000000002";
+
+/// What a spoke looks like: a role, a rule with a dead-letter queue, the queue's policy.
+const SPOKE: &str = r#"
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Effect: Allow
+            Principal: {Service: events.amazonaws.com}
+            Action: sts:AssumeRole
+            Condition: {StringEquals: {"aws:SourceAccount": !Ref AWS::AccountId}}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern: {source: [aws.ec2]}
+      Targets: [{Id: queue, Arn: !GetAtt Queue.Arn}]
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties: {MessageRetentionPeriod: 600}
+  Policy:
+    Type: AWS::SQS::QueueInlinePolicy
+    Properties:
+      Queue: !Ref Queue
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Effect: Allow
+            Principal: {Service: events.amazonaws.com}
+            Action: sqs:SendMessage
+            Resource: !GetAtt Queue.Arn
+"#;
+
+impl Lab {
+    /// With the spokes deployed to production.
+    fn with_spokes(template: &str) -> Lab {
+        let mut lab = Lab::new();
+        let set = json!({
+            "StackSetName": "s",
+            "TemplateBody": template,
+            "Capabilities": ["CAPABILITY_IAM"],
+            "PermissionModel": "SERVICE_MANAGED",
+            "AutoDeployment": {"Enabled": false},
+        });
+        lab.ok("CreateStackSet", &set);
+        lab.deploy(&[PRODUCTION], &fast());
+        lab.wait(60.0);
+        assert_eq!(lab.count("CURRENT"), 10);
+        lab
+    }
+
+    fn update_spokes(&mut self, template: &str) {
+        let change = json!({"TemplateBody": template, "Capabilities": ["CAPABILITY_IAM"],
+            "OperationPreferences": fast()});
+        self.begin("UpdateStackSet", &change);
+        self.wait(60.0);
+        assert_eq!(self.count("CURRENT"), 10);
+    }
+
+    fn folded(&self) -> usize {
+        let living = self.world.cloudformation.stacks.living();
+        living.filter(|stack| stack.folded.is_some()).count()
+    }
+
+    fn stack_in(&self, account: &str) -> String {
+        let living = self.world.cloudformation.stacks.living();
+        let here = |stack: &&crate::cloudformation::stack::Stack| {
+            &*stack.account == account && &*stack.region == "eu-central-1"
+        };
+        living
+            .filter(here)
+            .map(|stack| stack.id.to_string())
+            .next()
+            .unwrap()
+    }
+
+    /// Physical ids by logical id, as the account's administrator sees them.
+    fn physical_ids(&mut self, account: &str) -> BTreeMap<String, String> {
+        let stack = json!({"StackName": self.stack_in(account)});
+        let answer = self
+            .call(account, "DescribeStackResources", &stack)
+            .unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let resources = answer["StackResources"].as_array().unwrap();
+        let pair = |it: &Value| {
+            (
+                text(&it["LogicalResourceId"]),
+                text(&it["PhysicalResourceId"]),
+            )
+        };
+        resources.iter().map(pair).collect()
+    }
+}
+
+#[test]
+fn alike_stacks_take_no_room_in_the_services() {
+    let mut lab = Lab::with_spokes(SPOKE);
+    assert_eq!(lab.folded(), 10);
+    assert_eq!(lab.world.services.sqs.queues.len(), 0);
+    assert_eq!(lab.world.services.events.buses.len(), 0);
+    // One Region of an account was really made in each of two Regions, the others are like it.
+    assert_eq!(lab.world.cloudformation.proofs.len(), 2);
+    // Whoever looks finds everything.
+    let ids = lab.physical_ids(ACCOUNT);
+    assert_eq!(ids.len(), 4);
+    assert!(ids["Queue"].contains("-Queue-"), "{ids:?}");
+    assert_eq!(lab.world.services.sqs.queues.len(), 2);
+    assert_eq!(lab.folded(), 8);
+    let stack = json!({"StackName": lab.stack_in(ACCOUNT)});
+    let events = lab.call(ACCOUNT, "DescribeStackEvents", &stack).unwrap();
+    let events = events["StackEvents"].as_array().unwrap();
+    assert_eq!(events[0]["ResourceStatus"], "CREATE_COMPLETE");
+    assert_eq!(events.len(), 2 + 2 * 4);
+}
+
+#[test]
+fn what_was_folded_comes_back_the_same_and_goes_on_from_there() {
+    let mut lab = Lab::with_spokes(SPOKE);
+    let changed = SPOKE.replace("600", "700")
+        + "  Second:\n    Type: AWS::SQS::Queue\n    Properties: {VisibilityTimeout: 7}\n";
+    lab.update_spokes(&changed);
+    assert_eq!(lab.folded(), 10);
+    let id = lab.stack_in(ACCOUNT);
+    // Looking twice at one stack: brought back, folded again, brought back.
+    let ids = |lab: &mut Lab| {
+        super::super::stack::fold::unfold(&mut lab.world, &id);
+        let stack = lab.world.cloudformation.stacks.get(&id).unwrap();
+        let ids = stack
+            .resources
+            .iter()
+            .map(|(name, it)| (name.clone(), it.physical_id.clone()));
+        ids.collect::<BTreeMap<_, _>>()
+    };
+    let first = ids(&mut lab);
+    assert_eq!(first.len(), 5);
+    lab.update_spokes(&changed.replace("700", "800"));
+    assert_eq!(lab.folded(), 10);
+    assert_eq!(ids(&mut lab), first, "an update in place keeps the names");
+    lab.update_spokes(SPOKE);
+    let last = ids(&mut lab);
+    assert_eq!(last.get("Second"), None);
+    assert_eq!(last["Queue"], first["Queue"]);
+}
+
+#[test]
+fn an_event_in_a_folded_account_goes_its_way() {
+    let mut lab = Lab::with_spokes(SPOKE);
+    let event = json!({"source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification", "detail": {}});
+    let trace = crate::services::emit(&mut lab.world, ACCOUNT, "eu-central-1", event);
+    let outcomes: Vec<String> = trace
+        .hops
+        .iter()
+        .map(|hop| format!("{:?}", hop.outcome))
+        .collect();
+    assert!(
+        outcomes.iter().all(|outcome| outcome == "Ok"),
+        "{:?}",
+        trace.hops
+    );
+    let waiting: usize = lab
+        .world
+        .services
+        .sqs
+        .queues
+        .values()
+        .map(|queue| queue.messages.len())
+        .sum();
+    assert_eq!(waiting, 1);
+    // The account was looked into: it is not folded again, and keeps its message.
+    lab.update_spokes(&SPOKE.replace("600", "700"));
+    assert_eq!(lab.folded(), 8);
+    let waiting: usize = lab
+        .world
+        .services
+        .sqs
+        .queues
+        .values()
+        .map(|queue| queue.messages.len())
+        .sum();
+    assert_eq!(waiting, 1);
+}
+
+#[test]
+fn drift_is_found_in_the_one_that_was_changed() {
+    let mut lab = Lab::with_spokes(SPOKE);
+    let id = lab.stack_in(ACCOUNT);
+    let change = json!({"MessageRetentionPeriod": 777});
+    crate::cloudformation::tamper(&mut lab.world, &id, Some("Queue"), change.as_object()).unwrap();
+    let operation = lab.begin(
+        "DetectStackSetDrift",
+        &json!({"OperationPreferences": fast()}),
+    );
+    lab.wait(60.0);
+    let details = lab.operation(&operation)["StackSetDriftDetectionDetails"].clone();
+    assert_eq!(details["DriftedStackInstancesCount"], 1);
+    assert_eq!(details["InSyncStackInstancesCount"], 9);
+    let input = |account: &str| {
+        json!({"StackSetName": "s", "OperationId": operation,
+            "StackInstanceAccount": account, "StackInstanceRegion": "eu-central-1"})
+    };
+    let drifts = lab.ok("ListStackInstanceResourceDrifts", &input(ACCOUNT));
+    let drifts = drifts["Summaries"].as_array().unwrap();
+    assert_eq!(drifts.len(), 4);
+    let modified: Vec<&Value> = drifts
+        .iter()
+        .filter(|drift| drift["StackResourceDriftStatus"] == "MODIFIED")
+        .collect();
+    assert_eq!(modified[0]["LogicalResourceId"], "Queue");
+    assert_eq!(modified.len(), 1);
+    // One that is folded is listed as well, all of it in sync.
+    let drifts = lab.ok("ListStackInstanceResourceDrifts", &input("100000000003"));
+    let drifts = drifts["Summaries"].as_array().unwrap();
+    assert_eq!(drifts.len(), 4);
+    assert!(
+        drifts
+            .iter()
+            .all(|drift| drift["StackResourceDriftStatus"] == "IN_SYNC")
+    );
+}
+
+#[test]
+fn stacks_that_others_could_want_something_of_are_never_folded() {
+    let named = SPOKE.replace("{MessageRetentionPeriod: 600}", "{QueueName: fixed}");
+    assert_eq!(Lab::with_spokes(&named).folded(), 0);
+    let retained = SPOKE.replace(
+        "    Properties: {MessageRetentionPeriod: 600}",
+        "    DeletionPolicy: Retain",
+    );
+    assert_eq!(Lab::with_spokes(&retained).folded(), 0);
+}
