@@ -251,7 +251,7 @@ fn operands(operator: &str, operand: &Value, only: bool) -> Vec<(String, Value)>
         ("anything-but", Value::Array(values)) => {
             let mut found = Vec::new();
             list(values, &mut |change, values| {
-                found.push((change, Value::Array(values)))
+                found.push((change, Value::Array(values)));
             });
             found
         }
@@ -262,7 +262,7 @@ fn operands(operator: &str, operand: &Value, only: bool) -> Vec<(String, Value)>
         (_, Value::Array(values)) => {
             let mut found = Vec::new();
             list(values, &mut |change, values| {
-                found.push((change, Value::Array(values)))
+                found.push((change, Value::Array(values)));
             });
             found
         }
