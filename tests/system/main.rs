@@ -11,9 +11,11 @@ mod bad_input;
 mod broken_chain;
 mod chain;
 mod check;
+mod deployment;
 mod docs;
 mod drift;
 mod fleet;
+mod hostile;
 mod rerun;
 mod workflows;
 

@@ -246,6 +246,7 @@ impl Wish {
                 tag_value: "true".to_owned(),
             }),
             exceptions: Vec::new(),
+            imported_from: None,
             tests: Vec::new(),
             place: Place::new(&file, Span::new(4, 4 + id.len())),
             file,

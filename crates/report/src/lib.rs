@@ -23,6 +23,7 @@ pub mod findings;
 pub mod github;
 pub mod junit;
 pub mod plan;
+pub mod preflight;
 pub mod sarif;
 pub mod verify;
 

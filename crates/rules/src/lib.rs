@@ -56,9 +56,10 @@ mod suggest;
 mod text;
 
 pub use catalogue::{alerts, catalogue};
-pub use library::{Library, Options, load};
+pub use library::{Library, Options, check_file, load};
 pub use model::{
-    Budget, Exception, Message, Origin, Response, Rule, RuleTest, Severity, Status, UnknownSeverity,
+    Budget, Exception, ImportedFrom, Message, Origin, Response, Rule, RuleTest, Severity, Status,
+    UnknownSeverity,
 };
 pub use outcome::{TestOutcome, run_tests};
 pub use source_pin::pins_source;

@@ -136,4 +136,9 @@ impl Lint {
         self.fix = true;
         self
     }
+
+    const fn may_be_allowed(mut self) -> Self {
+        self.allow = true;
+        self
+    }
 }

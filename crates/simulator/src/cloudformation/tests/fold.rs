@@ -241,3 +241,27 @@ fn stacks_that_others_could_want_something_of_are_never_folded() {
     );
     assert_eq!(Lab::with_spokes(&retained).folded(), 0);
 }
+
+#[test]
+fn what_is_only_looked_at_is_folded_again() {
+    let mut lab = Lab::with_spokes(SPOKE);
+    let before = lab.world.cloudformation.proofs.len();
+    let ids = lab.physical_ids(ACCOUNT);
+    assert_eq!(lab.folded(), 8);
+    // Others are looked at meanwhile.
+    for number in 0..40 {
+        crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+    }
+    crate::cloudformation::cool(&mut lab.world);
+    assert_eq!(lab.folded(), 10);
+    assert_eq!(lab.world.services.sqs.queues.len(), 0);
+    assert_eq!(lab.physical_ids(ACCOUNT), ids);
+    for number in 50..90 {
+        crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+    }
+    crate::cloudformation::cool(&mut lab.world);
+    // And it goes on like all the others: one proof for each Region.
+    lab.update_spokes(&SPOKE.replace("600", "700"));
+    assert_eq!(lab.folded(), 10);
+    assert_eq!(lab.world.cloudformation.proofs.len(), before + 2);
+}
