@@ -3,7 +3,7 @@
 use crate::text::{Piece, fits, same_letter};
 
 /// Steps after which a common part counts as too hard to find.
-const MAX_STEPS: usize = 20_000;
+const MAX_STEPS: usize = 5_000;
 /// Most pieces of two globs together: the depth of the search.
 const MAX_PIECES: usize = 1_500;
 /// Most alternatives of a common part.

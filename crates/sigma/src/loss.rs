@@ -34,9 +34,15 @@ impl fmt::Display for Loss {
     }
 }
 
-/// The losses so far, each once.
+/// The losses so far, each once, and the work that it took to find them.
 #[derive(Debug, Default)]
-pub(crate) struct Losses(BTreeSet<Loss>);
+pub(crate) struct Losses {
+    found: BTreeSet<Loss>,
+    work: usize,
+}
+
+/// Work that one rule may take; real rules take a thousandth of it.
+const MAX_WORK: usize = 20_000_000;
 
 impl Losses {
     pub(crate) fn wider(&mut self, text: impl Into<String>) {
@@ -48,10 +54,16 @@ impl Losses {
     }
 
     fn add(&mut self, effect: Effect, text: String) {
-        self.0.insert(Loss { effect, text });
+        self.found.insert(Loss { effect, text });
     }
 
     pub(crate) fn into_vec(self) -> Vec<Loss> {
-        self.0.into_iter().collect()
+        self.found.into_iter().collect()
+    }
+
+    /// Notes work; `false` if it is more than any rule is worth.
+    pub(crate) fn spend(&mut self, work: usize) -> bool {
+        self.work = self.work.saturating_add(work);
+        self.work <= MAX_WORK
     }
 }

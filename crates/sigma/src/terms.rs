@@ -94,6 +94,31 @@ impl Match {
     }
 }
 
+impl Term {
+    /// How much work comparing it is.
+    fn weight(&self) -> usize {
+        let text = |text: &Match| {
+            if text.text().as_plain().is_some() {
+                1
+            } else {
+                30
+            }
+        };
+        match self {
+            Self::Text(it) => text(it),
+            Self::Not(except) => except
+                .iter()
+                .map(|exclusion| match exclusion {
+                    Exclusion::Text(it) => text(it),
+                    Exclusion::Number(_) => 1,
+                })
+                .sum::<usize>()
+                .max(1),
+            _ => 1,
+        }
+    }
+}
+
 impl Range {
     pub(crate) fn contains(&self, value: f64) -> bool {
         let above = |(low, inclusive): &(Number, bool)| {
@@ -116,6 +141,12 @@ pub(crate) fn meet(
     let mut out: Vec<Term> = Vec::new();
     for left in a {
         for right in b {
+            // Two texts with stars may take a search, all else is a comparison.
+            if !losses.spend(left.weight().saturating_mul(right.weight())) {
+                return Err(TooHard(format!(
+                    "`{field}` is asked and excluded too many texts at once"
+                )));
+            }
             for term in meet_two(field, left, right, losses)? {
                 if !out.contains(&term) {
                     out.push(term);

@@ -9,5 +9,6 @@
 
 mod agreement;
 mod exported;
+mod hostile;
 mod imported;
 mod support;
