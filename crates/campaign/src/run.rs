@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use compiler::Bundle;
 use deployer::{ApplyOutcome, ApplyReport};
 use fastrand::Rng;
 use serde_json::{Value, json};
+use simulator::Event;
 
 use crate::deployers::Deployer;
 use crate::invariants::{self, Broken, History, Invariant};
@@ -373,6 +374,15 @@ impl Runner<'_> {
         self.lab
             .simulator
             .set_faults(simulator::Faults::default())?;
+        for region in self.lab.regions.clone() {
+            let event = Event::SetRegion {
+                region,
+                enabled: true,
+                account: None,
+            };
+            // The Regions are the simulator's own.
+            self.lab.simulator.happen(&event).map_err(Error::msg)?;
+        }
         let next = self.lab.simulator.journal_length();
         self.history.disturb(next..=next);
         self.tell("nothing goes wrong any more");

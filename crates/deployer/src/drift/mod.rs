@@ -59,6 +59,16 @@ pub async fn drift(
     if !report.plan.problems.is_empty() {
         return Ok(report);
     }
+    let about_stacks = options.makes(DriftCheck::Plan) || options.makes(DriftCheck::Resources);
+    if let Some(reason) = observed.stacks_unreadable.as_ref().filter(|_| about_stacks) {
+        report.unchecked.push(Unchecked {
+            check: DriftCheck::Plan,
+            part: None,
+            what: "stacks of the management account".to_owned(),
+            place: None,
+            reason: reason.clone(),
+        });
+    }
     if options.makes(DriftCheck::Plan) {
         report.findings = definition::definition(bundle, &report.plan, &observed, options);
     }
