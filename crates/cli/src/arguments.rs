@@ -98,7 +98,7 @@ pub(crate) enum Command {
     /// `rules/LINTS.md` explains every finding.
     #[command(
         after_help = "Examples:\n  cargo xtask check\n  cargo xtask check --fix                 # mend what can be mended by machine\n  \
-            cargo xtask check --format json\n  cargo xtask check --format sarif > check.sarif"
+            cargo xtask check --mutations           # would the rules' tests notice a change?\n  cargo xtask check --format json\n  cargo xtask check --format sarif > check.sarif"
     )]
     Check(CheckArguments),
     /// Write the pages that are made from the code and the rules, or check that they are current
@@ -334,6 +334,9 @@ pub(crate) struct CheckArguments {
     /// Exit with 64 for warnings, too
     #[arg(long)]
     pub(crate) deny_warnings: bool,
+    /// Say which changes of the rules' patterns no test would notice
+    #[arg(long)]
+    pub(crate) mutations: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -12,6 +12,7 @@ use crate::organization::{Organization, Topic, Topology, closest};
 use crate::view::{self, Names};
 use crate::{
     AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets, Templates, limits,
+    protection,
 };
 
 /// Log files move to archive storage after this many days, if they are kept well beyond: archive
@@ -22,7 +23,8 @@ const ARCHIVE_AFTER_DAYS: u32 = 90;
 ///
 /// Rules that are deprecated or not enabled are left out. The order of `library` doesn't matter.
 ///
-/// Codes: `compile::no-rules`, `compile::no-effect`, `compile::unknown-topic`, `compile::no-topic`;
+/// Codes: `compile::no-rules`, `compile::no-effect`, `compile::unknown-topic`, `compile::no-topic`,
+/// `compile::unprotected`;
 /// `limit::…` for quotas and for texts that CloudFormation would act on; `forward::…` for patterns
 /// that can't be forwarded as they are; `template::…` for faults of the template sources.
 pub fn compile(
@@ -46,6 +48,7 @@ pub fn compile(
         Topology::Local => compiler.local(&routed),
     }
     compiler.drift_schedule();
+    protection::check(&rules, organization, &mut compiler.findings);
     let Compiler {
         findings,
         stack_sets,

@@ -39,6 +39,7 @@ mod limits;
 mod logical;
 mod manifest;
 pub mod organization;
+mod protection;
 mod structure;
 mod templates;
 mod view;
