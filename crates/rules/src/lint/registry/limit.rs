@@ -107,4 +107,12 @@ pub(super) const LINTS: &[Lint] = &[
         RULE,
     )
     .never_allowed(),
+    warning(
+        "compile::unprotected",
+        "A rule of self-protection that doesn't know a name",
+        "The rule watches something that Gizmos deploys, and the organization file gives it another name than the rule's pattern has. Put the organization file's name into the pattern.",
+        Words("a trail that the organization file calls `audit`, and a rule for `gizmos`"),
+        RULE,
+    )
+    .never_allowed(),
 ];
