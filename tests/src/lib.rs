@@ -147,6 +147,19 @@ impl Started {
         }
     }
 
+    /// Ctrl-C.
+    pub fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status();
+        assert!(sent.is_ok_and(|sent| sent.success()), "no signal was sent");
+    }
+
+    /// Ends it at once, as a machine does that is switched off.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it can be ended");
+        self.child.wait().expect("it ends");
+    }
+
     /// Waits for the program's end.
     pub fn finish(mut self) -> Run {
         let status = self.child.wait().expect("a status");
@@ -296,6 +309,20 @@ impl Served {
             .send_json(body)
             .expect("an answer");
         answer.body_mut().read_json().expect("JSON")
+    }
+
+    /// Returns once an action, `cloudformation:CreateStackInstances`, has been called.
+    pub fn wait_for_call(&self, action: &str) {
+        let called = || {
+            let calls = self.get("calls");
+            calls
+                .get("by_action")
+                .and_then(|all| all.get(action))
+                .is_some()
+        };
+        while !called() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Lets virtual time pass.

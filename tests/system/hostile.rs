@@ -424,7 +424,7 @@ const CASES: &[Case] = &[
             format!("{}{RULE}", "# allow: x::y because\n".repeat(40_000)),
         );
     }),
-    ("thousands-of-tags", &["rule::too-many-findings"], |rules| {
+    ("thousands-of-tags", &["rule::attack-id"], |rules| {
         rule(
             rules,
             format!("{RULE}tags: [{}]\n", "attack.t9999, ".repeat(60_000)),

@@ -14,6 +14,8 @@ mod check;
 mod deployment;
 mod docs;
 mod drift;
+mod drift_schedule;
+mod exit_codes;
 mod fleet;
 mod hostile;
 mod rerun;

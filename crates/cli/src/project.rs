@@ -34,13 +34,6 @@ impl Project {
         let mut rule_library = rules::load(&rules_folder(arguments), &options);
         let mut findings = std::mem::take(&mut rule_library.findings);
 
-        let outcomes: Vec<TestOutcome> = rule_library
-            .rules
-            .iter()
-            .flat_map(rules::run_tests)
-            .collect();
-        findings.extend(outcomes.iter().filter_map(|it| it.finding.clone()));
-
         let stacksets = shown(&root, &arguments.stacksets);
         let file = arguments.organization.as_ref().map_or_else(
             || stacksets.join("organization.yaml"),
@@ -51,6 +44,22 @@ impl Project {
         if let (Some(organization), Some(topology)) = (&mut organization, arguments.topology) {
             organization.topology = topology.into();
         }
+        // With a schedule there is something to be told about.
+        if organization
+            .as_ref()
+            .is_some_and(|it| it.drift_schedule.is_some())
+        {
+            let mut more = rules::load(&stacksets.join("drift-rules"), &options);
+            findings.append(&mut more.findings);
+            rule_library.rules.append(&mut more.rules);
+        }
+        let outcomes: Vec<TestOutcome> = rule_library
+            .rules
+            .iter()
+            .flat_map(rules::run_tests)
+            .collect();
+        findings.extend(outcomes.iter().filter_map(|it| it.finding.clone()));
+
         let templates = Templates::load(&stacksets)
             .map_err(|problems| findings.extend(problems))
             .ok();

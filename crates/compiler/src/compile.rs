@@ -48,6 +48,7 @@ pub fn compile(
         Topology::Local => compiler.local(&routed),
     }
     protection::check(&rules, organization, &mut compiler.findings);
+    compiler.drift_schedule();
     let Compiler {
         findings,
         stack_sets,
@@ -196,6 +197,27 @@ impl<'c> Compiler<'c> {
             "The organization trail",
             context! {},
             &parameters,
+            targets,
+        );
+    }
+
+    /// Regular drift detection in every stack set there is.
+    fn drift_schedule(&mut self) {
+        let Some(expression) = &self.organization.drift_schedule else {
+            return;
+        };
+        let stack_sets: Vec<Value> = self
+            .stack_sets
+            .iter()
+            .filter(|set| set.targets.members.is_some())
+            .map(|set| view::scheduled(&set.name))
+            .collect();
+        let targets = self.one_account(&self.organization.accounts.management);
+        self.part(
+            Part::DriftSchedule,
+            "Regular drift detection in every stack set",
+            context! { expression, stack_sets },
+            &[],
             targets,
         );
     }
@@ -581,6 +603,14 @@ fn needs(part: Part) -> &'static [Part] {
         Part::RulesHub | Part::RulesLocal => &[Part::Topic],
         // Nothing is forwarded before there is something to receive it.
         Part::RulesSpoke => &[Part::Topic, Part::RulesHub],
+        // Stack sets that don't exist can't be looked at.
+        Part::DriftSchedule => &[
+            Part::Bucket,
+            Part::Topic,
+            Part::RulesHub,
+            Part::RulesSpoke,
+            Part::RulesLocal,
+        ],
     }
 }
 

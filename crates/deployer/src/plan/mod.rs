@@ -349,22 +349,14 @@ pub(crate) fn plan_stack(
 
 /// The part that a stack set or stack says it is, by its tag.
 pub(crate) fn tagged_part(tags: &BTreeMap<String, String>) -> Option<Part> {
-    const PARTS: [Part; 6] = [
-        Part::Bucket,
-        Part::Trail,
-        Part::Topic,
-        Part::RulesHub,
-        Part::RulesSpoke,
-        Part::RulesLocal,
-    ];
     let name = tags.get("gizmos:part")?;
-    PARTS.into_iter().find(|part| part.name() == name)
+    Part::ALL.into_iter().find(|part| part.name() == name)
 }
 
 /// Position in the order of removal: what depends on others goes first.
 pub(crate) fn removal_rank(part: Option<Part>) -> u8 {
     match part {
-        Some(Part::RulesSpoke | Part::RulesLocal) | None => 0,
+        Some(Part::RulesSpoke | Part::RulesLocal | Part::DriftSchedule) | None => 0,
         Some(Part::RulesHub) => 1,
         Some(Part::Topic) => 2,
         Some(Part::Trail) => 3,

@@ -36,7 +36,10 @@ pub(super) enum Kind<'a> {
     Exists(bool),
     /// `anything-but` and its operand.
     Except(&'a Node),
-    /// Numeric, address and other ranges.
+    /// A range of numbers.
+    Numeric,
+    /// A range of addresses, or a beginning or end in any case: of texts.
+    OtherText,
     Other,
 }
 
@@ -135,6 +138,8 @@ fn operator(entry: &Entry) -> Kind<'_> {
         ("suffix", Some(text)) => Kind::Suffix(text),
         ("wildcard", Some(text)) => Kind::Wildcard(text),
         ("equals-ignore-case", Some(text)) => Kind::IgnoringCase(text),
+        ("numeric", _) => Kind::Numeric,
+        ("prefix" | "suffix" | "cidr" | "equals-ignore-case" | "exactly", _) => Kind::OtherText,
         ("anything-but", _) => Kind::Except(&entry.value),
         ("exists", _) => entry.value.as_bool().map_or(Kind::Other, Kind::Exists),
         _ => Kind::Other,

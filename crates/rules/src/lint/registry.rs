@@ -141,4 +141,9 @@ impl Lint {
         self.allow = true;
         self
     }
+
+    const fn never_allowed(mut self) -> Self {
+        self.allow = false;
+        self
+    }
 }

@@ -72,7 +72,9 @@ pub(crate) fn check(rules: &[Rule]) -> Vec<Finding> {
 
 /// Whether who gets alerts of `rule` gets those of `wider` as loud.
 fn says_as_much(rule: &Rule, wider: &Rule) -> bool {
-    rule.message.is_some() == wider.message.is_some()
+    rule.enabled
+        && wider.enabled
+        && rule.message.is_some() == wider.message.is_some()
         && rule.respond == wider.respond
         && rule.severity <= wider.severity
         && rule.notify == wider.notify

@@ -4,7 +4,8 @@
 //! <https://attack.mitre.org> and <https://www.cisecurity.org/benchmark/amazon_web_services>, with
 //! their versions.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
 
 use syntax::{Finding, Node, Place, SourceFile};
 
@@ -12,6 +13,14 @@ use crate::suggest;
 
 const TECHNIQUES: &str = include_str!("../../../data/attack-techniques.txt");
 const CIS: &str = include_str!("../../../data/cis-aws-foundations.txt");
+
+static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let lines = TECHNIQUES.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split(' ').next()).collect()
+});
+
+/// Most findings about one file's tags.
+const MOST: usize = 20;
 
 /// The tactics of ATT&CK for Enterprise, in the order of an attack.
 const TACTICS: [&str; 14] = [
@@ -46,6 +55,9 @@ pub(super) fn check(file: &Arc<SourceFile>, root: &Node) -> Vec<Finding> {
             None
         };
         findings.extend(finding.map(|it| it.at(Place::new(file, node.span))));
+        if findings.len() >= MOST {
+            break;
+        }
     }
     findings
 }
@@ -57,11 +69,7 @@ fn attack(id: &str) -> Option<Finding> {
         return None;
     }
     let upper = id.to_ascii_uppercase();
-    let known = |wanted: &str| {
-        TECHNIQUES
-            .lines()
-            .any(|line| line.split(' ').next() == Some(wanted))
-    };
+    let known = |wanted: &str| KNOWN.contains(wanted);
     if known(&upper) && id.starts_with('t') {
         return None;
     }

@@ -47,8 +47,9 @@ fn type_of(kind: Kind<'_>) -> Option<Type> {
         | Kind::Prefix(_)
         | Kind::Suffix(_)
         | Kind::Wildcard(_)
-        | Kind::IgnoringCase(_) => Some(Type::Text),
-        Kind::Number(_) => Some(Type::Number),
+        | Kind::IgnoringCase(_)
+        | Kind::OtherText => Some(Type::Text),
+        Kind::Number(_) | Kind::Numeric => Some(Type::Number),
         Kind::Bool(_) => Some(Type::Bool),
         _ => None,
     }
@@ -65,12 +66,11 @@ fn types(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
     let Some(actual) = known.or(seen) else {
         return;
     };
-    // A list that also asks for the right type covers both spellings on purpose.
-    if clause
-        .terms
-        .iter()
-        .any(|term| type_of(term.kind) == Some(actual))
-    {
+    // A list that also asks for the right type, or for any, covers the others on purpose.
+    if clause.terms.iter().any(|term| {
+        type_of(term.kind) == Some(actual)
+            || matches!(term.kind, Kind::Except(_) | Kind::Exists(true))
+    }) {
         return;
     }
     for term in &clause.terms {

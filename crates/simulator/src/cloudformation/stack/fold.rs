@@ -30,7 +30,7 @@ const FOLDABLE: &[(&str, &str)] = &[
 const ROOM_FOR_RULES: usize = 30;
 
 /// So many accounts that were only looked at stay as they were looked at.
-const GLANCED: usize = 32;
+const GLANCED: usize = 16;
 
 /// How many proofs are kept.
 const PROOFS: usize = 512;
@@ -75,6 +75,10 @@ pub(crate) fn carry_out(world: &mut World, id: &str) {
         stack.settled = now;
     }
     let Some(result) = fold(world, id) else {
+        // What it was folded to is no more.
+        if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+            stack.unfolded = None;
+        }
         return;
     };
     let Some(stack) = world.cloudformation.stacks.get(id) else {
@@ -201,9 +205,12 @@ fn fold(world: &mut World, id: &str) -> Option<Arc<Folded>> {
         && stack.outputs.iter().all(|output| output.export.is_none())
         && stack.resources.values().all(foldable)
         && drift::is_in_sync(world, stack);
-    if !quiet {
-        return None;
-    }
+    quiet.then(|| put_away(world, id))?
+}
+
+/// Takes a stack's resources out of the services' memory.
+fn put_away(world: &mut World, id: &str) -> Option<Arc<Folded>> {
+    let stack = world.cloudformation.stacks.get(id)?;
     let generations: BTreeMap<String, u32> = stack
         .resources
         .iter()
@@ -278,8 +285,9 @@ pub(crate) fn unfold(world: &mut World, id: &str) {
         resource.at = settled;
         resource.drift = checked.map(|at| ResourceDrift {
             status: "IN_SYNC",
-            expected: resource.properties.clone(),
-            actual: resource.properties.clone(),
+            // The resource's own properties, which would take as much room again.
+            expected: Value::Null,
+            actual: Value::Null,
             differences: Vec::new(),
             at,
         });
@@ -348,11 +356,14 @@ pub(crate) fn cool(world: &mut World) {
             .cloudformation
             .stacks
             .living_in(&account, None)
-            .filter(|stack| stack.unfolded.is_some() && stack.pending.is_none())
+            .filter(|stack| {
+                let glanced_at = stack.unfolded.is_some() && !stack.looked_into;
+                glanced_at && stack.folded.is_none() && stack.pending.is_none()
+            })
             .map(|stack| Arc::clone(&stack.id))
             .collect();
         for id in ids {
-            fold(world, &id);
+            put_away(world, &id);
         }
         crate::services::iam::forget_access_role(world, &account);
     }
