@@ -47,8 +47,8 @@ pub fn compile(
         Topology::Hub => compiler.hub(&routed),
         Topology::Local => compiler.local(&routed),
     }
-    protection::check(&rules, organization, &mut compiler.findings);
     compiler.drift_schedule();
+    protection::check(&rules, organization, &mut compiler.findings);
     let Compiler {
         findings,
         stack_sets,
