@@ -212,5 +212,17 @@ pub async fn health(
     Ok(broken.chain(unreadable).collect())
 }
 
+/// Links of the alert chain that were looked at and don't work; those that can't be looked at are
+/// left out.
+pub(crate) async fn broken_links(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    options: &DriftOptions,
+) -> Result<Vec<HealthFinding>, DeployError> {
+    let inspection = health::inspect(cloud, bundle, options).await?;
+    let broken = inspection.broken.into_iter();
+    Ok(broken.map(health::Broken::into_health).collect())
+}
+
 #[cfg(test)]
 mod tests;
