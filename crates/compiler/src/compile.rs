@@ -260,8 +260,9 @@ impl<'c> Compiler<'c> {
         let shards = emit::shards(
             detections,
             |items| {
-                // Which number the shard will have isn't known yet; any is as long as another.
-                let context = view::hub_rules(items, &self.names, 1);
+                // Which number the shard will have isn't known yet: room for two digits of it. The
+                // first shard's rules have no number in their names, and so more room than they need.
+                let context = view::hub_rules(items, &self.names, 99);
                 emit::render(self.templates, Part::RulesHub, context)
             },
             |routed| too_large(routed.rule),
@@ -270,15 +271,18 @@ impl<'c> Compiler<'c> {
             return;
         };
         let count = shards.len();
-        for (index, (items, mut rendered)) in shards.into_iter().enumerate() {
-            if index > 0 {
-                let context = view::hub_rules(items, &self.names, index + 1);
-                let again = emit::render(self.templates, Part::RulesHub, context);
-                match self.accept(again) {
-                    Some(Some(again)) => rendered = again,
-                    _ => return,
-                }
-            }
+        for (index, (items, _)) in shards.into_iter().enumerate() {
+            let context = view::hub_rules(items, &self.names, index + 1);
+            let rendered = emit::render(self.templates, Part::RulesHub, context);
+            let Some(rendered) = self.accept(rendered) else {
+                return;
+            };
+            let Some(rendered) = rendered else {
+                // Never leave a rule out silently.
+                self.findings
+                    .extend(items.first().map(|routed| too_large(routed.rule)));
+                return;
+            };
             let organization = self.organization;
             let mut parameters = vec![
                 ("BusName".to_owned(), crate::organization::BUS.to_owned()),

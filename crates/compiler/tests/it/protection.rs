@@ -1,5 +1,8 @@
 //! The rules that protect Gizmos' own resources name what is deployed.
 
+use std::collections::BTreeSet;
+
+use compiler::Part;
 use compiler::organization::Organization;
 use rules::Rule;
 use serde_json::Value;
@@ -70,4 +73,24 @@ fn what_is_deployed_is_called_as_the_rules_expect() {
         }
     }
     assert!(roles > 1, "{roles} roles");
+}
+
+#[test]
+fn every_rule_of_the_library_is_in_some_shard_of_the_hub() {
+    let library = library();
+    let bundle = bundle(&library, &example());
+    let hub = |part| part == Part::RulesHub;
+    let deployed: BTreeSet<&str> = bundle
+        .stack_sets
+        .iter()
+        .filter(|stack_set| hub(stack_set.part))
+        .flat_map(|stack_set| stack_set.rules.values().flatten())
+        .map(String::as_str)
+        .collect();
+    let wanted: BTreeSet<&str> = library
+        .iter()
+        .filter(|rule| rule.is_deployed() && rule.message.is_some())
+        .map(|rule| rule.id.as_str())
+        .collect();
+    assert_eq!(deployed, wanted);
 }
