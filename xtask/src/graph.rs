@@ -33,7 +33,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("simulator", &["pattern"]),
     (
         "report",
-        &["backtest", "compiler", "deployer", "rules", "syntax"],
+        &[
+            "backtest", "compiler", "deployer", "pattern", "rules", "syntax",
+        ],
     ),
     (
         "cli",

@@ -3,10 +3,13 @@
 mod backtest;
 mod check;
 mod compile;
+mod completions;
 mod deploy;
 mod destroy;
 mod drift;
+mod explain;
 mod generate;
+mod matching;
 mod plan;
 mod simulator;
 mod vectors;
@@ -56,6 +59,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
             Box::pin(destroy::run(&project, format, &target, confirm)).await
         }
         Command::Backtest(arguments) => backtest::run(&project, format, &arguments).await,
+        Command::Explain { rule } => explain::run(&project, format, &rule),
+        Command::Match { why, files } => matching::run(&project, format, why.as_deref(), &files),
+        Command::Completions { shell } => completions::run(shell),
         Command::Vectors { files } => vectors::run(format, &files),
         Command::Simulator { command } => simulator::run(format, command).await,
     }

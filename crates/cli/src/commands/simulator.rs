@@ -1,15 +1,15 @@
 //! `simulator`: the embedded organization, by hand.
 
-use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use deployer::ports::Place;
 use deployer::verify::{Chain, Trace};
 use serde_json::Value;
 use simulator::{Config, Simulator};
 
 use crate::arguments::{Format, SimulatorCommand};
+use crate::events;
 use crate::exit::Exit;
 use crate::output;
 use crate::simulator_client::{SimulatorClient, State, delivery_text, inbox_text};
@@ -84,11 +84,8 @@ async fn send(
 ) -> Result<Exit> {
     let client = SimulatorClient::new(endpoint);
     let state = client.state().await?;
-    let text = read(file)?;
     let mut traces = Vec::new();
-    for record in records(&text).with_context(|| format!("could not read {}", file.display()))? {
-        let event = rules::envelope::of(&record)
-            .with_context(|| format!("{} holds something that is no event", file.display()))?;
+    for event in events::read(file)? {
         let place = place(&state, &event, account.as_deref(), region.as_deref())?;
         traces.push((place.clone(), client.send(&place, &event).await?));
     }
@@ -101,40 +98,6 @@ async fn send(
         }
     }
     Ok(Exit::Done)
-}
-
-fn read(file: &Path) -> Result<String> {
-    let mut text = String::new();
-    if file == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text)?;
-    } else {
-        text = std::fs::read_to_string(file)
-            .with_context(|| format!("could not read {}", file.display()))?;
-    }
-    Ok(text)
-}
-
-/// One document, a log file's `Records`, or JSON lines.
-fn records(text: &str) -> Result<Vec<Value>> {
-    let values: Vec<Value> = serde_json::Deserializer::from_str(text)
-        .into_iter()
-        .collect::<Result<_, _>>()?;
-    let mut records = Vec::new();
-    for value in values {
-        match value {
-            Value::Array(items) => records.extend(items),
-            Value::Object(mut object) if object.get("Records").is_some_and(Value::is_array) => {
-                if let Some(Value::Array(items)) = object.remove("Records") {
-                    records.extend(items);
-                }
-            }
-            other => records.push(other),
-        }
-    }
-    if records.is_empty() {
-        bail!("it holds no event");
-    }
-    Ok(records)
 }
 
 /// Where an event happens: as asked for, else as it says itself if the organization has such a
