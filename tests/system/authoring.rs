@@ -107,7 +107,7 @@ fn completions_are_written_for_every_shell_and_bash_takes_them() {
     let project = project();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = project.run(&["completions", shell]).expect(0).stdout;
-        for word in ["backtest", "--organization", "completions"] {
+        for word in ["backtest", "organization", "completions"] {
             assert!(script.contains(word), "{shell} lacks {word}");
         }
     }
@@ -118,4 +118,49 @@ fn completions_are_written_for_every_shell_and_bash_takes_them() {
         _gizmos gizmos comp gizmos; echo \"${COMPREPLY[@]}\"";
     let run = project.script(complete, &[]);
     assert_eq!(run.stdout.trim(), "compile completions", "{}", run.all());
+}
+
+#[test]
+fn explain_shows_where_a_rule_runs_whom_it_tells_and_its_alert() {
+    let project = project();
+    let explain = ["explain", "cloudtrail-tampering"];
+    project
+        .run(&explain)
+        .expect(0)
+        .says("\"StopLogging\"")
+        .says("AWS::Events::Rule RuleCloudtrailTampering (ENABLED)")
+        .says("stack set gizmos-rules-spoke")
+        .says("email: security@example.com")
+        .says("of 2048 characters of event pattern")
+        .says("\"alert\": \"[CRITICAL] CloudTrail logging was stopped or weakened");
+    let json = project
+        .run(&[&explain[..], &["--format", "json"]].concat())
+        .expect(0)
+        .json();
+    let carriers = json["carriers"].as_array().expect("carriers");
+    let parts: Vec<&Value> = carriers.iter().map(|it| &it["part"]).collect();
+    assert_eq!(parts, ["rules-hub", "rules-spoke"]);
+    for carrier in carriers {
+        let rules = carrier["rules"].as_array().expect("rules");
+        assert!(rules.contains(&json!("cloudtrail-tampering")));
+        assert!(
+            carrier["pattern"]
+                .as_str()
+                .is_some_and(|it| it.contains("StopLogging"))
+        );
+    }
+    assert_eq!(json["topics"][0]["name"], "alerts");
+    // Where nothing compiles, the rule itself can still be shown.
+    project.replace(
+        "stacksets/organization.yaml",
+        "root: r-exmp",
+        "root: nothing",
+    );
+    let run = project
+        .run(&explain)
+        .expect(0)
+        .says("unknown until the project compiles")
+        .says("\"alert\": \"[CRITICAL]");
+    assert!(!run.stdout.contains("nobody"), "{}", run.stdout);
+    project.run(&["explain", "nothing-of-the-kind"]).expect(64);
 }

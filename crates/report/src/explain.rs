@@ -129,7 +129,7 @@ pub fn text(explained: &Explained) -> String {
             }
         }
     }
-    if explained.alert.is_some() {
+    if explained.alert.is_some() && explained.carriers.is_some() {
         line("\nWho is told");
         if explained.topics.is_empty() {
             line("  nobody");
