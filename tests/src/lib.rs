@@ -11,8 +11,11 @@
 )]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use simulator::{Config, Simulator};
@@ -87,6 +90,86 @@ impl Project {
         clean(&mut command);
         command.envs(environment.iter().copied());
         Run::of(&command.output().expect("the program starts"))
+    }
+
+    /// Starts the program with these environment variables, and doesn't wait for it.
+    pub fn start_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Started {
+        let mut command = Command::new(&self.program);
+        command.current_dir(self.folder.path()).args(arguments);
+        clean(&mut command);
+        command.envs(environment.iter().copied());
+        Started::of(command)
+    }
+}
+
+/// A program that runs beside the test.
+#[derive(Debug)]
+pub struct Started {
+    child: Child,
+    /// What it has printed so far, standard error included.
+    said: Arc<Mutex<String>>,
+}
+
+impl Started {
+    fn of(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let said = Arc::new(Mutex::new(String::new()));
+        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let heard = Arc::clone(&said);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut heard = heard.lock().expect("a lock");
+                heard.push_str(&line);
+                heard.push('\n');
+            }
+        });
+        Self { child, said }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether this text has been printed on standard error.
+    pub fn has_said(&self, text: &str) -> bool {
+        self.said.lock().expect("a lock").contains(text)
+    }
+
+    /// Waits until it is printed or the program ends.
+    pub fn wait_until_it_says(&mut self, text: &str) {
+        while !self.has_said(text) && self.child.try_wait().expect("a status").is_none() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ctrl-C.
+    pub fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status();
+        assert!(sent.is_ok_and(|sent| sent.success()), "no signal was sent");
+    }
+
+    /// Ends it at once, as a machine does that is switched off.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it can be ended");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Waits for the program's end.
+    pub fn finish(mut self) -> Run {
+        let status = self.child.wait().expect("a status");
+        // The reader is done a moment after the program.
+        std::thread::sleep(Duration::from_millis(50));
+        Run {
+            code: status.code().unwrap_or(-1),
+            stdout: String::new(),
+            stderr: self.said.lock().expect("a lock").clone(),
+        }
     }
 }
 
@@ -228,6 +311,20 @@ impl Served {
         answer.body_mut().read_json().expect("JSON")
     }
 
+    /// Returns once an action, `cloudformation:CreateStackInstances`, has been called.
+    pub fn wait_for_call(&self, action: &str) {
+        let called = || {
+            let calls = self.get("calls");
+            calls
+                .get("by_action")
+                .and_then(|all| all.get(action))
+                .is_some()
+        };
+        while !called() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Lets virtual time pass.
     pub fn advance(&self, seconds: u64) {
         self.post("clock/advance", &json!({ "seconds": seconds }));
@@ -239,6 +336,7 @@ impl Served {
         let service = match target.split('.').next().unwrap_or(target) {
             "AWSEvents" => "events",
             name if name.contains("CloudTrail") => "cloudtrail",
+            name if name.starts_with("AWSOrganizations") => "organizations",
             "AmazonSQS" => "sqs",
             other => panic!("no service for {other}"),
         };

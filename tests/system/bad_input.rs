@@ -20,6 +20,7 @@ event_pattern:
   detail:
     eventSource: [cloudtrail.amazonaws.com]
     eventName: [StopLogging]
+    errorCode: [{exists: false}]
 message: |
   who: {{ detail.userIdentity.arn }}
 tests:
@@ -47,6 +48,7 @@ tests:
       recipientAccountId: "111122223333"
       eventID: 11111111-2222-4333-8444-555555555556
       userIdentity: {type: IAMUser, arn: "arn:aws:iam::111122223333:user/alice"}
+notify: [alerts]
 "#;
 
 /// Writes the rule as another one, with one thing broken.
@@ -112,11 +114,11 @@ fn all_problems_of_all_files_are_reported_in_one_run_and_nothing_is_deployed() {
         ),
         (
             "rules/broken/placeholder-without-event.yaml",
-            17,
+            18,
             "detail.userIdentity.arm",
         ),
         ("rules/broken/no-source.yaml", 11, "source"),
-        ("rules/broken/dynamic-reference.yaml", 17, "{{resolve:"),
+        ("rules/broken/dynamic-reference.yaml", 18, "{{resolve:"),
         ("rules/broken/invalid-yaml.yaml", 6, "invalid YAML"),
         ("rules/two/example-rule.yaml", 2, "example-rule"),
     ] {

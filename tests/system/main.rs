@@ -12,9 +12,13 @@ mod bad_input;
 mod broken_chain;
 mod chain;
 mod check;
+mod deployment;
 mod docs;
 mod drift;
+mod drift_schedule;
+mod exit_codes;
 mod fleet;
+mod hostile;
 mod rerun;
 mod workflows;
 

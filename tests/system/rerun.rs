@@ -4,6 +4,9 @@ use tests::Served;
 
 use crate::project;
 
+const MANAGEMENT: &str = "111122223333";
+const HOME: &str = "eu-central-1";
+
 #[test]
 fn a_second_run_makes_no_mutating_call_and_an_edited_rule_touches_only_its_stack_set() {
     let organization = Served::start();
@@ -95,6 +98,73 @@ fn what_was_deployed_can_be_removed_and_the_logs_stay() {
 }
 
 #[test]
+fn a_removal_that_was_cut_off_is_finished_by_the_next_one() {
+    let organization = Served::start();
+    let project = project();
+    let target = organization.argument();
+    project
+        .run(&["deploy", "--org", "--no-verify", &target])
+        .expect(0);
+    // Somebody else's stack set, with a name like ours.
+    organization.query(
+        MANAGEMENT,
+        HOME,
+        "cloudformation",
+        &[
+            ("Action", "CreateStackSet"),
+            ("StackSetName", "gizmos-of-somebody-else"),
+            ("PermissionModel", "SERVICE_MANAGED"),
+            ("AutoDeployment.Enabled", "false"),
+            (
+                "TemplateBody",
+                "{\"Resources\": {\"Queue\": {\"Type\": \"AWS::SQS::Queue\"}}}",
+            ),
+        ],
+    );
+    let removal = ["destroy", "--org", "--confirm", "o-exampleorg1"];
+    // Nothing moves this clock, so the removal waits for its first operation until it is killed.
+    let environment = organization.environment(MANAGEMENT, HOME);
+    let running = project.start_with(&removal, &environment);
+    organization.wait_for_call("cloudformation:DeleteStackInstances");
+    running.kill();
+    let mut again = removal.to_vec();
+    again.push(&target);
+    project
+        .run(&again)
+        .expect(0)
+        .says("Log buckets and keys stay")
+        .says("gizmos-logs-o-exampleorg1-222233334444-eu-central-1");
+    // Once more there is nothing to remove.
+    project.run(&again).expect(0);
+
+    let left = organization.query(
+        MANAGEMENT,
+        HOME,
+        "cloudformation",
+        &[("Action", "ListStackSets"), ("Status", "ACTIVE")],
+    );
+    assert!(left.contains("gizmos-of-somebody-else"), "{left}");
+    assert!(!left.contains("gizmos-rules-spoke"), "{left}");
+    let access = organization.query(
+        MANAGEMENT,
+        HOME,
+        "cloudformation",
+        &[("Action", "DescribeOrganizationsAccess")],
+    );
+    assert!(access.contains("ENABLED"), "{access}");
+
+    // The bucket is still there, so its name is taken; with another one all is deployed again.
+    project.replace(
+        "stacksets/organization.yaml",
+        "  # bucket: example-trail-logs",
+        "  bucket: example-trail-logs",
+    );
+    project
+        .run(&["deploy", "--org", "--no-verify", &target])
+        .expect(0);
+}
+
+#[test]
 fn environment_variables_are_all_that_a_real_organization_needs() {
     let organization = Served::start_with(simulator::Config {
         // No command moves this clock, so it must move by itself.
@@ -102,13 +172,21 @@ fn environment_variables_are_all_that_a_real_organization_needs() {
         ..simulator::Config::default()
     });
     let project = project();
-    let environment = organization.environment("111122223333", "eu-central-1");
-    project
-        .run_with(&["deploy", "--org"], &environment)
+    let environment = organization.environment(MANAGEMENT, HOME);
+    let run = |arguments: &[&str]| project.run_with(arguments, &environment);
+    run(&["plan", "--org", "--detailed-exitcode"])
+        .expect(2)
+        .says("create     stack set gizmos-rules-spoke");
+    run(&["deploy", "--org"])
         .expect(0)
         .says("The alert chain is healthy");
-    project
-        .run_with(&["deploy", "--org"], &environment)
+    run(&["plan", "--org", "--detailed-exitcode"])
         .expect(0)
         .says("Nothing to do");
+    run(&["deploy", "--org"]).expect(0).says("Nothing to do");
+    run(&["drift", "--org"]).expect(0).says("No drift");
+    run(&["destroy", "--org", "--confirm", "o-exampleorg1"])
+        .expect(0)
+        .says("Removed: ");
+    run(&["plan", "--org", "--detailed-exitcode"]).expect(2);
 }

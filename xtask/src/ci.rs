@@ -119,15 +119,27 @@ fn rules() -> Result<()> {
     shell::run(shell::program(&gizmos).args(["generate", "--mode", "check"]))
 }
 
-/// Compiles both topologies and has cfn-lint read every template.
+/// Compiles both topologies, with everything that can be switched on, and has cfn-lint read every
+/// template.
 fn templates() -> Result<()> {
     let gizmos = product::build()?;
+    let folder = shell::target().join("ci").join("stacksets");
+    std::fs::create_dir_all(&folder)?;
+    let committed = shell::root().join("stacksets").join("organization.yaml");
+    let mut organization = std::fs::read_to_string(&committed)
+        .with_context(|| format!("could not read {}", committed.display()))?;
+    organization.push_str("drift_schedule: cron(0 6 * * ? *)\n");
+    let file = folder.join("organization.yaml");
+    std::fs::write(&file, organization)
+        .with_context(|| format!("could not write {}", file.display()))?;
     let mut templates = Vec::new();
     for topology in ["hub", "local"] {
-        let folder = shell::target().join("ci").join("stacksets").join(topology);
+        let folder = folder.join(topology);
         shell::run(
             shell::program(&gizmos)
-                .args(["compile", "--topology", topology, "--out"])
+                .args(["compile", "--topology", topology, "--organization"])
+                .arg(&file)
+                .arg("--out")
                 .arg(&folder),
         )?;
         templates.extend(files_ending(&folder, ".template.json")?);

@@ -10,6 +10,7 @@
 )]
 
 mod ci;
+mod event_names;
 mod graph;
 mod product;
 mod shell;
@@ -41,6 +42,8 @@ enum Command {
     Ci,
     /// Create the pinned Python environment and tools that the checks use, under `target/`
     Setup,
+    /// Renew the table of AWS services and their operations from the pinned botocore
+    EventNames,
     /// Measure the pattern engine next to JSON parsers, in a release build
     #[command(disable_help_flag = true)]
     Bench {
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Ci => Ok(ci::run()),
         Command::Setup => third_parties::set_up().map(|()| ExitCode::SUCCESS),
+        Command::EventNames => event_names::write().map(|()| ExitCode::SUCCESS),
         Command::Bench { arguments } => product::bench(&arguments),
         Command::Campaign { arguments } => product::campaign(&arguments),
         Command::Product(arguments) => product::run(&arguments),

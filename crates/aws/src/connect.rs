@@ -208,6 +208,19 @@ impl Aws {
         }
     }
 
+    /// Acts on behalf of the management account if the credentials are another account's: then
+    /// every call says that it comes from a delegated administrator. Whether it is one is for AWS
+    /// to say.
+    pub async fn on_behalf_of(mut self, management: &str) -> Aws {
+        // Without an identity the next call fails, and says so better than we could here.
+        if let Ok(identity) = self.identity().await
+            && identity.account != management
+        {
+            self.options.call_as = CallAs::DelegatedAdministrator;
+        }
+        self
+    }
+
     /// The configuration of the caller's own account in the home Region.
     pub(crate) fn base(&self) -> &SdkConfig {
         &self.base

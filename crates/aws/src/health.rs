@@ -1,7 +1,7 @@
 //! SNS, CloudTrail, SQS, EventBridge and IAM, read-only.
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use deployer::ports::{CloudError, Health, Place, Subscription, TrailStatus};
+use deployer::ports::{CloudError, Health, Place, Subscription, TrailStatus, TrailSummary};
 use serde_json::Value;
 
 use crate::connect::{Aws, partition};
@@ -44,6 +44,26 @@ impl Health for Aws {
             }
         }
         Ok(Some(found))
+    }
+
+    async fn trails(&self, place: &Place) -> Result<Vec<TrailSummary>, CloudError> {
+        let client = aws_sdk_cloudtrail::Client::new(&self.at(place).await?);
+        let answer = client
+            .describe_trails()
+            .include_shadow_trails(true)
+            .send()
+            .await
+            .map_err(|e| cloud_error("cloudtrail:DescribeTrails", &e))?;
+        Ok(answer
+            .trail_list
+            .unwrap_or_default()
+            .into_iter()
+            .map(|trail| TrailSummary {
+                name: trail.name.unwrap_or_default(),
+                organization: trail.is_organization_trail.unwrap_or(false),
+                home_region: trail.home_region.unwrap_or_default(),
+            })
+            .collect())
     }
 
     async fn trail_status(

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use aws_sdk_account::types::RegionOptStatus;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_sdk_cloudformation::types::OrganizationStatus;
+use aws_sdk_iam::types::PolicyEvaluationDecisionType;
 use aws_sdk_organizations::types as sdk;
 use deployer::ports::{
-    Account, AccountState, CloudError, Identity, OrganizationDetails, Organizations, TrustedAccess,
+    Account, AccountState, CloudError, Identity, OrganizationDetails, Organizations, Permission,
+    TrustedAccess,
 };
 
 use crate::connect::Aws;
@@ -14,6 +17,9 @@ use crate::error::cloud_error;
 
 /// Most accounts that a page of `ListAccounts` holds.
 const ACCOUNTS_PAGE: i32 = 20;
+
+/// Most Regions that a page of `ListRegions` holds.
+const REGIONS_PAGE: i32 = 50;
 
 impl Aws {
     /// Where every account sits, found by walking down from the roots. Only for endpoints whose
@@ -109,6 +115,9 @@ impl Organizations for Aws {
         Ok(OrganizationDetails {
             id: organization.id.unwrap_or_default(),
             management_account: organization.master_account_id.unwrap_or_default(),
+            all_features: organization
+                .feature_set
+                .map(|features| features == sdk::OrganizationFeatureSet::All),
         })
     }
 
@@ -139,7 +148,106 @@ impl Organizations for Aws {
     }
 
     async fn enabled_regions(&self) -> Result<Option<Vec<String>>, CloudError> {
-        Ok(None)
+        if self.call_as() != aws_sdk_cloudformation::types::CallAs::SelfValue {
+            // Another account's Regions are only told to the management account.
+            return Ok(None);
+        }
+        let client = aws_sdk_account::Client::new(self.base());
+        let regions = self
+            .list("account:ListRegions", |token| async {
+                let page = client
+                    .list_regions()
+                    .region_opt_status_contains(RegionOptStatus::Enabled)
+                    .region_opt_status_contains(RegionOptStatus::EnabledByDefault)
+                    .max_results(REGIONS_PAGE)
+                    .set_next_token(token)
+                    .send()
+                    .await
+                    .map_err(|e| cloud_error("account:ListRegions", &e))?;
+                let regions = page.regions.unwrap_or_default().into_iter();
+                let names = regions.filter_map(|region| region.region_name);
+                Ok((names.collect(), page.next_token))
+            })
+            .await?;
+        Ok(Some(regions))
+    }
+
+    async fn delegated_administrators(&self, principal: &str) -> Result<Vec<String>, CloudError> {
+        self.list("organizations:ListDelegatedAdministrators", |token| async {
+            let page = self
+                .organizations()
+                .list_delegated_administrators()
+                .service_principal(principal)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|e| cloud_error("organizations:ListDelegatedAdministrators", &e))?;
+            let accounts = page
+                .delegated_administrators
+                .unwrap_or_default()
+                .into_iter();
+            Ok((accounts.filter_map(|it| it.id).collect(), page.next_token))
+        })
+        .await
+    }
+
+    async fn trusted_services(&self) -> Result<Vec<String>, CloudError> {
+        self.list(
+            "organizations:ListAWSServiceAccessForOrganization",
+            |token| async {
+                let page = self
+                    .organizations()
+                    .list_aws_service_access_for_organization()
+                    .set_next_token(token)
+                    .send()
+                    .await
+                    .map_err(|e| {
+                        cloud_error("organizations:ListAWSServiceAccessForOrganization", &e)
+                    })?;
+                let services = page
+                    .enabled_service_principals
+                    .unwrap_or_default()
+                    .into_iter();
+                let names = services.filter_map(|service| service.service_principal);
+                Ok((names.collect(), page.next_token))
+            },
+        )
+        .await
+    }
+
+    async fn simulate_permissions(
+        &self,
+        caller: &str,
+        actions: &[&str],
+    ) -> Result<Vec<(String, Permission)>, CloudError> {
+        let client = aws_sdk_iam::Client::new(self.base());
+        let actions: Vec<String> = actions.iter().map(|&action| action.to_owned()).collect();
+        let principal = principal(caller);
+        self.list("iam:SimulatePrincipalPolicy", |marker| {
+            let request = client
+                .simulate_principal_policy()
+                .policy_source_arn(&principal)
+                .set_action_names(Some(actions.clone()))
+                .set_marker(marker);
+            async move {
+                let page = request
+                    .send()
+                    .await
+                    .map_err(|e| cloud_error("iam:SimulatePrincipalPolicy", &e))?;
+                let results = page.evaluation_results.unwrap_or_default().into_iter();
+                let found = results.map(|result| {
+                    let allowed = result.eval_decision == PolicyEvaluationDecisionType::Allowed;
+                    let permission = if allowed {
+                        Permission::Allowed
+                    } else {
+                        Permission::Denied
+                    };
+                    (result.eval_action_name, permission)
+                });
+                Ok((found.collect(), page.marker))
+            }
+        })
+        .await
     }
 
     async fn trusted_access(&self) -> Result<TrustedAccess, CloudError> {
@@ -168,6 +276,17 @@ impl Organizations for Aws {
             },
         }
     }
+}
+
+/// The role behind an assumed role's session, which is what policies are attached to. A role's path
+/// isn't in the session's ARN: IAM says so if it can't find the role.
+fn principal(caller: &str) -> String {
+    let Some((head, rest)) = caller.split_once(":assumed-role/") else {
+        return caller.to_owned();
+    };
+    let head = head.replacen(":sts:", ":iam:", 1);
+    let role = rest.split('/').next().unwrap_or(rest);
+    format!("{head}:role/{role}")
 }
 
 fn account(account: sdk::Account) -> Account {
@@ -215,7 +334,17 @@ fn units(path: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::units;
+    use super::{principal, units};
+
+    #[test]
+    fn permissions_are_those_of_the_role_behind_a_session() {
+        assert_eq!(
+            principal("arn:aws:sts::111122223333:assumed-role/Deployer/session"),
+            "arn:aws:iam::111122223333:role/Deployer"
+        );
+        let user = "arn:aws:iam::111122223333:user/alice";
+        assert_eq!(principal(user), user);
+    }
 
     #[test]
     fn the_path_of_an_account_names_its_units_from_the_root_down() {

@@ -106,6 +106,7 @@ fn bundle(retention: u32) -> Bundle {
                 accounts: Vec::new(),
                 soak_minutes: 1,
             }],
+            drift_schedule: None,
         },
         stack_sets: vec![StackSet {
             name: "gizmos-rules-spoke".into(),

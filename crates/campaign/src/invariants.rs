@@ -119,15 +119,18 @@ pub(crate) fn no_false_success(
 /// What a report names.
 struct Named<'r> {
     places: BTreeSet<(&'r str, &'r str, &'r str)>,
-    /// Stack sets, or management stacks by Region, that are reported as a whole.
-    parts: BTreeSet<(&'r str, Option<&'r str>)>,
+    /// Stack sets that are reported as failed, whatever became of their instances.
+    sets: BTreeSet<&'r str>,
+    /// Stack sets that were not begun, with all their instances.
+    skipped: BTreeSet<&'r str>,
 }
 
 impl<'r> Named<'r> {
     fn of(bundle: &'r Bundle, report: &'r ApplyReport) -> Named<'r> {
         let mut named = Named {
             places: BTreeSet::new(),
-            parts: BTreeSet::new(),
+            sets: BTreeSet::new(),
+            skipped: BTreeSet::new(),
         };
         let management = bundle.organization.accounts.management.as_str();
         for part in &report.parts {
@@ -141,19 +144,23 @@ impl<'r> Named<'r> {
             named
                 .places
                 .extend(places.map(|place| (name, place.account.as_str(), place.region.as_str())));
-            let whole = match &part.outcome {
-                PartOutcome::Unchanged | PartOutcome::Done | PartOutcome::Partial => false,
-                PartOutcome::Failed { reason }
-                | PartOutcome::Skipped { reason }
-                | PartOutcome::TimedOut { reason } => !reason.is_empty(),
+            let (reason, skipped) = match &part.outcome {
+                PartOutcome::Unchanged | PartOutcome::Done | PartOutcome::Partial => continue,
+                PartOutcome::Skipped { reason } => (reason, true),
+                PartOutcome::Failed { reason } | PartOutcome::TimedOut { reason } => {
+                    (reason, false)
+                }
             };
-            if whole {
-                let place = part.place.as_ref();
-                named
-                    .parts
-                    .insert((name, place.map(|place| place.region.as_str())));
-                if let Some(place) = place {
+            match &part.place {
+                _ if reason.is_empty() => {}
+                Some(place) => {
                     named.places.insert((name, management, &place.region));
+                }
+                None => {
+                    named.sets.insert(name);
+                    if skipped {
+                        named.skipped.insert(name);
+                    }
                 }
             }
         }
@@ -168,9 +175,10 @@ impl<'r> Named<'r> {
     }
 
     fn has(&self, difference: &Difference) -> bool {
-        // A whole stack set is named if its deployment was not begun or not finished; then the
-        // instances that remain are all those it did not get to.
-        self.has_place(difference) || self.parts.contains(&(difference.name.as_str(), None))
+        let name = difference.name.as_str();
+        self.has_place(difference)
+            || self.skipped.contains(name)
+            || (difference.place.is_none() && self.sets.contains(name))
     }
 }
 

@@ -79,6 +79,7 @@ impl Wish {
                     topic("notices", &Severity::ALL[..2]),
                 ],
                 waves: Vec::new(),
+                drift_schedule: None,
             },
             made: 0,
         };
@@ -246,6 +247,7 @@ impl Wish {
                 tag_value: "true".to_owned(),
             }),
             exceptions: Vec::new(),
+            imported_from: None,
             tests: Vec::new(),
             place: Place::new(&file, Span::new(4, 4 + id.len())),
             file,

@@ -98,7 +98,7 @@ pub(crate) enum Command {
     /// `rules/LINTS.md` explains every finding.
     #[command(
         after_help = "Examples:\n  cargo xtask check\n  cargo xtask check --fix                 # mend what can be mended by machine\n  \
-            cargo xtask check --format json\n  cargo xtask check --format sarif > check.sarif"
+            cargo xtask check --mutations           # would the rules' tests notice a change?\n  cargo xtask check --format json\n  cargo xtask check --format sarif > check.sarif"
     )]
     Check(CheckArguments),
     /// Write the pages that are made from the code and the rules, or check that they are current
@@ -109,6 +109,16 @@ pub(crate) enum Command {
         /// Whether to write the pages or to compare them
         #[arg(long, value_enum, default_value_t = GenerateMode::Write)]
         mode: GenerateMode,
+    },
+    /// Turn rules of other formats into rule files
+    Import {
+        #[command(subcommand)]
+        from: ImportCommand,
+    },
+    /// Write rule files in other formats
+    Export {
+        #[command(subcommand)]
+        to: ExportCommand,
     },
     /// Compile rules and organization file into CloudFormation templates
     #[command(
@@ -122,7 +132,8 @@ pub(crate) enum Command {
     /// Show what a deployment would change; changes nothing
     #[command(
         after_help = "Examples:\n  cargo xtask plan --org\n  cargo xtask plan --org --format markdown\n  \
-            cargo xtask plan --org --detailed-exitcode   # exit code 2 if there are changes"
+            cargo xtask plan --org --detailed-exitcode   # exit code 2 if there are changes\n  \
+            cargo xtask plan --org --out plan.json && cargo xtask deploy --org --plan plan.json"
     )]
     Plan {
         #[command(flatten)]
@@ -130,6 +141,19 @@ pub(crate) enum Command {
         /// Exit with 2 if there are changes
         #[arg(long)]
         detailed_exitcode: bool,
+        /// Save the plan, for `deploy --plan FILE`
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Check that a deployment can begin: identity, trusted access, permissions, Regions, quotas
+    ///
+    /// Touches nothing. Every failure comes with its fix. `deploy` makes the same checks first.
+    #[command(
+        after_help = "Example:\n  AWS_PROFILE=management cargo xtask doctor --org   # exit code 6 if a check fails"
+    )]
+    Doctor {
+        #[command(flatten)]
+        target: Target,
     },
     /// Roll the stack sets out over the organization, then verify the alert chain
     #[command(
@@ -143,6 +167,8 @@ pub(crate) enum Command {
         /// Don't verify the alert chain afterwards
         #[arg(long)]
         no_verify: bool,
+        #[command(flatten)]
+        deployment: DeploymentArguments,
     },
     /// Prove that the alert chain works
     ///
@@ -256,6 +282,89 @@ pub(crate) enum Command {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Sigma rules for product aws, service cloudtrail
+    ///
+    /// Each is imported exactly, or with its losses stated, or refused with the reason. Ends with
+    /// 0 if all were imported, 3 if some were refused, 64 if all were, and 1 if `check` finds an
+    /// error in an imported rule or --verify a difference that no loss explains.
+    #[command(
+        after_help = "Examples:\n  cargo xtask import sigma aws_cloudtrail_disable_logging.yml\n  \
+            cargo xtask import sigma sigma/rules/cloud/aws/cloudtrail --dry-run\n  \
+            cargo xtask import sigma my-rules/ --verify records.jsonl.gz   # compare with Sigma over real records"
+    )]
+    Sigma(SigmaImportArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportCommand {
+    /// Sigma rules for product aws, service cloudtrail
+    ///
+    /// What a Sigma rule can't say as the rule does goes to standard error. Ends with 3 if some
+    /// rules were refused, and with 64 if all were.
+    #[command(
+        after_help = "Examples:\n  cargo xtask export sigma iam-access-key-created\n  \
+            cargo xtask export sigma --out sigma/   # all rules"
+    )]
+    Sigma(SigmaExportArguments),
+}
+
+/// What is exported, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct SigmaExportArguments {
+    /// Ids of the rules [default: all]
+    #[arg(value_name = "RULE")]
+    pub(crate) rules: Vec<String>,
+    /// Write one file per rule into this folder, instead of printing them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// What is imported, and how.
+#[derive(Debug, Args)]
+pub(crate) struct SigmaImportArguments {
+    /// Sigma rule files, or folders of them
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Where to put the rule files [default: sigma in the rules' folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// How to compare texts
+    #[arg(long, value_enum, default_value_t = CaseArgument::Ignore)]
+    pub(crate) case: CaseArgument,
+    /// Licence of the rules that name none, an SPDX identifier; the public collection's is DRL-1.1
+    #[arg(long, value_name = "ID")]
+    pub(crate) license: Option<String>,
+    /// Replace rule files that are there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Hold the imported rules against the Sigma rules over the CloudTrail records of a file,
+    /// plain or .gz
+    #[arg(long, value_name = "FILE")]
+    pub(crate) verify: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CaseArgument {
+    /// As Sigma does, in any case wherever EventBridge can
+    Ignore,
+    /// In the case that the rule spells; shorter patterns
+    Exact,
+}
+
+impl From<CaseArgument> for sigma::Case {
+    fn from(argument: CaseArgument) -> Self {
+        match argument {
+            CaseArgument::Ignore => Self::Ignore,
+            CaseArgument::Exact => Self::Exact,
+        }
+    }
+}
+
 /// How strict a check is, and whether it mends.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -265,6 +374,9 @@ pub(crate) struct CheckArguments {
     /// Exit with 64 for warnings, too
     #[arg(long)]
     pub(crate) deny_warnings: bool,
+    /// Say which changes of the rules' patterns no test would notice
+    #[arg(long)]
+    pub(crate) mutations: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -273,6 +385,34 @@ pub(crate) enum GenerateMode {
     Write,
     /// Say which pages differ
     Check,
+}
+
+/// How a deployment goes about it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeploymentArguments {
+    /// Deploy only what this saved plan says; refused if rules or organization changed since
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Let any number of stack instances be removed
+    #[arg(long)]
+    pub(crate) allow_delete: bool,
+    /// Without --allow-delete, at most so many of a hundred instances of a stack set are removed
+    #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) max_delete: u8,
+    /// How long to wait for an operation; then exit code 7, and the operation goes on
+    #[arg(long, value_name = "MINUTES", default_value_t = 720)]
+    pub(crate) time_limit: u64,
+}
+
+impl Default for DeploymentArguments {
+    fn default() -> Self {
+        Self {
+            plan: None,
+            allow_delete: false,
+            max_delete: 20,
+            time_limit: 720,
+        }
+    }
 }
 
 /// What a drift check looks at.
@@ -411,6 +551,9 @@ pub(crate) enum SimulatorCommand {
         /// Virtual seconds per real second; 0 stops the clock but for waits
         #[arg(long, default_value_t = 60.0)]
         speed: f64,
+        /// What is to go wrong: a JSON file with the fields of `simulator::Faults`
+        #[arg(long, value_name = "FILE")]
+        faults: Option<PathBuf>,
     },
     /// Have an AWS service emit an event in an account and Region, and show what became of it
     #[command(

@@ -27,8 +27,9 @@ impl Connection {
         let mut options = Options::new(&organization.home_region);
         options.access_role.clone_from(&organization.access_role);
         let Some(simulator) = target.simulator.as_deref() else {
+            let cloud = Aws::connect(options).await;
             return Ok(Self {
-                cloud: Aws::connect(options).await,
+                cloud: cloud.on_behalf_of(&organization.accounts.management).await,
                 simulator: None,
                 embedded: None,
             });

@@ -27,23 +27,26 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Value>> {
         .collect()
 }
 
+/// The records of a document: a list, a log file's `Records`, or one.
+pub(crate) fn unpacked(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items,
+        Value::Object(mut object) if object.get("Records").is_some_and(Value::is_array) => {
+            match object.remove("Records") {
+                Some(Value::Array(items)) => items,
+                _ => Vec::new(),
+            }
+        }
+        other => vec![other],
+    }
+}
+
 /// One document, a log file's `Records`, or JSON lines.
 fn records(text: &str) -> Result<Vec<Value>> {
     let values: Vec<Value> = serde_json::Deserializer::from_str(text)
         .into_iter()
         .collect::<Result<_, _>>()?;
-    let mut records = Vec::new();
-    for value in values {
-        match value {
-            Value::Array(items) => records.extend(items),
-            Value::Object(mut object) if object.get("Records").is_some_and(Value::is_array) => {
-                if let Some(Value::Array(items)) = object.remove("Records") {
-                    records.extend(items);
-                }
-            }
-            other => records.push(other),
-        }
-    }
+    let records: Vec<Value> = values.into_iter().flat_map(unpacked).collect();
     if records.is_empty() {
         bail!("it holds no event");
     }

@@ -26,6 +26,7 @@ mod commands;
 mod connection;
 mod events;
 mod exit;
+mod interrupt;
 mod output;
 mod progress;
 mod project;
@@ -65,7 +66,7 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(async {
         tokio::select! {
             result = commands::run(arguments) => result,
-            _ = tokio::signal::ctrl_c() => {
+            () = unclaimed_interrupt() => {
                 eprintln!("\ninterrupted; run the same command again to go on");
                 Ok(Exit::Interrupted)
             }
@@ -79,6 +80,19 @@ pub fn main() -> ExitCode {
         Err(error) => {
             eprintln!("error: {error:#}");
             Exit::Failed.into()
+        }
+    }
+}
+
+/// Returns at a Ctrl-C that no command deals with itself.
+async fn unclaimed_interrupt() {
+    loop {
+        // Without a handler for signals, the program can't be interrupted in an orderly way.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        if !interrupt::is_claimed() {
+            return;
         }
     }
 }

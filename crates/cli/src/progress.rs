@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deployer::ports::Action;
 use deployer::{Progress, ProgressEvent};
@@ -15,6 +15,10 @@ use crate::output;
 pub(crate) struct Display {
     bars: Option<MultiProgress>,
     operations: Mutex<BTreeMap<String, ProgressBar>>,
+    /// Operations that run, with their stack sets.
+    running: Mutex<BTreeMap<String, String>>,
+    /// When each operation began, and the news last printed about it.
+    started: Mutex<BTreeMap<String, Instant>>,
 }
 
 impl Display {
@@ -22,7 +26,14 @@ impl Display {
         Self {
             bars: output::people_watch().then(MultiProgress::new),
             operations: Mutex::default(),
+            running: Mutex::default(),
+            started: Mutex::default(),
         }
+    }
+
+    /// Operations that run, each with its stack set.
+    pub(crate) fn running(&self) -> BTreeMap<String, String> {
+        lock(&self.running).clone()
     }
 
     fn line(&self, line: &str) {
@@ -47,10 +58,30 @@ impl Display {
     }
 
     fn operations(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, ProgressBar>> {
-        self.operations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.operations)
     }
+
+    /// Rate and time left, from what is done so far.
+    fn pace(&self, operation: &str, done: usize, total: usize) -> String {
+        let Some(began) = lock(&self.started).get(operation).copied() else {
+            return String::new();
+        };
+        let minutes = began.elapsed().as_secs_f64() / 60.0;
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let (done, total) = (done as f64, total as f64);
+        if done < 1.0 || minutes < 0.1 {
+            return String::new();
+        }
+        let rate = done / minutes;
+        format!(
+            ", {rate:.0} a minute, {:.0} min left",
+            (total - done) / rate
+        )
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Progress for Display {
@@ -77,6 +108,8 @@ impl Progress for Display {
                 let attached = if *attached { ", already running" } else { "" };
                 let title = format!("{stack_set}: {}{wave}{attached}", word(*action));
                 self.line(&format!("  {title}, {total} instances"));
+                lock(&self.running).insert(operation.clone(), stack_set.clone());
+                lock(&self.started).insert(operation.clone(), Instant::now());
                 self.start(operation, title, *total);
             }
             ProgressEvent::Instances {
@@ -87,7 +120,8 @@ impl Progress for Display {
                 total,
             } => {
                 if self.bars.is_none() {
-                    eprintln!("  {stack_set}: {done}/{total} done, {failed} failed");
+                    let pace = self.pace(operation, done + failed, *total);
+                    eprintln!("  {stack_set}: {done}/{total} done, {failed} failed{pace}");
                 } else if let Some(bar) = self.operations().get(operation) {
                     bar.set_position((done + failed) as u64);
                 }
@@ -99,6 +133,8 @@ impl Progress for Display {
                 done,
                 failed,
             } => {
+                lock(&self.running).remove(operation);
+                lock(&self.started).remove(operation);
                 if let Some(bar) = self.operations().remove(operation) {
                     bar.finish_and_clear();
                 }

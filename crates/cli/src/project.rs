@@ -31,13 +31,6 @@ impl Project {
         let mut rule_library = library(arguments);
         let mut findings = std::mem::take(&mut rule_library.findings);
 
-        let outcomes: Vec<TestOutcome> = rule_library
-            .rules
-            .iter()
-            .flat_map(rules::run_tests)
-            .collect();
-        findings.extend(outcomes.iter().filter_map(|it| it.finding.clone()));
-
         let stacksets = shown(&root, &arguments.stacksets);
         let file = arguments.organization.as_ref().map_or_else(
             || stacksets.join("organization.yaml"),
@@ -48,6 +41,22 @@ impl Project {
         if let (Some(organization), Some(topology)) = (&mut organization, arguments.topology) {
             organization.topology = topology.into();
         }
+        // With a schedule there is something to be told about.
+        if organization
+            .as_ref()
+            .is_some_and(|it| it.drift_schedule.is_some())
+        {
+            let mut more = rules::load(&stacksets.join("drift-rules"), &options());
+            findings.append(&mut more.findings);
+            rule_library.rules.append(&mut more.rules);
+        }
+        let outcomes: Vec<TestOutcome> = rule_library
+            .rules
+            .iter()
+            .flat_map(rules::run_tests)
+            .collect();
+        findings.extend(outcomes.iter().filter_map(|it| it.finding.clone()));
+
         let templates = Templates::load(&stacksets)
             .map_err(|problems| findings.extend(problems))
             .ok();
@@ -87,10 +96,13 @@ impl Project {
 
 /// The rules alone, without their tests and without compiling.
 pub(crate) fn library(arguments: &ProjectArguments) -> Library {
-    let options = rules::Options {
+    rules::load(&rules_folder(arguments), &options())
+}
+
+fn options() -> rules::Options {
+    rules::Options {
         today: jiff::ZonedDateTime::now().date(),
-    };
-    rules::load(&rules_folder(arguments), &options)
+    }
 }
 
 /// The rule of an id; else what to tell the user.

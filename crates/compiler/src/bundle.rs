@@ -66,17 +66,20 @@ pub enum Part {
     RulesSpoke,
     /// Detections and responses of every watched account and Region, without a hub.
     RulesLocal,
+    /// Regular drift detection in all stack sets, in the management account.
+    DriftSchedule,
 }
 
 impl Part {
     /// All parts in the order in which they are deployed.
-    pub const ALL: [Part; 6] = [
+    pub const ALL: [Part; 7] = [
         Part::Bucket,
         Part::Trail,
         Part::Topic,
         Part::RulesHub,
         Part::RulesSpoke,
         Part::RulesLocal,
+        Part::DriftSchedule,
     ];
 
     /// The part's name in the tag `gizmos:part` and in file names.
@@ -88,6 +91,7 @@ impl Part {
             Part::RulesHub => "rules-hub",
             Part::RulesSpoke => "rules-spoke",
             Part::RulesLocal => "rules-local",
+            Part::DriftSchedule => "drift-schedule",
         }
     }
 }

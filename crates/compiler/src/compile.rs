@@ -12,6 +12,7 @@ use crate::organization::{Organization, Topic, Topology, closest};
 use crate::view::{self, Names};
 use crate::{
     AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets, Templates, limits,
+    protection,
 };
 
 /// Log files move to archive storage after this many days, if they are kept well beyond: archive
@@ -22,7 +23,8 @@ const ARCHIVE_AFTER_DAYS: u32 = 90;
 ///
 /// Rules that are deprecated or not enabled are left out. The order of `library` doesn't matter.
 ///
-/// Codes: `compile::no-rules`, `compile::no-effect`, `compile::unknown-topic`, `compile::no-topic`;
+/// Codes: `compile::no-rules`, `compile::no-effect`, `compile::unknown-topic`, `compile::no-topic`,
+/// `compile::unprotected`;
 /// `limit::…` for quotas and for texts that CloudFormation would act on; `forward::…` for patterns
 /// that can't be forwarded as they are; `template::…` for faults of the template sources.
 pub fn compile(
@@ -45,6 +47,8 @@ pub fn compile(
         Topology::Hub => compiler.hub(&routed),
         Topology::Local => compiler.local(&routed),
     }
+    compiler.drift_schedule();
+    protection::check(&rules, organization, &mut compiler.findings);
     let Compiler {
         findings,
         stack_sets,
@@ -193,6 +197,27 @@ impl<'c> Compiler<'c> {
             "The organization trail",
             context! {},
             &parameters,
+            targets,
+        );
+    }
+
+    /// Regular drift detection in every stack set there is.
+    fn drift_schedule(&mut self) {
+        let Some(expression) = &self.organization.drift_schedule else {
+            return;
+        };
+        let stack_sets: Vec<Value> = self
+            .stack_sets
+            .iter()
+            .filter(|set| set.targets.members.is_some())
+            .map(|set| view::scheduled(&set.name))
+            .collect();
+        let targets = self.one_account(&self.organization.accounts.management);
+        self.part(
+            Part::DriftSchedule,
+            "Regular drift detection in every stack set",
+            context! { expression, stack_sets },
+            &[],
             targets,
         );
     }
@@ -578,6 +603,14 @@ fn needs(part: Part) -> &'static [Part] {
         Part::RulesHub | Part::RulesLocal => &[Part::Topic],
         // Nothing is forwarded before there is something to receive it.
         Part::RulesSpoke => &[Part::Topic, Part::RulesHub],
+        // Stack sets that don't exist can't be looked at.
+        Part::DriftSchedule => &[
+            Part::Bucket,
+            Part::Topic,
+            Part::RulesHub,
+            Part::RulesSpoke,
+            Part::RulesLocal,
+        ],
     }
 }
 

@@ -64,23 +64,32 @@ pub(crate) fn shards<T>(
 ) -> Result<Vec<(&[T], Rendered)>, Vec<Finding>> {
     let mut shards = Vec::new();
     let mut rest = items;
+    // All of them fit nearly always, so try that first; the next shard is likely as large as the
+    // one before, and no larger template is made than it takes to find out.
+    let mut likely = items.len();
     while let Some(first) = rest.first() {
-        // The most items that fit: all of them nearly always, so try that first.
-        let mut best = render(rest)?.map(|rendered| (rest.len(), rendered));
-        let (mut fits, mut fails) = (0, rest.len());
-        while best.as_ref().is_none_or(|(count, _)| *count != rest.len()) && fits + 1 < fails {
-            let middle = fits.midpoint(fails);
-            match render(rest.get(..middle).unwrap_or(rest))? {
+        let mut best = None;
+        let (mut fits, mut fails) = (0, rest.len() + 1);
+        while fits + 1 < fails {
+            let count = if fits == 0 && fails > rest.len() {
+                likely.min(rest.len())
+            } else if fails > rest.len() {
+                (2 * fits).min(rest.len())
+            } else {
+                fits.midpoint(fails)
+            };
+            match render(rest.get(..count).unwrap_or(rest))? {
                 Some(rendered) => {
-                    best = Some((middle, rendered));
-                    fits = middle;
+                    best = Some((count, rendered));
+                    fits = count;
                 }
-                None => fails = middle,
+                None => fails = count,
             }
         }
         let Some((count, rendered)) = best else {
             return Err(vec![too_large(first)]);
         };
+        likely = count;
         let (shard, remaining) = rest.split_at(count);
         shards.push((shard, rendered));
         rest = remaining;

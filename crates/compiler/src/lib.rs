@@ -40,6 +40,7 @@ mod limits;
 mod logical;
 mod manifest;
 pub mod organization;
+mod protection;
 mod structure;
 mod templates;
 mod view;

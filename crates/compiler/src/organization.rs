@@ -39,6 +39,9 @@ pub struct Organization {
     pub topics: Vec<Topic>,
     /// In which order the fleet is deployed; empty: all at once.
     pub waves: Vec<Wave>,
+    /// When CloudFormation looks for drift by itself, as EventBridge Scheduler writes it,
+    /// `cron(0 6 * * ? *)`, in UTC; `None`: never.
+    pub drift_schedule: Option<String>,
 }
 
 /// Account ids (12 digits) by the part they play.

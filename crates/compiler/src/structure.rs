@@ -9,7 +9,7 @@ use crate::limits;
 /// Resource types CloudFormation can read back, so that drift detection sees them. The ones it
 /// can't read, such as `AWS::SNS::TopicPolicy`, have a sibling that is on the list.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html>
-const TYPES: [&str; 14] = [
+const TYPES: [&str; 15] = [
     "AWS::CloudTrail::Trail",
     "AWS::CloudWatch::Alarm",
     "AWS::Events::EventBus",
@@ -19,6 +19,7 @@ const TYPES: [&str; 14] = [
     "AWS::KMS::Key",
     "AWS::S3::Bucket",
     "AWS::S3::BucketPolicy",
+    "AWS::Scheduler::Schedule",
     "AWS::SNS::Subscription",
     "AWS::SNS::Topic",
     "AWS::SNS::TopicInlinePolicy",

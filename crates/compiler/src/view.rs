@@ -209,6 +209,25 @@ pub(crate) fn forwarder_id(forwarder: &Forwarder) -> String {
     format!("Forward{}", logical::hash(&content))
 }
 
+/// What a schedule asks of one stack set: to look at everything at once, whatever fails.
+/// <https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html>
+pub(crate) fn scheduled(stack_set: &str) -> Value {
+    let input = serde_json::json!({
+        "StackSetName": stack_set,
+        "OperationPreferences": {
+            "RegionConcurrencyType": "PARALLEL",
+            "MaxConcurrentPercentage": 100,
+            "FailureTolerancePercentage": 100,
+            "ConcurrencyMode": "SOFT_FAILURE_TOLERANCE",
+        },
+    });
+    context! {
+        logical_id => format!("Schedule{}", logical::hash(stack_set)),
+        description => format!("Has CloudFormation look for drift in {stack_set}"),
+        input => input.to_string(),
+    }
+}
+
 /// The response of a rule, if it has one.
 pub(crate) fn response(rule: &Rule, names: &Names) -> Option<Value> {
     let Response::StartInstance {

@@ -5,6 +5,7 @@
 //!
 //! - [`observe()`] reads the fleet;
 //! - [`plan()`] is a pure function from bundle and observed fleet to a [`Plan`];
+//! - [`preflight()`](preflight::preflight) says whether a deployment can begin at all;
 //! - [`apply()`] carries a plan out, in dependency order and in waves;
 //! - [`drift()`] is the same plan, read-only, plus CloudFormation's drift detection and the
 //!   [`health()`] of the alert chain;
@@ -37,6 +38,7 @@ mod fake;
 mod observe;
 pub mod plan;
 pub mod ports;
+pub mod preflight;
 mod progress;
 pub mod verify;
 

@@ -162,7 +162,7 @@ pub async fn observe(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, De
         .map(|set| set.name)
         .filter(|name| is_ours_by_name(name, bundle))
         .collect();
-    let stack_sets = stream::iter(names)
+    let stack_sets: BTreeMap<String, ObservedStackSet> = stream::iter(names)
         .map(|name| async move {
             let set = observe_stack_set(cloud, &name).await?;
             Ok::<_, DeployError>(set.map(|set| (name, set)))
@@ -172,12 +172,19 @@ pub async fn observe(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, De
         .try_collect()
         .await?;
 
+    // A Region that is no longer watched may still hold stacks of ours.
+    let left_behind = stack_sets
+        .values()
+        .flat_map(|set: &ObservedStackSet| &set.instances)
+        .map(|instance| &instance.region)
+        .chain(enabled_regions.iter().flatten());
     let regions: BTreeSet<&String> = bundle
         .stack_sets
         .iter()
         .flat_map(|set| &set.targets.management_regions)
         .chain(&bundle.organization.regions)
         .chain([&bundle.organization.home_region])
+        .chain(left_behind)
         .collect();
     let management = &bundle.organization.accounts.management;
     let read: Result<Vec<ObservedStack>, DeployError> = stream::iter(regions)

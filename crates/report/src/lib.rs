@@ -25,6 +25,7 @@ pub mod github;
 pub mod junit;
 pub mod matching;
 pub mod plan;
+pub mod preflight;
 pub mod sarif;
 pub mod verify;
 

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use deployer::plan::{BlockedPlace, Change, Plan, Problem, Reason, RuleChange, StackSetPlan};
+use deployer::plan::{
+    BlockedPlace, Change, Plan, Problem, Reason, RuleChange, RuleChangeKind, StackSetPlan,
+};
 use deployer::ports::Place;
 
 use crate::{plural, push_line};
 
 /// Places that are listed by name; the rest is counted.
 const LISTED: usize = 12;
+
+/// Rules that are listed by name; the rest is counted.
+const RULES: usize = 100;
 
 /// The plan for a terminal.
 pub fn terminal(plan: &Plan) -> String {
@@ -31,9 +36,46 @@ pub fn terminal(plan: &Plan) -> String {
         text.push_str(&line);
         text.push('\n');
     }
+    let changes = plan.rules();
+    for change in changes.iter().take(RULES) {
+        let what = match change.change {
+            RuleChangeKind::Added => "is new",
+            RuleChangeKind::Changed => "changes",
+            RuleChangeKind::Removed => "goes",
+        };
+        push_line(
+            &mut text,
+            &format!(
+                "Rule {} {what}{} in {}.",
+                change.rule,
+                details(change),
+                scope(plan)
+            ),
+        );
+    }
     text.push_str(&summary(plan));
     text.push('\n');
+    if !plan.is_empty() && plan.problems.is_empty() {
+        push_line(&mut text, &estimate(plan));
+    }
     text
+}
+
+/// What the plan will take, in one line.
+fn estimate(plan: &Plan) -> String {
+    let sum = &plan.estimate;
+    let soak = if sum.soak_minutes > 0 {
+        format!(", {} of them soaking", sum.soak_minutes)
+    } else {
+        String::new()
+    };
+    format!(
+        "Estimate: {} on {}, {} of the management account, about {}{soak}.",
+        plural(sum.operations, "operation"),
+        plural(sum.instances, "stack instance"),
+        plural(sum.stacks, "stack"),
+        plural(usize::try_from(sum.minutes).unwrap_or(usize::MAX), "minute"),
+    )
 }
 
 /// The plan for a pull request's comment.
@@ -85,24 +127,57 @@ pub fn markdown(plan: &Plan) -> String {
             ),
         );
     }
-    let mut changes: Vec<&RuleChange> = plan
-        .stack_sets
-        .iter()
-        .flat_map(|set| &set.rules)
-        .chain(plan.stacks.iter().flat_map(|stack| &stack.rules))
-        .collect();
-    changes.sort();
-    changes.dedup();
+    for set in plan.stack_sets.iter().filter(|set| !set.is_unchanged()) {
+        push_line(
+            &mut text,
+            &format!(
+                "\n`{}` by Region\n\n| Region | add | update | remove | repair | blocked | unchanged |\n\
+                 |---|---:|---:|---:|---:|---:|---:|",
+                set.name
+            ),
+        );
+        for (region, cells) in set.matrix() {
+            push_line(
+                &mut text,
+                &format!(
+                    "| {region} | {} | {} | {} | {} | {} | {} |",
+                    cells.create,
+                    cells.update,
+                    cells.delete,
+                    cells.repair,
+                    cells.blocked,
+                    cells.unchanged
+                ),
+            );
+        }
+    }
+    let changes = plan.rules();
     if !changes.is_empty() {
         text.push('\n');
     }
-    for change in changes {
+    for change in &changes {
         push_line(
             &mut text,
-            &format!("- rule `{}` {}", change.rule, change.change.word()),
+            &format!(
+                "- rule `{}` {}{}, in {}",
+                change.rule,
+                change.change.word(),
+                details(change),
+                scope(plan)
+            ),
         );
     }
+    push_line(&mut text, &format!("\n{}", estimate(plan)));
     text
+}
+
+/// Where a rule watches.
+fn scope(plan: &Plan) -> String {
+    format!(
+        "{} x {}",
+        plural(plan.accounts, "account"),
+        plural(plan.regions, "Region")
+    )
 }
 
 /// The plan in one line.
@@ -114,11 +189,7 @@ pub fn summary(plan: &Plan) -> String {
         );
     }
     let sum = plan.summary();
-    let scope = format!(
-        "{} x {}",
-        plural(plan.accounts, "account"),
-        plural(plan.regions, "Region")
-    );
+    let scope = scope(plan);
     if plan.is_empty() {
         let blocked = if sum.instances_blocked + sum.blocked > 0 {
             format!(", {} blocked", sum.instances_blocked + sum.blocked)
@@ -206,6 +277,10 @@ fn stack_set(set: &StackSetPlan) -> Vec<String> {
             ));
         }
     }
+    let size = set.add.len() + set.update.len() + set.remove.len() + set.blocked.len();
+    if size > LISTED {
+        lines.extend(matrix(set));
+    }
     lines.extend(rules(&set.rules));
     for repair in set.repair.iter().take(LISTED) {
         lines.push(format!(
@@ -223,11 +298,41 @@ fn stack_set(set: &StackSetPlan) -> Vec<String> {
     lines
 }
 
+/// The matrix of accounts and Regions, counted by Region.
+fn matrix(set: &StackSetPlan) -> Vec<String> {
+    let mut lines = vec![format!(
+        "      {:<16}{:>8}{:>8}{:>8}{:>8}{:>9}{:>11}",
+        "Region", "add", "update", "remove", "repair", "blocked", "unchanged"
+    )];
+    lines.extend(set.matrix().iter().map(|(region, cells)| {
+        format!(
+            "      {region:<16}{:>8}{:>8}{:>8}{:>8}{:>9}{:>11}",
+            cells.create, cells.update, cells.delete, cells.repair, cells.blocked, cells.unchanged
+        )
+    }));
+    lines
+}
+
 fn rules(changes: &[RuleChange]) -> Vec<String> {
     changes
         .iter()
-        .map(|it| format!("      rule     {} {}", it.rule, it.change.word()))
+        .map(|it| {
+            format!(
+                "      rule     {} {}{}",
+                it.rule,
+                it.change.word(),
+                details(it)
+            )
+        })
         .collect()
+}
+
+fn details(change: &RuleChange) -> String {
+    if change.details.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", change.details.join(", "))
+    }
 }
 
 fn explanation(change: &Change) -> String {

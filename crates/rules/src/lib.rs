@@ -14,6 +14,7 @@
 //! - `catalogue`: pages about all rules of a library;
 //! - `outcome`: a rule's own tests; `fixtures`: the events they share;
 //! - [`envelope`]: what `EventBridge` makes of a CloudTrail record, from a value or from its bytes;
+//! - [`mutation`]: whether tests notice a change of the pattern;
 //! - [`hostile`]: events as an attacker would write them.
 //!
 //! # Invariants
@@ -47,6 +48,7 @@ pub mod lint;
 mod lower;
 mod message;
 mod model;
+pub mod mutation;
 mod outcome;
 mod path;
 mod source_pin;
@@ -54,9 +56,10 @@ mod suggest;
 mod text;
 
 pub use catalogue::{alerts, catalogue};
-pub use library::{Library, Options, load};
+pub use library::{Library, Options, check_file, load};
 pub use model::{
-    Budget, Exception, Message, Origin, Response, Rule, RuleTest, Severity, Status, UnknownSeverity,
+    Budget, Exception, ImportedFrom, Message, Origin, Response, Rule, RuleTest, Severity, Status,
+    UnknownSeverity,
 };
 pub use outcome::{TestOutcome, run_tests};
 pub use source_pin::pins_source;

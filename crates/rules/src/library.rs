@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use syntax::{Finding, Place, SourceFile, Span};
 
 use crate::fixtures::Fixtures;
+use crate::lint;
 use crate::lower;
 use crate::model::Rule;
 use crate::outcome::run_tests;
@@ -91,13 +92,38 @@ pub fn load(directory: &Path, options: &Options) -> Library {
         return library;
     }
     let mut fixtures = Fixtures::new(directory);
+    let mut unreadable = Vec::new();
+    let files = paths.iter().filter_map(|path| read(path, &mut unreadable));
+    gather(&mut library, files, &mut fixtures, *options);
+    library.findings.append(&mut unreadable);
+    sort(&mut library.findings);
+    library
+}
+
+/// Checks one rule that isn't in the folder yet, from its text; `directory` is where its fixtures
+/// would be. Its own tests are left to the caller, as in [`load`].
+pub fn check_file(file: &Arc<SourceFile>, directory: &Path, options: &Options) -> Library {
+    let mut library = Library {
+        files: 1,
+        ..Library::default()
+    };
+    let mut fixtures = Fixtures::new(directory);
+    let files = std::iter::once(Arc::clone(file));
+    gather(&mut library, files, &mut fixtures, *options);
+    sort(&mut library.findings);
+    library
+}
+
+fn gather(
+    library: &mut Library,
+    files: impl Iterator<Item = Arc<SourceFile>>,
+    fixtures: &mut Fixtures,
+    options: Options,
+) {
     let mut ids: BTreeMap<String, Place> = BTreeMap::new();
     let mut allowances = Vec::new();
-    for path in paths {
-        let Some(file) = read(&path, &mut library.findings) else {
-            continue;
-        };
-        let lowered = lower::file(&file, &mut fixtures, options.today);
+    for file in files {
+        let lowered = lower::file(&file, fixtures, options.today);
         library.findings.extend(lowered.findings);
         if lowered.rule.is_some() {
             // Nothing was looked for in a file that is no rule, so nothing is unused there.
@@ -128,13 +154,18 @@ pub fn load(directory: &Path, options: &Options) -> Library {
         }
     }
     library.rules.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut shadowed = lint::shadow::check(&library.rules);
+    for allowance in &mut allowances {
+        allowance.filter(&mut shadowed);
+    }
+    library.findings.extend(shadowed);
     for allowance in allowances {
         library.allowed += allowance.finish(&mut library.findings);
     }
-    library
-        .findings
-        .sort_by(|a, b| position(a).cmp(&position(b)));
-    library
+}
+
+fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| position(a).cmp(&position(b)));
 }
 
 fn position(finding: &Finding) -> Option<(&Path, Span, &str)> {

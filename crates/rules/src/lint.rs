@@ -5,8 +5,13 @@
 //! whether it may be allowed in place. `rules/LINTS.md` is made of it by [`page`].
 
 pub(crate) mod allow;
+pub(crate) mod checks;
+mod clause;
+mod fields;
+mod names;
 mod page;
 mod registry;
+pub(crate) mod shadow;
 
 pub use page::page;
 pub use registry::{EXAMPLE_EVENT, EXAMPLE_RULE, find, registry};

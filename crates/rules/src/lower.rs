@@ -13,8 +13,9 @@ use syntax::{Finding, Node, Place, SourceFile, Span};
 use crate::fields::Reader;
 use crate::fixtures::Fixtures;
 use crate::lint::allow::Allowances;
+use crate::lint::checks;
 use crate::message::{self, Frame};
-use crate::model::{Budget, Message, Response, Rule, RuleTest, Severity, Status};
+use crate::model::{Budget, ImportedFrom, Message, Response, Rule, RuleTest, Severity, Status};
 use crate::path::EventPath;
 use crate::text;
 
@@ -30,7 +31,7 @@ const REQUIRED: [&str; 10] = [
     "event_pattern",
     "tests",
 ];
-const OPTIONAL: [&str; 11] = [
+const OPTIONAL: [&str; 12] = [
     "enabled",
     "severity_reason",
     "owner",
@@ -42,6 +43,7 @@ const OPTIONAL: [&str; 11] = [
     "respond",
     "budget",
     "exceptions",
+    "imported_from",
 ];
 
 /// Most findings that one file is worth; whoever fixes them sees the others next time.
@@ -156,12 +158,28 @@ fn rule(
     let notify = notify(reader, root);
     let respond = root.get("respond").map(|node| respond(reader, node));
     let budget = root.get("budget").and_then(|node| budget(reader, node));
+    let imported_from = root
+        .get("imported_from")
+        .and_then(|node| imported_from(reader, node));
     let written = detection::pattern(reader, root);
     let exceptions = detection::exceptions(reader, root, today);
     let pattern = written
         .as_ref()
         .and_then(|written| detection::with_exceptions(reader, root, written, &exceptions));
     let tests = cases::tests(reader, root, fixtures);
+    reader.findings.extend(checks::tags(&reader.file, root));
+    if let (Some(written), Some(pattern)) = (&written, &pattern) {
+        let found = checks::run(&checks::Subject {
+            file: &reader.file,
+            root,
+            written,
+            pattern,
+            exceptions: &exceptions,
+            tests: &tests,
+            read_only: read_only.unwrap_or(false),
+        });
+        reader.findings.extend(found);
+    }
     let frame = Frame {
         id: id.as_ref().map_or("unnamed", |(id, _)| id),
         title: title.as_deref().unwrap_or("untitled"),
@@ -220,6 +238,7 @@ fn rule(
                 .into_iter()
                 .map(|(exception, _)| exception)
                 .collect(),
+            imported_from,
             tests,
             file: Arc::clone(&reader.file),
             place,
@@ -425,6 +444,28 @@ fn budget(reader: &mut Reader, node: &Node) -> Option<Budget> {
     Some(Budget {
         max_alerts_per_day: number?,
     })
+}
+
+fn imported_from(reader: &mut Reader, node: &Node) -> Option<ImportedFrom> {
+    const TEXTS: [&str; 5] = ["id", "author", "license", "date", "modified"];
+    const LISTS: [&str; 2] = ["references", "losses"];
+    let optional = [TEXTS.as_slice(), LISTS.as_slice()].concat();
+    reader
+        .mapping(node, "`imported_from`", &["format"], &optional)
+        .then_some(())?;
+    let mut text = |field: &str| reader.text_of(node, field, "`imported_from`");
+    let mut found = ImportedFrom {
+        format: text("format")?,
+        id: text("id"),
+        author: text("author"),
+        license: text("license"),
+        date: text("date"),
+        modified: text("modified"),
+        ..ImportedFrom::default()
+    };
+    found.references = list(reader, node, "references");
+    found.losses = list(reader, node, "losses");
+    Some(found)
 }
 
 fn respond(reader: &mut Reader, node: &Node) -> Option<(Response, EventPath, Span)> {

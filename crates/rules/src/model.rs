@@ -55,6 +55,8 @@ pub struct Rule {
     pub budget: Option<Budget>,
     /// What is known and harmless, each with an owner and an end.
     pub exceptions: Vec<Exception>,
+    /// Where an imported rule comes from.
+    pub imported_from: Option<ImportedFrom>,
     /// Events it must and must not match.
     pub tests: Vec<RuleTest>,
     /// The rule file.
@@ -76,6 +78,28 @@ impl Rule {
 pub struct Budget {
     /// Most alerts on one day (UTC), over all accounts and Regions.
     pub max_alerts_per_day: u64,
+}
+
+/// Where a rule comes from that was imported: what its licence wants to be kept, and what the
+/// import lost. Nothing of it is deployed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ImportedFrom {
+    /// The format it was written in: `sigma`.
+    pub format: String,
+    /// Its id there.
+    pub id: Option<String>,
+    /// Who wrote it.
+    pub author: Option<String>,
+    /// SPDX identifier of its licence.
+    pub license: Option<String>,
+    /// The day it was written, as it says.
+    pub date: Option<String>,
+    /// The day it was last changed, as it says.
+    pub modified: Option<String>,
+    /// References that aren't https addresses.
+    pub references: Vec<String>,
+    /// What the imported rule doesn't do as the original does.
+    pub losses: Vec<String>,
 }
 
 /// How mature a rule is.

@@ -42,6 +42,14 @@ tests:
     expect: no_match
     fixture: event.json
     override: {eventName: DeleteAccessKey}
+  - name: refused
+    expect: match
+    fixture: event.json
+    override: {errorCode: AccessDenied}
+  - name: robot
+    expect: no_match
+    fixture: event.json
+    override: {userIdentity: {userName: robot}}
 ";
 
 const EVENT: &str = r#"{
@@ -108,7 +116,7 @@ fn the_good_rule_is_good() {
         r#"{"source":["aws.iam"],"detail-type":["AWS API Call via CloudTrail"],"detail":{"eventName":["CreateAccessKey"],"userIdentity":{"userName":[{"anything-but":["robot"]},{"exists":false}]}}}"#
     );
     assert!(!rule.written_pattern.text().contains("robot"));
-    assert_eq!(rule.tests.len(), 2);
+    assert_eq!(rule.tests.len(), 4);
     assert_eq!(rule.tests[0].event["source"], "aws.iam");
     assert_eq!(
         rule.tests[1].event["detail"]["eventName"],
@@ -264,7 +272,13 @@ fn texts() {
     );
     assert_eq!(
         found("[CreateAccessKey]", "[\"${x}\"]"),
-        ["rule::substitution 18:18", "test::match 28:11"]
+        [
+            "pattern::unknown-event-name 18:17",
+            "rule::substitution 18:18",
+            "exception::untested 26:11",
+            "test::match 28:11",
+            "test::match 35:11"
+        ]
     );
     assert_eq!(
         found("who: {{", "who: <b> {{"),
@@ -307,7 +321,11 @@ fn exceptions() {
         ["exception::expires-soon 25:14"]
     );
     assert_eq!(found("2027-06-30", "2026-12-08"), Vec::<String>::new());
-    assert_eq!(found("2027-06-30", "soon"), ["exception::date 25:14"]);
+    // Without the exception its test fails, too.
+    assert_eq!(
+        found("2027-06-30", "soon"),
+        ["exception::date 25:14", "test::match 39:11"]
+    );
     assert_eq!(
         found(
             "when: {detail.userIdentity.userName: [robot]}",
@@ -320,10 +338,17 @@ fn exceptions() {
             "when: {detail.userIdentity.userName: [robot]}",
             "when: {detail.a: [x], detail.b: [y]}"
         ),
-        ["exception::not-expressible 26:11"]
+        ["exception::not-expressible 26:11", "test::match 39:11"]
     );
     // An exception that swallows what the rule must find.
-    assert_eq!(found("[robot]", "[alice]"), ["test::match 28:11"]);
+    assert_eq!(
+        found("[robot]", "[alice]"),
+        [
+            "test::match 28:11",
+            "test::match 35:11",
+            "test::match 39:11"
+        ]
+    );
 }
 
 #[test]
@@ -375,13 +400,23 @@ fn a_rule_that_is_not_enabled_is_read_and_tested_but_not_deployed() {
 
 #[test]
 fn tests_of_a_rule() {
+    let positive = GOOD.replace("expect: no_match", "expect: match");
     assert_eq!(
-        found("expect: no_match", "expect: match"),
-        ["test::no-negative 27:1", "test::match 31:11"]
+        summary(&load(&[("some-rule.yaml", &positive)])),
+        [
+            "test::no-negative 27:1",
+            "test::match 31:11",
+            "test::match 39:11"
+        ]
     );
+    let negative = GOOD.replace("expect: match", "expect: no_match");
     assert_eq!(
-        found("expect: match", "expect: no_match"),
-        ["test::no-positive 27:1", "test::match 28:11"]
+        summary(&load(&[("some-rule.yaml", &negative)])),
+        [
+            "test::no-positive 27:1",
+            "test::match 28:11",
+            "test::match 35:11"
+        ]
     );
     assert_eq!(
         found("name: no\n", "name: yes\n"),
@@ -418,7 +453,8 @@ fn a_failed_test_says_why() {
         "some-rule.yaml",
         &GOOD.replace("[CreateAccessKey]", "[CreateUser]"),
     )]);
-    let finding = library.findings.first().unwrap();
+    let failed = |it: &&syntax::Finding| it.code.starts_with("test::m");
+    let finding = library.findings.iter().find(failed).unwrap();
     assert_eq!(
         finding.message,
         "`some-rule` does not match \"yes\", which it should"
@@ -435,7 +471,7 @@ fn a_failed_test_says_why() {
             1,
         ),
     )]);
-    let finding = library.findings.first().unwrap();
+    let finding = library.findings.iter().find(failed).unwrap();
     assert!(
         finding.notes[1].contains("-   \"who\": \"bob\""),
         "{finding:?}"

@@ -101,8 +101,9 @@ fn assume_role(world: &mut World, caller: &Caller, input: &Value) -> Result<Valu
     let name = short(role);
     if name == ACCESS_ROLE {
         crate::services::iam::access_role(world, &account);
+        crate::cloudformation::remember_glance(world, &account);
     } else {
-        crate::cloudformation::warm(world, &account);
+        crate::cloudformation::glance(world, &account);
     }
     crate::services::iam::may_assume(world, caller, role)?;
     let access_key = format!("ASIA{}", world.token(16));

@@ -66,7 +66,7 @@ impl Finding {
         Self {
             code,
             severity,
-            message,
+            message: shortened(message, 500),
             place: None,
             label: String::new(),
             help: None,
@@ -92,14 +92,14 @@ impl Finding {
     /// Says what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(shortened(help.into(), 1_000));
         self
     }
 
     /// Adds a line of background.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
+        self.notes.push(shortened(note.into(), 10_000));
         self
     }
 
@@ -114,6 +114,15 @@ impl Finding {
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+}
+
+/// A text of at most so many characters: findings quote files, which may hold a megabyte in a word.
+fn shortened(mut text: String, most: usize) -> String {
+    if let Some((at, _)) = text.char_indices().nth(most) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
 }
 
 impl fmt::Display for Finding {
@@ -172,6 +181,17 @@ mod tests {
             finding.to_string(),
             "rules/a.yaml:2:1: error[rule::unknown-field]: unknown field `idd`"
         );
+    }
+
+    #[test]
+    fn what_is_quoted_has_an_end() {
+        let long = "ä".repeat(1_000_000);
+        let finding = Finding::error("x", long.as_str())
+            .help(long.as_str())
+            .note(long);
+        assert_eq!(finding.message.chars().count(), 501);
+        assert!(finding.help.unwrap().ends_with("ä…"));
+        assert!(finding.notes[0].len() < 30_000);
     }
 
     #[test]

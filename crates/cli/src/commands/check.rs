@@ -1,10 +1,14 @@
 //! `check`: are the rules and the organization file right?
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use report::plural;
+use rules::Rule;
+use rules::mutation::Fate;
+use serde::Serialize;
 use serde_json::json;
 use syntax::{Finding, Fix};
 
@@ -37,6 +41,9 @@ pub(crate) fn run(
     let (passed, tests) = project.tests();
     let lints = rules::lint::registry().len();
     let rules = project.rule_library.rules.len();
+    let mutations = check
+        .mutations
+        .then(|| Mutations::of(&project.rule_library.rules));
     match format {
         Format::Json => output::json(&json!({
             "rules": rules,
@@ -44,6 +51,7 @@ pub(crate) fn run(
             "lints": lints,
             "allowed": project.rule_library.allowed,
             "fixed": fixed,
+            "mutations": mutations,
             "findings": project.findings,
             "outcomes": project.outcomes,
         }))?,
@@ -66,6 +74,9 @@ pub(crate) fn run(
                 line.push_str(&format!(", {fixed} fixed"));
             }
             output::text(&line)?;
+            if let Some(mutations) = &mutations {
+                output::text(&mutations.to_string())?;
+            }
         }
     }
     let fails = |finding: &Finding| finding.is_error() || check.deny_warnings;
@@ -74,6 +85,60 @@ pub(crate) fn run(
     } else {
         Exit::Done
     })
+}
+
+/// How many changes of the rules' patterns somebody would notice.
+#[derive(Debug, Default, Serialize)]
+struct Mutations {
+    tested: usize,
+    refused: usize,
+    /// Rule and change.
+    survived: Vec<(String, String)>,
+}
+
+impl Mutations {
+    fn of(rules: &[Rule]) -> Self {
+        let mut found = Self::default();
+        for rule in rules {
+            for mutant in rules::mutation::mutants(rule) {
+                match mutant.fate {
+                    Fate::Tested => found.tested += 1,
+                    Fate::Refused => found.refused += 1,
+                    Fate::Survived => found.survived.push((rule.id.clone(), mutant.change)),
+                }
+            }
+        }
+        found
+    }
+}
+
+impl fmt::Display for Mutations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noticed = self.tested + self.refused;
+        let all = noticed + self.survived.len();
+        write!(
+            f,
+            "{} of patterns: {} break a test, {} are refused, {} go unnoticed ({:.1} % noticed)",
+            plural(all, "change"),
+            self.tested,
+            self.refused,
+            self.survived.len(),
+            share(noticed, all)
+        )?;
+        for (rule, change) in &self.survived {
+            write!(f, "\n  {rule}: {change}")?;
+        }
+        Ok(())
+    }
+}
+
+/// In percent; all of nothing is all.
+#[expect(clippy::cast_precision_loss, reason = "counts of a few thousand")]
+fn share(part: usize, all: usize) -> f64 {
+    if all == 0 {
+        return 100.0;
+    }
+    100.0 * part as f64 / all as f64
 }
 
 /// What the lints are about, for formats that carry it along.

@@ -1,15 +1,19 @@
 //! `deploy`: make the fleet equal the rules, then prove that the alert chain works.
 
+use std::time::Duration;
+
 use anyhow::Result;
-use deployer::ApplyOutcome;
+use deployer::apply::Limits;
+use deployer::{ApplyOutcome, preflight};
 use report::plural;
 use serde_json::json;
 
-use crate::arguments::{Format, ProjectArguments, Target};
+use crate::arguments::{DeploymentArguments, Format, ProjectArguments, Target};
 use crate::commands::verify::{self, Verification};
-use crate::commands::{Compiled, compiled};
+use crate::commands::{Compiled, compiled, saved};
 use crate::connection::Connection;
 use crate::exit::Exit;
+use crate::interrupt;
 use crate::output;
 use crate::progress::Display;
 
@@ -18,6 +22,7 @@ pub(crate) async fn run(
     format: Format,
     target: &Target,
     verify: bool,
+    how: &DeploymentArguments,
 ) -> Result<Exit> {
     let Some(compiled) = compiled(arguments, format)? else {
         return Ok(Exit::Configuration);
@@ -31,7 +36,31 @@ pub(crate) async fn run(
         plural(compiled.bundle.stack_sets.len(), "stack set"),
         connection.describe(&compiled.organization)
     );
-    let deployment = deploy(&connection, &compiled, format).await?;
+    let found = preflight::preflight(&connection.cloud, &compiled.bundle).await;
+    if !found.passed() {
+        if format == Format::Json {
+            output::json(&json!({ "preflight": found }))?;
+        } else {
+            eprint!("{}", report::preflight::terminal(&found));
+        }
+        connection.close().await;
+        return Ok(Exit::Blocked);
+    }
+    if format != Format::Json {
+        eprint!("{}", report::preflight::warnings(&found));
+    }
+    let Some(deployment) = deploy(&connection, &compiled, format, how).await? else {
+        connection.close().await;
+        return Ok(Exit::Interrupted);
+    };
+    if let Some(reason) = deployment.refused {
+        eprintln!(
+            "error: {reason}; nothing was touched\nhint: `cargo xtask plan --org` shows what has \
+             become of it"
+        );
+        connection.close().await;
+        return Ok(Exit::Blocked);
+    }
     let mut exit = exit_of(deployment.report.outcome());
     let calls = connection.calls_line().await?;
     let verification = if verify && exit == Exit::Done {
@@ -73,6 +102,8 @@ pub(crate) async fn run(
 pub(crate) struct Deployment {
     pub(crate) plan: deployer::Plan,
     pub(crate) report: deployer::ApplyReport,
+    /// Why a saved plan was not carried out.
+    pub(crate) refused: Option<&'static str>,
 }
 
 impl Deployment {
@@ -83,7 +114,11 @@ impl Deployment {
             plural(self.plan.regions, "Region")
         );
         match self.report.outcome() {
-            ApplyOutcome::NothingToDo | ApplyOutcome::Blocked => {
+            ApplyOutcome::Blocked => {
+                let count = plural(self.report.problems.len(), "problem");
+                format!("Blocked: {count}; nothing was touched.\n")
+            }
+            ApplyOutcome::NothingToDo => {
                 format!("{}\n", report::plan::summary(&self.plan))
             }
             _ => format!(
@@ -94,23 +129,58 @@ impl Deployment {
     }
 }
 
-/// Plans and applies; shows the plan before it is applied.
+/// Plans and applies; shows the plan before it is applied. `None` if it was interrupted.
 pub(crate) async fn deploy(
     connection: &Connection,
     compiled: &Compiled,
     format: Format,
-) -> Result<Deployment> {
+    how: &DeploymentArguments,
+) -> Result<Option<Deployment>> {
+    let saved = how.plan.as_deref().map(saved::basis).transpose()?;
     let observed = deployer::observe(&connection.cloud, &compiled.bundle).await?;
     let plan = deployer::plan(&compiled.bundle, &observed);
+    let refused = saved.and_then(|saved| saved::outdated(&saved, &plan.basis));
+    if refused.is_some() {
+        return Ok(Some(Deployment {
+            plan,
+            report: deployer::ApplyReport::default(),
+            refused,
+        }));
+    }
+    let options = deployer::apply::Options {
+        limits: Limits {
+            operation: Duration::from_mins(how.time_limit),
+            ..Limits::default()
+        },
+        allow_delete: how.allow_delete,
+        delete_percent: how.max_delete,
+        world: Some(observed.world()),
+        ..deployer::apply::Options::default()
+    };
+    drop(observed);
     if format != Format::Json {
         eprint!("{}", report::plan::terminal(&plan));
     }
     let progress = Display::new();
-    let report = deployer::apply(&connection.cloud, &compiled.bundle, &plan, &progress).await?;
+    let work = deployer::apply::apply_with(
+        &connection.cloud,
+        &compiled.bundle,
+        &plan,
+        &progress,
+        options,
+    );
+    let Some(report) = interrupt::detachable(&connection.cloud, &progress, work).await else {
+        return Ok(None);
+    };
+    let report = report?;
     if format != Format::Json && report.outcome() != ApplyOutcome::NothingToDo {
         eprint!("{}", report::apply::terminal(&report));
     }
-    Ok(Deployment { plan, report })
+    Ok(Some(Deployment {
+        plan,
+        report,
+        refused: None,
+    }))
 }
 
 /// The exit code of a deployment or removal.

@@ -3,6 +3,8 @@
 use std::io::{BufRead, IsTerminal};
 
 use anyhow::Result;
+use compiler::{Bundle, Part};
+use serde_json::json;
 
 use crate::arguments::{Format, ProjectArguments, Target};
 use crate::commands::{compiled, deploy};
@@ -35,18 +37,34 @@ pub(crate) async fn run(
     }
     let connection = Connection::open(target, &compiled.organization).await?;
     let removal = deployer::destroy(&connection.cloud, &compiled.bundle, &Display::new()).await?;
+    let bucket = log_bucket(&compiled.bundle);
     if format == Format::Json {
-        output::json(&removal)?;
+        output::json(&json!({ "removal": removal, "kept": { "log_bucket": bucket } }))?;
     } else {
         output::text(&report::apply::terminal(&removal))?;
         output::text(&format!(
-            "{}. Log buckets and keys stay, with all logs.",
+            "{}. Log buckets and keys stay, with all logs, and so does trusted access.",
             report::apply::summary(&removal, "Removed")
         ))?;
+        if let Some(bucket) = bucket {
+            output::text(&format!(
+                "To deploy again, give `trail.bucket` in the organization file another name than \
+                 {bucket}, or import that bucket."
+            ))?;
+        }
         output::text(&connection.calls_line().await?)?;
     }
     connection.close().await;
     Ok(deploy::exit_of(removal.outcome()))
+}
+
+/// The bucket that stays behind, and whose name is taken from now on.
+fn log_bucket(bundle: &Bundle) -> Option<&str> {
+    let set = bundle
+        .stack_sets
+        .iter()
+        .find(|set| set.part == Part::Bucket)?;
+    set.parameters.get("BucketName").map(String::as_str)
 }
 
 fn ask(organization: &str) -> Result<String> {

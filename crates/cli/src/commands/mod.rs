@@ -6,11 +6,15 @@ mod compile;
 mod completions;
 mod deploy;
 mod destroy;
+mod doctor;
 mod drift;
 mod explain;
+mod export;
 mod generate;
+mod import;
 mod matching;
 mod plan;
+mod saved;
 mod simulator;
 mod vectors;
 mod verify;
@@ -20,7 +24,9 @@ use compiler::Bundle;
 use compiler::organization::Organization;
 use serde_json::json;
 
-use crate::arguments::{Arguments, Command, Format, ProjectArguments};
+use crate::arguments::{
+    Arguments, Command, ExportCommand, Format, ImportCommand, ProjectArguments,
+};
 use crate::exit::Exit;
 use crate::output;
 use crate::project::Project;
@@ -43,13 +49,32 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
     match command {
         Command::Check(arguments) => check::run(&project, format, arguments),
         Command::Generate { mode } => generate::run(&project, mode),
+        Command::Import {
+            from: ImportCommand::Sigma(arguments),
+        } => import::sigma(&project, format, &arguments),
+        Command::Export {
+            to: ExportCommand::Sigma(arguments),
+        } => export::sigma(&project, format, &arguments),
         Command::Compile { out } => compile::run(&project, format, out),
         Command::Plan {
             target,
             detailed_exitcode,
-        } => Box::pin(plan::run(&project, format, &target, detailed_exitcode)).await,
-        Command::Deploy { target, no_verify } => {
-            Box::pin(deploy::run(&project, format, &target, !no_verify)).await
+            out,
+        } => Box::pin(plan::run(&project, format, &target, detailed_exitcode, out)).await,
+        Command::Doctor { target } => Box::pin(doctor::run(&project, format, &target)).await,
+        Command::Deploy {
+            target,
+            no_verify,
+            deployment,
+        } => {
+            Box::pin(deploy::run(
+                &project,
+                format,
+                &target,
+                !no_verify,
+                &deployment,
+            ))
+            .await
         }
         Command::Verify { target } => Box::pin(verify::run(&project, format, &target)).await,
         Command::Drift { target, scope } => {

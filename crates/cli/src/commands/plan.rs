@@ -1,9 +1,11 @@
 //! `plan`: what would a deployment change?
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::arguments::{Format, ProjectArguments, Target};
-use crate::commands::compiled;
+use crate::commands::{compiled, saved};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::output;
@@ -13,6 +15,7 @@ pub(crate) async fn run(
     format: Format,
     target: &Target,
     detailed_exitcode: bool,
+    out: Option<PathBuf>,
 ) -> Result<Exit> {
     let Some(compiled) = compiled(arguments, format)? else {
         return Ok(Exit::Configuration);
@@ -20,6 +23,10 @@ pub(crate) async fn run(
     let connection = Connection::open(target, &compiled.organization).await?;
     let observed = deployer::observe(&connection.cloud, &compiled.bundle).await?;
     let plan = deployer::plan(&compiled.bundle, &observed);
+    if let Some(path) = &out {
+        saved::write(path, &plan)?;
+        eprintln!("The plan is saved in {}.", path.display());
+    }
     match format {
         Format::Text | Format::Sarif | Format::Github | Format::Junit => {
             output::text(&report::plan::terminal(&plan))?;

@@ -21,6 +21,7 @@ pub(crate) async fn run(format: Format, command: SimulatorCommand) -> Result<Exi
             accounts,
             regions,
             speed,
+            faults,
         } => {
             let mut config = Config {
                 port,
@@ -28,6 +29,11 @@ pub(crate) async fn run(format: Format, command: SimulatorCommand) -> Result<Exi
                 speed,
                 ..Config::default()
             };
+            if let Some(file) = faults {
+                let read = || format!("could not read {}", file.display());
+                let text = std::fs::read_to_string(&file).with_context(read)?;
+                config.faults = serde_json::from_str(&text).with_context(read)?;
+            }
             if !regions.is_empty() {
                 config.regions = regions;
             }
@@ -52,13 +58,19 @@ pub(crate) async fn run(format: Format, command: SimulatorCommand) -> Result<Exi
     }
 }
 
+/// Accounts that are listed at the start.
+const SHOWN: usize = 50;
+
 async fn serve(config: Config) -> Result<Exit> {
     let simulator = Simulator::start(config).await?;
     let endpoint = simulator.endpoint();
     let state = SimulatorClient::new(&endpoint).state().await?;
     let mut text = format!("An AWS Organization is served at {endpoint}\n\n");
-    for account in &state.accounts {
+    for account in state.accounts.iter().take(SHOWN) {
         text.push_str(&format!("  {}  {}\n", account.id, account.name));
+    }
+    if state.accounts.len() > SHOWN {
+        text.push_str(&format!("  and {} more\n", state.accounts.len() - SHOWN));
     }
     text.push_str(&format!(
         "\nRegions: {}\n\nUse it with any AWS client:\n  \

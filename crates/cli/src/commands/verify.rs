@@ -6,7 +6,7 @@ use deployer::ports::Organizations;
 use deployer::verify::{VerifyOutcome, VerifyReport};
 use serde_json::{Value, json};
 
-use crate::arguments::{Format, ProjectArguments, Target};
+use crate::arguments::{DeploymentArguments, Format, ProjectArguments, Target};
 use crate::commands::{Compiled, compiled, deploy};
 use crate::connection::Connection;
 use crate::exit::Exit;
@@ -24,7 +24,10 @@ pub(crate) async fn run(
     let connection = Connection::open(target, &compiled.organization).await?;
     if connection.is_embedded() {
         eprintln!("The embedded organization starts empty, so it is deployed first.");
-        let deployment = deploy::deploy(&connection, &compiled, format).await?;
+        let how = DeploymentArguments::default();
+        let Some(deployment) = deploy::deploy(&connection, &compiled, format, &how).await? else {
+            return Ok(Exit::Interrupted);
+        };
         let exit = deploy::exit_of(deployment.report.outcome());
         if exit != Exit::Done {
             bail!("the deployment did not succeed, so there is nothing to verify");

@@ -43,6 +43,25 @@ pub(super) fn region(text: &str) -> bool {
             .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
+/// `cron(…)` with six fields, or `rate(…)` of a number and a unit. What the fields mean is left to
+/// the service.
+/// <https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html>
+pub(super) fn schedule(text: &str) -> bool {
+    let inner = |start: &str| text.strip_prefix(start)?.strip_suffix(')');
+    let plain = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b" ,-*?/#".contains(&byte))
+    };
+    if let Some(fields) = inner("cron(") {
+        return plain(fields) && fields.split(' ').filter(|it| !it.is_empty()).count() == 6;
+    }
+    let Some((number, unit)) = inner("rate(").and_then(|rate| rate.split_once(' ')) else {
+        return false;
+    };
+    number.parse::<u32>().is_ok_and(|number| number > 0)
+        && ["minute", "minutes", "hour", "hours", "day", "days"].contains(&unit)
+}
+
 /// A topic's short name, so that `gizmos-<name>` is a topic name and a part of logical ids.
 pub(super) fn topic_name(text: &str) -> bool {
     text.len() <= 40

@@ -88,7 +88,7 @@ pub fn load(path: &Path) -> (Option<Organization>, Vec<Finding>) {
 
 impl Reader {
     fn organization(&mut self, node: &Node) -> Option<Organization> {
-        const FIELDS: [&str; 13] = [
+        const FIELDS: [&str; 14] = [
             "version",
             "organization",
             "root",
@@ -102,6 +102,7 @@ impl Reader {
             "trail",
             "topics",
             "waves",
+            "drift_schedule",
         ];
         let what = "the organization file";
         if !self.mapping(node, what, &FIELDS) {
@@ -167,6 +168,14 @@ impl Reader {
         let waves = self
             .optional(node, "waves")
             .map_or_else(Vec::new, |node| self.waves(node));
+        let drift_schedule = self.optional(node, "drift_schedule").and_then(|node| {
+            let shape = Shape {
+                is: format::schedule,
+                name: "a schedule of EventBridge Scheduler",
+                example: "cron(0 6 * * ? *)",
+            };
+            self.text(node, "drift_schedule", shape)
+        });
 
         let (home_region, regions) = regions?;
         let organization = Organization {
@@ -182,6 +191,7 @@ impl Reader {
             trail: trail?,
             topics: topics?,
             waves,
+            drift_schedule,
         };
         self.bucket_fits(node, &organization);
         Some(organization)

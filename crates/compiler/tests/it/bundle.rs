@@ -412,7 +412,9 @@ fn template_faults_are_findings_at_their_place() {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(crate::support::stacksets()).unwrap() {
         let entry = entry.unwrap();
-        std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
     }
     let path = folder.path().join("trail.template.json.j2");
     let good = std::fs::read_to_string(&path).unwrap();
@@ -468,4 +470,47 @@ fn template_faults_are_findings_at_their_place() {
         "template::missing"
     );
     drop(templates());
+}
+
+#[test]
+fn a_drift_schedule_looks_at_every_stack_set_and_may_do_nothing_else() {
+    for mut organization in [example(), local()] {
+        let without = bundle(&library(), &organization);
+        assert!(
+            without
+                .stack_sets
+                .iter()
+                .all(|set| set.part != Part::DriftSchedule)
+        );
+        organization.drift_schedule = Some("cron(0 6 * * ? *)".into());
+        let bundle = bundle(&library(), &organization);
+        let set = bundle.stack_sets.last().unwrap();
+        assert_eq!(set.name, "gizmos-drift-schedule");
+        assert_eq!(set.targets.members, None);
+        assert_eq!(set.targets.management_regions, ["eu-central-1"]);
+        let template: Value = serde_json::from_str(&set.template).unwrap();
+        let mut looked_at = Vec::new();
+        for resource in template["Resources"].as_object().unwrap().values() {
+            let properties = &resource["Properties"];
+            if resource["Type"] != "AWS::Scheduler::Schedule" {
+                let allowed = &properties["Policies"][0]["PolicyDocument"]["Statement"];
+                assert_eq!(allowed.as_array().map(Vec::len), Some(1));
+                assert_eq!(allowed[0]["Action"], "cloudformation:DetectStackSetDrift");
+                continue;
+            }
+            assert_eq!(properties["ScheduleExpression"], "cron(0 6 * * ? *)");
+            let input = properties["Target"]["Input"].as_str().unwrap();
+            let input: Value = serde_json::from_str(input).unwrap();
+            looked_at.push(input["StackSetName"].as_str().unwrap().to_owned());
+        }
+        let mut all: Vec<String> = bundle
+            .stack_sets
+            .iter()
+            .filter(|set| set.targets.members.is_some())
+            .map(|set| set.name.clone())
+            .collect();
+        all.sort();
+        looked_at.sort();
+        assert_eq!(looked_at, all);
+    }
 }

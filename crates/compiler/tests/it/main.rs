@@ -11,4 +11,5 @@ mod forwarding;
 mod hostile;
 mod limits;
 mod organization;
+mod protection;
 mod support;

@@ -63,6 +63,7 @@ pub(crate) fn rule(id: &str, pattern: &str) -> Rule {
         respond: None,
         budget: None,
         exceptions: Vec::new(),
+        imported_from: None,
         tests: Vec::new(),
         place: Place::new(&file, Span::new(4, 4 + id.len())),
         file,

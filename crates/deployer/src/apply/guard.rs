@@ -59,6 +59,7 @@ mod tests {
                 remove: (0..remove).map(place).collect(),
                 repair: Vec::new(),
                 unchanged,
+                unchanged_in: std::collections::BTreeMap::new(),
                 blocked: Vec::new(),
                 rules: Vec::new(),
                 in_progress: Vec::new(),
@@ -66,6 +67,8 @@ mod tests {
             stacks: Vec::new(),
             accounts: 0,
             regions: 0,
+            estimate: crate::plan::Estimate::default(),
+            basis: crate::plan::Basis::default(),
         }
     }
 

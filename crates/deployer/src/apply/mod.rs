@@ -31,7 +31,10 @@ pub use report::{
     ApplyOutcome, ApplyReport, ApplySummary, InstanceFailure, OperationReport, PartOutcome,
     PartReport, Unfinished,
 };
-pub(crate) use waves::looking;
+pub(crate) use targeting::{Group, group};
+#[cfg(test)]
+pub(crate) use waves::main as main_wave;
+pub(crate) use waves::{WaveCells, looking, removal, split};
 
 use crate::error::DeployError;
 use crate::observe::{World, observe};
@@ -486,6 +489,8 @@ pub async fn destroy(
         stacks: stacks.collect(),
         accounts: 0,
         regions: 0,
+        estimate: crate::plan::Estimate::default(),
+        basis: crate::plan::Basis::default(),
     };
     Ok(ApplyReport {
         problems: Vec::new(),

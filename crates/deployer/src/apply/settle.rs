@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::operation;
 use super::{Run, Stop};
 use crate::observe::{ObservedStackSet, observe_stack_set};
-use crate::plan::StackSetPlan;
+use crate::plan::{Change, StackSetPlan};
 use crate::ports::{Action, Cloud, OperationStatus, OperationSummary, Place, ResultStatus};
 
 /// Operations that instances name and the list doesn't: so many are asked for by their id.
@@ -81,7 +81,7 @@ pub(crate) async fn is_old<C: Cloud>(
     let Some(latest) = found.operations.first() else {
         return Ok(false);
     };
-    let suspects = suspects(found, plan, latest);
+    let suspects = suspects(plan, latest);
     if suspects.is_empty() {
         return Ok(false);
     }
@@ -102,36 +102,24 @@ pub(crate) async fn is_old<C: Cloud>(
 }
 
 /// Places where the latest operation, if it worked there, has already done what the plan wants.
-fn suspects(
-    found: &ObservedStackSet,
-    plan: &StackSetPlan,
-    latest: &OperationSummary,
-) -> BTreeSet<Place> {
+fn suspects(plan: &StackSetPlan, latest: &OperationSummary) -> BTreeSet<Place> {
     if !matches!(
         latest.status,
         OperationStatus::Succeeded | OperationStatus::Failed | OperationStatus::Stopped
     ) {
         return BTreeSet::new();
     }
+    // With a new definition every instance is due, whatever happened last.
+    let due = if plan.change == Change::Unchanged {
+        plan.update.as_slice()
+    } else {
+        &[]
+    };
     match latest.action {
-        Some(Action::Create) => plan.add.iter().cloned().collect(),
+        // An old list may not have them yet, or show them as they were while they were made.
+        Some(Action::Create) => plan.add.iter().chain(due).cloned().collect(),
         Some(Action::Delete) => plan.remove.iter().cloned().collect(),
-        // With a new definition every instance is due, whatever happened last.
-        Some(Action::Update) if plan.change == crate::plan::Change::Unchanged => {
-            let due: BTreeSet<&Place> = plan.update.iter().collect();
-            found
-                .instances
-                .iter()
-                .filter(|instance| {
-                    instance
-                        .last_operation
-                        .as_ref()
-                        .is_some_and(|id| *id != latest.id)
-                })
-                .map(|instance| Place::new(&instance.account, &instance.region))
-                .filter(|place| due.contains(place))
-                .collect()
-        }
+        Some(Action::Update) => due.iter().cloned().collect(),
         _ => BTreeSet::new(),
     }
 }

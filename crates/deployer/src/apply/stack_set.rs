@@ -32,6 +32,16 @@ const LAG: std::time::Duration = std::time::Duration::from_secs(10);
 struct Tries {
     replans: u32,
     lags: u32,
+    /// Where operations of this run have succeeded.
+    done: BTreeSet<Place>,
+}
+
+impl Tries {
+    /// Whether a list still shows as due what has just been done.
+    fn are_done(&self, plan: &StackSetPlan) -> bool {
+        plan.change == Change::Unchanged
+            && (plan.add.iter().chain(&plan.update)).any(|place| self.done.contains(place))
+    }
 }
 
 /// Brings a stack set and its instances into line, apart from what is to be removed. Ends with
@@ -41,7 +51,7 @@ pub(crate) async fn deploy<C: Cloud>(run: &Run<'_, C>, set: &StackSet) -> PartRe
     let mut tries = Tries::default();
     let mut world = Arc::clone(&run.world);
     let result = loop {
-        match try_deploy(run, set, &mut world, &mut report, &tries).await {
+        match try_deploy(run, set, &mut world, &mut report, &mut tries).await {
             Err(Stop::Replan) if tries.replans < REPLANS => tries.replans += 1,
             Err(Stop::Lagging) if tries.lags < LAGS => {
                 tries.lags += 1;
@@ -64,7 +74,7 @@ async fn try_deploy<C: Cloud>(
     set: &StackSet,
     world: &mut Arc<World>,
     report: &mut PartReport,
-    tries: &Tries,
+    tries: &mut Tries,
 ) -> Result<(), Stop> {
     let Some(members) = &set.targets.members else {
         return Ok(());
@@ -86,7 +96,7 @@ async fn try_deploy<C: Cloud>(
     }
     let lenient = tries.lags >= LAGS;
     if let Some(existing) = &existing
-        && is_old(run, existing, &plan).await?
+        && (tries.are_done(&plan) || is_old(run, existing, &plan).await?)
     {
         if !lenient {
             return Err(Stop::Lagging);
@@ -136,6 +146,7 @@ async fn try_deploy<C: Cloud>(
     };
     roll_out(run, &step, &plan, &mut chain, report).await?;
     if report.failures.is_empty() && report.changed {
+        tries.done = plan.add.into_iter().chain(plan.update).collect();
         // Whether it is so is seen in the next round.
         return Err(Stop::Replan);
     }

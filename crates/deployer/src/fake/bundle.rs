@@ -92,6 +92,7 @@ pub(crate) fn bundle() -> Bundle {
             accounts: Vec::new(),
             soak_minutes: 10,
         }],
+        drift_schedule: None,
     };
     let only = |id: &str| Targets {
         members: Some(members(AccountFilter::Only(vec![id.into()]), &[HOME])),

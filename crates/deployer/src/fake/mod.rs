@@ -45,6 +45,11 @@ pub(crate) struct State {
     pub(crate) organization: String,
     pub(crate) trusted: bool,
     pub(crate) enabled_regions: Option<Vec<String>>,
+    pub(crate) caller: String,
+    pub(crate) administrators: Vec<String>,
+    pub(crate) services: Vec<String>,
+    pub(crate) denied: BTreeSet<String>,
+    pub(crate) trails: Vec<TrailSummary>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) sets: BTreeMap<String, FakeSet>,
     pub(crate) stacks: BTreeMap<(Place, String), (Stack, String)>,
@@ -95,6 +100,8 @@ impl Fake {
         Fake(Mutex::new(State {
             organization: "o-exampleorg1".into(),
             trusted: true,
+            caller: MANAGEMENT.into(),
+            services: vec!["cloudtrail.amazonaws.com".into()],
             accounts: vec![
                 account(MANAGEMENT, ""),
                 account(ARCHIVE, "security"),
@@ -348,7 +355,7 @@ impl Pause for Fake {
 impl Organizations for Fake {
     async fn caller_identity(&self) -> Result<Identity, CloudError> {
         Ok(Identity {
-            account: MANAGEMENT.into(),
+            account: self.state().caller.clone(),
             arn: "arn:aws:iam::111122223333:root".into(),
         })
     }
@@ -357,11 +364,39 @@ impl Organizations for Fake {
         Ok(OrganizationDetails {
             id: self.state().organization.clone(),
             management_account: MANAGEMENT.into(),
+            all_features: Some(true),
         })
     }
 
     async fn list_accounts(&self) -> Result<Vec<Account>, CloudError> {
         Ok(self.state().accounts.clone())
+    }
+
+    async fn delegated_administrators(&self, _: &str) -> Result<Vec<String>, CloudError> {
+        Ok(self.state().administrators.clone())
+    }
+
+    async fn trusted_services(&self) -> Result<Vec<String>, CloudError> {
+        Ok(self.state().services.clone())
+    }
+
+    async fn simulate_permissions(
+        &self,
+        _: &str,
+        actions: &[&str],
+    ) -> Result<Vec<(String, Permission)>, CloudError> {
+        let state = self.state();
+        let of = |action: &str| {
+            if state.denied.contains(action) {
+                Permission::Denied
+            } else {
+                Permission::Allowed
+            }
+        };
+        Ok(actions
+            .iter()
+            .map(|&action| (action.to_owned(), of(action)))
+            .collect())
     }
 
     async fn enabled_regions(&self) -> Result<Option<Vec<String>>, CloudError> {
@@ -810,6 +845,10 @@ impl Health for Fake {
 
     async fn trail_status(&self, _: &Place, _: &str) -> Result<Option<TrailStatus>, CloudError> {
         Ok(self.state().trail.clone())
+    }
+
+    async fn trails(&self, _: &Place) -> Result<Vec<TrailSummary>, CloudError> {
+        Ok(self.state().trails.clone())
     }
 
     async fn queue_depth(&self, place: &Place, queue: &str) -> Result<Option<u64>, CloudError> {

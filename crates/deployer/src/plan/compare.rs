@@ -96,7 +96,7 @@ pub(crate) fn rule_changes(new: Option<&StackSet>, old: Option<&str>) -> Vec<Rul
     let ids: BTreeSet<&String> = old_rules.keys().chain(new_rules.keys()).collect();
     ids.into_iter()
         .filter_map(|id| {
-            let change = match (old_rules.get(id), new_rules.get(id)) {
+            let (change, details) = match (old_rules.get(id), new_rules.get(id)) {
                 (None, Some(new)) => {
                     // A resource that stays but didn't name its rule before isn't a new rule.
                     let known = new
@@ -105,25 +105,82 @@ pub(crate) fn rule_changes(new: Option<&StackSet>, old: Option<&str>) -> Vec<Rul
                     if known {
                         return None;
                     }
-                    let before = new
+                    let before: BTreeMap<&str, &Value> = new
                         .keys()
-                        .any(|logical| old_resources.contains_key(*logical));
-                    if before {
-                        RuleChangeKind::Changed
+                        .filter_map(|logical| Some((*logical, old_resources.get(*logical)?)))
+                        .collect();
+                    if before.is_empty() {
+                        (RuleChangeKind::Added, Vec::new())
                     } else {
-                        RuleChangeKind::Added
+                        (RuleChangeKind::Changed, respects(&before, new))
                     }
                 }
-                (Some(_), None) => RuleChangeKind::Removed,
-                (Some(old), Some(new)) if old != new => RuleChangeKind::Changed,
+                (Some(_), None) => (RuleChangeKind::Removed, Vec::new()),
+                (Some(old), Some(new)) if old != new => {
+                    (RuleChangeKind::Changed, respects(old, new))
+                }
                 _ => return None,
             };
             Some(RuleChange {
                 rule: id.clone(),
                 change,
+                details,
             })
         })
         .collect()
+}
+
+/// In which respects a rule changes, in the words of the rule file.
+fn respects(old: &BTreeMap<&str, &Value>, new: &BTreeMap<&str, &Value>) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    for (logical, now) in new {
+        let Some(before) = old.get(logical) else {
+            found.insert("more resources".to_owned());
+            continue;
+        };
+        if before == now {
+            continue;
+        }
+        if now.get("Type").and_then(Value::as_str) != Some("AWS::Events::Rule") {
+            found.insert("response".to_owned());
+            continue;
+        }
+        let differs = |field: &str| {
+            let path = format!("/Properties/{field}");
+            before.pointer(&path) != now.pointer(&path)
+        };
+        if let (Some(before), Some(now)) = (severity(before), severity(now))
+            && before != now
+        {
+            found.insert(format!("severity {before} -> {now}"));
+        } else if differs("Targets") {
+            found.insert("message or topics".to_owned());
+        }
+        for (field, word) in [
+            ("EventPattern", "event pattern"),
+            ("Description", "title"),
+            ("State", "state"),
+        ] {
+            if differs(field) {
+                found.insert(word.to_owned());
+            }
+        }
+    }
+    if old.keys().any(|logical| !new.contains_key(logical)) {
+        found.insert("fewer resources".to_owned());
+    }
+    found.into_iter().collect()
+}
+
+/// The severity that the alerts of a detection carry.
+fn severity(resource: &Value) -> Option<&str> {
+    const FIELD: &str = "\"severity\": \"";
+    let targets = resource.pointer("/Properties/Targets")?.as_array()?;
+    let template = targets
+        .iter()
+        .find_map(|target| target.pointer("/InputTransformer/InputTemplate")?.as_str())?;
+    let (_, rest) = template.split_once(FIELD)?;
+    rest.split_once('"').map(|(severity, _)| severity)
 }
 
 /// The rule that a resource of a template was made from, by its metadata.

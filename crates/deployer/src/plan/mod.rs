@@ -1,7 +1,9 @@
 //! What must change for the fleet to equal the bundle.
 
+mod basis;
 mod compare;
 mod desired;
+mod estimate;
 mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +14,8 @@ use compare::{Deployed, reasons, rule_changes};
 pub(crate) use compare::{resources, rule_of, same_template};
 pub(crate) use desired::{desired, selected};
 pub use model::{
-    BlockedPlace, Change, Plan, PlanSummary, Problem, ProblemKind, Reason, Repair, RuleChange,
-    RuleChangeKind, StackPlan, StackSetPlan,
+    Basis, BlockedPlace, Cells, Change, Estimate, Plan, PlanSummary, Problem, ProblemKind, Reason,
+    Repair, RuleChange, RuleChangeKind, StackPlan, StackSetPlan,
 };
 
 use crate::observe::{Observed, ObservedStack, ObservedStackSet, World};
@@ -29,6 +31,8 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
         stacks: Vec::new(),
         accounts: watched(bundle, &observed.accounts).len(),
         regions: bundle.organization.regions.len(),
+        estimate: Estimate::default(),
+        basis: basis::basis(bundle, observed),
     };
     if observed.organization.id != bundle.organization.id {
         // Compared with a stranger's fleet, everything would look new.
@@ -65,6 +69,7 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
     plan.stack_sets
         .extend(unwanted_stack_sets(bundle, observed));
     plan.stacks.extend(unwanted_stacks(bundle, observed));
+    plan.estimate = estimate::estimate(bundle, &world.accounts, &plan);
     plan
 }
 
@@ -206,6 +211,7 @@ pub(crate) fn plan_stack_set(
         remove: Vec::new(),
         repair: Vec::new(),
         unchanged: 0,
+        unchanged_in: BTreeMap::new(),
         blocked: Vec::new(),
         rules: Vec::new(),
         in_progress: Vec::new(),
@@ -254,6 +260,7 @@ pub(crate) fn plan_stack_set(
                 plan.update.push(place);
             } else {
                 plan.unchanged += 1;
+                *plan.unchanged_in.entry(place.region).or_default() += 1;
             }
         } else if !blocked.contains(&place) {
             plan.remove.push(place);
@@ -312,7 +319,7 @@ pub(crate) fn plan_stack(
             ),
         },
         Some(found) => {
-            let why = reasons(
+            let mut why = reasons(
                 set,
                 Deployed {
                     template: found.template.as_deref().unwrap_or_default(),
@@ -321,6 +328,9 @@ pub(crate) fn plan_stack(
                     description: None,
                 },
             );
+            if found.stack.is_in_progress() {
+                why.push(Reason::InProgress(found.stack.status.clone()));
+            }
             if why.is_empty() {
                 Change::Unchanged
             } else {
@@ -339,22 +349,14 @@ pub(crate) fn plan_stack(
 
 /// The part that a stack set or stack says it is, by its tag.
 pub(crate) fn tagged_part(tags: &BTreeMap<String, String>) -> Option<Part> {
-    const PARTS: [Part; 6] = [
-        Part::Bucket,
-        Part::Trail,
-        Part::Topic,
-        Part::RulesHub,
-        Part::RulesSpoke,
-        Part::RulesLocal,
-    ];
     let name = tags.get("gizmos:part")?;
-    PARTS.into_iter().find(|part| part.name() == name)
+    Part::ALL.into_iter().find(|part| part.name() == name)
 }
 
 /// Position in the order of removal: what depends on others goes first.
 pub(crate) fn removal_rank(part: Option<Part>) -> u8 {
     match part {
-        Some(Part::RulesSpoke | Part::RulesLocal) | None => 0,
+        Some(Part::RulesSpoke | Part::RulesLocal | Part::DriftSchedule) | None => 0,
         Some(Part::RulesHub) => 1,
         Some(Part::Topic) => 2,
         Some(Part::Trail) => 3,
@@ -396,6 +398,7 @@ pub(crate) fn delete_stack_set(found: &ObservedStackSet) -> StackSetPlan {
             .collect(),
         repair: Vec::new(),
         unchanged: 0,
+        unchanged_in: BTreeMap::new(),
         blocked: Vec::new(),
         rules: rule_changes(None, Some(&found.details.template)),
         in_progress: found.pending.iter().map(|op| op.id.clone()).collect(),

@@ -1,7 +1,9 @@
 //! What a plan says.
 
+use std::collections::BTreeMap;
+
 use compiler::Part;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ports::{Instance, Place};
 
@@ -20,6 +22,35 @@ pub struct Plan {
     pub accounts: usize,
     /// Watched Regions.
     pub regions: usize,
+    /// What it will take.
+    pub estimate: Estimate,
+    /// What the plan was made from.
+    pub basis: Basis,
+}
+
+/// Hashes of what a plan was made from. As long as both stay the same, so does the plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Basis {
+    /// Of the rules and the organization file.
+    pub bundle: String,
+    /// Of accounts, stack sets, instances and stacks.
+    pub fleet: String,
+}
+
+/// What carrying a plan out will take. Minutes are a guess: a minute and a half for each stack, and
+/// as many at once as the operations' preferences and StackSets allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Estimate {
+    /// Stack set operations.
+    pub operations: usize,
+    /// Stack instances that are worked on; one that is repaired counts twice.
+    pub instances: usize,
+    /// Stacks of the management account that are worked on.
+    pub stacks: usize,
+    /// Minutes, soaking included.
+    pub minutes: u64,
+    /// Minutes of soaking.
+    pub soak_minutes: u64,
 }
 
 /// A reason not to begin.
@@ -71,6 +102,8 @@ pub struct StackSetPlan {
     pub repair: Vec<Repair>,
     /// Instances that are as they should be.
     pub unchanged: usize,
+    /// The same by Region.
+    pub unchanged_in: BTreeMap<String, usize>,
     /// Places that can't be brought into line now.
     pub blocked: Vec<BlockedPlace>,
     /// The change in terms of rules.
@@ -87,6 +120,49 @@ impl StackSetPlan {
             && self.update.is_empty()
             && self.remove.is_empty()
             && self.repair.is_empty()
+    }
+}
+
+/// Cells of the matrix of accounts and Regions, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cells {
+    /// Instances to be created.
+    pub create: usize,
+    /// Instances to be updated.
+    pub update: usize,
+    /// Instances to be removed.
+    pub delete: usize,
+    /// Instances to be removed and made anew.
+    pub repair: usize,
+    /// Places that can't be brought into line now.
+    pub blocked: usize,
+    /// Instances as they should be.
+    pub unchanged: usize,
+}
+
+impl StackSetPlan {
+    /// The matrix of accounts and Regions, counted by Region.
+    pub fn matrix(&self) -> BTreeMap<&str, Cells> {
+        let mut cells: BTreeMap<&str, Cells> = BTreeMap::new();
+        for place in &self.add {
+            cells.entry(&place.region).or_default().create += 1;
+        }
+        for place in &self.update {
+            cells.entry(&place.region).or_default().update += 1;
+        }
+        for place in &self.remove {
+            cells.entry(&place.region).or_default().delete += 1;
+        }
+        for repair in &self.repair {
+            cells.entry(&repair.place.region).or_default().repair += 1;
+        }
+        for blocked in &self.blocked {
+            cells.entry(&blocked.place.region).or_default().blocked += 1;
+        }
+        for (region, count) in &self.unchanged_in {
+            cells.entry(region).or_default().unchanged += count;
+        }
+        cells
     }
 }
 
@@ -187,6 +263,8 @@ pub enum Reason {
     Description,
     /// Automatic deployment is to be switched.
     AutoDeployment,
+    /// CloudFormation is working on the stack right now; how that ends decides.
+    InProgress(String),
 }
 
 impl Reason {
@@ -198,6 +276,7 @@ impl Reason {
             Reason::Tags(names) => format!("tags {}", names.join(", ")),
             Reason::Description => "description".to_owned(),
             Reason::AutoDeployment => "auto-deployment".to_owned(),
+            Reason::InProgress(status) => format!("it is in {status}"),
         }
     }
 }
@@ -243,6 +322,8 @@ pub struct RuleChange {
     pub rule: String,
     /// What happens to it.
     pub change: RuleChangeKind,
+    /// In which respects: `severity medium -> high`, `event pattern`.
+    pub details: Vec<String>,
 }
 
 /// A plan in numbers.
@@ -315,21 +396,21 @@ impl Plan {
             .iter()
             .flat_map(|s| &s.rules)
             .chain(self.stacks.iter().flat_map(|s| &s.rules));
-        let mut merged = std::collections::BTreeMap::new();
+        let mut merged: BTreeMap<&str, RuleChange> = BTreeMap::new();
         for change in all {
             merged
-                .entry(change.rule.clone())
-                // Added here and removed there is a move: for people the rule has changed.
-                .and_modify(|kind| {
-                    if *kind != change.change {
-                        *kind = RuleChangeKind::Changed;
+                .entry(&change.rule)
+                .and_modify(|known| {
+                    // Added here and removed there is a move: for people the rule has changed.
+                    if known.change != change.change {
+                        known.change = RuleChangeKind::Changed;
                     }
+                    known.details.extend(change.details.clone());
+                    known.details.sort();
+                    known.details.dedup();
                 })
-                .or_insert(change.change);
+                .or_insert_with(|| change.clone());
         }
-        merged
-            .into_iter()
-            .map(|(rule, change)| RuleChange { rule, change })
-            .collect()
+        merged.into_values().collect()
     }
 }

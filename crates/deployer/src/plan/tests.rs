@@ -321,3 +321,38 @@ async fn a_region_that_is_off_is_blocked_in_every_account() {
         .find(|stack| stack.place.region == "us-east-1");
     assert!(matches!(stack.unwrap().change, Change::Blocked { .. }));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_is_worked_on_is_not_taken_for_done() {
+    let (_, mut observed) = deployed().await;
+    observed.stacks[0].stack.status = "CREATE_IN_PROGRESS".into();
+    let plan = plan(&bundle(), &observed);
+    assert!(!plan.is_empty());
+    let busy: Vec<&StackPlan> = plan
+        .stacks
+        .iter()
+        .filter(|stack| stack.change != Change::Unchanged)
+        .collect();
+    assert_eq!(busy.len(), 1);
+    assert_eq!(
+        busy[0].change,
+        Change::Update {
+            reasons: vec![Reason::InProgress("CREATE_IN_PROGRESS".into())]
+        }
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_basis_of_a_plan_changes_with_the_fleet_and_with_the_bundle() {
+    let (_, mut observed) = deployed().await;
+    let before = plan(&bundle(), &observed).basis;
+    assert_eq!(plan(&bundle(), &observed).basis, before);
+    let mut other = bundle();
+    other.stack_sets[0].template = "{}".into();
+    let changed = plan(&other, &observed).basis;
+    assert_ne!(changed.bundle, before.bundle);
+    assert_eq!(changed.fleet, before.fleet);
+    let spoke = observed.stack_sets.get_mut("gizmos-rules-spoke").unwrap();
+    spoke.instances[0].status = InstanceStatus::Outdated;
+    assert_ne!(plan(&bundle(), &observed).basis.fleet, before.fleet);
+}

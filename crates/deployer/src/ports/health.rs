@@ -33,6 +33,17 @@ pub struct TrailStatus {
     pub delivery_error: Option<String>,
 }
 
+/// A trail in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TrailSummary {
+    /// Its name.
+    pub name: String,
+    /// Whether it records every account of the organization.
+    pub organization: bool,
+    /// The Region in which it was made.
+    pub home_region: String,
+}
+
 /// Reading the state of topics, trails, queues, buses and roles.
 ///
 /// AWS: [SNS](https://docs.aws.amazon.com/sns/latest/api/welcome.html),
@@ -54,6 +65,12 @@ pub trait Health {
         place: &Place,
         trail: &str,
     ) -> impl Future<Output = Result<Option<TrailStatus>, CloudError>> + Send;
+
+    /// Every trail that records in this place, wherever it was made.
+    fn trails(
+        &self,
+        place: &Place,
+    ) -> impl Future<Output = Result<Vec<TrailSummary>, CloudError>> + Send;
 
     /// How many messages a queue holds, by its name or URL; `None` if there is no such queue.
     fn queue_depth(

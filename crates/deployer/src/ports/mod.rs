@@ -12,9 +12,9 @@ mod stack_sets;
 mod stacks;
 
 pub use error::CloudError;
-pub use health::{Health, Subscription, TrailStatus};
+pub use health::{Health, Subscription, TrailStatus, TrailSummary};
 pub use organizations::{
-    Account, AccountState, Identity, OrganizationDetails, Organizations, TrustedAccess,
+    Account, AccountState, Identity, OrganizationDetails, Organizations, Permission, TrustedAccess,
 };
 pub use pause::Pause;
 pub use stack_sets::{

@@ -24,6 +24,18 @@ pub struct OrganizationDetails {
     pub id: String,
     /// The management account's twelve digits.
     pub management_account: String,
+    /// Whether it has more than consolidated billing, if told.
+    pub all_features: Option<bool>,
+}
+
+/// Whether IAM would let a caller do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// It would.
+    Allowed,
+    /// It would not.
+    Denied,
 }
 
 /// State of an account, as `Account.State` tells.
@@ -109,6 +121,24 @@ pub trait Organizations {
     fn enabled_regions(
         &self,
     ) -> impl Future<Output = Result<Option<Vec<String>>, CloudError>> + Send;
+
+    /// Accounts that administer a service, named by its principal, for the organization.
+    fn delegated_administrators(
+        &self,
+        principal: &str,
+    ) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
+
+    /// Principals of the services that have trusted access to the organization.
+    fn trusted_services(&self) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
+
+    /// What IAM's policy simulation says of the caller with this ARN, by action.
+    ///
+    /// AWS: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
+    fn simulate_permissions(
+        &self,
+        caller: &str,
+        actions: &[&str],
+    ) -> impl Future<Output = Result<Vec<(String, Permission)>, CloudError>> + Send;
 
     /// Whether trusted access is on for StackSets.
     fn trusted_access(&self) -> impl Future<Output = Result<TrustedAccess, CloudError>> + Send;

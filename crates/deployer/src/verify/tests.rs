@@ -54,6 +54,7 @@ fn rule(id: &str, pattern: &str) -> Rule {
         respond: None,
         budget: None,
         exceptions: Vec::new(),
+        imported_from: None,
         tests: vec![
             RuleTest {
                 name: "root".into(),

@@ -136,4 +136,14 @@ impl Lint {
         self.fix = true;
         self
     }
+
+    const fn may_be_allowed(mut self) -> Self {
+        self.allow = true;
+        self
+    }
+
+    const fn never_allowed(mut self) -> Self {
+        self.allow = false;
+        self
+    }
 }

@@ -112,6 +112,7 @@ fn test(
         reader.word(origin, "`origin`", &words)
     });
     let event = event(reader, node, fixtures, written);
+    let base = event.as_ref().map(|(value, _)| value.clone());
     let variants = event.and_then(|(value, place)| {
         let values = match node.get("each") {
             None => vec![(String::new(), value)],
@@ -120,7 +121,7 @@ fn test(
         let mut variants = Vec::new();
         for (label, value) in values {
             let label = name.as_ref().map(|name| format!("{name}{label}"));
-            variants.push((label?, envelope(reader, &value, place)?, value));
+            variants.push((label?, envelope(reader, &value, place)?));
         }
         Some(variants)
     });
@@ -143,19 +144,21 @@ fn test(
         }
     }
     let span = node.get("name").map_or(node.span, |name| name.span);
-    let build = |(name, event, value): (String, Value, Value)| {
-        let test = RuleTest {
+    let build = |(name, event)| {
+        Some(RuleTest {
             name,
             event,
             origin: origin?,
             matches: matches?,
             message: message.clone(),
             place: reader.place(span),
-        };
-        written.push((test.name.clone(), value));
-        Some(test)
+        })
     };
-    let tests = variants.into_iter().flatten().filter_map(build).collect();
+    let tests: Vec<RuleTest> = variants.into_iter().flatten().filter_map(build).collect();
+    // What is kept is what is counted: an event of which no test could be made is no use to others.
+    if !tests.is_empty() {
+        written.extend(name.zip(base));
+    }
     (tests, matches)
 }
 

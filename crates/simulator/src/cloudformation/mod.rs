@@ -11,7 +11,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ use crate::world::World;
 
 pub(crate) use interference::{stack_of, stick_running, stop_running, tamper};
 pub(crate) use set::auto::account_moved;
-pub(crate) use stack::fold::{warm, warm_named};
+pub(crate) use stack::fold::{cool, glance, named, remember_glance, warm};
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
@@ -36,6 +36,8 @@ pub(crate) struct CloudFormation {
     pub(crate) sets: set::StackSets,
     /// Why the pending operation of a stack is going to fail, by the stack's id.
     sabotage: BTreeMap<Arc<str>, String>,
+    /// Accounts whose stacks are not folded because somebody looked at them, the latest last.
+    glanced: VecDeque<Arc<str>>,
     /// What is known to come out well.
     proofs: Vec<stack::fold::Proof>,
 }
@@ -182,7 +184,11 @@ pub(crate) fn call(
         &resource,
     )?;
     if !action.contains("StackSet") && !LIGHT.contains(&action) {
-        warm(world, &caller.account);
+        if is_mutating(action) {
+            warm(world, &caller.account);
+        } else {
+            glance(world, &caller.account);
+        }
     }
     if let Some(answer) = stack::api::call(world, caller, action, input) {
         return answer;

@@ -156,6 +156,9 @@ pub enum RequestFault {
     InternalFailure,
     /// HTTP 503; nothing was done.
     ServiceUnavailable,
+    /// Refused with `StaleRequestException`, as if the stack set had changed in between; nothing was
+    /// done. For actions on stack instances and `UpdateStackSet`.
+    StaleRequest,
     /// The connection breaks; nothing was done.
     ResetBefore,
     /// No answer comes; nothing was done.
@@ -175,6 +178,7 @@ impl RequestFault {
             RequestFault::Throttled => "throttled",
             RequestFault::InternalFailure => "internal_failure",
             RequestFault::ServiceUnavailable => "service_unavailable",
+            RequestFault::StaleRequest => "stale_request",
             RequestFault::ResetBefore => "reset_before",
             RequestFault::TimeOutBefore => "time_out_before",
             RequestFault::InternalFailureAfter => "internal_failure_after",

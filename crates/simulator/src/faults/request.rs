@@ -199,6 +199,11 @@ pub(crate) fn before(world: &mut World, asked: &Asked<'_>) -> Decision {
             let error = ApiError::new("ServiceUnavailable", message).status(503);
             Decision::refuse(name, error)
         }
+        RequestFault::StaleRequest => {
+            let message = "Another operation has been performed on this StackSet since the specified operation was performed.";
+            let error = ApiError::new("StaleRequestException", message).status(409);
+            Decision::refuse(name, error)
+        }
         RequestFault::ResetBefore => Decision::before(name, Before::Reset),
         RequestFault::TimeOutBefore => Decision::before(name, Before::TimeOut),
         RequestFault::InternalFailureAfter => Decision::after(name, After::Replace(internal())),

@@ -18,6 +18,8 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{ApiError, Caller, RawRequest, RawResponse};
 use crate::faults::{After, Asked, Before, Decision};
+use crate::services::arn::short;
+use crate::services::iam::{ACCESS_ROLE, access_role};
 use crate::world::World;
 use wire::{Wire, respond};
 
@@ -157,6 +159,7 @@ fn answer(world: &mut World, request: &RawRequest) -> Reply {
         world.journal.write(now, &asked, &outcome, kind);
     }
     crate::faults::called(world, &call.service, &call.action);
+    crate::cloudformation::cool(world);
     reply
 }
 
@@ -304,6 +307,7 @@ fn perform_wired(world: &mut World, call: &Call, request: &RawRequest) -> Result
         input,
     } = call;
     if service == "s3" {
+        access_role(world, &caller.account);
         return Ok(Output::Raw(crate::services::s3::rest(
             world, caller, request,
         )));
@@ -335,13 +339,26 @@ pub(crate) fn carry_out(
         )
         .status(403));
     }
+    match caller.role.as_deref() {
+        None => {}
+        Some(role) if short(role) == ACCESS_ROLE => {
+            access_role(world, &caller.account);
+            crate::cloudformation::remember_glance(world, &caller.account);
+        }
+        Some(_) => crate::cloudformation::glance(world, &caller.account),
+    }
     match service {
         "organizations" => crate::organizations::call(world, caller, action, input),
         "sts" => crate::sts::call(world, caller, action, input),
         "cloudformation" => crate::cloudformation::call(world, caller, action, input),
         _ => {
-            crate::cloudformation::warm(world, &caller.account);
-            crate::cloudformation::warm_named(world, input);
+            let look: fn(&mut World, &str) = if is_mutating(service, action) {
+                crate::cloudformation::warm
+            } else {
+                crate::cloudformation::glance
+            };
+            look(world, &caller.account);
+            crate::cloudformation::named(world, input, look);
             crate::services::call(world, caller, service, action, input)
         }
     }

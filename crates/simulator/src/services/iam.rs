@@ -1,6 +1,6 @@
 //! AWS IAM: roles, their policies, and who may assume them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -22,8 +22,8 @@ pub(crate) struct Iam {
     pub(crate) roles: BTreeMap<String, Role>,
     /// By policy ARN.
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
-    /// The accounts whose first role was made.
-    begun: BTreeSet<String>,
+    /// The accounts whose first role was made, and whether it could have been changed since.
+    begun: BTreeMap<String, bool>,
 }
 
 /// One role.
@@ -108,10 +108,11 @@ pub(crate) const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
 /// ten thousand of them take room, and few are ever used.
 pub(crate) fn access_role(world: &mut World, account: &str) {
     if world.organization.account(account).is_none()
-        || !world.services.iam.begun.insert(account.to_owned())
+        || world.services.iam.begun.contains_key(account)
     {
         return;
     }
+    world.services.iam.begun.insert(account.to_owned(), false);
     let policy = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]});
     let administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
     let everything = policy(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
@@ -142,6 +143,23 @@ pub(crate) fn access_role(world: &mut World, account: &str) {
     if let Value::Object(properties) = properties {
         let made = create_role(world, account, ACCESS_ROLE, properties);
         debug_assert!(made.is_ok(), "the role every member account has: {made:?}");
+    }
+}
+
+/// Somebody may change an account's [`ACCESS_ROLE`].
+pub(crate) fn keep_access_role(world: &mut World, account: &str) {
+    if let Some(kept) = world.services.iam.begun.get_mut(account) {
+        *kept = true;
+    }
+}
+
+/// Takes an account's [`ACCESS_ROLE`] out of memory if nobody could have changed it.
+pub(crate) fn forget_access_role(world: &mut World, account: &str) {
+    let iam = &mut world.services.iam;
+    if account != MANAGEMENT && iam.begun.get(account) == Some(&false) {
+        iam.begun.remove(account);
+        iam.roles
+            .remove(&format!("arn:aws:iam::{account}:role/{ACCESS_ROLE}"));
     }
 }
 
@@ -416,6 +434,35 @@ pub(crate) fn may_assume(world: &World, caller: &Caller, role_arn: &str) -> Resu
 }
 
 /// Answers one IAM action.
+/// What the policies of a role allow it. Anybody else is the account's administrator.
+fn simulate(world: &World, caller: &Caller, input: Input<'_>) -> Result<Value, ApiError> {
+    let source = input.required("PolicySourceArn")?;
+    if source.ends_with(":root") {
+        return Err(ApiError::new(
+            "InvalidInput",
+            "Invalid Entity Arn: the root user's permissions can't be simulated.",
+        ));
+    }
+    let who = Caller {
+        arn: source.to_owned(),
+        role: source.contains(":role/").then(|| source.to_owned()),
+        ..caller.clone()
+    };
+    let actions: Vec<&str> = input.texts("ActionNames")?;
+    let results: Vec<Value> = actions
+        .into_iter()
+        .map(|action| {
+            let allowed = super::authorize(world, &who, action, "*").is_ok();
+            json!({
+                "EvalActionName": action,
+                "EvalResourceName": "*",
+                "EvalDecision": if allowed { "allowed" } else { "implicitDeny" },
+            })
+        })
+        .collect();
+    Ok(json!({"EvaluationResults": results, "IsTruncated": false}))
+}
+
 pub(crate) fn call(
     world: &mut World,
     caller: &Caller,
@@ -426,6 +473,8 @@ pub(crate) fn call(
     let input = Input::new(
         input,
         &[
+            "PolicySourceArn",
+            "ActionNames",
             "RoleName",
             "PolicyName",
             "PolicyDocument",
@@ -462,6 +511,7 @@ pub(crate) fn call(
                 .collect();
             listing("Roles", roles, input)
         }
+        "SimulatePrincipalPolicy" => simulate(world, caller, input),
         "ListRolePolicies" => {
             let role = named(input.required("RoleName")?)?;
             listing(

@@ -313,7 +313,7 @@ pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
 
 /// Whether an action changes something.
 pub(crate) fn is_mutating(action: &str) -> bool {
-    !["Describe", "Get", "List", "Head", "Test"]
+    !["Describe", "Get", "List", "Head", "Simulate", "Test"]
         .iter()
         .any(|verb| action.starts_with(verb))
 }

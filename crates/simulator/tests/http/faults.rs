@@ -43,6 +43,7 @@ async fn refusals_have_no_effect_and_say_what_they_are() {
         (RequestFault::Throttled, 400, "Throttling"),
         (RequestFault::InternalFailure, 500, "InternalFailure"),
         (RequestFault::ServiceUnavailable, 503, "ServiceUnavailable"),
+        (RequestFault::StaleRequest, 409, "StaleRequestException"),
     ] {
         let lab = broken(fault).await;
         let answer = lab.query(KEY, "cloudformation", &create("a"));

@@ -480,3 +480,53 @@ async fn an_account_knows_its_regions() {
         "{answer}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_template_comes_from_a_bucket() {
+    let lab = Lab::start().await;
+    let key = "111122223333";
+    let bucket = "Resources%3A+%7BB%3A+%7BType%3A+%27AWS%3A%3AS3%3A%3ABucket%27%2C+Properties%3A+%7BBucketName%3A+example-templates%7D%7D%7D";
+    let create = format!("Action=CreateStack&Version=2010-05-15&StackName=b&TemplateBody={bucket}");
+    assert_eq!(lab.query(key, "cloudformation", &create).status, 200);
+    lab.simulator.advance(std::time::Duration::from_mins(1));
+    let put = |name: &str, padding: usize| {
+        let template = format!(
+            "Description: '{}'\nResources: {{Q: {{Type: 'AWS::SQS::Queue'}}}}",
+            "x".repeat(1_000)
+        ) + &" ".repeat(padding);
+        let url = format!("{}/example-templates/{name}", lab.simulator.endpoint());
+        let request = lab
+            .agent
+            .put(url)
+            .header("authorization", signature(key, "s3"));
+        assert_eq!(request.send(template).unwrap().status(), 200);
+    };
+    put("large.yaml", 60_000);
+    put("huge.yaml", 1_000_000);
+    let create = |set: &str, url: &str| {
+        let url: String = form_urlencoded::byte_serialize(url.as_bytes()).collect();
+        let form = format!(
+            "Action=CreateStackSet&Version=2010-05-15&StackSetName={set}&TemplateURL={url}\
+             &PermissionModel=SERVICE_MANAGED&AutoDeployment.Enabled=false"
+        );
+        lab.query(key, "cloudformation", &form)
+    };
+    let hosts = [
+        "https://example-templates.s3.eu-central-1.amazonaws.com/large.yaml",
+        "https://s3.eu-central-1.amazonaws.com/example-templates/large.yaml",
+    ];
+    for (set, url) in ["a", "b"].into_iter().zip(hosts) {
+        let answer = create(set, url);
+        assert_eq!(answer.status, 200, "{url}: {}", answer.body);
+    }
+    let huge = create(
+        "c",
+        "https://example-templates.s3.eu-central-1.amazonaws.com/huge.yaml",
+    );
+    assert!(huge.body.contains("may not exceed"), "{}", huge.body);
+    let missing = create(
+        "d",
+        "https://example-templates.s3.eu-central-1.amazonaws.com/no.yaml",
+    );
+    assert_eq!(missing.status, 400, "{}", missing.body);
+}

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use simulator::{Config, DEFAULT_REGIONS};
+use simulator::{Config, DEFAULT_REGIONS, Quotas};
 
 use crate::Lab;
 
@@ -77,6 +77,11 @@ impl Fleet {
         let config = Config {
             workload_accounts: accounts,
             regions: regions.clone(),
+            // In all Regions there are more than AWS allows without asking.
+            quotas: Quotas {
+                instances_per_stack_set: 1_000_000,
+                ..Quotas::default()
+            },
             ..Config::default()
         };
         let lab = Lab::with(config).await;
@@ -193,6 +198,12 @@ async fn scale() {
     let update = format!("Capabilities.member.1=CAPABILITY_IAM&TemplateBody={template}");
     step("updated", fleet.operate("UpdateStackSet", &update));
     step("detected drift", fleet.operate("DetectStackSetDrift", ""));
+    let queues = "Action=ListStackResources&Version=2010-05-15&StackName=none";
+    for number in 2..accounts.min(2_000) {
+        let account = format!("1{number:011}");
+        fleet.lab.query(&account, "cloudformation", queues);
+    }
+    step("looked into up to 2,000 accounts", 0);
     let mut input = json!({});
     let mut pages = 0;
     loop {

@@ -4,7 +4,7 @@ use super::{Lint, error, warning};
 use crate::lint::Example::{self, Fields, Words};
 
 const GOOD: Example = Fields(
-    "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2027-06-30\n    when: {detail.userIdentity.userName: [archive-job]}\n",
+    "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2027-06-30\n    when: {detail.userIdentity.userName: [archive-job]}\ntests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n  - name: the archive job stops it\n    expect: no_match\n    fixture: stop-logging.json\n    override: {userIdentity: {userName: archive-job}}\n",
 );
 
 pub(super) const LINTS: &[Lint] = &[
@@ -58,6 +58,15 @@ pub(super) const LINTS: &[Lint] = &[
         "More than 100 exceptions",
         "A rule with that many exceptions doesn't describe what it looks for.",
         Words("101 exceptions"),
+        GOOD,
+    ),
+    warning(
+        "exception::untested",
+        "No test shows the exception",
+        "An exception with a slip in its path or value silences nothing, or too much. A test whose event has the excepted value shows that it works.",
+        Fields(
+            "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2027-06-30\n    when: {detail.userIdentity.userName: [archive-job]}\n",
+        ),
         GOOD,
     ),
 ];

@@ -1,7 +1,7 @@
 //! The rules folder as a whole.
 
-use super::{Lint, error};
-use crate::lint::Example::{self, Words};
+use super::{Lint, error, warning};
+use crate::lint::Example::{self, Fields, Words};
 
 const RULE: Example = Words("a folder of `.yaml` files, at most 8 folders deep");
 
@@ -47,5 +47,16 @@ pub(super) const LINTS: &[Lint] = &[
         "A library has at most 10,000 files.",
         Words("10,001 files"),
         RULE,
+    ),
+    warning(
+        "library::shadowed",
+        "A rule that says what another one says",
+        "Every event of the rule also matches another one, of the same or a higher severity and for the same topics: two alerts for one thing. It is proven from the patterns. A rule that stands out from a wider one, by its severity or its topics, is fine.",
+        Fields(
+            "id: any-trail-call\nevent_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [DeleteTrail, StopLogging]\n    errorCode: [{exists: false}]\n---\nid: example-rule\n",
+        ),
+        Fields(
+            "id: any-trail-call\nseverity: low\nevent_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [DeleteTrail, StopLogging]\n    errorCode: [{exists: false}]\n---\nid: example-rule\n",
+        ),
     ),
 ];

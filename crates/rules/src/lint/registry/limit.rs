@@ -1,6 +1,6 @@
-//! Quotas of AWS that a rule crosses; found when the rules are compiled.
+//! What is found when the rules are compiled: quotas of AWS, topics, forwarders.
 
-use super::{Lint, error};
+use super::{Lint, error, warning};
 use crate::lint::Example::{self, Words};
 
 const RULE: Example = Words("a rule within the quotas");
@@ -64,4 +64,47 @@ pub(super) const LINTS: &[Lint] = &[
         Words("`detail: {Ref: [x]}` in a pattern"),
         RULE,
     ),
+    error(
+        "compile::no-rules",
+        "There is no rule to deploy",
+        "Deploying nothing would remove every deployed rule, so nothing is done; `destroy` is for that.",
+        Words("a library of which no rule is right"),
+        RULE,
+    ),
+    error(
+        "compile::no-effect",
+        "A rule that neither notifies nor responds",
+        "It would be deployed for nothing.",
+        Words("nothing that can be written in a rule file leads here; it guards against a mistake of the compiler"),
+        RULE,
+    ),
+    error(
+        "compile::unknown-topic",
+        "A topic that the organization file doesn't have",
+        "`notify` names topics of the organization file; this one would get no alert.",
+        Words("`notify: [pagers]` without a topic `pagers`"),
+        RULE,
+    ),
+    error(
+        "compile::no-topic",
+        "No topic takes the rule's alerts",
+        "Without `notify` the severity chooses the topic; no topic of the organization file takes this severity.",
+        Words("a rule of severity `low`, and no topic with `severities: [low]`"),
+        RULE,
+    ),
+    error(
+        "forward::too-long",
+        "A pattern that no forwarder can carry",
+        "Spokes forward the union of all patterns, each forwarder within EventBridge's quota of 2,048 characters.",
+        Words("a pattern of 2,048 characters"),
+        RULE,
+    ),
+    warning(
+        "forward::overlap",
+        "Events that two forwarders would send",
+        "Patterns overlap and don't fit one forwarder together, so some alerts come twice. Pin `detail-type` and `detail.eventName`, or join the rules.",
+        Words("twenty rules that pin nothing but `source`"),
+        RULE,
+    )
+    .never_allowed(),
 ];

@@ -161,6 +161,35 @@ pub(super) const LINTS: &[Lint] = &[
         Words("a file of 200 tests without a name"),
         GOOD,
     ),
+    warning(
+        "rule::needless-read-only",
+        "Asks for reading calls and doesn't need them",
+        "With `read_only: true` EventBridge gets every `List`, `Get` and `Describe` call of every account, which costs. None of the rule's event names is one.",
+        Fields("read_only: true\n"),
+        Fields("read_only: false\n"),
+    )
+    .with_fix(),
+    warning(
+        "rule::attack-id",
+        "Not in MITRE ATT&CK",
+        "Tags of techniques are written `attack.t1078.004`, of tactics `attack.persistence`. The table is that of ATT&CK for Enterprise 17.0; a technique that is newer can be allowed.",
+        Fields("tags: [attack.t1562.099]\n"),
+        Fields("tags: [attack.t1562.008, attack.defense-evasion]\n"),
+    ),
+    warning(
+        "rule::cis-id",
+        "Not in the CIS AWS Foundations Benchmark",
+        "Tags are written `cis.v3.0.0.4.5`: the version of the benchmark, then the number of the recommendation, which differs from version to version.",
+        Fields("tags: [cis.v3.0.0.4.17]\n"),
+        Fields("tags: [cis.v3.0.0.4.5]\n"),
+    ),
+    warning(
+        "rule::own-deployments",
+        "Every deployment of Gizmos would alert",
+        "The pattern names resources that Gizmos deploys and leaves out nobody. CloudFormation changes them on every deployment: exclude `invokedBy: cloudformation.amazonaws.com` or the deploying role, keeping events without the field.",
+        Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    requestParameters: {name: [{suffix: trail/gizmos}]}\n    errorCode: [{exists: false}]\n"),
+        Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    requestParameters: {name: [{suffix: trail/gizmos}]}\n    userIdentity: {invokedBy: [{anything-but: [cloudformation.amazonaws.com]}, {exists: false}]}\n    errorCode: [{exists: false}]\n"),
+    ),
     error(
         "allow::unknown",
         "A comment allows a lint that doesn't exist",

@@ -1,6 +1,6 @@
 //! The field `tests`.
 
-use super::{Lint, error};
+use super::{Lint, error, warning};
 use crate::lint::Example::{self, Fields, Words};
 
 const GOOD: Example = Fields("");
@@ -101,6 +101,24 @@ pub(super) const LINTS: &[Lint] = &[
         "Too many tests",
         "A rule has at most 200 tests, whose events have at most 4 MiB together.",
         Words("201 tests"),
+        GOOD,
+    ),
+    warning(
+        "test::refused-call",
+        "Nothing says whether refused calls alert",
+        "CloudTrail records calls that were refused as well. Say what is meant: a clause `errorCode: [{exists: false}]`, or a test with an `errorCode`, whatever it expects.",
+        Fields(
+            "event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\ntests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n  - name: logging is started\n    expect: no_match\n    fixture: stop-logging.json\n    override: {eventName: StartLogging}\n",
+        ),
+        GOOD,
+    ),
+    warning(
+        "test::no-near-miss",
+        "No test that nearly matches",
+        "If each event that must not match fails several clauses, none of them shows that any single clause is needed.",
+        Fields(
+            "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n  - name: something else\n    expect: no_match\n    fixture: stop-logging.json\n    override: {eventName: StartLogging, errorCode: AccessDenied}\n",
+        ),
         GOOD,
     ),
 ];

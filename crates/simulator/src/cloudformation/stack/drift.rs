@@ -41,6 +41,7 @@ pub(crate) struct Difference {
 pub(crate) struct ResourceDrift {
     /// `IN_SYNC`, `MODIFIED`, `DELETED` or `NOT_CHECKED`.
     pub(crate) status: &'static str,
+    /// `null`, as `actual`, if both are the resource's own properties.
     pub(crate) expected: Value,
     pub(crate) actual: Value,
     pub(crate) differences: Vec<Difference>,
@@ -302,15 +303,16 @@ pub(crate) fn describe(world: &World, id: &str, statuses: &[String], detailed: b
                 detailed && drift.status != "NOT_CHECKED",
                 entry.as_object_mut(),
             ) {
-                fields.insert(
-                    "ExpectedProperties".to_owned(),
-                    drift.expected.to_string().into(),
-                );
-                if !drift.actual.is_null() {
-                    fields.insert(
-                        "ActualProperties".to_owned(),
-                        drift.actual.to_string().into(),
-                    );
+                let in_sync = drift.status == "IN_SYNC";
+                let shown = |value: &Value| match value {
+                    Value::Null if in_sync => resource.properties.to_string(),
+                    value => value.to_string(),
+                };
+                let expected = shown(&drift.expected).into();
+                fields.insert("ExpectedProperties".to_owned(), expected);
+                if in_sync || !drift.actual.is_null() {
+                    let actual = shown(&drift.actual).into();
+                    fields.insert("ActualProperties".to_owned(), actual);
                 }
             }
             Some(entry)

@@ -29,6 +29,9 @@ const FOLDABLE: &[(&str, &str)] = &[
 /// So many rules of all stacks fit on a bus, whatever their patterns.
 const ROOM_FOR_RULES: usize = 30;
 
+/// So many accounts that were only looked at stay as they were looked at.
+const GLANCED: usize = 16;
+
 /// How many proofs are kept.
 const PROOFS: usize = 512;
 
@@ -67,7 +70,15 @@ pub(crate) fn carry_out(world: &mut World, id: &str) {
         .map(|folded| (Arc::clone(&stack.deployment), Arc::clone(folded)));
     let creation = matches!(stack.pending, Some(Pending::Create(_)));
     execute::finish(world, id);
+    let now = world.clock.now();
+    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+        stack.settled = now;
+    }
     let Some(result) = fold(world, id) else {
+        // What it was folded to is no more.
+        if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+            stack.unfolded = None;
+        }
         return;
     };
     let Some(stack) = world.cloudformation.stacks.get(id) else {
@@ -194,10 +205,13 @@ fn fold(world: &mut World, id: &str) -> Option<Arc<Folded>> {
         && stack.outputs.iter().all(|output| output.export.is_none())
         && stack.resources.values().all(foldable)
         && drift::is_in_sync(world, stack);
-    if !quiet {
-        return None;
-    }
-    let generations = stack
+    quiet.then(|| put_away(world, id))?
+}
+
+/// Takes a stack's resources out of the services' memory.
+fn put_away(world: &mut World, id: &str) -> Option<Arc<Folded>> {
+    let stack = world.cloudformation.stacks.get(id)?;
+    let generations: BTreeMap<String, u32> = stack
         .resources
         .iter()
         .filter(|(_, resource)| resource.generation > 0)
@@ -221,12 +235,14 @@ fn fold(world: &mut World, id: &str) -> Option<Arc<Folded>> {
         debug_assert!(deleted.is_ok(), "{kind} {physical_id}: {deleted:?}");
     }
     world.services.events.forget_default(&account, &region);
-    let folded = Arc::new(Folded { generations });
-    let now = world.clock.now();
     let stack = world.cloudformation.stacks.get_mut(id)?;
+    // The same again, if it was only glanced at: proofs know it by that.
+    let before = stack.unfolded.take();
+    let folded = before
+        .filter(|before| before.generations == generations)
+        .unwrap_or_else(|| Arc::new(Folded { generations }));
     stack.resources = BTreeMap::new();
     stack.events = Vec::new();
-    stack.settled = now;
     stack.folded = Some(Arc::clone(&folded));
     Some(folded)
 }
@@ -253,6 +269,7 @@ pub(crate) fn unfold(world: &mut World, id: &str) {
         std::mem::take(&mut stack.events),
     );
     let (settled, checked) = (stack.settled, stack.drift_checked);
+    stack.unfolded = Some(Arc::clone(&folded));
     let empty = BTreeMap::new();
     let outcome = converge(world, id, &deployment, &empty, Generations::Of(&folded));
     debug_assert!(
@@ -268,8 +285,9 @@ pub(crate) fn unfold(world: &mut World, id: &str) {
         resource.at = settled;
         resource.drift = checked.map(|at| ResourceDrift {
             status: "IN_SYNC",
-            expected: resource.properties.clone(),
-            actual: resource.properties.clone(),
+            // The resource's own properties, which would take as much room again.
+            expected: Value::Null,
+            actual: Value::Null,
             differences: Vec::new(),
             at,
         });
@@ -302,9 +320,59 @@ fn history(stack: &mut Stack, pending: Vec<super::Event>) {
     (stack.status, stack.reason) = (status, reason);
 }
 
-/// Somebody is going to look into an account: brings back what is folded there.
+/// Somebody is going to look into an account and change nothing: brings back what is folded there,
+/// until [`cool`] finds that it is long ago.
+pub(crate) fn glance(world: &mut World, account: &str) {
+    crate::services::iam::access_role(world, account);
+    let ids: Vec<Arc<str>> = world
+        .cloudformation
+        .stacks
+        .living_in(account, None)
+        .filter(|stack| stack.folded.is_some())
+        .map(|stack| Arc::clone(&stack.id))
+        .collect();
+    for id in ids {
+        unfold(world, &id);
+    }
+    remember_glance(world, account);
+}
+
+/// Has [`cool`] look after an account.
+pub(crate) fn remember_glance(world: &mut World, account: &str) {
+    let glanced = &mut world.cloudformation.glanced;
+    if !glanced.iter().any(|known| **known == *account) {
+        glanced.push_back(account.into());
+    }
+}
+
+/// Folds again what was only glanced at, but for the accounts that were glanced at last: whoever
+/// looks at one comes back to it soon.
+pub(crate) fn cool(world: &mut World) {
+    while world.cloudformation.glanced.len() > GLANCED {
+        let Some(account) = world.cloudformation.glanced.pop_front() else {
+            return;
+        };
+        let ids: Vec<Arc<str>> = world
+            .cloudformation
+            .stacks
+            .living_in(&account, None)
+            .filter(|stack| {
+                let glanced_at = stack.unfolded.is_some() && !stack.looked_into;
+                glanced_at && stack.folded.is_none() && stack.pending.is_none()
+            })
+            .map(|stack| Arc::clone(&stack.id))
+            .collect();
+        for id in ids {
+            put_away(world, &id);
+        }
+        crate::services::iam::forget_access_role(world, &account);
+    }
+}
+
+/// Somebody is going to change something in an account: brings back for good what is folded there.
 pub(crate) fn warm(world: &mut World, account: &str) {
     crate::services::iam::access_role(world, account);
+    crate::services::iam::keep_access_role(world, account);
     let ids: Vec<Arc<str>> = world
         .cloudformation
         .stacks
@@ -325,8 +393,8 @@ pub(crate) fn look_into(world: &mut World, id: &str) {
     }
 }
 
-/// Warms every account that a request's parameters name in an ARN or a queue's URL.
-pub(crate) fn warm_named(world: &mut World, input: &Value) {
+/// Does `warm` to every account that a request's parameters name in an ARN or a queue's URL.
+pub(crate) fn named(world: &mut World, input: &Value, warm: fn(&mut World, &str)) {
     match input {
         Value::String(text) if text.starts_with("arn:") || text.contains("://") => {
             let parts = text.split([':', '/']);
@@ -334,8 +402,8 @@ pub(crate) fn warm_named(world: &mut World, input: &Value) {
                 warm(world, account);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| warm_named(world, item)),
-        Value::Object(fields) => Map::values(fields).for_each(|item| warm_named(world, item)),
+        Value::Array(items) => items.iter().for_each(|item| named(world, item, warm)),
+        Value::Object(fields) => Map::values(fields).for_each(|item| named(world, item, warm)),
         _ => {}
     }
 }

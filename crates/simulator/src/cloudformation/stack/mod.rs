@@ -128,7 +128,9 @@ pub(crate) struct Stack {
     pub(crate) settled: Timestamp,
     /// Set while the resources are kept only as what they were made from.
     pub(crate) folded: Option<Arc<fold::Folded>>,
-    /// Whether somebody could have seen or changed the resources.
+    /// What it was folded to before somebody looked at it.
+    pub(crate) unfolded: Option<Arc<fold::Folded>>,
+    /// Whether somebody could have changed the resources.
     pub(crate) looked_into: bool,
 }
 
@@ -410,6 +412,7 @@ pub(crate) fn enter_review(
         updates: 0,
         settled: now,
         folded: None,
+        unfolded: None,
         looked_into: false,
     };
     stack.enter(now, "REVIEW_IN_PROGRESS", Some("User Initiated".to_owned()));

@@ -232,6 +232,43 @@ fn drift_is_found_in_the_one_that_was_changed() {
 }
 
 #[test]
+fn a_stack_in_sync_shows_its_own_properties() {
+    let mut lab = Lab::with_spokes(SPOKE);
+    lab.begin(
+        "DetectStackSetDrift",
+        &json!({"OperationPreferences": fast()}),
+    );
+    lab.wait(60.0);
+    let stack = json!({"StackName": lab.stack_in(ACCOUNT)});
+    let drifts = lab
+        .call(ACCOUNT, "DescribeStackResourceDrifts", &stack)
+        .unwrap();
+    let drifts = drifts["StackResourceDrifts"].as_array().unwrap();
+    let queue = drifts
+        .iter()
+        .find(|it| it["LogicalResourceId"] == "Queue")
+        .unwrap();
+    assert_eq!(
+        queue["ExpectedProperties"],
+        r#"{"MessageRetentionPeriod":600}"#
+    );
+    assert_eq!(queue["ActualProperties"], queue["ExpectedProperties"]);
+}
+
+#[test]
+fn a_stack_that_was_looked_at_and_is_different_then_stays() {
+    let mut lab = Lab::with_spokes(SPOKE);
+    lab.physical_ids(ACCOUNT);
+    lab.update_spokes(&SPOKE.replace("{MessageRetentionPeriod: 600}", "{QueueName: fixed}"));
+    for number in 0..40 {
+        crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+    }
+    crate::cloudformation::cool(&mut lab.world);
+    assert_eq!(lab.folded(), 0);
+    assert_eq!(lab.world.services.sqs.queues.len(), 10);
+}
+
+#[test]
 fn stacks_that_others_could_want_something_of_are_never_folded() {
     let named = SPOKE.replace("{MessageRetentionPeriod: 600}", "{QueueName: fixed}");
     assert_eq!(Lab::with_spokes(&named).folded(), 0);
@@ -240,4 +277,28 @@ fn stacks_that_others_could_want_something_of_are_never_folded() {
         "    DeletionPolicy: Retain",
     );
     assert_eq!(Lab::with_spokes(&retained).folded(), 0);
+}
+
+#[test]
+fn what_is_only_looked_at_is_folded_again() {
+    let mut lab = Lab::with_spokes(SPOKE);
+    let before = lab.world.cloudformation.proofs.len();
+    let ids = lab.physical_ids(ACCOUNT);
+    assert_eq!(lab.folded(), 8);
+    // Others are looked at meanwhile.
+    for number in 0..40 {
+        crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+    }
+    crate::cloudformation::cool(&mut lab.world);
+    assert_eq!(lab.folded(), 10);
+    assert_eq!(lab.world.services.sqs.queues.len(), 0);
+    assert_eq!(lab.physical_ids(ACCOUNT), ids);
+    for number in 50..90 {
+        crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+    }
+    crate::cloudformation::cool(&mut lab.world);
+    // And it goes on like all the others: one proof for each Region.
+    lab.update_spokes(&SPOKE.replace("600", "700"));
+    assert_eq!(lab.folded(), 10);
+    assert_eq!(lab.world.cloudformation.proofs.len(), before + 2);
 }

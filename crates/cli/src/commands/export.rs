@@ -1,0 +1,101 @@
+//! `export`: rule files in other formats.
+
+use anyhow::{Context, Result, bail};
+use report::plural;
+use rules::Rule;
+use sigma::Exported;
+use syntax::Finding;
+
+use crate::arguments::{Format, ProjectArguments, SigmaExportArguments};
+use crate::exit::Exit;
+use crate::output;
+use crate::project::rules_folder;
+
+pub(crate) fn sigma(
+    project: &ProjectArguments,
+    format: Format,
+    arguments: &SigmaExportArguments,
+) -> Result<Exit> {
+    let options = rules::Options {
+        today: jiff::ZonedDateTime::now().date(),
+    };
+    let library = rules::load(&rules_folder(project), &options);
+    let (mut exported, mut findings) = (Vec::new(), Vec::new());
+    for rule in chosen(&library.rules, &arguments.rules)? {
+        match sigma::export(rule) {
+            Ok(result) => exported.push((rule, result)),
+            Err(problems) => findings.extend(problems),
+        }
+    }
+    if let Some(out) = &arguments.out {
+        std::fs::create_dir_all(out)
+            .with_context(|| format!("could not create {}", out.display()))?;
+        for (rule, result) in &exported {
+            let path = out.join(format!("{}.yml", rule.id.replace('-', "_")));
+            std::fs::write(&path, &result.text)
+                .with_context(|| format!("could not write {}", path.display()))?;
+        }
+    }
+    print(format, &exported, &findings, arguments.out.is_none())?;
+    Ok(match (exported.is_empty(), findings.is_empty()) {
+        (_, true) => Exit::Done,
+        (true, false) => Exit::Configuration,
+        (false, false) => Exit::Partial,
+    })
+}
+
+/// The rules of these ids; all of them without one.
+fn chosen<'a>(library: &'a [Rule], ids: &[String]) -> Result<Vec<&'a Rule>> {
+    if ids.is_empty() {
+        return Ok(library.iter().collect());
+    }
+    ids.iter()
+        .map(|id| match library.iter().find(|rule| rule.id == *id) {
+            Some(rule) => Ok(rule),
+            None => {
+                bail!("there is no sound rule `{id}`; `check` says what is wrong with the others")
+            }
+        })
+        .collect()
+}
+
+fn print(
+    format: Format,
+    exported: &[(&Rule, Exported)],
+    findings: &[Finding],
+    with_text: bool,
+) -> Result<()> {
+    if format == Format::Json {
+        let rules: Vec<_> = exported
+            .iter()
+            .map(|(rule, result)| {
+                serde_json::json!({ "rule": rule.id, "losses": result.losses, "text": result.text })
+            })
+            .collect();
+        return output::json(&serde_json::json!({ "rules": rules, "findings": findings }));
+    }
+    if with_text {
+        let texts: Vec<&str> = exported.iter().map(|(_, it)| it.text.as_str()).collect();
+        output::text(&texts.join("---\n"))?;
+    }
+    for (rule, result) in exported {
+        for loss in &result.losses {
+            eprintln!("{}: {loss}", rule.id);
+        }
+    }
+    eprint!(
+        "{}",
+        report::findings::terminal(findings, output::people_watch())
+    );
+    let exact = exported
+        .iter()
+        .filter(|(_, it)| it.losses.is_empty())
+        .count();
+    eprintln!(
+        "{}: {exact} exact, {} with loss, {} refused",
+        plural(exported.len() + findings.len(), "rule"),
+        exported.len() - exact,
+        findings.len()
+    );
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! The rules that protect Gizmos' own resources name what is deployed.
+
+use compiler::organization::Organization;
+use rules::Rule;
+use serde_json::Value;
+
+use crate::support::{bundle, example, stacksets, templates};
+
+fn library() -> Vec<Rule> {
+    let options = rules::Options {
+        today: "2026-11-23".parse().unwrap(),
+    };
+    rules::load(&stacksets().join("../rules"), &options).rules
+}
+
+fn unprotected(organization: &Organization) -> Vec<String> {
+    let (_, findings) = compiler::compile(&library(), organization, &templates());
+    findings
+        .into_iter()
+        .filter(|finding| finding.code == "compile::unprotected")
+        .map(|finding| finding.message)
+        .collect()
+}
+
+#[test]
+fn other_names_in_the_organization_file_are_missed_with_a_warning() {
+    let mut organization = example();
+    assert_eq!(unprotected(&organization), Vec::<String>::new());
+    organization.trail.name = "audit".to_owned();
+    organization.trail.bucket = Some("example-trail-logs".to_owned());
+    assert_eq!(
+        unprotected(&organization),
+        [
+            "rule `gizmos-log-bucket-changed` protects the log bucket, but doesn't know its name, `example-trail-logs`",
+            "rule `gizmos-trail-changed` protects the trail, but doesn't know its name, `audit`",
+        ]
+    );
+}
+
+/// The rules' patterns rely on these beginnings; CloudFormation makes the rest of the names.
+#[test]
+fn what_is_deployed_is_called_as_the_rules_expect() {
+    let bundle = bundle(&library(), &example());
+    let mut roles = 0;
+    for stack_set in &bundle.stack_sets {
+        assert!(stack_set.name.starts_with("gizmos-"), "{}", stack_set.name);
+        let template: Value = serde_json::from_str(&stack_set.template).unwrap();
+        for resource in template["Resources"].as_object().unwrap().values() {
+            let properties = &resource["Properties"];
+            match resource["Type"].as_str().unwrap() {
+                "AWS::IAM::Role" => {
+                    roles += 1;
+                    let path = properties["Path"].as_str().unwrap();
+                    assert!(path.starts_with("/gizmos"), "{path}");
+                    if let Some(name) = properties["RoleName"].as_str() {
+                        assert!(name.starts_with("gizmos-"), "{name}");
+                    }
+                }
+                "AWS::SNS::Topic" => {
+                    let name = properties["TopicName"].as_str().unwrap();
+                    assert!(name.starts_with("gizmos-"), "{name}");
+                }
+                _ => {}
+            }
+        }
+        for (name, value) in &stack_set.parameters {
+            if name == "BusName" {
+                assert_eq!(value, "gizmos");
+            }
+        }
+    }
+    assert!(roles > 1, "{roles} roles");
+}

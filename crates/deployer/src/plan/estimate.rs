@@ -1,0 +1,168 @@
+//! What carrying a plan out will take.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compiler::{Bundle, StackSet};
+
+use super::model::{Change, Estimate, Plan, Reason, StackSetPlan};
+use crate::apply::{Group, WaveCells, group, removal, split};
+use crate::ports::{Account, Preferences, RegionConcurrency, Tolerance};
+
+/// What StackSets does at once for one stack set.
+const AT_ONCE: usize = 100;
+/// Seconds for one stack.
+const STACK: usize = 90;
+/// Seconds for an operation to begin and to be seen at its end.
+const OPERATION: usize = 45;
+
+/// Estimates operations, instances and minutes.
+pub(crate) fn estimate(bundle: &Bundle, accounts: &[Account], plan: &Plan) -> Estimate {
+    let mut sum = Estimate::default();
+    let mut ends: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+    for set in &bundle.stack_sets {
+        // Independent parts are deployed at the same time: what counts is the longest way.
+        let begin = set
+            .depends_on
+            .iter()
+            .filter_map(|name| ends.get(name.as_str()))
+            .max()
+            .copied()
+            .unwrap_or_default();
+        let mut took = begin;
+        let planned = plan
+            .stack_sets
+            .iter()
+            .find(|planned| planned.name == set.name && planned.change != Change::Delete);
+        if let Some(planned) = planned {
+            let (seconds, soak) = roll_out(bundle, set, planned, accounts, &mut sum);
+            took = (took.0 + seconds, took.1 + soak);
+        }
+        let stacks = plan
+            .stacks
+            .iter()
+            .filter(|stack| stack.name == set.name)
+            .filter(|stack| {
+                matches!(
+                    stack.change,
+                    Change::Create | Change::Update { .. } | Change::Replace { .. }
+                )
+            })
+            .count();
+        if stacks > 0 {
+            sum.stacks += stacks;
+            took.0 += STACK;
+        }
+        ends.insert(&set.name, took);
+    }
+    let mut last = ends.values().max().copied().unwrap_or_default();
+    for planned in &plan.stack_sets {
+        if planned.remove.is_empty() {
+            continue;
+        }
+        let groups = group(&planned.remove, &[], &BTreeSet::new(), &[]);
+        for group in groups {
+            last.0 += operation(&group, &removal(), &mut sum);
+        }
+    }
+    let removed = plan
+        .stacks
+        .iter()
+        .filter(|stack| stack.change == Change::Delete)
+        .count();
+    if removed > 0 {
+        sum.stacks += removed;
+        last.0 += STACK;
+    }
+    sum.soak_minutes = last.1;
+    sum.minutes = u64::try_from(last.0.div_ceil(60)).unwrap_or(u64::MAX) + last.1;
+    sum
+}
+
+/// Seconds of work and minutes of soaking.
+fn roll_out(
+    bundle: &Bundle,
+    set: &StackSet,
+    planned: &StackSetPlan,
+    accounts: &[Account],
+    sum: &mut Estimate,
+) -> (usize, u64) {
+    let Some(members) = &set.targets.members else {
+        return (0, 0);
+    };
+    let reasons = match &planned.change {
+        Change::Update { reasons } => reasons.as_slice(),
+        _ => &[],
+    };
+    let mut seconds = 0;
+    if reasons.contains(&Reason::AutoDeployment) {
+        sum.operations += 1;
+        seconds += OPERATION;
+    }
+    let places: Vec<_> = planned.repair.iter().map(|it| it.place.clone()).collect();
+    for group in group(&places, &[], &BTreeSet::new(), &[]) {
+        seconds += operation(&group, &removal(), sum);
+    }
+    let add: Vec<_> = planned.add.iter().chain(&places).cloned().collect();
+    let definition = reasons
+        .iter()
+        .any(|reason| *reason != Reason::AutoDeployment);
+    let parts: Vec<WaveCells> = split(
+        &bundle.organization.waves,
+        accounts,
+        &planned.update,
+        &add,
+        definition,
+    );
+    let mut soak = 0;
+    let last = parts.len().saturating_sub(1);
+    for (index, part) in parts.iter().enumerate() {
+        for places in [&part.update, &part.add] {
+            for group in group(places, &[], &BTreeSet::new(), &members.regions) {
+                seconds += operation(&group, &part.preferences, sum);
+            }
+        }
+        if index < last && !part.update.is_empty() {
+            soak += u64::from(part.soak_minutes);
+        }
+    }
+    (seconds, soak)
+}
+
+/// Seconds of one operation.
+fn operation(group: &Group, how: &Preferences, sum: &mut Estimate) -> usize {
+    sum.operations += 1;
+    sum.instances += group.places.len();
+    let regions = group.regions.len().max(1);
+    let accounts = group.places.len() / regions;
+    let wanted = match how.max_concurrent {
+        Tolerance::Count(count) => usize::try_from(count).unwrap_or(AT_ONCE),
+        Tolerance::Percentage(percent) => accounts * usize::try_from(percent).unwrap_or(100) / 100,
+    };
+    let wanted = wanted.clamp(1, accounts.max(1));
+    let rounds = match how.region_concurrency {
+        RegionConcurrency::Parallel => {
+            (accounts * regions).div_ceil((wanted * regions).min(AT_ONCE))
+        }
+        RegionConcurrency::Sequential => regions * accounts.div_ceil(wanted.min(AT_ONCE)),
+    };
+    OPERATION + rounds * STACK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::main_wave;
+    use crate::ports::Place;
+
+    #[test]
+    fn a_hundred_stacks_at_once_is_the_most() {
+        let places: Vec<Place> = (0..10_000)
+            .flat_map(|n| ["eu-central-1", "us-east-1"].map(|r| Place::new(format!("{n:012}"), r)))
+            .collect();
+        let groups = group(&places, &[], &BTreeSet::new(), &[]);
+        let mut sum = Estimate::default();
+        let seconds = operation(&groups[0], &main_wave(), &mut sum);
+        assert_eq!((sum.operations, sum.instances), (1, 20_000));
+        assert_eq!(seconds, OPERATION + 200 * STACK);
+    }
+}

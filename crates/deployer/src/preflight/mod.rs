@@ -1,0 +1,459 @@
+//! Whether a deployment can begin, before anything is touched: who we are, what we may do, and what
+//! the organization has switched on.
+
+use std::collections::BTreeSet;
+
+use compiler::{Bundle, Part};
+use serde::Serialize;
+
+use crate::apply::fingerprint;
+use crate::ports::{
+    Cloud, CloudError, Identity, OrganizationDetails, Permission, Place, TrailSummary,
+    TrustedAccess,
+};
+
+/// The service principal of delegated administrators of StackSets.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-delegated-admin.html>
+const STACK_SETS_ADMINISTRATION: &str = "member.org.stacksets.cloudformation.amazonaws.com";
+/// The service principal of CloudTrail's organization trails.
+const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
+/// Stack sets of one administrator account.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
+const STACK_SETS: usize = 1_000;
+
+/// What a deployment calls that changes something.
+const MUTATING: [&str; 9] = [
+    "cloudformation:CreateStackSet",
+    "cloudformation:UpdateStackSet",
+    "cloudformation:DeleteStackSet",
+    "cloudformation:CreateStackInstances",
+    "cloudformation:UpdateStackInstances",
+    "cloudformation:DeleteStackInstances",
+    "cloudformation:CreateChangeSet",
+    "cloudformation:ExecuteChangeSet",
+    "cloudformation:DeleteStack",
+];
+
+/// What a preflight found out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Preflight {
+    /// Every check in the order it was made.
+    pub checks: Vec<Check>,
+}
+
+impl Preflight {
+    /// Whether a deployment can begin.
+    pub fn passed(&self) -> bool {
+        !self
+            .checks
+            .iter()
+            .any(|check| check.state == CheckState::Failed)
+    }
+
+    fn add(&mut self, what: &str, state: CheckState, message: String, fix: Option<String>) {
+        self.checks.push(Check {
+            what: what.to_owned(),
+            state,
+            message,
+            fix,
+        });
+    }
+
+    fn pass(&mut self, what: &str, message: String) {
+        self.add(what, CheckState::Passed, message, None);
+    }
+
+    fn fail(&mut self, what: &str, message: String, fix: String) {
+        self.add(what, CheckState::Failed, message, Some(fix));
+    }
+
+    fn warn(&mut self, what: &str, message: String, fix: String) {
+        self.add(what, CheckState::Warning, message, Some(fix));
+    }
+
+    /// A question that got no answer doesn't stop a deployment: it may work all the same.
+    fn unknown(&mut self, what: &str, error: &CloudError) {
+        let fix = match error {
+            CloudError::AccessDenied { action, .. } => Some(format!("allow the caller {action}")),
+            _ => None,
+        };
+        self.add(what, CheckState::Unknown, error.to_string(), fix);
+    }
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What is looked at: `trusted access of CloudTrail`.
+    pub what: String,
+    /// What came of it.
+    pub state: CheckState,
+    /// What was found, in one sentence.
+    pub message: String,
+    /// What to do about it.
+    pub fix: Option<String>,
+}
+
+/// What came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// As it should be.
+    Passed,
+    /// Worth knowing; a deployment can begin.
+    Warning,
+    /// Could not be looked at; a deployment can begin.
+    Unknown,
+    /// A deployment can't begin.
+    Failed,
+}
+
+/// Looks at everything that a deployment depends on. Changes nothing.
+pub async fn preflight(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
+    let mut found = Preflight { checks: Vec::new() };
+    let Some((caller, organization)) = identity(cloud, bundle, &mut found).await else {
+        return found;
+    };
+    role(cloud, &caller, &organization, &mut found).await;
+    trusted_access(cloud, bundle, &mut found).await;
+    permissions(cloud, &caller, &mut found).await;
+    regions(cloud, bundle, &mut found).await;
+    quotas(cloud, bundle, &mut found).await;
+    trails(cloud, bundle, &mut found).await;
+    accounts(cloud, bundle, &caller, &mut found).await;
+    found
+}
+
+async fn identity(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    found: &mut Preflight,
+) -> Option<(Identity, OrganizationDetails)> {
+    let caller = match cloud.caller_identity().await {
+        Ok(caller) => caller,
+        Err(error) => {
+            found.fail(
+                "identity",
+                error.to_string(),
+                "give the command valid credentials: `aws sts get-caller-identity` must work"
+                    .to_owned(),
+            );
+            return None;
+        }
+    };
+    found.pass("identity", caller.arn.clone());
+    let organization = match cloud.describe_organization().await {
+        Ok(organization) => organization,
+        Err(error) => {
+            found.fail(
+                "organization",
+                error.to_string(),
+                "allow the caller organizations:DescribeOrganization, and use an account of the \
+                 organization"
+                    .to_owned(),
+            );
+            return None;
+        }
+    };
+    let expected = &bundle.organization;
+    if organization.id != expected.id {
+        found.fail(
+            "organization",
+            format!(
+                "the credentials belong to organization {}, the organization file is about {}",
+                organization.id, expected.id
+            ),
+            "use credentials of the right organization, or correct `organization` in the \
+             organization file"
+                .to_owned(),
+        );
+        return None;
+    }
+    if organization.management_account != expected.accounts.management {
+        found.fail(
+            "organization",
+            format!(
+                "the management account is {}, the organization file says {}",
+                organization.management_account, expected.accounts.management
+            ),
+            "correct `accounts.management` in the organization file".to_owned(),
+        );
+        return None;
+    }
+    if organization.all_features == Some(false) {
+        found.fail(
+            "organization",
+            "the organization has consolidated billing only".to_owned(),
+            "enable all features: `aws organizations enable-all-features`".to_owned(),
+        );
+        return None;
+    }
+    found.pass("organization", organization.id.clone());
+    Some((caller, organization))
+}
+
+async fn role(
+    cloud: &impl Cloud,
+    caller: &Identity,
+    organization: &OrganizationDetails,
+    found: &mut Preflight,
+) {
+    const WHAT: &str = "role in the organization";
+    if caller.account == organization.management_account {
+        found.pass(WHAT, "the management account".to_owned());
+        return;
+    }
+    let register = format!(
+        "use the management account's credentials, or register this account once: `aws \
+         organizations register-delegated-administrator --account-id {} --service-principal \
+         {STACK_SETS_ADMINISTRATION}`",
+        caller.account
+    );
+    match cloud
+        .delegated_administrators(STACK_SETS_ADMINISTRATION)
+        .await
+    {
+        Ok(accounts) if accounts.contains(&caller.account) => {
+            found.pass(WHAT, "a delegated administrator of StackSets".to_owned());
+        }
+        Ok(_) => found.fail(
+            WHAT,
+            format!(
+                "account {} is neither the management account nor a delegated administrator of \
+                 StackSets",
+                caller.account
+            ),
+            register,
+        ),
+        Err(CloudError::AccessDenied { action, .. }) => found.fail(
+            WHAT,
+            format!(
+                "account {} may not list the delegated administrators",
+                caller.account
+            ),
+            format!("allow the caller {action}; if the account isn't registered yet, {register}"),
+        ),
+        Err(error) => found.unknown(WHAT, &error),
+    }
+}
+
+async fn trusted_access(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
+    const STACK_SETS: &str = "trusted access of StackSets";
+    const TRAIL: &str = "trusted access of CloudTrail";
+    match cloud.trusted_access().await {
+        Ok(TrustedAccess::Enabled) => found.pass(STACK_SETS, "enabled".to_owned()),
+        Ok(TrustedAccess::Disabled) => found.fail(
+            STACK_SETS,
+            "disabled: no stack can be deployed to other accounts".to_owned(),
+            "activate it once with the management account's credentials: `aws cloudformation \
+             activate-organizations-access`"
+                .to_owned(),
+        ),
+        Ok(TrustedAccess::Unknown) => found.add(
+            STACK_SETS,
+            CheckState::Unknown,
+            "the endpoint doesn't say".to_owned(),
+            None,
+        ),
+        Err(error) => found.unknown(STACK_SETS, &error),
+    }
+    if !bundle.stack_sets.iter().any(|set| set.part == Part::Trail) {
+        return;
+    }
+    match cloud.trusted_services().await {
+        Ok(services) if services.iter().any(|it| it == CLOUDTRAIL) => {
+            found.pass(TRAIL, "enabled".to_owned());
+        }
+        Ok(_) => found.fail(
+            TRAIL,
+            "disabled: there can't be an organization trail".to_owned(),
+            format!(
+                "enable it once with the management account's credentials: `aws organizations \
+                 enable-aws-service-access --service-principal {CLOUDTRAIL}`"
+            ),
+        ),
+        Err(error) => found.unknown(TRAIL, &error),
+    }
+}
+
+async fn permissions(cloud: &impl Cloud, caller: &Identity, found: &mut Preflight) {
+    const WHAT: &str = "permissions";
+    match cloud.simulate_permissions(&caller.arn, &MUTATING).await {
+        Ok(permissions) => {
+            let denied: Vec<String> = permissions
+                .into_iter()
+                .filter(|(_, permission)| *permission == Permission::Denied)
+                .map(|(action, _)| action)
+                .collect();
+            if denied.is_empty() {
+                found.pass(WHAT, format!("all {} actions allowed", MUTATING.len()));
+            } else {
+                found.fail(
+                    WHAT,
+                    format!("{} may not {}", caller.arn, denied.join(", ")),
+                    format!(
+                        "add these actions to the caller's policy: {}",
+                        denied.join(", ")
+                    ),
+                );
+            }
+        }
+        Err(error) => found.unknown(WHAT, &error),
+    }
+}
+
+async fn regions(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
+    const WHAT: &str = "Regions";
+    let organization = &bundle.organization;
+    match cloud.enabled_regions().await {
+        Ok(Some(enabled)) => {
+            let off: BTreeSet<&String> = organization
+                .regions
+                .iter()
+                .chain([&organization.home_region])
+                .filter(|region| !enabled.contains(region))
+                .collect();
+            if off.is_empty() {
+                found.pass(WHAT, format!("all {} enabled", organization.regions.len()));
+            }
+            for region in off {
+                let message = format!("{region} is not enabled in the management account");
+                let fix = format!(
+                    "`aws account enable-region --region-name {region}` enables it, or take it \
+                     out of `regions` in the organization file"
+                );
+                if *region == organization.home_region {
+                    found.fail(WHAT, message, fix);
+                } else {
+                    found.warn(WHAT, message, fix);
+                }
+            }
+        }
+        Ok(None) => found.add(
+            WHAT,
+            CheckState::Unknown,
+            "only the management account can tell which are enabled".to_owned(),
+            None,
+        ),
+        Err(error) => found.unknown(WHAT, &error),
+    }
+}
+
+async fn quotas(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
+    const WHAT: &str = "quotas";
+    match cloud.list_stack_sets().await {
+        Ok(sets) => {
+            let new = bundle
+                .stack_sets
+                .iter()
+                .filter(|set| set.targets.members.is_some())
+                .filter(|set| !sets.iter().any(|known| known.name == set.name))
+                .count();
+            let all = sets.len() + new;
+            if all > STACK_SETS {
+                found.fail(
+                    WHAT,
+                    format!("{all} stack sets would be more than the quota of {STACK_SETS}"),
+                    "remove stack sets, or have the quota raised: `aws service-quotas \
+                     list-service-quotas --service-code cloudformation`"
+                        .to_owned(),
+                );
+            } else {
+                found.pass(WHAT, format!("{all} of {STACK_SETS} stack sets"));
+            }
+        }
+        Err(error @ CloudError::AccessDenied { .. }) => found.fail(
+            WHAT,
+            error.to_string(),
+            "allow the caller cloudformation:ListStackSets".to_owned(),
+        ),
+        Err(error) => found.unknown(WHAT, &error),
+    }
+}
+
+async fn trails(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
+    const WHAT: &str = "organization trails";
+    let organization = &bundle.organization;
+    let Some(set) = bundle.stack_sets.iter().find(|set| set.part == Part::Trail) else {
+        return;
+    };
+    let home = Place::new(&organization.accounts.management, &organization.home_region);
+    let trails = match cloud.trails(&home).await {
+        Ok(trails) => trails,
+        Err(error) => {
+            found.unknown(WHAT, &error);
+            return;
+        }
+    };
+    let name = &organization.trail.name;
+    let ours = |trail: &TrailSummary| trail.name == *name && trail.home_region == home.region;
+    let deployed = matches!(
+        cloud.describe_stack(&home, &set.name).await,
+        Ok(Some(stack)) if crate::plan::is_owned(&stack.tags)
+    );
+    if !deployed && trails.iter().any(ours) {
+        found.fail(
+            WHAT,
+            format!("a trail named {name} exists that Gizmos has not made"),
+            "choose another `trail.name` in the organization file".to_owned(),
+        );
+        return;
+    }
+    let others: Vec<&str> = trails
+        .iter()
+        .filter(|trail| trail.organization && !ours(trail))
+        .map(|trail| trail.name.as_str())
+        .collect();
+    if others.is_empty() {
+        found.pass(WHAT, "no other one".to_owned());
+    } else {
+        found.warn(
+            WHAT,
+            format!(
+                "the organization has another trail ({}): the second copy of management events \
+                 is charged",
+                others.join(", ")
+            ),
+            "see https://aws.amazon.com/cloudtrail/pricing/ and keep one of the two".to_owned(),
+        );
+    }
+}
+
+/// Whether the accounts that play a part can be looked into.
+async fn accounts(cloud: &impl Cloud, bundle: &Bundle, caller: &Identity, found: &mut Preflight) {
+    let organization = &bundle.organization;
+    let parts = [
+        ("management account", &organization.accounts.management),
+        ("log archive account", &organization.accounts.log_archive),
+        ("hub account", &organization.accounts.hub),
+    ];
+    for (what, account) in parts {
+        if *account == caller.account {
+            continue;
+        }
+        let place = Place::new(account, &organization.home_region);
+        let what = format!("access to the {what}");
+        // A name that no stack has: that there is none is the answer.
+        let probe = format!("gizmos-probe-{}", fingerprint(account));
+        match cloud.describe_stack(&place, &probe).await {
+            Ok(_) => found.pass(&what, format!("{account}, by {}", organization.access_role)),
+            Err(error) if error.is_denied() => found.warn(
+                &what,
+                format!(
+                    "the role {} in {account} can't be assumed",
+                    organization.access_role
+                ),
+                format!(
+                    "create the role {} in account {account} and let {} assume it, or name \
+                     another one as `access_role` in the organization file; without it the \
+                     account's stacks and the health of the alert chain can't be seen",
+                    organization.access_role, caller.arn
+                ),
+            ),
+            Err(error) => found.unknown(&what, &error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

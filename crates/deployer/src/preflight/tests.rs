@@ -1,0 +1,82 @@
+use super::*;
+use crate::fake::{Fake, HOME, HUB, bundle};
+
+async fn failed(cloud: &Fake) -> Vec<(String, String)> {
+    let found = preflight(cloud, &bundle()).await;
+    let failed: Vec<(String, String)> = found
+        .checks
+        .iter()
+        .filter(|check| check.state == CheckState::Failed)
+        .map(|check| (check.what.clone(), check.fix.clone().unwrap()))
+        .collect();
+    assert_eq!(found.passed(), failed.is_empty());
+    assert_eq!(cloud.take_calls(), [""; 0]);
+    failed
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_organization_that_is_ready_passes() {
+    assert_eq!(failed(&Fake::new()).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_failure_comes_with_its_fix() {
+    let cloud = Fake::new();
+    {
+        let mut state = cloud.state();
+        state.trusted = false;
+        state.services.clear();
+        state.denied.insert("cloudformation:CreateStackSet".into());
+        state.enabled_regions = Some(vec!["us-east-1".into()]);
+        state.trails.push(TrailSummary {
+            name: "gizmos".into(),
+            organization: false,
+            home_region: HOME.into(),
+        });
+    }
+    let failed = failed(&cloud).await;
+    let whats: Vec<&str> = failed.iter().map(|(what, _)| what.as_str()).collect();
+    assert_eq!(
+        whats,
+        [
+            "trusted access of StackSets",
+            "trusted access of CloudTrail",
+            "permissions",
+            "Regions",
+            "organization trails",
+        ]
+    );
+    for (fix, word) in failed.iter().map(|(_, fix)| fix).zip([
+        "activate-organizations-access",
+        "enable-aws-service-access",
+        "cloudformation:CreateStackSet",
+        "enable-region",
+        "trail.name",
+    ]) {
+        assert!(fix.contains(word), "{fix}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_account_must_be_a_delegated_administrator() {
+    let cloud = Fake::new();
+    cloud.state().caller = HUB.into();
+    let missing = failed(&cloud).await;
+    assert_eq!(missing[0].0, "role in the organization");
+    assert!(
+        missing[0]
+            .1
+            .contains("register-delegated-administrator --account-id 333344445555")
+    );
+    cloud.state().administrators.push(HUB.into());
+    assert_eq!(failed(&cloud).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_of_another_organization_end_the_look() {
+    let cloud = Fake::new();
+    cloud.state().organization = "o-anotherorg".into();
+    let failed = failed(&cloud).await;
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].0, "organization");
+}

@@ -1,0 +1,85 @@
+//! What a preflight found, as people read it.
+
+use deployer::preflight::{Check, CheckState, Preflight};
+
+use crate::{plural, push_line};
+
+/// Every check, for a terminal.
+pub fn terminal(found: &Preflight) -> String {
+    let mut text = String::new();
+    for check in &found.checks {
+        lines(&mut text, check);
+    }
+    push_line(&mut text, &summary(found));
+    text
+}
+
+/// Only what is worth knowing although a deployment can begin.
+pub fn warnings(found: &Preflight) -> String {
+    let mut text = String::new();
+    for check in &found.checks {
+        if check.state == CheckState::Warning {
+            lines(&mut text, check);
+        }
+    }
+    text
+}
+
+/// Every check, for a pull request's comment.
+pub fn markdown(found: &Preflight) -> String {
+    let mut text = "| | check | found | fix |\n|---|---|---|---|\n".to_owned();
+    for check in &found.checks {
+        push_line(
+            &mut text,
+            &format!(
+                "| {} | {} | {} | {} |",
+                word(check.state),
+                check.what,
+                check.message.replace('|', "\\|"),
+                check.fix.as_deref().unwrap_or_default().replace('|', "\\|")
+            ),
+        );
+    }
+    push_line(&mut text, &format!("\n{}", summary(found)));
+    text
+}
+
+fn summary(found: &Preflight) -> String {
+    let failed = found
+        .checks
+        .iter()
+        .filter(|check| check.state == CheckState::Failed)
+        .count();
+    if failed == 0 {
+        "Ready: a deployment can begin.".to_owned()
+    } else {
+        format!(
+            "Blocked: {}; nothing was touched.",
+            plural(failed, "problem")
+        )
+    }
+}
+
+fn lines(text: &mut String, check: &Check) {
+    push_line(
+        text,
+        &format!(
+            "  {:<8} {}: {}",
+            word(check.state),
+            check.what,
+            check.message
+        ),
+    );
+    if let Some(fix) = &check.fix {
+        push_line(text, &format!("           fix: {fix}"));
+    }
+}
+
+fn word(state: CheckState) -> &'static str {
+    match state {
+        CheckState::Passed => "ok",
+        CheckState::Warning => "warning",
+        CheckState::Unknown => "unknown",
+        CheckState::Failed => "FAILED",
+    }
+}

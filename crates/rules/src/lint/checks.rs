@@ -1,0 +1,160 @@
+//! The checks that know AWS.
+//!
+//! Each looks at a rule as written and says what its author can hardly have meant. None may fire on
+//! a rule that is right: where it can't be told, a check is silent.
+
+mod cases;
+mod events;
+mod shape;
+mod tags;
+mod values;
+
+use std::sync::Arc;
+
+use pattern::Pattern;
+use syntax::{Finding, Node, Place, SourceFile, Span};
+
+use super::clause::{Clause, Kind, clauses};
+use super::fields::{API_CALL, CLOUDTRAIL};
+use super::names;
+use crate::model::{Exception, RuleTest};
+
+/// What the checks look at: the parts of a rule that could be read.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) file: &'a Arc<SourceFile>,
+    pub(crate) root: &'a Node,
+    /// The pattern as written.
+    pub(crate) written: &'a Pattern,
+    /// The pattern with the exceptions.
+    pub(crate) pattern: &'a Pattern,
+    pub(crate) exceptions: &'a [(Exception, Span)],
+    pub(crate) tests: &'a [RuleTest],
+    pub(crate) read_only: bool,
+}
+
+/// Everything the checks find.
+pub(crate) fn run(subject: &Subject<'_>) -> Vec<Finding> {
+    let Some(node) = subject.root.get("event_pattern") else {
+        return Vec::new();
+    };
+    let clauses = clauses(node);
+    let scope = Scope {
+        subject,
+        clauses: &clauses,
+    };
+    let mut findings = Vec::new();
+    events::check(&scope, &mut findings);
+    shape::check(&scope, &mut findings);
+    values::check(&scope, &mut findings);
+    cases::check(&scope, &mut findings);
+    findings
+}
+
+/// What is wrong with the tags; they can be read even if the pattern can't.
+pub(crate) fn tags(file: &Arc<SourceFile>, root: &Node) -> Vec<Finding> {
+    tags::check(file, root)
+}
+
+/// A rule with its pattern taken apart.
+struct Scope<'a> {
+    subject: &'a Subject<'a>,
+    clauses: &'a [Clause<'a>],
+}
+
+impl<'a> Scope<'a> {
+    fn place(&self, span: Span) -> Place {
+        Place::new(self.subject.file, span)
+    }
+
+    /// The clauses at a path.
+    fn at(&self, path: &'a str) -> impl Iterator<Item = &'a Clause<'a>> {
+        self.clauses.iter().filter(move |it| it.path == path)
+    }
+
+    /// Whether some event of CloudTrail can match, as far as the detail type says. A pattern without
+    /// one counts if it names fields that only CloudTrail's records have.
+    fn is_cloudtrail(&self) -> bool {
+        self.detail_types_are(&CLOUDTRAIL)
+    }
+
+    /// Whether all events that match are calls of an API.
+    fn is_api_call(&self) -> bool {
+        self.detail_types_are(&[API_CALL])
+    }
+
+    fn detail_types_are(&self, wanted: &[&str]) -> bool {
+        let mut some = false;
+        for clause in self.at("detail-type") {
+            some = true;
+            let all = clause
+                .terms
+                .iter()
+                .all(|term| matches!(term.kind, Kind::Text(text) if wanted.contains(&text)));
+            if !all {
+                return false;
+            }
+        }
+        some || self.at("detail.eventSource").next().is_some()
+    }
+
+    /// The services whose events can satisfy a clause, if they can be told: from `eventSource` where
+    /// the pattern names it, else from `source`.
+    fn services(&self, clause: &Clause<'_>) -> Option<Vec<&'a str>> {
+        let of = |path: &'a str, service: fn(&str) -> Option<&str>| {
+            let mut found = Vec::new();
+            for other in self.at(path).filter(|other| other.meets(clause)) {
+                for term in &other.terms {
+                    match term.kind {
+                        Kind::Text(text) => found.push(service(text)?),
+                        _ => return None,
+                    }
+                }
+            }
+            (!found.is_empty()).then_some(found)
+        };
+        of("detail.eventSource", |text| Some(names::service_of(text)))
+            .or_else(|| of("source", |text| text.strip_prefix("aws.")))
+            .filter(|found| found.iter().all(|service| names::is_service(service)))
+    }
+}
+
+/// A text as a YAML scalar that stays the same text, also inside of brackets.
+fn scalar(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_' | '/'))
+        && !text.ends_with(' ')
+        && !["yes", "no", "on", "off", "true", "false", "null", "y", "n"]
+            .contains(&text.to_ascii_lowercase().as_str());
+    if plain {
+        text.to_owned()
+    } else {
+        serde_json::Value::from(text).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_stay_texts() {
+        assert_eq!(scalar("StopLogging"), "StopLogging");
+        assert_eq!(
+            scalar("AWS API Call via CloudTrail"),
+            "AWS API Call via CloudTrail"
+        );
+        for text in [
+            "No", "true", "5", "a: b", "a]", "*", "", "a \"b\"", "-x", "a,b",
+        ] {
+            let written = scalar(text);
+            assert!(written.starts_with('"'), "{written}");
+            let file = Arc::new(SourceFile::new("a.yaml", format!("[{written}]\n")));
+            let (node, findings) = syntax::parse(&file);
+            assert!(findings.is_empty());
+            assert_eq!(node.unwrap().as_sequence().unwrap()[0].as_str(), Some(text));
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What the tests leave open.
+
+use pattern::{Event, Pattern};
+use serde_json::{Map, Value};
+use syntax::{Finding, Span};
+
+use super::Scope;
+use crate::lint::clause::Kind;
+
+pub(super) fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    refused_calls(scope, findings);
+    exceptions(scope, findings);
+    near_miss(scope, findings);
+    own_deployments(scope, findings);
+}
+
+fn tests_key(scope: &Scope<'_>) -> Span {
+    let entry = scope.subject.root.entry("tests");
+    entry.map_or(scope.subject.root.span, |entry| entry.key_span)
+}
+
+/// A rule that alerts on refused calls as on others should do so on purpose.
+fn refused_calls(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    const OUTCOME: [&str; 2] = ["detail.errorCode", "detail.errorMessage"];
+    let decides = scope.clauses.iter().any(|clause| {
+        OUTCOME.contains(&clause.path.as_str())
+            || clause.path.starts_with("detail.responseElements")
+    });
+    let tested = scope
+        .subject
+        .tests
+        .iter()
+        .any(|test| test.event.pointer("/detail/errorCode").is_some());
+    let names = scope.at("detail.eventName").next();
+    let Some(names) = names.filter(|_| scope.is_api_call() && !decides && !tested) else {
+        return;
+    };
+    findings.push(
+        Finding::warning(
+            "test::refused-call",
+            "nothing says whether a call that was refused alerts, too",
+        )
+        .at(scope.place(names.key.key_span))
+        .help("add `errorCode: [{exists: false}]` to alert on what happened only, or a test with an `errorCode` that shows what is meant"),
+    );
+}
+
+/// An exception that no test shows.
+fn exceptions(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    for (exception, span) in scope.subject.exceptions {
+        let shown = scope.subject.tests.iter().any(|test| {
+            let Ok(event) = Event::parse(&test.event.to_string()) else {
+                return true;
+            };
+            scope.subject.written.matches(&event) && !scope.subject.pattern.matches(&event)
+        });
+        if !shown {
+            findings.push(
+                Finding::warning(
+                    "exception::untested",
+                    format!(
+                        "no test shows that the exception `{}` works",
+                        exception.name
+                    ),
+                )
+                .at(scope.place(*span))
+                .help("add a test with `expect: no_match` whose event has the excepted value"),
+            );
+        }
+    }
+}
+
+/// Whether some negative test differs from what matches in one clause only.
+fn near_miss(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    let conditions = conditions(scope.subject.pattern);
+    let negative: Vec<_> = scope
+        .subject
+        .tests
+        .iter()
+        .filter(|test| !test.matches)
+        .collect();
+    if negative.is_empty() || conditions.is_empty() {
+        return;
+    }
+    let near = negative.iter().any(|test| {
+        let Ok(event) = Event::parse(&test.event.to_string()) else {
+            return true;
+        };
+        let failed = conditions.iter().filter(|it| !it.matches(&event)).count();
+        failed <= 1
+    });
+    if !near {
+        findings.push(
+            Finding::warning(
+                "test::no-near-miss",
+                "every event that must not match is far from matching",
+            )
+            .at(scope.place(tests_key(scope)))
+            .note("each of them fails two or more clauses of the pattern")
+            .help("add one that differs from a match in a single field"),
+        );
+    }
+}
+
+/// The clauses of a pattern as patterns of their own; a `$or` is one.
+fn conditions(pattern: &Pattern) -> Vec<Pattern> {
+    fn walk(object: &Map<String, Value>, path: &mut Vec<String>, out: &mut Vec<Pattern>) {
+        for (key, value) in object {
+            path.push(key.clone());
+            if let Value::Object(below) = value {
+                walk(below, path, out);
+            } else {
+                let alone = path.iter().rev().fold(value.clone(), |below, step| {
+                    Value::Object(Map::from_iter([(step.clone(), below)]))
+                });
+                out.extend(Pattern::parse(&alone.to_string()).ok());
+            }
+            path.pop();
+        }
+    }
+    let mut out = Vec::new();
+    if let Ok(Value::Object(root)) = serde_json::from_str(pattern.text()) {
+        walk(&root, &mut Vec::new(), &mut out);
+    }
+    out
+}
+
+/// A rule that watches what Gizmos deploys would alert on every deployment, unless it leaves the
+/// deploying role out.
+fn own_deployments(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    if !scope.is_api_call() {
+        return;
+    }
+    let ours = |text: &str| text.to_ascii_lowercase().contains("gizmos");
+    let names_ours = scope.clauses.iter().find(|clause| {
+        clause.path.starts_with("detail.requestParameters")
+            && clause.terms.iter().any(|term| match term.kind {
+                Kind::Text(text)
+                | Kind::Prefix(text)
+                | Kind::Suffix(text)
+                | Kind::Wildcard(text)
+                | Kind::IgnoringCase(text) => ours(text),
+                _ => false,
+            })
+    });
+    let Some(clause) = names_ours else {
+        return;
+    };
+    let who = |path: &str| {
+        path.starts_with("detail.userIdentity")
+            || path == "detail.sourceIPAddress"
+            || path == "detail.userAgent"
+    };
+    let leaves_out = scope.clauses.iter().any(|it| {
+        who(&it.path)
+            && it
+                .terms
+                .iter()
+                .any(|term| matches!(term.kind, Kind::Except(_) | Kind::Exists(false)))
+    }) || scope
+        .subject
+        .exceptions
+        .iter()
+        .any(|(exception, _)| exception.when.keys().any(|path| who(path)));
+    if !leaves_out {
+        findings.push(
+            Finding::warning(
+                "rule::own-deployments",
+                "the rule watches Gizmos' own resources, and every deployment would alert",
+            )
+            .at(scope.place(clause.span()))
+            .help("leave out who deploys: `userIdentity: {invokedBy: [{anything-but: [cloudformation.amazonaws.com]}, {exists: false}]}`, or an exception for the deploying role"),
+        );
+    }
+}

@@ -1,0 +1,463 @@
+//! Does this event exist, and does it reach the rule?
+
+use syntax::{Finding, Fix, Node, Span};
+
+use super::{Scope, scalar};
+use crate::lint::clause::{Clause, Kind};
+use crate::lint::fields::{CLOUDTRAIL, SIGN_IN, SIGNIN};
+use crate::lint::names;
+use crate::suggest;
+
+/// Services whose events are recorded in us-east-1, wherever in the world the call is made.
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html>
+const GLOBAL: [&str; 5] = [
+    "cloudfront",
+    "iam",
+    "organizations",
+    "route53",
+    "route53domains",
+];
+
+/// Regions in which console sign-ins of IAM users are recorded beside us-east-1.
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html>
+const SIGN_IN_REGIONS: [&str; 3] = ["ap-southeast-2", "eu-north-1", "us-east-2"];
+
+/// First words of calls that change something.
+const CHANGES: [&str; 26] = [
+    "Accept",
+    "Add",
+    "Attach",
+    "Authorize",
+    "Cancel",
+    "Create",
+    "Deactivate",
+    "Delete",
+    "Deregister",
+    "Detach",
+    "Disable",
+    "Disassociate",
+    "Enable",
+    "Modify",
+    "Put",
+    "Register",
+    "Reject",
+    "Remove",
+    "Replace",
+    "Reset",
+    "Revoke",
+    "Set",
+    "Start",
+    "Stop",
+    "Terminate",
+    "Update",
+];
+
+pub(super) fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    detail_types(scope, findings);
+    sources(scope, findings);
+    names(scope, findings);
+    read_only(scope, findings);
+    regions(scope, findings);
+}
+
+fn detail_types(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    for clause in scope.at("detail-type") {
+        for (text, node) in clause.texts() {
+            if CLOUDTRAIL.contains(&text) {
+                continue;
+            }
+            let same = CLOUDTRAIL.iter().find(|it| it.eq_ignore_ascii_case(text));
+            if let Some(same) = same {
+                findings.push(case(scope, "the detail type", text, same, node));
+            } else if let Some(near) = suggest::nearest(text, &CLOUDTRAIL) {
+                findings.push(
+                    Finding::error(
+                        "pattern::detail-type",
+                        format!("CloudTrail has no detail type `{text}`"),
+                    )
+                    .at(scope.place(node.span))
+                    .help(format!("did you mean `{near}`?")),
+                );
+            }
+        }
+        let has = |wanted: &str| clause.texts().find(|(text, _)| *text == wanted);
+        let (one, other) = match (has(SIGN_IN), has(SIGNIN)) {
+            (Some((_, node)), None) => (node, SIGNIN),
+            (None, Some((_, node))) => (node, SIGN_IN),
+            _ => continue,
+        };
+        let mut finding = Finding::warning(
+            "pattern::sign-in-spelling",
+            "the detail type of console sign-ins is listed in one of its two spellings",
+        )
+        .at(scope.place(one.span))
+        .note(format!(
+            "AWS's guide prints `{SIGNIN}`, events have `{SIGN_IN}`"
+        ))
+        .help(format!("list `{other}`, too"));
+        if let Some(fix) = add_item(scope, clause, one, other) {
+            finding = finding.fix(fix);
+        }
+        findings.push(finding);
+    }
+}
+
+/// An item more behind one that is there, in the manner of the list.
+fn add_item(scope: &Scope<'_>, clause: &Clause<'_>, item: &Node, text: &str) -> Option<Fix> {
+    let file = &scope.subject.file.text;
+    let list = file.get(clause.key.value.span.start..)?;
+    let inserted = if list.starts_with('[') {
+        format!(", {text}")
+    } else {
+        let line = file.get(..item.span.start)?.rsplit('\n').next()?;
+        let dash = line.rfind('-')?;
+        let indent = line.get(..dash)?;
+        if !indent.trim().is_empty() {
+            return None;
+        }
+        format!("\n{indent}- {text}")
+    };
+    let at = item.span.end;
+    // Behind a comment would be inside of it.
+    let rest = file.get(at..)?.lines().next()?;
+    if !list.starts_with('[') && !rest.trim().is_empty() {
+        return None;
+    }
+    Some(Fix::replace(
+        format!("list `{text}`, too"),
+        Span::new(at, at),
+        inserted,
+    ))
+}
+
+/// Right but for upper and lower case.
+fn case(scope: &Scope<'_>, what: &str, written: &str, right: &str, node: &Node) -> Finding {
+    Finding::error(
+        "pattern::case",
+        format!("{what} is `{right}`, not `{written}`, and EventBridge minds the case"),
+    )
+    .at(scope.place(node.span))
+    .fix(Fix::replace(
+        format!("write `{right}`"),
+        node.span,
+        scalar(right),
+    ))
+}
+
+fn sources(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    for clause in scope.at("detail.eventSource") {
+        for (text, node) in clause.texts() {
+            if names::is_source(text) {
+                mismatch(scope, clause, text, node, findings);
+                continue;
+            }
+            let lower = text.to_ascii_lowercase();
+            if names::is_source(&lower) {
+                findings.push(case(scope, "the event source", text, &lower, node));
+                continue;
+            }
+            let mut finding = Finding::warning(
+                "pattern::unknown-event-source",
+                format!("no AWS service is known to record events as `{text}`"),
+            )
+            .at(scope.place(node.span));
+            let with_suffix = format!("{text}.amazonaws.com");
+            if let Some(service) = text.strip_prefix("aws.").filter(|it| names::is_service(it)) {
+                finding = finding.help(format!(
+                    "`{text}` belongs into `source`; here it is `{service}.amazonaws.com`"
+                ));
+            } else if names::is_source(&with_suffix) {
+                finding = finding.help(format!("write `{with_suffix}`"));
+            } else {
+                let known = names::sources();
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                if let Some(near) = suggest::nearest(text, &known) {
+                    finding = finding.help(format!("did you mean `{near}`?"));
+                }
+            }
+            findings.push(finding);
+        }
+    }
+}
+
+/// `source` and `eventSource` that belong to different services never meet.
+fn mismatch(
+    scope: &Scope<'_>,
+    clause: &Clause<'_>,
+    text: &str,
+    node: &Node,
+    findings: &mut Vec<Finding>,
+) {
+    let wanted = format!("aws.{}", names::service_of(text));
+    let mut offered = Vec::new();
+    for other in scope.at("source").filter(|other| other.meets(clause)) {
+        for term in &other.terms {
+            match term.kind {
+                Kind::Text(source) if source.starts_with("aws.") => offered.push(source),
+                Kind::Prefix(prefix) if !wanted.starts_with(prefix) => {}
+                _ => return,
+            }
+        }
+    }
+    // A few services send events of more than one source; only a plain contradiction counts.
+    let related = |source: &&str| {
+        let service = source.trim_start_matches("aws.");
+        let other = wanted.trim_start_matches("aws.");
+        service == other
+            || service.contains(other)
+            || other.contains(service)
+            || !names::is_service(service)
+    };
+    if !offered.is_empty() && !offered.iter().any(related) {
+        findings.push(
+            Finding::error(
+                "pattern::source-mismatch",
+                format!("an event with `eventSource` `{text}` has the source `{wanted}`"),
+            )
+            .at(scope.place(node.span))
+            .note(format!(
+                "the pattern wants {}",
+                crate::fields::listed(&offered)
+            ))
+            .help(format!(
+                "add `{wanted}` to `source`, or correct one of the two"
+            )),
+        );
+    }
+}
+
+fn names(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    if !scope.is_cloudtrail() {
+        return;
+    }
+    let api_call = scope.is_api_call();
+    for clause in scope.at("detail.eventName") {
+        let Some(services) = scope.services(clause) else {
+            continue;
+        };
+        for term in &clause.terms {
+            match term.kind {
+                Kind::Text(name) => {
+                    name_of(scope, &services, name, term.node, api_call, findings);
+                }
+                Kind::Prefix(prefix)
+                    if api_call && !services.iter().any(|it| names::is_beginning(it, prefix)) =>
+                {
+                    findings.push(
+                        Finding::warning(
+                            "pattern::unknown-event-name",
+                            format!(
+                                "no event of {} is known to begin with `{prefix}`",
+                                crate::fields::listed(&services)
+                            ),
+                        )
+                        .at(scope.place(term.node.span)),
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn name_of(
+    scope: &Scope<'_>,
+    services: &[&str],
+    name: &str,
+    node: &Node,
+    api_call: bool,
+    findings: &mut Vec<Finding>,
+) {
+    let data = |service: &&&str| names::is_data_event(service, name);
+    if api_call && services.iter().all(|it| data(&it)) {
+        findings.push(
+            Finding::error(
+                "pattern::data-event",
+                format!("`{name}` is a data event, and the trail records management events only"),
+            )
+            .at(scope.place(node.span))
+            .note("without a trail that selects them, CloudTrail sends no data events to EventBridge")
+            .help("if another trail of the organization selects them, say so: `# allow: pattern::data-event which trail`"),
+        );
+        return;
+    }
+    if services
+        .iter()
+        .any(|service| names::is_event(service, name))
+    {
+        let recorded = services
+            .iter()
+            .find_map(|service| Some((service, names::versioned(service, name)?)));
+        if let Some((service, recorded)) = recorded {
+            versioned(scope, service, name, recorded, node, findings);
+        }
+        return;
+    }
+    let known: Vec<&str> = services.iter().flat_map(|it| names::events(it)).collect();
+    if let Some(same) = known.iter().find(|it| it.eq_ignore_ascii_case(name)) {
+        findings.push(case(scope, "the event name", name, same, node));
+        return;
+    }
+    if !api_call {
+        // Names of service events and console actions are in no model.
+        return;
+    }
+    let finding = Finding::warning(
+        "pattern::unknown-event-name",
+        format!(
+            "{} is not known to record `{name}`",
+            crate::fields::listed(services)
+        ),
+    )
+    .at(scope.place(node.span));
+    let elsewhere = names::services_with(name);
+    findings.push(match suggest::nearest(name, &known) {
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
+        None if !elsewhere.is_empty() => finding.help(format!(
+            "it is an event of {}",
+            crate::fields::listed(&elsewhere)
+        )),
+        None => finding.help("IAM's names of actions differ from names of API calls in places; CloudTrail has the latter"),
+    });
+}
+
+fn versioned(
+    scope: &Scope<'_>,
+    service: &str,
+    name: &str,
+    recorded: &str,
+    node: &Node,
+    findings: &mut Vec<Finding>,
+) {
+    let finding = Finding::error(
+        "pattern::versioned-name",
+        format!("CloudTrail records `{name}` with the API's version, as `{recorded}`"),
+    )
+    .at(scope.place(node.span))
+    .help(format!("write `{{prefix: {name}}}`"));
+    // Only if nothing else begins so.
+    let alone = names::events(service)
+        .filter(|other| other.starts_with(name))
+        .all(|other| {
+            other == name
+                || names::versioned(service, name) == Some(other)
+                || other
+                    .trim_start_matches(name)
+                    .starts_with(|c: char| c.is_ascii_digit())
+        });
+    findings.push(if alone {
+        finding.fix(Fix::replace(
+            format!("write `{{prefix: {name}}}`"),
+            node.span,
+            format!("{{prefix: {name}}}"),
+        ))
+    } else {
+        finding
+    });
+}
+
+fn read_only(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    if !scope.is_api_call() {
+        return;
+    }
+    let flag = scope.subject.root.get("read_only");
+    let mut all_change = true;
+    let mut some = false;
+    for clause in scope.at("detail.eventName") {
+        let services = scope.services(clause).unwrap_or_default();
+        for term in &clause.terms {
+            some = true;
+            let (Kind::Text(name) | Kind::Prefix(name)) = term.kind else {
+                all_change = false;
+                continue;
+            };
+            let reads = if services.is_empty() {
+                names::is_read_only("", name)
+            } else {
+                services.iter().all(|it| names::is_read_only(it, name))
+            };
+            all_change &= CHANGES.iter().any(|word| name.starts_with(word));
+            if reads && !scope.subject.read_only {
+                findings.push(
+                    Finding::error(
+                        "pattern::read-only-call",
+                        format!("`{name}` only reads, and the rule doesn't ask for such calls"),
+                    )
+                    .at(scope.place(term.node.span))
+                    .help("write `read_only: true`; EventBridge then gets every reading call of every account, which costs")
+                    .note("EventBridge keeps management events that begin with List, Get or Describe from other rules"),
+                );
+            }
+        }
+    }
+    if let Some(node) = flag.filter(|_| scope.subject.read_only && some && all_change) {
+        findings.push(
+            Finding::warning(
+                "rule::needless-read-only",
+                "the rule asks for reading calls, and none of its event names reads",
+            )
+            .at(scope.place(node.span))
+            .fix(Fix::replace("write `false`", node.span, "false")),
+        );
+    }
+}
+
+fn regions(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    for path in ["region", "detail.awsRegion"] {
+        for clause in scope.at(path) {
+            let mut listed = Vec::new();
+            for (region, node) in clause.texts() {
+                listed.push(region);
+                if names::REGIONS.contains(&region)
+                    || (path == "detail.awsRegion" && !scope.is_cloudtrail())
+                {
+                    continue;
+                }
+                let lower = region.to_ascii_lowercase();
+                if names::REGIONS.contains(&lower.as_str()) {
+                    findings.push(case(scope, "the Region", region, &lower, node));
+                    continue;
+                }
+                let finding = Finding::warning(
+                    "pattern::unknown-region",
+                    format!("there is no Region `{region}`"),
+                )
+                .at(scope.place(node.span));
+                findings.push(match suggest::nearest(region, &names::REGIONS) {
+                    Some(near) => finding.help(format!("did you mean `{near}`?")),
+                    None => finding,
+                });
+            }
+            if listed.len() != clause.terms.len() {
+                continue;
+            }
+            let Some(services) = scope.services(clause) else {
+                continue;
+            };
+            let all = |wanted: &[&str]| services.iter().all(|it| wanted.contains(it));
+            if all(&GLOBAL) && !listed.contains(&"us-east-1") && scope.is_cloudtrail() {
+                findings.push(
+                    Finding::error(
+                        "pattern::global-region",
+                        format!(
+                            "events of {} are recorded in us-east-1 only",
+                            crate::fields::listed(&services)
+                        ),
+                    )
+                    .at(scope.place(clause.span()))
+                    .help("leave the Region out, or add us-east-1"),
+                );
+            } else if all(&["signin"]) && !SIGN_IN_REGIONS.iter().all(|it| listed.contains(it)) {
+                findings.push(
+                    Finding::error(
+                        "pattern::global-region",
+                        "console sign-ins are recorded in more Regions than these",
+                    )
+                    .at(scope.place(clause.span()))
+                    .note("root users: us-east-1; IAM users: there, or us-east-2, eu-north-1, ap-southeast-2; and wherever a regional endpoint is used")
+                    .help("leave the Region out"),
+                );
+            }
+        }
+    }
+}

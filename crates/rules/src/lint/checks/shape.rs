@@ -1,0 +1,278 @@
+//! Does a clause say what its author meant, given the shape of events?
+
+use serde_json::Value;
+use syntax::{Finding, Fix, Span};
+
+use super::{Scope, scalar};
+use crate::lint::clause::{Clause, Kind};
+use crate::lint::fields::{self, Shape};
+use crate::suggest;
+
+pub(super) fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    shadowed(scope, findings);
+    for clause in scope.clauses {
+        dotted(scope, clause, findings);
+        unknown(scope, clause, findings);
+        exists(scope, clause, findings);
+        exclusions(scope, clause, findings);
+    }
+}
+
+/// A path given twice where one event would have to satisfy both: only the later counts.
+fn shadowed(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    for (at, first) in scope.clauses.iter().enumerate() {
+        let later = scope.clauses.iter().skip(at + 1);
+        let Some(second) = later
+            .filter(|it| it.path == first.path)
+            .find(|it| it.meets(first))
+        else {
+            continue;
+        };
+        let (line, _) = scope.place(second.span()).line_column();
+        let inside = second.branches.len() > first.branches.len();
+        let finding = Finding::error(
+            "pattern::or-shadow",
+            format!(
+                "this clause on `{}` doesn't count: the one on line {line} replaces it",
+                first.path
+            ),
+        )
+        .at(scope.place(first.span()))
+        .note("EventBridge keeps the last clause of a path; clauses inside of a `$or` don't narrow those outside");
+        findings.push(if inside {
+            finding.help(
+                "say in each branch of the `$or` what the field has to be, and nothing outside",
+            )
+        } else {
+            finding.help("join the two into one list, or remove one")
+        });
+    }
+}
+
+fn dotted(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+    let key = clause.key;
+    if key.key.contains('.') {
+        findings.push(
+            Finding::warning(
+                "pattern::dotted-key",
+                format!(
+                    "`{}` is one key, which EventBridge takes apart at the dots",
+                    key.key
+                ),
+            )
+            .at(scope.place(key.key_span))
+            .help("write the levels one inside the other, as the event has them"),
+        );
+    }
+}
+
+/// Fields that CloudTrail's records don't have.
+fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+    if !scope.is_cloudtrail() || clause.key.key.contains('.') {
+        return;
+    }
+    let Some((step, known)) = fields::unknown(&clause.path) else {
+        return;
+    };
+    // Only the last step is this clause's own; a wrong one above is shown with its first clause.
+    let seen = scope.subject.tests.iter().any(|test| {
+        // An event of a test that has it knows better.
+        test.matches && value_at(&test.event, &clause.path).next().is_some()
+    });
+    if seen {
+        return;
+    }
+    let path = &clause.path;
+    let finding = |text: String| {
+        Finding::warning("pattern::unknown-field", text).at(scope.place(clause.key.key_span))
+    };
+    let text = format!("records of CloudTrail have no `{step}` at `{path}`");
+    if let Some(same) = known.iter().find(|it| it.eq_ignore_ascii_case(step)) {
+        let found = finding(format!(
+            "{text}; it is `{same}`, and EventBridge minds the case"
+        ));
+        findings.push(if clause.key.key == step {
+            found.fix(Fix::replace(
+                format!("write `{same}`"),
+                clause.key.key_span,
+                scalar(same),
+            ))
+        } else {
+            found
+        });
+        return;
+    }
+    findings.push(match suggest::nearest(step, &known) {
+        Some(near) => finding(text).help(format!("did you mean `{near}`?")),
+        None => finding(text).help(
+            "what a call is given and returns is below `requestParameters` and `responseElements`",
+        ),
+    });
+}
+
+/// `exists` asks for a leaf, and an object is none.
+fn exists(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+    for term in &clause.terms {
+        let Kind::Exists(wanted) = term.kind else {
+            continue;
+        };
+        let known = matches!(
+            fields::shape(&clause.path, scope.is_cloudtrail()),
+            Some(Shape::Object | Shape::Open)
+        );
+        let seen = scope
+            .subject
+            .tests
+            .iter()
+            .flat_map(|test| value_at(&test.event, &clause.path))
+            .any(|value| {
+                matches!(value, Value::Object(_))
+                    || value
+                        .as_array()
+                        .is_some_and(|items| items.iter().any(Value::is_object))
+            });
+        if known || seen {
+            let meaning = if wanted {
+                "so this never matches"
+            } else {
+                "so this always matches, also where the object is there"
+            };
+            findings.push(
+                Finding::error(
+                    "pattern::exists-on-object",
+                    format!("`{}` is an object, {meaning}", clause.path),
+                )
+                .at(scope.place(term.node.span))
+                .note("`exists` asks whether there is a value that is no object and no list")
+                .help("ask for a field inside of it that is always there"),
+            );
+        }
+    }
+}
+
+/// `anything-but` on what may be absent, and on lists.
+fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+    let exclusions: Vec<_> = clause
+        .terms
+        .iter()
+        .filter(|term| matches!(term.kind, Kind::Except(_)))
+        .collect();
+    let Some(first) = exclusions.first() else {
+        return;
+    };
+    let in_list = clause.path.starts_with("resources")
+        || clause.path.starts_with("detail.resources")
+        || scope
+            .subject
+            .tests
+            .iter()
+            .any(|test| crosses_list(&test.event, &clause.path));
+    if in_list {
+        findings.push(
+            Finding::warning(
+                "pattern::exclusion-in-list",
+                format!("`{}` lies in a list, of which one other item is enough", clause.path),
+            )
+            .at(scope.place(first.node.span))
+            .note("`anything-but` matches as soon as any item of the list is something else, and not only if all are")
+            .help("match what you look for instead of what you don't, or use `exceptions` with care"),
+        );
+    }
+    if let Some(second) = clause.terms.get(1).filter(|_| overlap(clause)) {
+        findings.push(
+            Finding::error(
+                "pattern::always-matches",
+                format!("every value of `{}` satisfies this list", clause.path),
+            )
+            .at(scope.place(Span::new(
+                clause.key.value.span.start,
+                clause.key.value.span.end.max(second.node.span.end),
+            )))
+            .note("items of a list are joined by \"or\": what one excludes, another lets in")
+            .help("put everything that is excluded into one `anything-but: […]`"),
+        );
+        return;
+    }
+    if !clause.has_exists(false) && !fields::is_always_there(&clause.path) {
+        findings.push(
+            Finding::warning(
+                "pattern::missing-key",
+                format!("events without `{}` don't match", clause.path),
+            )
+            .at(scope.place(clause.span()))
+            .note("`anything-but` needs a value; a root user has no user name, a refused call often no parameters")
+            .help("add `{exists: false}` to the list, so that a missing field is \"anything but\", too"),
+        );
+    }
+}
+
+/// Whether two items of a list together let every present value in.
+fn overlap(clause: &Clause<'_>) -> bool {
+    let texts = |node: &syntax::Node| -> Option<Vec<String>> {
+        match &node.value {
+            syntax::Value::String(text) => Some(vec![text.clone()]),
+            syntax::Value::Sequence(items) => items
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned))
+                .collect(),
+            _ => None,
+        }
+    };
+    let excluded: Vec<Option<Vec<String>>> = clause
+        .terms
+        .iter()
+        .filter_map(|term| match term.kind {
+            Kind::Except(node) => Some(texts(node)),
+            _ => None,
+        })
+        .collect();
+    let exists = clause.has_exists(true) && !excluded.is_empty();
+    // Two exclusions with nothing in common exclude nothing together.
+    let disjoint = excluded.iter().enumerate().any(|(at, one)| {
+        excluded
+            .iter()
+            .skip(at + 1)
+            .any(|other| match (one, other) {
+                (Some(one), Some(other)) => !one.iter().any(|text| other.contains(text)),
+                _ => false,
+            })
+    });
+    // A list that names all that the exclusion excludes.
+    let named: Vec<&str> = clause.texts().map(|(text, _)| text).collect();
+    let let_in = excluded
+        .iter()
+        .flatten()
+        .any(|texts| !texts.is_empty() && texts.iter().all(|text| named.contains(&text.as_str())));
+    exists || disjoint || let_in
+}
+
+/// The values at a pattern's path, through lists.
+fn value_at<'v>(event: &'v Value, path: &str) -> impl Iterator<Item = &'v Value> {
+    let mut values = vec![event];
+    for step in path.split('.') {
+        values = values
+            .into_iter()
+            .flat_map(|value| match value {
+                Value::Array(items) => items.iter().collect(),
+                _ => vec![value],
+            })
+            .filter_map(|value| value.get(step))
+            .collect();
+    }
+    values.into_iter()
+}
+
+/// Whether a list stands on the way to, or at the end of, a path.
+fn crosses_list(event: &Value, path: &str) -> bool {
+    let mut value = event;
+    for step in path.split('.') {
+        if let Value::Array(items) = value {
+            return items.iter().any(|item| item.get(step).is_some());
+        }
+        match value.get(step) {
+            Some(below) => value = below,
+            None => return false,
+        }
+    }
+    value.is_array()
+}

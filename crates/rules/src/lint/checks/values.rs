@@ -1,0 +1,370 @@
+//! Can a value of an event be equal to this?
+
+use pattern::IdleReason;
+use serde_json::Value;
+use syntax::{Finding, Fix, Node, Span};
+
+use super::{Scope, scalar};
+use crate::lint::clause::{Clause, Kind};
+use crate::lint::fields::{self, Shape};
+use crate::suggest;
+
+pub(super) fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    for clause in scope.clauses {
+        let before = findings.len();
+        types(scope, clause, findings);
+        if findings.len() == before {
+            words(scope, clause, findings);
+        }
+        success(scope, clause, findings);
+        account(scope, clause, findings);
+        wildcards(scope, clause, findings);
+    }
+    idle(scope, findings);
+}
+
+/// The type of a JSON value that a term compares with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Text,
+    Bool,
+    Number,
+}
+
+impl Type {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Text => "a text",
+            Self::Bool => "true or false",
+            Self::Number => "a number",
+        }
+    }
+}
+
+fn type_of(kind: Kind<'_>) -> Option<Type> {
+    match kind {
+        Kind::Text(_)
+        | Kind::Prefix(_)
+        | Kind::Suffix(_)
+        | Kind::Wildcard(_)
+        | Kind::IgnoringCase(_)
+        | Kind::OtherText => Some(Type::Text),
+        Kind::Number(_) | Kind::Numeric => Some(Type::Number),
+        Kind::Bool(_) => Some(Type::Bool),
+        _ => None,
+    }
+}
+
+/// Texts where events have booleans, and the like.
+fn types(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+    let known = match fields::shape(&clause.path, scope.is_cloudtrail()) {
+        Some(Shape::Text) => Some(Type::Text),
+        Some(Shape::Bool) => Some(Type::Bool),
+        _ => None,
+    };
+    let seen = seen_type(scope, &clause.path);
+    let Some(actual) = known.or(seen) else {
+        return;
+    };
+    // A list that also asks for the right type, or for any, covers the others on purpose.
+    if clause.terms.iter().any(|term| {
+        type_of(term.kind) == Some(actual)
+            || matches!(term.kind, Kind::Except(_) | Kind::Exists(true))
+    }) {
+        return;
+    }
+    for term in &clause.terms {
+        let Some(written) = type_of(term.kind) else {
+            continue;
+        };
+        let finding = Finding::error(
+            "pattern::value-type",
+            format!(
+                "`{}` is {} in events, and this is {}, so it never matches",
+                clause.path,
+                actual.name(),
+                written.name()
+            ),
+        )
+        .at(scope.place(term.node.span));
+        findings.push(match retyped(term.kind, actual) {
+            Some(text) => finding.fix(Fix::replace(
+                format!("write `{text}`"),
+                term.node.span,
+                text,
+            )),
+            None => finding,
+        });
+    }
+}
+
+/// The one type that the rule's own test events have at a path.
+fn seen_type(scope: &Scope<'_>, path: &str) -> Option<Type> {
+    let mut found = None;
+    for test in scope.subject.tests {
+        let value = path
+            .split('.')
+            .try_fold(&test.event, |value, step| value.get(step));
+        let seen = match value {
+            Some(Value::String(_)) => Type::Text,
+            Some(Value::Bool(_)) => Type::Bool,
+            Some(Value::Number(_)) => Type::Number,
+            Some(Value::Null) | None => continue,
+            // Lists may hold anything.
+            Some(_) => return None,
+        };
+        if found.is_some_and(|found| found != seen) {
+            return None;
+        }
+        found = Some(seen);
+    }
+    found
+}
+
+/// The same value in another type, if that is a matter of quotes.
+fn retyped(kind: Kind<'_>, wanted: Type) -> Option<String> {
+    match (kind, wanted) {
+        (Kind::Bool(value), Type::Text) => Some(format!("\"{value}\"")),
+        (Kind::Number(text), Type::Text) => Some(format!("\"{text}\"")),
+        (Kind::Text(text), Type::Bool) if text == "true" || text == "false" => {
+            Some(text.to_owned())
+        }
+        (Kind::Text(text), Type::Number) if text.parse::<i64>().is_ok() => Some(text.to_owned()),
+        _ => None,
+    }
+}
+
+/// Words that a field never has.
+fn words(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+    if !scope.is_cloudtrail() {
+        return;
+    }
+    let Some(words) = fields::words(&clause.path) else {
+        return;
+    };
+    let excluded = clause.terms.iter().filter_map(|term| match term.kind {
+        Kind::Except(node) => Some(node),
+        _ => None,
+    });
+    let excluded = excluded.flat_map(|node| match node.as_sequence() {
+        Some(items) => items.iter().collect(),
+        None => vec![node],
+    });
+    let texts = clause
+        .texts()
+        .chain(excluded.filter_map(|node| Some((node.as_str()?, node))));
+    for (text, node) in texts {
+        if words.contains(&text) {
+            continue;
+        }
+        if let Some(same) = words.iter().find(|it| it.eq_ignore_ascii_case(text)) {
+            findings.push(
+                Finding::error(
+                    "pattern::case",
+                    format!(
+                        "`{}` is `{same}`, not `{text}`, and EventBridge minds the case",
+                        clause.path
+                    ),
+                )
+                .at(scope.place(node.span))
+                .fix(Fix::replace(
+                    format!("write `{same}`"),
+                    node.span,
+                    scalar(same),
+                )),
+            );
+            continue;
+        }
+        let finding = Finding::warning(
+            "pattern::unknown-value",
+            format!("`{}` is not known to be `{text}`", clause.path),
+        )
+        .at(scope.place(node.span));
+        findings.push(match suggest::nearest(text, words) {
+            Some(near) => finding.help(format!("did you mean `{near}`?")),
+            None => finding.help(format!("it is one of {}", crate::fields::listed(words))),
+        });
+    }
+}
+
+/// `errorCode` of a call that worked is absent; it is never null and never empty.
+fn success(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+    if !scope.is_cloudtrail()
+        || !["detail.errorCode", "detail.errorMessage"].contains(&clause.path.as_str())
+    {
+        return;
+    }
+    for term in &clause.terms {
+        let empty = match term.kind {
+            Kind::Null => true,
+            Kind::Text(text) => text.is_empty() || text.eq_ignore_ascii_case("success"),
+            _ => false,
+        };
+        if empty {
+            let finding = Finding::error(
+                "pattern::success-filter",
+                format!(
+                    "`{}` is absent from a call that worked, so this never matches",
+                    clause.path
+                ),
+            )
+            .at(scope.place(term.node.span));
+            findings.push(if clause.has_exists(false) {
+                finding.help("remove it; `{exists: false}` beside it says the same")
+            } else {
+                finding.fix(Fix::replace(
+                    "write `{exists: false}`",
+                    term.node.span,
+                    "{exists: false}",
+                ))
+            });
+        }
+    }
+}
+
+/// Account ids have twelve digits.
+fn account(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+    let is_account = match clause.path.as_str() {
+        "account" => true,
+        "detail.recipientAccountId" | "detail.userIdentity.accountId" => scope.is_cloudtrail(),
+        _ => false,
+    };
+    if !is_account {
+        return;
+    }
+    for (text, node) in clause.texts() {
+        let is_id = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+        // CloudTrail writes these for callers without an account.
+        let nobody = ["anonymous", "ANONYMOUS_PRINCIPAL"].contains(&text);
+        if !is_id && !nobody {
+            findings.push(
+                Finding::error(
+                    "pattern::account-id",
+                    format!("`{text}` is no account id, so this never matches"),
+                )
+                .at(scope.place(node.span))
+                .help("an account id has 12 digits; some begin with zeros"),
+            );
+        }
+    }
+}
+
+/// The operator of which a bus takes 30 rules, where another says the same.
+fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+    for term in &clause.terms {
+        let Kind::Wildcard(text) = term.kind else {
+            continue;
+        };
+        if text.contains('\\') {
+            continue;
+        }
+        let stars = text.matches('*').count();
+        let instead = if stars == 0 {
+            scalar(text)
+        } else if let (1, Some(prefix)) = (stars, text.strip_suffix('*')) {
+            format!("{{prefix: {}}}", scalar(prefix))
+        } else if let (1, Some(suffix)) = (stars, text.strip_prefix('*')) {
+            format!("{{suffix: {}}}", scalar(suffix))
+        } else {
+            continue;
+        };
+        findings.push(
+            Finding::warning(
+                "pattern::needless-wildcard",
+                format!("`{instead}` says the same as this wildcard"),
+            )
+            .at(scope.place(term.node.span))
+            .note("an event bus takes 30 rules with `wildcard`, and AWS doesn't raise that quota")
+            .fix(Fix::replace(
+                format!("write `{instead}`"),
+                term.node.span,
+                instead,
+            )),
+        );
+    }
+}
+
+/// Parts that make no difference, as the pattern engine proves.
+fn idle(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+    // Where a clause replaces another, what is left isn't what was written.
+    if !scope.subject.written.overridden_paths().is_empty() {
+        return;
+    }
+    for idle in scope.subject.written.idle_clauses() {
+        match (&idle.path, &idle.reason) {
+            (Some(path), reason) => term(scope, path, &idle.clause, reason, findings),
+            (None, IdleReason::NeverMatches) => {
+                findings.push(
+                    Finding::error(
+                        "pattern::never-matches",
+                        "no event can match this pattern, or a branch of its `$or`",
+                    )
+                    .at(scope.place(pattern_key(scope)))
+                    .note(idle.clause),
+                );
+            }
+            (None, IdleReason::CoveredBy(cover)) => {
+                findings.push(
+                    Finding::warning(
+                        "pattern::redundant-branch",
+                        "a branch of the `$or` adds nothing beside another",
+                    )
+                    .at(scope.place(pattern_key(scope)))
+                    .note(format!("this branch: {}", idle.clause))
+                    .note(format!("is covered by: {cover}"))
+                    .help("remove it, or narrow the other"),
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn pattern_key(scope: &Scope<'_>) -> Span {
+    let entry = scope.subject.root.entry("event_pattern");
+    entry.map_or(scope.subject.root.span, |entry| entry.key_span)
+}
+
+/// A term that makes no difference, at the place where it was written.
+fn term(
+    scope: &Scope<'_>,
+    path: &str,
+    text: &str,
+    reason: &IdleReason,
+    findings: &mut Vec<Finding>,
+) {
+    let cover = match reason {
+        IdleReason::CoveredBy(cover) => Some(cover),
+        _ => None,
+    };
+    let same = |node: &Node| node.to_json_text() == text;
+    // Of two that are the same, the later one is meant; in several branches, the one with the cover.
+    let found = scope
+        .clauses
+        .iter()
+        .filter(|clause| clause.path == path)
+        .filter(|clause| {
+            cover.is_none_or(|cover| {
+                clause
+                    .terms
+                    .iter()
+                    .any(|term| term.node.to_json_text() == *cover)
+            })
+        })
+        .find_map(|clause| clause.terms.iter().rev().find(|term| same(term.node)));
+    let Some(found) = found else {
+        return;
+    };
+    let finding = match cover {
+        Some(cover) => Finding::warning(
+            "pattern::redundant-value",
+            format!("`{text}` adds nothing beside `{cover}`"),
+        )
+        .help("remove it, or narrow the other"),
+        None => Finding::error(
+            "pattern::never-matches",
+            format!("no value of an event is equal to `{text}`"),
+        ),
+    };
+    findings.push(finding.at(scope.place(found.node.span)));
+}

@@ -1,0 +1,147 @@
+//! An event pattern as its author wrote it: fields with their places, and in which branches of
+//! which `$or` they stand.
+
+use syntax::{Entry, Node, Span, Value};
+
+/// One field of a pattern and its list of terms.
+#[derive(Debug)]
+pub(super) struct Clause<'a> {
+    /// The joined path, `detail.userIdentity.type`.
+    pub(super) path: String,
+    /// The key as written.
+    pub(super) key: &'a Entry,
+    /// The `$or`s around it, outermost first: a number for the `$or`, and which of its branches.
+    pub(super) branches: Vec<(usize, usize)>,
+    pub(super) terms: Vec<Term<'a>>,
+}
+
+/// One item of a field's list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Term<'a> {
+    pub(super) node: &'a Node,
+    pub(super) kind: Kind<'a>,
+}
+
+/// What an item says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind<'a> {
+    Text(&'a str),
+    Number(&'a str),
+    Bool(bool),
+    Null,
+    Prefix(&'a str),
+    Suffix(&'a str),
+    Wildcard(&'a str),
+    IgnoringCase(&'a str),
+    Exists(bool),
+    /// `anything-but` and its operand.
+    Except(&'a Node),
+    /// A range of numbers.
+    Numeric,
+    /// A range of addresses, or a beginning or end in any case: of texts.
+    OtherText,
+    Other,
+}
+
+impl<'a> Clause<'a> {
+    /// The exact texts of the list with their nodes.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&'a str, &'a Node)> {
+        self.terms.iter().filter_map(|term| match term.kind {
+            Kind::Text(text) => Some((text, term.node)),
+            _ => None,
+        })
+    }
+
+    /// Whether one event can have to satisfy both clauses.
+    pub(super) fn meets(&self, other: &Clause<'_>) -> bool {
+        self.branches.iter().all(|(or, branch)| {
+            other
+                .branches
+                .iter()
+                .all(|(other_or, other_branch)| or != other_or || branch == other_branch)
+        })
+    }
+
+    /// Whether the list has `{exists: false}` or `{exists: true}`.
+    pub(super) fn has_exists(&self, wanted: bool) -> bool {
+        self.terms
+            .iter()
+            .any(|term| term.kind == Kind::Exists(wanted))
+    }
+
+    /// The key and the list.
+    pub(super) fn span(&self) -> Span {
+        Span::new(self.key.key_span.start, self.key.value.span.end)
+    }
+}
+
+/// The clauses of a pattern, in the order written. The pattern is one that `EventBridge` accepts.
+pub(super) fn clauses(pattern: &Node) -> Vec<Clause<'_>> {
+    let mut walk = Walk::default();
+    walk.object(pattern, "", &mut Vec::new());
+    walk.clauses
+}
+
+#[derive(Default)]
+struct Walk<'a> {
+    clauses: Vec<Clause<'a>>,
+    ors: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn object(&mut self, node: &'a Node, path: &str, branches: &mut Vec<(usize, usize)>) {
+        for entry in node.as_mapping().unwrap_or_default() {
+            if entry.key == "$or" {
+                let number = self.ors;
+                self.ors += 1;
+                for (index, branch) in entry.value.as_sequence().into_iter().flatten().enumerate() {
+                    branches.push((number, index));
+                    self.object(branch, path, branches);
+                    branches.pop();
+                }
+                continue;
+            }
+            let path = if path.is_empty() {
+                entry.key.clone()
+            } else {
+                format!("{path}.{}", entry.key)
+            };
+            match &entry.value.value {
+                Value::Sequence(items) => self.clauses.push(Clause {
+                    path,
+                    key: entry,
+                    branches: branches.clone(),
+                    terms: items.iter().map(term).collect(),
+                }),
+                _ => self.object(&entry.value, &path, branches),
+            }
+        }
+    }
+}
+
+fn term(node: &Node) -> Term<'_> {
+    let kind = match &node.value {
+        Value::String(text) => Kind::Text(text),
+        Value::Number(text) => Kind::Number(text),
+        Value::Bool(value) => Kind::Bool(*value),
+        Value::Null => Kind::Null,
+        Value::Mapping(entries) => entries.first().map_or(Kind::Other, operator),
+        Value::Sequence(_) => Kind::Other,
+    };
+    Term { node, kind }
+}
+
+fn operator(entry: &Entry) -> Kind<'_> {
+    let text = entry.value.as_str();
+    match (entry.key.as_str(), text) {
+        ("prefix", Some(text)) => Kind::Prefix(text),
+        ("suffix", Some(text)) => Kind::Suffix(text),
+        ("wildcard", Some(text)) => Kind::Wildcard(text),
+        ("equals-ignore-case", Some(text)) => Kind::IgnoringCase(text),
+        ("numeric", _) => Kind::Numeric,
+        ("prefix" | "suffix" | "cidr" | "equals-ignore-case" | "exactly", _) => Kind::OtherText,
+        ("anything-but", _) => Kind::Except(&entry.value),
+        ("exists", _) => entry.value.as_bool().map_or(Kind::Other, Kind::Exists),
+        _ => Kind::Other,
+    }
+}

@@ -1,0 +1,82 @@
+//! Rules that say what another rule says already.
+
+use pattern::{RuleSet, Scratch};
+use syntax::Finding;
+
+use crate::model::Rule;
+
+/// Most rules that one rule is compared with; a proof takes a bounded time, but not none.
+const MOST: usize = 16;
+
+/// A warning for each rule of which every event alerts as another rule, at least as loud and to the
+/// same people. A rule that stands out from a wider one by its severity or topics is meant to.
+///
+/// Implication is proven pattern by pattern, which would be too much for every pair of thousands of
+/// rules; a rule's own positive tests say cheaply which others could imply it.
+pub(crate) fn check(rules: &[Rule]) -> Vec<Finding> {
+    let set = rules
+        .iter()
+        .enumerate()
+        .fold(RuleSet::builder(), |set, (number, rule)| {
+            set.add(number, &rule.pattern)
+        })
+        .build();
+    let mut scratch = Scratch::default();
+    let mut findings = Vec::new();
+    for (number, rule) in rules.iter().enumerate() {
+        let mut candidates: Option<Vec<usize>> = None;
+        for test in rule.tests.iter().filter(|test| test.matches) {
+            let event = test.event.to_string();
+            let Ok(matched) = set.matches_with(event.as_bytes(), &mut scratch) else {
+                continue;
+            };
+            let matched: Vec<usize> = matched.collect();
+            match &mut candidates {
+                Some(candidates) => candidates.retain(|it| matched.contains(it)),
+                None => candidates = Some(matched),
+            }
+        }
+        let mut candidates: Vec<(usize, &Rule)> = candidates
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|other| *other != number)
+            .filter_map(|other| Some((other, rules.get(other)?)))
+            .collect();
+        // The widest patterns say least.
+        candidates.sort_by_key(|(other, rule)| (rule.pattern.text().len(), *other));
+        let cover = candidates.into_iter().take(MOST).find(|(other, wider)| {
+            says_as_much(rule, wider)
+                    && rule.pattern.implies(&wider.pattern).is_yes()
+                    // Of two that are the same, the first stays.
+                    && (*other < number
+                        || !(says_as_much(wider, rule)
+                            && wider.pattern.implies(&rule.pattern).is_yes()))
+        });
+        if let Some((_, wider)) = cover {
+            findings.push(
+                Finding::warning(
+                    "library::shadowed",
+                    format!(
+                        "every event of `{}` alerts as `{}`, too, at least as loud and to the same people",
+                        rule.id, wider.id
+                    ),
+                )
+                .at(rule.place.clone())
+                .note(format!("`{}` is {}", wider.id, wider.place))
+                .help("remove one of the two, narrow the other, or let the severity or `notify` tell them apart"),
+            );
+        }
+    }
+    findings
+}
+
+/// Whether who gets alerts of `rule` gets those of `wider` as loud.
+fn says_as_much(rule: &Rule, wider: &Rule) -> bool {
+    rule.enabled
+        && wider.enabled
+        && rule.message.is_some() == wider.message.is_some()
+        && rule.respond == wider.respond
+        && rule.severity <= wider.severity
+        && rule.notify == wider.notify
+        && (!rule.read_only || wider.read_only)
+}

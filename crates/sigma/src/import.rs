@@ -1,0 +1,230 @@
+//! Import: from a Sigma rule to rule files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use pattern::{Event, Pattern};
+use serde_json::Value;
+use syntax::{Finding, SourceFile};
+
+use crate::alternatives::{self, Alternative};
+use crate::evaluate::Record;
+use crate::event_pattern::{self, Part};
+use crate::loss::{Effect, Loss};
+use crate::lower::{Case, Context};
+use crate::rule::Rule;
+use crate::witness::{self, Changed};
+use crate::write;
+
+/// What an import depends on besides the rule.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How case is compared.
+    pub case: Case,
+    /// SPDX identifier of the licence of rules that name none, if it is known.
+    pub license: Option<String>,
+    /// Today, for the checks of the result.
+    pub today: Date,
+}
+
+/// A Sigma rule as rules of ours.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// One rule, or several where one would cross a limit of EventBridge.
+    pub rules: Vec<RuleFile>,
+    /// What the rules don't say as the original does. Empty: they match the same events.
+    pub losses: Vec<Loss>,
+    /// What `check` says about them. An error among them has to be mended by hand.
+    pub findings: Vec<Finding>,
+}
+
+/// A rule file that isn't written yet.
+#[derive(Clone, Debug)]
+pub struct RuleFile {
+    /// The rule's id; the file is to be named after it.
+    pub id: String,
+    /// The whole text.
+    pub text: String,
+    /// Its event pattern.
+    pub pattern: Pattern,
+}
+
+impl Imported {
+    /// Whether the rules match exactly what the original does.
+    pub fn is_exact(&self) -> bool {
+        self.losses.is_empty()
+    }
+
+    /// Whether some rule matches an event.
+    pub fn matches(&self, event: &Event) -> bool {
+        self.rules.iter().any(|rule| rule.pattern.matches(event))
+    }
+
+    /// What is wrong if the original says `wanted` of an event and the rules say `matched`, given
+    /// the losses that are stated: `None` if that is nothing.
+    pub fn disagreement(&self, wanted: bool, matched: bool) -> Option<Effect> {
+        let effect = match (wanted, matched) {
+            (false, true) => Effect::Wider,
+            (true, false) => Effect::Narrower,
+            _ => return None,
+        };
+        let stated = self.losses.iter().any(|loss| loss.effect == effect);
+        (!stated).then_some(effect)
+    }
+}
+
+/// Turns a Sigma rule into rules of ours.
+///
+/// `Err` says why there is none. Codes: `sigma::not-expressible`, `sigma::never`, `sigma::always`.
+pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Finding>> {
+    let refuse = |code, message: String, help: &str| {
+        vec![Finding::error(code, message).at(rule.place()).help(help)]
+    };
+    let mut context = Context {
+        case: options.case,
+        ..Context::default()
+    };
+    let alternatives = alternatives::of(&rule.expression, &mut context).map_err(|hard| {
+        refuse(
+            "sigma::not-expressible",
+            format!("the rule can't be said in an event pattern: {}", hard.0),
+            "simplify its selections, or split it into several rules",
+        )
+    })?;
+    if alternatives.is_empty() {
+        return Err(refuse(
+            "sigma::never",
+            "no event can match the rule: its selections contradict each other".to_owned(),
+            "correct the condition",
+        ));
+    }
+    if let Some(open) = alternatives
+        .iter()
+        .find(|it| it.fields.is_empty() || (it.dropped && !it.names_calls()))
+    {
+        return Err(vec![too_open(rule, open, context)]);
+    }
+    alternatives::note_shared_lists(&alternatives, &mut context);
+    let parts = event_pattern::parts(alternatives, &mut context.losses).map_err(|message| {
+        refuse(
+            "sigma::not-expressible",
+            message,
+            "shorten its lists of values, or split it into several rules",
+        )
+    })?;
+    let losses = context.losses.into_vec();
+    let mut imported = Imported {
+        rules: Vec::new(),
+        losses,
+        findings: Vec::new(),
+    };
+    let count = parts.len();
+    for (index, part) in parts.iter().enumerate() {
+        let tests = tests(rule, part, &imported.losses);
+        if tests.is_none() {
+            imported.findings.push(
+                Finding::warning(
+                    "sigma::no-test",
+                    "no event could be made up that matches the rule",
+                )
+                .at(rule.place())
+                .help("write a test from a real event"),
+            );
+        }
+        let number = (count > 1).then_some(index + 1);
+        let (id, text) = write::rule_file(
+            rule,
+            options,
+            part,
+            &imported.losses,
+            tests.as_ref(),
+            number,
+        );
+        imported.findings.extend(check(&id, &text, options.today));
+        imported.rules.push(RuleFile {
+            id,
+            text,
+            pattern: part.pattern.clone(),
+        });
+    }
+    Ok(imported)
+}
+
+/// Why a rule with an alternative that would match nearly everything is not imported.
+fn too_open(rule: &Rule, alternative: &Alternative, context: Context) -> Finding {
+    if !alternative.dropped {
+        return Finding::error("sigma::always", "the rule would match every event")
+            .at(rule.place());
+    }
+    let finding = Finding::error(
+        "sigma::not-expressible",
+        "a part of the rule can't be said in an event pattern, and the rest would match far too much",
+    )
+    .at(rule.place())
+    .help("name the calls that it is about (`eventName`); what can't be said is then left out");
+    context
+        .losses
+        .into_vec()
+        .into_iter()
+        .filter(|loss| loss.text.contains("left out"))
+        .fold(finding, |finding, loss| finding.note(loss.text))
+}
+
+/// What `check` would say about a rule file.
+fn check(id: &str, text: &str, today: Date) -> Vec<Finding> {
+    let file = Arc::new(SourceFile::new(PathBuf::from(format!("{id}.yaml")), text));
+    let library = rules::check_file(&file, Path::new("fixtures"), &rules::Options { today });
+    let outcomes = library.rules.iter().flat_map(rules::run_tests);
+    let failed = outcomes.filter_map(|outcome| outcome.finding);
+    library.findings.iter().cloned().chain(failed).collect()
+}
+
+/// The tests of an imported rule.
+#[derive(Clone, Debug)]
+pub(crate) struct Tests {
+    /// A record that matches.
+    pub(crate) positive: Value,
+    /// Near misses.
+    pub(crate) negative: Vec<Changed>,
+}
+
+/// Most near misses that are written.
+const MAX_NEGATIVE: usize = 3;
+
+/// Events that the pattern judges as the original does.
+fn tests(rule: &Rule, part: &Part, losses: &[Loss]) -> Option<Tests> {
+    let agrees = |record: &Value, wanted: bool| {
+        judged(part, record) == Some(wanted)
+            && (!losses.is_empty() || rule.matches(&Record::new(record)) == wanted)
+    };
+    let choices = part
+        .alternatives
+        .iter()
+        .take(20)
+        .flat_map(|alternative| (0..witness::CHOICES).map(move |choice| (alternative, choice)));
+    let (alternative, positive) = choices
+        .map(|(alternative, choice)| (alternative, witness::record(alternative, choice)))
+        .find(|(_, record)| {
+            agrees(record, true)
+                // One that the original matches as well shows best what the rule is for.
+                && (rule.matches(&Record::new(record)) || !losses.is_empty())
+        })?;
+    let mut negative: Vec<Changed> = Vec::new();
+    for changed in witness::changes(&positive, alternative) {
+        if negative.len() < MAX_NEGATIVE
+            && !negative.iter().any(|known| known.field == changed.field)
+            && agrees(&changed.record, false)
+        {
+            negative.push(changed);
+        }
+    }
+    (!negative.is_empty()).then_some(Tests { positive, negative })
+}
+
+/// What the pattern says to a record; `None` if EventBridge gets no event of it.
+fn judged(part: &Part, record: &Value) -> Option<bool> {
+    let event = rules::envelope::wrap(record).ok()?;
+    let event = Event::parse(&event.to_string()).ok()?;
+    Some(part.pattern.matches(&event))
+}

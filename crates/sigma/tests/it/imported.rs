@@ -1,0 +1,73 @@
+//! What becomes of every rule.
+
+use std::fmt::Write;
+
+use crate::support::{all_imported, files, import, name};
+
+/// Exact, with losses, or refused: one line and its reasons for each rule.
+#[test]
+fn every_rule_is_imported_or_refused_with_its_reasons() {
+    let (mut exact, mut lossy, mut refused) = (0, 0, 0);
+    let mut table = String::new();
+    for file in files() {
+        let name = name(&file);
+        match import(&file) {
+            Ok((_, imported)) => {
+                let count = match imported.rules.len() {
+                    1 => String::new(),
+                    count => format!(" in {count} rules"),
+                };
+                if imported.is_exact() {
+                    exact += 1;
+                    writeln!(table, "{name}: exact{count}").unwrap();
+                } else {
+                    lossy += 1;
+                    writeln!(table, "{name}: with loss{count}").unwrap();
+                }
+                for loss in &imported.losses {
+                    writeln!(table, "    {loss}").unwrap();
+                }
+            }
+            Err(findings) => {
+                refused += 1;
+                writeln!(table, "{name}: refused").unwrap();
+                for finding in findings {
+                    writeln!(table, "    {finding}").unwrap();
+                    for note in &finding.notes {
+                        writeln!(table, "      note: {note}").unwrap();
+                    }
+                    if let Some(help) = &finding.help {
+                        writeln!(table, "      help: {help}").unwrap();
+                    }
+                }
+            }
+        }
+    }
+    writeln!(table, "{exact} exact, {lossy} with loss, {refused} refused").unwrap();
+    insta::assert_snapshot!(table);
+}
+
+/// The rules are written so that nothing has to be mended.
+#[test]
+fn imported_rules_pass_check() {
+    let mut found = String::new();
+    for (_, _, imported) in all_imported() {
+        for finding in &imported.findings {
+            writeln!(found, "{finding}").unwrap();
+        }
+    }
+    assert!(found.is_empty(), "{found}");
+}
+
+#[test]
+fn the_files_are_as_a_person_would_write_them() {
+    let mut text = String::new();
+    for (name, _, imported) in all_imported() {
+        if ["metadata", "mixed_selection", "not_parentheses"].contains(&name.as_str()) {
+            for rule in &imported.rules {
+                writeln!(text, "==== {}.yaml\n{}", rule.id, rule.text).unwrap();
+            }
+        }
+    }
+    insta::assert_snapshot!(text);
+}

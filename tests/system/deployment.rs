@@ -1,0 +1,195 @@
+//! Plans that are kept, the preflight, interruptions, and other administrators than the management
+//! account.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tests::{Run, Served};
+
+use crate::project;
+
+const MANAGEMENT: &str = "111122223333";
+const HUB: &str = "333344445555";
+const HOME: &str = "eu-central-1";
+const RULE: &str = "rules/sign-in/console-sign-in-without-mfa.yaml";
+
+#[test]
+fn a_saved_plan_is_carried_out_unless_something_has_changed_since() {
+    let organization = Served::start();
+    let project = project();
+    let target = organization.argument();
+    let plan = ["plan", "--org", "--out", "plan.json", &target];
+    let deploy = [
+        "deploy",
+        "--org",
+        "--no-verify",
+        "--plan",
+        "plan.json",
+        &target,
+    ];
+    project
+        .run(&plan)
+        .expect(0)
+        .says("Estimate: ")
+        .says("Rule console-sign-in-without-mfa is new in 12 accounts x 3 Regions.");
+    project.run(&deploy).expect(0).says("Deployed: ");
+    // The fleet isn't what it was when the plan was made.
+    project
+        .run(&deploy)
+        .expect(6)
+        .says("accounts or stacks have changed since the plan was made")
+        .says("nothing was touched");
+    project.run(&plan).expect(0).says("Nothing to do");
+    project.replace(RULE, "severity: high", "severity: critical");
+    project
+        .run(&deploy)
+        .expect(6)
+        .says("rules or organization file have changed since the plan was made");
+    project
+        .run(&plan)
+        .expect(0)
+        .says("rule     console-sign-in-without-mfa changed: severity high -> critical");
+    project.run(&deploy).expect(0).says("Deployed: ");
+    project.write("plan.json", "{}");
+    project.run(&deploy).expect(1).says("is no plan");
+}
+
+#[test]
+fn the_preflight_names_every_failure_with_its_fix_and_touches_nothing() {
+    let organization = Served::start();
+    let project = project();
+    let target = organization.argument();
+    project
+        .run(&["doctor", "--org", &target])
+        .expect(0)
+        .says("ok       trusted access of StackSets")
+        .says("ok       trusted access of CloudTrail")
+        .says("ok       Regions")
+        .says("The simulator counted 0 mutating");
+    organization.query(
+        MANAGEMENT,
+        HOME,
+        "cloudformation",
+        &[
+            ("Action", "DeactivateOrganizationsAccess"),
+            ("Version", "2010-05-15"),
+        ],
+    );
+    project
+        .run(&["doctor", "--org", &target])
+        .expect(6)
+        .says("FAILED   trusted access of StackSets")
+        .says("activate-organizations-access");
+    project
+        .run(&["deploy", "--org", &target])
+        .expect(6)
+        .says("activate-organizations-access");
+    assert_eq!(organization.get("calls")["mutating"], 0);
+}
+
+#[test]
+fn a_target_that_would_take_most_instances_away_needs_to_be_meant() {
+    let organization = Served::start();
+    let project = project();
+    let target = organization.argument();
+    let deploy = ["deploy", "--org", "--no-verify", &target];
+    project.run(&deploy).expect(0);
+    project.replace(
+        "stacksets/organization.yaml",
+        "    - ou-exmp-production\n    - ou-exmp-development\n  exclude",
+        "    - ou-exmp-development\n  exclude",
+    );
+    project
+        .run(&deploy)
+        .expect(6)
+        .says("instances of gizmos-rules-spoke")
+        .says("--allow-delete");
+    project
+        .run(&["deploy", "--org", "--no-verify", "--allow-delete", &target])
+        .expect(0)
+        .says("Deployed: ");
+}
+
+#[test]
+fn a_delegated_administrator_deploys_all_but_what_it_cannot_reach() {
+    let organization = Served::start_with(simulator::Config {
+        speed: 20_000.0,
+        ..simulator::Config::default()
+    });
+    let project = project();
+    let environment = organization.environment(HUB, HOME);
+    project
+        .run_with(&["doctor", "--org"], &environment)
+        .expect(6)
+        .says("register-delegated-administrator --account-id 333344445555");
+    organization.call(
+        MANAGEMENT,
+        "us-east-1",
+        "AWSOrganizationsV20161128.RegisterDelegatedAdministrator",
+        &json!({
+            "AccountId": HUB,
+            "ServicePrincipal": "member.org.stacksets.cloudformation.amazonaws.com",
+        }),
+    );
+    project
+        .run_with(&["doctor", "--org"], &environment)
+        .expect(0)
+        .says("a delegated administrator of StackSets")
+        .says("access to the management account");
+    // The management account has no role that a member may assume.
+    project
+        .run_with(&["deploy", "--org", "--no-verify"], &environment)
+        .expect(3)
+        .says("done       stack set gizmos-rules-spoke")
+        .says("deploy once with the management account's own credentials");
+    let environment = organization.environment(MANAGEMENT, HOME);
+    project
+        .run_with(&["deploy", "--org", "--no-verify"], &environment)
+        .expect(0)
+        .says("stack gizmos-trail in 111122223333 eu-central-1");
+}
+
+#[test]
+fn one_interrupt_detaches_and_two_stop_the_operation() {
+    // At this pace the first operation takes longer than the test.
+    let organization = Served::start_with(simulator::Config {
+        speed: 1.0,
+        ..simulator::Config::default()
+    });
+    let project = project();
+    let environment = organization.environment(MANAGEMENT, HOME);
+    let interrupted = |times: usize| -> Run {
+        let mut child = project.start_with(&["deploy", "--org", "--no-verify"], &environment);
+        let pid = child.id().to_string();
+        let begun = Instant::now();
+        let mut running = false;
+        for _ in 0..times {
+            while !running && begun.elapsed() < Duration::from_mins(1) {
+                std::thread::sleep(Duration::from_millis(50));
+                running = child.has_said("gizmos-bucket: creating");
+            }
+            assert!(running, "no operation was begun");
+            let status = std::process::Command::new("kill")
+                .args(["-INT", &pid])
+                .status();
+            assert!(status.unwrap().success());
+            child.wait_until_it_says("Ctrl-C again");
+        }
+        child.finish()
+    };
+    interrupted(2)
+        .expect(130)
+        .says("run the same command again to go on")
+        .says("is being stopped");
+    let operations = organization.query(
+        MANAGEMENT,
+        HOME,
+        "cloudformation",
+        &[
+            ("Action", "ListStackSetOperations"),
+            ("Version", "2010-05-15"),
+            ("StackSetName", "gizmos-bucket"),
+        ],
+    );
+    assert!(operations.contains("<Status>STOP"), "{operations}");
+}

@@ -1,0 +1,142 @@
+//! Each exit code, shown once.
+
+use serde_json::json;
+use simulator::Config;
+use tests::{Project, Served};
+
+use crate::project;
+
+/// The only workload account whose id begins with a zero; in production.
+const WORKLOAD: &str = "012345678901";
+const DEVELOPMENT: &str = "ou-exmp-development";
+
+/// Accounts and Regions in which every operation fails, or never ends.
+fn faulty(organization: &Served, accounts: &[String], effect: &serde_json::Value) {
+    let instances = json!([{
+        "accounts": accounts, "regions": ["us-east-1"],
+        "stack_sets": ["gizmos-rules-spoke"], "share": 1.0, "effect": effect,
+    }]);
+    organization.post("faults", &json!({ "instances": instances }));
+}
+
+fn deploy(organization: &Served, project: &Project) -> tests::Run {
+    let target = organization.argument();
+    project.run(&["deploy", "--org", "--no-verify", &target])
+}
+
+fn accounts_of(organization: &Served, unit: &str) -> Vec<String> {
+    let state = organization.get("state");
+    let accounts = state["accounts"].as_array().into_iter().flatten();
+    accounts
+        .filter(|it| it["ou"] == unit)
+        .filter_map(|it| it["id"].as_str().map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn done_nothing_to_do_changes_drift_and_wrong_use() {
+    let organization = Served::start();
+    let project = project();
+    let target = organization.argument();
+    let plan = ["plan", "--org", "--detailed-exitcode", &target];
+    project.run(&plan).expect(2);
+    deploy(&organization, &project).expect(0).says("Deployed: ");
+    deploy(&organization, &project)
+        .expect(0)
+        .says("Nothing to do");
+    project.run(&plan).expect(0);
+    organization.call(
+        "111122223333",
+        "eu-central-1",
+        "CloudTrail_20131101.StopLogging",
+        &json!({ "Name": "gizmos" }),
+    );
+    project.run(&["drift", "--org", &target]).expect(5);
+    project.run(&["plan"]).expect(64);
+    project.replace(
+        "stacksets/organization.yaml",
+        "topology: hub",
+        "topology: star",
+    );
+    project.run(&plan).expect(64);
+}
+
+#[test]
+fn failed_for_lack_of_an_answer() {
+    // Port 1 on loopback: nothing is served there.
+    project()
+        .run(&["plan", "--org", "--simulator=http://127.0.0.1:1"])
+        .expect(1);
+}
+
+#[test]
+fn blocked_before_anything_was_touched() {
+    let organization = Served::start();
+    let project = project();
+    project.replace(
+        "stacksets/organization.yaml",
+        "organization: o-exampleorg1",
+        "organization: o-anotherorg2",
+    );
+    organization.post("calls/reset", &json!({}));
+    deploy(&organization, &project)
+        .expect(6)
+        .says("o-anotherorg2");
+    assert_eq!(organization.get("calls")["mutating"], 0);
+}
+
+#[test]
+fn partial_when_an_operation_succeeds_although_an_account_failed() {
+    // Of twenty accounts and more one may fail, and StackSets calls the operation SUCCEEDED. After
+    // it there must be no other wave, which would not be begun.
+    let organization = Served::start_with(Config {
+        workload_accounts: 40,
+        ..Config::default()
+    });
+    let project = project();
+    let file = project.path("stacksets/organization.yaml");
+    let text = std::fs::read_to_string(&file).expect("the organization file");
+    let (without_waves, _) = text.split_once("\nwaves:").expect("waves");
+    project.write("stacksets/organization.yaml", without_waves);
+    faulty(
+        &organization,
+        &[WORKLOAD.to_owned()],
+        &json!({ "fail": "the account is full" }),
+    );
+    deploy(&organization, &project)
+        .expect(3)
+        .says(WORKLOAD)
+        .says("the account is full");
+}
+
+#[test]
+fn an_operation_failed() {
+    let organization = Served::start();
+    let project = project();
+    let canaries = accounts_of(&organization, DEVELOPMENT);
+    faulty(&organization, &canaries, &json!({ "fail": "no" }));
+    deploy(&organization, &project).expect(4);
+}
+
+#[test]
+fn timed_out_while_an_operation_still_runs() {
+    let organization = Served::start();
+    let project = project();
+    let canaries = accounts_of(&organization, DEVELOPMENT);
+    faulty(&organization, &canaries, &json!("stuck"));
+    deploy(&organization, &project).expect(7).says("still runs");
+}
+
+#[test]
+fn interrupted() {
+    // Nothing moves this clock, so the deployment waits for its first operation for good.
+    let organization = Served::start();
+    let project = project();
+    let running = project.start_with(
+        &["deploy", "--org", "--no-verify"],
+        &organization.environment("111122223333", "eu-central-1"),
+    );
+    organization.wait_for_call("cloudformation:CreateStackInstances");
+    running.interrupt();
+    running.finish().expect(130).says("again");
+}

@@ -1,0 +1,517 @@
+//! Rules as a stranger with bad intent would write them: each ends in a finding, and in few of them.
+//!
+//! Nothing here looks at a clock. What bounds time and memory are limits that the findings name:
+//! bytes, values and depth of a file, terms and combinations of a pattern, tests, fixtures, files.
+//! To measure, `cargo test -p tests --test system write_the_hostile_rules -- --ignored` writes every
+//! case to `target/hostile/`, for `gizmos check --rules target/hostile/<case>`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::semicolon_if_nothing_returned,
+    clippy::format_collect,
+    reason = "a table of short programs that lay out files"
+)]
+
+use std::fs;
+use std::path::Path;
+
+use crate::project;
+
+/// A right rule with `id: example-rule`, to be made hostile.
+const RULE: &str = r"version: 1
+id: example-rule
+title: A trail was stopped
+description: Someone stopped a trail.
+status: stable
+severity: high
+references: [https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StopLogging.html]
+false_positives: [A trail that is being replaced.]
+runbook: Ask whoever stopped it, and start it again.
+event_pattern:
+  source: [aws.cloudtrail]
+  detail-type: [AWS API Call via CloudTrail]
+  detail:
+    eventSource: [cloudtrail.amazonaws.com]
+    eventName: [StopLogging]
+    errorCode: [{exists: false}]
+message: |
+  who: {{ detail.userIdentity.arn }}
+tests:
+  - name: stopped
+    expect: match
+    fixture: event.json
+  - name: refused
+    expect: no_match
+    fixture: event.json
+    override: {errorCode: AccessDenied}
+";
+
+const EVENT: &str = r#"{
+  "eventVersion": "1.08", "eventTime": "2026-11-23T10:00:00Z", "eventSource": "cloudtrail.amazonaws.com",
+  "eventName": "StopLogging", "eventType": "AwsApiCall", "awsRegion": "eu-central-1",
+  "recipientAccountId": "111122223333", "eventID": "11111111-2222-4333-8444-555555555555",
+  "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/alice"}
+}"#;
+
+/// Most findings that one hostile file is worth.
+const MOST_FINDINGS: usize = 110;
+/// Most bytes of output, excerpts included.
+const MOST_OUTPUT: usize = 512 * 1024;
+
+/// A case: what it is, the codes of which at least one must be found, and how it is laid out in a
+/// rules folder that has `fixtures/event.json` already.
+type Case = (&'static str, &'static [&'static str], fn(&Path));
+
+fn write(rules: &Path, file: &str, text: impl AsRef<[u8]>) {
+    let path = rules.join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn rule(rules: &Path, text: impl AsRef<[u8]>) {
+    write(rules, "example-rule.yaml", text);
+}
+
+/// The rule with one place replaced.
+fn changed(rules: &Path, from: &str, to: &str) {
+    assert!(RULE.contains(from), "{from}");
+    rule(rules, RULE.replacen(from, to, 1));
+}
+
+const NAME: &str = "[StopLogging]";
+
+const CASES: &[Case] = &[
+    // Files that grow, nest or never end.
+    ("yaml-bomb", &["yaml::alias"], |rules| {
+        let mut lines = vec!["a0: &a0 [x, x, x, x, x, x, x, x, x]".to_owned()];
+        lines.extend((1..60).map(|n| {
+            format!(
+                "a{n}: &a{n} [{0}]",
+                vec![format!("*a{}", n - 1); 9].join(", ")
+            )
+        }));
+        rule(rules, lines.join("\n"));
+    }),
+    ("merge-key", &["yaml::merge-key"], |rules| {
+        changed(rules, "source:", "<<: {a: [b]}\n  source:")
+    }),
+    ("deep-lists", &["yaml::syntax", "yaml::too-deep"], |rules| {
+        rule(rules, "[".repeat(500_000))
+    }),
+    (
+        "deep-mappings",
+        &["yaml::syntax", "yaml::too-deep"],
+        |rules| rule(rules, "{a: ".repeat(200_000)),
+    ),
+    (
+        "deep-blocks",
+        &["yaml::syntax", "yaml::too-deep"],
+        |rules| rule(rules, "- ".repeat(300_000)),
+    ),
+    (
+        "deep-pattern",
+        &["yaml::too-deep", "pattern::invalid"],
+        |rules| {
+            changed(
+                rules,
+                NAME,
+                &format!("{}[x]{}", "{a: ".repeat(90), "}".repeat(90)),
+            );
+        },
+    ),
+    ("two-megabytes", &["yaml::too-large"], |rules| {
+        rule(rules, "x".repeat(2 << 20))
+    }),
+    ("many-values", &["yaml::too-large"], |rules| {
+        rule(rules, format!("a: [{}]", "1,".repeat(300_000)))
+    }),
+    ("many-keys", &["rule::unknown-field"], |rules| {
+        let keys: String = (0..40_000).map(|n| format!("k{n}: x\n")).collect();
+        rule(rules, format!("{RULE}{keys}"));
+    }),
+    ("one-key-again", &["yaml::duplicate-key"], |rules| {
+        rule(rules, "a: 1\n".repeat(90_000))
+    }),
+    ("many-documents", &["yaml::documents"], |rules| {
+        rule(rules, "---\na: 1\n".repeat(90_000))
+    }),
+    ("tags", &["yaml::tag"], |rules| {
+        rule(rules, format!("a: [{}]", "!x y,".repeat(90_000)))
+    }),
+    ("no-text", &["library::unreadable"], |rules| {
+        rule(rules, [0xff_u8, 0xfe, 0, 1, 2].repeat(1000))
+    }),
+    ("nul-bytes", &["yaml::syntax", "rule::character"], |rules| {
+        rule(rules, "\0".repeat(100_000))
+    }),
+    // Words of a megabyte.
+    ("long-title", &["rule::too-long"], |rules| {
+        changed(rules, "A trail was stopped", &"x".repeat(1_000_000))
+    }),
+    (
+        "long-key",
+        &["yaml::syntax", "rule::unknown-field"],
+        |rules| rule(rules, format!("{RULE}{}: x\n", "k".repeat(100_000))),
+    ),
+    ("long-message", &["message::too-large"], |rules| {
+        changed(
+            rules,
+            "who: {{",
+            &format!("who: {} {{{{", "x".repeat(900_000)),
+        )
+    }),
+    ("long-runbook", &["message::too-large"], |rules| {
+        changed(rules, "Ask whoever stopped it", &"x ".repeat(400_000))
+    }),
+    ("long-value", &["pattern::invalid"], |rules| {
+        changed(rules, NAME, &format!("[\"{}\"]", "x".repeat(900_000)))
+    }),
+    ("long-tag", &["rule::attack-id"], |rules| {
+        rule(
+            rules,
+            format!("{RULE}tags: [attack.{}]\n", "t".repeat(900_000)),
+        )
+    }),
+    (
+        "many-placeholders",
+        &[
+            "message::too-large",
+            "message::too-many-paths",
+            "message::unresolved",
+        ],
+        |rules| {
+            let all: String = (0..2_000)
+                .map(|n| format!("{{{{ detail.f{n} }}}} "))
+                .collect();
+            changed(rules, "{{ detail.userIdentity.arn }}", &all);
+        },
+    ),
+    (
+        "braces",
+        &["message::placeholder", "message::too-large"],
+        |rules| {
+            changed(
+                rules,
+                "{{ detail.userIdentity.arn }}",
+                &"{{".repeat(400_000),
+            );
+        },
+    ),
+    // Characters that deceive.
+    ("control-character", &["rule::character"], |rules| {
+        changed(
+            rules,
+            "Someone stopped",
+            "\"Someone\\u0007stopped\"\nowner: \"a\\u001bb\" #",
+        )
+    }),
+    ("bidirectional", &["rule::character"], |rules| {
+        changed(rules, "Someone stopped", "Someone \u{202e}stopped")
+    }),
+    ("bidirectional-message", &["rule::character"], |rules| {
+        changed(rules, "who: ", "who\u{2066}: ")
+    }),
+    ("zero-width", &["rule::character"], |rules| {
+        changed(rules, "aws.cloudtrail", "aws.cloud\u{200b}trail")
+    }),
+    ("many-controls", &["rule::character"], |rules| {
+        changed(rules, "Someone", &"\u{202e}\u{200b}".repeat(100_000))
+    }),
+    // Ways out of the folder.
+    ("fixture-above", &["test::fixture"], |rules| {
+        changed(rules, "event.json", "../../../../etc/passwd")
+    }),
+    ("fixture-absolute", &["test::fixture"], |rules| {
+        changed(rules, "event.json", "/etc/hostname.json")
+    }),
+    ("fixture-elsewhere", &["test::fixture"], |rules| {
+        changed(rules, "event.json", "..\\\\..\\\\secrets.json")
+    }),
+    ("fixture-folder", &["test::fixture"], |rules| {
+        fs::create_dir_all(rules.join("fixtures/folder.json")).unwrap();
+        changed(rules, "event.json", "folder.json");
+    }),
+    #[cfg(unix)]
+    ("fixture-link", &["test::fixture"], |rules| {
+        std::os::unix::fs::symlink("/etc/hostname", rules.join("fixtures/link.json")).unwrap();
+        changed(rules, "event.json", "link.json");
+    }),
+    #[cfg(unix)]
+    ("fixture-device", &["test::fixture"], |rules| {
+        std::os::unix::fs::symlink("/dev/zero", rules.join("fixtures/zero.json")).unwrap();
+        changed(rules, "event.json", "zero.json");
+    }),
+    #[cfg(unix)]
+    ("rule-link", &["library::symlink"], |rules| {
+        std::os::unix::fs::symlink("/dev/zero", rules.join("example-rule.yaml")).unwrap();
+    }),
+    #[cfg(unix)]
+    ("folder-link", &["library::symlink"], |rules| {
+        std::os::unix::fs::symlink("/", rules.join("everything")).unwrap();
+        rule(rules, RULE);
+    }),
+    ("deep-folders", &["library::unreadable"], |rules| {
+        write(rules, "a/b/c/d/e/f/g/h/i/j/example-rule.yaml", RULE)
+    }),
+    ("id-of-a-path", &["rule::id"], |rules| {
+        changed(rules, "id: example-rule", "id: ../../etc/passwd")
+    }),
+    // What CloudFormation, templates or shells would act on.
+    (
+        "dynamic-reference-title",
+        &["rule::dynamic-reference"],
+        |rules| changed(rules, "A trail was", "A {{resolve:ssm:/x}} trail was"),
+    ),
+    (
+        "dynamic-reference-message",
+        &["rule::dynamic-reference"],
+        |rules| changed(rules, "who: ", "who: {{ Resolve:secretsmanager:x }} "),
+    ),
+    (
+        "dynamic-reference-pattern",
+        &["rule::dynamic-reference"],
+        |rules| changed(rules, NAME, "[\"{{resolve:ssm:x}}\"]"),
+    ),
+    ("substitution", &["rule::substitution"], |rules| {
+        changed(rules, "Ask whoever", "Ask ${AWS::AccountId}, whoever")
+    }),
+    ("substitution-key", &["rule::substitution"], |rules| {
+        changed(
+            rules,
+            "eventName:",
+            "\"${AWS::Region}\": [x]\n    eventName:",
+        )
+    }),
+    ("function-ref", &["limit::intrinsic-function"], |rules| {
+        changed(
+            rules,
+            "eventName: [StopLogging]",
+            "requestParameters: {Ref: [x]}",
+        )
+    }),
+    ("function-sub", &["limit::intrinsic-function"], |rules| {
+        changed(
+            rules,
+            "eventName: [StopLogging]",
+            "requestParameters: {\"Fn::Sub\": [x]}",
+        )
+    }),
+    ("template-expression", &["rule::placeholder"], |rules| {
+        changed(rules, "A trail was", "A {{ 7 * 7 }} trail was")
+    }),
+    ("template-placeholder", &["message::placeholder"], |rules| {
+        changed(
+            rules,
+            "detail.userIdentity.arn",
+            "detail.userIdentity['arn']",
+        )
+    }),
+    ("angle-brackets", &["message::angle-bracket"], |rules| {
+        changed(rules, "who: ", "who: <aws.events.event> ")
+    }),
+    ("whole-event", &["message::placeholder"], |rules| {
+        changed(rules, "detail.userIdentity.arn", "detail")
+    }),
+    ("policy-variable", &["respond::tag"], |rules| {
+        rule(
+            rules,
+            format!(
+                "{RULE}respond: {{start_instance: {{instance: detail.eventID, tag: {{key: a, value: \"*\"}}}}}}\n"
+            ),
+        );
+    }),
+    // Patterns that explode.
+    ("combinations", &["pattern::invalid"], |rules| {
+        let ors: String = (0..11)
+            .map(|n| format!("    f{n}: {{$or: [{{a: [1]}}, {{b: [1]}}]}}\n"))
+            .collect();
+        changed(rules, "    eventName: [StopLogging]\n", &ors);
+    }),
+    ("wildcards", &["pattern::invalid"], |rules| {
+        // Behind an absence the service doesn't look at a wildcard's complexity.
+        let wildcard = format!("[{{wildcard: \"{}\"}}]", "*a".repeat(900));
+        changed(
+            rules,
+            "[StopLogging]\n    errorCode: [{exists: false}]",
+            &wildcard,
+        );
+    }),
+    ("wildcards-behind-an-absence", &["test::match"], |rules| {
+        let wildcard = format!("[{{wildcard: \"{}\"}}]", "*a".repeat(900));
+        changed(rules, NAME, &wildcard);
+    }),
+    ("many-wildcards", &["pattern::invalid"], |rules| {
+        changed(
+            rules,
+            NAME,
+            &format!("[{{wildcard: \"{}\"}}]", "*a".repeat(200_000)),
+        )
+    }),
+    ("many-names", &["pattern::invalid"], |rules| {
+        let names: Vec<String> = (0..90_000).map(|n| format!("N{n}")).collect();
+        changed(rules, NAME, &format!("[{}]", names.join(", ")));
+    }),
+    ("unknown-names", &["pattern::unknown-event-name"], |rules| {
+        let names: Vec<String> = (0..130).map(|n| format!("Stp{n}")).collect();
+        changed(rules, NAME, &format!("[{}]", names.join(", ")));
+    }),
+    ("sources", &["pattern::unknown-event-source"], |rules| {
+        let names: Vec<String> = (0..40)
+            .map(|n| format!("cloudtrial{n}.amazonaws.com"))
+            .collect();
+        changed(
+            rules,
+            "[cloudtrail.amazonaws.com]",
+            &format!("[{}]", names.join(", ")),
+        );
+    }),
+    (
+        "alternatives",
+        &["pattern::redundant-branch", "pattern::invalid"],
+        |rules| {
+            // Nearly as many combinations as EventBridge takes, all of them alike.
+            let ors: String = (0..9)
+                .map(|n| {
+                    format!(
+                        "    f{n}: {{$or: [{{a: [{{prefix: x}}]}}, {{a: [{{prefix: xy}}]}}]}}\n"
+                    )
+                })
+                .collect();
+            changed(rules, "    eventName: [StopLogging]\n", &ors);
+        },
+    ),
+    // More than anybody needs.
+    ("thousands-of-tests", &["test::too-many"], |rules| {
+        let tests = "  - {name: x, expect: match, fixture: event.json}\n".repeat(9_000);
+        changed(rules, "tests:\n", &format!("tests:\n{tests}"));
+    }),
+    ("large-fixture", &["test::fixture"], |rules| {
+        write(
+            rules,
+            "fixtures/large.json",
+            format!("{{\"eventName\": \"{}\"}}", "x".repeat(4 << 20)),
+        );
+        changed(rules, "event.json", "large.json");
+    }),
+    ("deep-fixture", &["test::fixture"], |rules| {
+        write(
+            rules,
+            "fixtures/deep.json",
+            format!("{}1{}", "{\"a\":".repeat(30_000), "}".repeat(30_000)),
+        );
+        changed(rules, "event.json", "deep.json");
+    }),
+    ("heavy-tests", &["test::too-many"], |rules| {
+        let heavy = EVENT.replacen('{', &format!("{{\"x\": \"{}\",", "y".repeat(200_000)), 1);
+        write(rules, "fixtures/heavy.json", heavy);
+        let tests: String = (0..190)
+            .map(|n| format!("  - {{name: t{n}, expect: match, fixture: heavy.json}}\n"))
+            .collect();
+        changed(rules, "tests:\n", &format!("tests:\n{tests}"));
+    }),
+    (
+        "thousands-of-exceptions",
+        &["exception::too-many"],
+        |rules| {
+            rule(
+                rules,
+                format!("{RULE}exceptions:\n{}", "  - {name: x}\n".repeat(20_000)),
+            );
+        },
+    ),
+    ("thousands-of-allowances", &["allow::unknown"], |rules| {
+        rule(
+            rules,
+            format!("{}{RULE}", "# allow: x::y because\n".repeat(40_000)),
+        );
+    }),
+    ("thousands-of-tags", &["rule::attack-id"], |rules| {
+        rule(
+            rules,
+            format!("{RULE}tags: [{}]\n", "attack.t9999, ".repeat(60_000)),
+        );
+    }),
+    ("thousands-of-files", &["library::too-many"], |rules| {
+        for number in 0..10_001 {
+            write(
+                rules,
+                &format!("{}/r{number}.yaml", number / 1000),
+                "a: 1\n",
+            );
+        }
+    }),
+    ("the-same-rule-again", &["rule::duplicate-id"], |rules| {
+        for number in 0..50 {
+            write(rules, &format!("{number}/example-rule.yaml"), RULE);
+        }
+    }),
+];
+
+fn lay_out(rules: &Path, case: &Case) {
+    write(rules, "fixtures/event.json", EVENT);
+    (case.2)(rules);
+}
+
+#[test]
+fn every_hostile_rule_ends_in_a_finding() {
+    let project = project();
+    let mut wrong = Vec::new();
+    for case in CASES {
+        let (name, codes, _) = case;
+        let folder = format!("hostile/{name}");
+        lay_out(&project.path(&folder), case);
+        let run = project.run(&[
+            "check",
+            "--deny-warnings",
+            "--rules",
+            &folder,
+            "--format",
+            "json",
+        ]);
+        let found = serde_json::from_str::<serde_json::Value>(&run.stdout).unwrap_or_default();
+        let findings = found["findings"].as_array().cloned().unwrap_or_default();
+        let seen: Vec<&str> = findings
+            .iter()
+            .filter_map(|it| it["code"].as_str())
+            .collect();
+        if run.code != 64 || !codes.iter().any(|code| seen.contains(code)) {
+            let few: Vec<_> = seen.iter().take(5).collect();
+            wrong.push(format!(
+                "{name}: exit code {}, {few:?}, not one of {codes:?}",
+                run.code
+            ));
+        }
+        if findings.len() > MOST_FINDINGS || run.stdout.len() > MOST_OUTPUT {
+            wrong.push(format!(
+                "{name}: {} findings, {} bytes",
+                findings.len(),
+                run.stdout.len()
+            ));
+        }
+        fs::remove_dir_all(project.path(&folder)).unwrap();
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_rule_that_is_made_hostile_is_right() {
+    let project = project();
+    let rules = project.path("hostile/none");
+    write(&rules, "fixtures/event.json", EVENT);
+    rule(&rules, RULE);
+    project
+        .run(&["check", "--deny-warnings", "--rules", "hostile/none"])
+        .expect(0);
+}
+
+/// For measuring time and memory by hand.
+#[test]
+#[ignore = "writes files for measurements"]
+fn write_the_hostile_rules() {
+    let folder = tests::repository().join("target/hostile");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    for case in CASES {
+        lay_out(&folder.join(case.0), case);
+    }
+}

@@ -1,0 +1,26 @@
+//! `cargo xtask event-names`: the table of AWS services and their operations that the checks of
+//! rules know, from the service models of the pinned botocore.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{shell, third_parties};
+
+const SCRIPT: &str = include_str!("event_names.py");
+/// Fewer services than this are a broken installation, not a smaller AWS.
+const FEWEST: usize = 300;
+
+pub(crate) fn write() -> Result<()> {
+    third_parties::python()?;
+    let python = third_parties::python_programs().join("python");
+    let table = shell::output(shell::program(python).args(["-c", SCRIPT]))?;
+    let services = table.lines().count();
+    if services < FEWEST {
+        bail!("botocore's models name {services} services only; is it installed whole?");
+    }
+    let path = shell::root().join("crates/rules/data/event-names.txt");
+    fs::write(&path, table).with_context(|| format!("could not write {}", path.display()))?;
+    println!("{}: {} services", path.display(), services - 1);
+    Ok(())
+}
