@@ -193,3 +193,38 @@ fn one_interrupt_detaches_and_two_stop_the_operation() {
     );
     assert!(operations.contains("<Status>STOP"), "{operations}");
 }
+
+#[test]
+fn an_operation_that_takes_longer_than_the_limit_is_left_running_and_gone_on_with() {
+    let organization = Served::start_with(simulator::Config {
+        speed: 1.0,
+        ..simulator::Config::default()
+    });
+    let project = project();
+    let environment = organization.environment(MANAGEMENT, HOME);
+    project
+        .run_with(
+            &["deploy", "--org", "--no-verify", "--time-limit", "0"],
+            &environment,
+        )
+        .expect(7)
+        .says("still runs")
+        .says("run the same command again to go on waiting for it");
+    // The simulator's own clock is moved on by this one, which attaches instead of starting again.
+    let target = organization.argument();
+    project
+        .run(&["deploy", "--org", "--no-verify", &target])
+        .expect(0)
+        .says("waiting for our own operation");
+    let bucket = organization.query(
+        MANAGEMENT,
+        HOME,
+        "cloudformation",
+        &[
+            ("Action", "ListStackSetOperations"),
+            ("Version", "2010-05-15"),
+            ("StackSetName", "gizmos-bucket"),
+        ],
+    );
+    assert_eq!(bucket.matches("<OperationId>").count(), 1);
+}

@@ -190,3 +190,68 @@ fn environment_variables_are_all_that_a_real_organization_needs() {
         .says("Removed: ");
     run(&["plan", "--org", "--detailed-exitcode"]).expect(2);
 }
+
+/// A role that the delegated administrator may assume, made in every account by that account.
+const ACCESS_ROLE: &str = r#"{"Resources": {"Access": {"Type": "AWS::IAM::Role", "Properties": {
+    "RoleName": "DetectionsAccess",
+    "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::333344445555:root"},
+        "Action": "sts:AssumeRole"}]},
+    "Policies": [{"PolicyName": "all", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "*", "Resource": "*"}]}}]}}}}"#;
+
+#[test]
+#[ignore = "two minutes of waiting on the real clock; `cargo test -p tests --test system delegated -- --ignored`"]
+fn the_whole_cycle_as_a_delegated_administrator() {
+    const HUB: &str = "333344445555";
+    let organization = Served::start_with(simulator::Config {
+        speed: 20_000.0,
+        ..simulator::Config::default()
+    });
+    organization.call(
+        MANAGEMENT,
+        "us-east-1",
+        "AWSOrganizationsV20161128.RegisterDelegatedAdministrator",
+        &serde_json::json!({
+            "AccountId": HUB,
+            "ServicePrincipal": "member.org.stacksets.cloudformation.amazonaws.com",
+        }),
+    );
+    let state = organization.get("state");
+    let accounts = state["accounts"].as_array().expect("accounts");
+    for account in accounts.iter().filter_map(|it| it["id"].as_str()) {
+        organization.query(
+            account,
+            HOME,
+            "cloudformation",
+            &[
+                ("Action", "CreateStack"),
+                ("StackName", "access"),
+                ("TemplateBody", ACCESS_ROLE),
+                ("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
+            ],
+        );
+    }
+    let project = project();
+    let environment = organization.environment(HUB, HOME);
+    let run = |arguments: &[&str]| project.run_with(arguments, &environment);
+
+    // With the role that Organizations makes, only the management account may look around: what
+    // can't be looked at is no drift, and not proven either.
+    run(&["drift", "--org", "--only", "chain"]).says("unchecked: ");
+    project.replace(
+        "stacksets/organization.yaml",
+        "access_role: OrganizationAccountAccessRole",
+        "access_role: DetectionsAccess",
+    );
+    run(&["plan", "--org", "--detailed-exitcode"]).expect(2);
+    run(&["deploy", "--org"]).expect(0);
+    run(&["plan", "--org", "--detailed-exitcode"])
+        .expect(0)
+        .says("Nothing to do");
+    run(&["drift", "--org"]).expect(0).says("No drift");
+    run(&["destroy", "--org", "--confirm", "o-exampleorg1"])
+        .expect(0)
+        .says("Removed: ");
+    run(&["plan", "--org", "--detailed-exitcode"]).expect(2);
+}

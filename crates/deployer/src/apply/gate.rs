@@ -1,10 +1,15 @@
 //! Whether the alert chain got worse while a wave was deployed.
 
+use std::time::Duration;
+
 use super::Run;
-use crate::drift::{HealthFinding, health};
+use crate::drift::{DriftOptions, HealthFinding, broken_links};
 use crate::ports::Cloud;
 
-/// The chain's health before the first wave.
+/// A link must be broken at two looks so far apart: a message may wait in a queue for a moment.
+const SECOND_LOOK: Duration = Duration::from_secs(30);
+
+/// The chain's broken links before the first wave.
 #[derive(Debug)]
 pub(super) struct Gate(Option<Vec<HealthFinding>>);
 
@@ -14,20 +19,42 @@ impl Gate {
         if !needed || !run.gate {
             return Gate(None);
         }
-        // Without an answer there is nothing to compare with; the failed instances remain a gate.
-        Gate(health(run.cloud, run.bundle).await.ok())
+        Gate(look(run).await)
     }
 
     /// What is broken now that wasn't before, in words.
     pub(super) async fn worse<C: Cloud>(&self, run: &Run<'_, C>) -> Option<String> {
         let before = self.0.as_ref()?;
-        let now = health(run.cloud, run.bundle).await.ok()?;
-        now.into_iter()
-            .find(|finding| {
-                !before
-                    .iter()
-                    .any(|known| known.link == finding.link && known.place == finding.place)
-            })
+        let first = news(before, look(run).await?);
+        if first.is_empty() {
+            return None;
+        }
+        run.cloud.pause(SECOND_LOOK).await;
+        news(before, look(run).await?)
+            .into_iter()
+            .find(|finding| first.iter().any(|known| is_same(known, finding)))
             .map(|finding| format!("{} in {}: {}", finding.link, finding.place, finding.message))
     }
+}
+
+/// What is broken in the hub and in the management account, where the chain comes together; it
+/// costs a few calls, whatever the size of the fleet. Without an answer there is nothing to
+/// compare with, and failed instances remain the gate.
+async fn look<C: Cloud>(run: &Run<'_, C>) -> Option<Vec<HealthFinding>> {
+    let accounts = &run.bundle.organization.accounts;
+    let options = DriftOptions {
+        accounts: [accounts.hub.clone(), accounts.management.clone()].into(),
+        ..DriftOptions::default()
+    };
+    broken_links(run.cloud, run.bundle, &options).await.ok()
+}
+
+fn news(before: &[HealthFinding], now: Vec<HealthFinding>) -> Vec<HealthFinding> {
+    now.into_iter()
+        .filter(|finding| !before.iter().any(|known| is_same(known, finding)))
+        .collect()
+}
+
+fn is_same(one: &HealthFinding, other: &HealthFinding) -> bool {
+    one.link == other.link && one.place == other.place
 }

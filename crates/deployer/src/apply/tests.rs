@@ -608,3 +608,46 @@ async fn an_inoperable_instance_goes_with_its_stack_and_is_made_anew() {
         ]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wave_after_which_the_chain_is_broken_returns_to_the_previous_template() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    let trail = |logging| {
+        Some(crate::ports::TrailStatus {
+            logging,
+            multi_region: true,
+            organization: true,
+            log_file_validation: true,
+            delivery_error: None,
+        })
+    };
+    cloud.state().trail = trail(true);
+    let old = cloud.state().sets["gizmos-rules-spoke"]
+        .details
+        .template
+        .clone();
+    let mut changed = bundle();
+    new_spoke(&mut changed);
+    cloud.take_calls();
+    // The canary wave takes a minute and soaks for ten.
+    let breaking = async {
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        cloud.state().trail = trail(false);
+    };
+    let (report, ()) = futures::join!(deploy(&cloud, &changed), breaking);
+    assert_eq!(report.outcome(), ApplyOutcome::Failed);
+    let PartOutcome::Failed { reason } = &of(&report, "gizmos-rules-spoke").outcome else {
+        panic!("{report:#?}")
+    };
+    assert!(
+        reason.starts_with("after wave canary the alert chain is worse than before: trail gizmos"),
+        "{reason}"
+    );
+    assert!(reason.contains("its 4 instances were returned"), "{reason}");
+    assert_eq!(cloud.take_calls().len(), 2);
+    assert_eq!(
+        cloud.state().sets["gizmos-rules-spoke"].details.template,
+        old
+    );
+}

@@ -57,7 +57,10 @@ pub(crate) fn definition(
             }
         }
     }
-    for stack in plan.stacks.iter().filter(|it| options.covers(&it.place)) {
+    // What can't be read has not drifted: the caller lists it as unchecked.
+    let readable = observed.stacks_unreadable.is_none();
+    let stacks = plan.stacks.iter().filter(|_| readable);
+    for stack in stacks.filter(|it| options.covers(&it.place)) {
         let found = observed
             .stacks
             .iter()

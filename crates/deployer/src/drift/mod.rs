@@ -59,6 +59,16 @@ pub async fn drift(
     if !report.plan.problems.is_empty() {
         return Ok(report);
     }
+    let about_stacks = options.makes(DriftCheck::Plan) || options.makes(DriftCheck::Resources);
+    if let Some(reason) = observed.stacks_unreadable.as_ref().filter(|_| about_stacks) {
+        report.unchecked.push(Unchecked {
+            check: DriftCheck::Plan,
+            part: None,
+            what: "stacks of the management account".to_owned(),
+            place: None,
+            reason: reason.clone(),
+        });
+    }
     if options.makes(DriftCheck::Plan) {
         report.findings = definition::definition(bundle, &report.plan, &observed, options);
     }
@@ -210,6 +220,18 @@ pub async fn health(
         })
     });
     Ok(broken.chain(unreadable).collect())
+}
+
+/// Links of the alert chain that were looked at and don't work; those that can't be looked at are
+/// left out.
+pub(crate) async fn broken_links(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    options: &DriftOptions,
+) -> Result<Vec<HealthFinding>, DeployError> {
+    let inspection = health::inspect(cloud, bundle, options).await?;
+    let broken = inspection.broken.into_iter();
+    Ok(broken.map(health::Broken::into_health).collect())
 }
 
 #[cfg(test)]

@@ -41,20 +41,21 @@ const BUSES: usize = 100;
 pub(crate) struct Events {
     /// By bus ARN. The default buses come into being when they are first needed.
     pub(crate) buses: BTreeMap<String, Bus>,
-    /// What was parsed before, by its text. The stacks of a stack set bring the same patterns
+    /// What was parsed before, by its text, and whether it uses a wildcard. The stacks of a stack set bring the same patterns
     /// thousands of times; clones of one parsed pattern share their memory.
-    parsed: BTreeMap<String, Pattern>,
+    parsed: BTreeMap<String, (Pattern, bool)>,
 }
 
 impl Events {
     /// Parses a pattern that a rule is going to keep.
-    fn pattern(&mut self, text: &str) -> Result<Pattern, ApiError> {
+    fn pattern(&mut self, text: &str) -> Result<(Pattern, bool), ApiError> {
         if let Some(known) = self.parsed.get(text) {
             return Ok(known.clone());
         }
         let pattern = parse_pattern(text)?;
-        self.parsed.insert(text.to_owned(), pattern.clone());
-        Ok(pattern)
+        let known = (pattern.clone(), uses_wildcard(&pattern));
+        self.parsed.insert(text.to_owned(), known.clone());
+        Ok(known)
     }
 }
 
@@ -80,6 +81,8 @@ pub(crate) struct Rule {
     /// Template shape of `AWS::Events::Rule`, `Targets` included.
     pub(crate) properties: Map<String, Value>,
     pub(crate) pattern: Option<Pattern>,
+    /// Whether the pattern uses a wildcard, of which a bus takes only so many.
+    wildcard: bool,
 }
 
 impl Rule {
@@ -346,7 +349,9 @@ pub(crate) fn put_rule(
             ));
         }
     };
-    let wildcard = pattern.as_ref().is_some_and(uses_wildcard);
+    let (pattern, wildcard) = pattern.map_or((None, false), |(pattern, wildcard)| {
+        (Some(pattern), wildcard)
+    });
     let bus = world.services.events.bus_mut(account, region, bus)?;
     let quota = rules_per_bus(region);
     let others = || bus.rules.values().filter(|rule| rule.name != name);
@@ -359,9 +364,7 @@ pub(crate) fn put_rule(
             ),
         ));
     }
-    let wildcards = others()
-        .filter(|rule| rule.pattern.as_ref().is_some_and(uses_wildcard))
-        .count();
+    let wildcards = others().filter(|rule| rule.wildcard).count();
     if wildcard && wildcards >= WILDCARD_RULES_PER_BUS {
         return Err(ApiError::new(
             "LimitExceededException",
@@ -387,6 +390,7 @@ pub(crate) fn put_rule(
         name: name.to_owned(),
         properties,
         pattern,
+        wildcard,
     };
     targets::check_all(rule.targets(), bus)?;
     bus.rules.insert(name.to_owned(), rule);
