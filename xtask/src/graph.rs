@@ -34,7 +34,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("simulator", &["pattern"]),
     (
         "report",
-        &["backtest", "compiler", "deployer", "rules", "syntax"],
+        &[
+            "backtest", "compiler", "deployer", "pattern", "rules", "syntax",
+        ],
     ),
     (
         "cli",

@@ -4,17 +4,12 @@ use std::ops::ControlFlow;
 
 use pattern::{RuleSet, Scratch};
 use rules::Rule;
-use rules::envelope::{self, Head};
+use rules::envelope::{self, Head, Withheld};
 use serde_json::Value;
 
 use crate::layout::Scope;
 use crate::seen::Seen;
 use crate::tally::{Alerting, Happening, Tally, principal};
-
-/// EventBridge gets no event above this size, in bytes.
-///
-/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html>
-const MAX_EVENT: usize = 256 * 1024;
 
 /// Everything that all workers share.
 #[derive(Debug)]
@@ -188,18 +183,20 @@ impl<'a> Judge<'a> {
             self.tally.duplicates += 1;
             return None;
         }
-        let kind = Kind::of(head);
+        let asks = court.asking.is_some();
+        let Some(withheld) = Withheld::of(head, size, court.data_events, asks) else {
+            return match &court.asking {
+                Some(asking) if head.is_read_only_management() => Some(asking),
+                _ => Some(&court.all),
+            };
+        };
         let not_delivered = &mut self.tally.not_delivered;
-        let reason = match kind {
-            _ if size > MAX_EVENT => &mut not_delivered.too_large,
-            Kind::Insight => &mut not_delivered.insights,
-            Kind::Data if !court.data_events => &mut not_delivered.data_events,
-            Kind::Network if !court.data_events => &mut not_delivered.network_activity,
-            Kind::Management if head.read_only == Some(true) => match &court.asking {
-                Some(asking) => return Some(asking),
-                None => &mut not_delivered.read_only,
-            },
-            Kind::Management | Kind::Data | Kind::Network => return Some(&court.all),
+        let reason = match withheld {
+            Withheld::TooLarge => &mut not_delivered.too_large,
+            Withheld::Insight => &mut not_delivered.insights,
+            Withheld::Data => &mut not_delivered.data_events,
+            Withheld::Network => &mut not_delivered.network_activity,
+            Withheld::ReadOnly => &mut not_delivered.read_only,
         };
         *reason += 1;
         None
@@ -243,29 +240,6 @@ impl<'a> Judge<'a> {
                 let both = partner.is_some_and(|partner| self.matching.contains(&partner));
                 tally.alone += u64::from(!both);
             }
-        }
-    }
-}
-
-/// What kind of record a trail's selectors take it for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Management,
-    Data,
-    Network,
-    Insight,
-}
-
-impl Kind {
-    fn of(head: &Head<'_>) -> Self {
-        match (head.event_type.as_deref(), head.event_category.as_deref()) {
-            (Some("AwsCloudTrailInsight"), _) | (_, Some("Insight")) => Self::Insight,
-            (Some("AwsVpceEvent"), _) | (_, Some("NetworkActivity")) => Self::Network,
-            (_, Some("Management")) => Self::Management,
-            (_, Some(_)) => Self::Data,
-            // Records before version 1.07 have no category.
-            (_, None) if head.management_event == Some(false) => Self::Data,
-            (_, None) => Self::Management,
         }
     }
 }

@@ -224,6 +224,34 @@ pub(crate) enum Command {
             cargo xtask backtest logs/ --compare v1.0..v1.1\n  \
             cargo xtask backtest logs/ --strict   # exit code 1 if any file is corrupt or foreign")]
     Backtest(BacktestArguments),
+    /// Show what becomes of a rule: its pattern, where it runs, who is told, and its alert
+    #[command(
+        after_help = "Examples:\n  cargo xtask explain root-usage\n  cargo xtask explain root-usage --format json"
+    )]
+    Explain {
+        /// The rule's id
+        #[arg(value_name = "RULE")]
+        rule: String,
+    },
+    /// Say which rules fire on events, and why one doesn't
+    ///
+    /// Judges as EventBridge would: a read-only call, a data event or a record over 256 KB isn't
+    /// delivered, whatever a pattern says.
+    #[command(
+        after_help = "FILE holds CloudTrail records or whole EventBridge events: one JSON document, {\"Records\": […]}, \
+            or JSON lines; - is standard input.\n\n\
+            Examples:\n  cargo xtask match rules/fixtures/iam-create-access-key.json\n  \
+            cargo xtask match --why root-usage event.json   # each clause that fails, and the value it saw\n  \
+            aws cloudtrail lookup-events --query 'Events[].CloudTrailEvent' --output json | jq '.[] | fromjson' | cargo xtask match -"
+    )]
+    Match {
+        /// Explain the verdict of this rule on every event
+        #[arg(long, value_name = "RULE")]
+        why: Option<String>,
+        /// The events
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Run recorded verdicts through the pattern engine; exit code 1 if it disagrees with one
     #[command(
         after_help = "A line is a JSON object with pattern, event and verdict (match, no_match, invalid); or aws_verdict and \
@@ -234,6 +262,18 @@ pub(crate) enum Command {
         /// JSON lines, plain or .gz
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
+    },
+    /// Write a shell's completions for the program `gizmos`
+    #[command(
+        after_help = "`cargo install --path crates/cli` installs the program itself.\n\nExamples:\n  \
+            gizmos completions bash > ~/.local/share/bash-completion/completions/gizmos\n  \
+            gizmos completions zsh > ~/.zfunc/_gizmos    # a folder of $fpath\n  \
+            gizmos completions fish > ~/.config/fish/completions/gizmos.fish"
+    )]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
     },
     /// An embedded AWS Organization, to try things on
     Simulator {

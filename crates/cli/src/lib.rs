@@ -24,6 +24,7 @@
 mod arguments;
 mod commands;
 mod connection;
+mod events;
 mod exit;
 mod interrupt;
 mod output;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use compiler::organization::{self, Organization};
 use compiler::{Bundle, Templates};
-use rules::{Library, TestOutcome};
+use rules::{Library, Rule, TestOutcome};
 use syntax::Finding;
 
 use crate::arguments::ProjectArguments;
@@ -28,10 +28,7 @@ impl Project {
     /// Loads, tests and compiles. Never fails: what is wrong is in `findings`.
     pub(crate) fn load(arguments: &ProjectArguments) -> Self {
         let root = root();
-        let options = rules::Options {
-            today: jiff::ZonedDateTime::now().date(),
-        };
-        let mut rule_library = rules::load(&rules_folder(arguments), &options);
+        let mut rule_library = library(arguments);
         let mut findings = std::mem::take(&mut rule_library.findings);
 
         let stacksets = shown(&root, &arguments.stacksets);
@@ -49,7 +46,7 @@ impl Project {
             .as_ref()
             .is_some_and(|it| it.drift_schedule.is_some())
         {
-            let mut more = rules::load(&stacksets.join("drift-rules"), &options);
+            let mut more = rules::load(&stacksets.join("drift-rules"), &options());
             findings.append(&mut more.findings);
             rule_library.rules.append(&mut more.rules);
         }
@@ -95,6 +92,34 @@ impl Project {
         let passed = self.outcomes.iter().filter(|it| it.passed).count();
         (passed, self.outcomes.len())
     }
+}
+
+/// The rules alone, without their tests and without compiling.
+pub(crate) fn library(arguments: &ProjectArguments) -> Library {
+    rules::load(&rules_folder(arguments), &options())
+}
+
+fn options() -> rules::Options {
+    rules::Options {
+        today: jiff::ZonedDateTime::now().date(),
+    }
+}
+
+/// The rule of an id; else what to tell the user.
+pub(crate) fn rule<'l>(library: &'l Library, id: &str) -> Result<&'l Rule, String> {
+    if let Some(rule) = library.rules.iter().find(|rule| rule.id == id) {
+        return Ok(rule);
+    }
+    let ids: Vec<&str> = library.rules.iter().map(|rule| rule.id.as_str()).collect();
+    let hint = rules::nearest(id, &ids).map_or_else(
+        || {
+            "a rule's id is its file's name without `.yaml`; rules with errors are left out, and \
+             `cargo xtask check` shows those"
+                .to_owned()
+        },
+        |near| format!("did you mean `{near}`?"),
+    );
+    Err(format!("error: there is no rule `{id}`\nhint: {hint}"))
 }
 
 /// The folder of the rules.

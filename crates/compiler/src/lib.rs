@@ -31,6 +31,7 @@
 //! ```
 
 mod bundle;
+mod carrier;
 mod compile;
 mod emit;
 mod forward;
@@ -45,5 +46,7 @@ mod templates;
 mod view;
 
 pub use bundle::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
+pub use carrier::Carrier;
 pub use compile::compile;
+pub use limits::{Size, sizes};
 pub use templates::Templates;

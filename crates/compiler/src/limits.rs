@@ -4,6 +4,7 @@
 //! <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html>.
 
 use rules::{Message, Response, Rule};
+use serde::Serialize;
 use serde_json::Value;
 use syntax::Finding;
 
@@ -35,6 +36,46 @@ pub(crate) fn rules_per_bus(region: &str) -> usize {
     } else {
         300
     }
+}
+
+/// How much of a quota something uses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Size {
+    /// What is measured.
+    pub what: &'static str,
+    /// How large it is.
+    pub used: usize,
+    /// How large it may be.
+    pub quota: usize,
+}
+
+/// How much of the quotas of EventBridge a rule uses by itself.
+pub fn sizes(rule: &Rule, topics: usize) -> Vec<Size> {
+    let size = |what, used, quota| Size { what, used, quota };
+    let mut sizes = vec![
+        size(
+            "characters of event pattern",
+            rule.pattern.text().chars().count(),
+            PATTERN,
+        ),
+        size(
+            "complexity of wildcards",
+            rule.pattern.complexity(),
+            pattern::Limits::default().complexity,
+        ),
+    ];
+    if let Some(message) = &rule.message {
+        sizes.extend([
+            size(
+                "characters of input template",
+                message.input_template.chars().count(),
+                INPUT_TEMPLATE,
+            ),
+            size("input paths", message.input_paths.len(), INPUT_PATHS),
+            size("targets", topics, TARGETS),
+        ]);
+    }
+    sizes
 }
 
 /// Checks one rule by itself, with its name on AWS and the number of its topics.

@@ -56,6 +56,15 @@ impl Event {
             .get(path)
             .map_or(&[], |path| self.leaves.at(*path))
     }
+
+    /// Whether there are leaves below a path.
+    pub(crate) fn has_below(&self, path: &str) -> bool {
+        self.paths.keys().any(|other| {
+            other
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with('.'))
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -24,6 +24,7 @@
 //! * [`Event`]: one event, flattened to leaves with joined paths and their places in arrays.
 //! * [`RuleSet`]: many patterns at once, an event's bytes in, ids out.
 //! * [`Pattern::implies`] and [`Pattern::idle_clauses`]: what can be told of patterns without events.
+//! * [`Pattern::explain`]: which clause fails, and what value it saw.
 //! * [`union`]: the exact union of patterns in as few patterns as fit a quota.
 //! * [`transformer`]: what a target receives: `Input`, `InputPath`, `InputTransformer`.
 //! * [`vectors`]: recorded verdicts, run through the engine.
@@ -39,6 +40,7 @@ mod complexity;
 mod document;
 mod error;
 mod event;
+mod explain;
 mod fold;
 mod implication;
 mod json_path;
@@ -66,6 +68,7 @@ mod wildcard;
 
 pub use error::{EventError, PatternError, PatternErrorKind};
 pub use event::Event;
+pub use explain::{Alternative, Clause, Explanation};
 pub use implication::{IdleClause, IdleReason, Implication};
 pub use pattern::{Limits, Pattern};
 pub use ruleset::{Matches, RuleSet, RuleSetBuilder, Scratch};

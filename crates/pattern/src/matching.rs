@@ -4,7 +4,8 @@
 use crate::error::EventError;
 use crate::event::Event;
 use crate::leaves::Leaves;
-use crate::pattern::SubRule;
+use crate::pattern::{Field, SubRule};
+use crate::term::Scalar;
 
 /// Steps after which an event counts as built to stall the matcher. An honest event of the
 /// largest size stays far below.
@@ -46,17 +47,10 @@ pub(crate) fn matches(
     for field in &sub_rule.fields {
         let mut present = Vec::new();
         let mut accepted = Vec::new();
-        for index in event.at(&field.path) {
-            let Some(leaf) = leaves.leaf(*index) else {
-                continue;
-            };
-            if leaf.has_empty_step && !sub_rule.uses_empty_step {
-                continue;
-            }
-            present.push(*index);
-            if field.leaf.allows_presence && field.leaf.accepts(leaves.value(event.source(), leaf))
-            {
-                accepted.push(*index);
+        for (index, value) in visible(field, sub_rule, event) {
+            present.push(index);
+            if field.leaf.allows_presence && field.leaf.accepts(value) {
+                accepted.push(index);
             }
         }
         if accepted.is_empty() && !field.leaf.allows_absence {
@@ -82,6 +76,21 @@ pub(crate) fn matches(
         return Ok(in_arrays.iter().all(Offer::is_satisfied));
     }
     search.is_consistent(in_arrays.into_iter(), leaves)
+}
+
+/// The leaves at a field's path that the pattern can see: their indices and values.
+pub(crate) fn visible<'e>(
+    field: &Field,
+    sub_rule: &SubRule,
+    event: &'e Event,
+) -> impl Iterator<Item = (usize, Scalar<'e>)> {
+    let leaves = event.leaves();
+    let uses_empty_step = sub_rule.uses_empty_step;
+    event.at(&field.path).iter().filter_map(move |index| {
+        let leaf = leaves.leaf(*index)?;
+        (uses_empty_step || !leaf.has_empty_step)
+            .then(|| (*index, leaves.value(event.source(), leaf)))
+    })
 }
 
 /// An element of an array: the array's number and the element's index.

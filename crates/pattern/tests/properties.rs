@@ -122,6 +122,28 @@ proptest! {
     }
 
     #[test]
+    fn an_explanation_agrees_with_the_matcher(pattern in pattern(), events in prop::collection::vec(event(), 1..8)) {
+        for event in &events {
+            let event = Event::parse(event).expect("an object");
+            let explanation = pattern.explain(&event).expect("little work");
+            prop_assert_eq!(explanation.matches, pattern.matches(&event));
+            prop_assert_eq!(explanation.matches, explanation.alternatives.iter().any(|it| it.matches));
+            for alternative in &explanation.alternatives {
+                let failures = alternative.failures().count();
+                prop_assert!(!alternative.matches || failures == 0);
+                prop_assert_eq!(alternative.is_split_over_elements, !alternative.matches && failures == 0);
+                // A clause stands for what a pattern of it alone says.
+                for clause in &alternative.clauses {
+                    let name = Value::from(clause.path.as_str());
+                    let alone = format!("{{{name}: [{}]}}", clause.wanted.join(","));
+                    let alone = Pattern::parse(&alone).expect("a part of a pattern is one");
+                    prop_assert_eq!(clause.is_satisfied, alone.matches(&event), "{:?}", clause);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_packed_union_is_exactly_the_union(
         patterns in prop::collection::vec(pattern(), 1..8),
         events in prop::collection::vec(event(), 1..12),

@@ -19,9 +19,11 @@
 pub mod apply;
 pub mod backtest;
 pub mod drift;
+pub mod explain;
 pub mod findings;
 pub mod github;
 pub mod junit;
+pub mod matching;
 pub mod plan;
 pub mod preflight;
 pub mod sarif;

@@ -5,10 +5,12 @@
 //! except for one spelling: the guide prints `AWS Console Signin via CloudTrail`, the events
 //! themselves say `AWS Console Sign In via CloudTrail`.
 
+mod delivery;
 mod head;
 
 use serde_json::{Map, Value, json};
 
+pub use delivery::{Kind, MAX_RECORD, Withheld};
 pub use head::Head;
 
 /// The value is neither a CloudTrail record nor an `EventBridge` event.

@@ -63,3 +63,4 @@ pub use model::{
 };
 pub use outcome::{TestOutcome, run_tests};
 pub use source_pin::pins_source;
+pub use suggest::nearest;

@@ -4,7 +4,7 @@
 const MAX_WORD: usize = 64;
 
 /// The candidate nearest to `word`, if it is near enough to be a slip of the finger.
-pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     if word.len() > MAX_WORD {
         return None;
     }

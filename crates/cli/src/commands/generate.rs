@@ -1,13 +1,13 @@
 //! `generate`: pages that are made from the code and the rules, so that they can't be out of date.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
 use crate::arguments::{GenerateMode, ProjectArguments};
 use crate::exit::Exit;
 use crate::output;
-use crate::project::rules_folder;
+use crate::project::{library, rules_folder};
 
 /// A page and where it belongs.
 struct Page {
@@ -16,12 +16,10 @@ struct Page {
 }
 
 /// Every page.
-fn pages(folder: &Path) -> Vec<Page> {
-    let options = rules::Options {
-        today: jiff::ZonedDateTime::now().date(),
-    };
+fn pages(arguments: &ProjectArguments) -> Vec<Page> {
+    let folder = &rules_folder(arguments);
     // Rules with errors are left out; `check` says so.
-    let library = rules::load(folder, &options);
+    let library = library(arguments);
     let page = |name: &str, text: String| Page {
         path: folder.join(name),
         text,
@@ -35,7 +33,7 @@ fn pages(folder: &Path) -> Vec<Page> {
 
 pub(crate) fn run(arguments: &ProjectArguments, mode: GenerateMode) -> Result<Exit> {
     let mut exit = Exit::Done;
-    for page in pages(&rules_folder(arguments)) {
+    for page in pages(arguments) {
         let shown = page.path.display();
         let current = std::fs::read_to_string(&page.path).is_ok_and(|text| text == page.text);
         match mode {

@@ -16,7 +16,7 @@ use sigma::{Imported, Loss, Options, Record, Rule};
 use syntax::{Finding, SourceFile};
 
 use crate::arguments::{Format, ProjectArguments, SigmaImportArguments};
-use crate::commands::simulator::unpacked;
+use crate::events::unpacked;
 use crate::exit::Exit;
 use crate::output;
 use crate::project::rules_folder;

@@ -3,13 +3,16 @@
 mod backtest;
 mod check;
 mod compile;
+mod completions;
 mod deploy;
 mod destroy;
 mod doctor;
 mod drift;
+mod explain;
 mod export;
 mod generate;
 mod import;
+mod matching;
 mod plan;
 mod saved;
 mod simulator;
@@ -81,6 +84,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
             Box::pin(destroy::run(&project, format, &target, confirm)).await
         }
         Command::Backtest(arguments) => backtest::run(&project, format, &arguments).await,
+        Command::Explain { rule } => explain::run(&project, format, &rule),
+        Command::Match { why, files } => matching::run(&project, format, why.as_deref(), &files),
+        Command::Completions { shell } => completions::run(shell),
         Command::Vectors { files } => vectors::run(format, &files),
         Command::Simulator { command } => simulator::run(format, command).await,
     }

@@ -1,15 +1,15 @@
 //! `simulator`: the embedded organization, by hand.
 
-use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use deployer::ports::Place;
 use deployer::verify::{Chain, Trace};
 use serde_json::Value;
 use simulator::{Config, Simulator};
 
 use crate::arguments::{Format, SimulatorCommand};
+use crate::events;
 use crate::exit::Exit;
 use crate::output;
 use crate::simulator_client::{SimulatorClient, State, delivery_text, inbox_text};
@@ -96,11 +96,8 @@ async fn send(
 ) -> Result<Exit> {
     let client = SimulatorClient::new(endpoint);
     let state = client.state().await?;
-    let text = read(file)?;
     let mut traces = Vec::new();
-    for record in records(&text).with_context(|| format!("could not read {}", file.display()))? {
-        let event = rules::envelope::of(&record)
-            .with_context(|| format!("{} holds something that is no event", file.display()))?;
+    for event in events::read(file)? {
         let place = place(&state, &event, account.as_deref(), region.as_deref())?;
         traces.push((place.clone(), client.send(&place, &event).await?));
     }
@@ -113,43 +110,6 @@ async fn send(
         }
     }
     Ok(Exit::Done)
-}
-
-fn read(file: &Path) -> Result<String> {
-    let mut text = String::new();
-    if file == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text)?;
-    } else {
-        text = std::fs::read_to_string(file)
-            .with_context(|| format!("could not read {}", file.display()))?;
-    }
-    Ok(text)
-}
-
-/// The records of a document: a list, a log file's `Records`, or one.
-pub(crate) fn unpacked(value: Value) -> Vec<Value> {
-    match value {
-        Value::Array(items) => items,
-        Value::Object(mut object) if object.get("Records").is_some_and(Value::is_array) => {
-            match object.remove("Records") {
-                Some(Value::Array(items)) => items,
-                _ => Vec::new(),
-            }
-        }
-        other => vec![other],
-    }
-}
-
-/// One document, a log file's `Records`, or JSON lines.
-fn records(text: &str) -> Result<Vec<Value>> {
-    let values: Vec<Value> = serde_json::Deserializer::from_str(text)
-        .into_iter()
-        .collect::<Result<_, _>>()?;
-    let records: Vec<Value> = values.into_iter().flat_map(unpacked).collect();
-    if records.is_empty() {
-        bail!("it holds no event");
-    }
-    Ok(records)
 }
 
 /// Where an event happens: as asked for, else as it says itself if the organization has such a

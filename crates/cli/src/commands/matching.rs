@@ -1,0 +1,123 @@
+//! `match`: which rules fire on events, and why one doesn't.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use pattern::{Event, RuleSet};
+use report::matching::{Fired, Matched, Why};
+use rules::Rule;
+use rules::envelope::Withheld;
+use serde_json::{Value, json};
+
+use crate::arguments::{Format, ProjectArguments};
+use crate::events;
+use crate::exit::Exit;
+use crate::output;
+use crate::project;
+
+pub(crate) fn run(
+    arguments: &ProjectArguments,
+    format: Format,
+    why: Option<&str>,
+    files: &[PathBuf],
+) -> Result<Exit> {
+    let library = project::library(arguments);
+    let why = match why {
+        None => None,
+        Some(id) => match project::rule(&library, id) {
+            Ok(rule) => Some(rule),
+            Err(unknown) => {
+                eprintln!("{unknown}");
+                return Ok(Exit::Configuration);
+            }
+        },
+    };
+    let broken = library
+        .findings
+        .iter()
+        .filter(|finding| finding.is_error())
+        .count();
+    if broken > 0 {
+        eprintln!(
+            "warning: the rules have {}, and those rules are not looked at; `cargo xtask check` shows them",
+            report::plural(broken, "error")
+        );
+    }
+    let set = library
+        .rules
+        .iter()
+        .enumerate()
+        .fold(RuleSet::builder(), |set, (number, rule)| {
+            set.add(number, &rule.pattern)
+        })
+        .build();
+    let mut results = Vec::new();
+    for file in files {
+        for event in events::read(file)? {
+            let judged = judge(&library.rules, &set, why, &event);
+            results.push(judged.with_context(|| format!("an event of {}", file.display()))?);
+        }
+    }
+    if format == Format::Json {
+        output::json(&json!({ "events": results }))?;
+    } else {
+        output::text(&report::matching::text(&results))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn judge(rules: &[Rule], set: &RuleSet, why: Option<&Rule>, event: &Value) -> Result<Matched> {
+    let text = event.to_string();
+    let withheld = [
+        Withheld::of_event(event, false),
+        Withheld::of_event(event, true),
+    ];
+    let withheld_from = |rule: &Rule| {
+        let [others, asking] = withheld;
+        if rule.read_only { asking } else { others }
+    };
+    let fires = set
+        .matches(text.as_bytes())?
+        .into_iter()
+        .filter_map(|number| rules.get(number))
+        .filter(|rule| withheld_from(rule).is_none())
+        .map(|rule| Fired {
+            rule: rule.id.clone(),
+            severity: rule.severity.as_str(),
+            is_deployed: rule.is_deployed(),
+        });
+    let mut result = Matched {
+        fires: fires.collect(),
+        ..Matched::of(event)
+    };
+    result.fires.sort_by(|a, b| a.rule.cmp(&b.rule));
+    if let Some(rule) = why {
+        let event = Event::parse(&text)?;
+        let explanation = rule.pattern.explain(&event)?;
+        let excepted = !explanation.matches && rule.written_pattern.try_matches(&event)?;
+        let exceptions = rule.exceptions.iter().filter(|exception| {
+            excepted
+                && explanation.alternatives.iter().any(|alternative| {
+                    alternative
+                        .failures()
+                        .any(|clause| exception.when.contains_key(&clause.path))
+                })
+        });
+        let withheld = withheld_from(rule);
+        result.why = Some(Why {
+            rule: rule.id.clone(),
+            fires: withheld.is_none() && explanation.matches,
+            is_deployed: rule.is_deployed(),
+            withheld: withheld.map(|reason| reason.to_string()),
+            exceptions: exceptions.map(|it| it.name.clone()).collect(),
+            explanation,
+        });
+    } else {
+        result.withheld = withheld
+            .into_iter()
+            .next()
+            .flatten()
+            .map(|reason| reason.to_string());
+    }
+    Ok(result)
+}

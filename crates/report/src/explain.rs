@@ -1,0 +1,218 @@
+//! What becomes of one rule: its pattern, where it runs, who is told, and its alert.
+
+use compiler::organization::{Organization, Topic};
+use compiler::{AccountFilter, Bundle, Carrier, Size, Targets};
+use rules::{Exception, Response, Rule, run_tests};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{plural, push_line};
+
+/// A rule as it is deployed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explained {
+    /// Its id.
+    pub rule: String,
+    /// Its title.
+    pub title: String,
+    /// Its severity.
+    pub severity: &'static str,
+    /// Its status.
+    pub status: &'static str,
+    /// Whether it is deployed at all.
+    pub is_deployed: bool,
+    /// Whether it sees read-only calls.
+    pub read_only: bool,
+    /// The event pattern that is deployed, exceptions included.
+    pub event_pattern: Value,
+    /// The event pattern as written, where exceptions changed it.
+    pub written_event_pattern: Option<Value>,
+    /// Names of the exceptions, each with its last day.
+    pub exceptions: Vec<(String, String)>,
+    /// What is done without a person.
+    pub response: Option<Response>,
+    /// The resources that carry it; `None` if the project doesn't compile.
+    pub carriers: Option<Vec<Carrier>>,
+    /// The topics that get its alerts, with their subscriptions.
+    pub topics: Vec<Topic>,
+    /// How much of the quotas it uses.
+    pub sizes: Vec<Size>,
+    /// The first positive test that has an alert.
+    pub alert: Option<Alert>,
+}
+
+/// An alert, as the subscribers would get it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Alert {
+    /// The name of the test whose event it is about.
+    pub test: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl Explained {
+    /// Of a rule, with the bundle and the organization if the project has them.
+    pub fn of(rule: &Rule, bundle: Option<&Bundle>, organization: Option<&Organization>) -> Self {
+        let carriers = bundle.map(|bundle| bundle.carriers(&rule.id));
+        let targets = |name: &str| {
+            let mut carriers = carriers.iter().flatten();
+            carriers.any(|carrier| carrier.target_ids.iter().any(|id| id == name))
+        };
+        let topics: Vec<Topic> = organization
+            .map_or(&[][..], |organization| &organization.topics)
+            .iter()
+            .filter(|topic| rule.message.is_some() && targets(&topic.name))
+            .cloned()
+            .collect();
+        let json = |text: &str| serde_json::from_str(text).unwrap_or_default();
+        let alert = run_tests(rule).into_iter().find_map(|outcome| {
+            Some(Alert {
+                test: outcome.test,
+                text: outcome.message?,
+            })
+        });
+        let exception = |it: &Exception| (it.name.clone(), it.expires.to_string());
+        Self {
+            rule: rule.id.clone(),
+            title: rule.title.clone(),
+            severity: rule.severity.as_str(),
+            status: rule.status.as_str(),
+            is_deployed: rule.is_deployed(),
+            read_only: rule.read_only,
+            event_pattern: json(rule.pattern.text()),
+            written_event_pattern: (rule.pattern != rule.written_pattern)
+                .then(|| json(rule.written_pattern.text())),
+            exceptions: rule.exceptions.iter().map(exception).collect(),
+            response: rule.respond.clone(),
+            sizes: compiler::sizes(rule, topics.len()),
+            carriers,
+            topics,
+            alert,
+        }
+    }
+}
+
+/// For a terminal.
+pub fn text(explained: &Explained) -> String {
+    let mut text = String::new();
+    let mut line = |line: &str| push_line(&mut text, line);
+    line(&format!("{}: {}", explained.rule, explained.title));
+    line(&format!(
+        "{}, {}{}",
+        explained.severity,
+        explained.status,
+        if explained.is_deployed {
+            ""
+        } else {
+            ", not deployed"
+        }
+    ));
+    let with = if explained.written_event_pattern.is_some() {
+        ", with the exceptions"
+    } else {
+        ""
+    };
+    line(&format!("\nEvent pattern{with}"));
+    line(&indented(&format!("{:#}", explained.event_pattern)));
+    for (name, expires) in &explained.exceptions {
+        line(&format!("  `{name}` is excepted until {expires}"));
+    }
+    line("\nWhere it runs");
+    match &explained.carriers {
+        None => {
+            line("  unknown until the project compiles; `cargo xtask check` shows why it doesn't")
+        }
+        Some(carriers) if carriers.is_empty() => line("  nowhere"),
+        Some(carriers) => {
+            for carrier in carriers {
+                line(&indented(&place(explained, carrier)));
+            }
+        }
+    }
+    if explained.alert.is_some() && explained.carriers.is_some() {
+        line("\nWho is told");
+        if explained.topics.is_empty() {
+            line("  nobody");
+        }
+        for topic in &explained.topics {
+            line(&format!("  topic {}", topic.physical_name()));
+            for subscription in &topic.subscriptions {
+                let protocol = format!("{:?}", subscription.protocol).to_lowercase();
+                line(&format!("    {protocol}: {}", subscription.endpoint));
+            }
+            if topic.subscriptions.is_empty() {
+                line("    nobody has subscribed");
+            }
+        }
+    }
+    if let Some(Response::StartInstance {
+        instance,
+        tag_key,
+        tag_value,
+    }) = &explained.response
+    {
+        line("\nWhat is done");
+        line(&format!(
+            "  starts the instance at {instance} again if it has the tag {tag_key}={tag_value}"
+        ));
+    }
+    line("\nSizes");
+    for size in &explained.sizes {
+        line(&format!("  {} of {} {}", size.used, size.quota, size.what));
+    }
+    if let Some(alert) = &explained.alert {
+        line(&format!("\nIts alert on the test \"{}\"", alert.test));
+        line(&indented(alert.text.trim()));
+    }
+    text
+}
+
+/// A carrier in a few lines.
+fn place(explained: &Explained, carrier: &Carrier) -> String {
+    let mut text = format!("{} {}", carrier.kind, carrier.resource);
+    if let Some(state) = &carrier.state {
+        text.push_str(&format!(" ({state})"));
+    }
+    text.push_str(&format!("\n  stack set {}", carrier.stack_set));
+    text.push_str(&format!("\n  {}", whereabouts(&carrier.targets)));
+    let others = carrier.rules.len().saturating_sub(1);
+    if let Some(pattern) = &carrier.pattern
+        && others > 0
+    {
+        text.push_str(&format!(
+            "\n  carries {} too; pattern of {} characters",
+            plural(others, "other rule"),
+            pattern.chars().count()
+        ));
+    } else if carrier.pattern.is_some() && carrier.rules == [explained.rule.clone()] {
+        text.push_str("\n  carries this rule only");
+    }
+    text
+}
+
+fn whereabouts(targets: &Targets) -> String {
+    let mut parts = Vec::new();
+    if let Some(members) = &targets.members {
+        let units = members.organizational_units.join(", ");
+        let accounts = match &members.accounts {
+            AccountFilter::All => format!("every account of {units}"),
+            AccountFilter::Only(accounts) => format!("account {}", accounts.join(", ")),
+            AccountFilter::Except(accounts) => {
+                format!("every account of {units} but {}", accounts.join(", "))
+            }
+        };
+        parts.push(format!("{accounts}: {}", members.regions.join(", ")));
+    }
+    if !targets.management_regions.is_empty() {
+        parts.push(format!(
+            "management account: {}",
+            targets.management_regions.join(", ")
+        ));
+    }
+    parts.join("; ")
+}
+
+fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+    lines.join("\n")
+}
