@@ -120,9 +120,11 @@ pub fn text(explained: &Explained) -> String {
     line("\nWhere it runs");
     match &explained.carriers {
         None => {
-            line("  unknown until the project compiles; `cargo xtask check` shows why it doesn't")
+            line("  unknown until the project compiles; `cargo xtask check` shows why it doesn't");
         }
-        Some(carriers) if carriers.is_empty() => line("  nowhere"),
+        Some(carriers) if carriers.is_empty() => {
+            line("  nowhere");
+        }
         Some(carriers) => {
             for carrier in carriers {
                 line(&indented(&place(explained, carrier)));
