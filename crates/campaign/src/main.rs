@@ -57,7 +57,12 @@ fn measure(accounts: usize, arguments: &Arguments) -> Result<ExitCode> {
     let scale = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(campaign::scale(accounts, arguments.regions))?;
+        .block_on(campaign::scale(accounts, arguments.regions, &|step| {
+            eprintln!(
+                "{}: {}, {:.2} s",
+                step.name, step.outcome, step.real_seconds
+            );
+        }))?;
     print(arguments.format, &scale)?;
     Ok(code(scale.missed.is_empty()))
 }

@@ -70,8 +70,9 @@ pub struct Calls {
     pub least: Option<u64>,
 }
 
-/// Deploys the repository's own rules to so many accounts and Regions.
-pub async fn scale(accounts: usize, regions: usize) -> Result<Scale> {
+/// Deploys the repository's own rules to so many accounts and Regions. `progress` hears of every
+/// step that has ended.
+pub async fn scale(accounts: usize, regions: usize, progress: &dyn Fn(&Step)) -> Result<Scale> {
     if accounts < 4 || !(1..=DEFAULT_REGIONS.len()).contains(&regions) {
         bail!(
             "it takes at least 4 accounts, and 1 to {} Regions",
@@ -98,7 +99,7 @@ pub async fn scale(accounts: usize, regions: usize) -> Result<Scale> {
     });
     let planned = Box::pin(planned).await?;
     let what = format!("{} instances to add", planned.summary().instances_add);
-    scale.end(&plan, "plan", what);
+    scale.end(&plan, progress, "plan", what);
 
     let deploy = Measured::start(&lab);
     let report = deploy.run(async {
@@ -108,7 +109,7 @@ pub async fn scale(accounts: usize, regions: usize) -> Result<Scale> {
     let report = Box::pin(report).await?;
     drop(planned);
     let outcome = report.outcome();
-    scale.end(&deploy, "deploy", format!("{outcome:?}"));
+    scale.end(&deploy, progress, "deploy", format!("{outcome:?}"));
     scale.require(outcome == ApplyOutcome::Done, "the deployment worked out");
     let fleet = lab.simulator.fleet();
     scale.instances = instances(&fleet) + managed(&bundle);
@@ -123,7 +124,7 @@ pub async fn scale(accounts: usize, regions: usize) -> Result<Scale> {
         Ok::<_, DeployError>(deployer::plan(&bundle, &observed).is_empty())
     });
     let is_empty = Box::pin(planned).await?;
-    scale.end(&plan, "plan again", format!("empty: {is_empty}"));
+    scale.end(&plan, progress, "plan again", format!("empty: {is_empty}"));
     scale.require(is_empty, "the second plan is empty");
 
     let again = Measured::start(&lab);
@@ -136,7 +137,7 @@ pub async fn scale(accounts: usize, regions: usize) -> Result<Scale> {
         deployer::apply(&cloud, &bundle, &plan, &Silent).await
     });
     let outcome = Box::pin(report).await?.outcome();
-    scale.end(&again, "deploy again", format!("{outcome:?}"));
+    scale.end(&again, progress, "deploy again", format!("{outcome:?}"));
     let mutating = lab.simulator.journal_length() - before;
     scale.require(mutating == 0, "deploying again made no mutating call");
 
@@ -146,7 +147,7 @@ pub async fn scale(accounts: usize, regions: usize) -> Result<Scale> {
         deployer::drift(&cloud, &bundle, &DriftOptions::default(), &Silent).await
     });
     let outcome = Box::pin(found).await?.outcome();
-    scale.end(&drift, "drift", format!("{outcome:?}"));
+    scale.end(&drift, progress, "drift", format!("{outcome:?}"));
     scale.require(outcome == DriftOutcome::InSync, "there is no drift");
 
     scale.least(&lab.simulator.fleet());
@@ -232,7 +233,13 @@ impl<'l> Measured<'l> {
 }
 
 impl Scale {
-    fn end(&mut self, measured: &Measured<'_>, name: &'static str, outcome: String) {
+    fn end(
+        &mut self,
+        measured: &Measured<'_>,
+        progress: &dyn Fn(&Step),
+        name: &'static str,
+        outcome: String,
+    ) {
         let simulator = &measured.lab.simulator;
         let calls = simulator
             .calls()
@@ -255,6 +262,9 @@ impl Scale {
             virtual_seconds: u64::try_from(elapsed.as_secs()).unwrap_or_default(),
             real_seconds: measured.start.elapsed().as_secs_f64(),
         });
+        if let Some(step) = self.steps.last() {
+            progress(step);
+        }
     }
 
     fn require(&mut self, holds: bool, what: &str) {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::deployers::Deployer;
 use crate::result::{Counts, Failure, Outcome};
@@ -31,7 +31,10 @@ pub fn campaign(
                         break;
                     }
                     let seed = from + index;
-                    let result = one(seed, deployer);
+                    // A panic of the deployer or the simulator is a finding like any other.
+                    let run = std::panic::AssertUnwindSafe(|| one(seed, deployer));
+                    let result = std::panic::catch_unwind(run)
+                        .unwrap_or_else(|_| Err(anyhow!("it panicked; the message is above")));
                     let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
                     let failure = sums.add(seed, result);
                     progress(sums.done, failure.as_ref());
