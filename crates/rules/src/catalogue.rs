@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::attack::{TACTICS, TECHNIQUES};
 use crate::model::{Origin, Rule, Severity};
 use crate::outcome::run_tests;
 
@@ -31,27 +32,6 @@ const CIS: [(&str, &str); 16] = [
     ("4.14", "changes of VPCs"),
     ("4.15", "changes of AWS Organizations"),
     ("4.16", "Security Hub is enabled"),
-];
-
-/// Techniques of ATT&CK for Enterprise, one a line: id, tactics with commas between them, name.
-const TECHNIQUES: &str = include_str!("../data/attack-techniques.txt");
-
-/// Its tactics in the order of an attack.
-const TACTICS: [&str; 14] = [
-    "reconnaissance",
-    "resource-development",
-    "initial-access",
-    "execution",
-    "persistence",
-    "privilege-escalation",
-    "defense-evasion",
-    "credential-access",
-    "discovery",
-    "lateral-movement",
-    "collection",
-    "command-and-control",
-    "exfiltration",
-    "impact",
 ];
 
 /// The page `CATALOGUE.md`: all rules by theme, and what they cover of CIS, ATT&CK and services.

@@ -11,6 +11,7 @@
 //! - `message`: a text with placeholders becomes an input transformer that no value can break;
 //! - `exceptions`: known cases become part of the event pattern;
 //! - [`lint`]: every code that a finding can have, with its page; what comments allow;
+//! - `attack`: the tactics and techniques that tags may name;
 //! - `catalogue`: pages about all rules of a library;
 //! - `outcome`: a rule's own tests; `fixtures`: the events they share;
 //! - [`envelope`]: what `EventBridge` makes of a CloudTrail record, from a value or from its bytes;
@@ -37,6 +38,7 @@
 //! }
 //! ```
 
+mod attack;
 mod catalogue;
 pub mod envelope;
 mod exceptions;

@@ -9,9 +9,9 @@ use std::sync::{Arc, LazyLock};
 
 use syntax::{Finding, Node, Place, SourceFile};
 
+use crate::attack::{TACTICS, TECHNIQUES};
 use crate::suggest;
 
-const TECHNIQUES: &str = include_str!("../../../data/attack-techniques.txt");
 const CIS: &str = include_str!("../../../data/cis-aws-foundations.txt");
 
 static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
@@ -21,24 +21,6 @@ static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
 
 /// Most findings about one file's tags.
 const MOST: usize = 20;
-
-/// The tactics of ATT&CK for Enterprise, in the order of an attack.
-const TACTICS: [&str; 14] = [
-    "reconnaissance",
-    "resource-development",
-    "initial-access",
-    "execution",
-    "persistence",
-    "privilege-escalation",
-    "defense-evasion",
-    "credential-access",
-    "discovery",
-    "lateral-movement",
-    "collection",
-    "command-and-control",
-    "exfiltration",
-    "impact",
-];
 
 pub(super) fn check(file: &Arc<SourceFile>, root: &Node) -> Vec<Finding> {
     let mut findings = Vec::new();
