@@ -24,21 +24,21 @@ const MAX_PATHS: usize = 100;
 /// The longest label before a colon, in characters.
 const MAX_LABEL: usize = 40;
 
-/// Fields that every alert has; a label may not repeat them.
-const FIXED: [&str; 10] = [
-    "alert",
-    "message",
-    "first_steps",
-    "runbook",
-    "rule",
-    "severity",
-    "account",
-    "region",
-    "time",
-    "event_id",
-];
-
 impl Message {
+    /// Fields that every alert has; a message's label may not repeat them, in whatever case.
+    pub const FRAME: [&'static str; 10] = [
+        "alert",
+        "message",
+        "first_steps",
+        "runbook",
+        "rule",
+        "severity",
+        "account",
+        "region",
+        "time",
+        "event_id",
+    ];
+
     /// The transformer as `EventBridge` would check and run it.
     pub fn transformer(&self) -> Result<InputTransformer, TransformerError> {
         InputTransformer::new(&self.input_paths, &self.input_template)
@@ -208,7 +208,10 @@ impl Writer {
     }
 
     fn check_label(&mut self, label: &str, fields: &[(String, Field)]) {
-        if FIXED.iter().any(|fixed| fixed.eq_ignore_ascii_case(label)) {
+        if Message::FRAME
+            .iter()
+            .any(|field| field.eq_ignore_ascii_case(label))
+        {
             self.problem(
                 "message::reserved-label",
                 format!("`{label}` is a field that every alert has"),

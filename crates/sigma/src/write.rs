@@ -280,18 +280,6 @@ fn message(rule: &Rule, part: &Part, tests: Option<&Tests>) -> String {
 
 /// A label for a path: its last step, or more of it.
 fn label(path: &str, taken: &[(String, String)]) -> String {
-    const FRAME: [&str; 10] = [
-        "alert",
-        "message",
-        "first_steps",
-        "runbook",
-        "rule",
-        "severity",
-        "account",
-        "region",
-        "time",
-        "event_id",
-    ];
     let steps: Vec<&str> = path.split('.').collect();
     for count in 1..=steps.len() {
         let words: Vec<&str> = steps.iter().rev().take(count).rev().copied().collect();
@@ -302,7 +290,9 @@ fn label(path: &str, taken: &[(String, String)]) -> String {
             .collect();
         let fits = label.starts_with(|c: char| c.is_ascii_alphabetic())
             && label.len() <= 40
-            && !FRAME.iter().any(|it| it.eq_ignore_ascii_case(&label))
+            && !rules::Message::FRAME
+                .iter()
+                .any(|it| it.eq_ignore_ascii_case(&label))
             && !label.eq_ignore_ascii_case("rule by")
             && !taken.iter().any(|(it, _)| it.eq_ignore_ascii_case(&label));
         if fits {
