@@ -36,8 +36,7 @@ const PAGE: usize = 100;
 const RESULT_READS: usize = 6;
 
 /// What an operation is to do. The operation id in it is filled in when it starts.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug)]
 pub(crate) enum Task {
     Update(Box<StackSetUpdate>),
     /// Brings instances to what the stack set is already. `UpdateStackSet` would do as well, but
