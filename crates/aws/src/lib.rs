@@ -28,5 +28,5 @@ mod retry;
 mod stack_sets;
 mod stacks;
 
-pub use connect::{Aws, CallAs, Credentials, Options, Pauser};
+pub use connect::{Aws, CallAs, Clock, Credentials, Options, Pauser};
 pub use logs::LogBucket;
