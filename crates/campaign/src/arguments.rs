@@ -40,6 +40,6 @@ pub(crate) struct Arguments {
 pub(crate) enum Format {
     /// Text for people
     Text,
-    /// One JSON document
+    /// One JSON document; of the scale case, one in a line for each step, and one for the whole
     Json,
 }

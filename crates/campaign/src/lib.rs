@@ -19,7 +19,7 @@ mod deployers;
 mod differences;
 mod invariants;
 mod lab;
-mod memory;
+mod process;
 mod result;
 mod run;
 mod scale;

@@ -57,23 +57,32 @@ fn measure(accounts: usize, arguments: &Arguments) -> Result<ExitCode> {
     let scale = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(campaign::scale(accounts, arguments.regions, &|step| {
-            eprintln!(
-                "{}: {}, {:.2} s",
-                step.name, step.outcome, step.real_seconds
-            );
+        .block_on(campaign::scale(accounts, arguments.regions, &mut |step| {
+            print_line(arguments.format, step)
         }))?;
-    print(arguments.format, &scale)?;
+    print_line(arguments.format, &scale)?;
     Ok(code(scale.missed.is_empty()))
 }
 
 fn print(format: Format, result: &(impl Serialize + Display)) -> Result<()> {
-    let text = match format {
+    write(&match format {
         Format::Json => serde_json::to_string_pretty(result)? + "\n",
         Format::Text => result.to_string(),
-    };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(())
+    })
+}
+
+/// Prints one of several results: in JSON, each in a line of its own.
+fn print_line(format: Format, result: &(impl Serialize + Display)) -> Result<()> {
+    write(&match format {
+        Format::Json => serde_json::to_string(result)? + "\n",
+        Format::Text => result.to_string(),
+    })
+}
+
+fn write(text: &str) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    Ok(output.flush()?)
 }
 
 fn code(good: bool) -> ExitCode {

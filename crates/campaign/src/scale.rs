@@ -1,10 +1,9 @@
 //! The scale case: one large organization, without faults, measured step by step.
 
-use std::collections::BTreeMap;
+mod step;
+
 use std::fmt;
-use std::future::Future;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use compiler::{Bundle, Templates, organization};
@@ -13,21 +12,19 @@ use deployer::{ApplyOutcome, DeployError, DriftOptions, Silent};
 use serde::Serialize;
 use simulator::{DEFAULT_REGIONS, Fleet};
 
+pub use step::{Calls, Step};
+
 use crate::differences::differences;
 use crate::lab::{Lab, ROOT};
-use crate::memory;
-use crate::time::{Ended, drive};
+use crate::process;
+use step::{Extent, Measured};
 
 /// Megabytes that client and simulator together may take.
 const MEMORY: f64 = 300.0;
 /// Real seconds for a plan, and for a deployment that has nothing to do.
 const QUICK: f64 = 10.0;
 
-/// Entries of a page, by the actions that give pages.
-const ACCOUNTS_PAGE: usize = 20;
-const PAGE: usize = 100;
-
-/// What the scale case took.
+/// What the scale case took, but for its steps.
 #[derive(Debug, Serialize)]
 pub struct Scale {
     /// Accounts of the organization, the management account included.
@@ -38,41 +35,19 @@ pub struct Scale {
     pub rules: usize,
     /// Stack instances after the deployment, and the management account's stacks.
     pub instances: usize,
-    /// The steps in order.
-    pub steps: Vec<Step>,
     /// Megabytes of client and simulator at their peak; `None` where the system doesn't tell.
     pub peak_mb: Option<f64>,
     /// The bars that were missed.
     pub missed: Vec<String>,
 }
 
-/// One step.
-#[derive(Debug, Serialize)]
-pub struct Step {
-    /// What was done.
-    pub name: &'static str,
-    /// How it ended.
-    pub outcome: String,
-    /// Calls by `service:Action`.
-    pub calls: BTreeMap<String, Calls>,
-    /// Virtual time.
-    pub virtual_seconds: u64,
-    /// Real time.
-    pub real_seconds: f64,
-}
-
-/// Calls of one action.
-#[derive(Debug, Serialize)]
-pub struct Calls {
-    /// That were made.
-    pub made: u64,
-    /// That reading everything once takes; `None` for actions that are not about reading all.
-    pub least: Option<u64>,
-}
-
 /// Deploys the repository's own rules to so many accounts and Regions. `progress` hears of every
 /// step that has ended.
-pub async fn scale(accounts: usize, regions: usize, progress: &dyn Fn(&Step)) -> Result<Scale> {
+pub async fn scale(
+    accounts: usize,
+    regions: usize,
+    progress: &mut dyn FnMut(&Step) -> Result<()>,
+) -> Result<Scale> {
     if accounts < 4 || !(1..=DEFAULT_REGIONS.len()).contains(&regions) {
         bail!(
             "it takes at least 4 accounts, and 1 to {} Regions",
@@ -86,9 +61,12 @@ pub async fn scale(accounts: usize, regions: usize, progress: &dyn Fn(&Step)) ->
         regions,
         rules,
         instances: 0,
-        steps: Vec::new(),
         peak_mb: None,
         missed: Vec::new(),
+    };
+    let mut extent = Extent {
+        accounts,
+        ..Extent::default()
     };
 
     let plan = Measured::start(&lab);
@@ -98,24 +76,27 @@ pub async fn scale(accounts: usize, regions: usize, progress: &dyn Fn(&Step)) ->
         Ok::<_, DeployError>(deployer::plan(&bundle, &observed))
     });
     let planned = Box::pin(planned).await?;
-    let what = format!("{} instances to add", planned.summary().instances_add);
-    scale.end(&plan, progress, "plan", what);
+    let outcome = format!("{} instances to add", planned.summary().instances_add);
+    let step = plan.end("plan", outcome);
+    scale.quick(&step);
+    progress(&step.compared(&extent))?;
 
     let deploy = Measured::start(&lab);
     let report = deploy.run(async {
         let cloud = lab.connect().await;
         deployer::apply(&cloud, &bundle, &planned, &Silent).await
     });
-    let report = Box::pin(report).await?;
+    let outcome = Box::pin(report).await?.outcome();
     drop(planned);
-    let outcome = report.outcome();
-    scale.end(&deploy, progress, "deploy", format!("{outcome:?}"));
+    let step = deploy.end("deploy", format!("{outcome:?}"));
     scale.require(outcome == ApplyOutcome::Done, "the deployment worked out");
     let fleet = lab.simulator.fleet();
-    scale.instances = instances(&fleet) + managed(&bundle);
+    count(&mut extent, &bundle, &fleet);
+    scale.instances = extent.instances + extent.managed;
     let wrong = differences(&bundle, &fleet).len();
     drop(fleet);
     scale.require(wrong == 0, "the fleet equals the bundle");
+    progress(&step.compared(&extent))?;
 
     let plan = Measured::start(&lab);
     let planned = plan.run(async {
@@ -124,8 +105,10 @@ pub async fn scale(accounts: usize, regions: usize, progress: &dyn Fn(&Step)) ->
         Ok::<_, DeployError>(deployer::plan(&bundle, &observed).is_empty())
     });
     let is_empty = Box::pin(planned).await?;
-    scale.end(&plan, progress, "plan again", format!("empty: {is_empty}"));
+    let step = plan.end("plan again", format!("empty: {is_empty}"));
     scale.require(is_empty, "the second plan is empty");
+    scale.quick(&step);
+    progress(&step.compared(&extent))?;
 
     let again = Measured::start(&lab);
     let before = lab.simulator.journal_length();
@@ -137,9 +120,11 @@ pub async fn scale(accounts: usize, regions: usize, progress: &dyn Fn(&Step)) ->
         deployer::apply(&cloud, &bundle, &plan, &Silent).await
     });
     let outcome = Box::pin(report).await?.outcome();
-    scale.end(&again, progress, "deploy again", format!("{outcome:?}"));
+    let step = again.end("deploy again", format!("{outcome:?}"));
     let mutating = lab.simulator.journal_length() - before;
     scale.require(mutating == 0, "deploying again made no mutating call");
+    scale.quick(&step);
+    progress(&step.compared(&extent))?;
 
     let drift = Measured::start(&lab);
     let found = drift.run(async {
@@ -147,17 +132,12 @@ pub async fn scale(accounts: usize, regions: usize, progress: &dyn Fn(&Step)) ->
         deployer::drift(&cloud, &bundle, &DriftOptions::default(), &Silent).await
     });
     let outcome = Box::pin(found).await?.outcome();
-    scale.end(&drift, progress, "drift", format!("{outcome:?}"));
+    let step = drift.end("drift", format!("{outcome:?}"));
     scale.require(outcome == DriftOutcome::InSync, "there is no drift");
+    progress(&step.compared(&extent))?;
 
-    scale.least(&lab.simulator.fleet());
     lab.simulator.stop().await;
-    for name in ["plan", "plan again", "deploy again"] {
-        let time = scale.steps.iter().find(|step| step.name == name);
-        let quick = time.is_some_and(|step| step.real_seconds < QUICK);
-        scale.require(quick, &format!("`{name}` takes less than {QUICK} s"));
-    }
-    scale.peak_mb = memory::peak();
+    scale.peak_mb = process::peak_memory();
     let small = scale.peak_mb.is_none_or(|peak| peak < MEMORY);
     scale.require(small, &format!("the peak memory is below {MEMORY} MB"));
     Ok(scale)
@@ -189,119 +169,32 @@ fn bundle(regions: usize) -> Result<(Bundle, usize)> {
     Ok((bundle, rules.len()))
 }
 
-fn instances(fleet: &Fleet) -> usize {
-    fleet
-        .stack_sets
-        .values()
-        .map(|set| set.instances.len())
-        .sum()
-}
-
-fn managed(bundle: &Bundle) -> usize {
-    let sets = bundle.stack_sets.iter();
-    sets.map(|set| set.targets.management_regions.len()).sum()
-}
-
-/// A step that is going on.
-struct Measured<'l> {
-    lab: &'l Lab,
-    start: Instant,
-    virtual_start: jiff::Timestamp,
-    calls: BTreeMap<String, u64>,
-}
-
-impl<'l> Measured<'l> {
-    fn start(lab: &'l Lab) -> Measured<'l> {
-        Measured {
-            lab,
-            start: Instant::now(),
-            virtual_start: lab.simulator.now(),
-            calls: lab.simulator.calls(),
+/// Counts what is deployed.
+fn count(extent: &mut Extent, bundle: &Bundle, fleet: &Fleet) {
+    for set in &bundle.stack_sets {
+        let stacks = set.targets.management_regions.len();
+        extent.managed += stacks;
+        let found = fleet.stack_sets.get(&set.name);
+        let instances = found.map_or(0, |found| found.instances.len());
+        if found.is_some() {
+            extent.add_stack_set(instances);
         }
-    }
-
-    async fn run<T, E: std::error::Error + Send + Sync + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T> {
-        let lab = self.lab;
-        match drive(&lab.simulator, &lab.time, None, Box::pin(work)).await {
-            Ended::Finished(result) => Ok(result?),
-            Ended::Killed | Ended::Hung => bail!("the deployer hangs"),
+        if set.template.contains("\"AWS::SQS::Queue\"") {
+            extent.queues += stacks + instances;
         }
     }
 }
 
 impl Scale {
-    fn end(
-        &mut self,
-        measured: &Measured<'_>,
-        progress: &dyn Fn(&Step),
-        name: &'static str,
-        outcome: String,
-    ) {
-        let simulator = &measured.lab.simulator;
-        let calls = simulator
-            .calls()
-            .into_iter()
-            .map(|(action, count)| {
-                let before = measured.calls.get(&action).copied().unwrap_or_default();
-                let calls = Calls {
-                    made: count - before,
-                    least: None,
-                };
-                (action, calls)
-            })
-            .filter(|(_, calls)| calls.made > 0)
-            .collect();
-        let elapsed = simulator.now().duration_since(measured.virtual_start);
-        self.steps.push(Step {
-            name,
-            outcome,
-            calls,
-            virtual_seconds: u64::try_from(elapsed.as_secs()).unwrap_or_default(),
-            real_seconds: measured.start.elapsed().as_secs_f64(),
-        });
-        if let Some(step) = self.steps.last() {
-            progress(step);
-        }
-    }
-
     fn require(&mut self, holds: bool, what: &str) {
         if !holds {
             self.missed.push(what.to_owned());
         }
     }
 
-    /// Fills in what reading everything once takes.
-    fn least(&mut self, fleet: &Fleet) {
-        let pages = |entries: usize, page: usize| entries.div_ceil(page).max(1) as u64;
-        let sets = &fleet.stack_sets;
-        let instances: u64 = sets
-            .values()
-            .map(|it| pages(it.instances.len(), PAGE))
-            .sum();
-        let accounts = pages(self.accounts, ACCOUNTS_PAGE);
-        for step in &mut self.steps {
-            // On the first plan there is no stack set yet.
-            let first = step.name == "plan";
-            for (action, calls) in &mut step.calls {
-                calls.least = match action.as_str() {
-                    "organizations:ListAccounts" => Some(accounts),
-                    "cloudformation:ListStackSets" => Some(1),
-                    "cloudformation:ListStackInstances" if !first => Some(instances),
-                    "cloudformation:DescribeStackSet" | "cloudformation:ListStackSetOperations"
-                        if !first =>
-                    {
-                        Some(sets.len() as u64)
-                    }
-                    "cloudformation:CreateStackSet"
-                    | "cloudformation:CreateStackInstances"
-                    | "cloudformation:DetectStackSetDrift" => Some(sets.len() as u64),
-                    _ => None,
-                };
-            }
-        }
+    fn quick(&mut self, step: &Step) {
+        let what = format!("`{}` takes less than {QUICK} s", step.name);
+        self.require(step.real_seconds < QUICK, &what);
     }
 }
 
@@ -312,29 +205,9 @@ impl fmt::Display for Scale {
             "{} accounts x {} Regions, {} rules: {} stack instances and stacks",
             self.accounts, self.regions, self.rules, self.instances
         )?;
-        for step in &self.steps {
-            let time = Duration::from_secs(step.virtual_seconds);
-            writeln!(
-                f,
-                "\n{}: {}; {:.1} min virtual, {:.2} s real, {} calls",
-                step.name,
-                step.outcome,
-                time.as_secs_f64() / 60.0,
-                step.real_seconds,
-                step.calls.values().map(|calls| calls.made).sum::<u64>()
-            )?;
-            for (action, calls) in &step.calls {
-                match calls.least {
-                    Some(least) => {
-                        writeln!(f, "  {action:<48} {:>7}   least {least}", calls.made)?;
-                    }
-                    None => writeln!(f, "  {action:<48} {:>7}", calls.made)?,
-                }
-            }
-        }
         match self.peak_mb {
-            Some(peak) => writeln!(f, "\npeak memory, client and simulator: {peak:.0} MB")?,
-            None => writeln!(f, "\npeak memory unknown on this system")?,
+            Some(peak) => writeln!(f, "peak memory, client and simulator: {peak:.0} MB")?,
+            None => writeln!(f, "peak memory unknown on this system")?,
         }
         for missed in &self.missed {
             writeln!(f, "MISSED: {missed}")?;

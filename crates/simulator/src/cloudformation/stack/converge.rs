@@ -62,7 +62,7 @@ pub(crate) struct Outcome {
 }
 
 /// Makes the resources what the deployment says, starting from `old`. Stops at the first failure;
-/// nothing is deleted here. With `only`, no others are made, and no outputs.
+/// nothing is deleted here. With `only`, no others are made.
 pub(crate) fn converge(
     world: &mut World,
     id: &str,
@@ -146,9 +146,6 @@ pub(crate) fn converge(
             });
             return outcome;
         }
-    }
-    if only.is_some() {
-        return outcome;
     }
     match outputs(&scope, &template) {
         Ok(found) => {

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::converge::{Generations, converge};
+use super::converge::{Generations, Outcome, converge};
 use super::drift::{self, ResourceDrift};
-use super::{Deployment, OnFailure, Pending, Resource, Stack, execute, look};
+use super::{Deployment, OnFailure, Output, Pending, Resource, Stack, execute, look};
 use crate::cloudformation::template::{Policy, Template};
 use crate::world::World;
 
@@ -84,7 +84,7 @@ pub(crate) fn carry_out(world: &mut World, id: &str) {
     let template = &stack.deployment.template;
     let same_everywhere = (creation || from.is_some())
         && template.document.get("Conditions").is_none()
-        && template.document.get("Outputs").is_none();
+        && (template.outputs().next().is_none() || look::without_rules(template).is_some());
     if same_everywhere {
         let proof = Proof {
             from,
@@ -128,10 +128,14 @@ fn skip(world: &mut World, id: &str) -> bool {
         _ => return false,
     };
     look::conceal(world, id);
+    let Some(outputs) = outputs(world, id, &to, &result) else {
+        return false;
+    };
     let now = world.clock.now();
     let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
         return false;
     };
+    stack.outputs = outputs;
     stack.status = match stack.pending.take() {
         Some(Pending::Create(_)) => "CREATE_COMPLETE",
         Some(Pending::Update(_)) => "UPDATE_COMPLETE",
@@ -147,6 +151,24 @@ fn skip(world: &mut World, id: &str) -> bool {
         world.cloudformation.stacks.release_name(id);
     }
     true
+}
+
+/// The outputs of a stack that is not made: they tell the names of its own resources. `None` if they
+/// tell something of rules, which would take as long as to make the stack.
+fn outputs(
+    world: &mut World,
+    id: &str,
+    deployment: &Deployment,
+    folded: &Folded,
+) -> Option<Vec<Output>> {
+    let template = &deployment.template;
+    if template.outputs().next().is_none() {
+        return Some(Vec::new());
+    }
+    let others = look::without_rules(template)?;
+    let outcome = make_some(world, id, deployment, folded, &others);
+    delete(world, id, template, &outcome.resources);
+    outcome.failure.is_none().then_some(outcome.outputs)
 }
 
 /// What a stack becomes by the operation, if it was carried out in this Region before.
@@ -217,7 +239,8 @@ pub(super) fn put_away(world: &mut World, id: &str) -> Option<Arc<Folded>> {
         .collect();
     let (account, region) = (Arc::clone(&stack.account), Arc::clone(&stack.region));
     let resources = std::mem::take(&mut stack.resources);
-    delete(world, id, &resources);
+    let template = Arc::clone(&stack.deployment.template);
+    delete(world, id, &template, &resources);
     world.services.events.forget_default(&account, &region);
     let stack = world.cloudformation.stacks.get_mut(id)?;
     // The same again, if it was only glanced at: proofs know it by that.
@@ -231,11 +254,12 @@ pub(super) fn put_away(world: &mut World, id: &str) -> Option<Arc<Folded>> {
 }
 
 /// Takes resources that a folded stack can make again out of the services' memory.
-pub(super) fn delete(world: &mut World, id: &str, resources: &BTreeMap<String, Resource>) {
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
-        return;
-    };
-    let template = Arc::clone(&stack.deployment.template);
+pub(super) fn delete(
+    world: &mut World,
+    id: &str,
+    template: &Template,
+    resources: &BTreeMap<String, Resource>,
+) {
     for name in template.order.iter().rev() {
         let Some(resource) = resources.get(name) else {
             continue;
@@ -272,11 +296,16 @@ pub(crate) fn unfold(world: &mut World, id: &str) {
     let (settled, checked) = (stack.settled, stack.drift_checked);
     let pending = std::mem::take(&mut stack.events);
     stack.unfolded = Some(Arc::clone(&folded));
-    let resources = make_again(world, id, &deployment, &folded, None);
+    let outcome = make_again(world, id, &deployment, &folded, None);
+    debug_assert!(
+        outcome.failure.is_none(),
+        "a folded stack comes back: {:?}",
+        outcome.failure.map(|failure| failure.reason)
+    );
     let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
         return;
     };
-    stack.resources = resources;
+    stack.resources = outcome.resources;
     for resource in stack.resources.values_mut() {
         resource.at = settled;
         resource.drift = checked.map(|at| ResourceDrift {
@@ -291,25 +320,37 @@ pub(crate) fn unfold(world: &mut World, id: &str) {
     history(stack, pending);
 }
 
+/// Makes some of a stack's resources for a moment, of which the stack itself knows nothing.
+pub(super) fn make_some(
+    world: &mut World,
+    id: &str,
+    deployment: &Deployment,
+    folded: &Folded,
+    some: &BTreeSet<String>,
+) -> Outcome {
+    let stack = world.cloudformation.stacks.get_mut(id);
+    let events = stack.map(|stack| std::mem::take(&mut stack.events));
+    let outcome = make_again(world, id, deployment, folded, Some(some));
+    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+        stack.events = events.unwrap_or_default();
+    }
+    outcome
+}
+
 /// Makes a folded stack's resources again, all or some.
-pub(super) fn make_again(
+fn make_again(
     world: &mut World,
     id: &str,
     deployment: &Deployment,
     folded: &Folded,
     only: Option<&BTreeSet<String>>,
-) -> BTreeMap<String, Resource> {
+) -> Outcome {
     // A failure that is planned is the failure of the operation that has begun since.
     let sabotage = world.cloudformation.sabotage.remove_entry(id);
     let (empty, generations) = (BTreeMap::new(), Generations::Of(folded));
     let outcome = converge(world, id, deployment, &empty, generations, only);
     world.cloudformation.sabotage.extend(sabotage);
-    debug_assert!(
-        outcome.failure.is_none(),
-        "a folded stack comes back: {:?}",
-        outcome.failure.map(|failure| failure.reason)
-    );
-    outcome.resources
+    outcome
 }
 
 /// Puts the events of a stack that was folded together again; `pending` are those of an operation

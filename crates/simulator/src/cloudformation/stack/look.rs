@@ -79,7 +79,7 @@ fn glance_past_rules(world: &mut World, account: &str) {
 
 /// Brings back what a folded stack has besides rules.
 fn show(world: &mut World, id: &Arc<str>) {
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+    let Some(stack) = world.cloudformation.stacks.get(id) else {
         return;
     };
     let Some(folded) = stack.folded.clone() else {
@@ -89,16 +89,14 @@ fn show(world: &mut World, id: &Arc<str>) {
     let Some(others) = without_rules(&deployment.template) else {
         return unfold(world, id);
     };
-    let events = std::mem::take(&mut stack.events);
-    let resources = fold::make_again(world, id, &deployment, &folded, Some(&others));
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
-        stack.events = events;
-    }
-    world.cloudformation.shown.insert(Arc::clone(id), resources);
+    // Outputs that tell something of a rule can't be made, and nobody asks for them here.
+    let made = fold::make_some(world, id, &deployment, &folded, &others);
+    let shown = &mut world.cloudformation.shown;
+    shown.insert(Arc::clone(id), made.resources);
 }
 
 /// The logical ids of all resources but rules; `None` if one of them is made from a rule.
-fn without_rules(template: &Template) -> Option<BTreeSet<String>> {
+pub(super) fn without_rules(template: &Template) -> Option<BTreeSet<String>> {
     let is_rule = |name: &String| {
         template
             .resources
@@ -113,8 +111,12 @@ fn without_rules(template: &Template) -> Option<BTreeSet<String>> {
 
 /// Takes back what [`show`] has brought.
 pub(super) fn conceal(world: &mut World, id: &str) {
-    if let Some(resources) = world.cloudformation.shown.remove(id) {
-        fold::delete(world, id, &resources);
+    let Some(resources) = world.cloudformation.shown.remove(id) else {
+        return;
+    };
+    if let Some(stack) = world.cloudformation.stacks.get(id) {
+        let template = Arc::clone(&stack.deployment.template);
+        fold::delete(world, id, &template, &resources);
     }
 }
 

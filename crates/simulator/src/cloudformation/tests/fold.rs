@@ -374,3 +374,43 @@ fn who_asks_for_queues_or_roles_finds_them_and_brings_no_rule_back() {
     assert_eq!(lab.physical_ids(ACCOUNT), ids);
     assert_eq!(lab.folded(), 8);
 }
+
+#[test]
+fn every_stack_tells_its_own_names_in_its_outputs() {
+    let queue = format!("{SPOKE}Outputs:\n  Name: {{Value: !Ref Queue}}\n");
+    let rule = format!("{queue}  Rule: {{Value: !Ref Rule}}\n");
+    for (template, proofs) in [(queue, 2), (rule, 10)] {
+        let mut lab = Lab::with_spokes(&template);
+        assert_eq!(lab.folded(), 10);
+        // What tells of a rule is really made everywhere.
+        assert_eq!(lab.world.cloudformation.proofs.len(), proofs);
+        for template in [template.clone(), template.replace("600", "700")] {
+            if template.contains("700") {
+                lab.update_spokes(&template);
+            }
+            assert_eq!(lab.world.services.sqs.queues.len(), 0);
+            for number in 1..=5 {
+                let account = format!("10000000000{number}");
+                let ids = lab.physical_ids(&account);
+                let stack = json!({"StackName": lab.stack_in(&account)});
+                let told = lab.call(&account, "DescribeStacks", &stack).unwrap();
+                let outputs = told["Stacks"][0]["Outputs"].as_array().unwrap();
+                for output in outputs {
+                    let resource = if output["OutputKey"] == "Name" {
+                        "Queue"
+                    } else {
+                        "Rule"
+                    };
+                    assert_eq!(output["OutputValue"], *ids[resource]);
+                }
+                let events = lab.call(&account, "DescribeStackEvents", &stack).unwrap();
+                let events = events["StackEvents"].as_array().unwrap().len();
+                assert_eq!(events, if template.contains("700") { 12 } else { 10 });
+            }
+            for number in 0..100 {
+                crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+            }
+            crate::cloudformation::cool(&mut lab.world);
+        }
+    }
+}

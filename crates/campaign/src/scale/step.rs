@@ -1,0 +1,215 @@
+//! What one step of the scale case took, and the least that it could have.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use crate::lab::Lab;
+use crate::process;
+use crate::time::{Ended, drive};
+
+/// Entries of a page, by the actions that give pages.
+const ACCOUNTS_PAGE: usize = 20;
+const PAGE: usize = 100;
+
+/// One step.
+#[derive(Debug, Serialize)]
+pub struct Step {
+    /// What was done.
+    #[serde(rename = "step")]
+    pub name: &'static str,
+    /// How it ended.
+    pub outcome: String,
+    /// Calls by `service:Action`.
+    pub calls: BTreeMap<String, Calls>,
+    /// Virtual time.
+    pub virtual_seconds: u64,
+    /// Real time.
+    pub real_seconds: f64,
+    /// Time of all processors: what real time is on a machine that does nothing else. `None` where
+    /// the system doesn't tell.
+    pub processor_seconds: Option<f64>,
+    /// Megabytes of client and simulator at their peak until the step's end; `None` where the
+    /// system doesn't tell.
+    pub peak_mb: Option<f64>,
+}
+
+/// Calls of one action.
+#[derive(Debug, Serialize)]
+pub struct Calls {
+    /// That were made.
+    pub made: u64,
+    /// That the step takes if nothing is asked twice; `None` for actions that wait for something,
+    /// and those that depend on how work is divided.
+    pub least: Option<u64>,
+}
+
+/// What there is to read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extent {
+    /// Accounts of the organization.
+    pub(super) accounts: usize,
+    /// Stack sets of ours.
+    pub(super) stack_sets: usize,
+    /// Pages of all stack sets' instances.
+    pub(super) instance_pages: usize,
+    /// Stack instances.
+    pub(super) instances: usize,
+    /// Ordinary stacks of the management account.
+    pub(super) managed: usize,
+    /// Stacks with a queue of dead letters, the hub's included.
+    pub(super) queues: usize,
+}
+
+/// How many pages a list has.
+pub(super) fn pages(entries: usize, page: usize) -> usize {
+    entries.div_ceil(page).max(1)
+}
+
+impl Extent {
+    /// Counts another stack set.
+    pub(super) fn add_stack_set(&mut self, instances: usize) {
+        self.stack_sets += 1;
+        self.instances += instances;
+        self.instance_pages += pages(instances, PAGE);
+    }
+
+    fn least(&self, step: &str, action: &str) -> Option<u64> {
+        let first = step == "plan";
+        let drift = step == "drift";
+        let least = match action {
+            "organizations:ListAccounts" => pages(self.accounts, ACCOUNTS_PAGE),
+            "account:ListRegions"
+            | "cloudformation:DescribeOrganizationsAccess"
+            | "cloudformation:ListStackSets"
+            | "organizations:DescribeOrganization"
+            | "sts:GetCallerIdentity" => 1,
+            "cloudformation:ListStackInstances" if !first => self.instance_pages,
+            "cloudformation:DescribeStackSet" | "cloudformation:ListStackSetOperations"
+                if !first =>
+            {
+                self.stack_sets
+            }
+            "cloudformation:CreateStackSet"
+            | "cloudformation:CreateStackInstances"
+            | "cloudformation:DetectStackSetDrift" => self.stack_sets,
+            "cloudformation:CreateChangeSet"
+            | "cloudformation:ExecuteChangeSet"
+            | "cloudformation:DetectStackDrift" => self.managed,
+            // Every stack is asked what it is, and the management account's are.
+            "cloudformation:DescribeStacks" | "cloudformation:GetTemplate" if drift => {
+                self.instances + self.managed
+            }
+            "sqs:GetQueueAttributes" if drift => self.queues,
+            "iam:ListRoles" if drift => self.accounts,
+            // The caller's own account needs no role.
+            "sts:AssumeRole" if drift => self.accounts - 1,
+            _ => return None,
+        };
+        Some(least as u64)
+    }
+}
+
+/// A step that is going on.
+pub(super) struct Measured<'l> {
+    lab: &'l Lab,
+    start: Instant,
+    processor_start: Option<f64>,
+    virtual_start: jiff::Timestamp,
+    calls: BTreeMap<String, u64>,
+}
+
+impl<'l> Measured<'l> {
+    pub(super) fn start(lab: &'l Lab) -> Measured<'l> {
+        Measured {
+            lab,
+            start: Instant::now(),
+            processor_start: process::processor_time(),
+            virtual_start: lab.simulator.now(),
+            calls: lab.simulator.calls(),
+        }
+    }
+
+    /// Does the step's work.
+    pub(super) async fn run<T, E: std::error::Error + Send + Sync + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T> {
+        let lab = self.lab;
+        match drive(&lab.simulator, &lab.time, None, Box::pin(work)).await {
+            Ended::Finished(result) => Ok(result?),
+            Ended::Killed | Ended::Hung => bail!("the deployer hangs"),
+        }
+    }
+
+    /// The work is done.
+    pub(super) fn end(self, name: &'static str, outcome: String) -> Step {
+        let simulator = &self.lab.simulator;
+        let calls = simulator
+            .calls()
+            .into_iter()
+            .map(|(action, count)| {
+                let before = self.calls.get(&action).copied().unwrap_or_default();
+                let calls = Calls {
+                    made: count - before,
+                    least: None,
+                };
+                (action, calls)
+            })
+            .filter(|(_, calls)| calls.made > 0)
+            .collect();
+        let elapsed = simulator.now().duration_since(self.virtual_start);
+        let processor = process::processor_time().zip(self.processor_start);
+        Step {
+            name,
+            outcome,
+            calls,
+            virtual_seconds: u64::try_from(elapsed.as_secs()).unwrap_or_default(),
+            real_seconds: self.start.elapsed().as_secs_f64(),
+            processor_seconds: processor.map(|(end, start)| end - start),
+            peak_mb: process::peak_memory(),
+        }
+    }
+}
+
+impl Step {
+    /// With the least calls that could have done.
+    pub(super) fn compared(mut self, extent: &Extent) -> Step {
+        for (action, calls) in &mut self.calls {
+            calls.least = extent.least(self.name, action);
+        }
+        self
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[expect(clippy::cast_precision_loss, reason = "minutes for people")]
+        let minutes = self.virtual_seconds as f64 / 60.0;
+        let (name, outcome, real) = (self.name, &self.outcome, self.real_seconds);
+        write!(
+            f,
+            "{name}: {outcome}; {minutes:.1} min virtual, {real:.2} s real"
+        )?;
+        if let Some(seconds) = self.processor_seconds {
+            write!(f, " ({seconds:.2} s of processors)")?;
+        }
+        if let Some(peak) = self.peak_mb {
+            write!(f, ", {peak:.0} MB at the peak")?;
+        }
+        let made: u64 = self.calls.values().map(|calls| calls.made).sum();
+        writeln!(f, ", {made} calls")?;
+        for (action, calls) in &self.calls {
+            write!(f, "  {action:<48} {:>7}", calls.made)?;
+            match calls.least {
+                Some(least) => writeln!(f, "   least {least}")?,
+                None => writeln!(f)?,
+            }
+        }
+        writeln!(f)
+    }
+}
