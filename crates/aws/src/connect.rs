@@ -15,6 +15,7 @@ use deployer::ports::{CloudError, Identity, Organizations, Pause, Place};
 use futures::FutureExt;
 use tokio::sync::OnceCell;
 
+use crate::artifacts::ArtifactBucket;
 use crate::error::cloud_error;
 use crate::pace::{Pace, Watch};
 use crate::retry::QuotaIsFinal;
@@ -52,6 +53,8 @@ pub struct Options {
     pub home_region: String,
     /// Name of the role in other accounts that the credentials may assume.
     pub access_role: String,
+    /// Where templates go that are too large for a request; `None`: they are refused.
+    pub artifacts: Option<ArtifactBucket>,
     /// In which part the caller acts.
     pub call_as: CallAs,
     /// An endpoint for every service, instead of AWS's and of `AWS_ENDPOINT_URL`.
@@ -91,6 +94,7 @@ impl Options {
         Options {
             home_region: home_region.into(),
             access_role: "OrganizationAccountAccessRole".to_owned(),
+            artifacts: None,
             call_as: CallAs::Management,
             endpoint_url: None,
             credentials: None,
@@ -106,6 +110,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("home_region", &self.home_region)
             .field("access_role", &self.access_role)
+            .field("artifacts", &self.artifacts)
             .field("call_as", &self.call_as)
             .field("endpoint_url", &self.endpoint_url)
             .finish_non_exhaustive()
@@ -224,6 +229,11 @@ impl Aws {
     /// The configuration of the caller's own account in the home Region.
     pub(crate) fn base(&self) -> &SdkConfig {
         &self.base
+    }
+
+    /// Where templates go that are too large for a request.
+    pub(crate) fn artifacts(&self) -> Option<&ArtifactBucket> {
+        self.options.artifacts.as_ref()
     }
 
     /// The client for stack sets: the caller's account, the home Region.

@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod artifacts;
 mod call;
 mod connect;
 mod error;
@@ -28,5 +29,6 @@ mod retry;
 mod stack_sets;
 mod stacks;
 
+pub use artifacts::ArtifactBucket;
 pub use connect::{Aws, CallAs, Credentials, Options, Pauser};
 pub use logs::LogBucket;
