@@ -98,7 +98,7 @@ fn a_rule_set_that_is_too_large_for_a_request_is_one_stack_set() {
     project
         .run(&["destroy", "--org", &target, "--confirm", "o-exampleorg1"])
         .expect(0)
-        .says("removed    stack gizmos-artifacts");
+        .says("done       stack gizmos-artifacts");
     assert_eq!(ask(&organization, MANAGEMENT, "?versions"), 404);
     // The name is free again.
     project.replace(

@@ -19,7 +19,9 @@ mod drift;
 mod drift_schedule;
 mod exit_codes;
 mod fleet;
+mod format;
 mod hostile;
+mod new_rule;
 mod rerun;
 mod workflows;
 

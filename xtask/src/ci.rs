@@ -20,7 +20,7 @@ const STEPS: &[Step] = &[
     ("clippy", clippy),
     ("docs", docs),
     ("tests and doctests", tests),
-    ("rules: check and tests", rules),
+    ("rules: check, tests, layout", rules),
     ("templates: cfn-lint", templates),
     ("third parties: conformance", conformance),
 ];
@@ -116,6 +116,7 @@ fn tests() -> Result<()> {
 fn rules() -> Result<()> {
     let gizmos = product::build()?;
     shell::run(shell::program(&gizmos).args(["check", "--deny-warnings"]))?;
+    shell::run(shell::program(&gizmos).args(["fmt", "--check"]))?;
     shell::run(shell::program(&gizmos).args(["generate", "--mode", "check"]))
 }
 

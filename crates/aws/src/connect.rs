@@ -35,6 +35,9 @@ const SESSION_MARGIN: Duration = Duration::from_mins(5);
 /// How time passes between two looks at something asynchronous.
 pub type Pauser = Arc<dyn Fn(Duration) -> futures::future::BoxFuture<'static, ()> + Send + Sync>;
 
+/// What time it is.
+pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
 /// Whether the caller administers stack sets as the management account or on its behalf.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CallAs {
@@ -68,6 +71,9 @@ pub struct Options {
     pub attempt_timeout: Duration,
     /// How the SDK itself waits, before another attempt and for a time limit; `None` sleeps.
     pub sleep: Option<Pauser>,
+    /// What time it is for the other side; `None` is the machine's clock, put forward by what
+    /// `pause` has skipped.
+    pub clock: Option<Clock>,
 }
 
 /// An access key.
@@ -101,6 +107,7 @@ impl Options {
             pause: None,
             attempt_timeout: Duration::from_secs(30),
             sleep: None,
+            clock: None,
         }
     }
 }
@@ -380,6 +387,13 @@ impl Pause for Aws {
                 self.pace.skip(duration);
             }
             None => tokio::time::sleep(duration).await,
+        }
+    }
+
+    fn now(&self) -> SystemTime {
+        match &self.options.clock {
+            Some(clock) => clock(),
+            None => SystemTime::now() + self.pace.skipped(),
         }
     }
 }

@@ -30,5 +30,5 @@ mod stack_sets;
 mod stacks;
 
 pub use artifacts::ArtifactBucket;
-pub use connect::{Aws, CallAs, Credentials, Options, Pauser};
+pub use connect::{Aws, CallAs, Clock, Credentials, Options, Pauser};
 pub use logs::LogBucket;

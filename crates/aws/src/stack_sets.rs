@@ -207,7 +207,9 @@ impl StackSets for Aws {
         match send!(self, "cloudformation:DescribeStackSetOperation", request) {
             Ok(answer) => Ok(answer.stack_set_operation.map(|found| Operation {
                 id: found.operation_id.unwrap_or_else(|| operation.to_owned()),
+                action: found.action.as_ref().and_then(action),
                 status: status(found.status.as_ref()),
+                ended: found.end_timestamp.and_then(|at| at.try_into().ok()),
                 reason: found.status_reason,
                 failed_instances: found
                     .status_details
@@ -245,6 +247,7 @@ impl StackSets for Aws {
                 id: found.operation_id.unwrap_or_default(),
                 action: found.action.as_ref().and_then(action),
                 status: status(found.status.as_ref()),
+                ended: found.end_timestamp.and_then(|at| at.try_into().ok()),
             })
             .collect())
     }

@@ -27,7 +27,7 @@ impl Deployer for Product {
         bundle: &'a Bundle,
     ) -> LocalBoxFuture<'a, Result<ApplyReport, DeployError>> {
         Box::pin(async move {
-            let observed = deployer::observe(cloud, bundle).await?;
+            let observed = deployer::observe_settled(cloud, bundle).await?;
             let plan = deployer::plan(bundle, &observed);
             let options = Options {
                 // Most edits here take away more than a fifth.

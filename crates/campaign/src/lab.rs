@@ -1,6 +1,8 @@
 //! The organization that a run happens in, and what other people do to it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
 use aws::{Aws, Credentials, Options};
@@ -113,6 +115,11 @@ impl Lab {
         });
         options.pause = Some(self.time.pauser());
         options.sleep = Some(self.time.pauser());
+        let simulator = self.simulator.clock();
+        options.clock = Some(Arc::new(move || {
+            let milliseconds = simulator().as_millisecond();
+            UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default())
+        }));
         options
     }
 
@@ -204,7 +211,7 @@ impl Lab {
                     .map_err(|error| anyhow!("CreateStack: {error}"))?;
             }
         }
-        self.simulator.advance(std::time::Duration::from_hours(2));
+        self.simulator.advance(Duration::from_hours(2));
         let fleet = self.simulator.fleet();
         self.foreign = Foreign {
             stack_sets: fleet.stack_sets,
@@ -233,7 +240,7 @@ impl Lab {
             }),
         )
         .map_err(failed)?;
-        self.simulator.advance(std::time::Duration::from_hours(2));
+        self.simulator.advance(Duration::from_hours(2));
         Ok(())
     }
 

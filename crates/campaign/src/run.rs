@@ -243,6 +243,12 @@ impl Runner<'_> {
                         let line = format!("  {}: {:?}", part.name, part.outcome);
                         self.tell(&line);
                     }
+                    for failure in part.failures.iter().take(3) {
+                        let event = failure.events.first();
+                        let cause = event.map_or(&failure.reason, |event| &event.reason);
+                        let line = format!("    {} {}: {cause}", failure.place, failure.status);
+                        self.tell(&line);
+                    }
                 }
                 if overtaken {
                     return Process::Overtaken;

@@ -91,7 +91,7 @@ pub(crate) fn random(rng: &mut Rng, lab: &Lab, seed: u64) -> Faults {
         };
     }
     if rng.u8(..3) == 0 {
-        faults.token_lifetime_seconds = Some(rng.u32(..3));
+        faults.token_lifetime_seconds = Some(rng.u32(5..30));
     }
     if rng.u8(..3) == 0 {
         faults.instances.push(instance_fault(rng));

@@ -99,14 +99,12 @@ impl Progress for Display {
                 action,
                 wave,
                 total,
-                attached,
             } => {
                 let wave = wave
                     .as_ref()
                     .map(|wave| format!(", wave {wave}"))
                     .unwrap_or_default();
-                let attached = if *attached { ", already running" } else { "" };
-                let title = format!("{stack_set}: {}{wave}{attached}", word(*action));
+                let title = format!("{stack_set}: {}{wave}", word(*action));
                 self.line(&format!("  {title}, {total} instances"));
                 lock(&self.running).insert(operation.clone(), stack_set.clone());
                 lock(&self.started).insert(operation.clone(), Instant::now());

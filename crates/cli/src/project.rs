@@ -1,13 +1,17 @@
 //! The user's files: rules, organization file and templates, loaded and compiled.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use compiler::organization::{self, Organization};
 use compiler::{Bundle, Templates};
 use rules::{Library, Rule, TestOutcome};
-use syntax::Finding;
+use syntax::{Finding, SourceFile};
 
 use crate::arguments::ProjectArguments;
+
+/// Rules about the scheduled look for drift, in the stack sets' folder.
+const DRIFT_RULES: &str = "drift-rules";
 
 /// Everything that a command needs to know of the user's files.
 #[derive(Debug)]
@@ -46,7 +50,7 @@ impl Project {
             .as_ref()
             .is_some_and(|it| it.drift_schedule.is_some())
         {
-            let mut more = rules::load(&stacksets.join("drift-rules"), &options());
+            let mut more = rules::load(&stacksets.join(DRIFT_RULES), &options());
             findings.append(&mut more.findings);
             rule_library.rules.append(&mut more.rules);
         }
@@ -97,6 +101,18 @@ impl Project {
 /// The rules alone, without their tests and without compiling.
 pub(crate) fn library(arguments: &ProjectArguments) -> Library {
     rules::load(&rules_folder(arguments), &options())
+}
+
+/// The rule files of the project as they are, those about drift included.
+pub(crate) fn rule_sources(arguments: &ProjectArguments) -> (Vec<Arc<SourceFile>>, Vec<Finding>) {
+    let (mut files, mut findings) = rules::sources(&rules_folder(arguments));
+    let drift = shown(&root(), &arguments.stacksets).join(DRIFT_RULES);
+    if drift.is_dir() {
+        let (more, problems) = rules::sources(&drift);
+        files.extend(more);
+        findings.extend(problems);
+    }
+    (files, findings)
 }
 
 fn options() -> rules::Options {

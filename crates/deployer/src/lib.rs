@@ -3,7 +3,7 @@
 //! The crate knows no SDK: it talks to the traits in [`ports`]. What is deployed is read back from
 //! CloudFormation each time; there is no state file.
 //!
-//! - [`observe()`] reads the fleet;
+//! - [`observe()`] reads the fleet, [`observe_settled()`] once its lists can be relied on;
 //! - [`plan()`] is a pure function from bundle and observed fleet to a [`Plan`];
 //! - [`preflight()`](preflight::preflight) says whether a deployment can begin at all;
 //! - [`apply()`] carries a plan out, in dependency order and in waves;
@@ -19,7 +19,7 @@
 //! use deployer::{ApplyOutcome, DeployError, Silent};
 //!
 //! async fn deploy(cloud: &impl Cloud, bundle: &compiler::Bundle) -> Result<bool, DeployError> {
-//!     let observed = deployer::observe(cloud, bundle).await?;
+//!     let observed = deployer::observe_settled(cloud, bundle).await?;
 //!     let plan = deployer::plan(bundle, &observed);
 //!     let report = deployer::apply(cloud, bundle, &plan, &Silent).await?;
 //!     Ok(matches!(report.outcome(), ApplyOutcome::Done | ApplyOutcome::NothingToDo))
@@ -36,6 +36,7 @@ mod error;
 #[cfg(test)]
 mod fake;
 mod observe;
+mod operations;
 pub mod plan;
 pub mod ports;
 pub mod preflight;
@@ -45,6 +46,6 @@ pub mod verify;
 pub use apply::{ApplyOutcome, ApplyReport, apply, destroy};
 pub use drift::{DriftOptions, DriftOutcome, DriftReport, HealthFinding, drift, health};
 pub use error::DeployError;
-pub use observe::{Observed, ObservedStack, ObservedStackSet, World, observe};
+pub use observe::{Observed, ObservedStack, ObservedStackSet, World, observe, observe_settled};
 pub use plan::{Plan, plan};
 pub use progress::{Progress, ProgressEvent, Silent};

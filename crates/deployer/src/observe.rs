@@ -1,15 +1,17 @@
 //! Reading the fleet. Nothing here changes anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
 
 use compiler::Bundle;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::error::{DeployError, Doing};
+use crate::operations;
 use crate::ports::{
-    Account, Cloud, CloudError, Identity, Instance, OperationSummary, OrganizationDetails, Place,
-    Stack, StackSetDetails, TrustedAccess,
+    Account, Action, Cloud, CloudError, Identity, Instance, OperationSummary, OrganizationDetails,
+    Place, Stack, StackSetDetails, TrustedAccess,
 };
 
 /// Names of ours start like this. Only these are looked at closer: describing every stack set of
@@ -18,6 +20,10 @@ pub(crate) const NAME_PREFIX: &str = "gizmos-";
 
 /// How many places are read at once.
 const AT_ONCE: usize = 4;
+
+/// For so long after the end of an operation the lists may show the fleet as it was before. AWS
+/// calls them eventually consistent and names no limit; what is seen is seconds.
+const LAG: Duration = Duration::from_secs(30);
 
 /// The fleet as it is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -101,7 +107,8 @@ pub struct ObservedStackSet {
     pub instances: Vec<Instance>,
     /// Operations that can still change something.
     pub pending: Vec<OperationSummary>,
-    /// The latest operations, at most a hundred, newest first. Eventually consistent.
+    /// The latest operations, newest first: of our own all, of others' as far as the list shows
+    /// them already.
     pub operations: Vec<OperationSummary>,
 }
 
@@ -116,8 +123,32 @@ pub struct ObservedStack {
     pub template: Option<String>,
 }
 
-/// Reads everything a plan is made from.
+/// Whether a reader waits for lists that may still be old.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience<'a> {
+    /// It takes what is shown.
+    None,
+    /// It waits, but not on account of these operations: what they did is known.
+    AllBut(&'a BTreeSet<String>),
+}
+
+/// Reads everything a plan is made from, as CloudFormation shows it now: within half a minute after
+/// an operation that may be the fleet as it was before.
 pub async fn observe(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, DeployError> {
+    observe_with(cloud, bundle, Patience::None).await
+}
+
+/// The same, but where an operation has ended less than half a minute ago it first waits for that
+/// time to pass. For whoever is going to change the fleet, or to say that there is nothing to do.
+pub async fn observe_settled(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, DeployError> {
+    observe_with(cloud, bundle, Patience::AllBut(&BTreeSet::new())).await
+}
+
+async fn observe_with(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    patience: Patience<'_>,
+) -> Result<Observed, DeployError> {
     let caller = cloud
         .caller_identity()
         .await
@@ -164,7 +195,7 @@ pub async fn observe(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, De
         .collect();
     let stack_sets: BTreeMap<String, ObservedStackSet> = stream::iter(names)
         .map(|name| async move {
-            let set = observe_stack_set(cloud, &name).await?;
+            let set = observe_stack_set(cloud, &name, patience).await?;
             Ok::<_, DeployError>(set.map(|set| (name, set)))
         })
         .buffer_unordered(AT_ONCE)
@@ -238,14 +269,31 @@ fn is_ours_by_name(name: &str, bundle: &Bundle) -> bool {
 pub(crate) async fn observe_stack_set(
     cloud: &impl Cloud,
     name: &str,
+    patience: Patience<'_>,
 ) -> Result<Option<ObservedStackSet>, DeployError> {
-    let Some(details) = cloud
-        .describe_stack_set(name)
-        .await
-        .doing(|| format!("cannot describe stack set {name}"))?
-    else {
+    let details = || async {
+        cloud
+            .describe_stack_set(name)
+            .await
+            .doing(|| format!("cannot describe stack set {name}"))
+    };
+    let Some(mut found) = details().await? else {
         return Ok(None);
     };
+    // Before the instances: whether their list can be old depends on what had ended by then.
+    let mut operations = operations::latest(cloud, name).await?;
+    let mut waited = BTreeSet::new();
+    while let Patience::AllBut(known) = patience
+        && let Some((id, wait)) = recent(&operations, known, cloud.now())
+        && waited.insert(id)
+    {
+        cloud.pause(wait).await;
+        let Some(now) = details().await? else {
+            return Ok(None);
+        };
+        found = now;
+        operations = operations::latest(cloud, name).await?;
+    }
     let mut instances = cloud
         .list_instances(name)
         .await
@@ -253,21 +301,37 @@ pub(crate) async fn observe_stack_set(
     instances.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
     // A list that changes while its pages are read may name an instance twice.
     instances.dedup_by(|a, b| (&a.account, &a.region) == (&b.account, &b.region));
-    let operations = cloud
-        .list_operations(name)
-        .await
-        .doing(|| format!("cannot list the operations of stack set {name}"))?;
     let pending = operations
         .iter()
         .filter(|operation| operation.status.is_pending())
         .cloned()
         .collect();
     Ok(Some(ObservedStackSet {
-        details,
+        details: found,
         instances,
         pending,
         operations,
     }))
+}
+
+/// The operation that ended last, if that was so short a time ago that the lists may not show it
+/// yet, and how long that will be so.
+fn recent(
+    operations: &[OperationSummary],
+    known: &BTreeSet<String>,
+    now: SystemTime,
+) -> Option<(String, Duration)> {
+    let (ended, last) = operations
+        .iter()
+        // It changes nothing that is planned from.
+        .filter(|operation| operation.action != Some(Action::DetectDrift))
+        .filter(|operation| !known.contains(&operation.id))
+        .filter_map(|operation| Some((operation.ended?, operation)))
+        .max_by_key(|(ended, _)| *ended)?;
+    // Where the clocks differ, an end may seem to lie ahead.
+    let age = now.duration_since(ended).unwrap_or_default();
+    let wait = LAG.checked_sub(age).filter(|wait| !wait.is_zero())?;
+    Some((last.id.clone(), wait))
 }
 
 async fn observe_stacks(

@@ -30,8 +30,6 @@ pub enum ProgressEvent {
         wave: Option<String>,
         /// Instances it is for.
         total: usize,
-        /// Whether it was started by an earlier run.
-        attached: bool,
     },
     /// Some instances of an operation are done.
     Instances {

@@ -100,6 +100,20 @@ pub fn load(directory: &Path, options: &Options) -> Library {
     library
 }
 
+/// The rule files of a folder as they are, and what stood in the way of reading others.
+pub fn sources(directory: &Path) -> (Vec<Arc<SourceFile>>, Vec<Finding>) {
+    let (mut paths, mut findings) = (Vec::new(), Vec::new());
+    walk(directory, 0, &mut paths, &mut findings);
+    paths.truncate(MAX_FILES);
+    let mut unreadable = Vec::new();
+    let files = paths
+        .iter()
+        .filter_map(|path| read(path, &mut unreadable))
+        .collect();
+    findings.append(&mut unreadable);
+    (files, findings)
+}
+
 /// Checks one rule that isn't in the folder yet, from its text; `directory` is where its fixtures
 /// would be. Its own tests are left to the caller, as in [`load`].
 pub fn check_file(file: &Arc<SourceFile>, directory: &Path, options: &Options) -> Library {

@@ -187,7 +187,7 @@ impl Simulator {
     }
 
     /// The world that is served.
-    pub(crate) fn shared(&self) -> &Mutex<World> {
+    pub(crate) fn shared(&self) -> &Arc<Mutex<World>> {
         &self.world
     }
 

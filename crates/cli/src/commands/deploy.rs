@@ -137,7 +137,7 @@ pub(crate) async fn deploy(
     how: &DeploymentArguments,
 ) -> Result<Option<Deployment>> {
     let saved = how.plan.as_deref().map(saved::basis).transpose()?;
-    let observed = deployer::observe(&connection.cloud, &compiled.bundle).await?;
+    let observed = deployer::observe_settled(&connection.cloud, &compiled.bundle).await?;
     let plan = deployer::plan(&compiled.bundle, &observed);
     let refused = saved.and_then(|saved| saved::outdated(&saved, &plan.basis));
     if refused.is_some() {

@@ -11,8 +11,9 @@ use crate::ports::{Cloud, Place, StackSetUpdate};
 /// Name of the wave in which it happens.
 const WAVE: &str = "return";
 
-/// Gives the stack set its previous definition, and brings all places that this run has touched
-/// back to it. Other instances have it still. Says in words what came of it.
+/// Gives the stack set its previous definition, and brings all instances that this run has updated
+/// back to it. Other instances have it still, and those that it has created stay as they are. Says
+/// in words what came of it.
 pub(super) async fn give_back<C: Cloud>(
     run: &Run<'_, C>,
     step: &Step<'_>,

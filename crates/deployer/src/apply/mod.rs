@@ -341,7 +341,7 @@ async fn deploy_part<C: Cloud>(
             report.leave(planned, skip(dependency));
             report
         } else {
-            stack_set::deploy(run, set).await
+            stack_set::deploy(run, set, planned).await
         });
     }
     let gate = reports.iter().find_map(|report| match &report.outcome {

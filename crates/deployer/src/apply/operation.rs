@@ -9,17 +9,12 @@ use sha2::{Digest, Sha256};
 
 use super::report::{InstanceFailure, OperationReport};
 use super::{Run, Stop};
+use crate::operations;
 use crate::ports::{
     Action, Cloud, CloudError, InstanceRequest, Operation, OperationStatus, OperationSummary,
     Place, ResultStatus, StackSetUpdate,
 };
 use crate::progress::ProgressEvent;
-
-/// Operation ids of ours start like this.
-const ID_PREFIX: &str = "gizmos-";
-
-/// Ids tried where the operation before is not known for sure.
-const ATTEMPTS: u32 = 20;
 
 /// A call whose answer is lost is repeated so often, with the same id.
 const REPEATS: u32 = 5;
@@ -41,8 +36,7 @@ const PAGE: usize = 100;
 const RESULT_READS: usize = 6;
 
 /// What an operation is to do. The operation id in it is filled in when it starts.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug)]
 pub(crate) enum Task {
     Update(Box<StackSetUpdate>),
     /// Brings instances to what the stack set is already. `UpdateStackSet` would do as well, but
@@ -99,11 +93,6 @@ pub(crate) fn fingerprint(content: &impl Serialize) -> String {
     format!("{:016x}", u64::from_be_bytes(start))
 }
 
-/// Whether an operation was started by a run of ours.
-pub(crate) fn is_ours(id: &str) -> bool {
-    id.starts_with(ID_PREFIX)
-}
-
 /// What came of an operation.
 #[derive(Debug)]
 pub(crate) struct Finished {
@@ -119,34 +108,23 @@ impl Finished {
     }
 }
 
-/// The operations of one stack set, one after the other. An operation's id comes from its content
-/// and from the operation before it. So a run that is killed and repeated finds its own operation
-/// by asking for the id, however far the list of operations lags behind; and the same content has
-/// a new id once something has happened since.
+/// The operations of one stack set, one after the other, with the numbers that [`operations`] gives
+/// them. The number follows from the plan: a run that is killed and repeated finds the operation it
+/// has started, waits for it, and plans what is left.
 #[derive(Debug)]
 pub(crate) struct Chain {
-    latest: String,
-    /// Whether the lists have been waited for long enough.
-    lenient: bool,
+    next: u64,
 }
 
 impl Chain {
-    /// Goes on after the latest operation that is known.
-    pub(crate) fn after(latest: Option<&OperationSummary>, lenient: bool) -> Chain {
+    /// Goes on after the latest operations that are known.
+    pub(crate) fn after(latest: &[OperationSummary]) -> Chain {
         Chain {
-            latest: latest.map_or_else(String::new, |operation| operation.id.clone()),
-            lenient,
+            next: operations::next_number(latest),
         }
     }
 
-    fn id(&self, task: &Task, attempt: u32) -> String {
-        let print = fingerprint(task);
-        let after = fingerprint(&self.latest);
-        let after = after.get(..8).unwrap_or(&after);
-        format!("{ID_PREFIX}{print}-{after}-{attempt}")
-    }
-
-    /// Starts an operation, or attaches to the one that does the same already, and waits for it.
+    /// Starts an operation and waits for it.
     pub(crate) async fn perform<C: Cloud>(
         &mut self,
         run: &Run<'_, C>,
@@ -156,66 +134,36 @@ impl Chain {
     ) -> Result<Finished, Stop> {
         let set = task.stack_set().to_owned();
         let action = task.action();
-        let (id, attached) = self.begin(run, &mut task, &set).await?;
+        let id = operations::id(self.next);
+        task.set_id(&id);
+        start(run, &task, &set, &id).await?;
+        self.next += 1;
         run.progress.report(&ProgressEvent::OperationStarted {
             stack_set: set.clone(),
             operation: id.clone(),
             action,
             wave: wave.map(str::to_owned),
             total,
-            attached,
         });
-        self.latest.clone_from(&id);
         finish(run, &set, &id, action, wave, total).await
-    }
-
-    async fn begin<C: Cloud>(
-        &self,
-        run: &Run<'_, C>,
-        task: &mut Task,
-        set: &str,
-    ) -> Result<(String, bool), Stop> {
-        task.set_id("");
-        for attempt in 1..=ATTEMPTS {
-            let id = self.id(task, attempt);
-            let found = run
-                .cloud
-                .describe_operation(set, &id)
-                .await
-                .map_err(|error| Stop::cloud("cannot describe an operation", &error))?;
-            match found {
-                Some(operation) if operation.status.is_pending() => return Ok((id, true)),
-                // It came after the operation that the list called the latest: the list, and with
-                // it what the plan was made from, was old.
-                Some(_) if !self.lenient => return Err(Stop::Lagging),
-                Some(_) => {}
-                None => {
-                    task.set_id(&id);
-                    return start(run, task, set, &id).await;
-                }
-            }
-        }
-        Err(Stop::Failed(format!(
-            "the same operation on {set} has been tried {ATTEMPTS} times"
-        )))
     }
 }
 
-async fn start<C: Cloud>(
-    run: &Run<'_, C>,
-    task: &Task,
-    set: &str,
-    id: &str,
-) -> Result<(String, bool), Stop> {
+async fn start<C: Cloud>(run: &Run<'_, C>, task: &Task, set: &str, id: &str) -> Result<(), Stop> {
     let mut pause = Backoff::new();
     for repeat in 1.. {
-        let error = match task.start(run.cloud).await {
-            Ok(id) => return Ok((id, false)),
-            Err(error) => error,
+        let Err(error) = task.start(run.cloud).await else {
+            return Ok(());
         };
         match error {
-            // Not there a moment ago: a retry of this very call went through before.
-            CloudError::OperationIdAlreadyExists { .. } => return Ok((id.to_owned(), false)),
+            // The number was free a moment ago: a retry of this very call went through, or another
+            // run was faster.
+            CloudError::OperationIdAlreadyExists { .. } => {
+                return match run.cloud.describe_operation(set, id).await {
+                    Ok(Some(found)) if found.action == Some(task.action()) => Ok(()),
+                    _ => Err(Stop::Replan),
+                };
+            }
             CloudError::OperationInProgress { .. } => {
                 await_others(run, set).await?;
                 return Err(Stop::Replan);
@@ -226,7 +174,7 @@ async fn start<C: Cloud>(
             CloudError::Unavailable { .. } | CloudError::Throttled if repeat <= REPEATS => {
                 run.cloud.pause(pause.next()).await;
                 if let Ok(Some(_)) = run.cloud.describe_operation(set, id).await {
-                    return Ok((id.to_owned(), false));
+                    return Ok(());
                 }
             }
             error => {
@@ -247,11 +195,9 @@ pub(crate) async fn await_others<C: Cloud>(run: &Run<'_, C>, set: &str) -> Resul
     let mut pause = Backoff::new();
     let mut told: Option<String> = None;
     loop {
-        let pending: Vec<OperationSummary> = run
-            .cloud
-            .list_operations(set)
+        let pending: Vec<OperationSummary> = operations::latest(run.cloud, set)
             .await
-            .map_err(|error| Stop::cloud(&format!("cannot list the operations of {set}"), &error))?
+            .map_err(|error| Stop::deploy(&error))?
             .into_iter()
             .filter(|operation| operation.status.is_pending())
             .collect();
@@ -264,11 +210,11 @@ pub(crate) async fn await_others<C: Cloud>(run: &Run<'_, C>, set: &str) -> Resul
             run.progress.report(&ProgressEvent::Waiting {
                 stack_set: set.to_owned(),
                 operation: operation.id.clone(),
-                ours: is_ours(&operation.id),
+                ours: operations::number(&operation.id).is_some(),
             });
             told = Some(operation.id.clone());
         }
-        let limit = if is_ours(&operation.id) {
+        let limit = if operations::number(&operation.id).is_some() {
             run.limits.operation
         } else {
             run.limits.others

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::operation::{Chain, Task};
 use super::repair::repair;
-use super::report::PartReport;
+use super::report::{PartReport, Unfinished};
 use super::settle::{is_old, settled};
 use super::{Run, Stop, targeting, waves};
 use crate::observe::ObservedStackSet;
@@ -21,14 +21,15 @@ const REPLANS: u32 = 8;
 /// How long is waited each time.
 const LAG: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Removes instances, and with `Change::Delete` the stack set itself.
+/// Removes instances, and with `Change::Delete` the stack set itself. Ends with another look: an
+/// operation succeeds as well where it finds nothing to do.
 pub(crate) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan) -> PartReport {
     let mut report = PartReport::begin(&plan.name, None);
-    let mut tries = 0;
+    let mut tries = Tries::default();
     let result = loop {
-        match try_remove(run, plan, &mut report, tries >= REPLANS).await {
-            Err(Stop::Replan | Stop::Lagging) if tries < REPLANS => {
-                tries += 1;
+        match try_remove(run, plan, &mut report, &mut tries).await {
+            Err(Stop::Replan | Stop::Lagging) if !tries.are_used_up() => {
+                tries.count += 1;
                 run.cloud.pause(LAG).await;
             }
             result => break result,
@@ -38,13 +39,27 @@ pub(crate) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan) -> P
     report
 }
 
+/// How often a removal was begun anew.
+#[derive(Debug, Default)]
+struct Tries {
+    count: u32,
+    /// Where operations of this run have succeeded.
+    done: BTreeSet<Place>,
+}
+
+impl Tries {
+    fn are_used_up(&self) -> bool {
+        self.count >= REPLANS
+    }
+}
+
 async fn try_remove<C: Cloud>(
     run: &Run<'_, C>,
     plan: &StackSetPlan,
     report: &mut PartReport,
-    lenient: bool,
+    tries: &mut Tries,
 ) -> Result<(), Stop> {
-    let Some(existing) = settled(run, &plan.name).await? else {
+    let Some(existing) = settled(run, &plan.name, &report.operations).await? else {
         return Ok(());
     };
     if !is_owned(&existing.details.tags) {
@@ -67,10 +82,28 @@ async fn try_remove<C: Cloud>(
             .collect(),
         ..plan.clone()
     };
-    if !lenient && is_old(run, &existing, &left).await? {
+    let still: Vec<Place> = (left
+        .remove
+        .iter()
+        .filter(|place| tries.done.contains(place)))
+    .cloned()
+    .collect();
+    if !tries.are_used_up() && (!still.is_empty() || is_old(run, &existing, &left).await?) {
         return Err(Stop::Lagging);
     }
-    let mut chain = Chain::after(existing.operations.first(), lenient);
+    if !still.is_empty() {
+        let reason = format!(
+            "the operations on {} succeeded, but {} of its instances are still there",
+            plan.name,
+            still.len()
+        );
+        report.unfinished.push(Unfinished {
+            reason: reason.clone(),
+            places: still,
+        });
+        return Err(Stop::Failed(reason));
+    }
+    let mut chain = Chain::after(&existing.operations);
     // What an earlier deletion failed on can't be reached by another one.
     let (stuck, sound): (Vec<&Instance>, Vec<&Instance>) = places
         .into_iter()
@@ -95,7 +128,14 @@ async fn try_remove<C: Cloud>(
         let finished = chain.perform(run, task, None, total).await?;
         good &= report.take(finished)?;
     }
-    if whole && good {
+    if !good {
+        return Ok(());
+    }
+    if !left.remove.is_empty() {
+        tries.done.extend(left.remove);
+        return Err(Stop::Replan);
+    }
+    if whole {
         delete_set(run, &plan.name, report).await?;
     }
     Ok(())
@@ -211,7 +251,8 @@ fn tasks<C>(
 }
 
 /// The calls that remove these places by naming their accounts, each through the unit by which it
-/// was reached. Never "all of the unit": that would also end its automatic deployment.
+/// was reached, or by which it can be reached now that it has moved. Never "all of the unit": that
+/// would also end its automatic deployment.
 pub(super) fn named<C>(
     run: &Run<'_, C>,
     existing: &ObservedStackSet,
@@ -230,10 +271,12 @@ pub(super) fn named<C>(
         .collect();
     let mut by_unit: BTreeMap<String, Vec<Place>> = BTreeMap::new();
     for place in places {
+        let account = run.account(&place.account);
         let unit = recorded
             .get(place)
+            .filter(|unit| account.is_none_or(|account| account.is_under(unit)))
             .map(|unit| (*unit).clone())
-            .or_else(|| run.account(&place.account)?.path.last().cloned())
+            .or_else(|| account?.path.last().cloned())
             .unwrap_or_else(|| run.bundle.organization.root.clone());
         by_unit.entry(unit).or_default().push(place.clone());
     }

@@ -31,8 +31,8 @@ pub struct PartReport {
     pub failures: Vec<InstanceFailure>,
     /// Places that could not be worked on.
     pub blocked: Vec<BlockedPlace>,
-    /// Places that are not what the bundle says although nothing failed there: not begun, or
-    /// returned to the previous template.
+    /// Places that are not what the bundle says although nothing failed there: not begun, returned
+    /// to the previous template, or no longer wanted only since the plan was made.
     pub unfinished: Vec<Unfinished>,
 }
 
@@ -117,7 +117,8 @@ pub enum ApplyOutcome {
     NothingToDo,
     /// Everything was done: 0.
     Done,
-    /// Done with failures inside, or some parts failed and others not: 3.
+    /// Done with failures inside, or some parts failed and others not, or places were left as they
+    /// are: 3.
     Partial,
     /// Nothing that was tried worked out, or an operation failed or was stopped: 4.
     Failed,
@@ -155,7 +156,9 @@ impl ApplyReport {
             ApplyOutcome::TimedOut
         } else if any(|o| matches!(o, PartOutcome::Failed { .. })) {
             ApplyOutcome::Failed
-        } else if any(|o| matches!(o, PartOutcome::Partial | PartOutcome::Skipped { .. })) {
+        } else if any(|o| matches!(o, PartOutcome::Partial | PartOutcome::Skipped { .. }))
+            || self.parts.iter().any(|part| !part.unfinished.is_empty())
+        {
             ApplyOutcome::Partial
         } else if any(|o| *o == PartOutcome::Done) {
             ApplyOutcome::Done

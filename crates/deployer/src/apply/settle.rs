@@ -1,14 +1,16 @@
 //! Reading a stack set once nothing works on it any more, and telling old answers from new ones.
 //!
 //! `DescribeStackSet` and `DescribeStackSetOperation` are strongly consistent, the lists are not: a
-//! run that follows another one closely may be shown the fleet as it was before. What to do is
-//! decided from these lists, so each sign that they are old is a reason to read them again.
+//! run that follows another one closely may be shown the fleet as it was before. So it waits a
+//! moment after operations that it hasn't seen end. After its own it knows what they did, and each
+//! contradiction is a reason to read the lists again.
 
 use std::collections::BTreeSet;
 
 use super::operation;
+use super::report::OperationReport;
 use super::{Run, Stop};
-use crate::observe::{ObservedStackSet, observe_stack_set};
+use crate::observe::{ObservedStackSet, Patience, observe_stack_set};
 use crate::plan::{Change, StackSetPlan};
 use crate::ports::{Action, Cloud, OperationStatus, OperationSummary, Place, ResultStatus};
 
@@ -20,12 +22,15 @@ const PAGE: usize = 100;
 
 /// Reads a stack set once nothing works on it any more. An operation that an earlier run of ours
 /// has started is waited for like any other: what it leaves undone is in the plan made afterwards.
+/// `done` are the operations of this run: what they did is known, whatever the lists show.
 pub(crate) async fn settled<C: Cloud>(
     run: &Run<'_, C>,
     name: &str,
+    done: &[OperationReport],
 ) -> Result<Option<ObservedStackSet>, Stop> {
+    let done = done.iter().map(|operation| operation.id.clone()).collect();
     loop {
-        let Some(found) = observe_stack_set(run.cloud, name)
+        let Some(found) = observe_stack_set(run.cloud, name, Patience::AllBut(&done))
             .await
             .map_err(|error| Stop::deploy(&error))?
         else {

@@ -10,7 +10,7 @@ use super::report::{InstanceFailure, OperationReport, PartOutcome, PartReport, U
 use super::settle::{is_old, settled};
 use super::waves::WaveCells;
 use super::{Run, Stop, gate, give_back, repair, targeting, waves};
-use crate::observe::{ObservedStackSet, World, observe_stack_set};
+use crate::observe::{ObservedStackSet, Patience, World, observe_stack_set};
 use crate::plan::{Change, Reason, StackSetPlan, plan_stack_set};
 use crate::ports::{
     Account, AutoDeployment, Cloud, CloudError, DeploymentTargets, InstanceRequest, NewStackSet,
@@ -46,18 +46,27 @@ impl Tries {
 
 /// Brings a stack set and its instances into line, apart from what is to be removed. Ends with
 /// another look, so that "done" says what is, and not only what was asked for.
-pub(crate) async fn deploy<C: Cloud>(run: &Run<'_, C>, set: &StackSet) -> PartReport {
+pub(crate) async fn deploy<C: Cloud>(
+    run: &Run<'_, C>,
+    set: &StackSet,
+    planned: &StackSetPlan,
+) -> PartReport {
     let mut report = PartReport::begin(&set.name, None);
     let mut tries = Tries::default();
     let mut world = Arc::clone(&run.world);
     let result = loop {
-        match try_deploy(run, set, &mut world, &mut report, &mut tries).await {
+        let round = Box::pin(try_deploy(run, set, &mut world, &mut report, &mut tries)).await;
+        match round {
+            Ok(plan) => {
+                leave_unplanned(&plan, planned, &mut report);
+                break Ok(());
+            }
             Err(Stop::Replan) if tries.replans < REPLANS => tries.replans += 1,
             Err(Stop::Lagging) if tries.lags < LAGS => {
                 tries.lags += 1;
                 run.cloud.pause(LAG).await;
             }
-            result => break result,
+            Err(stop) => break Err(stop),
         }
     };
     report.conclude(result);
@@ -67,19 +76,32 @@ pub(crate) async fn deploy<C: Cloud>(run: &Run<'_, C>, set: &StackSet) -> PartRe
     report
 }
 
-/// One round: looks, and does what is to be done. `Ok` once there is nothing left to do, or
-/// nothing that doing it again would mend.
+/// Instances that are no longer wanted since the plan was made, as an account has moved: nobody has
+/// agreed to their removal.
+fn leave_unplanned(plan: &StackSetPlan, planned: &StackSetPlan, report: &mut PartReport) {
+    let known: BTreeSet<&Place> = planned.remove.iter().collect();
+    let places: Vec<Place> = (plan.remove.iter())
+        .filter(|place| !known.contains(place))
+        .cloned()
+        .collect();
+    if !places.is_empty() {
+        report.unfinished.push(Unfinished {
+            reason: "no longer wanted, but not in the plan; run the same command again".to_owned(),
+            places,
+        });
+    }
+}
+
+/// One round: looks, and does what is to be done. `Ok`, with the plan as it is now, once there is
+/// nothing left to do apart from removals, or nothing that doing it again would mend.
 async fn try_deploy<C: Cloud>(
     run: &Run<'_, C>,
     set: &StackSet,
     world: &mut Arc<World>,
     report: &mut PartReport,
     tries: &mut Tries,
-) -> Result<(), Stop> {
-    let Some(members) = &set.targets.members else {
-        return Ok(());
-    };
-    let existing = settled(run, &set.name).await?;
+) -> Result<StackSetPlan, Stop> {
+    let existing = settled(run, &set.name, &report.operations).await?;
     let mut plan = plan_stack_set(run.bundle, set, existing.as_ref(), world);
     if tries.replans > 0 && !nothing_to_do(&plan) {
         // Accounts move while operations run.
@@ -91,8 +113,11 @@ async fn try_deploy<C: Cloud>(
     if let Change::Blocked { reason } = &plan.change {
         return Err(Stop::Failed(reason.clone()));
     }
+    let Some(members) = &set.targets.members else {
+        return Ok(plan);
+    };
     if nothing_to_do(&plan) || !report.failures.is_empty() {
-        return Ok(());
+        return Ok(plan);
     }
     let lenient = tries.lags >= LAGS;
     if let Some(existing) = &existing
@@ -115,8 +140,8 @@ async fn try_deploy<C: Cloud>(
             set.name
         )));
     }
-    let latest = existing.as_ref().and_then(|found| found.operations.first());
-    let mut chain = Chain::after(latest, lenient);
+    let latest = existing.as_ref().map(|found| found.operations.as_slice());
+    let mut chain = Chain::after(latest.unwrap_or_default());
     match &plan.change {
         Change::Create => create(run, set, report).await?,
         Change::Update { reasons } if reasons.contains(&Reason::AutoDeployment) => {
@@ -150,7 +175,7 @@ async fn try_deploy<C: Cloud>(
         // Whether it is so is seen in the next round.
         return Err(Stop::Replan);
     }
-    Ok(())
+    Ok(plan)
 }
 
 fn nothing_to_do(plan: &StackSetPlan) -> bool {
@@ -203,7 +228,8 @@ async fn roll_out<C: Cloud>(
     let mut touched: Vec<Place> = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         let name = part.name.clone().unwrap_or_default();
-        touched.extend(part.update.iter().chain(&part.add).cloned());
+        // What this run has created never had the previous template, and may not bear it.
+        touched.extend(part.update.iter().cloned());
         let passed = wave(
             run,
             step,
@@ -234,7 +260,9 @@ async fn roll_out<C: Cloud>(
             });
         }
         let Some(mut why) = why else { continue };
-        if let Some(previous) = step.previous {
+        if let Some(previous) = step.previous
+            && !touched.is_empty()
+        {
             why.push_str("; ");
             why.push_str(
                 &give_back::give_back(run, step, previous, &touched, chain, report).await?,
@@ -332,7 +360,7 @@ async fn account_for<C: Cloud>(
         _ => "not done".to_owned(),
     };
     // Without an answer, the failures that are known have to do.
-    let Ok(existing) = observe_stack_set(run.cloud, &set.name).await else {
+    let Ok(existing) = observe_stack_set(run.cloud, &set.name, Patience::None).await else {
         return;
     };
     let plan = plan_stack_set(run.bundle, set, existing.as_ref(), world);

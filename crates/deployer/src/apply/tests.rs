@@ -2,9 +2,9 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::fake::{ARCHIVE, Fake, HOME, HUB, MANAGEMENT, bundle, rules_template};
-use crate::ports::{AccountState, Place};
+use crate::ports::{AccountState, InstanceStatus, Place};
 use crate::progress::{ProgressEvent, Silent};
-use crate::{observe, plan};
+use crate::{observe, observe_settled, operations, plan};
 
 async fn deploy(cloud: &Fake, bundle: &Bundle) -> ApplyReport {
     let observed = observe(cloud, bundle).await.unwrap();
@@ -97,7 +97,7 @@ async fn one_instance_that_failed_is_retried_alone() {
     deploy(&cloud, &bundle).await;
     let place = Place::new("100000000002", "us-east-1");
     let mut spoke = cloud.state().sets["gizmos-rules-spoke"].clone();
-    spoke.instances.get_mut(&place).unwrap().status = crate::ports::InstanceStatus::Outdated;
+    spoke.instances.get_mut(&place).unwrap().status = InstanceStatus::Outdated;
     cloud
         .state()
         .sets
@@ -204,7 +204,7 @@ async fn a_killed_run_is_taken_up_where_it_was() {
     .await;
     assert!(killed.is_err());
     let running = cloud.state().sets["gizmos-bucket"].operations[0].id.clone();
-    assert!(operation::is_ours(&running));
+    assert_eq!(operations::number(&running), Some(1));
     cloud.take_calls();
     let report = deploy(&cloud, &bundle).await;
     assert!(matches!(report.outcome(), ApplyOutcome::Done));
@@ -575,19 +575,110 @@ async fn an_operation_that_somebody_stopped_is_not_gone_on_with() {
     assert_eq!(deploy(&cloud, &changed).await.outcome(), ApplyOutcome::Done);
 }
 
+/// As `deploy`, by a run that follows another one too closely for the lists.
+async fn deploy_settled(cloud: &Fake, bundle: &Bundle) -> ApplyReport {
+    let observed = observe_settled(cloud, bundle).await.unwrap();
+    apply(cloud, bundle, &plan(bundle, &observed), &Silent)
+        .await
+        .unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_old_lists_still_call_missing_is_not_created_again() {
     let cloud = Fake::new();
-    let first = bundle();
-    deploy(&cloud, &first).await;
-    // As a run sees it that follows a killed one too closely.
-    cloud.state().forget("gizmos-rules-spoke", 3);
+    cloud.state().lag = Duration::from_secs(20);
+    let first = deploy_settled(&cloud, &bundle()).await;
+    assert_eq!(first.outcome(), ApplyOutcome::Done);
     cloud.take_calls();
     assert_eq!(
-        deploy(&cloud, &first).await.outcome(),
+        deploy_settled(&cloud, &bundle()).await.outcome(),
         ApplyOutcome::NothingToDo
     );
     assert_eq!(cloud.take_calls(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_old_lists_still_call_current_is_brought_into_line() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    cloud.state().lag = Duration::from_secs(20);
+    let place = Place::new("100000000002", "us-east-1");
+    let failing = ("gizmos-rules-spoke".to_owned(), place);
+    cloud.state().failing.insert(failing.clone());
+    let mut changed = bundle();
+    changed.stack_sets[4].template = rules_template(&[("root-used", "aws.signin")]).to_string();
+    let plan_before = plan(&changed, &observe(&cloud, &changed).await.unwrap());
+    // Killed a moment after its first operation has begun: the stack set has its new template.
+    let killed = tokio::time::timeout(
+        Duration::from_secs(1),
+        apply(&cloud, &changed, &plan_before, &Silent),
+    )
+    .await;
+    assert!(killed.is_err());
+    cloud.state().failing.clear();
+    let report = deploy_settled(&cloud, &changed).await;
+    assert_eq!(report.outcome(), ApplyOutcome::Done);
+    let all_current = cloud.state().sets["gizmos-rules-spoke"]
+        .instances
+        .values()
+        .all(|instance| instance.status == InstanceStatus::Current);
+    assert!(all_current);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_is_removed_from_an_account_that_has_moved_away() {
+    let cloud = Fake::new();
+    let mut bundle = bundle();
+    if let Some(members) = &mut bundle.stack_sets[4].targets.members {
+        members.organizational_units = vec!["ou-exmp-production".into()];
+    }
+    deploy(&cloud, &bundle).await;
+    let moved = "100000000002";
+    {
+        let mut state = cloud.state();
+        let account = state.accounts.iter_mut().find(|it| it.id == moved).unwrap();
+        account.path = vec!["r-exmp".into(), "ou-exmp-elsewhere".into()];
+        let set = state.sets.get_mut("gizmos-rules-spoke").unwrap();
+        for instance in set.instances.values_mut() {
+            instance.organizational_unit = Some("ou-exmp-production".into());
+        }
+    }
+    let report = deploy(&cloud, &bundle).await;
+    assert_eq!(report.outcome(), ApplyOutcome::Done);
+    let left = cloud.state().sets["gizmos-rules-spoke"]
+        .instances
+        .keys()
+        .any(|place| place.account == moved);
+    assert!(!left);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_wave_has_created_is_not_returned_to_a_template_it_never_had() {
+    let cloud = Fake::new();
+    let mut first = bundle();
+    if let Some(members) = &mut first.stack_sets[4].targets.members {
+        members.accounts = compiler::AccountFilter::Except(vec!["100000000006".into()]);
+    }
+    deploy(&cloud, &first).await;
+    let mut changed = bundle();
+    changed.stack_sets[4].template = rules_template(&[("root-used", "aws.signin")]).to_string();
+    for region in ["eu-central-1", "us-east-1"] {
+        let place = Place::new("100000000006", region);
+        let failing = ("gizmos-rules-spoke".to_owned(), place);
+        cloud.state().failing.insert(failing);
+    }
+    cloud.take_calls();
+    let report = deploy(&cloud, &changed).await;
+    assert_eq!(report.outcome(), ApplyOutcome::Failed);
+    // Of the wave's two accounts one had the rules before, and only that one returns.
+    assert_eq!(
+        cloud.take_calls(),
+        [
+            "update 2 of gizmos-rules-spoke in 1 accounts",
+            "create 2 of gizmos-rules-spoke in 1 accounts",
+            "update 2 of gizmos-rules-spoke in 1 accounts",
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]

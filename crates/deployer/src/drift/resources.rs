@@ -69,7 +69,6 @@ async fn try_stack_set<C: Cloud>(
             action: Action::DetectDrift,
             wave: None,
             total,
-            attached: false,
         });
         wait(run, name, &operation, total).await?
     } else {

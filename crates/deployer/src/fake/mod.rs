@@ -4,7 +4,7 @@ mod bundle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -27,6 +27,14 @@ pub(crate) struct FakeOperation {
     ends: Duration,
     places: Vec<Place>,
     results: Vec<OperationResult>,
+    /// The instances when it started.
+    before: BTreeMap<Place, Instance>,
+}
+
+impl FakeOperation {
+    fn ended(&self) -> Option<SystemTime> {
+        (!self.status.is_pending()).then(|| SystemTime::UNIX_EPOCH + self.ends)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -64,8 +72,8 @@ pub(crate) struct State {
     pub(crate) lose_answer: bool,
     /// Operations on what exists are stopped by hand before they do anything.
     pub(crate) stopping: bool,
-    /// Stack sets whose instances are not listed, so many times.
-    forgotten: BTreeMap<String, u32>,
+    /// So long after the end of an operation the lists show a stack set as it was before its start.
+    pub(crate) lag: Duration,
     pub(crate) subscriptions: BTreeMap<String, Vec<Subscription>>,
     pub(crate) trail: Option<TrailStatus>,
     pub(crate) queue: Option<u64>,
@@ -163,8 +171,10 @@ impl Fake {
         let lost = std::mem::take(&mut state.lose_answer);
         state.calls.push(call);
         let set = state.sets.get_mut(name).unwrap();
+        let before = set.instances.clone();
         apply(set);
         set.operations.push(FakeOperation {
+            before,
             id: id.into(),
             action,
             status: OperationStatus::Running,
@@ -246,9 +256,9 @@ impl State {
             .collect()
     }
 
-    /// Lists no instance of a stack set, so many times.
-    pub(crate) fn forget(&mut self, name: &str, times: u32) {
-        self.forgotten.insert(name.to_owned(), times);
+    /// Whether the lists don't show an operation yet, nor what it did.
+    fn is_unseen(&self, operation: &FakeOperation) -> bool {
+        !self.lag.is_zero() && operation.ends + self.lag > self.now
     }
 
     /// Makes an instance inoperable; its stack stays.
@@ -351,6 +361,10 @@ impl Pause for Fake {
         let mut state = self.state();
         state.now += duration;
         state.settle();
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + self.state().now
     }
 }
 
@@ -564,18 +578,14 @@ impl StackSets for Fake {
     }
 
     async fn list_instances(&self, stack_set: &str) -> Result<Vec<Instance>, CloudError> {
-        let mut state = self.state();
-        if let Some(times) = state.forgotten.get_mut(stack_set)
-            && *times > 0
-        {
-            *times -= 1;
-            return Ok(Vec::new());
-        }
+        let state = self.state();
         let set = state
             .sets
             .get(stack_set)
             .ok_or_else(|| missing(stack_set))?;
-        Ok(set.instances.values().cloned().collect())
+        let unseen = set.operations.iter().find(|o| state.is_unseen(o));
+        let instances = unseen.map_or(&set.instances, |o| &o.before);
+        Ok(instances.values().cloned().collect())
     }
 
     async fn describe_operation(
@@ -594,7 +604,9 @@ impl StackSets for Fake {
             .find(|o| o.id == operation)
             .map(|o| Operation {
                 id: o.id.clone(),
+                action: Some(o.action),
                 status: o.status.clone(),
+                ended: o.ended(),
                 reason: None,
                 failed_instances: Some(
                     u32::try_from(
@@ -631,10 +643,12 @@ impl StackSets for Fake {
             .ok_or_else(|| missing(stack_set))?;
         let newest_first = set.operations.iter().rev();
         Ok(newest_first
+            .filter(|o| !state.is_unseen(o))
             .map(|o| OperationSummary {
                 id: o.id.clone(),
                 action: Some(o.action),
                 status: o.status.clone(),
+                ended: o.ended(),
             })
             .collect())
     }

@@ -1,7 +1,7 @@
-//! Waiting.
+//! Waiting, and telling the time.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Lets time pass between two looks at something asynchronous.
 ///
@@ -10,4 +10,8 @@ use std::time::Duration;
 pub trait Pause {
     /// Returns when `duration` has passed.
     fn pause(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+
+    /// The time by the clock that the pauses move: near enough to the cloud's own to tell an
+    /// operation that has just ended from one that ended a minute ago.
+    fn now(&self) -> SystemTime;
 }

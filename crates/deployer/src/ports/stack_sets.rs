@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -241,6 +242,8 @@ pub struct OperationSummary {
     pub action: Option<Action>,
     /// Where it stands.
     pub status: OperationStatus,
+    /// When it ended, if it has.
+    pub ended: Option<SystemTime>,
 }
 
 /// What a drift detection counted, in stack instances.
@@ -263,8 +266,12 @@ pub struct DriftCounts {
 pub struct Operation {
     /// Its id.
     pub id: String,
+    /// What it does, if known to this version.
+    pub action: Option<Action>,
     /// Where it stands.
     pub status: OperationStatus,
+    /// When it ended, if it has.
+    pub ended: Option<SystemTime>,
     /// Why, if it says so.
     pub reason: Option<String>,
     /// How many instances failed, if it says so.
