@@ -9,7 +9,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudformation::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_cloudformation::config::timeout::TimeoutConfig;
 use aws_sdk_cloudformation::config::{
-    AsyncSleep, Credentials as SdkCredentials, SharedCredentialsProvider, Sleep,
+    AsyncSleep, Credentials as SdkCredentials, IdentityCache, SharedCredentialsProvider, Sleep,
 };
 use deployer::ports::{CloudError, Identity, Organizations, Pause, Place};
 use futures::FutureExt;
@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 
 use crate::artifacts::ArtifactBucket;
 use crate::error::cloud_error;
+use crate::http;
 use crate::pace::{Pace, Watch};
 use crate::retry::QuotaIsFinal;
 
@@ -185,7 +186,8 @@ impl Aws {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(options.home_region.clone()))
             .retry_config(retries)
-            .timeout_config(timeouts);
+            .timeout_config(timeouts)
+            .http_client(http::client());
         if let Some(url) = &options.endpoint_url {
             loader = loader.endpoint_url(url);
         }
@@ -279,7 +281,10 @@ impl Aws {
         let mut builder = self.base.to_builder().region(region);
         if self.identity().await?.account != place.account {
             let session = self.session(place).await?;
-            builder = builder.credentials_provider(session.credentials);
+            // They are at hand: to remember the sessions of all accounts once more takes memory.
+            builder = builder
+                .credentials_provider(session.credentials)
+                .identity_cache(IdentityCache::no_cache());
         }
         Ok(builder.build())
     }

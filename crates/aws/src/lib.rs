@@ -22,6 +22,7 @@ mod call;
 mod connect;
 mod error;
 mod health;
+mod http;
 mod logs;
 mod organizations;
 mod pace;

@@ -24,7 +24,7 @@ use crate::world::World;
 
 pub(crate) use interference::{stack_of, stick_running, stop_running, tamper};
 pub(crate) use set::auto::account_moved;
-pub(crate) use stack::fold::{cool, glance, named, remember_glance, warm};
+pub(crate) use stack::look::{Look, cool, glance, named, remember_glance, warm};
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ pub(crate) struct CloudFormation {
     sabotage: BTreeMap<Arc<str>, String>,
     /// Accounts whose stacks are not folded because somebody looked at them, the latest last.
     glanced: VecDeque<Arc<str>>,
+    /// The resources of folded stacks that are there because somebody looked at them.
+    shown: BTreeMap<Arc<str>, BTreeMap<String, stack::Resource>>,
     /// What is known to come out well.
     proofs: Vec<stack::fold::Proof>,
 }
