@@ -6,6 +6,7 @@
     reason = "a test's own set-up may fail the test at once"
 )]
 
+mod artifacts;
 mod authoring;
 mod backtest;
 mod bad_input;

@@ -17,10 +17,12 @@
 //! # }
 //! ```
 
+mod artifacts;
 mod call;
 mod connect;
 mod error;
 mod health;
+mod http;
 mod logs;
 mod organizations;
 mod pace;
@@ -28,5 +30,6 @@ mod retry;
 mod stack_sets;
 mod stacks;
 
+pub use artifacts::ArtifactBucket;
 pub use connect::{Aws, CallAs, Clock, Credentials, Options, Pauser};
 pub use logs::LogBucket;

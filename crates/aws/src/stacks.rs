@@ -64,6 +64,9 @@ impl Stacks for Aws {
         request: &ChangeSetRequest,
     ) -> Result<(), CloudError> {
         let client = self.cloudformation_at(place).await?;
+        let template = self
+            .hand_over(&self.at(place).await?, &request.template)
+            .await?;
         let call = client
             .create_change_set()
             .stack_name(&request.stack)
@@ -73,7 +76,8 @@ impl Stacks for Aws {
                 ChangeSetKind::Update => sdk::ChangeSetType::Update,
             })
             .description(&request.description)
-            .template_body(&request.template)
+            .set_template_body(template.body)
+            .set_template_url(template.url)
             .set_parameters(some(parameters(&request.parameters)))
             .set_tags(some(tags(&request.tags)))
             .set_capabilities(some(capabilities(&request.capabilities)))

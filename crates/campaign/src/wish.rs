@@ -79,6 +79,7 @@ impl Wish {
                     topic("notices", &Severity::ALL[..2]),
                 ],
                 waves: Vec::new(),
+                artifacts: None,
                 drift_schedule: None,
             },
             made: 0,

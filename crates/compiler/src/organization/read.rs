@@ -9,8 +9,8 @@ use syntax::{Finding, Node, SourceFile, Span};
 
 use super::section::{Reader, Shape};
 use super::{
-    Accounts, Forward, Organization, Protocol, Subscription, TargetScope, Topic, Topology, Trail,
-    Wave, format, shape,
+    Accounts, Artifacts, Forward, Organization, Protocol, Subscription, TargetScope, Topic,
+    Topology, Trail, Wave, format, shape,
 };
 
 /// Most organizational units in one call, a limit of StackSets.
@@ -161,6 +161,11 @@ impl Reader {
             self.text(node, "drift_schedule", shape)
         });
 
+        let artifacts = self.optional(node, "artifacts").map(|artifacts| {
+            let home = regions.as_ref().map(|(home, _)| home.as_str());
+            self.artifacts(artifacts, accounts.as_ref(), home)
+        });
+
         let (home_region, regions) = regions?;
         let organization = Organization {
             id: id?,
@@ -175,6 +180,7 @@ impl Reader {
             trail: trail?,
             topics: topics?,
             waves,
+            artifacts: artifacts.flatten(),
             drift_schedule,
         };
         self.bucket_fits(node, &organization);
@@ -403,6 +409,44 @@ impl Reader {
                 "name it yourself: `trail: {bucket: …}`",
             );
         }
+    }
+
+    fn artifacts(
+        &mut self,
+        node: &Node,
+        accounts: Option<&Accounts>,
+        home: Option<&str>,
+    ) -> Option<Artifacts> {
+        if !self.mapping(node, "artifacts", &shape::ARTIFACTS) {
+            return None;
+        }
+        let bucket = self.optional(node, "bucket").map(|bucket| {
+            let shape = Shape {
+                is: format::bucket_name,
+                name: "a bucket name",
+                example: "example-templates",
+            };
+            self.text(bucket, "artifacts.bucket", shape)
+        });
+        let administrators = self
+            .optional(node, "administrators")
+            .map_or_else(Vec::new, |list| {
+                self.texts(list, "artifacts.administrators", ACCOUNT)
+            });
+        let (accounts, home) = accounts.zip(home)?;
+        if administrators.contains(&accounts.management) {
+            let place = node.get("administrators").map_or(node.span, |it| it.span);
+            self.error(
+                "organization::accounts",
+                place,
+                "the management account owns the bucket and is no delegated administrator",
+            );
+        }
+        let chosen = || format!("gizmos-artifacts-{}-{home}", accounts.management);
+        Some(Artifacts {
+            bucket: bucket.unwrap_or_else(|| Some(chosen()))?,
+            administrators,
+        })
     }
 
     fn topics(&mut self, node: &Node) -> Vec<Topic> {

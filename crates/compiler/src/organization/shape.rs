@@ -85,6 +85,11 @@ pub(super) static ORGANIZATION: Shape = Shape::of(&[
         Kind::List(0, &Kind::Mapping(&WAVE)),
     ),
     optional(
+        "artifacts",
+        "A bucket in the management account by which large templates reach CloudFormation. Left out: they are split up.",
+        Kind::Mapping(&ARTIFACTS),
+    ),
+    optional(
         "drift_schedule",
         "When CloudFormation looks for drift by itself: EventBridge Scheduler's rate or cron, UTC. Left out: never.",
         Kind::Pattern(r"^(cron|rate)\(.+\)$"),
@@ -184,6 +189,19 @@ pub(super) static WAVE: Shape = Shape {
     any_of: &["organizational_units", "accounts"],
     one_of: &[],
 };
+
+pub(super) static ARTIFACTS: Shape = Shape::of(&[
+    optional(
+        "bucket",
+        "The bucket's name, if it isn't to be made of account and Region.",
+        Kind::Pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
+    ),
+    optional(
+        "administrators",
+        "Delegated administrators of StackSets that may put templates there.",
+        Kind::List(0, &ACCOUNT),
+    ),
+]);
 
 /// JSON Schema of the organization file, for editors.
 pub fn schema() -> Value {

@@ -85,6 +85,8 @@ pub(crate) struct State {
     pub(crate) spoke_queues: BTreeMap<Place, u64>,
     /// Accounts whose forwarder roles were deleted.
     pub(crate) gone_roles: BTreeSet<String>,
+    /// What others have put into the artifact bucket.
+    pub(crate) strange_objects: usize,
     /// Accounts that don't have the access role.
     pub(crate) closed: BTreeSet<String>,
 }
@@ -363,6 +365,22 @@ impl Pause for Fake {
 
     fn now(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + self.state().now
+    }
+}
+
+impl Buckets for Fake {
+    async fn empty_bucket(
+        &self,
+        _: &Place,
+        bucket: &str,
+        prefix: &str,
+    ) -> Result<Emptied, CloudError> {
+        let mut state = self.state();
+        state.calls.push(format!("empty {prefix} of {bucket}"));
+        Ok(Emptied {
+            deleted: 1,
+            left: state.strange_objects,
+        })
     }
 }
 

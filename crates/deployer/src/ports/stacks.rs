@@ -91,7 +91,7 @@ pub struct ChangeSetRequest {
     pub name: String,
     /// New stack or change.
     pub kind: ChangeSetKind,
-    /// At most 51,200 bytes.
+    /// More than 51,200 bytes only with an artifact bucket, and in its Region.
     pub template: String,
     /// Parameter values by name.
     pub parameters: BTreeMap<String, String>,
