@@ -35,7 +35,7 @@ impl Project {
         let mut rule_library = library(arguments);
         let mut findings = std::mem::take(&mut rule_library.findings);
 
-        let stacksets = shown(&root, &arguments.stacksets);
+        let stacksets = stacksets_folder(arguments);
         let file = arguments.organization.as_ref().map_or_else(
             || stacksets.join("organization.yaml"),
             |file| shown(&root, file),
@@ -106,7 +106,7 @@ pub(crate) fn library(arguments: &ProjectArguments) -> Library {
 /// The rule files of the project as they are, those about drift included.
 pub(crate) fn rule_sources(arguments: &ProjectArguments) -> (Vec<Arc<SourceFile>>, Vec<Finding>) {
     let (mut files, mut findings) = rules::sources(&rules_folder(arguments));
-    let drift = shown(&root(), &arguments.stacksets).join(DRIFT_RULES);
+    let drift = stacksets_folder(arguments).join(DRIFT_RULES);
     if drift.is_dir() {
         let (more, problems) = rules::sources(&drift);
         files.extend(more);
@@ -141,6 +141,11 @@ pub(crate) fn rule<'l>(library: &'l Library, id: &str) -> Result<&'l Rule, Strin
 /// The folder of the rules.
 pub(crate) fn rules_folder(arguments: &ProjectArguments) -> PathBuf {
     shown(&root(), &arguments.rules)
+}
+
+/// The folder of the organization file and the stack sets' templates.
+pub(crate) fn stacksets_folder(arguments: &ProjectArguments) -> PathBuf {
+    shown(&root(), &arguments.stacksets)
 }
 
 /// The project's folder: where `cargo xtask` says it is, or the current one.

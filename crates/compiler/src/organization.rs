@@ -4,6 +4,7 @@ mod format;
 mod names;
 mod read;
 mod section;
+mod shape;
 mod spelling;
 
 use serde::Serialize;
@@ -11,6 +12,7 @@ use serde::Serialize;
 pub use names::ARTIFACT_PREFIX;
 pub(crate) use names::{BUS, DEAD_LETTERS, PUBLISHER, PUBLISHER_PATH, TRAIL_KEY_ALIAS};
 pub use read::load;
+pub use shape::schema;
 pub(crate) use spelling::closest;
 
 /// The organization as `stacksets/organization.yaml` describes it.

@@ -10,7 +10,7 @@ use syntax::{Finding, Node, SourceFile, Span};
 use super::section::{Reader, Shape};
 use super::{
     Accounts, Artifacts, Forward, Organization, Protocol, Subscription, TargetScope, Topic,
-    Topology, Trail, Wave, format,
+    Topology, Trail, Wave, format, shape,
 };
 
 /// Most organizational units in one call, a limit of StackSets.
@@ -88,25 +88,8 @@ pub fn load(path: &Path) -> (Option<Organization>, Vec<Finding>) {
 
 impl Reader {
     fn organization(&mut self, node: &Node) -> Option<Organization> {
-        const FIELDS: [&str; 15] = [
-            "version",
-            "organization",
-            "root",
-            "home_region",
-            "regions",
-            "accounts",
-            "targets",
-            "topology",
-            "forward",
-            "access_role",
-            "trail",
-            "topics",
-            "waves",
-            "artifacts",
-            "drift_schedule",
-        ];
         let what = "the organization file";
-        if !self.mapping(node, what, &FIELDS) {
+        if !self.mapping(node, what, &shape::ORGANIZATION) {
             return None;
         }
         self.version(node);
@@ -267,7 +250,7 @@ impl Reader {
     }
 
     fn accounts(&mut self, node: &Node) -> Option<Accounts> {
-        if !self.mapping(node, "accounts", &["management", "log_archive", "hub"]) {
+        if !self.mapping(node, "accounts", &shape::ACCOUNTS) {
             return None;
         }
         let mut account = |key: &str| {
@@ -309,11 +292,7 @@ impl Reader {
         root: Option<&str>,
         accounts: Option<&Accounts>,
     ) -> Option<TargetScope> {
-        if !self.mapping(
-            node,
-            "targets",
-            &["organizational_units", "exclude_accounts"],
-        ) {
+        if !self.mapping(node, "targets", &shape::TARGETS) {
             return None;
         }
         let list = self.required(node, "targets", "organizational_units")?;
@@ -385,7 +364,7 @@ impl Reader {
         let Some(node) = self.optional(node, "trail") else {
             return Some(trail);
         };
-        if !self.mapping(node, "trail", &["name", "retention_days", "bucket"]) {
+        if !self.mapping(node, "trail", &shape::TRAIL) {
             return None;
         }
         if let Some(name) = self.optional(node, "name") {
@@ -438,7 +417,7 @@ impl Reader {
         accounts: Option<&Accounts>,
         home: Option<&str>,
     ) -> Option<Artifacts> {
-        if !self.mapping(node, "artifacts", &["bucket", "administrators"]) {
+        if !self.mapping(node, "artifacts", &shape::ARTIFACTS) {
             return None;
         }
         let bucket = self.optional(node, "bucket").map(|bucket| {
@@ -511,7 +490,7 @@ impl Reader {
     }
 
     fn topic(&mut self, node: &Node) -> Option<Topic> {
-        if !self.mapping(node, "a topic", &["name", "severities", "subscriptions"]) {
+        if !self.mapping(node, "a topic", &shape::TOPIC) {
             return None;
         }
         let name = self
@@ -568,7 +547,7 @@ impl Reader {
     }
 
     fn subscription(&mut self, node: &Node) -> Option<Subscription> {
-        if !self.mapping(node, "a subscription", &["protocol", "endpoint"]) {
+        if !self.mapping(node, "a subscription", &shape::SUBSCRIPTION) {
             return None;
         }
         let protocols = [
@@ -636,8 +615,7 @@ impl Reader {
     }
 
     fn wave(&mut self, node: &Node) -> Option<Wave> {
-        let fields = ["name", "organizational_units", "accounts", "soak_minutes"];
-        if !self.mapping(node, "a wave", &fields) {
+        if !self.mapping(node, "a wave", &shape::WAVE) {
             return None;
         }
         let name = self
