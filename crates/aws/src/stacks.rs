@@ -34,7 +34,7 @@ impl Stacks for Aws {
         };
         let stacks = limits.iter().find(|it| it.name() == Some("StackLimit"));
         Ok(stacks
-            .and_then(|limit| limit.value())
+            .and_then(sdk::AccountLimit::value)
             .and_then(|value| usize::try_from(value).ok()))
     }
 

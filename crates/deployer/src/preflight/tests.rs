@@ -84,6 +84,8 @@ async fn credentials_of_another_organization_end_the_look() {
 
 #[tokio::test(start_paused = true)]
 async fn quotas_that_would_be_crossed_come_with_the_call_that_raises_them() {
+    const STACKS: &str = "stacks of an account and Region";
+    const INSTANCES: &str = "instances of a stack set";
     let cloud = Fake::new();
     let find = async |what: &str, state: CheckState| {
         let found = thorough(&cloud, &bundle()).await;
@@ -91,8 +93,6 @@ async fn quotas_that_would_be_crossed_come_with_the_call_that_raises_them() {
         assert_eq!(check.state, state, "{}", check.message);
         (check.message, check.fix.unwrap_or_default())
     };
-    const STACKS: &str = "stacks of an account and Region";
-    const INSTANCES: &str = "instances of a stack set";
     find(STACKS, CheckState::Unknown).await;
     find(INSTANCES, CheckState::Passed).await;
     cloud.state().stack_quota = Some(2_000);
