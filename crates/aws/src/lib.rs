@@ -18,6 +18,7 @@
 //! ```
 
 mod call;
+mod clock;
 mod connect;
 mod error;
 mod health;
@@ -28,5 +29,5 @@ mod retry;
 mod stack_sets;
 mod stacks;
 
-pub use connect::{Aws, CallAs, Clock, Credentials, Options, Pauser};
+pub use connect::{Aws, CallAs, Credentials, Options, Pauser};
 pub use logs::LogBucket;
