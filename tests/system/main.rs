@@ -6,6 +6,7 @@
     reason = "a test's own set-up may fail the test at once"
 )]
 
+mod artifacts;
 mod authoring;
 mod backtest;
 mod bad_input;
@@ -18,7 +19,10 @@ mod drift;
 mod drift_schedule;
 mod exit_codes;
 mod fleet;
+mod format;
 mod hostile;
+mod new_rule;
+mod preflight;
 mod rerun;
 mod workflows;
 

@@ -20,7 +20,7 @@ const STEPS: &[Step] = &[
     ("clippy", clippy),
     ("docs", docs),
     ("tests and doctests", tests),
-    ("rules: check and tests", rules),
+    ("rules: check, tests, layout", rules),
     ("templates: cfn-lint", templates),
     ("third parties: conformance", conformance),
 ];
@@ -116,6 +116,7 @@ fn tests() -> Result<()> {
 fn rules() -> Result<()> {
     let gizmos = product::build()?;
     shell::run(shell::program(&gizmos).args(["check", "--deny-warnings"]))?;
+    shell::run(shell::program(&gizmos).args(["fmt", "--check"]))?;
     shell::run(shell::program(&gizmos).args(["generate", "--mode", "check"]))
 }
 
@@ -129,6 +130,7 @@ fn templates() -> Result<()> {
     let mut organization = std::fs::read_to_string(&committed)
         .with_context(|| format!("could not read {}", committed.display()))?;
     organization.push_str("drift_schedule: cron(0 6 * * ? *)\n");
+    organization.push_str("artifacts: {administrators: [\"333344445555\"]}\n");
     let file = folder.join("organization.yaml");
     std::fs::write(&file, organization)
         .with_context(|| format!("could not write {}", file.display()))?;

@@ -9,14 +9,16 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudformation::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_cloudformation::config::timeout::TimeoutConfig;
 use aws_sdk_cloudformation::config::{
-    AsyncSleep, Credentials as SdkCredentials, SharedCredentialsProvider, Sleep,
+    AsyncSleep, Credentials as SdkCredentials, IdentityCache, SharedCredentialsProvider, Sleep,
 };
 use deployer::ports::{CloudError, Identity, Organizations, Pause, Place};
 use futures::FutureExt;
 use tokio::sync::OnceCell;
 
+use crate::artifacts::ArtifactBucket;
 use crate::clock::Clock;
 use crate::error::cloud_error;
+use crate::http;
 use crate::pace::{Pace, Watch};
 use crate::retry::QuotaIsFinal;
 
@@ -53,6 +55,8 @@ pub struct Options {
     pub home_region: String,
     /// Name of the role in other accounts that the credentials may assume.
     pub access_role: String,
+    /// Where templates go that are too large for a request; `None`: they are refused.
+    pub artifacts: Option<ArtifactBucket>,
     /// In which part the caller acts.
     pub call_as: CallAs,
     /// An endpoint for every service, instead of AWS's and of `AWS_ENDPOINT_URL`.
@@ -92,6 +96,7 @@ impl Options {
         Options {
             home_region: home_region.into(),
             access_role: "OrganizationAccountAccessRole".to_owned(),
+            artifacts: None,
             call_as: CallAs::Management,
             endpoint_url: None,
             credentials: None,
@@ -107,6 +112,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("home_region", &self.home_region)
             .field("access_role", &self.access_role)
+            .field("artifacts", &self.artifacts)
             .field("call_as", &self.call_as)
             .field("endpoint_url", &self.endpoint_url)
             .finish_non_exhaustive()
@@ -175,7 +181,8 @@ impl Aws {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(options.home_region.clone()))
             .retry_config(retries)
-            .timeout_config(timeouts);
+            .timeout_config(timeouts)
+            .http_client(http::client());
         if let Some(url) = &options.endpoint_url {
             loader = loader.endpoint_url(url);
         }
@@ -230,6 +237,11 @@ impl Aws {
         &self.base
     }
 
+    /// Where templates go that are too large for a request.
+    pub(crate) fn artifacts(&self) -> Option<&ArtifactBucket> {
+        self.options.artifacts.as_ref()
+    }
+
     /// The client for stack sets: the caller's account, the home Region.
     pub(crate) fn stack_sets(&self) -> &aws_sdk_cloudformation::Client {
         &self.stack_sets
@@ -266,7 +278,10 @@ impl Aws {
         let mut builder = self.base.to_builder().region(region);
         if self.identity().await?.account != place.account {
             let session = self.session(place).await?;
-            builder = builder.credentials_provider(session.credentials);
+            // They are at hand: to remember the sessions of all accounts once more takes memory.
+            builder = builder
+                .credentials_provider(session.credentials)
+                .identity_cache(IdentityCache::no_cache());
         }
         Ok(builder.build())
     }

@@ -17,11 +17,13 @@
 //! # }
 //! ```
 
+mod artifacts;
 mod call;
 mod clock;
 mod connect;
 mod error;
 mod health;
+mod http;
 mod logs;
 mod organizations;
 mod pace;
@@ -29,5 +31,6 @@ mod retry;
 mod stack_sets;
 mod stacks;
 
+pub use artifacts::ArtifactBucket;
 pub use connect::{Aws, CallAs, Credentials, Options, Pauser};
 pub use logs::LogBucket;

@@ -106,6 +106,7 @@ fn bundle(retention: u32) -> Bundle {
                 accounts: Vec::new(),
                 soak_minutes: 1,
             }],
+            artifacts: None,
             drift_schedule: None,
         },
         stack_sets: vec![StackSet {

@@ -79,6 +79,7 @@ impl Wish {
                     topic("notices", &Severity::ALL[..2]),
                 ],
                 waves: Vec::new(),
+                artifacts: None,
                 drift_schedule: (rng.u8(..4) == 0).then(|| "rate(1 day)".to_owned()),
             },
             made: 0,

@@ -110,6 +110,34 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = GenerateMode::Write)]
         mode: GenerateMode,
     },
+    /// Bring rule files into the one layout; comments stay
+    ///
+    /// Order of keys, indentation, quotes, width of lines, empty lines. A file that can't be read
+    /// as YAML is left as it is, with the reason.
+    #[command(
+        after_help = "Examples:\n  cargo xtask fmt\n  cargo xtask fmt --check                 # exit code 1 if a file isn't formatted\n  \
+            cargo xtask fmt rules/iam/iam-access-key-created.yaml\n  cargo xtask fmt -                       # from standard input to standard output, for editors"
+    )]
+    Fmt {
+        /// Write nothing; say which files aren't formatted
+        #[arg(long)]
+        check: bool,
+        /// Rule files [default: all of them]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Begin a rule from an event that happened: pattern, message, fixture and two tests
+    ///
+    /// What identifies an account or opens one is replaced in the fixture. What only the rule's
+    /// author can know is left as `TODO`, and `check` refuses the rule until it is written.
+    #[command(
+        after_help = "FILE holds a CloudTrail record or a whole EventBridge event: one JSON document, {\"Records\": […]}, \
+            or JSON lines; - is standard input.\n\n\
+            Examples:\n  cargo xtask new login-profile-created --from-event event.json\n  \
+            cargo xtask new trail-stopped --from-event log.json --record 3 --theme cloudtrail\n  \
+            aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventId,AttributeValue=ID --query 'Events[0].CloudTrailEvent' --output text | cargo xtask new ec2-key-pair-created --from-event -"
+    )]
+    New(NewArguments),
     /// Turn rules of other formats into rule files
     Import {
         #[command(subcommand)]
@@ -280,6 +308,23 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SimulatorCommand,
     },
+}
+
+/// What a rule is made from.
+#[derive(Debug, Args)]
+pub(crate) struct NewArguments {
+    /// The rule's id: 3 to 48 of a-z, 0-9 and `-`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The event
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from_event: PathBuf,
+    /// Which event, if the file holds several; the first is 1
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) record: Option<usize>,
+    /// The rule's folder [default: where most rules about that source are]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) theme: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

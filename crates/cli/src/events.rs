@@ -10,14 +10,7 @@ use serde_json::Value;
 /// `EventBridge` wraps them, or whole events.
 pub(crate) fn read(file: &Path) -> Result<Vec<Value>> {
     let shown = file.display();
-    let mut text = String::new();
-    if file == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text)?;
-    } else {
-        text = std::fs::read_to_string(file).with_context(|| format!("could not read {shown}"))?;
-    }
-    records(&text)
-        .with_context(|| format!("could not read {shown}"))?
+    raw(file)?
         .iter()
         .enumerate()
         .map(|(index, record)| {
@@ -25,6 +18,18 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Value>> {
                 .with_context(|| format!("entry {} of {shown} is no event", index + 1))
         })
         .collect()
+}
+
+/// As [`read`], each as it stands in the file.
+pub(crate) fn raw(file: &Path) -> Result<Vec<Value>> {
+    let shown = file.display();
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text)?;
+    } else {
+        text = std::fs::read_to_string(file).with_context(|| format!("could not read {shown}"))?;
+    }
+    records(&text).with_context(|| format!("could not read {shown}"))
 }
 
 /// The records of a document: a list, a log file's `Records`, or one.

@@ -1,8 +1,9 @@
-//! Results on standard output.
+//! Results on standard output, and in the user's files.
 
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 /// Writes a result's text.
@@ -21,6 +22,15 @@ pub(crate) fn text(text: &str) -> Result<()> {
 /// Writes a result as one JSON document.
 pub(crate) fn json(value: &impl Serialize) -> Result<()> {
     text(&serde_json::to_string_pretty(value)?)
+}
+
+/// Replaces a file of the user's.
+pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
+    // Beside the file first: an interrupted write must not leave half a rule.
+    let beside = path.with_extension("yaml.new");
+    std::fs::write(&beside, text)
+        .and_then(|()| std::fs::rename(&beside, path))
+        .with_context(|| format!("could not write {}", path.display()))
 }
 
 /// Whether people look at standard error, so that colours and moving progress make sense.

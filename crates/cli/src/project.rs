@@ -1,13 +1,17 @@
 //! The user's files: rules, organization file and templates, loaded and compiled.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use compiler::organization::{self, Organization};
 use compiler::{Bundle, Templates};
 use rules::{Library, Rule, TestOutcome};
-use syntax::Finding;
+use syntax::{Finding, SourceFile};
 
 use crate::arguments::ProjectArguments;
+
+/// Rules about the scheduled look for drift, in the stack sets' folder.
+const DRIFT_RULES: &str = "drift-rules";
 
 /// Everything that a command needs to know of the user's files.
 #[derive(Debug)]
@@ -31,7 +35,7 @@ impl Project {
         let mut rule_library = library(arguments);
         let mut findings = std::mem::take(&mut rule_library.findings);
 
-        let stacksets = shown(&root, &arguments.stacksets);
+        let stacksets = stacksets_folder(arguments);
         let file = arguments.organization.as_ref().map_or_else(
             || stacksets.join("organization.yaml"),
             |file| shown(&root, file),
@@ -46,7 +50,7 @@ impl Project {
             .as_ref()
             .is_some_and(|it| it.drift_schedule.is_some())
         {
-            let mut more = rules::load(&stacksets.join("drift-rules"), &options());
+            let mut more = rules::load(&stacksets.join(DRIFT_RULES), &options());
             findings.append(&mut more.findings);
             rule_library.rules.append(&mut more.rules);
         }
@@ -99,6 +103,18 @@ pub(crate) fn library(arguments: &ProjectArguments) -> Library {
     rules::load(&rules_folder(arguments), &options())
 }
 
+/// The rule files of the project as they are, those about drift included.
+pub(crate) fn rule_sources(arguments: &ProjectArguments) -> (Vec<Arc<SourceFile>>, Vec<Finding>) {
+    let (mut files, mut findings) = rules::sources(&rules_folder(arguments));
+    let drift = stacksets_folder(arguments).join(DRIFT_RULES);
+    if drift.is_dir() {
+        let (more, problems) = rules::sources(&drift);
+        files.extend(more);
+        findings.extend(problems);
+    }
+    (files, findings)
+}
+
 fn options() -> rules::Options {
     rules::Options {
         today: jiff::ZonedDateTime::now().date(),
@@ -125,6 +141,11 @@ pub(crate) fn rule<'l>(library: &'l Library, id: &str) -> Result<&'l Rule, Strin
 /// The folder of the rules.
 pub(crate) fn rules_folder(arguments: &ProjectArguments) -> PathBuf {
     shown(&root(), &arguments.rules)
+}
+
+/// The folder of the organization file and the stack sets' templates.
+pub(crate) fn stacksets_folder(arguments: &ProjectArguments) -> PathBuf {
+    shown(&root(), &arguments.stacksets)
 }
 
 /// The project's folder: where `cargo xtask` says it is, or the current one.

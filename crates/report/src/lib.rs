@@ -34,7 +34,8 @@ pub fn plural(count: usize, noun: &str) -> String {
     if count == 1 {
         format!("1 {noun}")
     } else {
-        format!("{count} {noun}s")
+        let ending = if noun.ends_with('s') { "es" } else { "s" };
+        format!("{count} {noun}{ending}")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use syntax::{Finding, Node, Place, SourceFile, Span, Value};
+use syntax::{Finding, Node, Place, Shape, SourceFile, Span, Value};
 
 use crate::suggest;
 
@@ -52,19 +52,13 @@ impl Reader {
         self.push(finding, node.span);
     }
 
-    /// Checks that `node` is a mapping with all `required` and only `known` fields.
-    pub(crate) fn mapping(
-        &mut self,
-        node: &Node,
-        what: &str,
-        required: &[&str],
-        optional: &[&str],
-    ) -> bool {
+    /// Checks that `node` is a mapping with all fields that it needs and no others.
+    pub(crate) fn mapping(&mut self, node: &Node, what: &str, shape: &Shape) -> bool {
         let Some(entries) = node.as_mapping() else {
             self.wrong_type(what, "a mapping", node);
             return false;
         };
-        let known: Vec<&str> = required.iter().chain(optional).copied().collect();
+        let known = shape.names();
         let unknown = entries
             .iter()
             .filter(|entry| !known.contains(&entry.key.as_str()));
@@ -83,8 +77,9 @@ impl Reader {
             };
             self.push(finding, entry.key_span);
         }
-        for field in required {
-            if node.get(field).is_none() && !meant.contains(field) {
+        let required = shape.fields.iter().filter(|field| field.is_required);
+        for field in required.map(|field| field.name) {
+            if node.get(field).is_none() && !meant.contains(&field) {
                 let span = first_line(node, &self.file);
                 self.error(
                     "rule::missing-field",

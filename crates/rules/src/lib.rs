@@ -6,13 +6,14 @@
 //!
 //! # Layout
 //!
-//! - `library`: the folder; `lower`: one file, field by field; `fields`, `text`, `suggest`: what
+//! - `library`: the folder; `shape`: the fields; `lower`: one file, field by field; `fields`, `text`, `suggest`: what
 //!   all fields share;
 //! - `message`: a text with placeholders becomes an input transformer that no value can break;
 //! - `exceptions`: known cases become part of the event pattern;
 //! - [`lint`]: every code that a finding can have, with its page; what comments allow;
 //! - `attack`: the tactics and techniques that tags may name;
 //! - `catalogue`: pages about all rules of a library;
+//! - `draft`: a rule file begun from an event;
 //! - `outcome`: a rule's own tests; `fixtures`: the events they share;
 //! - [`envelope`]: what `EventBridge` makes of a CloudTrail record, from a value or from its bytes;
 //! - [`mutation`]: whether tests notice a change of the pattern;
@@ -40,6 +41,7 @@
 
 mod attack;
 mod catalogue;
+mod draft;
 pub mod envelope;
 mod exceptions;
 mod fields;
@@ -53,16 +55,20 @@ mod model;
 pub mod mutation;
 mod outcome;
 mod path;
+mod shape;
 mod source_pin;
 mod suggest;
 mod text;
 
 pub use catalogue::{alerts, catalogue};
-pub use library::{Library, Options, check_file, load};
+pub use draft::{Draft, Replaced, UNFINISHED, draft};
+pub use library::{Library, Options, SCHEMA_FILE, check_file, load, sources};
+pub use lower::is_id;
 pub use model::{
     Budget, Exception, ImportedFrom, Message, Origin, Response, Rule, RuleTest, Severity, Status,
     UnknownSeverity,
 };
 pub use outcome::{TestOutcome, run_tests};
+pub use shape::{format, schema};
 pub use source_pin::pins_source;
 pub use suggest::nearest;

@@ -13,6 +13,8 @@ use crate::lower;
 use crate::model::Rule;
 use crate::outcome::run_tests;
 
+/// The name of the schema of rule files, at the top of the rules folder.
+pub const SCHEMA_FILE: &str = "rule.schema.json";
 /// Most rule files in a library.
 const MAX_FILES: usize = 10_000;
 /// Deepest sub-folder.
@@ -98,6 +100,20 @@ pub fn load(directory: &Path, options: &Options) -> Library {
     library.findings.append(&mut unreadable);
     sort(&mut library.findings);
     library
+}
+
+/// The rule files of a folder as they are, and what stood in the way of reading others.
+pub fn sources(directory: &Path) -> (Vec<Arc<SourceFile>>, Vec<Finding>) {
+    let (mut paths, mut findings) = (Vec::new(), Vec::new());
+    walk(directory, 0, &mut paths, &mut findings);
+    paths.truncate(MAX_FILES);
+    let mut unreadable = Vec::new();
+    let files = paths
+        .iter()
+        .filter_map(|path| read(path, &mut unreadable))
+        .collect();
+    findings.append(&mut unreadable);
+    (files, findings)
 }
 
 /// Checks one rule that isn't in the folder yet, from its text; `directory` is where its fixtures
@@ -225,6 +241,8 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, findings: &mut Ve
         } else {
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("yaml") => paths.push(path),
+                // Generated, for editors.
+                _ if depth == 0 && name == SCHEMA_FILE => {}
                 Some("yml" | "json") => findings.push(at_file(
                     Finding::error("library::extension", format!("`{name}` is not read"))
                         .help("rule files end in `.yaml`"),

@@ -17,45 +17,18 @@ use crate::lint::checks;
 use crate::message::{self, Frame};
 use crate::model::{Budget, ImportedFrom, Message, Response, Rule, RuleTest, Severity, Status};
 use crate::path::EventPath;
-use crate::text;
-
-const REQUIRED: [&str; 10] = [
-    "version",
-    "id",
-    "title",
-    "description",
-    "status",
-    "severity",
-    "references",
-    "false_positives",
-    "event_pattern",
-    "tests",
-];
-const OPTIONAL: [&str; 12] = [
-    "enabled",
-    "severity_reason",
-    "owner",
-    "runbook",
-    "tags",
-    "read_only",
-    "message",
-    "notify",
-    "respond",
-    "budget",
-    "exceptions",
-    "imported_from",
-];
+use crate::{shape, text};
 
 /// Most findings that one file is worth; whoever fixes them sees the others next time.
 const MAX_FINDINGS: usize = 100;
 /// Longest title: it leads every alert.
-const MAX_TITLE: usize = 100;
+pub(crate) const MAX_TITLE: usize = 100;
 /// Longest description.
-const MAX_DESCRIPTION: usize = 2000;
+pub(crate) const MAX_DESCRIPTION: usize = 2000;
 /// Longest reason of a severity.
-const MAX_REASON: usize = 500;
+pub(crate) const MAX_REASON: usize = 500;
 /// Longest owner, tag, name and the like.
-const MAX_WORDS: usize = 200;
+pub(crate) const MAX_WORDS: usize = 200;
 
 /// What a file amounts to.
 #[derive(Debug)]
@@ -122,7 +95,7 @@ fn rule(
     fixtures: &mut Fixtures,
     today: Date,
 ) -> (Option<Rule>, Option<(String, Place)>) {
-    if !reader.mapping(root, "a rule", &REQUIRED, &OPTIONAL) {
+    if !reader.mapping(root, "a rule", &shape::RULE) {
         return (None, None);
     }
     version(reader, root);
@@ -260,14 +233,18 @@ fn version(reader: &mut Reader, root: &Node) {
     }
 }
 
+/// Whether a text can be a rule's id: 3 to 48 of `a-z`, `0-9` and `-`.
+pub fn is_id(text: &str) -> bool {
+    (3..=48).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
 fn id(reader: &mut Reader, root: &Node) -> Option<(String, Place)> {
     let node = root.get("id")?;
     let id = reader.text(node, "`id`")?;
-    let well_formed = (3..=48).contains(&id.len())
-        && id
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    if !well_formed {
+    if !is_id(&id) {
         reader.push(
             Finding::error("rule::id", format!("`{id}` is not an id")).help(
                 "an id has 3 to 48 of a-z, 0-9 and `-`; it becomes the EventBridge rule's name",
@@ -427,7 +404,7 @@ fn notify(reader: &mut Reader, root: &Node) -> Vec<String> {
 
 fn budget(reader: &mut Reader, node: &Node) -> Option<Budget> {
     reader
-        .mapping(node, "`budget`", &["max_alerts_per_day"], &[])
+        .mapping(node, "`budget`", &shape::BUDGET)
         .then_some(())?;
     let most = node.get("max_alerts_per_day")?;
     let number = most.as_number().and_then(|text| text.parse().ok());
@@ -447,11 +424,8 @@ fn budget(reader: &mut Reader, node: &Node) -> Option<Budget> {
 }
 
 fn imported_from(reader: &mut Reader, node: &Node) -> Option<ImportedFrom> {
-    const TEXTS: [&str; 5] = ["id", "author", "license", "date", "modified"];
-    const LISTS: [&str; 2] = ["references", "losses"];
-    let optional = [TEXTS.as_slice(), LISTS.as_slice()].concat();
     reader
-        .mapping(node, "`imported_from`", &["format"], &optional)
+        .mapping(node, "`imported_from`", &shape::IMPORTED_FROM)
         .then_some(())?;
     let mut text = |field: &str| reader.text_of(node, field, "`imported_from`");
     let mut found = ImportedFrom {
@@ -470,11 +444,11 @@ fn imported_from(reader: &mut Reader, node: &Node) -> Option<ImportedFrom> {
 
 fn respond(reader: &mut Reader, node: &Node) -> Option<(Response, EventPath, Span)> {
     reader
-        .mapping(node, "`respond`", &["start_instance"], &[])
+        .mapping(node, "`respond`", &shape::RESPOND)
         .then_some(())?;
     let start = node.get("start_instance")?;
     reader
-        .mapping(start, "`start_instance`", &["instance", "tag"], &[])
+        .mapping(start, "`start_instance`", &shape::START_INSTANCE)
         .then_some(())?;
     let path = start.get("instance").and_then(|instance| {
         let text = reader.text(instance, "`instance`")?;
@@ -489,9 +463,7 @@ fn respond(reader: &mut Reader, node: &Node) -> Option<(Response, EventPath, Spa
         }
     });
     let tag = start.get("tag")?;
-    reader
-        .mapping(tag, "`tag`", &["key", "value"], &[])
-        .then_some(())?;
+    reader.mapping(tag, "`tag`", &shape::TAG).then_some(())?;
     let tag_key = tag_text(reader, tag, "key", 128);
     let tag_value = tag_text(reader, tag, "value", 256);
     let (path, span) = path?;

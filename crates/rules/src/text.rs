@@ -6,6 +6,7 @@
 
 use syntax::{Finding, Fix, Node, Span, Value};
 
+use crate::draft::UNFINISHED;
 use crate::fields::Reader;
 
 /// What a text is for decides what may stand in it.
@@ -104,6 +105,16 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
             Finding::error("rule::placeholder", "placeholders work in `message` only").at(place),
         );
     }
+    if let Some(line) = text.lines().map(str::trim).find(|line| is_unfinished(line)) {
+        let place = reader.place(span).narrowed_to(UNFINISHED);
+        reader.findings.push(
+            Finding::error("rule::unfinished", format!("still to be written: {line}"))
+                .at(place)
+                .help(
+                    "only the rule's author can know this; write it in the place of the whole line",
+                ),
+        );
+    }
     if text.contains("${") {
         let place = reader.place(span).narrowed_to("${");
         reader.findings.push(
@@ -128,6 +139,12 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
             .note("an input template marks its placeholders with `<` and `>` and has no escape for them"),
         );
     }
+}
+
+/// Whether a line was left to the author, as `new` does.
+fn is_unfinished(line: &str) -> bool {
+    line.strip_prefix(UNFINISHED)
+        .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
 /// The reference in `text`, whatever its case and spacing.

@@ -8,7 +8,6 @@ use crate::expression::Number;
 use crate::fields::{self, Kind};
 use crate::loss::{Loss, Losses};
 use crate::text::{Piece, Text, is_cased};
-use crate::yaml;
 
 /// Longest condition that is written, in bytes.
 const MAX_CONDITION: usize = 4096;
@@ -669,7 +668,7 @@ fn file(rule: &Rule, detection: Map<String, Value>, losses: &[Loss]) -> String {
     }
     let mut text = String::new();
     for (name, value) in &fields {
-        yaml::entry(&mut text, 0, name, value);
+        syntax::write_entry(&mut text, 0, name, value);
     }
     text
 }

@@ -20,7 +20,7 @@
 //!   what is known of a record's fields;
 //! - `alternatives`: negations pushed to the tests, and the rest multiplied out;
 //! - `event_pattern`: alternatives within EventBridge's limits; `witness`: events for tests;
-//!   `write`, `yaml`: the file;
+//!   `write`: the file;
 //! - `export`: the way back.
 //!
 //! # Known differences that are not stated as losses
@@ -77,7 +77,6 @@ mod terms;
 mod text;
 mod witness;
 mod write;
-mod yaml;
 
 pub use evaluate::Record;
 pub use export::{Exported, export};

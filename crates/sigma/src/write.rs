@@ -1,12 +1,14 @@
 //! The text of an imported rule's file.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
+use syntax::SourceFile;
 
 use crate::event_pattern::{self, Part};
 use crate::import::{Options, Tests};
 use crate::loss::Loss;
 use crate::rule::Rule;
-use crate::yaml;
 
 /// The format's limits, see `rules/README.md`.
 const MAX_ID: usize = 48;
@@ -50,8 +52,10 @@ pub(crate) fn rule_file(
     put("tests", self::tests(tests));
     let mut text = String::new();
     for (name, value) in &fields {
-        yaml::entry(&mut text, 0, name, value);
+        syntax::write_entry(&mut text, 0, name, value);
     }
+    let file = Arc::new(SourceFile::new(format!("{id}.yaml"), text));
+    let text = rules::format(&file).unwrap_or_else(|_| file.text.clone());
     (id, text)
 }
 

@@ -11,7 +11,9 @@
 //! - [`Node`], [`Value`], [`Entry`]: the tree;
 //! - [`parse`]: text to tree, with limits on size, depth and number of values;
 //! - [`comments`]: what stands beside the values;
-//! - [`Fix`], [`Edit`]: how a finding is mended, as changes of the text.
+//! - [`Fix`], [`Edit`]: how a finding is mended, as changes of the text;
+//! - [`write_entry`]: from a value to its text; [`format()`]: from a text to the one layout;
+//! - [`Shape`]: what fields a format has, and its JSON Schema.
 //!
 //! # Invariants
 //!
@@ -40,14 +42,20 @@
 mod comment;
 mod finding;
 mod fix;
+mod format;
 mod parse;
 mod scalar;
+mod shape;
 mod source;
 mod tree;
+mod write;
 
 pub use comment::{Comment, comments};
 pub use finding::{Finding, Severity};
 pub use fix::{Edit, Fix, apply};
+pub use format::{Unformatted, format};
 pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_VALUES, parse};
+pub use shape::{Field, Kind, Shape};
 pub use source::{Place, SourceFile, Span};
 pub use tree::{Entry, Node, Value};
+pub use write::write_entry;

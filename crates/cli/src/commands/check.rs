@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use report::plural;
 use rules::Rule;
 use rules::mutation::Fate;
@@ -169,11 +169,7 @@ fn mend(findings: &[Finding]) -> Result<usize> {
     for (path, (text, fixes)) in files {
         let (text, count) = syntax::apply(text, &fixes);
         if count > 0 {
-            // Beside the file first: an interrupted write must not leave half a rule.
-            let beside = path.with_extension("yaml.new");
-            std::fs::write(&beside, text)
-                .and_then(|()| std::fs::rename(&beside, &path))
-                .with_context(|| format!("could not write {}", path.display()))?;
+            output::replace(&path, &text)?;
             applied += count;
         }
     }

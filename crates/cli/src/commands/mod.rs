@@ -10,9 +10,11 @@ mod doctor;
 mod drift;
 mod explain;
 mod export;
+mod fmt;
 mod generate;
 mod import;
 mod matching;
+mod new;
 mod plan;
 mod saved;
 mod simulator;
@@ -86,6 +88,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Backtest(arguments) => backtest::run(&project, format, &arguments).await,
         Command::Explain { rule } => explain::run(&project, format, &rule),
         Command::Match { why, files } => matching::run(&project, format, why.as_deref(), &files),
+        Command::Fmt { check, files } => fmt::run(&project, format, check, &files),
+        Command::New(arguments) => new::run(&project, format, &arguments),
         Command::Completions { shell } => completions::run(shell),
         Command::Vectors { files } => vectors::run(format, &files),
         Command::Simulator { command } => simulator::run(format, command).await,

@@ -85,6 +85,10 @@ pub(crate) struct State {
     pub(crate) spoke_queues: BTreeMap<Place, u64>,
     /// Accounts whose forwarder roles were deleted.
     pub(crate) gone_roles: BTreeSet<String>,
+    /// Stacks that there may be in a place.
+    pub(crate) stack_quota: Option<usize>,
+    /// What others have put into the artifact bucket.
+    pub(crate) strange_objects: usize,
     /// Accounts that don't have the access role.
     pub(crate) closed: BTreeSet<String>,
 }
@@ -366,6 +370,22 @@ impl Pause for Fake {
     }
 }
 
+impl Buckets for Fake {
+    async fn empty_bucket(
+        &self,
+        _: &Place,
+        bucket: &str,
+        prefix: &str,
+    ) -> Result<Emptied, CloudError> {
+        let mut state = self.state();
+        state.calls.push(format!("empty {prefix} of {bucket}"));
+        Ok(Emptied {
+            deleted: 1,
+            left: state.strange_objects,
+        })
+    }
+}
+
 impl Organizations for Fake {
     async fn caller_identity(&self) -> Result<Identity, CloudError> {
         Ok(Identity {
@@ -398,6 +418,7 @@ impl Organizations for Fake {
         &self,
         _: &str,
         actions: &[&str],
+        _: &[String],
     ) -> Result<Vec<(String, Permission)>, CloudError> {
         let state = self.state();
         let of = |action: &str| {
@@ -689,6 +710,10 @@ impl StackSets for Fake {
 }
 
 impl Stacks for Fake {
+    async fn stack_quota(&self, _: &Place) -> Result<Option<usize>, CloudError> {
+        Ok(self.state().stack_quota)
+    }
+
     async fn list_stacks(&self, place: &Place) -> Result<Vec<Stack>, CloudError> {
         let state = self.state();
         let here = state.stacks.iter().filter(|((at, _), _)| at == place);

@@ -8,6 +8,7 @@ use crate::envelope;
 use crate::fields::Reader;
 use crate::fixtures::{self, Fixtures, MAX_EVENT_BYTES};
 use crate::model::{Origin, RuleTest};
+use crate::shape;
 
 /// Most tests of one rule.
 const MAX_TESTS: usize = 200;
@@ -95,10 +96,7 @@ fn test(
     written: &mut Vec<(String, Value)>,
     has_message: bool,
 ) -> (Vec<RuleTest>, Option<bool>) {
-    const OPTIONAL: [&str; 7] = [
-        "event", "fixture", "like", "override", "each", "origin", "message",
-    ];
-    if !reader.mapping(node, "a test", &["name", "expect"], &OPTIONAL) {
+    if !reader.mapping(node, "a test", &shape::TEST) {
         return (Vec::new(), None);
     }
     let name = node

@@ -9,6 +9,7 @@ use crate::exceptions;
 use crate::fields::Reader;
 use crate::model::Exception;
 use crate::path::EventPath;
+use crate::shape;
 use crate::source_pin::pins_source;
 
 /// Days before an exception's end on which it is announced.
@@ -124,9 +125,8 @@ pub(super) fn exceptions(reader: &mut Reader, root: &Node, today: Date) -> Vec<(
 }
 
 fn exception(reader: &mut Reader, node: &Node, today: Date) -> Option<Exception> {
-    const FIELDS: [&str; 5] = ["name", "reason", "owner", "expires", "when"];
     reader
-        .mapping(node, "an exception", &FIELDS, &[])
+        .mapping(node, "an exception", &shape::EXCEPTION)
         .then_some(())?;
     let mut short = |field: &str| {
         let node = node.get(field)?;

@@ -74,7 +74,7 @@ pub(crate) fn tamper(
     logical_id: Option<&str>,
     properties: Option<&Map<String, Value>>,
 ) -> Result<String, String> {
-    super::stack::fold::look_into(world, id);
+    super::stack::look::look_into(world, id);
     let stack = world
         .cloudformation
         .stacks

@@ -15,15 +15,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::{ApiError, Caller};
 use crate::clock::Due;
+use crate::input::Input;
 use crate::world::World;
 
 pub(crate) use interference::{stack_of, stick_running, stop_running, tamper};
 pub(crate) use set::auto::account_moved;
-pub(crate) use stack::fold::{cool, glance, named, remember_glance, warm};
+pub(crate) use stack::look::{Look, cool, glance, named, remember_glance, warm};
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
@@ -38,6 +39,8 @@ pub(crate) struct CloudFormation {
     sabotage: BTreeMap<Arc<str>, String>,
     /// Accounts whose stacks are not folded because somebody looked at them, the latest last.
     glanced: VecDeque<Arc<str>>,
+    /// The resources of folded stacks that are there because somebody looked at them.
+    shown: BTreeMap<Arc<str>, BTreeMap<String, stack::Resource>>,
     /// What is known to come out well.
     proofs: Vec<stack::fold::Proof>,
 }
@@ -167,7 +170,19 @@ const LIGHT: &[&str] = &[
     "ActivateOrganizationsAccess",
     "DeactivateOrganizationsAccess",
     "DescribeOrganizationsAccess",
+    "DescribeAccountLimits",
 ];
+
+/// The quotas that CloudFormation tells of.
+fn limits(world: &World, input: &Value) -> Result<Value, ApiError> {
+    Input::new(input, &["NextToken"])?;
+    let quotas = &world.config.quotas;
+    Ok(json!({"AccountLimits": [
+        {"Name": "StackLimit", "Value": quotas.stacks_per_region},
+        {"Name": "StackOutputsLimit", "Value": 200},
+        {"Name": "ConcurrentResourcesLimit", "Value": 2_500},
+    ]}))
+}
 
 /// Answers one action.
 pub(crate) fn call(
@@ -189,6 +204,9 @@ pub(crate) fn call(
         } else {
             glance(world, &caller.account);
         }
+    }
+    if action == "DescribeAccountLimits" {
+        return limits(world, input);
     }
     if let Some(answer) = stack::api::call(world, caller, action, input) {
         return answer;

@@ -17,6 +17,7 @@ use hyper::{HeaderMap, Request, Response};
 use serde_json::{Map, Value, json};
 
 use crate::api::{ApiError, Caller, RawRequest, RawResponse};
+use crate::cloudformation::Look;
 use crate::faults::{After, Asked, Before, Decision};
 use crate::services::arn::short;
 use crate::services::iam::{ACCESS_ROLE, access_role};
@@ -352,12 +353,8 @@ pub(crate) fn carry_out(
         "sts" => crate::sts::call(world, caller, action, input),
         "cloudformation" => crate::cloudformation::call(world, caller, action, input),
         _ => {
-            let look: fn(&mut World, &str) = if is_mutating(service, action) {
-                crate::cloudformation::warm
-            } else {
-                crate::cloudformation::glance
-            };
-            look(world, &caller.account);
+            let look = Look::of(service, is_mutating(service, action));
+            look.at(world, &caller.account);
             crate::cloudformation::named(world, input, look);
             crate::services::call(world, caller, service, action, input)
         }

@@ -155,6 +155,13 @@ pub(super) const LINTS: &[Lint] = &[
         GOOD,
     ),
     error(
+        "rule::unfinished",
+        "Something is still to be written",
+        "`new` writes down what an event says, and leaves as `TODO` what only the rule's author can know: what happened, why it matters, when it is harmless, what to do first. A line of any text that begins with `TODO` counts.",
+        Fields("runbook: |\n  TODO: what to do first\n"),
+        GOOD,
+    ),
+    error(
         "rule::too-many-findings",
         "More than 100 findings in one file",
         "The rest is shown once these are mended.",

@@ -62,13 +62,14 @@ pub(crate) struct Outcome {
 }
 
 /// Makes the resources what the deployment says, starting from `old`. Stops at the first failure;
-/// nothing is deleted here.
+/// nothing is deleted here. With `only`, no others are made, and no outputs.
 pub(crate) fn converge(
     world: &mut World,
     id: &str,
     deployment: &Deployment,
     old: &BTreeMap<String, Resource>,
     generations: Generations<'_>,
+    only: Option<&BTreeSet<String>>,
 ) -> Outcome {
     let mut outcome = Outcome {
         resources: BTreeMap::new(),
@@ -103,7 +104,8 @@ pub(crate) fn converge(
         exports: &values,
         imported: std::cell::RefCell::default(),
     };
-    for logical_id in &template.order {
+    let wanted = |name: &&String| only.is_none_or(|only| only.contains(*name));
+    for logical_id in template.order.iter().filter(wanted) {
         let generation = generations.of(logical_id);
         let stepped = step(
             world,
@@ -144,6 +146,9 @@ pub(crate) fn converge(
             });
             return outcome;
         }
+    }
+    if only.is_some() {
+        return outcome;
     }
     match outputs(&scope, &template) {
         Ok(found) => {

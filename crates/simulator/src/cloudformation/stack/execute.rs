@@ -41,7 +41,7 @@ fn create(world: &mut World, id: &str, on_failure: OnFailure) {
         return;
     };
     let first = Generations::Now(0);
-    let outcome = converge(world, id, &deployment, &BTreeMap::new(), first);
+    let outcome = converge(world, id, &deployment, &BTreeMap::new(), first, None);
     let now = world.clock.now();
     let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
         return;
@@ -105,7 +105,7 @@ fn update(world: &mut World, id: &str, deployment: Arc<Deployment>) {
         Arc::clone(&stack.deployment.template),
     );
     let updates = Generations::Now(stack.updates);
-    let mut outcome = converge(world, id, &deployment, &old, updates);
+    let mut outcome = converge(world, id, &deployment, &old, updates, None);
     let now = world.clock.now();
     if let Some(failure) = outcome.failure.take() {
         roll_back(world, id, outcome, old, &failure);

@@ -6,14 +6,14 @@
 //! anybody can see or change them. What was carried out once in a Region is not carried out again
 //! for each account where it must come to the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::converge::{Generations, converge};
 use super::drift::{self, ResourceDrift};
-use super::{Deployment, OnFailure, Pending, Resource, Stack, execute};
+use super::{Deployment, OnFailure, Pending, Resource, Stack, execute, look};
 use crate::cloudformation::template::{Policy, Template};
 use crate::world::World;
 
@@ -28,9 +28,6 @@ const FOLDABLE: &[(&str, &str)] = &[
 
 /// So many rules of all stacks fit on a bus, whatever their patterns.
 const ROOM_FOR_RULES: usize = 30;
-
-/// So many accounts that were only looked at stay as they were looked at.
-const GLANCED: usize = 16;
 
 /// How many proofs are kept.
 const PROOFS: usize = 512;
@@ -130,6 +127,7 @@ fn skip(world: &mut World, id: &str) -> bool {
         }
         _ => return false,
     };
+    look::conceal(world, id);
     let now = world.clock.now();
     let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
         return false;
@@ -209,8 +207,8 @@ fn fold(world: &mut World, id: &str) -> Option<Arc<Folded>> {
 }
 
 /// Takes a stack's resources out of the services' memory.
-fn put_away(world: &mut World, id: &str) -> Option<Arc<Folded>> {
-    let stack = world.cloudformation.stacks.get(id)?;
+pub(super) fn put_away(world: &mut World, id: &str) -> Option<Arc<Folded>> {
+    let stack = world.cloudformation.stacks.get_mut(id)?;
     let generations: BTreeMap<String, u32> = stack
         .resources
         .iter()
@@ -218,22 +216,8 @@ fn put_away(world: &mut World, id: &str) -> Option<Arc<Folded>> {
         .map(|(name, resource)| (name.clone(), resource.generation))
         .collect();
     let (account, region) = (Arc::clone(&stack.account), Arc::clone(&stack.region));
-    let gone: Vec<_> = stack
-        .deployment
-        .template
-        .order
-        .iter()
-        .rev()
-        .filter_map(|name| {
-            let resource = stack.resources.get(name)?;
-            let physical_id = resource.physical_id.clone();
-            Some((stack.place(name), resource.kind.clone(), physical_id))
-        })
-        .collect();
-    for (place, kind, physical_id) in gone {
-        let deleted = crate::resources::delete(world, &place, &kind, &physical_id);
-        debug_assert!(deleted.is_ok(), "{kind} {physical_id}: {deleted:?}");
-    }
+    let resources = std::mem::take(&mut stack.resources);
+    delete(world, id, &resources);
     world.services.events.forget_default(&account, &region);
     let stack = world.cloudformation.stacks.get_mut(id)?;
     // The same again, if it was only glanced at: proofs know it by that.
@@ -241,10 +225,29 @@ fn put_away(world: &mut World, id: &str) -> Option<Arc<Folded>> {
     let folded = before
         .filter(|before| before.generations == generations)
         .unwrap_or_else(|| Arc::new(Folded { generations }));
-    stack.resources = BTreeMap::new();
     stack.events = Vec::new();
     stack.folded = Some(Arc::clone(&folded));
     Some(folded)
+}
+
+/// Takes resources that a folded stack can make again out of the services' memory.
+pub(super) fn delete(world: &mut World, id: &str, resources: &BTreeMap<String, Resource>) {
+    let Some(stack) = world.cloudformation.stacks.get(id) else {
+        return;
+    };
+    let template = Arc::clone(&stack.deployment.template);
+    for name in template.order.iter().rev() {
+        let Some(resource) = resources.get(name) else {
+            continue;
+        };
+        let Some(stack) = world.cloudformation.stacks.get(id) else {
+            return;
+        };
+        let place = stack.place(name);
+        let (kind, physical_id) = (&resource.kind, &resource.physical_id);
+        let deleted = crate::resources::delete(world, &place, kind, physical_id);
+        debug_assert!(deleted.is_ok(), "{kind} {physical_id}: {deleted:?}");
+    }
 }
 
 fn foldable(resource: &Resource) -> bool {
@@ -258,29 +261,22 @@ fn foldable(resource: &Resource) -> bool {
 
 /// Brings a folded stack's resources back.
 pub(crate) fn unfold(world: &mut World, id: &str) {
+    look::conceal(world, id);
     let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
         return;
     };
     let Some(folded) = stack.folded.take() else {
         return;
     };
-    let (deployment, pending) = (
-        Arc::clone(&stack.deployment),
-        std::mem::take(&mut stack.events),
-    );
+    let deployment = Arc::clone(&stack.deployment);
     let (settled, checked) = (stack.settled, stack.drift_checked);
+    let pending = std::mem::take(&mut stack.events);
     stack.unfolded = Some(Arc::clone(&folded));
-    let empty = BTreeMap::new();
-    let outcome = converge(world, id, &deployment, &empty, Generations::Of(&folded));
-    debug_assert!(
-        outcome.failure.is_none(),
-        "a folded stack comes back: {:?}",
-        outcome.failure.map(|failure| failure.reason)
-    );
+    let resources = make_again(world, id, &deployment, &folded, None);
     let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
         return;
     };
-    stack.resources = outcome.resources;
+    stack.resources = resources;
     for resource in stack.resources.values_mut() {
         resource.at = settled;
         resource.drift = checked.map(|at| ResourceDrift {
@@ -293,6 +289,27 @@ pub(crate) fn unfold(world: &mut World, id: &str) {
         });
     }
     history(stack, pending);
+}
+
+/// Makes a folded stack's resources again, all or some.
+pub(super) fn make_again(
+    world: &mut World,
+    id: &str,
+    deployment: &Deployment,
+    folded: &Folded,
+    only: Option<&BTreeSet<String>>,
+) -> BTreeMap<String, Resource> {
+    // A failure that is planned is the failure of the operation that has begun since.
+    let sabotage = world.cloudformation.sabotage.remove_entry(id);
+    let (empty, generations) = (BTreeMap::new(), Generations::Of(folded));
+    let outcome = converge(world, id, deployment, &empty, generations, only);
+    world.cloudformation.sabotage.extend(sabotage);
+    debug_assert!(
+        outcome.failure.is_none(),
+        "a folded stack comes back: {:?}",
+        outcome.failure.map(|failure| failure.reason)
+    );
+    outcome.resources
 }
 
 /// Puts the events of a stack that was folded together again; `pending` are those of an operation
@@ -318,96 +335,4 @@ fn history(stack: &mut Stack, pending: Vec<super::Event>) {
     }
     stack.events.extend(pending);
     (stack.status, stack.reason) = (status, reason);
-}
-
-/// Somebody is going to look into an account and change nothing: brings back what is folded there,
-/// until [`cool`] finds that it is long ago.
-pub(crate) fn glance(world: &mut World, account: &str) {
-    crate::services::iam::access_role(world, account);
-    let ids: Vec<Arc<str>> = world
-        .cloudformation
-        .stacks
-        .living_in(account, None)
-        .filter(|stack| stack.folded.is_some())
-        .map(|stack| Arc::clone(&stack.id))
-        .collect();
-    for id in ids {
-        unfold(world, &id);
-    }
-    remember_glance(world, account);
-}
-
-/// Has [`cool`] look after an account.
-pub(crate) fn remember_glance(world: &mut World, account: &str) {
-    let glanced = &mut world.cloudformation.glanced;
-    if !glanced.iter().any(|known| **known == *account) {
-        glanced.push_back(account.into());
-    }
-}
-
-/// Folds again what was only glanced at, but for the accounts that were glanced at last: whoever
-/// looks at one comes back to it soon.
-pub(crate) fn cool(world: &mut World) {
-    while world.cloudformation.glanced.len() > GLANCED {
-        let Some(account) = world.cloudformation.glanced.pop_front() else {
-            return;
-        };
-        let ids: Vec<Arc<str>> = world
-            .cloudformation
-            .stacks
-            .living_in(&account, None)
-            .filter(|stack| {
-                let glanced_at = stack.unfolded.is_some() && !stack.looked_into;
-                glanced_at && stack.folded.is_none() && stack.pending.is_none()
-            })
-            .map(|stack| Arc::clone(&stack.id))
-            .collect();
-        for id in ids {
-            put_away(world, &id);
-        }
-        crate::services::iam::forget_access_role(world, &account);
-    }
-}
-
-/// Somebody is going to change something in an account: brings back for good what is folded there.
-pub(crate) fn warm(world: &mut World, account: &str) {
-    crate::services::iam::access_role(world, account);
-    crate::services::iam::keep_access_role(world, account);
-    let ids: Vec<Arc<str>> = world
-        .cloudformation
-        .stacks
-        .living_in(account, None)
-        .filter(|stack| !stack.looked_into)
-        .map(|stack| Arc::clone(&stack.id))
-        .collect();
-    for id in ids {
-        look_into(world, &id);
-    }
-}
-
-/// Somebody is going to look into a stack or change it: it is never folded again.
-pub(crate) fn look_into(world: &mut World, id: &str) {
-    unfold(world, id);
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
-        stack.looked_into = true;
-    }
-}
-
-/// Does `warm` to every account that a request's parameters name in an ARN or a queue's URL.
-pub(crate) fn named(world: &mut World, input: &Value, warm: fn(&mut World, &str)) {
-    match input {
-        Value::String(text) if text.starts_with("arn:") || text.contains("://") => {
-            let parts = text.split([':', '/']);
-            for account in parts.filter(|part| is_account_id(part)) {
-                warm(world, account);
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| named(world, item, warm)),
-        Value::Object(fields) => Map::values(fields).for_each(|item| named(world, item, warm)),
-        _ => {}
-    }
-}
-
-fn is_account_id(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -6,6 +6,7 @@ pub(crate) mod converge;
 pub(crate) mod drift;
 pub(crate) mod execute;
 pub(crate) mod fold;
+pub(crate) mod look;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;

@@ -260,7 +260,7 @@ fn a_stack_that_was_looked_at_and_is_different_then_stays() {
     let mut lab = Lab::with_spokes(SPOKE);
     lab.physical_ids(ACCOUNT);
     lab.update_spokes(&SPOKE.replace("{MessageRetentionPeriod: 600}", "{QueueName: fixed}"));
-    for number in 0..40 {
+    for number in 0..100 {
         crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
     }
     crate::cloudformation::cool(&mut lab.world);
@@ -286,14 +286,14 @@ fn what_is_only_looked_at_is_folded_again() {
     let ids = lab.physical_ids(ACCOUNT);
     assert_eq!(lab.folded(), 8);
     // Others are looked at meanwhile.
-    for number in 0..40 {
+    for number in 0..100 {
         crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
     }
     crate::cloudformation::cool(&mut lab.world);
     assert_eq!(lab.folded(), 10);
     assert_eq!(lab.world.services.sqs.queues.len(), 0);
     assert_eq!(lab.physical_ids(ACCOUNT), ids);
-    for number in 50..90 {
+    for number in 100..200 {
         crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
     }
     crate::cloudformation::cool(&mut lab.world);
@@ -301,4 +301,76 @@ fn what_is_only_looked_at_is_folded_again() {
     lab.update_spokes(&SPOKE.replace("600", "700"));
     assert_eq!(lab.folded(), 10);
     assert_eq!(lab.world.cloudformation.proofs.len(), before + 2);
+}
+
+/// The update of one instance fails in its first resource, whoever looks at the account meanwhile.
+#[test]
+fn a_planned_failure_meets_the_operation_and_not_the_coming_back() {
+    for looked_at in [false, true] {
+        let mut lab = Lab::with_spokes(SPOKE);
+        let ids = Lab::with_spokes(SPOKE).physical_ids(ACCOUNT);
+        let fault = json!({"instances": [{"effect": {"fail": "example"}, "accounts": [ACCOUNT],
+            "regions": ["eu-central-1"], "actions": ["UPDATE"]}]});
+        crate::faults::start(&mut lab.world, serde_json::from_value(fault).unwrap());
+        let changed = SPOKE.replace("600", "700");
+        let change = json!({"TemplateBody": changed, "Capabilities": ["CAPABILITY_IAM"],
+            "OperationPreferences": fast()});
+        lab.begin("UpdateStackSet", &change);
+        lab.wait(1.0);
+        if looked_at {
+            lab.physical_ids(ACCOUNT);
+        }
+        lab.wait(60.0);
+        assert_eq!(lab.count("CURRENT"), 9);
+        let failed = lab.instances()[&(ACCOUNT.to_owned(), "eu-central-1".to_owned())].clone();
+        assert_eq!(failed.1, "FAILED");
+        let stack = json!({"StackName": lab.stack_in(ACCOUNT)});
+        let answer = lab.call(ACCOUNT, "DescribeStacks", &stack).unwrap();
+        assert_eq!(
+            answer["Stacks"][0]["StackStatus"],
+            "UPDATE_ROLLBACK_COMPLETE"
+        );
+        // Rolled back to what it was.
+        assert_eq!(lab.physical_ids(ACCOUNT), ids);
+    }
+}
+
+#[test]
+fn who_asks_for_queues_or_roles_finds_them_and_brings_no_rule_back() {
+    let mut lab = Lab::with_spokes(SPOKE);
+    let ids = Lab::with_spokes(SPOKE).physical_ids(ACCOUNT);
+    let caller = crate::api::Caller {
+        account: ACCOUNT.to_owned(),
+        region: "eu-central-1".to_owned(),
+        arn: format!("arn:aws:iam::{ACCOUNT}:root"),
+        role: None,
+    };
+    let look = |lab: &mut Lab| {
+        let mut ask = |service: &str, action: &str, input: Value| {
+            crate::protocol::carry_out(&mut lab.world, &caller, service, action, &input).unwrap()
+        };
+        let all = json!({"QueueUrl": ids["Queue"], "AttributeNames": ["All"]});
+        let queue = ask("sqs", "GetQueueAttributes", all)["Attributes"].clone();
+        assert_eq!(queue["MessageRetentionPeriod"], "600");
+        assert!(
+            queue["Policy"]
+                .as_str()
+                .unwrap()
+                .contains("events.amazonaws.com")
+        );
+        let roles = ask("iam", "ListRoles", json!({})).to_string();
+        assert!(roles.contains(&ids["Role"]), "{roles}");
+    };
+    look(&mut lab);
+    assert_eq!(lab.folded(), 10);
+    assert_eq!(lab.world.services.events.buses.len(), 0);
+    // It is updated like all the others, and what was to be seen is no more.
+    lab.update_spokes(&SPOKE.replace("600", "700"));
+    assert_eq!(lab.folded(), 10);
+    assert_eq!(lab.world.services.sqs.queues.len(), 0);
+    lab.update_spokes(SPOKE);
+    look(&mut lab);
+    // Who looks on finds the rest.
+    assert_eq!(lab.physical_ids(ACCOUNT), ids);
+    assert_eq!(lab.folded(), 8);
 }

@@ -158,7 +158,7 @@ fn fire(world: &mut World, firing: &Firing<'_>, target: &Value, trace: &mut Trac
     let id = text("Id").unwrap_or_default();
     let arn = text("Arn").unwrap_or_default();
     let link = format!("target {id} ({arn}) of rule {}", firing.rule.name);
-    crate::cloudformation::named(world, target, crate::cloudformation::warm);
+    crate::cloudformation::named(world, target, crate::cloudformation::Look::ToChange);
     let (refusal, body) = match body(world, firing, target) {
         Ok(body) => {
             let attempt = Attempt {

@@ -1,4 +1,4 @@
-//! Writing YAML that a person would have written, from JSON values.
+//! YAML as a person would have written it, from JSON values.
 
 use std::fmt::Write;
 
@@ -7,8 +7,15 @@ use serde_json::Value;
 /// Longest list or mapping that stands on one line, in characters.
 const MAX_LINE: usize = 90;
 
-/// A mapping's entries, one or more lines each, at an indentation.
-pub(crate) fn entry(out: &mut String, indent: usize, key: &str, value: &Value) {
+/// Appends an entry of a mapping, `key: value`, one or more lines at an indentation of so many
+/// spaces. What is written is read back as it was.
+///
+/// ```
+/// let mut text = String::new();
+/// syntax::write_entry(&mut text, 0, "source", &serde_json::json!(["aws.iam", "No"]));
+/// assert_eq!(text, "source: [aws.iam, \"No\"]\n");
+/// ```
+pub fn write_entry(out: &mut String, indent: usize, key: &str, value: &Value) {
     let pad = " ".repeat(indent);
     let _infallible = write!(out, "{pad}{}:", scalar_text(key));
     below(out, indent, value);
@@ -34,7 +41,7 @@ fn below(out: &mut String, indent: usize, value: &Value) {
         Value::Object(fields) if !is_short && !fields.is_empty() => {
             out.push('\n');
             for (key, value) in fields {
-                entry(out, indent + 2, key, value);
+                write_entry(out, indent + 2, key, value);
             }
         }
         Value::Array(items) if !is_short && !items.is_empty() => {
@@ -61,7 +68,7 @@ fn item(out: &mut String, indent: usize, value: &Value) {
                     let _infallible = write!(out, "{pad}- {}:", scalar_text(key));
                     below(out, indent + 2, value);
                 } else {
-                    entry(out, indent + 2, key, value);
+                    write_entry(out, indent + 2, key, value);
                 }
             }
         }
@@ -101,6 +108,15 @@ fn flow(value: &Value) -> String {
 
 /// A text, quoted unless it can only be read as itself.
 fn scalar_text(text: &str) -> String {
+    if is_word(text) {
+        text.to_owned()
+    } else {
+        quoted(text)
+    }
+}
+
+/// Whether a text needs no quotes anywhere: nobody could take it for something else.
+pub(crate) fn is_word(text: &str) -> bool {
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '$')
         && text
             .chars()
@@ -110,9 +126,11 @@ fn scalar_text(text: &str) -> String {
         text.to_ascii_lowercase().as_str(),
         "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n"
     );
-    if is_word && !is_other {
-        return text.to_owned();
-    }
+    is_word && !is_other
+}
+
+/// A text in double quotes.
+pub(crate) fn quoted(text: &str) -> String {
     // JSON's strings are YAML's; what YAML wants escaped beyond that is escaped as well.
     let mut out = String::new();
     for c in Value::from(text).to_string().chars() {
@@ -140,16 +158,15 @@ fn is_block(text: &str) -> bool {
 mod tests {
     use std::sync::Arc;
 
+    use super::*;
+    use crate::{SourceFile, parse};
     use proptest::prelude::*;
     use serde_json::json;
-    use syntax::SourceFile;
-
-    use super::*;
 
     fn back(value: &Value) -> Value {
         let mut text = String::new();
-        entry(&mut text, 0, "key", value);
-        let (node, findings) = syntax::parse(&Arc::new(SourceFile::new("a.yaml", text.as_str())));
+        write_entry(&mut text, 0, "key", value);
+        let (node, findings) = parse(&Arc::new(SourceFile::new("a.yaml", text.as_str())));
         assert!(findings.is_empty(), "{findings:?}\n{text}");
         node.unwrap().get("key").unwrap().to_json()
     }
@@ -185,13 +202,15 @@ mod tests {
             "source": ["aws.iam"],
             "detail": {"eventName": [{"prefix": "Put"}, "No"], "a": {"b": [{"anything-but": ["x"]}, {"exists": false}]}},
         });
-        entry(&mut text, 0, "event_pattern", &value);
-        insta::assert_snapshot!(text, @r#"
-        event_pattern:
-          source: [aws.iam]
-          detail:
-            eventName: [{prefix: Put}, "No"]
-            a: {b: [{anything-but: [x]}, {exists: false}]}
-        "#);
+        write_entry(&mut text, 0, "event_pattern", &value);
+        assert_eq!(
+            text,
+            r#"event_pattern:
+  source: [aws.iam]
+  detail:
+    eventName: [{prefix: Put}, "No"]
+    a: {b: [{anything-but: [x]}, {exists: false}]}
+"#
+        );
     }
 }

@@ -1,0 +1,276 @@
+//! `new`: a rule file begun from an event that happened.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use report::plural;
+use rules::{Draft, Rule};
+use serde_json::{Value, json};
+use syntax::Finding;
+
+use crate::arguments::{Format, NewArguments, ProjectArguments};
+use crate::events;
+use crate::exit::Exit;
+use crate::output;
+use crate::project::{self, rules_folder};
+
+/// Most events of a file that are listed to choose from.
+const MAX_LISTED: usize = 20;
+
+pub(crate) fn run(
+    project: &ProjectArguments,
+    format: Format,
+    arguments: &NewArguments,
+) -> Result<Exit> {
+    match begin(project, arguments)? {
+        Ok(begun) => {
+            if format == Format::Json {
+                output::json(&begun.json())?;
+            } else {
+                output::text(&begun.text())?;
+                let others: Vec<Finding> = begun.others().cloned().collect();
+                eprint!(
+                    "{}",
+                    report::findings::terminal(&others, output::people_watch())
+                );
+            }
+            Ok(Exit::Done)
+        }
+        Err(refusal) => {
+            eprintln!("{refusal}");
+            Ok(Exit::Configuration)
+        }
+    }
+}
+
+/// What was written, and what `check` says about it.
+struct Begun {
+    rule: PathBuf,
+    fixture: PathBuf,
+    draft: Draft,
+    findings: Vec<Finding>,
+}
+
+fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<Begun, String>> {
+    let id = arguments.name.as_str();
+    if !rules::is_id(id) {
+        return Ok(Err(format!(
+            "error: `{id}` is not an id\nhint: a rule's id has 3 to 48 of a-z, 0-9 and `-`; it becomes the EventBridge rule's name"
+        )));
+    }
+    let file = &arguments.from_event;
+    let record = match chosen(file, arguments.record)? {
+        Ok(record) => record,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let event =
+        rules::envelope::of(&record).with_context(|| format!("{} is no event", file.display()))?;
+    let folder = rules_folder(project);
+    let library = project::library(project);
+    if let Some(taken) = library.rules.iter().find(|rule| rule.id == id) {
+        return Ok(Err(format!(
+            "error: there is a rule `{id}` already, {}",
+            taken.file.path.display()
+        )));
+    }
+    let theme = arguments
+        .theme
+        .clone()
+        .unwrap_or_else(|| theme(&library.rules, &folder, &event));
+    if !theme
+        .split('/')
+        .all(|part| !part.is_empty() && part.chars().all(is_folder_character))
+        || theme == "fixtures"
+    {
+        return Ok(Err(format!(
+            "error: `{theme}` can't be a rule's folder\nhint: a folder below {} of letters, digits, `-` and `_`, such as `iam`",
+            folder.display()
+        )));
+    }
+    let rule = folder.join(&theme).join(format!("{id}.yaml"));
+    let fixture = folder.join("fixtures").join(format!("{id}.json"));
+    let schema = format!(
+        "{}{}",
+        "../".repeat(theme.split('/').count()),
+        rules::SCHEMA_FILE
+    );
+    let draft = rules::draft(id, &record, &schema)
+        .with_context(|| format!("{} is no event", file.display()))?;
+    for path in [&rule, &fixture] {
+        if path.symlink_metadata().is_ok() {
+            return Ok(Err(format!(
+                "error: {} is there already, and nothing is overwritten\nhint: choose another name, or remove it",
+                path.display()
+            )));
+        }
+    }
+    write(&fixture, &draft.fixture)?;
+    write(&rule, &draft.rule)?;
+    let findings = project::library(project)
+        .findings
+        .into_iter()
+        .filter(|finding| {
+            let place = finding.place.as_ref();
+            place.is_some_and(|place| place.file.path == rule)
+        })
+        .collect();
+    Ok(Ok(Begun {
+        rule,
+        fixture,
+        draft,
+        findings,
+    }))
+}
+
+/// The event of a file; if there are several, the one of that number, counted from 1.
+fn chosen(file: &Path, number: Option<usize>) -> Result<Result<Value, String>> {
+    let mut records = events::raw(file)?;
+    let count = records.len();
+    let shown = if file == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    let index = match number {
+        Some(number) => number.checked_sub(1).filter(|index| *index < count),
+        None if count == 1 => Some(0),
+        None => {
+            let mut refusal = format!(
+                "error: {shown} holds {}\nhint: choose one with --record NUMBER:",
+                plural(count, "event")
+            );
+            for (index, record) in records.iter().take(MAX_LISTED).enumerate() {
+                let text = |field: &str| record.get(field).and_then(Value::as_str);
+                let what = text("eventName").or_else(|| text("detail-type"));
+                let source = text("eventSource").or_else(|| text("source"));
+                refusal.push_str(&format!(
+                    "\n  {:>3}  {} ({})",
+                    index + 1,
+                    what.unwrap_or("no event").escape_debug(),
+                    source.unwrap_or("no source").escape_debug()
+                ));
+            }
+            if count > MAX_LISTED {
+                refusal.push_str(&format!("\n       and {} more", count - MAX_LISTED));
+            }
+            return Ok(Err(refusal));
+        }
+    };
+    Ok(match index {
+        Some(index) => Ok(records.swap_remove(index)),
+        None => Err(format!(
+            "error: {shown} holds {}, numbered from 1",
+            plural(count, "event")
+        )),
+    })
+}
+
+/// The folder that most rules about that source are in, or one of the service's name.
+fn theme(library: &[Rule], folder: &Path, event: &Value) -> String {
+    let source = event
+        .get("source")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for rule in library {
+        let sources = rule.written_pattern.exact_values("source");
+        let theme = rule.file.path.parent().and_then(|parent| {
+            let theme = parent.strip_prefix(folder).ok()?.to_str()?;
+            (!theme.is_empty()).then(|| theme.to_owned())
+        });
+        if let (Some(theme), Some([only])) = (theme, sources.as_deref())
+            && only == source
+        {
+            *counts.entry(theme).or_default() += 1;
+        }
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    most.map_or_else(
+        || {
+            let service = source.strip_prefix("aws.").unwrap_or(source);
+            service
+                .chars()
+                .map(|c| if is_folder_character(c) { c } else { '-' })
+                .collect()
+        },
+        |(theme, _)| theme,
+    )
+}
+
+fn is_folder_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
+}
+
+/// Writes a file that isn't there yet.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let shown = || format!("could not write {}", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(shown)?;
+    }
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(shown)
+}
+
+impl Begun {
+    fn unfinished(&self) -> impl Iterator<Item = &Finding> {
+        let is_unfinished = |it: &&Finding| it.code == "rule::unfinished";
+        self.findings.iter().filter(is_unfinished)
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Finding> {
+        let is_other = |it: &&Finding| it.code != "rule::unfinished";
+        self.findings.iter().filter(is_other)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "rule": self.rule,
+            "fixture": self.fixture,
+            "replaced": self.draft.replaced,
+            "withheld": self.draft.withheld,
+            "findings": self.findings,
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{}: the rule, its message and two tests\n{}: the event, ",
+            self.rule.display(),
+            self.fixture.display()
+        );
+        let replaced: Vec<String> = self
+            .draft
+            .replaced
+            .iter()
+            .map(|it| plural(it.values, it.kind))
+            .collect();
+        text.push_str(&if replaced.is_empty() {
+            "as it was".to_owned()
+        } else {
+            format!("with {} replaced", replaced.join(", "))
+        });
+        text.push_str(
+            "\n  Names of users, roles and resources stand there as recorded: read it before you commit it.\n",
+        );
+        if let Some(reason) = &self.draft.withheld {
+            text.push_str(&format!(
+                "\nAs it stands, the rule will not fire: this is {reason}.\n"
+            ));
+        }
+        text.push_str("\nStill to be written, until then `cargo xtask check` refuses the rule:\n");
+        for finding in self.unfinished() {
+            let message = finding.message.rsplit("TODO: ").next().unwrap_or_default();
+            if let Some(place) = &finding.place {
+                text.push_str(&format!("  {place}: {message}\n"));
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,185 @@
+//! What in an event makes it worth telling: the pattern, and the event that just misses it.
+
+use serde_json::{Map, Value, json};
+
+/// Fields of services' own events that say what kind of event it is, the most telling first.
+const KINDS: [&str; 10] = [
+    "type",
+    "state",
+    "status",
+    "state/value",
+    "newEvaluationResult/complianceType",
+    "eventTypeCode",
+    "event",
+    "action",
+    "result",
+    "operation",
+];
+/// Most of them that go into a pattern.
+const MAX_KINDS: usize = 2;
+
+/// The pattern and what goes with it.
+#[derive(Debug)]
+pub(super) struct Clauses {
+    pub(super) pattern: Value,
+    /// What the event is about: the call's name or the detail type.
+    pub(super) subject: String,
+    pub(super) tags: Vec<String>,
+    pub(super) near_miss: NearMiss,
+}
+
+/// One change of the event that makes it miss.
+#[derive(Debug)]
+pub(super) struct NearMiss {
+    pub(super) name: String,
+    /// The change of a CloudTrail record.
+    pub(super) record: Value,
+    /// The change of a whole event.
+    pub(super) event: Value,
+}
+
+impl NearMiss {
+    /// A change below `detail`, that is, of the record.
+    fn of_detail(name: impl Into<String>, change: Value) -> Self {
+        Self {
+            name: name.into(),
+            event: json!({ "detail": change }),
+            record: change,
+        }
+    }
+}
+
+impl Clauses {
+    /// Reads a whole event.
+    pub(super) fn of(event: &Value) -> Self {
+        let text = |field: &str| event.get(field).and_then(Value::as_str).unwrap_or_default();
+        let (source, detail_type) = (text("source"), text("detail-type"));
+        let detail = event.get("detail").unwrap_or(&Value::Null);
+        let service = source.strip_prefix("aws.").unwrap_or(source);
+        let name = detail.get("eventName").and_then(Value::as_str);
+        let mut pattern = Map::new();
+        pattern.insert("source".to_owned(), json!([source]));
+        let (types, below, near_miss) = match name {
+            Some(name) if detail_type.ends_with("via CloudTrail") => {
+                call(detail_type, detail, name)
+            }
+            _ => own_event(detail_type, detail),
+        };
+        pattern.insert("detail-type".to_owned(), json!(types));
+        if !below.is_empty() {
+            pattern.insert("detail".to_owned(), Value::Object(below));
+        }
+        Self {
+            pattern: Value::Object(pattern),
+            subject: name.unwrap_or(detail_type).to_owned(),
+            tags: vec![format!("service.{service}")],
+            near_miss,
+        }
+    }
+}
+
+type Parts = (Vec<String>, Map<String, Value>, NearMiss);
+
+/// An event of CloudTrail's.
+fn call(detail_type: &str, detail: &Value, name: &str) -> Parts {
+    let mut below = Map::new();
+    if let Some(source) = detail.get("eventSource") {
+        below.insert("eventSource".to_owned(), json!([source]));
+    }
+    below.insert("eventName".to_owned(), json!([name]));
+    // What root does deserves a rule of its own; anybody else is one of many.
+    if detail.pointer("/userIdentity/type") == Some(&json!("Root")) {
+        below.insert("userIdentity".to_owned(), json!({"type": ["Root"]}));
+    }
+    if detail_type == "AWS Service Event via CloudTrail" {
+        let near_miss = NearMiss {
+            name: "a call of that name, not the service's own doing".to_owned(),
+            record: json!({"eventType": "AwsApiCall"}),
+            event: json!({"detail-type": "AWS API Call via CloudTrail", "detail": {"eventType": "AwsApiCall"}}),
+        };
+        return (vec![detail_type.to_owned()], below, near_miss);
+    }
+    // Sign-ins have no error code; what became of them is in the answer.
+    let outcome = detail
+        .get("responseElements")
+        .and_then(|answer| answer.get(name))
+        .and_then(Value::as_str);
+    if let Some(outcome) = outcome {
+        below.insert("responseElements".to_owned(), json!({name: [outcome]}));
+        let no_mfa = detail.pointer("/additionalEventData/MFAUsed") == Some(&json!("No"));
+        if no_mfa && outcome == "Success" {
+            below.insert("additionalEventData".to_owned(), json!({"MFAUsed": ["No"]}));
+        }
+        let other = if outcome == "Success" {
+            "Failure"
+        } else {
+            "Success"
+        };
+        let near_miss = NearMiss::of_detail(
+            format!("the outcome is {other}"),
+            json!({"responseElements": {name: other}}),
+        );
+        return (both_spellings(detail_type), below, near_miss);
+    }
+    let near_miss = if let Some(code) = detail.get("errorCode").and_then(Value::as_str) {
+        below.insert("errorCode".to_owned(), json!([code]));
+        NearMiss::of_detail(
+            "the call was accepted",
+            json!({"errorCode": null, "errorMessage": null}),
+        )
+    } else {
+        below.insert("errorCode".to_owned(), json!([{"exists": false}]));
+        NearMiss::of_detail(
+            "the call was denied",
+            json!({"errorCode": "AccessDenied", "responseElements": null}),
+        )
+    };
+    (both_spellings(detail_type), below, near_miss)
+}
+
+/// AWS's guide and its events spell one detail type differently.
+fn both_spellings(detail_type: &str) -> Vec<String> {
+    const SIGN_IN: [&str; 2] = [
+        "AWS Console Sign In via CloudTrail",
+        "AWS Console Signin via CloudTrail",
+    ];
+    if SIGN_IN.contains(&detail_type) {
+        SIGN_IN.map(str::to_owned).to_vec()
+    } else {
+        vec![detail_type.to_owned()]
+    }
+}
+
+/// An event that a service sends itself.
+fn own_event(detail_type: &str, detail: &Value) -> Parts {
+    let mut below = Map::new();
+    let mut near_miss = NearMiss {
+        name: "another kind of event of that source".to_owned(),
+        record: json!({}),
+        event: json!({"detail-type": "Something Else"}),
+    };
+    let mut found = 0;
+    for path in KINDS {
+        let value = detail.pointer(&format!("/{path}")).and_then(Value::as_str);
+        let Some(value) = value.filter(|value| value.len() <= 200) else {
+            continue;
+        };
+        let nested = |value: Value| {
+            path.rsplit('/')
+                .fold(value, |below, step| json!({ step: below }))
+        };
+        if let Value::Object(clause) = nested(json!([value])) {
+            below.extend(clause);
+        }
+        if found == 0 {
+            let words = path.replace('/', " ");
+            near_miss =
+                NearMiss::of_detail(format!("another {words}"), nested(json!("something else")));
+        }
+        found += 1;
+        if found == MAX_KINDS {
+            break;
+        }
+    }
+    (vec![detail_type.to_owned()], below, near_miss)
+}

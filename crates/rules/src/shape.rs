@@ -1,0 +1,384 @@
+//! The fields of a rule file. `lower` takes their names from here, `format` their order, and
+//! editors the schema.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use syntax::{Field, Kind, Shape, SourceFile, Unformatted};
+
+use crate::lower::{MAX_DESCRIPTION, MAX_REASON, MAX_TITLE, MAX_WORDS};
+
+/// Longest text of a field without a limit of its own; the alert's template has one in the end.
+const MAX_TEXT: usize = 32_768;
+const TEXTS: Kind = Kind::List(0, &Kind::Text(MAX_TEXT));
+const ADDRESS: Kind = Kind::Pattern(r"^https://\S+$");
+
+const fn required(name: &'static str, about: &'static str, kind: Kind) -> Field {
+    Field {
+        name,
+        is_required: true,
+        about,
+        kind,
+    }
+}
+
+const fn optional(name: &'static str, about: &'static str, kind: Kind) -> Field {
+    Field {
+        is_required: false,
+        ..required(name, about, kind)
+    }
+}
+
+/// A rule file.
+pub(crate) static RULE: Shape = Shape {
+    fields: &[
+        required("version", "The version of the format: 1.", Kind::Exactly(1)),
+        required(
+            "id",
+            "The file's name without `.yaml`, unique in the library. Becomes the EventBridge rule's name.",
+            Kind::Pattern("^[a-z0-9-]{3,48}$"),
+        ),
+        required(
+            "title",
+            "What happened, in one line without a full stop. Every alert begins with it.",
+            Kind::Text(MAX_TITLE),
+        ),
+        required(
+            "description",
+            "What the rule detects and why that matters.",
+            Kind::Text(MAX_DESCRIPTION),
+        ),
+        required(
+            "status",
+            "How mature the rule is. A deprecated one is kept here and not deployed.",
+            Kind::Word(&["experimental", "test", "stable", "deprecated"]),
+        ),
+        optional(
+            "enabled",
+            "`false` for a rule that is kept, checked and tested, but not deployed.",
+            Kind::Boolean,
+        ),
+        required(
+            "severity",
+            "How bad it is when it fires; chooses the topic. High: look at it now; critical: wake somebody up.",
+            Kind::Word(&["informational", "low", "medium", "high", "critical"]),
+        ),
+        optional(
+            "severity_reason",
+            "Why it is that bad and no worse.",
+            Kind::Text(MAX_REASON),
+        ),
+        optional(
+            "owner",
+            "The team or address that answers for the rule.",
+            Kind::Text(MAX_WORDS),
+        ),
+        required(
+            "references",
+            "https addresses of background reading; at least one when `status` is `stable`.",
+            Kind::List(0, &ADDRESS),
+        ),
+        required(
+            "false_positives",
+            "Harmless situations in which it fires.",
+            TEXTS,
+        ),
+        optional(
+            "tags",
+            "Free words, such as `attack.t1078.004`, `cis.v3.0.0.4.2` or `service.iam`.",
+            TEXTS,
+        ),
+        optional(
+            "runbook",
+            "The first steps, one a line, or one https address. Part of every alert; required from severity medium on.",
+            Kind::Text(MAX_TEXT),
+        ),
+        required(
+            "event_pattern",
+            "EventBridge's own pattern language. `source` has to be pinned.",
+            Kind::Defined("pattern"),
+        ),
+        optional(
+            "read_only",
+            "`true` if the rule must see List, Get and Describe calls, which costs.",
+            Kind::Boolean,
+        ),
+        optional(
+            "message",
+            "The alert's text: lines `label: {{ path.of.a.field }}`.",
+            Kind::Text(MAX_TEXT),
+        ),
+        optional(
+            "notify",
+            "Names of topics of the organization file; without it the severity decides.",
+            Kind::List(1, &Kind::Pattern("^[a-z0-9-]{1,64}$")),
+        ),
+        optional(
+            "respond",
+            "What is done without a person.",
+            Kind::Mapping(&RESPOND),
+        ),
+        optional(
+            "budget",
+            "How many alerts are too many; a backtest checks it.",
+            Kind::Mapping(&BUDGET),
+        ),
+        optional(
+            "exceptions",
+            "Known and harmless cases that don't alert, until they expire.",
+            Kind::List(0, &Kind::Mapping(&EXCEPTION)),
+        ),
+        optional(
+            "imported_from",
+            "Where an imported rule comes from.",
+            Kind::Mapping(&IMPORTED_FROM),
+        ),
+        required(
+            "tests",
+            "Events that match and events that don't, at least one of each.",
+            Kind::List(2, &Kind::Mapping(&TEST)),
+        ),
+    ],
+    any_of: &["message", "respond"],
+    one_of: &[],
+};
+
+pub(crate) static RESPOND: Shape = Shape::of(&[required(
+    "start_instance",
+    "Starts the EC2 instance again through the SSM automation AWS-StartEC2Instance.",
+    Kind::Mapping(&START_INSTANCE),
+)]);
+
+pub(crate) static START_INSTANCE: Shape = Shape::of(&[
+    required(
+        "instance",
+        "Path of the instance's id in the event, such as `detail.instance-id`.",
+        Kind::Text(254),
+    ),
+    required(
+        "tag",
+        "The tag that an instance must carry for anything to happen.",
+        Kind::Mapping(&TAG),
+    ),
+]);
+
+pub(crate) static TAG: Shape = Shape::of(&[
+    required("key", "The tag's key.", Kind::Text(128)),
+    required("value", "The tag's value.", Kind::Text(256)),
+]);
+
+pub(crate) static BUDGET: Shape = Shape::of(&[required(
+    "max_alerts_per_day",
+    "Most alerts on one day (UTC), over all accounts and Regions.",
+    Kind::Number(0, u32::MAX as u64),
+)]);
+
+pub(crate) static EXCEPTION: Shape = Shape::of(&[
+    required("name", "What is excepted.", Kind::Text(MAX_WORDS)),
+    required("reason", "Why it is harmless.", Kind::Text(MAX_WORDS)),
+    required("owner", "Who answers for it.", Kind::Text(MAX_WORDS)),
+    required(
+        "expires",
+        "The last day on which it holds.",
+        Kind::Pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+    ),
+    required(
+        "when",
+        "One path and the values that don't alert: `{detail.userIdentity.userName: [robot]}`.",
+        Kind::Each(&Kind::List(1, &Kind::Text(MAX_TEXT))),
+    ),
+]);
+
+pub(crate) static IMPORTED_FROM: Shape = Shape::of(&[
+    required(
+        "format",
+        "The format it was written in.",
+        Kind::Text(MAX_TEXT),
+    ),
+    optional("id", "Its id there.", Kind::Text(MAX_TEXT)),
+    optional("author", "Who wrote it.", Kind::Text(MAX_TEXT)),
+    optional(
+        "license",
+        "SPDX identifier of its licence.",
+        Kind::Text(MAX_TEXT),
+    ),
+    optional("date", "The day it was written.", Kind::Text(MAX_TEXT)),
+    optional(
+        "modified",
+        "The day it was last changed.",
+        Kind::Text(MAX_TEXT),
+    ),
+    optional(
+        "references",
+        "References that aren't https addresses.",
+        TEXTS,
+    ),
+    optional(
+        "losses",
+        "What the rule doesn't do as the original does.",
+        TEXTS,
+    ),
+]);
+
+pub(crate) static TEST: Shape = Shape {
+    fields: &[
+        required(
+            "name",
+            "What is special about the event, unique in the rule.",
+            Kind::Text(MAX_WORDS),
+        ),
+        required(
+            "expect",
+            "Whether the rule must match.",
+            Kind::Word(&["match", "no_match"]),
+        ),
+        optional(
+            "event",
+            "The event, written in place: a CloudTrail record or a whole EventBridge event.",
+            Kind::Object,
+        ),
+        optional(
+            "fixture",
+            "A JSON file in the rules folder's `fixtures/`.",
+            Kind::Pattern(r"^[^\\]+\.json$"),
+        ),
+        optional(
+            "like",
+            "The name of an earlier test of this rule, whose event is taken.",
+            Kind::Text(MAX_WORDS),
+        ),
+        optional(
+            "override",
+            "Changes to what `fixture` or `like` gave: mappings merge, `null` removes a field, anything else replaces.",
+            Kind::Object,
+        ),
+        optional(
+            "each",
+            "One path and several values, `{eventName: [DeleteTrail, StopLogging]}`: as many tests.",
+            Kind::Each(&Kind::Defined("values")),
+        ),
+        optional(
+            "origin",
+            "`recorded`: AWS has recorded such an event. `synthetic`: written after the documentation.",
+            Kind::Word(&["recorded", "synthetic"]),
+        ),
+        optional(
+            "message",
+            "The exact alert; only with `expect: match`.",
+            Kind::Text(MAX_TEXT),
+        ),
+    ],
+    any_of: &[],
+    one_of: &["event", "fixture", "like"],
+};
+
+/// The order of an event pattern's own fields; below `detail` its author's order stays.
+const PATTERN: [&str; 8] = [
+    "source",
+    "account",
+    "region",
+    "detail-type",
+    "resources",
+    "time",
+    "detail",
+    "$or",
+];
+
+/// A rule file's text in the one layout, see [`syntax::format()`].
+pub fn format(file: &Arc<SourceFile>) -> Result<String, Unformatted> {
+    syntax::format(file, &|path| match path {
+        ["event_pattern"] => PATTERN.to_vec(),
+        path => RULE.at(path).map(Shape::names).unwrap_or_default(),
+    })
+}
+
+/// JSON Schema of rule files, for editors.
+pub fn schema() -> Value {
+    let words = |about: &str| json!({"description": about, "type": "string"});
+    let ignoring = |about: &str| {
+        json!({"description": about, "oneOf": [
+            {"type": "string"},
+            {"type": "object", "properties": {"equals-ignore-case": {"type": "string"}},
+             "required": ["equals-ignore-case"], "additionalProperties": false},
+        ]})
+    };
+    let scalar = json!({"type": ["string", "number", "boolean", "null"]});
+    let matcher = json!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": false,
+        "properties": {
+            "prefix": ignoring("The text begins so."),
+            "suffix": ignoring("The text ends so."),
+            "equals-ignore-case": words("The text, in any case."),
+            "wildcard": words("The text, `*` standing for anything."),
+            "cidr": words("An address in that block."),
+            "exists": {"description": "Whether the field is there at all.", "type": "boolean"},
+            "numeric": {"description": "Comparisons: `[\">\", 0, \"<=\", 5]`.", "type": "array", "minItems": 2, "maxItems": 4},
+            "anything-but": {
+                "description": "Any value but these. A field that is missing doesn't match: add `{exists: false}` if it may be.",
+                "type": ["string", "number", "array", "object"],
+            },
+        },
+    });
+    RULE.schema(
+        "A rule of Gizmos",
+        json!({
+            "pattern": {
+                "type": "object",
+                "minProperties": 1,
+                "properties": {
+                    "$or": {
+                        "description": "At least one of these patterns matches.",
+                        "type": "array", "minItems": 2, "items": {"$ref": "#/definitions/pattern"},
+                    },
+                },
+                "additionalProperties": {"anyOf": [
+                    {"type": "array", "minItems": 1, "items": {"anyOf": [scalar, matcher]}},
+                    {"$ref": "#/definitions/pattern"},
+                ]},
+            },
+            "values": {"type": "array", "minItems": 1},
+        }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Origin, Severity, Status};
+
+    fn words(shape: &'static Shape, name: &str) -> Vec<&'static str> {
+        match shape
+            .fields
+            .iter()
+            .find(|field| field.name == name)
+            .map(|it| &it.kind)
+        {
+            Some(Kind::Word(words)) => words.to_vec(),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn words_are_those_of_the_types() {
+        assert_eq!(words(&RULE, "status"), Status::ALL.map(Status::as_str));
+        assert_eq!(
+            words(&RULE, "severity"),
+            Severity::ALL.map(Severity::as_str)
+        );
+        assert_eq!(words(&TEST, "origin"), Origin::ALL.map(Origin::as_str));
+    }
+
+    #[test]
+    fn a_rule_reads_from_what_to_why_to_how() {
+        let text = "tests:\n- expect: match\n  name: x\nevent_pattern: {detail: {z: [1], a: [2]}, source: [aws.iam]}\nid: a-rule\nversion: 1\n";
+        let file = Arc::new(SourceFile::new("a-rule.yaml", text));
+        assert_eq!(
+            format(&file).unwrap(),
+            "version: 1\nid: a-rule\nevent_pattern: {source: [aws.iam], detail: {z: [1], a: [2]}}\n\
+             tests:\n  - name: x\n    expect: match\n"
+        );
+    }
+}

@@ -1,0 +1,233 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::write::write_entry;
+
+const ORDER: &[&str] = &["version", "id", "text", "list"];
+
+fn order(path: &[&str]) -> Vec<&'static str> {
+    if path.is_empty() {
+        ORDER.to_vec()
+    } else {
+        Vec::new()
+    }
+}
+
+fn source(text: &str) -> Arc<SourceFile> {
+    Arc::new(SourceFile::new("a.yaml", text))
+}
+
+#[track_caller]
+fn formatted(text: &str) -> String {
+    let once =
+        format(&source(text), &order).unwrap_or_else(|findings| panic!("{findings:?}\n{text}"));
+    let twice =
+        format(&source(&once), &order).unwrap_or_else(|findings| panic!("{findings:?}\n{once}"));
+    assert_eq!(once, twice, "not stable, from\n{text}");
+    once
+}
+
+#[test]
+fn keys_indentation_quotes_and_the_last_newline() {
+    assert_eq!(
+        formatted(
+            "list:\n- 'a b'\n-   {x:  1,y: 'No'}\nother:\n      deep:   \"it's\"\nid: \"say \\\"x\\\"\"\nversion: 1"
+        ),
+        "version: 1\nid: 'say \"x\"'\nlist:\n  - a b\n  - {x: 1, y: \"No\"}\nother:\n  deep: \"it's\"\n"
+    );
+    assert_eq!(
+        formatted("a:\nb: ~\nc: True\nd: 0x1F\n"),
+        "a: null\nb: null\nc: true\nd: 0x1F\n"
+    );
+    assert_eq!(
+        formatted("- - a\n  - b\n-\n  c: d\n  e: [ ]\n"),
+        "- - a\n  - b\n- c: d\n  e: []\n"
+    );
+}
+
+#[test]
+fn comments_stay_with_what_they_stand_beside() {
+    let text = "\
+# yaml-language-server: $schema=x
+# The file.
+
+# The list.
+list: # behind the key
+  # first
+  - a # behind a
+  # the pair
+  - k: v
+
+    # before l
+    l: w # behind w
+  # at the end of the list
+# The id.
+id: x # why
+
+version: 1
+# At the end.
+";
+    assert_eq!(
+        formatted(text),
+        "\
+# yaml-language-server: $schema=x
+# The file.
+
+version: 1
+# The id.
+id: x # why
+# The list.
+list: # behind the key
+  # first
+  - a # behind a
+  # the pair
+  - k: v
+
+    # before l
+    l: w # behind w
+  # at the end of the list
+# At the end.
+"
+    );
+    // What is in brackets opens up for a comment, and none gets lost.
+    assert_eq!(
+        formatted("list: [a, # one\n  b, {c: d}] # three\n"),
+        "# three\nlist:\n  - a # one\n  - b\n  - {c: d}\n"
+    );
+    assert_eq!(
+        formatted("- # in\n  a: 1\n- [ # x\n  ]\n"),
+        "# in\n- a: 1\n# x\n- []\n"
+    );
+    assert_eq!(
+        formatted("text: > # c\n    one\n    two\n"),
+        "text: > # c\n  one\n  two\n"
+    );
+}
+
+#[test]
+fn blocks_of_text_keep_what_they_say() {
+    let text =
+        "text: |-\n     one\n       two\n\n     three\nlist: >+\n   a\n   b\n\n\nid: |\n  x\n";
+    assert_eq!(
+        formatted(text),
+        "id: |\n  x\ntext: |-\n  one\n    two\n\n  three\nlist: >+\n  a\n  b\n\n\n"
+    );
+    let wide = format!(
+        "text: >\n  {}\n  end\n\n  {}\n   kept\n",
+        "word ".repeat(30).trim(),
+        "next"
+    );
+    let out = formatted(&wide);
+    assert!(
+        out.lines().all(|line| line.chars().count() <= PROSE),
+        "{out}"
+    );
+    assert!(out.ends_with("word word end\n\n  next\n   kept\n"), "{out}");
+}
+
+#[test]
+fn what_is_too_wide_is_broken() {
+    let items = vec!["something"; 15].join(", ");
+    let out = formatted(&format!(
+        "list: [{items}] # why\nid: {{a: [{items}], b: c}}\n"
+    ));
+    assert!(out.starts_with("id:\n  a:\n    - something\n"), "{out}");
+    assert!(
+        out.contains("  b: c\n# why\nlist:\n  - something\n"),
+        "{out}"
+    );
+    let out = formatted(&format!("list:\n  - {} end\n", "word ".repeat(40).trim()));
+    assert!(out.lines().count() > 2, "{out}");
+    assert!(
+        out.lines().all(|line| line.chars().count() <= PROSE),
+        "{out}"
+    );
+}
+
+#[test]
+fn what_is_no_yaml_is_left_to_its_findings() {
+    for text in ["a: [", "a: 1\na: 2\n", "a: &x 1\n", ""] {
+        let refused = format(&source(text), &order);
+        assert!(
+            matches!(refused, Err(Unformatted::Findings(findings)) if !findings.is_empty()),
+            "{text}"
+        );
+    }
+}
+
+/// Values, written in some way that somebody might choose.
+fn value() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i32>().prop_map(Into::into),
+        "[ -~\\n\u{e9}]{0,14}".prop_map(Into::into),
+        "[a-z#:,'\"-]{1,8}( [a-z#:,'\"-]{1,8}){0,30}".prop_map(Into::into),
+        "([a-z]{1,6} ?){1,5}\\n( ?[a-z #:]{0,9}\\n){0,4}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 30, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(serde_json::Value::from),
+            prop::collection::btree_map("(version|id|text|list|[ -~]{1,5})", inner, 0..5)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// The text with comments and empty lines put in: at line ends, and on lines of their own.
+fn commented(text: &str, at: &[(u8, u8)]) -> String {
+    let mut out = String::new();
+    for (index, line) in text.lines().enumerate() {
+        let (kind, indent) = at.get(index % at.len().max(1)).copied().unwrap_or_default();
+        let pad = " ".repeat(usize::from(indent));
+        match kind {
+            0 => out.push_str(&format!("{line} # c{index}\n")),
+            1 => out.push_str(&format!("{pad}# l{index}\n{line}\n")),
+            2 => out.push_str(&format!("\n{pad}# m{index}\n\n{line}\n")),
+            3 => out.push_str(&format!("\n\n{line}\n")),
+            _ => out.push_str(&format!("{line}\n")),
+        }
+    }
+    out
+}
+
+/// Texts of comments in the order of the file.
+fn texts(text: &str) -> Vec<String> {
+    comments(&source(text))
+        .into_iter()
+        .map(|it| it.text)
+        .collect()
+}
+
+proptest! {
+
+
+    #[test]
+    fn nothing_is_changed_or_lost(value in value(), at in prop::collection::vec((0..9_u8, 0..7_u8), 1..9)) {
+        let mut text = String::new();
+        write_entry(&mut text, 0, "id", &value);
+        write_entry(&mut text, 0, "zebra", &value);
+        let text = commented(&text, &at);
+        let file = source(&text);
+        // A comment may have landed where there is none, or where it breaks the file.
+        let (Some(node), findings) = parse(&file) else { return Ok(()); };
+        if !findings.is_empty() { return Ok(()); }
+        let once = format(&file, &|_| Vec::new());
+        let Ok(once) = once else { panic!("{once:?}\n{text}"); };
+        prop_assert_eq!(parse(&source(&once)).0.map(|it| it.to_json_text()), Some(node.to_json_text()), "{}\n---\n{}", text, once);
+        prop_assert_eq!(texts(&once), texts(&text), "{}\n---\n{}", text, once);
+        prop_assert_eq!(format(&source(&once), &|_| Vec::new()), Ok(once.clone()), "{}\n---\n{}", text, once);
+        // With an order of keys, nothing is lost either, and it is stable.
+        formatted(&text);
+    }
+
+    #[test]
+    fn any_text_is_formatted_or_refused(text in "[a-c:{}\\[\\],#'\"|>\\- \\n]{0,60}") {
+        let file = source(&text);
+        if let Ok(once) = format(&file, &order) {
+            prop_assert_eq!(format(&source(&once), &order), Ok(once.clone()), "{:?}\n---\n{}", text, once);
+        } else if parse(&file).1.is_empty() && parse(&file).0.is_some() {
+            prop_assert!(false, "not formatted: {:?}", text);
+        }
+    }
+}
