@@ -23,6 +23,7 @@ mod format;
 mod hostile;
 mod new_rule;
 mod rerun;
+mod sigma;
 mod workflows;
 
 /// A fresh copy of the project with the program under test.
