@@ -22,6 +22,7 @@ mod fleet;
 mod format;
 mod hostile;
 mod new_rule;
+mod preflight;
 mod rerun;
 mod sigma;
 mod workflows;

@@ -14,6 +14,30 @@ use crate::stack_sets::{
 };
 
 impl Stacks for Aws {
+    async fn stack_quota(&self, place: &Place) -> Result<Option<usize>, CloudError> {
+        let client = self.cloudformation_at(place).await?;
+        let limits = self
+            .list("cloudformation:DescribeAccountLimits", |token| async {
+                let page = client
+                    .describe_account_limits()
+                    .set_next_token(token)
+                    .send()
+                    .await
+                    .map_err(|e| cloud_error("cloudformation:DescribeAccountLimits", &e))?;
+                let limits = page.account_limits.unwrap_or_default();
+                Ok((limits, page.next_token))
+            })
+            .await;
+        let limits = match limits {
+            Err(CloudError::Unsupported { .. }) => return Ok(None),
+            limits => limits?,
+        };
+        let stacks = limits.iter().find(|it| it.name() == Some("StackLimit"));
+        Ok(stacks
+            .and_then(sdk::AccountLimit::value)
+            .and_then(|value| usize::try_from(value).ok()))
+    }
+
     async fn list_stacks(&self, place: &Place) -> Result<Vec<Stack>, CloudError> {
         let client = self.cloudformation_at(place).await?;
         let mut found = self

@@ -85,6 +85,8 @@ pub(crate) struct State {
     pub(crate) spoke_queues: BTreeMap<Place, u64>,
     /// Accounts whose forwarder roles were deleted.
     pub(crate) gone_roles: BTreeSet<String>,
+    /// Stacks that there may be in a place.
+    pub(crate) stack_quota: Option<usize>,
     /// What others have put into the artifact bucket.
     pub(crate) strange_objects: usize,
     /// Accounts that don't have the access role.
@@ -416,6 +418,7 @@ impl Organizations for Fake {
         &self,
         _: &str,
         actions: &[&str],
+        _: &[String],
     ) -> Result<Vec<(String, Permission)>, CloudError> {
         let state = self.state();
         let of = |action: &str| {
@@ -707,6 +710,10 @@ impl StackSets for Fake {
 }
 
 impl Stacks for Fake {
+    async fn stack_quota(&self, _: &Place) -> Result<Option<usize>, CloudError> {
+        Ok(self.state().stack_quota)
+    }
+
     async fn list_stacks(&self, place: &Place) -> Result<Vec<Stack>, CloudError> {
         let state = self.state();
         let here = state.stacks.iter().filter(|((at, _), _)| at == place);
