@@ -25,6 +25,7 @@ mod hostile;
 mod new_rule;
 mod preflight;
 mod rerun;
+mod sigma;
 mod workflows;
 
 /// A fresh copy of the project with the program under test.
