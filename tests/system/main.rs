@@ -13,6 +13,7 @@ mod bad_input;
 mod broken_chain;
 mod chain;
 mod check;
+mod complaints;
 mod deployment;
 mod docs;
 mod drift;

@@ -16,6 +16,7 @@ use futures::FutureExt;
 use tokio::sync::OnceCell;
 
 use crate::artifacts::ArtifactBucket;
+use crate::clock::Clock;
 use crate::error::cloud_error;
 use crate::http;
 use crate::pace::{Pace, Watch};
@@ -35,9 +36,6 @@ const SESSION_MARGIN: Duration = Duration::from_mins(5);
 
 /// How time passes between two looks at something asynchronous.
 pub type Pauser = Arc<dyn Fn(Duration) -> futures::future::BoxFuture<'static, ()> + Send + Sync>;
-
-/// What time it is.
-pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// Whether the caller administers stack sets as the management account or on its behalf.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,9 +70,6 @@ pub struct Options {
     pub attempt_timeout: Duration,
     /// How the SDK itself waits, before another attempt and for a time limit; `None` sleeps.
     pub sleep: Option<Pauser>,
-    /// What time it is for the other side; `None` is the machine's clock, put forward by what
-    /// `pause` has skipped.
-    pub clock: Option<Clock>,
 }
 
 /// An access key.
@@ -108,7 +103,6 @@ impl Options {
             pause: None,
             attempt_timeout: Duration::from_secs(30),
             sleep: None,
-            clock: None,
         }
     }
 }
@@ -149,6 +143,7 @@ pub struct Aws {
     stack_sets: aws_sdk_cloudformation::Client,
     organizations: aws_sdk_organizations::Client,
     pace: Arc<Pace>,
+    clock: Clock,
     identity: Arc<OnceCell<Identity>>,
     /// Sessions of the access role by account, the most recent ones.
     sessions: Arc<Mutex<BTreeMap<String, Session>>>,
@@ -205,7 +200,8 @@ impl Aws {
         }
         let base = loader.load().await;
         let pace = Arc::new(Pace::new());
-        let stack_sets = cloudformation(&base, &pace);
+        let clock = Clock::default();
+        let stack_sets = cloudformation(&base, &pace, &clock);
         let organizations = aws_sdk_organizations::Client::from_conf(
             aws_sdk_organizations::config::Builder::from(&base)
                 .interceptor(Watch(Arc::clone(&pace)))
@@ -217,6 +213,7 @@ impl Aws {
             stack_sets,
             organizations,
             pace,
+            clock,
             identity: Arc::new(OnceCell::new()),
             sessions: Arc::new(Mutex::new(BTreeMap::new())),
         }
@@ -347,11 +344,19 @@ impl Aws {
         &self,
         place: &Place,
     ) -> Result<aws_sdk_cloudformation::Client, CloudError> {
-        Ok(cloudformation(&self.at(place).await?, &self.pace))
+        Ok(cloudformation(
+            &self.at(place).await?,
+            &self.pace,
+            &self.clock,
+        ))
     }
 }
 
-fn cloudformation(config: &SdkConfig, pace: &Arc<Pace>) -> aws_sdk_cloudformation::Client {
+fn cloudformation(
+    config: &SdkConfig,
+    pace: &Arc<Pace>,
+    clock: &Clock,
+) -> aws_sdk_cloudformation::Client {
     use aws_sdk_cloudformation::operation::create_stack_instances::CreateStackInstancesError;
     use aws_sdk_cloudformation::operation::create_stack_set::CreateStackSetError;
 
@@ -367,6 +372,7 @@ fn cloudformation(config: &SdkConfig, pace: &Arc<Pace>) -> aws_sdk_cloudformatio
                 .build(),
         )
         .interceptor(Watch(Arc::clone(pace)))
+        .interceptor(clock.clone())
         .build();
     aws_sdk_cloudformation::Client::from_conf(config)
 }
@@ -396,10 +402,7 @@ impl Pause for Aws {
     }
 
     fn now(&self) -> SystemTime {
-        match &self.options.clock {
-            Some(clock) => clock(),
-            None => SystemTime::now() + self.pace.skipped(),
-        }
+        self.clock.now()
     }
 }
 

@@ -19,6 +19,7 @@
 
 mod artifacts;
 mod call;
+mod clock;
 mod connect;
 mod error;
 mod health;
@@ -31,5 +32,5 @@ mod stack_sets;
 mod stacks;
 
 pub use artifacts::ArtifactBucket;
-pub use connect::{Aws, CallAs, Clock, Credentials, Options, Pauser};
+pub use connect::{Aws, CallAs, Credentials, Options, Pauser};
 pub use logs::LogBucket;

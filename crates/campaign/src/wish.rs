@@ -80,7 +80,7 @@ impl Wish {
                 ],
                 waves: Vec::new(),
                 artifacts: None,
-                drift_schedule: None,
+                drift_schedule: (rng.u8(..4) == 0).then(|| "rate(1 day)".to_owned()),
             },
             made: 0,
         };
