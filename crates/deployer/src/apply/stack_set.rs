@@ -141,7 +141,7 @@ async fn try_deploy<C: Cloud>(
         )));
     }
     let latest = existing.as_ref().map(|found| found.operations.as_slice());
-    let mut chain = Chain::after(latest.unwrap_or_default());
+    let mut chain = Chain::after(&set.name, latest.unwrap_or_default());
     match &plan.change {
         Change::Create => create(run, set, report).await?,
         Change::Update { reasons } if reasons.contains(&Reason::AutoDeployment) => {
