@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::fake::{ARCHIVE, Fake, HOME, HUB, MANAGEMENT, bundle, rules_template};
-use crate::ports::{AccountState, InstanceStatus, Place};
+use crate::ports::{AccountState, InstanceStatus, Pause, Place};
 use crate::progress::{ProgressEvent, Silent};
 use crate::{observe, observe_settled, plan};
 
@@ -648,6 +648,8 @@ async fn what_old_lists_still_call_current_is_brought_into_line() {
         cloud.state().sets["gizmos-rules-spoke"].details.template,
         changed.stack_sets[4].template
     );
+    // It ends, and the lists haven't heard of it.
+    cloud.pause(Duration::from_mins(1)).await;
     cloud.state().failing.clear();
     let report = deploy_settled(&cloud, &changed).await;
     assert_eq!(report.outcome(), ApplyOutcome::Done);
