@@ -124,3 +124,61 @@ fn the_aws_cli_sees_what_the_sdk_deployed_and_finds_drift_of_its_own_making() {
     let unknown = aws_run(&hub, &["events", "list-archives"]);
     assert_ne!(unknown.code, 0, "{}", unknown.all());
 }
+
+#[test]
+#[ignore = "needs the AWS CLI; `cargo xtask ci` runs it"]
+fn the_aws_cli_finds_the_template_in_its_bucket_and_can_empty_it() {
+    const BUCKET: &str = "gizmos-artifacts-111122223333-eu-central-1";
+    let organization = Served::start();
+    let project = project();
+    project.replace(
+        "stacksets/organization.yaml",
+        "# artifacts: {}",
+        "artifacts: {}",
+    );
+    let target = organization.argument();
+    project
+        .run(&["deploy", "--org", "--no-verify", &target])
+        .expect(0);
+    let management = organization.environment(MANAGEMENT, HOME);
+    let s3 = |arguments: &[&str]| {
+        let all = [&["s3api"], arguments, &["--bucket", BUCKET]].concat();
+        aws(&management, &all)
+    };
+    let versions = s3(&["list-object-versions", "--prefix", "templates/"]);
+    let versions = versions["Versions"].as_array().expect("versions");
+    assert_eq!(versions.len(), 1, "{versions:#?}");
+    let text = |name: &str| versions[0][name].as_str().expect("a text").to_owned();
+    let (key, version) = (text("Key"), text("VersionId"));
+    // The bucket and what is in it can be read by those who deploy, and deployed by hand.
+    let url = format!("https://{BUCKET}.s3.{HOME}.amazonaws.com/{key}?versionId={version}");
+    let validate = [
+        "cloudformation",
+        "validate-template",
+        "--template-url",
+        &url,
+    ];
+    aws(&management, &validate);
+    let hub = organization.environment(HUB, HOME);
+    let refused = aws_run(&hub, &validate);
+    assert!(
+        refused.stderr.contains("S3 error: Access Denied"),
+        "{}",
+        refused.stderr
+    );
+
+    s3(&["delete-object", "--key", &key]);
+    let hidden = s3(&["list-object-versions"]);
+    assert_eq!(hidden["DeleteMarkers"].as_array().map(Vec::len), Some(1));
+    let marker = hidden["DeleteMarkers"][0]["VersionId"].as_str();
+    let all = json!({ "Objects": [
+        { "Key": key, "VersionId": version },
+        { "Key": key, "VersionId": marker },
+    ]});
+    s3(&["delete-objects", "--delete", &all.to_string()]);
+    let left = s3(&["list-object-versions"]);
+    assert!(
+        left["Versions"].is_null() && left["DeleteMarkers"].is_null(),
+        "{left}"
+    );
+}

@@ -1,5 +1,5 @@
 //! Third parties keep the project honest: the AWS CLI drives the simulator, moto deploys every
-//! compiled template.
+//! compiled template, jsonschema reads the schemas for editors.
 //!
 //! They need the pinned Python environment, so they are ignored unless asked for; `cargo xtask ci`
 //! does: `cargo xtask setup && cargo test -p tests --test conformance -- --ignored`.
@@ -12,6 +12,7 @@
 
 mod aws_cli;
 mod moto;
+mod schemas;
 
 use std::process::Command;
 

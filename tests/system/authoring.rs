@@ -103,6 +103,27 @@ fn match_knows_what_eventbridge_does_not_deliver() {
 }
 
 #[test]
+fn match_knows_the_rules_about_drift_while_there_is_a_schedule_for_it() {
+    let project = project();
+    let event = "stacksets/drift-rules/fixtures/drift-detection.json";
+    project
+        .run(&["match", event])
+        .expect(0)
+        .says("no rule fires");
+    let why = ["match", "--why", "gizmos-stack-drifted", event];
+    project.run(&why).expect(64).says("there is no rule");
+    project.replace(
+        "stacksets/organization.yaml",
+        "# drift_schedule: cron",
+        "drift_schedule: cron",
+    );
+    project
+        .run(&why)
+        .expect(0)
+        .says("fires: gizmos-stack-drifted (medium)");
+}
+
+#[test]
 fn completions_are_written_for_every_shell_and_bash_takes_them() {
     let project = project();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {

@@ -4,13 +4,19 @@ use std::fs;
 
 use crate::project;
 
-/// Lines whose numbers depend on how many rules there are, so that adding one doesn't mean to edit
-/// the README, or on how calls happened to overlap.
-const COUNTS: [&str; 3] = ["Deployed: ", "The simulator counted ", "Verified: "];
+/// What is in lines whose numbers depend on how many rules there are, so that adding one doesn't
+/// mean to edit the documents, or on how calls happened to overlap.
+const COUNTS: [&str; 5] = [
+    "Deployed: ",
+    "The simulator counted ",
+    "Verified: ",
+    " rules, ",
+    " files, ",
+];
 
 /// The line, or what it says besides numbers if those vary.
 fn said(line: &str) -> String {
-    let counts = COUNTS.iter().any(|start| line.starts_with(start));
+    let counts = COUNTS.iter().any(|part| line.contains(part));
     line.chars()
         .filter(|c| !(counts && c.is_ascii_digit()))
         .collect()
@@ -31,4 +37,104 @@ fn the_readme_shows_what_the_first_command_prints() {
             "the README shows a line that isn't printed:\n{line}\n\nprinted:\n{printed}"
         );
     }
+}
+
+/// A fenced block: its language, and its lines without the indentation of the fence.
+fn blocks(text: &str) -> Vec<(String, String)> {
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    let mut open: Option<usize> = None;
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        match (open, line.trim_start().strip_prefix("```")) {
+            (None, Some(language)) => {
+                open = Some(indent);
+                blocks.push((language.to_owned(), String::new()));
+            }
+            (Some(_), Some(_)) => open = None,
+            (Some(indent), None) => {
+                let (_, block) = blocks.last_mut().expect("a block");
+                block.push_str(line.get(indent..).unwrap_or_default());
+                block.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+/// A rule file's text with some of its fields replaced, as somebody would do it in an editor.
+fn with_fields(rule: &str, fields: &str) -> String {
+    let top = |text: &str| -> Vec<(String, String)> {
+        let mut found: Vec<(String, String)> = Vec::new();
+        for line in text.split_inclusive('\n') {
+            match found.last_mut() {
+                Some((_, block)) if line.starts_with(' ') => block.push_str(line),
+                _ => {
+                    let name = line.split(':').next().unwrap_or_default();
+                    found.push((name.to_owned(), line.to_owned()));
+                }
+            }
+        }
+        found
+    };
+    let new = top(fields);
+    top(rule)
+        .into_iter()
+        .map(|(name, block)| {
+            let other = new.iter().find(|(known, _)| *known == name);
+            other.map_or(block, |(_, block)| block.clone())
+        })
+        .collect()
+}
+
+#[test]
+fn a_rule_is_written_by_the_steps_of_its_readme_alone() {
+    let readme = fs::read_to_string(tests::repository().join("rules/README.md")).expect("a README");
+    let (_, section) = readme
+        .split_once("\n## Adding a rule\n")
+        .expect("the steps");
+    let (section, _) = section.split_once("\n## ").expect("their end");
+    let project = project();
+    let mut rule = String::new();
+    let mut commands = 0;
+    for (language, block) in blocks(section) {
+        match language.as_str() {
+            "json" => project.write("event.json", &block),
+            "yaml" => {
+                let text = fs::read_to_string(project.path(&rule)).expect("the rule");
+                let text = with_fields(&text, &block);
+                assert!(
+                    !text.contains("TODO"),
+                    "the README leaves something:\n{text}"
+                );
+                project.write(&rule, &text);
+            }
+            "console" => {
+                for step in block.split("$ ").filter(|step| !step.is_empty()) {
+                    let (command, shown) = step.split_once('\n').expect("a line");
+                    let run = project.script(command, &[]).expect(0);
+                    for line in shown.lines() {
+                        assert!(
+                            line == "…" || run.all().lines().any(|it| said(it) == said(line)),
+                            "`{command}` doesn't print what the README shows:\n{line}\n\nprinted:\n{}",
+                            run.all()
+                        );
+                    }
+                    let written = run.stdout.split_once(".yaml: the rule, ");
+                    if let Some((path, _)) = written {
+                        rule = format!("{path}.yaml");
+                    }
+                    commands += 1;
+                }
+            }
+            other => panic!("a block in {other:?} among the steps"),
+        }
+    }
+    assert!(commands >= 6, "{commands} commands");
+    // What the pull request's checks ask for.
+    project.run(&["check", "--deny-warnings"]).expect(0);
+    project.run(&["fmt", "--check"]).expect(0);
+    project.run(&["generate", "--mode", "check"]).expect(0);
+    let alerts = fs::read_to_string(project.path("rules/ALERTS.md")).expect("a page");
+    assert!(alerts.contains("\n## ec2-key-pair-created\n"));
 }

@@ -6,12 +6,14 @@
     reason = "a test's own set-up may fail the test at once"
 )]
 
+mod artifacts;
 mod authoring;
 mod backtest;
 mod bad_input;
 mod broken_chain;
 mod chain;
 mod check;
+mod complaints;
 mod deployment;
 mod docs;
 mod drift;
@@ -21,7 +23,9 @@ mod fleet;
 mod format;
 mod hostile;
 mod new_rule;
+mod preflight;
 mod rerun;
+mod sigma;
 mod workflows;
 
 /// A fresh copy of the project with the program under test.

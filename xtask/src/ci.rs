@@ -130,6 +130,7 @@ fn templates() -> Result<()> {
     let mut organization = std::fs::read_to_string(&committed)
         .with_context(|| format!("could not read {}", committed.display()))?;
     organization.push_str("drift_schedule: cron(0 6 * * ? *)\n");
+    organization.push_str("artifacts: {administrators: [\"333344445555\"]}\n");
     let file = folder.join("organization.yaml");
     std::fs::write(&file, organization)
         .with_context(|| format!("could not write {}", file.display()))?;

@@ -15,6 +15,8 @@ use deployer::ports::{CloudError, Identity, Organizations, Pause, Place};
 use futures::FutureExt;
 use tokio::sync::OnceCell;
 
+use crate::artifacts::ArtifactBucket;
+use crate::clock::Clock;
 use crate::error::cloud_error;
 use crate::http;
 use crate::pace::{Pace, Watch};
@@ -35,9 +37,6 @@ const SESSION_MARGIN: Duration = Duration::from_mins(5);
 /// How time passes between two looks at something asynchronous.
 pub type Pauser = Arc<dyn Fn(Duration) -> futures::future::BoxFuture<'static, ()> + Send + Sync>;
 
-/// What time it is.
-pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
-
 /// Whether the caller administers stack sets as the management account or on its behalf.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CallAs {
@@ -56,6 +55,8 @@ pub struct Options {
     pub home_region: String,
     /// Name of the role in other accounts that the credentials may assume.
     pub access_role: String,
+    /// Where templates go that are too large for a request; `None`: they are refused.
+    pub artifacts: Option<ArtifactBucket>,
     /// In which part the caller acts.
     pub call_as: CallAs,
     /// An endpoint for every service, instead of AWS's and of `AWS_ENDPOINT_URL`.
@@ -69,9 +70,6 @@ pub struct Options {
     pub attempt_timeout: Duration,
     /// How the SDK itself waits, before another attempt and for a time limit; `None` sleeps.
     pub sleep: Option<Pauser>,
-    /// What time it is for the other side; `None` is the machine's clock, put forward by what
-    /// `pause` has skipped.
-    pub clock: Option<Clock>,
 }
 
 /// An access key.
@@ -98,13 +96,13 @@ impl Options {
         Options {
             home_region: home_region.into(),
             access_role: "OrganizationAccountAccessRole".to_owned(),
+            artifacts: None,
             call_as: CallAs::Management,
             endpoint_url: None,
             credentials: None,
             pause: None,
             attempt_timeout: Duration::from_secs(30),
             sleep: None,
-            clock: None,
         }
     }
 }
@@ -114,6 +112,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("home_region", &self.home_region)
             .field("access_role", &self.access_role)
+            .field("artifacts", &self.artifacts)
             .field("call_as", &self.call_as)
             .field("endpoint_url", &self.endpoint_url)
             .finish_non_exhaustive()
@@ -144,6 +143,7 @@ pub struct Aws {
     stack_sets: aws_sdk_cloudformation::Client,
     organizations: aws_sdk_organizations::Client,
     pace: Arc<Pace>,
+    clock: Clock,
     identity: Arc<OnceCell<Identity>>,
     /// Sessions of the access role by account, the most recent ones.
     sessions: Arc<Mutex<BTreeMap<String, Session>>>,
@@ -200,7 +200,8 @@ impl Aws {
         }
         let base = loader.load().await;
         let pace = Arc::new(Pace::new());
-        let stack_sets = cloudformation(&base, &pace);
+        let clock = Clock::default();
+        let stack_sets = cloudformation(&base, &pace, &clock);
         let organizations = aws_sdk_organizations::Client::from_conf(
             aws_sdk_organizations::config::Builder::from(&base)
                 .interceptor(Watch(Arc::clone(&pace)))
@@ -212,6 +213,7 @@ impl Aws {
             stack_sets,
             organizations,
             pace,
+            clock,
             identity: Arc::new(OnceCell::new()),
             sessions: Arc::new(Mutex::new(BTreeMap::new())),
         }
@@ -233,6 +235,11 @@ impl Aws {
     /// The configuration of the caller's own account in the home Region.
     pub(crate) fn base(&self) -> &SdkConfig {
         &self.base
+    }
+
+    /// Where templates go that are too large for a request.
+    pub(crate) fn artifacts(&self) -> Option<&ArtifactBucket> {
+        self.options.artifacts.as_ref()
     }
 
     /// The client for stack sets: the caller's account, the home Region.
@@ -337,11 +344,19 @@ impl Aws {
         &self,
         place: &Place,
     ) -> Result<aws_sdk_cloudformation::Client, CloudError> {
-        Ok(cloudformation(&self.at(place).await?, &self.pace))
+        Ok(cloudformation(
+            &self.at(place).await?,
+            &self.pace,
+            &self.clock,
+        ))
     }
 }
 
-fn cloudformation(config: &SdkConfig, pace: &Arc<Pace>) -> aws_sdk_cloudformation::Client {
+fn cloudformation(
+    config: &SdkConfig,
+    pace: &Arc<Pace>,
+    clock: &Clock,
+) -> aws_sdk_cloudformation::Client {
     use aws_sdk_cloudformation::operation::create_stack_instances::CreateStackInstancesError;
     use aws_sdk_cloudformation::operation::create_stack_set::CreateStackSetError;
 
@@ -357,6 +372,7 @@ fn cloudformation(config: &SdkConfig, pace: &Arc<Pace>) -> aws_sdk_cloudformatio
                 .build(),
         )
         .interceptor(Watch(Arc::clone(pace)))
+        .interceptor(clock.clone())
         .build();
     aws_sdk_cloudformation::Client::from_conf(config)
 }
@@ -386,10 +402,7 @@ impl Pause for Aws {
     }
 
     fn now(&self) -> SystemTime {
-        match &self.options.clock {
-            Some(clock) => clock(),
-            None => SystemTime::now() + self.pace.skipped(),
-        }
+        self.clock.now()
     }
 }
 

@@ -70,6 +70,7 @@ fn by_code(
         | "NotFound"
         | "NotFoundException"
         | "TrailNotFoundException"
+        | "NoSuchBucket"
         | "QueueDoesNotExist"
         | "AWS.SimpleQueueService.NonExistentQueue" => CloudError::NotFound { message: said },
         // CloudFormation's only way to say that a stack is missing.

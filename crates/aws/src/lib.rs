@@ -17,7 +17,9 @@
 //! # }
 //! ```
 
+mod artifacts;
 mod call;
+mod clock;
 mod connect;
 mod error;
 mod health;
@@ -29,5 +31,6 @@ mod retry;
 mod stack_sets;
 mod stacks;
 
-pub use connect::{Aws, CallAs, Clock, Credentials, Options, Pauser};
+pub use artifacts::ArtifactBucket;
+pub use connect::{Aws, CallAs, Credentials, Options, Pauser};
 pub use logs::LogBucket;

@@ -219,6 +219,7 @@ impl Organizations for Aws {
         &self,
         caller: &str,
         actions: &[&str],
+        resources: &[String],
     ) -> Result<Vec<(String, Permission)>, CloudError> {
         let client = aws_sdk_iam::Client::new(self.base());
         let actions: Vec<String> = actions.iter().map(|&action| action.to_owned()).collect();
@@ -228,6 +229,7 @@ impl Organizations for Aws {
                 .simulate_principal_policy()
                 .policy_source_arn(&principal)
                 .set_action_names(Some(actions.clone()))
+                .set_resource_arns(Some(resources.to_vec()))
                 .set_marker(marker);
             async move {
                 let page = request
@@ -236,7 +238,12 @@ impl Organizations for Aws {
                     .map_err(|e| cloud_error("iam:SimulatePrincipalPolicy", &e))?;
                 let results = page.evaluation_results.unwrap_or_default().into_iter();
                 let found = results.map(|result| {
-                    let allowed = result.eval_decision == PolicyEvaluationDecisionType::Allowed;
+                    let allowed = |decision: &PolicyEvaluationDecisionType| {
+                        *decision == PolicyEvaluationDecisionType::Allowed
+                    };
+                    let single = result.resource_specific_results.iter().flatten();
+                    let mut single = single.map(|result| &result.eval_resource_decision);
+                    let allowed = allowed(&result.eval_decision) && single.all(allowed);
                     let permission = if allowed {
                         Permission::Allowed
                     } else {

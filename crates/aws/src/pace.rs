@@ -77,11 +77,6 @@ impl Pace {
         self.rates().skipped += duration;
     }
 
-    /// How much time has passed in a simulation.
-    pub(crate) fn skipped(&self) -> Duration {
-        self.rates().skipped
-    }
-
     /// AWS has refused a call for its rate.
     pub(crate) fn refused(&self, action: &str) {
         let mut rates = self.rates();

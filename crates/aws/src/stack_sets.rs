@@ -11,6 +11,7 @@ use deployer::ports::{
     StackSetSummary, StackSetUpdate, StackSets, Tolerance,
 };
 
+use crate::artifacts::Handed;
 use crate::connect::Aws;
 use crate::error::cloud_error;
 
@@ -72,12 +73,14 @@ impl StackSets for Aws {
     }
 
     async fn create_stack_set(&self, new: &NewStackSet) -> Result<(), CloudError> {
+        let template = self.hand_over(self.base(), &new.template).await?;
         let request = self
             .stack_sets()
             .create_stack_set()
             .stack_set_name(&new.name)
             .description(&new.description)
-            .template_body(&new.template)
+            .set_template_body(template.body)
+            .set_template_url(template.url)
             .set_parameters(some(parameters(&new.parameters)))
             .set_tags(some(tags(&new.tags)))
             .set_capabilities(some(capabilities(&new.capabilities)))
@@ -90,12 +93,17 @@ impl StackSets for Aws {
     }
 
     async fn update_stack_set(&self, update: &StackSetUpdate) -> Result<String, CloudError> {
+        let template = match &update.template {
+            Some(template) => self.hand_over(self.base(), template).await?,
+            None => Handed::default(),
+        };
         let request = self
             .stack_sets()
             .update_stack_set()
             .stack_set_name(&update.name)
             .description(&update.description)
-            .set_template_body(update.template.clone())
+            .set_template_body(template.body)
+            .set_template_url(template.url)
             .set_use_previous_template(update.template.is_none().then_some(true))
             .set_parameters(some(parameters(&update.parameters)))
             .set_tags(some(tags(&update.tags)))

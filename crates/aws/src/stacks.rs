@@ -14,6 +14,30 @@ use crate::stack_sets::{
 };
 
 impl Stacks for Aws {
+    async fn stack_quota(&self, place: &Place) -> Result<Option<usize>, CloudError> {
+        let client = self.cloudformation_at(place).await?;
+        let limits = self
+            .list("cloudformation:DescribeAccountLimits", |token| async {
+                let page = client
+                    .describe_account_limits()
+                    .set_next_token(token)
+                    .send()
+                    .await
+                    .map_err(|e| cloud_error("cloudformation:DescribeAccountLimits", &e))?;
+                let limits = page.account_limits.unwrap_or_default();
+                Ok((limits, page.next_token))
+            })
+            .await;
+        let limits = match limits {
+            Err(CloudError::Unsupported { .. }) => return Ok(None),
+            limits => limits?,
+        };
+        let stacks = limits.iter().find(|it| it.name() == Some("StackLimit"));
+        Ok(stacks
+            .and_then(sdk::AccountLimit::value)
+            .and_then(|value| usize::try_from(value).ok()))
+    }
+
     async fn list_stacks(&self, place: &Place) -> Result<Vec<Stack>, CloudError> {
         let client = self.cloudformation_at(place).await?;
         let mut found = self
@@ -64,6 +88,9 @@ impl Stacks for Aws {
         request: &ChangeSetRequest,
     ) -> Result<(), CloudError> {
         let client = self.cloudformation_at(place).await?;
+        let template = self
+            .hand_over(&self.at(place).await?, &request.template)
+            .await?;
         let call = client
             .create_change_set()
             .stack_name(&request.stack)
@@ -73,7 +100,8 @@ impl Stacks for Aws {
                 ChangeSetKind::Update => sdk::ChangeSetType::Update,
             })
             .description(&request.description)
-            .template_body(&request.template)
+            .set_template_body(template.body)
+            .set_template_url(template.url)
             .set_parameters(some(parameters(&request.parameters)))
             .set_tags(some(tags(&request.tags)))
             .set_capabilities(some(capabilities(&request.capabilities)))

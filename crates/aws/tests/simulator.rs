@@ -13,7 +13,9 @@ use compiler::organization::{Accounts, Forward, Organization, TargetScope, Topol
 use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
 use deployer::drift::{DriftCheck, DriftOptions};
 use deployer::plan::Change;
-use deployer::ports::{Organizations, Place, StackSets, Stacks, TrustedAccess};
+use deployer::ports::{
+    ChangeSetKind, ChangeSetRequest, Organizations, Place, StackSets, Stacks, TrustedAccess,
+};
 use deployer::{ApplyOutcome, Silent};
 use serde_json::{Value, json};
 use simulator::{Config, Simulator};
@@ -106,6 +108,7 @@ fn bundle(retention: u32) -> Bundle {
                 accounts: Vec::new(),
                 soak_minutes: 1,
             }],
+            artifacts: None,
             drift_schedule: None,
         },
         stack_sets: vec![StackSet {
@@ -239,5 +242,30 @@ async fn a_bundle_is_deployed_changed_checked_and_removed() {
             .unwrap(),
         []
     );
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_is_too_large_needs_a_bucket_and_says_so() {
+    let simulator = Simulator::start(Config::default()).await.unwrap();
+    let cloud = connect(&simulator).await;
+    let request = ChangeSetRequest {
+        stack: "gizmos-large".into(),
+        name: "change".into(),
+        kind: ChangeSetKind::Create,
+        template: format!("{{\"Resources\": {{}}{}}}", " ".repeat(51_200)),
+        parameters: BTreeMap::new(),
+        tags: BTreeMap::new(),
+        capabilities: Vec::new(),
+        description: String::new(),
+    };
+    let home = Place::new(MANAGEMENT, HOME);
+    let refused = cloud.create_change_set(&home, &request).await.unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("`artifacts` in the organization file")
+    );
+    assert_eq!(cloud.describe_stack(&home, "gizmos-large").await, Ok(None));
     simulator.stop().await;
 }

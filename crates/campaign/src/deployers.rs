@@ -3,17 +3,34 @@
 use aws::Aws;
 use compiler::Bundle;
 use deployer::apply::Options;
-use deployer::{ApplyReport, DeployError, Silent};
+use deployer::drift::DriftCheck;
+use deployer::{ApplyReport, DeployError, DriftOptions, DriftReport, Silent};
 use futures::future::LocalBoxFuture;
 
 /// One process of a deployer, from reading the fleet to its report.
 pub trait Deployer: Sync {
-    /// Makes the fleet equal the bundle.
+    /// Makes the fleet equal the bundle. `allow_delete` is whether any number of instances may be
+    /// removed.
     fn deploy<'a>(
         &'a self,
         cloud: &'a Aws,
         bundle: &'a Bundle,
+        allow_delete: bool,
     ) -> LocalBoxFuture<'a, Result<ApplyReport, DeployError>>;
+
+    /// Says where the fleet differs from the bundle.
+    fn drift<'a>(
+        &'a self,
+        cloud: &'a Aws,
+        bundle: &'a Bundle,
+    ) -> LocalBoxFuture<'a, Result<DriftReport, DeployError>> {
+        let options = DriftOptions {
+            // Nobody confirms the subscriptions of a made-up organization.
+            checks: DriftCheck::ALL[..4].iter().copied().collect(),
+            ..DriftOptions::default()
+        };
+        Box::pin(async move { deployer::drift(cloud, bundle, &options, &Silent).await })
+    }
 }
 
 /// The deployer of the product, as `cargo xtask deploy --org` calls it.
@@ -25,13 +42,13 @@ impl Deployer for Product {
         &'a self,
         cloud: &'a Aws,
         bundle: &'a Bundle,
+        allow_delete: bool,
     ) -> LocalBoxFuture<'a, Result<ApplyReport, DeployError>> {
         Box::pin(async move {
             let observed = deployer::observe_settled(cloud, bundle).await?;
             let plan = deployer::plan(bundle, &observed);
             let options = Options {
-                // Most edits here take away more than a fifth.
-                allow_delete: true,
+                allow_delete,
                 ..Options::default()
             };
             deployer::apply::apply_with(cloud, bundle, &plan, &Silent, options).await

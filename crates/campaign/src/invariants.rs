@@ -6,12 +6,13 @@ use std::ops::RangeInclusive;
 
 use compiler::Bundle;
 use deployer::apply::PartOutcome;
-use deployer::{ApplyOutcome, ApplyReport};
+use deployer::{ApplyOutcome, ApplyReport, DriftReport};
 use serde::Serialize;
 use simulator::{Fleet, FleetOperation, Request};
 
 use crate::differences::{Difference, differences, is_reachable};
 use crate::lab::Lab;
+use crate::tampering::{Tampering, misjudged};
 
 /// The actions that start work on instances. Creating an empty stack set or deleting one is not
 /// work, and a second request for the same change set is refused by CloudFormation.
@@ -36,20 +37,23 @@ pub enum Invariant {
     OnlyOurs,
     /// No failed instance is reported as success.
     NoFalseSuccess,
-    /// A run on an unchanged fleet makes no mutating call.
+    /// A run on an unchanged fleet, or one that is refused, makes no mutating call.
     NothingToDo,
+    /// The drift check finds what was changed directly, and nothing else, and changes nothing.
+    DriftFound,
     /// Every run comes to an end.
     Ends,
 }
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Invariant; 6] = [
+    pub const ALL: [Invariant; 7] = [
         Invariant::EqualOrNamed,
         Invariant::StartedOnce,
         Invariant::OnlyOurs,
         Invariant::NoFalseSuccess,
         Invariant::NothingToDo,
+        Invariant::DriftFound,
         Invariant::Ends,
     ];
 
@@ -62,7 +66,10 @@ impl Invariant {
             Invariant::StartedOnce => "no operation is started twice",
             Invariant::OnlyOurs => "nothing that is somebody else's is touched",
             Invariant::NoFalseSuccess => "no failed instance is reported as success",
-            Invariant::NothingToDo => "a run on an unchanged fleet makes no mutating call",
+            Invariant::NothingToDo => {
+                "a run on an unchanged fleet, or one that is refused, makes no mutating call"
+            }
+            Invariant::DriftFound => "the drift check finds what was changed, and nothing else",
             Invariant::Ends => "every run comes to an end",
         }
     }
@@ -262,6 +269,17 @@ pub(crate) fn only_ours(lab: &Lab, fleet: &Fleet, requests: &[Request]) -> Vec<B
     vec![broken(Invariant::OnlyOurs, list(&all))]
 }
 
+/// The run was refused as a whole.
+pub(crate) fn nothing_was_begun(requests: &[Request]) -> Vec<Broken> {
+    requests
+        .iter()
+        .map(|request| {
+            let what = format!("{} by a run that was refused", request.action);
+            broken(Invariant::NothingToDo, what)
+        })
+        .collect()
+}
+
 /// The run had nothing to do: what it asked for all the same.
 pub(crate) fn nothing_to_do(requests: &[Request], outcome: ApplyOutcome) -> Vec<Broken> {
     let mut all = Vec::new();
@@ -282,6 +300,23 @@ pub(crate) fn nothing_to_do(requests: &[Request], outcome: ApplyOutcome) -> Vec<
         ));
     }
     all
+}
+
+/// What was changed directly is found, nothing else is, and nothing is changed by looking.
+pub(crate) fn drift_found(
+    report: &DriftReport,
+    done: &[Tampering],
+    requests: &[Request],
+) -> Vec<Broken> {
+    let changes = requests
+        .iter()
+        .filter(|request| !request.action.starts_with("Detect"))
+        .map(|request| format!("{} was called", request.action));
+    let all: Vec<String> = misjudged(report, done).into_iter().chain(changes).collect();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    vec![broken(Invariant::DriftFound, list(&all))]
 }
 
 /// What a deployer asked for, and where the world changed in between by other hands.

@@ -1,11 +1,11 @@
 //! The organization that a run happens in, and what other people do to it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use aws::{Aws, Credentials, Options};
+use compiler::Bundle;
 use fastrand::Rng;
 use serde_json::{Value, json};
 use simulator::{Config, Fleet, FleetStack, FleetStackSet, Simulator};
@@ -20,6 +20,21 @@ pub(crate) const ROOT: &str = "r-exmp";
 
 /// A template of somebody else.
 const FOREIGN: &str = r#"{"Resources":{"Topic":{"Type":"AWS::SNS::Topic","Properties":{}}}}"#;
+
+/// The role by which a delegated administrator looks into other accounts.
+const ACCESS_ROLE: &str = "ExampleAccess";
+
+/// Makes that role.
+const ACCESS: &str = r#"{"Resources": {"Access": {"Type": "AWS::IAM::Role", "Properties": {
+    "RoleName": "ExampleAccess",
+    "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::333344445555:root"},
+        "Action": "sts:AssumeRole"}]},
+    "Policies": [{"PolicyName": "all", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "*", "Resource": "*"}]}}]}}}}"#;
+
+/// Who acts for StackSets in member accounts.
+const STACK_SETS_MEMBER: &str = "member.org.stacksets.cloudformation.amazonaws.com";
 
 /// The Regions to choose from.
 const REGIONS: [&str; 6] = [
@@ -42,6 +57,9 @@ pub(crate) struct Lab {
     pub(crate) units: Vec<String>,
     /// What belongs to somebody else, as it was planted.
     foreign: Foreign,
+    /// Whose credentials the deployer has: the management account's, or those of a delegated
+    /// administrator.
+    administrator: &'static str,
 }
 
 /// Somebody else's things.
@@ -69,6 +87,7 @@ impl Lab {
                 .map(|name| format!("ou-exmp-{name}"))
                 .to_vec(),
             foreign: Foreign::default(),
+            administrator: MANAGEMENT,
         })
     }
 
@@ -101,31 +120,64 @@ impl Lab {
                 lab.organizations("CloseAccount", &json!({"AccountId": account}))?;
             }
         }
+        if rng.u8(..8) == 0 {
+            lab.delegate()?;
+        }
         lab.plant(rng)?;
         Ok(lab)
     }
 
-    /// How to connect as the management account's administrator.
+    /// Makes the hub's account a delegated administrator, with a way into the management account.
+    fn delegate(&mut self) -> Result<()> {
+        self.administrator = HUB;
+        self.organizations(
+            "RegisterDelegatedAdministrator",
+            &json!({"AccountId": HUB, "ServicePrincipal": STACK_SETS_MEMBER}),
+        )?;
+        let accounts: Vec<String> = self.simulator.fleet().accounts.into_keys().collect();
+        for account in accounts {
+            let input = json!({
+                "StackName": "access", "TemplateBody": ACCESS,
+                "Capabilities": ["CAPABILITY_NAMED_IAM"],
+            });
+            self.simulator
+                .act(
+                    &account,
+                    self.home(),
+                    "cloudformation",
+                    "CreateStack",
+                    &input,
+                )
+                .map_err(|error| anyhow!("CreateStack: {error}"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the deployer is a delegated administrator.
+    pub(crate) fn is_delegated(&self) -> bool {
+        self.administrator != MANAGEMENT
+    }
+
+    /// How to connect as the administrator.
     pub(crate) fn options(&self) -> Options {
         let mut options = Options::new(self.home());
         options.endpoint_url = Some(self.simulator.endpoint());
         options.credentials = Some(Credentials {
-            access_key_id: MANAGEMENT.to_owned(),
+            access_key_id: self.administrator.to_owned(),
             secret_access_key: "simulator".to_owned(),
         });
+        if self.is_delegated() {
+            ACCESS_ROLE.clone_into(&mut options.access_role);
+        }
         options.pause = Some(self.time.pauser());
         options.sleep = Some(self.time.pauser());
-        let simulator = self.simulator.clock();
-        options.clock = Some(Arc::new(move || {
-            let milliseconds = simulator().as_millisecond();
-            UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default())
-        }));
         options
     }
 
     /// Connects as a new process would.
     pub(crate) async fn connect(&self) -> Aws {
-        Aws::connect(self.options()).await
+        let cloud = Aws::connect(self.options()).await;
+        cloud.on_behalf_of(MANAGEMENT).await
     }
 
     /// The Region of all stack sets.
@@ -188,6 +240,11 @@ impl Lab {
             "gizmos-rules-spoke-copy",
             "example-baseline",
         ];
+        if rng.u8(..20) == 0 {
+            // Exactly a name of ours: nothing can be deployed under it.
+            let name = rng.choice(["gizmos-rules-spoke", "gizmos-topic"]);
+            self.foreign_stack_set(name.unwrap_or_default(), &json!([]), &unit)?;
+        }
         let tags = [
             json!([]),
             json!([{"Key": "managed-by", "Value": "gizmos-of-another-team"}]),
@@ -242,6 +299,13 @@ impl Lab {
         .map_err(failed)?;
         self.simulator.advance(Duration::from_hours(2));
         Ok(())
+    }
+
+    /// Whether somebody else has a stack set under a name that the bundle needs.
+    pub(crate) fn blocks(&self, bundle: &Bundle) -> bool {
+        let sets = &bundle.stack_sets;
+        sets.iter()
+            .any(|set| self.foreign.stack_sets.contains_key(&set.name))
     }
 
     /// Whether a stack set or stack of this name is somebody else's.

@@ -23,6 +23,7 @@ mod process;
 mod result;
 mod run;
 mod scale;
+mod tampering;
 mod time;
 mod trouble;
 mod wish;

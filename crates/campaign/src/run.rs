@@ -13,6 +13,7 @@ use crate::deployers::Deployer;
 use crate::invariants::{self, Broken, History, Invariant};
 use crate::lab::Lab;
 use crate::result::Counts;
+use crate::tampering::{self, Tampering};
 use crate::time::{Ended, Kill, drive};
 use crate::trouble;
 use crate::wish::Wish;
@@ -53,6 +54,8 @@ pub async fn run(seed: u64, deployer: &dyn Deployer) -> Result<Run> {
         lab,
         wish,
         history: History::default(),
+        // Most edits here take away more than a fifth.
+        allow_delete: rng.u8(..8) > 0,
         run: Run::default(),
     };
     runner.lab.simulator.set_faults(faults)?;
@@ -99,6 +102,8 @@ struct Runner<'d> {
     lab: Lab,
     wish: Wish,
     history: History,
+    /// Whether any number of instances may be removed.
+    allow_delete: bool,
     epoch: jiff::Timestamp,
     run: Run,
 }
@@ -194,10 +199,11 @@ impl Runner<'_> {
         let before = self.lab.simulator.journal_length();
         let happened_before = self.lab.simulator.stats().happened.len();
         let deployer = self.deployer;
+        let allow_delete = self.allow_delete;
         self.run.counts.processes += 1;
         let work = Box::pin(async {
             let cloud = self.lab.connect().await;
-            deployer.deploy(&cloud, bundle).await
+            deployer.deploy(&cloud, bundle, allow_delete).await
         });
         let ended = drive(&self.lab.simulator, &self.lab.time, kill, work).await;
         let fleet = self.lab.simulator.fleet();
@@ -254,6 +260,10 @@ impl Runner<'_> {
                     return Process::Overtaken;
                 }
                 self.broke(invariants::no_false_success(bundle, &fleet, &report));
+                if report.outcome() == ApplyOutcome::Blocked {
+                    let requests = self.lab.simulator.journal(before);
+                    self.broke(invariants::nothing_was_begun(&requests));
+                }
                 Process::Reported(report)
             }
         }
@@ -398,11 +408,56 @@ impl Runner<'_> {
             outcome,
             None | Some(ApplyOutcome::Done | ApplyOutcome::NothingToDo | ApplyOutcome::Blocked)
         );
+        let settled = settled || self.lab.blocks(&self.wish.bundle()?);
         if !settled && self.run.broken.is_empty() {
             self.broke(vec![Broken {
                 invariant: Invariant::Ends,
                 what: format!("without any fault the deployment still ends as {outcome:?}"),
             }]);
+        }
+        let good = matches!(
+            outcome,
+            Some(ApplyOutcome::Done | ApplyOutcome::NothingToDo)
+        );
+        if good && self.run.broken.is_empty() {
+            self.drift(&[]).await?;
+        }
+        if good && self.run.broken.is_empty() {
+            let done = tampering::random(rng, &self.lab);
+            for tampering in &done {
+                self.tell(&format!("by hand: {tampering}"));
+                let name = format!("tampering {}", tampering.code.id());
+                *self.run.counts.faults.entry(name).or_default() += 1;
+            }
+            self.drift(&done).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks for drift where this was done directly, and nothing else.
+    async fn drift(&mut self, done: &[Tampering]) -> Result<()> {
+        let bundle = self.wish.bundle()?;
+        let before = self.lab.simulator.journal_length();
+        let deployer = self.deployer;
+        let work = Box::pin(async {
+            let cloud = self.lab.connect().await;
+            deployer.drift(&cloud, &bundle).await
+        });
+        let ended = drive(&self.lab.simulator, &self.lab.time, None, work).await;
+        let requests = self.lab.simulator.journal(before);
+        match ended {
+            Ended::Finished(Ok(report)) => {
+                self.tell(&format!("drift: {} findings", report.findings.len()));
+                self.broke(invariants::drift_found(&report, done, &requests));
+            }
+            Ended::Finished(Err(error)) => self.broke(vec![Broken {
+                invariant: Invariant::DriftFound,
+                what: format!("{error}: {}", error.source),
+            }]),
+            Ended::Killed | Ended::Hung => self.broke(vec![Broken {
+                invariant: Invariant::Ends,
+                what: "the drift check got nowhere".to_owned(),
+            }]),
         }
         Ok(())
     }
@@ -411,7 +466,7 @@ impl Runner<'_> {
         self.broke(self.history.started_once());
         let stats = self.lab.simulator.stats();
         self.run.counts.calls = stats.calls.values().sum();
-        self.run.counts.faults = stats.faults;
+        self.run.counts.faults.extend(stats.faults);
         self.run.counts.faults.remove("nothing_to_do");
         let virtual_time = self.lab.simulator.now().duration_since(self.epoch);
         self.run.counts.virtual_seconds = u64::try_from(virtual_time.as_secs()).unwrap_or(0);

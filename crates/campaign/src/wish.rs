@@ -79,7 +79,8 @@ impl Wish {
                     topic("notices", &Severity::ALL[..2]),
                 ],
                 waves: Vec::new(),
-                drift_schedule: None,
+                artifacts: None,
+                drift_schedule: (rng.u8(..4) == 0).then(|| "rate(1 day)".to_owned()),
             },
             made: 0,
         };

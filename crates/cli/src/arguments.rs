@@ -359,8 +359,9 @@ pub(crate) enum ExportCommand {
 #[derive(Debug, Args)]
 pub(crate) struct SigmaExportArguments {
     /// Ids of the rules [default: all]
+    // Not `rules`: the global `--rules` is called so, and clap tells arguments apart by name.
     #[arg(value_name = "RULE")]
-    pub(crate) rules: Vec<String>,
+    pub(crate) ids: Vec<String>,
     /// Write one file per rule into this folder, instead of printing them
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

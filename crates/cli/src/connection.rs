@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use aws::{Aws, Credentials, Options, Pauser};
-use compiler::organization::Organization;
+use aws::{ArtifactBucket, Aws, Credentials, Options, Pauser};
+use compiler::organization::{ARTIFACT_PREFIX, Organization};
 use simulator::{Config, Simulator};
 
 use crate::arguments::{EMBEDDED, Target};
@@ -26,6 +26,11 @@ impl Connection {
     pub(crate) async fn open(target: &Target, organization: &Organization) -> Result<Self> {
         let mut options = Options::new(&organization.home_region);
         options.access_role.clone_from(&organization.access_role);
+        options.artifacts = organization.artifacts.as_ref().map(|it| ArtifactBucket {
+            name: it.bucket.clone(),
+            owner: organization.accounts.management.clone(),
+            prefix: ARTIFACT_PREFIX.to_owned(),
+        });
         let Some(simulator) = target.simulator.as_deref() else {
             let cloud = Aws::connect(options).await;
             return Ok(Self {

@@ -45,7 +45,7 @@ async fn detach(cloud: &Aws, display: &Display) {
     if running.is_empty() {
         return;
     }
-    for (operation, stack_set) in &running {
+    for (stack_set, operation) in &running {
         eprintln!("  operation {operation} of {stack_set} goes on by itself");
     }
     eprintln!(
@@ -56,7 +56,7 @@ async fn detach(cloud: &Aws, display: &Display) {
         _ = tokio::signal::ctrl_c() => {}
         () = tokio::time::sleep(SECOND) => return,
     }
-    for (operation, stack_set) in &running {
+    for (stack_set, operation) in &running {
         match cloud.stop_operation(stack_set, operation).await {
             Ok(()) => eprintln!(
                 "  operation {operation} of {stack_set} is being stopped; stacks that are being \

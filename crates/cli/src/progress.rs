@@ -1,7 +1,7 @@
 //! Live progress on standard error: a bar on a terminal, plain lines elsewhere.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use deployer::ports::Action;
@@ -14,26 +14,35 @@ use crate::output;
 #[derive(Debug)]
 pub(crate) struct Display {
     bars: Option<MultiProgress>,
-    operations: Mutex<BTreeMap<String, ProgressBar>>,
-    /// Operations that run, with their stack sets.
-    running: Mutex<BTreeMap<String, String>>,
-    /// When each operation began, and the news last printed about it.
-    started: Mutex<BTreeMap<String, Instant>>,
+    /// The operations that run.
+    running: Mutex<BTreeMap<Operation, Running>>,
+}
+
+/// A stack set and an operation of it, whose id is unique among those of the stack set only.
+pub(crate) type Operation = (String, String);
+
+/// What is known of an operation that runs.
+#[derive(Debug)]
+struct Running {
+    began: Instant,
+    bar: Option<ProgressBar>,
 }
 
 impl Display {
     pub(crate) fn new() -> Self {
         Self {
             bars: output::people_watch().then(MultiProgress::new),
-            operations: Mutex::default(),
             running: Mutex::default(),
-            started: Mutex::default(),
         }
     }
 
-    /// Operations that run, each with its stack set.
-    pub(crate) fn running(&self) -> BTreeMap<String, String> {
-        lock(&self.running).clone()
+    /// The operations that run.
+    pub(crate) fn running(&self) -> Vec<Operation> {
+        self.operations().keys().cloned().collect()
+    }
+
+    fn operations(&self) -> MutexGuard<'_, BTreeMap<Operation, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn line(&self, line: &str) {
@@ -44,8 +53,8 @@ impl Display {
         }
     }
 
-    fn start(&self, operation: &str, title: String, total: usize) {
-        let Some(bars) = &self.bars else { return };
+    fn bar(&self, title: String, total: usize) -> Option<ProgressBar> {
+        let bars = self.bars.as_ref()?;
         let bar = bars.add(ProgressBar::new(total as u64));
         if let Ok(style) = ProgressStyle::with_template(
             "  {msg} [{bar:30}] {pos}/{len} instances, {per_sec}, {eta} left",
@@ -54,19 +63,14 @@ impl Display {
         }
         bar.set_message(title);
         bar.enable_steady_tick(Duration::from_millis(200));
-        self.operations().insert(operation.to_owned(), bar);
+        Some(bar)
     }
+}
 
-    fn operations(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, ProgressBar>> {
-        lock(&self.operations)
-    }
-
+impl Running {
     /// Rate and time left, from what is done so far.
-    fn pace(&self, operation: &str, done: usize, total: usize) -> String {
-        let Some(began) = lock(&self.started).get(operation).copied() else {
-            return String::new();
-        };
-        let minutes = began.elapsed().as_secs_f64() / 60.0;
+    fn pace(&self, done: usize, total: usize) -> String {
+        let minutes = self.began.elapsed().as_secs_f64() / 60.0;
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let (done, total) = (done as f64, total as f64);
         if done < 1.0 || minutes < 0.1 {
@@ -78,10 +82,6 @@ impl Display {
             (total - done) / rate
         )
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Progress for Display {
@@ -106,9 +106,12 @@ impl Progress for Display {
                     .unwrap_or_default();
                 let title = format!("{stack_set}: {}{wave}", word(*action));
                 self.line(&format!("  {title}, {total} instances"));
-                lock(&self.running).insert(operation.clone(), stack_set.clone());
-                lock(&self.started).insert(operation.clone(), Instant::now());
-                self.start(operation, title, *total);
+                let running = Running {
+                    began: Instant::now(),
+                    bar: self.bar(title, *total),
+                };
+                self.operations()
+                    .insert((stack_set.clone(), operation.clone()), running);
             }
             ProgressEvent::Instances {
                 stack_set,
@@ -117,11 +120,15 @@ impl Progress for Display {
                 failed,
                 total,
             } => {
-                if self.bars.is_none() {
-                    let pace = self.pace(operation, done + failed, *total);
-                    eprintln!("  {stack_set}: {done}/{total} done, {failed} failed{pace}");
-                } else if let Some(bar) = self.operations().get(operation) {
+                let operations = self.operations();
+                let Some(running) = operations.get(&(stack_set.clone(), operation.clone())) else {
+                    return;
+                };
+                if let Some(bar) = &running.bar {
                     bar.set_position((done + failed) as u64);
+                } else {
+                    let pace = running.pace(done + failed, *total);
+                    eprintln!("  {stack_set}: {done}/{total} done, {failed} failed{pace}");
                 }
             }
             ProgressEvent::OperationFinished {
@@ -131,9 +138,10 @@ impl Progress for Display {
                 done,
                 failed,
             } => {
-                lock(&self.running).remove(operation);
-                lock(&self.started).remove(operation);
-                if let Some(bar) = self.operations().remove(operation) {
+                let finished = self
+                    .operations()
+                    .remove(&(stack_set.clone(), operation.clone()));
+                if let Some(bar) = finished.and_then(|running| running.bar) {
                     bar.finish_and_clear();
                 }
                 let status = format!("{status:?}").to_lowercase();

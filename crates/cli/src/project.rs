@@ -35,25 +35,16 @@ impl Project {
         let mut rule_library = library(arguments);
         let mut findings = std::mem::take(&mut rule_library.findings);
 
-        let stacksets = shown(&root, &arguments.stacksets);
-        let file = arguments.organization.as_ref().map_or_else(
-            || stacksets.join("organization.yaml"),
-            |file| shown(&root, file),
-        );
+        let stacksets = stacksets_folder(arguments);
+        let file = organization_file(arguments);
         let (mut organization, problems) = organization::load(&file);
         findings.extend(problems);
         if let (Some(organization), Some(topology)) = (&mut organization, arguments.topology) {
             organization.topology = topology.into();
         }
-        // With a schedule there is something to be told about.
-        if organization
-            .as_ref()
-            .is_some_and(|it| it.drift_schedule.is_some())
-        {
-            let mut more = rules::load(&stacksets.join(DRIFT_RULES), &options());
-            findings.append(&mut more.findings);
-            rule_library.rules.append(&mut more.rules);
-        }
+        let mut more = drift_rules(organization.as_ref(), &stacksets);
+        findings.append(&mut more.findings);
+        rule_library.rules.append(&mut more.rules);
         let outcomes: Vec<TestOutcome> = rule_library
             .rules
             .iter()
@@ -103,10 +94,36 @@ pub(crate) fn library(arguments: &ProjectArguments) -> Library {
     rules::load(&rules_folder(arguments), &options())
 }
 
+/// The rules that would be deployed: those about drift are if there is a schedule for it.
+pub(crate) fn deployed_library(arguments: &ProjectArguments) -> Library {
+    let mut library = library(arguments);
+    let (organization, _) = organization::load(&organization_file(arguments));
+    let mut more = drift_rules(organization.as_ref(), &stacksets_folder(arguments));
+    library.findings.append(&mut more.findings);
+    library.rules.append(&mut more.rules);
+    library
+}
+
+/// Rules about the scheduled look for drift; without a schedule there is nothing to be told about.
+fn drift_rules(organization: Option<&Organization>, stacksets: &Path) -> Library {
+    if organization.is_some_and(|it| it.drift_schedule.is_some()) {
+        rules::load(&stacksets.join(DRIFT_RULES), &options())
+    } else {
+        Library::default()
+    }
+}
+
+fn organization_file(arguments: &ProjectArguments) -> PathBuf {
+    arguments.organization.as_ref().map_or_else(
+        || stacksets_folder(arguments).join("organization.yaml"),
+        |file| shown(&root(), file),
+    )
+}
+
 /// The rule files of the project as they are, those about drift included.
 pub(crate) fn rule_sources(arguments: &ProjectArguments) -> (Vec<Arc<SourceFile>>, Vec<Finding>) {
     let (mut files, mut findings) = rules::sources(&rules_folder(arguments));
-    let drift = shown(&root(), &arguments.stacksets).join(DRIFT_RULES);
+    let drift = stacksets_folder(arguments).join(DRIFT_RULES);
     if drift.is_dir() {
         let (more, problems) = rules::sources(&drift);
         files.extend(more);
@@ -141,6 +158,11 @@ pub(crate) fn rule<'l>(library: &'l Library, id: &str) -> Result<&'l Rule, Strin
 /// The folder of the rules.
 pub(crate) fn rules_folder(arguments: &ProjectArguments) -> PathBuf {
     shown(&root(), &arguments.rules)
+}
+
+/// The folder of the organization file and the stack sets' templates.
+pub(crate) fn stacksets_folder(arguments: &ProjectArguments) -> PathBuf {
+    shown(&root(), &arguments.stacksets)
 }
 
 /// The project's folder: where `cargo xtask` says it is, or the current one.

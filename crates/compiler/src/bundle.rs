@@ -32,7 +32,8 @@ pub struct StackSet {
     pub part: Part,
     /// One sentence for people, at most 1,024 bytes.
     pub description: String,
-    /// The CloudFormation template, JSON of at most 51,200 bytes.
+    /// The CloudFormation template, JSON of at most 51,200 bytes, or of 1,000,000 if the
+    /// organization has an artifact bucket to send it by.
     pub template: String,
     /// Values for all parameters of the template that have no default.
     pub parameters: BTreeMap<String, String>,
@@ -68,11 +69,14 @@ pub enum Part {
     RulesLocal,
     /// Regular drift detection in all stack sets, in the management account.
     DriftSchedule,
+    /// The bucket for templates that are too large for a request, in the management account.
+    Artifacts,
 }
 
 impl Part {
     /// All parts in the order in which they are deployed.
-    pub const ALL: [Part; 7] = [
+    pub const ALL: [Part; 8] = [
+        Part::Artifacts,
         Part::Bucket,
         Part::Trail,
         Part::Topic,
@@ -92,6 +96,7 @@ impl Part {
             Part::RulesSpoke => "rules-spoke",
             Part::RulesLocal => "rules-local",
             Part::DriftSchedule => "drift-schedule",
+            Part::Artifacts => "artifacts",
         }
     }
 }

@@ -8,7 +8,7 @@ use syntax::Finding;
 
 use crate::emit::{self, Rendered};
 use crate::forward::{self, Forwarder};
-use crate::organization::{Organization, Topic, Topology, closest};
+use crate::organization::{ARTIFACT_PREFIX, Organization, Topic, Topology, closest};
 use crate::view::{self, Names};
 use crate::{
     AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets, Templates, limits,
@@ -42,6 +42,7 @@ pub fn compile(
         stack_sets: Vec::new(),
     };
     let routed = compiler.check(&rules);
+    compiler.artifacts();
     compiler.trail();
     match organization.topology {
         Topology::Hub => compiler.hub(&routed),
@@ -162,6 +163,41 @@ impl<'c> Compiler<'c> {
         topics
     }
 
+    /// The bucket for templates that are too large for a request.
+    fn artifacts(&mut self) {
+        let organization = self.organization;
+        let Some(artifacts) = &organization.artifacts else {
+            return;
+        };
+        let parameters = [
+            ("BucketName", artifacts.bucket.clone()),
+            ("OrganizationId", organization.id.clone()),
+        ];
+        let administrators = &artifacts.administrators;
+        let targets = self.one_account(&organization.accounts.management);
+        self.part(
+            Part::Artifacts,
+            "Bucket for templates that are too large for a request",
+            context! { administrators, prefix => ARTIFACT_PREFIX },
+            &parameters,
+            targets,
+        );
+    }
+
+    /// Bytes that a template may have that goes to these targets. CloudFormation reads it from a
+    /// bucket in the Region of the call only, and ordinary stacks are made in their own Region.
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-using-console-create-stack-template.html>
+    fn largest(&self, targets: &Targets) -> usize {
+        let organization = self.organization;
+        let home = &organization.home_region;
+        let reachable = targets.management_regions.iter().all(|it| it == home);
+        if organization.artifacts.is_some() && reachable {
+            limits::TEMPLATE_IN_BUCKET
+        } else {
+            limits::TEMPLATE
+        }
+    }
+
     /// The log bucket and the organization trail.
     fn trail(&mut self) {
         let organization = self.organization;
@@ -257,15 +293,17 @@ impl<'c> Compiler<'c> {
     }
 
     fn detections(&mut self, detections: &[&Routed<'c>]) {
+        let targets = self.one_account(&self.organization.accounts.hub);
+        let most = self.largest(&targets);
         let shards = emit::shards(
             detections,
             |items| {
                 // Which number the shard will have isn't known yet: room for two digits of it. The
                 // first shard's rules have no number in their names, and so more room than they need.
                 let context = view::hub_rules(items, &self.names, 99);
-                emit::render(self.templates, Part::RulesHub, context)
+                emit::render(self.templates, Part::RulesHub, context, most)
             },
-            |routed| too_large(routed.rule),
+            |routed| too_large(routed.rule, most),
         );
         let Some(shards) = self.accept(shards) else {
             return;
@@ -273,14 +311,14 @@ impl<'c> Compiler<'c> {
         let count = shards.len();
         for (index, (items, _)) in shards.into_iter().enumerate() {
             let context = view::hub_rules(items, &self.names, index + 1);
-            let rendered = emit::render(self.templates, Part::RulesHub, context);
+            let rendered = emit::render(self.templates, Part::RulesHub, context, most);
             let Some(rendered) = self.accept(rendered) else {
                 return;
             };
             let Some(rendered) = rendered else {
                 // Never leave a rule out silently.
                 self.findings
-                    .extend(items.first().map(|routed| too_large(routed.rule)));
+                    .extend(items.first().map(|routed| too_large(routed.rule, most)));
                 return;
             };
             let organization = self.organization;
@@ -314,7 +352,7 @@ impl<'c> Compiler<'c> {
                     &part_of("Detections on the hub's event bus", index, count),
                     rendered,
                     parameters,
-                    self.one_account(&organization.accounts.hub),
+                    targets.clone(),
                 )
             };
             self.stack_sets.push(set);
@@ -363,11 +401,12 @@ impl<'c> Compiler<'c> {
             }
             context! { forwarders, responses }
         };
+        let most = self.largest(&self.everywhere());
         let shards = emit::shards(
             &items,
-            |items| emit::render(self.templates, Part::RulesSpoke, split(items)),
+            |items| emit::render(self.templates, Part::RulesSpoke, split(items), most),
             |item| match item {
-                SpokeItem::Response(routed) => too_large(routed.rule),
+                SpokeItem::Response(routed) => too_large(routed.rule, most),
                 SpokeItem::Forwarder(_) => {
                     Finding::error("limit::template", "a forwarder doesn't fit a template")
                 }
@@ -439,13 +478,14 @@ impl<'c> Compiler<'c> {
             &rules,
             &mut self.findings,
         );
+        let most = self.largest(&self.everywhere());
         let shards = emit::shards(
             routed,
             |items| {
                 let context = view::local_rules(items, organization, &self.names);
-                emit::render(self.templates, Part::RulesLocal, context)
+                emit::render(self.templates, Part::RulesLocal, context, most)
             },
-            |routed| too_large(routed.rule),
+            |routed| too_large(routed.rule, most),
         );
         let Some(shards) = self.accept(shards) else {
             return;
@@ -492,7 +532,8 @@ impl<'c> Compiler<'c> {
         parameters: &[(&str, String)],
         targets: Targets,
     ) {
-        let rendered = emit::render(self.templates, part, context);
+        let most = self.largest(&targets);
+        let rendered = emit::render(self.templates, part, context, most);
         match self.accept(rendered) {
             Some(Some(rendered)) => {
                 let parameters = parameters
@@ -509,7 +550,7 @@ impl<'c> Compiler<'c> {
                     format!(
                         "the template of `{}` is larger than {} bytes",
                         part.name(),
-                        limits::TEMPLATE
+                        most
                     ),
                 )
                 .help("the organization file has too many topics or subscriptions"),
@@ -528,7 +569,10 @@ impl<'c> Compiler<'c> {
         targets: Targets,
     ) -> StackSet {
         let tags = [OWNERSHIP_TAG, ("gizmos:part", part.name())];
-        let earlier: BTreeSet<Part> = needs(part).iter().copied().collect();
+        let mut earlier: BTreeSet<Part> = needs(part).iter().copied().collect();
+        if rendered.text.len() > limits::TEMPLATE {
+            earlier.insert(Part::Artifacts);
+        }
         let depends_on = self
             .stack_sets
             .iter()
@@ -602,7 +646,7 @@ impl<'c> Compiler<'c> {
 /// The parts that must be in place before a part works.
 fn needs(part: Part) -> &'static [Part] {
     match part {
-        Part::Bucket | Part::Topic => &[],
+        Part::Bucket | Part::Topic | Part::Artifacts => &[],
         Part::Trail => &[Part::Bucket],
         Part::RulesHub | Part::RulesLocal => &[Part::Topic],
         // Nothing is forwarded before there is something to receive it.
@@ -645,14 +689,10 @@ fn capabilities(template: &serde_json::Value) -> Vec<String> {
     }
 }
 
-fn too_large(rule: &Rule) -> Finding {
+fn too_large(rule: &Rule, most: usize) -> Finding {
     Finding::error(
         "limit::template",
-        format!(
-            "rule `{}` doesn't fit a template of {} bytes",
-            rule.id,
-            limits::TEMPLATE
-        ),
+        format!("rule `{}` doesn't fit a template of {most} bytes", rule.id),
     )
     .at(rule.place.clone())
 }

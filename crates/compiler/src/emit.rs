@@ -12,11 +12,13 @@ pub(crate) struct Rendered {
     pub(crate) text: String,
 }
 
-/// Renders a part once and checks the result. `None` if it doesn't fit the limits of a template.
+/// Renders a part once and checks the result. `None` if it has more than `most` bytes, or more
+/// resources than a template may have.
 pub(crate) fn render(
     templates: &Templates,
     part: Part,
     context: minijinja::Value,
+    most: usize,
 ) -> Result<Option<Rendered>, Vec<Finding>> {
     let template = templates
         .render(part, context)
@@ -42,17 +44,19 @@ pub(crate) fn render(
     if resources.is_some_and(|resources| resources.len() > limits::RESOURCES) {
         return Ok(None);
     }
-    Ok(text(&template).map(|text| Rendered { template, text }))
+    Ok(text(&template, most).map(|text| Rendered { template, text }))
 }
 
-/// Laid out for people if that fits, else as short as JSON gets, else nothing.
-fn text(template: &Value) -> Option<String> {
+/// Laid out for people if that fits a request, else as short as JSON gets, else nothing.
+fn text(template: &Value, most: usize) -> Option<String> {
     let pretty = serde_json::to_string_pretty(template)
         .ok()
         .map(|text| text + "\n");
     let compact = || serde_json::to_string(template).ok();
-    let fits = |text: &String| text.len() <= limits::TEMPLATE;
-    pretty.filter(fits).or_else(|| compact().filter(fits))
+    let fits = |most: usize| move |text: &String| text.len() <= most;
+    pretty
+        .filter(fits(limits::TEMPLATE))
+        .or_else(|| compact().filter(fits(most)))
 }
 
 /// Renders items in as few templates as fit, each item in one of them, in their order. An item
@@ -145,11 +149,14 @@ mod tests {
     fn minifies_what_does_not_fit_laid_out() {
         let small = json!({"a": [1, 2]});
         assert_eq!(
-            text(&small).unwrap(),
+            text(&small, limits::TEMPLATE).unwrap(),
             "{\n  \"a\": [\n    1,\n    2\n  ]\n}\n"
         );
         let large = json!({"a": vec![1; 20_000]});
-        assert_eq!(text(&large).unwrap().len(), 40_007);
-        assert_eq!(text(&json!({"a": vec![1; 30_000]})), None);
+        assert_eq!(text(&large, limits::TEMPLATE).unwrap().len(), 40_007);
+        let larger = json!({"a": vec![1; 30_000]});
+        assert_eq!(text(&larger, limits::TEMPLATE), None);
+        let by_bucket = text(&larger, limits::TEMPLATE_IN_BUCKET);
+        assert_eq!(by_bucket.unwrap().len(), 60_007);
     }
 }

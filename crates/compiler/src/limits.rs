@@ -15,6 +15,9 @@ pub(crate) const PATTERN: usize = 2048;
 /// Bytes of a template that is passed inline.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 pub(crate) const TEMPLATE: usize = 51_200;
+/// Bytes of a template that is read from a bucket. The documents say "1 MB"; this is the number in
+/// CloudFormation's own refusal.
+pub(crate) const TEMPLATE_IN_BUCKET: usize = 1_000_000;
 /// Resources of a template.
 pub(crate) const RESOURCES: usize = 500;
 /// Bytes of an event bus policy.

@@ -4,12 +4,15 @@ mod format;
 mod names;
 mod read;
 mod section;
+mod shape;
 mod spelling;
 
 use serde::Serialize;
 
+pub use names::ARTIFACT_PREFIX;
 pub(crate) use names::{BUS, DEAD_LETTERS, PUBLISHER, PUBLISHER_PATH, TRAIL_KEY_ALIAS};
 pub use read::load;
+pub use shape::schema;
 pub(crate) use spelling::closest;
 
 /// The organization as `stacksets/organization.yaml` describes it.
@@ -39,6 +42,8 @@ pub struct Organization {
     pub topics: Vec<Topic>,
     /// In which order the fleet is deployed; empty: all at once.
     pub waves: Vec<Wave>,
+    /// The bucket for templates that are too large for a request; `None`: they are split up.
+    pub artifacts: Option<Artifacts>,
     /// When CloudFormation looks for drift by itself, as EventBridge Scheduler writes it,
     /// `cron(0 6 * * ? *)`, in UTC; `None`: never.
     pub drift_schedule: Option<String>,
@@ -95,6 +100,17 @@ pub struct Trail {
     pub retention_days: u32,
     /// Name of the log bucket, where the one that Gizmos would choose doesn't suit.
     pub bucket: Option<String>,
+}
+
+/// The bucket for templates that are too large for a request, in the management account and the
+/// home Region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Artifacts {
+    /// Its name.
+    pub bucket: String,
+    /// Accounts besides the management account that deploy, as delegated administrators of
+    /// StackSets, and so write templates there.
+    pub administrators: Vec<String>,
 }
 
 /// An SNS topic and who subscribes to it.

@@ -2,9 +2,10 @@
 //!
 //! `ListStackSetOperations` is eventually consistent: a run that follows a killed one at once may
 //! not see what that one has started. `DescribeStackSetOperation` is not, but has to be asked for
-//! an id. So the operations of ours are numbered, `gizmos-1`, `gizmos-2` and so on for each stack
-//! set, and the next number is asked for: what a killed run has started is always found, and of two
-//! runs at the same time only one can have a number.
+//! an id. So the operations of ours are numbered, `gizmos-topic-1`, `gizmos-topic-2` and so on, and
+//! the next number is asked for: what a killed run has started is always found, and of two runs at
+//! the same time only one can have a number. The stack set's name is part of the id since AWS doesn't
+//! say whether stack sets share their ids.
 //!
 //! AWS: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackSetOperation.html>
 
@@ -13,27 +14,25 @@ use std::future::Future;
 use crate::error::{DeployError, Doing};
 use crate::ports::{Cloud, Operation, OperationSummary};
 
-/// Operation ids of ours start like this.
-const ID_PREFIX: &str = "gizmos-";
-
 /// More operations than a stack set will ever see.
 const MOST: u64 = 1 << 32;
 
-/// The id of our operation with this number.
-pub(crate) fn id(number: u64) -> String {
-    format!("{ID_PREFIX}{number}")
+/// The id of a stack set's operation of ours with this number.
+pub(crate) fn id(stack_set: &str, number: u64) -> String {
+    format!("{stack_set}-{number}")
 }
 
-/// The number of an operation; `None` if no run of ours has started it.
-pub(crate) fn number(id: &str) -> Option<u64> {
-    let digits = id.strip_prefix(ID_PREFIX)?;
-    // "gizmos-07" and "gizmos-+7" are somebody else's.
-    digits.parse().ok().filter(|number| self::id(*number) == id)
+/// The number of a stack set's operation; `None` if no run of ours has started it.
+pub(crate) fn number(stack_set: &str, operation: &str) -> Option<u64> {
+    let digits = operation.strip_prefix(stack_set)?.strip_prefix('-')?;
+    // "gizmos-topic-07" and "gizmos-topic-+7" are somebody else's.
+    let number = digits.parse().ok()?;
+    (id(stack_set, number) == operation).then_some(number)
 }
 
-/// The number for the next operation of ours.
-pub(crate) fn next_number(operations: &[OperationSummary]) -> u64 {
-    let numbers = operations.iter().filter_map(|it| number(&it.id));
+/// The number for a stack set's next operation of ours.
+pub(crate) fn next_number(stack_set: &str, operations: &[OperationSummary]) -> u64 {
+    let numbers = operations.iter().filter_map(|it| number(stack_set, &it.id));
     numbers.max().unwrap_or(0).saturating_add(1)
 }
 
@@ -48,13 +47,13 @@ pub(crate) async fn latest(
         .await
         .doing(|| format!("cannot list the operations of stack set {stack_set}"))?;
     let describe = |number: u64| async move {
-        let id = id(number);
+        let id = id(stack_set, number);
         cloud
             .describe_operation(stack_set, &id)
             .await
             .doing(|| format!("cannot describe operation {id} of stack set {stack_set}"))
     };
-    let mut newest = next_number(&operations) - 1;
+    let mut newest = next_number(stack_set, &operations) - 1;
     if newest == 0 {
         // None of ours on the page: it may be old, or full of automatic deployments.
         let count = count(&describe).await?;
@@ -65,7 +64,9 @@ pub(crate) async fn latest(
         }
         return Ok(operations);
     }
-    if let Some(listed) = operations.iter_mut().find(|it| it.id == id(newest))
+    if let Some(listed) = operations
+        .iter_mut()
+        .find(|it| it.id == id(stack_set, newest))
         && listed.status.is_pending()
         && let Some(found) = describe(newest).await?
     {
@@ -106,5 +107,51 @@ fn summary(operation: Operation) -> OperationSummary {
         action: operation.action,
         status: operation.status,
         ended: operation.ended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fake::{Fake, bundle};
+    use crate::{Silent, apply, observe, plan};
+
+    #[test]
+    fn only_ids_of_the_stack_set_have_a_number() {
+        assert_eq!(number("gizmos-topic", &id("gizmos-topic", 12)), Some(12));
+        for others in [
+            "gizmos-topic",
+            "gizmos-topic-",
+            "gizmos-topic-07",
+            "gizmos-topic-+7",
+            "gizmos-topic-copy-7",
+            "gizmos-trail-7",
+            "7d1c8a8e-6f0e-4c55-9a57-0d2f3b1f4f10",
+        ] {
+            assert_eq!(number("gizmos-topic", others), None, "{others}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_list_does_not_show_is_found_by_its_number() {
+        let cloud = Fake::new();
+        let bundle = bundle();
+        let observed = observe(&cloud, &bundle).await.unwrap();
+        apply(&cloud, &bundle, &plan(&bundle, &observed), &Silent)
+            .await
+            .unwrap();
+        let shown = latest(&cloud, "gizmos-rules-spoke").await.unwrap();
+        assert!(shown.len() > 1, "{shown:?}");
+        // No operation is listed any more.
+        cloud.state().lag = Duration::from_hours(24);
+        let listed = cloud.state().sets["gizmos-rules-spoke"].operations.len();
+        let found = latest(&cloud, "gizmos-rules-spoke").await.unwrap();
+        assert_eq!(found.first(), shown.first());
+        assert_eq!(
+            next_number("gizmos-rules-spoke", &found),
+            u64::try_from(listed).unwrap() + 1
+        );
     }
 }

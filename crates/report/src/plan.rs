@@ -167,7 +167,20 @@ pub fn markdown(plan: &Plan) -> String {
             ),
         );
     }
-    push_line(&mut text, &format!("\n{}", estimate(plan)));
+    let blocked: Vec<&BlockedPlace> = plan
+        .stack_sets
+        .iter()
+        .flat_map(|set| &set.blocked)
+        .collect();
+    if !blocked.is_empty() {
+        text.push('\n');
+    }
+    for line in blocked_places(&blocked) {
+        push_line(&mut text, &format!("- {line}"));
+    }
+    if plan.problems.is_empty() {
+        push_line(&mut text, &format!("\n{}", estimate(plan)));
+    }
     text
 }
 
@@ -230,6 +243,12 @@ pub fn problems(problems: &[Problem]) -> String {
 /// The places that can't be brought into line: one line for each reason, with as many accounts as
 /// can be read.
 pub(crate) fn blocked(places: &[BlockedPlace]) -> Vec<String> {
+    let places: Vec<&BlockedPlace> = places.iter().collect();
+    let lines = blocked_places(&places).into_iter();
+    lines.map(|line| format!("      {line}")).collect()
+}
+
+fn blocked_places(places: &[&BlockedPlace]) -> Vec<String> {
     let mut by_reason: BTreeMap<&str, Vec<&BlockedPlace>> = BTreeMap::new();
     for it in places {
         by_reason.entry(&it.reason).or_default().push(it);
@@ -242,11 +261,11 @@ pub(crate) fn blocked(places: &[BlockedPlace]) -> Vec<String> {
                 .as_ref()
                 .map(|name| format!(" ({name})"))
                 .unwrap_or_default();
-            lines.push(format!("      blocked  {}{name}: {reason}", it.place));
+            lines.push(format!("blocked  {}{name}: {reason}", it.place));
         }
         if places.len() > LISTED {
             lines.push(format!(
-                "      blocked  and {} more places: {reason}",
+                "blocked  and {} more places: {reason}",
                 places.len() - LISTED
             ));
         }
@@ -369,3 +388,6 @@ pub(crate) fn list(places: &[Place]) -> String {
     }
     parts.join("; ")
 }
+
+#[cfg(test)]
+mod tests;

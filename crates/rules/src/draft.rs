@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use syntax::write_entry;
 
 use crate::envelope::{self, EnvelopeError, Withheld};
+use crate::lint::names;
 use clauses::Clauses;
 pub use sanitise::Replaced;
 
@@ -53,7 +54,7 @@ pub fn draft(id: &str, event: &Value, schema: &str) -> Result<Draft, EnvelopeErr
     let is_record = event != whole;
     let clauses = Clauses::of(&whole);
     let withheld = [false, true].map(|asks| Withheld::of_event(&whole, asks));
-    let read_only = withheld[0] == Some(Withheld::ReadOnly);
+    let read_only = withheld[0] == Some(Withheld::ReadOnly) || is_reading_call(&whole);
 
     let mut fields = Map::new();
     let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
@@ -105,6 +106,19 @@ pub fn draft(id: &str, event: &Value, schema: &str) -> Result<Draft, EnvelopeErr
         replaced,
         withheld: withheld[1],
     })
+}
+
+/// Whether the name of a call says that it reads; old and shortened records don't say it otherwise.
+fn is_reading_call(event: &Value) -> bool {
+    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+    let (Some(name), Some(source)) = (text("/detail/eventName"), text("/detail/eventSource"))
+    else {
+        return false;
+    };
+    let service = source.strip_suffix(".amazonaws.com").unwrap_or(source);
+    text("/detail-type") == Some("AWS API Call via CloudTrail")
+        && event.pointer("/detail/readOnly").is_none()
+        && names::is_read_only(service, name)
 }
 
 fn both_tests(id: &str, clauses: &Clauses, is_record: bool) -> Value {

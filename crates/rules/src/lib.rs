@@ -62,7 +62,7 @@ mod text;
 
 pub use catalogue::{alerts, catalogue};
 pub use draft::{Draft, Replaced, UNFINISHED, draft};
-pub use library::{Library, Options, check_file, load, sources};
+pub use library::{Library, Options, SCHEMA_FILE, check_file, load, sources};
 pub use lower::is_id;
 pub use model::{
     Budget, Exception, ImportedFrom, Message, Origin, Response, Rule, RuleTest, Severity, Status,

@@ -13,6 +13,8 @@ use crate::lower;
 use crate::model::Rule;
 use crate::outcome::run_tests;
 
+/// The name of the schema of rule files, at the top of the rules folder.
+pub const SCHEMA_FILE: &str = "rule.schema.json";
 /// Most rule files in a library.
 const MAX_FILES: usize = 10_000;
 /// Deepest sub-folder.
@@ -239,6 +241,8 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, findings: &mut Ve
         } else {
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("yaml") => paths.push(path),
+                // Generated, for editors.
+                _ if depth == 0 && name == SCHEMA_FILE => {}
                 Some("yml" | "json") => findings.push(at_file(
                     Finding::error("library::extension", format!("`{name}` is not read"))
                         .help("rule files end in `.yaml`"),

@@ -8,7 +8,7 @@ pub(crate) mod allow;
 pub(crate) mod checks;
 mod clause;
 mod fields;
-mod names;
+pub(crate) mod names;
 mod page;
 mod registry;
 pub(crate) mod shadow;

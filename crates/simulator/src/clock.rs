@@ -105,6 +105,11 @@ pub(crate) fn iso(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
+/// A time as HTTP headers write it.
+pub(crate) fn http_date(time: Timestamp) -> String {
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 /// A time as AWS's JSON protocols write it.
 pub(crate) fn epoch(time: Timestamp) -> serde_json::Value {
     #[expect(

@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::body::Incoming;
+use hyper::header::{DATE, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::clock::http_date;
 use crate::faults::{Event, Faults};
 use crate::protocol::Reply;
 use crate::stats::Stats;
@@ -187,7 +189,7 @@ impl Simulator {
     }
 
     /// The world that is served.
-    pub(crate) fn shared(&self) -> &Arc<Mutex<World>> {
+    pub(crate) fn shared(&self) -> &Mutex<World> {
         &self.world
     }
 
@@ -238,7 +240,17 @@ async fn connection(stream: TcpStream, world: Arc<Mutex<World>>) {
         let world = Arc::clone(&world);
         async move {
             match crate::protocol::serve(&world, request).await {
-                Reply::Answer(response) => Ok(response),
+                Reply::Answer(mut response) => {
+                    let now = world
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .clock
+                        .now();
+                    if let Ok(date) = HeaderValue::from_str(&http_date(now)) {
+                        response.headers_mut().insert(DATE, date);
+                    }
+                    Ok(response)
+                }
                 Reply::Reset => Err(Broken),
                 Reply::Silence(duration) => {
                     tokio::time::sleep(duration).await;

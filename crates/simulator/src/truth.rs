@@ -147,15 +147,6 @@ impl Simulator {
         self.world().clock.now()
     }
 
-    /// Virtual time, for whoever outlives a borrow of the simulator.
-    pub fn clock(&self) -> impl Fn() -> Timestamp + Send + Sync + 'static {
-        let world = Arc::clone(self.shared());
-        move || {
-            let world = world.lock().unwrap_or_else(PoisonError::into_inner);
-            world.clock.now()
-        }
-    }
-
     /// Moves the clock on, and does what becomes due on the way.
     pub fn advance(&self, duration: Duration) {
         self.world().advance(duration.as_secs_f64());

@@ -120,7 +120,7 @@ pub(crate) fn is_word(text: &str) -> bool {
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '$')
         && text
             .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-/$ ()".contains(c))
+            .all(|c| c.is_ascii_alphanumeric() || "._-/$ ()|".contains(c))
         && !text.ends_with(' ');
     let is_other = matches!(
         text.to_ascii_lowercase().as_str(),

@@ -10,7 +10,7 @@ use deployer::ports::{
     AccountSelection, ConcurrencyMode, DeploymentTargets, InstanceRequest, Pause, Place,
     Preferences, RegionConcurrency, StackSets, Tolerance,
 };
-use deployer::{ApplyOutcome, ApplyReport, DeployError};
+use deployer::{ApplyOutcome, ApplyReport, DeployError, DriftReport};
 use futures::future::LocalBoxFuture;
 
 /// Most seeds that are tried until a fault shows.
@@ -31,6 +31,8 @@ enum Fault {
     TakesOverOthers,
     /// A fleet without a difference is updated all the same.
     AlwaysUpdates,
+    /// The last finding of a drift check is forgotten.
+    OverlooksDrift,
     /// It waits for something that never comes.
     NeverEnds,
 }
@@ -40,10 +42,25 @@ impl Deployer for Fault {
         &'a self,
         cloud: &'a Aws,
         bundle: &'a Bundle,
+        allow_delete: bool,
     ) -> LocalBoxFuture<'a, Result<ApplyReport, DeployError>> {
         Box::pin(async move {
-            let report = Product.deploy(cloud, bundle).await?;
+            let report = Product.deploy(cloud, bundle, allow_delete).await?;
             Ok(self.spoil(cloud, bundle, report).await)
+        })
+    }
+
+    fn drift<'a>(
+        &'a self,
+        cloud: &'a Aws,
+        bundle: &'a Bundle,
+    ) -> LocalBoxFuture<'a, Result<DriftReport, DeployError>> {
+        Box::pin(async move {
+            let mut report = Product.drift(cloud, bundle).await?;
+            if matches!(self, Fault::OverlooksDrift) {
+                report.findings.pop();
+            }
+            Ok(report)
         })
     }
 }
@@ -107,6 +124,7 @@ impl Fault {
                     cloud.update_instances(&request).await.unwrap_or_default();
                 }
             }
+            Fault::OverlooksDrift => {}
             Fault::NeverEnds => loop {
                 cloud.pause(Duration::from_hours(12)).await;
             },
@@ -169,6 +187,11 @@ fn a_touched_stack_set_of_others_is_seen() {
 #[test]
 fn an_update_without_need_is_seen() {
     is_caught(Fault::AlwaysUpdates, Invariant::NothingToDo);
+}
+
+#[test]
+fn overlooked_drift_is_seen() {
+    is_caught(Fault::OverlooksDrift, Invariant::DriftFound);
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) async fn run(
         return Ok(Exit::Configuration);
     };
     let connection = Connection::open(target, &compiled.organization).await?;
-    let found = deployer::preflight::preflight(&connection.cloud, &compiled.bundle).await;
+    let found = deployer::preflight::thorough(&connection.cloud, &compiled.bundle).await;
     match format {
         Format::Json => output::json(&found)?,
         Format::Markdown => output::text(&report::preflight::markdown(&found))?,

@@ -21,7 +21,7 @@ pub(crate) fn sigma(
     };
     let library = rules::load(&rules_folder(project), &options);
     let (mut exported, mut findings) = (Vec::new(), Vec::new());
-    for rule in chosen(&library.rules, &arguments.rules)? {
+    for rule in chosen(&library.rules, &arguments.ids)? {
         match sigma::export(rule) {
             Ok(result) => exported.push((rule, result)),
             Err(problems) => findings.extend(problems),

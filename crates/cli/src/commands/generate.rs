@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::arguments::{GenerateMode, ProjectArguments};
 use crate::exit::Exit;
 use crate::output;
-use crate::project::{library, rules_folder};
+use crate::project::{library, rules_folder, stacksets_folder};
 
 /// A page and where it belongs.
 struct Page {
@@ -28,7 +29,17 @@ fn pages(arguments: &ProjectArguments) -> Vec<Page> {
         page("LINTS.md", rules::lint::page()),
         page("CATALOGUE.md", rules::catalogue(&library.rules, folder)),
         page("ALERTS.md", rules::alerts(&library.rules, folder)),
+        page(rules::SCHEMA_FILE, schema(&rules::schema())),
+        Page {
+            path: stacksets_folder(arguments).join("organization.schema.json"),
+            text: schema(&compiler::organization::schema()),
+        },
     ]
+}
+
+/// As JSON is committed.
+fn schema(schema: &Value) -> String {
+    format!("{schema:#}\n")
 }
 
 pub(crate) fn run(arguments: &ProjectArguments, mode: GenerateMode) -> Result<Exit> {

@@ -21,7 +21,7 @@ pub(crate) fn run(
     why: Option<&str>,
     files: &[PathBuf],
 ) -> Result<Exit> {
-    let library = project::library(arguments);
+    let library = project::deployed_library(arguments);
     let why = match why {
         None => None,
         Some(id) => match project::rule(&library, id) {

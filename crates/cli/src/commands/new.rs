@@ -92,7 +92,11 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
     }
     let rule = folder.join(&theme).join(format!("{id}.yaml"));
     let fixture = folder.join("fixtures").join(format!("{id}.json"));
-    let schema = format!("{}rule.schema.json", "../".repeat(theme.split('/').count()));
+    let schema = format!(
+        "{}{}",
+        "../".repeat(theme.split('/').count()),
+        rules::SCHEMA_FILE
+    );
     let draft = rules::draft(id, &record, &schema)
         .with_context(|| format!("{} is no event", file.display()))?;
     for path in [&rule, &fixture] {

@@ -11,6 +11,8 @@ pub(crate) const DEAD_LETTERS: &str = "gizmos-dead-letters";
 pub(crate) const PUBLISHER_PATH: &str = "/gizmos-hub/";
 /// Name of that role.
 pub(crate) const PUBLISHER: &str = "gizmos-publisher";
+/// What the keys of all templates in the artifact bucket begin with.
+pub const ARTIFACT_PREFIX: &str = "templates/";
 /// Alias of the key that encrypts the trail's log files.
 pub(crate) const TRAIL_KEY_ALIAS: &str = "alias/gizmos-trail";
 

@@ -9,8 +9,8 @@ use syntax::{Finding, Node, SourceFile, Span};
 
 use super::section::{Reader, Shape};
 use super::{
-    Accounts, Forward, Organization, Protocol, Subscription, TargetScope, Topic, Topology, Trail,
-    Wave, format,
+    Accounts, Artifacts, Forward, Organization, Protocol, Subscription, TargetScope, Topic,
+    Topology, Trail, Wave, format, shape,
 };
 
 /// Most organizational units in one call, a limit of StackSets.
@@ -88,24 +88,8 @@ pub fn load(path: &Path) -> (Option<Organization>, Vec<Finding>) {
 
 impl Reader {
     fn organization(&mut self, node: &Node) -> Option<Organization> {
-        const FIELDS: [&str; 14] = [
-            "version",
-            "organization",
-            "root",
-            "home_region",
-            "regions",
-            "accounts",
-            "targets",
-            "topology",
-            "forward",
-            "access_role",
-            "trail",
-            "topics",
-            "waves",
-            "drift_schedule",
-        ];
         let what = "the organization file";
-        if !self.mapping(node, what, &FIELDS) {
+        if !self.mapping(node, what, &shape::ORGANIZATION) {
             return None;
         }
         self.version(node);
@@ -177,6 +161,11 @@ impl Reader {
             self.text(node, "drift_schedule", shape)
         });
 
+        let artifacts = self.optional(node, "artifacts").map(|artifacts| {
+            let home = regions.as_ref().map(|(home, _)| home.as_str());
+            self.artifacts(artifacts, accounts.as_ref(), home)
+        });
+
         let (home_region, regions) = regions?;
         let organization = Organization {
             id: id?,
@@ -191,6 +180,7 @@ impl Reader {
             trail: trail?,
             topics: topics?,
             waves,
+            artifacts: artifacts.flatten(),
             drift_schedule,
         };
         self.bucket_fits(node, &organization);
@@ -260,7 +250,7 @@ impl Reader {
     }
 
     fn accounts(&mut self, node: &Node) -> Option<Accounts> {
-        if !self.mapping(node, "accounts", &["management", "log_archive", "hub"]) {
+        if !self.mapping(node, "accounts", &shape::ACCOUNTS) {
             return None;
         }
         let mut account = |key: &str| {
@@ -302,11 +292,7 @@ impl Reader {
         root: Option<&str>,
         accounts: Option<&Accounts>,
     ) -> Option<TargetScope> {
-        if !self.mapping(
-            node,
-            "targets",
-            &["organizational_units", "exclude_accounts"],
-        ) {
+        if !self.mapping(node, "targets", &shape::TARGETS) {
             return None;
         }
         let list = self.required(node, "targets", "organizational_units")?;
@@ -378,7 +364,7 @@ impl Reader {
         let Some(node) = self.optional(node, "trail") else {
             return Some(trail);
         };
-        if !self.mapping(node, "trail", &["name", "retention_days", "bucket"]) {
+        if !self.mapping(node, "trail", &shape::TRAIL) {
             return None;
         }
         if let Some(name) = self.optional(node, "name") {
@@ -425,6 +411,44 @@ impl Reader {
         }
     }
 
+    fn artifacts(
+        &mut self,
+        node: &Node,
+        accounts: Option<&Accounts>,
+        home: Option<&str>,
+    ) -> Option<Artifacts> {
+        if !self.mapping(node, "artifacts", &shape::ARTIFACTS) {
+            return None;
+        }
+        let bucket = self.optional(node, "bucket").map(|bucket| {
+            let shape = Shape {
+                is: format::bucket_name,
+                name: "a bucket name",
+                example: "example-templates",
+            };
+            self.text(bucket, "artifacts.bucket", shape)
+        });
+        let administrators = self
+            .optional(node, "administrators")
+            .map_or_else(Vec::new, |list| {
+                self.texts(list, "artifacts.administrators", ACCOUNT)
+            });
+        let (accounts, home) = accounts.zip(home)?;
+        if administrators.contains(&accounts.management) {
+            let place = node.get("administrators").map_or(node.span, |it| it.span);
+            self.error(
+                "organization::accounts",
+                place,
+                "the management account owns the bucket and is no delegated administrator",
+            );
+        }
+        let chosen = || format!("gizmos-artifacts-{}-{home}", accounts.management);
+        Some(Artifacts {
+            bucket: bucket.unwrap_or_else(|| Some(chosen()))?,
+            administrators,
+        })
+    }
+
     fn topics(&mut self, node: &Node) -> Vec<Topic> {
         let mut topics: Vec<Topic> = Vec::new();
         let mut complete = true;
@@ -466,7 +490,7 @@ impl Reader {
     }
 
     fn topic(&mut self, node: &Node) -> Option<Topic> {
-        if !self.mapping(node, "a topic", &["name", "severities", "subscriptions"]) {
+        if !self.mapping(node, "a topic", &shape::TOPIC) {
             return None;
         }
         let name = self
@@ -523,7 +547,7 @@ impl Reader {
     }
 
     fn subscription(&mut self, node: &Node) -> Option<Subscription> {
-        if !self.mapping(node, "a subscription", &["protocol", "endpoint"]) {
+        if !self.mapping(node, "a subscription", &shape::SUBSCRIPTION) {
             return None;
         }
         let protocols = [
@@ -591,8 +615,7 @@ impl Reader {
     }
 
     fn wave(&mut self, node: &Node) -> Option<Wave> {
-        let fields = ["name", "organizational_units", "accounts", "soak_minutes"];
-        if !self.mapping(node, "a wave", &fields) {
+        if !self.mapping(node, "a wave", &shape::WAVE) {
             return None;
         }
         let name = self

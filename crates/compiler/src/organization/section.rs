@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use syntax::{Finding, Node, Place, SourceFile, Span, Value};
+use syntax::{Finding, Node, Place, Shape as Fields, SourceFile, Span, Value};
 
 use super::closest;
 
@@ -61,11 +61,12 @@ impl Reader {
     }
 
     /// Checks that a node is a mapping of known fields. `what` names it: `the file`, `accounts`.
-    pub(super) fn mapping(&mut self, node: &Node, what: &str, fields: &[&str]) -> bool {
+    pub(super) fn mapping(&mut self, node: &Node, what: &str, shape: &Fields) -> bool {
         let Some(entries) = node.as_mapping() else {
             self.wrong_type(node, what, "a mapping");
             return false;
         };
+        let fields = shape.names();
         for entry in entries {
             if fields.contains(&entry.key.as_str()) {
                 continue;

@@ -1,6 +1,6 @@
 //! The whole bundle: its parts, their targets, and the bytes of the templates.
 
-use compiler::organization::{Protocol, Subscription};
+use compiler::organization::{Artifacts, Protocol, Subscription};
 use compiler::{AccountFilter, Part};
 use rules::{Rule, Status};
 use serde_json::Value;
@@ -513,4 +513,32 @@ fn a_drift_schedule_looks_at_every_stack_set_and_may_do_nothing_else() {
         looked_at.sort();
         assert_eq!(looked_at, all);
     }
+}
+
+#[test]
+fn the_artifact_bucket_is_open_to_those_who_deploy_alone() {
+    let mut organization = example();
+    let artifacts = |administrators: &[&str]| Artifacts {
+        bucket: "example-templates".into(),
+        administrators: administrators.iter().map(|&it| it.into()).collect(),
+    };
+    organization.artifacts = Some(artifacts(&[]));
+    let closed = bundle(&library(), &organization);
+    insta::assert_snapshot!(
+        "hub_gizmos-artifacts",
+        only(&closed, Part::Artifacts).template
+    );
+    organization.artifacts = Some(artifacts(&["333344445555"]));
+    let delegated = bundle(&library(), &organization);
+    let template = json(only(&delegated, Part::Artifacts));
+    let policy = &template["Resources"]["ArtifactBucketPolicy"]["Properties"]["PolicyDocument"];
+    let allowed: Vec<&Value> = policy["Statement"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|statement| statement["Effect"] == "Allow")
+        .collect();
+    assert_eq!(allowed.len(), 1);
+    assert!(allowed[0]["Principal"].to_string().contains("333344445555"));
+    assert!(allowed[0]["Resource"].to_string().contains("templates/"));
 }

@@ -1,5 +1,6 @@
 //! Quotas: what crosses one is named, with the rule's file and line.
 
+use compiler::organization::{Artifacts, Organization};
 use compiler::{Bundle, Part};
 use rules::{Message, Rule};
 use serde_json::{Value, json};
@@ -64,6 +65,57 @@ fn wildcards_have_a_quota_of_their_own() {
     let findings = errors(&rules, &example());
     assert_eq!(findings[0].code, "limit::wildcards-per-bus");
     assert_eq!(place(&findings[0]), "rules/rule-30.yaml:1");
+}
+
+#[test]
+fn with_an_artifact_bucket_a_large_library_stays_in_one_template() {
+    let organization = Organization {
+        artifacts: Some(Artifacts {
+            bucket: "example-templates".into(),
+            administrators: Vec::new(),
+        }),
+        ..example()
+    };
+    let large = bundle(&many(300), &organization);
+    let hub = only(&large, Part::RulesHub);
+    assert!(hub.template.len() > 51_200 && hub.template.len() <= 1_000_000);
+    assert_eq!(hub.rules.len(), 300);
+    // Nothing is read from the bucket before the bucket is there.
+    assert!(hub.depends_on.contains(&"gizmos-artifacts".to_owned()));
+    // Ordinary stacks of other Regions can't read from it.
+    for set in &large.stack_sets {
+        let everywhere = set.targets.management_regions.len() > 1;
+        assert!(!everywhere || set.template.len() <= 51_200, "{}", set.name);
+    }
+    let small = bundle(&many(3), &organization);
+    let hub = only(&small, Part::RulesHub);
+    assert_eq!(hub.depends_on, ["gizmos-topic"]);
+    let bucket = only(&small, Part::Artifacts);
+    assert_eq!(bucket.targets.members, None);
+    assert_eq!(bucket.targets.management_regions, ["eu-central-1"]);
+}
+
+#[test]
+fn with_an_artifact_bucket_local_detections_are_split_up_unless_all_is_in_one_region() {
+    let artifacts = Some(Artifacts {
+        bucket: "example-templates".into(),
+        administrators: Vec::new(),
+    });
+    let everywhere = Organization {
+        artifacts,
+        ..local()
+    };
+    let detections = |organization: &Organization| {
+        let bundle = bundle(&many(120), organization);
+        let sets = bundle.stack_sets.iter();
+        sets.filter(|set| set.part == Part::RulesLocal).count()
+    };
+    assert!(detections(&everywhere) > 1);
+    let one_region = Organization {
+        regions: vec![everywhere.home_region.clone()],
+        ..everywhere
+    };
+    assert_eq!(detections(&one_region), 1);
 }
 
 #[test]

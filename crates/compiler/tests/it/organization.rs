@@ -330,3 +330,35 @@ fn a_bucket_name_that_is_too_long_asks_for_another() {
         "example-trail-logs"
     );
 }
+
+#[test]
+fn an_artifact_bucket_has_a_name_unless_it_is_given_one() {
+    let with = |artifacts: &str| edited("\nwaves:", &format!("\nartifacts: {artifacts}\nwaves:"));
+    let (organization, findings) = with("{}");
+    assert_eq!(findings, []);
+    let artifacts = organization.unwrap().artifacts.unwrap();
+    assert_eq!(
+        artifacts.bucket,
+        "gizmos-artifacts-111122223333-eu-central-1"
+    );
+    assert_eq!(artifacts.administrators, [""; 0]);
+    let (organization, findings) =
+        with("{bucket: example-templates, administrators: [\"333344445555\"]}");
+    assert_eq!(findings, []);
+    let artifacts = organization.unwrap().artifacts.unwrap();
+    assert_eq!(artifacts.bucket, "example-templates");
+    assert_eq!(artifacts.administrators, ["333344445555"]);
+    for (written, code) in [
+        ("{bucket: Not A Name}", "organization::format"),
+        ("{bukcet: example-templates}", "organization::unknown-field"),
+        (
+            "{administrators: [\"111122223333\"]}",
+            "organization::accounts",
+        ),
+        ("yes please", "organization::type"),
+    ] {
+        let (organization, findings) = with(written);
+        assert!(organization.is_none(), "{written}");
+        assert_eq!(findings[0].code, code, "{written}");
+    }
+}

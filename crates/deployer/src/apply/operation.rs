@@ -117,10 +117,10 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Goes on after the latest operations that are known.
-    pub(crate) fn after(latest: &[OperationSummary]) -> Chain {
+    /// Goes on after the latest operations of the stack set that are known.
+    pub(crate) fn after(stack_set: &str, latest: &[OperationSummary]) -> Chain {
         Chain {
-            next: operations::next_number(latest),
+            next: operations::next_number(stack_set, latest),
         }
     }
 
@@ -134,7 +134,7 @@ impl Chain {
     ) -> Result<Finished, Stop> {
         let set = task.stack_set().to_owned();
         let action = task.action();
-        let id = operations::id(self.next);
+        let id = operations::id(&set, self.next);
         task.set_id(&id);
         start(run, &task, &set, &id).await?;
         self.next += 1;
@@ -210,11 +210,11 @@ pub(crate) async fn await_others<C: Cloud>(run: &Run<'_, C>, set: &str) -> Resul
             run.progress.report(&ProgressEvent::Waiting {
                 stack_set: set.to_owned(),
                 operation: operation.id.clone(),
-                ours: operations::number(&operation.id).is_some(),
+                ours: operations::number(set, &operation.id).is_some(),
             });
             told = Some(operation.id.clone());
         }
-        let limit = if operations::number(&operation.id).is_some() {
+        let limit = if operations::number(set, &operation.id).is_some() {
             run.limits.operation
         } else {
             run.limits.others

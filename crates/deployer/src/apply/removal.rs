@@ -103,7 +103,7 @@ async fn try_remove<C: Cloud>(
         });
         return Err(Stop::Failed(reason));
     }
-    let mut chain = Chain::after(&existing.operations);
+    let mut chain = Chain::after(&plan.name, &existing.operations);
     // What an earlier deletion failed on can't be reached by another one.
     let (stuck, sound): (Vec<&Instance>, Vec<&Instance>) = places
         .into_iter()

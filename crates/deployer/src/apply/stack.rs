@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use compiler::StackSet;
+use compiler::organization::ARTIFACT_PREFIX;
+use compiler::{Part, StackSet};
 
 use super::operation::{Backoff, fingerprint};
 use super::report::{InstanceFailure, PartReport};
 use super::{Run, Stop};
 use crate::observe::{ObservedStack, observe_stack};
-use crate::plan::{Change, StackPlan, is_owned, plan_stack};
+use crate::plan::{Change, StackPlan, is_owned, plan_stack, tagged_part};
 use crate::ports::{
     Action, ChangeSetKind, ChangeSetRequest, ChangeSetStatus, Cloud, CloudError, Place, Stack,
 };
@@ -58,6 +59,9 @@ async fn try_deploy<C: Cloud>(
         Change::Create => ChangeSetKind::Create,
         Change::Update { .. } => ChangeSetKind::Update,
         Change::Replace { .. } => {
+            if let Some(found) = &existing {
+                empty(run, place, &found.stack).await?;
+            }
             delete(run, place, &set.name, report).await?;
             existing = None;
             ChangeSetKind::Create
@@ -322,7 +326,33 @@ async fn try_remove<C: Cloud>(
             plan.name, plan.place
         )));
     }
+    empty(run, &plan.place, &found.stack).await?;
     delete(run, &plan.place, &plan.name, report).await
+}
+
+/// A bucket is deleted only when nothing is left in it. What we put into the artifact bucket was
+/// handed over to CloudFormation long ago.
+async fn empty<C: Cloud>(run: &Run<'_, C>, place: &Place, stack: &Stack) -> Result<(), Stop> {
+    if tagged_part(&stack.tags) != Some(Part::Artifacts) {
+        return Ok(());
+    }
+    let Some(bucket) = stack.parameters.get("BucketName") else {
+        return Ok(());
+    };
+    match run.cloud.empty_bucket(place, bucket, ARTIFACT_PREFIX).await {
+        Err(CloudError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(Stop::cloud(
+            &format!("cannot empty the artifact bucket {bucket}"),
+            &error,
+        )),
+        Ok(emptied) if emptied.left > 0 => Err(Stop::Failed(format!(
+            "the artifact bucket {bucket} also holds {} objects or versions outside of \
+             `{ARTIFACT_PREFIX}`, which Gizmos has not put there; move or delete them, and run the \
+             same command again",
+            emptied.left
+        ))),
+        Ok(_) => Ok(()),
+    }
 }
 
 async fn delete<C: Cloud>(

@@ -141,7 +141,7 @@ async fn try_deploy<C: Cloud>(
         )));
     }
     let latest = existing.as_ref().map(|found| found.operations.as_slice());
-    let mut chain = Chain::after(latest.unwrap_or_default());
+    let mut chain = Chain::after(&set.name, latest.unwrap_or_default());
     match &plan.change {
         Change::Create => create(run, set, report).await?,
         Change::Update { reasons } if reasons.contains(&Reason::AutoDeployment) => {
@@ -270,6 +270,12 @@ async fn roll_out<C: Cloud>(
         }
         if index < last {
             why.push_str("; the later waves were not begun");
+            if step.previous.is_none() && !touched.is_empty() {
+                why.push_str(
+                    " and keep the template before; it isn't known to this run, since an earlier \
+                     one began the change: to go back, deploy the commit before",
+                );
+            }
         }
         return Err(Stop::Failed(why));
     }

@@ -26,24 +26,32 @@ pub(crate) fn group(
     pool: &BTreeSet<&str>,
     region_order: &[String],
 ) -> Vec<Group> {
-    let mut regions_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for place in places {
-        regions_of
-            .entry(&place.account)
-            .or_default()
-            .insert(&place.region);
-    }
-    let mut accounts_of: BTreeMap<BTreeSet<&str>, BTreeSet<&str>> = BTreeMap::new();
-    for (account, regions) in regions_of {
-        accounts_of.entry(regions).or_default().insert(account);
-    }
+    // To find the fewest is hard; one of these two has them in all but contrived cases.
+    let by_account = grids(
+        places
+            .iter()
+            .map(|it| (it.account.as_str(), it.region.as_str())),
+    );
+    let by_region = grids(
+        places
+            .iter()
+            .map(|it| (it.region.as_str(), it.account.as_str())),
+    );
+    let grids: Vec<(BTreeSet<&str>, BTreeSet<&str>)> = if by_region.len() < by_account.len() {
+        by_region
+            .into_iter()
+            .map(|(accounts, regions)| (regions, accounts))
+            .collect()
+    } else {
+        by_account.into_iter().collect()
+    };
     let rank = |region: &str| {
         region_order
             .iter()
             .position(|known| known == region)
             .unwrap_or(region_order.len())
     };
-    accounts_of
+    grids
         .into_iter()
         .map(|(regions, accounts)| {
             let mut regions: Vec<String> = regions.into_iter().map(str::to_owned).collect();
@@ -62,6 +70,21 @@ pub(crate) fn group(
             }
         })
         .collect()
+}
+
+/// From rows with their columns to all rows that have the same columns.
+fn grids<'p>(
+    cells: impl Iterator<Item = (&'p str, &'p str)>,
+) -> BTreeMap<BTreeSet<&'p str>, BTreeSet<&'p str>> {
+    let mut columns_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (row, column) in cells {
+        columns_of.entry(row).or_default().insert(column);
+    }
+    let mut rows_of: BTreeMap<BTreeSet<&str>, BTreeSet<&str>> = BTreeMap::new();
+    for (row, columns) in columns_of {
+        rows_of.entry(columns).or_default().insert(row);
+    }
+    rows_of
 }
 
 fn selection(accounts: &BTreeSet<&str>, pool: &BTreeSet<&str>) -> AccountSelection {
@@ -132,6 +155,24 @@ mod tests {
             of(2).targets.accounts,
             AccountSelection::Intersection(vec!["2".into()])
         );
+    }
+
+    #[test]
+    fn where_regions_have_more_in_common_than_accounts_it_is_one_call_per_set_of_accounts() {
+        let groups = run(
+            &[
+                ("1", "eu-central-1"),
+                ("2", "af-south-1"),
+                ("3", "eu-central-1"),
+                ("3", "af-south-1"),
+            ],
+            &["1", "2", "3"],
+        );
+        assert_eq!(groups.len(), 2);
+        for group in groups {
+            assert_eq!(group.regions.len(), 1);
+            assert_eq!(group.places.len(), 2);
+        }
     }
 
     #[test]

@@ -2,9 +2,9 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::fake::{ARCHIVE, Fake, HOME, HUB, MANAGEMENT, bundle, rules_template};
-use crate::ports::{AccountState, InstanceStatus, Place};
+use crate::ports::{AccountState, InstanceStatus, Pause, Place};
 use crate::progress::{ProgressEvent, Silent};
-use crate::{observe, observe_settled, operations, plan};
+use crate::{observe, observe_settled, plan};
 
 async fn deploy(cloud: &Fake, bundle: &Bundle) -> ApplyReport {
     let observed = observe(cloud, bundle).await.unwrap();
@@ -204,7 +204,7 @@ async fn a_killed_run_is_taken_up_where_it_was() {
     .await;
     assert!(killed.is_err());
     let running = cloud.state().sets["gizmos-bucket"].operations[0].id.clone();
-    assert_eq!(operations::number(&running), Some(1));
+    assert_eq!(running, "gizmos-bucket-1");
     cloud.take_calls();
     let report = deploy(&cloud, &bundle).await;
     assert!(matches!(report.outcome(), ApplyOutcome::Done));
@@ -554,6 +554,35 @@ async fn a_failed_wave_returns_to_the_previous_template_and_the_rest_is_not_touc
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failed_wave_of_a_change_that_a_killed_run_began_stops_and_says_how_to_go_back() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    let mut changed = bundle();
+    new_spoke(&mut changed);
+    let place = Place::new("100000000006", "us-east-1");
+    let key = ("gizmos-rules-spoke".to_owned(), place);
+    cloud.state().failing.insert(key);
+    let plan_before = plan(&changed, &observe(&cloud, &changed).await.unwrap());
+    let killed = tokio::time::timeout(
+        Duration::from_secs(20),
+        apply(&cloud, &changed, &plan_before, &Silent),
+    )
+    .await;
+    assert!(killed.is_err());
+    assert_eq!(
+        cloud.state().sets["gizmos-rules-spoke"].details.template,
+        changed.stack_sets[4].template
+    );
+    let report = deploy_settled(&cloud, &changed).await;
+    let spoke = of(&report, "gizmos-rules-spoke");
+    let PartOutcome::Failed { reason } = &spoke.outcome else {
+        panic!("{:?}", spoke.outcome)
+    };
+    assert!(reason.starts_with("wave canary failed"), "{reason}");
+    assert!(reason.ends_with("deploy the commit before"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_operation_that_somebody_stopped_is_not_gone_on_with() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
@@ -608,13 +637,19 @@ async fn what_old_lists_still_call_current_is_brought_into_line() {
     let mut changed = bundle();
     changed.stack_sets[4].template = rules_template(&[("root-used", "aws.signin")]).to_string();
     let plan_before = plan(&changed, &observe(&cloud, &changed).await.unwrap());
-    // Killed a moment after its first operation has begun: the stack set has its new template.
+    // Killed while its first operation runs: the stack set has its new template.
     let killed = tokio::time::timeout(
-        Duration::from_secs(1),
+        Duration::from_secs(20),
         apply(&cloud, &changed, &plan_before, &Silent),
     )
     .await;
     assert!(killed.is_err());
+    assert_eq!(
+        cloud.state().sets["gizmos-rules-spoke"].details.template,
+        changed.stack_sets[4].template
+    );
+    // It ends, and the lists haven't heard of it.
+    cloud.pause(Duration::from_mins(1)).await;
     cloud.state().failing.clear();
     let report = deploy_settled(&cloud, &changed).await;
     assert_eq!(report.outcome(), ApplyOutcome::Done);

@@ -92,6 +92,7 @@ pub(crate) fn bundle() -> Bundle {
             accounts: Vec::new(),
             soak_minutes: 10,
         }],
+        artifacts: None,
         drift_schedule: None,
     };
     let only = |id: &str| Targets {

@@ -1,6 +1,8 @@
 //! A cloud in memory, for tests: asynchronous operations on a clock that only pauses move.
 
 mod bundle;
+mod stack_sets;
+mod stacks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
@@ -85,6 +87,10 @@ pub(crate) struct State {
     pub(crate) spoke_queues: BTreeMap<Place, u64>,
     /// Accounts whose forwarder roles were deleted.
     pub(crate) gone_roles: BTreeSet<String>,
+    /// Stacks that there may be in a place.
+    pub(crate) stack_quota: Option<usize>,
+    /// What others have put into the artifact bucket.
+    pub(crate) strange_objects: usize,
     /// Accounts that don't have the access role.
     pub(crate) closed: BTreeSet<String>,
 }
@@ -366,6 +372,22 @@ impl Pause for Fake {
     }
 }
 
+impl Buckets for Fake {
+    async fn empty_bucket(
+        &self,
+        _: &Place,
+        bucket: &str,
+        prefix: &str,
+    ) -> Result<Emptied, CloudError> {
+        let mut state = self.state();
+        state.calls.push(format!("empty {prefix} of {bucket}"));
+        Ok(Emptied {
+            deleted: 1,
+            left: state.strange_objects,
+        })
+    }
+}
+
 impl Organizations for Fake {
     async fn caller_identity(&self) -> Result<Identity, CloudError> {
         Ok(Identity {
@@ -398,6 +420,7 @@ impl Organizations for Fake {
         &self,
         _: &str,
         actions: &[&str],
+        _: &[String],
     ) -> Result<Vec<(String, Permission)>, CloudError> {
         let state = self.state();
         let of = |action: &str| {
@@ -423,428 +446,6 @@ impl Organizations for Fake {
         } else {
             TrustedAccess::Disabled
         })
-    }
-}
-
-impl StackSets for Fake {
-    async fn list_stack_sets(&self) -> Result<Vec<StackSetSummary>, CloudError> {
-        let names: Vec<String> = self.state().sets.keys().cloned().collect();
-        Ok(names
-            .into_iter()
-            .map(|name| StackSetSummary {
-                id: name.clone(),
-                name,
-            })
-            .collect())
-    }
-
-    async fn describe_stack_set(&self, name: &str) -> Result<Option<StackSetDetails>, CloudError> {
-        Ok(self.state().sets.get(name).map(|set| set.details.clone()))
-    }
-
-    async fn create_stack_set(&self, new: &NewStackSet) -> Result<(), CloudError> {
-        let mut state = self.state();
-        state.calls.push(format!("create {}", new.name));
-        if state.sets.contains_key(&new.name) {
-            return Err(CloudError::AlreadyExists {
-                message: new.name.clone(),
-            });
-        }
-        let set = FakeSet {
-            details: StackSetDetails {
-                name: new.name.clone(),
-                id: new.name.clone(),
-                arn: String::new(),
-                description: new.description.clone(),
-                template: new.template.clone(),
-                parameters: new.parameters.clone(),
-                tags: new.tags.clone(),
-                capabilities: new.capabilities.clone(),
-                auto_deployment: Some(new.auto_deployment.clone()),
-                managed_execution: Some(true),
-                organizational_units: Vec::new(),
-            },
-            instances: BTreeMap::new(),
-            operations: Vec::new(),
-        };
-        state.sets.insert(new.name.clone(), set);
-        Ok(())
-    }
-
-    async fn update_stack_set(&self, update: &StackSetUpdate) -> Result<String, CloudError> {
-        self.start(
-            &update.name,
-            &update.operation_id,
-            Action::Update,
-            |state, set| match &update.targets {
-                None => set.instances.keys().cloned().collect(),
-                Some(targets) => state.selected(targets, &update.regions),
-            },
-            |set| {
-                if let Some(template) = &update.template {
-                    set.details.template.clone_from(template);
-                }
-                if update.template.is_some() || !update.parameters.is_empty() {
-                    for instance in set.instances.values_mut() {
-                        instance.status = InstanceStatus::Outdated;
-                    }
-                }
-                set.details.parameters.clone_from(&update.parameters);
-                set.details.tags.clone_from(&update.tags);
-                set.details.description.clone_from(&update.description);
-                if update.auto_deployment.is_some() {
-                    set.details
-                        .auto_deployment
-                        .clone_from(&update.auto_deployment);
-                }
-            },
-        )
-    }
-
-    async fn delete_stack_set(&self, name: &str) -> Result<(), CloudError> {
-        let mut state = self.state();
-        state.calls.push(format!("delete {name}"));
-        if state
-            .sets
-            .get(name)
-            .is_some_and(|set| !set.instances.is_empty())
-        {
-            return Err(CloudError::Invalid {
-                message: "not empty".into(),
-            });
-        }
-        state
-            .sets
-            .remove(name)
-            .map(|_| ())
-            .ok_or_else(|| missing(name))
-    }
-
-    async fn create_instances(&self, request: &InstanceRequest) -> Result<String, CloudError> {
-        self.start(
-            &request.stack_set,
-            &request.operation_id,
-            Action::Create,
-            |state, _| state.selected(&request.targets, &request.regions),
-            |set| {
-                let units = &mut set.details.organizational_units;
-                units.extend(request.targets.organizational_units.clone());
-                units.sort();
-                units.dedup();
-            },
-        )
-    }
-
-    async fn update_instances(&self, request: &InstanceRequest) -> Result<String, CloudError> {
-        self.start(
-            &request.stack_set,
-            &request.operation_id,
-            Action::Update,
-            |state, _| state.selected(&request.targets, &request.regions),
-            |_| {},
-        )
-    }
-
-    async fn delete_instances(&self, request: &InstanceRequest) -> Result<String, CloudError> {
-        self.start(
-            &request.stack_set,
-            &request.operation_id,
-            Action::Delete,
-            |state, set| {
-                let mut places = state.selected(&request.targets, &request.regions);
-                places.retain(|place| set.instances.contains_key(place));
-                places
-            },
-            |_| {},
-        )
-    }
-
-    async fn list_instances(&self, stack_set: &str) -> Result<Vec<Instance>, CloudError> {
-        let state = self.state();
-        let set = state
-            .sets
-            .get(stack_set)
-            .ok_or_else(|| missing(stack_set))?;
-        let unseen = set.operations.iter().find(|o| state.is_unseen(o));
-        let instances = unseen.map_or(&set.instances, |o| &o.before);
-        Ok(instances.values().cloned().collect())
-    }
-
-    async fn describe_operation(
-        &self,
-        stack_set: &str,
-        operation: &str,
-    ) -> Result<Option<Operation>, CloudError> {
-        let state = self.state();
-        let set = state
-            .sets
-            .get(stack_set)
-            .ok_or_else(|| missing(stack_set))?;
-        Ok(set
-            .operations
-            .iter()
-            .find(|o| o.id == operation)
-            .map(|o| Operation {
-                id: o.id.clone(),
-                action: Some(o.action),
-                status: o.status.clone(),
-                ended: o.ended(),
-                reason: None,
-                failed_instances: Some(
-                    u32::try_from(
-                        o.results
-                            .iter()
-                            .filter(|r| r.status == ResultStatus::Failed)
-                            .count(),
-                    )
-                    .unwrap(),
-                ),
-                drift: (o.action == Action::DetectDrift).then(|| DriftCounts {
-                    total: u32::try_from(o.places.len()).unwrap(),
-                    drifted: u32::try_from(
-                        o.places
-                            .iter()
-                            .filter(|p| {
-                                let key = (stack_set.to_owned(), (*p).clone());
-                                state.drifts.contains_key(&key)
-                            })
-                            .count(),
-                    )
-                    .unwrap(),
-                    checked: Some("2026-11-23T06:00:00Z".into()),
-                    ..DriftCounts::default()
-                }),
-            }))
-    }
-
-    async fn list_operations(&self, stack_set: &str) -> Result<Vec<OperationSummary>, CloudError> {
-        let state = self.state();
-        let set = state
-            .sets
-            .get(stack_set)
-            .ok_or_else(|| missing(stack_set))?;
-        let newest_first = set.operations.iter().rev();
-        Ok(newest_first
-            .filter(|o| !state.is_unseen(o))
-            .map(|o| OperationSummary {
-                id: o.id.clone(),
-                action: Some(o.action),
-                status: o.status.clone(),
-                ended: o.ended(),
-            })
-            .collect())
-    }
-
-    async fn list_operation_results(
-        &self,
-        stack_set: &str,
-        operation: &str,
-    ) -> Result<Vec<OperationResult>, CloudError> {
-        let state = self.state();
-        let set = state
-            .sets
-            .get(stack_set)
-            .ok_or_else(|| missing(stack_set))?;
-        let found = set.operations.iter().find(|o| o.id == operation);
-        Ok(found.map(|o| o.results.clone()).unwrap_or_default())
-    }
-
-    async fn stop_operation(&self, _: &str, _: &str) -> Result<(), CloudError> {
-        Ok(())
-    }
-
-    async fn detect_stack_set_drift(
-        &self,
-        stack_set: &str,
-        _: Preferences,
-        operation_id: &str,
-    ) -> Result<String, CloudError> {
-        self.start(
-            stack_set,
-            operation_id,
-            Action::DetectDrift,
-            |_, set| set.instances.keys().cloned().collect(),
-            |_| {},
-        )
-    }
-
-    async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Place>, CloudError> {
-        let instances = self.list_instances(stack_set).await?.into_iter();
-        Ok(instances
-            .filter(|it| it.drift_status.as_deref() == Some("DRIFTED"))
-            .map(|it| Place::new(it.account, it.region))
-            .collect())
-    }
-
-    async fn list_instance_resource_drifts(
-        &self,
-        stack_set: &str,
-        _: &str,
-        account: &str,
-        region: &str,
-    ) -> Result<Vec<ResourceDrift>, CloudError> {
-        let key = (stack_set.to_owned(), Place::new(account, region));
-        Ok(self.state().drifts.get(&key).cloned().unwrap_or_default())
-    }
-}
-
-impl Stacks for Fake {
-    async fn list_stacks(&self, place: &Place) -> Result<Vec<Stack>, CloudError> {
-        let state = self.state();
-        let here = state.stacks.iter().filter(|((at, _), _)| at == place);
-        Ok(here.map(|(_, (stack, _))| stack.clone()).collect())
-    }
-
-    async fn describe_stack(
-        &self,
-        place: &Place,
-        stack: &str,
-    ) -> Result<Option<Stack>, CloudError> {
-        if let Some(set) = stack.strip_prefix("arn:stack/") {
-            return self.stack_of_instance(place, set);
-        }
-        let key = (place.clone(), stack.to_owned());
-        Ok(self
-            .state()
-            .stacks
-            .get(&key)
-            .map(|(stack, _)| stack.clone()))
-    }
-
-    async fn stack_template(&self, place: &Place, stack: &str) -> Result<String, CloudError> {
-        if let Some(set) = stack.strip_prefix("arn:stack/") {
-            let state = self.state();
-            let key = (set.to_owned(), place.clone());
-            return Ok(match state.direct.get(&key) {
-                Some(Some((template, _))) => template.clone(),
-                _ => state.sets[set].details.template.clone(),
-            });
-        }
-        let key = (place.clone(), stack.to_owned());
-        let state = self.state();
-        state
-            .stacks
-            .get(&key)
-            .map(|(_, t)| t.clone())
-            .ok_or_else(|| missing(stack))
-    }
-
-    async fn create_change_set(
-        &self,
-        place: &Place,
-        request: &ChangeSetRequest,
-    ) -> Result<(), CloudError> {
-        let key = (place.clone(), request.stack.clone(), request.name.clone());
-        let mut state = self.state();
-        state
-            .calls
-            .push(format!("change {} in {}", request.stack, place.region));
-        if state.change_sets.contains_key(&key) {
-            return Err(CloudError::AlreadyExists {
-                message: request.name.clone(),
-            });
-        }
-        state.change_sets.insert(key, request.clone());
-        Ok(())
-    }
-
-    async fn describe_change_set(
-        &self,
-        place: &Place,
-        stack: &str,
-        name: &str,
-    ) -> Result<Option<ChangeSet>, CloudError> {
-        let key = (place.clone(), stack.to_owned(), name.to_owned());
-        let found = self.state().change_sets.contains_key(&key);
-        Ok(found.then_some(ChangeSet {
-            status: ChangeSetStatus::Ready,
-            reason: None,
-        }))
-    }
-
-    async fn execute_change_set(
-        &self,
-        place: &Place,
-        stack: &str,
-        name: &str,
-    ) -> Result<(), CloudError> {
-        let mut state = self.state();
-        let key = (place.clone(), stack.to_owned(), name.to_owned());
-        let request = state
-            .change_sets
-            .remove(&key)
-            .ok_or_else(|| missing(name))?;
-        let verb = match request.kind {
-            ChangeSetKind::Create => "CREATE",
-            ChangeSetKind::Update => "UPDATE",
-        };
-        let made = Stack {
-            name: stack.into(),
-            id: format!("arn:stack/{stack}"),
-            status: format!("{verb}_IN_PROGRESS"),
-            reason: None,
-            description: request.description,
-            parameters: request.parameters,
-            tags: request.tags,
-            capabilities: request.capabilities,
-            outputs: outputs(&request.template),
-        };
-        state
-            .stacks
-            .insert((place.clone(), stack.into()), (made, request.template));
-        Ok(())
-    }
-
-    async fn delete_change_set(&self, _: &Place, _: &str, _: &str) -> Result<(), CloudError> {
-        Ok(())
-    }
-
-    async fn delete_stack(&self, place: &Place, stack: &str) -> Result<(), CloudError> {
-        let mut state = self.state();
-        state
-            .calls
-            .push(format!("delete stack {stack} in {}", place.region));
-        if let Some(set) = stack.strip_prefix("arn:stack/") {
-            state.direct.insert((set.to_owned(), place.clone()), None);
-            return Ok(());
-        }
-        if let Some((found, _)) = state.stacks.get_mut(&(place.clone(), stack.to_owned())) {
-            found.status = "DELETE_IN_PROGRESS".into();
-        }
-        Ok(())
-    }
-
-    async fn failure_events(&self, _: &Place, _: &str) -> Result<Vec<FailureEvent>, CloudError> {
-        Ok(vec![FailureEvent {
-            logical_id: "Rule".into(),
-            resource_type: "AWS::Events::Rule".into(),
-            status: "CREATE_FAILED".into(),
-            reason: "quota of rules exceeded".into(),
-        }])
-    }
-
-    async fn detect_stack_drift(&self, _: &Place, stack: &str) -> Result<String, CloudError> {
-        Ok(stack.into())
-    }
-
-    async fn describe_drift_detection(
-        &self,
-        place: &Place,
-        detection: &str,
-    ) -> Result<DriftDetection, CloudError> {
-        let key = (detection.to_owned(), place.clone());
-        Ok(DriftDetection::Complete {
-            drifted: self.state().drifts.contains_key(&key),
-        })
-    }
-
-    async fn list_resource_drifts(
-        &self,
-        place: &Place,
-        stack: &str,
-    ) -> Result<Vec<ResourceDrift>, CloudError> {
-        let key = (stack.to_owned(), place.clone());
-        Ok(self.state().drifts.get(&key).cloned().unwrap_or_default())
     }
 }
 

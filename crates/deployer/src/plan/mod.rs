@@ -361,6 +361,8 @@ pub(crate) fn removal_rank(part: Option<Part>) -> u8 {
         Some(Part::Topic) => 2,
         Some(Part::Trail) => 3,
         Some(Part::Bucket) => 4,
+        // Until the end a template may have to be handed over once more.
+        Some(Part::Artifacts) => 5,
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! The adapters live elsewhere: the `aws` crate implements [`Cloud`] with the AWS SDK; tests
 //! implement it in memory. Every method is one call of the cloud's API or one paginated list;
-//! nothing here decides anything.
+//! nothing here decides anything. A template that is too large for the call goes ahead of it to the
+//! artifact bucket, which is the adapter's business.
 
+mod buckets;
 mod error;
 mod health;
 mod organizations;
@@ -11,6 +13,7 @@ mod pause;
 mod stack_sets;
 mod stacks;
 
+pub use buckets::{Buckets, Emptied};
 pub use error::CloudError;
 pub use health::{Health, Subscription, TrailStatus, TrailSummary};
 pub use organizations::{
@@ -32,6 +35,6 @@ pub use stacks::{
 /// Everything the deployer needs from a cloud.
 ///
 /// Implemented for every type that has all the ports.
-pub trait Cloud: Organizations + StackSets + Stacks + Health + Pause + Sync {}
+pub trait Cloud: Organizations + StackSets + Stacks + Buckets + Health + Pause + Sync {}
 
-impl<T: Organizations + StackSets + Stacks + Health + Pause + Sync> Cloud for T {}
+impl<T: Organizations + StackSets + Stacks + Buckets + Health + Pause + Sync> Cloud for T {}

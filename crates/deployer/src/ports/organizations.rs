@@ -131,13 +131,15 @@ pub trait Organizations {
     /// Principals of the services that have trusted access to the organization.
     fn trusted_services(&self) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
 
-    /// What IAM's policy simulation says of the caller with this ARN, by action.
+    /// What IAM's policy simulation says of the caller with this ARN, by action: denied if it is
+    /// on any of the resources, which are ARNs or `*`.
     ///
     /// AWS: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
     fn simulate_permissions(
         &self,
         caller: &str,
         actions: &[&str],
+        resources: &[String],
     ) -> impl Future<Output = Result<Vec<(String, Permission)>, CloudError>> + Send;
 
     /// Whether trusted access is on for StackSets.

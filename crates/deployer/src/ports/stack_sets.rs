@@ -64,7 +64,7 @@ pub struct NewStackSet {
     pub name: String,
     /// Free text.
     pub description: String,
-    /// At most 51,200 bytes.
+    /// More than 51,200 bytes only with an artifact bucket.
     pub template: String,
     /// Parameter values by name.
     pub parameters: BTreeMap<String, String>,

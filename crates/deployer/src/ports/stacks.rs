@@ -91,7 +91,7 @@ pub struct ChangeSetRequest {
     pub name: String,
     /// New stack or change.
     pub kind: ChangeSetKind,
-    /// At most 51,200 bytes.
+    /// More than 51,200 bytes only with an artifact bucket, and in its Region.
     pub template: String,
     /// Parameter values by name.
     pub parameters: BTreeMap<String, String>,
@@ -160,6 +160,14 @@ pub enum DriftDetection {
 /// Ordinary stacks. The place says in which account and Region; in accounts other than the
 /// caller's the adapter goes through the access role.
 pub trait Stacks {
+    /// How many stacks there may be in a place; `None` if CloudFormation doesn't say.
+    ///
+    /// AWS: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeAccountLimits.html>
+    fn stack_quota(
+        &self,
+        place: &Place,
+    ) -> impl Future<Output = Result<Option<usize>, CloudError>> + Send;
+
     /// Every stack of the place that is not deleted.
     fn list_stacks(
         &self,

@@ -1,15 +1,18 @@
 //! Whether a deployment can begin, before anything is touched: who we are, what we may do, and what
 //! the organization has switched on.
 
+mod permissions;
+mod quotas;
+
 use std::collections::BTreeSet;
 
 use compiler::{Bundle, Part};
 use serde::Serialize;
 
 use crate::apply::fingerprint;
+use crate::observe::World;
 use crate::ports::{
-    Cloud, CloudError, Identity, OrganizationDetails, Permission, Place, TrailSummary,
-    TrustedAccess,
+    Cloud, CloudError, Identity, OrganizationDetails, Place, TrailSummary, TrustedAccess,
 };
 
 /// The service principal of delegated administrators of StackSets.
@@ -17,23 +20,6 @@ use crate::ports::{
 const STACK_SETS_ADMINISTRATION: &str = "member.org.stacksets.cloudformation.amazonaws.com";
 /// The service principal of CloudTrail's organization trails.
 const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
-/// Stack sets of one administrator account.
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
-const STACK_SETS: usize = 1_000;
-
-/// What a deployment calls that changes something.
-const MUTATING: [&str; 9] = [
-    "cloudformation:CreateStackSet",
-    "cloudformation:UpdateStackSet",
-    "cloudformation:DeleteStackSet",
-    "cloudformation:CreateStackInstances",
-    "cloudformation:UpdateStackInstances",
-    "cloudformation:DeleteStackInstances",
-    "cloudformation:CreateChangeSet",
-    "cloudformation:ExecuteChangeSet",
-    "cloudformation:DeleteStack",
-];
-
 /// What a preflight found out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Preflight {
@@ -108,20 +94,40 @@ pub enum CheckState {
     Failed,
 }
 
-/// Looks at everything that a deployment depends on. Changes nothing.
+/// Looks at what a deployment depends on, in the few calls that each deployment can afford. Changes
+/// nothing.
 pub async fn preflight(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
     let mut found = Preflight { checks: Vec::new() };
-    let Some((caller, organization)) = identity(cloud, bundle, &mut found).await else {
+    look(cloud, bundle, &mut found).await;
+    found
+}
+
+/// [`preflight`], and what takes a list of all accounts, or of the stacks of several Regions: how
+/// near the quotas of instances and stacks are. Changes nothing.
+pub async fn thorough(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
+    let mut found = Preflight { checks: Vec::new() };
+    let Some(caller) = look(cloud, bundle, &mut found).await else {
         return found;
     };
-    role(cloud, &caller, &organization, &mut found).await;
-    trusted_access(cloud, bundle, &mut found).await;
-    permissions(cloud, &caller, &mut found).await;
-    regions(cloud, bundle, &mut found).await;
-    quotas(cloud, bundle, &mut found).await;
-    trails(cloud, bundle, &mut found).await;
-    accounts(cloud, bundle, &caller, &mut found).await;
+    match World::read(cloud).await {
+        Ok(world) => quotas::instances(bundle, &world, &mut found),
+        Err(error) => found.unknown("instances of a stack set", &error.source),
+    }
+    quotas::stacks(cloud, bundle, &caller, &mut found).await;
     found
+}
+
+/// The caller, unless it was of no use to look any further.
+async fn look(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) -> Option<Identity> {
+    let (caller, organization) = identity(cloud, bundle, found).await?;
+    role(cloud, &caller, &organization, found).await;
+    trusted_access(cloud, bundle, found).await;
+    permissions::check(cloud, bundle, &caller, found).await;
+    regions(cloud, bundle, found).await;
+    quotas::stack_sets(cloud, bundle, found).await;
+    trails(cloud, bundle, found).await;
+    accounts(cloud, bundle, &caller, found).await;
+    Some(caller)
 }
 
 async fn identity(
@@ -276,32 +282,6 @@ async fn trusted_access(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflig
     }
 }
 
-async fn permissions(cloud: &impl Cloud, caller: &Identity, found: &mut Preflight) {
-    const WHAT: &str = "permissions";
-    match cloud.simulate_permissions(&caller.arn, &MUTATING).await {
-        Ok(permissions) => {
-            let denied: Vec<String> = permissions
-                .into_iter()
-                .filter(|(_, permission)| *permission == Permission::Denied)
-                .map(|(action, _)| action)
-                .collect();
-            if denied.is_empty() {
-                found.pass(WHAT, format!("all {} actions allowed", MUTATING.len()));
-            } else {
-                found.fail(
-                    WHAT,
-                    format!("{} may not {}", caller.arn, denied.join(", ")),
-                    format!(
-                        "add these actions to the caller's policy: {}",
-                        denied.join(", ")
-                    ),
-                );
-            }
-        }
-        Err(error) => found.unknown(WHAT, &error),
-    }
-}
-
 async fn regions(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
     const WHAT: &str = "Regions";
     let organization = &bundle.organization;
@@ -334,38 +314,6 @@ async fn regions(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
             CheckState::Unknown,
             "only the management account can tell which are enabled".to_owned(),
             None,
-        ),
-        Err(error) => found.unknown(WHAT, &error),
-    }
-}
-
-async fn quotas(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
-    const WHAT: &str = "quotas";
-    match cloud.list_stack_sets().await {
-        Ok(sets) => {
-            let new = bundle
-                .stack_sets
-                .iter()
-                .filter(|set| set.targets.members.is_some())
-                .filter(|set| !sets.iter().any(|known| known.name == set.name))
-                .count();
-            let all = sets.len() + new;
-            if all > STACK_SETS {
-                found.fail(
-                    WHAT,
-                    format!("{all} stack sets would be more than the quota of {STACK_SETS}"),
-                    "remove stack sets, or have the quota raised: `aws service-quotas \
-                     list-service-quotas --service-code cloudformation`"
-                        .to_owned(),
-                );
-            } else {
-                found.pass(WHAT, format!("{all} of {STACK_SETS} stack sets"));
-            }
-        }
-        Err(error @ CloudError::AccessDenied { .. }) => found.fail(
-            WHAT,
-            error.to_string(),
-            "allow the caller cloudformation:ListStackSets".to_owned(),
         ),
         Err(error) => found.unknown(WHAT, &error),
     }

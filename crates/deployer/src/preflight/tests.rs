@@ -1,5 +1,6 @@
 use super::*;
 use crate::fake::{Fake, HOME, HUB, bundle};
+use crate::ports::Account;
 
 async fn failed(cloud: &Fake) -> Vec<(String, String)> {
     let found = preflight(cloud, &bundle()).await;
@@ -79,4 +80,44 @@ async fn credentials_of_another_organization_end_the_look() {
     let failed = failed(&cloud).await;
     assert_eq!(failed.len(), 1);
     assert_eq!(failed[0].0, "organization");
+}
+
+#[tokio::test(start_paused = true)]
+async fn quotas_that_would_be_crossed_come_with_the_call_that_raises_them() {
+    const STACKS: &str = "stacks of an account and Region";
+    const INSTANCES: &str = "instances of a stack set";
+    let cloud = Fake::new();
+    let find = async |what: &str, state: CheckState| {
+        let found = thorough(&cloud, &bundle()).await;
+        let check = found.checks.into_iter().find(|it| it.what == what).unwrap();
+        assert_eq!(check.state, state, "{}", check.message);
+        (check.message, check.fix.unwrap_or_default())
+    };
+    find(STACKS, CheckState::Unknown).await;
+    find(INSTANCES, CheckState::Passed).await;
+    cloud.state().stack_quota = Some(2_000);
+    find(STACKS, CheckState::Passed).await;
+    cloud.state().stack_quota = Some(1);
+    let (message, fix) = find(STACKS, CheckState::Failed).await;
+    assert!(
+        message.contains("would have 2 stacks, the quota is 1"),
+        "{message}"
+    );
+    assert!(
+        fix.contains("--quota-code L-0485CB21 --desired-value 2"),
+        "{fix}"
+    );
+    {
+        let mut state = cloud.state();
+        let one = state.accounts.last().unwrap().clone();
+        let more = (0..50_001).map(|number| Account {
+            id: format!("2{number:011}"),
+            ..one.clone()
+        });
+        state.accounts.extend(more);
+    }
+    let (message, fix) = find(INSTANCES, CheckState::Warning).await;
+    assert!(message.contains("the quota is 100000"), "{message}");
+    assert!(fix.contains("Stack instances per stack set"), "{fix}");
+    assert_eq!(cloud.take_calls(), [""; 0]);
 }

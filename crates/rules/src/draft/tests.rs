@@ -153,6 +153,8 @@ fn the_pattern_holds_what_is_telling() {
     let (detail, read_only) = pattern(&reading);
     assert_eq!(detail["eventName"], json!(["ListUsers"]));
     assert!(read_only);
+    let old = record(&json!({"eventName": "ListUsers", "readOnly": null}));
+    assert!(pattern(&old).1);
     let root = record(&json!({"userIdentity": {"type": "Root"}}));
     assert_eq!(pattern(&root).0["userIdentity"], json!({"type": ["Root"]}));
     let service = record(&json!({

@@ -171,7 +171,7 @@ pub(super) fn is_data_event(service: &str, name: &str) -> bool {
 /// Whether `EventBridge` keeps the call from rules that don't ask for read-only management events:
 /// its guide goes by the first word, with two exceptions.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html>
-pub(super) fn is_read_only(service: &str, name: &str) -> bool {
+pub(crate) fn is_read_only(service: &str, name: &str) -> bool {
     const DELIVERED: [&str; 2] = ["GetFederationToken", "GetSessionToken"];
     ["List", "Get", "Describe"]
         .iter()

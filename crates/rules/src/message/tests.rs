@@ -207,3 +207,33 @@ proptest! {
         prop_assert_eq!(&alert["account"], "012345678901");
     }
 }
+
+/// Why alerts are JSON: in a text, which would be as easy to read, a caller's value decides whether
+/// the alert arrives. The first two are recorded of AWS as `t50` and `t82` in
+/// `crates/pattern/tests/data/input-transformers.jsonl.gz`.
+#[test]
+fn a_text_template_would_let_a_caller_silence_the_alert() {
+    let paths = BTreeMap::from([("agent".to_owned(), "$.detail.userAgent".to_owned())]);
+    let text = "\"[HIGH] Something happened\"\n\"user agent: <agent>\"";
+    let text = InputTransformer::new(&paths, text).unwrap();
+    let object = compiled("user agent: {{ detail.userAgent }}\n");
+    let deliver = |agent: Value| {
+        let detail = json!({ "userAgent": agent });
+        // The alert that is sent arrives in any case.
+        let sent: Value = serde_json::from_str(&render(&object, &detail)).unwrap();
+        assert_eq!(sent["user agent"], agent);
+        let event = event(&detail).to_string();
+        text.render(&event, &Reserved::default()).is_ok()
+    };
+    assert!(deliver(json!("aws-cli/2.31.5")));
+    for silencing in [
+        json!("say \"hello\""),
+        json!("line\nslash\\tab\tend"),
+        json!("C:\\python\\xmr"),
+        // The quotes of lists and objects are taken out, the backslashes before them stay.
+        json!(["\"x"]),
+        json!({"a": "\\\"x"}),
+    ] {
+        assert!(!deliver(silencing.clone()), "{silencing}");
+    }
+}

@@ -15,10 +15,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::{ApiError, Caller};
 use crate::clock::Due;
+use crate::input::Input;
 use crate::world::World;
 
 pub(crate) use interference::{stack_of, stick_running, stop_running, tamper};
@@ -169,7 +170,19 @@ const LIGHT: &[&str] = &[
     "ActivateOrganizationsAccess",
     "DeactivateOrganizationsAccess",
     "DescribeOrganizationsAccess",
+    "DescribeAccountLimits",
 ];
+
+/// The quotas that CloudFormation tells of.
+fn limits(world: &World, input: &Value) -> Result<Value, ApiError> {
+    Input::new(input, &["NextToken"])?;
+    let quotas = &world.config.quotas;
+    Ok(json!({"AccountLimits": [
+        {"Name": "StackLimit", "Value": quotas.stacks_per_region},
+        {"Name": "StackOutputsLimit", "Value": 200},
+        {"Name": "ConcurrentResourcesLimit", "Value": 2_500},
+    ]}))
+}
 
 /// Answers one action.
 pub(crate) fn call(
@@ -191,6 +204,9 @@ pub(crate) fn call(
         } else {
             glance(world, &caller.account);
         }
+    }
+    if action == "DescribeAccountLimits" {
+        return limits(world, input);
     }
     if let Some(answer) = stack::api::call(world, caller, action, input) {
         return answer;

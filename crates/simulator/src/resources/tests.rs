@@ -280,7 +280,7 @@ fn a_bus_with_rules_and_a_bucket_with_objects_are_not_deleted() {
     )
     .unwrap();
     if let Some(bucket) = world.services.s3.buckets.get_mut("logs-1") {
-        bucket.objects.insert("a".to_owned(), Vec::new());
+        bucket.objects.put("a", Vec::new(), None);
     }
     assert!(delete(&mut world, &place("S"), "AWS::S3::Bucket", "logs-1").is_err());
 }

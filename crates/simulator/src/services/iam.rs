@@ -449,17 +449,21 @@ fn simulate(world: &World, caller: &Caller, input: Input<'_>) -> Result<Value, A
         ..caller.clone()
     };
     let actions: Vec<&str> = input.texts("ActionNames")?;
-    let results: Vec<Value> = actions
-        .into_iter()
-        .map(|action| {
-            let allowed = super::authorize(world, &who, action, "*").is_ok();
-            json!({
+    let mut resources: Vec<&str> = input.texts("ResourceArns")?;
+    if resources.is_empty() {
+        resources.push("*");
+    }
+    let mut results = Vec::new();
+    for action in &actions {
+        for resource in &resources {
+            let allowed = super::authorize(world, &who, action, resource).is_ok();
+            results.push(json!({
                 "EvalActionName": action,
-                "EvalResourceName": "*",
+                "EvalResourceName": resource,
                 "EvalDecision": if allowed { "allowed" } else { "implicitDeny" },
-            })
-        })
-        .collect();
+            }));
+        }
+    }
     Ok(json!({"EvaluationResults": results, "IsTruncated": false}))
 }
 
@@ -475,6 +479,7 @@ pub(crate) fn call(
         &[
             "PolicySourceArn",
             "ActionNames",
+            "ResourceArns",
             "RoleName",
             "PolicyName",
             "PolicyDocument",

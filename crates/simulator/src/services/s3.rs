@@ -1,13 +1,16 @@
 //! Amazon S3: buckets with their policies, and as much of the REST interface as it takes to look
-//! at them and to put and get small objects.
+//! at them and to put, get and delete small objects, with their versions.
 
+mod objects;
 mod rest;
+mod settings;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub(crate) use rest::{action, error_body, rest};
+pub(crate) use objects::Objects;
+pub(crate) use rest::{action, error_body, read, rest};
 
 use crate::api::ApiError;
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request};
@@ -30,7 +33,7 @@ pub(crate) struct Bucket {
     pub(crate) properties: Map<String, Value>,
     /// As written, and parsed.
     pub(crate) policy: Option<(Value, Document)>,
-    pub(crate) objects: BTreeMap<String, Vec<u8>>,
+    pub(crate) objects: Objects,
     pub(crate) created: jiff::Timestamp,
 }
 
@@ -76,7 +79,7 @@ pub(crate) fn create_bucket(
         region: region.to_owned(),
         properties,
         policy: None,
-        objects: BTreeMap::new(),
+        objects: Objects::default(),
         created: world.clock.now(),
     };
     world.services.s3.buckets.insert(name.to_owned(), bucket);

@@ -528,5 +528,30 @@ async fn a_large_template_comes_from_a_bucket() {
         "d",
         "https://example-templates.s3.eu-central-1.amazonaws.com/no.yaml",
     );
-    assert_eq!(missing.status, 400, "{}", missing.body);
+    assert!(
+        missing.body.contains("key does not exist"),
+        "{}",
+        missing.body
+    );
+    let elsewhere = create(
+        "e",
+        "https://example-templates.s3.us-west-2.amazonaws.com/large.yaml",
+    );
+    assert!(
+        elsewhere
+            .body
+            .contains("must be addressed using the specified endpoint")
+    );
+    let foreign = create("f", "https://example.com/large.yaml");
+    assert!(foreign.body.contains("must be a supported URL"));
+    // Who may not read the object can't deploy it.
+    let url: String = form_urlencoded::byte_serialize(hosts[0].as_bytes()).collect();
+    let form = format!("Action=ValidateTemplate&Version=2010-05-15&TemplateURL={url}");
+    assert_eq!(lab.query(key, "cloudformation", &form).status, 200);
+    let stranger = lab.query("222233334444", "cloudformation", &form);
+    assert!(
+        stranger.body.contains("S3 error: Access Denied"),
+        "{}",
+        stranger.body
+    );
 }

@@ -251,11 +251,17 @@ impl<'a> Attacher<'a, '_> {
                 let source = self.source(node.span);
                 let end = node.span.start + source.trim_end().len();
                 self.cursor = self.cursor.max(end);
+                let style = self.style(node.span.start);
+                // Looked up only where it is needed: a line may hold a megabyte of values.
+                let column = match style {
+                    ScalarStyle::Literal | ScalarStyle::Folded => self.column(node.span.start),
+                    _ => 0,
+                };
                 Tree::Scalar(Scalar {
                     value,
                     source,
-                    column: self.column(node.span.start),
-                    style: self.style(node.span.start),
+                    column,
+                    style,
                 })
             }
         }
@@ -270,7 +276,12 @@ impl<'a> Attacher<'a, '_> {
         outer: Option<usize>,
         path: &mut Vec<&'a str>,
     ) -> Tree<'a> {
-        let column = self.column(node.span.start);
+        let column = if is_flow {
+            // Comments inside end with the bracket, whatever their indentation.
+            0
+        } else {
+            self.column(node.span.start)
+        };
         let end = if is_flow { node.span.end } else { limit };
         let starts: Vec<usize> = children.iter().map(|child| child.start).collect();
         let is_mapping = matches!(node.value, Value::Mapping(_));

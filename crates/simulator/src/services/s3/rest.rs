@@ -2,16 +2,17 @@
 
 use std::fmt::Write as _;
 
-use md5::{Digest, Md5};
 use quick_xml::escape::escape;
 
 use crate::api::{ApiError, Caller, RawRequest, RawResponse};
 use crate::clock::iso;
 use crate::policy::{Context, Decision, Request, Verdict};
 use crate::services::{iam, json_text};
-use crate::world::{World, hex};
+use crate::world::World;
 
 use super::Bucket;
+use super::objects::{doomed, etag};
+use super::settings::configuration;
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
@@ -155,7 +156,7 @@ fn ok(status: u16, body: impl Into<Vec<u8>>) -> RawResponse {
     }
 }
 
-fn xml(root: &str, inner: &str) -> RawResponse {
+pub(super) fn xml(root: &str, inner: &str) -> RawResponse {
     ok(
         200,
         format!(
@@ -193,13 +194,96 @@ fn respond(
     } else {
         format!("arn:aws:s3:::{bucket}/{key}")
     };
-    permitted(world, caller, &bucket, action, &resource)?;
-    let region = bucket_mut(world, &bucket)?.region.clone();
-    let mut response = bucket_call(world, request, action, (&bucket, &key))?;
+    let expected = request.headers.get("x-amz-expected-bucket-owner");
+    if let Some(expected) = expected
+        && bucket_mut(world, &bucket)?.account != *expected
+    {
+        return Err(ApiError::new("AccessDenied", "Access Denied").status(403));
+    }
+    let response = if action == "DeleteObjects" {
+        bucket_mut(world, &bucket)?;
+        Ok(delete_objects(world, caller, &bucket, &body(request))?)
+    } else {
+        let version = parameter(request, "versionId").is_some();
+        let permission = permission(action, version);
+        permitted(world, caller, &bucket, permission, &resource)?;
+        bucket_call(world, request, action, (&bucket, &key))
+    };
+    let region = bucket_mut(world, &bucket).map(|bucket| bucket.region.clone());
+    let mut response = response?;
+    let Ok(region) = region else {
+        return Ok(response);
+    };
     response
         .headers
         .push(("x-amz-bucket-region".to_owned(), region));
     Ok(response)
+}
+
+/// The permission that an action takes.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
+fn permission(action: &str, version: bool) -> &str {
+    match (action, version) {
+        ("HeadBucket" | "ListObjects" | "ListObjectsV2", _) => "ListBucket",
+        ("ListObjectVersions", _) => "ListBucketVersions",
+        ("GetObject" | "HeadObject", true) => "GetObjectVersion",
+        ("DeleteObject", true) => "DeleteObjectVersion",
+        ("HeadObject", false) => "GetObject",
+        (other, _) => other,
+    }
+}
+
+/// Reads an object on behalf of a caller, as a service does that was given its address.
+pub(crate) fn read(
+    world: &mut World,
+    caller: &Caller,
+    (bucket, key): (&str, &str),
+    version: Option<&str>,
+) -> Result<Vec<u8>, ApiError> {
+    let resource = format!("arn:aws:s3:::{bucket}/{key}");
+    let permission = permission("GetObject", version.is_some());
+    permitted(world, caller, bucket, permission, &resource)?;
+    let content = bucket_mut(world, bucket)?.objects.get(key, version)?;
+    Ok(content.to_vec())
+}
+
+/// Deletes what a list names; what the caller may not delete is reported, and stays.
+fn delete_objects(
+    world: &mut World,
+    caller: &Caller,
+    bucket: &str,
+    body: &[u8],
+) -> Result<RawResponse, ApiError> {
+    let mut errors = String::new();
+    for object in doomed(body)? {
+        let resource = format!("arn:aws:s3:::{bucket}/{}", object.key);
+        let permission = permission("DeleteObject", object.version.is_some());
+        if let Err(error) = permitted(world, caller, bucket, permission, &resource) {
+            write!(
+                errors,
+                "<Error><Key>{}</Key><Code>{}</Code><Message>{}</Message></Error>",
+                escape(object.key.as_str()),
+                error.code,
+                error.message
+            )
+            .unwrap_or_default();
+            continue;
+        }
+        let marker = marker(world, bucket);
+        let objects = &mut bucket_mut(world, bucket)?.objects;
+        match object.version {
+            Some(version) => objects.delete_version(&object.key, &version),
+            None => objects.delete(&object.key, marker),
+        }
+    }
+    Ok(xml("DeleteResult", &errors))
+}
+
+/// The id of the next version in a bucket; `None` if the bucket keeps no versions.
+fn marker(world: &mut World, bucket: &str) -> Option<String> {
+    let bucket = world.services.s3.buckets.get(bucket)?;
+    let versioning = bucket.properties.get("VersioningConfiguration")?;
+    (versioning.get("Status")? == "Enabled").then(|| world.token(32))
 }
 
 fn bucket_mut<'w>(world: &'w mut World, name: &str) -> Result<&'w mut Bucket, ApiError> {
@@ -213,15 +297,11 @@ fn permitted(
     world: &mut World,
     caller: &Caller,
     bucket: &str,
-    action: &str,
+    permission: &str,
     resource: &str,
 ) -> Result<(), ApiError> {
     bucket_mut(world, bucket)?;
-    let permission = match action {
-        "HeadBucket" | "ListObjects" | "ListObjectsV2" => "s3:ListBucket".to_owned(),
-        "HeadObject" => "s3:GetObject".to_owned(),
-        other => format!("s3:{other}"),
-    };
+    let permission = format!("s3:{permission}");
     let request = Request::new(
         iam::principal(caller),
         &permission,
@@ -280,6 +360,10 @@ fn bucket_call(
 ) -> Result<RawResponse, ApiError> {
     let (name, key) = place;
     let now = iso(world.clock.now());
+    let fresh = matches!(action, "PutObject" | "DeleteObject")
+        .then(|| marker(world, name))
+        .flatten();
+    let version = parameter(request, "versionId");
     let bucket = bucket_mut(world, name)?;
     match action {
         "HeadBucket" => Ok(ok(200, Vec::new())),
@@ -331,100 +415,47 @@ fn bucket_call(
         }
         "PutObject" => {
             let body = body(request);
-            let tag = etag(&body);
-            bucket.objects.insert(key.to_owned(), body);
             let mut response = ok(200, Vec::new());
-            response.headers.push(("etag".to_owned(), tag));
+            response.headers.push(("etag".to_owned(), etag(&body)));
+            if let Some(id) = &fresh {
+                let header = ("x-amz-version-id".to_owned(), id.clone());
+                response.headers.push(header);
+            }
+            bucket.objects.put(key, body, fresh);
             Ok(response)
         }
         "GetObject" | "HeadObject" => {
-            let content = bucket.objects.get(key).ok_or_else(|| {
-                ApiError::new("NoSuchKey", "The specified key does not exist.").status(404)
-            })?;
-            let mut response = ok(
-                200,
-                if action == "GetObject" {
-                    content.clone()
-                } else {
-                    Vec::new()
-                },
-            );
-            response.headers.push(("etag".to_owned(), etag(content)));
+            let content = bucket.objects.get(key, version)?;
+            let tag = etag(content);
+            let body = if action == "GetObject" { content } else { &[] };
+            let mut response = ok(200, body);
+            response.headers.push(("etag".to_owned(), tag));
             Ok(response)
         }
         "DeleteObject" => {
-            bucket.objects.remove(key);
+            match version {
+                Some(version) => bucket.objects.delete_version(key, version),
+                None => bucket.objects.delete(key, fresh),
+            }
             Ok(ok(204, Vec::new()))
         }
-        "ListObjectsV2" => Ok(list_objects(
-            bucket,
-            parameter(request, "prefix").unwrap_or(""),
-            &now,
-        )),
+        "ListObjectsV2" => {
+            let prefix = parameter(request, "prefix").unwrap_or("");
+            Ok(bucket.objects.list(name, prefix, &now))
+        }
+        "ListObjectVersions" => {
+            let prefix = parameter(request, "prefix").unwrap_or("");
+            let after = (
+                parameter(request, "key-marker"),
+                parameter(request, "version-id-marker"),
+            );
+            Ok(bucket.objects.list_versions(name, prefix, after, &now))
+        }
         _ => Err(ApiError::new(
             "NotImplemented",
             format!("The simulator does not know the action s3:{action}."),
         )
         .status(501)),
-    }
-}
-
-/// The settings people look at first.
-fn configuration(bucket: &Bucket, action: &str) -> Result<RawResponse, ApiError> {
-    let at = |pointer: &str| {
-        let (name, rest) = pointer.split_once('/').unwrap_or((pointer, ""));
-        let value = bucket.properties.get(name)?;
-        value.pointer(&format!("/{rest}")).map(json_text)
-    };
-    let element = |name: &str, value: Option<String>| {
-        value.map_or_else(String::new, |value| {
-            format!("<{name}>{}</{name}>", escape(value.as_str()))
-        })
-    };
-    match action {
-        "GetBucketVersioning" => {
-            let status = at("VersioningConfiguration/Status");
-            Ok(xml("VersioningConfiguration", &element("Status", status)))
-        }
-        "GetPublicAccessBlock" => {
-            if !bucket
-                .properties
-                .contains_key("PublicAccessBlockConfiguration")
-            {
-                return Err(ApiError::new(
-                    "NoSuchPublicAccessBlockConfiguration",
-                    "The public access block configuration was not found",
-                )
-                .status(404));
-            }
-            let mut inner = String::new();
-            for name in [
-                "BlockPublicAcls",
-                "IgnorePublicAcls",
-                "BlockPublicPolicy",
-                "RestrictPublicBuckets",
-            ] {
-                let value = at(&format!("PublicAccessBlockConfiguration/{name}"));
-                inner.push_str(&element(name, value.or_else(|| Some("false".to_owned()))));
-            }
-            Ok(xml("PublicAccessBlockConfiguration", &inner))
-        }
-        _ => {
-            // Without a setting of its own a bucket is encrypted with keys S3 manages.
-            let rule = "BucketEncryption/ServerSideEncryptionConfiguration/0";
-            let default = format!("{rule}/ServerSideEncryptionByDefault");
-            let algorithm = at(&format!("{default}/SSEAlgorithm"));
-            let inner = format!(
-                "<Rule><ApplyServerSideEncryptionByDefault>{}{}</ApplyServerSideEncryptionByDefault>{}</Rule>",
-                element(
-                    "SSEAlgorithm",
-                    algorithm.or_else(|| Some("AES256".to_owned()))
-                ),
-                element("KMSMasterKeyID", at(&format!("{default}/KMSMasterKeyID"))),
-                element("BucketKeyEnabled", at(&format!("{rule}/BucketKeyEnabled"))),
-            );
-            Ok(xml("ServerSideEncryptionConfiguration", &inner))
-        }
     }
 }
 
@@ -435,36 +466,6 @@ pub(super) fn not_empty() -> ApiError {
         "The bucket you tried to delete is not empty",
     )
     .status(409)
-}
-
-fn list_objects(bucket: &Bucket, prefix: &str, now: &str) -> RawResponse {
-    let objects: Vec<(&String, &Vec<u8>)> = bucket
-        .objects
-        .iter()
-        .filter(|(key, _)| key.starts_with(prefix))
-        .take(1000)
-        .collect();
-    let mut inner = format!(
-        "<Name>{}</Name><Prefix>{}</Prefix><KeyCount>{}</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>",
-        bucket.name,
-        escape(prefix),
-        objects.len()
-    );
-    for (key, content) in objects {
-        write!(
-            inner,
-            "<Contents><Key>{}</Key><LastModified>{now}</LastModified><ETag>{}</ETag><Size>{}</Size><StorageClass>STANDARD</StorageClass></Contents>",
-            escape(key.as_str()),
-            escape(etag(content).as_str()),
-            content.len()
-        )
-        .unwrap_or_default();
-    }
-    xml("ListBucketResult", &inner)
-}
-
-fn etag(content: &[u8]) -> String {
-    format!("\"{}\"", hex(&Md5::digest(content)))
 }
 
 /// The content of an upload: SDKs may send it in signed chunks, each with a line in front that

@@ -1,0 +1,85 @@
+//! What time it is at AWS, by the `Date` header of its answers.
+//!
+//! Whether an operation has just ended is told from its own time, which AWS gives it. The machine's
+//! clock may be minutes off.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use aws_sdk_cloudformation::config::interceptors::FinalizerInterceptorContextRef;
+use aws_sdk_cloudformation::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_cloudformation::primitives::{DateTime, DateTimeFormat};
+use aws_smithy_runtime_api::box_error::BoxError;
+
+/// The time of the latest answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clock(Arc<Mutex<Option<Answered>>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Answered {
+    /// By AWS's clock, in whole seconds.
+    at: SystemTime,
+    /// By the machine's.
+    received: Instant,
+}
+
+impl Clock {
+    fn latest(&self) -> MutexGuard<'_, Option<Answered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time at AWS; before its first answer the machine's.
+    pub(crate) fn now(&self) -> SystemTime {
+        match *self.latest() {
+            Some(answered) => answered.at + answered.received.elapsed(),
+            None => SystemTime::now(),
+        }
+    }
+
+    fn answered(&self, date: &str) {
+        let date = DateTime::from_str(date, DateTimeFormat::HttpDate);
+        // An answer without a readable date says nothing new.
+        if let Some(at) = date.ok().and_then(|date| date.try_into().ok()) {
+            *self.latest() = Some(Answered {
+                at,
+                received: Instant::now(),
+            });
+        }
+    }
+}
+
+impl Intercept for Clock {
+    fn name(&self) -> &'static str {
+        "learns the time"
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        if let Some(date) = response.and_then(|response| response.headers().get("date")) {
+            self.answered(date);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_latest_answer_tells_the_time() {
+        let clock = Clock::default();
+        clock.answered("Tue, 15 Nov 1994 08:12:31 GMT");
+        clock.answered("yesterday");
+        let told = SystemTime::UNIX_EPOCH + Duration::from_secs(784_887_151);
+        let since = clock.now().duration_since(told).unwrap();
+        assert!(since < Duration::from_mins(5), "{since:?}");
+    }
+}

@@ -1,0 +1,271 @@
+//! The fields of the organization file. `read` takes their names from here, editors the schema.
+
+use serde_json::{Value, json};
+use syntax::{Field, Kind, Shape};
+
+const ACCOUNT: Kind = Kind::Pattern("^[0-9]{12}$");
+const REGION: Kind = Kind::Pattern("^[a-z]{2}(-[a-z]+){1,2}-[0-9]{1,2}$");
+const UNIT: Kind = Kind::Pattern("^ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}$");
+const UNIT_OR_ROOT: Kind = Kind::Pattern("^(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32})$");
+const NAME: Kind = Kind::Pattern("^[a-z][a-z0-9-]{0,39}$");
+
+const fn required(name: &'static str, about: &'static str, kind: Kind) -> Field {
+    Field {
+        name,
+        is_required: true,
+        about,
+        kind,
+    }
+}
+
+const fn optional(name: &'static str, about: &'static str, kind: Kind) -> Field {
+    Field {
+        is_required: false,
+        ..required(name, about, kind)
+    }
+}
+
+/// The file.
+pub(super) static ORGANIZATION: Shape = Shape::of(&[
+    required("version", "The version of the format: 1.", Kind::Exactly(1)),
+    required(
+        "organization",
+        "The organization's id; `aws organizations describe-organization` prints it.",
+        Kind::Pattern("^o-[a-z0-9]{10,32}$"),
+    ),
+    required(
+        "root",
+        "The root's id; `aws organizations list-roots` prints it.",
+        Kind::Pattern("^r-[a-z0-9]{4,32}$"),
+    ),
+    required(
+        "home_region",
+        "Where hub, trail and log bucket live; one of `regions`.",
+        REGION,
+    ),
+    required(
+        "regions",
+        "The watched Regions. Keep us-east-1: IAM, Organizations and most root sign-ins appear only there.",
+        Kind::List(1, &REGION),
+    ),
+    required(
+        "accounts",
+        "Which account is what. Quote the ids: some begin with a zero.",
+        Kind::Mapping(&ACCOUNTS),
+    ),
+    required(
+        "targets",
+        "Which member accounts are watched. The management account always is.",
+        Kind::Mapping(&TARGETS),
+    ),
+    optional(
+        "topology",
+        "`hub`: accounts forward to one account, which detects and notifies. `local`: topics and detections everywhere.",
+        Kind::Word(&["hub", "local"]),
+    ),
+    optional(
+        "forward",
+        "`exact`: forward just the events that some rule matches. `broad`: all events with the sources and names of the rules.",
+        Kind::Word(&["exact", "broad"]),
+    ),
+    optional(
+        "access_role",
+        "The role in member accounts that the management account may assume, for reading.",
+        Kind::Pattern("^[A-Za-z0-9+=,.@_-]{1,64}$"),
+    ),
+    optional("trail", "The organization's trail.", Kind::Mapping(&TRAIL)),
+    required(
+        "topics",
+        "Who is told. Every severity needs a topic.",
+        Kind::List(1, &Kind::Mapping(&TOPIC)),
+    ),
+    optional(
+        "waves",
+        "The order of deployment; accounts that no wave names come last.",
+        Kind::List(0, &Kind::Mapping(&WAVE)),
+    ),
+    optional(
+        "artifacts",
+        "A bucket in the management account by which large templates reach CloudFormation. Left out: they are split up.",
+        Kind::Mapping(&ARTIFACTS),
+    ),
+    optional(
+        "drift_schedule",
+        "When CloudFormation looks for drift by itself: EventBridge Scheduler's rate or cron, UTC. Left out: never.",
+        Kind::Pattern(r"^(cron|rate)\(.+\)$"),
+    ),
+]);
+
+pub(super) static ACCOUNTS: Shape = Shape::of(&[
+    required(
+        "management",
+        "Owns the organization and the trail.",
+        ACCOUNT,
+    ),
+    required("log_archive", "Keeps the trail's log files.", ACCOUNT),
+    required(
+        "hub",
+        "Detects and notifies; not the management account.",
+        ACCOUNT,
+    ),
+]);
+
+pub(super) static TARGETS: Shape = Shape::of(&[
+    required(
+        "organizational_units",
+        "Units with everything below them; the root's id stands for every account there is.",
+        Kind::List(1, &UNIT_OR_ROOT),
+    ),
+    optional(
+        "exclude_accounts",
+        "Accounts of these units that are not watched.",
+        Kind::List(0, &ACCOUNT),
+    ),
+]);
+
+pub(super) static TRAIL: Shape = Shape::of(&[
+    optional(
+        "name",
+        "The trail's name.",
+        Kind::Pattern("^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"),
+    ),
+    optional(
+        "retention_days",
+        "How long log files are kept.",
+        Kind::Number(1, 36_500),
+    ),
+    optional(
+        "bucket",
+        "The log bucket's name, if it isn't to be made of the ids.",
+        Kind::Pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
+    ),
+]);
+
+pub(super) static TOPIC: Shape = Shape::of(&[
+    required("name", "The topic is called `gizmos-<name>`.", NAME),
+    required(
+        "severities",
+        "Which alerts it takes, unless a rule names its topics itself.",
+        Kind::List(
+            0,
+            &Kind::Word(&["informational", "low", "medium", "high", "critical"]),
+        ),
+    ),
+    optional(
+        "subscriptions",
+        "Who gets them.",
+        Kind::List(0, &Kind::Mapping(&SUBSCRIPTION)),
+    ),
+]);
+
+pub(super) static SUBSCRIPTION: Shape = Shape::of(&[
+    required(
+        "protocol",
+        "How alerts are delivered.",
+        Kind::Word(&["email", "https", "sqs"]),
+    ),
+    required(
+        "endpoint",
+        "An e-mail address, an https address, or the ARN of a standard queue.",
+        Kind::Pattern(r"^(\S+@\S+\.\S+|https://\S+|arn:\S+:sqs:\S+)$"),
+    ),
+]);
+
+pub(super) static WAVE: Shape = Shape {
+    fields: &[
+        required("name", "What the wave is called.", NAME),
+        optional(
+            "organizational_units",
+            "Units of the wave.",
+            Kind::List(0, &UNIT),
+        ),
+        optional("accounts", "Accounts of the wave.", Kind::List(0, &ACCOUNT)),
+        optional(
+            "soak_minutes",
+            "How long to wait and look after the wave, if it changed stacks that were there already.",
+            Kind::Number(0, 1440),
+        ),
+    ],
+    any_of: &["organizational_units", "accounts"],
+    one_of: &[],
+};
+
+pub(super) static ARTIFACTS: Shape = Shape::of(&[
+    optional(
+        "bucket",
+        "The bucket's name, if it isn't to be made of account and Region.",
+        Kind::Pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
+    ),
+    optional(
+        "administrators",
+        "Delegated administrators of StackSets that may put templates there.",
+        Kind::List(0, &ACCOUNT),
+    ),
+]);
+
+/// JSON Schema of the organization file, for editors.
+pub fn schema() -> Value {
+    ORGANIZATION.schema("An organization that Gizmos watches over", json!({}))
+}
+
+#[cfg(test)]
+mod tests {
+    use rules::Severity;
+
+    use super::*;
+    use crate::organization::load;
+
+    /// Codes of what is found in the committed file with one field gone, by the keys to it.
+    fn codes_without(path: &[&str]) -> Vec<&'static str> {
+        let committed = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../stacksets/organization.yaml"
+        );
+        let text = std::fs::read_to_string(committed).unwrap();
+        let file = std::sync::Arc::new(syntax::SourceFile::new("a.yaml", text));
+        let mut value = syntax::parse(&file).0.unwrap().to_json();
+        let (last, steps) = path.split_last().unwrap();
+        let parent = steps.iter().fold(&mut value, |value, step| match *step {
+            "[]" => &mut value[0],
+            step => &mut value[step],
+        });
+        if parent.is_null() {
+            // A part that the committed file does without.
+            *parent = json!({});
+        }
+        parent.as_object_mut().unwrap().remove(*last);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("organization.yaml");
+        std::fs::write(&path, value.to_string()).unwrap();
+        load(&path).1.iter().map(|finding| finding.code).collect()
+    }
+
+    fn fields_of(shape: &'static Shape, path: &[&'static str]) {
+        for field in shape.fields {
+            let path = [path, &[field.name]].concat();
+            let is_missed = codes_without(&path).contains(&"organization::missing-field");
+            assert_eq!(is_missed, field.is_required, "{path:?}");
+            match &field.kind {
+                Kind::Mapping(below) => fields_of(below, &path),
+                Kind::List(_, Kind::Mapping(below)) => {
+                    fields_of(below, &[path.as_slice(), &["[]"]].concat());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn the_reader_misses_what_is_required_and_nothing_else() {
+        fields_of(&ORGANIZATION, &[]);
+    }
+
+    #[test]
+    fn words_are_those_of_the_types() {
+        let severities = TOPIC.fields.iter().find(|field| field.name == "severities");
+        let Some(Kind::List(_, Kind::Word(words))) = severities.map(|it| &it.kind) else {
+            panic!("{severities:?}");
+        };
+        assert_eq!(words.to_vec(), Severity::ALL.map(Severity::as_str));
+    }
+}

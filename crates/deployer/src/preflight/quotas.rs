@@ -1,0 +1,178 @@
+//! Whether what is to be deployed fits CloudFormation's quotas.
+//!
+//! Numbers from
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compiler::{AccountFilter, Bundle};
+
+use super::{CheckState, Preflight};
+use crate::observe::World;
+use crate::plan::desired;
+use crate::ports::{Cloud, CloudError, Identity, Place};
+
+/// Stack sets of one administrator account.
+const STACK_SETS: usize = 1_000;
+
+/// Instances of one stack set.
+const INSTANCES: usize = 100_000;
+
+/// Stack sets, which one list tells.
+pub(super) async fn stack_sets(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
+    const WHAT: &str = "quotas";
+    match cloud.list_stack_sets().await {
+        Ok(sets) => {
+            let new = bundle
+                .stack_sets
+                .iter()
+                .filter(|set| set.targets.members.is_some())
+                .filter(|set| !sets.iter().any(|known| known.name == set.name))
+                .count();
+            let all = sets.len() + new;
+            if all > STACK_SETS {
+                found.fail(
+                    WHAT,
+                    format!("{all} stack sets would be more than the quota of {STACK_SETS}"),
+                    format!(
+                        "delete stack sets that are no longer needed, or have the quota raised: \
+                         {}",
+                        raise("L-EC62D81A", all, &bundle.organization.home_region)
+                    ),
+                );
+            } else {
+                found.pass(WHAT, format!("{all} of {STACK_SETS} stack sets"));
+            }
+        }
+        Err(error @ CloudError::AccessDenied { .. }) => found.fail(
+            WHAT,
+            error.to_string(),
+            "allow the caller cloudformation:ListStackSets".to_owned(),
+        ),
+        Err(error) => found.unknown(WHAT, &error),
+    }
+}
+
+/// The command that asks for more.
+fn raise(code: &str, wanted: usize, region: &str) -> String {
+    format!(
+        "`aws service-quotas request-service-quota-increase --service-code cloudformation \
+         --quota-code {code} --desired-value {wanted} --region {region}`"
+    )
+}
+
+/// Instances of each stack set. No API of CloudFormation tells this quota, so more than its default
+/// is a warning: it may have been raised.
+pub(super) fn instances(bundle: &Bundle, world: &World, found: &mut Preflight) {
+    const WHAT: &str = "instances of a stack set";
+    let mut most = 0;
+    for set in &bundle.stack_sets {
+        let Some(members) = &set.targets.members else {
+            continue;
+        };
+        let count = desired(members, &bundle.organization, world).places.len();
+        most = most.max(count);
+        if count > INSTANCES {
+            found.warn(
+                WHAT,
+                format!(
+                    "{} would have {count}, the quota is {INSTANCES} unless it was raised",
+                    set.name
+                ),
+                "have the quota \"Stack instances per stack set\" raised: `aws service-quotas \
+                 list-service-quotas --service-code cloudformation` tells its code and value; or \
+                 watch fewer Regions"
+                    .to_owned(),
+            );
+        }
+    }
+    if most <= INSTANCES {
+        found.pass(WHAT, format!("at most {most} of {INSTANCES}"));
+    }
+}
+
+/// Stacks of an account and Region, where several of ours come together: the management account,
+/// the hub and the log archive. Of the others that stack sets reach, each has one or two.
+pub(super) async fn stacks(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    caller: &Identity,
+    found: &mut Preflight,
+) {
+    const WHAT: &str = "stacks of an account and Region";
+    let organization = &bundle.organization;
+    let management = &organization.accounts.management;
+    // Our stacks in each place: a stack's own name, or how the name of an instance's stack begins.
+    let mut ours: BTreeMap<Place, BTreeSet<String>> = BTreeMap::new();
+    for set in &bundle.stack_sets {
+        for region in &set.targets.management_regions {
+            let place = Place::new(management, region);
+            ours.entry(place).or_default().insert(set.name.clone());
+        }
+        let Some(members) = &set.targets.members else {
+            continue;
+        };
+        let AccountFilter::Only(accounts) = &members.accounts else {
+            continue;
+        };
+        for account in accounts {
+            for region in &members.regions {
+                let begins = format!("StackSet-{}-", set.name);
+                let place = Place::new(account, region);
+                ours.entry(place).or_default().insert(begins);
+            }
+        }
+    }
+    let mut failed = false;
+    let mut seen = 0;
+    for (place, wanted) in &ours {
+        let quota = match cloud.stack_quota(place).await {
+            Ok(Some(quota)) => quota,
+            Ok(None) => continue,
+            // That an account can't be looked into is a check of its own.
+            Err(error) if error.is_denied() && place.account != caller.account => continue,
+            Err(error) => {
+                found.unknown(WHAT, &error);
+                return;
+            }
+        };
+        let stacks = match cloud.list_stacks(place).await {
+            Ok(stacks) => stacks,
+            Err(error) => {
+                found.unknown(WHAT, &error);
+                return;
+            }
+        };
+        seen += 1;
+        let there = |wanted: &&String| {
+            let is_it = |name: &str| {
+                name == *wanted || name.starts_with(wanted.as_str()) && wanted.ends_with('-')
+            };
+            !stacks.iter().any(|stack| is_it(&stack.name))
+        };
+        let all = stacks.len() + wanted.iter().filter(there).count();
+        if all > quota {
+            failed = true;
+            found.fail(
+                WHAT,
+                format!("{place} would have {all} stacks, the quota is {quota}"),
+                format!(
+                    "delete stacks there that are no longer needed, or have the quota raised with \
+                     credentials of {}: {}",
+                    place.account,
+                    raise("L-0485CB21", all, &place.region)
+                ),
+            );
+        }
+    }
+    if seen == 0 {
+        found.add(
+            WHAT,
+            CheckState::Unknown,
+            "the quota of none of the accounts could be read".to_owned(),
+            None,
+        );
+    } else if !failed {
+        found.pass(WHAT, format!("below the quota in {seen} places"));
+    }
+}

@@ -1,0 +1,201 @@
+use std::collections::BTreeMap;
+
+use compiler::Part;
+use deployer::plan::{
+    Basis, BlockedPlace, Change, Estimate, Plan, Problem, ProblemKind, Reason, Repair, RuleChange,
+    RuleChangeKind, StackPlan, StackSetPlan,
+};
+use deployer::ports::Place;
+
+use super::{markdown, terminal};
+
+fn set(name: &str, part: Part, change: Change) -> StackSetPlan {
+    StackSetPlan {
+        name: name.into(),
+        part: Some(part),
+        change,
+        add: Vec::new(),
+        update: Vec::new(),
+        remove: Vec::new(),
+        repair: Vec::new(),
+        unchanged: 0,
+        unchanged_in: BTreeMap::new(),
+        blocked: Vec::new(),
+        rules: Vec::new(),
+        in_progress: Vec::new(),
+    }
+}
+
+fn stack(name: &str, part: Part, region: &str, change: Change) -> StackPlan {
+    StackPlan {
+        name: name.into(),
+        part: Some(part),
+        place: Place::new("111122223333", region),
+        change,
+        rules: Vec::new(),
+    }
+}
+
+fn empty() -> Plan {
+    Plan {
+        organization: "o-exampleorg1".into(),
+        problems: Vec::new(),
+        stack_sets: Vec::new(),
+        stacks: Vec::new(),
+        accounts: 20,
+        regions: 2,
+        estimate: Estimate::default(),
+        basis: Basis {
+            bundle: "b".into(),
+            fleet: "f".into(),
+        },
+    }
+}
+
+/// One of everything that a plan can say.
+fn full() -> Plan {
+    let severity = RuleChange {
+        rule: "root-user-activity".into(),
+        change: RuleChangeKind::Changed,
+        details: vec!["severity medium -> high".into()],
+    };
+    let added = RuleChange {
+        rule: "access-key-created".into(),
+        change: RuleChangeKind::Added,
+        details: Vec::new(),
+    };
+    let removed = RuleChange {
+        rule: "trail-stopped".into(),
+        change: RuleChangeKind::Removed,
+        details: Vec::new(),
+    };
+    // More places than are listed by name.
+    let accounts = (1..=14).map(|number| format!("1000000000{number:02}"));
+    let update: Vec<Place> = accounts
+        .flat_map(|account| ["eu-central-1", "us-east-1"].map(|it| Place::new(&account, it)))
+        .collect();
+    let hub = StackSetPlan {
+        update: vec![Place::new("333344445555", "eu-central-1")],
+        rules: vec![added.clone(), severity.clone(), removed],
+        ..set(
+            "gizmos-rules-hub",
+            Part::RulesHub,
+            Change::Update {
+                reasons: vec![
+                    Reason::Template,
+                    Reason::Parameters(vec!["AlertsTopicArn".into()]),
+                ],
+            },
+        )
+    };
+    let spoke = StackSetPlan {
+        add: vec![Place::new("012345678901", "us-east-1")],
+        update,
+        remove: vec![Place::new("200000000001", "eu-central-1")],
+        repair: vec![Repair {
+            place: Place::new("012345678901", "eu-central-1"),
+            reason: "INOPERABLE: the deletion of its stack failed".into(),
+            stack_id: None,
+        }],
+        unchanged: 3,
+        unchanged_in: BTreeMap::from([("eu-central-1".into(), 2), ("us-east-1".into(), 1)]),
+        blocked: vec![
+            BlockedPlace {
+                place: Place::new("300000000001", "eu-central-1"),
+                account_name: Some("sandbox".into()),
+                reason: "the account is suspended".into(),
+            },
+            BlockedPlace {
+                place: Place::new("300000000001", "us-east-1"),
+                account_name: Some("sandbox".into()),
+                reason: "the account is suspended".into(),
+            },
+        ],
+        rules: vec![severity, added],
+        in_progress: vec!["gizmos-0123456789abcdef".into()],
+        ..set(
+            "gizmos-rules-spoke",
+            Part::RulesSpoke,
+            Change::Update {
+                reasons: vec![Reason::Template, Reason::AutoDeployment],
+            },
+        )
+    };
+    Plan {
+        stack_sets: vec![
+            StackSetPlan {
+                unchanged: 1,
+                unchanged_in: BTreeMap::from([("eu-central-1".into(), 1)]),
+                ..set("gizmos-bucket", Part::Bucket, Change::Unchanged)
+            },
+            StackSetPlan {
+                add: vec![Place::new("333344445555", "eu-central-1")],
+                ..set("gizmos-topic", Part::Topic, Change::Create)
+            },
+            hub,
+            spoke,
+            StackSetPlan {
+                remove: vec![Place::new("333344445555", "eu-central-1")],
+                ..set("gizmos-rules-hub-2", Part::RulesHub, Change::Delete)
+            },
+        ],
+        stacks: vec![
+            stack("gizmos-trail", Part::Trail, "eu-central-1", Change::Create),
+            stack(
+                "gizmos-rules-spoke",
+                Part::RulesSpoke,
+                "eu-central-1",
+                Change::Replace {
+                    status: "ROLLBACK_COMPLETE".into(),
+                },
+            ),
+            stack(
+                "gizmos-rules-spoke",
+                Part::RulesSpoke,
+                "us-east-1",
+                Change::Blocked {
+                    reason: "there is a stack gizmos-rules-spoke without our tag".into(),
+                },
+            ),
+        ],
+        estimate: Estimate {
+            operations: 6,
+            instances: 33,
+            stacks: 2,
+            minutes: 47,
+            soak_minutes: 10,
+        },
+        ..empty()
+    }
+}
+
+/// A plan that isn't begun.
+fn refused() -> Plan {
+    Plan {
+        problems: vec![Problem {
+            kind: ProblemKind::TrustedAccessOff,
+            message: "StackSets has no trusted access to the organization".into(),
+            fix: "activate it once: `aws cloudformation activate-organizations-access`".into(),
+        }],
+        ..full()
+    }
+}
+
+#[test]
+fn for_a_terminal() {
+    insta::assert_snapshot!("terminal", terminal(&full()));
+    insta::assert_snapshot!("terminal_refused", terminal(&refused()));
+    insta::assert_snapshot!("terminal_empty", terminal(&empty()));
+}
+
+#[test]
+fn for_a_pull_request() {
+    insta::assert_snapshot!("markdown", markdown(&full()));
+    insta::assert_snapshot!("markdown_refused", markdown(&refused()));
+    insta::assert_snapshot!("markdown_empty", markdown(&empty()));
+}
+
+#[test]
+fn for_programs() {
+    insta::assert_json_snapshot!("json", full());
+}

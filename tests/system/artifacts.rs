@@ -1,0 +1,214 @@
+//! Templates that are too large for a request go through the artifact bucket.
+
+use serde_json::{Value, json};
+use tests::{Project, Served, authorization};
+
+use crate::project;
+
+const MANAGEMENT: &str = "111122223333";
+const HUB: &str = "333344445555";
+const HOME: &str = "eu-central-1";
+const BUCKET: &str = "gizmos-artifacts-111122223333-eu-central-1";
+const ORGANIZATION: &str = "stacksets/organization.yaml";
+
+/// The library of the project as it stands doesn't fit a request.
+fn with_a_bucket() -> Project {
+    let project = project();
+    project.replace(ORGANIZATION, "# artifacts: {}", "artifacts: {}");
+    project
+}
+
+/// Names of the deployed stack sets with detections on the hub's bus.
+fn detections(organization: &Served) -> Vec<String> {
+    let list = [("Action", "ListStackSets"), ("Status", "ACTIVE")];
+    let list = organization.query(MANAGEMENT, HOME, "cloudformation", &list);
+    list.split("<StackSetName>")
+        .filter_map(|part| part.split('<').next())
+        .filter(|name| name.starts_with("gizmos-rules-hub"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn calls(organization: &Served, action: &str) -> u64 {
+    organization.get("calls")["by_action"][action]
+        .as_u64()
+        .unwrap_or(0)
+}
+
+/// The status of a request for something in the bucket, without its body.
+fn ask(organization: &Served, account: &str, path: &str) -> u16 {
+    let url = format!("{}/{BUCKET}{path}", organization.endpoint());
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .new_agent();
+    agent
+        .get(url)
+        .header("Authorization", authorization(account, HOME, "s3"))
+        .call()
+        .expect("an answer")
+        .status()
+        .as_u16()
+}
+
+#[test]
+fn a_rule_set_that_is_too_large_for_a_request_is_one_stack_set() {
+    let organization = Served::start();
+    let project = with_a_bucket();
+    let target = organization.argument();
+    let deploy = ["deploy", "--org", "--no-verify", &target];
+    project.run(&deploy).expect(0).says("Deployed: ");
+    assert_eq!(detections(&organization), ["gizmos-rules-hub"]);
+    let set = organization.query(
+        MANAGEMENT,
+        HOME,
+        "cloudformation",
+        &[
+            ("Action", "DescribeStackSet"),
+            ("StackSetName", "gizmos-rules-hub"),
+        ],
+    );
+    assert!(set.len() > 51_200, "{}", set.len());
+
+    // It is compared by what it says, and not by where it came from.
+    project
+        .run(&deploy)
+        .expect(0)
+        .says("Nothing to do")
+        .says("The simulator counted 0 mutating and");
+    project
+        .run(&["drift", "--org", &target])
+        .expect(0)
+        .says("No drift");
+
+    // The deployment before this one is as large, so a change is handed over the same way, once.
+    organization.post("calls/reset", &json!({}));
+    project.replace(
+        "rules/sign-in/console-sign-in-without-mfa.yaml",
+        "severity: high",
+        "severity: critical",
+    );
+    project.run(&deploy).expect(0).says("Deployed: ");
+    assert_eq!(calls(&organization, "s3:PutObject"), 1);
+
+    // Nobody but the management account gets at the bucket.
+    assert_eq!(ask(&organization, MANAGEMENT, "?versions"), 200);
+    assert_eq!(ask(&organization, HUB, "?versions"), 403);
+
+    project
+        .run(&["destroy", "--org", &target, "--confirm", "o-exampleorg1"])
+        .expect(0)
+        .says("done       stack gizmos-artifacts");
+    assert_eq!(ask(&organization, MANAGEMENT, "?versions"), 404);
+    // The name is free again.
+    project.replace(
+        ORGANIZATION,
+        "  # bucket: example-trail-logs",
+        "  bucket: example-trail-logs",
+    );
+    project.run(&deploy).expect(0);
+}
+
+#[test]
+fn the_bucket_can_be_added_and_given_up() {
+    let organization = Served::start();
+    let project = project();
+    let target = organization.argument();
+    let deploy = ["deploy", "--org", "--no-verify", "--allow-delete", &target];
+    project.run(&deploy).expect(0);
+    let split = detections(&organization);
+    assert!(split.len() > 1, "{split:?}");
+    project.replace(ORGANIZATION, "# artifacts: {}", "artifacts: {}");
+    project.run(&deploy).expect(0);
+    assert_eq!(detections(&organization), ["gizmos-rules-hub"]);
+    project.replace(ORGANIZATION, "artifacts: {}", "# artifacts: {}");
+    project.run(&deploy).expect(0);
+    assert_eq!(detections(&organization), split);
+    assert_eq!(ask(&organization, MANAGEMENT, "?versions"), 404);
+}
+
+#[test]
+fn what_others_keep_in_the_bucket_is_not_deleted() {
+    let organization = Served::start();
+    let project = with_a_bucket();
+    let target = organization.argument();
+    project
+        .run(&["deploy", "--org", "--no-verify", &target])
+        .expect(0);
+    let url = format!("{}/{BUCKET}/notes.txt", organization.endpoint());
+    ureq::put(url)
+        .header("Authorization", authorization(MANAGEMENT, HOME, "s3"))
+        .send("mine")
+        .expect("an answer");
+    project
+        .run(&["destroy", "--org", &target, "--confirm", "o-exampleorg1"])
+        .expect(4)
+        .says("1 objects or versions outside of `templates/`");
+    assert_eq!(ask(&organization, MANAGEMENT, "/notes.txt"), 200);
+}
+
+#[test]
+fn a_delegated_administrator_needs_to_be_named_to_use_the_bucket() {
+    let organization = Served::start_with(simulator::Config {
+        speed: 20_000.0,
+        ..simulator::Config::default()
+    });
+    organization.call(
+        MANAGEMENT,
+        "us-east-1",
+        "AWSOrganizationsV20161128.RegisterDelegatedAdministrator",
+        &json!({
+            "AccountId": HUB,
+            "ServicePrincipal": "member.org.stacksets.cloudformation.amazonaws.com",
+        }),
+    );
+    let project = with_a_bucket();
+    let target = organization.argument();
+    project
+        .run(&["deploy", "--org", "--no-verify", &target])
+        .expect(0);
+    let environment = organization.environment(HUB, HOME);
+    let edit = |from: &str, to: &str| {
+        let rule = "rules/sign-in/console-sign-in-without-mfa.yaml";
+        project.replace(
+            rule,
+            &format!("severity: {from}"),
+            &format!("severity: {to}"),
+        );
+    };
+    edit("high", "critical");
+    let delegated = || project.run_with(&["deploy", "--org", "--no-verify"], &environment);
+    delegated().expect(4).says("s3:PutObject");
+    project.replace(
+        ORGANIZATION,
+        "artifacts: {}",
+        "artifacts: {administrators: [\"333344445555\"]}",
+    );
+    project
+        .run(&["deploy", "--org", "--no-verify", &target])
+        .expect(0);
+    edit("critical", "high");
+    // It has no way into the management account, and all the same the bucket is there.
+    delegated()
+        .expect(3)
+        .says("done       stack set gizmos-rules-hub");
+}
+
+#[test]
+fn whoever_has_taken_the_name_of_the_bucket_gets_no_template() {
+    let organization = Served::start();
+    let project = with_a_bucket();
+    let target = organization.argument();
+    let url = format!("{}/{BUCKET}", organization.endpoint());
+    ureq::put(url)
+        .header("Authorization", authorization("012345678901", HOME, "s3"))
+        .send_empty()
+        .expect("an answer");
+    project
+        .run(&["deploy", "--org", "--no-verify", &target])
+        .expect(4)
+        .says("The requested bucket name is not available");
+    assert_eq!(detections(&organization), Vec::<String>::new());
+    let state: Value = organization.get("calls");
+    assert!(state["by_action"].get("s3:PutObject").is_none(), "{state}");
+}
