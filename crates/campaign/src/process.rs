@@ -33,7 +33,9 @@ mod tests {
         let (memory, time) = (peak_memory().unwrap(), processor_time().unwrap());
         let mut used = vec![1_u64; 8 << 20];
         while processor_time().unwrap() < time + 0.05 {
-            used.iter_mut().for_each(|it| *it = it.wrapping_mul(31));
+            for it in &mut used {
+                *it = it.wrapping_mul(31);
+            }
         }
         assert!(std::hint::black_box(used).len() > 1);
         assert!(peak_memory().unwrap() > memory.max(64.0));

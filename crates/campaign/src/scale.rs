@@ -2,6 +2,7 @@
 
 mod step;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -171,6 +172,11 @@ fn bundle(regions: usize) -> Result<(Bundle, usize)> {
 
 /// Counts what is deployed.
 fn count(extent: &mut Extent, bundle: &Bundle, fleet: &Fleet) {
+    let managed = bundle.stack_sets.iter();
+    let managed: BTreeSet<&String> = managed
+        .flat_map(|set| &set.targets.management_regions)
+        .collect();
+    extent.managed_regions = managed.len();
     for set in &bundle.stack_sets {
         let stacks = set.targets.management_regions.len();
         extent.managed += stacks;

@@ -61,6 +61,8 @@ pub(super) struct Extent {
     pub(super) instances: usize,
     /// Ordinary stacks of the management account.
     pub(super) managed: usize,
+    /// Regions in which there are such stacks.
+    pub(super) managed_regions: usize,
     /// Stacks with a queue of dead letters, the hub's included.
     pub(super) queues: usize,
 }
@@ -94,16 +96,15 @@ impl Extent {
             {
                 self.stack_sets
             }
-            "cloudformation:CreateStackSet"
-            | "cloudformation:CreateStackInstances"
-            | "cloudformation:DetectStackSetDrift" => self.stack_sets,
+            "cloudformation:CreateStackSet" | "cloudformation:DetectStackSetDrift" => {
+                self.stack_sets
+            }
             "cloudformation:CreateChangeSet"
             | "cloudformation:ExecuteChangeSet"
             | "cloudformation:DetectStackDrift" => self.managed,
-            // Every stack is asked what it is, and the management account's are.
-            "cloudformation:DescribeStacks" | "cloudformation:GetTemplate" if drift => {
-                self.instances + self.managed
-            }
+            // Every instance's stack is asked for, the management account's are listed by Region.
+            "cloudformation:DescribeStacks" if drift => self.instances + self.managed_regions,
+            "cloudformation:GetTemplate" if drift => self.instances + self.managed,
             "sqs:GetQueueAttributes" if drift => self.queues,
             "iam:ListRoles" if drift => self.accounts,
             // The caller's own account needs no role.
