@@ -223,8 +223,12 @@ pub(crate) fn is_reachable(fleet: &Fleet, account: &str, region: &str) -> bool {
     })
 }
 
+/// Whether a stack rests. After a rollback it is what it was before; that is compared as well.
 fn is_complete(status: &str) -> bool {
-    matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE")
+    matches!(
+        status,
+        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
+    )
 }
 
 fn is_ours(source: &Source) -> bool {

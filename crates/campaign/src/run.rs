@@ -250,9 +250,10 @@ impl Runner<'_> {
                         self.tell(&line);
                     }
                     for failure in part.failures.iter().take(3) {
-                        let event = failure.events.first();
-                        let cause = event.map_or(&failure.reason, |event| &event.reason);
-                        let line = format!("    {} {}: {cause}", failure.place, failure.status);
+                        let line = format!(
+                            "    {} {}: {}",
+                            failure.place, failure.status, failure.reason
+                        );
                         self.tell(&line);
                     }
                 }
@@ -448,6 +449,10 @@ impl Runner<'_> {
         match ended {
             Ended::Finished(Ok(report)) => {
                 self.tell(&format!("drift: {} findings", report.findings.len()));
+                for unchecked in &report.unchecked {
+                    let line = format!("  unchecked: {}: {}", unchecked.what, unchecked.reason);
+                    self.tell(&line);
+                }
                 self.broke(invariants::drift_found(&report, done, &requests));
             }
             Ended::Finished(Err(error)) => self.broke(vec![Broken {

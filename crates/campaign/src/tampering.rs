@@ -43,7 +43,7 @@ pub(crate) fn random(rng: &mut Rng, lab: &Lab) -> Vec<Tampering> {
     let mut accounts = BTreeSet::new();
     let mut done = Vec::new();
     for _ in 0..rng.usize(1..4) {
-        let stacks: Vec<&FleetStack> = stacks(&fleet)
+        let stacks: Vec<&FleetStack> = stacks(lab, &fleet)
             .into_iter()
             .filter(|stack| !accounts.contains(&stack.account))
             .collect();
@@ -59,23 +59,37 @@ pub(crate) fn random(rng: &mut Rng, lab: &Lab) -> Vec<Tampering> {
         };
         if let Some(code) = code {
             accounts.insert(stack.account.clone());
-            done.push(Tampering {
+            let tampering = Tampering {
                 code,
                 account: stack.account.clone(),
                 region: stack.region.clone(),
-            });
+            };
+            done.push((tampering, stack));
         }
     }
     lab.simulator.advance(A_WHILE);
-    done
+    let after = lab.simulator.fleet();
+    done.retain(|(tampering, before)| {
+        let same = |stack: &&FleetStack| {
+            (&stack.account, &stack.region, &stack.name)
+                == (&before.account, &before.region, &before.name)
+        };
+        let source = after.stacks.values().find(same).map(|stack| &stack.source);
+        match tampering.code {
+            // An update that CloudFormation has rolled back has changed nothing.
+            DriftCode::StackTemplate | DriftCode::StackParameters => source != Some(&before.source),
+            _ => true,
+        }
+    });
+    done.into_iter().map(|(tampering, _)| tampering).collect()
 }
 
-/// The stacks of current instances.
-fn stacks(fleet: &Fleet) -> Vec<&FleetStack> {
+/// The stacks of current instances of ours.
+fn stacks<'f>(lab: &Lab, fleet: &'f Fleet) -> Vec<&'f FleetStack> {
     fleet
         .stack_sets
         .iter()
-        .filter(|(name, _)| STACK_SETS.contains(&name.as_str()))
+        .filter(|(name, _)| STACK_SETS.contains(&name.as_str()) && !lab.is_foreign(name))
         .flat_map(|(_, set)| &set.instances)
         .filter(|((account, region), instance)| {
             instance.status == "CURRENT" && is_reachable(fleet, account, region)

@@ -175,7 +175,9 @@ fn events(rng: &mut Rng, lab: &Lab, schedule: &mut Vec<Scheduled>) {
                 organizational_unit: unit,
             },
         )),
-        6 if region != lab.home() => {
+        // A delegated administrator isn't told which Regions the management account has switched
+        // off, and a run that watches one of those ends with an error that names it.
+        6 if region != lab.home() && !lab.is_delegated() => {
             let event = Event::SetRegion {
                 region,
                 enabled: false,

@@ -30,6 +30,8 @@ pub(crate) struct Job {
     spot: Spot,
     /// Why it failed before it began; decided at the start, told at the end.
     failure: Option<String>,
+    /// Whether the stack was already what it should become.
+    idle: bool,
 }
 
 /// A new operation, before it is known whether it may start.
@@ -400,6 +402,7 @@ fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
         let place = (&*spot.0, &*spot.1);
         crate::faults::instance_fault(world, &name, place, work.action())
     };
+    let mut idle = false;
     let mut failure = match &work {
         _ if !accessible(world, &spot.0) => None,
         _ if !world.region_is_on(&spot.1, &spot.0) => Some(format!(
@@ -414,7 +417,8 @@ fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
             &deployment,
             &overrides,
         )
-        .map_or_else(Some, |stack| {
+        .map_or_else(Some, |(stack, begun)| {
+            idle = !begun;
             let instance = world
                 .cloudformation
                 .sets
@@ -436,6 +440,7 @@ fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
         operation: id.into(),
         spot,
         failure,
+        idle,
     };
     match fault {
         Some(InstanceEffect::Stuck) => hold(world, job),
@@ -498,7 +503,8 @@ fn accessible(world: &World, account: &str) -> bool {
         .is_some_and(|account| account.state == "ACTIVE")
 }
 
-/// Starts to create or update the stack at a spot; gives its id, or why that can't be done.
+/// Starts to create or update the stack at a spot; gives its id and whether there was anything to do,
+/// or why that can't be done.
 fn deploy(
     world: &mut World,
     set_name: &str,
@@ -506,7 +512,7 @@ fn deploy(
     stack: Option<&str>,
     deployment: &Arc<Deployment>,
     overrides: &BTreeMap<String, parameter::Given>,
-) -> Result<Arc<str>, String> {
+) -> Result<(Arc<str>, bool), String> {
     let mut deployment = Arc::clone(deployment);
     if !overrides.is_empty() {
         let given = deployment
@@ -532,8 +538,8 @@ fn deploy(
         );
         if !unusable {
             return match stack::begin_update(world, &id, deployment) {
-                Ok(()) => Ok(id),
-                Err(error) if error.message == "No updates are to be performed." => Ok(id),
+                Ok(()) => Ok((id, true)),
+                Err(error) if error.message == "No updates are to be performed." => Ok((id, false)),
                 Err(error) => Err(error.message),
             };
         }
@@ -550,14 +556,15 @@ fn deploy(
         ));
     }
     let name = format!("StackSet-{set_name}-{}", world.uuid());
-    Ok(stack::begin_create(
+    let id = stack::begin_create(
         world,
         account,
         region,
         &name,
         deployment,
         OnFailure::Rollback,
-    ))
+    );
+    Ok((id, true))
 }
 
 /// Starts to delete a stack; gives why that can't be done.
@@ -633,6 +640,8 @@ pub(crate) fn finish(world: &mut World, job: &Job) {
         }
     } else {
         match stack {
+            // How an earlier operation ended, a rollback perhaps, is not this one's failure.
+            Some(_) if job.idle => End::Done,
             Some(id) if !retain => {
                 fold::carry_out(world, &id);
                 outcome(world, &id)
