@@ -198,6 +198,7 @@ impl Runner<'_> {
     async fn process(&mut self, bundle: &Bundle, kill: Option<Kill>) -> Process {
         let before = self.lab.simulator.journal_length();
         let happened_before = self.lab.simulator.stats().happened.len();
+        let operations_before = self.lab.simulator.fleet().operations;
         let deployer = self.deployer;
         let allow_delete = self.allow_delete;
         self.run.counts.processes += 1;
@@ -221,7 +222,13 @@ impl Runner<'_> {
             self.history
                 .disturb(before..=self.lab.simulator.journal_length());
         }
-        let overtaken = happened.iter().any(|it| trouble::moves_the_world(it));
+        // Automatic deployment follows a moved account minutes later.
+        let follows = |(set, id): &(String, String)| {
+            let ours = id.strip_prefix(set.as_str()).is_some();
+            !ours && !operations_before.contains_key(&(set.clone(), id.clone()))
+        };
+        let overtaken = happened.iter().any(|it| trouble::moves_the_world(it))
+            || fleet.operations.keys().any(follows);
         match ended {
             Ended::Hung => {
                 self.broke(vec![Broken {
