@@ -211,12 +211,18 @@ pub(crate) fn misjudged(report: &DriftReport, done: &[Tampering]) -> Vec<String>
     let is_at = |finding: &DriftFinding, tampering: &Tampering| {
         (finding.place.as_ref()).is_some_and(|place| place.account == tampering.account)
     };
+    // Said to be unchecked, as in an account that has joined without the access role, is not silent.
+    let is_unchecked = |tampering: &Tampering| {
+        (report.unchecked.iter()).any(|unchecked| unchecked.what.contains(&tampering.account))
+    };
     let overlooked = done.iter().filter(|tampering| {
-        !report.findings.iter().any(|finding| {
-            is_at(finding, tampering)
-                && finding.code == tampering.code
-                && (finding.place.as_ref()).is_some_and(|place| place.region == tampering.region)
-        })
+        !is_unchecked(tampering)
+            && !report.findings.iter().any(|finding| {
+                is_at(finding, tampering)
+                    && finding.code == tampering.code
+                    && (finding.place.as_ref())
+                        .is_some_and(|place| place.region == tampering.region)
+            })
     });
     let false_findings = report
         .findings
