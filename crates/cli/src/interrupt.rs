@@ -29,8 +29,10 @@ pub(crate) async fn detachable<T>(
 ) -> Option<T> {
     CLAIMED.store(true, Ordering::SeqCst);
     let result = tokio::select! {
-        result = work => Some(result),
+        // Listens before the work begins: a signal that comes in between would be lost.
+        biased;
         _ = tokio::signal::ctrl_c() => None,
+        result = work => Some(result),
     };
     if result.is_none() {
         detach(cloud, display).await;
