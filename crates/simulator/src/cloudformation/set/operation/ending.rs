@@ -1,0 +1,267 @@
+//! How the work at one account and Region ends, and with the last of it the operation.
+
+use jiff::Timestamp;
+
+use crate::api::ApiError;
+use crate::cloudformation::set::operation::work::{accessible, hold};
+use crate::cloudformation::set::operation::{Job, begin, proceed};
+use crate::cloudformation::set::{RegionWork, Work, announce};
+use crate::cloudformation::stack::{drift, fold};
+use crate::cloudformation::{Task, after, later};
+use crate::world::World;
+
+/// How the work at one spot ended.
+enum End {
+    Done,
+    Failed(String),
+    Skipped,
+}
+
+/// Ends the work at one spot, and looks what may start now.
+pub(crate) fn finish(world: &mut World, job: &Job) {
+    let Some(set) = world.cloudformation.sets.get(&job.set) else {
+        return;
+    };
+    let Some(operation) = set.operations.get(&job.operation) else {
+        return;
+    };
+    if operation.stuck && operation.status == "RUNNING" {
+        hold(world, job.clone());
+        return;
+    }
+    let work = operation.work.clone();
+    let stack = set
+        .instances
+        .get(&job.spot)
+        .and_then(|instance| instance.stack.clone());
+    let retain = matches!(work, Work::Delete { retain: true });
+    let mut drifted = None;
+    let end = if !accessible(world, &job.spot.0) && !retain {
+        // What the account's CloudFormation had begun before, it ends.
+        if let Some(id) = &stack {
+            fold::carry_out(world, id);
+        }
+        End::Skipped
+    } else if let Some(failure) = &job.failure {
+        End::Failed(failure.clone())
+    } else if let Work::DetectDrift = work {
+        let checkable = stack
+            .as_ref()
+            .and_then(|id| world.cloudformation.stacks.get(id))
+            .is_some_and(|stack| stack.updatable() || stack.status == "UPDATE_ROLLBACK_FAILED");
+        match stack {
+            Some(id) if checkable => {
+                drifted = Some(drift::detect(world, &id));
+                End::Done
+            }
+            _ => End::Failed(
+                "Drift detection is not possible: the instance has no stack in a stable state"
+                    .to_owned(),
+            ),
+        }
+    } else {
+        match stack {
+            // How an earlier operation ended, a rollback perhaps, is not this one's failure.
+            Some(_) if job.idle => End::Done,
+            Some(id) if !retain => {
+                fold::carry_out(world, &id);
+                outcome(world, &id)
+            }
+            _ => End::Done,
+        }
+    };
+    record(world, job, &work, end, drifted);
+    announce::instance(world, &job.set, &job.spot, work.action());
+    proceed(world, &job.set, &job.operation);
+}
+
+fn outcome(world: &World, id: &str) -> End {
+    match world.cloudformation.stacks.get(id) {
+        None => End::Done,
+        Some(stack) => match stack.status {
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_COMPLETE" => End::Done,
+            status => End::Failed(
+                stack
+                    .failure()
+                    .unwrap_or_else(|| format!("The stack is in {status} state")),
+            ),
+        },
+    }
+}
+
+fn record(
+    world: &mut World,
+    job: &Job,
+    work: &Work,
+    end: End,
+    drifted: Option<(&'static str, usize)>,
+) {
+    let now = world.clock.now();
+    let Some(set) = world.cloudformation.sets.get_mut(&job.set) else {
+        return;
+    };
+    let deleting = matches!(work, Work::Delete { .. });
+    let lag = i64::from(world.faults.faults.lag.instances);
+    if let Some(instance) = set.instances.get_mut(&job.spot) {
+        instance.remember(now);
+        if let Some((status, _)) = drifted {
+            instance.drift = status;
+            instance.drift_checked = Some(now);
+        }
+        if !matches!(work, Work::DetectDrift) {
+            (instance.status, instance.detailed, instance.reason) = match &end {
+                End::Done => ("CURRENT", "SUCCEEDED", None),
+                End::Skipped => ("OUTDATED", "SKIPPED_SUSPENDED_ACCOUNT", None),
+                End::Failed(reason) if deleting => {
+                    ("INOPERABLE", "INOPERABLE", Some(reason.clone()))
+                }
+                End::Failed(reason) => ("OUTDATED", "FAILED", Some(reason.clone())),
+            };
+        }
+    }
+    if deleting && matches!(end, End::Done) {
+        let gone = set.instances.remove(&job.spot);
+        if let (true, Some(gone)) = (lag > 0, gone) {
+            set.removed.push((job.spot.clone(), gone, now));
+            let old = |at: Timestamp| now.duration_since(at).as_secs() >= lag;
+            set.removed.retain(|(_, _, at)| !old(*at));
+        }
+    }
+    let Some(operation) = set.operations.get_mut(&job.operation) else {
+        return;
+    };
+    if let Some(details) = &mut operation.drift {
+        match (&end, drifted) {
+            (End::Done, Some(("DRIFTED", _))) => details.drifted += 1,
+            (End::Done, _) => details.in_sync += 1,
+            _ => details.failed += 1,
+        }
+    }
+    let failed = matches!(end, End::Failed(_));
+    if let Some(outcome) = operation.results.get_mut(&job.spot) {
+        let status;
+        (status, outcome.reason) = match end {
+            End::Done => ("SUCCEEDED", None),
+            End::Skipped => (
+                "SUCCEEDED",
+                Some("Skipped: the account is suspended".to_owned()),
+            ),
+            End::Failed(reason) => ("FAILED", Some(reason)),
+        };
+        outcome.enter(status, now);
+    }
+    if let Some(work) = operation
+        .regions
+        .iter_mut()
+        .find(|work| work.region == job.spot.1)
+    {
+        work.running = work.running.saturating_sub(1);
+        work.failed += usize::from(failed);
+    }
+}
+
+/// Ends an operation and begins the next one in the queue.
+pub(super) fn end(world: &mut World, set_id: &str, id: &str) {
+    let now = world.clock.now();
+    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+        return;
+    };
+    let Some(operation) = set.operations.get_mut(id) else {
+        return;
+    };
+    let broken = operation.regions.iter().any(RegionWork::broken);
+    operation.ended = Some(now);
+    operation.status = match operation.status {
+        "STOPPING" => "STOPPED",
+        _ if broken => "FAILED",
+        _ => "SUCCEEDED",
+    };
+    if let Some(details) = &mut operation.drift {
+        details.at = now;
+        details.detection = match operation.status {
+            "STOPPED" => "STOPPED",
+            "FAILED" => "FAILED",
+            _ if details.failed > 0 => "PARTIAL_SUCCESS",
+            _ => "COMPLETED",
+        };
+        // What was stopped is not the last result.
+        if operation.status != "STOPPED" {
+            set.drift = Some(details.clone());
+        }
+    }
+    let running = set
+        .operations
+        .values()
+        .any(|other| matches!(other.status, "RUNNING" | "STOPPING"));
+    let next = set
+        .operations
+        .values()
+        .find(|other| other.status == "QUEUED")
+        .map(|other| other.id.clone());
+    announce::operation(world, set_id, id);
+    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+        return;
+    };
+    if let (false, Some(next)) = (running, next) {
+        begin(set, &next, now);
+        after(
+            world,
+            1,
+            Task::Operation {
+                set: set_id.into(),
+                operation: next,
+            },
+        );
+    }
+}
+
+/// Asks a running operation to stop.
+pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiError> {
+    let now = world.clock.now();
+    let missing = || {
+        ApiError::new(
+            "OperationNotFoundException",
+            format!("Operation {id} not found"),
+        )
+        .status(404)
+    };
+    let set = world
+        .cloudformation
+        .sets
+        .get_mut(set_id)
+        .ok_or_else(missing)?;
+    let operation = set.operations.get_mut(id).ok_or_else(missing)?;
+    let mut held = Vec::new();
+    match operation.status {
+        "RUNNING" => {
+            operation.status = "STOPPING";
+            held = std::mem::take(&mut operation.held);
+        }
+        "QUEUED" => {
+            operation.status = "STOPPED";
+            operation.ended = Some(now);
+            for outcome in operation.results.values_mut() {
+                outcome.enter("CANCELLED", now);
+            }
+        }
+        status => {
+            return Err(ApiError::new(
+                "InvalidOperationException",
+                format!("Operation {id} is in {status} state and can not be stopped"),
+            ));
+        }
+    }
+    after(
+        world,
+        1,
+        Task::Operation {
+            set: set_id.into(),
+            operation: id.into(),
+        },
+    );
+    for job in held {
+        later(world, Task::Instance(job));
+    }
+    announce::operation(world, set_id, id);
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! Starts the work of an operation at one account and Region.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::cloudformation::set::operation::Job;
+use crate::cloudformation::set::{Spot, Work};
+use crate::cloudformation::stack::{self, Deployment, OnFailure, execute};
+use crate::cloudformation::template::parameter;
+use crate::cloudformation::{Task, after, later};
+use crate::faults::InstanceEffect;
+use crate::world::World;
+
+/// Starts the work at one spot.
+pub(super) fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
+    let now = world.clock.now();
+    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+        return;
+    };
+    let name = set.name.clone();
+    let deployment = set.deployment.clone();
+    let Some(operation) = set.operations.get_mut(id) else {
+        return;
+    };
+    if let Some(outcome) = operation.results.get_mut(&spot) {
+        outcome.enter("RUNNING", now);
+    }
+    let work = operation.work.clone();
+    let instance = set.instances.get_mut(&spot);
+    let (stack, overrides) = match instance {
+        Some(instance) => {
+            if !matches!(work, Work::DetectDrift) {
+                instance.remember(now);
+                instance.detailed = "RUNNING";
+            }
+            (instance.stack.clone(), instance.overrides.clone())
+        }
+        None => (None, BTreeMap::new()),
+    };
+    // Letting go of a stack is nothing that could fail.
+    let fault = if let Work::Delete { retain: true } = work {
+        None
+    } else {
+        let place = (&*spot.0, &*spot.1);
+        crate::faults::instance_fault(world, &name, place, work.action())
+    };
+    let mut idle = false;
+    let mut failure = match &work {
+        _ if !accessible(world, &spot.0) => None,
+        _ if !world.region_is_on(&spot.1, &spot.0) => Some(format!(
+            "Region {} is not enabled in account {}",
+            spot.1, spot.0
+        )),
+        Work::Create { .. } | Work::Update { .. } => deploy(
+            world,
+            &name,
+            &spot,
+            stack.as_deref(),
+            &deployment,
+            &overrides,
+        )
+        .map_or_else(Some, |(stack, begun)| {
+            idle = !begun;
+            let instance = world
+                .cloudformation
+                .sets
+                .get_mut(set_id)
+                .and_then(|set| set.instances.get_mut(&spot));
+            if let Some(instance) = instance {
+                instance.stack = Some(stack);
+            }
+            None
+        }),
+        Work::Delete { retain: false } => stack.and_then(|stack| remove(world, &stack)),
+        Work::Delete { retain: true } | Work::DetectDrift => None,
+    };
+    if let (Some(InstanceEffect::Fail(reason)), None) = (&fault, &failure) {
+        failure = sabotage(world, set_id, &spot, reason);
+    }
+    let job = Job {
+        set: set_id.into(),
+        operation: id.into(),
+        spot,
+        failure,
+        idle,
+    };
+    match fault {
+        Some(InstanceEffect::Stuck) => hold(world, job),
+        Some(InstanceEffect::Delay(seconds)) => {
+            after(world, i64::from(seconds), Task::Instance(job));
+        }
+        _ => later(world, Task::Instance(job)),
+    }
+}
+
+/// Makes the stack's pending operation fail; gives the reason if it has none that could.
+fn sabotage(world: &mut World, set_id: &str, spot: &Spot, reason: &str) -> Option<String> {
+    let pending = world
+        .cloudformation
+        .sets
+        .get(set_id)
+        .and_then(|set| set.instances.get(spot)?.stack.clone())
+        .filter(|id| {
+            let stack = world.cloudformation.stacks.get(id);
+            stack.is_some_and(|stack| stack.pending.is_some())
+        });
+    match pending {
+        Some(id) => {
+            world.cloudformation.sabotage.insert(id, reason.to_owned());
+            None
+        }
+        None => Some(reason.to_owned()),
+    }
+}
+
+/// Keeps work from ending, until the operation is stopped.
+pub(super) fn hold(world: &mut World, job: Job) {
+    let operation = world
+        .cloudformation
+        .sets
+        .get_mut(&job.set)
+        .and_then(|set| set.operations.get_mut(&job.operation));
+    if let Some(operation) = operation {
+        operation.held.push(job);
+    }
+}
+
+/// Lets an operation hang: what runs does not end and nothing else begins, until it is stopped.
+pub(crate) fn stick(world: &mut World, set_id: &str, id: &str) {
+    let operation = world
+        .cloudformation
+        .sets
+        .get_mut(set_id)
+        .and_then(|set| set.operations.get_mut(id));
+    if let Some(operation) = operation {
+        operation.stuck = true;
+    }
+}
+
+/// Whether StackSets can work in the account.
+pub(super) fn accessible(world: &World, account: &str) -> bool {
+    world
+        .organization
+        .account(account)
+        .is_some_and(|account| account.state == "ACTIVE")
+}
+
+/// Starts to create or update the stack at a spot; gives its id and whether there was anything to do,
+/// or why that can't be done.
+fn deploy(
+    world: &mut World,
+    set_name: &str,
+    spot: &Spot,
+    stack: Option<&str>,
+    deployment: &Arc<Deployment>,
+    overrides: &BTreeMap<String, parameter::Given>,
+) -> Result<(Arc<str>, bool), String> {
+    let mut deployment = Arc::clone(deployment);
+    if !overrides.is_empty() {
+        let given = deployment
+            .parameters
+            .iter()
+            .map(|(key, value)| {
+                let given = match overrides.get(key) {
+                    Some(parameter::Given::Value(value)) => value,
+                    _ => value,
+                };
+                (key.clone(), parameter::Given::Value(given.clone()))
+            })
+            .collect();
+        let parameters = parameter::values(&deployment.template, &given, None)?;
+        Arc::make_mut(&mut deployment).parameters = parameters;
+    }
+    let existing = stack.and_then(|id| world.cloudformation.stacks.get(id));
+    if let Some(existing) = existing.filter(|stack| stack.deleted.is_none()) {
+        let id = existing.id.clone();
+        let unusable = matches!(
+            existing.status,
+            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED"
+        );
+        if !unusable {
+            return match stack::begin_update(world, &id, deployment) {
+                Ok(()) => Ok((id, true)),
+                Err(error) if error.message == "No updates are to be performed." => Ok((id, false)),
+                Err(error) => Err(error.message),
+            };
+        }
+        // A stack that never came to be is replaced by a new try.
+        stack::begin_delete(world, &id, BTreeSet::new());
+        execute::finish(world, &id);
+    }
+    let (account, region) = spot;
+    let limit = world.config.quotas.stacks_per_region;
+    let living = &world.cloudformation.stacks;
+    if living.living_in(account, Some(region)).take(limit).count() >= limit {
+        return Err(format!(
+            "Limit for stack has been exceeded: {limit} in {account} {region}"
+        ));
+    }
+    let name = format!("StackSet-{set_name}-{}", world.uuid());
+    let id = stack::begin_create(
+        world,
+        account,
+        region,
+        &name,
+        deployment,
+        OnFailure::Rollback,
+    );
+    Ok((id, true))
+}
+
+/// Starts to delete a stack; gives why that can't be done.
+fn remove(world: &mut World, id: &str) -> Option<String> {
+    let stack = world.cloudformation.stacks.get(id)?;
+    if stack.deleted.is_some() {
+        return None;
+    }
+    if stack.termination_protection {
+        return Some(format!(
+            "Stack [{}] cannot be deleted while TerminationProtection is enabled",
+            stack.name
+        ));
+    }
+    if stack.in_progress() {
+        return Some(format!(
+            "Stack [{}] is in {} state and can not be deleted.",
+            stack.name, stack.status
+        ));
+    }
+    stack::begin_delete(world, id, BTreeSet::new());
+    None
+}
