@@ -13,127 +13,111 @@ const MAX_TEXT: usize = 32_768;
 const TEXTS: Kind = Kind::List(0, &Kind::Text(MAX_TEXT));
 const ADDRESS: Kind = Kind::Pattern(r"^https://\S+$");
 
-const fn required(name: &'static str, about: &'static str, kind: Kind) -> Field {
-    Field {
-        name,
-        is_required: true,
-        about,
-        kind,
-    }
-}
-
-const fn optional(name: &'static str, about: &'static str, kind: Kind) -> Field {
-    Field {
-        is_required: false,
-        ..required(name, about, kind)
-    }
-}
-
 /// A rule file.
 pub(crate) static RULE: Shape = Shape {
     fields: &[
-        required("version", "The version of the format: 1.", Kind::Exactly(1)),
-        required(
+        Field::required("version", "The version of the format: 1.", Kind::Exactly(1)),
+        Field::required(
             "id",
             "The file's name without `.yaml`, unique in the library. Becomes the EventBridge rule's name.",
             Kind::Pattern("^[a-z0-9-]{3,48}$"),
         ),
-        required(
+        Field::required(
             "title",
             "What happened, in one line without a full stop. Every alert begins with it.",
             Kind::Text(MAX_TITLE),
         ),
-        required(
+        Field::required(
             "description",
             "What the rule detects and why that matters.",
             Kind::Text(MAX_DESCRIPTION),
         ),
-        required(
+        Field::required(
             "status",
             "How mature the rule is. A deprecated one is kept here and not deployed.",
             Kind::Word(&["experimental", "test", "stable", "deprecated"]),
         ),
-        optional(
+        Field::optional(
             "enabled",
             "`false` for a rule that is kept, checked and tested, but not deployed.",
             Kind::Boolean,
         ),
-        required(
+        Field::required(
             "severity",
             "How bad it is when it fires; chooses the topic. High: look at it now; critical: wake somebody up.",
             Kind::Word(&["informational", "low", "medium", "high", "critical"]),
         ),
-        optional(
+        Field::optional(
             "severity_reason",
             "Why it is that bad and no worse.",
             Kind::Text(MAX_REASON),
         ),
-        optional(
+        Field::optional(
             "owner",
             "The team or address that answers for the rule.",
             Kind::Text(MAX_WORDS),
         ),
-        required(
+        Field::required(
             "references",
             "https addresses of background reading; at least one when `status` is `stable`.",
             Kind::List(0, &ADDRESS),
         ),
-        required(
+        Field::required(
             "false_positives",
             "Harmless situations in which it fires.",
             TEXTS,
         ),
-        optional(
+        Field::optional(
             "tags",
             "Free words, such as `attack.t1078.004`, `cis.v3.0.0.4.2` or `service.iam`.",
             TEXTS,
         ),
-        optional(
+        Field::optional(
             "runbook",
             "The first steps, one a line, or one https address. Part of every alert; required from severity medium on.",
             Kind::Text(MAX_TEXT),
         ),
-        required(
+        Field::required(
             "event_pattern",
             "EventBridge's own pattern language. `source` has to be pinned.",
             Kind::Defined("pattern"),
         ),
-        optional(
+        Field::optional(
             "read_only",
             "`true` if the rule must see List, Get and Describe calls, which costs.",
             Kind::Boolean,
         ),
-        optional(
+        Field::optional(
             "message",
             "The alert's text: lines `label: {{ path.of.a.field }}`.",
             Kind::Text(MAX_TEXT),
         ),
-        optional(
+        Field::optional(
             "notify",
             "Names of topics of the organization file; without it the severity decides.",
             Kind::List(1, &Kind::Pattern("^[a-z0-9-]{1,64}$")),
         ),
-        optional(
+        Field::optional(
             "respond",
             "What is done without a person.",
             Kind::Mapping(&RESPOND),
         ),
-        optional(
+        Field::optional(
             "budget",
             "How many alerts are too many; a backtest checks it.",
             Kind::Mapping(&BUDGET),
         ),
-        optional(
+        Field::optional(
             "exceptions",
             "Known and harmless cases that don't alert, until they expire.",
             Kind::List(0, &Kind::Mapping(&EXCEPTION)),
         ),
-        optional(
+        Field::optional(
             "imported_from",
             "Where an imported rule comes from.",
             Kind::Mapping(&IMPORTED_FROM),
         ),
-        required(
+        Field::required(
             "tests",
             "Events that match and events that don't, at least one of each.",
             Kind::List(2, &Kind::Mapping(&TEST)),
@@ -143,19 +127,19 @@ pub(crate) static RULE: Shape = Shape {
     one_of: &[],
 };
 
-pub(crate) static RESPOND: Shape = Shape::of(&[required(
+pub(crate) static RESPOND: Shape = Shape::of(&[Field::required(
     "start_instance",
     "Starts the EC2 instance again through the SSM automation AWS-StartEC2Instance.",
     Kind::Mapping(&START_INSTANCE),
 )]);
 
 pub(crate) static START_INSTANCE: Shape = Shape::of(&[
-    required(
+    Field::required(
         "instance",
         "Path of the instance's id in the event, such as `detail.instance-id`.",
         Kind::Text(254),
     ),
-    required(
+    Field::required(
         "tag",
         "The tag that an instance must carry for anything to happen.",
         Kind::Mapping(&TAG),
@@ -163,26 +147,26 @@ pub(crate) static START_INSTANCE: Shape = Shape::of(&[
 ]);
 
 pub(crate) static TAG: Shape = Shape::of(&[
-    required("key", "The tag's key.", Kind::Text(128)),
-    required("value", "The tag's value.", Kind::Text(256)),
+    Field::required("key", "The tag's key.", Kind::Text(128)),
+    Field::required("value", "The tag's value.", Kind::Text(256)),
 ]);
 
-pub(crate) static BUDGET: Shape = Shape::of(&[required(
+pub(crate) static BUDGET: Shape = Shape::of(&[Field::required(
     "max_alerts_per_day",
     "Most alerts on one day (UTC), over all accounts and Regions.",
     Kind::Number(0, u32::MAX as u64),
 )]);
 
 pub(crate) static EXCEPTION: Shape = Shape::of(&[
-    required("name", "What is excepted.", Kind::Text(MAX_WORDS)),
-    required("reason", "Why it is harmless.", Kind::Text(MAX_WORDS)),
-    required("owner", "Who answers for it.", Kind::Text(MAX_WORDS)),
-    required(
+    Field::required("name", "What is excepted.", Kind::Text(MAX_WORDS)),
+    Field::required("reason", "Why it is harmless.", Kind::Text(MAX_WORDS)),
+    Field::required("owner", "Who answers for it.", Kind::Text(MAX_WORDS)),
+    Field::required(
         "expires",
         "The last day on which it holds.",
         Kind::Pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
     ),
-    required(
+    Field::required(
         "when",
         "One path and the values that don't alert: `{detail.userIdentity.userName: [robot]}`.",
         Kind::Each(&Kind::List(1, &Kind::Text(MAX_TEXT))),
@@ -190,30 +174,30 @@ pub(crate) static EXCEPTION: Shape = Shape::of(&[
 ]);
 
 pub(crate) static IMPORTED_FROM: Shape = Shape::of(&[
-    required(
+    Field::required(
         "format",
         "The format it was written in.",
         Kind::Text(MAX_TEXT),
     ),
-    optional("id", "Its id there.", Kind::Text(MAX_TEXT)),
-    optional("author", "Who wrote it.", Kind::Text(MAX_TEXT)),
-    optional(
+    Field::optional("id", "Its id there.", Kind::Text(MAX_TEXT)),
+    Field::optional("author", "Who wrote it.", Kind::Text(MAX_TEXT)),
+    Field::optional(
         "license",
         "SPDX identifier of its licence.",
         Kind::Text(MAX_TEXT),
     ),
-    optional("date", "The day it was written.", Kind::Text(MAX_TEXT)),
-    optional(
+    Field::optional("date", "The day it was written.", Kind::Text(MAX_TEXT)),
+    Field::optional(
         "modified",
         "The day it was last changed.",
         Kind::Text(MAX_TEXT),
     ),
-    optional(
+    Field::optional(
         "references",
         "References that aren't https addresses.",
         TEXTS,
     ),
-    optional(
+    Field::optional(
         "losses",
         "What the rule doesn't do as the original does.",
         TEXTS,
@@ -222,47 +206,47 @@ pub(crate) static IMPORTED_FROM: Shape = Shape::of(&[
 
 pub(crate) static TEST: Shape = Shape {
     fields: &[
-        required(
+        Field::required(
             "name",
             "What is special about the event, unique in the rule.",
             Kind::Text(MAX_WORDS),
         ),
-        required(
+        Field::required(
             "expect",
             "Whether the rule must match.",
             Kind::Word(&["match", "no_match"]),
         ),
-        optional(
+        Field::optional(
             "event",
             "The event, written in place: a CloudTrail record or a whole EventBridge event.",
             Kind::Object,
         ),
-        optional(
+        Field::optional(
             "fixture",
             "A JSON file in the rules folder's `fixtures/`.",
             Kind::Pattern(r"^[^\\]+\.json$"),
         ),
-        optional(
+        Field::optional(
             "like",
             "The name of an earlier test of this rule, whose event is taken.",
             Kind::Text(MAX_WORDS),
         ),
-        optional(
+        Field::optional(
             "override",
             "Changes to what `fixture` or `like` gave: mappings merge, `null` removes a field, anything else replaces.",
             Kind::Object,
         ),
-        optional(
+        Field::optional(
             "each",
             "One path and several values, `{eventName: [DeleteTrail, StopLogging]}`: as many tests.",
             Kind::Each(&Kind::Defined("values")),
         ),
-        optional(
+        Field::optional(
             "origin",
             "`recorded`: AWS has recorded such an event. `synthetic`: written after the documentation.",
             Kind::Word(&["recorded", "synthetic"]),
         ),
-        optional(
+        Field::optional(
             "message",
             "The exact alert; only with `expect: match`.",
             Kind::Text(MAX_TEXT),

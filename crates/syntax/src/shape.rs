@@ -27,6 +27,28 @@ pub struct Field {
     pub kind: Kind,
 }
 
+impl Field {
+    /// A field that must be there.
+    #[must_use]
+    pub const fn required(name: &'static str, about: &'static str, kind: Kind) -> Self {
+        Self {
+            name,
+            is_required: true,
+            about,
+            kind,
+        }
+    }
+
+    /// A field that may be left out.
+    #[must_use]
+    pub const fn optional(name: &'static str, about: &'static str, kind: Kind) -> Self {
+        Self {
+            is_required: false,
+            ..Self::required(name, about, kind)
+        }
+    }
+}
+
 /// What a value may be.
 #[derive(Debug)]
 pub enum Kind {

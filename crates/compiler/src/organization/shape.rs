@@ -9,87 +9,71 @@ const UNIT: Kind = Kind::Pattern("^ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}$");
 const UNIT_OR_ROOT: Kind = Kind::Pattern("^(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32})$");
 const NAME: Kind = Kind::Pattern("^[a-z][a-z0-9-]{0,39}$");
 
-const fn required(name: &'static str, about: &'static str, kind: Kind) -> Field {
-    Field {
-        name,
-        is_required: true,
-        about,
-        kind,
-    }
-}
-
-const fn optional(name: &'static str, about: &'static str, kind: Kind) -> Field {
-    Field {
-        is_required: false,
-        ..required(name, about, kind)
-    }
-}
-
 /// The file.
 pub(super) static ORGANIZATION: Shape = Shape::of(&[
-    required("version", "The version of the format: 1.", Kind::Exactly(1)),
-    required(
+    Field::required("version", "The version of the format: 1.", Kind::Exactly(1)),
+    Field::required(
         "organization",
         "The organization's id; `aws organizations describe-organization` prints it.",
         Kind::Pattern("^o-[a-z0-9]{10,32}$"),
     ),
-    required(
+    Field::required(
         "root",
         "The root's id; `aws organizations list-roots` prints it.",
         Kind::Pattern("^r-[a-z0-9]{4,32}$"),
     ),
-    required(
+    Field::required(
         "home_region",
         "Where hub, trail and log bucket live; one of `regions`.",
         REGION,
     ),
-    required(
+    Field::required(
         "regions",
         "The watched Regions. Keep us-east-1: IAM, Organizations and most root sign-ins appear only there.",
         Kind::List(1, &REGION),
     ),
-    required(
+    Field::required(
         "accounts",
         "Which account is what. Quote the ids: some begin with a zero.",
         Kind::Mapping(&ACCOUNTS),
     ),
-    required(
+    Field::required(
         "targets",
         "Which member accounts are watched. The management account always is.",
         Kind::Mapping(&TARGETS),
     ),
-    optional(
+    Field::optional(
         "topology",
         "`hub`: accounts forward to one account, which detects and notifies. `local`: topics and detections everywhere.",
         Kind::Word(&["hub", "local"]),
     ),
-    optional(
+    Field::optional(
         "forward",
         "`exact`: forward just the events that some rule matches. `broad`: all events with the sources and names of the rules.",
         Kind::Word(&["exact", "broad"]),
     ),
-    optional(
+    Field::optional(
         "access_role",
         "The role in member accounts that the management account may assume, for reading.",
         Kind::Pattern("^[A-Za-z0-9+=,.@_-]{1,64}$"),
     ),
-    optional("trail", "The organization's trail.", Kind::Mapping(&TRAIL)),
-    required(
+    Field::optional("trail", "The organization's trail.", Kind::Mapping(&TRAIL)),
+    Field::required(
         "topics",
         "Who is told. Every severity needs a topic.",
         Kind::List(1, &Kind::Mapping(&TOPIC)),
     ),
-    optional(
+    Field::optional(
         "waves",
         "The order of deployment; accounts that no wave names come last.",
         Kind::List(0, &Kind::Mapping(&WAVE)),
     ),
-    optional(
+    Field::optional(
         "artifacts",
         "A bucket in the management account by which large templates reach CloudFormation. Left out: they are split up.",
         Kind::Mapping(&ARTIFACTS),
     ),
-    optional(
+    Field::optional(
         "drift_schedule",
         "When CloudFormation looks for drift by itself: EventBridge Scheduler's rate or cron, UTC. Left out: never.",
         Kind::Pattern(r"^(cron|rate)\(.+\)$"),
@@ -97,13 +81,13 @@ pub(super) static ORGANIZATION: Shape = Shape::of(&[
 ]);
 
 pub(super) static ACCOUNTS: Shape = Shape::of(&[
-    required(
+    Field::required(
         "management",
         "Owns the organization and the trail.",
         ACCOUNT,
     ),
-    required("log_archive", "Keeps the trail's log files.", ACCOUNT),
-    required(
+    Field::required("log_archive", "Keeps the trail's log files.", ACCOUNT),
+    Field::required(
         "hub",
         "Detects and notifies; not the management account.",
         ACCOUNT,
@@ -111,12 +95,12 @@ pub(super) static ACCOUNTS: Shape = Shape::of(&[
 ]);
 
 pub(super) static TARGETS: Shape = Shape::of(&[
-    required(
+    Field::required(
         "organizational_units",
         "Units with everything below them; the root's id stands for every account there is.",
         Kind::List(1, &UNIT_OR_ROOT),
     ),
-    optional(
+    Field::optional(
         "exclude_accounts",
         "Accounts of these units that are not watched.",
         Kind::List(0, &ACCOUNT),
@@ -124,17 +108,17 @@ pub(super) static TARGETS: Shape = Shape::of(&[
 ]);
 
 pub(super) static TRAIL: Shape = Shape::of(&[
-    optional(
+    Field::optional(
         "name",
         "The trail's name.",
         Kind::Pattern("^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"),
     ),
-    optional(
+    Field::optional(
         "retention_days",
         "How long log files are kept.",
         Kind::Number(1, 36_500),
     ),
-    optional(
+    Field::optional(
         "bucket",
         "The log bucket's name, if it isn't to be made of the ids.",
         Kind::Pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
@@ -142,8 +126,8 @@ pub(super) static TRAIL: Shape = Shape::of(&[
 ]);
 
 pub(super) static TOPIC: Shape = Shape::of(&[
-    required("name", "The topic is called `gizmos-<name>`.", NAME),
-    required(
+    Field::required("name", "The topic is called `gizmos-<name>`.", NAME),
+    Field::required(
         "severities",
         "Which alerts it takes, unless a rule names its topics itself.",
         Kind::List(
@@ -151,7 +135,7 @@ pub(super) static TOPIC: Shape = Shape::of(&[
             &Kind::Word(&["informational", "low", "medium", "high", "critical"]),
         ),
     ),
-    optional(
+    Field::optional(
         "subscriptions",
         "Who gets them.",
         Kind::List(0, &Kind::Mapping(&SUBSCRIPTION)),
@@ -159,12 +143,12 @@ pub(super) static TOPIC: Shape = Shape::of(&[
 ]);
 
 pub(super) static SUBSCRIPTION: Shape = Shape::of(&[
-    required(
+    Field::required(
         "protocol",
         "How alerts are delivered.",
         Kind::Word(&["email", "https", "sqs"]),
     ),
-    required(
+    Field::required(
         "endpoint",
         "An e-mail address, an https address, or the ARN of a standard queue.",
         Kind::Pattern(r"^(\S+@\S+\.\S+|https://\S+|arn:\S+:sqs:\S+)$"),
@@ -173,14 +157,14 @@ pub(super) static SUBSCRIPTION: Shape = Shape::of(&[
 
 pub(super) static WAVE: Shape = Shape {
     fields: &[
-        required("name", "What the wave is called.", NAME),
-        optional(
+        Field::required("name", "What the wave is called.", NAME),
+        Field::optional(
             "organizational_units",
             "Units of the wave.",
             Kind::List(0, &UNIT),
         ),
-        optional("accounts", "Accounts of the wave.", Kind::List(0, &ACCOUNT)),
-        optional(
+        Field::optional("accounts", "Accounts of the wave.", Kind::List(0, &ACCOUNT)),
+        Field::optional(
             "soak_minutes",
             "How long to wait and look after the wave, if it changed stacks that were there already.",
             Kind::Number(0, 1440),
@@ -191,12 +175,12 @@ pub(super) static WAVE: Shape = Shape {
 };
 
 pub(super) static ARTIFACTS: Shape = Shape::of(&[
-    optional(
+    Field::optional(
         "bucket",
         "The bucket's name, if it isn't to be made of account and Region.",
         Kind::Pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
     ),
-    optional(
+    Field::optional(
         "administrators",
         "Delegated administrators of StackSets that may put templates there.",
         Kind::List(0, &ACCOUNT),
