@@ -1,13 +1,9 @@
 //! The unmodified AWS CLI sees what the SDK deployed, and can work on it.
 
 use serde_json::json;
-use tests::Served;
+use tests::{HOME, HUB, MANAGEMENT, Served};
 
 use crate::{aws, aws_run, project};
-
-const MANAGEMENT: &str = "111122223333";
-const HUB: &str = "333344445555";
-const HOME: &str = "eu-central-1";
 
 #[test]
 #[ignore = "needs the AWS CLI; `cargo xtask ci` runs it"]
@@ -15,9 +11,7 @@ fn the_aws_cli_sees_what_the_sdk_deployed_and_finds_drift_of_its_own_making() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
-    project
-        .run(&["deploy", "--org", "--no-verify", &target])
-        .expect(0);
+    project.deploy(&organization).expect(0);
     let management = organization.environment(MANAGEMENT, HOME);
     let hub = organization.environment(HUB, HOME);
 
@@ -136,10 +130,7 @@ fn the_aws_cli_finds_the_template_in_its_bucket_and_can_empty_it() {
         "# artifacts: {}",
         "artifacts: {}",
     );
-    let target = organization.argument();
-    project
-        .run(&["deploy", "--org", "--no-verify", &target])
-        .expect(0);
+    project.deploy(&organization).expect(0);
     let management = organization.environment(MANAGEMENT, HOME);
     let s3 = |arguments: &[&str]| {
         let all = [&["s3api"], arguments, &["--bucket", BUCKET]].concat();

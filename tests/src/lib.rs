@@ -21,6 +21,15 @@ use serde_json::{Value, json};
 use simulator::{Config, Simulator};
 use tempfile::TempDir;
 
+/// The management account of the seeded organization.
+pub const MANAGEMENT: &str = "111122223333";
+
+/// The account of the seeded organization that the alerts go to.
+pub const HUB: &str = "333344445555";
+
+/// The home Region of the committed organization file.
+pub const HOME: &str = "eu-central-1";
+
 /// A copy of the committed rules and stack sets in a folder of its own, to be edited and broken.
 #[derive(Debug)]
 pub struct Project {
@@ -90,6 +99,11 @@ impl Project {
         clean(&mut command);
         command.envs(environment.iter().copied());
         Run::of(&command.output().expect("the program starts"))
+    }
+
+    /// Deploys this copy as the management account, without sending events afterwards.
+    pub fn deploy(&self, organization: &Served) -> Run {
+        self.run(&["deploy", "--org", "--no-verify", &organization.argument()])
     }
 
     /// Starts the program with these environment variables, and doesn't wait for it.
@@ -348,6 +362,20 @@ impl Served {
             .unwrap_or_else(|error| panic!("{target}: {error}"));
         let text = answer.body_mut().read_to_string().expect("a text");
         serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Makes an account a delegated administrator of StackSets.
+    #[track_caller]
+    pub fn delegate_stack_sets(&self, account: &str) {
+        self.call(
+            MANAGEMENT,
+            "us-east-1",
+            "AWSOrganizationsV20161128.RegisterDelegatedAdministrator",
+            &json!({
+                "AccountId": account,
+                "ServicePrincipal": "member.org.stacksets.cloudformation.amazonaws.com",
+            }),
+        );
     }
 
     /// Calls an AWS API that takes a form and answers XML.

@@ -1,13 +1,10 @@
 //! Templates that are too large for a request go through the artifact bucket.
 
 use serde_json::{Value, json};
-use tests::{Project, Served, authorization};
+use tests::{HOME, HUB, MANAGEMENT, Project, Served, authorization};
 
 use crate::project;
 
-const MANAGEMENT: &str = "111122223333";
-const HUB: &str = "333344445555";
-const HOME: &str = "eu-central-1";
 const BUCKET: &str = "gizmos-artifacts-111122223333-eu-central-1";
 const ORGANIZATION: &str = "stacksets/organization.yaml";
 
@@ -132,9 +129,7 @@ fn what_others_keep_in_the_bucket_is_not_deleted() {
     let organization = Served::start();
     let project = with_a_bucket();
     let target = organization.argument();
-    project
-        .run(&["deploy", "--org", "--no-verify", &target])
-        .expect(0);
+    project.deploy(&organization).expect(0);
     let url = format!("{}/{BUCKET}/notes.txt", organization.endpoint());
     ureq::put(url)
         .header("Authorization", authorization(MANAGEMENT, HOME, "s3"))
@@ -153,20 +148,9 @@ fn a_delegated_administrator_needs_to_be_named_to_use_the_bucket() {
         speed: 20_000.0,
         ..simulator::Config::default()
     });
-    organization.call(
-        MANAGEMENT,
-        "us-east-1",
-        "AWSOrganizationsV20161128.RegisterDelegatedAdministrator",
-        &json!({
-            "AccountId": HUB,
-            "ServicePrincipal": "member.org.stacksets.cloudformation.amazonaws.com",
-        }),
-    );
+    organization.delegate_stack_sets(HUB);
     let project = with_a_bucket();
-    let target = organization.argument();
-    project
-        .run(&["deploy", "--org", "--no-verify", &target])
-        .expect(0);
+    project.deploy(&organization).expect(0);
     let environment = organization.environment(HUB, HOME);
     let edit = |from: &str, to: &str| {
         let rule = "rules/sign-in/console-sign-in-without-mfa.yaml";
@@ -184,9 +168,7 @@ fn a_delegated_administrator_needs_to_be_named_to_use_the_bucket() {
         "artifacts: {}",
         "artifacts: {administrators: [\"333344445555\"]}",
     );
-    project
-        .run(&["deploy", "--org", "--no-verify", &target])
-        .expect(0);
+    project.deploy(&organization).expect(0);
     edit("critical", "high");
     // It has no way into the management account, and all the same the bucket is there.
     delegated()
@@ -198,14 +180,13 @@ fn a_delegated_administrator_needs_to_be_named_to_use_the_bucket() {
 fn whoever_has_taken_the_name_of_the_bucket_gets_no_template() {
     let organization = Served::start();
     let project = with_a_bucket();
-    let target = organization.argument();
     let url = format!("{}/{BUCKET}", organization.endpoint());
     ureq::put(url)
         .header("Authorization", authorization("012345678901", HOME, "s3"))
         .send_empty()
         .expect("an answer");
     project
-        .run(&["deploy", "--org", "--no-verify", &target])
+        .deploy(&organization)
         .expect(4)
         .says("The requested bucket name is not available");
     assert_eq!(detections(&organization), Vec::<String>::new());

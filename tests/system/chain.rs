@@ -63,9 +63,7 @@ fn the_local_topology_alerts_too() {
 fn a_sent_record_reaches_the_inbox_with_its_own_values() {
     let organization = Served::start();
     let project = project();
-    project
-        .run(&["deploy", "--org", "--no-verify", &organization.argument()])
-        .expect(0);
+    project.deploy(&organization).expect(0);
     let record = json!({
         "eventVersion": "1.08",
         "userIdentity": {
@@ -128,9 +126,7 @@ fn without_a_trail_no_api_call_reaches_a_bus() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
-    project
-        .run(&["deploy", "--org", "--no-verify", &target])
-        .expect(0);
+    project.deploy(&organization).expect(0);
     organization.call(
         "111122223333",
         "eu-central-1",

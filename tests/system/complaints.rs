@@ -5,12 +5,10 @@ use std::fs;
 
 use serde_json::{Value, json};
 use simulator::Config;
-use tests::{Project, Run, Served};
+use tests::{HOME, HUB, MANAGEMENT, Project, Served};
 
 use crate::project;
 
-const MANAGEMENT: &str = "111122223333";
-const HOME: &str = "eu-central-1";
 const SPOKE: &str = "gizmos-rules-spoke";
 const RULE: &str = "rules/cloudtrail/cloudtrail-tampering.yaml";
 
@@ -18,16 +16,11 @@ fn cloudformation(organization: &Served, form: &[(&str, &str)]) -> String {
     organization.query(MANAGEMENT, HOME, "cloudformation", form)
 }
 
-fn deploy(organization: &Served, project: &Project) -> Run {
-    let target = organization.argument();
-    project.run(&["deploy", "--org", "--no-verify", &target])
-}
-
 /// A deployed organization.
 fn deployed() -> (Served, Project) {
     let organization = Served::start();
     let project = project();
-    deploy(&organization, &project).expect(0);
+    project.deploy(&organization).expect(0);
     (organization, project)
 }
 
@@ -134,7 +127,8 @@ fn somebody_elses_operation_is_waited_for() {
     let (organization, project) = deployed();
     interfere(&organization, &json!({ "delay": 900 }));
     edit(&project);
-    deploy(&organization, &project)
+    project
+        .deploy(&organization)
         .expect(0)
         .says("waiting for another operation somebody-elses")
         .says("done       stack set gizmos-rules-spoke");
@@ -146,7 +140,8 @@ fn somebody_elses_operation_that_never_ends_is_waited_for_half_an_hour() {
     interfere(&organization, &json!("stuck"));
     edit(&project);
     let before = operations(&organization);
-    deploy(&organization, &project)
+    project
+        .deploy(&organization)
         .expect(7)
         .says("somebody-elses");
     assert_eq!(operations(&organization), before);
@@ -180,7 +175,7 @@ fn an_operation_that_is_queued_behind_another_one_is_waited_for() {
         &json!({ "schedule": [theirs], "instances": [slow] }),
     );
     edit(&project);
-    deploy(&organization, &project).expect(0);
+    project.deploy(&organization).expect(0);
     let times = |id: &str| {
         let operation = operation(&organization, id);
         let time = |name: &str| elements(&operation, name).concat();
@@ -199,7 +194,8 @@ fn an_operation_that_is_queued_behind_another_one_is_waited_for() {
         queued,
         "none waited for theirs, which ended at {ended}: {all:?}"
     );
-    deploy(&organization, &project)
+    project
+        .deploy(&organization)
         .expect(0)
         .says("Nothing to do");
 }
@@ -211,12 +207,14 @@ fn suspended_accounts_are_skipped_and_reported() {
         json!({ "do": "set_account_state", "account": "012345678901", "state": "SUSPENDED" });
     organization.post("happen", &suspend);
     edit(&project);
-    deploy(&organization, &project)
+    project
+        .deploy(&organization)
         .says("012345678901")
         .says("the account is suspended")
         .says("done       stack set gizmos-rules-spoke")
         .expect(0);
-    deploy(&organization, &project)
+    project
+        .deploy(&organization)
         .expect(0)
         .says("Nothing to do");
 }
@@ -231,10 +229,11 @@ fn a_ragged_matrix_takes_the_fewest_operations() {
     remove(&organization, &[first, third], &[HOME]);
     remove(&organization, &[second, third], &["us-east-1"]);
     let before = operations(&organization).len();
-    deploy(&organization, &project).expect(0);
+    project.deploy(&organization).expect(0);
     // One in each Region; by account it would be three.
     assert_eq!(operations(&organization).len(), before + 2);
-    deploy(&organization, &project)
+    project
+        .deploy(&organization)
         .expect(0)
         .says("Nothing to do");
 }
@@ -252,13 +251,13 @@ fn an_account_that_moves_while_an_operation_runs_keeps_its_spoke() {
     }]);
     organization.post("faults", &json!({ "schedule": schedule }));
     edit(&project);
-    let run = deploy(&organization, &project);
+    let run = project.deploy(&organization);
     assert!([0, 3, 4].contains(&run.code), "{}", run.all());
     let happened = organization.get("stats")["happened"].to_string();
     assert!(happened.contains("move_account"), "{happened}");
     // What StackSets moves by itself is settled some minutes later.
     organization.advance(3_600);
-    deploy(&organization, &project).expect(0);
+    project.deploy(&organization).expect(0);
     let target = organization.argument();
     project
         .run(&["drift", "--org", "--only", "plan,instances,stacks", &target])
@@ -281,7 +280,8 @@ fn a_region_that_is_not_enabled_is_left_out_and_named() {
         "  - us-west-2\n",
         "  - us-west-2\n  - af-south-1\n",
     );
-    deploy(&organization, &project)
+    project
+        .deploy(&organization)
         .says("af-south-1 is not enabled in the management account")
         .says("aws account enable-region --region-name af-south-1")
         .says("done       stack set gizmos-rules-spoke");
@@ -290,7 +290,7 @@ fn a_region_that_is_not_enabled_is_left_out_and_named() {
     assert!(instances.contains("us-west-2") && !instances.contains("af-south-1"));
     let enable = json!({ "do": "set_region", "region": "af-south-1", "enabled": true });
     organization.post("happen", &enable);
-    deploy(&organization, &project).expect(0);
+    project.deploy(&organization).expect(0);
     let instances = [
         ("Action", "ListStackInstances"),
         ("StackSetName", SPOKE),
@@ -310,12 +310,13 @@ fn a_service_control_policy_that_denies_is_named_with_its_account() {
         "accounts": ["012345678901"], "stack_sets": [SPOKE], "effect": { "fail": denied },
     }]);
     organization.post("faults", &json!({ "instances": instances }));
-    let run = deploy(&organization, &project)
+    let run = project
+        .deploy(&organization)
         .says("012345678901")
         .says("explicit deny in a service control policy");
     assert!([3, 4].contains(&run.code), "{}", run.all());
     organization.post("faults", &json!({}));
-    deploy(&organization, &project).expect(0);
+    project.deploy(&organization).expect(0);
 }
 
 #[test]
@@ -327,11 +328,12 @@ fn throttling_slows_a_deployment_down_and_does_not_fail_it() {
         { "apis": ["organizations:*"], "burst": 2, "per_second": 0.5 },
     ]);
     organization.post("faults", &json!({ "buckets": buckets }));
-    deploy(&organization, &project).expect(0);
+    project.deploy(&organization).expect(0);
     let faults = organization.get("stats")["faults"].clone();
     let throttled = faults["throttled_by_bucket"].as_u64();
     assert!(throttled.is_some_and(|times| times > 10), "{faults}");
-    deploy(&organization, &project)
+    project
+        .deploy(&organization)
         .expect(0)
         .says("Nothing to do");
 }
@@ -367,30 +369,21 @@ fn an_account_that_is_excluded_loses_its_spokes_and_no_other_account_does() {
         "exclude_accounts: []",
         "exclude_accounts: [\"012345678901\"]",
     );
-    deploy(&organization, &project).expect(0);
+    project.deploy(&organization).expect(0);
     assert_eq!(spokes(), (all - 3, 0));
     project.replace(
         "stacksets/organization.yaml",
         "exclude_accounts: [\"012345678901\"]",
         "exclude_accounts: []",
     );
-    deploy(&organization, &project).expect(0);
+    project.deploy(&organization).expect(0);
     assert_eq!(spokes(), (all, 3));
 }
 
 #[test]
 fn a_missing_permission_is_not_called_a_missing_registration() {
-    const HUB: &str = "333344445555";
     let organization = Served::start();
-    organization.call(
-        MANAGEMENT,
-        "us-east-1",
-        "AWSOrganizationsV20161128.RegisterDelegatedAdministrator",
-        &json!({
-            "AccountId": HUB,
-            "ServicePrincipal": "member.org.stacksets.cloudformation.amazonaws.com",
-        }),
-    );
+    organization.delegate_stack_sets(HUB);
     let iam = |form: &[(&str, &str)]| organization.query(HUB, HOME, "iam", form);
     let trust = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"AWS": "arn:aws:iam::333344445555:root"}, "Action": "sts:AssumeRole"}]}"#;

@@ -1,14 +1,10 @@
 //! Plans that are kept, the preflight, interruptions, and other administrators than the management
 //! account.
 
-use serde_json::json;
-use tests::{Project, Run, Served};
+use tests::{HOME, HUB, MANAGEMENT, Project, Run, Served};
 
 use crate::project;
 
-const MANAGEMENT: &str = "111122223333";
-const HUB: &str = "333344445555";
-const HOME: &str = "eu-central-1";
 const RULE: &str = "rules/sign-in/console-sign-in-without-mfa.yaml";
 
 #[test]
@@ -120,15 +116,7 @@ fn a_delegated_administrator_deploys_all_but_what_it_cannot_reach() {
         .run_with(&["doctor", "--org"], &environment)
         .expect(6)
         .says("register-delegated-administrator --account-id 333344445555");
-    organization.call(
-        MANAGEMENT,
-        "us-east-1",
-        "AWSOrganizationsV20161128.RegisterDelegatedAdministrator",
-        &json!({
-            "AccountId": HUB,
-            "ServicePrincipal": "member.org.stacksets.cloudformation.amazonaws.com",
-        }),
-    );
+    organization.delegate_stack_sets(HUB);
     project
         .run_with(&["doctor", "--org"], &environment)
         .expect(0)
@@ -181,9 +169,8 @@ fn one_interrupt_detaches_and_the_same_command_goes_on() {
     let before = operations(&organization);
     assert!(before.contains("<Status>RUNNING</Status>"), "{before}");
     // This one moves the clock, and attaches instead of starting again.
-    let target = organization.argument();
     project
-        .run(&["deploy", "--org", "--no-verify", &target])
+        .deploy(&organization)
         .expect(0)
         .says("gizmos-bucket: waiting for our own operation");
     let after = operations(&organization);
@@ -201,10 +188,7 @@ fn two_interrupts_stop_the_operation() {
     let stopped = operations(&organization);
     assert!(stopped.contains("<Status>STOP"), "{stopped}");
     // Stopped is not the end of it: it is begun again where it was left.
-    let target = organization.argument();
-    project
-        .run(&["deploy", "--org", "--no-verify", &target])
-        .expect(0);
+    project.deploy(&organization).expect(0);
 }
 
 #[test]
@@ -224,9 +208,8 @@ fn an_operation_that_takes_longer_than_the_limit_is_left_running_and_gone_on_wit
         .says("still runs")
         .says("run the same command again to go on waiting for it");
     // The simulator's own clock is moved on by this one, which attaches instead of starting again.
-    let target = organization.argument();
     project
-        .run(&["deploy", "--org", "--no-verify", &target])
+        .deploy(&organization)
         .expect(0)
         .says("waiting for our own operation");
     let bucket = organization.query(

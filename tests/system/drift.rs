@@ -1,21 +1,15 @@
 //! Reality moves away from the rules: `drift --org` names what, with exit code 5.
 
 use serde_json::json;
-use tests::{Project, Served};
+use tests::{HOME, HUB, MANAGEMENT, Project, Served};
 
 use crate::project;
-
-const MANAGEMENT: &str = "111122223333";
-const HUB: &str = "333344445555";
-const HOME: &str = "eu-central-1";
 
 /// A deployed organization without drift.
 fn deployed() -> (Served, Project) {
     let organization = Served::start();
     let project = project();
-    project
-        .run(&["deploy", "--org", "--no-verify", &organization.argument()])
-        .expect(0);
+    project.deploy(&organization).expect(0);
     (organization, project)
 }
 

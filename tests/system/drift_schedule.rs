@@ -1,13 +1,10 @@
 //! Without any CI: EventBridge Scheduler has CloudFormation look for drift, and alerts arrive.
 
 use serde_json::{Value, json};
-use tests::Served;
+use tests::{HOME, HUB, MANAGEMENT, Served};
 
 use crate::project;
 
-const MANAGEMENT: &str = "111122223333";
-const HUB: &str = "333344445555";
-const HOME: &str = "eu-central-1";
 /// More than a day, so that the schedule has come, with its hour of flexibility.
 const NEXT_DAY: u64 = 26 * 3600;
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use simulator::Config;
-use tests::{Project, Served};
+use tests::Served;
 
 use crate::project;
 
@@ -17,11 +17,6 @@ fn faulty(organization: &Served, accounts: &[String], effect: &serde_json::Value
         "stack_sets": ["gizmos-rules-spoke"], "share": 1.0, "effect": effect,
     }]);
     organization.post("faults", &json!({ "instances": instances }));
-}
-
-fn deploy(organization: &Served, project: &Project) -> tests::Run {
-    let target = organization.argument();
-    project.run(&["deploy", "--org", "--no-verify", &target])
 }
 
 fn accounts_of(organization: &Served, unit: &str) -> Vec<String> {
@@ -40,8 +35,9 @@ fn done_nothing_to_do_changes_drift_and_wrong_use() {
     let target = organization.argument();
     let plan = ["plan", "--org", "--detailed-exitcode", &target];
     project.run(&plan).expect(2);
-    deploy(&organization, &project).expect(0).says("Deployed: ");
-    deploy(&organization, &project)
+    project.deploy(&organization).expect(0).says("Deployed: ");
+    project
+        .deploy(&organization)
         .expect(0)
         .says("Nothing to do");
     project.run(&plan).expect(0);
@@ -79,7 +75,8 @@ fn blocked_before_anything_was_touched() {
         "organization: o-anotherorg2",
     );
     organization.post("calls/reset", &json!({}));
-    deploy(&organization, &project)
+    project
+        .deploy(&organization)
         .expect(6)
         .says("o-anotherorg2");
     assert_eq!(organization.get("calls")["mutating"], 0);
@@ -103,7 +100,8 @@ fn partial_when_an_operation_succeeds_although_an_account_failed() {
         &[WORKLOAD.to_owned()],
         &json!({ "fail": "the account is full" }),
     );
-    deploy(&organization, &project)
+    project
+        .deploy(&organization)
         .expect(3)
         .says(WORKLOAD)
         .says("the account is full");
@@ -115,7 +113,7 @@ fn an_operation_failed() {
     let project = project();
     let canaries = accounts_of(&organization, DEVELOPMENT);
     faulty(&organization, &canaries, &json!({ "fail": "no" }));
-    deploy(&organization, &project).expect(4);
+    project.deploy(&organization).expect(4);
 }
 
 #[test]
@@ -124,7 +122,7 @@ fn timed_out_while_an_operation_still_runs() {
     let project = project();
     let canaries = accounts_of(&organization, DEVELOPMENT);
     faulty(&organization, &canaries, &json!("stuck"));
-    deploy(&organization, &project).expect(7).says("still runs");
+    project.deploy(&organization).expect(7).says("still runs");
 }
 
 #[test]

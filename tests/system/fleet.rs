@@ -5,12 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use simulator::Config;
-use tests::{Project, Served};
+use tests::{HOME, MANAGEMENT, Project, Served};
 
 use crate::project;
 
-const MANAGEMENT: &str = "111122223333";
-const HOME: &str = "eu-central-1";
 /// A Region that exists but is not watched.
 const ELSEWHERE: &str = "ap-southeast-2";
 const WATCHED: [&str; 4] = [HOME, "us-east-1", "us-west-2", "eu-west-1"];
@@ -30,9 +28,7 @@ fn deployed(accounts: usize) -> (Served, Project) {
         "  - us-west-2\n",
         "  - us-west-2\n  - eu-west-1\n",
     );
-    project
-        .run(&["deploy", "--org", "--no-verify", &organization.argument()])
-        .expect(0);
+    project.deploy(&organization).expect(0);
     (organization, project)
 }
 

@@ -2,12 +2,9 @@
 
 use serde_json::json;
 use simulator::{Config, Quotas};
-use tests::Served;
+use tests::{HOME, MANAGEMENT, Served};
 
 use crate::project;
-
-const MANAGEMENT: &str = "111122223333";
-const HOME: &str = "eu-central-1";
 
 /// What a careful administrator lets a pipeline do: reading, and changing what is called gizmos.
 const READ: &str = r#"{"Effect": "Allow", "Resource": "*", "Action": [

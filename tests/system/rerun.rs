@@ -1,11 +1,8 @@
 //! A second run: nothing to do, or just what changed.
 
-use tests::Served;
+use tests::{HOME, HUB, MANAGEMENT, Served};
 
 use crate::project;
-
-const MANAGEMENT: &str = "111122223333";
-const HOME: &str = "eu-central-1";
 
 #[test]
 fn a_second_run_makes_no_mutating_call_and_an_edited_rule_touches_only_its_stack_set() {
@@ -80,9 +77,7 @@ fn what_was_deployed_can_be_removed_and_the_logs_stay() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
-    project
-        .run(&["deploy", "--org", "--no-verify", &target])
-        .expect(0);
+    project.deploy(&organization).expect(0);
     project
         .run(&["destroy", "--org", &target])
         .expect(64)
@@ -102,9 +97,7 @@ fn a_removal_that_was_cut_off_is_finished_by_the_next_one() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
-    project
-        .run(&["deploy", "--org", "--no-verify", &target])
-        .expect(0);
+    project.deploy(&organization).expect(0);
     // Somebody else's stack set, with a name like ours.
     organization.query(
         MANAGEMENT,
@@ -159,9 +152,7 @@ fn a_removal_that_was_cut_off_is_finished_by_the_next_one() {
         "  # bucket: example-trail-logs",
         "  bucket: example-trail-logs",
     );
-    project
-        .run(&["deploy", "--org", "--no-verify", &target])
-        .expect(0);
+    project.deploy(&organization).expect(0);
 }
 
 #[test]
@@ -208,20 +199,11 @@ const ACCESS_ROLE: &str = r#"{"Resources": {"Access": {"Type": "AWS::IAM::Role",
 #[test]
 #[ignore = "two minutes of waiting on the real clock; `cargo test -p tests --test system delegated -- --ignored`"]
 fn the_whole_cycle_as_a_delegated_administrator() {
-    const HUB: &str = "333344445555";
     let organization = Served::start_with(simulator::Config {
         speed: 20_000.0,
         ..simulator::Config::default()
     });
-    organization.call(
-        MANAGEMENT,
-        "us-east-1",
-        "AWSOrganizationsV20161128.RegisterDelegatedAdministrator",
-        &serde_json::json!({
-            "AccountId": HUB,
-            "ServicePrincipal": "member.org.stacksets.cloudformation.amazonaws.com",
-        }),
-    );
+    organization.delegate_stack_sets(HUB);
     let state = organization.get("state");
     let accounts = state["accounts"].as_array().expect("accounts");
     for account in accounts.iter().filter_map(|it| it["id"].as_str()) {

@@ -6,12 +6,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use tests::{Project, Run, Served, repository};
+use tests::{HOME, HUB, Project, Run, Served, repository};
 
 use crate::project;
-
-const HUB: &str = "333344445555";
-const HOME: &str = "eu-central-1";
 
 const LOOK: &str = "Look for drift";
 const OPEN: &str = "Open the issue, or bring it up to date";
