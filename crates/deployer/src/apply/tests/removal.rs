@@ -1,0 +1,183 @@
+//! What is no longer wanted goes last, and nothing else goes.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_stack_set_is_left_alone() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    cloud
+        .state()
+        .sets
+        .get_mut("gizmos-bucket")
+        .unwrap()
+        .details
+        .tags
+        .clear();
+    let mut bundle = bundle();
+    bundle.stack_sets[0].template = r#"{"Resources": {"Other": {}}}"#.into();
+    cloud.take_calls();
+    let report = deploy(&cloud, &bundle).await;
+    assert_eq!(report.outcome(), ApplyOutcome::Failed);
+    assert!(matches!(&of(&report, "gizmos-bucket").outcome,
+        PartOutcome::Failed { reason } if reason.contains("somebody else")));
+    assert_eq!(cloud.take_calls(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn removal_comes_last_and_only_if_all_went_well() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    let mut smaller = bundle();
+    smaller
+        .stack_sets
+        .retain(|set| set.name != "gizmos-rules-spoke");
+    smaller.stack_sets[3].template = rules_template(&[("ec2-stopped", "aws.ec2")]).to_string();
+    fail(&cloud, "gizmos-rules-hub", HUB, HOME);
+    cloud.take_calls();
+    let report = deploy(&cloud, &smaller).await;
+    assert!(matches!(
+        of(&report, "gizmos-rules-spoke").outcome,
+        PartOutcome::Skipped { .. }
+    ));
+    assert_eq!(
+        cloud.take_calls(),
+        [
+            "update 1 of gizmos-rules-hub in 1 accounts",
+            // The stack set must not keep a template that its instance refuses.
+            "update 1 of gizmos-rules-hub in 1 accounts"
+        ]
+    );
+
+    cloud.state().failing.clear();
+    let report = deploy(&cloud, &smaller).await;
+    assert_eq!(report.outcome(), ApplyOutcome::Done);
+    let calls = cloud.take_calls();
+    assert!(
+        position(&calls, "delete 12 of gizmos-rules-spoke in 6 accounts")
+            > position(&calls, "update 1 of gizmos-rules-hub in 1 accounts")
+    );
+    position(&calls, "delete stack gizmos-rules-spoke in us-east-1");
+    assert!(!cloud.state().sets.contains_key("gizmos-rules-spoke"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_excluded_loses_its_instances_and_no_other() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    let mut bundle = bundle();
+    if let Some(members) = &mut bundle.stack_sets[4].targets.members {
+        members.accounts = compiler::AccountFilter::Except(vec!["012345678901".into()]);
+    }
+    cloud.take_calls();
+    assert_eq!(deploy(&cloud, &bundle).await.outcome(), ApplyOutcome::Done);
+    assert_eq!(
+        cloud.take_calls(),
+        ["delete 2 of gizmos-rules-spoke in 1 accounts"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_or_unit_that_is_no_longer_wanted_goes_as_a_whole() {
+    let cloud = Fake::new();
+    let mut bundle = bundle();
+    let members = |bundle: &mut Bundle, units: &[&str], regions: &[&str]| {
+        let members = bundle.stack_sets[4].targets.members.as_mut().unwrap();
+        members.organizational_units = units.iter().map(|&unit| unit.to_owned()).collect();
+        members.regions = regions.iter().map(|&region| region.to_owned()).collect();
+    };
+    let production = "ou-exmp-production";
+    let development = "ou-exmp-development";
+    members(
+        &mut bundle,
+        &[production, development],
+        &[HOME, "us-east-1"],
+    );
+    deploy(&cloud, &bundle).await;
+    members(&mut bundle, &[production], &[HOME]);
+    cloud.take_calls();
+    assert_eq!(deploy(&cloud, &bundle).await.outcome(), ApplyOutcome::Done);
+    assert_eq!(
+        cloud.take_calls(),
+        [
+            "delete 4 of gizmos-rules-spoke in 4 accounts",
+            "delete 2 of gizmos-rules-spoke in 2 accounts",
+        ]
+    );
+    assert_eq!(
+        deploy(&cloud, &bundle).await.outcome(),
+        ApplyOutcome::NothingToDo
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn destroy_goes_backwards_and_touches_only_what_is_ours() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    let mut strange = cloud.state().sets["gizmos-bucket"].clone();
+    strange.details.name = "gizmos-of-somebody".into();
+    strange.details.tags.clear();
+    cloud
+        .state()
+        .sets
+        .insert("gizmos-of-somebody".into(), strange);
+    cloud.take_calls();
+    let report = destroy(&cloud, &bundle(), &Silent).await.unwrap();
+    assert_eq!(report.outcome(), ApplyOutcome::Done);
+    let calls = cloud.take_calls();
+    let order = [
+        "delete gizmos-rules-spoke",
+        "delete gizmos-rules-hub",
+        "delete gizmos-topic",
+        "delete stack gizmos-trail in eu-central-1",
+        "delete gizmos-bucket",
+    ];
+    let found: Vec<usize> = order.iter().map(|call| position(&calls, call)).collect();
+    assert!(found.is_sorted(), "{calls:#?}");
+    let left: Vec<String> = cloud.state().sets.keys().cloned().collect();
+    assert_eq!(left, ["gizmos-of-somebody"]);
+    assert!(cloud.state().stacks.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_a_share_of_the_instances_is_only_removed_when_that_is_said() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    let mut smaller = bundle();
+    smaller.stack_sets.pop();
+    cloud.take_calls();
+    let observed = observe(&cloud, &smaller).await.unwrap();
+    let plan = plan(&smaller, &observed);
+    let report = apply(&cloud, &smaller, &plan, &Silent).await.unwrap();
+    assert_eq!(report.outcome(), ApplyOutcome::Blocked);
+    assert_eq!(report.problems[0].kind, ProblemKind::TooManyRemovals);
+    assert_eq!(cloud.take_calls(), [""; 0]);
+    assert_eq!(deploy(&cloud, &smaller).await.outcome(), ApplyOutcome::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_is_removed_from_an_account_that_has_moved_away() {
+    let cloud = Fake::new();
+    let mut bundle = bundle();
+    if let Some(members) = &mut bundle.stack_sets[4].targets.members {
+        members.organizational_units = vec!["ou-exmp-production".into()];
+    }
+    deploy(&cloud, &bundle).await;
+    let moved = "100000000002";
+    {
+        let mut state = cloud.state();
+        let account = state.accounts.iter_mut().find(|it| it.id == moved).unwrap();
+        account.path = vec!["r-exmp".into(), "ou-exmp-elsewhere".into()];
+        let set = state.sets.get_mut("gizmos-rules-spoke").unwrap();
+        for instance in set.instances.values_mut() {
+            instance.organizational_unit = Some("ou-exmp-production".into());
+        }
+    }
+    let report = deploy(&cloud, &bundle).await;
+    assert_eq!(report.outcome(), ApplyOutcome::Done);
+    let left = cloud.state().sets["gizmos-rules-spoke"]
+        .instances
+        .keys()
+        .any(|place| place.account == moved);
+    assert!(!left);
+}
