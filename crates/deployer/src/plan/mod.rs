@@ -202,20 +202,7 @@ pub(crate) fn plan_stack_set(
         Some(members) => desired(members, &bundle.organization, world),
         None => desired::Desired::default(),
     };
-    let mut plan = StackSetPlan {
-        name: set.name.clone(),
-        part: Some(set.part),
-        change: Change::Create,
-        add: Vec::new(),
-        update: Vec::new(),
-        remove: Vec::new(),
-        repair: Vec::new(),
-        unchanged: 0,
-        unchanged_in: BTreeMap::new(),
-        blocked: Vec::new(),
-        rules: Vec::new(),
-        in_progress: Vec::new(),
-    };
+    let mut plan = StackSetPlan::new(&set.name, Some(set.part), Change::Create);
     let Some(existing) = existing else {
         plan.rules = rule_changes(Some(set), None);
         plan.add = wanted.places.into_iter().collect();

@@ -113,6 +113,24 @@ pub struct StackSetPlan {
 }
 
 impl StackSetPlan {
+    /// A change of the stack set itself that as yet concerns no instance.
+    pub fn new(name: impl Into<String>, part: Option<Part>, change: Change) -> Self {
+        Self {
+            name: name.into(),
+            part,
+            change,
+            add: Vec::new(),
+            update: Vec::new(),
+            remove: Vec::new(),
+            repair: Vec::new(),
+            unchanged: 0,
+            unchanged_in: BTreeMap::new(),
+            blocked: Vec::new(),
+            rules: Vec::new(),
+            in_progress: Vec::new(),
+        }
+    }
+
     /// Whether there is anything to do.
     pub fn is_unchanged(&self) -> bool {
         self.change == Change::Unchanged

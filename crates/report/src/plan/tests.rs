@@ -10,20 +10,7 @@ use deployer::ports::Place;
 use super::{markdown, terminal};
 
 fn set(name: &str, part: Part, change: Change) -> StackSetPlan {
-    StackSetPlan {
-        name: name.into(),
-        part: Some(part),
-        change,
-        add: Vec::new(),
-        update: Vec::new(),
-        remove: Vec::new(),
-        repair: Vec::new(),
-        unchanged: 0,
-        unchanged_in: BTreeMap::new(),
-        blocked: Vec::new(),
-        rules: Vec::new(),
-        in_progress: Vec::new(),
-    }
+    StackSetPlan::new(name, Some(part), change)
 }
 
 fn stack(name: &str, part: Part, region: &str, change: Change) -> StackPlan {
