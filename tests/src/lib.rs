@@ -30,6 +30,43 @@ pub const HUB: &str = "333344445555";
 /// The home Region of the committed organization file.
 pub const HOME: &str = "eu-central-1";
 
+/// A rule without a mistake, to be broken; it goes by `fixtures/event.json`.
+pub const EXAMPLE_RULE: &str = r"version: 1
+id: example-rule
+title: A trail was stopped
+description: Someone stopped a trail.
+status: stable
+severity: high
+references: [https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StopLogging.html]
+false_positives: [A trail that is being replaced.]
+runbook: Ask whoever stopped it, and start it again.
+event_pattern:
+  source: [aws.cloudtrail]
+  detail-type: [AWS API Call via CloudTrail]
+  detail:
+    eventSource: [cloudtrail.amazonaws.com]
+    eventName: [StopLogging]
+    errorCode: [{exists: false}]
+message: |
+  who: {{ detail.userIdentity.arn }}
+tests:
+  - name: stopped
+    expect: match
+    fixture: event.json
+  - name: refused
+    expect: no_match
+    fixture: event.json
+    override: {errorCode: AccessDenied}
+";
+
+/// The fixture of [`EXAMPLE_RULE`].
+pub const EXAMPLE_EVENT: &str = r#"{
+  "eventVersion": "1.08", "eventTime": "2026-11-23T10:00:00Z", "eventSource": "cloudtrail.amazonaws.com",
+  "eventName": "StopLogging", "eventType": "AwsApiCall", "awsRegion": "eu-central-1",
+  "recipientAccountId": "111122223333", "eventID": "11111111-2222-4333-8444-555555555555",
+  "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/alice"}
+}"#;
+
 /// A copy of the committed rules and stack sets in a folder of its own, to be edited and broken.
 #[derive(Debug)]
 pub struct Project {

@@ -2,58 +2,18 @@
 
 use serde_json::Value;
 
-use crate::project;
+use tests::{EXAMPLE_EVENT, EXAMPLE_RULE, Project};
 
-/// A rule that is right, to be broken.
-const RULE: &str = r#"version: 1
-id: example-rule
-title: A trail was stopped
-description: Someone stopped a trail.
-status: stable
-severity: high
-references: [https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StopLogging.html]
-false_positives: [A trail that is being replaced.]
-runbook: Ask whoever stopped it, and start it again.
-event_pattern:
-  source: [aws.cloudtrail]
-  detail-type: [AWS API Call via CloudTrail]
-  detail:
-    eventSource: [cloudtrail.amazonaws.com]
-    eventName: [StopLogging]
-    errorCode: [{exists: false}]
-message: |
-  who: {{ detail.userIdentity.arn }}
-tests:
-  - name: stopped
-    expect: match
-    event:
-      eventVersion: "1.08"
-      eventTime: "2026-11-23T10:00:00Z"
-      eventSource: cloudtrail.amazonaws.com
-      eventName: StopLogging
-      eventType: AwsApiCall
-      awsRegion: eu-central-1
-      recipientAccountId: "111122223333"
-      eventID: 11111111-2222-4333-8444-555555555555
-      userIdentity: {type: IAMUser, arn: "arn:aws:iam::111122223333:user/alice"}
-  - name: started
-    expect: no_match
-    event:
-      eventVersion: "1.08"
-      eventTime: "2026-11-23T10:00:00Z"
-      eventSource: cloudtrail.amazonaws.com
-      eventName: StartLogging
-      eventType: AwsApiCall
-      awsRegion: eu-central-1
-      recipientAccountId: "111122223333"
-      eventID: 11111111-2222-4333-8444-555555555556
-      userIdentity: {type: IAMUser, arn: "arn:aws:iam::111122223333:user/alice"}
-notify: [alerts]
-"#;
+/// The project, and what the example rule goes by.
+fn project() -> Project {
+    let project = crate::project();
+    project.write("rules/fixtures/event.json", EXAMPLE_EVENT);
+    project
+}
 
 /// Writes the rule as another one, with one thing broken.
-fn broken(project: &tests::Project, id: &str, from: &str, to: &str) {
-    let rule = RULE.replace("id: example-rule", &format!("id: {id}"));
+fn broken(project: &Project, id: &str, from: &str, to: &str) {
+    let rule = EXAMPLE_RULE.replace("id: example-rule", &format!("id: {id}"));
     assert!(rule.contains(from), "{from:?} is not in the rule");
     project.write(
         &format!("rules/broken/{id}.yaml"),
@@ -64,7 +24,7 @@ fn broken(project: &tests::Project, id: &str, from: &str, to: &str) {
 #[test]
 fn the_rule_that_the_others_break_is_right() {
     let project = project();
-    project.write("rules/broken/example-rule.yaml", RULE);
+    project.write("rules/broken/example-rule.yaml", EXAMPLE_RULE);
     project.run(&["check"]).expect(0).says("0 failed; 0 errors");
 }
 
@@ -97,8 +57,8 @@ fn all_problems_of_all_files_are_reported_in_one_run_and_nothing_is_deployed() {
         "status: stable",
         "status: [stable",
     );
-    project.write("rules/one/example-rule.yaml", RULE);
-    project.write("rules/two/example-rule.yaml", RULE);
+    project.write("rules/one/example-rule.yaml", EXAMPLE_RULE);
+    project.write("rules/two/example-rule.yaml", EXAMPLE_RULE);
     project.remove("stacksets/organization.yaml");
 
     let run = project

@@ -14,43 +14,9 @@
 use std::fs;
 use std::path::Path;
 
+use tests::{EXAMPLE_EVENT, EXAMPLE_RULE};
+
 use crate::project;
-
-/// A right rule with `id: example-rule`, to be made hostile.
-const RULE: &str = r"version: 1
-id: example-rule
-title: A trail was stopped
-description: Someone stopped a trail.
-status: stable
-severity: high
-references: [https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StopLogging.html]
-false_positives: [A trail that is being replaced.]
-runbook: Ask whoever stopped it, and start it again.
-event_pattern:
-  source: [aws.cloudtrail]
-  detail-type: [AWS API Call via CloudTrail]
-  detail:
-    eventSource: [cloudtrail.amazonaws.com]
-    eventName: [StopLogging]
-    errorCode: [{exists: false}]
-message: |
-  who: {{ detail.userIdentity.arn }}
-tests:
-  - name: stopped
-    expect: match
-    fixture: event.json
-  - name: refused
-    expect: no_match
-    fixture: event.json
-    override: {errorCode: AccessDenied}
-";
-
-const EVENT: &str = r#"{
-  "eventVersion": "1.08", "eventTime": "2026-11-23T10:00:00Z", "eventSource": "cloudtrail.amazonaws.com",
-  "eventName": "StopLogging", "eventType": "AwsApiCall", "awsRegion": "eu-central-1",
-  "recipientAccountId": "111122223333", "eventID": "11111111-2222-4333-8444-555555555555",
-  "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/alice"}
-}"#;
 
 /// Most findings that one hostile file is worth.
 const MOST_FINDINGS: usize = 110;
@@ -73,8 +39,8 @@ fn rule(rules: &Path, text: impl AsRef<[u8]>) {
 
 /// The rule with one place replaced.
 fn changed(rules: &Path, from: &str, to: &str) {
-    assert!(RULE.contains(from), "{from}");
-    rule(rules, RULE.replacen(from, to, 1));
+    assert!(EXAMPLE_RULE.contains(from), "{from}");
+    rule(rules, EXAMPLE_RULE.replacen(from, to, 1));
 }
 
 const NAME: &str = "[StopLogging]";
@@ -126,7 +92,7 @@ const CASES: &[Case] = &[
     }),
     ("many-keys", &["rule::unknown-field"], |rules| {
         let keys: String = (0..40_000).map(|n| format!("k{n}: x\n")).collect();
-        rule(rules, format!("{RULE}{keys}"));
+        rule(rules, format!("{EXAMPLE_RULE}{keys}"));
     }),
     ("one-key-again", &["yaml::duplicate-key"], |rules| {
         rule(rules, "a: 1\n".repeat(90_000))
@@ -150,7 +116,7 @@ const CASES: &[Case] = &[
     (
         "long-key",
         &["yaml::syntax", "rule::unknown-field"],
-        |rules| rule(rules, format!("{RULE}{}: x\n", "k".repeat(100_000))),
+        |rules| rule(rules, format!("{EXAMPLE_RULE}{}: x\n", "k".repeat(100_000))),
     ),
     ("long-message", &["message::too-large"], |rules| {
         changed(
@@ -168,7 +134,7 @@ const CASES: &[Case] = &[
     ("long-tag", &["rule::attack-id"], |rules| {
         rule(
             rules,
-            format!("{RULE}tags: [attack.{}]\n", "t".repeat(900_000)),
+            format!("{EXAMPLE_RULE}tags: [attack.{}]\n", "t".repeat(900_000)),
         )
     }),
     (
@@ -247,10 +213,10 @@ const CASES: &[Case] = &[
     #[cfg(unix)]
     ("folder-link", &["library::symlink"], |rules| {
         std::os::unix::fs::symlink("/", rules.join("everything")).unwrap();
-        rule(rules, RULE);
+        rule(rules, EXAMPLE_RULE);
     }),
     ("deep-folders", &["library::unreadable"], |rules| {
-        write(rules, "a/b/c/d/e/f/g/h/i/j/example-rule.yaml", RULE)
+        write(rules, "a/b/c/d/e/f/g/h/i/j/example-rule.yaml", EXAMPLE_RULE)
     }),
     ("id-of-a-path", &["rule::id"], |rules| {
         changed(rules, "id: example-rule", "id: ../../etc/passwd")
@@ -315,7 +281,7 @@ const CASES: &[Case] = &[
         rule(
             rules,
             format!(
-                "{RULE}respond: {{start_instance: {{instance: detail.eventID, tag: {{key: a, value: \"*\"}}}}}}\n"
+                "{EXAMPLE_RULE}respond: {{start_instance: {{instance: detail.eventID, tag: {{key: a, value: \"*\"}}}}}}\n"
             ),
         );
     }),
@@ -401,7 +367,8 @@ const CASES: &[Case] = &[
         changed(rules, "event.json", "deep.json");
     }),
     ("heavy-tests", &["test::too-many"], |rules| {
-        let heavy = EVENT.replacen('{', &format!("{{\"x\": \"{}\",", "y".repeat(200_000)), 1);
+        let heavy =
+            EXAMPLE_EVENT.replacen('{', &format!("{{\"x\": \"{}\",", "y".repeat(200_000)), 1);
         write(rules, "fixtures/heavy.json", heavy);
         let tests: String = (0..190)
             .map(|n| format!("  - {{name: t{n}, expect: match, fixture: heavy.json}}\n"))
@@ -414,20 +381,26 @@ const CASES: &[Case] = &[
         |rules| {
             rule(
                 rules,
-                format!("{RULE}exceptions:\n{}", "  - {name: x}\n".repeat(20_000)),
+                format!(
+                    "{EXAMPLE_RULE}exceptions:\n{}",
+                    "  - {name: x}\n".repeat(20_000)
+                ),
             );
         },
     ),
     ("thousands-of-allowances", &["allow::unknown"], |rules| {
         rule(
             rules,
-            format!("{}{RULE}", "# allow: x::y because\n".repeat(40_000)),
+            format!("{}{EXAMPLE_RULE}", "# allow: x::y because\n".repeat(40_000)),
         );
     }),
     ("thousands-of-tags", &["rule::attack-id"], |rules| {
         rule(
             rules,
-            format!("{RULE}tags: [{}]\n", "attack.t9999, ".repeat(60_000)),
+            format!(
+                "{EXAMPLE_RULE}tags: [{}]\n",
+                "attack.t9999, ".repeat(60_000)
+            ),
         );
     }),
     ("thousands-of-files", &["library::too-many"], |rules| {
@@ -441,13 +414,13 @@ const CASES: &[Case] = &[
     }),
     ("the-same-rule-again", &["rule::duplicate-id"], |rules| {
         for number in 0..50 {
-            write(rules, &format!("{number}/example-rule.yaml"), RULE);
+            write(rules, &format!("{number}/example-rule.yaml"), EXAMPLE_RULE);
         }
     }),
 ];
 
 fn lay_out(rules: &Path, case: &Case) {
-    write(rules, "fixtures/event.json", EVENT);
+    write(rules, "fixtures/event.json", EXAMPLE_EVENT);
     (case.2)(rules);
 }
 
@@ -496,8 +469,8 @@ fn every_hostile_rule_ends_in_a_finding() {
 fn the_rule_that_is_made_hostile_is_right() {
     let project = project();
     let rules = project.path("hostile/none");
-    write(&rules, "fixtures/event.json", EVENT);
-    rule(&rules, RULE);
+    write(&rules, "fixtures/event.json", EXAMPLE_EVENT);
+    rule(&rules, EXAMPLE_RULE);
     project
         .run(&["check", "--deny-warnings", "--rules", "hostile/none"])
         .expect(0);
