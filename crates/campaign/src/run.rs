@@ -411,6 +411,12 @@ impl Runner<'_> {
         self.history.disturb(next..=next);
         self.tell("nothing goes wrong any more");
         self.lab.simulator.advance(AFTERMATH);
+        // What still runs hangs, and nobody is left who would stop it by hand.
+        let stop = Event::StopOperation { stack_set: None };
+        while let Ok(stopped) = self.lab.simulator.happen(&stop) {
+            self.tell(&format!("stopped by hand: {stopped}"));
+            self.lab.simulator.advance(Duration::from_mins(5));
+        }
         let outcome = self.deployment(rng).await?;
         let settled = matches!(
             outcome,
