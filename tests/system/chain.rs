@@ -59,6 +59,40 @@ fn the_local_topology_alerts_too() {
         .says("all as expected");
 }
 
+/// The old chain stands until the new one is whole; nothing of it is left behind.
+#[test]
+fn the_topology_changes_without_a_gap_and_back() {
+    let organization = Served::start();
+    let project = project();
+    let target = organization.argument();
+    let run = |topology: &str, arguments: &[&str]| {
+        project.run(&[arguments, &["--org", "--topology", topology, &target]].concat())
+    };
+    let deploy = ["deploy", "--allow-delete", "--no-verify"];
+    run("hub", &deploy).expect(0);
+
+    // All templates of the new chain fail; were one of them whole, its alerts would come twice.
+    let rest = (2..10).map(|number| format!("gizmos-rules-local-{number}"));
+    let sets: Vec<String> = ["gizmos-rules-local".to_owned()]
+        .into_iter()
+        .chain(rest)
+        .collect();
+    let failing = json!([{
+        "stack_sets": sets, "share": 1.0, "effect": {"fail": "quota of rules exceeded"},
+    }]);
+    organization.post("faults", &json!({ "instances": failing }));
+    run("local", &deploy).expect(4).says("nothing is removed");
+    run("hub", &["verify"]).expect(0).says("all as expected");
+
+    organization.post("faults", &json!({ "instances": [] }));
+    for topology in ["local", "hub"] {
+        run(topology, &deploy).expect(0).says("Deployed: ");
+        run(topology, &["plan", "--detailed-exitcode"]).expect(0);
+        run(topology, &["drift"]).expect(0).says("No drift");
+        run(topology, &["verify"]).expect(0).says("all as expected");
+    }
+}
+
 #[test]
 fn a_sent_record_reaches_the_inbox_with_its_own_values() {
     let organization = Served::start();

@@ -59,8 +59,10 @@ pub enum Part {
     Bucket,
     /// The organization trail, in the management account.
     Trail,
-    /// Topics, subscriptions and dead letters; in the hub also the event bus.
+    /// The hub's topics, subscriptions, dead letters and event bus.
     Topic,
+    /// Topics and subscriptions of every watched account and Region, without a hub.
+    TopicLocal,
     /// The detections on the hub's event bus.
     RulesHub,
     /// The forwarders and responses of every watched account and Region.
@@ -75,13 +77,14 @@ pub enum Part {
 
 impl Part {
     /// All parts in the order in which they are deployed.
-    pub const ALL: [Part; 8] = [
+    pub const ALL: [Part; 9] = [
         Part::Artifacts,
         Part::Bucket,
         Part::Trail,
         Part::Topic,
         Part::RulesHub,
         Part::RulesSpoke,
+        Part::TopicLocal,
         Part::RulesLocal,
         Part::DriftSchedule,
     ];
@@ -92,6 +95,7 @@ impl Part {
             Part::Bucket => "bucket",
             Part::Trail => "trail",
             Part::Topic => "topic",
+            Part::TopicLocal => "topic-local",
             Part::RulesHub => "rules-hub",
             Part::RulesSpoke => "rules-spoke",
             Part::RulesLocal => "rules-local",

@@ -300,7 +300,7 @@ impl<'c> Compiler<'c> {
             |items| {
                 // Which number the shard will have isn't known yet: room for two digits of it. The
                 // first shard's rules have no number in their names, and so more room than they need.
-                let context = view::hub_rules(items, &self.names, 99);
+                let context = view::hub_rules(items, self.organization, &self.names, 99);
                 emit::render(self.templates, Part::RulesHub, context, most)
             },
             |routed| too_large(routed.rule, most),
@@ -310,7 +310,7 @@ impl<'c> Compiler<'c> {
         };
         let count = shards.len();
         for (index, (items, _)) in shards.into_iter().enumerate() {
-            let context = view::hub_rules(items, &self.names, index + 1);
+            let context = view::hub_rules(items, self.organization, &self.names, index + 1);
             let rendered = emit::render(self.templates, Part::RulesHub, context, most);
             let Some(rendered) = self.accept(rendered) else {
                 return;
@@ -457,7 +457,7 @@ impl<'c> Compiler<'c> {
         let context = view::topics(organization, &self.names);
         let targets = self.everywhere();
         self.part(
-            Part::Topic,
+            Part::TopicLocal,
             "Topics of every account and Region",
             context,
             &[],
@@ -466,7 +466,7 @@ impl<'c> Compiler<'c> {
         if let Some(set) = self
             .stack_sets
             .last_mut()
-            .filter(|set| set.part == Part::Topic)
+            .filter(|set| set.part == Part::TopicLocal)
         {
             set.auto_deployment = true;
         }
@@ -646,9 +646,10 @@ impl<'c> Compiler<'c> {
 /// The parts that must be in place before a part works.
 fn needs(part: Part) -> &'static [Part] {
     match part {
-        Part::Bucket | Part::Topic | Part::Artifacts => &[],
+        Part::Bucket | Part::Topic | Part::TopicLocal | Part::Artifacts => &[],
         Part::Trail => &[Part::Bucket],
-        Part::RulesHub | Part::RulesLocal => &[Part::Topic],
+        Part::RulesHub => &[Part::Topic],
+        Part::RulesLocal => &[Part::TopicLocal],
         // Nothing is forwarded before there is something to receive it.
         Part::RulesSpoke => &[Part::Topic, Part::RulesHub],
         // Stack sets that don't exist can't be looked at.
@@ -657,6 +658,7 @@ fn needs(part: Part) -> &'static [Part] {
             Part::Topic,
             Part::RulesHub,
             Part::RulesSpoke,
+            Part::TopicLocal,
             Part::RulesLocal,
         ],
     }

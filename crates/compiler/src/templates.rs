@@ -11,8 +11,8 @@ use syntax::{Finding, Place, SourceFile, Span};
 
 use crate::{Part, json};
 
-/// Included by others, so not a template of a [`Part`].
-const INCLUDED: &str = "responses.json.j2";
+/// Included by others, so not templates of a [`Part`].
+const INCLUDED: [&str; 2] = ["responses.json.j2", "topics.json.j2"];
 
 /// The minijinja sources of all stack sets.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Templates {
         let names = Part::ALL
             .iter()
             .map(|part| source_name(*part))
-            .chain([INCLUDED.to_owned()]);
+            .chain(INCLUDED.map(str::to_owned));
         for name in names {
             if let Err(finding) = templates.add(directory, name) {
                 findings.push(*finding);

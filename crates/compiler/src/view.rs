@@ -55,7 +55,7 @@ impl Names {
     }
 }
 
-/// For `topic.template.json.j2`.
+/// For `topic.template.json.j2` and `topic-local.template.json.j2`.
 pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
     let hub = organization.topology == crate::organization::Topology::Hub;
     let keeps_dead_letters = |protocol: Protocol| hub && protocol != Protocol::Email;
@@ -83,7 +83,7 @@ pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
             context! {
                 policy_id => format!("{logical_id}Policy"),
                 logical_id,
-                physical_name => topic.physical_name(),
+                physical_name => organization.topic_name(topic),
                 display_name => format!("Gizmos {}", topic.name),
                 subscriptions,
             }
@@ -105,7 +105,12 @@ pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
 }
 
 /// For `rules-hub.template.json.j2`. `shard` counts from 1.
-pub(crate) fn hub_rules(items: &[&Routed<'_>], names: &Names, shard: usize) -> Value {
+pub(crate) fn hub_rules(
+    items: &[&Routed<'_>],
+    organization: &Organization,
+    names: &Names,
+    shard: usize,
+) -> Value {
     let mut topics: BTreeMap<&str, Value> = BTreeMap::new();
     for topic in items.iter().flat_map(|routed| &routed.topics) {
         topics.insert(
@@ -124,7 +129,7 @@ pub(crate) fn hub_rules(items: &[&Routed<'_>], names: &Names, shard: usize) -> V
             } else {
                 format!("{id}.{shard}")
             };
-            detection(routed, names, &name)
+            detection(routed, organization, names, &name)
         })
         .collect();
     context! { topics => topics.into_values().collect::<Vec<_>>(), rules }
@@ -145,12 +150,12 @@ pub(crate) fn local_rules(
     {
         topics.insert(
             &topic.name,
-            context! { physical_name => topic.physical_name() },
+            context! { physical_name => organization.topic_name(topic) },
         );
     }
     let rules: Vec<Value> = items
         .iter()
-        .filter_map(|routed| detection(routed, names, &routed.rule.id))
+        .filter_map(|routed| detection(routed, organization, names, &routed.rule.id))
         .collect();
     let responses: Vec<Value> = items
         .iter()
@@ -158,19 +163,24 @@ pub(crate) fn local_rules(
         .collect();
     context! {
         topics => topics.into_values().collect::<Vec<_>>(),
-        alarm_topic_name => alarm_topic(organization).map(Topic::physical_name),
+        alarm_topic_name => alarm_topic(organization).map(|topic| organization.topic_name(topic)),
         rules,
         responses,
     }
 }
 
-fn detection(routed: &Routed<'_>, names: &Names, name: &str) -> Option<Value> {
+fn detection(
+    routed: &Routed<'_>,
+    organization: &Organization,
+    names: &Names,
+    name: &str,
+) -> Option<Value> {
     let Routed { rule, topics } = routed;
     let message = rule.message.as_ref()?;
     let topics = topics.iter().map(|topic| {
         context! {
             name => &topic.name,
-            physical_name => topic.physical_name(),
+            physical_name => organization.topic_name(topic),
             parameter => names.topic_parameter(topic),
         }
     });

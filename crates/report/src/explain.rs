@@ -34,11 +34,21 @@ pub struct Explained {
     /// The resources that carry it; `None` if the project doesn't compile.
     pub carriers: Option<Vec<Carrier>>,
     /// The topics that get its alerts, with their subscriptions.
-    pub topics: Vec<Topic>,
+    pub topics: Vec<NamedTopic>,
     /// How much of the quotas it uses.
     pub sizes: Vec<Size>,
     /// The first positive test that has an alert.
     pub alert: Option<Alert>,
+}
+
+/// A topic and what it is called on AWS.
+#[derive(Clone, Debug, Serialize)]
+pub struct NamedTopic {
+    /// Its name on AWS.
+    pub topic_name: String,
+    /// As in the organization file.
+    #[serde(flatten)]
+    pub topic: Topic,
 }
 
 /// An alert, as the subscribers would get it.
@@ -58,11 +68,14 @@ impl Explained {
             let mut carriers = carriers.iter().flatten();
             carriers.any(|carrier| carrier.target_ids.iter().any(|id| id == name))
         };
-        let topics: Vec<Topic> = organization
-            .map_or(&[][..], |organization| &organization.topics)
-            .iter()
-            .filter(|topic| rule.message.is_some() && targets(&topic.name))
-            .cloned()
+        let topics: Vec<NamedTopic> = organization
+            .into_iter()
+            .flat_map(|organization| organization.topics.iter().map(move |it| (organization, it)))
+            .filter(|(_, topic)| rule.message.is_some() && targets(&topic.name))
+            .map(|(organization, topic)| NamedTopic {
+                topic_name: organization.topic_name(topic),
+                topic: topic.clone(),
+            })
             .collect();
         let json = |text: &str| serde_json::from_str(text).unwrap_or_default();
         let alert = run_tests(rule).into_iter().find_map(|outcome| {
@@ -136,8 +149,8 @@ pub fn text(explained: &Explained) -> String {
         if explained.topics.is_empty() {
             line("  nobody");
         }
-        for topic in &explained.topics {
-            line(&format!("  topic {}", topic.physical_name()));
+        for NamedTopic { topic_name, topic } in &explained.topics {
+            line(&format!("  topic {topic_name}"));
             for subscription in &topic.subscriptions {
                 let protocol = format!("{:?}", subscription.protocol).to_lowercase();
                 line(&format!("    {protocol}: {}", subscription.endpoint));

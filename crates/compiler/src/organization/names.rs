@@ -1,7 +1,7 @@
 //! Names and ARNs that follow from the organization file, so that stacks of different accounts can
 //! speak of each other.
 
-use super::{Organization, Topic};
+use super::{Organization, Topic, Topology};
 
 /// The event bus in the hub.
 pub(crate) const BUS: &str = "gizmos";
@@ -60,9 +60,18 @@ impl Organization {
         self.arn("sqs", &self.accounts.hub, DEAD_LETTERS)
     }
 
+    /// A topic's name on AWS. Hub and local topics have different ones: while the topology changes,
+    /// the hub's account has both.
+    pub fn topic_name(&self, topic: &Topic) -> String {
+        match self.topology {
+            Topology::Hub => format!("gizmos-{}", topic.name),
+            Topology::Local => format!("gizmos-local-{}", topic.name),
+        }
+    }
+
     /// ARN of a topic in the hub.
     pub fn hub_topic_arn(&self, topic: &Topic) -> String {
-        self.arn("sns", &self.accounts.hub, &topic.physical_name())
+        self.arn("sns", &self.accounts.hub, &self.topic_name(topic))
     }
 
     /// ARN of the role with which the hub's rules publish to its topics.
@@ -76,12 +85,5 @@ impl Organization {
         let partition = self.partition();
         let region = &self.home_region;
         format!("arn:{partition}:{service}:{region}:{account}:{resource}")
-    }
-}
-
-impl Topic {
-    /// The topic's name on AWS.
-    pub fn physical_name(&self) -> String {
-        format!("gizmos-{}", self.name)
     }
 }

@@ -35,7 +35,7 @@ fn golden_local() {
     for set in bundle
         .stack_sets
         .iter()
-        .filter(|set| [Part::Topic, Part::RulesLocal].contains(&set.part))
+        .filter(|set| [Part::TopicLocal, Part::RulesLocal].contains(&set.part))
     {
         insta::assert_snapshot!(format!("local_{}", set.name), set.template);
     }
@@ -130,11 +130,11 @@ fn the_local_topology_has_no_hub() {
         [
             "gizmos-bucket",
             "gizmos-trail",
-            "gizmos-topic",
+            "gizmos-topic-local",
             "gizmos-rules-local"
         ]
     );
-    for part in [Part::Topic, Part::RulesLocal] {
+    for part in [Part::TopicLocal, Part::RulesLocal] {
         let set = only(&bundle, part);
         assert!(set.auto_deployment);
         assert_eq!(set.targets.management_regions.len(), 3);
@@ -213,9 +213,9 @@ fn alerts_go_to_the_topics_of_their_severity() {
 
 #[test]
 fn only_event_bridge_roles_of_this_account_may_publish() {
-    for organization in [example(), local()] {
+    for (organization, part) in [(example(), Part::Topic), (local(), Part::TopicLocal)] {
         let bundle = bundle(&library(), &organization);
-        let template = json(only(&bundle, Part::Topic));
+        let template = json(only(&bundle, part));
         for resource in template["Resources"].as_object().unwrap().values() {
             if resource["Type"] != "AWS::SNS::TopicInlinePolicy" {
                 continue;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use compiler::organization::{Protocol, Topology};
+use compiler::organization::Protocol;
 use compiler::{Bundle, Part, StackSet};
 use futures::{StreamExt, stream};
 use serde_json::Value;
@@ -109,10 +109,10 @@ pub(crate) async fn inspect(
         all.merge(trail(cloud, &organization.trail.name, &management).await);
     }
     let hub = Place::new(&organization.accounts.hub, &organization.home_region);
-    let topic_set = bundle.stack_sets.iter().find(|set| set.part == Part::Topic);
-    let mut places: Vec<Place> = match (organization.topology, topic_set) {
-        (Topology::Hub, _) | (_, None) => vec![hub.clone()],
-        (Topology::Local, Some(set)) => everywhere(cloud, bundle, set).await?,
+    let set_of = |part: Part| bundle.stack_sets.iter().find(|set| set.part == part);
+    let mut places: Vec<Place> = match set_of(Part::TopicLocal) {
+        None => vec![hub.clone()],
+        Some(set) => everywhere(cloud, bundle, set).await?,
     };
     places.retain(|place| options.covers(place));
     let checks = stream::iter(places)
@@ -122,9 +122,8 @@ pub(crate) async fn inspect(
     while let Some(check) = checks.next().await {
         all.merge(check);
     }
-    if organization.topology == Topology::Hub
-        && options.covers(&hub)
-        && let Some(set) = topic_set
+    if options.covers(&hub)
+        && let Some(set) = set_of(Part::Topic)
     {
         all.merge(hub_links(cloud, set, &hub).await);
     }
@@ -219,7 +218,7 @@ async fn trail(cloud: &impl Cloud, name: &str, place: &Place) -> Inspection {
 async fn subscriptions(cloud: &impl Cloud, bundle: &Bundle, place: &Place) -> Inspection {
     let mut found = Inspection::default();
     for topic in &bundle.organization.topics {
-        let name = format!("gizmos-{}", topic.name);
+        let name = bundle.organization.topic_name(topic);
         let link = format!("topic {name}");
         let actual = match cloud.subscriptions(place, &name).await {
             Ok(Some(actual)) => actual,

@@ -345,7 +345,7 @@ pub(crate) fn removal_rank(part: Option<Part>) -> u8 {
     match part {
         Some(Part::RulesSpoke | Part::RulesLocal | Part::DriftSchedule) | None => 0,
         Some(Part::RulesHub) => 1,
-        Some(Part::Topic) => 2,
+        Some(Part::Topic | Part::TopicLocal) => 2,
         Some(Part::Trail) => 3,
         Some(Part::Bucket) => 4,
         // Until the end a template may have to be handed over once more.

@@ -179,7 +179,7 @@ impl<'a> Watch<'a> {
                 let place = &place;
                 topic.subscriptions.iter().map(move |subscription| Alert {
                     rule: rule.id.clone(),
-                    topic: format!("gizmos-{}", topic.name),
+                    topic: organization.topic_name(topic),
                     place: place.clone(),
                     protocol: match subscription.protocol {
                         Protocol::Email => "email",
