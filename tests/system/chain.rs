@@ -1,5 +1,7 @@
 //! From a YAML rule to an alert in an inbox.
 
+use std::fs;
+
 use serde_json::{Value, json};
 use tests::Served;
 
@@ -64,11 +66,23 @@ fn the_local_topology_alerts_too() {
 fn the_topology_changes_without_a_gap_and_back() {
     let organization = Served::start();
     let project = project();
+    // A library of two folders, with the one rule that responds, is enough and sooner verified.
+    for entry in fs::read_dir(project.path("rules"))
+        .expect("a folder")
+        .flatten()
+    {
+        let kept = ["sign-in", "ec2", "fixtures"]
+            .iter()
+            .any(|it| entry.file_name() == *it);
+        if entry.path().is_dir() && !kept {
+            fs::remove_dir_all(entry.path()).expect("removed");
+        }
+    }
     let target = organization.argument();
     let run = |topology: &str, arguments: &[&str]| {
         project.run(&[arguments, &["--org", "--topology", topology, &target]].concat())
     };
-    let deploy = ["deploy", "--allow-delete", "--no-verify"];
+    let deploy = ["deploy", "--allow-delete"];
     run("hub", &deploy).expect(0);
 
     // All templates of the new chain fail; were one of them whole, its alerts would come twice.
@@ -86,10 +100,10 @@ fn the_topology_changes_without_a_gap_and_back() {
 
     organization.post("faults", &json!({ "instances": [] }));
     for topology in ["local", "hub"] {
-        run(topology, &deploy).expect(0).says("Deployed: ");
+        run(topology, &deploy).expect(0).says("all as expected");
         run(topology, &["plan", "--detailed-exitcode"]).expect(0);
+        // What verification sent has left nothing behind either.
         run(topology, &["drift"]).expect(0).says("No drift");
-        run(topology, &["verify"]).expect(0).says("all as expected");
     }
 }
 

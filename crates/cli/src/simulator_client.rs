@@ -170,6 +170,13 @@ impl Chain for SimulatorClient {
         self.get(&path).await.map_err(chain_error)
     }
 
+    async fn discard_dead_letters(&self, events: &[String]) -> Result<(), ChainError> {
+        self.post::<Value>("dead-letters/discard", json!({ "event_ids": events }))
+            .await
+            .map_err(chain_error)?;
+        Ok(())
+    }
+
     async fn pause(&self, duration: Duration) -> Result<(), ChainError> {
         self.advance(duration).await.map_err(chain_error)
     }

@@ -26,6 +26,12 @@ struct Emit {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Discard {
+    event_ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NewAccount {
     name: String,
     organizational_unit: String,
@@ -104,6 +110,12 @@ fn route(
             }
             let trace = crate::services::emit(world, &account, &region, event);
             Ok(json!(trace))
+        }
+        ("POST", "dead-letters/discard") => {
+            let Discard { event_ids } = read(body)?;
+            let discard = crate::services::events::dead_letters::discard;
+            let discarded: usize = event_ids.iter().map(|id| discard(world, id)).sum();
+            Ok(json!({"discarded": discarded}))
         }
         ("GET", "faults") => Ok(json!(world.faults.faults)),
         ("POST", "faults") => {

@@ -112,6 +112,12 @@ pub trait Chain {
         place: &Place,
     ) -> impl Future<Output = Result<Vec<TestInstance>, ChainError>> + Send;
 
+    /// Takes what these events have left in dead-letter queues out of them.
+    fn discard_dead_letters(
+        &self,
+        events: &[String],
+    ) -> impl Future<Output = Result<(), ChainError>> + Send;
+
     /// Lets time pass, so that responses come to their end.
     fn pause(&self, duration: Duration) -> impl Future<Output = Result<(), ChainError>> + Send;
 }

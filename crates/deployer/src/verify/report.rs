@@ -31,6 +31,8 @@ pub enum CaseKind {
 /// One event that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Case {
+    /// The id of the event that was sent; `None` if none could be.
+    pub event_id: Option<String>,
     /// The rule's id.
     pub rule: String,
     /// The rule test's name, and the variant's for hostile events.

@@ -88,6 +88,8 @@ struct FakeChain {
     spoil: Option<fn(String) -> Option<String>>,
     machines: Mutex<BTreeMap<String, TestInstance>>,
     responds_to: Option<(String, String)>,
+    /// Events of which no dead letter was kept.
+    discarded: Mutex<Vec<String>>,
 }
 
 impl Chain for FakeChain {
@@ -160,6 +162,11 @@ impl Chain for FakeChain {
         Ok(self.machines.lock().unwrap().values().cloned().collect())
     }
 
+    async fn discard_dead_letters(&self, events: &[String]) -> Result<(), ChainError> {
+        self.discarded.lock().unwrap().extend_from_slice(events);
+        Ok(())
+    }
+
     async fn pause(&self, _: Duration) -> Result<(), ChainError> {
         Ok(())
     }
@@ -203,6 +210,21 @@ async fn a_working_chain_passes_with_alerts_of_every_rule_that_matches() {
         .unwrap();
     assert!(positive.alerts[0].body.contains("012345678901"));
     assert!(positive.alerts[0].body.contains("2026-11-23T12:00:00Z"));
+    assert_eq!(chain.discarded.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn dead_letters_of_what_failed_are_kept_as_evidence() {
+    let rules = vec![rule("root-user-activity", ROOT)];
+    let chain = FakeChain {
+        rules: rules.clone(),
+        spoil: Some(|_| None),
+        ..FakeChain::default()
+    };
+    let report = run(&chain, &rules).await;
+    assert!(report.failed().next().is_some());
+    // The negative test passed, and its event has the same id.
+    assert!(chain.discarded.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -120,7 +120,11 @@ fn keep(world: &mut World, letter: Letter<'_>, body: String, trace: &mut Trace) 
             ])
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        sqs::send(world, letter.queue, body, attributes);
+        if let Some(message) = sqs::send(world, letter.queue, body, attributes) {
+            let all = &mut world.services.events.dead_letters;
+            let of_event = all.entry(trace.event_id.clone()).or_default();
+            of_event.push((letter.queue.to_owned(), message));
+        }
         monitoring::queue_changed(world, letter.queue);
         let detail = format!("kept as a dead letter ({})", letter.refusal.code);
         (Outcome::Ok, detail)
@@ -136,4 +140,19 @@ fn keep(world: &mut World, letter: Letter<'_>, body: String, trace: &mut Trace) 
         outcome,
         detail,
     ));
+}
+
+/// Takes the dead letters of an event out of their queues; gives how many there were.
+pub(crate) fn discard(world: &mut World, event_id: &str) -> usize {
+    let letters = world.services.events.dead_letters.remove(event_id);
+    let mut discarded = 0;
+    for (queue, message) in letters.into_iter().flatten() {
+        if let Some(found) = world.services.sqs.queues.get_mut(&queue) {
+            let before = found.messages.len();
+            found.messages.retain(|it| it.id != message);
+            discarded += before - found.messages.len();
+        }
+        monitoring::queue_changed(world, &queue);
+    }
+    discarded
 }

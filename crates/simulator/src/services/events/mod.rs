@@ -1,7 +1,7 @@
 //! Amazon EventBridge: buses, rules and targets, and the way of an event through them.
 
 mod api;
-mod dead_letters;
+pub(crate) mod dead_letters;
 mod delivery;
 mod targets;
 
@@ -44,6 +44,8 @@ pub(crate) struct Events {
     /// What was parsed before, by its text, and whether it uses a wildcard. The stacks of a stack set bring the same patterns
     /// thousands of times; clones of one parsed pattern share their memory.
     parsed: BTreeMap<String, (Pattern, bool)>,
+    /// Queue and id of every dead letter, by the id of its event.
+    dead_letters: BTreeMap<String, Vec<(String, String)>>,
 }
 
 impl Events {

@@ -270,6 +270,27 @@ fn a_dead_letter_can_be_received_and_deleted() {
 }
 
 #[test]
+fn the_dead_letters_of_an_event_can_be_discarded_by_its_id() {
+    let mut fleet = Fleet::broken(&[(
+        "Detection",
+        "/Targets/0/Arn",
+        json!("arn:aws:sns:eu-central-1:333344445555:typo"),
+    )]);
+    let first = fleet.sign_in().event_id;
+    let mut second = sign_in_event();
+    second["id"] = json!("b1f2a3c4-5d6e-4f70-8192-a3b4c5d6e7f8");
+    emit(&mut fleet.world, MEMBER, SPOKE_REGION, second);
+    assert_eq!(fleet.dead_letters().len(), 2);
+    let discard = |fleet: &mut Fleet| {
+        let world = &mut fleet.world;
+        crate::services::events::dead_letters::discard(world, &first)
+    };
+    assert_eq!(discard(&mut fleet), 1);
+    assert_eq!(discard(&mut fleet), 0);
+    assert_eq!(fleet.dead_letters().len(), 1);
+}
+
+#[test]
 fn a_queue_of_another_account_is_closed() {
     let mut fleet = Fleet::deployed();
     let url = "https://sqs.eu-central-1.amazonaws.com/333344445555/gizmos-dead-letters";
