@@ -30,6 +30,9 @@ pub const HUB: &str = "333344445555";
 /// The home Region of the committed organization file.
 pub const HOME: &str = "eu-central-1";
 
+/// The role in every account that [`Served::let_in`] makes.
+pub const ACCESS_ROLE: &str = "DetectionsAccess";
+
 /// A rule without a mistake, to be broken; it goes by `fixtures/event.json`.
 pub const EXAMPLE_RULE: &str = r"version: 1
 id: example-rule
@@ -413,6 +416,32 @@ impl Served {
                 "ServicePrincipal": "member.org.stacksets.cloudformation.amazonaws.com",
             }),
         );
+    }
+
+    /// Makes a role in every account, [`ACCESS_ROLE`], that an account may assume.
+    #[track_caller]
+    pub fn let_in(&self, account: &str) {
+        let role = json!({"Resources": {"Access": {"Type": "AWS::IAM::Role", "Properties": {
+            "RoleName": ACCESS_ROLE,
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{account}:root")},
+                "Action": "sts:AssumeRole"}]},
+            "Policies": [{"PolicyName": "all", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": "*", "Resource": "*"}]}}]}}}});
+        let form = [
+            ("Action", "CreateStack"),
+            ("StackName", "access"),
+            ("TemplateBody", &role.to_string()),
+            ("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
+        ];
+        let state = self.get("state");
+        let accounts = state.get("accounts").and_then(Value::as_array);
+        for account in accounts.into_iter().flatten() {
+            let id = account.get("id").and_then(Value::as_str).expect("an id");
+            self.query(id, HOME, "cloudformation", &form);
+        }
+        // CloudFormation takes a moment.
+        self.advance(120);
     }
 
     /// Calls an AWS API that takes a form and answers XML.

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use simulator::Config;
-use tests::{HOME, HUB, MANAGEMENT, Project, Served};
+use tests::{ACCESS_ROLE, HOME, HUB, MANAGEMENT, Project, Served};
 
 use crate::project;
 
@@ -265,8 +265,8 @@ fn an_account_that_moves_while_an_operation_runs_keeps_its_spoke() {
         .says("No drift");
 }
 
-#[test]
-fn a_region_that_is_not_enabled_is_left_out_and_named() {
+/// A watched Region is off in the management account.
+fn with_a_region_that_is_off() -> (Served, Project) {
     let organization = Served::start_with(Config {
         regions: [HOME, "us-east-1", "us-west-2", "af-south-1"]
             .map(str::to_owned)
@@ -280,6 +280,29 @@ fn a_region_that_is_not_enabled_is_left_out_and_named() {
         "  - us-west-2\n",
         "  - us-west-2\n  - af-south-1\n",
     );
+    (organization, project)
+}
+
+#[test]
+fn a_delegated_administrator_too_is_told_which_region_is_not_enabled() {
+    let (organization, project) = with_a_region_that_is_off();
+    organization.delegate_stack_sets(HUB);
+    organization.let_in(HUB);
+    project.replace(
+        "stacksets/organization.yaml",
+        "access_role: OrganizationAccountAccessRole",
+        &format!("access_role: {ACCESS_ROLE}"),
+    );
+    let plan = ["plan", "--org", "--detailed-exitcode"];
+    project
+        .run_with(&plan, &organization.environment(HUB, HOME))
+        .expect(2)
+        .says("af-south-1 is not enabled in the management account");
+}
+
+#[test]
+fn a_region_that_is_not_enabled_is_left_out_and_named() {
+    let (organization, project) = with_a_region_that_is_off();
     project
         .deploy(&organization)
         .says("af-south-1 is not enabled in the management account")

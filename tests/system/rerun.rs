@@ -1,6 +1,6 @@
 //! A second run: nothing to do, or just what changed.
 
-use tests::{HOME, HUB, MANAGEMENT, Served};
+use tests::{ACCESS_ROLE, HOME, HUB, MANAGEMENT, Served};
 
 use crate::project;
 
@@ -187,15 +187,6 @@ fn environment_variables_are_all_that_a_real_organization_needs() {
     run(&["plan", "--org", "--detailed-exitcode"]).expect(2);
 }
 
-/// A role that the delegated administrator may assume, made in every account by that account.
-const ACCESS_ROLE: &str = r#"{"Resources": {"Access": {"Type": "AWS::IAM::Role", "Properties": {
-    "RoleName": "DetectionsAccess",
-    "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::333344445555:root"},
-        "Action": "sts:AssumeRole"}]},
-    "Policies": [{"PolicyName": "all", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Action": "*", "Resource": "*"}]}}]}}}}"#;
-
 #[test]
 #[ignore = "two minutes of waiting on the real clock; `cargo test -p tests --test system delegated -- --ignored`"]
 fn the_whole_cycle_as_a_delegated_administrator() {
@@ -204,21 +195,7 @@ fn the_whole_cycle_as_a_delegated_administrator() {
         ..simulator::Config::default()
     });
     organization.delegate_stack_sets(HUB);
-    let state = organization.get("state");
-    let accounts = state["accounts"].as_array().expect("accounts");
-    for account in accounts.iter().filter_map(|it| it["id"].as_str()) {
-        organization.query(
-            account,
-            HOME,
-            "cloudformation",
-            &[
-                ("Action", "CreateStack"),
-                ("StackName", "access"),
-                ("TemplateBody", ACCESS_ROLE),
-                ("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
-            ],
-        );
-    }
+    organization.let_in(HUB);
     let project = project();
     let environment = organization.environment(HUB, HOME);
     let run = |arguments: &[&str]| project.run_with(arguments, &environment);
@@ -229,7 +206,7 @@ fn the_whole_cycle_as_a_delegated_administrator() {
     project.replace(
         "stacksets/organization.yaml",
         "access_role: OrganizationAccountAccessRole",
-        "access_role: DetectionsAccess",
+        &format!("access_role: {ACCESS_ROLE}"),
     );
     run(&["plan", "--org", "--detailed-exitcode"]).expect(2);
     run(&["deploy", "--org"]).expect(0);

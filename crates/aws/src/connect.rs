@@ -237,6 +237,11 @@ impl Aws {
         &self.base
     }
 
+    /// The Region of all stack sets.
+    pub(crate) fn home_region(&self) -> &str {
+        &self.options.home_region
+    }
+
     /// Where templates go that are too large for a request.
     pub(crate) fn artifacts(&self) -> Option<&ArtifactBucket> {
         self.options.artifacts.as_ref()

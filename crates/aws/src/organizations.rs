@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use aws_sdk_account::types::RegionOptStatus;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
-use aws_sdk_cloudformation::types::OrganizationStatus;
+use aws_sdk_cloudformation::types::{CallAs, OrganizationStatus};
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
 use aws_sdk_organizations::types as sdk;
 use deployer::ports::{
     Account, AccountState, CloudError, Identity, OrganizationDetails, Organizations, Permission,
-    TrustedAccess,
+    Place, TrustedAccess,
 };
 
 use crate::connect::Aws;
@@ -148,11 +148,20 @@ impl Organizations for Aws {
     }
 
     async fn enabled_regions(&self) -> Result<Option<Vec<String>>, CloudError> {
-        if self.call_as() != aws_sdk_cloudformation::types::CallAs::SelfValue {
-            // Another account's Regions are only told to the management account.
-            return Ok(None);
-        }
-        let client = aws_sdk_account::Client::new(self.base());
+        let config = if self.call_as() == CallAs::SelfValue {
+            self.base().clone()
+        } else {
+            // Another account's Regions are only told to the management account: ask from there.
+            let organization = self.describe_organization().await?;
+            let home = self.home_region();
+            let management = Place::new(organization.management_account, home);
+            match self.at(&management).await {
+                Ok(config) => config,
+                Err(error) if error.is_denied() => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        };
+        let client = aws_sdk_account::Client::new(&config);
         let regions = self
             .list("account:ListRegions", |token| async {
                 let page = client

@@ -175,9 +175,7 @@ fn events(rng: &mut Rng, lab: &Lab, schedule: &mut Vec<Scheduled>) {
                 organizational_unit: unit,
             },
         )),
-        // A delegated administrator isn't told which Regions the management account has switched
-        // off, and a run that watches one of those ends with an error that names it.
-        6 if region != lab.home() && !lab.is_delegated() => {
+        6 if region != lab.home() => {
             let event = Event::SetRegion {
                 region,
                 enabled: false,
