@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use compiler::Bundle;
 use deployer::apply::PartOutcome;
 use deployer::{ApplyOutcome, ApplyReport, DriftReport};
+use jiff::Timestamp;
 use serde::Serialize;
 use simulator::{Fleet, FleetOperation, Request};
 
@@ -326,15 +327,20 @@ pub(crate) struct History {
     requests: Vec<Request>,
     /// Numbers of journal entries before which somebody else did something.
     disturbed: BTreeSet<u64>,
-    /// All operations that there ever were.
-    operations: BTreeMap<(String, String), FleetOperation>,
+    /// All operations that there ever were, by stack set, id and time: a stack set that was deleted and
+    /// made anew numbers its operations from the beginning.
+    operations: BTreeMap<(String, String, Timestamp), FleetOperation>,
 }
 
 impl History {
     /// Notes what a deployer did.
     pub(crate) fn add(&mut self, requests: Vec<Request>, fleet: &Fleet) {
         self.requests.extend(requests);
-        self.operations.extend(fleet.operations.clone());
+        let operations = fleet.operations.iter().map(|((set, id), operation)| {
+            let key = (set.clone(), id.clone(), operation.created);
+            (key, operation.clone())
+        });
+        self.operations.extend(operations);
     }
 
     /// Somebody else does something, between these numbers of the journal.
@@ -391,8 +397,10 @@ impl History {
     }
 
     fn operation(&self, request: &Request) -> Option<&FleetOperation> {
-        let key = (request.target.clone()?, request.operation.clone()?);
-        self.operations.get(&key)
+        let (set, id) = (request.target.as_ref()?, request.operation.as_ref()?);
+        let from = (set.clone(), id.clone(), request.at);
+        let ((found, number, _), operation) = self.operations.range(from..).next()?;
+        (found == set && number == id).then_some(operation)
     }
 }
 
