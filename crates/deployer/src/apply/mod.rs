@@ -476,7 +476,7 @@ pub async fn destroy(
         .values()
         .filter(|found| is_owned(&found.details.tags))
         .map(|found| {
-            let mut plan = delete_stack_set(found);
+            let mut plan = delete_stack_set(found, &run.world);
             plan.part = plan.part.or_else(|| part_of(&plan.name));
             plan
         });

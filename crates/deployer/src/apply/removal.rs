@@ -7,8 +7,8 @@ use super::repair::repair;
 use super::report::{PartReport, Unfinished};
 use super::settle::{is_old, settled};
 use super::{Run, Stop, targeting, waves};
-use crate::observe::ObservedStackSet;
-use crate::plan::{Change, Repair, StackSetPlan, is_owned};
+use crate::observe::{ObservedStackSet, Patience, observe_stack_set};
+use crate::plan::{Change, Repair, StackSetPlan, is_owned, region_is_off};
 use crate::ports::{
     AccountSelection, AccountState, Cloud, CloudError, DeploymentTargets, Instance,
     InstanceRequest, InstanceStatus, Place,
@@ -25,6 +25,7 @@ const LAG: std::time::Duration = std::time::Duration::from_secs(10);
 /// operation succeeds as well where it finds nothing to do.
 pub(crate) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan) -> PartReport {
     let mut report = PartReport::begin(&plan.name, None);
+    report.blocked.clone_from(&plan.blocked);
     let mut tries = Tries::default();
     let result = loop {
         match try_remove(run, plan, &mut report, &mut tries).await {
@@ -36,7 +37,33 @@ pub(crate) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan) -> P
         }
     };
     report.conclude(result);
+    if !report.outcome.is_good() {
+        account_for(run, plan, &mut report).await;
+    }
     report
+}
+
+/// Names every instance that should have gone, now that the removal has ended badly.
+async fn account_for<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan, report: &mut PartReport) {
+    let reason = report.outcome.reason().to_owned();
+    // Without an answer, the failures that are known have to do.
+    let Ok(existing) = observe_stack_set(run.cloud, &plan.name, Patience::None).await else {
+        return;
+    };
+    let unfinished = report.unfinished.iter().flat_map(|it| &it.places);
+    let named: BTreeSet<&Place> = (report.failures.iter().map(|it| &it.place))
+        .chain(report.blocked.iter().map(|it| &it.place))
+        .chain(unfinished)
+        .collect();
+    let whole = plan.change == Change::Delete;
+    let unwanted: BTreeSet<&Place> = plan.remove.iter().collect();
+    let places: Vec<Place> = (existing.iter().flat_map(|found| &found.instances))
+        .map(|instance| Place::new(&instance.account, &instance.region))
+        .filter(|place| (whole || unwanted.contains(place)) && !named.contains(place))
+        .collect();
+    if !places.is_empty() {
+        report.unfinished.push(Unfinished { reason, places });
+    }
 }
 
 /// How often a removal was begun anew.
@@ -70,11 +97,11 @@ async fn try_remove<C: Cloud>(
     }
     let whole = plan.change == Change::Delete;
     let unwanted: BTreeSet<&Place> = plan.remove.iter().collect();
-    let places: Vec<&Instance> = existing
+    let (out_of_reach, places): (Vec<&Instance>, Vec<&Instance>) = existing
         .instances
         .iter()
         .filter(|it| whole || unwanted.contains(&Place::new(&it.account, &it.region)))
-        .collect();
+        .partition(|it| run.world.is_off(&it.region));
     let left = StackSetPlan {
         remove: places
             .iter()
@@ -134,6 +161,9 @@ async fn try_remove<C: Cloud>(
     if !left.remove.is_empty() {
         tries.done.extend(left.remove);
         return Err(Stop::Replan);
+    }
+    if let Some(instance) = out_of_reach.first() {
+        return Err(Stop::Failed(region_is_off(&instance.region)));
     }
     if whole {
         delete_set(run, &plan.name, report).await?;

@@ -77,6 +77,16 @@ impl PartOutcome {
     pub fn is_good(&self) -> bool {
         matches!(self, PartOutcome::Unchanged | PartOutcome::Done)
     }
+
+    /// Why what is left was not done.
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            PartOutcome::Failed { reason }
+            | PartOutcome::Skipped { reason }
+            | PartOutcome::TimedOut { reason } => reason,
+            PartOutcome::Unchanged | PartOutcome::Done | PartOutcome::Partial => "not done",
+        }
+    }
 }
 
 /// An operation that was waited for.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use compiler::StackSet;
 
 use super::operation::{Chain, Finished, Task, fingerprint};
-use super::report::{InstanceFailure, OperationReport, PartOutcome, PartReport, Unfinished};
+use super::report::{InstanceFailure, OperationReport, PartReport, Unfinished};
 use super::settle::{is_old, settled};
 use super::waves::WaveCells;
 use super::{Run, Stop, gate, give_back, repair, targeting, waves};
@@ -359,12 +359,7 @@ async fn account_for<C: Cloud>(
     world: &World,
     report: &mut PartReport,
 ) {
-    let why = match &report.outcome {
-        PartOutcome::Failed { reason }
-        | PartOutcome::Skipped { reason }
-        | PartOutcome::TimedOut { reason } => reason.clone(),
-        _ => "not done".to_owned(),
-    };
+    let why = report.outcome.reason().to_owned();
     // Without an answer, the failures that are known have to do.
     let Ok(existing) = observe_stack_set(run.cloud, &set.name, Patience::None).await else {
         return;

@@ -12,7 +12,7 @@ use compiler::{Bundle, OWNERSHIP_TAG, Part, StackSet};
 
 use compare::{Deployed, reasons, rule_changes};
 pub(crate) use compare::{resources, rule_of, same_template};
-pub(crate) use desired::{desired, selected};
+pub(crate) use desired::{desired, region_is_off, selected};
 pub use model::{
     Basis, BlockedPlace, Cells, Change, Estimate, Plan, PlanSummary, Problem, ProblemKind, Reason,
     Repair, RuleChange, RuleChangeKind, StackPlan, StackSetPlan,
@@ -51,7 +51,7 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
                 .stacks_unreadable
                 .as_ref()
                 .map(|error| no_way_in(bundle, error))
-                .or_else(|| world.is_off(region).then(|| desired::region_is_off(region)));
+                .or_else(|| world.is_off(region).then(|| region_is_off(region)));
             if let Some(reason) = blocked {
                 plan.stacks.push(StackPlan {
                     name: set.name.clone(),
@@ -67,7 +67,7 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
         }
     }
     plan.stack_sets
-        .extend(unwanted_stack_sets(bundle, observed));
+        .extend(unwanted_stack_sets(bundle, observed, &world));
     plan.stacks.extend(unwanted_stacks(bundle, observed));
     plan.estimate = estimate::estimate(bundle, &world.accounts, &plan);
     plan
@@ -237,7 +237,8 @@ pub(crate) fn plan_stack_set(
     } else {
         Change::Update { reasons: why }
     };
-    let blocked: BTreeSet<Place> = wanted.blocked.iter().map(|it| it.place.clone()).collect();
+    plan.blocked = wanted.blocked;
+    let blocked: BTreeSet<Place> = plan.blocked.iter().map(|it| it.place.clone()).collect();
     for instance in &existing.instances {
         let place = Place::new(&instance.account, &instance.region);
         if wanted.places.remove(&place) {
@@ -250,11 +251,14 @@ pub(crate) fn plan_stack_set(
                 *plan.unchanged_in.entry(place.region).or_default() += 1;
             }
         } else if !blocked.contains(&place) {
-            plan.remove.push(place);
+            if world.is_off(&place.region) {
+                plan.blocked.push(out_of_reach(place, world));
+            } else {
+                plan.remove.push(place);
+            }
         }
     }
     plan.add = wanted.places.into_iter().collect();
-    plan.blocked = wanted.blocked;
     plan.blocked.sort_by(|a, b| a.place.cmp(&b.place));
     plan.update.sort();
     plan.remove.sort();
@@ -355,7 +359,7 @@ pub(crate) fn removal_rank(part: Option<Part>) -> u8 {
 
 /// Stack sets that are ours but no longer in the bundle (or no longer as a stack set), in the
 /// order of removal.
-fn unwanted_stack_sets(bundle: &Bundle, observed: &Observed) -> Vec<StackSetPlan> {
+fn unwanted_stack_sets(bundle: &Bundle, observed: &Observed, world: &World) -> Vec<StackSetPlan> {
     let mut plans: Vec<StackSetPlan> = observed
         .stack_sets
         .values()
@@ -366,31 +370,38 @@ fn unwanted_stack_sets(bundle: &Bundle, observed: &Observed) -> Vec<StackSetPlan
                 .iter()
                 .any(|set| set.name == found.details.name && set.targets.members.is_some())
         })
-        .map(delete_stack_set)
+        .map(|found| delete_stack_set(found, world))
         .collect();
     plans.sort_by_key(|plan| removal_rank(plan.part));
     plans
 }
 
 /// The plan to remove a stack set with all its instances.
-pub(crate) fn delete_stack_set(found: &ObservedStackSet) -> StackSetPlan {
-    StackSetPlan {
-        name: found.details.name.clone(),
-        part: tagged_part(&found.details.tags),
-        change: Change::Delete,
-        add: Vec::new(),
-        update: Vec::new(),
-        remove: found
-            .instances
-            .iter()
-            .map(|instance| Place::new(&instance.account, &instance.region))
-            .collect(),
-        repair: Vec::new(),
-        unchanged: 0,
-        unchanged_in: BTreeMap::new(),
-        blocked: Vec::new(),
-        rules: rule_changes(None, Some(&found.details.template)),
-        in_progress: found.pending.iter().map(|op| op.id.clone()).collect(),
+pub(crate) fn delete_stack_set(found: &ObservedStackSet, world: &World) -> StackSetPlan {
+    let part = tagged_part(&found.details.tags);
+    let mut plan = StackSetPlan::new(&found.details.name, part, Change::Delete);
+    for instance in &found.instances {
+        let place = Place::new(&instance.account, &instance.region);
+        if world.is_off(&place.region) {
+            plan.blocked.push(out_of_reach(place, world));
+        } else {
+            plan.remove.push(place);
+        }
+    }
+    plan.rules = rule_changes(None, Some(&found.details.template));
+    plan.in_progress = found.pending.iter().map(|op| op.id.clone()).collect();
+    plan
+}
+
+/// An instance that nobody wants, where no operation is taken.
+fn out_of_reach(place: Place, world: &World) -> BlockedPlace {
+    BlockedPlace {
+        account_name: world.account(&place.account).map(|it| it.name.clone()),
+        reason: format!(
+            "it is no longer wanted and can't be removed: {}",
+            region_is_off(&place.region)
+        ),
+        place,
     }
 }
 

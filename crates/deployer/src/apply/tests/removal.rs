@@ -181,3 +181,31 @@ async fn an_instance_is_removed_from_an_account_that_has_moved_away() {
         .any(|place| place.account == moved);
     assert!(!left);
 }
+
+#[tokio::test(start_paused = true)]
+async fn instances_in_a_region_that_is_off_stay_and_so_does_their_stack_set() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    cloud.state().enabled_regions = Some(vec![HOME.into()]);
+    let mut smaller = bundle();
+    smaller.stack_sets.pop();
+    cloud.take_calls();
+    let report = deploy(&cloud, &smaller).await;
+    assert_eq!(report.outcome(), ApplyOutcome::Failed);
+    let spoke = of(&report, "gizmos-rules-spoke");
+    let PartOutcome::Failed { reason } = &spoke.outcome else {
+        panic!("{:?}", spoke.outcome)
+    };
+    assert!(reason.contains("us-east-1 is not enabled"), "{reason}");
+    assert_eq!(spoke.blocked.len(), 6);
+    let left: Vec<String> = cloud.state().sets["gizmos-rules-spoke"]
+        .instances
+        .keys()
+        .map(|place| place.region.clone())
+        .collect();
+    assert_eq!(left, ["us-east-1"; 6]);
+
+    cloud.state().enabled_regions = None;
+    assert_eq!(deploy(&cloud, &smaller).await.outcome(), ApplyOutcome::Done);
+    assert!(!cloud.state().sets.contains_key("gizmos-rules-spoke"));
+}
