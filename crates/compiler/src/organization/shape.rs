@@ -126,7 +126,11 @@ pub(super) static TRAIL: Shape = Shape::of(&[
 ]);
 
 pub(super) static TOPIC: Shape = Shape::of(&[
-    Field::required("name", "The topic is called `gizmos-<name>`.", NAME),
+    Field::required(
+        "name",
+        "The topic is called `gizmos-<name>` on AWS, and `gizmos-local-<name>` without a hub.",
+        NAME,
+    ),
     Field::required(
         "severities",
         "Which alerts it takes, unless a rule names its topics itself.",

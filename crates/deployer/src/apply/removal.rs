@@ -25,7 +25,10 @@ const LAG: std::time::Duration = std::time::Duration::from_secs(10);
 /// operation succeeds as well where it finds nothing to do.
 pub(crate) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan) -> PartReport {
     let mut report = PartReport::begin(&plan.name, None);
-    report.blocked.clone_from(&plan.blocked);
+    if plan.change == Change::Delete {
+        // Those of a stack set that stays are in the report of its deployment.
+        report.blocked.clone_from(&plan.blocked);
+    }
     let mut tries = Tries::default();
     let result = loop {
         match try_remove(run, plan, &mut report, &mut tries).await {
