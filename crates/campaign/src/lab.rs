@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use aws::{Aws, Credentials, Options};
+use aws::{ArtifactBucket, Aws, Credentials, Options};
 use compiler::Bundle;
+use compiler::organization::{ARTIFACT_PREFIX, Organization};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use simulator::{Config, Fleet, FleetStack, FleetStackSet, Simulator};
@@ -158,8 +159,8 @@ impl Lab {
         self.administrator != MANAGEMENT
     }
 
-    /// How to connect as the administrator.
-    pub(crate) fn options(&self) -> Options {
+    /// How to connect as the administrator, with what the organization file says.
+    fn options(&self, organization: &Organization) -> Options {
         let mut options = Options::new(self.home());
         options.endpoint_url = Some(self.simulator.endpoint());
         options.credentials = Some(Credentials {
@@ -169,14 +170,19 @@ impl Lab {
         if self.is_delegated() {
             ACCESS_ROLE.clone_into(&mut options.access_role);
         }
+        options.artifacts = organization.artifacts.as_ref().map(|it| ArtifactBucket {
+            name: it.bucket.clone(),
+            owner: MANAGEMENT.to_owned(),
+            prefix: ARTIFACT_PREFIX.to_owned(),
+        });
         options.pause = Some(self.time.pauser());
         options.sleep = Some(self.time.pauser());
         options
     }
 
     /// Connects as a new process would.
-    pub(crate) async fn connect(&self) -> Aws {
-        let cloud = Aws::connect(self.options()).await;
+    pub(crate) async fn connect(&self, organization: &Organization) -> Aws {
+        let cloud = Aws::connect(self.options(organization)).await;
         cloud.on_behalf_of(MANAGEMENT).await
     }
 

@@ -46,7 +46,7 @@ pub async fn run(seed: u64, deployer: &dyn Deployer) -> Result<Run> {
     let mut rng = Rng::with_seed(seed);
     let lab = Lab::random(&mut rng, seed).await?;
     let regions = watched(&mut rng, &lab);
-    let wish = Wish::random(&mut rng, &regions, &lab.peopled_units())?;
+    let wish = Wish::random(&mut rng, &regions, &lab)?;
     let faults = trouble::random(&mut rng, &lab, seed);
     let mut runner = Runner {
         deployer,
@@ -203,7 +203,7 @@ impl Runner<'_> {
         let allow_delete = self.allow_delete;
         self.run.counts.processes += 1;
         let work = Box::pin(async {
-            let cloud = self.lab.connect().await;
+            let cloud = self.lab.connect(&bundle.organization).await;
             deployer.deploy(&cloud, bundle, allow_delete).await
         });
         let ended = drive(&self.lab.simulator, &self.lab.time, kill, work).await;
@@ -281,15 +281,7 @@ impl Runner<'_> {
     fn change(&mut self, rng: &mut Rng) -> Result<()> {
         let what = match rng.u8(..12) {
             0..=4 => self.wish.edit_rules(rng)?,
-            5..=7 => {
-                let workloads = self.lab.workloads();
-                self.wish.edit_organization(
-                    rng,
-                    &self.lab.regions,
-                    &self.lab.peopled_units(),
-                    &workloads,
-                )
-            }
+            5..=7 => self.wish.edit_organization(rng, &self.lab),
             8 | 9 => self.organization_changes(rng)?,
             _ => self.second_administrator(rng),
         };
@@ -454,7 +446,7 @@ impl Runner<'_> {
         let before = self.lab.simulator.journal_length();
         let deployer = self.deployer;
         let work = Box::pin(async {
-            let cloud = self.lab.connect().await;
+            let cloud = self.lab.connect(&bundle.organization).await;
             deployer.drift(&cloud, &bundle).await
         });
         let ended = drive(&self.lab.simulator, &self.lab.time, None, work).await;

@@ -72,7 +72,7 @@ pub async fn scale(
 
     let plan = Measured::start(&lab);
     let planned = plan.run(async {
-        let cloud = lab.connect().await;
+        let cloud = lab.connect(&bundle.organization).await;
         let observed = deployer::observe(&cloud, &bundle).await?;
         Ok::<_, DeployError>(deployer::plan(&bundle, &observed))
     });
@@ -84,7 +84,7 @@ pub async fn scale(
 
     let deploy = Measured::start(&lab);
     let report = deploy.run(async {
-        let cloud = lab.connect().await;
+        let cloud = lab.connect(&bundle.organization).await;
         deployer::apply(&cloud, &bundle, &planned, &Silent).await
     });
     let outcome = Box::pin(report).await?.outcome();
@@ -101,7 +101,7 @@ pub async fn scale(
 
     let plan = Measured::start(&lab);
     let planned = plan.run(async {
-        let cloud = lab.connect().await;
+        let cloud = lab.connect(&bundle.organization).await;
         let observed = deployer::observe(&cloud, &bundle).await?;
         Ok::<_, DeployError>(deployer::plan(&bundle, &observed).is_empty())
     });
@@ -114,7 +114,7 @@ pub async fn scale(
     let again = Measured::start(&lab);
     let before = lab.simulator.journal_length();
     let report = again.run(async {
-        let cloud = lab.connect().await;
+        let cloud = lab.connect(&bundle.organization).await;
         let observed = deployer::observe(&cloud, &bundle).await?;
         let plan = deployer::plan(&bundle, &observed);
         drop(observed);
@@ -129,7 +129,7 @@ pub async fn scale(
 
     let drift = Measured::start(&lab);
     let found = drift.run(async {
-        let cloud = lab.connect().await;
+        let cloud = lab.connect(&bundle.organization).await;
         deployer::drift(&cloud, &bundle, &DriftOptions::default(), &Silent).await
     });
     let outcome = Box::pin(found).await?.outcome();

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, bail};
 use compiler::organization::{
-    Accounts, Forward, Organization, Protocol, Subscription, TargetScope, Topic, Topology, Trail,
-    Wave,
+    Accounts, Artifacts, Forward, Organization, Protocol, Subscription, TargetScope, Topic,
+    Topology, Trail, Wave,
 };
 use compiler::{Bundle, Templates};
 use fastrand::Rng;
@@ -15,7 +15,7 @@ use pattern::Pattern;
 use rules::{Message, Response, Rule, Severity, Status};
 use syntax::{Place, SourceFile, Span};
 
-use crate::lab::{HUB, LOG_ARCHIVE, MANAGEMENT, ROOT};
+use crate::lab::{HUB, LOG_ARCHIVE, Lab, MANAGEMENT, ROOT};
 
 /// Services and calls that rules are about.
 const CALLS: [(&str, &[&str]); 6] = [
@@ -36,11 +36,15 @@ pub(crate) struct Wish {
     pub(crate) rules: Vec<Rule>,
     pub(crate) organization: Organization,
     made: usize,
+    /// Characters that every message has more than it needs: with thousands, a few rules outgrow a
+    /// request, and go through the artifact bucket or become several stack sets.
+    padding: usize,
 }
 
 impl Wish {
-    /// Something to begin with, for Regions (the first is the home Region) and units.
-    pub(crate) fn random(rng: &mut Rng, regions: &[String], units: &[String]) -> Result<Wish> {
+    /// Something to begin with, for Regions of a lab (the first is the home Region).
+    pub(crate) fn random(rng: &mut Rng, regions: &[String], lab: &Lab) -> Result<Wish> {
+        let units = &lab.peopled_units();
         let home = regions.first().context("no Region")?.clone();
         let mut wish = Wish {
             rules: Vec::new(),
@@ -79,13 +83,26 @@ impl Wish {
                     topic("notices", &Severity::ALL[..2]),
                 ],
                 waves: Vec::new(),
-                artifacts: None,
+                artifacts: (rng.u8(..5) == 0).then(|| artifacts(lab)),
                 drift_schedule: (rng.u8(..4) == 0).then(|| "rate(1 day)".to_owned()),
             },
             made: 0,
+            padding: 0,
         };
         wish.waves(rng, units);
-        let most = if rng.u8(..100) < 4 { 70 } else { 6 };
+        let wordy = if wish.organization.artifacts.is_some() {
+            60
+        } else {
+            10
+        };
+        if rng.u8(..100) < wordy {
+            wish.padding = 7_000;
+        }
+        let most = match rng.u8(..100) {
+            _ if wish.padding > 0 => 20,
+            0..4 => 70,
+            _ => 6,
+        };
         for _ in 0..rng.usize(1..=most) {
             wish.add_rule(rng)?;
         }
@@ -130,7 +147,7 @@ impl Wish {
             }
             1 if rule.message.is_some() => {
                 let word = rng.u32(..);
-                rule.message = Some(message(&rule.id, word));
+                rule.message = Some(message(&rule.id, word, self.padding));
                 format!("rule {} says something else", rule.id)
             }
             _ if rule.respond.is_none() => {
@@ -142,17 +159,11 @@ impl Wish {
         })
     }
 
-    /// Changes the organization file in some way; says how. `regions` and `units` are all there
-    /// are, `accounts` the workloads.
-    pub(crate) fn edit_organization(
-        &mut self,
-        rng: &mut Rng,
-        regions: &[String],
-        units: &[String],
-        accounts: &[String],
-    ) -> String {
+    /// Changes the organization file in some way; says how.
+    pub(crate) fn edit_organization(&mut self, rng: &mut Rng, lab: &Lab) -> String {
+        let (regions, units) = (&lab.regions, &lab.peopled_units());
         let organization = &mut self.organization;
-        match rng.u8(..12) {
+        match rng.u8(..13) {
             0..=2 => {
                 let others: Vec<&String> = regions
                     .iter()
@@ -177,12 +188,12 @@ impl Wish {
                 )
             }
             5..=7 => {
-                let Some(account) = rng.choice(accounts) else {
+                let Some(account) = rng.choice(lab.workloads()) else {
                     return "change nothing".to_owned();
                 };
                 let excluded = &mut organization.targets.exclude_accounts;
-                if excluded.contains(account) {
-                    excluded.retain(|known| known != account);
+                if excluded.contains(&account) {
+                    excluded.retain(|known| *known != account);
                     format!("{account} is no longer left out")
                 } else {
                     excluded.push(account.clone());
@@ -210,6 +221,13 @@ impl Wish {
                     organization.trail.retention_days
                 )
             }
+            11 => match organization.artifacts.take() {
+                Some(_) => "there is no artifact bucket any more".to_owned(),
+                None => {
+                    organization.artifacts = Some(artifacts(lab));
+                    "there is an artifact bucket".to_owned()
+                }
+            },
             _ => {
                 self.waves(rng, units);
                 format!("there are {} waves", self.organization.waves.len())
@@ -240,7 +258,7 @@ impl Wish {
             written_pattern: pattern.clone(),
             pattern,
             read_only: rng.u8(..8) == 0,
-            message: (!responds).then(|| message(&id, 0)),
+            message: (!responds).then(|| message(&id, 0, self.padding)),
             notify: Vec::new(),
             respond: responds.then(|| Response::StartInstance {
                 instance: "$.detail.instance-id".to_owned(),
@@ -288,6 +306,18 @@ fn targets(rng: &mut Rng, units: &[String]) -> Vec<String> {
     chosen
 }
 
+/// A bucket that whoever deploys may write to.
+fn artifacts(lab: &Lab) -> Artifacts {
+    Artifacts {
+        bucket: format!("gizmos-artifacts-{MANAGEMENT}-{}", lab.home()),
+        administrators: if lab.is_delegated() {
+            vec![HUB.to_owned()]
+        } else {
+            Vec::new()
+        },
+    }
+}
+
 fn topic(name: &str, severities: &[Severity]) -> Topic {
     Topic {
         name: name.to_owned(),
@@ -299,10 +329,13 @@ fn topic(name: &str, severities: &[Severity]) -> Topic {
     }
 }
 
-fn message(id: &str, word: u32) -> Message {
+fn message(id: &str, word: u32, padding: usize) -> Message {
+    let padding = "x".repeat(padding);
     Message {
         input_paths: BTreeMap::from([("account".to_owned(), "$.account".to_owned())]),
-        input_template: format!(r#"{{"alert": "{id}", "word": {word}, "account": <account>}}"#),
+        input_template: format!(
+            r#"{{"alert": "{id}", "word": {word}, "padding": "{padding}", "account": <account>}}"#
+        ),
     }
 }
 
