@@ -116,7 +116,7 @@ pub struct Artifacts {
 /// An SNS topic and who subscribes to it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Topic {
-    /// Short name; the topic on AWS is called `gizmos-<name>`.
+    /// Short name; [`Organization::topic_name`] is the one on AWS.
     pub name: String,
     /// Alerts of these severities go here, unless a rule names its topics itself.
     pub severities: Vec<rules::Severity>,
