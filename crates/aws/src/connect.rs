@@ -199,8 +199,9 @@ impl Aws {
             loader = loader.sleep_impl(Sleeper(Arc::clone(sleep)));
         }
         let base = loader.load().await;
-        let pace = Arc::new(Pace::new());
-        let clock = Clock::default();
+        let simulated = options.pause.is_some();
+        let pace = Arc::new(Pace::new(simulated));
+        let clock = Clock::new(simulated);
         let stack_sets = cloudformation(&base, &pace, &clock);
         let organizations = aws_sdk_organizations::Client::from_conf(
             aws_sdk_organizations::config::Builder::from(&base)
