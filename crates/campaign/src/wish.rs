@@ -221,13 +221,12 @@ impl Wish {
                     organization.trail.retention_days
                 )
             }
-            11 => match organization.artifacts.take() {
-                Some(_) => "there is no artifact bucket any more".to_owned(),
-                None => {
-                    organization.artifacts = Some(artifacts(lab));
-                    "there is an artifact bucket".to_owned()
-                }
-            },
+            11 => {
+                let has_one = organization.artifacts.is_some();
+                organization.artifacts = (!has_one).then(|| artifacts(lab));
+                let now = if has_one { "no longer" } else { "now" };
+                format!("there is {now} an artifact bucket")
+            }
             _ => {
                 self.waves(rng, units);
                 format!("there are {} waves", self.organization.waves.len())
