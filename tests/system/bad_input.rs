@@ -26,7 +26,10 @@ fn the_rule_that_the_others_break_is_right() {
     let project = project();
     project.write("rules/broken/example-rule.yaml", EXAMPLE_RULE);
     // What the library has already is only a warning.
-    project.run(&["check"]).expect(0).says(" 0 failed; 1 warning");
+    project
+        .run(&["check"])
+        .expect(0)
+        .says(" 0 failed; 1 warning");
 }
 
 #[test]
