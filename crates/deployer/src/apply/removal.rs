@@ -272,7 +272,12 @@ fn tasks<C>(
                 .filter(|instance| under(&instance.account))
                 .filter(|instance| members.regions.contains(&instance.region))
                 .count();
-            if all == go.len() && all > 0 {
+            // An account that has moved to where it is wanted is still recorded with the unit it left,
+            // and would go with it.
+            let has_left = existing.instances.iter().any(|instance| {
+                instance.organizational_unit.as_ref() == Some(unit) && !under(&instance.account)
+            });
+            if all == go.len() && all > 0 && !has_left {
                 whole(vec![unit.clone()], &go.iter().collect::<Vec<_>>());
             } else {
                 rest.extend(go);
