@@ -119,13 +119,11 @@ pub fn sources(directory: &Path) -> (Vec<Arc<SourceFile>>, Vec<Finding>) {
 /// Checks one rule that isn't in the folder yet, from its text; `directory` is where its fixtures
 /// would be. Its own tests are left to the caller, as in [`load`].
 pub fn check_file(file: &Arc<SourceFile>, directory: &Path, options: &Options) -> Library {
-    let mut library = Library {
-        files: 1,
-        ..Library::default()
-    };
+    let mut library = Library::default();
     let mut fixtures = Fixtures::new(directory);
     let files = std::iter::once(Arc::clone(file));
     gather(&mut library, files, &mut fixtures, *options);
+    library.files = 1;
     sort(&mut library.findings);
     library
 }
