@@ -127,8 +127,20 @@ impl StackSets for Fake {
             &request.operation_id,
             Action::Delete,
             |state, set| {
-                let mut places = state.selected(&request.targets, &request.regions);
+                let targets = &request.targets;
+                let mut places = state.selected(targets, &request.regions);
                 places.retain(|place| set.instances.contains_key(place));
+                if targets.accounts == AccountSelection::All {
+                    // Accounts that have left the unit are still recorded with it.
+                    let recorded = set.instances.iter().filter(|(place, instance)| {
+                        let unit = instance.organizational_unit.as_ref();
+                        unit.is_some_and(|unit| targets.organizational_units.contains(unit))
+                            && request.regions.contains(&place.region)
+                    });
+                    places.extend(recorded.map(|(place, _)| place.clone()));
+                    places.sort();
+                    places.dedup();
+                }
                 places
             },
             |_| {},

@@ -209,3 +209,38 @@ async fn instances_in_a_region_that_is_off_stay_and_so_does_their_stack_set() {
     assert_eq!(deploy(&cloud, &smaller).await.outcome(), ApplyOutcome::Done);
     assert!(!cloud.state().sets.contains_key("gizmos-rules-spoke"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_goes_does_not_take_an_account_along_that_has_moved_out_of_it() {
+    const DEVELOPMENT: &str = "ou-exmp-development";
+    let cloud = Fake::new();
+    let mut bundle = bundle();
+    let target = |bundle: &mut Bundle, units: &[&str]| {
+        let members = bundle.stack_sets[4].targets.members.as_mut().unwrap();
+        members.organizational_units = units.iter().map(|&unit| unit.to_owned()).collect();
+    };
+    target(&mut bundle, &["ou-exmp-production", DEVELOPMENT]);
+    deploy(&cloud, &bundle).await;
+    let moved = "100000000002";
+    {
+        // It was in development, and automatic deployment hasn't followed it yet.
+        let mut state = cloud.state();
+        let set = state.sets.get_mut("gizmos-rules-spoke").unwrap();
+        for (place, instance) in &mut set.instances {
+            if place.account == moved {
+                instance.organizational_unit = Some(DEVELOPMENT.into());
+            }
+        }
+    }
+    target(&mut bundle, &["ou-exmp-production"]);
+    assert_eq!(deploy(&cloud, &bundle).await.outcome(), ApplyOutcome::Done);
+    let state = cloud.state();
+    let instances = &state.sets["gizmos-rules-spoke"].instances;
+    let kept = instances.keys().filter(|place| place.account == moved);
+    assert_eq!(kept.count(), 2);
+    let accounts = state.accounts.iter();
+    let gone = accounts.filter(|account| account.is_under(DEVELOPMENT));
+    for account in gone {
+        assert!(!instances.keys().any(|place| place.account == account.id));
+    }
+}
