@@ -84,7 +84,7 @@ pub struct Run {
     pub code: i32,
     /// Results.
     pub stdout: String,
-    /// Progress, findings and errors.
+    /// Progress, diagnostics and errors.
     pub stderr: String,
 }
 

@@ -104,32 +104,32 @@ fn all_problems_of_all_files_are_reported_in_one_run_and_nothing_is_deployed() {
 }
 
 #[test]
-fn findings_have_codes_places_and_help_as_json() {
+fn diagnostics_have_codes_places_and_help_as_json() {
     let project = project();
     broken(&project, "unknown-field", "severity: high", "severty: high");
     let run = project.run(&["check", "--format", "json"]).expect(64);
     let json = run.json();
-    let finding = json["findings"]
+    let diagnostic = json["diagnostics"]
         .as_array()
-        .and_then(|findings| {
-            findings.iter().find(|it| {
+        .and_then(|diagnostics| {
+            diagnostics.iter().find(|it| {
                 it["message"]
                     .as_str()
                     .is_some_and(|it| it.contains("severty"))
             })
         })
         .unwrap_or(&Value::Null);
-    assert_eq!(finding["file"], "rules/broken/unknown-field.yaml");
+    assert_eq!(diagnostic["file"], "rules/broken/unknown-field.yaml");
     assert_eq!(
-        (&finding["line"], &finding["column"]),
+        (&diagnostic["line"], &diagnostic["column"]),
         (&6.into(), &1.into())
     );
-    assert!(finding["code"].is_string(), "{json}");
+    assert!(diagnostic["code"].is_string(), "{json}");
     assert!(
-        finding["help"]
+        diagnostic["help"]
             .as_str()
             .is_some_and(|it| it.contains("severity")),
-        "{finding}"
+        "{diagnostic}"
     );
 }
 

@@ -1,6 +1,6 @@
-//! Rules as a stranger with bad intent would write them: each ends in a finding, and in few of them.
+//! Rules as a stranger with bad intent would write them: each ends in a diagnostic, and in few of them.
 //!
-//! Nothing here looks at a clock. What bounds time and memory are limits that the findings name:
+//! Nothing here looks at a clock. What bounds time and memory are limits that the diagnostics name:
 //! bytes, values and depth of a file, terms and combinations of a pattern, tests, fixtures, files.
 //! To measure, `cargo test -p tests --test system write_the_hostile_rules -- --ignored` writes every
 //! case to `target/hostile/`, for `gizmos check --rules target/hostile/<case>`.
@@ -18,8 +18,8 @@ use tests::{EXAMPLE_EVENT, EXAMPLE_RULE};
 
 use crate::project;
 
-/// Most findings that one hostile file is worth.
-const MOST_FINDINGS: usize = 110;
+/// Most diagnostics that one hostile file is worth.
+const MOST_DIAGNOSTICS: usize = 110;
 /// Most bytes of output, excerpts included.
 const MOST_OUTPUT: usize = 512 * 1024;
 
@@ -75,7 +75,7 @@ const CASES: &[Case] = &[
     ),
     (
         "deep-pattern",
-        &["yaml::too-deep", "pattern::invalid"],
+        &["yaml::too-deep", "eventbridge_pattern::invalid"],
         |rules| {
             changed(
                 rules,
@@ -128,7 +128,7 @@ const CASES: &[Case] = &[
     ("long-runbook", &["message::too-large"], |rules| {
         changed(rules, "Ask whoever stopped it", &"x ".repeat(400_000))
     }),
-    ("long-value", &["pattern::invalid"], |rules| {
+    ("long-value", &["eventbridge_pattern::invalid"], |rules| {
         changed(rules, NAME, &format!("[\"{}\"]", "x".repeat(900_000)))
     }),
     ("long-tag", &["rule::attack-id"], |rules| {
@@ -286,13 +286,13 @@ const CASES: &[Case] = &[
         );
     }),
     // Patterns that explode.
-    ("combinations", &["pattern::invalid"], |rules| {
+    ("combinations", &["eventbridge_pattern::invalid"], |rules| {
         let ors: String = (0..11)
             .map(|n| format!("    f{n}: {{$or: [{{a: [1]}}, {{b: [1]}}]}}\n"))
             .collect();
         changed(rules, "    eventName: [StopLogging]\n", &ors);
     }),
-    ("wildcards", &["pattern::invalid"], |rules| {
+    ("wildcards", &["eventbridge_pattern::invalid"], |rules| {
         // Behind an absence the service doesn't look at a wildcard's complexity.
         let wildcard = format!("[{{wildcard: \"{}\"}}]", "*a".repeat(900));
         changed(
@@ -305,34 +305,49 @@ const CASES: &[Case] = &[
         let wildcard = format!("[{{wildcard: \"{}\"}}]", "*a".repeat(900));
         changed(rules, NAME, &wildcard);
     }),
-    ("many-wildcards", &["pattern::invalid"], |rules| {
-        changed(
-            rules,
-            NAME,
-            &format!("[{{wildcard: \"{}\"}}]", "*a".repeat(200_000)),
-        )
-    }),
-    ("many-names", &["pattern::invalid"], |rules| {
+    (
+        "many-wildcards",
+        &["eventbridge_pattern::invalid"],
+        |rules| {
+            changed(
+                rules,
+                NAME,
+                &format!("[{{wildcard: \"{}\"}}]", "*a".repeat(200_000)),
+            )
+        },
+    ),
+    ("many-names", &["eventbridge_pattern::invalid"], |rules| {
         let names: Vec<String> = (0..90_000).map(|n| format!("N{n}")).collect();
         changed(rules, NAME, &format!("[{}]", names.join(", ")));
     }),
-    ("unknown-names", &["pattern::unknown-event-name"], |rules| {
-        let names: Vec<String> = (0..130).map(|n| format!("Stp{n}")).collect();
-        changed(rules, NAME, &format!("[{}]", names.join(", ")));
-    }),
-    ("sources", &["pattern::unknown-event-source"], |rules| {
-        let names: Vec<String> = (0..40)
-            .map(|n| format!("cloudtrial{n}.amazonaws.com"))
-            .collect();
-        changed(
-            rules,
-            "[cloudtrail.amazonaws.com]",
-            &format!("[{}]", names.join(", ")),
-        );
-    }),
+    (
+        "unknown-names",
+        &["eventbridge_pattern::unknown-event-name"],
+        |rules| {
+            let names: Vec<String> = (0..130).map(|n| format!("Stp{n}")).collect();
+            changed(rules, NAME, &format!("[{}]", names.join(", ")));
+        },
+    ),
+    (
+        "sources",
+        &["eventbridge_pattern::unknown-event-source"],
+        |rules| {
+            let names: Vec<String> = (0..40)
+                .map(|n| format!("cloudtrial{n}.amazonaws.com"))
+                .collect();
+            changed(
+                rules,
+                "[cloudtrail.amazonaws.com]",
+                &format!("[{}]", names.join(", ")),
+            );
+        },
+    ),
     (
         "alternatives",
-        &["pattern::redundant-branch", "pattern::invalid"],
+        &[
+            "eventbridge_pattern::redundant-branch",
+            "eventbridge_pattern::invalid",
+        ],
         |rules| {
             // Nearly as many combinations as EventBridge takes, all of them alike.
             let ors: String = (0..9)
@@ -425,7 +440,7 @@ fn lay_out(rules: &Path, case: &Case) {
 }
 
 #[test]
-fn every_hostile_rule_ends_in_a_finding() {
+fn every_hostile_rule_ends_in_a_diagnostic() {
     let project = project();
     let mut wrong = Vec::new();
     for case in CASES {
@@ -441,8 +456,8 @@ fn every_hostile_rule_ends_in_a_finding() {
             "json",
         ]);
         let found = serde_json::from_str::<serde_json::Value>(&run.stdout).unwrap_or_default();
-        let findings = found["findings"].as_array().cloned().unwrap_or_default();
-        let seen: Vec<&str> = findings
+        let diagnostics = found["diagnostics"].as_array().cloned().unwrap_or_default();
+        let seen: Vec<&str> = diagnostics
             .iter()
             .filter_map(|it| it["code"].as_str())
             .collect();
@@ -453,10 +468,10 @@ fn every_hostile_rule_ends_in_a_finding() {
                 run.code
             ));
         }
-        if findings.len() > MOST_FINDINGS || run.stdout.len() > MOST_OUTPUT {
+        if diagnostics.len() > MOST_DIAGNOSTICS || run.stdout.len() > MOST_OUTPUT {
             wrong.push(format!(
-                "{name}: {} findings, {} bytes",
-                findings.len(),
+                "{name}: {} diagnostics, {} bytes",
+                diagnostics.len(),
                 run.stdout.len()
             ));
         }

@@ -40,11 +40,11 @@ fn a_rule_begins_from_an_event_and_waits_for_its_author() {
         .run(&["check", "--format", "json"])
         .expect(64)
         .json();
-    let findings = found["findings"].as_array().expect("findings");
-    assert_eq!(findings.len(), 5);
-    for finding in findings {
-        assert_eq!(finding["code"], "rule::unfinished", "{finding}");
-        assert_eq!(finding["file"], RULE);
+    let diagnostics = found["diagnostics"].as_array().expect("diagnostics");
+    assert_eq!(diagnostics.len(), 5);
+    for diagnostic in diagnostics {
+        assert_eq!(diagnostic["code"], "rule::unfinished", "{diagnostic}");
+        assert_eq!(diagnostic["file"], RULE);
     }
     // Never in the place of something else.
     let before = fs::read_to_string(project.path(RULE)).expect("a rule");
@@ -86,7 +86,7 @@ fn the_event_of_a_log_file_is_chosen_by_its_number() {
     let begun = new(&["--record", "3", "--theme", "people", "--format", "json"]);
     let begun = begun.expect(0).json();
     assert_eq!(begun["rule"], "rules/people/password-created.yaml");
-    assert_eq!(begun["findings"].as_array().map(Vec::len), Some(5));
+    assert_eq!(begun["diagnostics"].as_array().map(Vec::len), Some(5));
     for taken in ["cloudtrail-tampering", "No", "../x"] {
         project
             .run(&["new", taken, "--from-event", "log.json", "--record", "1"])

@@ -130,7 +130,7 @@ fn losses_and_refusals_are_told_with_their_reasons() {
             .expect("the file")
     };
     assert_eq!(outcome("lossy")["losses"].as_array().map(Vec::len), Some(1));
-    let refusal = &outcome("refused")["findings"][0];
+    let refusal = &outcome("refused")["diagnostics"][0];
     assert_eq!(refusal["line"], 3, "{refusal}");
     assert!(
         refusal["message"]
@@ -202,7 +202,7 @@ fn what_is_exported_comes_back_as_it_was() {
         .expect(3)
         .json();
     let exported = run["rules"].as_array().expect("rules").len();
-    let refused = run["findings"].as_array().expect("findings").len();
+    let refused = run["diagnostics"].as_array().expect("diagnostics").len();
     assert!(
         exported > 60 && refused > 5,
         "{exported} exported, {refused} refused"

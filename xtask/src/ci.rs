@@ -86,7 +86,7 @@ fn workflows() -> Result<()> {
             .arg(&shellcheck)
             .args(&files),
     )?;
-    println!("actionlint: {} workflows, 0 findings", files.len());
+    println!("actionlint: {} workflows, 0 diagnostics", files.len());
     Ok(())
 }
 
@@ -155,7 +155,7 @@ fn templates() -> Result<()> {
             .arg("--")
             .args(&templates),
     )?;
-    println!("cfn-lint: {} templates, 0 findings", templates.len());
+    println!("cfn-lint: {} templates, 0 diagnostics", templates.len());
     Ok(())
 }
 

@@ -7,35 +7,40 @@ use crate::shell;
 
 /// What each member may depend on, directly. A crate missing here may depend on none.
 ///
-/// The simulator depends on `pattern` only: sharing code with the compiler or the deployer would
+/// The simulator depends on `eventbridge-pattern` only: sharing code with the compiler or the deployer would
 /// make it share their mistakes, and it would confirm them.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("syntax", &[]),
-    ("pattern", &[]),
-    ("rules", &["pattern", "syntax"]),
-    ("sigma", &["pattern", "rules", "syntax"]),
-    ("compiler", &["pattern", "rules", "syntax"]),
-    ("deployer", &["compiler", "pattern", "rules"]),
+    ("eventbridge-pattern", &[]),
+    ("rules", &["eventbridge-pattern", "syntax"]),
+    ("sigma", &["eventbridge-pattern", "rules", "syntax"]),
+    ("compiler", &["eventbridge-pattern", "rules", "syntax"]),
+    ("deployer", &["compiler", "eventbridge-pattern", "rules"]),
     ("aws", &["backtest", "deployer"]),
-    ("backtest", &["pattern", "rules"]),
-    ("bench", &["pattern"]),
+    ("backtest", &["eventbridge-pattern", "rules"]),
+    ("bench", &["eventbridge-pattern"]),
     (
         "campaign",
         &[
             "aws",
             "compiler",
             "deployer",
-            "pattern",
+            "eventbridge-pattern",
             "rules",
             "simulator",
             "syntax",
         ],
     ),
-    ("simulator", &["pattern"]),
+    ("simulator", &["eventbridge-pattern"]),
     (
         "report",
         &[
-            "backtest", "compiler", "deployer", "pattern", "rules", "syntax",
+            "backtest",
+            "compiler",
+            "deployer",
+            "eventbridge-pattern",
+            "rules",
+            "syntax",
         ],
     ),
     (
@@ -45,7 +50,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "backtest",
             "compiler",
             "deployer",
-            "pattern",
+            "eventbridge-pattern",
             "report",
             "rules",
             "sigma",

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use pattern::{RuleSet, Scratch};
+use eventbridge_pattern::{RuleSet, Scratch};
 use rules::Rule;
 use rules::envelope::{self, Head, Withheld};
 use serde_json::Value;

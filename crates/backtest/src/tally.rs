@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use eventbridge_pattern::transformer::{InputTransformer, Reserved};
 use jiff::civil::Date;
-use pattern::transformer::{InputTransformer, Reserved};
 use rules::Rule;
 use serde::Deserialize;
 use serde_json::Value;

@@ -49,7 +49,7 @@ fn save(path: &Path, lines: &[Vec<u8>]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pattern::{RuleSet, Scratch};
+    use eventbridge_pattern::{RuleSet, Scratch};
 
     #[test]
     fn a_seed_always_gives_the_same_and_some_events_match() {

@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use eventbridge_pattern::Pattern;
 use flate2::read::MultiGzDecoder;
-use pattern::Pattern;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

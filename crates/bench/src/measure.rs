@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use pattern::{Pattern, RuleSet, Scratch};
+use eventbridge_pattern::{Pattern, RuleSet, Scratch};
 
 use crate::arguments::Arguments;
 use crate::generate;

@@ -10,8 +10,8 @@ use compiler::organization::{
     Topology, Trail, Wave,
 };
 use compiler::{Bundle, Templates};
+use eventbridge_pattern::Pattern;
 use fastrand::Rng;
-use pattern::Pattern;
 use rules::{Message, Response, Rule, Severity, Status};
 use syntax::{Place, SourceFile, Span};
 

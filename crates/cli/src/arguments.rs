@@ -95,7 +95,7 @@ impl From<TopologyArgument> for Topology {
 pub(crate) enum Command {
     /// Lint the rules and the organization file, and run the rules' tests
     ///
-    /// `rules/LINTS.md` explains every finding.
+    /// `rules/LINTS.md` explains every diagnostic.
     #[command(
         after_help = "Examples:\n  cargo xtask check\n  cargo xtask check --fix                 # mend what can be mended by machine\n  \
             cargo xtask check --mutations           # would the rules' tests notice a change?\n  cargo xtask check --format json\n  cargo xtask check --format sarif > check.sarif"
@@ -284,7 +284,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "A line is a JSON object with pattern, event and verdict (match, no_match, invalid); or aws_verdict and \
             aws_message in its place; or pattern and complexity; or target, event and outcome of an input transformer.\n\n\
-            Example:\n  cargo xtask vectors crates/pattern/tests/data/pattern-vectors.jsonl.gz"
+            Example:\n  cargo xtask vectors crates/eventbridge-pattern/tests/data/pattern-vectors.jsonl.gz"
     )]
     Vectors {
         /// JSON lines, plain or .gz

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use compiler::organization::{self, Organization};
 use compiler::{Bundle, Templates};
 use rules::{Library, Rule, TestOutcome};
-use syntax::{Finding, SourceFile};
+use syntax::{Diagnostic, SourceFile};
 
 use crate::arguments::ProjectArguments;
 
@@ -21,49 +21,49 @@ pub(crate) struct Project {
     pub(crate) organization: Option<Organization>,
     /// The file that describes the organization.
     pub(crate) organization_file: PathBuf,
-    /// `None` if a finding stands in the way.
+    /// `None` if a diagnostic stands in the way.
     pub(crate) bundle: Option<Bundle>,
-    /// What is wrong, in all files at once; the tests' findings included.
-    pub(crate) findings: Vec<Finding>,
+    /// What is wrong, in all files at once; the tests' diagnostics included.
+    pub(crate) diagnostics: Vec<Diagnostic>,
     root: PathBuf,
 }
 
 impl Project {
-    /// Loads, tests and compiles. Never fails: what is wrong is in `findings`.
+    /// Loads, tests and compiles. Never fails: what is wrong is in `diagnostics`.
     pub(crate) fn load(arguments: &ProjectArguments) -> Self {
         let root = root();
         let mut rule_library = library(arguments);
-        let mut findings = std::mem::take(&mut rule_library.findings);
+        let mut diagnostics = std::mem::take(&mut rule_library.diagnostics);
 
         let stacksets = stacksets_folder(arguments);
         let file = organization_file(arguments);
         let (mut organization, problems) = organization::load(&file);
-        findings.extend(problems);
+        diagnostics.extend(problems);
         if let (Some(organization), Some(topology)) = (&mut organization, arguments.topology) {
             organization.topology = topology.into();
         }
         let mut more = drift_rules(organization.as_ref(), &stacksets);
-        findings.append(&mut more.findings);
+        diagnostics.append(&mut more.diagnostics);
         rule_library.rules.append(&mut more.rules);
         let outcomes: Vec<TestOutcome> = rule_library
             .rules
             .iter()
             .flat_map(rules::run_tests)
             .collect();
-        findings.extend(outcomes.iter().filter_map(|it| it.finding.clone()));
+        diagnostics.extend(outcomes.iter().filter_map(|it| it.diagnostic.clone()));
 
         let templates = Templates::load(&stacksets)
-            .map_err(|problems| findings.extend(problems))
+            .map_err(|problems| diagnostics.extend(problems))
             .ok();
 
         let mut bundle = None;
         if let (Some(organization), Some(templates)) = (&organization, &templates) {
             let (compiled, problems) =
                 compiler::compile(&rule_library.rules, organization, templates);
-            findings.extend(problems);
+            diagnostics.extend(problems);
             bundle = compiled;
         }
-        if findings.iter().any(Finding::is_error) {
+        if diagnostics.iter().any(Diagnostic::is_error) {
             bundle = None;
         }
         Self {
@@ -72,7 +72,7 @@ impl Project {
             organization,
             organization_file: file,
             bundle,
-            findings,
+            diagnostics,
             root,
         }
     }
@@ -99,7 +99,7 @@ pub(crate) fn deployed_library(arguments: &ProjectArguments) -> Library {
     let mut library = library(arguments);
     let (organization, _) = organization::load(&organization_file(arguments));
     let mut more = drift_rules(organization.as_ref(), &stacksets_folder(arguments));
-    library.findings.append(&mut more.findings);
+    library.diagnostics.append(&mut more.diagnostics);
     library.rules.append(&mut more.rules);
     library
 }
@@ -121,15 +121,17 @@ fn organization_file(arguments: &ProjectArguments) -> PathBuf {
 }
 
 /// The rule files of the project as they are, those about drift included.
-pub(crate) fn rule_sources(arguments: &ProjectArguments) -> (Vec<Arc<SourceFile>>, Vec<Finding>) {
-    let (mut files, mut findings) = rules::sources(&rules_folder(arguments));
+pub(crate) fn rule_sources(
+    arguments: &ProjectArguments,
+) -> (Vec<Arc<SourceFile>>, Vec<Diagnostic>) {
+    let (mut files, mut diagnostics) = rules::sources(&rules_folder(arguments));
     let drift = stacksets_folder(arguments).join(DRIFT_RULES);
     if drift.is_dir() {
         let (more, problems) = rules::sources(&drift);
         files.extend(more);
-        findings.extend(problems);
+        diagnostics.extend(problems);
     }
-    (files, findings)
+    (files, diagnostics)
 }
 
 fn options() -> rules::Options {

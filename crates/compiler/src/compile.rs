@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{Value, context};
 use rules::Rule;
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::emit::{self, Rendered};
 use crate::forward::{self, Forwarder};
@@ -19,7 +19,7 @@ use crate::{
 /// storage bills at least 90 days. <https://aws.amazon.com/s3/storage-classes/glacier/>
 const ARCHIVE_AFTER_DAYS: u32 = 90;
 
-/// Compiles rules for an organization. There is a bundle unless a finding is an error.
+/// Compiles rules for an organization. There is a bundle unless a diagnostic is an error.
 ///
 /// Rules that are deprecated or not enabled are left out. The order of `library` doesn't matter.
 ///
@@ -31,14 +31,14 @@ pub fn compile(
     library: &[Rule],
     organization: &Organization,
     templates: &Templates,
-) -> (Option<Bundle>, Vec<Finding>) {
+) -> (Option<Bundle>, Vec<Diagnostic>) {
     let mut rules: Vec<&Rule> = library.iter().filter(|rule| rule.is_deployed()).collect();
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     let mut compiler = Compiler {
         organization,
         templates,
         names: Names::new(&rules, organization),
-        findings: Vec::new(),
+        diagnostics: Vec::new(),
         stack_sets: Vec::new(),
     };
     let routed = compiler.check(&rules);
@@ -49,21 +49,21 @@ pub fn compile(
         Topology::Local => compiler.local(&routed),
     }
     compiler.drift_schedule();
-    protection::check(&rules, organization, &mut compiler.findings);
+    protection::check(&rules, organization, &mut compiler.diagnostics);
     let Compiler {
-        findings,
+        diagnostics,
         stack_sets,
         ..
     } = compiler;
-    if findings.iter().any(Finding::is_error) {
-        return (None, findings);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return (None, diagnostics);
     }
     (
         Some(Bundle {
             organization: organization.clone(),
             stack_sets,
         }),
-        findings,
+        diagnostics,
     )
 }
 
@@ -83,7 +83,7 @@ struct Compiler<'c> {
     organization: &'c Organization,
     templates: &'c Templates,
     names: Names,
-    findings: Vec<Finding>,
+    diagnostics: Vec<Diagnostic>,
     stack_sets: Vec<StackSet>,
 }
 
@@ -91,18 +91,18 @@ impl<'c> Compiler<'c> {
     /// Routes rules and keeps those that pass all checks by themselves.
     fn check(&mut self, rules: &[&'c Rule]) -> Vec<Routed<'c>> {
         if rules.is_empty() {
-            self.findings.push(
-                Finding::error("compile::no-rules", "there is no rule to deploy")
+            self.diagnostics.push(
+                Diagnostic::error("compile::no-rules", "there is no rule to deploy")
                     .help("`cargo xtask destroy --org` takes everything down"),
             );
         }
         let mut routed = Vec::new();
         for rule in rules {
-            let before = self.findings.len();
+            let before = self.diagnostics.len();
             let topics = self.route(rule);
-            limits::rule(rule, &rule.id, topics.len(), &mut self.findings);
-            let fresh = self.findings.get(before..).unwrap_or_default();
-            if !fresh.iter().any(Finding::is_error) {
+            limits::rule(rule, &rule.id, topics.len(), &mut self.diagnostics);
+            let fresh = self.diagnostics.get(before..).unwrap_or_default();
+            if !fresh.iter().any(Diagnostic::is_error) {
                 routed.push(Routed { rule, topics });
             }
         }
@@ -114,8 +114,8 @@ impl<'c> Compiler<'c> {
         if rule.message.is_none() {
             if rule.respond.is_none() {
                 let message = format!("rule `{}` neither notifies nor responds", rule.id);
-                self.findings
-                    .push(Finding::error("compile::no-effect", message).at(rule.place.clone()));
+                self.diagnostics
+                    .push(Diagnostic::error("compile::no-effect", message).at(rule.place.clone()));
             }
             return Vec::new();
         }
@@ -128,8 +128,8 @@ impl<'c> Compiler<'c> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("topics: {}", names.collect::<Vec<_>>().join(", ")),
             };
-            self.findings.push(
-                Finding::error(
+            self.diagnostics.push(
+                Diagnostic::error(
                     "compile::unknown-topic",
                     format!(
                         "rule `{}` notifies `{name}`, which is no topic of the organization file",
@@ -149,8 +149,8 @@ impl<'c> Compiler<'c> {
         };
         let topics: Vec<&Topic> = all.iter().filter(wanted).collect();
         if topics.is_empty() && rule.notify.is_empty() {
-            self.findings.push(
-                Finding::error(
+            self.diagnostics.push(
+                Diagnostic::error(
                     "compile::no-topic",
                     format!(
                         "no topic takes the alerts of rule `{}`, severity {}",
@@ -284,11 +284,11 @@ impl<'c> Compiler<'c> {
             "the hub's bus",
             std::slice::from_ref(&organization.home_region),
             &rules,
-            &mut self.findings,
+            &mut self.diagnostics,
         );
         self.detections(&detections);
 
-        let forwarders = forward::forwarders(&rules, organization.forward, &mut self.findings);
+        let forwarders = forward::forwarders(&rules, organization.forward, &mut self.diagnostics);
         self.spokes(&forwarders, routed);
     }
 
@@ -317,7 +317,7 @@ impl<'c> Compiler<'c> {
             };
             let Some(rendered) = rendered else {
                 // Never leave a rule out silently.
-                self.findings
+                self.diagnostics
                     .extend(items.first().map(|routed| too_large(routed.rule, most)));
                 return;
             };
@@ -376,7 +376,7 @@ impl<'c> Compiler<'c> {
             "the default bus of a spoke",
             regions,
             &responders,
-            &mut self.findings,
+            &mut self.diagnostics,
         );
         let wildcards = forwarders
             .iter()
@@ -385,7 +385,7 @@ impl<'c> Compiler<'c> {
             forwarders.len() + responders.len(),
             wildcards.count(),
             regions,
-            &mut self.findings,
+            &mut self.diagnostics,
         );
 
         let split = |items: &[SpokeItem<'_, '_>]| {
@@ -408,7 +408,7 @@ impl<'c> Compiler<'c> {
             |item| match item {
                 SpokeItem::Response(routed) => too_large(routed.rule, most),
                 SpokeItem::Forwarder(_) => {
-                    Finding::error("limit::template", "a forwarder doesn't fit a template")
+                    Diagnostic::error("limit::template", "a forwarder doesn't fit a template")
                 }
             },
         );
@@ -476,7 +476,7 @@ impl<'c> Compiler<'c> {
             "the default bus of a watched account",
             &organization.regions,
             &rules,
-            &mut self.findings,
+            &mut self.diagnostics,
         );
         let most = self.largest(&self.everywhere());
         let shards = emit::shards(
@@ -544,8 +544,8 @@ impl<'c> Compiler<'c> {
                 let set = self.stack_set(part, name, description, rendered, parameters, targets);
                 self.stack_sets.push(set);
             }
-            Some(None) => self.findings.push(
-                Finding::error(
+            Some(None) => self.diagnostics.push(
+                Diagnostic::error(
                     "limit::template",
                     format!(
                         "the template of `{}` is larger than {} bytes",
@@ -595,9 +595,9 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    fn accept<T>(&mut self, result: Result<T, Vec<Finding>>) -> Option<T> {
+    fn accept<T>(&mut self, result: Result<T, Vec<Diagnostic>>) -> Option<T> {
         result
-            .map_err(|findings| self.findings.extend(findings))
+            .map_err(|diagnostics| self.diagnostics.extend(diagnostics))
             .ok()
     }
 
@@ -691,8 +691,8 @@ fn capabilities(template: &serde_json::Value) -> Vec<String> {
     }
 }
 
-fn too_large(rule: &Rule, most: usize) -> Finding {
-    Finding::error(
+fn too_large(rule: &Rule, most: usize) -> Diagnostic {
+    Diagnostic::error(
         "limit::template",
         format!("rule `{}` doesn't fit a template of {most} bytes", rule.id),
     )

@@ -1,7 +1,7 @@
 //! From a rendered template to the text that is deployed, and to several where one is too large.
 
 use serde_json::Value;
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::{Part, Templates, limits, structure};
 
@@ -19,14 +19,14 @@ pub(crate) fn render(
     part: Part,
     context: minijinja::Value,
     most: usize,
-) -> Result<Option<Rendered>, Vec<Finding>> {
+) -> Result<Option<Rendered>, Vec<Diagnostic>> {
     let template = templates
         .render(part, context)
-        .map_err(|finding| vec![*finding])?;
+        .map_err(|diagnostic| vec![*diagnostic])?;
     let problems = structure::problems(&template);
     if !problems.is_empty() {
-        let finding = |problem: String| {
-            let finding = Finding::error(
+        let diagnostic = |problem: String| {
+            let diagnostic = Diagnostic::error(
                 "template::structure",
                 format!(
                     "the template of `{}` is not deployable: {problem}",
@@ -34,11 +34,11 @@ pub(crate) fn render(
                 ),
             );
             match templates.place(part) {
-                Some(place) => finding.at(place),
-                None => finding,
+                Some(place) => diagnostic.at(place),
+                None => diagnostic,
             }
         };
-        return Err(problems.into_iter().map(finding).collect());
+        return Err(problems.into_iter().map(diagnostic).collect());
     }
     let resources = template.get("Resources").and_then(Value::as_object);
     if resources.is_some_and(|resources| resources.len() > limits::RESOURCES) {
@@ -63,9 +63,9 @@ fn text(template: &Value, most: usize) -> Option<String> {
 /// that doesn't fit by itself is passed to `too_large`.
 pub(crate) fn shards<T>(
     items: &[T],
-    mut render: impl FnMut(&[T]) -> Result<Option<Rendered>, Vec<Finding>>,
-    too_large: impl Fn(&T) -> Finding,
-) -> Result<Vec<(&[T], Rendered)>, Vec<Finding>> {
+    mut render: impl FnMut(&[T]) -> Result<Option<Rendered>, Vec<Diagnostic>>,
+    too_large: impl Fn(&T) -> Diagnostic,
+) -> Result<Vec<(&[T], Rendered)>, Vec<Diagnostic>> {
     let mut shards = Vec::new();
     let mut rest = items;
     // All of them fit nearly always, so try that first; the next shard is likely as large as the
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    fn fake(limit: usize) -> impl FnMut(&[usize]) -> Result<Option<Rendered>, Vec<Finding>> {
+    fn fake(limit: usize) -> impl FnMut(&[usize]) -> Result<Option<Rendered>, Vec<Diagnostic>> {
         move |items| {
             let sum: usize = items.iter().sum();
             Ok((sum <= limit).then(|| Rendered {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn sizes(items: &[usize], limit: usize) -> Vec<Vec<usize>> {
-        let too_large = |_: &usize| Finding::error("x", "x");
+        let too_large = |_: &usize| Diagnostic::error("x", "x");
         let shards = shards(items, fake(limit), too_large).unwrap();
         shards
             .into_iter()
@@ -140,9 +140,9 @@ mod tests {
 
     #[test]
     fn names_the_item_that_is_too_large() {
-        let too_large = |size: &usize| Finding::error("x", size.to_string());
-        let findings = shards(&[1, 8, 1], fake(7), too_large).unwrap_err();
-        assert_eq!(findings[0].message, "8");
+        let too_large = |size: &usize| Diagnostic::error("x", size.to_string());
+        let diagnostics = shards(&[1, 8, 1], fake(7), too_large).unwrap_err();
+        assert_eq!(diagnostics[0].message, "8");
     }
 
     #[test]

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pattern::union::{Packed, pack};
-use pattern::{Event, Pattern};
+use eventbridge_pattern::union::{Packed, pack};
+use eventbridge_pattern::{Event, Pattern};
 use rules::Rule;
 use serde_json::{Map, Value, json};
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::limits;
 use crate::organization::Forward;
@@ -37,7 +37,7 @@ const EXCLUSIVE: [&str; 4] = [
 pub(crate) fn forwarders(
     rules: &[&Rule],
     forward: Forward,
-    findings: &mut Vec<Finding>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Forwarder> {
     let mut wanted: Vec<Wanted<'_>> = rules
         .iter()
@@ -52,7 +52,7 @@ pub(crate) fn forwarders(
         let units: Vec<Unit> = groups
             .iter()
             .filter(|group| group.iter().any(|wanted| wanted.rule.read_only) == read_only)
-            .flat_map(|group| units(group, findings))
+            .flat_map(|group| units(group, diagnostics))
             .collect();
         forwarders.extend(filled(&units).into_iter().map(|unit| Forwarder {
             pattern: unit.union,
@@ -221,18 +221,18 @@ fn groups<'w, 'r>(wanted: &'w [Wanted<'r>]) -> Vec<Vec<&'w Wanted<'r>>> {
 }
 
 /// A group in units of which no two match the same event, as far as that can be had.
-fn units(group: &[&Wanted<'_>], findings: &mut Vec<Finding>) -> Vec<Unit> {
+fn units(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit> {
     if let Some(unit) = exact(group) {
         return vec![unit];
     }
     let Some(cells) = by_source(group) else {
-        return coarse(group, findings);
+        return coarse(group, diagnostics);
     };
     cells
         .iter()
         .flat_map(|cell| {
             let cell: Vec<&Wanted<'_>> = cell.iter().collect();
-            exact(&cell).map_or_else(|| coarse(&cell, findings), |unit| vec![unit])
+            exact(&cell).map_or_else(|| coarse(&cell, diagnostics), |unit| vec![unit])
         })
         .collect()
 }
@@ -333,7 +333,7 @@ fn with_source(pattern: &Pattern, terms: Value) -> Option<Pattern> {
 
 /// A group that doesn't fit: by event names if that makes it fit, else by sources, since sending more
 /// costs a little and sending twice alerts twice; else in several forwarders.
-fn coarse(group: &[&Wanted<'_>], findings: &mut Vec<Finding>) -> Vec<Unit> {
+fn coarse(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit> {
     let Some(first) = group.first() else {
         return Vec::new();
     };
@@ -368,8 +368,8 @@ fn coarse(group: &[&Wanted<'_>], findings: &mut Vec<Finding>) -> Vec<Unit> {
             (units, "some alerts may come twice")
         }
         (None, Err(error)) => {
-            findings.push(
-                Finding::error(
+            diagnostics.push(
+                Diagnostic::error(
                     "forward::too-long",
                     format!("`{names}` can't be forwarded: {error}"),
                 )
@@ -378,8 +378,8 @@ fn coarse(group: &[&Wanted<'_>], findings: &mut Vec<Finding>) -> Vec<Unit> {
             return Vec::new();
         }
     };
-    findings.push(
-        Finding::warning(
+    diagnostics.push(
+        Diagnostic::warning(
             "forward::overlap",
             format!(
                 "the patterns of `{names}` overlap and don't fit one forwarder together: {what}"

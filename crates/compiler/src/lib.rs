@@ -13,7 +13,7 @@
 //! 3. [`compile`] renders, checks and collects them as a [`Bundle`];
 //! 4. [`Bundle::write`] puts the bundle into a directory, with a manifest.
 //!
-//! What is wrong with the user's files comes back as findings, all of them at once:
+//! What is wrong with the user's files comes back as diagnostics, all of them at once:
 //!
 //! ```
 //! use std::path::Path;
@@ -21,13 +21,13 @@
 //! use compiler::{Templates, compile, organization};
 //!
 //! let stacksets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacksets");
-//! let (organization, findings) = organization::load(&stacksets.join("organization.yaml"));
-//! assert_eq!(findings, []);
+//! let (organization, diagnostics) = organization::load(&stacksets.join("organization.yaml"));
+//! assert_eq!(diagnostics, []);
 //! let templates = Templates::load(&stacksets).unwrap();
 //!
-//! let (bundle, findings) = compile(&[], &organization.unwrap(), &templates);
+//! let (bundle, diagnostics) = compile(&[], &organization.unwrap(), &templates);
 //! assert_eq!(bundle, None);
-//! assert_eq!(findings[0].code, "compile::no-rules");
+//! assert_eq!(diagnostics[0].code, "compile::no-rules");
 //! ```
 
 mod bundle;

@@ -1,4 +1,4 @@
-//! Quotas of EventBridge, checked per rule so that the finding names the rule that crosses one.
+//! Quotas of EventBridge, checked per rule so that the diagnostic names the rule that crosses one.
 //!
 //! Numbers from <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html> and
 //! <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html>.
@@ -6,7 +6,7 @@
 use rules::{Message, Response, Rule};
 use serde::Serialize;
 use serde_json::Value;
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::structure::DYNAMIC_REFERENCE;
 
@@ -64,7 +64,7 @@ pub fn sizes(rule: &Rule, topics: usize) -> Vec<Size> {
         size(
             "complexity of wildcards",
             rule.pattern.complexity(),
-            pattern::Limits::default().complexity,
+            eventbridge_pattern::Limits::default().complexity,
         ),
     ];
     if let Some(message) = &rule.message {
@@ -82,8 +82,8 @@ pub fn sizes(rule: &Rule, topics: usize) -> Vec<Size> {
 }
 
 /// Checks one rule by itself, with its name on AWS and the number of its topics.
-pub(crate) fn rule(rule: &Rule, name: &str, topics: usize, findings: &mut Vec<Finding>) {
-    let mut check = Check { rule, findings };
+pub(crate) fn rule(rule: &Rule, name: &str, topics: usize, diagnostics: &mut Vec<Diagnostic>) {
+    let mut check = Check { rule, diagnostics };
     check.at_most(
         "the rule's name on AWS",
         name.chars().count(),
@@ -132,12 +132,17 @@ pub(crate) fn rule(rule: &Rule, name: &str, topics: usize, findings: &mut Vec<Fi
 }
 
 /// Checks the number of rules on a bus; `rules` are all on it, in a lasting order.
-pub(crate) fn bus(what: &str, regions: &[String], rules: &[&Rule], findings: &mut Vec<Finding>) {
+pub(crate) fn bus(
+    what: &str,
+    regions: &[String],
+    rules: &[&Rule],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let region = regions.iter().min_by_key(|region| rules_per_bus(region));
     let most = region.map_or(300, |region| rules_per_bus(region));
     if let Some(first) = rules.get(most) {
-        findings.push(
-            Finding::error(
+        diagnostics.push(
+            Diagnostic::error(
                 "limit::rules-per-bus",
                 format!(
                     "`{}` is one rule too many for {what}: {} rules, the quota is {most}",
@@ -153,8 +158,8 @@ pub(crate) fn bus(what: &str, regions: &[String], rules: &[&Rule], findings: &mu
         .iter()
         .filter(|rule| has_wildcard(rule.pattern.text()));
     if let Some(first) = with_wildcard.clone().nth(RULES_WITH_WILDCARD) {
-        findings.push(
-            Finding::error(
+        diagnostics.push(
+            Diagnostic::error(
                 "limit::wildcards-per-bus",
                 format!(
                     "`{}` is one rule with `wildcard` too many for {what}: {}, the quota is {RULES_WITH_WILDCARD}",
@@ -173,7 +178,7 @@ pub(crate) fn forwarders(
     count: usize,
     with_wildcard: usize,
     regions: &[String],
-    findings: &mut Vec<Finding>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let most = regions
         .iter()
@@ -181,14 +186,14 @@ pub(crate) fn forwarders(
         .min()
         .unwrap_or(300);
     if count > most {
-        findings.push(Finding::error(
+        diagnostics.push(Diagnostic::error(
             "limit::rules-per-bus",
             format!("spokes would have {count} rules on their default bus, the quota is {most}"),
         ));
     }
     if with_wildcard > RULES_WITH_WILDCARD {
-        findings.push(
-            Finding::error(
+        diagnostics.push(
+            Diagnostic::error(
                 "limit::wildcards-per-bus",
                 format!(
                     "spokes would have {with_wildcard} forwarders with `wildcard`, the quota is {RULES_WITH_WILDCARD}"
@@ -223,14 +228,14 @@ pub(crate) fn has_wildcard(pattern: &str) -> bool {
 
 struct Check<'r> {
     rule: &'r Rule,
-    findings: &'r mut Vec<Finding>,
+    diagnostics: &'r mut Vec<Diagnostic>,
 }
 
 impl Check<'_> {
     fn error(&mut self, code: &'static str, message: &str) {
         let message = format!("rule `{}`: {message}", self.rule.id);
-        self.findings
-            .push(Finding::error(code, message).at(self.rule.place.clone()));
+        self.diagnostics
+            .push(Diagnostic::error(code, message).at(self.rule.place.clone()));
     }
 
     fn at_most(&mut self, what: &str, found: usize, most: usize, unit: &str) {

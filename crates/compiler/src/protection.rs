@@ -3,10 +3,10 @@
 //! A rule can only name a trail or bucket in its pattern, while the organization file decides what
 //! they are called. Where the two differ, the rule would watch over something that doesn't exist.
 
-use pattern::Event;
+use eventbridge_pattern::Event;
 use rules::Rule;
 use serde_json::Value;
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::organization::Organization;
 
@@ -17,7 +17,11 @@ const LOG_BUCKET: &str = "gizmos-logs-";
 
 /// Warns about every rule with a tag `protects.trail` or `protects.log-bucket` that doesn't match
 /// the events of its own positive tests any more when they carry the organization's names.
-pub(crate) fn check(rules: &[&Rule], organization: &Organization, findings: &mut Vec<Finding>) {
+pub(crate) fn check(
+    rules: &[&Rule],
+    organization: &Organization,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     for rule in rules {
         let tagged = |tag: &str| rule.tags.iter().any(|it| it == tag);
         if tagged("protects.trail") {
@@ -28,7 +32,7 @@ pub(crate) fn check(rules: &[&Rule], organization: &Organization, findings: &mut
                 }
                 _ => text.to_owned(),
             };
-            findings.extend(blind(rule, "trail", name, &rename));
+            diagnostics.extend(blind(rule, "trail", name, &rename));
         }
         if tagged("protects.log-bucket") {
             let name = organization.log_bucket();
@@ -39,12 +43,17 @@ pub(crate) fn check(rules: &[&Rule], organization: &Organization, findings: &mut
                     text.to_owned()
                 }
             };
-            findings.extend(blind(rule, "log bucket", &name, &rename));
+            diagnostics.extend(blind(rule, "log bucket", &name, &rename));
         }
     }
 }
 
-fn blind(rule: &Rule, what: &str, name: &str, rename: &dyn Fn(&str) -> String) -> Option<Finding> {
+fn blind(
+    rule: &Rule,
+    what: &str,
+    name: &str,
+    rename: &dyn Fn(&str) -> String,
+) -> Option<Diagnostic> {
     let misses = rule.tests.iter().filter(|test| test.matches).any(|test| {
         let mut event = test.event.clone();
         if let Some(parameters) = event.pointer_mut("/detail/requestParameters") {
@@ -54,7 +63,7 @@ fn blind(rule: &Rule, what: &str, name: &str, rename: &dyn Fn(&str) -> String) -
         !event.is_ok_and(|event| rule.pattern.try_matches(&event).unwrap_or(false))
     });
     misses.then(|| {
-        Finding::warning(
+        Diagnostic::warning(
             "compile::unprotected",
             format!(
                 "rule `{}` protects the {what}, but doesn't know its name, `{name}`",

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use minijinja::{Environment, UndefinedBehavior, Value};
-use syntax::{Finding, Place, SourceFile, Span};
+use syntax::{Diagnostic, Place, SourceFile, Span};
 
 use crate::{Part, json};
 
@@ -26,47 +26,47 @@ impl Templates {
     ///
     /// Codes: `template::missing` for a file that can't be read, `template::syntax` for one that
     /// isn't a minijinja template.
-    pub fn load(directory: &Path) -> Result<Templates, Vec<Finding>> {
+    pub fn load(directory: &Path) -> Result<Templates, Vec<Diagnostic>> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let mut templates = Templates {
             environment,
             files: Vec::new(),
         };
-        let mut findings = Vec::new();
+        let mut diagnostics = Vec::new();
         let names = Part::ALL
             .iter()
             .map(|part| source_name(*part))
             .chain(INCLUDED.map(str::to_owned));
         for name in names {
-            if let Err(finding) = templates.add(directory, name) {
-                findings.push(*finding);
+            if let Err(diagnostic) = templates.add(directory, name) {
+                diagnostics.push(*diagnostic);
             }
         }
-        if findings.is_empty() {
+        if diagnostics.is_empty() {
             Ok(templates)
         } else {
-            Err(findings)
+            Err(diagnostics)
         }
     }
 
-    fn add(&mut self, directory: &Path, name: String) -> Result<(), Box<Finding>> {
+    fn add(&mut self, directory: &Path, name: String) -> Result<(), Box<Diagnostic>> {
         let path = directory.join(&name);
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            let finding = Finding::error(
+            let diagnostic = Diagnostic::error(
                 "template::missing",
                 format!(
                     "the stack set template `{}` cannot be read: {error}",
                     path.display()
                 ),
             );
-            Box::new(finding)
+            Box::new(diagnostic)
         })?;
         let file = Arc::new(SourceFile::new(path, text.clone()));
         self.files.push(file);
         self.environment
             .add_template_owned(name, text)
-            .map_err(|error| Box::new(self.finding("template::syntax", &error)))
+            .map_err(|error| Box::new(self.diagnostic("template::syntax", &error)))
     }
 
     /// Renders a part's template and reads the result back as JSON, keys in the order written.
@@ -76,31 +76,31 @@ impl Templates {
         &self,
         part: Part,
         context: Value,
-    ) -> Result<serde_json::Value, Box<Finding>> {
+    ) -> Result<serde_json::Value, Box<Diagnostic>> {
         let name = source_name(part);
         let text = self
             .environment
             .get_template(&name)
             .and_then(|template| template.render(context))
-            .map_err(|error| Box::new(self.finding("template::render", &error)))?;
+            .map_err(|error| Box::new(self.diagnostic("template::render", &error)))?;
         json::parse(&text).map_err(|error| {
             let line = text
                 .lines()
                 .nth(error.line().saturating_sub(1))
                 .unwrap_or_default();
-            let finding = Finding::error(
+            let diagnostic = Diagnostic::error(
                 "template::json",
                 format!("`{name}` does not render to JSON: {error}"),
             )
             .note(format!("the rendered line is `{}`", line.trim()));
             Box::new(match self.place(part) {
-                Some(place) => finding.at(place),
-                None => finding,
+                Some(place) => diagnostic.at(place),
+                None => diagnostic,
             })
         })
     }
 
-    /// The source of a part, for findings about what it renders to.
+    /// The source of a part, for diagnostics about what it renders to.
     pub(crate) fn place(&self, part: Part) -> Option<Place> {
         self.file(&source_name(part))
             .map(|file| Place::new(file, Span::new(0, 0)))
@@ -110,14 +110,14 @@ impl Templates {
         self.files.iter().find(|file| file.path.ends_with(name))
     }
 
-    fn finding(&self, code: &'static str, error: &minijinja::Error) -> Finding {
+    fn diagnostic(&self, code: &'static str, error: &minijinja::Error) -> Diagnostic {
         let message = match error.detail() {
             Some(detail) => format!("{}: {detail}", error.kind()),
             None => error.kind().to_string(),
         };
-        let finding = Finding::error(code, message);
+        let diagnostic = Diagnostic::error(code, message);
         let Some(file) = error.name().and_then(|name| self.file(name)) else {
-            return finding;
+            return diagnostic;
         };
         let line = error.line().unwrap_or(1).saturating_sub(1);
         let before: usize = file
@@ -129,7 +129,7 @@ impl Templates {
         let span = error.range().map_or(Span::new(before, before), |range| {
             Span::new(range.start, range.end)
         });
-        finding.at(Place::new(file, span))
+        diagnostic.at(Place::new(file, span))
     }
 }
 

@@ -1,20 +1,20 @@
-//! Findings as GitHub's workflow commands, which a pull request shows beside the lines.
+//! Diagnostics as GitHub's workflow commands, which a pull request shows beside the lines.
 //!
 //! <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions>
 
-use syntax::{Finding, Place, Span};
+use syntax::{Diagnostic, Place, Span};
 
-/// One line for each finding.
-pub fn findings(findings: &[Finding]) -> String {
-    findings
+/// One line for each diagnostic.
+pub fn diagnostics(diagnostics: &[Diagnostic]) -> String {
+    diagnostics
         .iter()
-        .map(|finding| line(finding) + "\n")
+        .map(|diagnostic| line(diagnostic) + "\n")
         .collect()
 }
 
-fn line(finding: &Finding) -> String {
+fn line(diagnostic: &Diagnostic) -> String {
     let mut properties = Vec::new();
-    if let Some(place) = &finding.place {
+    if let Some(place) = &diagnostic.place {
         let (line, column) = place.line_column();
         let end = Place::new(&place.file, Span::new(place.span.end, place.span.end));
         let (end_line, end_column) = end.line_column();
@@ -23,26 +23,26 @@ fn line(finding: &Finding) -> String {
             property(&place.file.path.to_string_lossy())
         ));
         properties.push(format!("line={line}"));
-        // Columns are understood only where the finding begins and ends on one line.
+        // Columns are understood only where the diagnostic begins and ends on one line.
         if end_line == line {
             properties.push(format!("col={column},endColumn={end_column}"));
         } else {
             properties.push(format!("endLine={end_line}"));
         }
     }
-    properties.push(format!("title={}", property(finding.code)));
-    let mut message = finding.message.clone();
-    for note in &finding.notes {
+    properties.push(format!("title={}", property(diagnostic.code)));
+    let mut message = diagnostic.message.clone();
+    for note in &diagnostic.notes {
         message.push('\n');
         message.push_str(note);
     }
-    if let Some(help) = &finding.help {
+    if let Some(help) = &diagnostic.help {
         message.push_str("\nhelp: ");
         message.push_str(help);
     }
     format!(
         "::{} {}::{}",
-        finding.severity,
+        diagnostic.severity,
         properties.join(","),
         data(&message)
     )
@@ -69,16 +69,16 @@ mod tests {
     #[test]
     fn a_line_that_no_text_can_break() {
         let file = Arc::new(SourceFile::new("rules/a,b.yaml", "id: x\nidd: y\n"));
-        let finding = Finding::error("rule::unknown-field", "100 % wrong\n::error::no")
+        let diagnostic = Diagnostic::error("rule::unknown-field", "100 % wrong\n::error::no")
             .at(Place::new(&file, Span::new(6, 9)))
             .help("did you mean `id`?");
         assert_eq!(
-            findings(&[finding]),
+            diagnostics(&[diagnostic]),
             "::error file=rules/a%2Cb.yaml,line=2,col=1,endColumn=4,title=rule%3A%3Aunknown-field::\
              100 %25 wrong%0A::error::no%0Ahelp: did you mean `id`?\n"
         );
         assert_eq!(
-            findings(&[Finding::warning("library::empty", "no rule")]),
+            diagnostics(&[Diagnostic::warning("library::empty", "no rule")]),
             "::warning title=library%3A%3Aempty::no rule\n"
         );
     }

@@ -1,26 +1,26 @@
 //! One result, many renderings.
 //!
-//! Every command of Gizmos ends in a value: findings, a plan, a report of a deployment, of drift or
+//! Every command of Gizmos ends in a value: diagnostics, a plan, a report of a deployment, of drift or
 //! of a verification. This crate turns such a value into text for a terminal, into Markdown for a
 //! pull request, into JSON, SARIF or GitHub's annotations. It prints nothing and decides nothing.
 //!
 //! # Example
 //!
 //! ```
-//! use syntax::Finding;
+//! use syntax::Diagnostic;
 //!
-//! let findings = [Finding::error("rules::empty", "the folder `rules` holds no rule")
+//! let diagnostics = [Diagnostic::error("rules::empty", "the folder `rules` holds no rule")
 //!     .help("add a rule file, see rules/README.md")];
-//! let text = report::findings::terminal(&findings, false);
+//! let text = report::diagnostics::terminal(&diagnostics, false);
 //! assert!(text.starts_with("error[rules::empty]: the folder `rules` holds no rule"));
 //! assert!(text.ends_with("1 error\n"));
 //! ```
 
 pub mod apply;
 pub mod backtest;
+pub mod diagnostics;
 pub mod drift;
 pub mod explain;
-pub mod findings;
 pub mod github;
 pub mod junit;
 pub mod matching;

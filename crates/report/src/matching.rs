@@ -1,6 +1,6 @@
 //! Which rules fire on an event, and why one does or doesn't.
 
-use pattern::{Alternative, Clause, Explanation};
+use eventbridge_pattern::{Alternative, Clause, Explanation};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -5,12 +5,12 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use syntax::{Finding, Place, Severity, Span};
+use syntax::{Diagnostic, Place, Severity, Span};
 
 /// What a code means, carried along for whoever reads a result.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
-    /// The code, such as `pattern::value-type`.
+    /// The code, such as `eventbridge_pattern::value-type`.
     pub code: &'static str,
     /// A heading.
     pub name: &'static str,
@@ -83,24 +83,24 @@ fn result(entry: &Entry, pages: &[Page]) -> Value {
     result.into()
 }
 
-/// Findings as a log.
-pub fn findings(findings: &[Finding], pages: &[Page]) -> Value {
-    let entries: Vec<Entry> = findings.iter().map(entry).collect();
+/// Diagnostics as a log.
+pub fn diagnostics(diagnostics: &[Diagnostic], pages: &[Page]) -> Value {
+    let entries: Vec<Entry> = diagnostics.iter().map(entry).collect();
     log(&entries, pages)
 }
 
-fn entry(finding: &Finding) -> Entry {
-    let mut message = finding.message.clone();
-    for note in &finding.notes {
+fn entry(diagnostic: &Diagnostic) -> Entry {
+    let mut message = diagnostic.message.clone();
+    for note in &diagnostic.notes {
         message.push('\n');
         message.push_str(note);
     }
-    if let Some(help) = &finding.help {
+    if let Some(help) = &diagnostic.help {
         message.push_str("\nhelp: ");
         message.push_str(help);
     }
-    let place = finding.place.as_ref();
-    let fixes = finding.fix.iter().zip(place).map(|(fix, place)| {
+    let place = diagnostic.place.as_ref();
+    let fixes = diagnostic.fix.iter().zip(place).map(|(fix, place)| {
         let replacements: Vec<Value> = fix
             .edits
             .iter()
@@ -120,8 +120,8 @@ fn entry(finding: &Finding) -> Entry {
         })
     });
     Entry {
-        code: finding.code.to_owned(),
-        severity: finding.severity,
+        code: diagnostic.code.to_owned(),
+        severity: diagnostic.severity,
         message,
         fixes: fixes.collect(),
         locations: place.map(location).into_iter().collect(),
@@ -179,25 +179,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_with_a_fix() {
+    fn a_diagnostic_with_a_fix() {
         let file = Arc::new(SourceFile::new("rules/a b.yaml", "id: ä\nx: [fälse]\n"));
         let span = Span::new(11, 17);
-        let finding = Finding::error("pattern::value-type", "never matches")
+        let diagnostic = Diagnostic::error("eventbridge_pattern::value-type", "never matches")
             .at(Place::new(&file, span))
             .note("a note")
             .help("quote it")
             .fix(Fix::replace("put it in quotes", span, "\"false\""));
         let page = Page {
-            code: "pattern::value-type",
+            code: "eventbridge_pattern::value-type",
             name: "Never matches",
             about: "Because.",
         };
         let region = json!({ "startLine": 2, "startColumn": 5, "endLine": 2, "endColumn": 10 });
         let artifact = json!({ "uri": "rules/a%20b.yaml" });
         assert_eq!(
-            findings(&[finding], &[page])["runs"][0]["results"],
+            diagnostics(&[diagnostic], &[page])["runs"][0]["results"],
             json!([{
-                "ruleId": "pattern::value-type",
+                "ruleId": "eventbridge_pattern::value-type",
                 "ruleIndex": 0,
                 "level": "error",
                 "message": { "text": "never matches\na note\nhelp: quote it" },
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_has_no_place_has_no_location() {
-        let log = findings(&[Finding::warning("library::empty", "no rule")], &[]);
+        let log = diagnostics(&[Diagnostic::warning("library::empty", "no rule")], &[]);
         let result = &log["runs"][0]["results"][0];
         assert_eq!(result["level"], "warning");
         assert!(result.get("locations").is_none() && result.get("ruleIndex").is_none());

@@ -1,7 +1,7 @@
 //! A rule file begun from an event that happened.
 //!
 //! What the event says is written down: pattern, message, fixture, two tests. What only its author
-//! can know is left as a line that begins with [`UNFINISHED`], which is a finding
+//! can know is left as a line that begins with [`UNFINISHED`], which is a diagnostic
 //! (`rule::unfinished`) until somebody has replaced it: a rule whose runbook was never written
 //! doesn't get deployed by mistake.
 

@@ -65,7 +65,7 @@ pub(crate) fn constrained(path: &str) -> NotExpressible {
 
 #[cfg(test)]
 mod tests {
-    use pattern::{Event, Pattern};
+    use eventbridge_pattern::{Event, Pattern};
     use proptest::prelude::*;
 
     use super::*;

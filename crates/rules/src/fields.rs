@@ -1,26 +1,26 @@
-//! Reading a mapping's fields: presence, type, spelling. Problems become findings.
+//! Reading a mapping's fields: presence, type, spelling. Problems become diagnostics.
 
 use std::sync::Arc;
 
-use syntax::{Finding, Node, Place, Shape, SourceFile, Span, Value};
+use syntax::{Diagnostic, Node, Place, Shape, SourceFile, Span, Value};
 
 use crate::suggest;
 
-/// Most unknown fields of one mapping that are worth a finding.
+/// Most unknown fields of one mapping that are worth a diagnostic.
 const MAX_UNKNOWN: usize = 20;
 
 /// The file being read and what was found in it so far.
 #[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) file: Arc<SourceFile>,
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 impl Reader {
     pub(crate) fn new(file: &Arc<SourceFile>) -> Self {
         Self {
             file: Arc::clone(file),
-            findings: Vec::new(),
+            diagnostics: Vec::new(),
         }
     }
 
@@ -28,28 +28,28 @@ impl Reader {
         Place::new(&self.file, span)
     }
 
-    pub(crate) fn push(&mut self, finding: Finding, span: Span) {
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic, span: Span) {
         let place = self.place(span);
-        self.findings.push(finding.at(place));
+        self.diagnostics.push(diagnostic.at(place));
     }
 
     pub(crate) fn error(&mut self, code: &'static str, message: impl Into<String>, span: Span) {
-        self.push(Finding::error(code, message), span);
+        self.push(Diagnostic::error(code, message), span);
     }
 
     pub(crate) fn has_errors(&self) -> bool {
-        self.findings.iter().any(Finding::is_error)
+        self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
     fn wrong_type(&mut self, what: &str, wanted: &str, node: &Node) {
-        let mut finding = Finding::error(
+        let mut diagnostic = Diagnostic::error(
             "rule::wrong-type",
             format!("{what} must be {wanted}, not {}", node.kind()),
         );
         if wanted == "text" && matches!(node.value, Value::Number(_) | Value::Bool(_)) {
-            finding = finding.help("put it in quotes");
+            diagnostic = diagnostic.help("put it in quotes");
         }
-        self.push(finding, node.span);
+        self.push(diagnostic, node.span);
     }
 
     /// Checks that `node` is a mapping with all fields that it needs and no others.
@@ -65,17 +65,17 @@ impl Reader {
         // A mapping with more of them is something else altogether, not a row of slips.
         let mut meant = Vec::new();
         for entry in unknown.take(MAX_UNKNOWN) {
-            let finding = Finding::error(
+            let diagnostic = Diagnostic::error(
                 "rule::unknown-field",
                 format!("{what} has no field `{}`", entry.key),
             );
             let near = suggest::nearest(&entry.key, &known);
             meant.extend(near);
-            let finding = match near {
-                Some(near) => finding.help(format!("did you mean `{near}`?")),
-                None => finding.help(format!("the fields are {}", listed(&known))),
+            let diagnostic = match near {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None => diagnostic.help(format!("the fields are {}", listed(&known))),
             };
-            self.push(finding, entry.key_span);
+            self.push(diagnostic, entry.key_span);
         }
         let required = shape.fields.iter().filter(|field| field.is_required);
         for field in required.map(|field| field.name) {
@@ -170,15 +170,16 @@ impl Reader {
             return Some(*value);
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let finding = Finding::error("rule::unknown-value", format!("{what} can't be `{text}`"));
-        let finding = match suggest::nearest(&text, &known) {
-            Some(near) => finding.help(format!(
+        let diagnostic =
+            Diagnostic::error("rule::unknown-value", format!("{what} can't be `{text}`"));
+        let diagnostic = match suggest::nearest(&text, &known) {
+            Some(near) => diagnostic.help(format!(
                 "did you mean `{near}`? It is one of {}",
                 listed(&known)
             )),
-            None => finding.help(format!("it is one of {}", listed(&known))),
+            None => diagnostic.help(format!("it is one of {}", listed(&known))),
         };
-        self.push(finding, node.span);
+        self.push(diagnostic, node.span);
         None
     }
 }

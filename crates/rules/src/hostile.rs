@@ -5,7 +5,7 @@
 //! text in every string under `detail` that the pattern leaves free, so that tests can show the
 //! alert still arrives.
 
-use pattern::{Event, Pattern};
+use eventbridge_pattern::{Event, Pattern};
 use serde_json::Value;
 
 /// Length of the long text, in bytes.

@@ -1,7 +1,7 @@
 //! The rule file: one detection in YAML, with its message, exceptions and tests.
 //!
 //! [`load`] reads a folder of rule files and gives back a [`Library`]: the rules that are in
-//! order, and a finding with file, line and column for everything that is not. `rules/README.md`
+//! order, and a diagnostic with file, line and column for everything that is not. `rules/README.md`
 //! describes the format for those who write rules.
 //!
 //! # Layout
@@ -10,7 +10,7 @@
 //!   all fields share;
 //! - `message`: a text with placeholders becomes an input transformer that no value can break;
 //! - `exceptions`: known cases become part of the event pattern;
-//! - [`lint`]: every code that a finding can have, with its page; what comments allow;
+//! - [`lint`]: every code that a diagnostic can have, with its page; what comments allow;
 //! - `attack`: the tactics and techniques that tags may name;
 //! - `catalogue`: pages about all rules of a library;
 //! - `draft`: a rule file begun from an event;
@@ -22,7 +22,7 @@
 //! # Invariants
 //!
 //! - Loading depends on the folder and the date it is given, on nothing else.
-//! - What is wrong in a user's file is a [`syntax::Finding`], never an `Err`, never a panic.
+//! - What is wrong in a user's file is a [`syntax::Diagnostic`], never an `Err`, never a panic.
 //! - Every rule of a library pins `source` and, if it has a message, carries a template that
 //!   renders to valid JSON whatever the event says.
 //!
@@ -31,8 +31,8 @@
 //! ```no_run
 //! let options = rules::Options { today: jiff::civil::date(2026, 11, 23) };
 //! let library = rules::load("rules".as_ref(), &options);
-//! for finding in &library.findings {
-//!     eprintln!("{finding}");
+//! for diagnostic in &library.diagnostics {
+//!     eprintln!("{diagnostic}");
 //! }
 //! for rule in &library.rules {
 //!     assert!(rules::run_tests(rule).iter().all(|test| test.passed));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use syntax::{Finding, Place, SourceFile, Span};
+use syntax::{Diagnostic, Place, SourceFile, Span};
 
 use crate::fixtures::Fixtures;
 use crate::lint;
@@ -23,11 +23,11 @@ const MAX_FOLDERS: usize = 8;
 /// All rules of a folder and everything that is wrong with them.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
-    /// The rules without error findings in their text, sorted by id, deprecated ones left out.
+    /// The rules without error diagnostics in their text, sorted by id, deprecated ones left out.
     /// Their tests are left to the caller, see [`run_tests`](crate::run_tests).
     pub rules: Vec<Rule>,
     /// Everything found, sorted by file and place. Any error among them forbids deploying.
-    pub findings: Vec<Finding>,
+    pub diagnostics: Vec<Diagnostic>,
     /// How many rule files there are.
     pub files: usize,
     /// How many comments `# allow: …` silence something.
@@ -35,9 +35,9 @@ pub struct Library {
 }
 
 impl Library {
-    /// Whether any finding is an error.
+    /// Whether any diagnostic is an error.
     pub fn has_errors(&self) -> bool {
-        self.findings.iter().any(Finding::is_error)
+        self.diagnostics.iter().any(Diagnostic::is_error)
     }
 }
 
@@ -62,8 +62,8 @@ pub struct Options {
 pub fn load(directory: &Path, options: &Options) -> Library {
     let mut library = Library::default();
     if !directory.is_dir() {
-        library.findings.push(
-            Finding::error(
+        library.diagnostics.push(
+            Diagnostic::error(
                 "library::missing",
                 format!("there is no rules folder `{}`", directory.display()),
             )
@@ -72,11 +72,11 @@ pub fn load(directory: &Path, options: &Options) -> Library {
         return library;
     }
     let mut paths = Vec::new();
-    walk(directory, 0, &mut paths, &mut library.findings);
+    walk(directory, 0, &mut paths, &mut library.diagnostics);
     library.files = paths.len();
     if paths.is_empty() {
-        library.findings.push(
-            Finding::error(
+        library.diagnostics.push(
+            Diagnostic::error(
                 "library::empty",
                 format!(
                     "the rules folder `{}` holds no rule (`*.yaml`)",
@@ -87,7 +87,7 @@ pub fn load(directory: &Path, options: &Options) -> Library {
         );
     }
     if paths.len() > MAX_FILES {
-        library.findings.push(Finding::error(
+        library.diagnostics.push(Diagnostic::error(
             "library::too-many",
             format!("{} rule files are more than {MAX_FILES}", paths.len()),
         ));
@@ -97,23 +97,23 @@ pub fn load(directory: &Path, options: &Options) -> Library {
     let mut unreadable = Vec::new();
     let files = paths.iter().filter_map(|path| read(path, &mut unreadable));
     gather(&mut library, files, &mut fixtures, *options);
-    library.findings.append(&mut unreadable);
-    sort(&mut library.findings);
+    library.diagnostics.append(&mut unreadable);
+    sort(&mut library.diagnostics);
     library
 }
 
 /// The rule files of a folder as they are, and what stood in the way of reading others.
-pub fn sources(directory: &Path) -> (Vec<Arc<SourceFile>>, Vec<Finding>) {
-    let (mut paths, mut findings) = (Vec::new(), Vec::new());
-    walk(directory, 0, &mut paths, &mut findings);
+pub fn sources(directory: &Path) -> (Vec<Arc<SourceFile>>, Vec<Diagnostic>) {
+    let (mut paths, mut diagnostics) = (Vec::new(), Vec::new());
+    walk(directory, 0, &mut paths, &mut diagnostics);
     paths.truncate(MAX_FILES);
     let mut unreadable = Vec::new();
     let files = paths
         .iter()
         .filter_map(|path| read(path, &mut unreadable))
         .collect();
-    findings.append(&mut unreadable);
-    (files, findings)
+    diagnostics.append(&mut unreadable);
+    (files, diagnostics)
 }
 
 /// Checks one rule that isn't in the folder yet, from its text; `directory` is where its fixtures
@@ -124,7 +124,7 @@ pub fn check_file(file: &Arc<SourceFile>, directory: &Path, options: &Options) -
     let files = std::iter::once(Arc::clone(file));
     gather(&mut library, files, &mut fixtures, *options);
     library.files = 1;
-    sort(&mut library.findings);
+    sort(&mut library.diagnostics);
     library
 }
 
@@ -138,7 +138,7 @@ fn gather(
     let mut allowances = Vec::new();
     for file in files {
         let lowered = lower::file(&file, fixtures, options.today);
-        library.findings.extend(lowered.findings);
+        library.diagnostics.extend(lowered.diagnostics);
         if lowered.rule.is_some() {
             // Nothing was looked for in a file that is no rule, so nothing is unused there.
             allowances.push(lowered.allowances);
@@ -147,8 +147,8 @@ fn gather(
         if let Some((id, place)) = lowered.id {
             if let Some(first) = ids.get(&id) {
                 duplicate = true;
-                library.findings.push(
-                    Finding::error("rule::duplicate-id", format!("the id `{id}` is taken"))
+                library.diagnostics.push(
+                    Diagnostic::error("rule::duplicate-id", format!("the id `{id}` is taken"))
                         .at(place)
                         .note(format!("it is also the id of {first}")),
                 );
@@ -159,10 +159,10 @@ fn gather(
         match lowered.rule {
             Some(rule) if lowered.sound && !duplicate => library.rules.push(rule),
             // Nobody else gets to see this rule, and one run shall show all problems.
-            Some(rule) => library.findings.extend(
+            Some(rule) => library.diagnostics.extend(
                 run_tests(&rule)
                     .into_iter()
-                    .filter_map(|outcome| outcome.finding),
+                    .filter_map(|outcome| outcome.diagnostic),
             ),
             None => {}
         }
@@ -172,26 +172,26 @@ fn gather(
     for allowance in &mut allowances {
         allowance.filter(&mut shadowed);
     }
-    library.findings.extend(shadowed);
+    library.diagnostics.extend(shadowed);
     for allowance in allowances {
-        library.allowed += allowance.finish(&mut library.findings);
+        library.allowed += allowance.finish(&mut library.diagnostics);
     }
 }
 
-fn sort(findings: &mut [Finding]) {
-    findings.sort_by(|a, b| position(a).cmp(&position(b)));
+fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by(|a, b| position(a).cmp(&position(b)));
 }
 
-fn position(finding: &Finding) -> Option<(&Path, Span, &str)> {
-    finding
+fn position(diagnostic: &Diagnostic) -> Option<(&Path, Span, &str)> {
+    diagnostic
         .place
         .as_ref()
-        .map(|place| (place.file.path.as_path(), place.span, finding.code))
+        .map(|place| (place.file.path.as_path(), place.span, diagnostic.code))
 }
 
-fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, findings: &mut Vec<Finding>) {
+fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, diagnostics: &mut Vec<Diagnostic>) {
     if depth > MAX_FOLDERS {
-        findings.push(Finding::error(
+        diagnostics.push(Diagnostic::error(
             "library::unreadable",
             format!(
                 "`{}` lies more than {MAX_FOLDERS} folders deep",
@@ -211,7 +211,7 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, findings: &mut Ve
     let mut entries = match entries {
         Ok(entries) => entries,
         Err(error) => {
-            findings.push(unreadable(folder, &error));
+            diagnostics.push(unreadable(folder, &error));
             return;
         }
     };
@@ -226,8 +226,8 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, findings: &mut Ve
             continue;
         }
         if kind.is_symlink() {
-            findings.push(at_file(
-                Finding::error(
+            diagnostics.push(at_file(
+                Diagnostic::error(
                     "library::symlink",
                     format!("`{}` is a link", path.display()),
                 )
@@ -235,14 +235,14 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, findings: &mut Ve
                 &path,
             ));
         } else if kind.is_dir() {
-            walk(&path, depth + 1, paths, findings);
+            walk(&path, depth + 1, paths, diagnostics);
         } else {
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("yaml") => paths.push(path),
                 // Generated, for editors.
                 _ if depth == 0 && name == SCHEMA_FILE => {}
-                Some("yml" | "json") => findings.push(at_file(
-                    Finding::error("library::extension", format!("`{name}` is not read"))
+                Some("yml" | "json") => diagnostics.push(at_file(
+                    Diagnostic::error("library::extension", format!("`{name}` is not read"))
                         .help("rule files end in `.yaml`"),
                     &path,
                 )),
@@ -252,7 +252,7 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, findings: &mut Ve
     }
 }
 
-fn read(path: &Path, findings: &mut Vec<Finding>) -> Option<Arc<SourceFile>> {
+fn read(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<Arc<SourceFile>> {
     let text = path.metadata().and_then(|metadata| {
         if metadata.len() > syntax::MAX_BYTES as u64 {
             return Ok(None);
@@ -262,8 +262,8 @@ fn read(path: &Path, findings: &mut Vec<Finding>) -> Option<Arc<SourceFile>> {
     match text {
         Ok(Some(text)) => Some(Arc::new(SourceFile::new(path, text))),
         Ok(None) => {
-            findings.push(at_file(
-                Finding::error(
+            diagnostics.push(at_file(
+                Diagnostic::error(
                     "yaml::too-large",
                     format!("the file has more than {} bytes", syntax::MAX_BYTES),
                 ),
@@ -272,15 +272,15 @@ fn read(path: &Path, findings: &mut Vec<Finding>) -> Option<Arc<SourceFile>> {
             None
         }
         Err(error) => {
-            findings.push(unreadable(path, &error));
+            diagnostics.push(unreadable(path, &error));
             None
         }
     }
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
+fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
     at_file(
-        Finding::error(
+        Diagnostic::error(
             "library::unreadable",
             format!("can't read `{}`: {error}", path.display()),
         ),
@@ -289,7 +289,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
 }
 
 /// Points at a file whose text isn't at hand.
-fn at_file(finding: Finding, path: &Path) -> Finding {
+fn at_file(diagnostic: Diagnostic, path: &Path) -> Diagnostic {
     let file = Arc::new(SourceFile::new(path, ""));
-    finding.at(Place::new(&file, Span::default()))
+    diagnostic.at(Place::new(&file, Span::default()))
 }

@@ -1,6 +1,6 @@
 //! The checks of rule files, and what is known about each.
 //!
-//! Every [`Finding`](syntax::Finding) about a rule has a code, and every code an entry in the
+//! Every [`Diagnostic`](syntax::Diagnostic) about a rule has a code, and every code an entry in the
 //! [`registry`]: what it means, an example on either side, whether it can be mended by machine and
 //! whether it may be allowed in place. `rules/LINTS.md` is made of it by [`page`].
 
@@ -21,7 +21,7 @@ use syntax::Severity;
 /// One check and its page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lint {
-    /// Stable: `pattern::value-type`. The part before `::` says what part of a rule it is about.
+    /// Stable: `eventbridge_pattern::value-type`. The part before `::` says what part of a rule it is about.
     pub code: &'static str,
     /// The heading: what is wrong, in a few words.
     pub name: &'static str,

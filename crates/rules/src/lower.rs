@@ -8,7 +8,7 @@ mod detection;
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use syntax::{Finding, Node, Place, SourceFile, Span};
+use syntax::{Diagnostic, Node, Place, SourceFile, Span};
 
 use crate::fields::Reader;
 use crate::fixtures::Fixtures;
@@ -19,8 +19,8 @@ use crate::model::{Budget, ImportedFrom, Message, Response, Rule, RuleTest, Seve
 use crate::path::EventPath;
 use crate::{shape, text};
 
-/// Most findings that one file is worth; whoever fixes them sees the others next time.
-const MAX_FINDINGS: usize = 100;
+/// Most diagnostics that one file is worth; whoever fixes them sees the others next time.
+const MAX_DIAGNOSTICS: usize = 100;
 /// Longest title: it leads every alert.
 pub(crate) const MAX_TITLE: usize = 100;
 /// Longest description.
@@ -40,29 +40,29 @@ pub(crate) struct Lowered {
     pub(crate) sound: bool,
     /// The id, as soon as it is one.
     pub(crate) id: Option<(String, Place)>,
-    pub(crate) findings: Vec<Finding>,
-    /// What comments in the file allow; some of it concerns findings that are yet to come.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What comments in the file allow; some of it concerns diagnostics that are yet to come.
     pub(crate) allowances: Allowances,
 }
 
 /// Reads a rule file.
 pub(crate) fn file(file: &Arc<SourceFile>, fixtures: &mut Fixtures, today: Date) -> Lowered {
-    let (root, findings) = syntax::parse(file);
+    let (root, diagnostics) = syntax::parse(file);
     let mut reader = Reader::new(file);
-    reader.findings = findings;
+    reader.diagnostics = diagnostics;
     let Some(root) = root else {
         return Lowered {
             rule: None,
             sound: false,
             id: None,
-            findings: reader.findings,
+            diagnostics: reader.diagnostics,
             allowances: Allowances::default(),
         };
     };
     text::check(&mut reader, &root);
     let (rule, id) = rule(&mut reader, &root, fixtures, today);
-    let mut allowances = Allowances::read(file, &root, &mut reader.findings);
-    allowances.filter(&mut reader.findings);
+    let mut allowances = Allowances::read(file, &root, &mut reader.diagnostics);
+    allowances.filter(&mut reader.diagnostics);
     limit(&mut reader);
     let deprecated = rule
         .as_ref()
@@ -71,19 +71,19 @@ pub(crate) fn file(file: &Arc<SourceFile>, fixtures: &mut Fixtures, today: Date)
         rule,
         sound: !deprecated && !reader.has_errors(),
         id,
-        findings: reader.findings,
+        diagnostics: reader.diagnostics,
         allowances,
     }
 }
 
 /// A file with thousands of problems has one: it is not a rule.
 fn limit(reader: &mut Reader) {
-    let more = reader.findings.len().saturating_sub(MAX_FINDINGS);
+    let more = reader.diagnostics.len().saturating_sub(MAX_DIAGNOSTICS);
     if more > 0 {
-        reader.findings.truncate(MAX_FINDINGS);
+        reader.diagnostics.truncate(MAX_DIAGNOSTICS);
         reader.error(
-            "rule::too-many-findings",
-            format!("and {more} more findings in this file"),
+            "rule::too-many-diagnostics",
+            format!("and {more} more diagnostics in this file"),
             Span::default(),
         );
     }
@@ -140,7 +140,7 @@ fn rule(
         .as_ref()
         .and_then(|written| detection::with_exceptions(reader, root, written, &exceptions));
     let tests = cases::tests(reader, root, fixtures);
-    reader.findings.extend(checks::tags(&reader.file, root));
+    reader.diagnostics.extend(checks::tags(&reader.file, root));
     if let (Some(written), Some(pattern)) = (&written, &pattern) {
         let found = checks::run(&checks::Subject {
             file: &reader.file,
@@ -151,7 +151,7 @@ fn rule(
             tests: &tests,
             read_only: read_only.unwrap_or(false),
         });
-        reader.findings.extend(found);
+        reader.diagnostics.extend(found);
     }
     let frame = Frame {
         id: id.as_ref().map_or("unnamed", |(id, _)| id),
@@ -164,7 +164,7 @@ fn rule(
         .and_then(|node| message(reader, node, &frame, &tests));
     if root.get("message").is_none() && root.get("respond").is_none() {
         reader.push(
-            Finding::error("rule::no-effect", "the rule neither says nor does anything")
+            Diagnostic::error("rule::no-effect", "the rule neither says nor does anything")
                 .help("add a `message` or a `respond`"),
             root.entry("event_pattern")
                 .map_or(root.span, |entry| entry.key_span),
@@ -226,7 +226,7 @@ fn version(reader: &mut Reader, root: &Node) {
     };
     if node.as_number() != Some("1") {
         reader.push(
-            Finding::error("rule::version", "the only version of rule files is 1")
+            Diagnostic::error("rule::version", "the only version of rule files is 1")
                 .help("write `version: 1`"),
             node.span,
         );
@@ -246,7 +246,7 @@ fn id(reader: &mut Reader, root: &Node) -> Option<(String, Place)> {
     let id = reader.text(node, "`id`")?;
     if !is_id(&id) {
         reader.push(
-            Finding::error("rule::id", format!("`{id}` is not an id")).help(
+            Diagnostic::error("rule::id", format!("`{id}` is not an id")).help(
                 "an id has 3 to 48 of a-z, 0-9 and `-`; it becomes the EventBridge rule's name",
             ),
             node.span,
@@ -262,7 +262,7 @@ fn id(reader: &mut Reader, root: &Node) -> Option<(String, Place)> {
         .into_owned();
     if stem != id {
         reader.push(
-            Finding::error(
+            Diagnostic::error(
                 "rule::id",
                 format!("the id `{id}` is not the name of the file, `{stem}`"),
             )
@@ -281,7 +281,7 @@ fn title(reader: &mut Reader, root: &Node) -> Option<String> {
     let title = reader.short_text(node, "`title`", MAX_TITLE)?;
     if title.contains('\n') || title.ends_with('.') {
         reader.push(
-            Finding::error(
+            Diagnostic::error(
                 "rule::title",
                 "a title is one line without a full stop at its end",
             ),
@@ -300,7 +300,7 @@ fn status(reader: &mut Reader, root: &Node) -> Option<Status> {
     )?;
     if status == Status::Deprecated {
         reader.push(
-            Finding::warning(
+            Diagnostic::warning(
                 "rule::deprecated",
                 "the rule is deprecated and not deployed",
             )
@@ -319,7 +319,7 @@ fn references(reader: &mut Reader, root: &Node, status: Option<Status>) -> Vec<S
     for (text, node) in &texts {
         if !message::is_address(text) {
             reader.push(
-                Finding::error(
+                Diagnostic::error(
                     "rule::reference",
                     format!("`{text}` is not an https address"),
                 ),
@@ -357,7 +357,7 @@ fn runbook(reader: &mut Reader, root: &Node, severity: Option<Severity>) -> Opti
                 .entry("severity")
                 .map_or(root.span, |entry| entry.value.span);
             reader.push(
-                Finding::error(
+                Diagnostic::error(
                     "rule::runbook-missing",
                     "a rule of this severity needs a `runbook`",
                 )
@@ -383,7 +383,7 @@ fn notify(reader: &mut Reader, root: &Node) -> Vec<String> {
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         if !well_formed {
             reader.push(
-                Finding::error(
+                Diagnostic::error(
                     "rule::topic",
                     format!("`{text}` is not the name of a topic"),
                 )
@@ -394,7 +394,7 @@ fn notify(reader: &mut Reader, root: &Node) -> Vec<String> {
     }
     if node.as_sequence().is_some_and(<[Node]>::is_empty) {
         reader.push(
-            Finding::error("rule::topic", "`notify` names no topic")
+            Diagnostic::error("rule::topic", "`notify` names no topic")
                 .help("leave it out to route by severity"),
             node.span,
         );
@@ -410,7 +410,7 @@ fn budget(reader: &mut Reader, node: &Node) -> Option<Budget> {
     let number = most.as_number().and_then(|text| text.parse().ok());
     if number.is_none() {
         reader.push(
-            Finding::error(
+            Diagnostic::error(
                 "rule::budget",
                 "`max_alerts_per_day` must be a whole number, 0 or more",
             )
@@ -455,9 +455,9 @@ fn respond(reader: &mut Reader, node: &Node) -> Option<(Response, EventPath, Spa
         match EventPath::parse(text.trim()) {
             Ok(path) => Some((path, instance.span)),
             Err(bad) => {
-                let finding = Finding::error("respond::path", bad.message);
-                let finding = bad.help.into_iter().fold(finding, Finding::help);
-                reader.push(finding, instance.span);
+                let diagnostic = Diagnostic::error("respond::path", bad.message);
+                let diagnostic = bad.help.into_iter().fold(diagnostic, Diagnostic::help);
+                reader.push(diagnostic, instance.span);
                 None
             }
         }
@@ -484,7 +484,7 @@ fn tag_text(reader: &mut Reader, tag: &Node, field: &str, limit: usize) -> Optio
         .all(|c| c.is_ascii_alphanumeric() || " +-=._:/@".contains(c));
     if !allowed || text.to_ascii_lowercase().starts_with("aws:") {
         reader.push(
-            Finding::error(
+            Diagnostic::error(
                 "respond::tag",
                 format!("`{text}` can't be used as a tag's {field}"),
             )
@@ -506,11 +506,11 @@ fn message(
     let compiled = message::compile(&text, frame);
     let whole = reader.place(node.span);
     for problem in compiled.problems {
-        let finding =
-            Finding::error(problem.code, problem.message).at(whole.narrowed_to(&problem.needle));
+        let diagnostic =
+            Diagnostic::error(problem.code, problem.message).at(whole.narrowed_to(&problem.needle));
         reader
-            .findings
-            .push(problem.help.into_iter().fold(finding, Finding::help));
+            .diagnostics
+            .push(problem.help.into_iter().fold(diagnostic, Diagnostic::help));
     }
     let mut seen = Vec::new();
     for placeholder in &compiled.placeholders {
@@ -546,8 +546,8 @@ fn unresolved(
             .is_some_and(|value| !value.is_null())
     });
     if !found {
-        reader.findings.push(
-            Finding::error(
+        reader.diagnostics.push(
+            Diagnostic::error(
                 code,
                 format!("no positive test's event has `{}`", path.as_str()),
             )

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use pattern::transformer::{InputTransformer, TransformerError};
+use eventbridge_pattern::transformer::{InputTransformer, TransformerError};
 use serde_json::Value;
 
 use crate::model::{Message, Severity};

@@ -5,12 +5,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use eventbridge_pattern::Pattern;
 use jiff::civil::Date;
-use pattern::Pattern;
 use serde::Serialize;
 use syntax::{Place, SourceFile};
 
-/// One detection. Only rules without error findings become a `Rule`.
+/// One detection. Only rules without error diagnostics become a `Rule`.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// The file's stem, 3 to 48 of `[a-z0-9-]`; becomes the EventBridge rule's name.

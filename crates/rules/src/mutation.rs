@@ -4,7 +4,7 @@
 //! an edit, and the rule falls silent or becomes a flood. [`mutants`] makes every small change of a
 //! pattern and says of each whether a test fails because of it.
 
-use pattern::{Event, Pattern};
+use eventbridge_pattern::{Event, Pattern};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

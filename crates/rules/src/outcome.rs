@@ -1,10 +1,10 @@
 //! Running a rule's own tests.
 
-use pattern::transformer::Reserved;
-use pattern::{Event, Pattern};
+use eventbridge_pattern::transformer::Reserved;
+use eventbridge_pattern::{Event, Pattern};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::model::{Rule, RuleTest};
 
@@ -22,7 +22,7 @@ pub struct TestOutcome {
     /// The alert as delivered, if the rule matched and has a message.
     pub message: Option<String>,
     /// What went wrong. [`crate::load`] doesn't report this for the rules it hands out.
-    pub finding: Option<Finding>,
+    pub diagnostic: Option<Diagnostic>,
 }
 
 /// Runs all tests of a rule, in the order written.
@@ -42,20 +42,20 @@ fn run(rule: &Rule, test: &RuleTest) -> TestOutcome {
         passed: false,
         matched: false,
         message: None,
-        finding: None,
+        diagnostic: None,
     };
-    let finding = judge(rule, test, &mut outcome);
-    outcome.passed = finding.is_none();
-    outcome.finding = finding.map(|finding| finding.at(test.place.clone()));
+    let diagnostic = judge(rule, test, &mut outcome);
+    outcome.passed = diagnostic.is_none();
+    outcome.diagnostic = diagnostic.map(|diagnostic| diagnostic.at(test.place.clone()));
     outcome
 }
 
-fn judge(rule: &Rule, test: &RuleTest, outcome: &mut TestOutcome) -> Option<Finding> {
+fn judge(rule: &Rule, test: &RuleTest, outcome: &mut TestOutcome) -> Option<Diagnostic> {
     let text = test.event.to_string();
     outcome.matched = match Event::parse(&text).and_then(|event| rule.pattern.try_matches(&event)) {
         Ok(matched) => matched,
         Err(error) => {
-            return Some(Finding::error(
+            return Some(Diagnostic::error(
                 "test::event",
                 format!("the event of \"{}\" can't be matched: {error}", test.name),
             ));
@@ -78,14 +78,14 @@ fn judge(rule: &Rule, test: &RuleTest, outcome: &mut TestOutcome) -> Option<Find
         });
     match rendered {
         Ok(rendered) => {
-            let finding = test.message.as_ref().and_then(|expected| {
+            let diagnostic = test.message.as_ref().and_then(|expected| {
                 (expected.trim() != rendered.trim())
                     .then(|| difference(test, expected.trim(), rendered.trim()))
             });
             outcome.message = Some(rendered);
-            finding
+            diagnostic
         }
-        Err(error) => Some(Finding::error(
+        Err(error) => Some(Diagnostic::error(
             "test::undeliverable",
             format!(
                 "the alert of \"{}\" could not be delivered: {error}",
@@ -95,9 +95,9 @@ fn judge(rule: &Rule, test: &RuleTest, outcome: &mut TestOutcome) -> Option<Find
     }
 }
 
-fn mismatch(rule: &Rule, test: &RuleTest) -> Finding {
+fn mismatch(rule: &Rule, test: &RuleTest) -> Diagnostic {
     if !test.matches {
-        return Finding::error(
+        return Diagnostic::error(
             "test::match",
             format!(
                 "`{}` matches \"{}\", which it should not",
@@ -105,7 +105,7 @@ fn mismatch(rule: &Rule, test: &RuleTest) -> Finding {
             ),
         );
     }
-    let finding = Finding::error(
+    let diagnostic = Diagnostic::error(
         "test::match",
         format!(
             "`{}` does not match \"{}\", which it should",
@@ -114,7 +114,7 @@ fn mismatch(rule: &Rule, test: &RuleTest) -> Finding {
     );
     reasons(&rule.pattern, &test.event)
         .into_iter()
-        .fold(finding, Finding::note)
+        .fold(diagnostic, Diagnostic::note)
 }
 
 /// The fields of a pattern that, taken alone, an event fails.
@@ -159,8 +159,8 @@ fn leaves(value: &Value, path: &mut Vec<String>, out: &mut Vec<(Vec<String>, Val
 
 /// A line by line comparison; the lines of an alert are its fields, so position is enough to
 /// line them up once common beginnings and ends are set aside.
-fn difference(test: &RuleTest, expected: &str, rendered: &str) -> Finding {
-    let finding = Finding::error(
+fn difference(test: &RuleTest, expected: &str, rendered: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::error(
         "test::message",
         format!("the alert of \"{}\" is not the expected one", test.name),
     );
@@ -186,7 +186,7 @@ fn difference(test: &RuleTest, expected: &str, rendered: &str) -> Finding {
         .map(|line| format!("- {line}"))
         .chain(rendered.iter().map(|line| format!("+ {line}")))
         .collect();
-    finding
+    diagnostic
         .note("`-` is what the test expects, `+` what would be delivered")
         .note(lines.join("\n"))
 }

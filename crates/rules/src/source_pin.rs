@@ -5,7 +5,7 @@
 //! (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html>).
 //! So a pattern that leaves the source open can be fed with invented events.
 
-use pattern::Pattern;
+use eventbridge_pattern::Pattern;
 use serde_json::Value;
 
 /// Whether a pattern pins `source` in every `$or` branch: to exact names, or to a prefix that

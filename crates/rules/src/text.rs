@@ -4,7 +4,7 @@
 //! `{{resolve:…}}` and `${…}`, in input templates, where `<` and `>` can't be escaped, and before
 //! people's eyes, which bidirectional controls deceive.
 
-use syntax::{Finding, Fix, Node, Span, Value};
+use syntax::{Diagnostic, Fix, Node, Span, Value};
 
 use crate::draft::UNFINISHED;
 use crate::fields::Reader;
@@ -52,7 +52,7 @@ fn walk(reader: &mut Reader, node: &Node, purpose: Purpose) {
     match &node.value {
         Value::String(text) => one(reader, text, node.span, purpose),
         Value::Number(text) if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) => {
-            let finding = Finding::warning(
+            let diagnostic = Diagnostic::warning(
                 "rule::account-number",
                 format!("{text} is a number here, and account ids are text"),
             )
@@ -62,7 +62,7 @@ fn walk(reader: &mut Reader, node: &Node, purpose: Purpose) {
                 node.span,
                 format!("\"{text}\""),
             ));
-            reader.push(finding, node.span);
+            reader.push(diagnostic, node.span);
         }
         Value::Sequence(items) => {
             for item in items {
@@ -91,8 +91,8 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
     }
     if let Some(reference) = dynamic_reference(text) {
         let place = reader.place(span).narrowed_to(reference);
-        reader.findings.push(
-            Finding::error(
+        reader.diagnostics.push(
+            Diagnostic::error(
                 "rule::dynamic-reference",
                 "`{{resolve:…}}` is a CloudFormation dynamic reference",
             )
@@ -101,14 +101,14 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
         );
     } else if purpose != Purpose::Message && text.contains("{{") {
         let place = reader.place(span).narrowed_to("{{");
-        reader.findings.push(
-            Finding::error("rule::placeholder", "placeholders work in `message` only").at(place),
+        reader.diagnostics.push(
+            Diagnostic::error("rule::placeholder", "placeholders work in `message` only").at(place),
         );
     }
     if let Some(line) = text.lines().map(str::trim).find(|line| is_unfinished(line)) {
         let place = reader.place(span).narrowed_to(UNFINISHED);
-        reader.findings.push(
-            Finding::error("rule::unfinished", format!("still to be written: {line}"))
+        reader.diagnostics.push(
+            Diagnostic::error("rule::unfinished", format!("still to be written: {line}"))
                 .at(place)
                 .help(
                     "only the rule's author can know this; write it in the place of the whole line",
@@ -117,8 +117,8 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
     }
     if text.contains("${") {
         let place = reader.place(span).narrowed_to("${");
-        reader.findings.push(
-            Finding::error(
+        reader.diagnostics.push(
+            Diagnostic::error(
                 "rule::substitution",
                 "`${` is CloudFormation's substitution",
             )
@@ -130,8 +130,8 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
         && let Some(bracket) = text.chars().find(|c| matches!(c, '<' | '>'))
     {
         let place = reader.place(span).narrowed_to(&bracket.to_string());
-        reader.findings.push(
-            Finding::error(
+        reader.diagnostics.push(
+            Diagnostic::error(
                 "message::angle-bracket",
                 format!("`{bracket}` can't stand in an alert"),
             )
@@ -161,7 +161,7 @@ fn dynamic_reference(text: &str) -> Option<&str> {
 
 fn raw_characters(reader: &mut Reader) {
     let file = std::sync::Arc::clone(&reader.file);
-    // One finding per kind of character is enough to find them all.
+    // One diagnostic per kind of character is enough to find them all.
     let mut seen = Vec::new();
     for (at, c) in file.text.char_indices() {
         let byte_order_mark = at == 0 && c == '\u{feff}';
@@ -180,13 +180,13 @@ fn is_forbidden(c: char) -> bool {
         )
 }
 
-fn forbidden(c: char) -> Finding {
+fn forbidden(c: char) -> Diagnostic {
     let kind = if c.is_control() {
         "a control character"
     } else {
         "an invisible or bidirectional character"
     };
-    Finding::error(
+    Diagnostic::error(
         "rule::character",
         format!("U+{:04X} is {kind}", u32::from(c)),
     )

@@ -4,8 +4,8 @@
 
 use std::path::PathBuf;
 
-use pattern::Event;
-use pattern::transformer::Reserved;
+use eventbridge_pattern::Event;
+use eventbridge_pattern::transformer::Reserved;
 use rules::mutation::{self, Fate};
 use rules::{Library, Options, Rule, hostile};
 use serde_json::Value;
@@ -30,14 +30,14 @@ fn render(rule: &Rule, event: &Value) -> String {
 }
 
 #[test]
-fn the_library_has_no_findings_and_its_tests_pass() {
+fn the_library_has_no_diagnostics_and_its_tests_pass() {
     let library = library();
-    let findings: Vec<String> = library
-        .findings
+    let diagnostics: Vec<String> = library
+        .diagnostics
         .iter()
-        .map(|finding| format!("{finding}\n{}", finding.notes.join("\n")))
+        .map(|diagnostic| format!("{diagnostic}\n{}", diagnostic.notes.join("\n")))
         .collect();
-    assert!(findings.is_empty(), "{}", findings.join("\n"));
+    assert!(diagnostics.is_empty(), "{}", diagnostics.join("\n"));
     assert!(library.files >= 80, "{} rules", library.files);
     assert_eq!(library.files, library.rules.len());
     for rule in &library.rules {
@@ -153,7 +153,7 @@ fn the_example_of_the_readme_is_a_rule_and_alerts_as_shown() {
             today: jiff::civil::date(2026, 11, 23),
         },
     );
-    assert_eq!(library.findings, []);
+    assert_eq!(library.diagnostics, []);
     let outcomes = rules::run_tests(library.rules.first().unwrap());
     let alert = outcomes.iter().find_map(|outcome| outcome.message.clone());
     assert_eq!(alert.unwrap(), block("json", "\"alert\""));

@@ -38,7 +38,7 @@ const FIRED_ELSEWHERE: [&str; 32] = [
     "message::too-large",
     "message::too-many-paths",
     "rule::duplicate-id",
-    "rule::too-many-findings",
+    "rule::too-many-diagnostics",
     "test::event",
     "test::too-many",
     "test::undeliverable",
@@ -67,13 +67,13 @@ fn load(example: Example) -> Library {
     };
     let mut library = rules::load(folder.path(), &options);
     let outcomes = library.rules.iter().flat_map(rules::run_tests);
-    let failures: Vec<_> = outcomes.filter_map(|outcome| outcome.finding).collect();
-    library.findings.extend(failures);
+    let failures: Vec<_> = outcomes.filter_map(|outcome| outcome.diagnostic).collect();
+    library.diagnostics.extend(failures);
     library
 }
 
 fn codes(library: &Library) -> Vec<&'static str> {
-    library.findings.iter().map(|it| it.code).collect()
+    library.diagnostics.iter().map(|it| it.code).collect()
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn each_lint_fires_on_its_bad_example_and_is_silent_on_its_good_one() {
         } else {
             let library = load(lint.bad);
             let fired: Vec<_> = library
-                .findings
+                .diagnostics
                 .iter()
                 .filter(|it| it.code == *code)
                 .collect();
@@ -98,11 +98,11 @@ fn each_lint_fires_on_its_bad_example_and_is_silent_on_its_good_one() {
                     codes(&library)
                 ));
             }
-            for finding in fired {
-                if finding.severity != lint.severity {
-                    wrong.push(format!("{code}: is a {}", finding.severity));
+            for diagnostic in fired {
+                if diagnostic.severity != lint.severity {
+                    wrong.push(format!("{code}: is a {}", diagnostic.severity));
                 }
-                if finding.fix.is_some() && !lint.fix {
+                if diagnostic.fix.is_some() && !lint.fix {
                     wrong.push(format!("{code}: has a fix"));
                 }
             }
@@ -122,7 +122,7 @@ fn each_lint_fires_on_its_bad_example_and_is_silent_on_its_good_one() {
             .collect();
         if !other.is_empty() && !code.starts_with("allow::") {
             wrong.push(format!(
-                "{code}: other findings in its good example: {other:?}"
+                "{code}: other diagnostics in its good example: {other:?}"
             ));
         }
     }
@@ -142,19 +142,23 @@ fn fixes_mend_what_they_are_for_and_nothing_else_and_one_round_is_enough() {
     for lint in lint::registry().iter().filter(|lint| lint.fix) {
         let Lint { code, .. } = lint;
         let library = load(lint.bad);
-        let finding = library
-            .findings
+        let diagnostic = library
+            .diagnostics
             .iter()
             .find(|it| it.code == *code && it.fix.is_some());
-        let finding = finding.unwrap_or_else(|| panic!("{code}: no fix on its bad example"));
-        let place = finding.place.as_ref().expect("a place");
-        let fixes: Vec<_> = finding.fix.iter().cloned().collect();
+        let diagnostic = diagnostic.unwrap_or_else(|| panic!("{code}: no fix on its bad example"));
+        let place = diagnostic.place.as_ref().expect("a place");
+        let fixes: Vec<_> = diagnostic.fix.iter().cloned().collect();
         let (text, applied) = syntax::apply(&place.file.text, &fixes);
         assert_eq!(applied, 1, "{code}");
         let fixed = load(Example::File(Box::leak(text.into_boxed_str())));
-        let again = fixed.findings.iter().filter(|it| it.code == *code).count();
+        let again = fixed
+            .diagnostics
+            .iter()
+            .filter(|it| it.code == *code)
+            .count();
         let before = library
-            .findings
+            .diagnostics
             .iter()
             .filter(|it| it.code == *code)
             .count();
@@ -194,7 +198,7 @@ fn every_code_in_the_source_has_a_page_and_only_one() {
     assert!(unused.is_empty(), "nothing finds {unused:?}");
 }
 
-/// The string literals that look like a code of a rule file's finding, outside of the registry.
+/// The string literals that look like a code of a rule file's diagnostic, outside of the registry.
 fn codes_in(folder: &Path, codes: &mut BTreeSet<String>) {
     const FAMILIES: [&str; 12] = [
         "compile",
@@ -237,7 +241,7 @@ fn with_comment(fields: &'static str) -> Library {
 }
 
 #[test]
-fn an_allowed_finding_is_silent_and_counted() {
+fn an_allowed_diagnostic_is_silent_and_counted() {
     let above = with_comment("# allow: rule::deprecated kept for the audit\nstatus: deprecated\n");
     assert_eq!(codes(&above), Vec::<&str>::new());
     assert_eq!(above.allowed, 1);

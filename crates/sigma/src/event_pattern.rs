@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pattern::Pattern;
+use eventbridge_pattern::Pattern;
 use serde_json::{Map, Value, json};
 
 use crate::alternatives::Alternative;

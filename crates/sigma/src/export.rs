@@ -2,7 +2,7 @@
 
 use rules::Rule;
 use serde_json::{Map, Value, json};
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::expression::Number;
 use crate::fields::{self, Kind};
@@ -24,12 +24,12 @@ pub struct Exported {
 /// Turns a rule, with its exceptions, into a Sigma rule for CloudTrail.
 ///
 /// `Err` says why there is none. Code: `sigma::not-exportable`.
-pub fn export(rule: &Rule) -> Result<Exported, Vec<Finding>> {
+pub fn export(rule: &Rule) -> Result<Exported, Vec<Diagnostic>> {
     let mut writer = Writer::default();
     let outcome = writer.detection(rule);
     let detection = outcome.map_err(|message| {
         vec![
-            Finding::error(
+            Diagnostic::error(
                 "sigma::not-exportable",
                 format!("`{}` can't be said in Sigma: {message}", rule.id),
             )

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use eventbridge_pattern::{Event, Pattern};
 use jiff::civil::Date;
-use pattern::{Event, Pattern};
 use serde_json::Value;
-use syntax::{Finding, SourceFile};
+use syntax::{Diagnostic, SourceFile};
 
 use crate::alternatives::{self, Alternative};
 use crate::evaluate::Record;
@@ -36,7 +36,7 @@ pub struct Imported {
     /// What the rules don't say as the original does. Empty: they match the same events.
     pub losses: Vec<Loss>,
     /// What `check` says about them. An error among them has to be mended by hand.
-    pub findings: Vec<Finding>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// A rule file that isn't written yet.
@@ -77,9 +77,9 @@ impl Imported {
 /// Turns a Sigma rule into rules of ours.
 ///
 /// `Err` says why there is none. Codes: `sigma::not-expressible`, `sigma::never`, `sigma::always`.
-pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Finding>> {
+pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Diagnostic>> {
     let refuse = |code, message: String, help: &str| {
-        vec![Finding::error(code, message).at(rule.place()).help(help)]
+        vec![Diagnostic::error(code, message).at(rule.place()).help(help)]
     };
     let mut context = Context {
         case: options.case,
@@ -117,14 +117,14 @@ pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Finding>> 
     let mut imported = Imported {
         rules: Vec::new(),
         losses,
-        findings: Vec::new(),
+        diagnostics: Vec::new(),
     };
     let count = parts.len();
     for (index, part) in parts.iter().enumerate() {
         let tests = tests(rule, part, &imported.losses);
         if tests.is_none() {
-            imported.findings.push(
-                Finding::warning(
+            imported.diagnostics.push(
+                Diagnostic::warning(
                     "sigma::no-test",
                     "no event could be made up that matches the rule",
                 )
@@ -141,7 +141,9 @@ pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Finding>> 
             tests.as_ref(),
             number,
         );
-        imported.findings.extend(check(&id, &text, options.today));
+        imported
+            .diagnostics
+            .extend(check(&id, &text, options.today));
         imported.rules.push(RuleFile {
             id,
             text,
@@ -152,12 +154,12 @@ pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Finding>> 
 }
 
 /// Why a rule with an alternative that would match nearly everything is not imported.
-fn too_open(rule: &Rule, alternative: &Alternative, context: Context) -> Finding {
+fn too_open(rule: &Rule, alternative: &Alternative, context: Context) -> Diagnostic {
     if !alternative.dropped {
-        return Finding::error("sigma::always", "the rule would match every event")
+        return Diagnostic::error("sigma::always", "the rule would match every event")
             .at(rule.place());
     }
-    let finding = Finding::error(
+    let diagnostic = Diagnostic::error(
         "sigma::not-expressible",
         "a part of the rule can't be said in an event pattern, and the rest would match far too much",
     )
@@ -168,16 +170,16 @@ fn too_open(rule: &Rule, alternative: &Alternative, context: Context) -> Finding
         .into_vec()
         .into_iter()
         .filter(|loss| loss.text.contains("left out"))
-        .fold(finding, |finding, loss| finding.note(loss.text))
+        .fold(diagnostic, |diagnostic, loss| diagnostic.note(loss.text))
 }
 
 /// What `check` would say about a rule file.
-fn check(id: &str, text: &str, today: Date) -> Vec<Finding> {
+fn check(id: &str, text: &str, today: Date) -> Vec<Diagnostic> {
     let file = Arc::new(SourceFile::new(PathBuf::from(format!("{id}.yaml")), text));
     let library = rules::check_file(&file, Path::new("fixtures"), &rules::Options { today });
     let outcomes = library.rules.iter().flat_map(rules::run_tests);
-    let failed = outcomes.filter_map(|outcome| outcome.finding);
-    library.findings.iter().cloned().chain(failed).collect()
+    let failed = outcomes.filter_map(|outcome| outcome.diagnostic);
+    library.diagnostics.iter().cloned().chain(failed).collect()
 }
 
 /// The tests of an imported rule.

@@ -31,7 +31,7 @@
 //! # Bounds
 //!
 //! Files are bounded by [`syntax::parse`]; conditions by length and depth; tests, values, forms
-//! of a value, combinations and common parts of texts by number. Each bound ends in a finding.
+//! of a value, combinations and common parts of texts by number. Each bound ends in a diagnostic.
 //!
 //! # Example
 //!
@@ -50,9 +50,9 @@
 //!   condition: selection and not filter
 //! ";
 //! let file = Arc::new(syntax::SourceFile::new("trail_stopped.yml", text));
-//! let rule = sigma::read(&file).map_err(|findings| findings[0].message.clone())?;
+//! let rule = sigma::read(&file).map_err(|diagnostics| diagnostics[0].message.clone())?;
 //! let options = sigma::Options { case: sigma::Case::Ignore, license: None, today: jiff::civil::date(2026, 11, 23) };
-//! let imported = sigma::import(&rule, &options).map_err(|findings| findings[0].message.clone())?;
+//! let imported = sigma::import(&rule, &options).map_err(|diagnostics| diagnostics[0].message.clone())?;
 //! assert_eq!(imported.rules[0].id, "trail-stopped");
 //! // EventBridge excludes endings with their case only.
 //! assert_eq!(imported.losses[0].effect, sigma::Effect::Wider);

@@ -5,7 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use syntax::{Entry, Finding, Node, Span, Value};
+use syntax::{Diagnostic, Entry, Node, Span, Value};
 
 use crate::expression::{
     Atom, Comparison, Expression, How, Network, Number, Regex, Test, TimePart, Written,
@@ -15,27 +15,27 @@ use crate::text::{Piece, Text};
 /// Most values that one entry may expand to.
 const MAX_VALUES: usize = 1000;
 
-/// A finding that still needs its file.
+/// A diagnostic that still needs its file.
 pub(crate) struct Wrong {
-    pub(crate) finding: Box<Finding>,
+    pub(crate) diagnostic: Box<Diagnostic>,
     pub(crate) span: Span,
 }
 
 impl Wrong {
     fn help(mut self, help: &str) -> Self {
-        *self.finding = self.finding.help(help);
+        *self.diagnostic = self.diagnostic.help(help);
         self
     }
 
     fn note(mut self, note: &str) -> Self {
-        *self.finding = self.finding.note(note);
+        *self.diagnostic = self.diagnostic.note(note);
         self
     }
 }
 
 pub(crate) fn wrong(code: &'static str, message: impl Into<String>, span: Span) -> Wrong {
     Wrong {
-        finding: Box::new(Finding::error(code, message)),
+        diagnostic: Box::new(Diagnostic::error(code, message)),
         span,
     }
 }
@@ -145,7 +145,7 @@ pub(crate) fn entry(entry: &Entry) -> Result<Expression, Wrong> {
     })
 }
 
-/// The finding for words that are looked for anywhere in an event.
+/// The diagnostic for words that are looked for anywhere in an event.
 pub(crate) fn keywords(span: Span) -> Wrong {
     wrong(
         "sigma::keywords",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use syntax::{Finding, Node, Place, SourceFile, Span, Value};
+use syntax::{Diagnostic, Node, Place, SourceFile, Span, Value};
 
 use crate::condition::{self, Condition, Names};
 use crate::evaluate::{self, Record};
@@ -11,8 +11,8 @@ use crate::modifiers::{self, Wrong, wrong};
 
 /// Most tests that selections and condition may multiply to.
 const MAX_TESTS: usize = 20_000;
-/// Most findings of one file.
-const MAX_FINDINGS: usize = 20;
+/// Most diagnostics of one file.
+const MAX_DIAGNOSTICS: usize = 20;
 /// Longest text that is kept of a rule's description and the like, in characters.
 const MAX_TEXT: usize = 20_000;
 
@@ -64,7 +64,7 @@ impl Rule {
     ///   condition: selection
     /// ";
     /// let file = Arc::new(syntax::SourceFile::new("rule.yml", text));
-    /// let rule = sigma::read(&file).map_err(|findings| findings[0].message.clone())?;
+    /// let rule = sigma::read(&file).map_err(|diagnostics| diagnostics[0].message.clone())?;
     /// let record = serde_json::json!({"eventSource": "cloudtrail.amazonaws.com", "eventName": "StopLogging"});
     /// assert!(rule.matches(&sigma::Record::new(&record)));
     /// # Ok::<(), String>(())
@@ -78,53 +78,54 @@ impl Rule {
     }
 }
 
-/// Reads a Sigma rule; a file that isn't one, or that no single event can decide, gives findings.
+/// Reads a Sigma rule; a file that isn't one, or that no single event can decide, gives diagnostics.
 ///
 /// Codes, beside those of [`syntax::parse`]: `sigma::document`, `sigma::correlation`,
 /// `sigma::filter`, `sigma::logsource`, `sigma::detection`, `sigma::condition`,
 /// `sigma::aggregation`, `sigma::keywords`, `sigma::modifier`, `sigma::value`,
 /// `sigma::placeholder`, `sigma::too-large`.
-pub fn read(file: &Arc<SourceFile>) -> Result<Rule, Vec<Finding>> {
-    let (root, findings) = syntax::parse(file);
+pub fn read(file: &Arc<SourceFile>) -> Result<Rule, Vec<Diagnostic>> {
+    let (root, diagnostics) = syntax::parse(file);
     let mut reader = Reader {
         file,
-        findings: findings.into_iter().map(explained).collect(),
+        diagnostics: diagnostics.into_iter().map(explained).collect(),
     };
     let rule = root.and_then(|root| reader.rule(&root));
     match rule {
-        Some(rule) if reader.findings.is_empty() => Ok(rule),
+        Some(rule) if reader.diagnostics.is_empty() => Ok(rule),
         _ => {
-            reader.findings.truncate(MAX_FINDINGS);
-            Err(reader.findings)
+            reader.diagnostics.truncate(MAX_DIAGNOSTICS);
+            Err(reader.diagnostics)
         }
     }
 }
 
 /// What the YAML reader refuses, in the words of somebody who imports.
-fn explained(finding: Finding) -> Finding {
-    match finding.code {
-        "yaml::documents" => finding
+fn explained(diagnostic: Diagnostic) -> Diagnostic {
+    match diagnostic.code {
+        "yaml::documents" => diagnostic
             .note("Sigma puts correlations, and rules that share a part, into one file")
             .help("write each rule into a file of its own; correlations can't be imported"),
         "yaml::anchor" | "yaml::alias" | "yaml::merge-key" => {
-            finding.help("write the value out where it is used")
+            diagnostic.help("write the value out where it is used")
         }
-        _ => finding,
+        _ => diagnostic,
     }
 }
 
 struct Reader<'a> {
     file: &'a Arc<SourceFile>,
-    findings: Vec<Finding>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl Reader<'_> {
-    fn push(&mut self, finding: Finding, span: Span) {
-        self.findings.push(finding.at(Place::new(self.file, span)));
+    fn push(&mut self, diagnostic: Diagnostic, span: Span) {
+        self.diagnostics
+            .push(diagnostic.at(Place::new(self.file, span)));
     }
 
     fn error(&mut self, code: &'static str, message: impl Into<String>, span: Span) {
-        self.push(Finding::error(code, message), span);
+        self.push(Diagnostic::error(code, message), span);
     }
 
     fn rule(&mut self, root: &Node) -> Option<Rule> {
@@ -138,7 +139,7 @@ impl Reader<'_> {
         }
         if let Some(entry) = root.entry("correlation") {
             self.push(
-                Finding::error(
+                Diagnostic::error(
                     "sigma::correlation",
                     "the rule correlates events, and EventBridge judges one event at a time",
                 )
@@ -149,7 +150,7 @@ impl Reader<'_> {
         }
         if let Some(entry) = root.entry("action") {
             self.push(
-                Finding::error(
+                Diagnostic::error(
                     "sigma::document",
                     "the file is a collection of rules that share a part",
                 )
@@ -160,7 +161,7 @@ impl Reader<'_> {
         }
         if let (Some(entry), None) = (root.entry("filter"), root.entry("detection")) {
             self.push(
-                Finding::error(
+                Diagnostic::error(
                     "sigma::filter",
                     "the file is a filter over other rules, not a rule",
                 )
@@ -219,7 +220,7 @@ impl Reader<'_> {
             product.eq_ignore_ascii_case("aws") && service.eq_ignore_ascii_case("cloudtrail");
         if !fits {
             self.push(
-                Finding::error(
+                Diagnostic::error(
                     "sigma::logsource",
                     format!("the rule is for product `{product}`, service `{service}`"),
                 )
@@ -246,7 +247,7 @@ impl Reader<'_> {
             );
             return None;
         };
-        let before = self.findings.len();
+        let before = self.diagnostics.len();
         let mut selections = Vec::new();
         for entry in entries {
             if matches!(entry.key.as_str(), "condition" | "timeframe") {
@@ -258,7 +259,7 @@ impl Reader<'_> {
                     expression,
                     used: false,
                 }),
-                Err(Wrong { finding, span }) => self.push(*finding, span),
+                Err(Wrong { diagnostic, span }) => self.push(*diagnostic, span),
             }
         }
         let Some(condition) = entries.iter().find(|entry| entry.key == "condition") else {
@@ -286,17 +287,17 @@ impl Reader<'_> {
             match condition::parse(text) {
                 Ok(condition) => parsed.push((condition, node.span)),
                 Err(bad) => self.push(
-                    Finding::error(bad.code, bad.message).help(bad.help),
+                    Diagnostic::error(bad.code, bad.message).help(bad.help),
                     node.span,
                 ),
             }
         }
-        if self.findings.len() > before {
+        if self.diagnostics.len() > before {
             return None;
         }
         if let Some(entry) = entries.iter().find(|entry| entry.key == "timeframe") {
             self.push(
-                Finding::error(
+                Diagnostic::error(
                     "sigma::aggregation",
                     "the rule has a `timeframe`, and EventBridge judges one event at a time",
                 )
@@ -316,10 +317,10 @@ impl Reader<'_> {
         if let Some(unused) = selections
             .iter()
             .find(|selection| !selection.used && !selection.name.starts_with('_'))
-            && self.findings.len() == before
+            && self.diagnostics.len() == before
         {
             self.push(
-                Finding::error(
+                Diagnostic::error(
                     "sigma::condition",
                     format!("the condition doesn't use the selection `{}`", unused.name),
                 )

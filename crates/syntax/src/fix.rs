@@ -1,11 +1,11 @@
-//! How a finding is mended: changes of a file's text that leave everything else alone.
+//! How a diagnostic is mended: changes of a file's text that leave everything else alone.
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::source::Span;
 
-/// A change that mends a finding, in the finding's own file.
+/// A change that mends a diagnostic, in the diagnostic's own file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fix {
     /// What it does, in the imperative: put it in quotes.

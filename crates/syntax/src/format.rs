@@ -15,7 +15,7 @@ mod prose;
 use std::sync::Arc;
 
 use crate::comment::comments;
-use crate::finding::Finding;
+use crate::diagnostic::Diagnostic;
 use crate::parse::parse;
 use crate::source::SourceFile;
 use crate::tree::{Node, Value};
@@ -29,7 +29,7 @@ const PROSE: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unformatted {
     /// It can't be read, for these reasons.
-    Findings(Vec<Finding>),
+    Diagnostics(Vec<Diagnostic>),
     /// The layout would have said something else than the file, or lost a comment. No file is known
     /// of which that is true.
     Unsafe,
@@ -58,10 +58,10 @@ pub fn format(
     file: &Arc<SourceFile>,
     order: &dyn Fn(&[&str]) -> Vec<&'static str>,
 ) -> Result<String, Unformatted> {
-    let (root, findings) = parse(file);
+    let (root, diagnostics) = parse(file);
     let root = match root {
-        Some(root) if findings.is_empty() => root,
-        _ => return Err(Unformatted::Findings(findings)),
+        Some(root) if diagnostics.is_empty() => root,
+        _ => return Err(Unformatted::Diagnostics(diagnostics)),
     };
     let comments = comments(file);
     let tree = attach::tree(&file.text, &root, &comments, order);
@@ -75,8 +75,8 @@ pub fn format(
 }
 
 fn says_the_same(root: &Node, formatted: &Arc<SourceFile>) -> bool {
-    let (node, findings) = parse(formatted);
-    findings.is_empty() && node.is_some_and(|node| same(root, &node))
+    let (node, diagnostics) = parse(formatted);
+    diagnostics.is_empty() && node.is_some_and(|node| same(root, &node))
 }
 
 /// Whether two values are one, whatever the order of their keys.

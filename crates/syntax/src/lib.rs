@@ -1,17 +1,17 @@
-//! Source files, places in them, findings, and a YAML tree in which every value knows its place.
+//! Source files, places in them, diagnostics, and a YAML tree in which every value knows its place.
 //!
 //! Users of Gizmos write YAML. When something in it is wrong they want to see file, line and
 //! column of the very value, and all problems at once rather than one per run. So this crate
-//! never fails: [`parse`] returns what it could read together with a list of [`Finding`]s.
+//! never fails: [`parse`] returns what it could read together with a list of [`Diagnostic`]s.
 //!
 //! # Layout
 //!
 //! - [`SourceFile`], [`Span`], [`Place`]: where something was written;
-//! - [`Finding`], [`Severity`]: something wrong in a user's file, as a value;
+//! - [`Diagnostic`], [`Severity`]: something wrong in a user's file, as a value;
 //! - [`Node`], [`Value`], [`Entry`]: the tree;
 //! - [`parse`]: text to tree, with limits on size, depth and number of values;
 //! - [`comments`]: what stands beside the values;
-//! - [`Fix`], [`Edit`]: how a finding is mended, as changes of the text;
+//! - [`Fix`], [`Edit`]: how a diagnostic is mended, as changes of the text;
 //! - [`write_entry`]: from a value to its text; [`format()`]: from a text to the one layout;
 //! - [`Shape`]: what fields a format has, and its JSON Schema.
 //!
@@ -29,8 +29,8 @@
 //! use std::sync::Arc;
 //!
 //! let file = Arc::new(syntax::SourceFile::new("rules/example.yaml", "account: 012345678901\nmfa: No\n"));
-//! let (node, findings) = syntax::parse(&file);
-//! assert!(findings.is_empty());
+//! let (node, diagnostics) = syntax::parse(&file);
+//! assert!(diagnostics.is_empty());
 //! let node = node.ok_or("no document")?;
 //! let mfa = node.get("mfa").ok_or("no mfa")?;
 //! assert_eq!(mfa.as_str(), Some("No"));
@@ -40,7 +40,7 @@
 //! ```
 
 mod comment;
-mod finding;
+mod diagnostic;
 mod fix;
 mod format;
 mod parse;
@@ -51,7 +51,7 @@ mod tree;
 mod write;
 
 pub use comment::{Comment, comments};
-pub use finding::{Finding, Severity};
+pub use diagnostic::{Diagnostic, Severity};
 pub use fix::{Edit, Fix, apply};
 pub use format::{Unformatted, format};
 pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_VALUES, parse};

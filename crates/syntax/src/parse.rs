@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, StrInput};
 
-use crate::finding::Finding;
+use crate::diagnostic::Diagnostic;
 use crate::scalar;
 use crate::source::{Place, SourceFile, Span};
 use crate::tree::{Entry, Node, Value};
@@ -16,8 +16,8 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 pub const MAX_DEPTH: usize = 64;
 /// Most values (keys not counted) in one file.
 pub const MAX_VALUES: usize = 100_000;
-/// Most findings in one file; reading ends there.
-const MAX_FINDINGS: usize = 100;
+/// Most diagnostics in one file; reading ends there.
+const MAX_DIAGNOSTICS: usize = 100;
 
 /// Parses a file into a tree. Never panics and never stops at what it can read past.
 ///
@@ -28,9 +28,9 @@ const MAX_FINDINGS: usize = 100;
 /// Codes: `yaml::syntax`, `yaml::too-large`, `yaml::too-deep`, `yaml::empty`, `yaml::documents`,
 /// `yaml::anchor`, `yaml::alias`, `yaml::tag`, `yaml::merge-key`, `yaml::key`,
 /// `yaml::duplicate-key`, `yaml::number`.
-pub fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Vec<Finding>) {
+pub fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Vec<Diagnostic>) {
     if file.text.len() > MAX_BYTES {
-        let finding = Finding::error(
+        let diagnostic = Diagnostic::error(
             "yaml::too-large",
             format!(
                 "the file has {} bytes, more than {MAX_BYTES}",
@@ -38,7 +38,7 @@ pub fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Vec<Finding>) {
             ),
         )
         .at(Place::new(file, Span::new(0, 0)));
-        return (None, vec![finding]);
+        return (None, vec![diagnostic]);
     }
     let mut options = Options::default();
     options.disallow_directives = true;
@@ -46,22 +46,22 @@ pub fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Vec<Finding>) {
     let mut builder = Builder {
         parser: Parser::new_from_str_with_options(&file.text, options),
         file,
-        findings: Vec::new(),
+        diagnostics: Vec::new(),
         values: 0,
         guessed: false,
     };
     let node = builder.document().ok().flatten();
     let node = node.filter(|_| !builder.guessed);
-    (node, builder.findings)
+    (node, builder.diagnostics)
 }
 
-/// The finding that says why is already recorded.
+/// The diagnostic that says why is already recorded.
 struct Stop;
 
 struct Builder<'input> {
     parser: Parser<'input, StrInput<'input>>,
     file: &'input Arc<SourceFile>,
-    findings: Vec<Finding>,
+    diagnostics: Vec<Diagnostic>,
     values: usize,
     /// A value stands for something that was refused, so the tree doesn't say what was written.
     guessed: bool,
@@ -105,8 +105,8 @@ impl<'input> Builder<'input> {
                     .unwrap_or_default()
                     .min(self.file.text.len());
                 let end = self.end_of_character(offset);
-                self.findings.push(
-                    Finding::error("yaml::syntax", format!("invalid YAML: {}", error.info()))
+                self.diagnostics.push(
+                    Diagnostic::error("yaml::syntax", format!("invalid YAML: {}", error.info()))
                         .at(Place::new(self.file, Span::new(offset, end))),
                 );
                 Err(Stop)
@@ -121,12 +121,12 @@ impl<'input> Builder<'input> {
     }
 
     fn refuse(&mut self, code: &'static str, message: impl Into<String>, span: Span) {
-        self.findings
-            .push(Finding::error(code, message).at(Place::new(self.file, span)));
+        self.diagnostics
+            .push(Diagnostic::error(code, message).at(Place::new(self.file, span)));
     }
 
     fn node(&mut self, event: Event<'input>, span: Span, depth: usize) -> Result<Node, Stop> {
-        if self.findings.len() >= MAX_FINDINGS {
+        if self.diagnostics.len() >= MAX_DIAGNOSTICS {
             return Err(Stop);
         }
         self.values += 1;
@@ -252,8 +252,8 @@ impl<'input> Builder<'input> {
             };
             if let Some(first) = seen.get(&key) {
                 let (line, _) = Place::new(self.file, *first).line_column();
-                self.findings.push(
-                    Finding::error(
+                self.diagnostics.push(
+                    Diagnostic::error(
                         "yaml::duplicate-key",
                         format!("the key `{key}` occurs twice"),
                     )
@@ -286,7 +286,7 @@ fn collection_end(start: Span, last_child: Option<Span>, end_event: Span) -> usi
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> (Option<Node>, Vec<Finding>) {
+    fn read(text: &str) -> (Option<Node>, Vec<Diagnostic>) {
         parse(&Arc::new(SourceFile::new("a.yaml", text)))
     }
 
@@ -294,9 +294,9 @@ mod tests {
         read(text)
             .1
             .iter()
-            .map(|finding| {
-                let (line, column) = finding.place.as_ref().unwrap().line_column();
-                (finding.code, line, column)
+            .map(|diagnostic| {
+                let (line, column) = diagnostic.place.as_ref().unwrap().line_column();
+                (diagnostic.code, line, column)
             })
             .collect()
     }
@@ -304,8 +304,8 @@ mod tests {
     #[test]
     fn every_value_knows_its_place() {
         let text = "title: Grüße\nlist:\n  - a\n  - {k: [1, 2]}\ntext: |\n  one\n  two\nlast: x\n";
-        let (node, findings) = read(text);
-        assert!(findings.is_empty());
+        let (node, diagnostics) = read(text);
+        assert!(diagnostics.is_empty());
         let node = node.unwrap();
         let written = |span: Span| text.get(span.start..span.end).unwrap();
         let at = |pointer: &str| written(node.pointer(pointer).unwrap().span);
@@ -333,11 +333,11 @@ mod tests {
 
     #[test]
     fn syntax_errors_have_a_place() {
-        let (node, findings) = read("a: 1\nb: [1, 2\nc: 3\n");
+        let (node, diagnostics) = read("a: 1\nb: [1, 2\nc: 3\n");
         assert!(node.is_none());
-        assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].code, "yaml::syntax");
-        let (line, _) = findings[0].place.as_ref().unwrap().line_column();
+        assert_eq!(diagnostics.len(), 1);
+        assert_eq!(diagnostics[0].code, "yaml::syntax");
+        let (line, _) = diagnostics[0].place.as_ref().unwrap().line_column();
         assert!((2..=3).contains(&line), "{line}");
     }
 
@@ -358,15 +358,15 @@ mod tests {
 
     #[test]
     fn duplicate_keys_leave_a_tree_with_the_first() {
-        let (node, findings) = read("a: 1\nb: 2\na: 3\n");
+        let (node, diagnostics) = read("a: 1\nb: 2\na: 3\n");
         assert_eq!(node.unwrap().get("a").unwrap().as_number(), Some("1"));
-        assert_eq!(findings[0].code, "yaml::duplicate-key");
-        assert_eq!(findings[0].place.as_ref().unwrap().line_column(), (3, 1));
-        assert_eq!(findings[0].notes, ["it was first written on line 1"]);
+        assert_eq!(diagnostics[0].code, "yaml::duplicate-key");
+        assert_eq!(diagnostics[0].place.as_ref().unwrap().line_column(), (3, 1));
+        assert_eq!(diagnostics[0].notes, ["it was first written on line 1"]);
     }
 
     #[test]
-    fn bombs_end_in_a_finding() {
+    fn bombs_end_in_a_diagnostic() {
         let mut lines = vec!["a0: &a0 [x, x]".to_owned()];
         lines.extend((1..40).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]", n - 1)));
         let laughs = lines.join("\n");
@@ -377,9 +377,9 @@ mod tests {
             "- ".repeat(50_000),
             "? ".repeat(50_000),
         ] {
-            let (node, findings) = read(&deep);
+            let (node, diagnostics) = read(&deep);
             assert!(node.is_none());
-            assert!(!findings.is_empty());
+            assert!(!diagnostics.is_empty());
         }
         let deep = "[".repeat(100) + &"]".repeat(100);
         assert_eq!(read(&deep).1[0].code, "yaml::too-deep");

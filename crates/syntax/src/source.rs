@@ -39,7 +39,7 @@ impl Span {
     }
 }
 
-/// A span in a file: what a finding points at.
+/// A span in a file: what a diagnostic points at.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file.

@@ -166,8 +166,8 @@ mod tests {
     fn back(value: &Value) -> Value {
         let mut text = String::new();
         write_entry(&mut text, 0, "key", value);
-        let (node, findings) = parse(&Arc::new(SourceFile::new("a.yaml", text.as_str())));
-        assert!(findings.is_empty(), "{findings:?}\n{text}");
+        let (node, diagnostics) = parse(&Arc::new(SourceFile::new("a.yaml", text.as_str())));
+        assert!(diagnostics.is_empty(), "{diagnostics:?}\n{text}");
         node.unwrap().get("key").unwrap().to_json()
     }
 

@@ -36,10 +36,10 @@ fn same(node: &Node, oracle: &Oracle) -> bool {
 /// in values.
 fn compare(text: &str) -> Result<(), TestCaseError> {
     let file = Arc::new(SourceFile::new("a.yaml", text));
-    let (node, findings) = syntax::parse(&file);
+    let (node, diagnostics) = syntax::parse(&file);
     if let (Some(node), true, Ok(oracle)) = (
         node,
-        findings.is_empty(),
+        diagnostics.is_empty(),
         serde_yaml::from_str::<Oracle>(text),
     ) {
         prop_assert!(
@@ -90,13 +90,13 @@ proptest! {
     fn documents_written_by_serde_yaml_read_back(value in document()) {
         let text = serde_yaml::to_string(&value).unwrap();
         let file = Arc::new(SourceFile::new("a.yaml", text.clone()));
-        let (node, findings) = syntax::parse(&file);
+        let (node, diagnostics) = syntax::parse(&file);
         if let Some(node) = node {
-            prop_assert!(findings.is_empty(), "{text}\n{findings:?}");
+            prop_assert!(diagnostics.is_empty(), "{text}\n{diagnostics:?}");
             let oracle: Oracle = serde_yaml::from_str(&text).unwrap();
             prop_assert!(same(&node, &oracle), "{text}\n{node:?}");
         } else {
-            prop_assert!(value.is_null(), "{text}\n{findings:?}");
+            prop_assert!(value.is_null(), "{text}\n{diagnostics:?}");
         }
     }
 
@@ -110,10 +110,10 @@ proptest! {
     #[test]
     fn nothing_panics(text in "[ -~\\n\\täß{}\\[\\]:&*!|>'\"%@`-]{0,80}") {
         let file = Arc::new(SourceFile::new("a.yaml", text.clone()));
-        let (node, findings) = syntax::parse(&file);
-        prop_assert!(node.is_some() || !findings.is_empty(), "{text:?}");
-        for finding in findings {
-            let place = finding.place.unwrap();
+        let (node, diagnostics) = syntax::parse(&file);
+        prop_assert!(node.is_some() || !diagnostics.is_empty(), "{text:?}");
+        for diagnostic in diagnostics {
+            let place = diagnostic.place.unwrap();
             prop_assert!(text.get(place.span.start..place.span.end).is_some(), "{text:?} {place:?}");
         }
         compare(&text)?;

@@ -50,7 +50,7 @@ pub(crate) fn rule(changes: &[(&str, &str)]) -> Vec<Rule> {
         today: jiff::civil::date(2026, 11, 23),
     };
     let library = rules::load(folder.path(), &options);
-    assert_eq!(library.rules.len(), 1, "{:?}", library.findings);
+    assert_eq!(library.rules.len(), 1, "{:?}", library.diagnostics);
     library.rules
 }
 

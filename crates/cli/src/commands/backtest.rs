@@ -11,11 +11,11 @@ use aws::LogBucket;
 use backtest::{Backtest, Comparison, LocalLogs, Options, Scope, Source, Watch};
 use rules::Rule;
 use serde::Serialize;
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::arguments::{BacktestArguments, Format, ProjectArguments};
 use crate::commands::backtest::revision::Range;
-use crate::commands::print_findings;
+use crate::commands::print_diagnostics;
 use crate::exit::Exit;
 use crate::output;
 use crate::project::Project;
@@ -48,8 +48,8 @@ pub(crate) async fn run(
         after.rules
     } else {
         let project = Project::load(project);
-        if project.findings.iter().any(Finding::is_error) {
-            print_findings(&project, format)?;
+        if project.diagnostics.iter().any(Diagnostic::is_error) {
+            print_diagnostics(&project, format)?;
             return Ok(Exit::Configuration);
         }
         project.rule_library.rules

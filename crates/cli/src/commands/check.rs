@@ -10,10 +10,10 @@ use rules::Rule;
 use rules::mutation::Fate;
 use serde::Serialize;
 use serde_json::json;
-use syntax::{Finding, Fix};
+use syntax::{Diagnostic, Fix};
 
 use crate::arguments::{CheckArguments, Format, ProjectArguments};
-use crate::commands::print_findings;
+use crate::commands::print_diagnostics;
 use crate::exit::Exit;
 use crate::output;
 use crate::project::Project;
@@ -30,7 +30,7 @@ pub(crate) fn run(
     let mut fixed = 0;
     if check.fix {
         for _ in 0..ROUNDS {
-            let applied = mend(&project.findings)?;
+            let applied = mend(&project.diagnostics)?;
             if applied == 0 {
                 break;
             }
@@ -52,20 +52,23 @@ pub(crate) fn run(
             "allowed": project.rule_library.allowed,
             "fixed": fixed,
             "mutations": mutations,
-            "findings": project.findings,
+            "diagnostics": project.diagnostics,
             "outcomes": project.outcomes,
         }))?,
-        Format::Sarif => output::json(&report::sarif::findings(&project.findings, &lint_pages()))?,
-        Format::Github => output::text(&report::github::findings(&project.findings))?,
+        Format::Sarif => output::json(&report::sarif::diagnostics(
+            &project.diagnostics,
+            &lint_pages(),
+        ))?,
+        Format::Github => output::text(&report::github::diagnostics(&project.diagnostics))?,
         Format::Text | Format::Markdown | Format::Junit => {
-            print_findings(&project, format)?;
+            print_diagnostics(&project, format)?;
             let mut line = format!(
                 "{}, {}, {}: {passed} passed, {} failed; {}",
                 plural(rules, "rule"),
                 plural(lints, "lint"),
                 plural(tests, "test"),
                 tests - passed,
-                report::findings::count(&project.findings)
+                report::diagnostics::count(&project.diagnostics)
             );
             if project.rule_library.allowed > 0 {
                 line.push_str(&format!(", {} allowed", project.rule_library.allowed));
@@ -79,8 +82,8 @@ pub(crate) fn run(
             }
         }
     }
-    let fails = |finding: &Finding| finding.is_error() || check.deny_warnings;
-    Ok(if project.findings.iter().any(fails) {
+    let fails = |diagnostic: &Diagnostic| diagnostic.is_error() || check.deny_warnings;
+    Ok(if project.diagnostics.iter().any(fails) {
         Exit::Configuration
     } else {
         Exit::Done
@@ -153,11 +156,11 @@ fn lint_pages() -> Vec<report::sarif::Page> {
         .collect()
 }
 
-/// Applies the fixes of all findings to their files; gives how many.
-fn mend(findings: &[Finding]) -> Result<usize> {
+/// Applies the fixes of all diagnostics to their files; gives how many.
+fn mend(diagnostics: &[Diagnostic]) -> Result<usize> {
     let mut files: BTreeMap<PathBuf, (&str, Vec<Fix>)> = BTreeMap::new();
-    for finding in findings {
-        if let (Some(place), Some(fix)) = (&finding.place, &finding.fix) {
+    for diagnostic in diagnostics {
+        if let (Some(place), Some(fix)) = (&diagnostic.place, &diagnostic.fix) {
             files
                 .entry(place.file.path.clone())
                 .or_insert_with(|| (place.file.text.as_str(), Vec::new()))

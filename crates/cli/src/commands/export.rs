@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use report::plural;
 use rules::Rule;
 use sigma::Exported;
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::arguments::{Format, ProjectArguments, SigmaExportArguments};
 use crate::exit::Exit;
@@ -20,11 +20,11 @@ pub(crate) fn sigma(
         today: jiff::ZonedDateTime::now().date(),
     };
     let library = rules::load(&rules_folder(project), &options);
-    let (mut exported, mut findings) = (Vec::new(), Vec::new());
+    let (mut exported, mut diagnostics) = (Vec::new(), Vec::new());
     for rule in chosen(&library.rules, &arguments.ids)? {
         match sigma::export(rule) {
             Ok(result) => exported.push((rule, result)),
-            Err(problems) => findings.extend(problems),
+            Err(problems) => diagnostics.extend(problems),
         }
     }
     if let Some(out) = &arguments.out {
@@ -36,8 +36,8 @@ pub(crate) fn sigma(
                 .with_context(|| format!("could not write {}", path.display()))?;
         }
     }
-    print(format, &exported, &findings, arguments.out.is_none())?;
-    Ok(match (exported.is_empty(), findings.is_empty()) {
+    print(format, &exported, &diagnostics, arguments.out.is_none())?;
+    Ok(match (exported.is_empty(), diagnostics.is_empty()) {
         (_, true) => Exit::Done,
         (true, false) => Exit::Configuration,
         (false, false) => Exit::Partial,
@@ -62,7 +62,7 @@ fn chosen<'a>(library: &'a [Rule], ids: &[String]) -> Result<Vec<&'a Rule>> {
 fn print(
     format: Format,
     exported: &[(&Rule, Exported)],
-    findings: &[Finding],
+    diagnostics: &[Diagnostic],
     with_text: bool,
 ) -> Result<()> {
     if format == Format::Json {
@@ -72,7 +72,7 @@ fn print(
                 serde_json::json!({ "rule": rule.id, "losses": result.losses, "text": result.text })
             })
             .collect();
-        return output::json(&serde_json::json!({ "rules": rules, "findings": findings }));
+        return output::json(&serde_json::json!({ "rules": rules, "diagnostics": diagnostics }));
     }
     if with_text {
         let texts: Vec<&str> = exported.iter().map(|(_, it)| it.text.as_str()).collect();
@@ -85,7 +85,7 @@ fn print(
     }
     eprint!(
         "{}",
-        report::findings::terminal(findings, output::people_watch())
+        report::diagnostics::terminal(diagnostics, output::people_watch())
     );
     let exact = exported
         .iter()
@@ -93,9 +93,9 @@ fn print(
         .count();
     eprintln!(
         "{}: {exact} exact, {} with loss, {} refused",
-        plural(exported.len() + findings.len(), "rule"),
+        plural(exported.len() + diagnostics.len(), "rule"),
         exported.len() - exact,
-        findings.len()
+        diagnostics.len()
     );
     Ok(())
 }

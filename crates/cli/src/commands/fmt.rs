@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use report::plural;
 use serde_json::json;
-use syntax::{Finding, SourceFile, Unformatted};
+use syntax::{Diagnostic, SourceFile, Unformatted};
 
 use crate::arguments::{Format, ProjectArguments};
 use crate::exit::Exit;
@@ -22,7 +22,7 @@ struct Formatted {
     changed: Vec<PathBuf>,
     /// Files of which no layout was found that says the same.
     left: Vec<PathBuf>,
-    findings: Vec<Finding>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 pub(crate) fn run(
@@ -36,8 +36,8 @@ pub(crate) fn run(
     }
     let mut formatted = Formatted::default();
     let sources = if files.is_empty() {
-        let (sources, findings) = rule_sources(arguments);
-        formatted.findings = findings;
+        let (sources, diagnostics) = rule_sources(arguments);
+        formatted.diagnostics = diagnostics;
         sources
     } else {
         files.iter().map(|file| read(file)).collect::<Result<_>>()?
@@ -47,7 +47,7 @@ pub(crate) fn run(
     }
     formatted.print(format, check)?;
     Ok(
-        if !formatted.findings.is_empty() || !formatted.left.is_empty() {
+        if !formatted.diagnostics.is_empty() || !formatted.left.is_empty() {
             Exit::Configuration
         } else if check && !formatted.changed.is_empty() {
             Exit::Failed
@@ -70,7 +70,7 @@ fn standard_input() -> Result<Exit> {
             output::text(&text)?;
             return Ok(Exit::Done);
         }
-        Err(Unformatted::Findings(findings)) => formatted.findings = findings,
+        Err(Unformatted::Diagnostics(diagnostics)) => formatted.diagnostics = diagnostics,
         Err(Unformatted::Unsafe) => formatted.left.push(source.path.clone()),
     }
     formatted.complain();
@@ -100,7 +100,7 @@ impl Formatted {
                 }
                 self.changed.push(source.path.clone());
             }
-            Err(Unformatted::Findings(findings)) => self.findings.extend(findings),
+            Err(Unformatted::Diagnostics(diagnostics)) => self.diagnostics.extend(diagnostics),
             Err(Unformatted::Unsafe) => self.left.push(source.path.clone()),
         }
         Ok(())
@@ -109,7 +109,7 @@ impl Formatted {
     fn print(&self, format: Format, check: bool) -> Result<()> {
         if format == Format::Json {
             return output::json(&json!({
-                "files": self.files, "changed": self.changed, "left": self.left, "findings": self.findings,
+                "files": self.files, "changed": self.changed, "left": self.left, "diagnostics": self.diagnostics,
             }));
         }
         self.complain();
@@ -130,7 +130,7 @@ impl Formatted {
     }
 
     fn complain(&self) {
-        let text = report::findings::terminal(&self.findings, output::people_watch());
+        let text = report::diagnostics::terminal(&self.diagnostics, output::people_watch());
         eprint!("{text}");
         for path in &self.left {
             eprintln!(

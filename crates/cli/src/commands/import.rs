@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use eventbridge_pattern::Event;
 use flate2::read::MultiGzDecoder;
-use pattern::Event;
 use report::plural;
 use serde::Serialize;
 use serde_json::Value;
 use sigma::{Imported, Loss, Options, Record, Rule};
-use syntax::{Finding, SourceFile};
+use syntax::{Diagnostic, SourceFile};
 
 use crate::arguments::{Format, ProjectArguments, SigmaImportArguments};
 use crate::events::unpacked;
@@ -33,7 +33,7 @@ struct Outcome {
     rules: Vec<PathBuf>,
     losses: Vec<Loss>,
     /// Why it was refused, or what `check` says about the result.
-    findings: Vec<Finding>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -84,7 +84,7 @@ pub(crate) fn sigma(
                 }
                 outcome
             }
-            Err(findings) => refused(&path, findings),
+            Err(diagnostics) => refused(&path, diagnostics),
         };
         outcomes.push(outcome);
     }
@@ -102,7 +102,7 @@ pub(crate) fn sigma(
         .count();
     let unsound = outcomes
         .iter()
-        .any(|it| it.kind != Kind::Refused && it.findings.iter().any(Finding::is_error));
+        .any(|it| it.kind != Kind::Refused && it.diagnostics.iter().any(Diagnostic::is_error));
     Ok(
         if verified.is_some_and(|it| !it.unstated.is_empty()) || unsound {
             Exit::Failed
@@ -116,18 +116,18 @@ pub(crate) fn sigma(
     )
 }
 
-fn refused(path: &Path, findings: Vec<Finding>) -> Outcome {
+fn refused(path: &Path, diagnostics: Vec<Diagnostic>) -> Outcome {
     Outcome {
         file: path.to_owned(),
         kind: Kind::Refused,
         rules: Vec::new(),
         losses: Vec::new(),
-        findings,
+        diagnostics,
     }
 }
 
 /// Reads and imports one file.
-fn one(path: &Path, options: &Options) -> Result<Result<(Rule, Imported), Vec<Finding>>> {
+fn one(path: &Path, options: &Options) -> Result<Result<(Rule, Imported), Vec<Diagnostic>>> {
     let shown = || format!("could not read {}", path.display());
     let mut bytes = Vec::new();
     // One byte more than the reader of YAML takes is enough for it to say so.
@@ -159,7 +159,7 @@ fn written(
     for (rule, target) in imported.rules.iter().zip(&paths) {
         let twice = !taken.insert(rule.id.clone());
         if twice || (!arguments.overwrite && target.exists()) {
-            let finding = Finding::error(
+            let diagnostic = Diagnostic::error(
                 "import::exists",
                 format!("there is a rule file {} already", target.display()),
             )
@@ -168,7 +168,7 @@ fn written(
             } else {
                 "remove it, or import with --overwrite"
             });
-            return Ok(refused(path, vec![finding]));
+            return Ok(refused(path, vec![diagnostic]));
         }
     }
     if !arguments.dry_run {
@@ -188,7 +188,7 @@ fn written(
         },
         rules: paths,
         losses: imported.losses.clone(),
-        findings: imported.findings.clone(),
+        diagnostics: imported.diagnostics.clone(),
     })
 }
 
@@ -315,10 +315,10 @@ fn print(
             text.push_str(&format!("           {loss}\n"));
         }
         output::text(&text)?;
-        if !outcome.findings.is_empty() {
+        if !outcome.diagnostics.is_empty() {
             eprint!(
                 "{}",
-                report::findings::terminal(&outcome.findings, output::people_watch())
+                report::diagnostics::terminal(&outcome.diagnostics, output::people_watch())
             );
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use pattern::{Event, RuleSet};
+use eventbridge_pattern::{Event, RuleSet};
 use report::matching::{Fired, Matched, Why};
 use rules::Rule;
 use rules::envelope::Withheld;
@@ -33,9 +33,9 @@ pub(crate) fn run(
         },
     };
     let broken = library
-        .findings
+        .diagnostics
         .iter()
-        .filter(|finding| finding.is_error())
+        .filter(|diagnostic| diagnostic.is_error())
         .count();
     if broken > 0 {
         eprintln!(

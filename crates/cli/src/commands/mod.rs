@@ -104,19 +104,19 @@ pub(crate) struct Compiled {
     pub(crate) organization: Organization,
 }
 
-/// Loads and compiles; prints every finding. `None` if one of them is an error: then nothing may
+/// Loads and compiles; prints every diagnostic. `None` if one of them is an error: then nothing may
 /// be deployed, and the exit code is [`Exit::Configuration`].
 pub(crate) fn compiled(arguments: &ProjectArguments, format: Format) -> Result<Option<Compiled>> {
     let project = Project::load(arguments);
     let (Some(bundle), Some(organization)) = (&project.bundle, &project.organization) else {
-        print_findings(&project, format)?;
+        print_diagnostics(&project, format)?;
         eprintln!("Nothing was deployed.");
         return Ok(None);
     };
-    if !project.findings.is_empty() {
+    if !project.diagnostics.is_empty() {
         eprint!(
             "{}",
-            report::findings::terminal(&project.findings, output::people_watch())
+            report::diagnostics::terminal(&project.diagnostics, output::people_watch())
         );
     }
     let (bundle, organization) = (bundle.clone(), organization.clone());
@@ -127,15 +127,15 @@ pub(crate) fn compiled(arguments: &ProjectArguments, format: Format) -> Result<O
     }))
 }
 
-/// The findings as a command's result: JSON on standard output if that is asked for, else text on
+/// The diagnostics as a command's result: JSON on standard output if that is asked for, else text on
 /// standard error.
-pub(crate) fn print_findings(project: &Project, format: Format) -> Result<()> {
+pub(crate) fn print_diagnostics(project: &Project, format: Format) -> Result<()> {
     if format == Format::Json {
-        return output::json(&json!({ "findings": project.findings }));
+        return output::json(&json!({ "diagnostics": project.diagnostics }));
     }
     eprint!(
         "{}",
-        report::findings::terminal(&project.findings, output::people_watch())
+        report::diagnostics::terminal(&project.diagnostics, output::people_watch())
     );
     Ok(())
 }

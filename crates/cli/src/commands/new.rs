@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use report::plural;
 use rules::{Draft, Rule};
 use serde_json::{Value, json};
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::arguments::{Format, NewArguments, ProjectArguments};
 use crate::events;
@@ -31,10 +31,10 @@ pub(crate) fn run(
                 output::json(&begun.json())?;
             } else {
                 output::text(&begun.text())?;
-                let others: Vec<Finding> = begun.others().cloned().collect();
+                let others: Vec<Diagnostic> = begun.others().cloned().collect();
                 eprint!(
                     "{}",
-                    report::findings::terminal(&others, output::people_watch())
+                    report::diagnostics::terminal(&others, output::people_watch())
                 );
             }
             Ok(Exit::Done)
@@ -51,7 +51,7 @@ struct Begun {
     rule: PathBuf,
     fixture: PathBuf,
     draft: Draft,
-    findings: Vec<Finding>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<Begun, String>> {
@@ -109,11 +109,11 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
     }
     write(&fixture, &draft.fixture)?;
     write(&rule, &draft.rule)?;
-    let findings = project::library(project)
-        .findings
+    let diagnostics = project::library(project)
+        .diagnostics
         .into_iter()
-        .filter(|finding| {
-            let place = finding.place.as_ref();
+        .filter(|diagnostic| {
+            let place = diagnostic.place.as_ref();
             place.is_some_and(|place| place.file.path == rule)
         })
         .collect();
@@ -121,7 +121,7 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
         rule,
         fixture,
         draft,
-        findings,
+        diagnostics,
     }))
 }
 
@@ -219,14 +219,14 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 impl Begun {
-    fn unfinished(&self) -> impl Iterator<Item = &Finding> {
-        let is_unfinished = |it: &&Finding| it.code == "rule::unfinished";
-        self.findings.iter().filter(is_unfinished)
+    fn unfinished(&self) -> impl Iterator<Item = &Diagnostic> {
+        let is_unfinished = |it: &&Diagnostic| it.code == "rule::unfinished";
+        self.diagnostics.iter().filter(is_unfinished)
     }
 
-    fn others(&self) -> impl Iterator<Item = &Finding> {
-        let is_other = |it: &&Finding| it.code != "rule::unfinished";
-        self.findings.iter().filter(is_other)
+    fn others(&self) -> impl Iterator<Item = &Diagnostic> {
+        let is_other = |it: &&Diagnostic| it.code != "rule::unfinished";
+        self.diagnostics.iter().filter(is_other)
     }
 
     fn json(&self) -> Value {
@@ -235,7 +235,7 @@ impl Begun {
             "fixture": self.fixture,
             "replaced": self.draft.replaced,
             "withheld": self.draft.withheld,
-            "findings": self.findings,
+            "diagnostics": self.diagnostics,
         })
     }
 
@@ -265,9 +265,13 @@ impl Begun {
             ));
         }
         text.push_str("\nStill to be written, until then `cargo xtask check` refuses the rule:\n");
-        for finding in self.unfinished() {
-            let message = finding.message.rsplit("TODO: ").next().unwrap_or_default();
-            if let Some(place) = &finding.place {
+        for diagnostic in self.unfinished() {
+            let message = diagnostic
+                .message
+                .rsplit("TODO: ")
+                .next()
+                .unwrap_or_default();
+            if let Some(place) = &diagnostic.place {
                 text.push_str(&format!("  {place}: {message}\n"));
             }
         }

@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use eventbridge_pattern::vectors::check_line;
 use flate2::read::MultiGzDecoder;
-use pattern::vectors::check_line;
 use serde::Serialize;
 
 use crate::arguments::Format;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rules::Severity;
-use syntax::{Finding, Node, SourceFile, Span};
+use syntax::{Diagnostic, Node, SourceFile, Span};
 
 use super::section::{Reader, Shape};
 use super::{
@@ -48,7 +48,7 @@ const NAME: Shape = Shape {
 };
 
 /// Reads and checks the organization file. All that is wrong with it comes out of one call; there
-/// is an organization unless a finding is an error.
+/// is an organization unless a diagnostic is an error.
 ///
 /// Codes: `organization::missing-file`, `organization::unreadable`, `organization::version`,
 /// `organization::unknown-field`, `organization::missing-field`, `organization::type`,
@@ -57,33 +57,33 @@ const NAME: Shape = Shape {
 /// `organization::waves`, `organization::bucket`; warnings `organization::unquoted-number`,
 /// `organization::global-region`, `organization::subscriptions`, `organization::retention`,
 /// `organization::log-archive`; and those of [`syntax::parse`].
-pub fn load(path: &Path) -> (Option<Organization>, Vec<Finding>) {
+pub fn load(path: &Path) -> (Option<Organization>, Vec<Diagnostic>) {
     let shown = path.display();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let finding = Finding::error(
+            let diagnostic = Diagnostic::error(
                 "organization::missing-file",
                 format!("there is no organization file at `{shown}`"),
             )
             .help("copy `stacksets/organization.yaml` of Gizmos there and fill in your accounts");
-            return (None, vec![finding]);
+            return (None, vec![diagnostic]);
         }
         Err(error) => {
-            let finding = Finding::error(
+            let diagnostic = Diagnostic::error(
                 "organization::unreadable",
                 format!("the organization file `{shown}` cannot be read: {error}"),
             );
-            return (None, vec![finding]);
+            return (None, vec![diagnostic]);
         }
     };
     let file = Arc::new(SourceFile::new(path, text));
-    let (node, findings) = syntax::parse(&file);
-    let mut reader = Reader { file, findings };
+    let (node, diagnostics) = syntax::parse(&file);
+    let mut reader = Reader { file, diagnostics };
     let organization = node.and_then(|node| reader.organization(&node));
-    let findings = reader.findings;
-    let failed = findings.iter().any(Finding::is_error);
-    (organization.filter(|_| !failed), findings)
+    let diagnostics = reader.diagnostics;
+    let failed = diagnostics.iter().any(Diagnostic::is_error);
+    (organization.filter(|_| !failed), diagnostics)
 }
 
 impl Reader {

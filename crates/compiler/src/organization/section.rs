@@ -1,17 +1,17 @@
-//! Reading single values of the organization file, each with a finding where it is not what it
+//! Reading single values of the organization file, each with a diagnostic where it is not what it
 //! should be. A reader never stops at the first one.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use syntax::{Finding, Node, Place, Shape as Fields, SourceFile, Span, Value};
+use syntax::{Diagnostic, Node, Place, Shape as Fields, SourceFile, Span, Value};
 
 use super::closest;
 
 /// The file and what was found in it so far.
 pub(super) struct Reader {
     pub(super) file: Arc<SourceFile>,
-    pub(super) findings: Vec<Finding>,
+    pub(super) diagnostics: Vec<Diagnostic>,
 }
 
 /// What a value's text must look like.
@@ -30,8 +30,8 @@ impl Reader {
     }
 
     pub(super) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
-        let finding = Finding::error(code, message).at(self.place(span));
-        self.findings.push(finding);
+        let diagnostic = Diagnostic::error(code, message).at(self.place(span));
+        self.diagnostics.push(diagnostic);
     }
 
     pub(super) fn error_with_help(
@@ -41,10 +41,10 @@ impl Reader {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let finding = Finding::error(code, message)
+        let diagnostic = Diagnostic::error(code, message)
             .at(self.place(span))
             .help(help);
-        self.findings.push(finding);
+        self.diagnostics.push(diagnostic);
     }
 
     pub(super) fn warning(
@@ -54,10 +54,10 @@ impl Reader {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let finding = Finding::warning(code, message)
+        let diagnostic = Diagnostic::warning(code, message)
             .at(self.place(span))
             .help(help);
-        self.findings.push(finding);
+        self.diagnostics.push(diagnostic);
     }
 
     /// Checks that a node is a mapping of known fields. `what` names it: `the file`, `accounts`.

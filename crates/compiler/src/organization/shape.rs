@@ -225,7 +225,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("organization.yaml");
         std::fs::write(&path, value.to_string()).unwrap();
-        load(&path).1.iter().map(|finding| finding.code).collect()
+        load(&path)
+            .1
+            .iter()
+            .map(|diagnostic| diagnostic.code)
+            .collect()
     }
 
     fn fields_of(shape: &'static Shape, path: &[&'static str]) {

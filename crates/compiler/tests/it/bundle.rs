@@ -359,10 +359,13 @@ fn a_rule_that_notifies_nobody_is_refused() {
         notify: vec!["alrets".to_owned()],
         ..api_rule("a", "s3", "PutBucketAcl")
     };
-    let findings = errors(&[unknown], &example());
-    assert_eq!(findings[0].code, "compile::unknown-topic");
-    assert_eq!(findings[0].help.as_deref(), Some("did you mean `alerts`?"));
-    assert_eq!(findings[0].place.as_ref().unwrap().line_column(), (1, 5));
+    let diagnostics = errors(&[unknown], &example());
+    assert_eq!(diagnostics[0].code, "compile::unknown-topic");
+    assert_eq!(
+        diagnostics[0].help.as_deref(),
+        Some("did you mean `alerts`?")
+    );
+    assert_eq!(diagnostics[0].place.as_ref().unwrap().line_column(), (1, 5));
 
     let silent = Rule {
         message: None,
@@ -408,7 +411,7 @@ fn writing_replaces_what_an_earlier_run_left() {
 }
 
 #[test]
-fn template_faults_are_findings_at_their_place() {
+fn template_faults_are_diagnostics_at_their_place() {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(crate::support::stacksets()).unwrap() {
         let entry = entry.unwrap();
@@ -446,11 +449,11 @@ fn template_faults_are_findings_at_their_place() {
     for (text, code) in faults {
         std::fs::write(&path, text).unwrap();
         let broken = compiler::Templates::load(folder.path()).unwrap();
-        let (bundle, findings) = compiler::compile(&library(), &example(), &broken);
+        let (bundle, diagnostics) = compiler::compile(&library(), &example(), &broken);
         assert!(bundle.is_none());
-        assert_eq!(findings[0].code, code, "{findings:?}");
+        assert_eq!(diagnostics[0].code, code, "{diagnostics:?}");
         assert!(
-            findings[0]
+            diagnostics[0]
                 .place
                 .as_ref()
                 .unwrap()

@@ -2,7 +2,7 @@
 
 use compiler::organization::{Forward, Organization};
 use compiler::{Bundle, Part};
-use pattern::{Event, Pattern};
+use eventbridge_pattern::{Event, Pattern};
 use proptest::prelude::*;
 use rules::Rule;
 use serde_json::{Value, json};

@@ -100,8 +100,8 @@ proptest! {
     fn texts_of_rules_stay_texts(text in hostile()) {
         for organization in [example(), local()] {
             let (plain, _) = compile(&rules_with("plain"), &organization, &templates());
-            let (bundle, findings) = compile(&rules_with(&text), &organization, &templates());
-            prop_assert!(bundle.is_some(), "{:?}", findings);
+            let (bundle, diagnostics) = compile(&rules_with(&text), &organization, &templates());
+            prop_assert!(bundle.is_some(), "{:?}", diagnostics);
             let bundle = bundle.unwrap();
             prop_assert_eq!(masked(&shapes(&bundle)), masked(&shapes(&plain.unwrap())));
             let found = bundle.stack_sets.iter().any(|set| {
@@ -124,8 +124,8 @@ proptest! {
             organization
         };
         let shape_of = |organization: &Organization| {
-            let (bundle, findings) = compile(&library(), organization, &templates());
-            bundle.map(|bundle| masked(&shapes(&bundle))).ok_or(findings)
+            let (bundle, diagnostics) = compile(&library(), organization, &templates());
+            bundle.map(|bundle| masked(&shapes(&bundle))).ok_or(diagnostics)
         };
         let plain = shape_of(&with("plain"));
         prop_assert!(plain.is_ok(), "{:?}", plain);
@@ -168,9 +168,9 @@ fn dynamic_references_are_refused_wherever_they_hide() {
     let mut message = api_rule("a", "iam", "CreateUser");
     message.message.as_mut().unwrap().input_template = json!({"alert": reference}).to_string();
     for rule in [title, pattern, key, message] {
-        let findings = crate::support::errors(&[rule], &example());
-        assert_eq!(findings[0].code, "limit::dynamic-reference");
-        assert!(findings[0].place.is_some());
+        let diagnostics = crate::support::errors(&[rule], &example());
+        assert_eq!(diagnostics[0].code, "limit::dynamic-reference");
+        assert!(diagnostics[0].place.is_some());
     }
 }
 
@@ -181,10 +181,10 @@ fn functions_of_cloudformation_are_refused_in_patterns() {
             "a",
             &json!({"source": ["aws.iam"], "detail": {key: ["x"]}}).to_string(),
         );
-        let findings = crate::support::errors(&[rule], &example());
+        let diagnostics = crate::support::errors(&[rule], &example());
         assert_eq!(
-            findings[0].code, "limit::intrinsic-function",
-            "{findings:?}"
+            diagnostics[0].code, "limit::intrinsic-function",
+            "{diagnostics:?}"
         );
     }
 }
@@ -203,8 +203,8 @@ fn tags_have_no_policy_variables() {
             tag_key: key.to_owned(),
             tag_value: value.to_owned(),
         });
-        let findings = crate::support::errors(&[rule], &example());
-        assert_eq!(findings[0].code, "limit::tag");
+        let diagnostics = crate::support::errors(&[rule], &example());
+        assert_eq!(diagnostics[0].code, "limit::tag");
     }
 }
 

@@ -4,7 +4,7 @@ use compiler::organization::{Artifacts, Organization};
 use compiler::{Bundle, Part};
 use rules::{Message, Rule};
 use serde_json::{Value, json};
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::support::{api_rule, bundle, errors, example, local, only, rule};
 
@@ -14,8 +14,8 @@ fn many(count: usize) -> Vec<Rule> {
         .collect()
 }
 
-fn place(finding: &Finding) -> String {
-    let place = finding.place.as_ref().unwrap();
+fn place(diagnostic: &Diagnostic) -> String {
+    let place = diagnostic.place.as_ref().unwrap();
     format!("{}:{}", place.file.path.display(), place.line_column().0)
 }
 
@@ -30,10 +30,10 @@ fn hub_sets(bundle: &Bundle) -> Vec<&str> {
 #[test]
 fn the_rule_after_the_quota_of_a_bus_is_named() {
     assert_eq!(hub_sets(&bundle(&many(300), &example())).len(), 5);
-    let findings = errors(&many(301), &example());
-    assert_eq!(findings.len(), 1, "{findings:?}");
-    assert_eq!(findings[0].code, "limit::rules-per-bus");
-    assert_eq!(place(&findings[0]), "rules/rule-300.yaml:1");
+    let diagnostics = errors(&many(301), &example());
+    assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+    assert_eq!(diagnostics[0].code, "limit::rules-per-bus");
+    assert_eq!(place(&diagnostics[0]), "rules/rule-300.yaml:1");
 }
 
 #[test]
@@ -62,9 +62,9 @@ fn wildcards_have_a_quota_of_their_own() {
         })
         .collect();
     bundle(&rules[..30], &example());
-    let findings = errors(&rules, &example());
-    assert_eq!(findings[0].code, "limit::wildcards-per-bus");
-    assert_eq!(place(&findings[0]), "rules/rule-30.yaml:1");
+    let diagnostics = errors(&rules, &example());
+    assert_eq!(diagnostics[0].code, "limit::wildcards-per-bus");
+    assert_eq!(place(&diagnostics[0]), "rules/rule-30.yaml:1");
 }
 
 #[test]
@@ -171,10 +171,10 @@ fn sizes_are_checked_per_rule() {
         title: "t".repeat(513),
         ..api_rule("titled", "s3", "PutBucketAcl")
     };
-    let findings = errors(&[wordy, titled], &example());
-    let messages: Vec<&str> = findings
+    let diagnostics = errors(&[wordy, titled], &example());
+    let messages: Vec<&str> = diagnostics
         .iter()
-        .map(|finding| finding.message.as_str())
+        .map(|diagnostic| diagnostic.message.as_str())
         .collect();
     assert_eq!(messages.len(), 3, "{messages:?}");
     assert!(
@@ -198,11 +198,11 @@ fn too_many_topics_for_one_rule_are_refused() {
             ..topic.clone()
         });
     }
-    let findings = errors(&[api_rule("a", "s3", "PutBucketAcl")], &organization);
+    let diagnostics = errors(&[api_rule("a", "s3", "PutBucketAcl")], &organization);
     assert!(
-        findings[0]
+        diagnostics[0]
             .message
             .contains("the number of topics has 7 targets, the quota is 5"),
-        "{findings:?}"
+        "{diagnostics:?}"
     );
 }

@@ -2,11 +2,11 @@
 
 use compiler::organization::{Forward, Organization, Protocol, Topology, load};
 use rules::Severity;
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::support;
 
-fn load_text(text: &str) -> (Option<Organization>, Vec<Finding>) {
+fn load_text(text: &str) -> (Option<Organization>, Vec<Diagnostic>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("organization.yaml");
     std::fs::write(&path, text).unwrap();
@@ -14,24 +14,24 @@ fn load_text(text: &str) -> (Option<Organization>, Vec<Finding>) {
 }
 
 /// The committed file with one text replaced.
-fn edited(from: &str, to: &str) -> (Option<Organization>, Vec<Finding>) {
+fn edited(from: &str, to: &str) -> (Option<Organization>, Vec<Diagnostic>) {
     let text = std::fs::read_to_string(support::stacksets().join("organization.yaml")).unwrap();
     assert!(text.contains(from), "the example has no `{from}`");
     load_text(&text.replacen(from, to, 1))
 }
 
-/// Code, line and column of the only finding, with its message and help.
-fn only_finding(from: &str, to: &str) -> (&'static str, (usize, usize), String) {
-    let (_, findings) = edited(from, to);
-    assert_eq!(findings.len(), 1, "{findings:#?}");
-    let finding = &findings[0];
-    let place = finding.place.as_ref().unwrap();
+/// Code, line and column of the only diagnostic, with its message and help.
+fn only_diagnostic(from: &str, to: &str) -> (&'static str, (usize, usize), String) {
+    let (_, diagnostics) = edited(from, to);
+    assert_eq!(diagnostics.len(), 1, "{diagnostics:#?}");
+    let diagnostic = &diagnostics[0];
+    let place = diagnostic.place.as_ref().unwrap();
     let text = format!(
         "{} | {}",
-        finding.message,
-        finding.help.as_deref().unwrap_or_default()
+        diagnostic.message,
+        diagnostic.help.as_deref().unwrap_or_default()
     );
-    (finding.code, place.line_column(), text)
+    (diagnostic.code, place.line_column(), text)
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn the_example_is_complete() {
 
 #[test]
 fn optional_fields_have_defaults() {
-    let (organization, findings) = load_text(
+    let (organization, diagnostics) = load_text(
         r#"
 version: 1
 organization: o-exampleorg1
@@ -84,7 +84,7 @@ topics:
     subscriptions: [{protocol: sqs, endpoint: "arn:aws:sqs:us-east-1:333344445555:alerts"}]
 "#,
     );
-    assert_eq!(findings, []);
+    assert_eq!(diagnostics, []);
     let organization = organization.unwrap();
     assert_eq!(
         organization.regions,
@@ -99,16 +99,20 @@ topics:
 }
 
 #[test]
-fn a_missing_file_is_a_finding() {
-    let (organization, findings) = load(std::path::Path::new("/nowhere/organization.yaml"));
+fn a_missing_file_is_a_diagnostic() {
+    let (organization, diagnostics) = load(std::path::Path::new("/nowhere/organization.yaml"));
     assert_eq!(organization, None);
-    assert_eq!(findings[0].code, "organization::missing-file");
-    assert!(findings[0].message.contains("/nowhere/organization.yaml"));
+    assert_eq!(diagnostics[0].code, "organization::missing-file");
+    assert!(
+        diagnostics[0]
+            .message
+            .contains("/nowhere/organization.yaml")
+    );
 }
 
 #[test]
 fn an_unknown_field_is_found_where_it_is() {
-    let (code, place, text) = only_finding("home_region:", "home_regoin:\nhome_region:");
+    let (code, place, text) = only_diagnostic("home_region:", "home_regoin:\nhome_region:");
     assert_eq!(code, "organization::unknown-field");
     assert_eq!(place.1, 1);
     assert!(text.contains("did you mean `home_region`?"), "{text}");
@@ -177,7 +181,7 @@ fn formats_are_checked() {
         ),
     ];
     for (from, to, expected) in cases {
-        let (_, _, text) = only_finding(from, to);
+        let (_, _, text) = only_diagnostic(from, to);
         assert!(text.contains(expected), "{to}: {text}");
     }
 }
@@ -234,13 +238,19 @@ fn what_does_not_fit_together_is_found() {
         ),
     ];
     for (from, to, expected) in cases {
-        let (organization, findings) = edited(from, to);
+        let (organization, diagnostics) = edited(from, to);
         assert_eq!(organization, None, "{to}");
         assert!(
-            findings.iter().any(|finding| finding.code == expected),
-            "{to}: {findings:#?}"
+            diagnostics
+                .iter()
+                .any(|diagnostic| diagnostic.code == expected),
+            "{to}: {diagnostics:#?}"
         );
-        assert!(findings.iter().all(|finding| finding.place.is_some()));
+        assert!(
+            diagnostics
+                .iter()
+                .all(|diagnostic| diagnostic.place.is_some())
+        );
     }
 }
 
@@ -270,10 +280,10 @@ fn risky_choices_are_warnings() {
         ),
     ];
     for (from, to, expected) in cases {
-        let (organization, findings) = edited(from, to);
-        assert!(organization.is_some(), "{to}: {findings:#?}");
-        assert_eq!(findings.len(), 1, "{findings:#?}");
-        assert_eq!(findings[0].code, expected);
+        let (organization, diagnostics) = edited(from, to);
+        assert!(organization.is_some(), "{to}: {diagnostics:#?}");
+        assert_eq!(diagnostics.len(), 1, "{diagnostics:#?}");
+        assert_eq!(diagnostics[0].code, expected);
     }
 }
 
@@ -288,11 +298,14 @@ fn an_unquoted_id_keeps_its_leading_zero() {
 
 #[test]
 fn everything_wrong_comes_out_of_one_run() {
-    let (organization, findings) = load_text(
+    let (organization, diagnostics) = load_text(
         "version: 1\norganization: x\nroot: y\nhome_region: z\nregions: {}\naccounts: []\ntargets: 1\ntopics: no\ncolour: blue\n",
     );
     assert_eq!(organization, None);
-    let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
+    let codes: Vec<&str> = diagnostics
+        .iter()
+        .map(|diagnostic| diagnostic.code)
+        .collect();
     assert_eq!(
         codes
             .iter()
@@ -315,7 +328,7 @@ fn everything_wrong_comes_out_of_one_run() {
 #[test]
 fn a_bucket_name_that_is_too_long_asks_for_another() {
     let id = "o-abcdefghijklmnopqrstuvwxyz012345";
-    let (code, _, text) = only_finding(
+    let (code, _, text) = only_diagnostic(
         "organization: o-exampleorg1",
         &format!("organization: {id}"),
     );
@@ -334,17 +347,17 @@ fn a_bucket_name_that_is_too_long_asks_for_another() {
 #[test]
 fn an_artifact_bucket_has_a_name_unless_it_is_given_one() {
     let with = |artifacts: &str| edited("\nwaves:", &format!("\nartifacts: {artifacts}\nwaves:"));
-    let (organization, findings) = with("{}");
-    assert_eq!(findings, []);
+    let (organization, diagnostics) = with("{}");
+    assert_eq!(diagnostics, []);
     let artifacts = organization.unwrap().artifacts.unwrap();
     assert_eq!(
         artifacts.bucket,
         "gizmos-artifacts-111122223333-eu-central-1"
     );
     assert_eq!(artifacts.administrators, [""; 0]);
-    let (organization, findings) =
+    let (organization, diagnostics) =
         with("{bucket: example-templates, administrators: [\"333344445555\"]}");
-    assert_eq!(findings, []);
+    assert_eq!(diagnostics, []);
     let artifacts = organization.unwrap().artifacts.unwrap();
     assert_eq!(artifacts.bucket, "example-templates");
     assert_eq!(artifacts.administrators, ["333344445555"]);
@@ -357,8 +370,8 @@ fn an_artifact_bucket_has_a_name_unless_it_is_given_one() {
         ),
         ("yes please", "organization::type"),
     ] {
-        let (organization, findings) = with(written);
+        let (organization, diagnostics) = with(written);
         assert!(organization.is_none(), "{written}");
-        assert_eq!(findings[0].code, code, "{written}");
+        assert_eq!(diagnostics[0].code, code, "{written}");
     }
 }

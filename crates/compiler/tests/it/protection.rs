@@ -17,11 +17,11 @@ fn library() -> Vec<Rule> {
 }
 
 fn unprotected(organization: &Organization) -> Vec<String> {
-    let (_, findings) = compiler::compile(&library(), organization, &templates());
-    findings
+    let (_, diagnostics) = compiler::compile(&library(), organization, &templates());
+    diagnostics
         .into_iter()
-        .filter(|finding| finding.code == "compile::unprotected")
-        .map(|finding| finding.message)
+        .filter(|diagnostic| diagnostic.code == "compile::unprotected")
+        .map(|diagnostic| diagnostic.message)
         .collect()
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use compiler::organization::{self, Organization, Topology};
 use compiler::{Bundle, Part, StackSet, Templates, compile};
-use pattern::Pattern;
+use eventbridge_pattern::Pattern;
 use rules::{Message, Response, Rule, Severity, Status};
 use serde_json::Value;
-use syntax::{Finding, Place, SourceFile, Span};
+use syntax::{Diagnostic, Place, SourceFile, Span};
 
 pub(crate) fn stacksets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacksets")
@@ -20,8 +20,8 @@ pub(crate) fn templates() -> Templates {
 
 /// The committed example.
 pub(crate) fn example() -> Organization {
-    let (organization, findings) = organization::load(&stacksets().join("organization.yaml"));
-    assert_eq!(findings, []);
+    let (organization, diagnostics) = organization::load(&stacksets().join("organization.yaml"));
+    assert_eq!(diagnostics, []);
     organization.unwrap()
 }
 
@@ -118,21 +118,21 @@ pub(crate) fn library() -> Vec<Rule> {
     ]
 }
 
-/// Compiles and expects no finding at all.
+/// Compiles and expects no diagnostic at all.
 pub(crate) fn bundle(rules: &[Rule], organization: &Organization) -> Bundle {
-    let (bundle, findings) = compile(rules, organization, &templates());
-    assert_eq!(findings, []);
+    let (bundle, diagnostics) = compile(rules, organization, &templates());
+    assert_eq!(diagnostics, []);
     bundle.unwrap()
 }
 
-/// The findings of a compilation that fails.
-pub(crate) fn errors(rules: &[Rule], organization: &Organization) -> Vec<Finding> {
-    let (bundle, findings) = compile(rules, organization, &templates());
+/// The diagnostics of a compilation that fails.
+pub(crate) fn errors(rules: &[Rule], organization: &Organization) -> Vec<Diagnostic> {
+    let (bundle, diagnostics) = compile(rules, organization, &templates());
     assert!(
         bundle.is_none(),
-        "there is a bundle in spite of {findings:?}"
+        "there is a bundle in spite of {diagnostics:?}"
     );
-    findings
+    diagnostics
 }
 
 pub(crate) fn only(bundle: &Bundle, part: Part) -> &StackSet {

@@ -2,8 +2,8 @@
 
 use compiler::Bundle;
 use compiler::organization::{Protocol, Topology};
-use pattern::Event;
-use pattern::transformer::{InputTransformer, Reserved};
+use eventbridge_pattern::Event;
+use eventbridge_pattern::transformer::{InputTransformer, Reserved};
 use rules::Rule;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use pattern::Pattern;
+use eventbridge_pattern::Pattern;
 use rules::{Message, Origin, Rule, RuleTest, Severity, Status};
 use serde_json::json;
 use syntax::{SourceFile, Span};
@@ -98,7 +98,7 @@ impl Chain for FakeChain {
         event["id"] = "11111111-2222-4333-8444-555555555555".into();
         event["time"] = "2026-11-23T12:00:00Z".into();
         let text = event.to_string();
-        let flat = pattern::Event::parse(&text).unwrap();
+        let flat = eventbridge_pattern::Event::parse(&text).unwrap();
         let mut trace = Trace {
             event_id: "11111111-2222-4333-8444-555555555555".into(),
             event: None,
@@ -118,7 +118,10 @@ impl Chain for FakeChain {
             let body = message
                 .transformer()
                 .unwrap()
-                .render(&text, &pattern::transformer::Reserved::default())
+                .render(
+                    &text,
+                    &eventbridge_pattern::transformer::Reserved::default(),
+                )
                 .unwrap();
             let body = match self.spoil {
                 Some(spoil) => spoil(body),

@@ -56,16 +56,16 @@ fn nothing_is_wrong_with_a_draft_but_what_is_left_to_write() {
         let path = entry.unwrap().path();
         let event: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let (draft, library) = checked(&event);
-        let codes: Vec<_> = library.findings.iter().map(|it| it.code).collect();
+        let codes: Vec<_> = library.diagnostics.iter().map(|it| it.code).collect();
         assert!(
             codes.len() == 5 && codes.iter().all(|code| *code == "rule::unfinished"),
             "{}: {:?}\n{}",
             path.display(),
-            library.findings,
+            library.diagnostics,
             draft.rule
         );
         let library = finished(&draft);
-        assert_eq!(library.findings, [], "{}", draft.rule);
+        assert_eq!(library.diagnostics, [], "{}", draft.rule);
         let rule = library.rules.first().unwrap();
         let outcomes = run_tests(rule);
         assert_eq!(outcomes.len(), 2);
@@ -136,11 +136,11 @@ fn the_pattern_holds_what_is_telling() {
         let (draft, library) = checked(event);
         assert!(
             library
-                .findings
+                .diagnostics
                 .iter()
                 .all(|it| it.code == "rule::unfinished"),
             "{:?}",
-            library.findings
+            library.diagnostics
         );
         let rule = finished(&draft).rules.remove(0);
         assert!(run_tests(&rule).iter().all(|test| test.passed));
@@ -177,13 +177,13 @@ fn an_event_that_no_trail_selects_says_so() {
 }
 
 #[test]
-fn hostile_events_end_in_findings() {
+fn hostile_events_end_in_diagnostics() {
     let hostile = record(&json!({
         "eventName": "a\"]}\n${AWS::Region}{{resolve:ssm:x}}\u{202e}",
         "requestParameters": {"<b>": "x", "a b": {"\u{0}": 1}, "account": "y", "deep": [[[[[[[1]]]]]]]},
     }));
     let (_, library) = checked(&hostile);
-    let codes: Vec<_> = library.findings.iter().map(|it| it.code).collect();
+    let codes: Vec<_> = library.diagnostics.iter().map(|it| it.code).collect();
     assert!(codes.contains(&"rule::substitution"), "{codes:?}");
     assert!(codes.contains(&"rule::dynamic-reference"), "{codes:?}");
     assert!(

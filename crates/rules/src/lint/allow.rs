@@ -1,13 +1,13 @@
-//! `# allow: pattern::value-type the reason`: a finding that was looked at and is meant to stay.
+//! `# allow: eventbridge_pattern::value-type the reason`: a diagnostic that was looked at and is meant to stay.
 //!
 //! A comment at the end of a line allows what is found on that line, or in the value that begins
 //! there; a comment on a line of its own does the same for the next line that isn't a comment. The
-//! reason is part of it, and one that silences nothing is a finding: the code below it has
-//! changed, and the next real finding would go unseen.
+//! reason is part of it, and one that silences nothing is a diagnostic: the code below it has
+//! changed, and the next real diagnostic would go unseen.
 
 use std::sync::Arc;
 
-use syntax::{Finding, Node, Place, SourceFile, Span, Value};
+use syntax::{Diagnostic, Node, Place, SourceFile, Span, Value};
 
 use super::{Lint, find, registry};
 use crate::suggest;
@@ -32,8 +32,12 @@ struct Allowance {
 }
 
 impl Allowances {
-    /// Reads a file's comments; what is wrong with them goes to `findings`.
-    pub(crate) fn read(file: &Arc<SourceFile>, root: &Node, findings: &mut Vec<Finding>) -> Self {
+    /// Reads a file's comments; what is wrong with them goes to `diagnostics`.
+    pub(crate) fn read(
+        file: &Arc<SourceFile>,
+        root: &Node,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
         let mut list = Vec::new();
         // Most files have none, and comments cost a second reading.
         if !file.text.contains(MARK) {
@@ -50,12 +54,12 @@ impl Allowances {
                 .split_once(char::is_whitespace)
                 .unwrap_or((text.trim(), ""));
             let Some(lint) = find(code) else {
-                findings.push(unknown(code).at(place));
+                diagnostics.push(unknown(code).at(place));
                 continue;
             };
             if !lint.allow {
-                findings.push(
-                    Finding::error(
+                diagnostics.push(
+                    Diagnostic::error(
                         "allow::refused",
                         format!("`{code}` can't be allowed; it has to be mended"),
                     )
@@ -64,8 +68,8 @@ impl Allowances {
                 continue;
             }
             if reason.trim().is_empty() {
-                findings.push(
-                    Finding::error("allow::no-reason", format!("why is `{code}` allowed here?"))
+                diagnostics.push(
+                    Diagnostic::error("allow::no-reason", format!("why is `{code}` allowed here?"))
                         .at(place)
                         .help(format!("write `# allow: {code} the reason`")),
                 );
@@ -87,17 +91,17 @@ impl Allowances {
     }
 
     /// Takes out what is allowed.
-    pub(crate) fn filter(&mut self, findings: &mut Vec<Finding>) {
+    pub(crate) fn filter(&mut self, diagnostics: &mut Vec<Diagnostic>) {
         if self.list.is_empty() {
             return;
         }
-        findings.retain(|finding| {
-            let Some(place) = &finding.place else {
+        diagnostics.retain(|diagnostic| {
+            let Some(place) = &diagnostic.place else {
                 return true;
             };
             let mut allowed = false;
             for it in &mut self.list {
-                if it.lint.code == finding.code
+                if it.lint.code == diagnostic.code
                     && it.place.file == place.file
                     && (it.span.start..=it.span.end).contains(&place.span.start)
                 {
@@ -109,27 +113,29 @@ impl Allowances {
         });
     }
 
-    /// How many are in use, and a finding for each that silences nothing.
-    pub(crate) fn finish(self, findings: &mut Vec<Finding>) -> usize {
+    /// How many are in use, and a diagnostic for each that silences nothing.
+    pub(crate) fn finish(self, diagnostics: &mut Vec<Diagnostic>) -> usize {
         let (used, unused): (Vec<_>, Vec<_>) = self.list.into_iter().partition(|it| it.used);
-        findings.extend(unused.into_iter().map(|it| {
-            Finding::error(
+        diagnostics.extend(unused.into_iter().map(|it| {
+            Diagnostic::error(
                 "allow::unused",
                 format!("nothing here is `{}` any more", it.lint.code),
             )
             .at(it.place)
-            .help("remove the comment, or put it on or above the line that the finding points at")
+            .help(
+                "remove the comment, or put it on or above the line that the diagnostic points at",
+            )
         }));
         used.len()
     }
 }
 
-fn unknown(code: &str) -> Finding {
-    let finding = Finding::error("allow::unknown", format!("there is no lint `{code}`"));
+fn unknown(code: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::error("allow::unknown", format!("there is no lint `{code}`"));
     let codes: Vec<&str> = registry().iter().map(|lint| lint.code).collect();
     match suggest::nearest(code, &codes) {
-        Some(near) => finding.help(format!("did you mean `{near}`?")),
-        None => finding.help("rules/LINTS.md lists all of them"),
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic.help("rules/LINTS.md lists all of them"),
     }
 }
 

@@ -11,8 +11,8 @@ mod values;
 
 use std::sync::Arc;
 
-use pattern::Pattern;
-use syntax::{Finding, Node, Place, SourceFile, Span};
+use eventbridge_pattern::Pattern;
+use syntax::{Diagnostic, Node, Place, SourceFile, Span};
 
 use super::clause::{Clause, Kind, clauses};
 use super::fields::{API_CALL, CLOUDTRAIL};
@@ -34,7 +34,7 @@ pub(crate) struct Subject<'a> {
 }
 
 /// Everything the checks find.
-pub(crate) fn run(subject: &Subject<'_>) -> Vec<Finding> {
+pub(crate) fn run(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let Some(node) = subject.root.get("event_pattern") else {
         return Vec::new();
     };
@@ -43,16 +43,16 @@ pub(crate) fn run(subject: &Subject<'_>) -> Vec<Finding> {
         subject,
         clauses: &clauses,
     };
-    let mut findings = Vec::new();
-    events::check(&scope, &mut findings);
-    shape::check(&scope, &mut findings);
-    values::check(&scope, &mut findings);
-    cases::check(&scope, &mut findings);
-    findings
+    let mut diagnostics = Vec::new();
+    events::check(&scope, &mut diagnostics);
+    shape::check(&scope, &mut diagnostics);
+    values::check(&scope, &mut diagnostics);
+    cases::check(&scope, &mut diagnostics);
+    diagnostics
 }
 
 /// What is wrong with the tags; they can be read even if the pattern can't.
-pub(crate) fn tags(file: &Arc<SourceFile>, root: &Node) -> Vec<Finding> {
+pub(crate) fn tags(file: &Arc<SourceFile>, root: &Node) -> Vec<Diagnostic> {
     tags::check(file, root)
 }
 
@@ -152,8 +152,8 @@ mod tests {
             let written = scalar(text);
             assert!(written.starts_with('"'), "{written}");
             let file = Arc::new(SourceFile::new("a.yaml", format!("[{written}]\n")));
-            let (node, findings) = syntax::parse(&file);
-            assert!(findings.is_empty());
+            let (node, diagnostics) = syntax::parse(&file);
+            assert!(diagnostics.is_empty());
             assert_eq!(node.unwrap().as_sequence().unwrap()[0].as_str(), Some(text));
         }
     }

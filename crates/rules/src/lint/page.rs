@@ -10,16 +10,16 @@ What `cargo xtask check` finds in rule files. An error stops a deployment; a war
 refuses both (`check --deny-warnings`). `check --fix` mends those that are marked with a fix, where
 the change can't be wrong, and touches nothing else in the file.
 
-A finding that is meant to stay is allowed in place, with its reason:
+A diagnostic that is meant to stay is allowed in place, with its reason:
 
 ```yaml
 event_pattern:
   detail:
-    # allow: pattern::missing-key every PutBucketAcl names its bucket
+    # allow: eventbridge_pattern::missing-key every PutBucketAcl names its bucket
     requestParameters: {bucketName: [{anything-but: [public-assets]}]}
 ```
 
-The comment stands at the end of the line that the finding points at, or above it; it covers the
+The comment stands at the end of the line that the diagnostic points at, or above it; it covers the
 whole value that begins there. One without a reason, or that silences nothing, is an error. What
 is not marked as allowable has to be mended.
 

@@ -1,7 +1,7 @@
 //! Rules that say what another rule says already.
 
-use pattern::{RuleSet, Scratch};
-use syntax::Finding;
+use eventbridge_pattern::{RuleSet, Scratch};
+use syntax::Diagnostic;
 
 use crate::model::Rule;
 
@@ -13,7 +13,7 @@ const MOST: usize = 16;
 ///
 /// Implication is proven pattern by pattern, which would be too much for every pair of thousands of
 /// rules; a rule's own positive tests say cheaply which others could imply it.
-pub(crate) fn check(rules: &[Rule]) -> Vec<Finding> {
+pub(crate) fn check(rules: &[Rule]) -> Vec<Diagnostic> {
     let set = rules
         .iter()
         .enumerate()
@@ -22,7 +22,7 @@ pub(crate) fn check(rules: &[Rule]) -> Vec<Finding> {
         })
         .build();
     let mut scratch = Scratch::default();
-    let mut findings = Vec::new();
+    let mut diagnostics = Vec::new();
     for (number, rule) in rules.iter().enumerate() {
         let mut candidates: Option<Vec<usize>> = None;
         for test in rule.tests.iter().filter(|test| test.matches) {
@@ -53,8 +53,8 @@ pub(crate) fn check(rules: &[Rule]) -> Vec<Finding> {
                             && wider.pattern.implies(&rule.pattern).is_yes()))
         });
         if let Some((_, wider)) = cover {
-            findings.push(
-                Finding::warning(
+            diagnostics.push(
+                Diagnostic::warning(
                     "library::shadowed",
                     format!(
                         "every event of `{}` alerts as `{}`, too, at least as loud and to the same people",
@@ -67,7 +67,7 @@ pub(crate) fn check(rules: &[Rule]) -> Vec<Finding> {
             );
         }
     }
-    findings
+    diagnostics
 }
 
 /// Whether who gets alerts of `rule` gets those of `wider` as loud.

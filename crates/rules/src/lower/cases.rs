@@ -1,7 +1,7 @@
 //! The rule's tests and their events.
 
 use serde_json::Value;
-use syntax::{Finding, Node, Span};
+use syntax::{Diagnostic, Node, Span};
 
 use super::MAX_WORDS;
 use crate::envelope;
@@ -15,7 +15,7 @@ const MAX_TESTS: usize = 200;
 /// Most bytes that the events of one rule's tests have together.
 const MAX_TOTAL_BYTES: usize = 4 * 1024 * 1024;
 
-/// Reads the tests; those whose event can't be had are left out, with a finding.
+/// Reads the tests; those whose event can't be had are left out, with a diagnostic.
 pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -> Vec<RuleTest> {
     let Some(node) = root.get("tests") else {
         return Vec::new();
@@ -43,8 +43,8 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
         expected.extend(matches);
         for test in variants {
             if tests.iter().any(|other| other.name == test.name) {
-                reader.findings.push(
-                    Finding::error(
+                reader.diagnostics.push(
+                    Diagnostic::error(
                         "test::duplicate-name",
                         format!("two tests are named \"{}\"", test.name),
                     )
@@ -61,8 +61,8 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
                 continue;
             };
             reader
-                .findings
-                .push(Finding::error("test::too-many", problem).at(test.place));
+                .diagnostics
+                .push(Diagnostic::error("test::too-many", problem).at(test.place));
             break 'items;
         }
     }
@@ -75,7 +75,7 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
     ] {
         if !expected.contains(&matches) {
             reader.push(
-                Finding::error(code, format!("no test has `expect: {word}`")).help(if matches {
+                Diagnostic::error(code, format!("no test has `expect: {word}`")).help(if matches {
                     "add an event that the rule must alert on"
                 } else {
                     "add a near miss: an event that differs from a match in one field"
@@ -172,7 +172,7 @@ fn each(reader: &mut Reader, node: &Node, event: &Value) -> Option<Vec<(String, 
     };
     let Some((path, values)) = path_and_values else {
         reader.push(
-            Finding::error(
+            Diagnostic::error(
                 "test::each",
                 "`each` holds one path and the values to put there",
             )
@@ -237,7 +237,7 @@ fn event(
             let name = reader.text(like, "`like`")?;
             let Some((_, value)) = written.iter().find(|(known, _)| known == name.trim()) else {
                 reader.push(
-                    Finding::error(
+                    Diagnostic::error(
                         "test::like",
                         format!("no earlier test is named \"{}\"", name.trim()),
                     )
@@ -250,7 +250,7 @@ fn event(
         }
         _ => {
             reader.push(
-                Finding::error(
+                Diagnostic::error(
                     "test::event",
                     "a test has one of `event`, `fixture` and `like`",
                 )

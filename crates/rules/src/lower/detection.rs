@@ -1,8 +1,8 @@
 //! The event pattern and the exceptions from it.
 
+use eventbridge_pattern::Pattern;
 use jiff::civil::Date;
-use pattern::Pattern;
-use syntax::{Finding, Node, Span};
+use syntax::{Diagnostic, Node, Span};
 
 use super::MAX_WORDS;
 use crate::exceptions;
@@ -22,7 +22,7 @@ pub(super) fn pattern(reader: &mut Reader, root: &Node) -> Option<Pattern> {
     let node = root.get("event_pattern")?;
     if node.as_mapping().is_none() {
         reader.push(
-            Finding::error(
+            Diagnostic::error(
                 "rule::wrong-type",
                 format!("`event_pattern` must be a mapping, not {}", node.kind()),
             )
@@ -39,7 +39,7 @@ pub(super) fn pattern(reader: &mut Reader, root: &Node) -> Option<Pattern> {
         Err(error) => {
             let span = nearest_span(node, &error.pointer);
             reader.push(
-                Finding::error("pattern::invalid", error.message)
+                Diagnostic::error("eventbridge_pattern::invalid", error.message)
                     .note("this is what EventBridge would answer")
                     .help("the language: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern.html"),
                 span,
@@ -72,7 +72,7 @@ fn pinned_source(reader: &mut Reader, node: &Node, pattern: &Pattern) {
     });
     if !pins_source(pattern) {
         reader.push(
-            Finding::error("pattern::source", "the pattern does not pin `source`")
+            Diagnostic::error("eventbridge_pattern::source", "the pattern does not pin `source`")
                 .help("add `source: [aws.…]` with exact names, or `{prefix: aws.}`, in every branch of a `$or`")
                 .note("events of the sources `aws.*` can't be forged, others can"),
             span,
@@ -81,8 +81,8 @@ fn pinned_source(reader: &mut Reader, node: &Node, pattern: &Pattern) {
     let sources = pattern.exact_values("source").unwrap_or_default();
     if let Some(other) = sources.iter().find(|source| !source.starts_with("aws.")) {
         reader.push(
-            Finding::warning(
-                "pattern::forgeable-source",
+            Diagnostic::warning(
+                "eventbridge_pattern::forgeable-source",
                 format!("events of the source `{other}` can be forged"),
             )
             .note("whoever may call PutEvents chooses their content; only `aws.*` is reserved"),
@@ -154,7 +154,7 @@ fn expires(reader: &mut Reader, node: &Node, today: Date) -> Option<Date> {
         Ok(date) if text.trim().len() == 10 => date,
         _ => {
             reader.push(
-                Finding::error("exception::date", format!("`{text}` is not a date"))
+                Diagnostic::error("exception::date", format!("`{text}` is not a date"))
                     .help("write it as 2027-01-31"),
                 node.span,
             );
@@ -163,7 +163,7 @@ fn expires(reader: &mut Reader, node: &Node, today: Date) -> Option<Date> {
     };
     if date < today {
         reader.push(
-            Finding::error(
+            Diagnostic::error(
                 "exception::expired",
                 format!("the exception ended on {date}"),
             )
@@ -174,7 +174,7 @@ fn expires(reader: &mut Reader, node: &Node, today: Date) -> Option<Date> {
         && left.get_days() <= NOTICE_DAYS
     {
         reader.push(
-            Finding::warning(
+            Diagnostic::warning(
                 "exception::expires-soon",
                 format!("the exception ends on {date}, in {} days", left.get_days()),
             )
@@ -188,7 +188,7 @@ fn expires(reader: &mut Reader, node: &Node, today: Date) -> Option<Date> {
 fn when(reader: &mut Reader, node: &Node) -> Option<(String, Vec<String>)> {
     let Some([entry]) = node.as_mapping() else {
         reader.push(
-            Finding::error("exception::not-expressible", "`when` holds one path and the values that are excepted")
+            Diagnostic::error("exception::not-expressible", "`when` holds one path and the values that are excepted")
                 .help("write `when: {detail.userIdentity.userName: [some-name]}`; several fields at once need a change of the event pattern"),
             node.span,
         );
@@ -203,9 +203,9 @@ fn when(reader: &mut Reader, node: &Node) -> Option<(String, Vec<String>)> {
         Err(bad) => Err((bad.message, bad.help)),
     };
     if let Err((message, help)) = well_formed {
-        let finding = Finding::error("exception::not-expressible", message);
+        let diagnostic = Diagnostic::error("exception::not-expressible", message);
         reader.push(
-            help.into_iter().fold(finding, Finding::help),
+            help.into_iter().fold(diagnostic, Diagnostic::help),
             entry.key_span,
         );
         return None;
@@ -258,7 +258,7 @@ pub(super) fn with_exceptions(
         if let Err(problem) = outcome {
             sound = false;
             reader.push(
-                Finding::error("exception::not-expressible", problem.message).help(problem.help),
+                Diagnostic::error("exception::not-expressible", problem.message).help(problem.help),
                 span,
             );
         }

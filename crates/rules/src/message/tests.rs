@@ -1,6 +1,6 @@
 //! What a message compiles to, and that nothing breaks it.
 
-use pattern::transformer::Reserved;
+use eventbridge_pattern::transformer::Reserved;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -210,7 +210,7 @@ proptest! {
 
 /// Why alerts are JSON: in a text, which would be as easy to read, a caller's value decides whether
 /// the alert arrives. The first two are recorded of AWS as `t50` and `t82` in
-/// `crates/pattern/tests/data/input-transformers.jsonl.gz`.
+/// `crates/eventbridge-pattern/tests/data/input-transformers.jsonl.gz`.
 #[test]
 fn a_text_template_would_let_a_caller_silence_the_alert() {
     let paths = BTreeMap::from([("agent".to_owned(), "$.detail.userAgent".to_owned())]);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use pattern::Event;
+use eventbridge_pattern::Event;
 use serde_json::Value;
 use sigma::{Effect, Record};
 use syntax::SourceFile;
@@ -32,7 +32,7 @@ fn rule_of(id: &str, text: &str) -> rules::Rule {
 
 fn sigma_rule(name: &str, text: &str) -> sigma::Rule {
     let file = Arc::new(SourceFile::new(format!("{name}.yml"), text));
-    sigma::read(&file).unwrap_or_else(|findings| panic!("{name}: {findings:?}\n{text}"))
+    sigma::read(&file).unwrap_or_else(|diagnostics| panic!("{name}: {diagnostics:?}\n{text}"))
 }
 
 /// The records of a rule's tests, each also with one field less and one changed.
@@ -146,8 +146,8 @@ fn the_library_goes_there_and_back() {
     let mut table = String::new();
     let (mut judged, mut matched) = (0, 0);
     for rule in library() {
-        if let Err(findings) = sigma::export(&rule) {
-            writeln!(table, "{}: {}", rule.id, findings[0].message).unwrap();
+        if let Err(diagnostics) = sigma::export(&rule) {
+            writeln!(table, "{}: {}", rule.id, diagnostics[0].message).unwrap();
             continue;
         }
         let counts = there_and_back(&rule);

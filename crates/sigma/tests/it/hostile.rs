@@ -1,4 +1,4 @@
-//! Files made to stall or to flood: each ends in a finding, or in rules within the limits.
+//! Files made to stall or to flood: each ends in a diagnostic, or in rules within the limits.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -26,15 +26,15 @@ fn ends(name: &str, text: String) {
     let file = Arc::new(SourceFile::new("hostile.yml", text));
     match import(&file) {
         Ok((_, imported)) => assert!(imported.rules.len() <= 10, "{name}"),
-        Err(findings) => assert!(
-            !findings.is_empty() && findings.len() <= 100,
-            "{name}: {findings:?}"
+        Err(diagnostics) => assert!(
+            !diagnostics.is_empty() && diagnostics.len() <= 100,
+            "{name}: {diagnostics:?}"
         ),
     }
 }
 
 #[test]
-fn hostile_files_end_in_findings() {
+fn hostile_files_end_in_diagnostics() {
     let stars = |index: usize| format!("{}x{index}", "*a?b".repeat(20));
     ends("not a rule", "- ".repeat(10_000));
     ends("deep", rule(&format!("  a: {}", "[".repeat(5_000))));

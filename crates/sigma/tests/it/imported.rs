@@ -28,15 +28,15 @@ fn every_rule_is_imported_or_refused_with_its_reasons() {
                     writeln!(table, "    {loss}").unwrap();
                 }
             }
-            Err(findings) => {
+            Err(diagnostics) => {
                 refused += 1;
                 writeln!(table, "{name}: refused").unwrap();
-                for finding in findings {
-                    writeln!(table, "    {finding}").unwrap();
-                    for note in &finding.notes {
+                for diagnostic in diagnostics {
+                    writeln!(table, "    {diagnostic}").unwrap();
+                    for note in &diagnostic.notes {
                         writeln!(table, "      note: {note}").unwrap();
                     }
-                    if let Some(help) = &finding.help {
+                    if let Some(help) = &diagnostic.help {
                         writeln!(table, "      help: {help}").unwrap();
                     }
                 }
@@ -52,8 +52,8 @@ fn every_rule_is_imported_or_refused_with_its_reasons() {
 fn imported_rules_pass_check() {
     let mut found = String::new();
     for (_, _, imported) in all_imported() {
-        for finding in &imported.findings {
-            writeln!(found, "{finding}").unwrap();
+        for diagnostic in &imported.diagnostics {
+            writeln!(found, "{diagnostic}").unwrap();
         }
     }
     assert!(found.is_empty(), "{found}");

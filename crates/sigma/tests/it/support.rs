@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sigma::{Case, Imported, Options, Rule};
-use syntax::{Finding, SourceFile};
+use syntax::{Diagnostic, SourceFile};
 
 pub(crate) fn options() -> Options {
     Options {
@@ -39,7 +39,7 @@ pub(crate) fn name(file: &SourceFile) -> String {
         .into_owned()
 }
 
-pub(crate) fn import(file: &Arc<SourceFile>) -> Result<(Rule, Imported), Vec<Finding>> {
+pub(crate) fn import(file: &Arc<SourceFile>) -> Result<(Rule, Imported), Vec<Diagnostic>> {
     let rule = sigma::read(file)?;
     let imported = sigma::import(&rule, &options())?;
     Ok((rule, imported))

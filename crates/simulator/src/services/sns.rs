@@ -239,7 +239,7 @@ pub(crate) fn check_filter(properties: &Map<String, Value>) -> Result<(), ApiErr
         Some(other) => return Err(invalid(format!("FilterPolicyScope: {other}"))),
     }
     if let Some(filter) = properties.get("FilterPolicy") {
-        pattern::Pattern::parse(&json_text(filter))
+        eventbridge_pattern::Pattern::parse(&json_text(filter))
             .map_err(|error| invalid(format!("FilterPolicy: {}", error.message)))?;
     }
     Ok(())
@@ -484,8 +484,8 @@ fn attempt(
         let body_scope =
             subscription.properties.get("FilterPolicyScope") == Some(&json!("MessageBody"));
         let passes = body_scope
-            && pattern::Pattern::parse(&json_text(filter)).is_ok_and(|filter| {
-                pattern::Event::parse(message).is_ok_and(|event| filter.matches(&event))
+            && eventbridge_pattern::Pattern::parse(&json_text(filter)).is_ok_and(|filter| {
+                eventbridge_pattern::Event::parse(message).is_ok_and(|event| filter.matches(&event))
             });
         if !passes {
             let detail = "the subscription's filter policy does not let this message through";

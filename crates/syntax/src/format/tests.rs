@@ -19,10 +19,10 @@ fn source(text: &str) -> Arc<SourceFile> {
 
 #[track_caller]
 fn formatted(text: &str) -> String {
-    let once =
-        format(&source(text), &order).unwrap_or_else(|findings| panic!("{findings:?}\n{text}"));
-    let twice =
-        format(&source(&once), &order).unwrap_or_else(|findings| panic!("{findings:?}\n{once}"));
+    let once = format(&source(text), &order)
+        .unwrap_or_else(|diagnostics| panic!("{diagnostics:?}\n{text}"));
+    let twice = format(&source(&once), &order)
+        .unwrap_or_else(|diagnostics| panic!("{diagnostics:?}\n{once}"));
     assert_eq!(once, twice, "not stable, from\n{text}");
     once
 }
@@ -145,11 +145,11 @@ fn what_is_too_wide_is_broken() {
 }
 
 #[test]
-fn what_is_no_yaml_is_left_to_its_findings() {
+fn what_is_no_yaml_is_left_to_its_diagnostics() {
     for text in ["a: [", "a: 1\na: 2\n", "a: &x 1\n", ""] {
         let refused = format(&source(text), &order);
         assert!(
-            matches!(refused, Err(Unformatted::Findings(findings)) if !findings.is_empty()),
+            matches!(refused, Err(Unformatted::Diagnostics(diagnostics)) if !diagnostics.is_empty()),
             "{text}"
         );
     }
@@ -210,8 +210,8 @@ proptest! {
         let text = commented(&text, &at);
         let file = source(&text);
         // A comment may have landed where there is none, or where it breaks the file.
-        let (Some(node), findings) = parse(&file) else { return Ok(()); };
-        if !findings.is_empty() { return Ok(()); }
+        let (Some(node), diagnostics) = parse(&file) else { return Ok(()); };
+        if !diagnostics.is_empty() { return Ok(()); }
         let once = format(&file, &|_| Vec::new());
         let Ok(once) = once else { panic!("{once:?}\n{text}"); };
         prop_assert_eq!(parse(&source(&once)).0.map(|it| it.to_json_text()), Some(node.to_json_text()), "{}\n---\n{}", text, once);

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use report::plural;
 use rules::Rule;
-use syntax::Finding;
+use syntax::Diagnostic;
 
 use crate::arguments::ProjectArguments;
 use crate::project;
@@ -75,7 +75,11 @@ fn load(revision: &str, folder: &Path) -> Result<Revision> {
         today: jiff::ZonedDateTime::now().date(),
     };
     let library = rules::load(extracted.path(), &options);
-    let wrong = library.findings.iter().filter(|it| it.is_error()).count();
+    let wrong = library
+        .diagnostics
+        .iter()
+        .filter(|it| it.is_error())
+        .count();
     if library.rules.is_empty() {
         bail!(
             "the revision `{revision}` has no rules in `{}`",
@@ -87,12 +91,12 @@ fn load(revision: &str, folder: &Path) -> Result<Revision> {
             "warning: the rules of `{revision}` have {}; rules with errors are left out",
             plural(wrong, "error")
         );
-        let errors: Vec<Finding> = library
-            .findings
+        let errors: Vec<Diagnostic> = library
+            .diagnostics
             .into_iter()
-            .filter(Finding::is_error)
+            .filter(Diagnostic::is_error)
             .collect();
-        eprint!("{}", report::findings::terminal(&errors, false));
+        eprint!("{}", report::diagnostics::terminal(&errors, false));
     }
     Ok(Revision {
         name: revision.to_owned(),

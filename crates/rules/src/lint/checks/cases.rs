@@ -1,17 +1,17 @@
 //! What the tests leave open.
 
-use pattern::{Event, Pattern};
+use eventbridge_pattern::{Event, Pattern};
 use serde_json::{Map, Value};
-use syntax::{Finding, Span};
+use syntax::{Diagnostic, Span};
 
 use super::Scope;
 use crate::lint::clause::Kind;
 
-pub(super) fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
-    refused_calls(scope, findings);
-    exceptions(scope, findings);
-    near_miss(scope, findings);
-    own_deployments(scope, findings);
+pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    refused_calls(scope, diagnostics);
+    exceptions(scope, diagnostics);
+    near_miss(scope, diagnostics);
+    own_deployments(scope, diagnostics);
 }
 
 fn tests_key(scope: &Scope<'_>) -> Span {
@@ -20,7 +20,7 @@ fn tests_key(scope: &Scope<'_>) -> Span {
 }
 
 /// A rule that alerts on refused calls as on others should do so on purpose.
-fn refused_calls(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+fn refused_calls(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     const OUTCOME: [&str; 2] = ["detail.errorCode", "detail.errorMessage"];
     let decides = scope.clauses.iter().any(|clause| {
         OUTCOME.contains(&clause.path.as_str())
@@ -35,8 +35,8 @@ fn refused_calls(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
     let Some(names) = names.filter(|_| scope.is_api_call() && !decides && !tested) else {
         return;
     };
-    findings.push(
-        Finding::warning(
+    diagnostics.push(
+        Diagnostic::warning(
             "test::refused-call",
             "nothing says whether a call that was refused alerts, too",
         )
@@ -46,7 +46,7 @@ fn refused_calls(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// An exception that no test shows.
-fn exceptions(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+fn exceptions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (exception, span) in scope.subject.exceptions {
         let shown = scope.subject.tests.iter().any(|test| {
             let Ok(event) = Event::parse(&test.event.to_string()) else {
@@ -55,8 +55,8 @@ fn exceptions(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
             scope.subject.written.matches(&event) && !scope.subject.pattern.matches(&event)
         });
         if !shown {
-            findings.push(
-                Finding::warning(
+            diagnostics.push(
+                Diagnostic::warning(
                     "exception::untested",
                     format!(
                         "no test shows that the exception `{}` works",
@@ -71,7 +71,7 @@ fn exceptions(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Whether some negative test differs from what matches in one clause only.
-fn near_miss(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+fn near_miss(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let conditions = conditions(scope.subject.pattern);
     let negative: Vec<_> = scope
         .subject
@@ -90,8 +90,8 @@ fn near_miss(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
         failed <= 1
     });
     if !near {
-        findings.push(
-            Finding::warning(
+        diagnostics.push(
+            Diagnostic::warning(
                 "test::no-near-miss",
                 "every event that must not match is far from matching",
             )
@@ -127,7 +127,7 @@ fn conditions(pattern: &Pattern) -> Vec<Pattern> {
 
 /// A rule that watches what Gizmos deploys would alert on every deployment, unless it leaves the
 /// deploying role out.
-fn own_deployments(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+fn own_deployments(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if !scope.is_api_call() {
         return;
     }
@@ -163,8 +163,8 @@ fn own_deployments(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
         .iter()
         .any(|(exception, _)| exception.when.keys().any(|path| who(path)));
     if !leaves_out {
-        findings.push(
-            Finding::warning(
+        diagnostics.push(
+            Diagnostic::warning(
                 "rule::own-deployments",
                 "the rule watches Gizmos' own resources, and every deployment would alert",
             )

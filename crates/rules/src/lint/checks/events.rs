@@ -1,6 +1,6 @@
 //! Does this event exist, and does it reach the rule?
 
-use syntax::{Finding, Fix, Node, Span};
+use syntax::{Diagnostic, Fix, Node, Span};
 
 use super::{Scope, scalar};
 use crate::lint::clause::{Clause, Kind};
@@ -52,15 +52,15 @@ const CHANGES: [&str; 26] = [
     "Update",
 ];
 
-pub(super) fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
-    detail_types(scope, findings);
-    sources(scope, findings);
-    names(scope, findings);
-    read_only(scope, findings);
-    regions(scope, findings);
+pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    detail_types(scope, diagnostics);
+    sources(scope, diagnostics);
+    names(scope, diagnostics);
+    read_only(scope, diagnostics);
+    regions(scope, diagnostics);
 }
 
-fn detail_types(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+fn detail_types(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for clause in scope.at("detail-type") {
         for (text, node) in clause.texts() {
             if CLOUDTRAIL.contains(&text) {
@@ -68,11 +68,11 @@ fn detail_types(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
             }
             let same = CLOUDTRAIL.iter().find(|it| it.eq_ignore_ascii_case(text));
             if let Some(same) = same {
-                findings.push(case(scope, "the detail type", text, same, node));
+                diagnostics.push(case(scope, "the detail type", text, same, node));
             } else if let Some(near) = suggest::nearest(text, &CLOUDTRAIL) {
-                findings.push(
-                    Finding::error(
-                        "pattern::detail-type",
+                diagnostics.push(
+                    Diagnostic::error(
+                        "eventbridge_pattern::detail-type",
                         format!("CloudTrail has no detail type `{text}`"),
                     )
                     .at(scope.place(node.span))
@@ -86,8 +86,8 @@ fn detail_types(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
             (None, Some((_, node))) => (node, SIGN_IN),
             _ => continue,
         };
-        let mut finding = Finding::warning(
-            "pattern::sign-in-spelling",
+        let mut diagnostic = Diagnostic::warning(
+            "eventbridge_pattern::sign-in-spelling",
             "the detail type of console sign-ins is listed in one of its two spellings",
         )
         .at(scope.place(one.span))
@@ -96,9 +96,9 @@ fn detail_types(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
         ))
         .help(format!("list `{other}`, too"));
         if let Some(fix) = add_item(scope, clause, one, other) {
-            finding = finding.fix(fix);
+            diagnostic = diagnostic.fix(fix);
         }
-        findings.push(finding);
+        diagnostics.push(diagnostic);
     }
 }
 
@@ -131,9 +131,9 @@ fn add_item(scope: &Scope<'_>, clause: &Clause<'_>, item: &Node, text: &str) -> 
 }
 
 /// Right but for upper and lower case.
-fn case(scope: &Scope<'_>, what: &str, written: &str, right: &str, node: &Node) -> Finding {
-    Finding::error(
-        "pattern::case",
+fn case(scope: &Scope<'_>, what: &str, written: &str, right: &str, node: &Node) -> Diagnostic {
+    Diagnostic::error(
+        "eventbridge_pattern::case",
         format!("{what} is `{right}`, not `{written}`, and EventBridge minds the case"),
     )
     .at(scope.place(node.span))
@@ -144,38 +144,38 @@ fn case(scope: &Scope<'_>, what: &str, written: &str, right: &str, node: &Node) 
     ))
 }
 
-fn sources(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+fn sources(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for clause in scope.at("detail.eventSource") {
         for (text, node) in clause.texts() {
             if names::is_source(text) {
-                mismatch(scope, clause, text, node, findings);
+                mismatch(scope, clause, text, node, diagnostics);
                 continue;
             }
             let lower = text.to_ascii_lowercase();
             if names::is_source(&lower) {
-                findings.push(case(scope, "the event source", text, &lower, node));
+                diagnostics.push(case(scope, "the event source", text, &lower, node));
                 continue;
             }
-            let mut finding = Finding::warning(
-                "pattern::unknown-event-source",
+            let mut diagnostic = Diagnostic::warning(
+                "eventbridge_pattern::unknown-event-source",
                 format!("no AWS service is known to record events as `{text}`"),
             )
             .at(scope.place(node.span));
             let with_suffix = format!("{text}.amazonaws.com");
             if let Some(service) = text.strip_prefix("aws.").filter(|it| names::is_service(it)) {
-                finding = finding.help(format!(
+                diagnostic = diagnostic.help(format!(
                     "`{text}` belongs into `source`; here it is `{service}.amazonaws.com`"
                 ));
             } else if names::is_source(&with_suffix) {
-                finding = finding.help(format!("write `{with_suffix}`"));
+                diagnostic = diagnostic.help(format!("write `{with_suffix}`"));
             } else {
                 let known = names::sources();
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
                 if let Some(near) = suggest::nearest(text, &known) {
-                    finding = finding.help(format!("did you mean `{near}`?"));
+                    diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
                 }
             }
-            findings.push(finding);
+            diagnostics.push(diagnostic);
         }
     }
 }
@@ -186,7 +186,7 @@ fn mismatch(
     clause: &Clause<'_>,
     text: &str,
     node: &Node,
-    findings: &mut Vec<Finding>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let wanted = format!("aws.{}", names::service_of(text));
     let mut offered = Vec::new();
@@ -209,9 +209,9 @@ fn mismatch(
             || !names::is_service(service)
     };
     if !offered.is_empty() && !offered.iter().any(related) {
-        findings.push(
-            Finding::error(
-                "pattern::source-mismatch",
+        diagnostics.push(
+            Diagnostic::error(
+                "eventbridge_pattern::source-mismatch",
                 format!("an event with `eventSource` `{text}` has the source `{wanted}`"),
             )
             .at(scope.place(node.span))
@@ -226,7 +226,7 @@ fn mismatch(
     }
 }
 
-fn names(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+fn names(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if !scope.is_cloudtrail() {
         return;
     }
@@ -238,14 +238,14 @@ fn names(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
         for term in &clause.terms {
             match term.kind {
                 Kind::Text(name) => {
-                    name_of(scope, &services, name, term.node, api_call, findings);
+                    name_of(scope, &services, name, term.node, api_call, diagnostics);
                 }
                 Kind::Prefix(prefix)
                     if api_call && !services.iter().any(|it| names::is_beginning(it, prefix)) =>
                 {
-                    findings.push(
-                        Finding::warning(
-                            "pattern::unknown-event-name",
+                    diagnostics.push(
+                        Diagnostic::warning(
+                            "eventbridge_pattern::unknown-event-name",
                             format!(
                                 "no event of {} is known to begin with `{prefix}`",
                                 crate::fields::listed(&services)
@@ -266,18 +266,18 @@ fn name_of(
     name: &str,
     node: &Node,
     api_call: bool,
-    findings: &mut Vec<Finding>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let data = |service: &&&str| names::is_data_event(service, name);
     if api_call && services.iter().all(|it| data(&it)) {
-        findings.push(
-            Finding::error(
-                "pattern::data-event",
+        diagnostics.push(
+            Diagnostic::error(
+                "eventbridge_pattern::data-event",
                 format!("`{name}` is a data event, and the trail records management events only"),
             )
             .at(scope.place(node.span))
             .note("without a trail that selects them, CloudTrail sends no data events to EventBridge")
-            .help("if another trail of the organization selects them, say so: `# allow: pattern::data-event which trail`"),
+            .help("if another trail of the organization selects them, say so: `# allow: eventbridge_pattern::data-event which trail`"),
         );
         return;
     }
@@ -289,21 +289,21 @@ fn name_of(
             .iter()
             .find_map(|service| Some((service, names::versioned(service, name)?)));
         if let Some((service, recorded)) = recorded {
-            versioned(scope, service, name, recorded, node, findings);
+            versioned(scope, service, name, recorded, node, diagnostics);
         }
         return;
     }
     let known: Vec<&str> = services.iter().flat_map(|it| names::events(it)).collect();
     if let Some(same) = known.iter().find(|it| it.eq_ignore_ascii_case(name)) {
-        findings.push(case(scope, "the event name", name, same, node));
+        diagnostics.push(case(scope, "the event name", name, same, node));
         return;
     }
     if !api_call {
         // Names of service events and console actions are in no model.
         return;
     }
-    let finding = Finding::warning(
-        "pattern::unknown-event-name",
+    let diagnostic = Diagnostic::warning(
+        "eventbridge_pattern::unknown-event-name",
         format!(
             "{} is not known to record `{name}`",
             crate::fields::listed(services)
@@ -311,13 +311,13 @@ fn name_of(
     )
     .at(scope.place(node.span));
     let elsewhere = names::services_with(name);
-    findings.push(match suggest::nearest(name, &known) {
-        Some(near) => finding.help(format!("did you mean `{near}`?")),
-        None if !elsewhere.is_empty() => finding.help(format!(
+    diagnostics.push(match suggest::nearest(name, &known) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None if !elsewhere.is_empty() => diagnostic.help(format!(
             "it is an event of {}",
             crate::fields::listed(&elsewhere)
         )),
-        None => finding.help("IAM's names of actions differ from names of API calls in places; CloudTrail has the latter"),
+        None => diagnostic.help("IAM's names of actions differ from names of API calls in places; CloudTrail has the latter"),
     });
 }
 
@@ -327,10 +327,10 @@ fn versioned(
     name: &str,
     recorded: &str,
     node: &Node,
-    findings: &mut Vec<Finding>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let finding = Finding::error(
-        "pattern::versioned-name",
+    let diagnostic = Diagnostic::error(
+        "eventbridge_pattern::versioned-name",
         format!("CloudTrail records `{name}` with the API's version, as `{recorded}`"),
     )
     .at(scope.place(node.span))
@@ -345,18 +345,18 @@ fn versioned(
                     .trim_start_matches(name)
                     .starts_with(|c: char| c.is_ascii_digit())
         });
-    findings.push(if alone {
-        finding.fix(Fix::replace(
+    diagnostics.push(if alone {
+        diagnostic.fix(Fix::replace(
             format!("write `{{prefix: {name}}}`"),
             node.span,
             format!("{{prefix: {name}}}"),
         ))
     } else {
-        finding
+        diagnostic
     });
 }
 
-fn read_only(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if !scope.is_api_call() {
         return;
     }
@@ -378,9 +378,9 @@ fn read_only(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
             };
             all_change &= CHANGES.iter().any(|word| name.starts_with(word));
             if reads && !scope.subject.read_only {
-                findings.push(
-                    Finding::error(
-                        "pattern::read-only-call",
+                diagnostics.push(
+                    Diagnostic::error(
+                        "eventbridge_pattern::read-only-call",
                         format!("`{name}` only reads, and the rule doesn't ask for such calls"),
                     )
                     .at(scope.place(term.node.span))
@@ -391,8 +391,8 @@ fn read_only(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
         }
     }
     if let Some(node) = flag.filter(|_| scope.subject.read_only && some && all_change) {
-        findings.push(
-            Finding::warning(
+        diagnostics.push(
+            Diagnostic::warning(
                 "rule::needless-read-only",
                 "the rule asks for reading calls, and none of its event names reads",
             )
@@ -402,7 +402,7 @@ fn read_only(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn regions(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+fn regions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for path in ["region", "detail.awsRegion"] {
         for clause in scope.at(path) {
             let mut listed = Vec::new();
@@ -415,17 +415,17 @@ fn regions(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
                 }
                 let lower = region.to_ascii_lowercase();
                 if names::REGIONS.contains(&lower.as_str()) {
-                    findings.push(case(scope, "the Region", region, &lower, node));
+                    diagnostics.push(case(scope, "the Region", region, &lower, node));
                     continue;
                 }
-                let finding = Finding::warning(
-                    "pattern::unknown-region",
+                let diagnostic = Diagnostic::warning(
+                    "eventbridge_pattern::unknown-region",
                     format!("there is no Region `{region}`"),
                 )
                 .at(scope.place(node.span));
-                findings.push(match suggest::nearest(region, &names::REGIONS) {
-                    Some(near) => finding.help(format!("did you mean `{near}`?")),
-                    None => finding,
+                diagnostics.push(match suggest::nearest(region, &names::REGIONS) {
+                    Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                    None => diagnostic,
                 });
             }
             if listed.len() != clause.terms.len() {
@@ -436,9 +436,9 @@ fn regions(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
             };
             let all = |wanted: &[&str]| services.iter().all(|it| wanted.contains(it));
             if all(&GLOBAL) && !listed.contains(&"us-east-1") && scope.is_cloudtrail() {
-                findings.push(
-                    Finding::error(
-                        "pattern::global-region",
+                diagnostics.push(
+                    Diagnostic::error(
+                        "eventbridge_pattern::global-region",
                         format!(
                             "events of {} are recorded in us-east-1 only",
                             crate::fields::listed(&services)
@@ -448,9 +448,9 @@ fn regions(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
                     .help("leave the Region out, or add us-east-1"),
                 );
             } else if all(&["signin"]) && !SIGN_IN_REGIONS.iter().all(|it| listed.contains(it)) {
-                findings.push(
-                    Finding::error(
-                        "pattern::global-region",
+                diagnostics.push(
+                    Diagnostic::error(
+                        "eventbridge_pattern::global-region",
                         "console sign-ins are recorded in more Regions than these",
                     )
                     .at(scope.place(clause.span()))

@@ -1,25 +1,25 @@
 //! Does a clause say what its author meant, given the shape of events?
 
 use serde_json::Value;
-use syntax::{Finding, Fix, Span};
+use syntax::{Diagnostic, Fix, Span};
 
 use super::{Scope, scalar};
 use crate::lint::clause::{Clause, Kind};
 use crate::lint::fields::{self, Shape};
 use crate::suggest;
 
-pub(super) fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
-    shadowed(scope, findings);
+pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    shadowed(scope, diagnostics);
     for clause in scope.clauses {
-        dotted(scope, clause, findings);
-        unknown(scope, clause, findings);
-        exists(scope, clause, findings);
-        exclusions(scope, clause, findings);
+        dotted(scope, clause, diagnostics);
+        unknown(scope, clause, diagnostics);
+        exists(scope, clause, diagnostics);
+        exclusions(scope, clause, diagnostics);
     }
 }
 
 /// A path given twice where one event would have to satisfy both: only the later counts.
-fn shadowed(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+fn shadowed(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (at, first) in scope.clauses.iter().enumerate() {
         let later = scope.clauses.iter().skip(at + 1);
         let Some(second) = later
@@ -30,8 +30,8 @@ fn shadowed(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
         };
         let (line, _) = scope.place(second.span()).line_column();
         let inside = second.branches.len() > first.branches.len();
-        let finding = Finding::error(
-            "pattern::or-shadow",
+        let diagnostic = Diagnostic::error(
+            "eventbridge_pattern::or-shadow",
             format!(
                 "this clause on `{}` doesn't count: the one on line {line} replaces it",
                 first.path
@@ -39,22 +39,22 @@ fn shadowed(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
         )
         .at(scope.place(first.span()))
         .note("EventBridge keeps the last clause of a path; clauses inside of a `$or` don't narrow those outside");
-        findings.push(if inside {
-            finding.help(
+        diagnostics.push(if inside {
+            diagnostic.help(
                 "say in each branch of the `$or` what the field has to be, and nothing outside",
             )
         } else {
-            finding.help("join the two into one list, or remove one")
+            diagnostic.help("join the two into one list, or remove one")
         });
     }
 }
 
-fn dotted(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+fn dotted(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let key = clause.key;
     if key.key.contains('.') {
-        findings.push(
-            Finding::warning(
-                "pattern::dotted-key",
+        diagnostics.push(
+            Diagnostic::warning(
+                "eventbridge_pattern::dotted-key",
                 format!(
                     "`{}` is one key, which EventBridge takes apart at the dots",
                     key.key
@@ -67,7 +67,7 @@ fn dotted(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Fields that CloudTrail's records don't have.
-fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if !scope.is_cloudtrail() || clause.key.key.contains('.') {
         return;
     }
@@ -83,15 +83,16 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) 
         return;
     }
     let path = &clause.path;
-    let finding = |text: String| {
-        Finding::warning("pattern::unknown-field", text).at(scope.place(clause.key.key_span))
+    let diagnostic = |text: String| {
+        Diagnostic::warning("eventbridge_pattern::unknown-field", text)
+            .at(scope.place(clause.key.key_span))
     };
     let text = format!("records of CloudTrail have no `{step}` at `{path}`");
     if let Some(same) = known.iter().find(|it| it.eq_ignore_ascii_case(step)) {
-        let found = finding(format!(
+        let found = diagnostic(format!(
             "{text}; it is `{same}`, and EventBridge minds the case"
         ));
-        findings.push(if clause.key.key == step {
+        diagnostics.push(if clause.key.key == step {
             found.fix(Fix::replace(
                 format!("write `{same}`"),
                 clause.key.key_span,
@@ -102,16 +103,16 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) 
         });
         return;
     }
-    findings.push(match suggest::nearest(step, &known) {
-        Some(near) => finding(text).help(format!("did you mean `{near}`?")),
-        None => finding(text).help(
+    diagnostics.push(match suggest::nearest(step, &known) {
+        Some(near) => diagnostic(text).help(format!("did you mean `{near}`?")),
+        None => diagnostic(text).help(
             "what a call is given and returns is below `requestParameters` and `responseElements`",
         ),
     });
 }
 
 /// `exists` asks for a leaf, and an object is none.
-fn exists(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+fn exists(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for term in &clause.terms {
         let Kind::Exists(wanted) = term.kind else {
             continue;
@@ -137,9 +138,9 @@ fn exists(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
             } else {
                 "so this always matches, also where the object is there"
             };
-            findings.push(
-                Finding::error(
-                    "pattern::exists-on-object",
+            diagnostics.push(
+                Diagnostic::error(
+                    "eventbridge_pattern::exists-on-object",
                     format!("`{}` is an object, {meaning}", clause.path),
                 )
                 .at(scope.place(term.node.span))
@@ -151,7 +152,7 @@ fn exists(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// `anything-but` on what may be absent, and on lists.
-fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let exclusions: Vec<_> = clause
         .terms
         .iter()
@@ -168,9 +169,9 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding
             .iter()
             .any(|test| crosses_list(&test.event, &clause.path));
     if in_list {
-        findings.push(
-            Finding::warning(
-                "pattern::exclusion-in-list",
+        diagnostics.push(
+            Diagnostic::warning(
+                "eventbridge_pattern::exclusion-in-list",
                 format!("`{}` lies in a list, of which one other item is enough", clause.path),
             )
             .at(scope.place(first.node.span))
@@ -179,9 +180,9 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding
         );
     }
     if let Some(second) = clause.terms.get(1).filter(|_| overlap(clause)) {
-        findings.push(
-            Finding::error(
-                "pattern::always-matches",
+        diagnostics.push(
+            Diagnostic::error(
+                "eventbridge_pattern::always-matches",
                 format!("every value of `{}` satisfies this list", clause.path),
             )
             .at(scope.place(Span::new(
@@ -194,9 +195,9 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding
         return;
     }
     if !clause.has_exists(false) && !fields::is_always_there(&clause.path) {
-        findings.push(
-            Finding::warning(
-                "pattern::missing-key",
+        diagnostics.push(
+            Diagnostic::warning(
+                "eventbridge_pattern::missing-key",
                 format!("events without `{}` don't match", clause.path),
             )
             .at(scope.place(clause.span()))

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
-use syntax::{Finding, Node, Place, SourceFile};
+use syntax::{Diagnostic, Node, Place, SourceFile};
 
 use crate::attack::{TACTICS, TECHNIQUES};
 use crate::suggest;
@@ -19,32 +19,32 @@ static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     lines.filter_map(|line| line.split(' ').next()).collect()
 });
 
-/// Most findings about one file's tags.
+/// Most diagnostics about one file's tags.
 const MOST: usize = 20;
 
-pub(super) fn check(file: &Arc<SourceFile>, root: &Node) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub(super) fn check(file: &Arc<SourceFile>, root: &Node) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
     let tags = root.get("tags").and_then(Node::as_sequence);
     for node in tags.unwrap_or_default() {
         let Some(tag) = node.as_str() else {
             continue;
         };
-        let finding = if let Some(id) = tag.strip_prefix("attack.") {
+        let diagnostic = if let Some(id) = tag.strip_prefix("attack.") {
             attack(id)
         } else if let Some(id) = tag.strip_prefix("cis.") {
             cis(id)
         } else {
             None
         };
-        findings.extend(finding.map(|it| it.at(Place::new(file, node.span))));
-        if findings.len() >= MOST {
+        diagnostics.extend(diagnostic.map(|it| it.at(Place::new(file, node.span))));
+        if diagnostics.len() >= MOST {
             break;
         }
     }
-    findings
+    diagnostics
 }
 
-fn attack(id: &str) -> Option<Finding> {
+fn attack(id: &str) -> Option<Diagnostic> {
     let is_number = |text: &str| text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
     // Groups and software, as Sigma's tags name them.
     if id.strip_prefix(['g', 's']).is_some_and(is_number) || TACTICS.contains(&id) {
@@ -55,27 +55,27 @@ fn attack(id: &str) -> Option<Finding> {
     if known(&upper) && id.starts_with('t') {
         return None;
     }
-    let finding = Finding::warning(
+    let diagnostic = Diagnostic::warning(
         "rule::attack-id",
         format!("ATT&CK has no technique or tactic `{id}`"),
     );
     let parent = upper.split('.').next().unwrap_or_default();
     Some(if known(&upper) {
-        finding.help(format!(
+        diagnostic.help(format!(
             "tags are in small letters: `attack.{}`",
             id.to_ascii_lowercase()
         ))
     } else if let Some(near) = suggest::nearest(&id.replace('_', "-"), &TACTICS) {
-        finding.help(format!("did you mean `attack.{near}`?"))
+        diagnostic.help(format!("did you mean `attack.{near}`?"))
     } else if upper.contains('.') && known(parent) {
-        finding.help(format!("`{parent}` exists, and has no such sub-technique"))
+        diagnostic.help(format!("`{parent}` exists, and has no such sub-technique"))
     } else {
-        finding
+        diagnostic
             .help("techniques are written `attack.t1078.004`; https://attack.mitre.org lists them")
     })
 }
 
-fn cis(id: &str) -> Option<Finding> {
+fn cis(id: &str) -> Option<Diagnostic> {
     let versions = || {
         CIS.lines()
             .filter(|line| !line.starts_with('#'))
@@ -90,7 +90,7 @@ fn cis(id: &str) -> Option<Finding> {
     });
     match found {
         Some((_, section, sections)) if sections.split(' ').any(|it| it == section) => None,
-        Some((version, section, _)) => Some(Finding::warning(
+        Some((version, section, _)) => Some(Diagnostic::warning(
             "rule::cis-id",
             format!(
                 "version {version} of the CIS AWS Foundations Benchmark has no recommendation {section}"
@@ -99,7 +99,7 @@ fn cis(id: &str) -> Option<Finding> {
         None => {
             let known: Vec<&str> = versions().map(|(version, _)| version).collect();
             Some(
-                Finding::warning(
+                Diagnostic::warning(
                     "rule::cis-id",
                     format!("`cis.{id}` names no recommendation"),
                 )

@@ -1,26 +1,26 @@
 //! Can a value of an event be equal to this?
 
-use pattern::IdleReason;
+use eventbridge_pattern::IdleReason;
 use serde_json::Value;
-use syntax::{Finding, Fix, Node, Span};
+use syntax::{Diagnostic, Fix, Node, Span};
 
 use super::{Scope, scalar};
 use crate::lint::clause::{Clause, Kind};
 use crate::lint::fields::{self, Shape};
 use crate::suggest;
 
-pub(super) fn check(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for clause in scope.clauses {
-        let before = findings.len();
-        types(scope, clause, findings);
-        if findings.len() == before {
-            words(scope, clause, findings);
+        let before = diagnostics.len();
+        types(scope, clause, diagnostics);
+        if diagnostics.len() == before {
+            words(scope, clause, diagnostics);
         }
-        success(scope, clause, findings);
-        account(scope, clause, findings);
-        wildcards(scope, clause, findings);
+        success(scope, clause, diagnostics);
+        account(scope, clause, diagnostics);
+        wildcards(scope, clause, diagnostics);
     }
-    idle(scope, findings);
+    idle(scope, diagnostics);
 }
 
 /// The type of a JSON value that a term compares with.
@@ -56,7 +56,7 @@ fn type_of(kind: Kind<'_>) -> Option<Type> {
 }
 
 /// Texts where events have booleans, and the like.
-fn types(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+fn types(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let known = match fields::shape(&clause.path, scope.is_cloudtrail()) {
         Some(Shape::Text) => Some(Type::Text),
         Some(Shape::Bool) => Some(Type::Bool),
@@ -77,8 +77,8 @@ fn types(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
         let Some(written) = type_of(term.kind) else {
             continue;
         };
-        let finding = Finding::error(
-            "pattern::value-type",
+        let diagnostic = Diagnostic::error(
+            "eventbridge_pattern::value-type",
             format!(
                 "`{}` is {} in events, and this is {}, so it never matches",
                 clause.path,
@@ -87,13 +87,13 @@ fn types(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
             ),
         )
         .at(scope.place(term.node.span));
-        findings.push(match retyped(term.kind, actual) {
-            Some(text) => finding.fix(Fix::replace(
+        diagnostics.push(match retyped(term.kind, actual) {
+            Some(text) => diagnostic.fix(Fix::replace(
                 format!("write `{text}`"),
                 term.node.span,
                 text,
             )),
-            None => finding,
+            None => diagnostic,
         });
     }
 }
@@ -135,7 +135,7 @@ fn retyped(kind: Kind<'_>, wanted: Type) -> Option<String> {
 }
 
 /// Words that a field never has.
-fn words(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+fn words(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if !scope.is_cloudtrail() {
         return;
     }
@@ -158,9 +158,9 @@ fn words(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         if let Some(same) = words.iter().find(|it| it.eq_ignore_ascii_case(text)) {
-            findings.push(
-                Finding::error(
-                    "pattern::case",
+            diagnostics.push(
+                Diagnostic::error(
+                    "eventbridge_pattern::case",
                     format!(
                         "`{}` is `{same}`, not `{text}`, and EventBridge minds the case",
                         clause.path
@@ -175,20 +175,20 @@ fn words(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
             );
             continue;
         }
-        let finding = Finding::warning(
-            "pattern::unknown-value",
+        let diagnostic = Diagnostic::warning(
+            "eventbridge_pattern::unknown-value",
             format!("`{}` is not known to be `{text}`", clause.path),
         )
         .at(scope.place(node.span));
-        findings.push(match suggest::nearest(text, words) {
-            Some(near) => finding.help(format!("did you mean `{near}`?")),
-            None => finding.help(format!("it is one of {}", crate::fields::listed(words))),
+        diagnostics.push(match suggest::nearest(text, words) {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None => diagnostic.help(format!("it is one of {}", crate::fields::listed(words))),
         });
     }
 }
 
 /// `errorCode` of a call that worked is absent; it is never null and never empty.
-fn success(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+fn success(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if !scope.is_cloudtrail()
         || !["detail.errorCode", "detail.errorMessage"].contains(&clause.path.as_str())
     {
@@ -201,18 +201,18 @@ fn success(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) 
             _ => false,
         };
         if empty {
-            let finding = Finding::error(
-                "pattern::success-filter",
+            let diagnostic = Diagnostic::error(
+                "eventbridge_pattern::success-filter",
                 format!(
                     "`{}` is absent from a call that worked, so this never matches",
                     clause.path
                 ),
             )
             .at(scope.place(term.node.span));
-            findings.push(if clause.has_exists(false) {
-                finding.help("remove it; `{exists: false}` beside it says the same")
+            diagnostics.push(if clause.has_exists(false) {
+                diagnostic.help("remove it; `{exists: false}` beside it says the same")
             } else {
-                finding.fix(Fix::replace(
+                diagnostic.fix(Fix::replace(
                     "write `{exists: false}`",
                     term.node.span,
                     "{exists: false}",
@@ -223,7 +223,7 @@ fn success(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) 
 }
 
 /// Account ids have twelve digits.
-fn account(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+fn account(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let is_account = match clause.path.as_str() {
         "account" => true,
         "detail.recipientAccountId" | "detail.userIdentity.accountId" => scope.is_cloudtrail(),
@@ -237,9 +237,9 @@ fn account(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) 
         // CloudTrail writes these for callers without an account.
         let nobody = ["anonymous", "ANONYMOUS_PRINCIPAL"].contains(&text);
         if !is_id && !nobody {
-            findings.push(
-                Finding::error(
-                    "pattern::account-id",
+            diagnostics.push(
+                Diagnostic::error(
+                    "eventbridge_pattern::account-id",
                     format!("`{text}` is no account id, so this never matches"),
                 )
                 .at(scope.place(node.span))
@@ -250,7 +250,7 @@ fn account(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) 
 }
 
 /// The operator of which a bus takes 30 rules, where another says the same.
-fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>) {
+fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for term in &clause.terms {
         let Kind::Wildcard(text) = term.kind else {
             continue;
@@ -268,9 +268,9 @@ fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>
         } else {
             continue;
         };
-        findings.push(
-            Finding::warning(
-                "pattern::needless-wildcard",
+        diagnostics.push(
+            Diagnostic::warning(
+                "eventbridge_pattern::needless-wildcard",
                 format!("`{instead}` says the same as this wildcard"),
             )
             .at(scope.place(term.node.span))
@@ -285,18 +285,18 @@ fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, findings: &mut Vec<Finding>
 }
 
 /// Parts that make no difference, as the pattern engine proves.
-fn idle(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
+fn idle(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     // Where a clause replaces another, what is left isn't what was written.
     if !scope.subject.written.overridden_paths().is_empty() {
         return;
     }
     for idle in scope.subject.written.idle_clauses() {
         match (&idle.path, &idle.reason) {
-            (Some(path), reason) => term(scope, path, &idle.clause, reason, findings),
+            (Some(path), reason) => term(scope, path, &idle.clause, reason, diagnostics),
             (None, IdleReason::NeverMatches) => {
-                findings.push(
-                    Finding::error(
-                        "pattern::never-matches",
+                diagnostics.push(
+                    Diagnostic::error(
+                        "eventbridge_pattern::never-matches",
                         "no event can match this pattern, or a branch of its `$or`",
                     )
                     .at(scope.place(pattern_key(scope)))
@@ -304,9 +304,9 @@ fn idle(scope: &Scope<'_>, findings: &mut Vec<Finding>) {
                 );
             }
             (None, IdleReason::CoveredBy(cover)) => {
-                findings.push(
-                    Finding::warning(
-                        "pattern::redundant-branch",
+                diagnostics.push(
+                    Diagnostic::warning(
+                        "eventbridge_pattern::redundant-branch",
                         "a branch of the `$or` adds nothing beside another",
                     )
                     .at(scope.place(pattern_key(scope)))
@@ -331,7 +331,7 @@ fn term(
     path: &str,
     text: &str,
     reason: &IdleReason,
-    findings: &mut Vec<Finding>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let cover = match reason {
         IdleReason::CoveredBy(cover) => Some(cover),
@@ -355,16 +355,16 @@ fn term(
     let Some(found) = found else {
         return;
     };
-    let finding = match cover {
-        Some(cover) => Finding::warning(
-            "pattern::redundant-value",
+    let diagnostic = match cover {
+        Some(cover) => Diagnostic::warning(
+            "eventbridge_pattern::redundant-value",
             format!("`{text}` adds nothing beside `{cover}`"),
         )
         .help("remove it, or narrow the other"),
-        None => Finding::error(
-            "pattern::never-matches",
+        None => Diagnostic::error(
+            "eventbridge_pattern::never-matches",
             format!("no value of an event is equal to `{text}`"),
         ),
     };
-    findings.push(finding.at(scope.place(found.node.span)));
+    diagnostics.push(diagnostic.at(scope.place(found.node.span)));
 }

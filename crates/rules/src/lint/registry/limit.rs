@@ -25,14 +25,14 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "limit::rules-per-bus",
         "Too many rules on one bus",
-        "An event bus takes 300 rules, in a few Regions 100. The finding points at the first rule beyond it.",
+        "An event bus takes 300 rules, in a few Regions 100. The diagnostic points at the first rule beyond it.",
         Words("a library of 301 rules"),
         RULE,
     ),
     error(
         "limit::wildcards-per-bus",
         "Too many rules with `wildcard` on one bus",
-        "An event bus takes 30 rules with the `wildcard` operator, and AWS doesn't raise this quota. Where `prefix`, `suffix` or `equals-ignore-case` say the same, they cost nothing; see `pattern::needless-wildcard`.",
+        "An event bus takes 30 rules with the `wildcard` operator, and AWS doesn't raise this quota. Where `prefix`, `suffix` or `equals-ignore-case` say the same, they cost nothing; see `eventbridge_pattern::needless-wildcard`.",
         Words("31 rules with `wildcard`"),
         RULE,
     ),

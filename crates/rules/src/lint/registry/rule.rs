@@ -162,8 +162,8 @@ pub(super) const LINTS: &[Lint] = &[
         GOOD,
     ),
     error(
-        "rule::too-many-findings",
-        "More than 100 findings in one file",
+        "rule::too-many-diagnostics",
+        "More than 100 diagnostics in one file",
         "The rest is shown once these are mended.",
         Words("a file of 200 tests without a name"),
         GOOD,
@@ -214,14 +214,14 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "allow::no-reason",
         "A comment allows without a reason",
-        "The next reader has to know why the finding is fine.",
+        "The next reader has to know why the diagnostic is fine.",
         Fields("# allow: rule::deprecated\nstatus: deprecated\n"),
         Fields("# allow: rule::deprecated kept for the audit\nstatus: deprecated\n"),
     ),
     error(
         "allow::unused",
         "A comment allows what isn't there",
-        "The code below it has changed; the next real finding would go unseen.",
+        "The code below it has changed; the next real diagnostic would go unseen.",
         Fields("# allow: rule::deprecated kept for the audit\nstatus: stable\n"),
         Fields("# allow: rule::deprecated kept for the audit\nstatus: deprecated\n"),
     ),

@@ -124,8 +124,8 @@ pub(crate) fn call(
                     )));
                 }
             }
-            let event =
-                pattern::Event::parse(text).map_err(|error| validation(error.to_string()))?;
+            let event = eventbridge_pattern::Event::parse(text)
+                .map_err(|error| validation(error.to_string()))?;
             Ok(json!({"Result": pattern.matches(&event)}))
         }
         "ListTagsForResource" => {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use pattern::Event;
-use pattern::transformer::{Reserved, select};
+use eventbridge_pattern::Event;
+use eventbridge_pattern::transformer::{Reserved, select};
 use serde_json::{Value, json};
 
 use super::dead_letters::{self, Failed};

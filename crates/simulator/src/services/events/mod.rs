@@ -7,7 +7,7 @@ mod targets;
 
 use std::collections::BTreeMap;
 
-use pattern::Pattern;
+use eventbridge_pattern::Pattern;
 use serde_json::{Map, Value, json};
 
 pub(crate) use api::call;

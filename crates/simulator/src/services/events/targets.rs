@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pattern::transformer::{InputTransformer, check_input, check_path};
+use eventbridge_pattern::transformer::{InputTransformer, check_input, check_path};
 use serde_json::Value;
 
 use super::{Bus, TARGETS_PER_RULE, is_name, validation};

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::fix::Fix;
 use crate::source::Place;
 
-/// How bad a finding is.
+/// How bad a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -30,9 +30,9 @@ impl fmt::Display for Severity {
 /// Something wrong in a user's file. Many of them come out of one run.
 ///
 /// Serializes to `{code, severity, message, file, line, column, help, notes, fix}`; `file`, `line`
-/// and `column` are null for a finding without a place.
+/// and `column` are null for a diagnostic without a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Diagnostic {
     /// Stable short name, such as `rule::unknown-field`, to search for and to filter by.
     pub code: &'static str,
     /// Error or warning.
@@ -51,13 +51,13 @@ pub struct Finding {
     pub fix: Option<Fix>,
 }
 
-impl Finding {
-    /// A finding that stops a deployment.
+impl Diagnostic {
+    /// A diagnostic that stops a deployment.
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Error, message.into())
     }
 
-    /// A finding that doesn't.
+    /// A diagnostic that doesn't.
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Warning, message.into())
     }
@@ -110,13 +110,13 @@ impl Finding {
         self
     }
 
-    /// Whether this finding stops a deployment.
+    /// Whether this diagnostic stops a deployment.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 }
 
-/// A text of at most so many characters: findings quote files, which may hold a megabyte in a word.
+/// A text of at most so many characters: diagnostics quote files, which may hold a megabyte in a word.
 fn shortened(mut text: String, most: usize) -> String {
     if let Some((at, _)) = text.char_indices().nth(most) {
         text.truncate(at);
@@ -125,7 +125,7 @@ fn shortened(mut text: String, most: usize) -> String {
     text
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Diagnostic {
     /// One line: `path:line:column: error[code]: message`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(place) = &self.place {
@@ -135,14 +135,14 @@ impl fmt::Display for Finding {
     }
 }
 
-impl Serialize for Finding {
+impl Serialize for Diagnostic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let position = self.place.as_ref().map(Place::line_column);
         let file = self
             .place
             .as_ref()
             .map(|place| place.file.path.display().to_string());
-        let mut out = serializer.serialize_struct("Finding", 9)?;
+        let mut out = serializer.serialize_struct("Diagnostic", 9)?;
         out.serialize_field("code", self.code)?;
         out.serialize_field("severity", &self.severity)?;
         out.serialize_field("message", &self.message)?;
@@ -166,11 +166,11 @@ mod tests {
     #[test]
     fn serializes_with_file_line_and_column() {
         let file = Arc::new(SourceFile::new("rules/a.yaml", "id: x\nidd: y\n"));
-        let finding = Finding::error("rule::unknown-field", "unknown field `idd`")
+        let diagnostic = Diagnostic::error("rule::unknown-field", "unknown field `idd`")
             .at(Place::new(&file, Span::new(6, 9)))
             .help("did you mean `id`?");
         assert_eq!(
-            serde_json::to_value(&finding).unwrap(),
+            serde_json::to_value(&diagnostic).unwrap(),
             serde_json::json!({
                 "code": "rule::unknown-field", "severity": "error", "message": "unknown field `idd`",
                 "file": "rules/a.yaml", "line": 2, "column": 1,
@@ -178,7 +178,7 @@ mod tests {
             })
         );
         assert_eq!(
-            finding.to_string(),
+            diagnostic.to_string(),
             "rules/a.yaml:2:1: error[rule::unknown-field]: unknown field `idd`"
         );
     }
@@ -186,17 +186,17 @@ mod tests {
     #[test]
     fn what_is_quoted_has_an_end() {
         let long = "ä".repeat(1_000_000);
-        let finding = Finding::error("x", long.as_str())
+        let diagnostic = Diagnostic::error("x", long.as_str())
             .help(long.as_str())
             .note(long);
-        assert_eq!(finding.message.chars().count(), 501);
-        assert!(finding.help.unwrap().ends_with("ä…"));
-        assert!(finding.notes[0].len() < 30_000);
+        assert_eq!(diagnostic.message.chars().count(), 501);
+        assert!(diagnostic.help.unwrap().ends_with("ä…"));
+        assert!(diagnostic.notes[0].len() < 30_000);
     }
 
     #[test]
-    fn a_finding_without_a_place_serializes_nulls() {
-        let value = serde_json::to_value(Finding::warning("x", "y")).unwrap();
+    fn a_diagnostic_without_a_place_serializes_nulls() {
+        let value = serde_json::to_value(Diagnostic::warning("x", "y")).unwrap();
         assert_eq!(value["line"], serde_json::Value::Null);
         assert_eq!(value["severity"], "warning");
     }

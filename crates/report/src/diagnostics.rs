@@ -1,36 +1,36 @@
-//! Findings as people read them: rustc's manner, with the excerpt.
+//! Diagnostics as people read them: rustc's manner, with the excerpt.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use syntax::{Finding, Severity};
+use syntax::{Diagnostic, Severity};
 
 /// Longest line of an excerpt that is shown; a rule file from a stranger may hold a megabyte in one.
 const LONGEST_LINE: usize = 1_000;
 
-/// Every finding with its excerpt, and a last line that counts them. Empty for no findings.
+/// Every diagnostic with its excerpt, and a last line that counts them. Empty for no diagnostics.
 ///
 /// `color` adds ANSI colours; the text alone says everything too.
-pub fn terminal(findings: &[Finding], color: bool) -> String {
+pub fn terminal(diagnostics: &[Diagnostic], color: bool) -> String {
     let renderer = if color {
         Renderer::styled()
     } else {
         Renderer::plain()
     };
     let mut text = String::new();
-    for finding in findings {
-        text.push_str(&renderer.render(&[group(finding)]));
+    for diagnostic in diagnostics {
+        text.push_str(&renderer.render(&[group(diagnostic)]));
         text.push_str("\n\n");
     }
-    if !findings.is_empty() {
-        text.push_str(&count(findings));
+    if !diagnostics.is_empty() {
+        text.push_str(&count(diagnostics));
         text.push('\n');
     }
     text
 }
 
 /// "2 errors, 1 warning".
-pub fn count(findings: &[Finding]) -> String {
-    let errors = findings.iter().filter(|it| it.is_error()).count();
-    let warnings = findings.len() - errors;
+pub fn count(diagnostics: &[Diagnostic]) -> String {
+    let errors = diagnostics.iter().filter(|it| it.is_error()).count();
+    let warnings = diagnostics.len() - errors;
     let mut parts = Vec::new();
     if errors > 0 || warnings == 0 {
         parts.push(crate::plural(errors, "error"));
@@ -41,19 +41,19 @@ pub fn count(findings: &[Finding]) -> String {
     parts.join(", ")
 }
 
-fn group(finding: &Finding) -> Group<'_> {
-    let level = match finding.severity {
+fn group(diagnostic: &Diagnostic) -> Group<'_> {
+    let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let title = level
-        .primary_title(finding.message.as_str())
-        .id(finding.code);
-    let mut group = match &finding.place {
+        .primary_title(diagnostic.message.as_str())
+        .id(diagnostic.code);
+    let mut group = match &diagnostic.place {
         Some(place) if excerpt_is_readable(place) => {
             let mut annotation = AnnotationKind::Primary.span(place.span.start..place.span.end);
-            if !finding.label.is_empty() {
-                annotation = annotation.label(finding.label.as_str());
+            if !diagnostic.label.is_empty() {
+                annotation = annotation.label(diagnostic.label.as_str());
             }
             title.element(
                 Snippet::source(place.file.text.as_str())
@@ -71,13 +71,13 @@ fn group(finding: &Finding) -> Group<'_> {
         }
         None => Group::with_title(title),
     };
-    for note in &finding.notes {
+    for note in &diagnostic.notes {
         group = group.element(Level::NOTE.message(note.as_str()));
     }
-    if let Some(help) = &finding.help {
+    if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
-    if let Some(fix) = &finding.fix {
+    if let Some(fix) = &diagnostic.fix {
         let text = format!("`check --fix` can do this: {}", fix.title);
         group = group.element(Level::HELP.message(text));
     }
@@ -110,12 +110,12 @@ mod tests {
 
     use super::*;
 
-    fn finding() -> Finding {
+    fn diagnostic() -> Diagnostic {
         let file = Arc::new(SourceFile::new(
             "rules/example.yaml",
             "id: example\nseverty: high\n",
         ));
-        Finding::error("rule::unknown-field", "unknown field `severty`")
+        Diagnostic::error("rule::unknown-field", "unknown field `severty`")
             .at(Place::new(&file, Span::new(12, 19)))
             .label("not a field of a rule")
             .help("did you mean `severity`?")
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn shows_place_excerpt_and_help() {
-        insta::assert_snapshot!(terminal(&[finding()], false), @"
+        insta::assert_snapshot!(terminal(&[diagnostic()], false), @"
         error[rule::unknown-field]: unknown field `severty`
          --> rules/example.yaml:2:1
           |
@@ -139,9 +139,9 @@ mod tests {
     #[test]
     fn a_megabyte_in_one_line_is_not_shown() {
         let file = Arc::new(SourceFile::new("rules/x.yaml", "a".repeat(1_000_000)));
-        let finding =
-            Finding::error("rule::size", "too long").at(Place::new(&file, Span::new(10, 12)));
-        let text = terminal(&[finding], false);
+        let diagnostic =
+            Diagnostic::error("rule::size", "too long").at(Place::new(&file, Span::new(10, 12)));
+        let text = terminal(&[diagnostic], false);
         assert!(text.len() < 300, "{}", text.len());
         assert!(text.contains("rules/x.yaml:1:11"), "{text}");
     }
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn counts_in_words() {
         assert_eq!(
-            count(&[finding(), Finding::warning("a", "b")]),
+            count(&[diagnostic(), Diagnostic::warning("a", "b")]),
             "1 error, 1 warning"
         );
         assert_eq!(count(&[]), "0 errors");

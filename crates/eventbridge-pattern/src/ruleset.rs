@@ -34,7 +34,7 @@ use verdicts::Verdicts;
 /// accepts, the result is always that of matching each pattern alone.
 ///
 /// ```
-/// use pattern::{Pattern, RuleSet, Scratch};
+/// use eventbridge_pattern::{Pattern, RuleSet, Scratch};
 ///
 /// let s3 = Pattern::parse(r#"{"source": ["aws.s3"]}"#)?;
 /// let any = Pattern::parse(r#"{"source": [{"prefix": "aws."}]}"#)?;

@@ -62,7 +62,7 @@ impl Pattern {
     /// Why an event does or doesn't match.
     ///
     /// ```
-    /// use pattern::{Event, Pattern};
+    /// use eventbridge_pattern::{Event, Pattern};
     ///
     /// let pattern = Pattern::parse(r#"{"source": ["aws.iam"], "detail": {"eventName": [{"prefix": "Create"}]}}"#)?;
     /// let event = Event::parse(r#"{"source": "aws.iam", "detail": {"eventName": "DeleteUser"}}"#)?;

@@ -20,10 +20,10 @@ impl Pattern {
     /// branch leaves the path free or pins it by anything but exact strings.
     ///
     /// ```
-    /// let pattern = pattern::Pattern::parse(r#"{"source": ["aws.s3", "aws.ec2"], "detail": {"eventName": [{"prefix": "Put"}]}}"#)?;
+    /// let pattern = eventbridge_pattern::Pattern::parse(r#"{"source": ["aws.s3", "aws.ec2"], "detail": {"eventName": [{"prefix": "Put"}]}}"#)?;
     /// assert_eq!(pattern.exact_values("source"), Some(vec!["aws.ec2".to_owned(), "aws.s3".to_owned()]));
     /// assert_eq!(pattern.exact_values("detail.eventName"), None);
-    /// # Ok::<(), pattern::PatternError>(())
+    /// # Ok::<(), eventbridge_pattern::PatternError>(())
     /// ```
     pub fn exact_values(&self, path: &str) -> Option<Vec<String>> {
         let mut values: BTreeSet<&str> = BTreeSet::new();

@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "in a test, a panic is the report")]
 
-use pattern::{Event, IdleReason, Implication, Pattern};
+use eventbridge_pattern::{Event, IdleReason, Implication, Pattern};
 
 fn pattern(text: &str) -> Pattern {
     Pattern::parse(text).expect("valid")

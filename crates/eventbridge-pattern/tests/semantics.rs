@@ -1,6 +1,6 @@
 //! The pattern language, cell by cell, where guides and intuition mislead.
 
-use pattern::{Event, Pattern};
+use eventbridge_pattern::{Event, Pattern};
 
 #[test]
 fn cells_of_the_language() {

@@ -10,7 +10,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use pattern::vectors::check_line;
+use eventbridge_pattern::vectors::check_line;
 
 fn run(file: &str, lines: usize) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

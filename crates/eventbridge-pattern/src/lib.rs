@@ -5,7 +5,7 @@
 //! delivers. It does no I/O and depends on no other member of the workspace.
 //!
 //! ```
-//! use pattern::{Event, Pattern};
+//! use eventbridge_pattern::{Event, Pattern};
 //!
 //! let pattern = Pattern::parse(r#"{"source": ["aws.signin"], "detail": {"eventName": [{"prefix": "Console"}]}}"#)?;
 //! let event = Event::parse(r#"{"source": "aws.signin", "detail": {"eventName": "ConsoleLogin"}}"#)?;

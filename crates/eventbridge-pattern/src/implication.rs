@@ -66,13 +66,13 @@ impl Pattern {
     /// `other` accept together what none of them accepts alone, and absences in arrays.
     ///
     /// ```
-    /// use pattern::{Implication, Pattern};
+    /// use eventbridge_pattern::{Implication, Pattern};
     /// let narrow = Pattern::parse(r#"{"source": ["aws.s3"], "region": ["eu-central-1"]}"#)?;
     /// let wide = Pattern::parse(r#"{"source": [{"prefix": "aws."}]}"#)?;
     /// assert_eq!(narrow.implies(&wide), Implication::Yes);
     /// let event = r#"{"source":"aws."}"#.to_owned();
     /// assert_eq!(wide.implies(&narrow), Implication::No { event });
-    /// # Ok::<(), pattern::PatternError>(())
+    /// # Ok::<(), eventbridge_pattern::PatternError>(())
     /// ```
     pub fn implies(&self, other: &Pattern) -> Implication {
         let budget = &mut Budget(STEPS);
@@ -98,12 +98,12 @@ impl Pattern {
     /// Of two that do the same, the later one is named.
     ///
     /// ```
-    /// use pattern::{IdleReason, Pattern};
+    /// use eventbridge_pattern::{IdleReason, Pattern};
     /// let pattern = Pattern::parse(r#"{"source": ["aws.s3", {"prefix": "aws."}]}"#)?;
     /// let [idle] = pattern.idle_clauses().try_into().unwrap();
     /// assert_eq!((idle.path.as_deref(), idle.clause.as_str()), (Some("source"), r#""aws.s3""#));
     /// assert_eq!(idle.reason, IdleReason::CoveredBy(r#"{"prefix":"aws."}"#.to_owned()));
-    /// # Ok::<(), pattern::PatternError>(())
+    /// # Ok::<(), eventbridge_pattern::PatternError>(())
     /// ```
     pub fn idle_clauses(&self) -> Vec<IdleClause> {
         let budget = &mut Budget(STEPS);

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use pattern::{Event, EventError, Limits, Pattern, PatternErrorKind, RuleSet};
+use eventbridge_pattern::{Event, EventError, Limits, Pattern, PatternErrorKind, RuleSet};
 
 fn soon<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();

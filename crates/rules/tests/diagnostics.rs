@@ -1,4 +1,4 @@
-//! Every way to write a rule wrongly, and the finding it ends in.
+//! Every way to write a rule wrongly, and the diagnostic it ends in.
 
 #![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
 
@@ -67,8 +67,8 @@ fn load(files: &[(&str, &str)]) -> Library {
     }
     let mut library = rules::load(folder.path(), &options());
     let outcomes = library.rules.iter().flat_map(rules::run_tests);
-    let failures: Vec<_> = outcomes.filter_map(|outcome| outcome.finding).collect();
-    library.findings.extend(failures);
+    let failures: Vec<_> = outcomes.filter_map(|outcome| outcome.diagnostic).collect();
+    library.diagnostics.extend(failures);
     library
 }
 
@@ -84,7 +84,7 @@ fn options() -> Options {
     }
 }
 
-/// Code and line:column of each finding of the good rule with one replacement.
+/// Code and line:column of each diagnostic of the good rule with one replacement.
 fn found(from: &str, to: &str) -> Vec<String> {
     assert!(GOOD.contains(from), "{from}");
     summary(&load(&[("some-rule.yaml", &GOOD.replacen(from, to, 1))]))
@@ -92,14 +92,14 @@ fn found(from: &str, to: &str) -> Vec<String> {
 
 fn summary(library: &Library) -> Vec<String> {
     library
-        .findings
+        .diagnostics
         .iter()
-        .map(|finding| match &finding.place {
+        .map(|diagnostic| match &diagnostic.place {
             Some(place) => {
                 let (line, column) = place.line_column();
-                format!("{} {line}:{column}", finding.code)
+                format!("{} {line}:{column}", diagnostic.code)
             }
-            None => finding.code.to_owned(),
+            None => diagnostic.code.to_owned(),
         })
         .collect()
 }
@@ -198,9 +198,9 @@ fn a_slip_is_suggested() {
         &GOOD.replace("false_positives", "falsepositives"),
     )]);
     let helps: Vec<_> = library
-        .findings
+        .diagnostics
         .iter()
-        .filter_map(|finding| finding.help.as_deref())
+        .filter_map(|diagnostic| diagnostic.help.as_deref())
         .collect();
     assert_eq!(helps, ["did you mean `false_positives`?"]);
 }
@@ -209,30 +209,33 @@ fn a_slip_is_suggested() {
 fn patterns() {
     assert_eq!(
         found("[CreateAccessKey]", "[{prefx: Create}]"),
-        ["pattern::invalid 18:18"]
+        ["eventbridge_pattern::invalid 18:18"]
     );
     assert_eq!(
         found("[CreateAccessKey]", "CreateAccessKey"),
-        ["pattern::invalid 18:5"]
+        ["eventbridge_pattern::invalid 18:5"]
     );
-    assert_eq!(found("  source: [aws.iam]\n", ""), ["pattern::source 15:3"]);
+    assert_eq!(
+        found("  source: [aws.iam]\n", ""),
+        ["eventbridge_pattern::source 15:3"]
+    );
     assert_eq!(
         found("source: [aws.iam]", "source: [{prefix: a}]"),
-        ["pattern::source 15:3"]
+        ["eventbridge_pattern::source 15:3"]
     );
     assert_eq!(
         found(
             "  source: [aws.iam]\n",
             "  $or: [{source: [aws.iam]}, {region: [us-east-1]}]\n"
         ),
-        ["pattern::source 15:3"]
+        ["eventbridge_pattern::source 15:3"]
     );
     assert_eq!(
         found(
             "event_pattern:\n  source: [aws.iam]",
             "event_pattern:\n  source: [aws.iam, my.app]"
         ),
-        ["pattern::forgeable-source 15:3"]
+        ["eventbridge_pattern::forgeable-source 15:3"]
     );
 }
 
@@ -273,7 +276,7 @@ fn texts() {
     assert_eq!(
         found("[CreateAccessKey]", "[\"${x}\"]"),
         [
-            "pattern::unknown-event-name 18:17",
+            "eventbridge_pattern::unknown-event-name 18:17",
             "rule::substitution 18:18",
             "exception::untested 26:11",
             "test::match 28:11",
@@ -364,7 +367,7 @@ fn a_test_is_like_another_one_and_stands_for_several_events() {
     assert_eq!(like("    override: {eventName: DeleteAccessKey}\n"), none);
     assert_eq!(like(""), ["test::match 31:11"]);
     assert_eq!(like("    each: {eventName: [GetUser, TagUser]}\n"), none);
-    // One of the values makes the rule match, and the finding says which.
+    // One of the values makes the rule match, and the diagnostic says which.
     let each = "    each: {eventName: [GetUser, CreateAccessKey]}\n";
     assert_eq!(like(each), ["test::match 31:11"]);
     for bad in ["{a: A}", "{a: []}", "{a: [1], b: [2]}", "[A, B]", "A"] {
@@ -453,14 +456,14 @@ fn a_failed_test_says_why() {
         "some-rule.yaml",
         &GOOD.replace("[CreateAccessKey]", "[CreateUser]"),
     )]);
-    let failed = |it: &&syntax::Finding| it.code.starts_with("test::m");
-    let finding = library.findings.iter().find(failed).unwrap();
+    let failed = |it: &&syntax::Diagnostic| it.code.starts_with("test::m");
+    let diagnostic = library.diagnostics.iter().find(failed).unwrap();
     assert_eq!(
-        finding.message,
+        diagnostic.message,
         "`some-rule` does not match \"yes\", which it should"
     );
     assert_eq!(
-        finding.notes,
+        diagnostic.notes,
         ["`detail.eventName` is \"CreateAccessKey\"; the pattern wants [\"CreateUser\"]"]
     );
     let library = load(&[(
@@ -471,14 +474,14 @@ fn a_failed_test_says_why() {
             1,
         ),
     )]);
-    let finding = library.findings.iter().find(failed).unwrap();
+    let diagnostic = library.diagnostics.iter().find(failed).unwrap();
     assert!(
-        finding.notes[1].contains("-   \"who\": \"bob\""),
-        "{finding:?}"
+        diagnostic.notes[1].contains("-   \"who\": \"bob\""),
+        "{diagnostic:?}"
     );
     assert!(
-        finding.notes[1].contains("+   \"who\": \"arn:aws:iam::012345678901:user/alice\","),
-        "{finding:?}"
+        diagnostic.notes[1].contains("+   \"who\": \"arn:aws:iam::012345678901:user/alice\","),
+        "{diagnostic:?}"
     );
 }
 
@@ -548,7 +551,7 @@ fn all_problems_of_all_files_show_in_one_run() {
     ]);
     let mut codes = summary(&library);
     codes.retain(|code| !code.starts_with("yaml::syntax"));
-    assert_eq!(library.findings.len(), 5);
+    assert_eq!(library.diagnostics.len(), 5);
     assert_eq!(
         codes,
         [
@@ -578,9 +581,9 @@ fn links_are_not_followed() {
     assert_eq!(library.files, 0);
     assert_eq!(
         library
-            .findings
+            .diagnostics
             .iter()
-            .map(|finding| finding.code)
+            .map(|diagnostic| diagnostic.code)
             .collect::<Vec<_>>(),
         ["library::empty", "library::symlink", "library::symlink"]
     );
@@ -597,7 +600,7 @@ fn a_deprecated_rule_is_left_out() {
 }
 
 #[test]
-fn a_hostile_file_ends_in_a_few_findings_soon() {
+fn a_hostile_file_ends_in_a_few_diagnostics_soon() {
     let placeholders = "{{ detail.x }} ".repeat(60_000);
     let keys: Vec<String> = (0..40_000).map(|n| format!("key{n}: x")).collect();
     let same = "a: 1\n".repeat(40_000);
@@ -623,7 +626,11 @@ fn a_hostile_file_ends_in_a_few_findings_soon() {
     for text in files {
         let library = load(&[("some-rule.yaml", &text)]);
         assert!(library.has_errors());
-        assert!(library.findings.len() <= 102, "{}", library.findings.len());
+        assert!(
+            library.diagnostics.len() <= 102,
+            "{}",
+            library.diagnostics.len()
+        );
         summary(&library);
     }
     assert!(

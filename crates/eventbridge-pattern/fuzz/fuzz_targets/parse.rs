@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pattern::Pattern;
+use eventbridge_pattern::Pattern;
 
 fuzz_target!(|text: &str| {
     match Pattern::parse(text) {

@@ -53,7 +53,7 @@ pub enum UnionError {
 /// small, but not proven smallest.
 ///
 /// ```
-/// use pattern::{Pattern, union::pack};
+/// use eventbridge_pattern::{Pattern, union::pack};
 ///
 /// let start = Pattern::parse(r#"{"source": ["aws.ec2"], "detail": {"eventName": ["StartInstances"]}}"#)?;
 /// let stop = Pattern::parse(r#"{"source": ["aws.ec2"], "detail": {"eventName": ["StopInstances"]}}"#)?;

@@ -6,9 +6,9 @@
     reason = "in a test, a panic is the report"
 )]
 
-use pattern::transformer::{InputTransformer, Reserved};
-use pattern::union::pack;
-use pattern::{Event, Implication, Pattern, RuleSet, Scratch};
+use eventbridge_pattern::transformer::{InputTransformer, Reserved};
+use eventbridge_pattern::union::pack;
+use eventbridge_pattern::{Event, Implication, Pattern, RuleSet, Scratch};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,7 +2,7 @@
 
 use std::alloc::System;
 
-use pattern::{Pattern, RuleSet, Scratch};
+use eventbridge_pattern::{Pattern, RuleSet, Scratch};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]

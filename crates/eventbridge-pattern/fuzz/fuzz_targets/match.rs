@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use pattern::{Event, Pattern, RuleSet, Scratch};
+use eventbridge_pattern::{Event, Pattern, RuleSet, Scratch};
 
 const PATTERNS: &[&str] = &[
     r#"{"a":["x","y"]}"#,
@@ -37,7 +37,7 @@ thread_local! {
 }
 
 fn set(patterns: &[Pattern]) -> RuleSet {
-    let add = |set: pattern::RuleSetBuilder, (id, pattern)| set.add(id, pattern);
+    let add = |set: eventbridge_pattern::RuleSetBuilder, (id, pattern)| set.add(id, pattern);
     patterns
         .iter()
         .enumerate()
