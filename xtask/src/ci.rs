@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{graph, product, shell, third_parties};
+use crate::{circles, graph, language, product, shell, third_parties};
 
 type Step = (&'static str, fn() -> Result<()>);
 
@@ -14,6 +14,8 @@ type Step = (&'static str, fn() -> Result<()>);
 const STEPS: &[Step] = &[
     ("format", format),
     ("crate graph", graph::check),
+    ("import circles", circles::check),
+    ("language", language::check),
     ("third parties: set-up", third_parties::set_up),
     ("dependency policy", dependency_policy),
     ("workflows: actionlint", workflows),

@@ -10,8 +10,10 @@
 )]
 
 mod ci;
+mod circles;
 mod event_names;
 mod graph;
+mod language;
 mod product;
 mod shell;
 mod third_parties;
