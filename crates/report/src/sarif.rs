@@ -10,7 +10,7 @@ use syntax::{Diagnostic, Place, Severity, Span};
 /// What a code means, carried along for whoever reads a result.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
-    /// The code, such as `eventbridge_pattern::value-type`.
+    /// The code, such as `pattern::value-type`.
     pub code: &'static str,
     /// A heading.
     pub name: &'static str,
@@ -182,13 +182,13 @@ mod tests {
     fn a_diagnostic_with_a_fix() {
         let file = Arc::new(SourceFile::new("rules/a b.yaml", "id: ä\nx: [fälse]\n"));
         let span = Span::new(11, 17);
-        let diagnostic = Diagnostic::error("eventbridge_pattern::value-type", "never matches")
+        let diagnostic = Diagnostic::error("pattern::value-type", "never matches")
             .at(Place::new(&file, span))
             .note("a note")
             .help("quote it")
             .fix(Fix::replace("put it in quotes", span, "\"false\""));
         let page = Page {
-            code: "eventbridge_pattern::value-type",
+            code: "pattern::value-type",
             name: "Never matches",
             about: "Because.",
         };
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(
             diagnostics(&[diagnostic], &[page])["runs"][0]["results"],
             json!([{
-                "ruleId": "eventbridge_pattern::value-type",
+                "ruleId": "pattern::value-type",
                 "ruleIndex": 0,
                 "level": "error",
                 "message": { "text": "never matches\na note\nhelp: quote it" },

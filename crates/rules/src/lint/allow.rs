@@ -1,4 +1,4 @@
-//! `# allow: eventbridge_pattern::value-type the reason`: a diagnostic that was looked at and is meant to stay.
+//! `# allow: pattern::value-type the reason`: a diagnostic that was looked at and is meant to stay.
 //!
 //! A comment at the end of a line allows what is found on that line, or in the value that begins
 //! there; a comment on a line of its own does the same for the next line that isn't a comment. The

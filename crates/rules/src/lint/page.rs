@@ -15,7 +15,7 @@ A diagnostic that is meant to stay is allowed in place, with its reason:
 ```yaml
 event_pattern:
   detail:
-    # allow: eventbridge_pattern::missing-key every PutBucketAcl names its bucket
+    # allow: pattern::missing-key every PutBucketAcl names its bucket
     requestParameters: {bucketName: [{anything-but: [public-assets]}]}
 ```
 

@@ -39,7 +39,7 @@ pub(super) fn pattern(reader: &mut Reader, root: &Node) -> Option<Pattern> {
         Err(error) => {
             let span = nearest_span(node, &error.pointer);
             reader.push(
-                Diagnostic::error("eventbridge_pattern::invalid", error.message)
+                Diagnostic::error("pattern::invalid", error.message)
                     .note("this is what EventBridge would answer")
                     .help("the language: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern.html"),
                 span,
@@ -72,7 +72,7 @@ fn pinned_source(reader: &mut Reader, node: &Node, pattern: &Pattern) {
     });
     if !pins_source(pattern) {
         reader.push(
-            Diagnostic::error("eventbridge_pattern::source", "the pattern does not pin `source`")
+            Diagnostic::error("pattern::source", "the pattern does not pin `source`")
                 .help("add `source: [aws.…]` with exact names, or `{prefix: aws.}`, in every branch of a `$or`")
                 .note("events of the sources `aws.*` can't be forged, others can"),
             span,
@@ -82,7 +82,7 @@ fn pinned_source(reader: &mut Reader, node: &Node, pattern: &Pattern) {
     if let Some(other) = sources.iter().find(|source| !source.starts_with("aws.")) {
         reader.push(
             Diagnostic::warning(
-                "eventbridge_pattern::forgeable-source",
+                "pattern::forgeable-source",
                 format!("events of the source `{other}` can be forged"),
             )
             .note("whoever may call PutEvents chooses their content; only `aws.*` is reserved"),

@@ -72,7 +72,7 @@ fn detail_types(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             } else if let Some(near) = suggest::nearest(text, &CLOUDTRAIL) {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::detail-type",
+                        "pattern::detail-type",
                         format!("CloudTrail has no detail type `{text}`"),
                     )
                     .at(scope.place(node.span))
@@ -87,7 +87,7 @@ fn detail_types(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             _ => continue,
         };
         let mut diagnostic = Diagnostic::warning(
-            "eventbridge_pattern::sign-in-spelling",
+            "pattern::sign-in-spelling",
             "the detail type of console sign-ins is listed in one of its two spellings",
         )
         .at(scope.place(one.span))
@@ -133,7 +133,7 @@ fn add_item(scope: &Scope<'_>, clause: &Clause<'_>, item: &Node, text: &str) -> 
 /// Right but for upper and lower case.
 fn case(scope: &Scope<'_>, what: &str, written: &str, right: &str, node: &Node) -> Diagnostic {
     Diagnostic::error(
-        "eventbridge_pattern::case",
+        "pattern::case",
         format!("{what} is `{right}`, not `{written}`, and EventBridge minds the case"),
     )
     .at(scope.place(node.span))
@@ -157,7 +157,7 @@ fn sources(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 continue;
             }
             let mut diagnostic = Diagnostic::warning(
-                "eventbridge_pattern::unknown-event-source",
+                "pattern::unknown-event-source",
                 format!("no AWS service is known to record events as `{text}`"),
             )
             .at(scope.place(node.span));
@@ -211,7 +211,7 @@ fn mismatch(
     if !offered.is_empty() && !offered.iter().any(related) {
         diagnostics.push(
             Diagnostic::error(
-                "eventbridge_pattern::source-mismatch",
+                "pattern::source-mismatch",
                 format!("an event with `eventSource` `{text}` has the source `{wanted}`"),
             )
             .at(scope.place(node.span))
@@ -245,7 +245,7 @@ fn names(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 {
                     diagnostics.push(
                         Diagnostic::warning(
-                            "eventbridge_pattern::unknown-event-name",
+                            "pattern::unknown-event-name",
                             format!(
                                 "no event of {} is known to begin with `{prefix}`",
                                 crate::fields::listed(&services)
@@ -272,12 +272,12 @@ fn name_of(
     if api_call && services.iter().all(|it| data(&it)) {
         diagnostics.push(
             Diagnostic::error(
-                "eventbridge_pattern::data-event",
+                "pattern::data-event",
                 format!("`{name}` is a data event, and the trail records management events only"),
             )
             .at(scope.place(node.span))
             .note("without a trail that selects them, CloudTrail sends no data events to EventBridge")
-            .help("if another trail of the organization selects them, say so: `# allow: eventbridge_pattern::data-event which trail`"),
+            .help("if another trail of the organization selects them, say so: `# allow: pattern::data-event which trail`"),
         );
         return;
     }
@@ -303,7 +303,7 @@ fn name_of(
         return;
     }
     let diagnostic = Diagnostic::warning(
-        "eventbridge_pattern::unknown-event-name",
+        "pattern::unknown-event-name",
         format!(
             "{} is not known to record `{name}`",
             crate::fields::listed(services)
@@ -330,7 +330,7 @@ fn versioned(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let diagnostic = Diagnostic::error(
-        "eventbridge_pattern::versioned-name",
+        "pattern::versioned-name",
         format!("CloudTrail records `{name}` with the API's version, as `{recorded}`"),
     )
     .at(scope.place(node.span))
@@ -380,7 +380,7 @@ fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             if reads && !scope.subject.read_only {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::read-only-call",
+                        "pattern::read-only-call",
                         format!("`{name}` only reads, and the rule doesn't ask for such calls"),
                     )
                     .at(scope.place(term.node.span))
@@ -419,7 +419,7 @@ fn regions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                     continue;
                 }
                 let diagnostic = Diagnostic::warning(
-                    "eventbridge_pattern::unknown-region",
+                    "pattern::unknown-region",
                     format!("there is no Region `{region}`"),
                 )
                 .at(scope.place(node.span));
@@ -438,7 +438,7 @@ fn regions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             if all(&GLOBAL) && !listed.contains(&"us-east-1") && scope.is_cloudtrail() {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::global-region",
+                        "pattern::global-region",
                         format!(
                             "events of {} are recorded in us-east-1 only",
                             crate::fields::listed(&services)
@@ -450,7 +450,7 @@ fn regions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             } else if all(&["signin"]) && !SIGN_IN_REGIONS.iter().all(|it| listed.contains(it)) {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::global-region",
+                        "pattern::global-region",
                         "console sign-ins are recorded in more Regions than these",
                     )
                     .at(scope.place(clause.span()))

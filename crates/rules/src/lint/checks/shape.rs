@@ -31,7 +31,7 @@ fn shadowed(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let (line, _) = scope.place(second.span()).line_column();
         let inside = second.branches.len() > first.branches.len();
         let diagnostic = Diagnostic::error(
-            "eventbridge_pattern::or-shadow",
+            "pattern::or-shadow",
             format!(
                 "this clause on `{}` doesn't count: the one on line {line} replaces it",
                 first.path
@@ -54,7 +54,7 @@ fn dotted(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnost
     if key.key.contains('.') {
         diagnostics.push(
             Diagnostic::warning(
-                "eventbridge_pattern::dotted-key",
+                "pattern::dotted-key",
                 format!(
                     "`{}` is one key, which EventBridge takes apart at the dots",
                     key.key
@@ -84,7 +84,7 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
     }
     let path = &clause.path;
     let diagnostic = |text: String| {
-        Diagnostic::warning("eventbridge_pattern::unknown-field", text)
+        Diagnostic::warning("pattern::unknown-field", text)
             .at(scope.place(clause.key.key_span))
     };
     let text = format!("records of CloudTrail have no `{step}` at `{path}`");
@@ -140,7 +140,7 @@ fn exists(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnost
             };
             diagnostics.push(
                 Diagnostic::error(
-                    "eventbridge_pattern::exists-on-object",
+                    "pattern::exists-on-object",
                     format!("`{}` is an object, {meaning}", clause.path),
                 )
                 .at(scope.place(term.node.span))
@@ -171,7 +171,7 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diag
     if in_list {
         diagnostics.push(
             Diagnostic::warning(
-                "eventbridge_pattern::exclusion-in-list",
+                "pattern::exclusion-in-list",
                 format!("`{}` lies in a list, of which one other item is enough", clause.path),
             )
             .at(scope.place(first.node.span))
@@ -182,7 +182,7 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diag
     if let Some(second) = clause.terms.get(1).filter(|_| overlap(clause)) {
         diagnostics.push(
             Diagnostic::error(
-                "eventbridge_pattern::always-matches",
+                "pattern::always-matches",
                 format!("every value of `{}` satisfies this list", clause.path),
             )
             .at(scope.place(Span::new(
@@ -197,7 +197,7 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diag
     if !clause.has_exists(false) && !fields::is_always_there(&clause.path) {
         diagnostics.push(
             Diagnostic::warning(
-                "eventbridge_pattern::missing-key",
+                "pattern::missing-key",
                 format!("events without `{}` don't match", clause.path),
             )
             .at(scope.place(clause.span()))

@@ -78,7 +78,7 @@ fn types(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
             continue;
         };
         let diagnostic = Diagnostic::error(
-            "eventbridge_pattern::value-type",
+            "pattern::value-type",
             format!(
                 "`{}` is {} in events, and this is {}, so it never matches",
                 clause.path,
@@ -160,7 +160,7 @@ fn words(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
         if let Some(same) = words.iter().find(|it| it.eq_ignore_ascii_case(text)) {
             diagnostics.push(
                 Diagnostic::error(
-                    "eventbridge_pattern::case",
+                    "pattern::case",
                     format!(
                         "`{}` is `{same}`, not `{text}`, and EventBridge minds the case",
                         clause.path
@@ -176,7 +176,7 @@ fn words(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
             continue;
         }
         let diagnostic = Diagnostic::warning(
-            "eventbridge_pattern::unknown-value",
+            "pattern::unknown-value",
             format!("`{}` is not known to be `{text}`", clause.path),
         )
         .at(scope.place(node.span));
@@ -202,7 +202,7 @@ fn success(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
         };
         if empty {
             let diagnostic = Diagnostic::error(
-                "eventbridge_pattern::success-filter",
+                "pattern::success-filter",
                 format!(
                     "`{}` is absent from a call that worked, so this never matches",
                     clause.path
@@ -239,7 +239,7 @@ fn account(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
         if !is_id && !nobody {
             diagnostics.push(
                 Diagnostic::error(
-                    "eventbridge_pattern::account-id",
+                    "pattern::account-id",
                     format!("`{text}` is no account id, so this never matches"),
                 )
                 .at(scope.place(node.span))
@@ -270,7 +270,7 @@ fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagn
         };
         diagnostics.push(
             Diagnostic::warning(
-                "eventbridge_pattern::needless-wildcard",
+                "pattern::needless-wildcard",
                 format!("`{instead}` says the same as this wildcard"),
             )
             .at(scope.place(term.node.span))
@@ -296,7 +296,7 @@ fn idle(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             (None, IdleReason::NeverMatches) => {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::never-matches",
+                        "pattern::never-matches",
                         "no event can match this pattern, or a branch of its `$or`",
                     )
                     .at(scope.place(pattern_key(scope)))
@@ -306,7 +306,7 @@ fn idle(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             (None, IdleReason::CoveredBy(cover)) => {
                 diagnostics.push(
                     Diagnostic::warning(
-                        "eventbridge_pattern::redundant-branch",
+                        "pattern::redundant-branch",
                         "a branch of the `$or` adds nothing beside another",
                     )
                     .at(scope.place(pattern_key(scope)))
@@ -357,12 +357,12 @@ fn term(
     };
     let diagnostic = match cover {
         Some(cover) => Diagnostic::warning(
-            "eventbridge_pattern::redundant-value",
+            "pattern::redundant-value",
             format!("`{text}` adds nothing beside `{cover}`"),
         )
         .help("remove it, or narrow the other"),
         None => Diagnostic::error(
-            "eventbridge_pattern::never-matches",
+            "pattern::never-matches",
             format!("no value of an event is equal to `{text}`"),
         ),
     };

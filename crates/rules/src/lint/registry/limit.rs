@@ -32,7 +32,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "limit::wildcards-per-bus",
         "Too many rules with `wildcard` on one bus",
-        "An event bus takes 30 rules with the `wildcard` operator, and AWS doesn't raise this quota. Where `prefix`, `suffix` or `equals-ignore-case` say the same, they cost nothing; see `eventbridge_pattern::needless-wildcard`.",
+        "An event bus takes 30 rules with the `wildcard` operator, and AWS doesn't raise this quota. Where `prefix`, `suffix` or `equals-ignore-case` say the same, they cost nothing; see `pattern::needless-wildcard`.",
         Words("31 rules with `wildcard`"),
         RULE,
     ),
