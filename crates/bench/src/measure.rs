@@ -143,7 +143,7 @@ impl<'a> Contest<'a> {
     fn contend(&mut self, contender: usize, count: usize) -> Result<()> {
         for event in self.copies.iter_mut().take(count) {
             match contender {
-                0 => self.matches += self.set.matches_with(event, &mut self.scratch)?.len(),
+                0 => self.matches += self.set.matches(event, &mut self.scratch)?.decided()?.len(),
                 1 => {
                     let value = simd_json::to_borrowed_value_with_buffers(event, &mut self.simd)?;
                     black_box(&value);

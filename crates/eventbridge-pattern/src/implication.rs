@@ -6,10 +6,10 @@
 
 use crate::event::Event;
 use crate::language::{Budget, Language};
-use crate::pattern::{Pattern, SubRule};
+use crate::pattern::{Alternative, Pattern};
 use crate::samples;
 use crate::scan::write_string;
-use crate::term::{Except, Leaf, Literal, Scalar, Term};
+use crate::term::{Except, Literal, Scalar, Term, TermList};
 
 /// Steps that one question may take: enough for two patterns of the service's size in any ordinary
 /// shape, a fraction of a second.
@@ -38,20 +38,20 @@ impl Implication {
 
 /// A part of a pattern that makes no difference to what matches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct IdleClause {
+pub struct RedundantPart {
     /// The joined path (`detail.eventName`) of the list that the part stands in; `None` for a whole
     /// alternative (of which a pattern without `$or` has one).
     pub path: Option<String>,
     /// The part as compact JSON: a term, or an object of the alternative's lists by joined paths.
-    pub clause: String,
+    pub part: String,
     /// Why it makes none.
-    pub reason: IdleReason,
+    pub reason: RedundancyReason,
 }
 
 /// Why a part of a pattern makes no difference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum IdleReason {
+pub enum RedundancyReason {
     /// No event can satisfy it.
     NeverMatches,
     /// What satisfies it satisfies another part as well: a term of the same list, or an alternative.
@@ -77,17 +77,17 @@ impl Pattern {
     pub fn implies(&self, other: &Pattern) -> Implication {
         let budget = &mut Budget(STEPS);
         if self
-            .sub_rules
+            .alternatives
             .iter()
-            .all(|sub_rule| is_covered(Selection::of(sub_rule), &other.sub_rules, budget))
+            .all(|alternative| is_covered(Selection::of(alternative), &other.alternatives, budget))
         {
             return Implication::Yes;
         }
-        for event in samples::events(&self.sub_rules, &other.sub_rules) {
+        for event in samples::events(&self.alternatives, &other.alternatives) {
             let Ok(parsed) = Event::parse(&event) else {
                 continue;
             };
-            if self.try_matches(&parsed) == Ok(true) && other.try_matches(&parsed) == Ok(false) {
+            if self.matches(&parsed) == Ok(true) && other.matches(&parsed) == Ok(false) {
                 return Implication::No { event };
             }
         }
@@ -98,79 +98,89 @@ impl Pattern {
     /// Of two that do the same, the later one is named.
     ///
     /// ```
-    /// use eventbridge_pattern::{IdleReason, Pattern};
+    /// use eventbridge_pattern::{RedundancyReason, Pattern};
     /// let pattern = Pattern::parse(r#"{"source": ["aws.s3", {"prefix": "aws."}]}"#)?;
-    /// let [idle] = pattern.idle_clauses().try_into().unwrap();
-    /// assert_eq!((idle.path.as_deref(), idle.clause.as_str()), (Some("source"), r#""aws.s3""#));
-    /// assert_eq!(idle.reason, IdleReason::CoveredBy(r#"{"prefix":"aws."}"#.to_owned()));
+    /// let [redundant] = pattern.redundant_parts().try_into().unwrap();
+    /// assert_eq!((redundant.path.as_deref(), redundant.part.as_str()), (Some("source"), r#""aws.s3""#));
+    /// assert_eq!(redundant.reason, RedundancyReason::CoveredBy(r#"{"prefix":"aws."}"#.to_owned()));
     /// # Ok::<(), eventbridge_pattern::PatternError>(())
     /// ```
-    pub fn idle_clauses(&self) -> Vec<IdleClause> {
+    pub fn redundant_parts(&self) -> Vec<RedundantPart> {
         let budget = &mut Budget(STEPS);
-        let mut idle = Vec::new();
-        for (number, sub_rule) in self.sub_rules.iter().enumerate() {
-            for field in &sub_rule.fields {
-                idle_terms(&field.path, &field.leaf, budget, &mut idle);
+        let mut redundant = Vec::new();
+        for (number, alternative) in self.alternatives.iter().enumerate() {
+            for field in &alternative.fields {
+                redundant_terms(&field.path, &field.list, budget, &mut redundant);
             }
-            let cover = self.sub_rules.iter().enumerate().find(|(other, offered)| {
-                *other != number
-                    && covers(offered, &Selection::of(sub_rule), budget)
-                    && (*other < number || !covers(sub_rule, &Selection::of(offered), budget))
-            });
-            let reason = if sub_rule.fields.iter().any(|field| is_dead(&field.leaf)) {
-                Some(IdleReason::NeverMatches)
+            let cover = self
+                .alternatives
+                .iter()
+                .enumerate()
+                .find(|(other, offered)| {
+                    *other != number
+                        && covers(offered, &Selection::of(alternative), budget)
+                        && (*other < number
+                            || !covers(alternative, &Selection::of(offered), budget))
+                });
+            let reason = if alternative.fields.iter().any(|field| is_dead(&field.list)) {
+                Some(RedundancyReason::NeverMatches)
             } else {
-                cover.map(|(_, cover)| IdleReason::CoveredBy(text(cover)))
+                cover.map(|(_, cover)| RedundancyReason::CoveredBy(text(cover)))
             };
             if let Some(reason) = reason {
-                let clause = text(sub_rule);
-                idle.push(IdleClause {
+                let part = text(alternative);
+                redundant.push(RedundantPart {
                     path: None,
-                    clause,
+                    part,
                     reason,
                 });
             }
         }
-        idle.sort();
-        idle.dedup();
-        idle
+        redundant.sort();
+        redundant.dedup();
+        redundant
     }
 }
 
 /// An alternative as a JSON object of its lists.
-fn text(sub_rule: &SubRule) -> String {
+fn text(alternative: &Alternative) -> String {
     let mut out = String::from("{");
-    for (number, field) in sub_rule.fields.iter().enumerate() {
+    for (number, field) in alternative.fields.iter().enumerate() {
         if number > 0 {
             out.push(',');
         }
         write_string(&mut out, &field.path);
         out.push_str(":[");
-        out.push_str(&field.leaf.sources.join(","));
+        out.push_str(&field.list.sources.join(","));
         out.push(']');
     }
     out.push('}');
     out
 }
 
-fn idle_terms(path: &str, leaf: &Leaf, budget: &mut Budget, idle: &mut Vec<IdleClause>) {
-    let terms = || leaf.terms.iter().zip(&leaf.sources).enumerate();
+fn redundant_terms(
+    path: &str,
+    list: &TermList,
+    budget: &mut Budget,
+    redundant: &mut Vec<RedundantPart>,
+) {
+    let terms = || list.terms.iter().zip(&list.sources).enumerate();
     for (number, (term, source)) in terms() {
-        let reason = if accepts_nothing(term, leaf) {
-            Some(IdleReason::NeverMatches)
+        let reason = if accepts_nothing(term, list) {
+            Some(RedundancyReason::NeverMatches)
         } else {
             terms()
                 .find(|(other, (wide, _))| {
                     *other != number
-                        && is_within(term, leaf, &[*wide], leaf, budget)
-                        && (*other < number || !is_within(wide, leaf, &[term], leaf, budget))
+                        && is_within(term, list, &[*wide], list, budget)
+                        && (*other < number || !is_within(wide, list, &[term], list, budget))
                 })
-                .map(|(_, (_, cover))| IdleReason::CoveredBy(cover.clone()))
+                .map(|(_, (_, cover))| RedundancyReason::CoveredBy(cover.clone()))
         };
         if let Some(reason) = reason {
-            idle.push(IdleClause {
+            redundant.push(RedundantPart {
                 path: Some(path.to_owned()),
-                clause: source.clone(),
+                part: source.clone(),
                 reason,
             });
         }
@@ -178,29 +188,29 @@ fn idle_terms(path: &str, leaf: &Leaf, budget: &mut Budget, idle: &mut Vec<IdleC
 }
 
 /// A number that the service compares by its text, and not even with itself.
-fn accepts_nothing(term: &Term, leaf: &Leaf) -> bool {
-    matches!(term, Term::Number(text, None) if !leaf.accepts(Scalar::Number(text.as_bytes())))
+fn accepts_nothing(term: &Term, list: &TermList) -> bool {
+    matches!(term, Term::Number(text, None) if !list.accepts(Scalar::Number(text.as_bytes())))
 }
 
-fn is_dead(leaf: &Leaf) -> bool {
-    leaf.terms.iter().all(|term| accepts_nothing(term, leaf))
+fn is_dead(list: &TermList) -> bool {
+    list.terms.iter().all(|term| accepts_nothing(term, list))
 }
 
 /// An alternative, and of each list some of the terms.
 #[derive(Clone)]
 struct Selection<'a> {
-    sub_rule: &'a SubRule,
+    alternative: &'a Alternative,
     terms: Vec<Vec<&'a Term>>,
 }
 
 impl<'a> Selection<'a> {
-    fn of(sub_rule: &'a SubRule) -> Selection<'a> {
+    fn of(alternative: &'a Alternative) -> Selection<'a> {
         Selection {
-            sub_rule,
-            terms: sub_rule
+            alternative,
+            terms: alternative
                 .fields
                 .iter()
-                .map(|field| field.leaf.terms.iter().collect())
+                .map(|field| field.list.terms.iter().collect())
                 .collect(),
         }
     }
@@ -208,7 +218,7 @@ impl<'a> Selection<'a> {
 
 /// Whether each event of the selection surely is one of some alternative; where none takes it all,
 /// it is divided.
-fn is_covered(selection: Selection<'_>, offered: &[SubRule], budget: &mut Budget) -> bool {
+fn is_covered(selection: Selection<'_>, offered: &[Alternative], budget: &mut Budget) -> bool {
     let mut open = vec![selection];
     while let Some(selection) = open.pop() {
         if offered
@@ -219,10 +229,11 @@ fn is_covered(selection: Selection<'_>, offered: &[SubRule], budget: &mut Budget
         }
         // Values are chosen term by term, so the parts together are the whole.
         let matters = |number: &usize| {
-            let field = selection.sub_rule.fields.get(*number);
+            let field = selection.alternative.fields.get(*number);
             field.is_some_and(|field| {
-                let at_path =
-                    |offered: &SubRule| offered.fields.iter().any(|other| other.path == field.path);
+                let at_path = |offered: &Alternative| {
+                    offered.fields.iter().any(|other| other.path == field.path)
+                };
                 offered.iter().any(at_path)
             })
         };
@@ -252,10 +263,10 @@ fn is_covered(selection: Selection<'_>, offered: &[SubRule], budget: &mut Budget
 }
 
 /// Whether each event of the selection surely is one of the alternative.
-fn covers(offered: &SubRule, selection: &Selection<'_>, budget: &mut Budget) -> bool {
-    let needed = &selection.sub_rule.fields;
+fn covers(offered: &Alternative, selection: &Selection<'_>, budget: &mut Budget) -> bool {
+    let needed = &selection.alternative.fields;
     if !budget.spend(offered.fields.len() + needed.len())
-        || offered.uses_empty_step != selection.sub_rule.uses_empty_step
+        || offered.uses_empty_step != selection.alternative.uses_empty_step
     {
         return false;
     }
@@ -267,10 +278,10 @@ fn covers(offered: &SubRule, selection: &Selection<'_>, budget: &mut Budget) -> 
         let Some((needed, terms)) = found else {
             return false;
         };
-        let wide: Vec<&Term> = field.leaf.terms.iter().collect();
+        let wide: Vec<&Term> = field.list.terms.iter().collect();
         terms
             .iter()
-            .all(|term| is_within(term, &needed.leaf, &wide, &field.leaf, budget))
+            .all(|term| is_within(term, &needed.list, &wide, &field.list, budget))
             && (!terms.contains(&&Term::Absent)
                 || absence_is_the_same(&field.path, offered, selection))
     })
@@ -278,10 +289,10 @@ fn covers(offered: &SubRule, selection: &Selection<'_>, budget: &mut Budget) -> 
 
 /// Whether an absence means the same in both: it is judged in the array elements that earlier
 /// fields chose. A field that only one of them has doesn't matter if it can't be in the same array.
-fn absence_is_the_same(path: &str, offered: &SubRule, selection: &Selection<'_>) -> bool {
+fn absence_is_the_same(path: &str, offered: &Alternative, selection: &Selection<'_>) -> bool {
     let root = |path: &str| path.split('.').next().map(str::to_owned);
     let earlier = selection
-        .sub_rule
+        .alternative
         .fields
         .iter()
         .take_while(|field| *field.path != *path);
@@ -293,9 +304,9 @@ fn absence_is_the_same(path: &str, offered: &SubRule, selection: &Selection<'_>)
 /// Whether all that a term accepts in its list surely is accepted by some of `wide` in theirs.
 fn is_within(
     term: &Term,
-    list: &Leaf,
+    list: &TermList,
     wide: &[&Term],
-    wide_list: &Leaf,
+    wide_list: &TermList,
     budget: &mut Budget,
 ) -> bool {
     if *term == Term::Absent {
@@ -362,7 +373,7 @@ fn literals_are_within(term: &Term, wide: &[&Term]) -> bool {
 }
 
 /// Numbers mean another thing in a list with numeric terms.
-fn numbers_are_within(term: &Term, list: &Leaf, wide: &[&Term], wide_list: &Leaf) -> bool {
+fn numbers_are_within(term: &Term, list: &TermList, wide: &[&Term], wide_list: &TermList) -> bool {
     if accepts_nothing(term, list) {
         return true;
     }
@@ -375,10 +386,10 @@ fn numbers_are_within(term: &Term, list: &Leaf, wide: &[&Term], wide_list: &Leaf
     }
     let accepted = |text: &str| {
         let part = wide.iter().copied().cloned().collect();
-        let part = Leaf {
+        let part = TermList {
             has_numeric: wide_list.has_numeric,
             has_address: wide_list.has_address,
-            ..Leaf::new(part, Vec::new())
+            ..TermList::new(part, Vec::new())
         };
         part.accepts(Scalar::Number(text.as_bytes()))
     };

@@ -7,7 +7,7 @@
 use crate::error::EventError;
 use crate::event::{Event, MAX_DEPTH};
 use crate::keys::Keys;
-use crate::leaves::{EventLeaf, Kind, Leaves};
+use crate::leaves::{Kind, Leaf, Leaves};
 use crate::structure::{Skip, Structure};
 use crate::term::Literal;
 use crate::trie::Trie;
@@ -277,7 +277,7 @@ impl Reading<'_> {
         has_empty_step: bool,
     ) -> Result<bool, Flawed> {
         let wanted = self.trie.node(node);
-        let (kind, start, end) = match (first, wanted.leaf) {
+        let (kind, start, end) = match (first, wanted.path) {
             (b'{', _) if wanted.descend => {
                 return self.enter(Frame {
                     node,
@@ -317,10 +317,10 @@ impl Reading<'_> {
             (b'n', _) => self.literal(b"null", Literal::Null)?,
             _ => self.number()?,
         };
-        if let Some(path) = wanted.leaf {
+        if let Some(path) = wanted.path {
             self.leaves.push(
                 path as usize,
-                EventLeaf {
+                Leaf {
                     kind,
                     start,
                     end,

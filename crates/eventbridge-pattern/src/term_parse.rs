@@ -163,10 +163,10 @@ fn numeric(parser: &mut Parser<'_>) -> Result<Term, PatternError> {
         "<" | "<=" | ">" | ">=" => operator.as_ref(),
         _ => {
             // The service reads the next element before it judges the operator.
-            let spot = parser.spot();
+            let position = parser.position();
             parser.next()?;
             return Err(parser.refusal_at(
-                spot,
+                position,
                 format!("Unrecognized numeric range operator: {operator}"),
             ));
         }

@@ -6,7 +6,7 @@
 //! register sums up the value at one path in one way. Many fields are nothing but their guards.
 
 use crate::leaves::Leaves;
-use crate::term::{Except, Leaf, Literal, Scalar, Term};
+use crate::term::{Except, Literal, Scalar, Term, TermList};
 
 /// Ways to sum up a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Guards {
     /// number of a string at the path.
     pub(super) fn of_terms(
         path: u32,
-        leaf: &Leaf,
+        list: &TermList,
         classes: &Classes,
         value: impl Fn(&str) -> Option<u32>,
     ) -> Guards {
@@ -122,7 +122,7 @@ impl Guards {
         // A shorter value is filled up with zeros.
         let is_short = |text: &str| !text.is_empty() && text.len() <= 8 && !text.contains('\0');
         let bit = |text: &str| value(text).map(|value| classes.bit(value));
-        let allowed = leaf
+        let allowed = list
             .terms
             .iter()
             .try_fold(0, |bits, term| Some(bits | allowed(term, bit)?));
@@ -132,7 +132,7 @@ impl Guards {
                 are_enough: true,
             };
         }
-        let (mut all, are_enough) = match leaf.terms.as_slice() {
+        let (mut all, are_enough) = match list.terms.as_slice() {
             [Term::Prefix(prefix)] => (vec![front(prefix)], is_short(prefix)),
             [Term::Suffix(suffix)] => (vec![back(suffix)], is_short(suffix)),
             [Term::Wildcard(wildcard)] => {
