@@ -1,6 +1,6 @@
 //! Generated events and rule sets, and how to write them to files.
 
-/// Shared with the engine's own benchmarks. It stands there because the engine's package must be
+/// Shared with the engine's own benchmarks. It lives there because the engine's package must be
 /// complete without this crate.
 #[path = "../../eventbridge-pattern/benches/generate/mod.rs"]
 mod generator;

@@ -119,7 +119,7 @@ impl<'a> Contest<'a> {
         let mut all = [Duration::ZERO; CONTENDERS];
         for (number, batch) in self.events.chunks(BATCH).enumerate() {
             for turn in 0..CONTENDERS {
-                // Nobody always comes behind the same one, who leaves caches in another state.
+                // The order rotates, because each contender leaves the caches in another state.
                 let contender = (turn + number + round) % CONTENDERS;
                 for (copy, event) in self.copies.iter_mut().zip(batch) {
                     copy.clear();

@@ -1,4 +1,4 @@
-//! Patterns as sets of alternatives: canonical form, covering.
+//! The canonical form of patterns, and when one alternative covers another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,10 +103,10 @@ impl CanonicalAlternative {
         }
     }
 
-    /// Whether every event of `other` surely is one of this alternative. `false` may mean that it
-    /// can't be told.
+    /// Whether every event of `other` provably satisfies this alternative. `false` may mean that
+    /// it is unknown.
     pub(crate) fn covers(&self, other: &CanonicalAlternative) -> bool {
-        // An absence is judged in the array elements that earlier fields chose, so that with fewer
+        // An absence depends on the array elements that earlier fields chose, so that with fewer
         // fields it means something else.
         let same_paths = self.fields.len() == other.fields.len();
         let has_absence = || {

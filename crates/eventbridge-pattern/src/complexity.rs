@@ -4,7 +4,7 @@
 //! once. `*a*a` over `aaa…` keeps `*`, `*a`, `*a*` and `*a*a` alive: four. Operands are taken with
 //! their quotes and by UTF-8 bytes. The service computes it over the state machine that it builds
 //! for the pattern, so terms of one field add up, and fields that it reaches only through an
-//! absence aren't looked at.
+//! absence don't count.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::pattern::Alternative;
 use crate::term::{Except, Term, TermList};
 use crate::wildcard::{Symbol, Wildcard};
 
-/// Sets of live prefixes looked at before a machine counts as too complex. Patterns within the
+/// Sets of live prefixes after which a machine counts as too complex. Patterns within the
 /// limit and the size quota have far fewer.
 const MAX_SETS: usize = 50_000;
 
@@ -161,7 +161,7 @@ impl Machine {
                 && match symbol {
                     Symbol::Any => true,
                     // Behind a star, a character that has two cases gets a state of its own, and so
-                    // does whatever stands where a star could stand too.
+                    // does a character where a star could be too.
                     Symbol::Byte(_) => !behind_star || (!starred && !starts_cased(operand, index)),
                 };
             at = match (known, symbol) {

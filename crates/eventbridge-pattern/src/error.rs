@@ -62,8 +62,7 @@ pub enum EventError {
 /// The matcher gave up: whether the event matches is undecided.
 ///
 /// Only an event that repeats the same array key many times, with thousands of elements each, gets
-/// here. Nothing in the event's size tells it from an ordinary one, so whoever can write events can
-/// cause this error. Decide what it means where it occurs: an alert system should treat the event
+/// here. Anyone who can write events can cause this error. Decide what it means where it occurs: an alert system should treat the event
 /// as a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[error("undecided: the event repeats array keys so often that matching it takes too much work")]

@@ -1,8 +1,7 @@
-//! What can be told of patterns without an event: whether each event of one is also one of another,
-//! and which parts of one make no difference.
+//! Static analysis: whether one pattern implies another, and which parts of a pattern are redundant.
 //!
 //! "Yes" is proven field by field: fields are taken from the same values, so what they may choose
-//! together stays the same. "No" comes with an event that shows it. What is left can't be told.
+//! together stays the same. "No" comes with an event that shows it. Otherwise the answer is "unknown".
 
 use crate::event::Event;
 use crate::language::{Budget, Language};
@@ -11,8 +10,8 @@ use crate::samples;
 use crate::scan::write_string;
 use crate::term::{Except, Literal, Scalar, Term, TermList};
 
-/// Steps that one question may take: enough for two patterns of the service's size in any ordinary
-/// shape, a fraction of a second.
+/// Steps that one question may take, a fraction of a second: enough for two ordinary patterns of the
+/// largest size.
 const STEPS: usize = 4_000_000;
 
 /// Whether every event that matches one pattern matches another one too.
@@ -25,7 +24,7 @@ pub enum Implication {
         /// An event that matches the one and not the other.
         event: String,
     },
-    /// It couldn't be told.
+    /// Neither was proven.
     Unknown,
 }
 
@@ -39,12 +38,12 @@ impl Implication {
 /// A part of a pattern that makes no difference to what matches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RedundantPart {
-    /// The joined path (`detail.eventName`) of the list that the part stands in; `None` for a whole
+    /// The joined path (`detail.eventName`) of the field that the part belongs to; `None` for a whole
     /// alternative (of which a pattern without `$or` has one).
     pub path: Option<String>,
     /// The part as compact JSON: a term, or an object of the alternative's lists by joined paths.
     pub part: String,
-    /// Why it makes none.
+    /// Why it is redundant.
     pub reason: RedundancyReason,
 }
 
@@ -61,8 +60,8 @@ pub enum RedundancyReason {
 impl Pattern {
     /// Whether every event that matches this pattern matches `other` too.
     ///
-    /// [`Implication::Yes`] and [`Implication::No`] are always right. What can't be told from the
-    /// terms is [`Implication::Unknown`]: most of all where several terms or alternatives of
+    /// [`Implication::Yes`] and [`Implication::No`] are always right. What the terms
+    /// don't decide is [`Implication::Unknown`], mainly where several terms or alternatives of
     /// `other` accept together what none of them accepts alone, and absences in arrays.
     ///
     /// ```
@@ -94,7 +93,7 @@ impl Pattern {
         Implication::Unknown
     }
 
-    /// The terms and the alternatives of a `$or` that make no difference, as far as that can be told.
+    /// The terms and the alternatives that provably make no difference.
     /// Of two that do the same, the later one is named.
     ///
     /// ```
@@ -216,8 +215,8 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// Whether each event of the selection surely is one of some alternative; where none takes it all,
-/// it is divided.
+/// Whether each event of the selection provably satisfies some alternative. A selection that none
+/// covers as a whole is split.
 fn is_covered(selection: Selection<'_>, offered: &[Alternative], budget: &mut Budget) -> bool {
     let mut open = vec![selection];
     while let Some(selection) = open.pop() {
@@ -262,7 +261,7 @@ fn is_covered(selection: Selection<'_>, offered: &[Alternative], budget: &mut Bu
     true
 }
 
-/// Whether each event of the selection surely is one of the alternative.
+/// Whether each event of the selection provably satisfies the alternative.
 fn covers(offered: &Alternative, selection: &Selection<'_>, budget: &mut Budget) -> bool {
     let needed = &selection.alternative.fields;
     if !budget.spend(offered.fields.len() + needed.len())
@@ -287,7 +286,7 @@ fn covers(offered: &Alternative, selection: &Selection<'_>, budget: &mut Budget)
     })
 }
 
-/// Whether an absence means the same in both: it is judged in the array elements that earlier
+/// Whether an absence means the same in both: it depends on the array elements that earlier
 /// fields chose. A field that only one of them has doesn't matter if it can't be in the same array.
 fn absence_is_the_same(path: &str, offered: &Alternative, selection: &Selection<'_>) -> bool {
     let root = |path: &str| path.split('.').next().map(str::to_owned);
@@ -301,7 +300,7 @@ fn absence_is_the_same(path: &str, offered: &Alternative, selection: &Selection<
         .all(|field| offered.fields.iter().any(|other| other.path == field.path))
 }
 
-/// Whether all that a term accepts in its list surely is accepted by some of `wide` in theirs.
+/// Whether some of `wide`, in their list, provably accept all that a term accepts in its own.
 fn is_within(
     term: &Term,
     list: &TermList,

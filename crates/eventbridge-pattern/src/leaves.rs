@@ -5,7 +5,7 @@ use crate::term::{Literal, Scalar};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
-    /// A string, as it stands in the source.
+    /// A string without escapes, in the source.
     Text,
     /// A string that had escapes, decoded in the arena.
     Decoded,
@@ -41,7 +41,7 @@ pub(crate) struct Leaves {
     touched: Vec<usize>,
     /// Strings that contained escapes, decoded.
     arena: String,
-    /// The first entry stands for "in no array".
+    /// The first entry means "in no array".
     places: Vec<Place>,
     arrays: usize,
     has_empty_steps: bool,

@@ -1,4 +1,4 @@
-//! Whether an alternative of a pattern fits an event: every field satisfied, and all of them from
+//! Whether an event satisfies an alternative: every field satisfied, and all of them from
 //! the same elements of arrays.
 
 use crate::error::TooMuchWork;
@@ -7,8 +7,8 @@ use crate::leaves::Leaves;
 use crate::pattern::{Alternative, Field};
 use crate::term::Scalar;
 
-/// Steps after which the search for one alternative gives up. An ordinary event of the largest size
-/// stays far below.
+/// Steps after which the search for one alternative gives up. Ordinary events of the largest size
+/// take far fewer.
 const MAX_WORK: usize = 1_000_000;
 
 /// Steps after which all further searches for the same event give up.
@@ -31,7 +31,7 @@ impl Offer<'_> {
         !self.accepted.is_empty() || (self.allows_absence && self.present.is_empty())
     }
 
-    /// Whether some leaf stands in an element of an array, so that it can contradict another.
+    /// Whether some leaf is in an element of an array, so that it can contradict another.
     fn is_in_array(&self, leaves: &Leaves) -> bool {
         self.present
             .iter()
@@ -122,7 +122,7 @@ impl Span {
 pub(crate) struct Search {
     /// Where leaves are in arrays, outermost element first.
     elements: Vec<Element>,
-    /// Per field the chains of its leaves, sorted: leaves of one element stand together.
+    /// Per field the chains of its leaves, sorted: leaves of one element are adjacent.
     chains: Vec<Span>,
     fields: Vec<FieldChains>,
     places: Vec<usize>,
@@ -290,7 +290,7 @@ impl Search {
                 if let Some(joined) = next.ties.get_mut(start..) {
                     joined.sort_unstable();
                 }
-                // An element that both name stands twice now.
+                // An element that both name is there twice now.
                 let mut end = start;
                 for at in start..next.ties.len() {
                     let element = next.ties.get(at).copied();

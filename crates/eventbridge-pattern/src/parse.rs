@@ -57,7 +57,7 @@ pub(crate) fn is_reserved_in_or(name: &str) -> bool {
 pub(crate) struct Parsed {
     pub(crate) alternatives: Vec<Alternative>,
     pub(crate) overridden: BTreeSet<String>,
-    /// Where the first wildcard operand stands.
+    /// The position of the first wildcard operand.
     pub(crate) first_wildcard: Option<Position>,
 }
 
@@ -166,7 +166,7 @@ pub(crate) fn parse(text: &str, limits: &Limits) -> Result<(String, Parsed), Pat
     Ok((compact, parser.finish(&drafts)))
 }
 
-/// A length that the compact text surely has: what isn't white space outside of strings, with
+/// A lower bound for the length of the compact text: what isn't white space outside of strings, with
 /// each escape taken for the six characters it has at most.
 fn least_length(text: &str) -> usize {
     let (mut in_string, mut escaped, mut count) = (false, false, 0_usize);
@@ -202,7 +202,7 @@ impl<'a> Parser<'a> {
         .error(self.text, kind, error.message)
     }
 
-    /// Where the last token stands.
+    /// The position of the last token.
     pub(crate) fn position(&self) -> Position {
         Position {
             pointer: self.pointer.concat(),
@@ -226,7 +226,7 @@ impl<'a> Parser<'a> {
         position.error(self.text, PatternErrorKind::Refused, message)
     }
 
-    /// Remembers where the first wildcard operand, the last token, stands.
+    /// Remembers the position of the last token if it is the first wildcard operand.
     pub(crate) fn note_wildcard(&mut self) {
         if self.first_wildcard.is_none() {
             self.first_wildcard = Some(self.position());

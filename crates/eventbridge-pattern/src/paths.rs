@@ -1,4 +1,4 @@
-//! What can be told about a pattern's fields without an event.
+//! A pattern's paths, and the values it pins them to.
 
 use std::collections::BTreeSet;
 

@@ -45,7 +45,7 @@ pub(crate) struct Field {
     pub(crate) list: Arc<TermList>,
 }
 
-/// One alternative: a conjunction of fields, in the order in which they are judged.
+/// One alternative: a conjunction of fields, in the order in which they are matched.
 #[derive(Debug, Clone)]
 pub(crate) struct Alternative {
     pub(crate) fields: Vec<Field>,

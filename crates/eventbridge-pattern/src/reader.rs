@@ -21,7 +21,7 @@ pub(crate) struct Memory {
     frames: Vec<Frame>,
 }
 
-/// Something isn't as it should be. What it is, the strict reader says.
+/// The event is invalid. The strict reader finds out why.
 #[derive(Debug, Clone, Copy)]
 struct Flawed;
 
@@ -108,7 +108,7 @@ impl Reading<'_> {
         self.at += 1;
         let mut is_fresh = true;
         loop {
-            // In front of a member or an element, or of the end of an empty container.
+            // Before a member or an element, or the end of an empty container.
             let entered = match (self.peek().ok_or(Flawed)?, self.frame.is_array) {
                 (b'"', false) => self.member()?,
                 (b'}', false) | (b']', true) if is_fresh => false,
@@ -349,7 +349,7 @@ impl Reading<'_> {
         Ok((Kind::Number, start, self.at))
     }
 
-    /// Passes over a value without looking at it, up to the comma or bracket behind it.
+    /// Skips a value without reading it, up to the comma or bracket after it.
     #[inline]
     fn pass_over(&mut self) -> Result<(), Flawed> {
         self.at = self.structure.next_mark(self.at).ok_or(Flawed)?;

@@ -20,18 +20,18 @@ use verdicts::Verdicts;
 
 /// Many patterns, matched at once: an event's bytes in, the ids of the matching patterns out.
 ///
-/// An event's bytes are gone over once, and only at the parts that some pattern names is looked
-/// closer. A pattern costs nothing until an event has one of the strings that it needs at its most
-/// selective field; equal fields of several patterns are judged once an event. With working memory
+/// Reads an event's bytes once, and only the parts that some pattern names more closely. A pattern costs nothing until an event has one of the strings that it needs at its most
+/// selective field; equal fields of several patterns are matched once per event. With working memory
 /// reused, nothing is allocated per event.
 ///
 /// # What is checked of an event
 ///
 /// It is one JSON object in UTF-8, nested no deeper than 1,000 levels, and all that some pattern
-/// names is checked like [`crate::Event::parse`] does. Of the values that no pattern names it is
-/// only checked that strings end and have no control characters, and that as many brackets close as open;
-/// whether a skipped value is well-formed otherwise isn't. For an event that [`crate::Event::parse`]
-/// accepts, the result is always that of matching each pattern alone.
+/// names is checked like [`crate::Event::parse`] does. Of values that no pattern names, only
+/// strings (they end, and have no control characters) and brackets (as many close as open) are checked. For an event that [`crate::Event::parse`]
+/// accepts, the result is that of
+/// matching each pattern alone, except that patterns share one budget of work: a set may leave a pattern
+/// undecided that alone is not.
 ///
 /// ```
 /// use eventbridge_pattern::{Pattern, RuleSet, Scratch};
@@ -53,11 +53,11 @@ pub struct RuleSet {
     classes: Classes,
     /// Per value, the alternatives that are tried when an event has it.
     by_value: Vec<Part>,
-    /// What the parts are parts of.
+    /// Alternatives where they are pinned; the parts above point here.
     pins: Vec<Pinned>,
-    /// The first guard of each of them: most stop here, so these stand close together.
+    /// The first guard of each of them: most alternatives stop here, so these are kept close together.
     gates: Vec<Guard>,
-    /// Alternatives that every event must be tried against.
+    /// Alternatives that are tried on every event.
     unpinned: Part,
     fields: Vec<SharedField>,
     /// Conjunctions of fields: parts of `checks` and `in_path_order`.
@@ -66,8 +66,8 @@ pub struct RuleSet {
     checks: Vec<u32>,
     /// The same in the order of their paths.
     in_path_order: Vec<u32>,
-    /// Guards that didn't find a place where their alternative is pinned. Like `unguarded` in the
-    /// order of `pins`, so that what is looked at together stands together.
+    /// Guards that have no room where their alternative is pinned. Like `unguarded` in the
+    /// order of `pins`, so that what is read together is stored together.
     guards: Vec<Guard>,
     /// Fields that guards don't decide.
     unguarded: Vec<u32>,
@@ -94,7 +94,7 @@ struct Pinned {
     id: usize,
     alternative: u32,
     guards: [Guard; INLINE],
-    /// What is left to do in a plain event: guards that didn't find a place here, and fields.
+    /// The rest of the work for a plain event: guards that have no room here, and fields.
     left: Left,
 }
 
@@ -105,20 +105,20 @@ struct Left {
     fields: Part,
 }
 
-/// Guards that stand where their alternative is pinned, besides the first one.
+/// Guards stored with the pinned alternative, besides the first one.
 const INLINE: usize = 2;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct PathPins {
     /// Whether some field is pinned to exact strings here.
     has_values: bool,
-    /// The ways in which guards want its value summed up, a bit each.
+    /// How guards need its value summed up, one bit each.
     registers: u8,
     /// Alternatives that are tried when an event has any value here.
     by_presence: Part,
 }
 
-/// A field of one or many alternatives, judged once an event.
+/// A field that alternatives share, matched once per event.
 #[derive(Debug, Clone)]
 struct SharedField {
     path: u32,
@@ -147,7 +147,7 @@ pub struct Scratch {
     search: Search,
 }
 
-/// What a [`RuleSet`] makes of one event: ids in ascending order, each once.
+/// A [`RuleSet`]'s answer for one event: ids in ascending order, each once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Matches<'a> {
@@ -256,7 +256,7 @@ impl Trial<'_> {
     fn run(&mut self) {
         let set = self.set;
         let leaves = self.leaves;
-        // All values first: fields of one path are judged when another path's value asks for it.
+        // All values first, because one path's value can lead to fields of other paths.
         for path in leaves.touched() {
             let Some(pins) = set.paths.get(*path) else {
                 continue;
@@ -324,7 +324,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Whether an alternative fits whose guards, where it is pinned, let pass.
+    /// Whether an alternative matches whose first guards let the event pass.
     #[inline]
     fn fits(&mut self, pinned: &Pinned) -> Result<bool, TooMuchWork> {
         let set = self.set;
@@ -341,7 +341,7 @@ impl Trial<'_> {
             }))
     }
 
-    /// The same in an event with arrays, where fields can contradict each other.
+    /// The same for an event with arrays, where fields can contradict each other.
     #[inline(never)]
     fn fits_anywhere(&mut self, alternative: u32) -> Result<bool, TooMuchWork> {
         let set = self.set;

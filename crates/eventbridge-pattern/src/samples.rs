@@ -14,6 +14,22 @@ const MIXED: usize = 48;
 /// Alternatives that events are made of.
 const ALTERNATIVES: usize = 32;
 
+#[cfg(feature = "samples")]
+impl crate::Pattern {
+    /// Events made from the pattern's terms, most of which it matches. Starting points for tests.
+    ///
+    /// ```
+    /// use eventbridge_pattern::Pattern;
+    ///
+    /// let pattern = Pattern::parse(r#"{"source": ["aws.s3"], "detail": {"size": [{"numeric": [">", 5]}]}}"#)?;
+    /// assert_eq!(pattern.samples()[0], r#"{"detail":{"size":6},"source":"aws.s3"}"#);
+    /// # Ok::<(), eventbridge_pattern::PatternError>(())
+    /// ```
+    pub fn samples(&self) -> Vec<String> {
+        events(&self.alternatives, &[]).collect()
+    }
+}
+
 /// A value as JSON, or none.
 type Sample = Option<String>;
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::table::Table;
 
-/// What a set of patterns wants of a path.
+/// What a set of patterns needs from a path.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Node {
     /// The number under which leaves at this path are collected.
@@ -12,7 +12,7 @@ pub(crate) struct Node {
     /// Whether a longer path is wanted too.
     pub(crate) descend: bool,
     /// A bit for each step that leads on, many to one: most keys of an event lead nowhere, which
-    /// this tells without a look into the table.
+    /// this shows without a lookup in the table.
     steps: u64,
 }
 
@@ -65,7 +65,7 @@ impl Trie {
         self.id
     }
 
-    /// Gives the trie, which won't be added to any more, an id of its own.
+    /// Gives the finished trie an id of its own.
     pub(crate) fn finish(&mut self) {
         static LAST: AtomicU64 = AtomicU64::new(0);
         self.id = LAST.fetch_add(1, Ordering::Relaxed) + 1;

@@ -1,10 +1,10 @@
 //! The union of many patterns in as few patterns as fit the service's limits.
 //!
-//! Patterns are taken apart into their alternatives. Alternatives that differ in the list of one
-//! field become one with the joined list; what remains different becomes branches of a `$or`.
+//! Patterns are split into their alternatives. Alternatives that differ in the list of one field
+//! become one with the joined list; what remains different becomes branches of a `$or`.
 //! Three things keep this exact: fields keep their paths (so array consistency and the order in
-//! which absences are judged stay), lists are only joined if their terms don't change each other's
-//! meaning (numbers and addresses do), and no field stands both inside and outside a `$or`, where
+//! which absences are matched stay), lists are only joined if their terms don't change each other's
+//! meaning (numbers and addresses do), and no field is both inside and outside a `$or`, where
 //! one would override the other. Each result is parsed again, and must have exactly the
 //! alternatives it was made from.
 
@@ -17,7 +17,7 @@ use crate::parse::is_reserved_in_or;
 use crate::pattern::{Limits, Pattern};
 use crate::scan::write_string;
 
-/// Alternatives up to which a pattern is taken apart; one with more stays as it is.
+/// A pattern with more alternatives is kept whole.
 const MAX_ALTERNATIVES: usize = 24;
 
 /// One pattern of a packed union.
@@ -335,7 +335,7 @@ fn write(parts: &BTreeSet<CanonicalAlternative>) -> Option<String> {
                 .count();
             depth.truncate(agreeing.min(path.matches('.').count()));
         }
-        // A field of a reserved name can only hide behind the step before it.
+        // A reserved name is only accepted joined to the step before it.
         while !depth.is_empty() {
             let hidden = |path: &str| {
                 path.split('.')

@@ -1,5 +1,5 @@
-//! Running recorded and generated verdicts through the engine: JSON lines of four kinds, told
-//! apart by their fields.
+//! Running recorded and generated verdicts through the engine: JSON lines of four kinds,
+//! distinguished by their fields.
 //!
 //! | fields | the line says |
 //! |---|---|
@@ -106,7 +106,7 @@ pub fn check_line(line: &str) -> Result<Option<Disagreement>, VectorError> {
     }))
 }
 
-/// The reason inside a service message: neither its fixed beginning nor the place behind it.
+/// The reason inside a service message: without its fixed beginning and the location at its end.
 fn reason(message: &str) -> &str {
     let message = message
         .strip_prefix("Event pattern is not valid. Reason: ")

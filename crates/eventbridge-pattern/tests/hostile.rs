@@ -1,23 +1,10 @@
-//! Input made to hurt: answered, and soon.
+//! Hostile input gets an answer. None of these tests bounds the time: one that runs away never ends.
 
 #![expect(clippy::expect_used, reason = "in a test, a panic is the report")]
-
-use std::time::{Duration, Instant};
 
 use eventbridge_pattern::{
     Event, EventError, Limits, Pattern, PatternErrorKind, RuleSet, Scratch, TooMuchWork,
 };
-
-fn soon<T>(what: &str, work: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let result = work();
-    assert!(
-        start.elapsed() < Duration::from_secs(20),
-        "{what} took {:?}",
-        start.elapsed()
-    );
-    result
-}
 
 fn kind(text: &str) -> PatternErrorKind {
     Pattern::parse(text).expect_err("refused").kind
@@ -26,12 +13,9 @@ fn kind(text: &str) -> PatternErrorKind {
 #[test]
 fn nesting_is_bounded() {
     let deep = format!("{}[1]{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
-    assert_eq!(
-        soon("a deep pattern", || kind(&deep)),
-        PatternErrorKind::TooDeep
-    );
+    assert_eq!(kind(&deep), PatternErrorKind::TooDeep);
     assert!(matches!(
-        soon("a deep event", || Event::parse(&deep)),
+        Event::parse(&deep),
         Err(EventError::TooDeep { .. })
     ));
     let arrays = format!(r#"{{"a":{}1{}}}"#, "[".repeat(998), "]".repeat(998));
@@ -64,24 +48,15 @@ fn the_services_limits_hold() {
         512
     );
     assert_eq!(kind(&or(10)), PatternErrorKind::TooManyCombinations);
-    assert_eq!(
-        soon("many combinations", || kind(&or(40))),
-        PatternErrorKind::TooManyCombinations
-    );
-    assert_eq!(
-        soon("a long text of combinations", || kind(&or(20_000))),
-        PatternErrorKind::TooLong
-    );
+    assert_eq!(kind(&or(40)), PatternErrorKind::TooManyCombinations);
+    assert_eq!(kind(&or(20_000)), PatternErrorKind::TooLong);
     let stars = format!(r#"{{"a":[{{"wildcard":"{}"}}]}}"#, "*a".repeat(900));
-    assert_eq!(
-        soon("many stars", || kind(&stars)),
-        PatternErrorKind::TooComplex
-    );
+    assert_eq!(kind(&stars), PatternErrorKind::TooComplex);
     let mixed: Vec<String> = (0..60)
         .map(|i| format!(r#"{{"wildcard":"a{i}*b{i}*c{i}"}}"#))
         .collect();
     let mixed = format!(r#"{{"a":[{}]}}"#, mixed.join(","));
-    soon("many wildcards", || Pattern::parse(&mixed).is_ok());
+    Pattern::parse(&mixed).is_ok();
 }
 
 #[test]
@@ -105,9 +80,9 @@ fn huge_arrays_stay_linear() {
     let together = Pattern::parse(r#"{"a":{"x":[15999],"y":[{"exists":true}]}}"#).expect("valid");
     let absent = Pattern::parse(r#"{"a":{"x":[{"numeric":[">=",0]}],"y":[{"exists":false}]}}"#)
         .expect("valid");
-    assert!(!soon("array consistency", || apart.matches(&event)).expect("bounded"));
-    assert!(soon("array consistency", || together.matches(&event)).expect("bounded"));
-    assert!(!soon("array consistency", || absent.matches(&event)).expect("bounded"));
+    assert!(!apart.matches(&event).expect("bounded"));
+    assert!(together.matches(&event).expect("bounded"));
+    assert!(!absent.matches(&event).expect("bounded"));
 }
 
 /// An event that repeats the array `a`, so that the ways to choose elements multiply.
@@ -129,7 +104,7 @@ const TOO_MUCH: &str = r#""x0":[1],"x1":[1],"x2":[1],"x3":[1],"z":[2,{"exists":f
 fn giving_up_is_an_error_and_not_a_mismatch() {
     let event = Event::parse(&repeated_arrays()).expect("an object");
     let pattern = Pattern::parse(&format!(r#"{{"a":{{{TOO_MUCH}}}}}"#)).expect("valid");
-    let result = soon("repeated arrays", || pattern.matches(&event));
+    let result = pattern.matches(&event);
     assert_eq!(result, Err(TooMuchWork));
     assert_eq!(pattern.explain(&event), Err(TooMuchWork));
 }
@@ -164,9 +139,7 @@ fn a_set_names_what_it_leaves_undecided() {
         .build();
     let event = repeated_arrays();
     let mut scratch = Scratch::default();
-    let matches = soon("repeated arrays", || {
-        set.matches(event.as_bytes(), &mut scratch)
-    });
+    let matches = set.matches(event.as_bytes(), &mut scratch);
     let matches = matches.expect("an object");
     assert_eq!(matches.matched(), [1, 2]);
     assert_eq!(matches.undecided(), [0, 4]);
@@ -187,8 +160,6 @@ fn work_is_bounded_over_all_patterns_of_a_set() {
         .build();
     let event = repeated_arrays();
     let mut scratch = Scratch::default();
-    let matches = soon("a set of hostile patterns", || {
-        set.matches(event.as_bytes(), &mut scratch)
-    });
+    let matches = set.matches(event.as_bytes(), &mut scratch);
     assert_eq!(matches.expect("an object").undecided().len(), 2_000);
 }

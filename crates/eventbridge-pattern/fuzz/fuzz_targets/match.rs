@@ -54,7 +54,7 @@ fn check(patterns: &[Pattern], set: &RuleSet, event: &[u8]) {
     };
     let together = judge(event);
     // With the end far away, keys are guessed from those of the event before: the first time from
-    // this very one's without the space, the second time surely right.
+    // the same event without the space, the second time always right.
     let roomy = [event, &[b' '; 64]].concat();
     for _ in 0..2 {
         let again = judge(&roomy);

@@ -61,7 +61,7 @@ impl RuleSetBuilder {
             std::collections::hash_map::Entry::Occupied(known) => return *known.get(),
             std::collections::hash_map::Entry::Vacant(slot) => slot.insert(number),
         };
-        // The strings are noted in any case: by them, guards tell values apart.
+        // Guards distinguish values by these strings, so they are noted for every field.
         let mut values: Vec<u32> = list
             .terms
             .iter()
@@ -124,7 +124,7 @@ impl RuleSetBuilder {
             checks.sort_by_key(|number| crowds.rank(fields.get(*number as usize)));
             let pin = crowds.pin(&fields, &in_path_order);
             if let Pin::Values(pinned) = pin {
-                // It holds when the alternative is tried, so it is looked at last.
+                // It holds whenever the alternative is tried, so it is checked last.
                 checks.retain(|check| *check != pinned);
                 checks.push(pinned);
             }
@@ -243,7 +243,7 @@ fn append<T: Copy>(list: &mut Vec<T>, more: &[T]) -> Part {
     }
 }
 
-/// Lists of a set don't get that long: a pattern has 1,000 alternatives of 256 fields at most.
+/// Lists of a set stay below this: a pattern has at most 1,000 alternatives of 256 fields.
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

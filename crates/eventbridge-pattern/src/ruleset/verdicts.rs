@@ -1,11 +1,11 @@
-//! What the fields of a set make of the current event, each judged when it is first asked for.
+//! Verdicts of a set's fields on the current event, each computed when it is first needed.
 
 use super::{RuleSet, SharedField, Test};
 use crate::leaves::{Leaf, Leaves};
 use crate::matching::Offer;
 use crate::term::Scalar;
 
-/// What a field makes of an event, taken alone.
+/// A field's verdict on an event, taken alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Verdict(u32);
 
@@ -16,7 +16,7 @@ impl Verdict {
     const POSSIBLE: u32 = 2;
     /// Accepted, or absent from the whole event as the field allows.
     const SATISFIED: u32 = 4;
-    /// Some value at the path stands in an element of an array.
+    /// Some value at the path is in an element of an array.
     const IN_ARRAY: u32 = 8;
     /// Bits below the event's number.
     const BITS: u32 = 4;
@@ -59,7 +59,7 @@ struct Lists {
 }
 
 impl Verdicts {
-    /// Starts an event with so many leaves.
+    /// Starts an event with this number of leaves.
     pub(super) fn start(&mut self, set: &RuleSet, leaves: usize) {
         self.event += 1;
         if self.event > u32::MAX >> Verdict::BITS {
@@ -201,7 +201,7 @@ impl Verdicts {
         }
     }
 
-    /// What the event offers to a judged field, if it offers it in arrays.
+    /// What the event offers to a field with a verdict, if some of it is in arrays.
     pub(super) fn offer<'a>(
         &'a self,
         set: &RuleSet,
