@@ -1,7 +1,7 @@
 //! What is counted per rule.
 
 use backtest::{Options, Scope, Watch};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::corpus::{Logs, record, rule, sources};
 
