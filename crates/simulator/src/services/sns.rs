@@ -485,7 +485,8 @@ fn attempt(
             subscription.properties.get("FilterPolicyScope") == Some(&json!("MessageBody"));
         let passes = body_scope
             && eventbridge_pattern::Pattern::parse(&json_text(filter)).is_ok_and(|filter| {
-                eventbridge_pattern::Event::parse(message).is_ok_and(|event| filter.matches(&event))
+                eventbridge_pattern::Event::parse(message)
+                    .is_ok_and(|event| filter.matches(&event).unwrap_or(true))
             });
         if !passes {
             let detail = "the subscription's filter policy does not let this message through";

@@ -75,7 +75,8 @@ pub(crate) fn arrive(
         if !rule
             .pattern
             .as_ref()
-            .is_some_and(|pattern| pattern.matches(&parsed))
+            // In doubt, an event is delivered.
+            .is_some_and(|pattern| pattern.matches(&parsed).unwrap_or(true))
         {
             continue;
         }
