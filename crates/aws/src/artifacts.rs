@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use deployer::ports::{Buckets, CloudError, Emptied, Place};
+use deployer::ports::{Buckets, CloudError, Emptied, Location};
 use sha2::{Digest, Sha256};
 
 use crate::connect::Aws;
@@ -167,11 +167,11 @@ impl Aws {
 impl Buckets for Aws {
     async fn empty_bucket(
         &self,
-        place: &Place,
+        location: &Location,
         bucket: &str,
         prefix: &str,
     ) -> Result<Emptied, CloudError> {
-        let client = aws_sdk_s3::Client::new(&self.at(place).await?);
+        let client = aws_sdk_s3::Client::new(&self.at(location).await?);
         let mut emptied = Emptied::default();
         let mut after = None;
         loop {

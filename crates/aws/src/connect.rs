@@ -11,7 +11,7 @@ use aws_sdk_cloudformation::config::timeout::TimeoutConfig;
 use aws_sdk_cloudformation::config::{
     AsyncSleep, Credentials as SdkCredentials, IdentityCache, SharedCredentialsProvider, Sleep,
 };
-use deployer::ports::{CloudError, Identity, Organizations, Pause, Place};
+use deployer::ports::{CloudError, Identity, Location, Organizations, Pause};
 use futures::FutureExt;
 use tokio::sync::OnceCell;
 
@@ -279,11 +279,11 @@ impl Aws {
 
     /// The configuration for an account and Region: the caller's own credentials in its own
     /// account, the access role in any other.
-    pub(crate) async fn at(&self, place: &Place) -> Result<SdkConfig, CloudError> {
-        let region = Region::new(place.region.clone());
+    pub(crate) async fn at(&self, location: &Location) -> Result<SdkConfig, CloudError> {
+        let region = Region::new(location.region.clone());
         let mut builder = self.base.to_builder().region(region);
-        if self.identity().await?.account != place.account {
-            let session = self.session(place).await?;
+        if self.identity().await?.account != location.account {
+            let session = self.session(location).await?;
             // They are at hand: to remember the sessions of all accounts once more takes memory.
             builder = builder
                 .credentials_provider(session.credentials)
@@ -293,11 +293,11 @@ impl Aws {
     }
 
     /// A session of the access role in an account, for all its Regions.
-    async fn session(&self, place: &Place) -> Result<Session, CloudError> {
+    async fn session(&self, location: &Location) -> Result<Session, CloudError> {
         let soon = SystemTime::now() + SESSION_MARGIN;
         let known = self
             .sessions()
-            .get(&place.account)
+            .get(&location.account)
             .filter(|session| session.expires > soon)
             .cloned();
         if let Some(session) = known {
@@ -307,8 +307,8 @@ impl Aws {
             .assume_role()
             .role_arn(format!(
                 "arn:{}:iam::{}:role/{}",
-                partition(&place.region),
-                place.account,
+                partition(&location.region),
+                location.account,
                 self.options.access_role
             ))
             .role_session_name("gizmos")
@@ -337,7 +337,7 @@ impl Aws {
         while sessions.len() >= SESSIONS {
             sessions.pop_first();
         }
-        sessions.insert(place.account.clone(), session.clone());
+        sessions.insert(location.account.clone(), session.clone());
         Ok(session)
     }
 
@@ -348,10 +348,10 @@ impl Aws {
     /// The CloudFormation client for an account and Region.
     pub(crate) async fn cloudformation_at(
         &self,
-        place: &Place,
+        location: &Location,
     ) -> Result<aws_sdk_cloudformation::Client, CloudError> {
         Ok(cloudformation(
-            &self.at(place).await?,
+            &self.at(location).await?,
             &self.pace,
             &self.clock,
         ))

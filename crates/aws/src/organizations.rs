@@ -8,8 +8,8 @@ use aws_sdk_cloudformation::types::{CallAs, OrganizationStatus};
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
 use aws_sdk_organizations::types as sdk;
 use deployer::ports::{
-    Account, AccountState, CloudError, Identity, OrganizationDetails, Organizations, Permission,
-    Place, TrustedAccess,
+    Account, AccountState, CloudError, Identity, Location, OrganizationDetails, Organizations,
+    Permission, TrustedAccess,
 };
 
 use crate::connect::Aws;
@@ -154,7 +154,7 @@ impl Organizations for Aws {
             // Another account's Regions are only told to the management account: ask from there.
             let organization = self.describe_organization().await?;
             let home = self.home_region();
-            let management = Place::new(organization.management_account, home);
+            let management = Location::new(organization.management_account, home);
             match self.at(&management).await {
                 Ok(config) => config,
                 Err(error) if error.is_denied() => return Ok(None),

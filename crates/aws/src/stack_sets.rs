@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::types as sdk;
 use deployer::ports::{
     AccountSelection, Action, AutoDeployment, CloudError, ConcurrencyMode, DeploymentTargets,
-    DriftCounts, Instance, InstanceRequest, InstanceStatus, NewStackSet, Operation,
-    OperationResult, OperationStatus, OperationSummary, Place, Preferences, PropertyDifference,
+    DriftCounts, Instance, InstanceRequest, InstanceStatus, Location, NewStackSet, Operation,
+    OperationResult, OperationStatus, OperationSummary, Preferences, PropertyDifference,
     RegionConcurrency, ResourceDrift, ResourceDriftStatus, ResultStatus, StackSetDetails,
     StackSetSummary, StackSetUpdate, StackSets, Tolerance,
 };
@@ -305,7 +305,7 @@ impl StackSets for Aws {
             .map(|answer| id_or(answer.operation_id, operation_id))
     }
 
-    async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Place>, CloudError> {
+    async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Location>, CloudError> {
         let drifted = sdk::StackInstanceFilter::builder()
             .name(sdk::StackInstanceFilterName::DriftStatus)
             .values("DRIFTED")
@@ -325,13 +325,13 @@ impl StackSets for Aws {
                     .await
                     .map_err(|e| cloud_error("cloudformation:ListStackInstances", &e))?;
                 let found = page.summaries.unwrap_or_default().into_iter();
-                let places = found.map(|it| {
-                    Place::new(
+                let locations = found.map(|it| {
+                    Location::new(
                         it.account.unwrap_or_default(),
                         it.region.unwrap_or_default(),
                     )
                 });
-                Ok((places.collect(), page.next_token))
+                Ok((locations.collect(), page.next_token))
             }
         })
         .await

@@ -16,14 +16,14 @@ pub(crate) struct Difference {
     /// The stack set, or the stacks of this name in the management account.
     pub(crate) name: String,
     /// Account and Region; `None` if it is the stack set itself.
-    pub(crate) place: Option<(String, String)>,
+    pub(crate) location: Option<(String, String)>,
     /// What is wrong.
     pub(crate) what: &'static str,
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
+        match &self.location {
             Some((account, region)) => {
                 write!(f, "{} in {account} {region}: {}", self.name, self.what)
             }
@@ -60,10 +60,10 @@ struct Differences<'a> {
 }
 
 impl Differences<'_> {
-    fn note(&mut self, name: &str, place: Option<(&str, &str)>, what: &'static str) {
+    fn note(&mut self, name: &str, location: Option<(&str, &str)>, what: &'static str) {
         self.found.push(Difference {
             name: name.to_owned(),
-            place: place.map(|(account, region)| (account.to_owned(), region.to_owned())),
+            location: location.map(|(account, region)| (account.to_owned(), region.to_owned())),
             what,
         });
     }
@@ -190,7 +190,7 @@ impl Differences<'_> {
     }
 }
 
-/// The places where a stack set must have an instance.
+/// The locations where a stack set must have an instance.
 fn wanted<'a>(
     bundle: &'a Bundle,
     members: &'a Members,

@@ -111,8 +111,8 @@ pub(crate) fn no_false_success(
     let named = Named::of(bundle, report);
     let wrong: Vec<String> = differences(bundle, fleet)
         .into_iter()
-        // Blocked places are reported, and no failure: nothing was tried there.
-        .filter(|difference| !named.has_place(difference))
+        // Blocked locations are reported, and no failure: nothing was tried there.
+        .filter(|difference| !named.has_location(difference))
         .map(|difference| difference.to_string())
         .collect();
     if wrong.is_empty() {
@@ -126,7 +126,7 @@ pub(crate) fn no_false_success(
 
 /// What a report names.
 struct Named<'r> {
-    places: BTreeSet<(&'r str, &'r str, &'r str)>,
+    locations: BTreeSet<(&'r str, &'r str, &'r str)>,
     /// Stack sets that are reported as failed, whatever became of their instances.
     sets: BTreeSet<&'r str>,
     /// Stack sets that were not begun, with all their instances.
@@ -136,22 +136,23 @@ struct Named<'r> {
 impl<'r> Named<'r> {
     fn of(bundle: &'r Bundle, report: &'r ApplyReport) -> Named<'r> {
         let mut named = Named {
-            places: BTreeSet::new(),
+            locations: BTreeSet::new(),
             sets: BTreeSet::new(),
             skipped: BTreeSet::new(),
         };
         let management = bundle.organization.accounts.management.as_str();
         for part in &report.parts {
             let name = part.name.as_str();
-            let places = part
+            let locations = part
                 .failures
                 .iter()
-                .map(|failure| &failure.place)
-                .chain(part.blocked.iter().map(|blocked| &blocked.place))
-                .chain(part.unfinished.iter().flat_map(|it| &it.places));
-            named
-                .places
-                .extend(places.map(|place| (name, place.account.as_str(), place.region.as_str())));
+                .map(|failure| &failure.location)
+                .chain(part.blocked.iter().map(|blocked| &blocked.location))
+                .chain(part.unfinished.iter().flat_map(|it| &it.locations));
+            named.locations.extend(
+                locations
+                    .map(|location| (name, location.account.as_str(), location.region.as_str())),
+            );
             let (reason, skipped) = match &part.outcome {
                 PartOutcome::Unchanged | PartOutcome::Done | PartOutcome::Partial => continue,
                 PartOutcome::Skipped { reason } => (reason, true),
@@ -159,10 +160,10 @@ impl<'r> Named<'r> {
                     (reason, false)
                 }
             };
-            match &part.place {
+            match &part.location {
                 _ if reason.is_empty() => {}
-                Some(place) => {
-                    named.places.insert((name, management, &place.region));
+                Some(location) => {
+                    named.locations.insert((name, management, &location.region));
                 }
                 None => {
                     named.sets.insert(name);
@@ -175,18 +176,21 @@ impl<'r> Named<'r> {
         named
     }
 
-    fn has_place(&self, difference: &Difference) -> bool {
-        difference.place.as_ref().is_some_and(|(account, region)| {
-            self.places
-                .contains(&(difference.name.as_str(), account, region))
-        })
+    fn has_location(&self, difference: &Difference) -> bool {
+        difference
+            .location
+            .as_ref()
+            .is_some_and(|(account, region)| {
+                self.locations
+                    .contains(&(difference.name.as_str(), account, region))
+            })
     }
 
     fn has(&self, difference: &Difference) -> bool {
         let name = difference.name.as_str();
-        self.has_place(difference)
+        self.has_location(difference)
             || self.skipped.contains(name)
-            || (difference.place.is_none() && self.sets.contains(name))
+            || (difference.location.is_none() && self.sets.contains(name))
     }
 }
 
@@ -213,14 +217,14 @@ pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyRepor
     let different: BTreeSet<(&str, &str, &str)> = found
         .iter()
         .filter_map(|difference| {
-            let (account, region) = difference.place.as_ref()?;
+            let (account, region) = difference.location.as_ref()?;
             Some((difference.name.as_str(), account.as_str(), region.as_str()))
         })
         .collect();
     // A failed stack set's own definition makes each of its instances differ.
     let wrong_sets: BTreeSet<&str> = found
         .iter()
-        .filter(|difference| difference.place.is_none())
+        .filter(|difference| difference.location.is_none())
         .map(|difference| difference.name.as_str())
         .collect();
     let falsely: Vec<String> = report
@@ -230,12 +234,14 @@ pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyRepor
         .flat_map(|part| {
             part.failures
                 .iter()
-                .map(move |failure| (part.name.as_str(), &failure.place))
+                .map(move |failure| (part.name.as_str(), &failure.location))
         })
-        .filter(|(name, place)| !different.contains(&(name, &place.account, &place.region)))
+        .filter(|(name, location)| {
+            !different.contains(&(name, &location.account, &location.region))
+        })
         // There the fleet is nobody's, but having tried is worth a word.
-        .filter(|(_, place)| is_reachable(fleet, &place.account, &place.region))
-        .map(|(name, place)| format!("{name} in {} {}", place.account, place.region))
+        .filter(|(_, location)| is_reachable(fleet, &location.account, &location.region))
+        .map(|(name, location)| format!("{name} in {} {}", location.account, location.region))
         .collect();
     if !falsely.is_empty() {
         all.push(broken(

@@ -259,7 +259,7 @@ impl Runner<'_> {
                     for failure in part.failures.iter().take(3) {
                         let line = format!(
                             "    {} {}: {}",
-                            failure.place, failure.status, failure.reason
+                            failure.location, failure.status, failure.reason
                         );
                         self.tell(&line);
                     }
@@ -337,9 +337,9 @@ impl Runner<'_> {
             .flat_map(|set| set.source.parameters())
             .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": value}))
             .collect();
-        let spots: Vec<&(String, String)> =
+        let locations: Vec<&(String, String)> =
             set.iter().flat_map(|set| set.instances.keys()).collect();
-        let Some((account, region)) = rng.choice(spots) else {
+        let Some((account, region)) = rng.choice(locations) else {
             return "nothing happens".to_owned();
         };
         let unit = fleet
@@ -453,7 +453,7 @@ impl Runner<'_> {
         let requests = self.lab.simulator.journal(before);
         match ended {
             Ended::Finished(Ok(report)) => {
-                self.tell(&format!("drift: {} findings", report.findings.len()));
+                self.tell(&format!("drift: {} differences", report.differences.len()));
                 for unchecked in &report.unchecked {
                     let line = format!("  unchecked: {}: {}", unchecked.what, unchecked.reason);
                     self.tell(&line);
@@ -493,8 +493,9 @@ fn is_same(one: &ApplyReport, other: &ApplyReport) -> bool {
             .parts
             .iter()
             .map(|part| {
-                let places: Vec<_> = part.failures.iter().map(|it| it.place.clone()).collect();
-                (part.name.clone(), part.place.clone(), places)
+                let locations: Vec<_> =
+                    part.failures.iter().map(|it| it.location.clone()).collect();
+                (part.name.clone(), part.location.clone(), locations)
             })
             .collect::<Vec<_>>()
     };

@@ -44,7 +44,7 @@ mod progress;
 pub mod verify;
 
 pub use apply::{ApplyOutcome, ApplyReport, apply, destroy};
-pub use drift::{DriftOptions, DriftOutcome, DriftReport, HealthFinding, drift, health};
+pub use drift::{BrokenLink, DriftOptions, DriftOutcome, DriftReport, drift, health};
 pub use error::DeployError;
 pub use observe::{Observed, ObservedStack, ObservedStackSet, World, observe, observe_settled};
 pub use plan::{Plan, plan};

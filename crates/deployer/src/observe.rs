@@ -10,15 +10,15 @@ use serde::Serialize;
 use crate::error::{DeployError, Doing};
 use crate::operations;
 use crate::ports::{
-    Account, Action, Cloud, CloudError, Identity, Instance, OperationSummary, OrganizationDetails,
-    Place, Stack, StackSetDetails, TrustedAccess,
+    Account, Action, Cloud, CloudError, Identity, Instance, Location, OperationSummary,
+    OrganizationDetails, Stack, StackSetDetails, TrustedAccess,
 };
 
 /// Names of ours start like this. Only these are looked at closer: describing every stack set of
 /// an administrator account would take minutes at two calls a second.
 pub(crate) const NAME_PREFIX: &str = "gizmos-";
 
-/// How many places are read at once.
+/// How many locations are read at once.
 const AT_ONCE: usize = 4;
 
 /// For so long after the end of an operation the lists may show the fleet as it was before. AWS
@@ -116,7 +116,7 @@ pub struct ObservedStackSet {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ObservedStack {
     /// Where it is.
-    pub place: Place,
+    pub location: Location,
     /// What CloudFormation says about it.
     pub stack: Stack,
     /// Its template; `None` while it has none.
@@ -225,7 +225,7 @@ async fn observe_with(
                 .is_some_and(|enabled| !enabled.contains(*region));
             async move { !off }
         })
-        .map(|region| observe_stacks(cloud, bundle, Place::new(management, region)))
+        .map(|region| observe_stacks(cloud, bundle, Location::new(management, region)))
         .buffer_unordered(AT_ONCE)
         .try_concat()
         .await;
@@ -237,7 +237,7 @@ async fn observe_with(
         }
         Err(error) => return Err(error),
     };
-    stacks.sort_by(|a, b| (&a.place, &a.stack.name).cmp(&(&b.place, &b.stack.name)));
+    stacks.sort_by(|a, b| (&a.location, &a.stack.name).cmp(&(&b.location, &b.stack.name)));
 
     Ok(Observed {
         caller,
@@ -337,16 +337,16 @@ fn recent(
 async fn observe_stacks(
     cloud: &impl Cloud,
     bundle: &Bundle,
-    place: Place,
+    location: Location,
 ) -> Result<Vec<ObservedStack>, DeployError> {
     let stacks = cloud
-        .list_stacks(&place)
+        .list_stacks(&location)
         .await
-        .doing(|| format!("cannot list the stacks in {place}"))?;
+        .doing(|| format!("cannot list the stacks in {location}"))?;
     let mut observed = Vec::new();
     for stack in stacks {
         if is_ours_by_name(&stack.name, bundle) {
-            observed.push(with_template(cloud, &place, stack).await?);
+            observed.push(with_template(cloud, &location, stack).await?);
         }
     }
     Ok(observed)
@@ -355,25 +355,25 @@ async fn observe_stacks(
 /// Reads one stack; `None` if it doesn't exist.
 pub(crate) async fn observe_stack(
     cloud: &impl Cloud,
-    place: &Place,
+    location: &Location,
     name: &str,
 ) -> Result<Option<ObservedStack>, DeployError> {
     let stack = cloud
-        .describe_stack(place, name)
+        .describe_stack(location, name)
         .await
-        .doing(|| format!("cannot describe stack {name} in {place}"))?;
+        .doing(|| format!("cannot describe stack {name} in {location}"))?;
     match stack {
-        Some(stack) => with_template(cloud, place, stack).await.map(Some),
+        Some(stack) => with_template(cloud, location, stack).await.map(Some),
         None => Ok(None),
     }
 }
 
 async fn with_template(
     cloud: &impl Cloud,
-    place: &Place,
+    location: &Location,
     stack: Stack,
 ) -> Result<ObservedStack, DeployError> {
-    let template = match cloud.stack_template(place, &stack.name).await {
+    let template = match cloud.stack_template(location, &stack.name).await {
         Ok(template) => Some(template),
         // A stack that waits for its first change set has none.
         Err(CloudError::NotFound { .. } | CloudError::Invalid { .. })
@@ -384,14 +384,14 @@ async fn with_template(
         Err(error) => {
             return Err(error).doing(|| {
                 format!(
-                    "cannot read the template of stack {} in {place}",
+                    "cannot read the template of stack {} in {location}",
                     stack.name
                 )
             });
         }
     };
     Ok(ObservedStack {
-        place: place.clone(),
+        location: location.clone(),
         stack,
         template,
     })

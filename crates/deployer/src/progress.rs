@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::ports::{Action, OperationStatus, Place};
+use crate::ports::{Action, Location, OperationStatus};
 
 /// Something that happened while a command runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -80,7 +80,7 @@ pub enum ProgressEvent {
         /// The stack's name.
         stack: String,
         /// Where.
-        place: Place,
+        location: Location,
         /// What is done.
         action: Action,
     },
@@ -89,7 +89,7 @@ pub enum ProgressEvent {
         /// The stack's name.
         stack: String,
         /// Where.
-        place: Place,
+        location: Location,
         /// `CREATE_COMPLETE`, …
         status: String,
         /// Whether that is what was wanted.

@@ -19,7 +19,7 @@ pub fn terminal(report: &ApplyReport) -> String {
                 &mut text,
                 &format!(
                     "      {}  {}: {}",
-                    failure.status, failure.place, failure.reason
+                    failure.status, failure.location, failure.reason
                 ),
             );
             for event in &failure.events {
@@ -46,8 +46,8 @@ pub fn terminal(report: &ApplyReport) -> String {
                 &mut text,
                 &format!(
                     "      left as it is  {}: {}",
-                    plural(left.places.len(), "instance"),
-                    list(&left.places)
+                    plural(left.locations.len(), "instance"),
+                    list(&left.locations)
                 ),
             );
         }
@@ -86,14 +86,14 @@ fn format_failures(failed: usize, skipped: usize, instances: usize) -> String {
 }
 
 fn headline(part: &PartReport) -> String {
-    let name = match &part.place {
-        Some(place) => format!("stack {} in {place}", part.name),
+    let name = match &part.location {
+        Some(location) => format!("stack {} in {location}", part.name),
         None => format!("stack set {}", part.name),
     };
     let done: usize = part.operations.iter().map(|it| it.succeeded).sum();
     let (word, detail) = match &part.outcome {
         PartOutcome::Unchanged => ("unchanged", String::new()),
-        PartOutcome::Done if part.place.is_some() => ("done", String::new()),
+        PartOutcome::Done if part.location.is_some() => ("done", String::new()),
         PartOutcome::Done => ("done", format!(": {}", plural(done, "instance"))),
         PartOutcome::Partial => (
             "partial",

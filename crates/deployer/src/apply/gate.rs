@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Run;
-use crate::drift::{DriftOptions, HealthFinding, broken_links};
+use crate::drift::{BrokenLink, DriftOptions, broken_links};
 use crate::ports::Cloud;
 
 /// A link must be broken at two looks so far apart: a message may wait in a queue for a moment.
@@ -11,7 +11,7 @@ const SECOND_LOOK: Duration = Duration::from_secs(30);
 
 /// The chain's broken links before the first wave.
 #[derive(Debug)]
-pub(super) struct Gate(Option<Vec<HealthFinding>>);
+pub(super) struct Gate(Option<Vec<BrokenLink>>);
 
 impl Gate {
     /// Looks at the chain, if there is something to compare with later.
@@ -32,15 +32,15 @@ impl Gate {
         run.cloud.pause(SECOND_LOOK).await;
         news(before, look(run).await?)
             .into_iter()
-            .find(|finding| first.iter().any(|known| is_same(known, finding)))
-            .map(|finding| format!("{} in {}: {}", finding.link, finding.place, finding.message))
+            .find(|broken| first.iter().any(|known| is_same(known, broken)))
+            .map(|broken| format!("{} in {}: {}", broken.link, broken.location, broken.message))
     }
 }
 
 /// What is broken in the hub and in the management account, where the chain comes together; it
 /// costs a few calls, whatever the size of the fleet. Without an answer there is nothing to
 /// compare with, and failed instances remain the gate.
-async fn look<C: Cloud>(run: &Run<'_, C>) -> Option<Vec<HealthFinding>> {
+async fn look<C: Cloud>(run: &Run<'_, C>) -> Option<Vec<BrokenLink>> {
     let accounts = &run.bundle.organization.accounts;
     let options = DriftOptions {
         accounts: [accounts.hub.clone(), accounts.management.clone()].into(),
@@ -49,16 +49,16 @@ async fn look<C: Cloud>(run: &Run<'_, C>) -> Option<Vec<HealthFinding>> {
     let mut broken = broken_links(run.cloud, run.bundle, &options).await.ok()?;
     // The subscription of a topic that this run makes waits for its owner's confirmation: that is
     // no fault of the template.
-    broken.retain(|finding| !finding.link.starts_with("subscription "));
+    broken.retain(|broken| !broken.link.starts_with("subscription "));
     Some(broken)
 }
 
-fn news(before: &[HealthFinding], now: Vec<HealthFinding>) -> Vec<HealthFinding> {
+fn news(before: &[BrokenLink], now: Vec<BrokenLink>) -> Vec<BrokenLink> {
     now.into_iter()
-        .filter(|finding| !before.iter().any(|known| is_same(known, finding)))
+        .filter(|broken| !before.iter().any(|known| is_same(known, broken)))
         .collect()
 }
 
-fn is_same(one: &HealthFinding, other: &HealthFinding) -> bool {
-    one.link == other.link && one.place == other.place
+fn is_same(one: &BrokenLink, other: &BrokenLink) -> bool {
+    one.link == other.link && one.location == other.location
 }

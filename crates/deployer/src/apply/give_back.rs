@@ -6,7 +6,7 @@ use super::stack_set::{Step, request};
 use super::{Run, Stop, targeting, waves};
 use crate::observe::ObservedStackSet;
 use crate::plan::is_owned;
-use crate::ports::{Cloud, Place, StackSetUpdate};
+use crate::ports::{Cloud, Location, StackSetUpdate};
 
 /// Name of the wave in which it happens.
 const WAVE: &str = "return";
@@ -18,7 +18,7 @@ pub(super) async fn give_back<C: Cloud>(
     run: &Run<'_, C>,
     step: &Step<'_>,
     previous: &ObservedStackSet,
-    touched: &[Place],
+    touched: &[Location],
     chain: &mut Chain,
     report: &mut PartReport,
 ) -> Result<String, Stop> {
@@ -30,7 +30,7 @@ pub(super) async fn give_back<C: Cloud>(
     let mut done = 0;
     let groups = targeting::group(touched, step.units, &step.pool, step.regions);
     for (index, group) in groups.into_iter().enumerate() {
-        let total = group.places.len();
+        let total = group.locations.len();
         let task = if index == 0 {
             Task::Update(Box::new(StackSetUpdate {
                 name: details.name.clone(),

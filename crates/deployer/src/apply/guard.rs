@@ -43,10 +43,10 @@ fn exceeds(set: &StackSetPlan, percent: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::Place;
+    use crate::ports::Location;
 
     fn plan(remove: usize, unchanged: usize) -> Plan {
-        let place = |n: usize| Place::new(format!("{n:012}"), "eu-central-1");
+        let location = |n: usize| Location::new(format!("{n:012}"), "eu-central-1");
         Plan {
             organization: "o-exampleorg1".into(),
             problems: Vec::new(),
@@ -56,7 +56,7 @@ mod tests {
                 change: Change::Unchanged,
                 add: Vec::new(),
                 update: Vec::new(),
-                remove: (0..remove).map(place).collect(),
+                remove: (0..remove).map(location).collect(),
                 repair: Vec::new(),
                 unchanged,
                 unchanged_in: std::collections::BTreeMap::new(),

@@ -145,10 +145,10 @@ impl Stop {
 }
 
 impl PartReport {
-    pub(crate) fn begin(name: &str, place: Option<crate::ports::Place>) -> PartReport {
+    pub(crate) fn begin(name: &str, location: Option<crate::ports::Location>) -> PartReport {
         PartReport {
             name: name.to_owned(),
-            place,
+            location,
             outcome: PartOutcome::Unchanged,
             changed: false,
             operations: Vec::new(),
@@ -187,25 +187,25 @@ impl PartReport {
         };
     }
 
-    /// Notes all places of a part that isn't begun.
+    /// Notes all locations of a part that isn't begun.
     fn leave(&mut self, planned: &StackSetPlan, reason: String) {
         self.blocked.clone_from(&planned.blocked);
-        let repair = planned.repair.iter().map(|repair| &repair.place);
-        let mut places: Vec<crate::ports::Place> = planned
+        let repair = planned.repair.iter().map(|repair| &repair.location);
+        let mut locations: Vec<crate::ports::Location> = planned
             .add
             .iter()
             .chain(&planned.update)
             .chain(repair)
             .cloned()
             .collect();
-        places.sort();
-        if !places.is_empty() {
-            self.unfinished.push(Unfinished { reason, places });
+        locations.sort();
+        if !locations.is_empty() {
+            self.unfinished.push(Unfinished { reason, locations });
         }
     }
 
-    fn skipped(name: &str, place: Option<crate::ports::Place>, reason: String) -> PartReport {
-        let mut report = PartReport::begin(name, place);
+    fn skipped(name: &str, location: Option<crate::ports::Location>, reason: String) -> PartReport {
+        let mut report = PartReport::begin(name, location);
         report.outcome = PartOutcome::Skipped { reason };
         report
     }
@@ -354,15 +354,17 @@ async fn deploy_part<C: Cloud>(
         let reason = broken.as_deref().map(skip).or_else(|| gate.clone());
         async move {
             if planned.change == Change::Unchanged {
-                return PartReport::begin(&set.name, Some(planned.place.clone()));
+                return PartReport::begin(&set.name, Some(planned.location.clone()));
             }
             let reason = match &planned.change {
                 Change::Blocked { reason } => Some(reason.clone()),
                 _ => reason,
             };
             match reason {
-                Some(reason) => PartReport::skipped(&set.name, Some(planned.place.clone()), reason),
-                None => stack::deploy(run, set, &planned.place).await,
+                Some(reason) => {
+                    PartReport::skipped(&set.name, Some(planned.location.clone()), reason)
+                }
+                None => stack::deploy(run, set, &planned.location).await,
             }
         }
     });
@@ -413,12 +415,12 @@ async fn remove_all<C: Cloud>(
                         let mut report = PartReport::skipped(&plan.name, None, reason.clone());
                         report.unfinished.push(Unfinished {
                             reason,
-                            places: plan.remove.clone(),
+                            locations: plan.remove.clone(),
                         });
                         report
                     }
                     (Removal::Stack(plan), Some(reason)) => {
-                        PartReport::skipped(&plan.name, Some(plan.place.clone()), reason)
+                        PartReport::skipped(&plan.name, Some(plan.location.clone()), reason)
                     }
                     (Removal::StackSet(plan), None) => removal::remove(run, plan).await,
                     (Removal::Stack(plan), None) => stack::remove(run, plan).await,

@@ -11,8 +11,8 @@ use super::report::{InstanceFailure, OperationReport};
 use super::{Run, Stop};
 use crate::operations;
 use crate::ports::{
-    Action, Cloud, CloudError, InstanceRequest, Operation, OperationStatus, OperationSummary,
-    Place, ResultStatus, StackSetUpdate,
+    Action, Cloud, CloudError, InstanceRequest, Location, Operation, OperationStatus,
+    OperationSummary, ResultStatus, StackSetUpdate,
 };
 use crate::progress::ProgressEvent;
 
@@ -260,7 +260,7 @@ async fn finish<C: Cloud>(
         .into_iter()
         .filter(|result| result.status != ResultStatus::Succeeded)
         .map(|result| InstanceFailure {
-            place: Place::new(result.account, result.region),
+            location: Location::new(result.account, result.region),
             status: match result.status {
                 ResultStatus::Failed => "failed".to_owned(),
                 ResultStatus::Cancelled => "cancelled".to_owned(),
@@ -274,7 +274,7 @@ async fn finish<C: Cloud>(
             events: Vec::new(),
         })
         .collect();
-    failures.sort_by(|a, b| a.place.cmp(&b.place));
+    failures.sort_by(|a, b| a.location.cmp(&b.location));
     explain(run, set, &mut failures).await;
     run.progress.report(&ProgressEvent::OperationFinished {
         stack_set: set.to_owned(),
@@ -407,9 +407,9 @@ async fn explain<C: Cloud>(run: &Run<'_, C>, set: &str, failures: &mut [Instance
     let Ok(instances) = run.cloud.list_instances(set).await else {
         return;
     };
-    let stacks: BTreeMap<Place, String> = instances
+    let stacks: BTreeMap<Location, String> = instances
         .into_iter()
-        .filter_map(|i| Some((Place::new(i.account, i.region), i.stack_id?)))
+        .filter_map(|i| Some((Location::new(i.account, i.region), i.stack_id?)))
         .collect();
     stream::iter(
         failures
@@ -418,10 +418,10 @@ async fn explain<C: Cloud>(run: &Run<'_, C>, set: &str, failures: &mut [Instance
             .take(EVENTS_OF),
     )
     .for_each_concurrent(4, |failure| {
-        let stack = stacks.get(&failure.place);
+        let stack = stacks.get(&failure.location);
         async move {
             if let Some(stack) = stack
-                && let Ok(events) = run.cloud.failure_events(&failure.place, stack).await
+                && let Ok(events) = run.cloud.failure_events(&failure.location, stack).await
             {
                 failure.events = events;
             }

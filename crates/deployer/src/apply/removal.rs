@@ -11,7 +11,7 @@ use crate::observe::{ObservedStackSet, Patience, observe_stack_set};
 use crate::plan::{Change, Repair, StackSetPlan, is_owned, region_is_off};
 use crate::ports::{
     AccountSelection, AccountState, Cloud, CloudError, DeploymentTargets, Instance,
-    InstanceRequest, InstanceStatus, Place,
+    InstanceRequest, InstanceStatus, Location,
 };
 use crate::progress::ProgressEvent;
 
@@ -53,19 +53,19 @@ async fn account_for<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan, report: &m
     let Ok(existing) = observe_stack_set(run.cloud, &plan.name, Patience::None).await else {
         return;
     };
-    let unfinished = report.unfinished.iter().flat_map(|it| &it.places);
-    let named: BTreeSet<&Place> = (report.failures.iter().map(|it| &it.place))
-        .chain(report.blocked.iter().map(|it| &it.place))
+    let unfinished = report.unfinished.iter().flat_map(|it| &it.locations);
+    let named: BTreeSet<&Location> = (report.failures.iter().map(|it| &it.location))
+        .chain(report.blocked.iter().map(|it| &it.location))
         .chain(unfinished)
         .collect();
     let whole = plan.change == Change::Delete;
-    let unwanted: BTreeSet<&Place> = plan.remove.iter().collect();
-    let places: Vec<Place> = (existing.iter().flat_map(|found| &found.instances))
-        .map(|instance| Place::new(&instance.account, &instance.region))
-        .filter(|place| (whole || unwanted.contains(place)) && !named.contains(place))
+    let unwanted: BTreeSet<&Location> = plan.remove.iter().collect();
+    let locations: Vec<Location> = (existing.iter().flat_map(|found| &found.instances))
+        .map(|instance| Location::new(&instance.account, &instance.region))
+        .filter(|location| (whole || unwanted.contains(location)) && !named.contains(location))
         .collect();
-    if !places.is_empty() {
-        report.unfinished.push(Unfinished { reason, places });
+    if !locations.is_empty() {
+        report.unfinished.push(Unfinished { reason, locations });
     }
 }
 
@@ -74,7 +74,7 @@ async fn account_for<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan, report: &m
 struct Tries {
     count: u32,
     /// Where operations of this run have succeeded.
-    done: BTreeSet<Place>,
+    done: BTreeSet<Location>,
 }
 
 impl Tries {
@@ -99,23 +99,23 @@ async fn try_remove<C: Cloud>(
         )));
     }
     let whole = plan.change == Change::Delete;
-    let unwanted: BTreeSet<&Place> = plan.remove.iter().collect();
-    let (out_of_reach, places): (Vec<&Instance>, Vec<&Instance>) = existing
+    let unwanted: BTreeSet<&Location> = plan.remove.iter().collect();
+    let (out_of_reach, locations): (Vec<&Instance>, Vec<&Instance>) = existing
         .instances
         .iter()
-        .filter(|it| whole || unwanted.contains(&Place::new(&it.account, &it.region)))
+        .filter(|it| whole || unwanted.contains(&Location::new(&it.account, &it.region)))
         .partition(|it| run.world.is_off(&it.region));
     let left = StackSetPlan {
-        remove: places
+        remove: locations
             .iter()
-            .map(|it| Place::new(&it.account, &it.region))
+            .map(|it| Location::new(&it.account, &it.region))
             .collect(),
         ..plan.clone()
     };
-    let still: Vec<Place> = (left
+    let still: Vec<Location> = (left
         .remove
         .iter()
-        .filter(|place| tries.done.contains(place)))
+        .filter(|location| tries.done.contains(location)))
     .cloned()
     .collect();
     if !tries.are_used_up() && (!still.is_empty() || is_old(run, &existing, &left).await?) {
@@ -129,13 +129,13 @@ async fn try_remove<C: Cloud>(
         );
         report.unfinished.push(Unfinished {
             reason: reason.clone(),
-            places: still,
+            locations: still,
         });
         return Err(Stop::Failed(reason));
     }
     let mut chain = Chain::after(&plan.name, &existing.operations);
     // What an earlier deletion failed on can't be reached by another one.
-    let (stuck, sound): (Vec<&Instance>, Vec<&Instance>) = places
+    let (stuck, sound): (Vec<&Instance>, Vec<&Instance>) = locations
         .into_iter()
         .partition(|instance| instance.status == InstanceStatus::Inoperable);
     let mut good = true;
@@ -149,11 +149,11 @@ async fn try_remove<C: Cloud>(
         repair(run, &existing, &repairs, &mut chain, report).await?;
         good &= report.failures.len() == before;
     }
-    let places: Vec<Place> = sound
+    let locations: Vec<Location> = sound
         .into_iter()
-        .map(|it| Place::new(&it.account, &it.region))
+        .map(|it| Location::new(&it.account, &it.region))
         .collect();
-    for (request, total) in tasks(run, &existing, &places) {
+    for (request, total) in tasks(run, &existing, &locations) {
         let task = Task::Delete(request);
         let finished = chain.perform(run, task, None, total).await?;
         good &= report.take(finished)?;
@@ -203,18 +203,18 @@ fn is_active<C>(run: &Run<'_, C>, id: &str) -> bool {
         .is_some_and(|account| account.state == AccountState::Active)
 }
 
-/// The calls that remove these places. An account that is no longer in use can't be reached: there
+/// The calls that remove these locations. An account that is no longer in use can't be reached: there
 /// the instance is forgotten and its stack left.
 fn tasks<C>(
     run: &Run<'_, C>,
     existing: &ObservedStackSet,
-    places: &[Place],
+    locations: &[Location],
 ) -> Vec<(InstanceRequest, usize)> {
     let account_of = |id: &str| run.account(id);
-    let (alive, gone): (Vec<Place>, Vec<Place>) = places
+    let (alive, gone): (Vec<Location>, Vec<Location>) = locations
         .iter()
         .cloned()
-        .partition(|place| is_active(run, &place.account));
+        .partition(|location| is_active(run, &location.account));
     let make = |targets, regions, retain_stacks| InstanceRequest {
         stack_set: existing.details.name.clone(),
         targets,
@@ -223,21 +223,24 @@ fn tasks<C>(
         operation_id: String::new(),
         retain_stacks,
     };
-    let named = |places: &[Place], retain| named(run, existing, places, retain);
+    let named = |locations: &[Location], retain| named(run, existing, locations, retain);
     let mut tasks = named(&gone, true);
     let units = &existing.details.organizational_units;
-    let mut whole = |units: Vec<String>, places: &[&Place]| {
-        let regions: BTreeSet<String> = places.iter().map(|place| place.region.clone()).collect();
+    let mut whole = |units: Vec<String>, locations: &[&Location]| {
+        let regions: BTreeSet<String> = locations
+            .iter()
+            .map(|location| location.region.clone())
+            .collect();
         let targets = DeploymentTargets {
             organizational_units: units,
             accounts: AccountSelection::All,
         };
         tasks.push((
             make(targets, regions.into_iter().collect(), false),
-            places.len(),
+            locations.len(),
         ));
     };
-    if places.len() == existing.instances.len() && !units.is_empty() && !alive.is_empty() {
+    if locations.len() == existing.instances.len() && !units.is_empty() && !alive.is_empty() {
         whole(units.clone(), &alive.iter().collect::<Vec<_>>());
         return tasks;
     }
@@ -250,8 +253,8 @@ fn tasks<C>(
         .find(|set| set.name == existing.details.name);
     let mut rest = alive;
     if let Some(members) = set.and_then(|set| set.targets.members.as_ref()) {
-        let unwanted = |place: &Place| !members.regions.contains(&place.region);
-        let (go, stay): (Vec<Place>, Vec<Place>) = rest.into_iter().partition(unwanted);
+        let unwanted = |location: &Location| !members.regions.contains(&location.region);
+        let (go, stay): (Vec<Location>, Vec<Location>) = rest.into_iter().partition(unwanted);
         rest = stay;
         if units.is_empty() {
             rest.extend(go);
@@ -263,8 +266,9 @@ fn tasks<C>(
                 continue;
             }
             let under = |id: &str| account_of(id).is_some_and(|account| account.is_under(unit));
-            let (go, stay): (Vec<Place>, Vec<Place>) =
-                rest.into_iter().partition(|place| under(&place.account));
+            let (go, stay): (Vec<Location>, Vec<Location>) = rest
+                .into_iter()
+                .partition(|location| under(&location.account));
             rest = stay;
             let all = existing
                 .instances
@@ -288,41 +292,41 @@ fn tasks<C>(
     tasks
 }
 
-/// The calls that remove these places by naming their accounts, each through the unit by which it
+/// The calls that remove these locations by naming their accounts, each through the unit by which it
 /// was reached, or by which it can be reached now that it has moved. Never "all of the unit": that
 /// would also end its automatic deployment.
 pub(super) fn named<C>(
     run: &Run<'_, C>,
     existing: &ObservedStackSet,
-    places: &[Place],
+    locations: &[Location],
     retain_stacks: bool,
 ) -> Vec<(InstanceRequest, usize)> {
-    let wanted: BTreeSet<&Place> = places.iter().collect();
-    let recorded: BTreeMap<Place, &String> = existing
+    let wanted: BTreeSet<&Location> = locations.iter().collect();
+    let recorded: BTreeMap<Location, &String> = existing
         .instances
         .iter()
         .filter_map(|instance| {
             let unit = instance.organizational_unit.as_ref()?;
-            Some((Place::new(&instance.account, &instance.region), unit))
+            Some((Location::new(&instance.account, &instance.region), unit))
         })
-        .filter(|(place, _)| wanted.contains(place))
+        .filter(|(location, _)| wanted.contains(location))
         .collect();
-    let mut by_unit: BTreeMap<String, Vec<Place>> = BTreeMap::new();
-    for place in places {
-        let account = run.account(&place.account);
+    let mut by_unit: BTreeMap<String, Vec<Location>> = BTreeMap::new();
+    for location in locations {
+        let account = run.account(&location.account);
         let unit = recorded
-            .get(place)
+            .get(location)
             .filter(|unit| account.is_none_or(|account| account.is_under(unit)))
             .map(|unit| (*unit).clone())
             .or_else(|| account?.path.last().cloned())
             .unwrap_or_else(|| run.bundle.organization.root.clone());
-        by_unit.entry(unit).or_default().push(place.clone());
+        by_unit.entry(unit).or_default().push(location.clone());
     }
     by_unit
         .into_iter()
-        .flat_map(|(unit, places)| targeting::group(&places, &[unit], &BTreeSet::new(), &[]))
+        .flat_map(|(unit, locations)| targeting::group(&locations, &[unit], &BTreeSet::new(), &[]))
         .map(|group| {
-            let total = group.places.len();
+            let total = group.locations.len();
             let request = InstanceRequest {
                 stack_set: existing.details.name.clone(),
                 targets: group.targets,

@@ -14,12 +14,12 @@ use super::report::{InstanceFailure, PartReport};
 use super::{Run, Stop, removal, stack};
 use crate::observe::ObservedStackSet;
 use crate::plan::Repair;
-use crate::ports::{Cloud, CloudError, Place};
+use crate::ports::{Cloud, CloudError, Location};
 
 /// How many stacks are deleted at once.
 const AT_ONCE: usize = 4;
 
-/// Removes the stacks and instances; gives the places where they can be made anew. Where that
+/// Removes the stacks and instances; gives the locations where they can be made anew. Where that
 /// isn't possible, the report says why.
 pub(super) async fn repair<C: Cloud>(
     run: &Run<'_, C>,
@@ -27,18 +27,18 @@ pub(super) async fn repair<C: Cloud>(
     repairs: &[Repair],
     chain: &mut Chain,
     report: &mut PartReport,
-) -> Result<Vec<Place>, Stop> {
+) -> Result<Vec<Location>, Stop> {
     let cleared: Vec<(&Repair, Result<(), String>)> = stream::iter(repairs)
         .map(|repair| async move { (repair, clear(run, repair).await) })
         .buffered(AT_ONCE)
         .collect()
         .await;
-    let mut places = Vec::new();
+    let mut locations = Vec::new();
     for (repair, result) in cleared {
         match result {
-            Ok(()) => places.push(repair.place.clone()),
+            Ok(()) => locations.push(repair.location.clone()),
             Err(reason) => report.failures.push(InstanceFailure {
-                place: repair.place.clone(),
+                location: repair.location.clone(),
                 status: "not repaired".to_owned(),
                 reason: format!("{}; {reason}", repair.reason),
                 events: Vec::new(),
@@ -46,19 +46,19 @@ pub(super) async fn repair<C: Cloud>(
         }
     }
     let mut gone = Vec::new();
-    for (request, total) in removal::named(run, existing, &places, true) {
+    for (request, total) in removal::named(run, existing, &locations, true) {
         let task = Task::Delete(request);
         let finished = chain.perform(run, task, Some("repair"), total).await?;
-        let failed: Vec<Place> = finished
+        let failed: Vec<Location> = finished
             .failures
             .iter()
-            .map(|it| it.place.clone())
+            .map(|it| it.location.clone())
             .collect();
         report.take(finished)?;
         gone.extend(failed);
     }
-    places.retain(|place| !gone.contains(place));
-    Ok(places)
+    locations.retain(|location| !gone.contains(location));
+    Ok(locations)
 }
 
 /// Deletes the stack of an instance, if there still is one.
@@ -70,12 +70,12 @@ async fn clear<C: Cloud>(run: &Run<'_, C>, repair: &Repair) -> Result<(), String
         format!(
             "its stack could not be deleted ({error}); delete it by hand: `aws cloudformation \
              delete-stack --stack-name {id} --region {}` in account {}",
-            repair.place.region, repair.place.account
+            repair.location.region, repair.location.account
         )
     };
-    match run.cloud.describe_stack(&repair.place, id).await {
+    match run.cloud.describe_stack(&repair.location, id).await {
         Ok(None) => Ok(()),
-        Ok(Some(found)) => stack::delete_leftover(run, &repair.place, &found)
+        Ok(Some(found)) => stack::delete_leftover(run, &repair.location, &found)
             .await
             .map_err(|stop| stop.to_string()),
         Err(error) => Err(by_hand(&error)),

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::plan::{BlockedPlace, Problem};
-use crate::ports::{Action, FailureEvent, OperationStatus, Place};
+use crate::plan::{BlockedLocation, Problem};
+use crate::ports::{Action, FailureEvent, Location, OperationStatus};
 
 /// What a deployment or a removal did, part by part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -20,7 +20,7 @@ pub struct PartReport {
     /// Name of the stack set or stack.
     pub name: String,
     /// Where the stack is; `None` for a stack set.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
     /// How it went.
     pub outcome: PartOutcome,
     /// Whether anything was changed, or tried to.
@@ -30,7 +30,7 @@ pub struct PartReport {
     /// Every account and Region that failed, with the reason.
     pub failures: Vec<InstanceFailure>,
     /// Places that could not be worked on.
-    pub blocked: Vec<BlockedPlace>,
+    pub blocked: Vec<BlockedLocation>,
     /// Places that are not what the bundle says although nothing failed there: not begun, returned
     /// to the previous template, or no longer wanted only since the plan was made.
     pub unfinished: Vec<Unfinished>,
@@ -42,7 +42,7 @@ pub struct Unfinished {
     /// Why.
     pub reason: String,
     /// Where, sorted.
-    pub places: Vec<Place>,
+    pub locations: Vec<Location>,
 }
 
 /// How it went with a part.
@@ -110,7 +110,7 @@ pub struct OperationReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InstanceFailure {
     /// Where.
-    pub place: Place,
+    pub location: Location,
     /// `failed` or `cancelled`.
     pub status: String,
     /// What CloudFormation said.
@@ -127,7 +127,7 @@ pub enum ApplyOutcome {
     NothingToDo,
     /// Everything was done: 0.
     Done,
-    /// Done with failures inside, or some parts failed and others not, or places were left as they
+    /// Done with failures inside, or some parts failed and others not, or locations were left as they
     /// are: 3.
     Partial,
     /// Nothing that was tried worked out, or an operation failed or was stopped: 4.
@@ -189,7 +189,7 @@ impl ApplyReport {
                 | PartOutcome::TimedOut { .. } => sum.failed += 1,
                 PartOutcome::Skipped { .. } => sum.skipped += 1,
             }
-            if part.place.is_some() {
+            if part.location.is_some() {
                 match part.outcome {
                     PartOutcome::Done => sum.instances_succeeded += 1,
                     PartOutcome::Failed { .. } => sum.instances_failed += 1,

@@ -12,7 +12,7 @@ use super::report::OperationReport;
 use super::{Run, Stop};
 use crate::observe::{ObservedStackSet, Patience, observe_stack_set};
 use crate::plan::{Change, StackSetPlan};
-use crate::ports::{Action, Cloud, OperationStatus, OperationSummary, Place, ResultStatus};
+use crate::ports::{Action, Cloud, Location, OperationStatus, OperationSummary, ResultStatus};
 
 /// Operations that instances name and the list doesn't: so many are asked for by their id.
 const ASKED_FOR: usize = 5;
@@ -103,11 +103,11 @@ pub(crate) async fn is_old<C: Cloud>(
     Ok(results
         .into_iter()
         .filter(|result| result.status == ResultStatus::Succeeded)
-        .any(|result| suspects.contains(&Place::new(result.account, result.region))))
+        .any(|result| suspects.contains(&Location::new(result.account, result.region))))
 }
 
 /// Places where the latest operation, if it worked there, has already done what the plan wants.
-fn suspects(plan: &StackSetPlan, latest: &OperationSummary) -> BTreeSet<Place> {
+fn suspects(plan: &StackSetPlan, latest: &OperationSummary) -> BTreeSet<Location> {
     if !matches!(
         latest.status,
         OperationStatus::Succeeded | OperationStatus::Failed | OperationStatus::Stopped

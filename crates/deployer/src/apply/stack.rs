@@ -11,7 +11,7 @@ use super::{Run, Stop};
 use crate::observe::{ObservedStack, observe_stack};
 use crate::plan::{Change, StackPlan, is_owned, plan_stack, tagged_part};
 use crate::ports::{
-    Action, ChangeSetKind, ChangeSetRequest, ChangeSetStatus, Cloud, CloudError, Place, Stack,
+    Action, ChangeSetKind, ChangeSetRequest, ChangeSetStatus, Cloud, CloudError, Location, Stack,
 };
 use crate::progress::ProgressEvent;
 
@@ -28,12 +28,12 @@ const LOST_LOOKS: u32 = 10;
 pub(crate) async fn deploy<C: Cloud>(
     run: &Run<'_, C>,
     set: &StackSet,
-    place: &Place,
+    location: &Location,
 ) -> PartReport {
-    let mut report = PartReport::begin(&set.name, Some(place.clone()));
+    let mut report = PartReport::begin(&set.name, Some(location.clone()));
     let mut tries = 0;
     let result = loop {
-        match try_deploy(run, set, place, &mut report).await {
+        match try_deploy(run, set, location, &mut report).await {
             Err(Stop::Replan) if tries < REPLANS => {
                 tries += 1;
                 run.cloud.pause(Duration::from_secs(10)).await;
@@ -48,11 +48,11 @@ pub(crate) async fn deploy<C: Cloud>(
 async fn try_deploy<C: Cloud>(
     run: &Run<'_, C>,
     set: &StackSet,
-    place: &Place,
+    location: &Location,
     report: &mut PartReport,
 ) -> Result<(), Stop> {
-    let mut existing = settled(run, place, &set.name).await?;
-    let plan = plan_stack(set, place.clone(), existing.as_ref());
+    let mut existing = settled(run, location, &set.name).await?;
+    let plan = plan_stack(set, location.clone(), existing.as_ref());
     let kind = match plan.change {
         Change::Unchanged | Change::Delete => return Ok(()),
         Change::Blocked { reason } => return Err(Stop::Failed(reason)),
@@ -60,9 +60,9 @@ async fn try_deploy<C: Cloud>(
         Change::Update { .. } => ChangeSetKind::Update,
         Change::Replace { .. } => {
             if let Some(found) = &existing {
-                empty(run, place, &found.stack).await?;
+                empty(run, location, &found.stack).await?;
             }
-            delete(run, place, &set.name, report).await?;
+            delete(run, location, &set.name, report).await?;
             existing = None;
             ChangeSetKind::Create
         }
@@ -73,7 +73,7 @@ async fn try_deploy<C: Cloud>(
     };
     run.progress.report(&ProgressEvent::StackStarted {
         stack: set.name.clone(),
-        place: place.clone(),
+        location: location.clone(),
         action,
     });
     let mut request = ChangeSetRequest {
@@ -87,31 +87,31 @@ async fn try_deploy<C: Cloud>(
         description: set.description.clone(),
     };
     request.name = format!("gizmos-{}", fingerprint(&request));
-    if !prepare(run, place, &request).await? {
+    if !prepare(run, location, &request).await? {
         return Ok(());
     }
     let before = existing.map(|found| found.stack.status);
-    execute(run, set, place, &request.name).await?;
+    execute(run, set, location, &request.name).await?;
     report.changed = true;
-    let stack = executed(run, set, place, before.as_deref()).await?;
+    let stack = executed(run, set, location, before.as_deref()).await?;
     let succeeded = matches!(stack.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
-    finished(run, set.name.as_str(), place, &stack.status, succeeded);
+    finished(run, set.name.as_str(), location, &stack.status, succeeded);
     if succeeded {
         return Ok(());
     }
-    Err(failed(run, place, &stack, report).await)
+    Err(failed(run, location, &stack, report).await)
 }
 
 /// Executes a change set. Where the answer doesn't say whether it took effect, the stack does.
 async fn execute<C: Cloud>(
     run: &Run<'_, C>,
     set: &StackSet,
-    place: &Place,
+    location: &Location,
     change_set: &str,
 ) -> Result<(), Stop> {
     let error = match run
         .cloud
-        .execute_change_set(place, &set.name, change_set)
+        .execute_change_set(location, &set.name, change_set)
         .await
     {
         Ok(()) => return Ok(()),
@@ -131,17 +131,17 @@ async fn execute<C: Cloud>(
         ));
     }
     run.cloud.pause(Duration::from_secs(5)).await;
-    let Some(found) = look(run, place, &set.name).await? else {
+    let Some(found) = look(run, location, &set.name).await? else {
         return Err(Stop::Replan);
     };
-    let done = plan_stack(set, place.clone(), Some(&found)).change == Change::Unchanged;
+    let done = plan_stack(set, location.clone(), Some(&found)).change == Change::Unchanged;
     if found.stack.is_in_progress() || done {
         return Ok(());
     }
     // It was made for a stack that has changed since. That it can't be deleted does no harm.
     drop(
         run.cloud
-            .delete_change_set(place, &set.name, change_set)
+            .delete_change_set(location, &set.name, change_set)
             .await,
     );
     Err(Stop::Replan)
@@ -150,13 +150,13 @@ async fn execute<C: Cloud>(
 /// Reads a stack, and again if there is no answer.
 async fn look<C: Cloud>(
     run: &Run<'_, C>,
-    place: &Place,
+    location: &Location,
     name: &str,
 ) -> Result<Option<ObservedStack>, Stop> {
     let mut pause = Backoff::new();
     let mut lost = 0;
     loop {
-        match observe_stack(run.cloud, place, name).await {
+        match observe_stack(run.cloud, location, name).await {
             Err(error) if error.source.is_passing() && lost < LOST_LOOKS => {
                 lost += 1;
                 run.cloud.pause(pause.next()).await;
@@ -171,7 +171,7 @@ async fn look<C: Cloud>(
 /// Has the change set computed; `false` if it turns out that there is nothing to change.
 async fn prepare<C: Cloud>(
     run: &Run<'_, C>,
-    place: &Place,
+    location: &Location,
     request: &ChangeSetRequest,
 ) -> Result<bool, Stop> {
     let stack = &request.stack;
@@ -182,7 +182,7 @@ async fn prepare<C: Cloud>(
         )
     };
     let mut fresh = false;
-    match run.cloud.create_change_set(place, request).await {
+    match run.cloud.create_change_set(location, request).await {
         Ok(()) => fresh = true,
         // An earlier run was interrupted before it could be executed.
         Err(CloudError::AlreadyExists { .. }) => {}
@@ -198,7 +198,7 @@ async fn prepare<C: Cloud>(
     loop {
         let change_set = match run
             .cloud
-            .describe_change_set(place, stack, &request.name)
+            .describe_change_set(location, stack, &request.name)
             .await
         {
             Err(error) if error.is_passing() && lost < LOST_LOOKS => {
@@ -211,20 +211,20 @@ async fn prepare<C: Cloud>(
             Some(ChangeSetStatus::Ready) => return Ok(true),
             Some(ChangeSetStatus::Empty) => {
                 run.cloud
-                    .delete_change_set(place, stack, &request.name)
+                    .delete_change_set(location, stack, &request.name)
                     .await
                     .map_err(doing)?;
                 return Ok(false);
             }
             Some(ChangeSetStatus::Failed) => {
                 run.cloud
-                    .delete_change_set(place, stack, &request.name)
+                    .delete_change_set(location, stack, &request.name)
                     .await
                     .map_err(doing)?;
                 if !fresh {
                     // Left over from an earlier run; what made it fail may be over.
                     run.cloud
-                        .create_change_set(place, request)
+                        .create_change_set(location, request)
                         .await
                         .map_err(doing)?;
                     fresh = true;
@@ -253,19 +253,19 @@ async fn prepare<C: Cloud>(
 async fn executed<C: Cloud>(
     run: &Run<'_, C>,
     set: &StackSet,
-    place: &Place,
+    location: &Location,
     before: Option<&str>,
 ) -> Result<Stack, Stop> {
     let mut pause = Backoff::new();
     for looked in 0_u32.. {
         run.cloud.pause(pause.next()).await;
-        let found = look(run, place, &set.name).await?;
+        let found = look(run, location, &set.name).await?;
         if let Some(found) = found
             && !found.stack.is_in_progress()
             && found.stack.status != "REVIEW_IN_PROGRESS"
         {
             let old = before == Some(found.stack.status.as_str())
-                && plan_stack(set, place.clone(), Some(&found)).change != Change::Unchanged;
+                && plan_stack(set, location.clone(), Some(&found)).change != Change::Unchanged;
             if !old || looked >= STALE_LOOKS {
                 return Ok(found.stack);
             }
@@ -275,7 +275,7 @@ async fn executed<C: Cloud>(
         }
     }
     Err(Stop::TimedOut(format!(
-        "stack {} in {place} is still being changed; run the same command again to go on",
+        "stack {} in {location} is still being changed; run the same command again to go on",
         set.name
     )))
 }
@@ -283,17 +283,17 @@ async fn executed<C: Cloud>(
 /// Reads a stack once nothing works on it any more.
 async fn settled<C: Cloud>(
     run: &Run<'_, C>,
-    place: &Place,
+    location: &Location,
     name: &str,
 ) -> Result<Option<ObservedStack>, Stop> {
     let mut pause = Backoff::new();
     loop {
-        let found = look(run, place, name).await?;
+        let found = look(run, location, name).await?;
         match found {
             Some(found) if found.stack.is_in_progress() => {
                 if pause.waited >= run.limits.operation {
                     return Err(Stop::TimedOut(format!(
-                        "stack {name} in {place} stays in {}",
+                        "stack {name} in {location} stays in {}",
                         found.stack.status
                     )));
                 }
@@ -306,7 +306,7 @@ async fn settled<C: Cloud>(
 
 /// Removes a stack.
 pub(crate) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackPlan) -> PartReport {
-    let mut report = PartReport::begin(&plan.name, Some(plan.place.clone()));
+    let mut report = PartReport::begin(&plan.name, Some(plan.location.clone()));
     let result = try_remove(run, plan, &mut report).await;
     report.conclude(result);
     report
@@ -317,29 +317,33 @@ async fn try_remove<C: Cloud>(
     plan: &StackPlan,
     report: &mut PartReport,
 ) -> Result<(), Stop> {
-    let Some(found) = settled(run, &plan.place, &plan.name).await? else {
+    let Some(found) = settled(run, &plan.location, &plan.name).await? else {
         return Ok(());
     };
     if !is_owned(&found.stack.tags) {
         return Err(Stop::Failed(format!(
             "stack {} in {} no longer carries our tag and is left alone",
-            plan.name, plan.place
+            plan.name, plan.location
         )));
     }
-    empty(run, &plan.place, &found.stack).await?;
-    delete(run, &plan.place, &plan.name, report).await
+    empty(run, &plan.location, &found.stack).await?;
+    delete(run, &plan.location, &plan.name, report).await
 }
 
 /// A bucket is deleted only when nothing is left in it. What we put into the artifact bucket was
 /// handed over to CloudFormation long ago.
-async fn empty<C: Cloud>(run: &Run<'_, C>, place: &Place, stack: &Stack) -> Result<(), Stop> {
+async fn empty<C: Cloud>(run: &Run<'_, C>, location: &Location, stack: &Stack) -> Result<(), Stop> {
     if tagged_part(&stack.tags) != Some(Part::Artifacts) {
         return Ok(());
     }
     let Some(bucket) = stack.parameters.get("BucketName") else {
         return Ok(());
     };
-    match run.cloud.empty_bucket(place, bucket, ARTIFACT_PREFIX).await {
+    match run
+        .cloud
+        .empty_bucket(location, bucket, ARTIFACT_PREFIX)
+        .await
+    {
         Err(CloudError::NotFound { .. }) => Ok(()),
         Err(error) => Err(Stop::cloud(
             &format!("cannot empty the artifact bucket {bucket}"),
@@ -357,18 +361,19 @@ async fn empty<C: Cloud>(run: &Run<'_, C>, place: &Place, stack: &Stack) -> Resu
 
 async fn delete<C: Cloud>(
     run: &Run<'_, C>,
-    place: &Place,
+    location: &Location,
     name: &str,
     report: &mut PartReport,
 ) -> Result<(), Stop> {
     run.progress.report(&ProgressEvent::StackStarted {
         stack: name.to_owned(),
-        place: place.clone(),
+        location: location.clone(),
         action: Action::Delete,
     });
-    let doing =
-        |error: CloudError| Stop::cloud(&format!("cannot delete stack {name} in {place}"), &error);
-    match run.cloud.delete_stack(place, name).await {
+    let doing = |error: CloudError| {
+        Stop::cloud(&format!("cannot delete stack {name} in {location}"), &error)
+    };
+    match run.cloud.delete_stack(location, name).await {
         Ok(()) => {}
         // Whether it took effect is seen below.
         Err(error) if error.is_passing() => {}
@@ -380,7 +385,7 @@ async fn delete<C: Cloud>(
     let mut looks = 0;
     loop {
         run.cloud.pause(pause.next()).await;
-        let stack = match run.cloud.describe_stack(place, name).await {
+        let stack = match run.cloud.describe_stack(location, name).await {
             Err(error) if error.is_passing() && lost < LOST_LOOKS => {
                 lost += 1;
                 continue;
@@ -390,22 +395,25 @@ async fn delete<C: Cloud>(
         looks += 1;
         match stack {
             None => {
-                finished(run, name, place, "DELETE_COMPLETE", true);
+                finished(run, name, location, "DELETE_COMPLETE", true);
                 return Ok(());
             }
             Some(stack) if stack.status == "DELETE_FAILED" => {
-                finished(run, name, place, &stack.status, false);
-                return Err(failed(run, place, &stack, report).await);
+                finished(run, name, location, &stack.status, false);
+                return Err(failed(run, location, &stack, report).await);
             }
             Some(stack) if pause.waited >= run.limits.operation => {
                 return Err(Stop::TimedOut(format!(
-                    "stack {name} in {place} stays in {}",
+                    "stack {name} in {location} stays in {}",
                     stack.status
                 )));
             }
             // The call was lost, or refused for somebody else's operation that has ended.
             Some(stack) if !stack.is_in_progress() && looks % STALE_LOOKS == 0 => {
-                run.cloud.delete_stack(place, name).await.map_err(doing)?;
+                run.cloud
+                    .delete_stack(location, name)
+                    .await
+                    .map_err(doing)?;
             }
             Some(_) => {}
         }
@@ -415,7 +423,7 @@ async fn delete<C: Cloud>(
 /// Deletes what is left of an instance's stack.
 pub(super) async fn delete_leftover<C: Cloud>(
     run: &Run<'_, C>,
-    place: &Place,
+    location: &Location,
     found: &Stack,
 ) -> Result<(), Stop> {
     // The instance is ours by its stack set; its stack carries the stack set's tags.
@@ -425,14 +433,14 @@ pub(super) async fn delete_leftover<C: Cloud>(
             found.name
         )));
     }
-    let mut report = PartReport::begin(&found.name, Some(place.clone()));
-    delete(run, place, &found.id, &mut report).await
+    let mut report = PartReport::begin(&found.name, Some(location.clone()));
+    delete(run, location, &found.id, &mut report).await
 }
 
-fn finished<C>(run: &Run<'_, C>, name: &str, place: &Place, status: &str, succeeded: bool) {
+fn finished<C>(run: &Run<'_, C>, name: &str, location: &Location, status: &str, succeeded: bool) {
     run.progress.report(&ProgressEvent::StackFinished {
         stack: name.to_owned(),
-        place: place.clone(),
+        location: location.clone(),
         status: status.to_owned(),
         succeeded,
     });
@@ -441,14 +449,14 @@ fn finished<C>(run: &Run<'_, C>, name: &str, place: &Place, status: &str, succee
 /// Notes a failure with everything the stack says about it.
 async fn failed<C: Cloud>(
     run: &Run<'_, C>,
-    place: &Place,
+    location: &Location,
     stack: &Stack,
     report: &mut PartReport,
 ) -> Stop {
     // Without the permission to read events, the status has to do.
     let events = run
         .cloud
-        .failure_events(place, &stack.id)
+        .failure_events(location, &stack.id)
         .await
         .unwrap_or_default();
     let reason = events
@@ -462,13 +470,13 @@ async fn failed<C: Cloud>(
         .or_else(|| stack.reason.clone())
         .unwrap_or_else(|| "no reason given".to_owned());
     report.failures.push(InstanceFailure {
-        place: place.clone(),
+        location: location.clone(),
         status: stack.status.clone(),
         reason: reason.clone(),
         events,
     });
     Stop::Failed(format!(
-        "stack {} in {place} is in {}: {reason}",
+        "stack {} in {location} is in {}: {reason}",
         stack.name, stack.status
     ))
 }

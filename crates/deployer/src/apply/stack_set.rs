@@ -13,8 +13,8 @@ use super::{Run, Stop, gate, give_back, repair, targeting, waves};
 use crate::observe::{ObservedStackSet, Patience, World, observe_stack_set};
 use crate::plan::{Change, Reason, StackSetPlan, plan_stack_set};
 use crate::ports::{
-    Account, AutoDeployment, Cloud, CloudError, DeploymentTargets, InstanceRequest, NewStackSet,
-    OperationStatus, Place, Preferences, StackSetUpdate,
+    Account, AutoDeployment, Cloud, CloudError, DeploymentTargets, InstanceRequest, Location,
+    NewStackSet, OperationStatus, Preferences, StackSetUpdate,
 };
 use crate::progress::ProgressEvent;
 
@@ -33,14 +33,14 @@ struct Tries {
     replans: u32,
     lags: u32,
     /// Where operations of this run have succeeded.
-    done: BTreeSet<Place>,
+    done: BTreeSet<Location>,
 }
 
 impl Tries {
     /// Whether a list still shows as due what has just been done.
     fn are_done(&self, plan: &StackSetPlan) -> bool {
         plan.change == Change::Unchanged
-            && (plan.add.iter().chain(&plan.update)).any(|place| self.done.contains(place))
+            && (plan.add.iter().chain(&plan.update)).any(|location| self.done.contains(location))
     }
 }
 
@@ -79,15 +79,15 @@ pub(crate) async fn deploy<C: Cloud>(
 /// Instances that are no longer wanted since the plan was made, as an account has moved: nobody has
 /// agreed to their removal.
 fn leave_unplanned(plan: &StackSetPlan, planned: &StackSetPlan, report: &mut PartReport) {
-    let known: BTreeSet<&Place> = planned.remove.iter().collect();
-    let places: Vec<Place> = (plan.remove.iter())
-        .filter(|place| !known.contains(place))
+    let known: BTreeSet<&Location> = planned.remove.iter().collect();
+    let locations: Vec<Location> = (plan.remove.iter())
+        .filter(|location| !known.contains(location))
         .cloned()
         .collect();
-    if !places.is_empty() {
+    if !locations.is_empty() {
         report.unfinished.push(Unfinished {
             reason: "no longer wanted, but not in the plan; run the same command again".to_owned(),
-            places,
+            locations,
         });
     }
 }
@@ -225,7 +225,7 @@ async fn roll_out<C: Cloud>(
     let everything = plan.update.len() == step.instances && parts.len() == 1;
     let last = parts.len().saturating_sub(1);
     let gate = gate::Gate::before(run, last > 0 && !plan.update.is_empty()).await;
-    let mut touched: Vec<Place> = Vec::new();
+    let mut touched: Vec<Location> = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         let name = part.name.clone().unwrap_or_default();
         // What this run has created never had the previous template, and may not bear it.
@@ -255,8 +255,8 @@ async fn roll_out<C: Cloud>(
             if !part.update.is_empty() {
                 soak(run, &step.set.name, name.clone(), part.soak_minutes).await;
             }
-            why = gate.worse(run).await.map(|finding| {
-                format!("after wave {name} the alert chain is worse than before: {finding}")
+            why = gate.worse(run).await.map(|broken| {
+                format!("after wave {name} the alert chain is worse than before: {broken}")
             });
         }
         let Some(mut why) = why else { continue };
@@ -307,9 +307,10 @@ async fn wave<C: Cloud>(
         passed.failed |= !report.take(finished)?;
         Ok(())
     };
-    let groups = |places: &[Place]| targeting::group(places, step.units, &step.pool, step.regions);
+    let groups =
+        |locations: &[Location]| targeting::group(locations, step.units, &step.pool, step.regions);
     for group in groups(&part.update) {
-        let total = group.places.len();
+        let total = group.locations.len();
         if !*template_due {
             let request = request(step.set, group.targets, group.regions, part.preferences);
             let task = Task::Refresh(request);
@@ -330,7 +331,7 @@ async fn wave<C: Cloud>(
         }
     }
     for group in groups(&part.add) {
-        let total = group.places.len();
+        let total = group.locations.len();
         let request = request(step.set, group.targets, group.regions, part.preferences);
         let task = Task::Create(request);
         note(chain.perform(run, task, wave, total).await?, report)?;
@@ -352,7 +353,7 @@ async fn soak<C: Cloud>(run: &Run<'_, C>, set: &str, wave: String, minutes: u32)
     }
 }
 
-/// Names every place that isn't what the bundle says, now that the part has ended badly.
+/// Names every location that isn't what the bundle says, now that the part has ended badly.
 async fn account_for<C: Cloud>(
     run: &Run<'_, C>,
     set: &StackSet,
@@ -365,39 +366,43 @@ async fn account_for<C: Cloud>(
         return;
     };
     let plan = plan_stack_set(run.bundle, set, existing.as_ref(), world);
-    let reasons: BTreeMap<Place, &str> = existing
+    let reasons: BTreeMap<Location, &str> = existing
         .iter()
         .flat_map(|found| &found.instances)
         .filter_map(|instance| {
             let reason = instance.reason.as_deref()?;
-            Some((Place::new(&instance.account, &instance.region), reason))
+            Some((Location::new(&instance.account, &instance.region), reason))
         })
         .collect();
-    let failed: BTreeSet<Place> = report.failures.iter().map(|it| it.place.clone()).collect();
-    let repair = plan.repair.into_iter().map(|repair| repair.place);
-    let open: Vec<Place> = plan
+    let failed: BTreeSet<Location> = report
+        .failures
+        .iter()
+        .map(|it| it.location.clone())
+        .collect();
+    let repair = plan.repair.into_iter().map(|repair| repair.location);
+    let open: Vec<Location> = plan
         .add
         .into_iter()
         .chain(plan.update)
         .chain(repair)
-        .filter(|place| !failed.contains(place))
+        .filter(|location| !failed.contains(location))
         .collect();
     let mut quiet = Vec::new();
-    for place in open {
-        match reasons.get(&place) {
+    for location in open {
+        match reasons.get(&location) {
             Some(reason) => report.failures.push(InstanceFailure {
                 status: "not current".to_owned(),
                 reason: (*reason).to_owned(),
                 events: Vec::new(),
-                place,
+                location,
             }),
-            None => quiet.push(place),
+            None => quiet.push(location),
         }
     }
     if !quiet.is_empty() {
         report.unfinished.push(Unfinished {
             reason: why,
-            places: quiet,
+            locations: quiet,
         });
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use compiler::organization::Wave;
 
-use crate::ports::{Account, ConcurrencyMode, Place, Preferences, RegionConcurrency, Tolerance};
+use crate::ports::{Account, ConcurrencyMode, Location, Preferences, RegionConcurrency, Tolerance};
 
 /// Name of the wave that takes what the organization file's waves leave over.
 const REST: &str = "rest";
@@ -18,17 +18,17 @@ pub(crate) struct WaveCells {
     /// Its name; `None` if there is just one.
     pub(crate) name: Option<String>,
     /// Instances to be updated.
-    pub(crate) update: Vec<Place>,
+    pub(crate) update: Vec<Location>,
     /// Instances to be created.
-    pub(crate) add: Vec<Place>,
+    pub(crate) add: Vec<Location>,
     /// How long the next wave waits.
     pub(crate) soak_minutes: u32,
     /// How the operations go about it.
     pub(crate) preferences: Preferences,
 }
 
-/// Splits the places of a stack set into waves. A place belongs to the first wave that names its
-/// account or one of its units; waves without a place are left out.
+/// Splits the locations of a stack set into waves. A location belongs to the first wave that names its
+/// account or one of its units; waves without a location are left out.
 ///
 /// An instance can only be created once the stack set has its new template, and that comes with
 /// the first update: where a wave would create before any has updated, its creations move to the
@@ -36,8 +36,8 @@ pub(crate) struct WaveCells {
 pub(crate) fn split(
     waves: &[Wave],
     accounts: &[Account],
-    update: &[Place],
-    add: &[Place],
+    update: &[Location],
+    add: &[Location],
     template_changes: bool,
 ) -> Vec<WaveCells> {
     let mut parts: Vec<WaveCells> = waves
@@ -52,7 +52,7 @@ pub(crate) fn split(
             preferences: main(),
         })
         .collect();
-    // By account: a fleet has many places in few accounts, and many accounts.
+    // By account: a fleet has many locations in few accounts, and many accounts.
     let waves_of: BTreeMap<&str, usize> = accounts
         .iter()
         .filter_map(|account| {
@@ -66,20 +66,20 @@ pub(crate) fn split(
             Some((account.id.as_str(), wave))
         })
         .collect();
-    let wave_of = |place: &Place| {
+    let wave_of = |location: &Location| {
         waves_of
-            .get(place.account.as_str())
+            .get(location.account.as_str())
             .copied()
             .unwrap_or(waves.len())
     };
-    for place in update {
-        if let Some(part) = parts.get_mut(wave_of(place)) {
-            part.update.push(place.clone());
+    for location in update {
+        if let Some(part) = parts.get_mut(wave_of(location)) {
+            part.update.push(location.clone());
         }
     }
-    for place in add {
-        if let Some(part) = parts.get_mut(wave_of(place)) {
-            part.add.push(place.clone());
+    for location in add {
+        if let Some(part) = parts.get_mut(wave_of(location)) {
+            part.add.push(location.clone());
         }
     }
     if template_changes && !update.is_empty() {
@@ -100,8 +100,10 @@ pub(crate) fn split(
             part.name = None;
         }
     } else if let Some(first) = parts.first_mut() {
-        let places = first.update.iter().chain(&first.add);
-        let mut ids: Vec<&str> = places.map(|place| place.account.as_str()).collect();
+        let locations = first.update.iter().chain(&first.add);
+        let mut ids: Vec<&str> = locations
+            .map(|location| location.account.as_str())
+            .collect();
         ids.sort_unstable();
         ids.dedup();
         first.preferences = canary(ids.len());
@@ -169,9 +171,9 @@ mod tests {
         }
     }
 
-    fn places(ids: &[&str]) -> Vec<Place> {
+    fn locations(ids: &[&str]) -> Vec<Location> {
         ids.iter()
-            .map(|id| Place::new(*id, "eu-central-1"))
+            .map(|id| Location::new(*id, "eu-central-1"))
             .collect()
     }
 
@@ -194,15 +196,18 @@ mod tests {
 
     #[test]
     fn the_canary_takes_its_units_and_accounts_and_the_rest_follows() {
-        let all = places(&["012345678901", "100000000002", "100000000006"]);
+        let all = locations(&["012345678901", "100000000002", "100000000006"]);
         let parts = split(&[canary_wave()], &fleet(), &all, &[], true);
         assert_eq!(parts.len(), 2);
         assert_eq!(parts[0].name.as_deref(), Some("canary"));
-        assert_eq!(parts[0].update, places(&["012345678901", "100000000006"]));
+        assert_eq!(
+            parts[0].update,
+            locations(&["012345678901", "100000000006"])
+        );
         assert_eq!(parts[0].soak_minutes, 10);
         assert_eq!(parts[0].preferences.failure_tolerance, Tolerance::Count(0));
         assert_eq!(parts[1].name.as_deref(), Some(REST));
-        assert_eq!(parts[1].update, places(&["100000000002"]));
+        assert_eq!(parts[1].update, locations(&["100000000002"]));
         assert_eq!(parts[1].preferences, main());
     }
 
@@ -211,7 +216,7 @@ mod tests {
         let parts = split(
             &[canary_wave()],
             &fleet(),
-            &places(&["100000000002"]),
+            &locations(&["100000000002"]),
             &[],
             true,
         );
@@ -225,12 +230,12 @@ mod tests {
         let parts = split(
             &[canary_wave()],
             &fleet(),
-            &places(&["100000000002"]),
-            &places(&["100000000006"]),
+            &locations(&["100000000002"]),
+            &locations(&["100000000006"]),
             true,
         );
         assert_eq!(parts.len(), 1);
-        assert_eq!(parts[0].update, places(&["100000000002"]));
-        assert_eq!(parts[0].add, places(&["100000000006"]));
+        assert_eq!(parts[0].update, locations(&["100000000002"]));
+        assert_eq!(parts[0].add, locations(&["100000000006"]));
     }
 }

@@ -1,10 +1,10 @@
-//! The five checks, and the kinds of findings that each can have.
+//! The five checks, and the kinds of differences that each can have.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::ports::Place;
+use crate::ports::Location;
 
 /// One of the five checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -78,16 +78,16 @@ impl DriftOptions {
     }
 
     /// Whether this account and Region is to be looked at.
-    pub fn covers(&self, place: &Place) -> bool {
-        (self.accounts.is_empty() || self.accounts.contains(&place.account))
-            && (self.regions.is_empty() || self.regions.contains(&place.region))
+    pub fn covers(&self, location: &Location) -> bool {
+        (self.accounts.is_empty() || self.accounts.contains(&location.account))
+            && (self.regions.is_empty() || self.regions.contains(&location.region))
     }
 }
 
 /// Writes the enum, its list and its two tables from one list, so that none can lack a code.
 macro_rules! codes {
     ($($variant:ident $id:literal $check:ident $text:literal;)*) => {
-        /// A kind of finding. Codes are stable: programs and suppressions may rely on them.
+        /// A kind of difference. Codes are stable: programs and suppressions may rely on them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum DriftCode {
             $(#[doc = $text] $variant,)*

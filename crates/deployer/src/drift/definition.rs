@@ -6,11 +6,11 @@ use compiler::{Bundle, StackSet};
 
 use super::DEPLOY;
 use super::code::{DriftCheck, DriftCode, DriftOptions};
-use super::report::DriftFinding;
+use super::report::Difference;
 use super::template::template_changes;
 use crate::observe::Observed;
 use crate::plan::{Change, Plan, Reason, RuleChange};
-use crate::ports::Place;
+use crate::ports::Location;
 
 /// What is deployed under a name.
 struct Deployed<'a> {
@@ -25,15 +25,15 @@ pub(crate) fn definition(
     plan: &Plan,
     observed: &Observed,
     options: &DriftOptions,
-) -> Vec<DriftFinding> {
-    let mut findings = Vec::new();
+) -> Vec<Difference> {
+    let mut differences = Vec::new();
     for set in &plan.stack_sets {
         let deployed = observed.stack_sets.get(&set.name).map(|found| Deployed {
             template: &found.details.template,
             parameters: &found.details.parameters,
             tags: &found.details.tags,
         });
-        findings.extend(compare(
+        differences.extend(compare(
             ("stack set", &set.name, None),
             &set.change,
             &set.rules,
@@ -42,17 +42,21 @@ pub(crate) fn definition(
         ));
         // With the instances' own check, each is named there.
         if set.change == Change::Unchanged && !options.makes(DriftCheck::Instances) {
-            let places = [&set.add, &set.update, &set.remove];
-            let [add, update, remove] =
-                places.map(|places| places.iter().filter(|place| options.covers(place)).count());
+            let locations = [&set.add, &set.update, &set.remove];
+            let [add, update, remove] = locations.map(|locations| {
+                locations
+                    .iter()
+                    .filter(|location| options.covers(location))
+                    .count()
+            });
             if add + update + remove > 0 {
                 let message = format!(
                     "stack set {}: a deployment would create {add}, update {update} and remove \
                      {remove} stack instances",
                     set.name
                 );
-                findings.push(
-                    DriftFinding::new(DriftCode::PlanInstances, message, DEPLOY).part(&set.name),
+                differences.push(
+                    Difference::new(DriftCode::PlanInstances, message, DEPLOY).part(&set.name),
                 );
             }
         }
@@ -60,25 +64,25 @@ pub(crate) fn definition(
     // What can't be read has not drifted: the caller lists it as unchecked.
     let readable = observed.stacks_unreadable.is_none();
     let stacks = plan.stacks.iter().filter(|_| readable);
-    for stack in stacks.filter(|it| options.covers(&it.place)) {
+    for stack in stacks.filter(|it| options.covers(&it.location)) {
         let found = observed
             .stacks
             .iter()
-            .find(|found| found.place == stack.place && found.stack.name == stack.name);
+            .find(|found| found.location == stack.location && found.stack.name == stack.name);
         let deployed = found.map(|found| Deployed {
             template: found.template.as_deref().unwrap_or_default(),
             parameters: &found.stack.parameters,
             tags: &found.stack.tags,
         });
-        findings.extend(compare(
-            ("stack", &stack.name, Some(&stack.place)),
+        differences.extend(compare(
+            ("stack", &stack.name, Some(&stack.location)),
             &stack.change,
             &stack.rules,
             in_bundle(bundle, &stack.name),
             deployed.as_ref(),
         ));
     }
-    findings
+    differences
 }
 
 fn in_bundle<'a>(bundle: &'a Bundle, name: &str) -> Option<&'a StackSet> {
@@ -86,15 +90,15 @@ fn in_bundle<'a>(bundle: &'a Bundle, name: &str) -> Option<&'a StackSet> {
 }
 
 fn compare(
-    (what, name, place): (&str, &str, Option<&Place>),
+    (what, name, location): (&str, &str, Option<&Location>),
     change: &Change,
     rules: &[RuleChange],
     wanted: Option<&StackSet>,
     deployed: Option<&Deployed<'_>>,
-) -> Option<DriftFinding> {
-    let finding = match change {
+) -> Option<Difference> {
+    let difference = match change {
         Change::Unchanged => return None,
-        Change::Create => DriftFinding::new(
+        Change::Create => Difference::new(
             DriftCode::PlanMissing,
             format!("{what} {name} is missing"),
             DEPLOY,
@@ -106,35 +110,35 @@ fn compare(
                 words.join("; "),
                 in_rules(rules)
             );
-            let finding = DriftFinding::new(DriftCode::PlanDiffers, message, DEPLOY);
+            let difference = Difference::new(DriftCode::PlanDiffers, message, DEPLOY);
             match (wanted, deployed) {
                 (Some(wanted), Some(deployed)) => {
                     let (expected, actual) = values(reasons, wanted, deployed);
-                    finding.values(expected, actual)
+                    difference.values(expected, actual)
                 }
-                _ => finding,
+                _ => difference,
             }
         }
-        Change::Replace { status } => DriftFinding::new(
+        Change::Replace { status } => Difference::new(
             DriftCode::PlanNeverCreated,
             format!("{what} {name} is in {status}: it was never created"),
             DEPLOY,
         ),
-        Change::Delete => DriftFinding::new(
+        Change::Delete => Difference::new(
             DriftCode::PlanUnwanted,
             format!("{what} {name} carries our tag but is not in the bundle"),
             DEPLOY,
         ),
-        Change::Blocked { reason } => DriftFinding::new(
+        Change::Blocked { reason } => Difference::new(
             DriftCode::PlanBlocked,
             reason.clone(),
             "remove what stands in the way, then run `cargo xtask deploy --org`",
         ),
     };
-    let mut finding = finding.part(name);
-    finding.place = place.cloned();
-    finding.rules = rules.iter().map(|rule| rule.rule.clone()).collect();
-    Some(finding)
+    let mut difference = difference.part(name);
+    difference.location = location.cloned();
+    difference.rules = rules.iter().map(|rule| rule.rule.clone()).collect();
+    Some(difference)
 }
 
 fn in_rules(rules: &[RuleChange]) -> String {

@@ -9,15 +9,15 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 
 use super::code::{DriftCheck, DriftCode, DriftOptions};
-use super::report::{DriftFinding, HealthFinding, Unchecked};
+use super::report::{BrokenLink, Difference, Unchecked};
 use super::resolve::{Context, same_policy};
 use super::{DEPLOY, LOOK};
 use crate::error::DeployError;
 use crate::observe::World;
 use crate::plan::{desired, resources};
-use crate::ports::{Cloud, CloudError, Place};
+use crate::ports::{Cloud, CloudError, Location};
 
-/// How many places are read at once.
+/// How many locations are read at once.
 const AT_ONCE: usize = 32;
 
 /// Broken links, and what could not be looked at.
@@ -32,24 +32,24 @@ pub(crate) struct Inspection {
 pub(crate) struct Broken {
     code: DriftCode,
     link: String,
-    place: Place,
+    location: Location,
     message: String,
     values: (String, String),
     fix: &'static str,
 }
 
 impl Broken {
-    pub(crate) fn into_drift(self) -> DriftFinding {
+    pub(crate) fn into_drift(self) -> Difference {
         let message = format!("{}: {}", self.link, self.message);
-        DriftFinding::new(self.code, message, self.fix)
-            .place(&self.place)
+        Difference::new(self.code, message, self.fix)
+            .location(&self.location)
             .values(self.values.0, self.values.1)
     }
 
-    pub(crate) fn into_health(self) -> HealthFinding {
-        HealthFinding {
+    pub(crate) fn into_health(self) -> BrokenLink {
+        BrokenLink {
             link: self.link,
-            place: self.place,
+            location: self.location,
             message: self.message,
             fix: self.fix.to_owned(),
         }
@@ -64,7 +64,7 @@ impl Inspection {
     fn broken(
         &mut self,
         code: DriftCode,
-        (link, place): (&str, &Place),
+        (link, location): (&str, &Location),
         message: impl Into<String>,
         (expected, actual): (impl Into<String>, impl Into<String>),
         fix: &'static str,
@@ -72,19 +72,19 @@ impl Inspection {
         self.broken.push(Broken {
             code,
             link: link.to_owned(),
-            place: place.clone(),
+            location: location.clone(),
             message: message.into(),
             values: (expected.into(), actual.into()),
             fix,
         });
     }
 
-    fn unreadable(&mut self, (link, place): (&str, &Place), error: &CloudError) {
+    fn unreadable(&mut self, (link, location): (&str, &Location), error: &CloudError) {
         self.unreadable.push(Unchecked {
             check: DriftCheck::Chain,
             part: None,
             what: link.to_owned(),
-            place: Some(place.clone()),
+            location: Some(location.clone()),
             reason: format!("it cannot be looked at: {error}"),
         });
     }
@@ -103,20 +103,20 @@ pub(crate) async fn inspect(
 ) -> Result<Inspection, DeployError> {
     let mut all = Inspection::default();
     let organization = &bundle.organization;
-    let management = Place::new(&organization.accounts.management, &organization.home_region);
+    let management = Location::new(&organization.accounts.management, &organization.home_region);
     let trailed = bundle.stack_sets.iter().any(|set| set.part == Part::Trail);
     if trailed && options.covers(&management) {
         all.merge(trail(cloud, &organization.trail.name, &management).await);
     }
-    let hub = Place::new(&organization.accounts.hub, &organization.home_region);
+    let hub = Location::new(&organization.accounts.hub, &organization.home_region);
     let set_of = |part: Part| bundle.stack_sets.iter().find(|set| set.part == part);
-    let mut places: Vec<Place> = match set_of(Part::TopicLocal) {
+    let mut locations: Vec<Location> = match set_of(Part::TopicLocal) {
         None => vec![hub.clone()],
         Some(set) => everywhere(cloud, bundle, set).await?,
     };
-    places.retain(|place| options.covers(place));
-    let checks = stream::iter(places)
-        .map(|place| async move { subscriptions(cloud, bundle, &place).await })
+    locations.retain(|location| options.covers(location));
+    let checks = stream::iter(locations)
+        .map(|location| async move { subscriptions(cloud, bundle, &location).await })
         .buffered(AT_ONCE);
     let mut checks = std::pin::pin!(checks);
     while let Some(check) = checks.next().await {
@@ -134,23 +134,23 @@ async fn everywhere(
     cloud: &impl Cloud,
     bundle: &Bundle,
     set: &StackSet,
-) -> Result<Vec<Place>, DeployError> {
-    let mut places = BTreeSet::new();
+) -> Result<Vec<Location>, DeployError> {
+    let mut locations = BTreeSet::new();
     if let Some(members) = &set.targets.members {
         let world = World::read(cloud).await?;
-        places = desired(members, &bundle.organization, &world).places;
+        locations = desired(members, &bundle.organization, &world).locations;
     }
     let management = &bundle.organization.accounts.management;
     let regions = set.targets.management_regions.iter();
-    places.extend(regions.map(|region| Place::new(management, region)));
-    Ok(places.into_iter().collect())
+    locations.extend(regions.map(|region| Location::new(management, region)));
+    Ok(locations.into_iter().collect())
 }
 
-async fn trail(cloud: &impl Cloud, name: &str, place: &Place) -> Inspection {
+async fn trail(cloud: &impl Cloud, name: &str, location: &Location) -> Inspection {
     let mut found = Inspection::default();
     let link = format!("trail {name}");
-    let link = (link.as_str(), place);
-    let status = match cloud.trail_status(place, name).await {
+    let link = (link.as_str(), location);
+    let status = match cloud.trail_status(location, name).await {
         Err(error) => {
             found.unreadable(link, &error);
             return found;
@@ -215,17 +215,17 @@ async fn trail(cloud: &impl Cloud, name: &str, place: &Place) -> Inspection {
     found
 }
 
-async fn subscriptions(cloud: &impl Cloud, bundle: &Bundle, place: &Place) -> Inspection {
+async fn subscriptions(cloud: &impl Cloud, bundle: &Bundle, location: &Location) -> Inspection {
     let mut found = Inspection::default();
     for topic in &bundle.organization.topics {
         let name = bundle.organization.topic_name(topic);
         let link = format!("topic {name}");
-        let actual = match cloud.subscriptions(place, &name).await {
+        let actual = match cloud.subscriptions(location, &name).await {
             Ok(Some(actual)) => actual,
             Ok(None) => {
                 found.broken(
                     DriftCode::TopicMissing,
-                    (&link, place),
+                    (&link, location),
                     "the topic does not exist",
                     ("a topic", "none"),
                     DEPLOY,
@@ -233,7 +233,7 @@ async fn subscriptions(cloud: &impl Cloud, bundle: &Bundle, place: &Place) -> In
                 continue;
             }
             Err(error) => {
-                found.unreadable((&link, place), &error);
+                found.unreadable((&link, location), &error);
                 continue;
             }
         };
@@ -250,14 +250,14 @@ async fn subscriptions(cloud: &impl Cloud, bundle: &Bundle, place: &Place) -> In
             match found_one {
                 None => found.broken(
                     DriftCode::SubscriptionMissing,
-                    (&link, place),
+                    (&link, location),
                     format!("{endpoint} ({protocol}) is not subscribed and gets no alerts"),
                     ("a confirmed subscription", "none"),
                     "subscribe it again: `aws sns subscribe`, and confirm",
                 ),
                 Some(one) if !one.confirmed => found.broken(
                     DriftCode::SubscriptionUnconfirmed,
-                    (&link, place),
+                    (&link, location),
                     format!("{endpoint} ({protocol}) has not confirmed and gets no alerts"),
                     ("confirmed", "pending confirmation"),
                     "follow the link in the confirmation message that AWS sent",
@@ -269,7 +269,10 @@ async fn subscriptions(cloud: &impl Cloud, bundle: &Bundle, place: &Place) -> In
             if !expected.contains(&(extra.protocol.as_str(), extra.endpoint.as_str())) {
                 found.broken(
                     DriftCode::SubscriptionUnexpected,
-                    (&format!("subscription {} of {name}", extra.endpoint), place),
+                    (
+                        &format!("subscription {} of {name}", extra.endpoint),
+                        location,
+                    ),
                     format!(
                         "{} ({}) gets alerts but is not in the organization file",
                         extra.endpoint, extra.protocol
@@ -292,11 +295,11 @@ fn protocol(protocol: Protocol) -> &'static str {
 }
 
 /// The hub's dead letters and bus policy, as its template has them.
-async fn hub_links(cloud: &impl Cloud, set: &StackSet, place: &Place) -> Inspection {
+async fn hub_links(cloud: &impl Cloud, set: &StackSet, location: &Location) -> Inspection {
     let mut found = Inspection::default();
     let template: Value = serde_json::from_str(&set.template).unwrap_or_default();
     let context = Context {
-        place,
+        location,
         parameters: &set.parameters,
         declared: template.get("Parameters").and_then(Value::as_object),
     };
@@ -313,8 +316,8 @@ async fn hub_links(cloud: &impl Cloud, set: &StackSet, place: &Place) -> Inspect
                     continue;
                 };
                 let link = format!("dead letters {queue}");
-                let link = (link.as_str(), place);
-                match cloud.queue_depth(place, &queue).await {
+                let link = (link.as_str(), location);
+                match cloud.queue_depth(location, &queue).await {
                     Ok(Some(0)) => {}
                     Ok(Some(depth)) => found.broken(
                         DriftCode::DeadLetters,
@@ -337,8 +340,8 @@ async fn hub_links(cloud: &impl Cloud, set: &StackSet, place: &Place) -> Inspect
                 let Some(bus) = text("Name") else { continue };
                 let expected = property("Policy").unwrap_or(Value::Null);
                 let link = format!("bus policy of {bus}");
-                let link = (link.as_str(), place);
-                match cloud.bus_policy(place, &bus).await {
+                let link = (link.as_str(), location);
+                match cloud.bus_policy(location, &bus).await {
                     Ok(Some(actual)) if same_policy(&expected, &actual) => {}
                     Ok(Some(actual)) => found.broken(
                         DriftCode::BusPolicy,

@@ -6,18 +6,18 @@ use compiler::{Bundle, Members, StackSet};
 
 use super::DEPLOY;
 use super::code::{DriftCheck, DriftCode, DriftOptions};
-use super::report::DriftFinding;
+use super::report::Difference;
 use crate::observe::{Observed, ObservedStackSet};
 use crate::plan::{desired, is_owned};
-use crate::ports::{AccountState, Instance, InstanceStatus, Place};
+use crate::ports::{AccountState, Instance, InstanceStatus, Location};
 
 /// Instances that are missing, unexpected or not current.
 pub(crate) fn instances(
     bundle: &Bundle,
     observed: &Observed,
     options: &DriftOptions,
-) -> Vec<DriftFinding> {
-    let mut findings = Vec::new();
+) -> Vec<Difference> {
+    let mut differences = Vec::new();
     for set in &bundle.stack_sets {
         let Some(members) = &set.targets.members else {
             continue;
@@ -28,7 +28,7 @@ pub(crate) fn instances(
             Some(found) => !is_owned(&found.details.tags),
         };
         if told_by_plan && options.makes(DriftCheck::Plan) {
-            // That the whole stack set is missing, or somebody else's, is finding enough.
+            // That the whole stack set is missing, or somebody else's, says enough.
             continue;
         }
         of_stack_set(
@@ -38,10 +38,10 @@ pub(crate) fn instances(
             set,
             members,
             found,
-            &mut findings,
+            &mut differences,
         );
     }
-    findings
+    differences
 }
 
 fn of_stack_set(
@@ -51,38 +51,39 @@ fn of_stack_set(
     set: &StackSet,
     members: &Members,
     found: Option<&ObservedStackSet>,
-    findings: &mut Vec<DriftFinding>,
+    differences: &mut Vec<Difference>,
 ) {
     let names: BTreeMap<&str, &str> = observed
         .accounts
         .iter()
         .map(|account| (account.id.as_str(), account.name.as_str()))
         .collect();
-    let name_of = |place: &Place| match names.get(place.account.as_str()) {
+    let name_of = |location: &Location| match names.get(location.account.as_str()) {
         Some(name) => format!("account {name}"),
         None => "an unknown account".to_owned(),
     };
-    let mut push = |code, place: &Place, message: String, values: (&str, String), fix: &str| {
-        if options.covers(place) {
-            let finding = DriftFinding::new(code, message, fix)
-                .part(&set.name)
-                .place(place)
-                .values(values.0, values.1);
-            findings.push(finding);
-        }
-    };
+    let mut push =
+        |code, location: &Location, message: String, values: (&str, String), fix: &str| {
+            if options.covers(location) {
+                let difference = Difference::new(code, message, fix)
+                    .part(&set.name)
+                    .location(location)
+                    .values(values.0, values.1);
+                differences.push(difference);
+            }
+        };
     let wanted = desired(members, &bundle.organization, &observed.world());
-    let there: BTreeMap<Place, &Instance> = found
+    let there: BTreeMap<Location, &Instance> = found
         .into_iter()
         .flat_map(|found| &found.instances)
-        .map(|it| (Place::new(&it.account, &it.region), it))
+        .map(|it| (Location::new(&it.account, &it.region), it))
         .collect();
-    for place in &wanted.places {
-        match there.get(place) {
+    for location in &wanted.locations {
+        match there.get(location) {
             None => push(
                 DriftCode::InstanceMissing,
-                place,
-                format!("the stack instance of {} is missing", name_of(place)),
+                location,
+                format!("the stack instance of {} is missing", name_of(location)),
                 ("a current stack instance", "none".to_owned()),
                 DEPLOY,
             ),
@@ -93,10 +94,10 @@ fn of_stack_set(
                 };
                 push(
                     DriftCode::InstanceNotCurrent,
-                    place,
+                    location,
                     format!(
                         "the stack instance of {} is not current{reason}",
-                        name_of(place)
+                        name_of(location)
                     ),
                     ("CURRENT", status(instance)),
                     DEPLOY,
@@ -106,19 +107,19 @@ fn of_stack_set(
         }
     }
     // An account that is out of use needs no watching, and what it has left is no drift.
-    let idle: BTreeSet<&Place> = wanted
+    let idle: BTreeSet<&Location> = wanted
         .blocked
         .iter()
-        .map(|blocked| &blocked.place)
+        .map(|blocked| &blocked.location)
         .collect();
-    for (place, instance) in &there {
-        if !wanted.places.contains(place) && !idle.contains(place) {
+    for (location, instance) in &there {
+        if !wanted.locations.contains(location) && !idle.contains(location) {
             push(
                 DriftCode::InstanceUnexpected,
-                place,
+                location,
                 format!(
                     "{} has a stack instance, but none belongs there",
-                    name_of(place)
+                    name_of(location)
                 ),
                 ("none", format!("a stack instance, {}", status(instance))),
                 DEPLOY,
@@ -129,11 +130,11 @@ fn of_stack_set(
         let account = observed
             .accounts
             .iter()
-            .find(|account| account.id == blocked.place.account);
+            .find(|account| account.id == blocked.location.account);
         if account.is_none_or(|account| account.state == AccountState::Active) {
             push(
                 DriftCode::InstanceBlocked,
-                &blocked.place,
+                &blocked.location,
                 blocked.reason.clone(),
                 ("a current stack instance", "none".to_owned()),
                 "correct the organization file, or put the account where it belongs",

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use code::{DriftCheck, DriftCode, DriftOptions};
-pub use report::{Checked, DriftFinding, DriftOutcome, DriftReport, HealthFinding, Unchecked};
+pub use report::{BrokenLink, Checked, Difference, DriftOutcome, DriftReport, Unchecked};
 
 use compiler::{Bundle, StackSet};
 use futures::future::join_all;
@@ -25,7 +25,7 @@ use crate::apply::{Limits, Run};
 use crate::error::DeployError;
 use crate::observe::{Observed, World, observe};
 use crate::plan::{Change, Plan, plan};
-use crate::ports::{Cloud, Place};
+use crate::ports::{Cloud, Location};
 use crate::progress::{Progress, ProgressEvent};
 
 const DEPLOY: &str = "run `cargo xtask deploy --org`";
@@ -47,7 +47,7 @@ pub async fn drift(
     let observed = observe(cloud, bundle).await?;
     let plan = plan(bundle, &observed);
     let mut report = DriftReport {
-        findings: Vec::new(),
+        differences: Vec::new(),
         unchecked: unknown_accounts(&observed, options),
         notes: Vec::new(),
         checked: Checked {
@@ -65,16 +65,16 @@ pub async fn drift(
             check: DriftCheck::Plan,
             part: None,
             what: "stacks of the management account".to_owned(),
-            place: None,
+            location: None,
             reason: reason.clone(),
         });
     }
     if options.makes(DriftCheck::Plan) {
-        report.findings = definition::definition(bundle, &report.plan, &observed, options);
+        report.differences = definition::definition(bundle, &report.plan, &observed, options);
     }
     if options.makes(DriftCheck::Instances) {
         report
-            .findings
+            .differences
             .extend(instances::instances(bundle, &observed, options));
     }
     let (sets, stacks) = existing(bundle, &report.plan, options);
@@ -84,7 +84,7 @@ pub async fn drift(
         .iter()
         .filter_map(|set| observed.stack_sets.get(&set.name))
         .flat_map(|found| &found.instances)
-        .filter(|it| options.covers(&Place::new(&it.account, &it.region)))
+        .filter(|it| options.covers(&Location::new(&it.account, &it.region)))
         .count();
     if options.makes(DriftCheck::Resources) {
         checking("resources");
@@ -104,11 +104,11 @@ pub async fn drift(
         let in_stacks = join_all(
             stacks
                 .iter()
-                .map(|(set, place)| resources::of_stack(&run, options, set, place)),
+                .map(|(set, location)| resources::of_stack(&run, options, set, location)),
         )
         .await;
         for detected in in_sets.into_iter().chain(in_stacks) {
-            report.findings.extend(detected.findings);
+            report.differences.extend(detected.differences);
             report.unchecked.extend(detected.unchecked);
             report.notes.extend(detected.notes);
         }
@@ -116,7 +116,7 @@ pub async fn drift(
     if options.makes(DriftCheck::Stacks) || options.makes(DriftCheck::Chain) {
         checking("every account's stacks");
         let visited = visit::visit(cloud, bundle, &observed, options).await;
-        report.findings.extend(visited.findings);
+        report.differences.extend(visited.differences);
         report.unchecked.extend(visited.unchecked);
     }
     if options.makes(DriftCheck::Chain) {
@@ -124,12 +124,14 @@ pub async fn drift(
         let inspection = health::inspect(cloud, bundle, options).await?;
         let broken = inspection.broken.into_iter();
         report
-            .findings
+            .differences
             .extend(broken.map(health::Broken::into_drift));
         report.unchecked.extend(inspection.unreadable);
     }
     // In the order of the checks; within one as they were found.
-    report.findings.sort_by_key(|finding| finding.check);
+    report
+        .differences
+        .sort_by_key(|difference| difference.check);
     forget_resources_of_gone_stacks(&mut report);
     Ok(report)
 }
@@ -149,7 +151,7 @@ fn unknown_accounts(observed: &Observed, options: &DriftOptions) -> Vec<Unchecke
             check: DriftCheck::Instances,
             part: None,
             what: format!("account {id}"),
-            place: None,
+            location: None,
             reason: "it is not in the organization".to_owned(),
         })
         .collect()
@@ -157,18 +159,20 @@ fn unknown_accounts(observed: &Observed, options: &DriftOptions) -> Vec<Unchecke
 
 /// That drift detection fails where there is no stack any more is no news.
 fn forget_resources_of_gone_stacks(report: &mut DriftReport) {
-    let gone: BTreeSet<(&str, &Place)> = report
-        .findings
+    let gone: BTreeSet<(&str, &Location)> = report
+        .differences
         .iter()
-        .filter(|finding| finding.code == DriftCode::StackGone)
-        .filter_map(|finding| Some((finding.part.as_deref()?, finding.place.as_ref()?)))
+        .filter(|difference| difference.code == DriftCode::StackGone)
+        .filter_map(|difference| Some((difference.part.as_deref()?, difference.location.as_ref()?)))
         .collect();
-    report.unchecked.retain(|it| match (&it.part, &it.place) {
-        (Some(part), Some(place)) => {
-            it.check != DriftCheck::Resources || !gone.contains(&(part.as_str(), place))
-        }
-        _ => true,
-    });
+    report
+        .unchecked
+        .retain(|it| match (&it.part, &it.location) {
+            (Some(part), Some(location)) => {
+                it.check != DriftCheck::Resources || !gone.contains(&(part.as_str(), location))
+            }
+            _ => true,
+        });
 }
 
 /// What exists and can be asked for drift: stack sets, and stacks of the management account.
@@ -176,7 +180,7 @@ fn existing<'a>(
     bundle: &'a Bundle,
     plan: &Plan,
     options: &DriftOptions,
-) -> (Vec<&'a StackSet>, Vec<(&'a StackSet, Place)>) {
+) -> (Vec<&'a StackSet>, Vec<(&'a StackSet, Location)>) {
     let there = |change: &Change| matches!(change, Change::Unchanged | Change::Update { .. });
     let sets = bundle
         .stack_sets
@@ -194,27 +198,24 @@ fn existing<'a>(
             plan.stacks
                 .iter()
                 .filter(move |planned| planned.name == set.name && there(&planned.change))
-                .filter(|planned| options.covers(&planned.place))
-                .map(move |planned| (set, planned.place.clone()))
+                .filter(|planned| options.covers(&planned.location))
+                .map(move |planned| (set, planned.location.clone()))
         })
         .collect();
     (sets, stacks)
 }
 
 /// Looks at every link of the alert chain. A link that can't be looked at counts as broken.
-pub async fn health(
-    cloud: &impl Cloud,
-    bundle: &Bundle,
-) -> Result<Vec<HealthFinding>, DeployError> {
+pub async fn health(cloud: &impl Cloud, bundle: &Bundle) -> Result<Vec<BrokenLink>, DeployError> {
     let inspection = health::inspect(cloud, bundle, &DriftOptions::default()).await?;
     let broken = inspection
         .broken
         .into_iter()
         .map(health::Broken::into_health);
     let unreadable = inspection.unreadable.into_iter().filter_map(|found| {
-        Some(HealthFinding {
+        Some(BrokenLink {
             link: found.what,
-            place: found.place?,
+            location: found.location?,
             message: found.reason,
             fix: health::PERMIT.to_owned(),
         })
@@ -228,7 +229,7 @@ pub(crate) async fn broken_links(
     cloud: &impl Cloud,
     bundle: &Bundle,
     options: &DriftOptions,
-) -> Result<Vec<HealthFinding>, DeployError> {
+) -> Result<Vec<BrokenLink>, DeployError> {
     let inspection = health::inspect(cloud, bundle, options).await?;
     let broken = inspection.broken.into_iter();
     Ok(broken.map(health::Broken::into_health).collect())

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::code::{DriftCheck, DriftCode};
 use crate::plan::Plan;
-use crate::ports::{Place, ResourceDrift};
+use crate::ports::{Location, ResourceDrift};
 
 /// Any difference between bundle and fleet, and every link of the alert chain that doesn't work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -12,7 +12,7 @@ pub struct DriftReport {
     /// What a deployment would change.
     pub plan: Plan,
     /// What was found, in the order of the checks.
-    pub findings: Vec<DriftFinding>,
+    pub differences: Vec<Difference>,
     /// What could not be looked at, and why. While there is any, "no drift" is not proven.
     pub unchecked: Vec<Unchecked>,
     /// What a reader should know, such as how old the result of a check is.
@@ -36,7 +36,7 @@ pub struct Checked {
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DriftFinding {
+pub struct Difference {
     /// What kind of difference.
     pub code: DriftCode,
     /// Which check found it.
@@ -44,7 +44,7 @@ pub struct DriftFinding {
     /// Name of the stack set or stack, if it is about one.
     pub part: Option<String>,
     /// Where, if it is about one account and Region.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
     /// One sentence without a full stop.
     pub message: String,
     /// The rules it is about.
@@ -59,14 +59,14 @@ pub struct DriftFinding {
     pub fix: String,
 }
 
-impl DriftFinding {
-    /// A finding that is about nothing in particular yet.
+impl Difference {
+    /// A difference that is about nothing in particular yet.
     pub(crate) fn new(code: DriftCode, message: impl Into<String>, fix: impl Into<String>) -> Self {
-        DriftFinding {
+        Difference {
             code,
             check: code.check(),
             part: None,
-            place: None,
+            location: None,
             message: message.into(),
             rules: Vec::new(),
             resource: None,
@@ -81,8 +81,8 @@ impl DriftFinding {
         self
     }
 
-    pub(crate) fn place(mut self, place: &Place) -> Self {
-        self.place = Some(place.clone());
+    pub(crate) fn location(mut self, location: &Location) -> Self {
+        self.location = Some(location.clone());
         self
     }
 
@@ -103,18 +103,18 @@ pub struct Unchecked {
     /// What it is: `resources`, `trail gizmos`.
     pub what: String,
     /// Where, if it is about one account and Region.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
     /// Why it could not be looked at.
     pub reason: String,
 }
 
 /// A link of the alert chain that doesn't work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct HealthFinding {
+pub struct BrokenLink {
     /// Which link: `trail gizmos`, `subscription security@example.com of gizmos-alerts`, …
     pub link: String,
     /// Where it is.
-    pub place: Place,
+    pub location: Location,
     /// One sentence without a full stop.
     pub message: String,
     /// What to do about it.
@@ -140,7 +140,7 @@ impl DriftReport {
     pub fn outcome(&self) -> DriftOutcome {
         if !self.plan.problems.is_empty() {
             DriftOutcome::Blocked
-        } else if !self.findings.is_empty() {
+        } else if !self.differences.is_empty() {
             DriftOutcome::Drifted
         } else if !self.unchecked.is_empty() {
             DriftOutcome::Incomplete

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::ports::Place;
+use crate::ports::Location;
 
 /// Stands for what only CloudFormation knows, such as another resource's ARN.
 const UNKNOWN: &str = "\u{0}unknown";
@@ -13,7 +13,7 @@ const UNKNOWN: &str = "\u{0}unknown";
 /// Where and with which parameters a template is deployed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
-    pub(crate) place: &'a Place,
+    pub(crate) location: &'a Location,
     pub(crate) parameters: &'a BTreeMap<String, String>,
     /// The template's own parameters, for their defaults.
     pub(crate) declared: Option<&'a Map<String, Value>>,
@@ -21,14 +21,14 @@ pub(crate) struct Context<'a> {
 
 impl Context<'_> {
     fn reference(&self, name: &str) -> Option<String> {
-        let china = self.place.region.starts_with("cn-");
+        let china = self.location.region.starts_with("cn-");
         match name {
-            "AWS::AccountId" => Some(self.place.account.clone()),
-            "AWS::Region" => Some(self.place.region.clone()),
+            "AWS::AccountId" => Some(self.location.account.clone()),
+            "AWS::Region" => Some(self.location.region.clone()),
             "AWS::Partition" => Some(
                 if china {
                     "aws-cn"
-                } else if self.place.region.starts_with("us-gov-") {
+                } else if self.location.region.starts_with("us-gov-") {
                     "aws-us-gov"
                 } else {
                     "aws"
@@ -190,9 +190,9 @@ mod tests {
 
     fn context_check(template: &Value, expected: &Value) {
         let parameters = BTreeMap::from([("BusName".to_owned(), "gizmos".to_owned())]);
-        let place = Place::new("333344445555", "eu-central-1");
+        let location = Location::new("333344445555", "eu-central-1");
         let context = Context {
-            place: &place,
+            location: &location,
             parameters: &parameters,
             declared: None,
         };

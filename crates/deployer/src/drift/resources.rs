@@ -4,12 +4,12 @@ use compiler::StackSet;
 use futures::{StreamExt, stream};
 
 use super::code::{DriftCheck, DriftCode, DriftOptions};
-use super::report::{DriftFinding, Unchecked};
+use super::report::{Difference, Unchecked};
 use crate::apply::{Backoff, Run, Stop, await_others, fingerprint, looking, wait};
 use crate::observe::Observed;
 use crate::plan::{resources, rule_of};
 use crate::ports::{
-    Action, Cloud, CloudError, DriftDetection, OperationStatus, Place, PropertyDifference,
+    Action, Cloud, CloudError, DriftDetection, Location, OperationStatus, PropertyDifference,
     ResourceDrift, ResourceDriftStatus, ResultStatus,
 };
 use crate::progress::ProgressEvent;
@@ -20,7 +20,7 @@ const AT_ONCE: usize = 4;
 /// Resource drift found, and what could not be looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Detected {
-    pub(crate) findings: Vec<DriftFinding>,
+    pub(crate) differences: Vec<Difference>,
     pub(crate) unchecked: Vec<Unchecked>,
     pub(crate) notes: Vec<String>,
 }
@@ -97,12 +97,12 @@ async fn try_stack_set<C: Cloud>(
         for result in results {
             if result.status != ResultStatus::Succeeded {
                 failed += 1;
-                let place = Place::new(result.account, result.region);
-                if options.covers(&place) {
+                let location = Location::new(result.account, result.region);
+                if options.covers(&location) {
                     let reason = result
                         .reason
                         .unwrap_or_else(|| "no reason given".to_owned());
-                    detected.skip(name, Some(place), reason);
+                    detected.skip(name, Some(location), reason);
                 }
             }
         }
@@ -130,23 +130,23 @@ async fn try_stack_set<C: Cloud>(
         .list_drifted_instances(name)
         .await
         .map_err(|error| doing("cannot list the drifted instances", error))?;
-    drifted.retain(|place| options.covers(place));
+    drifted.retain(|location| options.covers(location));
     let operation = operation.as_str();
     let read = stream::iter(drifted)
-        .map(|place| async move {
+        .map(|location| async move {
             let drifts = run
                 .cloud
-                .list_instance_resource_drifts(name, operation, &place.account, &place.region)
+                .list_instance_resource_drifts(name, operation, &location.account, &location.region)
                 .await;
-            (place, drifts)
+            (location, drifts)
         })
         .buffered(AT_ONCE)
         .collect::<Vec<_>>()
         .await;
-    for (place, drifts) in read {
+    for (location, drifts) in read {
         match drifts {
-            Ok(drifts) => detected.add(set, &place, drifts),
-            Err(error) => detected.skip(name, Some(place), error.to_string()),
+            Ok(drifts) => detected.add(set, &location, drifts),
+            Err(error) => detected.skip(name, Some(location), error.to_string()),
         }
     }
     Ok(())
@@ -202,22 +202,22 @@ pub(crate) async fn of_stack<C: Cloud>(
     run: &Run<'_, C>,
     options: &DriftOptions,
     set: &StackSet,
-    place: &Place,
+    location: &Location,
 ) -> Detected {
     let mut detected = Detected::default();
     let drifts = if options.detect {
-        try_stack(run, &set.name, place).await
+        try_stack(run, &set.name, location).await
     } else {
         detected.notes.push(format!(
-            "resources of stack {} in {place}: as of CloudFormation's latest look",
+            "resources of stack {} in {location}: as of CloudFormation's latest look",
             set.name
         ));
-        let found = run.cloud.list_resource_drifts(place, &set.name).await;
+        let found = run.cloud.list_resource_drifts(location, &set.name).await;
         found.map_err(|error| Stop::cloud("cannot read the drift", &error))
     };
     match drifts {
-        Ok(drifts) => detected.add(set, place, drifts),
-        Err(stop) => detected.skip(&set.name, Some(place.clone()), stop.to_string()),
+        Ok(drifts) => detected.add(set, location, drifts),
+        Err(stop) => detected.skip(&set.name, Some(location.clone()), stop.to_string()),
     }
     detected
 }
@@ -225,19 +225,19 @@ pub(crate) async fn of_stack<C: Cloud>(
 async fn try_stack<C: Cloud>(
     run: &Run<'_, C>,
     name: &str,
-    place: &Place,
+    location: &Location,
 ) -> Result<Vec<ResourceDrift>, Stop> {
     let doing = |error: CloudError| Stop::cloud("cannot detect drift", &error);
     let detection = run
         .cloud
-        .detect_stack_drift(place, name)
+        .detect_stack_drift(location, name)
         .await
         .map_err(doing)?;
     let mut pause = Backoff::new();
     loop {
         match run
             .cloud
-            .describe_drift_detection(place, &detection)
+            .describe_drift_detection(location, &detection)
             .await
             .map_err(doing)?
         {
@@ -253,23 +253,23 @@ async fn try_stack<C: Cloud>(
         }
     }
     run.cloud
-        .list_resource_drifts(place, name)
+        .list_resource_drifts(location, name)
         .await
         .map_err(doing)
 }
 
 impl Detected {
-    fn skip(&mut self, part: &str, place: Option<Place>, reason: String) {
+    fn skip(&mut self, part: &str, location: Option<Location>, reason: String) {
         self.unchecked.push(Unchecked {
             check: DriftCheck::Resources,
             part: Some(part.to_owned()),
             what: "resources".to_owned(),
-            place,
+            location,
             reason,
         });
     }
 
-    fn add(&mut self, set: &StackSet, place: &Place, drifts: Vec<ResourceDrift>) {
+    fn add(&mut self, set: &StackSet, location: &Location, drifts: Vec<ResourceDrift>) {
         let known = resources(&set.template);
         for drift in drifts {
             let by_metadata = known
@@ -284,13 +284,13 @@ impl Detected {
                 _ => DriftCode::ResourceModified,
             };
             let (expected, actual) = values(&drift);
-            let mut finding = DriftFinding::new(code, message(&drift, &rules), FIX)
+            let mut difference = Difference::new(code, message(&drift, &rules), FIX)
                 .part(&set.name)
-                .place(place)
+                .location(location)
                 .values(expected, actual);
-            finding.rules = rules;
-            finding.resource = Some(drift);
-            self.findings.push(finding);
+            difference.rules = rules;
+            difference.resource = Some(drift);
+            self.differences.push(difference);
         }
     }
 }

@@ -49,7 +49,7 @@ async fn messages(cloud: &Fake) -> Vec<String> {
         .unwrap();
     assert_eq!(report.outcome(), DriftOutcome::Drifted);
     report
-        .findings
+        .differences
         .into_iter()
         .map(|found| found.message)
         .collect()
@@ -63,7 +63,7 @@ async fn an_untouched_fleet_has_no_drift_however_often_one_looks() {
         let report = drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
             .await
             .unwrap();
-        assert_eq!(report.findings, []);
+        assert_eq!(report.differences, []);
         assert_eq!(report.unchecked, []);
         assert_eq!(report.outcome(), DriftOutcome::InSync);
         assert_eq!((report.checked.instances, report.checked.stacks), (15, 3));
@@ -97,21 +97,21 @@ async fn a_rule_changed_or_deleted_by_hand_is_named() {
         actual: None,
     };
     cloud.state().drifts.insert(
-        ("gizmos-rules-hub".into(), Place::new(HUB, HOME)),
+        ("gizmos-rules-hub".into(), Location::new(HUB, HOME)),
         vec![
             drifted("Rulerootuseractivity", ResourceDriftStatus::Modified),
             drifted("Ruleec2stopped", ResourceDriftStatus::Deleted),
         ],
     );
     cloud.state().drifts.insert(
-        ("gizmos-trail".into(), Place::new(MANAGEMENT, HOME)),
+        ("gizmos-trail".into(), Location::new(MANAGEMENT, HOME)),
         vec![drifted("Trail", ResourceDriftStatus::Modified)],
     );
     let report = drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
         .await
         .unwrap();
     let found: Vec<(&str, Vec<&str>)> = report
-        .findings
+        .differences
         .iter()
         .map(|f| {
             (
@@ -224,14 +224,14 @@ async fn a_changed_bundle_is_drift_in_terms_of_rules() {
         .await
         .unwrap();
     assert_eq!(
-        report.findings[0].message,
+        report.differences[0].message,
         "stack set gizmos-rules-hub differs from the bundle: template (rule root-user-activity \
          removed)"
     );
 }
 
-fn spoke() -> Place {
-    Place::new("100000000006", "us-east-1")
+fn spoke() -> Location {
+    Location::new("100000000006", "us-east-1")
 }
 
 /// Plants one drift for each check; all in one account but what only the hub has.
@@ -245,7 +245,7 @@ async fn drifted_in_every_respect() -> (Fake, Bundle) {
         let set = state.sets.get_mut("gizmos-rules-spoke").unwrap();
         let instance = set.instances.remove(&spoke()).unwrap();
         set.instances.insert(
-            Place::new("100000000007", "ap-south-1"),
+            Location::new("100000000007", "ap-south-1"),
             Instance {
                 account: "100000000007".into(),
                 region: "ap-south-1".into(),
@@ -253,7 +253,7 @@ async fn drifted_in_every_respect() -> (Fake, Bundle) {
             },
         );
         state.drifts.insert(
-            ("gizmos-topic".into(), Place::new(HUB, HOME)),
+            ("gizmos-topic".into(), Location::new(HUB, HOME)),
             vec![ResourceDrift {
                 logical_id: "DeadLetters".into(),
                 physical_id: Some("https://sqs/gizmos-dead-letters".into()),
@@ -266,7 +266,7 @@ async fn drifted_in_every_respect() -> (Fake, Bundle) {
         );
         let at = |region: &str| {
             let set = "gizmos-rules-spoke".to_owned();
-            (set, Place::new("012345678901", region))
+            (set, Location::new("012345678901", region))
         };
         state.direct.insert(at("us-east-1"), None);
         state.direct.insert(
@@ -275,7 +275,7 @@ async fn drifted_in_every_respect() -> (Fake, Bundle) {
         );
         state
             .spoke_queues
-            .insert(Place::new("100000000002", HOME), 3);
+            .insert(Location::new("100000000002", HOME), 3);
         state.gone_roles.insert("100000000007".into());
     }
     (cloud, bundle)
@@ -285,11 +285,15 @@ async fn found(cloud: &Fake, bundle: &Bundle, options: &DriftOptions) -> Vec<Str
     let report = drift(cloud, bundle, options, &Silent).await.unwrap();
     assert_eq!(report.unchecked, []);
     report
-        .findings
+        .differences
         .iter()
         .map(|it| {
-            let place = it.place.as_ref().map(Place::to_string).unwrap_or_default();
-            format!("{} {place}", it.code.id())
+            let location = it
+                .location
+                .as_ref()
+                .map(Location::to_string)
+                .unwrap_or_default();
+            format!("{} {location}", it.code.id())
         })
         .collect()
 }
@@ -428,11 +432,11 @@ async fn changed_parameters_of_a_stack_are_shown_beside_the_stack_sets() {
     let report = drift(&cloud, &bundle, &only(DriftCheck::Stacks), &Silent)
         .await
         .unwrap();
-    let [finding] = &report.findings[..] else {
-        panic!("{:#?}", report.findings);
+    let [difference] = &report.differences[..] else {
+        panic!("{:#?}", report.differences);
     };
-    assert_eq!(finding.code, DriftCode::StackParameters);
-    assert_eq!(finding.place, Some(spoke()));
-    assert_eq!(finding.expected.as_deref(), Some("HubBusArn=ours"));
-    assert_eq!(finding.actual.as_deref(), Some("HubBusArn=a stranger's"));
+    assert_eq!(difference.code, DriftCode::StackParameters);
+    assert_eq!(difference.location, Some(spoke()));
+    assert_eq!(difference.expected.as_deref(), Some("HubBusArn=ours"));
+    assert_eq!(difference.actual.as_deref(), Some("HubBusArn=a stranger's"));
 }

@@ -17,12 +17,12 @@ use serde_json::{Map, Value};
 
 use super::code::{DriftCheck, DriftCode, DriftOptions};
 use super::definition::named;
-use super::report::{DriftFinding, Unchecked};
+use super::report::{Difference, Unchecked};
 use super::template::template_changes;
 use super::{DEPLOY, LOOK};
 use crate::observe::{Observed, ObservedStackSet};
 use crate::plan::{is_owned, same_template};
-use crate::ports::{AccountState, Cloud, CloudError, InstanceStatus, Place, Stack};
+use crate::ports::{AccountState, Cloud, CloudError, InstanceStatus, Location, Stack};
 
 /// How many accounts are visited at once.
 const ACCOUNTS_AT_ONCE: usize = 32;
@@ -37,14 +37,14 @@ const ROLE_PATH: &str = "/gizmos/";
 /// What the visits found.
 #[derive(Debug, Default)]
 pub(crate) struct Visited {
-    pub(crate) findings: Vec<DriftFinding>,
+    pub(crate) differences: Vec<Difference>,
     pub(crate) unchecked: Vec<Unchecked>,
 }
 
 /// One stack to look at.
 struct Stop<'a> {
     set: &'a str,
-    place: Place,
+    location: Location,
     /// The stack's id; `None` if the instance has lost it.
     stack: Option<&'a str>,
     /// The stack itself, if it is known already: one of the management account.
@@ -128,15 +128,15 @@ pub(crate) async fn visit(
             continue;
         }
         for instance in &found.instances {
-            let place = Place::new(&instance.account, &instance.region);
+            let location = Location::new(&instance.account, &instance.region);
             // One that isn't current is no news: the instances' own check names it.
             let looked_at = instance.status == InstanceStatus::Current
                 && active.contains(instance.account.as_str())
-                && options.covers(&place);
+                && options.covers(&location);
             if looked_at {
                 accounts.entry(&instance.account).or_default().push(Stop {
                     set: &set.name,
-                    place,
+                    location,
                     stack: instance.stack_id.as_deref(),
                     known: None,
                     template,
@@ -148,13 +148,13 @@ pub(crate) async fn visit(
     for (set, template) in own.iter().filter(|(_, it)| chain && !it.links.is_empty()) {
         for found in &observed.stacks {
             let ours = found.stack.name == set.name && is_owned(&found.stack.tags);
-            if ours && options.covers(&found.place) {
+            if ours && options.covers(&found.location) {
                 accounts
-                    .entry(&found.place.account)
+                    .entry(&found.location.account)
                     .or_default()
                     .push(Stop {
                         set: &set.name,
-                        place: found.place.clone(),
+                        location: found.location.clone(),
                         stack: Some(&found.stack.id),
                         known: Some(&found.stack),
                         template,
@@ -167,7 +167,7 @@ pub(crate) async fn visit(
         .buffered(ACCOUNTS_AT_ONCE);
     let mut visits = std::pin::pin!(visits);
     while let Some(visited) = visits.next().await {
-        all.findings.extend(visited.findings);
+        all.differences.extend(visited.differences);
         all.unchecked.extend(visited.unchecked);
     }
     all
@@ -186,12 +186,12 @@ async fn visit_account(
         let stack = match (stop.known, stop.stack) {
             (Some(known), _) => Ok(Some(known.clone())),
             (None, None) => Ok(None),
-            (None, Some(id)) => cloud.describe_stack(&stop.place, id).await,
+            (None, Some(id)) => cloud.describe_stack(&stop.location, id).await,
         };
         let stack = match stack {
             Ok(Some(stack)) => stack,
             Ok(None) => {
-                visited.findings.push(gone(options, &stop));
+                visited.differences.push(gone(options, &stop));
                 continue;
             }
             Err(CloudError::AccessDenied { action, message }) if action == "sts:AssumeRole" => {
@@ -200,8 +200,8 @@ async fn visit_account(
                 visited.unchecked.push(Unchecked {
                     check: first(options),
                     part: None,
-                    what: format!("{} stacks of account {}", more + 1, stop.place.account),
-                    place: None,
+                    what: format!("{} stacks of account {}", more + 1, stop.location.account),
+                    location: None,
                     reason: format!("access denied for `{action}`: {message}"),
                 });
                 return visited;
@@ -236,7 +236,7 @@ impl Visited {
             check,
             part: Some(stop.set.to_owned()),
             what: "stack".to_owned(),
-            place: Some(stop.place.clone()),
+            location: Some(stop.location.clone()),
             reason: error.to_string(),
         });
     }
@@ -245,7 +245,7 @@ impl Visited {
 const REPAIR: &str = "remove the stack instance (`aws cloudformation delete-stack-instances`, with \
                       --retain-stacks if the stack is gone), then run `cargo xtask deploy --org`";
 
-fn gone(options: &DriftOptions, stop: &Stop<'_>) -> DriftFinding {
+fn gone(options: &DriftOptions, stop: &Stop<'_>) -> Difference {
     let (code, what) = if options.makes(DriftCheck::Stacks) {
         (DriftCode::StackGone, "the stack")
     } else if stop.template.links.contains(ROLE) {
@@ -257,9 +257,9 @@ fn gone(options: &DriftOptions, stop: &Stop<'_>) -> DriftFinding {
         )
     };
     let message = format!("{what} was deleted directly; its stack set still calls it current");
-    DriftFinding::new(code, message, REPAIR)
+    Difference::new(code, message, REPAIR)
         .part(stop.set)
-        .place(&stop.place)
+        .location(&stop.location)
         .values(stop.stack.unwrap_or("a stack"), "no stack")
 }
 
@@ -270,7 +270,7 @@ async fn compare(cloud: &impl Cloud, stop: &Stop<'_>, stack: &Stack, visited: &m
             check: DriftCheck::Stacks,
             part: Some(stop.set.to_owned()),
             what: "stack".to_owned(),
-            place: Some(stop.place.clone()),
+            location: Some(stop.location.clone()),
             reason: format!("it is being changed right now ({})", stack.status),
         });
         return;
@@ -293,23 +293,23 @@ async fn compare(cloud: &impl Cloud, stop: &Stop<'_>, stack: &Stack, visited: &m
         );
         let values =
             |of: &BTreeMap<String, String>| named(&differing, of).collect::<Vec<_>>().join("; ");
-        visited.findings.push(
-            DriftFinding::new(DriftCode::StackParameters, message, RESTORE)
+        visited.differences.push(
+            Difference::new(DriftCode::StackParameters, message, RESTORE)
                 .part(stop.set)
-                .place(&stop.place)
+                .location(&stop.location)
                 .values(values(&stop.template.parameters), values(&stack.parameters)),
         );
     }
-    match cloud.stack_template(&stop.place, &stack.id).await {
+    match cloud.stack_template(&stop.location, &stack.id).await {
         Ok(template) if same_template(stop.template.text, &template) => {}
         Ok(template) => {
             let changes = template_changes(stop.template.text, &template);
             let message =
                 format!("the stack was updated directly, with another template: {changes}");
-            visited.findings.push(
-                DriftFinding::new(DriftCode::StackTemplate, message, RESTORE)
+            visited.differences.push(
+                Difference::new(DriftCode::StackTemplate, message, RESTORE)
                     .part(stop.set)
-                    .place(&stop.place)
+                    .location(&stop.location)
                     .values("the stack set's template", changes),
             );
         }
@@ -332,10 +332,10 @@ async fn links(
         && let Some(url) = stack.outputs.get(QUEUE)
     {
         let name = url.rsplit('/').next().unwrap_or(url);
-        let found = match cloud.queue_depth(&stop.place, url).await {
+        let found = match cloud.queue_depth(&stop.location, url).await {
             Ok(Some(0)) => None,
             Ok(Some(depth)) => Some(
-                DriftFinding::new(
+                Difference::new(
                     DriftCode::DeadLetters,
                     format!("dead letters {name}: {depth} events could not be delivered"),
                     LOOK,
@@ -343,7 +343,7 @@ async fn links(
                 .values("0 messages", format!("{depth} messages")),
             ),
             Ok(None) => Some(
-                DriftFinding::new(
+                Difference::new(
                     DriftCode::QueueMissing,
                     format!("dead letters {name}: the queue does not exist"),
                     REPAIR,
@@ -356,14 +356,14 @@ async fn links(
             }
         };
         visited
-            .findings
-            .extend(found.map(|it| it.part(stop.set).place(&stop.place)));
+            .differences
+            .extend(found.map(|it| it.part(stop.set).location(&stop.location)));
     }
     if stop.template.links.contains(ROLE)
         && let Some(role) = stack.outputs.get(ROLE)
     {
         if roles.is_none() {
-            match cloud.role_names(&stop.place, ROLE_PATH).await {
+            match cloud.role_names(&stop.location, ROLE_PATH).await {
                 Ok(names) => *roles = Some(names.into_iter().collect()),
                 Err(error) => {
                     visited.skip(DriftCheck::Chain, stop, &error);
@@ -376,10 +376,10 @@ async fn links(
                 "forwarder role {role} does not exist: no event of this account and Region \
                  reaches the hub"
             );
-            visited.findings.push(
-                DriftFinding::new(DriftCode::RoleMissing, message, REPAIR)
+            visited.differences.push(
+                Difference::new(DriftCode::RoleMissing, message, REPAIR)
                     .part(stop.set)
-                    .place(&stop.place)
+                    .location(&stop.location)
                     .values(format!("{ROLE_PATH}{role}"), "no role"),
             );
         }
@@ -392,10 +392,10 @@ async fn links(
     {
         // Without its outputs the stack is not what it should be: nothing is proven.
         let message = "the stack does not tell its dead-letter queue and forwarder role";
-        visited.findings.push(
-            DriftFinding::new(DriftCode::QueueMissing, message, DEPLOY)
+        visited.differences.push(
+            Difference::new(DriftCode::QueueMissing, message, DEPLOY)
                 .part(stop.set)
-                .place(&stop.place),
+                .location(&stop.location),
         );
     }
 }

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use compiler::organization::Organization;
 use compiler::{AccountFilter, Members};
 
-use super::model::BlockedPlace;
+use super::model::BlockedLocation;
 use crate::observe::World;
-use crate::ports::{Account, AccountState, Place};
+use crate::ports::{Account, AccountState, Location};
 
 /// Where the instances of a stack set belong.
 #[derive(Debug, Default)]
 pub(crate) struct Desired {
     /// Places that must have one.
-    pub(crate) places: BTreeSet<Place>,
+    pub(crate) locations: BTreeSet<Location>,
     /// Places that should, but can't have one now.
-    pub(crate) blocked: Vec<BlockedPlace>,
+    pub(crate) blocked: Vec<BlockedLocation>,
 }
 
 /// The accounts that `members` selects, whatever their state. Never the management account:
@@ -57,17 +57,17 @@ pub(crate) fn desired(members: &Members, organization: &Organization, world: &Wo
     for account in selected(members, organization, accounts) {
         found.insert(account.id.as_str());
         for region in &members.regions {
-            let place = Place::new(&account.id, region);
+            let location = Location::new(&account.id, region);
             let reason = if account.state != AccountState::Active {
                 format!("the account is {}", account.state.describe())
             } else if world.is_off(region) {
                 region_is_off(region)
             } else {
-                desired.places.insert(place);
+                desired.locations.insert(location);
                 continue;
             };
-            desired.blocked.push(BlockedPlace {
-                place,
+            desired.blocked.push(BlockedLocation {
+                location,
                 account_name: Some(account.name.clone()),
                 reason,
             });
@@ -85,8 +85,8 @@ pub(crate) fn desired(members: &Members, organization: &Organization, world: &Wo
             };
             desired
                 .blocked
-                .extend(members.regions.iter().map(|region| BlockedPlace {
-                    place: Place::new(id, region),
+                .extend(members.regions.iter().map(|region| BlockedLocation {
+                    location: Location::new(id, region),
                     account_name: known.map(|account| account.name.clone()),
                     reason: reason.to_owned(),
                 }));

@@ -14,12 +14,12 @@ use compare::{Deployed, reasons, rule_changes};
 pub(crate) use compare::{resources, rule_of, same_template};
 pub(crate) use desired::{desired, region_is_off, selected};
 pub use model::{
-    Basis, BlockedPlace, Cells, Change, Estimate, Plan, PlanSummary, Problem, ProblemKind, Reason,
-    Repair, RuleChange, RuleChangeKind, StackPlan, StackSetPlan,
+    Basis, BlockedLocation, Cells, Change, Estimate, Plan, PlanSummary, Problem, ProblemKind,
+    Reason, Repair, RuleChange, RuleChangeKind, StackPlan, StackSetPlan,
 };
 
 use crate::observe::{Observed, ObservedStack, ObservedStackSet, World};
-use crate::ports::{Account, AccountState, Instance, InstanceStatus, Place, TrustedAccess};
+use crate::ports::{Account, AccountState, Instance, InstanceStatus, Location, TrustedAccess};
 
 /// Compares bundle and fleet. Pure: the same two always give the same plan.
 pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
@@ -46,7 +46,7 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
                 .push(plan_stack_set(bundle, set, existing, &world));
         }
         for region in &set.targets.management_regions {
-            let place = Place::new(&bundle.organization.accounts.management, region);
+            let location = Location::new(&bundle.organization.accounts.management, region);
             let blocked = observed
                 .stacks_unreadable
                 .as_ref()
@@ -56,14 +56,14 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
                 plan.stacks.push(StackPlan {
                     name: set.name.clone(),
                     part: Some(set.part),
-                    place,
+                    location,
                     change: Change::Blocked { reason },
                     rules: Vec::new(),
                 });
                 continue;
             }
-            let existing = find_stack(observed, &place, &set.name);
-            plan.stacks.push(plan_stack(set, place, existing));
+            let existing = find_stack(observed, &location, &set.name);
+            plan.stacks.push(plan_stack(set, location, existing));
         }
     }
     plan.stack_sets
@@ -205,7 +205,7 @@ pub(crate) fn plan_stack_set(
     let mut plan = StackSetPlan::new(&set.name, Some(set.part), Change::Create);
     let Some(existing) = existing else {
         plan.rules = rule_changes(Some(set), None);
-        plan.add = wanted.places.into_iter().collect();
+        plan.add = wanted.locations.into_iter().collect();
         plan.blocked = wanted.blocked;
         return plan;
     };
@@ -238,28 +238,28 @@ pub(crate) fn plan_stack_set(
         Change::Update { reasons: why }
     };
     plan.blocked = wanted.blocked;
-    let blocked: BTreeSet<Place> = plan.blocked.iter().map(|it| it.place.clone()).collect();
+    let blocked: BTreeSet<Location> = plan.blocked.iter().map(|it| it.location.clone()).collect();
     for instance in &existing.instances {
-        let place = Place::new(&instance.account, &instance.region);
-        if wanted.places.remove(&place) {
+        let location = Location::new(&instance.account, &instance.region);
+        if wanted.locations.remove(&location) {
             if is_stuck(instance) {
                 plan.repair.push(Repair::of(instance));
             } else if everywhere || instance.status != InstanceStatus::Current {
-                plan.update.push(place);
+                plan.update.push(location);
             } else {
                 plan.unchanged += 1;
-                *plan.unchanged_in.entry(place.region).or_default() += 1;
+                *plan.unchanged_in.entry(location.region).or_default() += 1;
             }
-        } else if !blocked.contains(&place) {
-            if world.is_off(&place.region) {
-                plan.blocked.push(out_of_reach(place, world));
+        } else if !blocked.contains(&location) {
+            if world.is_off(&location.region) {
+                plan.blocked.push(out_of_reach(location, world));
             } else {
-                plan.remove.push(place);
+                plan.remove.push(location);
             }
         }
     }
-    plan.add = wanted.places.into_iter().collect();
-    plan.blocked.sort_by(|a, b| a.place.cmp(&b.place));
+    plan.add = wanted.locations.into_iter().collect();
+    plan.blocked.sort_by(|a, b| a.location.cmp(&b.location));
     plan.update.sort();
     plan.remove.sort();
     plan
@@ -274,17 +274,21 @@ fn is_stuck(instance: &Instance) -> bool {
         )
 }
 
-fn find_stack<'a>(observed: &'a Observed, place: &Place, name: &str) -> Option<&'a ObservedStack> {
+fn find_stack<'a>(
+    observed: &'a Observed,
+    location: &Location,
+    name: &str,
+) -> Option<&'a ObservedStack> {
     observed
         .stacks
         .iter()
-        .find(|stack| stack.place == *place && stack.stack.name == name)
+        .find(|stack| stack.location == *location && stack.stack.name == name)
 }
 
 /// Compares one stack of the management account with what exists.
 pub(crate) fn plan_stack(
     set: &StackSet,
-    place: Place,
+    location: Location,
     existing: Option<&ObservedStack>,
 ) -> StackPlan {
     let old = existing.and_then(|stack| stack.template.as_deref());
@@ -332,7 +336,7 @@ pub(crate) fn plan_stack(
     StackPlan {
         name: set.name.clone(),
         part: Some(set.part),
-        place,
+        location,
         change,
         rules,
     }
@@ -381,11 +385,11 @@ pub(crate) fn delete_stack_set(found: &ObservedStackSet, world: &World) -> Stack
     let part = tagged_part(&found.details.tags);
     let mut plan = StackSetPlan::new(&found.details.name, part, Change::Delete);
     for instance in &found.instances {
-        let place = Place::new(&instance.account, &instance.region);
-        if world.is_off(&place.region) {
-            plan.blocked.push(out_of_reach(place, world));
+        let location = Location::new(&instance.account, &instance.region);
+        if world.is_off(&location.region) {
+            plan.blocked.push(out_of_reach(location, world));
         } else {
-            plan.remove.push(place);
+            plan.remove.push(location);
         }
     }
     plan.rules = rule_changes(None, Some(&found.details.template));
@@ -394,14 +398,14 @@ pub(crate) fn delete_stack_set(found: &ObservedStackSet, world: &World) -> Stack
 }
 
 /// An instance that nobody wants, where no operation is taken.
-fn out_of_reach(place: Place, world: &World) -> BlockedPlace {
-    BlockedPlace {
-        account_name: world.account(&place.account).map(|it| it.name.clone()),
+fn out_of_reach(location: Location, world: &World) -> BlockedLocation {
+    BlockedLocation {
+        account_name: world.account(&location.account).map(|it| it.name.clone()),
         reason: format!(
             "it is no longer wanted and can't be removed: {}",
-            region_is_off(&place.region)
+            region_is_off(&location.region)
         ),
-        place,
+        location,
     }
 }
 
@@ -413,7 +417,10 @@ fn unwanted_stacks(bundle: &Bundle, observed: &Observed) -> Vec<StackPlan> {
         .filter(|found| {
             !bundle.stack_sets.iter().any(|set| {
                 set.name == found.stack.name
-                    && set.targets.management_regions.contains(&found.place.region)
+                    && set
+                        .targets
+                        .management_regions
+                        .contains(&found.location.region)
             })
         })
         .collect();
@@ -426,7 +433,7 @@ pub(crate) fn delete_stack(found: &ObservedStack) -> StackPlan {
     StackPlan {
         name: found.stack.name.clone(),
         part: tagged_part(&found.stack.tags),
-        place: found.place.clone(),
+        location: found.location.clone(),
         change: Change::Delete,
         rules: rule_changes(None, found.template.as_deref()),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use compiler::Part;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{Instance, Place};
+use crate::ports::{Instance, Location};
 
 /// All that must change for the fleet to equal the bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -92,11 +92,11 @@ pub struct StackSetPlan {
     /// What happens to the stack set itself.
     pub change: Change,
     /// Instances to be created, sorted.
-    pub add: Vec<Place>,
+    pub add: Vec<Location>,
     /// Instances to be updated, sorted.
-    pub update: Vec<Place>,
+    pub update: Vec<Location>,
     /// Instances to be removed, sorted.
-    pub remove: Vec<Place>,
+    pub remove: Vec<Location>,
     /// Instances that no operation reaches any more: removed with what is left of their stacks,
     /// and made anew.
     pub repair: Vec<Repair>,
@@ -105,7 +105,7 @@ pub struct StackSetPlan {
     /// The same by Region.
     pub unchanged_in: BTreeMap<String, usize>,
     /// Places that can't be brought into line now.
-    pub blocked: Vec<BlockedPlace>,
+    pub blocked: Vec<BlockedLocation>,
     /// The change in terms of rules.
     pub rules: Vec<RuleChange>,
     /// Operations that run right now.
@@ -162,20 +162,20 @@ impl StackSetPlan {
     /// The matrix of accounts and Regions, counted by Region.
     pub fn matrix(&self) -> BTreeMap<&str, Cells> {
         let mut cells: BTreeMap<&str, Cells> = BTreeMap::new();
-        for place in &self.add {
-            cells.entry(&place.region).or_default().create += 1;
+        for location in &self.add {
+            cells.entry(&location.region).or_default().create += 1;
         }
-        for place in &self.update {
-            cells.entry(&place.region).or_default().update += 1;
+        for location in &self.update {
+            cells.entry(&location.region).or_default().update += 1;
         }
-        for place in &self.remove {
-            cells.entry(&place.region).or_default().delete += 1;
+        for location in &self.remove {
+            cells.entry(&location.region).or_default().delete += 1;
         }
         for repair in &self.repair {
-            cells.entry(&repair.place.region).or_default().repair += 1;
+            cells.entry(&repair.location.region).or_default().repair += 1;
         }
         for blocked in &self.blocked {
-            cells.entry(&blocked.place.region).or_default().blocked += 1;
+            cells.entry(&blocked.location.region).or_default().blocked += 1;
         }
         for (region, count) in &self.unchanged_in {
             cells.entry(region).or_default().unchanged += count;
@@ -188,7 +188,7 @@ impl StackSetPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Repair {
     /// Where.
-    pub place: Place,
+    pub location: Location,
     /// Why, such as `INOPERABLE: the deletion of its stack failed`.
     pub reason: String,
     /// What is left of its stack.
@@ -204,7 +204,7 @@ impl Repair {
         };
         let why = instance.reason.as_deref().unwrap_or("no reason given");
         Repair {
-            place: Place::new(&instance.account, &instance.region),
+            location: Location::new(&instance.account, &instance.region),
             reason: format!("{state}: {why}"),
             stack_id: instance.stack_id.clone(),
         }
@@ -219,7 +219,7 @@ pub struct StackPlan {
     /// Its part of the chain; `None` if it is no longer in the bundle and untagged.
     pub part: Option<Part>,
     /// The management account and a Region.
-    pub place: Place,
+    pub location: Location,
     /// What happens to it.
     pub change: Change,
     /// The change in terms of rules.
@@ -301,9 +301,9 @@ impl Reason {
 
 /// An account and Region that can't be brought into line now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct BlockedPlace {
+pub struct BlockedLocation {
     /// Where.
-    pub place: Place,
+    pub location: Location,
     /// The account's name, if known.
     pub account_name: Option<String>,
     /// Why, such as `the account is suspended`.

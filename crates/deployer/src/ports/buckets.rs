@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{CloudError, Place};
+use super::{CloudError, Location};
 
 /// What came of emptying a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub trait Buckets {
     /// AWS: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
     fn empty_bucket(
         &self,
-        place: &Place,
+        location: &Location,
         bucket: &str,
         prefix: &str,
     ) -> impl Future<Output = Result<Emptied, CloudError>> + Send;

@@ -29,7 +29,7 @@ pub use stack_sets::{
 };
 pub use stacks::{
     ChangeSet, ChangeSetKind, ChangeSetRequest, ChangeSetStatus, DriftDetection, FailureEvent,
-    Place, Stack, Stacks,
+    Location, Stack, Stacks,
 };
 
 /// Everything the deployer needs from a cloud.

@@ -112,7 +112,7 @@ pub trait Organizations {
         &self,
     ) -> impl Future<Output = Result<OrganizationDetails, CloudError>> + Send;
 
-    /// Every account with its state and place, the management account included.
+    /// Every account with its state and location, the management account included.
     fn list_accounts(&self) -> impl Future<Output = Result<Vec<Account>, CloudError>> + Send;
 
     /// The Regions that are enabled in the management account; `None` if the caller can't tell.

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{CloudError, Place};
+use super::{CloudError, Location};
 
 /// A stack set in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -486,7 +486,7 @@ pub trait StackSets {
     fn list_drifted_instances(
         &self,
         stack_set: &str,
-    ) -> impl Future<Output = Result<Vec<Place>, CloudError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Location>, CloudError>> + Send;
 
     /// What a finished drift detection found in one instance.
     fn list_instance_resource_drifts(

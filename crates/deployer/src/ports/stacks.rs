@@ -11,24 +11,24 @@ use super::{CloudError, ResourceDrift};
 
 /// An account and a Region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Place {
+pub struct Location {
     /// Twelve digits.
     pub account: String,
     /// Such as `eu-central-1`.
     pub region: String,
 }
 
-impl Place {
+impl Location {
     /// That Region of that account.
-    pub fn new(account: impl Into<String>, region: impl Into<String>) -> Place {
-        Place {
+    pub fn new(account: impl Into<String>, region: impl Into<String>) -> Location {
+        Location {
             account: account.into(),
             region: region.into(),
         }
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.account, self.region)
     }
@@ -157,48 +157,48 @@ pub enum DriftDetection {
     },
 }
 
-/// Ordinary stacks. The place says in which account and Region; in accounts other than the
+/// Ordinary stacks. The location says in which account and Region; in accounts other than the
 /// caller's the adapter goes through the access role.
 pub trait Stacks {
-    /// How many stacks there may be in a place; `None` if CloudFormation doesn't say.
+    /// How many stacks there may be in a location; `None` if CloudFormation doesn't say.
     ///
     /// AWS: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeAccountLimits.html>
     fn stack_quota(
         &self,
-        place: &Place,
+        location: &Location,
     ) -> impl Future<Output = Result<Option<usize>, CloudError>> + Send;
 
-    /// Every stack of the place that is not deleted.
+    /// Every stack of the location that is not deleted.
     fn list_stacks(
         &self,
-        place: &Place,
+        location: &Location,
     ) -> impl Future<Output = Result<Vec<Stack>, CloudError>> + Send;
 
     /// One stack by name or id; `None` if there is none.
     fn describe_stack(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<Option<Stack>, CloudError>> + Send;
 
     /// The template's text as it was given.
     fn stack_template(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
     /// Has CloudFormation compute what a new template would change.
     fn create_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         request: &ChangeSetRequest,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
 
     /// A change set; `None` if there is none.
     fn describe_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
         name: &str,
     ) -> impl Future<Output = Result<Option<ChangeSet>, CloudError>> + Send;
@@ -206,7 +206,7 @@ pub trait Stacks {
     /// Starts what a change set says.
     fn execute_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
         name: &str,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
@@ -214,7 +214,7 @@ pub trait Stacks {
     /// Forgets a change set.
     fn delete_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
         name: &str,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
@@ -222,7 +222,7 @@ pub trait Stacks {
     /// Starts the deletion of a stack.
     fn delete_stack(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
 
@@ -230,28 +230,28 @@ pub trait Stacks {
     /// first.
     fn failure_events(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<Vec<FailureEvent>, CloudError>> + Send;
 
     /// Starts drift detection; returns its id.
     fn detect_stack_drift(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
     /// Where a drift detection stands.
     fn describe_drift_detection(
         &self,
-        place: &Place,
+        location: &Location,
         detection: &str,
     ) -> impl Future<Output = Result<DriftDetection, CloudError>> + Send;
 
     /// Every resource that the latest drift detection found modified or deleted.
     fn list_resource_drifts(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<Vec<ResourceDrift>, CloudError>> + Send;
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::apply::fingerprint;
 use crate::observe::World;
 use crate::ports::{
-    Cloud, CloudError, Identity, OrganizationDetails, Place, TrailSummary, TrustedAccess,
+    Cloud, CloudError, Identity, Location, OrganizationDetails, TrailSummary, TrustedAccess,
 };
 
 /// The service principal of delegated administrators of StackSets.
@@ -325,7 +325,7 @@ async fn trails(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
     let Some(set) = bundle.stack_sets.iter().find(|set| set.part == Part::Trail) else {
         return;
     };
-    let home = Place::new(&organization.accounts.management, &organization.home_region);
+    let home = Location::new(&organization.accounts.management, &organization.home_region);
     let trails = match cloud.trails(&home).await {
         Ok(trails) => trails,
         Err(error) => {
@@ -379,11 +379,11 @@ async fn accounts(cloud: &impl Cloud, bundle: &Bundle, caller: &Identity, found:
         if *account == caller.account {
             continue;
         }
-        let place = Place::new(account, &organization.home_region);
+        let location = Location::new(account, &organization.home_region);
         let what = format!("access to the {what}");
         // A name that no stack has: that there is none is the answer.
         let probe = format!("gizmos-probe-{}", fingerprint(account));
-        match cloud.describe_stack(&place, &probe).await {
+        match cloud.describe_stack(&location, &probe).await {
             Ok(_) => found.pass(&what, format!("{account}, by {}", organization.access_role)),
             Err(error) if error.is_denied() => found.warn(
                 &what,

@@ -10,7 +10,7 @@ use compiler::{AccountFilter, Bundle};
 use super::{CheckState, Preflight};
 use crate::observe::World;
 use crate::plan::desired;
-use crate::ports::{Cloud, CloudError, Identity, Place};
+use crate::ports::{Cloud, CloudError, Identity, Location};
 
 /// Stack sets of one administrator account.
 const STACK_SETS: usize = 1_000;
@@ -70,7 +70,9 @@ pub(super) fn instances(bundle: &Bundle, world: &World, found: &mut Preflight) {
         let Some(members) = &set.targets.members else {
             continue;
         };
-        let count = desired(members, &bundle.organization, world).places.len();
+        let count = desired(members, &bundle.organization, world)
+            .locations
+            .len();
         most = most.max(count);
         if count > INSTANCES {
             found.warn(
@@ -102,12 +104,12 @@ pub(super) async fn stacks(
     const WHAT: &str = "stacks of an account and Region";
     let organization = &bundle.organization;
     let management = &organization.accounts.management;
-    // Our stacks in each place: a stack's own name, or how the name of an instance's stack begins.
-    let mut ours: BTreeMap<Place, BTreeSet<String>> = BTreeMap::new();
+    // Our stacks in each location: a stack's own name, or how the name of an instance's stack begins.
+    let mut ours: BTreeMap<Location, BTreeSet<String>> = BTreeMap::new();
     for set in &bundle.stack_sets {
         for region in &set.targets.management_regions {
-            let place = Place::new(management, region);
-            ours.entry(place).or_default().insert(set.name.clone());
+            let location = Location::new(management, region);
+            ours.entry(location).or_default().insert(set.name.clone());
         }
         let Some(members) = &set.targets.members else {
             continue;
@@ -118,25 +120,25 @@ pub(super) async fn stacks(
         for account in accounts {
             for region in &members.regions {
                 let begins = format!("StackSet-{}-", set.name);
-                let place = Place::new(account, region);
-                ours.entry(place).or_default().insert(begins);
+                let location = Location::new(account, region);
+                ours.entry(location).or_default().insert(begins);
             }
         }
     }
     let mut failed = false;
     let mut seen = 0;
-    for (place, wanted) in &ours {
-        let quota = match cloud.stack_quota(place).await {
+    for (location, wanted) in &ours {
+        let quota = match cloud.stack_quota(location).await {
             Ok(Some(quota)) => quota,
             Ok(None) => continue,
             // That an account can't be looked into is a check of its own.
-            Err(error) if error.is_denied() && place.account != caller.account => continue,
+            Err(error) if error.is_denied() && location.account != caller.account => continue,
             Err(error) => {
                 found.unknown(WHAT, &error);
                 return;
             }
         };
-        let stacks = match cloud.list_stacks(place).await {
+        let stacks = match cloud.list_stacks(location).await {
             Ok(stacks) => stacks,
             Err(error) => {
                 found.unknown(WHAT, &error);
@@ -155,12 +157,12 @@ pub(super) async fn stacks(
             failed = true;
             found.fail(
                 WHAT,
-                format!("{place} would have {all} stacks, the quota is {quota}"),
+                format!("{location} would have {all} stacks, the quota is {quota}"),
                 format!(
                     "delete stacks there that are no longer needed, or have the quota raised with \
                      credentials of {}: {}",
-                    place.account,
-                    raise("L-0485CB21", all, &place.region)
+                    location.account,
+                    raise("L-0485CB21", all, &location.region)
                 ),
             );
         }
@@ -173,6 +175,6 @@ pub(super) async fn stacks(
             None,
         );
     } else if !failed {
-        found.pass(WHAT, format!("below the quota in {seen} places"));
+        found.pass(WHAT, format!("below the quota in {seen} locations"));
     }
 }

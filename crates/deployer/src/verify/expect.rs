@@ -8,7 +8,7 @@ use rules::Rule;
 use serde_json::Value;
 
 use super::chain::Delivery;
-use crate::ports::Place;
+use crate::ports::Location;
 
 /// Stands for a time that only the chain knows. As long as a real one.
 const SOME_TIME: &str = "0000-00-00T00:00:00Z";
@@ -21,7 +21,7 @@ pub(crate) struct Alert {
     /// Name of the topic on AWS.
     pub(crate) topic: String,
     /// Account and Region of the topic.
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     /// `email`, `https`, `sqs`.
     pub(crate) protocol: &'static str,
     /// Address, URL or ARN.
@@ -33,13 +33,13 @@ pub(crate) struct Alert {
 impl Alert {
     /// Whether the delivery went where this alert belongs.
     pub(crate) fn is_for(&self, delivery: &Delivery) -> bool {
-        let place = format!(
+        let location = format!(
             ":{}:{}:{}",
-            self.place.region, self.place.account, self.topic
+            self.location.region, self.location.account, self.topic
         );
         delivery.endpoint == self.endpoint
             && delivery.protocol == self.protocol
-            && delivery.topic_arn.ends_with(&place)
+            && delivery.topic_arn.ends_with(&location)
     }
 
     /// Whether the delivery is this alert.
@@ -82,12 +82,12 @@ fn same_text(expected: &str, actual: &str) -> bool {
     shaped && expected.replace(SOME_TIME, &time) == actual
 }
 
-/// The event as it is emitted in a place.
-pub(crate) fn at_place(event: &Value, place: &Place) -> Value {
+/// The event as it is emitted in a location.
+pub(crate) fn at_location(event: &Value, location: &Location) -> Value {
     let mut event = event.clone();
     if let Some(map) = event.as_object_mut() {
-        map.insert("account".into(), place.account.as_str().into());
-        map.insert("region".into(), place.region.as_str().into());
+        map.insert("account".into(), location.account.as_str().into());
+        map.insert("region".into(), location.region.as_str().into());
     }
     event
 }
@@ -122,7 +122,7 @@ impl<'a> Watch<'a> {
         &self,
         emitted: Option<&Value>,
         sent: &Value,
-        place: &Place,
+        location: &Location,
         id: &str,
     ) -> Result<Vec<Alert>, String> {
         let mut event = emitted.unwrap_or(sent).clone();
@@ -153,17 +153,17 @@ impl<'a> Watch<'a> {
                 .map_err(Clone::clone)?
                 .render(&text, &reserved)
                 .map_err(|error| format!("the message of {}: {error}", rule.id))?;
-            alerts.extend(self.addressed(rule, place, &body));
+            alerts.extend(self.addressed(rule, location, &body));
         }
         Ok(alerts)
     }
 
     /// One alert for every subscriber of every topic that the rule goes to.
-    fn addressed(&self, rule: &Rule, place: &Place, text: &str) -> Vec<Alert> {
+    fn addressed(&self, rule: &Rule, location: &Location, text: &str) -> Vec<Alert> {
         let organization = &self.bundle.organization;
-        let place = match organization.topology {
-            Topology::Hub => Place::new(&organization.accounts.hub, &organization.home_region),
-            Topology::Local => place.clone(),
+        let location = match organization.topology {
+            Topology::Hub => Location::new(&organization.accounts.hub, &organization.home_region),
+            Topology::Local => location.clone(),
         };
         organization
             .topics
@@ -176,11 +176,11 @@ impl<'a> Watch<'a> {
                 }
             })
             .flat_map(|topic| {
-                let place = &place;
+                let location = &location;
                 topic.subscriptions.iter().map(move |subscription| Alert {
                     rule: rule.id.clone(),
                     topic: organization.topic_name(topic),
-                    place: place.clone(),
+                    location: location.clone(),
                     protocol: match subscription.protocol {
                         Protocol::Email => "email",
                         Protocol::Https => "https",

@@ -15,12 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use compiler::{Bundle, Part};
-use expect::{Alert, Watch, at_place};
+use expect::{Alert, Watch, at_location};
 use rules::{Response, Rule};
 use serde_json::Value;
 
 use crate::plan::selected;
-use crate::ports::{Account, AccountState, Place};
+use crate::ports::{Account, AccountState, Location};
 use crate::progress::{Progress, ProgressEvent};
 
 /// How long a response gets to do its work.
@@ -80,7 +80,7 @@ pub async fn verify(
                 rule,
                 test: test.name.clone(),
                 kind,
-                place: place(bundle, account, &test.event),
+                location: location(bundle, account, &test.event),
                 planted: Vec::new(),
             };
             report
@@ -89,7 +89,7 @@ pub async fn verify(
             if !test.matches {
                 continue;
             }
-            let place = place(bundle, account, &test.event);
+            let location = location(bundle, account, &test.event);
             let hostile = if first == Some(index) {
                 rules::hostile::variants(&test.event, &rule.pattern)
             } else {
@@ -100,7 +100,7 @@ pub async fn verify(
                     rule,
                     test: format!("{} ({})", test.name, hostile.name),
                     kind: CaseKind::Hostile,
-                    place: place.clone(),
+                    location: location.clone(),
                     planted: hostile.planted,
                 };
                 report
@@ -109,7 +109,8 @@ pub async fn verify(
             }
             if let Some(response) = &rule.respond {
                 for tagged in [true, false] {
-                    let case = respond(chain, rule, response, &test.event, &place, tagged).await?;
+                    let case =
+                        respond(chain, rule, response, &test.event, &location, tagged).await?;
                     report.cases.push(Case {
                         test: format!(
                             "{} ({})",
@@ -133,12 +134,16 @@ pub async fn verify(
     };
     let events: Vec<String> = (&ids(passed) - &ids(failed)).into_iter().collect();
     chain.discard_dead_letters(&events).await?;
-    let places: BTreeSet<Place> = report.cases.iter().map(|case| case.place.clone()).collect();
-    report.places = places.into_iter().collect();
+    let locations: BTreeSet<Location> = report
+        .cases
+        .iter()
+        .map(|case| case.location.clone())
+        .collect();
+    report.locations = locations.into_iter().collect();
     Ok(report)
 }
 
-fn place(bundle: &Bundle, account: &str, event: &Value) -> Place {
+fn location(bundle: &Bundle, account: &str, event: &Value) -> Location {
     let organization = &bundle.organization;
     let own = event.get("region").and_then(Value::as_str);
     let region = organization
@@ -152,7 +157,7 @@ fn place(bundle: &Bundle, account: &str, event: &Value) -> Place {
                 .find(|region| **region != organization.home_region)
         })
         .unwrap_or(&organization.home_region);
-    Place::new(account, region)
+    Location::new(account, region)
 }
 
 /// An event on its way.
@@ -160,7 +165,7 @@ struct Sent<'a> {
     rule: &'a Rule,
     test: String,
     kind: CaseKind,
-    place: Place,
+    location: Location,
     planted: Vec<(String, String)>,
 }
 
@@ -170,17 +175,17 @@ async fn send(
     sent: Sent<'_>,
     event: &Value,
 ) -> Result<Case, ChainError> {
-    let event = at_place(event, &sent.place);
-    let trace = chain.send(&sent.place, &event).await?;
+    let event = at_location(event, &sent.location);
+    let trace = chain.send(&sent.location, &event).await?;
     // A global service's events appear in us-east-1, wherever the call was made.
-    let place = trace.hops.first().map_or_else(
-        || sent.place.clone(),
-        |hop| Place::new(&sent.place.account, &hop.region),
+    let location = trace.hops.first().map_or_else(
+        || sent.location.clone(),
+        |hop| Location::new(&sent.location.account, &hop.region),
     );
-    let event = at_place(&event, &place);
+    let event = at_location(&event, &location);
     let mut failures = Vec::new();
     let emitted = trace.event.as_ref();
-    let expected = match watch.expected(emitted, &event, &place, &trace.event_id) {
+    let expected = match watch.expected(emitted, &event, &location, &trace.event_id) {
         Ok(expected) => expected,
         Err(reason) => {
             failures.push(reason);
@@ -191,14 +196,14 @@ async fn send(
     match sent.kind {
         CaseKind::Negative if expected.iter().any(mine) => failures.push(format!(
             "as sent from {}, the event matches {} and is no negative test",
-            sent.place, sent.rule.id
+            sent.location, sent.rule.id
         )),
         CaseKind::Positive | CaseKind::Hostile
             if sent.rule.message.is_some() && !expected.iter().any(mine) =>
         {
             failures.push(format!(
                 "as sent from {}, the event does not lead to an alert of {}",
-                sent.place, sent.rule.id
+                sent.location, sent.rule.id
             ));
         }
         _ => {}
@@ -260,7 +265,7 @@ async fn send(
         rule: sent.rule.id.clone(),
         test: sent.test,
         kind: sent.kind,
-        place: sent.place,
+        location: sent.location,
         failures,
         alerts,
         hops,
@@ -329,7 +334,7 @@ async fn respond(
     rule: &Rule,
     response: &Response,
     event: &Value,
-    place: &Place,
+    location: &Location,
     tagged: bool,
 ) -> Result<Case, ChainError> {
     let Response::StartInstance {
@@ -342,7 +347,7 @@ async fn respond(
         rule: rule.id.clone(),
         test: String::new(),
         kind: CaseKind::Response,
-        place: place.clone(),
+        location: location.clone(),
         failures: Vec::new(),
         alerts: Vec::new(),
         hops: Vec::new(),
@@ -362,18 +367,18 @@ async fn respond(
     };
     chain
         .put_instance(&TestInstance {
-            account: place.account.clone(),
-            region: place.region.clone(),
+            account: location.account.clone(),
+            region: location.region.clone(),
             instance_id: id.to_owned(),
             state: "stopped".to_owned(),
             tags,
         })
         .await?;
-    let trace = chain.send(place, &at_place(event, place)).await?;
+    let trace = chain.send(location, &at_location(event, location)).await?;
     case.event_id = Some(trace.event_id);
     chain.pause(RESPONSE_TIME).await?;
     let state = chain
-        .instances(place)
+        .instances(location)
         .await?
         .into_iter()
         .find(|found| found.instance_id == id)

@@ -93,7 +93,7 @@ struct FakeChain {
 }
 
 impl Chain for FakeChain {
-    async fn send(&self, place: &Place, event: &Value) -> Result<Trace, ChainError> {
+    async fn send(&self, location: &Location, event: &Value) -> Result<Trace, ChainError> {
         let mut event = event.clone();
         event["id"] = "11111111-2222-4333-8444-555555555555".into();
         event["time"] = "2026-11-23T12:00:00Z".into();
@@ -103,8 +103,8 @@ impl Chain for FakeChain {
             event_id: "11111111-2222-4333-8444-555555555555".into(),
             event: None,
             hops: vec![Hop {
-                account: place.account.clone(),
-                region: place.region.clone(),
+                account: location.account.clone(),
+                region: location.region.clone(),
                 link: "trail".into(),
                 outcome: HopOutcome::Ok,
                 detail: None,
@@ -147,7 +147,7 @@ impl Chain for FakeChain {
         }
         if let Some((key, value)) = &self.responds_to {
             for machine in self.machines.lock().unwrap().values_mut() {
-                if machine.account == place.account && machine.tags.get(key) == Some(value) {
+                if machine.account == location.account && machine.tags.get(key) == Some(value) {
                     machine.state = "running".into();
                 }
             }
@@ -161,7 +161,7 @@ impl Chain for FakeChain {
         Ok(())
     }
 
-    async fn instances(&self, _: &Place) -> Result<Vec<TestInstance>, ChainError> {
+    async fn instances(&self, _: &Location) -> Result<Vec<TestInstance>, ChainError> {
         Ok(self.machines.lock().unwrap().values().cloned().collect())
     }
 
@@ -205,7 +205,7 @@ async fn a_working_chain_passes_with_alerts_of_every_rule_that_matches() {
             .iter()
             .any(|case| case.kind == CaseKind::Negative && case.alerts.is_empty())
     );
-    assert_eq!(report.places, [Place::new("012345678901", "us-east-1")]);
+    assert_eq!(report.locations, [Location::new("012345678901", "us-east-1")]);
     let positive = report
         .cases
         .iter()

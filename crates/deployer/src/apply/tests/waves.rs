@@ -27,14 +27,19 @@ async fn an_update_brings_the_template_to_the_canaries_first() {
 #[tokio::test(start_paused = true)]
 async fn a_failing_canary_stops_the_later_waves_and_is_explained() {
     let cloud = Fake::new();
-    let place = Place::new("100000000006", "us-east-1");
-    fail(&cloud, "gizmos-rules-spoke", &place.account, &place.region);
+    let location = Location::new("100000000006", "us-east-1");
+    fail(
+        &cloud,
+        "gizmos-rules-spoke",
+        &location.account,
+        &location.region,
+    );
     let report = deploy(&cloud, &bundle()).await;
     assert_eq!(report.outcome(), ApplyOutcome::Failed);
     let spoke = of(&report, "gizmos-rules-spoke");
     assert_eq!(spoke.operations.len(), 1);
     assert_eq!(spoke.failures.len(), 1);
-    assert_eq!(spoke.failures[0].place, place);
+    assert_eq!(spoke.failures[0].location, location);
     assert_eq!(
         spoke.failures[0].events[0].reason,
         "quota of rules exceeded"
@@ -44,7 +49,7 @@ async fn a_failing_canary_stops_the_later_waves_and_is_explained() {
     let stack = report
         .parts
         .iter()
-        .find(|part| part.place == Some(Place::new(MANAGEMENT, "us-east-1")));
+        .find(|part| part.location == Some(Location::new(MANAGEMENT, "us-east-1")));
     assert!(matches!(
         stack.unwrap().outcome,
         PartOutcome::Skipped { .. }
@@ -104,8 +109,13 @@ async fn a_failed_wave_returns_to_the_previous_template_and_the_rest_is_not_touc
     let old = spoke_template(&cloud);
     let mut changed = bundle();
     new_spoke(&mut changed);
-    let place = Place::new("100000000006", "us-east-1");
-    fail(&cloud, "gizmos-rules-spoke", &place.account, &place.region);
+    let location = Location::new("100000000006", "us-east-1");
+    fail(
+        &cloud,
+        "gizmos-rules-spoke",
+        &location.account,
+        &location.region,
+    );
     cloud.take_calls();
     let report = deploy(&cloud, &changed).await;
     assert_eq!(report.outcome(), ApplyOutcome::Failed);
@@ -129,9 +139,14 @@ async fn a_failed_wave_returns_to_the_previous_template_and_the_rest_is_not_touc
         reason.ends_with("the later waves were not begun"),
         "{reason}"
     );
-    // Every place that isn't as the bundle says is named: one failed, the others were left.
-    assert!(spoke.failures.iter().all(|failure| failure.place == place));
-    let left: usize = spoke.unfinished.iter().map(|it| it.places.len()).sum();
+    // Every location that isn't as the bundle says is named: one failed, the others were left.
+    assert!(
+        spoke
+            .failures
+            .iter()
+            .all(|failure| failure.location == location)
+    );
+    let left: usize = spoke.unfinished.iter().map(|it| it.locations.len()).sum();
     assert_eq!(left, 11);
 }
 
