@@ -132,7 +132,10 @@ impl SimulatorClient {
                 None => agent.get(&url).call(),
             }
             .with_context(|| {
-                format!("no simulator answers at {url}; `cargo xtask simulator serve` starts one")
+                format!(
+                    "no simulator answers at {url}; {} starts one",
+                    crate::spelling::command("simulator serve")
+                )
             })?;
             let text = answer
                 .body_mut()

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use deployer::DriftReport;
 use deployer::drift::{Difference, DriftCheck, DriftCode, DriftOutcome, Unchecked};
 use deployer::ports::ResourceDriftStatus;
+use remedy::Command;
 use serde_json::{Value, json};
 use syntax::Severity;
 
@@ -93,7 +94,10 @@ pub fn markdown(report: &DriftReport) -> String {
     if left_out > 0 {
         push_line(
             &mut text,
-            &format!("- {left_out} more; `cargo xtask drift --org --format json` has all"),
+            &format!(
+                "- {left_out} more; {} has all",
+                Command::Drift { json: true }
+            ),
         );
     }
     text
@@ -228,7 +232,7 @@ pub fn junit(report: &DriftReport) -> String {
         let cases = report.plan.problems.iter().map(|problem| junit::Case {
             name: problem.message.clone(),
             class: "problem".to_owned(),
-            outcome: junit::Outcome::Error(problem.fix.clone()),
+            outcome: junit::Outcome::Error(problem.fix.to_string()),
         });
         suites = vec![junit::Suite {
             name: "preflight".to_owned(),
@@ -246,7 +250,7 @@ fn whole(difference: &Difference) -> String {
         text.push_str(&line);
     }
     text.push_str("\nhelp: ");
-    text.push_str(&difference.fix);
+    text.push_str(&difference.fix.to_string());
     text
 }
 

@@ -29,6 +29,8 @@ pub fn warnings(found: &Preflight) -> String {
 pub fn markdown(found: &Preflight) -> String {
     let mut text = "| | check | found | fix |\n|---|---|---|---|\n".to_owned();
     for check in &found.checks {
+        let fix = check.fix.as_ref().map(ToString::to_string);
+        let fix = fix.unwrap_or_default();
         push_line(
             &mut text,
             &format!(
@@ -36,7 +38,7 @@ pub fn markdown(found: &Preflight) -> String {
                 word(check.state),
                 check.what,
                 check.message.replace('|', "\\|"),
-                check.fix.as_deref().unwrap_or_default().replace('|', "\\|")
+                fix.replace('|', "\\|")
             ),
         );
     }

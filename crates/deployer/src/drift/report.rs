@@ -1,27 +1,28 @@
 //! What a drift check found.
 
+use remedy::Remedy;
 use serde::Serialize;
 
-use super::code::{DriftCheck, DriftCode};
+use crate::code::{DriftCheck, DriftCode};
 use crate::plan::Plan;
 use crate::ports::{Location, ResourceDrift};
 
-/// Any difference between bundle and fleet, and every link of the alert chain that doesn't work.
+/// Every difference between bundle and fleet, broken links of the alert chain included.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DriftReport {
     /// What a deployment would change.
     pub plan: Plan,
-    /// What was found, in the order of the checks.
+    /// In the order of the checks.
     pub differences: Vec<Difference>,
-    /// What could not be looked at, and why. While there is any, "no drift" is not proven.
+    /// What could not be checked, and why. While there is any, "no drift" is not proven.
     pub unchecked: Vec<Unchecked>,
     /// What a reader should know, such as how old the result of a check is.
     pub notes: Vec<String>,
-    /// What was looked at.
+    /// What was checked.
     pub checked: Checked,
 }
 
-/// What was looked at.
+/// What was checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
     /// The checks that were made, in their order.
@@ -34,7 +35,23 @@ pub struct Checked {
     pub stacks: usize,
 }
 
-/// One difference.
+/// What one check found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) differences: Vec<Difference>,
+    pub(super) unchecked: Vec<Unchecked>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Found {
+    pub(super) fn merge(&mut self, other: Found) {
+        self.differences.extend(other.differences);
+        self.unchecked.extend(other.unchecked);
+        self.notes.extend(other.notes);
+    }
+}
+
+/// One difference between bundle and fleet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// What kind of difference.
@@ -56,12 +73,12 @@ pub struct Difference {
     /// What is there.
     pub actual: Option<String>,
     /// What to do about it.
-    pub fix: String,
+    pub fix: Remedy,
 }
 
 impl Difference {
-    /// A difference that is about nothing in particular yet.
-    pub(crate) fn new(code: DriftCode, message: impl Into<String>, fix: impl Into<String>) -> Self {
+    /// A difference that names no stack set, location or rule yet.
+    pub(crate) fn new(code: DriftCode, message: impl Into<String>, fix: impl Into<Remedy>) -> Self {
         Difference {
             code,
             check: code.check(),
@@ -81,7 +98,7 @@ impl Difference {
         self
     }
 
-    pub(crate) fn location(mut self, location: &Location) -> Self {
+    pub(crate) fn at(mut self, location: &Location) -> Self {
         self.location = Some(location.clone());
         self
     }
@@ -93,7 +110,7 @@ impl Difference {
     }
 }
 
-/// Something that could not be looked at.
+/// Something that could not be checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unchecked {
     /// The check that it belongs to.
@@ -104,21 +121,8 @@ pub struct Unchecked {
     pub what: String,
     /// Where, if it is about one account and Region.
     pub location: Option<Location>,
-    /// Why it could not be looked at.
+    /// Why it could not be checked.
     pub reason: String,
-}
-
-/// A link of the alert chain that doesn't work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct BrokenLink {
-    /// Which link: `trail gizmos`, `subscription security@example.com of gizmos-alerts`, …
-    pub link: String,
-    /// Where it is.
-    pub location: Location,
-    /// One sentence without a full stop.
-    pub message: String,
-    /// What to do about it.
-    pub fix: String,
 }
 
 /// How a drift check ended. Each has an exit code.
@@ -129,9 +133,9 @@ pub enum DriftOutcome {
     InSync,
     /// There is drift: 5.
     Drifted,
-    /// No drift was found, but not everything could be looked at: 1.
+    /// No drift was found, but not everything could be checked: 1.
     Incomplete,
-    /// The credentials don't fit the organization; nothing was compared: 6.
+    /// The credentials don't belong to the organization; nothing was compared: 6.
     Blocked,
 }
 

@@ -5,6 +5,8 @@ use serde_json::json;
 use super::*;
 use crate::apply;
 use crate::fake::{Fake, HOME, HUB, MANAGEMENT, bundle};
+use crate::fleet::Scope;
+use crate::health::health;
 use crate::ports::{
     Account, AccountState, Instance, PropertyDifference, ResourceDrift, ResourceDriftStatus,
     Subscription, TrailStatus,
@@ -125,16 +127,16 @@ async fn a_rule_changed_or_deleted_by_hand_is_named() {
         [
             (
                 "rule root-user-activity (AWS::Events::Rule Rulerootuseractivity) was changed \
-                 behind CloudFormation's back: /State",
+                 outside of CloudFormation: /State",
                 vec!["root-user-activity"]
             ),
             (
-                "rule ec2-stopped (AWS::Events::Rule Ruleec2stopped) was deleted behind \
-                 CloudFormation's back",
+                "rule ec2-stopped (AWS::Events::Rule Ruleec2stopped) was deleted outside of \
+                 CloudFormation",
                 vec!["ec2-stopped"]
             ),
             (
-                "AWS::Events::Rule Trail was changed behind CloudFormation's back: /State",
+                "AWS::Events::Rule Trail was changed outside of CloudFormation: /State",
                 vec![]
             ),
         ]
@@ -356,8 +358,10 @@ async fn each_check_finds_what_was_planted_for_it_and_nothing_else() {
 async fn accounts_and_regions_narrow_the_look() {
     let (cloud, bundle) = drifted_in_every_respect().await;
     let options = DriftOptions {
-        accounts: ["012345678901".to_owned()].into(),
-        regions: [HOME.to_owned()].into(),
+        scope: Scope {
+            accounts: ["012345678901".to_owned()].into(),
+            regions: [HOME.to_owned()].into(),
+        },
         ..DriftOptions::default()
     };
     assert_eq!(
@@ -368,7 +372,10 @@ async fn accounts_and_regions_narrow_the_look() {
         ]
     );
     let stranger = DriftOptions {
-        accounts: ["999999999999".to_owned()].into(),
+        scope: Scope {
+            accounts: ["999999999999".to_owned()].into(),
+            ..Scope::default()
+        },
         ..DriftOptions::default()
     };
     let report = drift(&healthy().await, &crate::fake::bundle(), &stranger, &Silent)
@@ -388,7 +395,7 @@ async fn without_detection_nothing_is_called_that_changes_anything() {
     cloud.take_calls();
     let report = drift(&cloud, &bundle(), &options, &Silent).await.unwrap();
     assert_eq!(report.outcome(), DriftOutcome::InSync);
-    assert!(report.notes[0].contains("has never looked for drift"));
+    assert!(report.notes[0].contains("has never detected drift"));
     assert_eq!(cloud.take_calls(), [""; 0]);
 
     // What the latest look found is reported, with its age.

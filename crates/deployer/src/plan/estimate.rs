@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use compiler::{Bundle, StackSet};
 
 use super::model::{Change, Estimate, Plan, Reason, StackSetPlan};
-use crate::apply::{Group, WaveCells, group, removal, split};
 use crate::ports::{Account, Preferences, RegionConcurrency, Tolerance};
+use crate::rollout::{Group, group, removal, split};
 
 /// What StackSets does at once for one stack set.
 const AT_ONCE: usize = 100;
@@ -110,7 +110,7 @@ fn roll_out(
     let definition = reasons
         .iter()
         .any(|reason| *reason != Reason::AutoDeployment);
-    let parts: Vec<WaveCells> = split(
+    let parts = split(
         &bundle.organization.waves,
         accounts,
         &planned.update,
@@ -155,8 +155,8 @@ fn operation(group: &Group, how: &Preferences, sum: &mut Estimate) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::main_wave;
     use crate::ports::Location;
+    use crate::rollout::main;
 
     #[test]
     fn a_hundred_stacks_at_once_is_the_most() {
@@ -167,7 +167,7 @@ mod tests {
             .collect();
         let groups = group(&locations, &[], &BTreeSet::new(), &[]);
         let mut sum = Estimate::default();
-        let seconds = operation(&groups[0], &main_wave(), &mut sum);
+        let seconds = operation(&groups[0], &main(), &mut sum);
         assert_eq!((sum.operations, sum.instances), (1, 20_000));
         assert_eq!(seconds, OPERATION + 200 * STACK);
     }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use compiler::Part;
+use remedy::Remedy;
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{Instance, Location};
+use crate::rollout::BlockedLocation;
 
 /// All that must change for the fleet to equal the bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,7 +63,7 @@ pub struct Problem {
     /// What is wrong.
     pub message: String,
     /// What to do about it.
-    pub fix: String,
+    pub fix: Remedy,
 }
 
 /// Kinds of reasons not to begin.
@@ -131,12 +133,16 @@ impl StackSetPlan {
         }
     }
 
-    /// Whether there is anything to do.
+    /// Whether there is nothing to do.
     pub fn is_unchanged(&self) -> bool {
+        self.is_deployed() && self.remove.is_empty()
+    }
+
+    /// Whether there is nothing to do except removals.
+    pub(crate) fn is_deployed(&self) -> bool {
         self.change == Change::Unchanged
             && self.add.is_empty()
             && self.update.is_empty()
-            && self.remove.is_empty()
             && self.repair.is_empty()
     }
 }
@@ -204,7 +210,7 @@ impl Repair {
         };
         let why = instance.reason.as_deref().unwrap_or("no reason given");
         Repair {
-            location: Location::new(&instance.account, &instance.region),
+            location: instance.location(),
             reason: format!("{state}: {why}"),
             stack_id: instance.stack_id.clone(),
         }
@@ -297,17 +303,6 @@ impl Reason {
             Reason::InProgress(status) => format!("it is in {status}"),
         }
     }
-}
-
-/// An account and Region that can't be brought into line now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct BlockedLocation {
-    /// Where.
-    pub location: Location,
-    /// The account's name, if known.
-    pub account_name: Option<String>,
-    /// Why, such as `the account is suspended`.
-    pub reason: String,
 }
 
 /// What happens to a rule.

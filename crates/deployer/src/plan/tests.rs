@@ -157,14 +157,15 @@ async fn accounts_come_and_go() {
     let (_, mut observed) = deployed().await;
     // One is suspended, one leaves the organization, one is new.
     observed
+        .membership
         .accounts
         .retain(|account| account.id != "100000000002");
-    for account in &mut observed.accounts {
+    for account in &mut observed.membership.accounts {
         if account.id == "012345678901" {
             account.state = AccountState::Suspended;
         }
     }
-    observed.accounts.push(Account {
+    observed.membership.accounts.push(Account {
         id: "100000000010".into(),
         name: "new".into(),
         state: AccountState::Active,
@@ -309,7 +310,7 @@ async fn preflight_names_what_is_missing() {
 #[tokio::test(start_paused = true)]
 async fn a_region_that_is_off_is_blocked_in_every_account() {
     let (_, mut observed) = deployed().await;
-    observed.enabled_regions = Some([HOME.to_owned()].into());
+    observed.membership.enabled_regions = Some([HOME.to_owned()].into());
     let plan = plan(&bundle(), &observed);
     let spoke = of(&plan, "gizmos-rules-spoke");
     assert_eq!((spoke.blocked.len(), spoke.unchanged), (6, 6));

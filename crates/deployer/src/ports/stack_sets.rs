@@ -348,6 +348,13 @@ pub struct Instance {
     pub last_operation: Option<String>,
 }
 
+impl Instance {
+    /// Where it is.
+    pub fn location(&self) -> Location {
+        Location::new(&self.account, &self.region)
+    }
+}
+
 /// Drift of one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

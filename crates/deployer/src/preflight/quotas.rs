@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use compiler::{AccountFilter, Bundle};
 
 use super::{CheckState, Preflight};
-use crate::observe::World;
-use crate::plan::desired;
+use crate::fleet::Membership;
 use crate::ports::{Cloud, CloudError, Identity, Location};
+use crate::rollout::desired;
 
 /// Stack sets of one administrator account.
 const STACK_SETS: usize = 1_000;
@@ -63,14 +63,14 @@ fn raise(code: &str, wanted: usize, region: &str) -> String {
 
 /// Instances of each stack set. No API of CloudFormation tells this quota, so more than its default
 /// is a warning: it may have been raised.
-pub(super) fn instances(bundle: &Bundle, world: &World, found: &mut Preflight) {
+pub(super) fn instances(bundle: &Bundle, membership: &Membership, found: &mut Preflight) {
     const WHAT: &str = "instances of a stack set";
     let mut most = 0;
     for set in &bundle.stack_sets {
         let Some(members) = &set.targets.members else {
             continue;
         };
-        let count = desired(members, &bundle.organization, world)
+        let count = desired(members, &bundle.organization, membership)
             .locations
             .len();
         most = most.max(count);
@@ -93,8 +93,8 @@ pub(super) fn instances(bundle: &Bundle, world: &World, found: &mut Preflight) {
     }
 }
 
-/// Stacks of an account and Region, where several of ours come together: the management account,
-/// the hub and the log archive. Of the others that stack sets reach, each has one or two.
+/// Stacks of an account and Region, where several of Gizmos come together: the management account,
+/// the hub and the log archive. Any other that stack sets reach has one or two.
 pub(super) async fn stacks(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -104,7 +104,7 @@ pub(super) async fn stacks(
     const WHAT: &str = "stacks of an account and Region";
     let organization = &bundle.organization;
     let management = &organization.accounts.management;
-    // Our stacks in each location: a stack's own name, or how the name of an instance's stack begins.
+    // The bundle's stacks in each location: a stack's own name, or how the name of an instance's stack begins.
     let mut ours: BTreeMap<Location, BTreeSet<String>> = BTreeMap::new();
     for set in &bundle.stack_sets {
         for region in &set.targets.management_regions {
@@ -131,7 +131,7 @@ pub(super) async fn stacks(
         let quota = match cloud.stack_quota(location).await {
             Ok(Some(quota)) => quota,
             Ok(None) => continue,
-            // That an account can't be looked into is a check of its own.
+            // Whether an account can be read is a check of its own.
             Err(error) if error.is_denied() && location.account != caller.account => continue,
             Err(error) => {
                 found.unknown(WHAT, &error);

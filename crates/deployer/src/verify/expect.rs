@@ -1,7 +1,7 @@
 //! Which alerts an event must lead to, worked out without the chain.
 
 use compiler::Bundle;
-use compiler::organization::{Protocol, Topology};
+use compiler::organization::Topology;
 use eventbridge_pattern::Event;
 use eventbridge_pattern::transformer::{InputTransformer, Reserved};
 use rules::Rule;
@@ -181,11 +181,7 @@ impl<'a> Watch<'a> {
                     rule: rule.id.clone(),
                     topic: organization.topic_name(topic),
                     location: location.clone(),
-                    protocol: match subscription.protocol {
-                        Protocol::Email => "email",
-                        Protocol::Https => "https",
-                        Protocol::Sqs => "sqs",
-                    },
+                    protocol: subscription.protocol.name(),
                     endpoint: subscription.endpoint.clone(),
                     text: text.to_owned(),
                 })

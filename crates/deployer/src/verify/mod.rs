@@ -19,9 +19,9 @@ use expect::{Alert, Watch, at_location};
 use rules::{Response, Rule};
 use serde_json::Value;
 
-use crate::plan::selected;
 use crate::ports::{Account, AccountState, Location};
 use crate::progress::{Progress, ProgressEvent};
+use crate::rollout::selected;
 
 /// How long a response gets to do its work.
 const RESPONSE_TIME: Duration = Duration::from_mins(5);

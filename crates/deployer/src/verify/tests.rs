@@ -205,7 +205,10 @@ async fn a_working_chain_passes_with_alerts_of_every_rule_that_matches() {
             .iter()
             .any(|case| case.kind == CaseKind::Negative && case.alerts.is_empty())
     );
-    assert_eq!(report.locations, [Location::new("012345678901", "us-east-1")]);
+    assert_eq!(
+        report.locations,
+        [Location::new("012345678901", "us-east-1")]
+    );
     let positive = report
         .cases
         .iter()

@@ -1,6 +1,7 @@
 //! What is no longer wanted goes last, and nothing else goes.
 
 use super::*;
+use crate::plan::ProblemKind;
 
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_stack_set_is_left_alone() {

@@ -132,7 +132,7 @@ async fn a_failed_wave_returns_to_the_previous_template_and_the_rest_is_not_touc
         panic!("{:?}", spoke.outcome)
     };
     assert!(
-        reason.starts_with("wave canary failed; 3 of its instances were returned"),
+        reason.starts_with("wave canary failed; 3 of its instances were rolled back"),
         "{reason}"
     );
     assert!(
@@ -165,11 +165,11 @@ async fn a_failed_wave_of_a_change_that_a_killed_run_began_stops_and_says_how_to
         panic!("{:?}", spoke.outcome)
     };
     assert!(reason.starts_with("wave canary failed"), "{reason}");
-    assert!(reason.ends_with("deploy the commit before"), "{reason}");
+    assert!(reason.ends_with("deploy the previous commit"), "{reason}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_wave_has_created_is_not_returned_to_a_template_it_never_had() {
+async fn what_a_wave_has_created_is_not_rolled_back_to_a_template_it_never_had() {
     let cloud = Fake::new();
     let mut first = bundle();
     if let Some(members) = &mut first.stack_sets[4].targets.members {
@@ -227,7 +227,10 @@ async fn a_wave_after_which_the_chain_is_broken_returns_to_the_previous_template
         reason.starts_with("after wave canary the alert chain is worse than before: trail gizmos"),
         "{reason}"
     );
-    assert!(reason.contains("its 4 instances were returned"), "{reason}");
+    assert!(
+        reason.contains("its 4 instances were rolled back"),
+        "{reason}"
+    );
     assert_eq!(cloud.take_calls().len(), 2);
     assert_eq!(spoke_template(&cloud), old);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use compiler::organization::Wave;
+use compiler::organization;
 
 use crate::ports::{Account, ConcurrencyMode, Location, Preferences, RegionConcurrency, Tolerance};
 
@@ -14,7 +14,7 @@ const ONE_BY_ONE: usize = 5;
 
 /// A part of one stack set's fleet that is deployed together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct WaveCells {
+pub(crate) struct Wave {
     /// Its name; `None` if there is just one.
     pub(crate) name: Option<String>,
     /// Instances to be updated.
@@ -34,17 +34,17 @@ pub(crate) struct WaveCells {
 /// the first update: where a wave would create before any has updated, its creations move to the
 /// first wave that updates.
 pub(crate) fn split(
-    waves: &[Wave],
+    waves: &[organization::Wave],
     accounts: &[Account],
     update: &[Location],
     add: &[Location],
     template_changes: bool,
-) -> Vec<WaveCells> {
-    let mut parts: Vec<WaveCells> = waves
+) -> Vec<Wave> {
+    let mut parts: Vec<Wave> = waves
         .iter()
         .map(|wave| (wave.name.as_str(), wave.soak_minutes))
         .chain([(REST, 0)])
-        .map(|(name, soak_minutes)| WaveCells {
+        .map(|(name, soak_minutes)| Wave {
             name: Some(name.to_owned()),
             update: Vec::new(),
             add: Vec::new(),
@@ -147,8 +147,8 @@ pub(crate) const fn removal() -> Preferences {
     }
 }
 
-/// For looking: everything at once, failures don't matter.
-pub(crate) const fn looking() -> Preferences {
+/// For drift detection: everything at once, failures don't matter.
+pub(crate) const fn detection() -> Preferences {
     Preferences {
         region_concurrency: RegionConcurrency::Parallel,
         failure_tolerance: Tolerance::Percentage(100),
@@ -177,8 +177,8 @@ mod tests {
             .collect()
     }
 
-    fn canary_wave() -> Wave {
-        Wave {
+    fn canary_wave() -> organization::Wave {
+        organization::Wave {
             name: "canary".into(),
             organizational_units: vec!["ou-exmp-development".into()],
             accounts: vec!["012345678901".into()],

@@ -5,9 +5,21 @@ use std::collections::BTreeSet;
 use compiler::organization::Organization;
 use compiler::{AccountFilter, Members};
 
-use super::model::BlockedLocation;
-use crate::observe::World;
+use serde::Serialize;
+
+use crate::fleet::Membership;
 use crate::ports::{Account, AccountState, Location};
+
+/// A location where nothing can be deployed or removed now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BlockedLocation {
+    /// Where.
+    pub location: Location,
+    /// The account's name, if known.
+    pub account_name: Option<String>,
+    /// Why, such as `the account is suspended`.
+    pub reason: String,
+}
 
 /// Where the instances of a stack set belong.
 #[derive(Debug, Default)]
@@ -50,17 +62,20 @@ pub(crate) fn region_is_off(region: &str) -> String {
 }
 
 /// Where the instances of a stack set with these members belong.
-pub(crate) fn desired(members: &Members, organization: &Organization, world: &World) -> Desired {
-    let accounts = &world.accounts;
+pub(crate) fn desired(
+    members: &Members,
+    organization: &Organization,
+    membership: &Membership,
+) -> Desired {
     let mut desired = Desired::default();
     let mut found = BTreeSet::new();
-    for account in selected(members, organization, accounts) {
+    for account in selected(members, organization, &membership.accounts) {
         found.insert(account.id.as_str());
         for region in &members.regions {
             let location = Location::new(&account.id, region);
             let reason = if account.state != AccountState::Active {
                 format!("the account is {}", account.state.describe())
-            } else if world.is_off(region) {
+            } else if membership.is_off(region) {
                 region_is_off(region)
             } else {
                 desired.locations.insert(location);
@@ -75,7 +90,7 @@ pub(crate) fn desired(members: &Members, organization: &Organization, world: &Wo
     }
     if let AccountFilter::Only(only) = &members.accounts {
         for id in only.iter().filter(|id| !found.contains(id.as_str())) {
-            let known = world.account(id);
+            let known = membership.account(id);
             let reason = match known {
                 None => "the account is not in the organization",
                 Some(_) if *id == organization.accounts.management => {

@@ -1,5 +1,5 @@
 //! What a value of a template becomes in one account and Region, and whether a policy found there
-//! says the same.
+//! means the same.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,8 @@ const UNKNOWN: &str = "\u{0}unknown";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) location: &'a Location,
+    /// Defaults included.
     pub(crate) parameters: &'a BTreeMap<String, String>,
-    /// The template's own parameters, for their defaults.
-    pub(crate) declared: Option<&'a Map<String, Value>>,
 }
 
 impl Context<'_> {
@@ -43,14 +42,7 @@ impl Context<'_> {
                 }
                 .to_owned(),
             ),
-            _ => self.parameters.get(name).cloned().or_else(|| {
-                let default = self.declared?.get(name)?.get("Default")?;
-                Some(
-                    default
-                        .as_str()
-                        .map_or_else(|| default.to_string(), str::to_owned),
-                )
-            }),
+            _ => self.parameters.get(name).cloned(),
         }
     }
 
@@ -123,7 +115,7 @@ impl Context<'_> {
     }
 }
 
-/// Whether two policies say the same, up to the spellings that IAM takes for equal.
+/// Whether two policies mean the same to IAM, however they are written.
 pub(crate) fn same_policy(expected: &Value, actual: &Value) -> bool {
     let expected = statements(expected);
     let mut actual = statements(actual);
@@ -194,7 +186,6 @@ mod tests {
         let context = Context {
             location: &location,
             parameters: &parameters,
-            declared: None,
         };
         assert_eq!(context.resolve(template), *expected);
     }

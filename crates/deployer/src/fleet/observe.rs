@@ -5,14 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use compiler::Bundle;
 use futures::{StreamExt, TryStreamExt, stream};
-use serde::Serialize;
 
+use super::{Membership, Observed, ObservedStack, ObservedStackSet};
 use crate::error::{DeployError, Doing};
-use crate::operations;
-use crate::ports::{
-    Account, Action, Cloud, CloudError, Identity, Instance, Location, OperationSummary,
-    OrganizationDetails, Stack, StackSetDetails, TrustedAccess,
-};
+use crate::operation::number;
+use crate::ports::{Action, Cloud, CloudError, Location, OperationSummary, Stack, TrustedAccess};
 
 /// Names of ours start like this. Only these are looked at closer: describing every stack set of
 /// an administrator account would take minutes at two calls a second.
@@ -24,104 +21,6 @@ const AT_ONCE: usize = 4;
 /// For so long after the end of an operation the lists may show the fleet as it was before. AWS
 /// calls them eventually consistent and names no limit; what is seen is seconds.
 const LAG: Duration = Duration::from_secs(30);
-
-/// The fleet as it is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Observed {
-    /// Whose credentials are in use.
-    pub caller: Identity,
-    /// The organization they belong to.
-    pub organization: OrganizationDetails,
-    /// Whether StackSets may act in the accounts.
-    pub trusted_access: TrustedAccess,
-    /// All accounts, sorted by id.
-    pub accounts: Vec<Account>,
-    /// Regions that the administering account may use; `None` if that isn't known.
-    pub enabled_regions: Option<BTreeSet<String>>,
-    /// Why the stacks of the management account can't be read; `None` if they can.
-    pub stacks_unreadable: Option<String>,
-    /// Stack sets with a name of ours, by name.
-    pub stack_sets: BTreeMap<String, ObservedStackSet>,
-    /// Stacks with a name of ours in the management account.
-    pub stacks: Vec<ObservedStack>,
-}
-
-/// The organization, as far as it decides where instances belong.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct World {
-    /// All accounts, sorted by id.
-    pub accounts: Vec<Account>,
-    /// Regions that the administering account may use; `None` if that isn't known.
-    pub enabled_regions: Option<BTreeSet<String>>,
-}
-
-impl World {
-    /// Reads it.
-    pub async fn read(cloud: &impl Cloud) -> Result<World, DeployError> {
-        let mut accounts = cloud
-            .list_accounts()
-            .await
-            .doing(|| "cannot list the accounts".to_owned())?;
-        accounts.sort_by(|a, b| a.id.cmp(&b.id));
-        accounts.dedup_by(|a, b| a.id == b.id);
-        let enabled_regions = match cloud.enabled_regions().await {
-            Ok(regions) => regions.map(|regions| regions.into_iter().collect()),
-            // Only a hint: without the permission to ask, a Region that is off fails later.
-            Err(
-                CloudError::AccessDenied { .. }
-                | CloudError::Unsupported { .. }
-                | CloudError::Unavailable { .. }
-                | CloudError::Unexpected { .. }
-                | CloudError::Invalid { .. },
-            ) => None,
-            Err(error) => {
-                return Err(error).doing(|| "cannot list the enabled Regions".to_owned());
-            }
-        };
-        Ok(World {
-            accounts,
-            enabled_regions,
-        })
-    }
-
-    /// The account with this id.
-    pub fn account(&self, id: &str) -> Option<&Account> {
-        let found = self.accounts.binary_search_by(|it| it.id.as_str().cmp(id));
-        found.ok().and_then(|index| self.accounts.get(index))
-    }
-
-    /// Whether a Region is known to be off.
-    pub fn is_off(&self, region: &str) -> bool {
-        self.enabled_regions
-            .as_ref()
-            .is_some_and(|enabled| !enabled.contains(region))
-    }
-}
-
-/// A stack set as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ObservedStackSet {
-    /// What CloudFormation says about it.
-    pub details: StackSetDetails,
-    /// All its instances.
-    pub instances: Vec<Instance>,
-    /// Operations that can still change something.
-    pub pending: Vec<OperationSummary>,
-    /// The latest operations, newest first: of our own all, of others' as far as the list shows
-    /// them already.
-    pub operations: Vec<OperationSummary>,
-}
-
-/// A stack as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ObservedStack {
-    /// Where it is.
-    pub location: Location,
-    /// What CloudFormation says about it.
-    pub stack: Stack,
-    /// Its template; `None` while it has none.
-    pub template: Option<String>,
-}
 
 /// Whether a reader waits for lists that may still be old.
 #[derive(Clone, Copy, Debug)]
@@ -167,24 +66,69 @@ async fn observe_with(
             return Err(error).doing(|| "cannot read StackSets' trusted access".to_owned());
         }
     };
-    let World {
-        accounts,
-        enabled_regions,
-    } = World::read(cloud).await?;
-    if organization.id != bundle.organization.id {
-        // The plan refuses this; what another organization deployed is none of our business.
-        return Ok(Observed {
-            caller,
-            organization,
-            trusted_access,
+    let mut observed = Observed {
+        caller,
+        organization,
+        trusted_access,
+        membership: Membership::read(cloud).await?,
+        stacks_unreadable: None,
+        stack_sets: BTreeMap::new(),
+        stacks: Vec::new(),
+    };
+    if observed.organization.id != bundle.organization.id {
+        // The plan refuses this, so what was deployed to that other organization doesn't matter.
+        return Ok(observed);
+    }
+    observed.stack_sets = observe_stack_sets(cloud, bundle, patience).await?;
+    match observe_management_stacks(cloud, bundle, &observed).await {
+        Ok(stacks) => observed.stacks = stacks,
+        // A delegated administrator needs a role to enter the management account.
+        Err(error)
+            if observed.caller.account != bundle.organization.accounts.management
+                && error.source.is_denied() =>
+        {
+            observed.stacks_unreadable = Some(error.source.to_string());
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(observed)
+}
+
+impl Membership {
+    /// Reads it.
+    pub async fn read(cloud: &impl Cloud) -> Result<Membership, DeployError> {
+        let mut accounts = cloud
+            .list_accounts()
+            .await
+            .doing(|| "cannot list the accounts".to_owned())?;
+        accounts.sort_by(|a, b| a.id.cmp(&b.id));
+        accounts.dedup_by(|a, b| a.id == b.id);
+        let enabled_regions = match cloud.enabled_regions().await {
+            Ok(regions) => regions.map(|regions| regions.into_iter().collect()),
+            // Only a hint: without the permission to ask, a Region that is off fails later.
+            Err(
+                CloudError::AccessDenied { .. }
+                | CloudError::Unsupported { .. }
+                | CloudError::Unavailable { .. }
+                | CloudError::Unexpected { .. }
+                | CloudError::Invalid { .. },
+            ) => None,
+            Err(error) => {
+                return Err(error).doing(|| "cannot list the enabled Regions".to_owned());
+            }
+        };
+        Ok(Membership {
             accounts,
             enabled_regions,
-            stacks_unreadable: None,
-            stack_sets: BTreeMap::new(),
-            stacks: Vec::new(),
-        });
+        })
     }
+}
 
+async fn observe_stack_sets(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    patience: Patience<'_>,
+) -> Result<BTreeMap<String, ObservedStackSet>, DeployError> {
     let names: Vec<String> = cloud
         .list_stack_sets()
         .await
@@ -193,7 +137,7 @@ async fn observe_with(
         .map(|set| set.name)
         .filter(|name| is_ours_by_name(name, bundle))
         .collect();
-    let stack_sets: BTreeMap<String, ObservedStackSet> = stream::iter(names)
+    stream::iter(names)
         .map(|name| async move {
             let set = observe_stack_set(cloud, &name, patience).await?;
             Ok::<_, DeployError>(set.map(|set| (name, set)))
@@ -201,14 +145,21 @@ async fn observe_with(
         .buffer_unordered(AT_ONCE)
         .try_filter_map(|found| async move { Ok(found) })
         .try_collect()
-        .await?;
+        .await
+}
 
-    // A Region that is no longer watched may still hold stacks of ours.
-    let left_behind = stack_sets
+/// The stacks of the management account in every Region where there may be one: watched or not, as a
+/// Region that is no longer watched may still hold some.
+async fn observe_management_stacks(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    observed: &Observed,
+) -> Result<Vec<ObservedStack>, DeployError> {
+    let left_behind = observed
+        .stack_sets
         .values()
-        .flat_map(|set: &ObservedStackSet| &set.instances)
-        .map(|instance| &instance.region)
-        .chain(enabled_regions.iter().flatten());
+        .flat_map(|set| &set.instances)
+        .map(|instance| &instance.region);
     let regions: BTreeSet<&String> = bundle
         .stack_sets
         .iter()
@@ -216,49 +167,17 @@ async fn observe_with(
         .chain(&bundle.organization.regions)
         .chain([&bundle.organization.home_region])
         .chain(left_behind)
+        .chain(observed.membership.enabled_regions.iter().flatten())
+        .filter(|region| !observed.membership.is_off(region))
         .collect();
     let management = &bundle.organization.accounts.management;
-    let read: Result<Vec<ObservedStack>, DeployError> = stream::iter(regions)
-        .filter(|region| {
-            let off = enabled_regions
-                .as_ref()
-                .is_some_and(|enabled| !enabled.contains(*region));
-            async move { !off }
-        })
+    let mut stacks: Vec<ObservedStack> = stream::iter(regions)
         .map(|region| observe_stacks(cloud, bundle, Location::new(management, region)))
         .buffer_unordered(AT_ONCE)
         .try_concat()
-        .await;
-    let (mut stacks, stacks_unreadable) = match read {
-        Ok(stacks) => (stacks, None),
-        // A delegated administrator has no way into the management account of itself.
-        Err(error) if caller.account != *management && error.source.is_denied() => {
-            (Vec::new(), Some(error.source.to_string()))
-        }
-        Err(error) => return Err(error),
-    };
+        .await?;
     stacks.sort_by(|a, b| (&a.location, &a.stack.name).cmp(&(&b.location, &b.stack.name)));
-
-    Ok(Observed {
-        caller,
-        organization,
-        trusted_access,
-        accounts,
-        enabled_regions,
-        stacks_unreadable,
-        stack_sets,
-        stacks,
-    })
-}
-
-impl Observed {
-    /// The organization, as far as it decides where instances belong.
-    pub fn world(&self) -> World {
-        World {
-            accounts: self.accounts.clone(),
-            enabled_regions: self.enabled_regions.clone(),
-        }
-    }
+    Ok(stacks)
 }
 
 fn is_ours_by_name(name: &str, bundle: &Bundle) -> bool {
@@ -281,7 +200,7 @@ pub(crate) async fn observe_stack_set(
         return Ok(None);
     };
     // Before the instances: whether their list can be old depends on what had ended by then.
-    let mut operations = operations::latest(cloud, name).await?;
+    let mut operations = number::latest(cloud, name).await?;
     let mut waited = BTreeSet::new();
     while let Patience::AllBut(known) = patience
         && let Some((id, wait)) = recent(&operations, known, cloud.now())
@@ -292,7 +211,7 @@ pub(crate) async fn observe_stack_set(
             return Ok(None);
         };
         found = now;
-        operations = operations::latest(cloud, name).await?;
+        operations = number::latest(cloud, name).await?;
     }
     let mut instances = cloud
         .list_instances(name)
