@@ -218,12 +218,7 @@ fn address(bucket: &ArtifactBucket, region: &str, key: &str, version: Option<&st
 }
 
 fn sha256(text: &str) -> String {
-    let mut hex = String::new();
-    for byte in Sha256::digest(text.as_bytes()) {
-        // Writing to a string does not fail.
-        write!(hex, "{byte:02x}").unwrap_or_default();
-    }
-    hex
+    deployer::hex(&Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Where the fleet is not what the bundle says, found out from the simulator's own state.
 //!
-//! None of this uses the deployer: that it computes targets or compares templates wrongly is what
-//! the campaign is looking for.
+//! None of this uses the deployer, whose mistakes in computing targets or comparing templates the
+//! campaign looks for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -33,7 +33,7 @@ impl fmt::Display for Difference {
 }
 
 /// Everything that is not as the bundle says. Accounts that are not in use and Regions that are off
-/// are nobody's: there nothing can be done, and nothing is wrong.
+/// don't count: nothing can be deployed there.
 pub(crate) fn differences(bundle: &Bundle, fleet: &Fleet) -> Vec<Difference> {
     let mut all = Differences {
         bundle,

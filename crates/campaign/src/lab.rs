@@ -203,10 +203,11 @@ impl Lab {
     }
 
     /// Ids of the units that hold an account, in themselves or below.
-    pub(crate) fn peopled_units(&self) -> Vec<String> {
+    pub(crate) fn populated_units(&self) -> Vec<String> {
         let fleet = self.simulator.fleet();
-        let is_peopled = |unit: &&String| fleet.accounts.values().any(|it| it.path.contains(unit));
-        self.units.iter().filter(is_peopled).cloned().collect()
+        let is_populated =
+            |unit: &&String| fleet.accounts.values().any(|it| it.path.contains(unit));
+        self.units.iter().filter(is_populated).cloned().collect()
     }
 
     /// Calls Organizations as the management account.

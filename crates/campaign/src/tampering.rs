@@ -1,5 +1,5 @@
-//! What somebody does to deployed things behind the back of stack sets: the drift check has to find
-//! it, and nothing else.
+//! Direct changes of deployed stacks, outside of their stack sets: the drift check has to find them,
+//! and nothing else.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,10 +21,10 @@ const STACK_SETS: [&str; 2] = ["gizmos-rules-spoke", "gizmos-rules-local"];
 /// Long enough for a stack's own update or deletion.
 const A_WHILE: Duration = Duration::from_mins(10);
 
-/// Something that was done, and what has to be found.
+/// A direct change, and what a drift check has to find.
 #[derive(Clone, Debug)]
 pub(crate) struct Tampering {
-    /// The kind of difference.
+    /// The difference that a drift check must report.
     pub(crate) code: DriftCode,
     pub(crate) account: String,
     pub(crate) region: String,

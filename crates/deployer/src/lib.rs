@@ -54,6 +54,7 @@ pub mod verify;
 pub use apply::{ApplyOutcome, ApplyReport, apply, destroy};
 pub use drift::{DriftOptions, DriftOutcome, DriftReport, drift};
 pub use error::DeployError;
+pub use fingerprint::hex;
 pub use fleet::{
     Membership, Observed, ObservedStack, ObservedStackSet, Scope, observe, observe_settled,
 };

@@ -1,4 +1,4 @@
-//! What a deployment or a removal did, as people read it.
+//! The report of a deployment or a removal, for people.
 
 use deployer::ApplyReport;
 use deployer::apply::{PartOutcome, PartReport};
@@ -58,7 +58,7 @@ pub fn terminal(report: &ApplyReport) -> String {
     text
 }
 
-/// The report in one line; `verb` is what was done, such as `Deployed`.
+/// The report in one line that begins with `verb`, such as `Deployed`.
 pub fn summary(report: &ApplyReport, verb: &str) -> String {
     let sum = report.summary();
     let mut line = format!(

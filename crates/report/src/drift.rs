@@ -1,4 +1,4 @@
-//! What a drift check found, as people and programs read it.
+//! The report of a drift check, for people and programs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ use syntax::Severity;
 use crate::plan::problems;
 use crate::{junit, plural, push_line, sarif};
 
-/// Differences of one kind about one stack set that people get to read; the rest is counted. A
-/// removed rule would fill the screen with every account there is.
+/// Differences of one kind in one stack set that are listed; the rest is counted. A removed rule would
+/// fill the screen with every account.
 const LISTED: usize = 10;
 
 /// The longest Markdown: an issue's body holds 65,536 characters.
@@ -197,7 +197,7 @@ fn location(difference: &Difference, file: &Path) -> Value {
 }
 
 /// The report as `JUnit`: a suite per check that was made, a failed case per difference, an error per
-/// thing that could not be looked at, and a case that passes where nothing was found.
+/// thing that could not be checked, and a case that passes where nothing was found.
 pub fn junit(report: &DriftReport) -> String {
     let suites = report.checked.checks.iter().map(|check| {
         let mut cases = Vec::new();
@@ -205,21 +205,21 @@ pub fn junit(report: &DriftReport) -> String {
             cases.push(junit::Case {
                 name: headline(difference),
                 class: difference.code.id().to_owned(),
-                outcome: junit::Outcome::Failure(whole(difference)),
+                outcome: junit::CaseOutcome::Failure(whole(difference)),
             });
         }
         for it in report.unchecked.iter().filter(|it| it.check == *check) {
             cases.push(junit::Case {
                 name: it.what.clone(),
                 class: "unchecked".to_owned(),
-                outcome: junit::Outcome::Error(unchecked_line(it)),
+                outcome: junit::CaseOutcome::Error(unchecked_line(it)),
             });
         }
         if cases.is_empty() {
             cases.push(junit::Case {
                 name: "no drift".to_owned(),
                 class: check.name().to_owned(),
-                outcome: junit::Outcome::Passed,
+                outcome: junit::CaseOutcome::Passed,
             });
         }
         junit::Suite {
@@ -232,7 +232,7 @@ pub fn junit(report: &DriftReport) -> String {
         let cases = report.plan.problems.iter().map(|problem| junit::Case {
             name: problem.message.clone(),
             class: "problem".to_owned(),
-            outcome: junit::Outcome::Error(problem.fix.to_string()),
+            outcome: junit::CaseOutcome::Error(problem.fix.to_string()),
         });
         suites = vec![junit::Suite {
             name: "preflight".to_owned(),
@@ -242,7 +242,7 @@ pub fn junit(report: &DriftReport) -> String {
     junit::document("gizmos drift", &suites)
 }
 
-/// A difference with everything it says, in several lines.
+/// A difference with all its details, in several lines.
 fn whole(difference: &Difference) -> String {
     let mut text = headline(difference);
     for line in details(difference) {
@@ -366,14 +366,14 @@ fn short(value: &str) -> String {
     format!("{start}…")
 }
 
-/// Text that Markdown shows as it is, in one line: names of accounts and values found in them are
-/// other people's words.
+/// Text that Markdown shows as it is, in one line. Account names and values come from other people,
+/// who may put anything into them.
 fn inline(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
             '\n' | '\r' => safe.push(' '),
-            // HTML, links, mentions and tables; the rest of Markdown only changes the type face.
+            // HTML, links, mentions and tables; the rest of Markdown only changes the typeface.
             '<' => safe.push_str("&lt;"),
             '@' => safe.push_str("&#64;"),
             '[' | ']' | '`' | '*' | '|' | '\\' => {

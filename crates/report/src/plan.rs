@@ -1,4 +1,4 @@
-//! A plan as people read it.
+//! A plan, for people.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a preflight found, as people read it.
+//! The result of a preflight, for people.
 
 use deployer::preflight::{Check, CheckState, Preflight};
 
@@ -14,7 +14,7 @@ pub fn terminal(found: &Preflight) -> String {
     text
 }
 
-/// Only what is worth knowing although a deployment can begin.
+/// Only the warnings, with which a deployment can begin.
 pub fn warnings(found: &Preflight) -> String {
     let mut text = String::new();
     for check in &found.checks {

@@ -1,4 +1,4 @@
-//! What a verification showed, as people read it.
+//! The report of a verification, for people.
 
 use std::collections::BTreeMap;
 

@@ -31,7 +31,7 @@ pub(super) struct RollOut<'a, C> {
 }
 
 /// What one wave left behind.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Passed {
     /// Whether an instance failed.
     failed: bool,

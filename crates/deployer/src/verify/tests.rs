@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use eventbridge_pattern::Pattern;
-use rules::{Message, Origin, Rule, RuleTest, Severity, Status};
+use rules::{Message, Origin, Response, Severity, Status};
 use serde_json::json;
 use syntax::{SourceFile, Span};
 
@@ -286,7 +288,7 @@ async fn an_alert_that_nobody_expected_is_a_failure() {
         .iter()
         .find(|case| case.kind == CaseKind::Negative)
         .unwrap();
-    assert!(negative.failures[0].starts_with("an alert that nobody expected arrived"));
+    assert!(negative.failures[0].starts_with("an unexpected alert arrived"));
 }
 
 #[tokio::test]
