@@ -372,7 +372,7 @@ pub(crate) fn list(locations: &[Location]) -> String {
     for location in locations {
         match accounts.last_mut() {
             Some((account, regions)) if *account == location.account => {
-                regions.push(&location.region)
+                regions.push(&location.region);
             }
             _ => accounts.push((&location.account, vec![&location.region])),
         }
