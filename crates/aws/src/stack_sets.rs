@@ -18,7 +18,7 @@ use crate::error::cloud_error;
 /// Most items that a page of StackSets' lists holds.
 const PAGE: i32 = 100;
 
-/// Sends a request as often as [`Aws::call`] wants, and maps what goes wrong.
+/// Sends a request through [`Aws::call`], and maps its errors.
 macro_rules! send {
     ($aws:expr, $action:literal, $request:expr) => {{
         let request = $request;
@@ -231,7 +231,7 @@ impl StackSets for Aws {
     }
 
     async fn list_operations(&self, stack_set: &str) -> Result<Vec<OperationSummary>, CloudError> {
-        // One page: what is pending is among the latest hundred, or the queue is a hundred deep.
+        // One page: pending operations are among the latest hundred, unless a hundred are queued.
         let request = self
             .stack_sets()
             .list_stack_set_operations()
@@ -380,8 +380,8 @@ impl StackSets for Aws {
     }
 }
 
-fn id_or(told: Option<String>, ours: &str) -> String {
-    told.unwrap_or_else(|| ours.to_owned())
+fn id_or(returned: Option<String>, requested: &str) -> String {
+    returned.unwrap_or_else(|| requested.to_owned())
 }
 
 fn result(found: sdk::StackSetOperationResultSummary) -> OperationResult {

@@ -315,7 +315,7 @@ fn stack(found: sdk::Stack) -> Stack {
 }
 
 fn change_set(status: Option<&sdk::ChangeSetStatus>, reason: Option<String>) -> ChangeSet {
-    // An empty change set is only told from a failed one by its words.
+    // Only the wording distinguishes an empty change set from a failed one.
     let empty = reason.as_deref().is_some_and(|reason| {
         reason.contains("didn't contain changes") || reason.contains("No updates are to be")
     });

@@ -1,4 +1,4 @@
-//! Where the fleet is not what the bundle says, found out from the simulator's own state.
+//! Where the fleet is not what the bundle says, according to the simulator's own state.
 //!
 //! None of this uses the deployer, whose mistakes in computing targets or comparing templates the
 //! campaign looks for.
@@ -159,7 +159,7 @@ impl Differences<'_> {
         }
     }
 
-    /// What is ours and no longer in the bundle.
+    /// What Gizmos deployed and is no longer in the bundle.
     fn unwanted(&mut self) {
         let fleet = self.fleet;
         for (name, found) in &fleet.stack_sets {

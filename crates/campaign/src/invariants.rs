@@ -194,7 +194,7 @@ impl<'r> Named<'r> {
     }
 }
 
-/// In the end: equal, or exactly what is not is named.
+/// In the end the fleet equals the bundle, or the report names exactly what doesn't.
 pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyReport) -> Vec<Broken> {
     if report.outcome() == ApplyOutcome::Blocked {
         // Nothing was begun, and the problems say why.
@@ -239,7 +239,7 @@ pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyRepor
         .filter(|(name, location)| {
             !different.contains(&(name, &location.account, &location.region))
         })
-        // There the fleet is nobody's, but having tried is worth a word.
+        // Unreachable locations may differ, but a failed attempt must be reported.
         .filter(|(_, location)| is_reachable(fleet, &location.account, &location.region))
         .map(|(name, location)| format!("{name} in {} {}", location.account, location.region))
         .collect();
@@ -255,7 +255,7 @@ pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyRepor
     all
 }
 
-/// Nothing of other people's has changed, and nothing of theirs was aimed at.
+/// Nothing of other people has changed, and no request named any of it.
 pub(crate) fn only_ours(lab: &Lab, fleet: &Fleet, requests: &[Request]) -> Vec<Broken> {
     let touched = lab.touched(fleet).into_iter();
     let aimed = requests
@@ -287,7 +287,7 @@ pub(crate) fn nothing_was_begun(requests: &[Request]) -> Vec<Broken> {
         .collect()
 }
 
-/// The run had nothing to do: what it asked for all the same.
+/// Requests of a run that had nothing to do.
 pub(crate) fn nothing_to_do(requests: &[Request], outcome: ApplyOutcome) -> Vec<Broken> {
     let mut all = Vec::new();
     if !requests.is_empty() {
@@ -309,7 +309,7 @@ pub(crate) fn nothing_to_do(requests: &[Request], outcome: ApplyOutcome) -> Vec<
     all
 }
 
-/// What was changed directly is found, nothing else is, and nothing is changed by looking.
+/// What was changed directly is found, nothing else is, and the check changes nothing.
 pub(crate) fn drift_found(
     report: &DriftReport,
     done: &[Tampering],
@@ -326,15 +326,15 @@ pub(crate) fn drift_found(
     vec![broken(Invariant::DriftFound, list(&all))]
 }
 
-/// What a deployer asked for, and where the world changed in between by other hands.
+/// The requests of deployers, and the moments at which something else changed the organization.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// What deployers asked for, in order.
+    /// The requests of deployers, in order.
     requests: Vec<Request>,
-    /// Numbers of journal entries before which somebody else did something.
+    /// Numbers of journal entries before which something else happened.
     disturbed: BTreeSet<u64>,
-    /// All operations that there ever were, by stack set, id and time: a stack set that was deleted and
-    /// made anew numbers its operations from the beginning.
+    /// All operations so far, by stack set, id and time: a stack set that was deleted and created again
+    /// numbers its operations from the beginning.
     operations: BTreeMap<(String, String, Timestamp), FleetOperation>,
 }
 
@@ -349,12 +349,12 @@ impl History {
         self.operations.extend(operations);
     }
 
-    /// Somebody else does something, between these numbers of the journal.
+    /// Notes that something else happened, between these numbers of the journal.
     pub(crate) fn disturb(&mut self, numbers: RangeInclusive<u64>) {
         self.disturbed.extend(numbers);
     }
 
-    /// No work was started while the same ran, or after it had been done and nobody undid it.
+    /// No work was started while the same ran, or after it had been done and not undone.
     pub(crate) fn started_once(&self) -> Vec<Broken> {
         let starts: Vec<&Request> = self
             .requests

@@ -12,8 +12,8 @@ pub enum DriftCheck {
     Instances,
     /// No resource was changed or deleted outside of CloudFormation.
     Resources,
-    /// No stack was changed or deleted directly, past its stack set. CloudFormation doesn't call
-    /// that drift.
+    /// No stack was changed or deleted directly instead of through its stack set. CloudFormation
+    /// doesn't count that as drift.
     Stacks,
     /// Every link of the alert chain works.
     Chain,
@@ -41,7 +41,7 @@ impl DriftCheck {
     }
 }
 
-/// Writes the enum, its list and its two tables from one list, so that none can lack a code.
+/// Generates the enum, its list and its tables from one list, so that none can lack a code.
 macro_rules! codes {
     ($($variant:ident $id:literal $check:ident $text:literal;)*) => {
         /// A kind of difference. Codes are stable: programs and suppressions may rely on them.

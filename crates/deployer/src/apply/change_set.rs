@@ -16,7 +16,7 @@ use crate::ports::{
     Location, Stack,
 };
 
-/// How often a stack is planned anew because it has changed.
+/// How often a round is repeated because the stack has changed.
 const REPLANS: u32 = 4;
 
 /// Pause after a call that was lost or refused.

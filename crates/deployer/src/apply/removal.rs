@@ -14,7 +14,7 @@ use crate::ports::{Cloud, CloudError, Instance, InstanceStatus, Location};
 use crate::progress::ProgressEvent;
 use crate::rollout::region_is_off;
 
-/// How often a removal is begun anew because the stack set has changed.
+/// How often a round is repeated because the stack set or its lists have changed.
 const REPLANS: u32 = 8;
 
 /// Removes instances, and with `Change::Delete` the stack set itself. The last round only looks: an

@@ -131,7 +131,7 @@ impl<'a, C: Cloud> StackRun<'a, C> {
             )),
             Ok(emptied) if emptied.left > 0 => Err(Stop::Failed(format!(
                 "the artifact bucket {bucket} also holds {} objects or versions outside of \
-                 `{ARTIFACT_PREFIX}`, which Gizmos has not put there; move or delete them, and run \
+                 `{ARTIFACT_PREFIX}`, which Gizmos did not put there; move or delete them, and run \
                  the same command again",
                 emptied.left
             ))),
@@ -177,7 +177,7 @@ impl<'a, C: Cloud> StackRun<'a, C> {
                 Some(stack) if pause.waited >= self.session.limits.operation => {
                     return Err(self.stays_in(&stack.status));
                 }
-                // The call was lost, or refused for somebody else's operation that has ended.
+                // The call was lost, or refused because of another operation that has ended.
                 Some(stack) if !stack.is_in_progress() && looks % STALE_LOOKS == 0 => {
                     cloud.delete_stack(location, name).await.map_err(failed)?;
                 }

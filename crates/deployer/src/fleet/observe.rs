@@ -11,23 +11,23 @@ use crate::error::{DeployError, Doing};
 use crate::operation::number;
 use crate::ports::{Action, Cloud, CloudError, Location, OperationSummary, Stack, TrustedAccess};
 
-/// Names of ours start like this. Only these are looked at closer: describing every stack set of
-/// an administrator account would take minutes at two calls a second.
-pub(crate) const NAME_PREFIX: &str = "gizmos-";
+/// Names of Gizmos start like this. Others are not read: describing every stack set of an
+/// administrator account would take minutes at two calls a second.
+const NAME_PREFIX: &str = "gizmos-";
 
 /// How many locations are read at once.
 const AT_ONCE: usize = 4;
 
-/// For so long after the end of an operation the lists may show the fleet as it was before. AWS
-/// calls them eventually consistent and names no limit; what is seen is seconds.
+/// How long after the end of an operation the lists may show the fleet as it was before. AWS calls
+/// them eventually consistent and names no limit; in practice it is seconds.
 const LAG: Duration = Duration::from_secs(30);
 
 /// Whether a reader waits for lists that may still be old.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Patience<'a> {
-    /// It takes what is shown.
+    /// It takes what the lists show.
     None,
-    /// It waits, but not on account of these operations: what they did is known.
+    /// It waits, except for these operations, whose effect is known.
     AllBut(&'a BTreeSet<String>),
 }
 
@@ -38,7 +38,7 @@ pub async fn observe(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, De
 }
 
 /// The same, but where an operation has ended less than half a minute ago it first waits for that
-/// time to pass. For whoever is going to change the fleet, or to say that there is nothing to do.
+/// time to pass. For callers that change the fleet, or report that there is nothing to do.
 pub async fn observe_settled(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, DeployError> {
     observe_with(cloud, bundle, Patience::AllBut(&BTreeSet::new())).await
 }
@@ -51,7 +51,7 @@ async fn observe_with(
     let caller = cloud
         .caller_identity()
         .await
-        .doing(|| "cannot tell whose credentials these are".to_owned())?;
+        .doing(|| "cannot identify the caller".to_owned())?;
     let organization = cloud
         .describe_organization()
         .await
@@ -135,7 +135,7 @@ async fn observe_stack_sets(
         .doing(|| "cannot list the stack sets".to_owned())?
         .into_iter()
         .map(|set| set.name)
-        .filter(|name| is_ours_by_name(name, bundle))
+        .filter(|name| has_our_name(name, bundle))
         .collect();
     stream::iter(names)
         .map(|name| async move {
@@ -180,7 +180,7 @@ async fn observe_management_stacks(
     Ok(stacks)
 }
 
-fn is_ours_by_name(name: &str, bundle: &Bundle) -> bool {
+fn has_our_name(name: &str, bundle: &Bundle) -> bool {
     name.starts_with(NAME_PREFIX) || bundle.stack_sets.iter().any(|set| set.name == name)
 }
 
@@ -233,8 +233,8 @@ pub(crate) async fn observe_stack_set(
     }))
 }
 
-/// The operation that ended last, if that was so short a time ago that the lists may not show it
-/// yet, and how long that will be so.
+/// The operation that ended last, if it ended so recently that the lists may not show its effect, and
+/// how long that may last.
 fn recent(
     operations: &[OperationSummary],
     known: &BTreeSet<String>,
@@ -242,12 +242,12 @@ fn recent(
 ) -> Option<(String, Duration)> {
     let (ended, last) = operations
         .iter()
-        // It changes nothing that is planned from.
+        // It changes nothing that a plan depends on.
         .filter(|operation| operation.action != Some(Action::DetectDrift))
         .filter(|operation| !known.contains(&operation.id))
         .filter_map(|operation| Some((operation.ended?, operation)))
         .max_by_key(|(ended, _)| *ended)?;
-    // Where the clocks differ, an end may seem to lie ahead.
+    // Clocks differ, so an end may seem to be in the future.
     let age = now.duration_since(ended).unwrap_or_default();
     let wait = LAG.checked_sub(age).filter(|wait| !wait.is_zero())?;
     Some((last.id.clone(), wait))
@@ -264,7 +264,7 @@ async fn observe_stacks(
         .doing(|| format!("cannot list the stacks in {location}"))?;
     let mut observed = Vec::new();
     for stack in stacks {
-        if is_ours_by_name(&stack.name, bundle) {
+        if has_our_name(&stack.name, bundle) {
             observed.push(with_template(cloud, &location, stack).await?);
         }
     }

@@ -177,7 +177,7 @@ pub(crate) fn plan_stack_set(
     plan
 }
 
-/// Whether no operation can reach an instance any more.
+/// Whether no operation can reach an instance.
 fn is_stuck(instance: &Instance) -> bool {
     instance.status == InstanceStatus::Inoperable
         || matches!(

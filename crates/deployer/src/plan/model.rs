@@ -99,8 +99,8 @@ pub struct StackSetPlan {
     pub update: Vec<Location>,
     /// Instances to be removed, sorted.
     pub remove: Vec<Location>,
-    /// Instances that no operation reaches any more: removed with what is left of their stacks,
-    /// and made anew.
+    /// Instances that no operation can reach: removed with the remains of their stacks, and created
+    /// anew.
     pub repair: Vec<Repair>,
     /// Instances that are as they should be.
     pub unchanged: usize,
@@ -156,7 +156,7 @@ pub struct Cells {
     pub update: usize,
     /// Instances to be removed.
     pub delete: usize,
-    /// Instances to be removed and made anew.
+    /// Instances to be removed and created anew.
     pub repair: usize,
     /// Places that can't be brought into line now.
     pub blocked: usize,
@@ -190,14 +190,14 @@ impl StackSetPlan {
     }
 }
 
-/// An instance that no operation reaches any more.
+/// An instance that no operation can reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Repair {
     /// Where.
     pub location: Location,
     /// Why, such as `INOPERABLE: the deletion of its stack failed`.
     pub reason: String,
-    /// What is left of its stack.
+    /// The id of its stack, if there still is one.
     pub stack_id: Option<String>,
 }
 
@@ -260,7 +260,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// One word for people.
+    /// One word for it.
     pub fn word(&self) -> &'static str {
         match self {
             Change::Create => "create",
@@ -358,11 +358,11 @@ pub struct PlanSummary {
     pub instances_update: usize,
     /// Stack instances to be removed.
     pub instances_remove: usize,
-    /// Stack instances to be removed and made anew.
+    /// Stack instances to be removed and created anew.
     pub instances_repair: usize,
     /// Stack instances as they should be.
     pub instances_unchanged: usize,
-    /// Stack instances that can't be brought into line now.
+    /// Stack instances that can't be deployed or removed now.
     pub instances_blocked: usize,
 }
 
@@ -414,7 +414,7 @@ impl Plan {
             merged
                 .entry(&change.rule)
                 .and_modify(|known| {
-                    // Added here and removed there is a move: for people the rule has changed.
+                    // Added here and removed there is a move: users see a changed rule.
                     if known.change != change.change {
                         known.change = RuleChangeKind::Changed;
                     }

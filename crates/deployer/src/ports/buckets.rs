@@ -1,15 +1,15 @@
-//! Buckets, as far as they have to be emptied.
+//! Emptying buckets.
 
 use std::future::Future;
 
 use super::{CloudError, Location};
 
-/// What came of emptying a bucket.
+/// The result of emptying a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Emptied {
     /// Versions of objects and delete markers that were deleted.
     pub deleted: usize,
-    /// Those that were left, since their keys begin with something else.
+    /// Those that remain, since their keys begin with something else.
     pub left: usize,
 }
 

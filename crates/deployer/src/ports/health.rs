@@ -18,7 +18,7 @@ pub struct Subscription {
     pub confirmed: bool,
 }
 
-/// What CloudTrail tells about a trail.
+/// A trail's settings and state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrailStatus {
     /// Whether it records at all.

@@ -103,7 +103,7 @@ pub struct ChangeSetRequest {
     pub description: String,
 }
 
-/// Where a change set stands.
+/// The state of a change set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeSetStatus {
@@ -120,13 +120,13 @@ pub enum ChangeSetStatus {
 /// A change set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangeSet {
-    /// Where it stands.
+    /// Its state.
     pub status: ChangeSetStatus,
     /// Why, if it says so.
     pub reason: Option<String>,
 }
 
-/// A stack event that tells of a failure.
+/// A stack event that reports a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FailureEvent {
     /// The resource's name in the template, or the stack's name.
@@ -139,7 +139,7 @@ pub struct FailureEvent {
     pub reason: String,
 }
 
-/// Where a stack's drift detection stands.
+/// The state of a stack's drift detection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "status")]
 pub enum DriftDetection {
@@ -157,10 +157,9 @@ pub enum DriftDetection {
     },
 }
 
-/// Ordinary stacks. The location says in which account and Region; in accounts other than the
-/// caller's the adapter goes through the access role.
+/// Ordinary stacks, by location. In accounts other than the caller's, the adapter uses the access role.
 pub trait Stacks {
-    /// How many stacks there may be in a location; `None` if CloudFormation doesn't say.
+    /// The quota of stacks in a location; `None` if CloudFormation doesn't say.
     ///
     /// AWS: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeAccountLimits.html>
     fn stack_quota(
@@ -203,7 +202,7 @@ pub trait Stacks {
         name: &str,
     ) -> impl Future<Output = Result<Option<ChangeSet>, CloudError>> + Send;
 
-    /// Starts what a change set says.
+    /// Executes a change set.
     fn execute_change_set(
         &self,
         location: &Location,
@@ -211,7 +210,7 @@ pub trait Stacks {
         name: &str,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
 
-    /// Forgets a change set.
+    /// Deletes a change set.
     fn delete_change_set(
         &self,
         location: &Location,
@@ -241,7 +240,7 @@ pub trait Stacks {
         stack: &str,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
-    /// Where a drift detection stands.
+    /// The state of a drift detection.
     fn describe_drift_detection(
         &self,
         location: &Location,

@@ -295,7 +295,7 @@ async fn regions(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
         Ok(None) => found.add(
             WHAT,
             CheckState::Unknown,
-            "only the management account can tell which are enabled".to_owned(),
+            "only the management account can list the enabled Regions".to_owned(),
             None,
         ),
         Err(error) => found.unknown(WHAT, &error),
@@ -325,7 +325,7 @@ async fn trails(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
     if !deployed && trails.iter().any(ours) {
         found.fail(
             WHAT,
-            format!("a trail named {name} exists that Gizmos has not made"),
+            format!("a trail named {name} exists that Gizmos did not create"),
             "choose another `trail.name` in the organization file".to_owned(),
         );
         return;
@@ -336,13 +336,13 @@ async fn trails(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
         .map(|trail| trail.name.as_str())
         .collect();
     if others.is_empty() {
-        found.pass(WHAT, "no other one".to_owned());
+        found.pass(WHAT, "no other".to_owned());
     } else {
         found.warn(
             WHAT,
             format!(
-                "the organization has another trail ({}): the second copy of management events \
-                 is charged",
+                "the organization has another trail ({}), and AWS charges for a second copy of \
+                 management events",
                 others.join(", ")
             ),
             "see https://aws.amazon.com/cloudtrail/pricing/ and keep one of the two".to_owned(),

@@ -9,7 +9,7 @@ use compiler::{AccountFilter, Bundle};
 
 use super::{CheckState, Preflight};
 use crate::fleet::Membership;
-use crate::ports::{Cloud, CloudError, Identity, Location};
+use crate::ports::{Cloud, CloudError, Identity, Location, Stack};
 use crate::rollout::desired;
 
 /// Stack sets of one administrator account.
@@ -18,7 +18,7 @@ const STACK_SETS: usize = 1_000;
 /// Instances of one stack set.
 const INSTANCES: usize = 100_000;
 
-/// Stack sets, which one list tells.
+/// The number of stack sets, from one list.
 pub(super) async fn stack_sets(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
     const WHAT: &str = "quotas";
     match cloud.list_stack_sets().await {
@@ -61,8 +61,8 @@ fn raise(code: &str, wanted: usize, region: &str) -> String {
     )
 }
 
-/// Instances of each stack set. No API of CloudFormation tells this quota, so more than its default
-/// is a warning: it may have been raised.
+/// Instances of each stack set. No API of CloudFormation returns this quota, so more than its default
+/// is only a warning: it may have been raised.
 pub(super) fn instances(bundle: &Bundle, membership: &Membership, found: &mut Preflight) {
     const WHAT: &str = "instances of a stack set";
     let mut most = 0;
@@ -82,7 +82,7 @@ pub(super) fn instances(bundle: &Bundle, membership: &Membership, found: &mut Pr
                     set.name
                 ),
                 "have the quota \"Stack instances per stack set\" raised: `aws service-quotas \
-                 list-service-quotas --service-code cloudformation` tells its code and value; or \
+                 list-service-quotas --service-code cloudformation` lists its code and value; or \
                  watch fewer Regions"
                     .to_owned(),
             );
@@ -102,32 +102,9 @@ pub(super) async fn stacks(
     found: &mut Preflight,
 ) {
     const WHAT: &str = "stacks of an account and Region";
-    let organization = &bundle.organization;
-    let management = &organization.accounts.management;
-    // The bundle's stacks in each location: a stack's own name, or how the name of an instance's stack begins.
-    let mut ours: BTreeMap<Location, BTreeSet<String>> = BTreeMap::new();
-    for set in &bundle.stack_sets {
-        for region in &set.targets.management_regions {
-            let location = Location::new(management, region);
-            ours.entry(location).or_default().insert(set.name.clone());
-        }
-        let Some(members) = &set.targets.members else {
-            continue;
-        };
-        let AccountFilter::Only(accounts) = &members.accounts else {
-            continue;
-        };
-        for account in accounts {
-            for region in &members.regions {
-                let begins = format!("StackSet-{}-", set.name);
-                let location = Location::new(account, region);
-                ours.entry(location).or_default().insert(begins);
-            }
-        }
-    }
     let mut failed = false;
     let mut seen = 0;
-    for (location, wanted) in &ours {
+    for (location, wanted) in &planned(bundle) {
         let quota = match cloud.stack_quota(location).await {
             Ok(Some(quota)) => quota,
             Ok(None) => continue,
@@ -146,13 +123,8 @@ pub(super) async fn stacks(
             }
         };
         seen += 1;
-        let there = |wanted: &&String| {
-            let is_it = |name: &str| {
-                name == *wanted || name.starts_with(wanted.as_str()) && wanted.ends_with('-')
-            };
-            !stacks.iter().any(|stack| is_it(&stack.name))
-        };
-        let all = stacks.len() + wanted.iter().filter(there).count();
+        let missing = wanted.iter().filter(|name| !name.is_in(&stacks));
+        let all = stacks.len() + missing.count();
         if all > quota {
             failed = true;
             found.fail(
@@ -171,10 +143,54 @@ pub(super) async fn stacks(
         found.add(
             WHAT,
             CheckState::Unknown,
-            "the quota of none of the accounts could be read".to_owned(),
+            "no account's quota could be read".to_owned(),
             None,
         );
     } else if !failed {
         found.pass(WHAT, format!("below the quota in {seen} locations"));
     }
+}
+
+/// A stack of the bundle.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Name {
+    Whole(String),
+    /// How the name of an instance's stack begins.
+    Start(String),
+}
+
+impl Name {
+    fn is_in(&self, stacks: &[Stack]) -> bool {
+        stacks.iter().any(|stack| match self {
+            Name::Whole(name) => stack.name == *name,
+            Name::Start(start) => stack.name.starts_with(start),
+        })
+    }
+}
+
+/// The bundle's stacks in each location, except where stack sets reach whole units.
+fn planned(bundle: &Bundle) -> BTreeMap<Location, BTreeSet<Name>> {
+    let management = &bundle.organization.accounts.management;
+    let mut planned: BTreeMap<Location, BTreeSet<Name>> = BTreeMap::new();
+    for set in &bundle.stack_sets {
+        for region in &set.targets.management_regions {
+            let names = planned
+                .entry(Location::new(management, region))
+                .or_default();
+            names.insert(Name::Whole(set.name.clone()));
+        }
+        let Some(members) = &set.targets.members else {
+            continue;
+        };
+        let AccountFilter::Only(accounts) = &members.accounts else {
+            continue;
+        };
+        for account in accounts {
+            for region in &members.regions {
+                let names = planned.entry(Location::new(account, region)).or_default();
+                names.insert(Name::Start(format!("StackSet-{}-", set.name)));
+            }
+        }
+    }
+    planned
 }

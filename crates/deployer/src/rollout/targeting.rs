@@ -1,4 +1,4 @@
-//! From a set of locations to the fewest calls that reach exactly these.
+//! The fewest calls that reach exactly a set of locations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ pub(crate) struct Group {
     pub(crate) targets: DeploymentTargets,
     /// The Regions, the same for every account.
     pub(crate) regions: Vec<String>,
-    /// The same, multiplied out.
+    /// Every account in every Region.
     pub(crate) locations: Vec<Location>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn group(
     pool: &BTreeSet<&str>,
     region_order: &[String],
 ) -> Vec<Group> {
-    // To find the fewest is hard; one of these two has them in all but contrived cases.
+    // Finding the fewest is hard; one of these two has them in all but contrived cases.
     let by_account = grids(
         locations
             .iter()
@@ -91,7 +91,7 @@ fn selection(accounts: &BTreeSet<&str>, pool: &BTreeSet<&str>) -> AccountSelecti
     let owned = |ids: Vec<&&str>| ids.into_iter().map(|id| (*id).to_owned()).collect();
     let others: Vec<&&str> = pool.difference(accounts).collect();
     if !accounts.is_subset(pool) {
-        // Not all are where they were expected: name them.
+        // Not all are below the units, so name them.
         return AccountSelection::Intersection(owned(accounts.iter().collect()));
     }
     if others.is_empty() {

@@ -6,10 +6,10 @@ use compiler::organization;
 
 use crate::ports::{Account, ConcurrencyMode, Location, Preferences, RegionConcurrency, Tolerance};
 
-/// Name of the wave that takes what the organization file's waves leave over.
+/// Name of the wave for accounts that are in none of the organization file's waves.
 const REST: &str = "rest";
 
-/// Up to so many accounts, a canary wave goes through them one by one.
+/// Accounts up to which a canary wave takes them one by one.
 const ONE_BY_ONE: usize = 5;
 
 /// A part of one stack set's fleet that is deployed together.
@@ -23,16 +23,12 @@ pub(crate) struct Wave {
     pub(crate) add: Vec<Location>,
     /// How long the next wave waits.
     pub(crate) soak_minutes: u32,
-    /// How the operations go about it.
+    /// How its operations work.
     pub(crate) preferences: Preferences,
 }
 
 /// Splits the locations of a stack set into waves. A location belongs to the first wave that names its
-/// account or one of its units; waves without a location are left out.
-///
-/// An instance can only be created once the stack set has its new template, and that comes with
-/// the first update: where a wave would create before any has updated, its creations move to the
-/// first wave that updates.
+/// account or one of its units; empty waves are left out.
 pub(crate) fn split(
     waves: &[organization::Wave],
     accounts: &[Account],
@@ -52,7 +48,7 @@ pub(crate) fn split(
             preferences: main(),
         })
         .collect();
-    // By account: a fleet has many locations in few accounts, and many accounts.
+    // By account, as a fleet has several locations per account.
     let waves_of: BTreeMap<&str, usize> = accounts
         .iter()
         .filter_map(|account| {
@@ -82,17 +78,8 @@ pub(crate) fn split(
             part.add.push(location.clone());
         }
     }
-    if template_changes && !update.is_empty() {
-        let mut early = Vec::new();
-        for part in &mut parts {
-            if part.update.is_empty() {
-                early.append(&mut part.add);
-            } else {
-                part.add.append(&mut early);
-                part.add.sort();
-                break;
-            }
-        }
+    if template_changes {
+        create_after_first_update(&mut parts);
     }
     parts.retain(|part| !part.update.is_empty() || !part.add.is_empty());
     if parts.len() == 1 {
@@ -111,9 +98,24 @@ pub(crate) fn split(
     parts
 }
 
+/// An instance can only be created once the stack set has its new template, and that comes with the
+/// first update: what waves before that would create moves to the first wave that updates.
+fn create_after_first_update(parts: &mut [Wave]) {
+    let Some(first) = parts.iter().position(|part| !part.update.is_empty()) else {
+        return;
+    };
+    let (before, rest) = parts.split_at_mut(first);
+    if let Some(part) = rest.first_mut() {
+        for earlier in before {
+            part.add.append(&mut earlier.add);
+        }
+        part.add.sort();
+    }
+}
+
 /// A quarter of the accounts at once, all Regions together; more than a twentieth failing stops
-/// it. The soft mode keeps the concurrency where it is: the default mode with a tolerance of zero
-/// silently works through accounts one at a time.
+/// it. The soft mode keeps the concurrency: the default mode with a tolerance of zero silently takes
+/// accounts one at a time.
 pub(crate) const fn main() -> Preferences {
     Preferences {
         region_concurrency: RegionConcurrency::Parallel,

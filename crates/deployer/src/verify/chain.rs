@@ -21,7 +21,7 @@ pub struct ChainError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HopOutcome {
-    /// It went on.
+    /// It passed.
     Ok,
     /// It ended here, rightly or not: no rule matched, no subscription.
     Dropped,
@@ -66,7 +66,7 @@ pub struct Trace {
     /// The id it was given.
     pub event_id: String,
     /// The event as the service emitted it, with the account, Region, time and id it was given.
-    /// Missing if the chain doesn't tell; then only account, Region and id count as known.
+    /// Missing if the chain doesn't report it; then only account, Region and id are known.
     #[serde(default)]
     pub event: Option<Value>,
     /// Every link it reached.
@@ -91,7 +91,7 @@ pub struct TestInstance {
 }
 
 /// Sends events through the deployed chain and looks at what comes out. The simulator has it; AWS
-/// can't, since nobody but AWS may emit events of `aws.*` sources.
+/// can't, since only AWS itself may emit events of `aws.*` sources.
 pub trait Chain {
     /// Has the service emit an event in that location and follows it to its end.
     fn send(

@@ -1,4 +1,4 @@
-//! Which alerts an event must lead to, worked out without the chain.
+//! Which alerts an event must lead to, computed without the chain.
 
 use compiler::Bundle;
 use compiler::organization::Topology;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::chain::Delivery;
 use crate::ports::Location;
 
-/// Stands for a time that only the chain knows. As long as a real one.
+/// Placeholder for a time that only the chain knows, as long as a real one.
 const SOME_TIME: &str = "0000-00-00T00:00:00Z";
 
 /// An alert that must arrive.
@@ -61,7 +61,7 @@ pub(crate) fn message_of(delivery: &Delivery) -> String {
     delivery.body.clone()
 }
 
-/// Whether the texts are the same, where every [`SOME_TIME`] stands for one and the same time.
+/// Whether the texts are the same, with the same time for every [`SOME_TIME`].
 fn same_text(expected: &str, actual: &str) -> bool {
     let Some((before, _)) = expected.split_once(SOME_TIME) else {
         return expected == actual;
@@ -92,7 +92,7 @@ pub(crate) fn at_location(event: &Value, location: &Location) -> Value {
     event
 }
 
-/// The rules with everything that is needed to say what they would send.
+/// The rules with everything that is needed to compute what they would send.
 #[derive(Debug)]
 pub(crate) struct Watch<'a> {
     bundle: &'a Bundle,
@@ -117,7 +117,7 @@ impl<'a> Watch<'a> {
     }
 
     /// The alerts that an event must lead to. `emitted` is the event as the service emitted it, if
-    /// the chain tells; else it is `sent` with the id it was given and some time.
+    /// the chain reports it; else it is `sent` with the id it was given and some time.
     pub(crate) fn expected(
         &self,
         emitted: Option<&Value>,
