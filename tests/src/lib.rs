@@ -241,7 +241,7 @@ impl Project {
     pub fn script(&self, script: &str, environment: &[(String, String)]) -> Run {
         let program = self.program.display();
         let cargo = format!(
-            "#!/bin/sh\n[ \"$1\" = xtask ] || exit 1\nshift\nexec \"{program}\" \"$@\" ${{SIMULATOR:-}}\n"
+            "#!/bin/sh\n[ \"$1\" = xtask ] || exit 1\nshift\nGIZMOS_COMMAND='cargo xtask' exec \"{program}\" \"$@\" ${{SIMULATOR:-}}\n"
         );
         self.write_program("cargo", &cargo);
         let mut command = Command::new("bash");

@@ -206,7 +206,7 @@ fn an_operation_that_takes_longer_than_the_limit_is_left_running_and_gone_on_wit
         )
         .expect(7)
         .says("still runs")
-        .says("run the same command again to go on waiting for it");
+        .says("run the same command again to continue waiting");
     // The simulator's own clock is moved on by this one, which attaches instead of starting again.
     project
         .deploy(&organization)

@@ -11,11 +11,18 @@ use crate::shell;
 /// make it share their mistakes, and it would confirm them.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("syntax", &[]),
+    ("remedy", &[]),
     ("eventbridge-pattern", &[]),
     ("rules", &["eventbridge-pattern", "syntax"]),
     ("sigma", &["eventbridge-pattern", "rules", "syntax"]),
-    ("compiler", &["eventbridge-pattern", "rules", "syntax"]),
-    ("deployer", &["compiler", "eventbridge-pattern", "rules"]),
+    (
+        "compiler",
+        &["eventbridge-pattern", "remedy", "rules", "syntax"],
+    ),
+    (
+        "deployer",
+        &["compiler", "eventbridge-pattern", "remedy", "rules"],
+    ),
     ("aws", &["backtest", "deployer"]),
     ("backtest", &["eventbridge-pattern", "rules"]),
     ("bench", &["eventbridge-pattern"]),
@@ -39,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "compiler",
             "deployer",
             "eventbridge-pattern",
+            "remedy",
             "rules",
             "syntax",
         ],
@@ -51,6 +59,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "compiler",
             "deployer",
             "eventbridge-pattern",
+            "remedy",
             "report",
             "rules",
             "sigma",

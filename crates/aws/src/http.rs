@@ -1,8 +1,7 @@
 //! One HTTP client for all services, accounts and Regions.
 //!
-//! Left to itself, every client of the SDK makes its own: it reads the system's certificates again,
-//! which takes milliseconds, and opens new connections to an endpoint that the client before it had
-//! connections to.
+//! By default, every client of the SDK creates its own: it reads the system's certificates again,
+//! which takes milliseconds, and opens new connections to endpoints that others are connected to.
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
@@ -28,8 +27,8 @@ pub(crate) fn client() -> SharedHttpClient {
     SharedHttpClient::new(Shared(client))
 }
 
-/// Leaves out what the client inside does whenever a client of the SDK is made with it: it reads
-/// the certificates, and forgets them.
+/// Skips what the inner client does for every client of the SDK: it reads the certificates, and
+/// discards them.
 #[derive(Debug)]
 struct Shared(SharedHttpClient);
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::builder::PossibleValue;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use compiler::organization::Topology;
-use deployer::DriftOptions;
 use deployer::drift::DriftCheck;
+use deployer::{DriftOptions, Scope};
 use jiff::civil::Date;
 
 /// Detections as configuration for a whole AWS Organization.
@@ -481,8 +481,10 @@ pub(crate) struct DriftArguments {
 impl From<&DriftArguments> for DriftOptions {
     fn from(arguments: &DriftArguments) -> Self {
         let mut options = Self {
-            accounts: arguments.accounts.iter().cloned().collect(),
-            regions: arguments.regions.iter().cloned().collect(),
+            scope: Scope {
+                accounts: arguments.accounts.iter().cloned().collect(),
+                regions: arguments.regions.iter().cloned().collect(),
+            },
             detect: !arguments.no_detect,
             ..Self::default()
         };

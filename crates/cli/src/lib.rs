@@ -1,4 +1,4 @@
-//! The product's commands: what `cargo xtask check`, `deploy --org` and all the others do.
+//! The product's commands: what `gizmos check`, `deploy --org` and all the others do.
 //!
 //! This is the one crate that prints, reads the environment and looks at the clock. Everything
 //! else is done by the crates below it: `rules` loads and tests, `compiler` compiles, `deployer`
@@ -31,16 +31,23 @@ mod output;
 mod progress;
 mod project;
 mod simulator_client;
+mod spelling;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 pub use exit::Exit;
 
 /// Runs the command that the process' arguments ask for.
 pub fn main() -> ExitCode {
-    let arguments = match arguments::Arguments::try_parse() {
+    spelling::install();
+    let mut command = spelling::help(arguments::Arguments::command());
+    let parsed = command
+        .try_get_matches_from_mut(std::env::args_os())
+        .and_then(|matches| arguments::Arguments::from_arg_matches(&matches))
+        .map_err(|error| error.format(&mut command));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are answers; everything else is a wrong use, which is 64 here and

@@ -170,17 +170,17 @@ impl Progress for Display {
             }
             ProgressEvent::StackStarted {
                 stack,
-                place,
+                location,
                 action,
-            } => self.line(&format!("  {stack} in {place}: {}", word(*action))),
+            } => self.line(&format!("  {stack} in {location}: {}", word(*action))),
             ProgressEvent::StackFinished {
                 stack,
-                place,
+                location,
                 status,
                 succeeded,
             } => {
                 let word = if *succeeded { "" } else { " FAILED" };
-                self.line(&format!("  {stack} in {place}:{word} {status}"));
+                self.line(&format!("  {stack} in {location}:{word} {status}"));
             }
             ProgressEvent::Checking { what } => self.line(&format!("  checking {what}")),
         }

@@ -9,6 +9,7 @@ use rules::{Library, Rule, TestOutcome};
 use syntax::{Diagnostic, SourceFile};
 
 use crate::arguments::ProjectArguments;
+use crate::spelling;
 
 /// Rules about the scheduled look for drift, in the stack sets' folder.
 const DRIFT_RULES: &str = "drift-rules";
@@ -148,9 +149,11 @@ pub(crate) fn rule<'l>(library: &'l Library, id: &str) -> Result<&'l Rule, Strin
     let ids: Vec<&str> = library.rules.iter().map(|rule| rule.id.as_str()).collect();
     let hint = rules::nearest(id, &ids).map_or_else(
         || {
-            "a rule's id is its file's name without `.yaml`; rules with errors are left out, and \
-             `cargo xtask check` shows those"
-                .to_owned()
+            format!(
+                "a rule's id is its file's name without `.yaml`; rules with errors are left out, and \
+                 {} shows those",
+                spelling::command("check")
+            )
         },
         |near| format!("did you mean `{near}`?"),
     );
@@ -167,7 +170,7 @@ pub(crate) fn stacksets_folder(arguments: &ProjectArguments) -> PathBuf {
     shown(&root(), &arguments.stacksets)
 }
 
-/// The project's folder: where `cargo xtask` says it is, or the current one.
+/// The project's folder: where `GIZMOS_ROOT` says it is, or the current one.
 fn root() -> PathBuf {
     std::env::var_os("GIZMOS_ROOT").map_or_else(PathBuf::new, PathBuf::from)
 }

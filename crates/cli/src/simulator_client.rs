@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use deployer::ports::Place;
+use deployer::ports::Location;
 use deployer::verify::{Chain, ChainError, Delivery, TestInstance, Trace};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -132,7 +132,10 @@ impl SimulatorClient {
                 None => agent.get(&url).call(),
             }
             .with_context(|| {
-                format!("no simulator answers at {url}; `cargo xtask simulator serve` starts one")
+                format!(
+                    "no simulator answers at {url}; {} starts one",
+                    crate::spelling::command("simulator serve")
+                )
             })?;
             let text = answer
                 .body_mut()
@@ -150,8 +153,9 @@ impl SimulatorClient {
 }
 
 impl Chain for SimulatorClient {
-    async fn send(&self, place: &Place, event: &Value) -> Result<Trace, ChainError> {
-        let body = json!({ "account": place.account, "region": place.region, "event": event });
+    async fn send(&self, location: &Location, event: &Value) -> Result<Trace, ChainError> {
+        let body =
+            json!({ "account": location.account, "region": location.region, "event": event });
         self.post("events", body).await.map_err(chain_error)
     }
 
@@ -162,10 +166,10 @@ impl Chain for SimulatorClient {
         Ok(())
     }
 
-    async fn instances(&self, place: &Place) -> Result<Vec<TestInstance>, ChainError> {
+    async fn instances(&self, location: &Location) -> Result<Vec<TestInstance>, ChainError> {
         let path = format!(
             "instances?account={}&region={}",
-            place.account, place.region
+            location.account, location.region
         );
         self.get(&path).await.map_err(chain_error)
     }

@@ -93,7 +93,7 @@ impl<'c> Compiler<'c> {
         if rules.is_empty() {
             self.diagnostics.push(
                 Diagnostic::error("compile::no-rules", "there is no rule to deploy")
-                    .help("`cargo xtask destroy --org` takes everything down"),
+                    .help(format!("{} removes everything", remedy::Command::Destroy)),
             );
         }
         let mut routed = Vec::new();

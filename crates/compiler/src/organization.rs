@@ -145,6 +145,17 @@ pub enum Protocol {
     Sqs,
 }
 
+impl Protocol {
+    /// The name that SNS has for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Email => "email",
+            Protocol::Https => "https",
+            Protocol::Sqs => "sqs",
+        }
+    }
+}
+
 /// A part of the fleet that is deployed together, after the waves before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Wave {

@@ -9,7 +9,7 @@ use crate::outcome::run_tests;
 
 const HEAD: &str = "# Rule catalogue
 
-<!-- Made by `cargo xtask generate` from the rules; edit them. -->
+<!-- Made from the rules by the `generate` command; edit them. -->
 
 ";
 
@@ -52,7 +52,7 @@ pub fn catalogue(rules: &[Rule], folder: &Path) -> String {
 pub fn alerts(rules: &[Rule], folder: &Path) -> String {
     let mut out = "# Every alert as it arrives
 
-<!-- Made by `cargo xtask generate` from the rules; edit them. -->
+<!-- Made from the rules by the `generate` command; edit them. -->
 
 Each rule's alert on the event of its first test that must match. Read them as somebody who has just
 been woken up: what happened, who, where, when, what to do first?

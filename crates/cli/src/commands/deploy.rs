@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::interrupt;
 use crate::output;
 use crate::progress::Display;
+use crate::spelling;
 
 pub(crate) async fn run(
     arguments: &ProjectArguments,
@@ -55,8 +56,8 @@ pub(crate) async fn run(
     };
     if let Some(reason) = deployment.refused {
         eprintln!(
-            "error: {reason}; nothing was touched\nhint: `cargo xtask plan --org` shows what has \
-             become of it"
+            "error: {reason}; nothing was touched\nhint: {} shows what has become of it",
+            spelling::command("plan --org")
         );
         connection.close().await;
         return Ok(Exit::Blocked);
@@ -154,10 +155,9 @@ pub(crate) async fn deploy(
         },
         allow_delete: how.allow_delete,
         delete_percent: how.max_delete,
-        world: Some(observed.world()),
+        membership: Some(observed.membership),
         ..deployer::apply::Options::default()
     };
-    drop(observed);
     if format != Format::Json {
         eprint!("{}", report::plan::terminal(&plan));
     }

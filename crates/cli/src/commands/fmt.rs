@@ -14,6 +14,7 @@ use crate::arguments::{Format, ProjectArguments};
 use crate::exit::Exit;
 use crate::output;
 use crate::project::rule_sources;
+use crate::spelling;
 
 /// What became of the files.
 #[derive(Default)]
@@ -114,9 +115,9 @@ impl Formatted {
         }
         self.complain();
         let done = if check {
-            "not formatted; `cargo xtask fmt` does it"
+            format!("not formatted; {} does it", spelling::command("fmt"))
         } else {
-            "formatted"
+            "formatted".to_owned()
         };
         for path in &self.changed {
             output::text(&format!("{}: {done}", path.display()))?;

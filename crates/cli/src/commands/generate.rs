@@ -56,7 +56,8 @@ pub(crate) fn run(arguments: &ProjectArguments, mode: GenerateMode) -> Result<Ex
             }
             GenerateMode::Check => {
                 output::text(&format!(
-                    "{shown} is out of date; `cargo xtask generate` writes it"
+                    "{shown} is out of date; {} writes it",
+                    crate::spelling::command("generate")
                 ))?;
                 exit = Exit::Failed;
             }

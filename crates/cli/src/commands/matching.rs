@@ -39,8 +39,9 @@ pub(crate) fn run(
         .count();
     if broken > 0 {
         eprintln!(
-            "warning: the rules have {}, and those rules are not looked at; `cargo xtask check` shows them",
-            report::plural(broken, "error")
+            "warning: the rules have {}, and those rules are not looked at; {} shows them",
+            report::plural(broken, "error"),
+            crate::spelling::command("check")
         );
     }
     let set = library

@@ -264,7 +264,10 @@ impl Begun {
                 "\nAs it stands, the rule will not fire: this is {reason}.\n"
             ));
         }
-        text.push_str("\nStill to be written, until then `cargo xtask check` refuses the rule:\n");
+        text.push_str(&format!(
+            "\nStill to be written, until then {} refuses the rule:\n",
+            crate::spelling::command("check")
+        ));
         for diagnostic in self.unfinished() {
             let message = diagnostic
                 .message

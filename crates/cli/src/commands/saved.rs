@@ -37,8 +37,9 @@ pub(crate) fn basis(path: &Path) -> Result<Basis> {
         .with_context(|| format!("could not read the plan {}", path.display()))?;
     let saved: Saved = serde_json::from_str(&text).with_context(|| {
         format!(
-            "{} is no plan; `cargo xtask plan --org --out FILE` saves one",
-            path.display()
+            "{} is no plan; {} saves one",
+            path.display(),
+            crate::spelling::command("plan --org --out FILE")
         )
     })?;
     if saved.version != VERSION {

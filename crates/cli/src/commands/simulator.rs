@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use deployer::ports::Place;
+use deployer::ports::Location;
 use deployer::verify::{Chain, Trace};
 use serde_json::Value;
 use simulator::{Config, Simulator};
@@ -98,28 +98,28 @@ async fn send(
     let state = client.state().await?;
     let mut traces = Vec::new();
     for event in events::read(file)? {
-        let place = place(&state, &event, account.as_deref(), region.as_deref())?;
-        traces.push((place.clone(), client.send(&place, &event).await?));
+        let location = location(&state, &event, account.as_deref(), region.as_deref())?;
+        traces.push((location.clone(), client.send(&location, &event).await?));
     }
     if format == Format::Json {
         let traces: Vec<&Trace> = traces.iter().map(|(_, trace)| trace).collect();
         output::json(&traces)?;
     } else {
-        for (place, trace) in &traces {
-            output::text(&trace_text(place, trace))?;
+        for (location, trace) in &traces {
+            output::text(&trace_text(location, trace))?;
         }
     }
     Ok(Exit::Done)
 }
 
 /// Where an event happens: as asked for, else as it says itself if the organization has such a
-/// place, else in a workload account in the home Region.
-fn place(
+/// location, else in a workload account in the home Region.
+fn location(
     state: &State,
     event: &Value,
     account: Option<&str>,
     region: Option<&str>,
-) -> Result<Place> {
+) -> Result<Location> {
     let own = |key| event.get(key).and_then(Value::as_str);
     let account = match account {
         Some(account) => account,
@@ -135,11 +135,11 @@ fn place(
             .or_else(|| state.regions.first().map(String::as_str))
             .context("the organization has no Region")?,
     };
-    Ok(Place::new(account, region))
+    Ok(Location::new(account, region))
 }
 
-fn trace_text(place: &Place, trace: &Trace) -> String {
-    let mut text = format!("event {} in {place}\n", trace.event_id);
+fn trace_text(location: &Location, trace: &Trace) -> String {
+    let mut text = format!("event {} in {location}\n", trace.event_id);
     for hop in &trace.hops {
         text.push_str(&format!("  {}\n", report::verify::hop(hop)));
     }

@@ -1,7 +1,7 @@
 //! `verify`: does an event in a member account become an alert in the inbox?
 
 use anyhow::{Context, Result, bail};
-use deployer::HealthFinding;
+use deployer::BrokenLink;
 use deployer::ports::Organizations;
 use deployer::verify::{VerifyOutcome, VerifyReport};
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ pub(crate) async fn run(
 /// What a verification showed: the chain's health, and on the simulator every rule's events.
 #[derive(Debug)]
 pub(crate) struct Verification {
-    health: Vec<HealthFinding>,
+    health: Vec<BrokenLink>,
     events: Option<VerifyReport>,
 }
 
@@ -94,10 +94,10 @@ impl Verification {
             .as_ref()
             .map(report::verify::terminal)
             .unwrap_or_default();
-        for finding in &self.health {
+        for broken in &self.health {
             text.push_str(&format!(
                 "broken link: {} ({}): {}\n  help: {}\n",
-                finding.link, finding.place, finding.message, finding.fix
+                broken.link, broken.location, broken.message, broken.fix
             ));
         }
         text

@@ -4,9 +4,9 @@ use super::{EXAMPLE_EVENT, EXAMPLE_RULE, Example, Lint, registry};
 
 const HEAD: &str = "# Lints
 
-<!-- Made by `cargo xtask generate` from the registry in crates/rules/src/lint; edit it there. -->
+<!-- Made by the `generate` command from the registry in crates/rules/src/lint; edit it there. -->
 
-What `cargo xtask check` finds in rule files. An error stops a deployment; a warning doesn't, but CI
+What `check` finds in rule files. An error stops a deployment; a warning doesn't, but CI
 refuses both (`check --deny-warnings`). `check --fix` mends those that are marked with a fix, where
 the change can't be wrong, and touches nothing else in the file.
 

@@ -1,8 +1,8 @@
-//! From a set of places to the fewest calls that reach exactly these.
+//! The fewest calls that reach exactly a set of locations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ports::{AccountSelection, DeploymentTargets, Place};
+use crate::ports::{AccountSelection, DeploymentTargets, Location};
 
 /// Places that one call reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,29 +11,29 @@ pub(crate) struct Group {
     pub(crate) targets: DeploymentTargets,
     /// The Regions, the same for every account.
     pub(crate) regions: Vec<String>,
-    /// The same, multiplied out.
-    pub(crate) places: Vec<Place>,
+    /// Every account in every Region.
+    pub(crate) locations: Vec<Location>,
 }
 
-/// Groups places so that every group is a full grid of accounts and Regions: a call for a grid
+/// Groups locations so that every group is a full grid of accounts and Regions: a call for a grid
 /// with holes is refused as a whole.
 ///
 /// `pool` are all accounts below `units` that a call without a filter would reach; where the
-/// places are all of it or most of it, the call says so instead of listing accounts.
+/// locations are all of it or most of it, the call says so instead of listing accounts.
 pub(crate) fn group(
-    places: &[Place],
+    locations: &[Location],
     units: &[String],
     pool: &BTreeSet<&str>,
     region_order: &[String],
 ) -> Vec<Group> {
-    // To find the fewest is hard; one of these two has them in all but contrived cases.
+    // Finding the fewest is hard; one of these two has them in all but contrived cases.
     let by_account = grids(
-        places
+        locations
             .iter()
             .map(|it| (it.account.as_str(), it.region.as_str())),
     );
     let by_region = grids(
-        places
+        locations
             .iter()
             .map(|it| (it.region.as_str(), it.account.as_str())),
     );
@@ -56,9 +56,9 @@ pub(crate) fn group(
         .map(|(regions, accounts)| {
             let mut regions: Vec<String> = regions.into_iter().map(str::to_owned).collect();
             regions.sort_by_key(|region| rank(region));
-            let places = accounts
+            let locations = accounts
                 .iter()
-                .flat_map(|account| regions.iter().map(|region| Place::new(*account, region)))
+                .flat_map(|account| regions.iter().map(|region| Location::new(*account, region)))
                 .collect();
             Group {
                 targets: DeploymentTargets {
@@ -66,7 +66,7 @@ pub(crate) fn group(
                     accounts: selection(&accounts, pool),
                 },
                 regions,
-                places,
+                locations,
             }
         })
         .collect()
@@ -91,7 +91,7 @@ fn selection(accounts: &BTreeSet<&str>, pool: &BTreeSet<&str>) -> AccountSelecti
     let owned = |ids: Vec<&&str>| ids.into_iter().map(|id| (*id).to_owned()).collect();
     let others: Vec<&&str> = pool.difference(accounts).collect();
     if !accounts.is_subset(pool) {
-        // Not all are where they were expected: name them.
+        // Not all are below the units, so name them.
         return AccountSelection::Intersection(owned(accounts.iter().collect()));
     }
     if others.is_empty() {
@@ -107,10 +107,13 @@ fn selection(accounts: &BTreeSet<&str>, pool: &BTreeSet<&str>) -> AccountSelecti
 mod tests {
     use super::*;
 
-    fn run(places: &[(&str, &str)], pool: &[&str]) -> Vec<Group> {
-        let places: Vec<Place> = places.iter().map(|(a, r)| Place::new(*a, *r)).collect();
+    fn run(locations: &[(&str, &str)], pool: &[&str]) -> Vec<Group> {
+        let locations: Vec<Location> = locations
+            .iter()
+            .map(|(a, r)| Location::new(*a, *r))
+            .collect();
         group(
-            &places,
+            &locations,
             &["ou-exmp-production".into()],
             &pool.iter().copied().collect(),
             &["eu-central-1".into(), "af-south-1".into()],
@@ -131,7 +134,7 @@ mod tests {
         assert_eq!(groups.len(), 1);
         assert_eq!(groups[0].targets.accounts, AccountSelection::All);
         assert_eq!(groups[0].regions, ["eu-central-1", "af-south-1"]);
-        assert_eq!(groups[0].places.len(), 4);
+        assert_eq!(groups[0].locations.len(), 4);
     }
 
     #[test]
@@ -171,7 +174,7 @@ mod tests {
         assert_eq!(groups.len(), 2);
         for group in groups {
             assert_eq!(group.regions.len(), 1);
-            assert_eq!(group.places.len(), 2);
+            assert_eq!(group.locations.len(), 2);
         }
     }
 

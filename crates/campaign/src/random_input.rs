@@ -1,4 +1,4 @@
-//! What somebody wants deployed: made-up rules and a made-up organization file, and edits of both.
+//! Random input for the deployer: rules and an organization file, and edits of both.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,21 +32,21 @@ const CALLS: [(&str, &[&str]); 6] = [
 
 /// Rules and organization file, as a user's repository holds them.
 #[derive(Clone, Debug)]
-pub(crate) struct Wish {
+pub(crate) struct Input {
     pub(crate) rules: Vec<Rule>,
     pub(crate) organization: Organization,
     made: usize,
-    /// Characters that every message has more than it needs: with thousands, a few rules outgrow a
-    /// request, and go through the artifact bucket or become several stack sets.
+    /// Extra characters in every message: with thousands, a few rules outgrow a request, and go
+    /// through the artifact bucket or become several stack sets.
     padding: usize,
 }
 
-impl Wish {
-    /// Something to begin with, for Regions of a lab (the first is the home Region).
-    pub(crate) fn random(rng: &mut Rng, regions: &[String], lab: &Lab) -> Result<Wish> {
-        let units = &lab.peopled_units();
+impl Input {
+    /// The first input, for Regions of a lab (the first is the home Region).
+    pub(crate) fn random(rng: &mut Rng, regions: &[String], lab: &Lab) -> Result<Input> {
+        let units = &lab.populated_units();
         let home = regions.first().context("no Region")?.clone();
-        let mut wish = Wish {
+        let mut input = Input {
             rules: Vec::new(),
             organization: Organization {
                 id: "o-exampleorg1".to_owned(),
@@ -89,36 +89,37 @@ impl Wish {
             made: 0,
             padding: 0,
         };
-        wish.waves(rng, units);
-        let wordy = if wish.organization.artifacts.is_some() {
+        input.waves(rng, units);
+        let wordy = if input.organization.artifacts.is_some() {
             60
         } else {
             10
         };
         if rng.u8(..100) < wordy {
-            wish.padding = 7_000;
+            input.padding = 7_000;
         }
         let most = match rng.u8(..100) {
-            _ if wish.padding > 0 => 20,
+            _ if input.padding > 0 => 20,
             0..4 => 70,
             _ => 6,
         };
         for _ in 0..rng.usize(1..=most) {
-            wish.add_rule(rng)?;
+            input.add_rule(rng)?;
         }
-        Ok(wish)
+        Ok(input)
     }
 
-    /// What the deployer gets of it.
+    /// The compiled bundle.
     pub(crate) fn bundle(&self) -> Result<Bundle> {
-        let (bundle, findings) = compiler::compile(&self.rules, &self.organization, templates()?);
+        let (bundle, diagnostics) =
+            compiler::compile(&self.rules, &self.organization, templates()?);
         match bundle {
             Some(bundle) => Ok(bundle),
             None => bail!(
-                "the made-up rules don't compile: {}",
-                findings
+                "the random rules don't compile: {}",
+                diagnostics
                     .iter()
-                    .map(|finding| finding.message.as_str())
+                    .map(|diagnostic| diagnostic.message.as_str())
                     .collect::<Vec<_>>()
                     .join("; ")
             ),
@@ -161,7 +162,7 @@ impl Wish {
 
     /// Changes the organization file in some way; says how.
     pub(crate) fn edit_organization(&mut self, rng: &mut Rng, lab: &Lab) -> String {
-        let (regions, units) = (&lab.regions, &lab.peopled_units());
+        let (regions, units) = (&lab.regions, &lab.populated_units());
         let organization = &mut self.organization;
         match rng.u8(..13) {
             0..=2 => {
@@ -305,7 +306,7 @@ fn targets(rng: &mut Rng, units: &[String]) -> Vec<String> {
     chosen
 }
 
-/// A bucket that whoever deploys may write to.
+/// A bucket that the deploying account may write to.
 fn artifacts(lab: &Lab) -> Artifacts {
     Artifacts {
         bucket: format!("gizmos-artifacts-{MANAGEMENT}-{}", lab.home()),
@@ -356,13 +357,13 @@ fn pattern(rng: &mut Rng) -> Pattern {
 
 #[expect(
     clippy::expect_used,
-    reason = "the text is this file's own; a wrong one has to stop the campaign"
+    reason = "the text is in this file; a wrong one has to stop the campaign"
 )]
 fn parsed(text: &str) -> Pattern {
     Pattern::parse(text).expect("a valid event pattern")
 }
 
-/// A rule of the repository; made-up ones differ from it in what the compiler looks at.
+/// A rule of the repository; random ones differ from it in what the compiler reads.
 fn model() -> Result<&'static Rule> {
     static MODEL: OnceLock<Option<Rule>> = OnceLock::new();
     MODEL

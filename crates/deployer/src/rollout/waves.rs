@@ -2,49 +2,45 @@
 
 use std::collections::BTreeMap;
 
-use compiler::organization::Wave;
+use compiler::organization;
 
-use crate::ports::{Account, ConcurrencyMode, Place, Preferences, RegionConcurrency, Tolerance};
+use crate::ports::{Account, ConcurrencyMode, Location, Preferences, RegionConcurrency, Tolerance};
 
-/// Name of the wave that takes what the organization file's waves leave over.
+/// Name of the wave for accounts that are in none of the organization file's waves.
 const REST: &str = "rest";
 
-/// Up to so many accounts, a canary wave goes through them one by one.
+/// Accounts up to which a canary wave takes them one by one.
 const ONE_BY_ONE: usize = 5;
 
 /// A part of one stack set's fleet that is deployed together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct WaveCells {
+pub(crate) struct Wave {
     /// Its name; `None` if there is just one.
     pub(crate) name: Option<String>,
     /// Instances to be updated.
-    pub(crate) update: Vec<Place>,
+    pub(crate) update: Vec<Location>,
     /// Instances to be created.
-    pub(crate) add: Vec<Place>,
+    pub(crate) add: Vec<Location>,
     /// How long the next wave waits.
     pub(crate) soak_minutes: u32,
-    /// How the operations go about it.
+    /// How its operations work.
     pub(crate) preferences: Preferences,
 }
 
-/// Splits the places of a stack set into waves. A place belongs to the first wave that names its
-/// account or one of its units; waves without a place are left out.
-///
-/// An instance can only be created once the stack set has its new template, and that comes with
-/// the first update: where a wave would create before any has updated, its creations move to the
-/// first wave that updates.
+/// Splits the locations of a stack set into waves. A location belongs to the first wave that names its
+/// account or one of its units; empty waves are left out.
 pub(crate) fn split(
-    waves: &[Wave],
+    waves: &[organization::Wave],
     accounts: &[Account],
-    update: &[Place],
-    add: &[Place],
+    update: &[Location],
+    add: &[Location],
     template_changes: bool,
-) -> Vec<WaveCells> {
-    let mut parts: Vec<WaveCells> = waves
+) -> Vec<Wave> {
+    let mut parts: Vec<Wave> = waves
         .iter()
         .map(|wave| (wave.name.as_str(), wave.soak_minutes))
         .chain([(REST, 0)])
-        .map(|(name, soak_minutes)| WaveCells {
+        .map(|(name, soak_minutes)| Wave {
             name: Some(name.to_owned()),
             update: Vec::new(),
             add: Vec::new(),
@@ -52,7 +48,7 @@ pub(crate) fn split(
             preferences: main(),
         })
         .collect();
-    // By account: a fleet has many places in few accounts, and many accounts.
+    // By account, as a fleet has several locations per account.
     let waves_of: BTreeMap<&str, usize> = accounts
         .iter()
         .filter_map(|account| {
@@ -66,33 +62,24 @@ pub(crate) fn split(
             Some((account.id.as_str(), wave))
         })
         .collect();
-    let wave_of = |place: &Place| {
+    let wave_of = |location: &Location| {
         waves_of
-            .get(place.account.as_str())
+            .get(location.account.as_str())
             .copied()
             .unwrap_or(waves.len())
     };
-    for place in update {
-        if let Some(part) = parts.get_mut(wave_of(place)) {
-            part.update.push(place.clone());
+    for location in update {
+        if let Some(part) = parts.get_mut(wave_of(location)) {
+            part.update.push(location.clone());
         }
     }
-    for place in add {
-        if let Some(part) = parts.get_mut(wave_of(place)) {
-            part.add.push(place.clone());
+    for location in add {
+        if let Some(part) = parts.get_mut(wave_of(location)) {
+            part.add.push(location.clone());
         }
     }
-    if template_changes && !update.is_empty() {
-        let mut early = Vec::new();
-        for part in &mut parts {
-            if part.update.is_empty() {
-                early.append(&mut part.add);
-            } else {
-                part.add.append(&mut early);
-                part.add.sort();
-                break;
-            }
-        }
+    if template_changes {
+        create_after_first_update(&mut parts);
     }
     parts.retain(|part| !part.update.is_empty() || !part.add.is_empty());
     if parts.len() == 1 {
@@ -100,8 +87,10 @@ pub(crate) fn split(
             part.name = None;
         }
     } else if let Some(first) = parts.first_mut() {
-        let places = first.update.iter().chain(&first.add);
-        let mut ids: Vec<&str> = places.map(|place| place.account.as_str()).collect();
+        let locations = first.update.iter().chain(&first.add);
+        let mut ids: Vec<&str> = locations
+            .map(|location| location.account.as_str())
+            .collect();
         ids.sort_unstable();
         ids.dedup();
         first.preferences = canary(ids.len());
@@ -109,9 +98,24 @@ pub(crate) fn split(
     parts
 }
 
+/// An instance can only be created once the stack set has its new template, and that comes with the
+/// first update: what waves before that would create moves to the first wave that updates.
+fn create_after_first_update(parts: &mut [Wave]) {
+    let Some(first) = parts.iter().position(|part| !part.update.is_empty()) else {
+        return;
+    };
+    let (before, rest) = parts.split_at_mut(first);
+    if let Some(part) = rest.first_mut() {
+        for earlier in before {
+            part.add.append(&mut earlier.add);
+        }
+        part.add.sort();
+    }
+}
+
 /// A quarter of the accounts at once, all Regions together; more than a twentieth failing stops
-/// it. The soft mode keeps the concurrency where it is: the default mode with a tolerance of zero
-/// silently works through accounts one at a time.
+/// it. The soft mode keeps the concurrency: the default mode with a tolerance of zero silently takes
+/// accounts one at a time.
 pub(crate) const fn main() -> Preferences {
     Preferences {
         region_concurrency: RegionConcurrency::Parallel,
@@ -145,8 +149,8 @@ pub(crate) const fn removal() -> Preferences {
     }
 }
 
-/// For looking: everything at once, failures don't matter.
-pub(crate) const fn looking() -> Preferences {
+/// For drift detection: everything at once, failures don't matter.
+pub(crate) const fn detection() -> Preferences {
     Preferences {
         region_concurrency: RegionConcurrency::Parallel,
         failure_tolerance: Tolerance::Percentage(100),
@@ -169,14 +173,14 @@ mod tests {
         }
     }
 
-    fn places(ids: &[&str]) -> Vec<Place> {
+    fn locations(ids: &[&str]) -> Vec<Location> {
         ids.iter()
-            .map(|id| Place::new(*id, "eu-central-1"))
+            .map(|id| Location::new(*id, "eu-central-1"))
             .collect()
     }
 
-    fn canary_wave() -> Wave {
-        Wave {
+    fn canary_wave() -> organization::Wave {
+        organization::Wave {
             name: "canary".into(),
             organizational_units: vec!["ou-exmp-development".into()],
             accounts: vec!["012345678901".into()],
@@ -194,15 +198,18 @@ mod tests {
 
     #[test]
     fn the_canary_takes_its_units_and_accounts_and_the_rest_follows() {
-        let all = places(&["012345678901", "100000000002", "100000000006"]);
+        let all = locations(&["012345678901", "100000000002", "100000000006"]);
         let parts = split(&[canary_wave()], &fleet(), &all, &[], true);
         assert_eq!(parts.len(), 2);
         assert_eq!(parts[0].name.as_deref(), Some("canary"));
-        assert_eq!(parts[0].update, places(&["012345678901", "100000000006"]));
+        assert_eq!(
+            parts[0].update,
+            locations(&["012345678901", "100000000006"])
+        );
         assert_eq!(parts[0].soak_minutes, 10);
         assert_eq!(parts[0].preferences.failure_tolerance, Tolerance::Count(0));
         assert_eq!(parts[1].name.as_deref(), Some(REST));
-        assert_eq!(parts[1].update, places(&["100000000002"]));
+        assert_eq!(parts[1].update, locations(&["100000000002"]));
         assert_eq!(parts[1].preferences, main());
     }
 
@@ -211,7 +218,7 @@ mod tests {
         let parts = split(
             &[canary_wave()],
             &fleet(),
-            &places(&["100000000002"]),
+            &locations(&["100000000002"]),
             &[],
             true,
         );
@@ -225,12 +232,12 @@ mod tests {
         let parts = split(
             &[canary_wave()],
             &fleet(),
-            &places(&["100000000002"]),
-            &places(&["100000000006"]),
+            &locations(&["100000000002"]),
+            &locations(&["100000000006"]),
             true,
         );
         assert_eq!(parts.len(), 1);
-        assert_eq!(parts[0].update, places(&["100000000002"]));
-        assert_eq!(parts[0].add, places(&["100000000006"]));
+        assert_eq!(parts[0].update, locations(&["100000000002"]));
+        assert_eq!(parts[0].add, locations(&["100000000006"]));
     }
 }

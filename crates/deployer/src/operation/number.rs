@@ -1,11 +1,11 @@
 //! Which operation of a stack set is the latest, whatever the lists say.
 //!
-//! `ListStackSetOperations` is eventually consistent: a run that follows a killed one at once may
-//! not see what that one has started. `DescribeStackSetOperation` is not, but has to be asked for
-//! an id. So the operations of ours are numbered, `gizmos-topic-1`, `gizmos-topic-2` and so on, and
-//! the next number is asked for: what a killed run has started is always found, and of two runs at
-//! the same time only one can have a number. The stack set's name is part of the id since AWS doesn't
-//! say whether stack sets share their ids.
+//! `ListStackSetOperations` is eventually consistent: a run that closely follows a killed one may not
+//! see what that one has started. `DescribeStackSetOperation` is consistent, but needs an id. So Gizmos
+//! numbers its operations, `gizmos-topic-1`, `gizmos-topic-2` and so on, and asks for the next number:
+//! that always finds what a killed run has started, and of two runs at the same time only one can
+//! get a number. The stack set's name is part of the id since AWS doesn't say whether stack sets
+//! share their ids.
 //!
 //! AWS: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackSetOperation.html>
 
@@ -17,27 +17,27 @@ use crate::ports::{Cloud, Operation, OperationSummary};
 /// More operations than a stack set will ever see.
 const MOST: u64 = 1 << 32;
 
-/// The id of a stack set's operation of ours with this number.
+/// The id of a stack set's operation with this number.
 pub(crate) fn id(stack_set: &str, number: u64) -> String {
     format!("{stack_set}-{number}")
 }
 
-/// The number of a stack set's operation; `None` if no run of ours has started it.
+/// The number of a stack set's operation; `None` if Gizmos didn't start it.
 pub(crate) fn number(stack_set: &str, operation: &str) -> Option<u64> {
     let digits = operation.strip_prefix(stack_set)?.strip_prefix('-')?;
-    // "gizmos-topic-07" and "gizmos-topic-+7" are somebody else's.
+    // Gizmos never writes "gizmos-topic-07" or "gizmos-topic-+7".
     let number = digits.parse().ok()?;
     (id(stack_set, number) == operation).then_some(number)
 }
 
-/// The number for a stack set's next operation of ours.
+/// The number for a stack set's next operation.
 pub(crate) fn next_number(stack_set: &str, operations: &[OperationSummary]) -> u64 {
     let numbers = operations.iter().filter_map(|it| number(stack_set, &it.id));
     numbers.max().unwrap_or(0).saturating_add(1)
 }
 
-/// The latest operations of a stack set, newest first: the first page of the list, with our own
-/// ones that it doesn't show yet, and the latest of ours as it stands now.
+/// The latest operations of a stack set, newest first: the first page of the list, completed by the
+/// numbered ones that it doesn't show yet, and the latest numbered one as it stands now.
 pub(crate) async fn latest(
     cloud: &impl Cloud,
     stack_set: &str,
@@ -55,7 +55,7 @@ pub(crate) async fn latest(
     };
     let mut newest = next_number(stack_set, &operations) - 1;
     if newest == 0 {
-        // None of ours on the page: it may be old, or full of automatic deployments.
+        // No numbered one on the page: it may be old, or full of automatic deployments.
         let count = count(&describe).await?;
         if count > 0
             && let Some(found) = describe(count).await?
@@ -79,7 +79,7 @@ pub(crate) async fn latest(
     Ok(operations)
 }
 
-/// How many operations of ours there have been, found by halving: the numbers have no gaps.
+/// How many numbered operations there have been, found by bisection: the numbers have no gaps.
 async fn count<F>(describe: &impl Fn(u64) -> F) -> Result<u64, DeployError>
 where
     F: Future<Output = Result<Option<Operation>, DeployError>>,
@@ -144,7 +144,7 @@ mod tests {
             .unwrap();
         let shown = latest(&cloud, "gizmos-rules-spoke").await.unwrap();
         assert!(shown.len() > 1, "{shown:?}");
-        // No operation is listed any more.
+        // The list shows no operation.
         cloud.state().lag = Duration::from_hours(24);
         let listed = cloud.state().sets["gizmos-rules-spoke"].operations.len();
         let found = latest(&cloud, "gizmos-rules-spoke").await.unwrap();

@@ -1,10 +1,6 @@
-//! The five checks, and the kinds of findings that each can have.
-
-use std::collections::BTreeSet;
+//! The five checks of a drift check, and the codes of what each can find.
 
 use serde::Serialize;
-
-use crate::ports::Place;
 
 /// One of the five checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -14,10 +10,10 @@ pub enum DriftCheck {
     Plan,
     /// Every expected account and Region has a current instance, and no other has one.
     Instances,
-    /// No resource was changed or deleted behind CloudFormation's back.
+    /// No resource was changed or deleted outside of CloudFormation.
     Resources,
-    /// No stack was changed or deleted directly, past its stack set. CloudFormation doesn't call
-    /// that drift.
+    /// No stack was changed or deleted directly instead of through its stack set. CloudFormation
+    /// doesn't count that as drift.
     Stacks,
     /// Every link of the alert chain works.
     Chain,
@@ -45,49 +41,10 @@ impl DriftCheck {
     }
 }
 
-/// What to look at, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DriftOptions {
-    /// The checks to make.
-    pub checks: BTreeSet<DriftCheck>,
-    /// Only what is in these accounts; empty: in all.
-    pub accounts: BTreeSet<String>,
-    /// Only what is in these Regions; empty: in all.
-    pub regions: BTreeSet<String>,
-    /// Whether CloudFormation is asked to look for drift now. Otherwise what its latest look
-    /// found is reported, and not a single call changes anything.
-    pub detect: bool,
-}
-
-impl Default for DriftOptions {
-    /// Everything, everywhere, as it is now.
-    fn default() -> Self {
-        DriftOptions {
-            checks: DriftCheck::ALL.into(),
-            accounts: BTreeSet::new(),
-            regions: BTreeSet::new(),
-            detect: true,
-        }
-    }
-}
-
-impl DriftOptions {
-    /// Whether this check is to be made.
-    pub fn makes(&self, check: DriftCheck) -> bool {
-        self.checks.contains(&check)
-    }
-
-    /// Whether this account and Region is to be looked at.
-    pub fn covers(&self, place: &Place) -> bool {
-        (self.accounts.is_empty() || self.accounts.contains(&place.account))
-            && (self.regions.is_empty() || self.regions.contains(&place.region))
-    }
-}
-
-/// Writes the enum, its list and its two tables from one list, so that none can lack a code.
+/// Generates the enum, its list and its tables from one list, so that none can lack a code.
 macro_rules! codes {
     ($($variant:ident $id:literal $check:ident $text:literal;)*) => {
-        /// A kind of finding. Codes are stable: programs and suppressions may rely on them.
+        /// A kind of difference. Codes are stable: programs and suppressions may rely on them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum DriftCode {
             $(#[doc = $text] $variant,)*
@@ -125,15 +82,15 @@ codes! {
     PlanMissing "plan::missing" Plan "A stack set or stack of the bundle does not exist.";
     PlanDiffers "plan::differs" Plan "A stack set or stack is not what the rules and the organization file compile to.";
     PlanNeverCreated "plan::never-created" Plan "A stack's first creation failed and was never repaired.";
-    PlanUnwanted "plan::unwanted" Plan "A stack set or stack of ours is not in the bundle.";
-    PlanBlocked "plan::blocked" Plan "A stack set or stack can't be brought into line.";
+    PlanUnwanted "plan::unwanted" Plan "A stack set or stack of Gizmos is not in the bundle.";
+    PlanBlocked "plan::blocked" Plan "A stack set or stack can't be deployed.";
     PlanInstances "plan::instances" Plan "A deployment would create, update or remove stack instances.";
     InstanceMissing "instance::missing" Instances "An account and Region that should be watched has no stack instance.";
     InstanceUnexpected "instance::unexpected" Instances "A stack instance exists where none belongs.";
     InstanceNotCurrent "instance::not-current" Instances "A stack instance is not up to date with its stack set.";
     InstanceBlocked "instance::blocked" Instances "An account in use can't have the stack instance it should have.";
-    ResourceModified "resource::modified" Resources "A resource was changed behind CloudFormation's back.";
-    ResourceDeleted "resource::deleted" Resources "A resource was deleted behind CloudFormation's back.";
+    ResourceModified "resource::modified" Resources "A resource was changed outside of CloudFormation.";
+    ResourceDeleted "resource::deleted" Resources "A resource was deleted outside of CloudFormation.";
     StackGone "stack::gone" Stacks "The stack of a stack instance was deleted directly.";
     StackTemplate "stack::template" Stacks "A stack was updated directly, with another template than its stack set's.";
     StackParameters "stack::parameters" Stacks "A stack was updated directly, with other parameters than its stack set's.";

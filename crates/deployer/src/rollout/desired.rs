@@ -5,17 +5,29 @@ use std::collections::BTreeSet;
 use compiler::organization::Organization;
 use compiler::{AccountFilter, Members};
 
-use super::model::BlockedPlace;
-use crate::observe::World;
-use crate::ports::{Account, AccountState, Place};
+use serde::Serialize;
+
+use crate::fleet::Membership;
+use crate::ports::{Account, AccountState, Location};
+
+/// A location where nothing can be deployed or removed now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BlockedLocation {
+    /// Where.
+    pub location: Location,
+    /// The account's name, if known.
+    pub account_name: Option<String>,
+    /// Why, such as `the account is suspended`.
+    pub reason: String,
+}
 
 /// Where the instances of a stack set belong.
 #[derive(Debug, Default)]
 pub(crate) struct Desired {
     /// Places that must have one.
-    pub(crate) places: BTreeSet<Place>,
+    pub(crate) locations: BTreeSet<Location>,
     /// Places that should, but can't have one now.
-    pub(crate) blocked: Vec<BlockedPlace>,
+    pub(crate) blocked: Vec<BlockedLocation>,
 }
 
 /// The accounts that `members` selects, whatever their state. Never the management account:
@@ -50,24 +62,27 @@ pub(crate) fn region_is_off(region: &str) -> String {
 }
 
 /// Where the instances of a stack set with these members belong.
-pub(crate) fn desired(members: &Members, organization: &Organization, world: &World) -> Desired {
-    let accounts = &world.accounts;
+pub(crate) fn desired(
+    members: &Members,
+    organization: &Organization,
+    membership: &Membership,
+) -> Desired {
     let mut desired = Desired::default();
     let mut found = BTreeSet::new();
-    for account in selected(members, organization, accounts) {
+    for account in selected(members, organization, &membership.accounts) {
         found.insert(account.id.as_str());
         for region in &members.regions {
-            let place = Place::new(&account.id, region);
+            let location = Location::new(&account.id, region);
             let reason = if account.state != AccountState::Active {
                 format!("the account is {}", account.state.describe())
-            } else if world.is_off(region) {
+            } else if membership.is_off(region) {
                 region_is_off(region)
             } else {
-                desired.places.insert(place);
+                desired.locations.insert(location);
                 continue;
             };
-            desired.blocked.push(BlockedPlace {
-                place,
+            desired.blocked.push(BlockedLocation {
+                location,
                 account_name: Some(account.name.clone()),
                 reason,
             });
@@ -75,7 +90,7 @@ pub(crate) fn desired(members: &Members, organization: &Organization, world: &Wo
     }
     if let AccountFilter::Only(only) = &members.accounts {
         for id in only.iter().filter(|id| !found.contains(id.as_str())) {
-            let known = world.account(id);
+            let known = membership.account(id);
             let reason = match known {
                 None => "the account is not in the organization",
                 Some(_) if *id == organization.accounts.management => {
@@ -85,8 +100,8 @@ pub(crate) fn desired(members: &Members, organization: &Organization, world: &Wo
             };
             desired
                 .blocked
-                .extend(members.regions.iter().map(|region| BlockedPlace {
-                    place: Place::new(id, region),
+                .extend(members.regions.iter().map(|region| BlockedLocation {
+                    location: Location::new(id, region),
                     account_name: known.map(|account| account.name.clone()),
                     reason: reason.to_owned(),
                 }));

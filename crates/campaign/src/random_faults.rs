@@ -1,4 +1,4 @@
-//! What goes wrong in a run, drawn at random.
+//! Random faults for a run.
 
 use fastrand::Rng;
 use serde_json::json;
@@ -22,9 +22,9 @@ const REQUEST_FAULTS: [RequestFault; 8] = [
     RequestFault::TimeOutAfter,
 ];
 
-/// Events that concern what is to be deployed where. A deployment that was told of the world
-/// before can't be blamed for what it did not see.
-const MOVES_THE_WORLD: [&str; 5] = [
+/// Events that change what is to be deployed where. A deployment that had read the organization
+/// before could not know of them.
+const CHANGES_TARGETS: [&str; 5] = [
     "set_account_state",
     "move_account",
     "create_account",
@@ -32,15 +32,16 @@ const MOVES_THE_WORLD: [&str; 5] = [
     "call",
 ];
 
-/// Whether an event, as [`simulator::Stats::happened`] tells it, has moved the world.
-pub(crate) fn moves_the_world(happened: &str) -> bool {
-    MOVES_THE_WORLD
+/// Whether an event, in the words of [`simulator::Stats::happened`], changed what is to be deployed
+/// where.
+pub(crate) fn changes_targets(happened: &str) -> bool {
+    CHANGES_TARGETS
         .iter()
         .any(|name| happened.contains(&format!(" {name}: ")))
         && !happened.contains("nothing to do")
 }
 
-/// Faults for a run of a lab; none at all in one run of six.
+/// Faults for a run of a lab; none in one run of six.
 pub(crate) fn random(rng: &mut Rng, lab: &Lab, seed: u64) -> Faults {
     let mut faults = Faults {
         seed: Some(seed),
@@ -64,7 +65,7 @@ pub(crate) fn random(rng: &mut Rng, lab: &Lab, seed: u64) -> Faults {
         }
     }
     if rng.bool() {
-        // Answers are lost where it hurts.
+        // Answers are lost where the call changed something.
         faults.rates.push(Rate {
             fault: rng
                 .choice(REQUEST_FAULTS)
@@ -125,7 +126,7 @@ fn instance_fault(rng: &mut Rng) -> InstanceFault {
     }
 }
 
-/// One thing that happens in the middle of everything, or two that belong together.
+/// One event at a random moment, or two that belong together.
 fn events(rng: &mut Rng, lab: &Lab, schedule: &mut Vec<Scheduled>) {
     let after = |rng: &mut Rng, event| Scheduled {
         when: if rng.bool() {
@@ -144,7 +145,7 @@ fn events(rng: &mut Rng, lab: &Lab, schedule: &mut Vec<Scheduled>) {
     match rng.u8(..9) {
         0 | 1 => schedule.push(after(rng, Event::StopOperation { stack_set: None })),
         2 => {
-            // Nothing ends it until somebody stops it by hand.
+            // It runs until somebody stops it by hand.
             let at = rng.f64() * 900.0;
             let hours = 1.0 + rng.f64() * 2.0;
             for (second, event) in [
@@ -184,31 +185,34 @@ fn events(rng: &mut Rng, lab: &Lab, schedule: &mut Vec<Scheduled>) {
             schedule.push(after(rng, event));
         }
         _ => {
-            let name = rng.choice(["gizmos-rules-spoke", "gizmos-rules-local"]);
-            let (action, input) = if rng.bool() {
-                (
-                    "DeleteStackInstances",
-                    json!({
-                        "StackSetName": name, "Regions": [region], "RetainStacks": "false",
-                        "DeploymentTargets": {
-                            "OrganizationalUnitIds": [unit], "Accounts": [account],
-                            "AccountFilterType": "INTERSECTION",
-                        },
-                    }),
-                )
-            } else {
-                ("DetectStackSetDrift", json!({"StackSetName": name}))
-            };
-            schedule.push(after(
-                rng,
-                Event::Call {
-                    account: MANAGEMENT.to_owned(),
-                    region: lab.home().to_owned(),
-                    service: "cloudformation".to_owned(),
-                    action: action.to_owned(),
-                    input,
-                },
-            ));
+            let event = administrator_call(rng, lab, &account, &unit, &region);
+            schedule.push(after(rng, event));
         }
+    }
+}
+
+/// Another administrator works on a stack set of Gizmos.
+fn administrator_call(rng: &mut Rng, lab: &Lab, account: &str, unit: &str, region: &str) -> Event {
+    let name = rng.choice(["gizmos-rules-spoke", "gizmos-rules-local"]);
+    let (action, input) = if rng.bool() {
+        (
+            "DeleteStackInstances",
+            json!({
+                "StackSetName": name, "Regions": [region], "RetainStacks": "false",
+                "DeploymentTargets": {
+                    "OrganizationalUnitIds": [unit], "Accounts": [account],
+                    "AccountFilterType": "INTERSECTION",
+                },
+            }),
+        )
+    } else {
+        ("DetectStackSetDrift", json!({"StackSetName": name}))
+    };
+    Event::Call {
+        account: MANAGEMENT.to_owned(),
+        region: lab.home().to_owned(),
+        service: "cloudformation".to_owned(),
+        action: action.to_owned(),
+        input,
     }
 }

@@ -1,11 +1,11 @@
 //! What a value of a template becomes in one account and Region, and whether a policy found there
-//! says the same.
+//! means the same.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::ports::Place;
+use crate::ports::Location;
 
 /// Stands for what only CloudFormation knows, such as another resource's ARN.
 const UNKNOWN: &str = "\u{0}unknown";
@@ -13,22 +13,21 @@ const UNKNOWN: &str = "\u{0}unknown";
 /// Where and with which parameters a template is deployed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
-    pub(crate) place: &'a Place,
+    pub(crate) location: &'a Location,
+    /// Defaults included.
     pub(crate) parameters: &'a BTreeMap<String, String>,
-    /// The template's own parameters, for their defaults.
-    pub(crate) declared: Option<&'a Map<String, Value>>,
 }
 
 impl Context<'_> {
     fn reference(&self, name: &str) -> Option<String> {
-        let china = self.place.region.starts_with("cn-");
+        let china = self.location.region.starts_with("cn-");
         match name {
-            "AWS::AccountId" => Some(self.place.account.clone()),
-            "AWS::Region" => Some(self.place.region.clone()),
+            "AWS::AccountId" => Some(self.location.account.clone()),
+            "AWS::Region" => Some(self.location.region.clone()),
             "AWS::Partition" => Some(
                 if china {
                     "aws-cn"
-                } else if self.place.region.starts_with("us-gov-") {
+                } else if self.location.region.starts_with("us-gov-") {
                     "aws-us-gov"
                 } else {
                     "aws"
@@ -43,14 +42,7 @@ impl Context<'_> {
                 }
                 .to_owned(),
             ),
-            _ => self.parameters.get(name).cloned().or_else(|| {
-                let default = self.declared?.get(name)?.get("Default")?;
-                Some(
-                    default
-                        .as_str()
-                        .map_or_else(|| default.to_string(), str::to_owned),
-                )
-            }),
+            _ => self.parameters.get(name).cloned(),
         }
     }
 
@@ -123,7 +115,7 @@ impl Context<'_> {
     }
 }
 
-/// Whether two policies say the same, up to the spellings that IAM takes for equal.
+/// Whether two policies mean the same to IAM, however they are written.
 pub(crate) fn same_policy(expected: &Value, actual: &Value) -> bool {
     let expected = statements(expected);
     let mut actual = statements(actual);
@@ -190,11 +182,10 @@ mod tests {
 
     fn context_check(template: &Value, expected: &Value) {
         let parameters = BTreeMap::from([("BusName".to_owned(), "gizmos".to_owned())]);
-        let place = Place::new("333344445555", "eu-central-1");
+        let location = Location::new("333344445555", "eu-central-1");
         let context = Context {
-            place: &place,
+            location: &location,
             parameters: &parameters,
-            declared: None,
         };
         assert_eq!(context.resolve(template), *expected);
     }
