@@ -17,13 +17,42 @@ pub(crate) struct Connection {
     pub(crate) cloud: Aws,
     /// The simulator's own API, if that is what we talk to.
     pub(crate) simulator: Option<SimulatorClient>,
-    /// Keeps an embedded simulator running.
-    embedded: Option<Simulator>,
+    is_embedded: bool,
 }
 
 impl Connection {
-    /// Connects; starts the embedded organization if that is asked for.
-    pub(crate) async fn open(target: &Target, organization: &Organization) -> Result<Self> {
+    /// Connects, works and disconnects. An embedded organization is stopped however the work ends.
+    pub(crate) async fn with<T>(
+        target: &Target,
+        organization: &Organization,
+        work: impl AsyncFnOnce(&Self) -> Result<T>,
+    ) -> Result<T> {
+        let embedded = match target.simulator.as_deref() {
+            Some(EMBEDDED) => {
+                let started = Simulator::start(Config::default()).await;
+                Some(started.context("could not start the embedded organization")?)
+            }
+            _ => None,
+        };
+        let endpoint = embedded.as_ref().map(Simulator::endpoint);
+        let endpoint = endpoint.as_deref().or(target.simulator.as_deref());
+        let result = async {
+            let connection = Self::open(endpoint, embedded.is_some(), organization).await?;
+            work(&connection).await
+        }
+        .await;
+        if let Some(simulator) = embedded {
+            simulator.stop().await;
+        }
+        result
+    }
+
+    /// Connects to a simulator, or to AWS without one.
+    async fn open(
+        simulator: Option<&str>,
+        is_embedded: bool,
+        organization: &Organization,
+    ) -> Result<Self> {
         let mut options = Options::new(&organization.home_region);
         options.access_role.clone_from(&organization.access_role);
         options.artifacts = organization.artifacts.as_ref().map(|it| ArtifactBucket {
@@ -31,26 +60,15 @@ impl Connection {
             owner: organization.accounts.management.clone(),
             prefix: ARTIFACT_PREFIX.to_owned(),
         });
-        let Some(simulator) = target.simulator.as_deref() else {
+        let Some(endpoint) = simulator else {
             let cloud = Aws::connect(options).await;
             return Ok(Self {
                 cloud: cloud.on_behalf_of(&organization.accounts.management).await,
                 simulator: None,
-                embedded: None,
+                is_embedded,
             });
         };
-        let embedded = if simulator == EMBEDDED {
-            let started = Simulator::start(Config::default())
-                .await
-                .context("could not start the embedded organization")?;
-            Some(started)
-        } else {
-            None
-        };
-        let endpoint = embedded
-            .as_ref()
-            .map_or_else(|| simulator.to_owned(), Simulator::endpoint);
-        let client = SimulatorClient::new(&endpoint);
+        let client = SimulatorClient::new(endpoint);
         // Fails early, with the reason, if nothing is served there.
         client.state().await?;
         client.reset_calls().await?;
@@ -59,26 +77,26 @@ impl Connection {
             access_key_id: organization.accounts.management.clone(),
             secret_access_key: "simulator".to_owned(),
         });
-        options.endpoint_url = Some(endpoint);
+        options.endpoint_url = Some(endpoint.to_owned());
         options.pause = Some(virtual_pause(&client));
         Ok(Self {
             cloud: Aws::connect(options).await,
             simulator: Some(client),
-            embedded,
+            is_embedded,
         })
     }
 
     /// Whether the organization lives only as long as this command.
     pub(crate) fn is_embedded(&self) -> bool {
-        self.embedded.is_some()
+        self.is_embedded
     }
 
     /// What we talk to, in words.
     pub(crate) fn describe(&self, organization: &Organization) -> String {
-        let what = match (&self.embedded, &self.simulator) {
-            (Some(_), _) => "an embedded simulation",
-            (None, Some(_)) => "a served simulation",
-            (None, None) => "AWS",
+        let what = match &self.simulator {
+            Some(_) if self.is_embedded => "an embedded simulation",
+            Some(_) => "a served simulation",
+            None => "AWS",
         };
         format!("organization {} ({what})", organization.id)
     }
@@ -93,13 +111,6 @@ impl Connection {
             "The simulator counted {} mutating and {} reading API calls.\n",
             calls.mutating, calls.reading
         ))
-    }
-
-    /// Ends an embedded organization.
-    pub(crate) async fn close(self) {
-        if let Some(simulator) = self.embedded {
-            simulator.stop().await;
-        }
     }
 }
 

@@ -8,11 +8,12 @@ use deployer::ports::Action;
 use deployer::{Progress, ProgressEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::output;
+use crate::environment::{Environment, Stream};
 
 /// Shows what a command is doing.
 #[derive(Debug)]
 pub(crate) struct Display {
+    errors: Stream,
     bars: Option<MultiProgress>,
     /// The operations that run.
     running: Mutex<BTreeMap<Operation, Running>>,
@@ -29,9 +30,11 @@ struct Running {
 }
 
 impl Display {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(environment: &Environment) -> Self {
+        let errors = environment.errors().clone();
         Self {
-            bars: output::people_watch().then(MultiProgress::new),
+            bars: errors.is_terminal().then(MultiProgress::new),
+            errors,
             running: Mutex::default(),
         }
     }
@@ -49,7 +52,7 @@ impl Display {
         match &self.bars {
             // Failing to draw progress is no reason to fail a deployment.
             Some(bars) => drop(bars.println(line)),
-            None => eprintln!("{line}"),
+            None => self.errors.note(line),
         }
     }
 
@@ -128,7 +131,9 @@ impl Progress for Display {
                     bar.set_position((done + failed) as u64);
                 } else {
                     let pace = running.pace(done + failed, *total);
-                    eprintln!("  {stack_set}: {done}/{total} done, {failed} failed{pace}");
+                    self.line(&format!(
+                        "  {stack_set}: {done}/{total} done, {failed} failed{pace}"
+                    ));
                 }
             }
             ProgressEvent::OperationFinished {

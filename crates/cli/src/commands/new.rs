@@ -11,36 +11,30 @@ use rules::{Draft, Rule};
 use serde_json::{Value, json};
 use syntax::Diagnostic;
 
-use crate::arguments::{Format, NewArguments, ProjectArguments};
+use crate::arguments::{Format, NewArguments};
+use crate::environment::Environment;
 use crate::events;
 use crate::exit::Exit;
-use crate::output;
-use crate::project::{self, rules_folder};
+use crate::invocation::Invocation;
 
 /// Most events of a file that are listed to choose from.
 const MAX_LISTED: usize = 20;
 
-pub(crate) fn run(
-    project: &ProjectArguments,
-    format: Format,
-    arguments: &NewArguments,
-) -> Result<Exit> {
-    match begin(project, arguments)? {
+pub(crate) fn run(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Exit> {
+    let environment = invocation.environment;
+    match begin(invocation, arguments)? {
         Ok(begun) => {
-            if format == Format::Json {
-                output::json(&begun.json())?;
+            if invocation.format == Format::Json {
+                environment.print_json(&begun.json())?;
             } else {
-                output::text(&begun.text())?;
+                environment.print(&begun.text())?;
                 let others: Vec<Diagnostic> = begun.others().cloned().collect();
-                eprint!(
-                    "{}",
-                    report::diagnostics::terminal(&others, output::people_watch())
-                );
+                environment.note_diagnostics(&others);
             }
             Ok(Exit::Done)
         }
         Err(refusal) => {
-            eprintln!("{refusal}");
+            environment.note(refusal);
             Ok(Exit::Configuration)
         }
     }
@@ -54,7 +48,8 @@ struct Begun {
     diagnostics: Vec<Diagnostic>,
 }
 
-fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<Begun, String>> {
+fn begin(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result<Begun, String>> {
+    let (environment, files) = (invocation.environment, invocation.files());
     let id = arguments.name.as_str();
     if !rules::is_id(id) {
         return Ok(Err(format!(
@@ -62,18 +57,18 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
         )));
     }
     let file = &arguments.from_event;
-    let record = match chosen(file, arguments.record)? {
+    let record = match chosen(environment, file, arguments.record)? {
         Ok(record) => record,
         Err(refusal) => return Ok(Err(refusal)),
     };
     let event =
         rules::envelope::of(&record).with_context(|| format!("{} is no event", file.display()))?;
-    let folder = rules_folder(project);
-    let library = project::library(project);
+    let folder = files.rules();
+    let library = files.library();
     if let Some(taken) = library.rules.iter().find(|rule| rule.id == id) {
         return Ok(Err(format!(
             "error: there is a rule `{id}` already, {}",
-            taken.file.path.display()
+            environment.shown(&taken.file.path).display()
         )));
     }
     let theme = arguments
@@ -87,7 +82,7 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
     {
         return Ok(Err(format!(
             "error: `{theme}` can't be a rule's folder\nhint: a folder below {} of letters, digits, `-` and `_`, such as `iam`",
-            folder.display()
+            environment.shown(&folder).display()
         )));
     }
     let rule = folder.join(&theme).join(format!("{id}.yaml"));
@@ -103,13 +98,15 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
         if path.symlink_metadata().is_ok() {
             return Ok(Err(format!(
                 "error: {} is there already, and nothing is overwritten\nhint: choose another name, or remove it",
-                path.display()
+                environment.shown(path).display()
             )));
         }
     }
     write(&fixture, &draft.fixture)?;
     write(&rule, &draft.rule)?;
-    let diagnostics = project::library(project)
+    let (rule, fixture) = (environment.shown(&rule), environment.shown(&fixture));
+    let diagnostics = files
+        .library()
         .diagnostics
         .into_iter()
         .filter(|diagnostic| {
@@ -126,8 +123,12 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
 }
 
 /// The event of a file; if there are several, the one of that number, counted from 1.
-fn chosen(file: &Path, number: Option<usize>) -> Result<Result<Value, String>> {
-    let mut records = events::raw(file)?;
+fn chosen(
+    environment: &Environment,
+    file: &Path,
+    number: Option<usize>,
+) -> Result<Result<Value, String>> {
+    let mut records = events::raw(environment, file)?;
     let count = records.len();
     let shown = if file == Path::new("-") {
         "standard input".to_owned()

@@ -9,12 +9,14 @@ use serde_json::Value;
 use simulator::{Config, Simulator};
 
 use crate::arguments::{Format, SimulatorCommand};
+use crate::environment::Environment;
 use crate::events;
 use crate::exit::Exit;
-use crate::output;
+use crate::invocation::Invocation;
 use crate::simulator_client::{SimulatorClient, State, delivery_text, inbox_text};
 
-pub(crate) async fn run(format: Format, command: SimulatorCommand) -> Result<Exit> {
+pub(crate) async fn run(invocation: &Invocation<'_>, command: SimulatorCommand) -> Result<Exit> {
+    let environment = invocation.environment;
     match command {
         SimulatorCommand::Serve {
             port,
@@ -31,27 +33,28 @@ pub(crate) async fn run(format: Format, command: SimulatorCommand) -> Result<Exi
             };
             if let Some(file) = faults {
                 let read = || format!("could not read {}", file.display());
-                let text = std::fs::read_to_string(&file).with_context(read)?;
+                let text =
+                    std::fs::read_to_string(environment.resolve(&file)).with_context(read)?;
                 config.faults = serde_json::from_str(&text).with_context(read)?;
             }
             if !regions.is_empty() {
                 config.regions = regions;
             }
-            serve(config).await
+            serve(environment, config).await
         }
         SimulatorCommand::Send {
             endpoint,
             account,
             region,
             file,
-        } => send(format, &endpoint, account, region, &file).await,
+        } => send(invocation, &endpoint, account, region, &file).await,
         SimulatorCommand::Inbox { endpoint } => {
             let deliveries = SimulatorClient::new(&endpoint).inbox().await?;
-            if format == Format::Json {
-                output::json(&deliveries)?;
+            if invocation.format == Format::Json {
+                environment.print_json(&deliveries)?;
             } else {
-                output::text(&inbox_text(&deliveries))?;
-                output::text(&report::plural(deliveries.len(), "alert"))?;
+                environment.print(&inbox_text(&deliveries))?;
+                environment.print(&report::plural(deliveries.len(), "alert"))?;
             }
             Ok(Exit::Done)
         }
@@ -61,7 +64,7 @@ pub(crate) async fn run(format: Format, command: SimulatorCommand) -> Result<Exi
 /// Accounts that are listed at the start.
 const SHOWN: usize = 50;
 
-async fn serve(config: Config) -> Result<Exit> {
+async fn serve(environment: &Environment, config: Config) -> Result<Exit> {
     let simulator = Simulator::start(config).await?;
     let endpoint = simulator.endpoint();
     let state = SimulatorClient::new(&endpoint).state().await?;
@@ -81,32 +84,33 @@ async fn serve(config: Config) -> Result<Exit> {
         state.regions.first().map_or("", String::as_str),
         state.organization.management,
     ));
-    output::text(&text)?;
+    environment.print(&text)?;
     // Until Ctrl-C, which the caller turns into the exit code 130.
     std::future::pending::<()>().await;
     Ok(Exit::Done)
 }
 
 async fn send(
-    format: Format,
+    invocation: &Invocation<'_>,
     endpoint: &str,
     account: Option<String>,
     region: Option<String>,
     file: &Path,
 ) -> Result<Exit> {
+    let environment = invocation.environment;
     let client = SimulatorClient::new(endpoint);
     let state = client.state().await?;
     let mut traces = Vec::new();
-    for event in events::read(file)? {
+    for event in events::read(environment, file)? {
         let place = place(&state, &event, account.as_deref(), region.as_deref())?;
         traces.push((place.clone(), client.send(&place, &event).await?));
     }
-    if format == Format::Json {
+    if invocation.format == Format::Json {
         let traces: Vec<&Trace> = traces.iter().map(|(_, trace)| trace).collect();
-        output::json(&traces)?;
+        environment.print_json(&traces)?;
     } else {
         for (place, trace) in &traces {
-            output::text(&trace_text(place, trace))?;
+            environment.print(&trace_text(place, trace))?;
         }
     }
     Ok(Exit::Done)

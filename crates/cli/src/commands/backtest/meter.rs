@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use backtest::{Glance, Watch};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::output;
+use crate::environment::Environment;
 
 /// Between two looks at a terminal's bar.
 const TICK: Duration = Duration::from_millis(200);
@@ -24,12 +24,13 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn start(watch: &Arc<Watch>) -> Self {
+    pub(super) fn start(environment: &Environment, watch: &Arc<Watch>) -> Self {
+        let errors = environment.errors().clone();
         let (end, ended) = mpsc::channel::<()>();
         let watch = Arc::clone(watch);
         let thread = std::thread::spawn(move || {
             let start = Instant::now();
-            let bar = output::people_watch().then(bar);
+            let bar = errors.is_terminal().then(bar);
             let tick = if bar.is_some() { TICK } else { LINE };
             while ended.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
                 let glance = watch.glance();
@@ -40,7 +41,7 @@ impl Meter {
                         bar.set_position(glance.bytes_read);
                         bar.set_message(line);
                     }
-                    None => eprintln!("  {line}"),
+                    None => errors.note(format_args!("  {line}")),
                 }
             }
             if let Some(bar) = bar {

@@ -11,8 +11,7 @@ use report::plural;
 use rules::Rule;
 use syntax::Diagnostic;
 
-use crate::arguments::ProjectArguments;
-use crate::project;
+use crate::project::Files;
 
 /// Most rule files of a revision, and the size of each: the same bounds as for a folder of rules,
 /// with room for fixtures.
@@ -55,26 +54,21 @@ impl Range {
 
     /// Loads the rules before and, if a revision is given for them, after. They are only read,
     /// nothing of them is run.
-    pub(super) fn rules(
-        &self,
-        arguments: &ProjectArguments,
-    ) -> Result<(Option<Revision>, Option<Revision>)> {
-        let folder = project::rules_folder(arguments);
-        let load = |revision: &String| load(revision, &folder);
+    pub(super) fn rules(&self, files: Files<'_>) -> Result<(Option<Revision>, Option<Revision>)> {
+        let load = |revision: &String| load(revision, files);
         let before = load(&self.before)?;
         let after = self.after.as_ref().map(load).transpose()?;
         Ok((Some(before), after))
     }
 }
 
-fn load(revision: &str, folder: &Path) -> Result<Revision> {
+fn load(revision: &str, files: Files<'_>) -> Result<Revision> {
+    let environment = files.environment;
+    let folder = files.rules();
     // Extracted, read and removed at once: nothing is left behind, however the run ends later.
-    let extracted = extract(revision, folder)
+    let extracted = extract(revision, &folder)
         .with_context(|| format!("could not read the rules of the revision `{revision}`"))?;
-    let options = rules::Options {
-        today: jiff::ZonedDateTime::now().date(),
-    };
-    let library = rules::load(extracted.path(), &options);
+    let library = files.load_rules(extracted.path());
     let wrong = library
         .diagnostics
         .iter()
@@ -83,20 +77,20 @@ fn load(revision: &str, folder: &Path) -> Result<Revision> {
     if library.rules.is_empty() {
         bail!(
             "the revision `{revision}` has no rules in `{}`",
-            folder.display()
+            environment.shown(&folder).display()
         );
     }
     if wrong > 0 {
-        eprintln!(
+        environment.note(format_args!(
             "warning: the rules of `{revision}` have {}; rules with errors are left out",
             plural(wrong, "error")
-        );
+        ));
         let errors: Vec<Diagnostic> = library
             .diagnostics
             .into_iter()
             .filter(Diagnostic::is_error)
             .collect();
-        eprint!("{}", report::diagnostics::terminal(&errors, false));
+        environment.note_diagnostics(&errors);
     }
     Ok(Revision {
         name: revision.to_owned(),
