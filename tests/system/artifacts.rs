@@ -8,9 +8,10 @@ use crate::project;
 const BUCKET: &str = "gizmos-artifacts-111122223333-eu-central-1";
 const ORGANIZATION: &str = "stacksets/organization.yaml";
 
-/// The library of the project as it stands doesn't fit a request.
+/// A library that doesn't fit one request, and the bucket for it.
 fn with_a_bucket() -> Project {
     let project = project();
+    project.add_large_rules();
     project.replace(ORGANIZATION, "# artifacts: {}", "artifacts: {}");
     project
 }
@@ -110,6 +111,7 @@ fn a_rule_set_that_is_too_large_for_a_request_is_one_stack_set() {
 fn the_bucket_can_be_added_and_given_up() {
     let organization = Served::start();
     let project = project();
+    project.add_large_rules();
     let target = organization.argument();
     let deploy = ["deploy", "--org", "--no-verify", "--allow-delete", &target];
     project.run(&deploy).expect(0);

@@ -102,7 +102,7 @@ fn a_policy_for_what_is_called_gizmos_is_enough() {
 fn a_quota_that_would_be_crossed_is_named_and_nothing_is_touched() {
     let organization = Served::start_with(Config {
         quotas: Quotas {
-            stacks_per_region: 3,
+            stacks_per_region: 2,
             ..Quotas::default()
         },
         ..Config::default()

@@ -158,16 +158,13 @@ fn a_removal_that_was_cut_off_is_finished_by_the_next_one() {
 #[test]
 fn environment_variables_are_all_that_a_real_organization_needs() {
     let organization = Served::start_with(simulator::Config {
-        // No command moves this clock, so it must move by itself.
+        // Without `--simulator` no command moves this clock, so it must move by itself.
         speed: 5_000.0,
         ..simulator::Config::default()
     });
     let project = project();
-    // Each wave is waited for on the real clock, and this isn't about waves.
-    let file = project.path("stacksets/organization.yaml");
-    let text = std::fs::read_to_string(&file).expect("the organization file");
-    let (without_waves, _) = text.split_once("\nwaves:").expect("waves");
-    project.write("stacksets/organization.yaml", without_waves);
+    // Waves would be waited for on the real clock.
+    project.remove_waves();
     let environment = organization.environment(MANAGEMENT, HOME);
     let run = |arguments: &[&str]| project.run_with(arguments, &environment);
     run(&["plan", "--org", "--detailed-exitcode"])

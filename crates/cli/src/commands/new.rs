@@ -61,8 +61,8 @@ fn begin(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result
         Ok(record) => record,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let event =
-        rules::envelope::of(&record).with_context(|| format!("{} is no event", file.display()))?;
+    let event = rules::envelope::of(&record)
+        .with_context(|| format!("{} is not an event", file.display()))?;
     let folder = files.rules();
     let library = files.library();
     if let Some(taken) = library.rules.iter().find(|rule| rule.id == id) {
@@ -93,7 +93,7 @@ fn begin(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result
         rules::SCHEMA_FILE
     );
     let draft = rules::draft(id, &record, &schema)
-        .with_context(|| format!("{} is no event", file.display()))?;
+        .with_context(|| format!("{} is not an event", file.display()))?;
     for path in [&rule, &fixture] {
         if path.symlink_metadata().is_ok() {
             return Ok(Err(format!(
