@@ -22,6 +22,7 @@ mod exit_codes;
 mod fleet;
 mod format;
 mod hostile;
+mod in_process;
 mod new_rule;
 mod preflight;
 mod rerun;

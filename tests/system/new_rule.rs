@@ -53,7 +53,7 @@ fn a_rule_begins_from_an_event_and_waits_for_its_author() {
     project
         .run(&new)
         .expect(64)
-        .says(&format!("{FIXTURE} is there already"));
+        .says(&format!("{FIXTURE} exists already"));
     assert!(!project.path(RULE).exists());
     project.remove(FIXTURE);
     project.run(&new).expect(0);

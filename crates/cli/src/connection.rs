@@ -1,4 +1,4 @@
-//! Which cloud a command talks to: AWS (or whatever `AWS_ENDPOINT_URL` names), a served simulator,
+//! The cloud that a command talks to: AWS (or whatever `AWS_ENDPOINT_URL` names), a served simulator,
 //! or one embedded for the life of the command.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::simulator_client::SimulatorClient;
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) cloud: Aws,
-    /// The simulator's own API, if that is what we talk to.
+    /// The simulator's own API, if this is a simulator.
     pub(crate) simulator: Option<SimulatorClient>,
     is_embedded: bool,
 }
@@ -91,7 +91,7 @@ impl Connection {
         self.is_embedded
     }
 
-    /// What we talk to, in words.
+    /// The organization and its cloud, in words.
     pub(crate) fn describe(&self, organization: &Organization) -> String {
         let what = match &self.simulator {
             Some(_) if self.is_embedded => "an embedded simulation",
@@ -101,7 +101,7 @@ impl Connection {
         format!("organization {} ({what})", organization.id)
     }
 
-    /// How often the simulator was called, as a line; empty on AWS.
+    /// A line with the number of calls to the simulator; empty on AWS.
     pub(crate) async fn calls_line(&self) -> Result<String> {
         let Some(simulator) = &self.simulator else {
             return Ok(String::new());
@@ -114,16 +114,46 @@ impl Connection {
     }
 }
 
-/// Waiting moves the virtual clock on, so that an operation of forty minutes takes no time.
+/// Waiting advances the virtual clock, so that an operation of forty minutes takes no time.
 fn virtual_pause(client: &SimulatorClient) -> Pauser {
     let client = client.clone();
     Arc::new(move |duration| {
         let client = client.clone();
         Box::pin(async move {
             if client.advance(duration).await.is_err() {
-                // The simulator has gone; the next call says so better than we could here.
+                // The simulator is gone; the next call reports that better than this one could.
                 tokio::time::sleep(duration).await;
             }
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use anyhow::bail;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_embedded_organization_is_stopped_when_the_work_fails() {
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/library/organization.yaml");
+        let (organization, _) = compiler::organization::load(&file);
+        let target = Target {
+            org: true,
+            simulator: Some(EMBEDDED.to_owned()),
+        };
+        let mut client = None;
+        let result: Result<()> =
+            Connection::with(&target, &organization.unwrap(), async |connection| {
+                assert!(connection.is_embedded());
+                client.clone_from(&connection.simulator);
+                bail!("no")
+            })
+            .await;
+        assert_eq!(result.unwrap_err().to_string(), "no");
+        assert!(client.unwrap().state().await.is_err());
+    }
 }

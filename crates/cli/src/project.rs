@@ -186,3 +186,42 @@ pub(crate) fn rule<'l>(library: &'l Library, id: &str) -> Result<&'l Rule, Strin
     );
     Err(format!("error: there is no rule `{id}`\nhint: {hint}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_rule_is_answered_with_what_to_do() {
+        let error = rule(&Library::default(), "no-such-rule").unwrap_err();
+        assert!(
+            error.starts_with("error: there is no rule `no-such-rule`\nhint: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn files_are_below_the_root_that_the_environment_names() {
+        let arguments = ProjectArguments {
+            rules: "rules".into(),
+            stacksets: "stacksets".into(),
+            organization: Some("/etc/organization.yaml".into()),
+            topology: None,
+        };
+        let (here, _) = Environment::captured("/home/alice/project/crates");
+        let files = |environment| Files {
+            environment,
+            arguments: &arguments,
+        };
+        assert_eq!(
+            files(&here).rules(),
+            Path::new("/home/alice/project/crates/rules")
+        );
+        let here = here.with_variable("GIZMOS_ROOT", "/home/alice/project");
+        assert_eq!(files(&here).rules(), Path::new("/home/alice/project/rules"));
+        assert_eq!(
+            files(&here).organization(),
+            Path::new("/etc/organization.yaml")
+        );
+    }
+}

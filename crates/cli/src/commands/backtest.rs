@@ -1,4 +1,4 @@
-//! `backtest`: what would the rules have said about the past?
+//! `backtest`: which alerts would the rules have raised?
 
 mod meter;
 mod revision;
@@ -57,7 +57,7 @@ pub(crate) async fn run(
     };
     let sources = sources(environment, &arguments.paths).await?;
     let watch = Arc::new(Watch::default());
-    // Whatever ends this future, Ctrl-C for one, ends the run as well.
+    // Whatever ends this future, such as Ctrl-C, ends the run as well.
     let _stop = StopAtEnd(Arc::clone(&watch));
     let meter = meter::Meter::start(environment, &watch);
     let job = Job {
@@ -71,7 +71,7 @@ pub(crate) async fn run(
     };
     let finished = tokio::task::spawn_blocking(move || job.run(&watch)).await;
     meter.stop();
-    let (result, comparison) = finished.context("the backtest broke down")??;
+    let (result, comparison) = finished.context("the backtest failed")??;
     let compared = comparison.zip(before.map(|before| before.name));
     print(invocation, &result, compared.as_ref())?;
     let failed = result.is_over_budget() || (arguments.strict && result.skipped_files > 0);
@@ -133,7 +133,9 @@ async fn sources(environment: &Environment, paths: &[String]) -> Result<Vec<Box<
     for address in remote {
         match LogBucket::connect(address).await {
             Some(bucket) => sources.push(Box::new(bucket)),
-            None => bail!("`{address}` names no bucket; write s3://bucket or s3://bucket/prefix"),
+            None => {
+                bail!("`{address}` doesn't name a bucket; write s3://bucket or s3://bucket/prefix")
+            }
         }
     }
     Ok(sources)

@@ -19,7 +19,7 @@ use crate::files;
 use crate::invocation::Invocation;
 use crate::project::Project;
 
-/// A fix may make room for another one; more rounds than this would be a fix that undoes another.
+/// A fix can reveal the next one; more rounds than this mean that fixes undo each other.
 const ROUNDS: usize = 10;
 
 pub(crate) fn run(invocation: &Invocation<'_>, check: CheckArguments) -> Result<Exit> {
@@ -28,7 +28,7 @@ pub(crate) fn run(invocation: &Invocation<'_>, check: CheckArguments) -> Result<
     let mut fixed = 0;
     if check.fix {
         for _ in 0..ROUNDS {
-            let applied = mend(environment, &project.diagnostics)?;
+            let applied = fix(environment, &project.diagnostics)?;
             if applied == 0 {
                 break;
             }
@@ -88,7 +88,7 @@ pub(crate) fn run(invocation: &Invocation<'_>, check: CheckArguments) -> Result<
     })
 }
 
-/// How many changes of the rules' patterns somebody would notice.
+/// How many changes of the rules' patterns the tests or the checks would notice.
 #[derive(Debug, Default, Serialize)]
 struct Mutations {
     tested: usize,
@@ -142,7 +142,7 @@ fn share(part: usize, all: usize) -> f64 {
     100.0 * part as f64 / all as f64
 }
 
-/// What the lints are about, for formats that carry it along.
+/// The lints' documentation, for formats that include it.
 fn lint_pages() -> Vec<report::sarif::Page> {
     rules::lint::registry()
         .iter()
@@ -154,8 +154,8 @@ fn lint_pages() -> Vec<report::sarif::Page> {
         .collect()
 }
 
-/// Applies the fixes of all diagnostics to their files; gives how many.
-fn mend(environment: &Environment, diagnostics: &[Diagnostic]) -> Result<usize> {
+/// Applies the fixes of all diagnostics to their files and returns how many.
+fn fix(environment: &Environment, diagnostics: &[Diagnostic]) -> Result<usize> {
     let mut files: BTreeMap<PathBuf, (&str, Vec<Fix>)> = BTreeMap::new();
     for diagnostic in diagnostics {
         if let (Some(place), Some(fix)) = (&diagnostic.place, &diagnostic.fix) {

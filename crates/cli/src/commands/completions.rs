@@ -1,4 +1,4 @@
-//! `completions`: what a shell needs to complete commands and options.
+//! `completions`: a script that makes a shell complete commands and options.
 
 use anyhow::Result;
 use clap::CommandFactory;

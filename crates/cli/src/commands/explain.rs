@@ -1,4 +1,4 @@
-//! `explain`: what becomes of one rule.
+//! `explain`: what one rule compiles to.
 
 use anyhow::Result;
 use report::explain::Explained;

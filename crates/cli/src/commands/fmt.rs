@@ -1,4 +1,4 @@
-//! `fmt`: rule files in the one layout.
+//! `fmt`: one layout for rule files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::exit::Exit;
 use crate::files;
 use crate::invocation::Invocation;
 
-/// What became of the files.
+/// The result of a run.
 #[derive(Default)]
 struct Formatted {
     files: usize,
     changed: Vec<PathBuf>,
-    /// Files of which no layout was found that says the same.
+    /// Files that no layout keeps the meaning of.
     left: Vec<PathBuf>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -66,7 +66,7 @@ fn standard_input(environment: &Environment) -> Result<Exit> {
         Err(Unformatted::Diagnostics(diagnostics)) => formatted.diagnostics = diagnostics,
         Err(Unformatted::Unsafe) => formatted.left.push(source.path.clone()),
     }
-    formatted.complain(environment);
+    formatted.note_problems(environment);
     Ok(Exit::Configuration)
 }
 
@@ -109,9 +109,9 @@ impl Formatted {
                 "files": self.files, "changed": self.changed, "left": self.left, "diagnostics": self.diagnostics,
             }));
         }
-        self.complain(environment);
+        self.note_problems(environment);
         let done = if check {
-            "not formatted; `cargo xtask fmt` does it"
+            "not formatted; `cargo xtask fmt` formats it"
         } else {
             "formatted"
         };
@@ -126,7 +126,7 @@ impl Formatted {
         ))
     }
 
-    fn complain(&self, environment: &Environment) {
+    fn note_problems(&self, environment: &Environment) {
         environment.note_diagnostics(&self.diagnostics);
         for path in &self.left {
             environment.note(format_args!(

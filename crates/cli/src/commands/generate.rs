@@ -37,7 +37,7 @@ fn pages(files: Files<'_>) -> Vec<Page> {
     ]
 }
 
-/// As JSON is committed.
+/// JSON as it is committed.
 fn schema(schema: &Value) -> String {
     format!("{schema:#}\n")
 }

@@ -22,7 +22,7 @@ use crate::invocation::Invocation;
 /// Folders below a given one that are searched.
 const MAX_DEPTH: usize = 8;
 
-/// What came of one Sigma file.
+/// The result of one Sigma file.
 #[derive(Debug, Serialize)]
 struct Outcome {
     file: PathBuf,
@@ -30,7 +30,7 @@ struct Outcome {
     /// The rule files; empty if there is none.
     rules: Vec<PathBuf>,
     losses: Vec<Loss>,
-    /// Why it was refused, or what `check` says about the result.
+    /// Why it was refused, or the diagnostics of the imported rules.
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -42,11 +42,11 @@ enum Kind {
     Refused,
 }
 
-/// How imported rules and Sigma agree over real records.
+/// How far imported rules and Sigma agree over real records.
 #[derive(Debug, Default, Serialize)]
 struct Verified {
     records: usize,
-    /// Records that no CloudTrail event is made of.
+    /// Records that aren't CloudTrail events.
     skipped: usize,
     rules: usize,
     /// Verdicts in which a Sigma rule matched, and in which its import did.
@@ -153,10 +153,10 @@ fn written(
         if twice || (!arguments.overwrite && environment.resolve(target).exists()) {
             let diagnostic = Diagnostic::error(
                 "import::exists",
-                format!("there is a rule file {} already", target.display()),
+                format!("the rule file {} exists already", target.display()),
             )
             .help(if twice {
-                "two files of this import have one name; rename one of them"
+                "two files of this import have the same name; rename one of them"
             } else {
                 "remove it, or import with --overwrite"
             });
@@ -196,7 +196,7 @@ fn sigma_files(environment: &Environment, paths: &[PathBuf]) -> Result<Vec<PathB
     }
     anyhow::ensure!(
         !found.is_empty(),
-        "there is no .yml or .yaml file in what was given"
+        "the given paths contain no .yml or .yaml file"
     );
     Ok(found)
 }
@@ -335,7 +335,7 @@ fn print(
 
 fn verified_text(verified: &Verified) -> String {
     let mut text = format!(
-        "verified: {} records x {} Sigma rules ({} records are no events): Sigma matches {} times, the imported rules {}; \
+        "verified: {} records x {} Sigma rules ({} records are not events): Sigma matches {} times, the imported rules {}; \
          {} verdicts differ as a loss says, {} otherwise\n",
         verified.records,
         verified.rules,

@@ -1,4 +1,4 @@
-//! `new`: a rule file begun from an event that happened.
+//! `new`: a rule file started from a real event.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -22,13 +22,13 @@ const MAX_LISTED: usize = 20;
 
 pub(crate) fn run(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Exit> {
     let environment = invocation.environment;
-    match begin(invocation, arguments)? {
-        Ok(begun) => {
+    match start(invocation, arguments)? {
+        Ok(started) => {
             if invocation.format == Format::Json {
-                environment.print_json(&begun.json())?;
+                environment.print_json(&started.json())?;
             } else {
-                environment.print(&begun.text())?;
-                let others: Vec<Diagnostic> = begun.others().cloned().collect();
+                environment.print(&started.text())?;
+                let others: Vec<Diagnostic> = started.others().cloned().collect();
                 environment.note_diagnostics(&others);
             }
             Ok(Exit::Done)
@@ -41,14 +41,14 @@ pub(crate) fn run(invocation: &Invocation<'_>, arguments: &NewArguments) -> Resu
 }
 
 /// What was written, and what `check` says about it.
-struct Begun {
+struct Started {
     rule: PathBuf,
     fixture: PathBuf,
     draft: Draft,
     diagnostics: Vec<Diagnostic>,
 }
 
-fn begin(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result<Begun, String>> {
+fn start(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result<Started, String>> {
     let (environment, files) = (invocation.environment, invocation.files());
     let id = arguments.name.as_str();
     if !rules::is_id(id) {
@@ -97,7 +97,7 @@ fn begin(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result
     for path in [&rule, &fixture] {
         if path.symlink_metadata().is_ok() {
             return Ok(Err(format!(
-                "error: {} is there already, and nothing is overwritten\nhint: choose another name, or remove it",
+                "error: {} exists already, and nothing is overwritten\nhint: choose another name, or remove it",
                 environment.shown(path).display()
             )));
         }
@@ -114,7 +114,7 @@ fn begin(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result
             place.is_some_and(|place| place.file.path == rule)
         })
         .collect();
-    Ok(Ok(Begun {
+    Ok(Ok(Started {
         rule,
         fixture,
         draft,
@@ -205,7 +205,7 @@ fn is_folder_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
-/// Writes a file that isn't there yet.
+/// Writes a file that doesn't exist yet.
 fn write(path: &Path, text: &str) -> Result<()> {
     let shown = || format!("could not write {}", path.display());
     if let Some(folder) = path.parent() {
@@ -219,7 +219,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
         .with_context(shown)
 }
 
-impl Begun {
+impl Started {
     fn unfinished(&self) -> impl Iterator<Item = &Diagnostic> {
         let is_unfinished = |it: &&Diagnostic| it.code == "rule::unfinished";
         self.diagnostics.iter().filter(is_unfinished)
@@ -277,5 +277,43 @@ impl Begun {
             }
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choose(text: &str, number: Option<usize>) -> Result<Value, String> {
+        let (environment, _) = Environment::captured("/");
+        let environment = environment.with_input(text);
+        chosen(&environment, Path::new("-"), number).unwrap()
+    }
+
+    #[test]
+    fn the_event_is_the_only_one_or_that_of_the_number() {
+        assert_eq!(choose("{\"a\": 1}", None), Ok(json!({"a": 1})));
+        let two = r#"[{"eventName": "Stop\u001b", "eventSource": "x"}, {"a": 2}]"#;
+        assert_eq!(choose(two, Some(2)), Ok(json!({"a": 2})));
+        let refusal = choose(two, None).unwrap_err();
+        assert!(
+            refusal.starts_with("error: standard input holds 2 events"),
+            "{refusal}"
+        );
+        assert!(refusal.contains("  1  Stop\\u{1b} (x)"), "{refusal}");
+        for wrong in [0, 3] {
+            assert!(
+                choose(two, Some(wrong))
+                    .unwrap_err()
+                    .ends_with("numbered from 1")
+            );
+        }
+    }
+
+    #[test]
+    fn a_source_without_rules_gives_its_folder_the_name_of_the_service() {
+        let folder = |source: &str| theme(&[], Path::new("rules"), &json!({"source": source}));
+        assert_eq!(folder("aws.iam"), "iam");
+        assert_eq!(folder("../x.y"), "---x-y");
     }
 }

@@ -1,4 +1,4 @@
-//! `simulator`: the embedded organization, by hand.
+//! `simulator`: the simulated organization, by hand.
 
 use std::path::Path;
 
@@ -61,7 +61,7 @@ pub(crate) async fn run(invocation: &Invocation<'_>, command: SimulatorCommand) 
     }
 }
 
-/// Accounts that are listed at the start.
+/// Most accounts that are listed at the start.
 const SHOWN: usize = 50;
 
 async fn serve(environment: &Environment, config: Config) -> Result<Exit> {
@@ -79,7 +79,7 @@ async fn serve(environment: &Environment, config: Config) -> Result<Exit> {
         "\nRegions: {}\n\nUse it with any AWS client:\n  \
          export AWS_ENDPOINT_URL={endpoint} AWS_REGION={}\n  \
          export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=simulator   # an account id is its administrator\n\n\
-         Ctrl-C ends it.",
+         Ctrl-C stops it.",
         state.regions.join(", "),
         state.regions.first().map_or("", String::as_str),
         state.organization.management,
@@ -116,8 +116,8 @@ async fn send(
     Ok(Exit::Done)
 }
 
-/// Where an event happens: as asked for, else as it says itself if the organization has such a
-/// place, else in a workload account in the home Region.
+/// Where an event happens: as asked for, else where the event says if the organization has that
+/// account and Region, else in a workload account in the home Region.
 fn place(
     state: &State,
     event: &Value,
@@ -155,4 +155,35 @@ fn trace_text(place: &Place, trace: &Trace) -> String {
         report::plural(trace.deliveries.len(), "alert")
     ));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_happens_where_it_says_unless_the_organization_has_no_such_place() {
+        let state: State = serde_json::from_value(json!({
+            "organization": {
+                "management": "111122223333", "log_archive": "222233334444", "security": "333344445555",
+            },
+            "accounts": [
+                {"id": "111122223333", "name": "management"}, {"id": "012345678901", "name": "workload"},
+            ],
+            "regions": ["eu-central-1", "us-east-1"],
+        }))
+        .unwrap();
+        let at = |event: Value, account: Option<&str>, region: Option<&str>| {
+            place(&state, &event, account, region).unwrap().to_string()
+        };
+        let known = json!({"account": "111122223333", "region": "us-east-1"});
+        assert_eq!(at(known.clone(), None, None), "111122223333 us-east-1");
+        let asked = at(known, Some("999999999999"), Some("eu-west-1"));
+        assert_eq!(asked, "999999999999 eu-west-1");
+        let unknown = json!({"account": "999999999999", "region": "eu-west-1"});
+        assert_eq!(at(unknown, None, None), "012345678901 eu-central-1");
+        assert_eq!(at(json!({}), None, None), "012345678901 eu-central-1");
+    }
 }

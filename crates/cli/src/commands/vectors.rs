@@ -1,4 +1,4 @@
-//! `vectors`: does the pattern engine say what was recorded?
+//! `vectors`: does the pattern engine agree with recorded verdicts?
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::files;
 use crate::invocation::Invocation;
 
-/// What came of one file, or of all.
+/// The result of one file, or of all.
 #[derive(Debug, Default, Serialize)]
 struct Count {
     agree: usize,

@@ -1,4 +1,4 @@
-//! How far a backtest is: a bar on a terminal, now and then a line elsewhere.
+//! The progress of a backtest: a bar on a terminal, a line every ten seconds elsewhere.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -10,7 +10,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::environment::Environment;
 
-/// Between two looks at a terminal's bar.
+/// Between two updates of a terminal's bar.
 const TICK: Duration = Duration::from_millis(200);
 /// Between two lines where there is no terminal.
 const LINE: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ impl Meter {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn stop(self) {
         drop(self);
     }
@@ -64,7 +64,7 @@ impl Drop for Meter {
     fn drop(&mut self) {
         self.end = None;
         if let Some(thread) = self.thread.take() {
-            // A meter that broke is no reason to lose the result.
+            // A broken meter must not lose the result.
             drop(thread.join());
         }
     }
@@ -94,7 +94,7 @@ fn line(glance: &Glance, elapsed: Duration) -> String {
     )
 }
 
-/// The time left at the rate so far; `None` while it can't be known.
+/// The time left at the rate so far; `None` while that is unknown.
 fn left(glance: &Glance, elapsed: Duration) -> Option<Duration> {
     if !glance.is_listed || glance.bytes_read == 0 || elapsed < Duration::from_secs(1) {
         return None;

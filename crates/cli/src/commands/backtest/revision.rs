@@ -41,9 +41,9 @@ impl Range {
             None => (text, None),
         };
         for revision in [Some(before), after].into_iter().flatten() {
-            // A revision never begins with a dash; an option of git's does.
+            // A revision never starts with a dash; git would read that as an option.
             if revision.is_empty() || revision.starts_with(['-', '.']) {
-                bail!("`{text}` is neither a revision nor BEFORE..AFTER");
+                bail!("`{text}` is not a revision or BEFORE..AFTER");
             }
         }
         Ok(Self {
@@ -53,7 +53,7 @@ impl Range {
     }
 
     /// Loads the rules before and, if a revision is given for them, after. They are only read,
-    /// nothing of them is run.
+    /// nothing in them is run.
     pub(super) fn rules(&self, files: Files<'_>) -> Result<(Option<Revision>, Option<Revision>)> {
         let load = |revision: &String| load(revision, files);
         let before = load(&self.before)?;
@@ -101,8 +101,8 @@ fn load(revision: &str, files: Files<'_>) -> Result<Revision> {
 /// Writes a folder of a revision, as it is in git's store, into a temporary one. No hook, filter or
 /// text conversion runs.
 fn extract(revision: &str, folder: &Path) -> Result<tempfile::TempDir> {
-    let repository =
-        fs::canonicalize(folder).with_context(|| format!("`{}` is not there", folder.display()))?;
+    let repository = fs::canonicalize(folder)
+        .with_context(|| format!("there is no folder `{}`", folder.display()))?;
     let git = |arguments: &[&OsStr]| {
         let mut command = Command::new("git");
         command
@@ -136,7 +136,7 @@ fn extract(revision: &str, folder: &Path) -> Result<tempfile::TempDir> {
         .spawn()
         .context("could not start git")?;
     let (Some(mut ask), Some(told)) = (store.stdin.take(), store.stdout.take()) else {
-        bail!("git has no pipes");
+        bail!("git started without pipes");
     };
     let mut told = BufReader::new(told);
     for (object, path) in &files {
@@ -157,7 +157,9 @@ fn files(listing: &[u8]) -> Result<Vec<(String, PathBuf)>> {
     let mut files = Vec::new();
     let text = std::str::from_utf8(listing).context("a file's name is not UTF-8")?;
     for entry in text.split('\0').filter(|entry| !entry.is_empty()) {
-        let (about, path) = entry.split_once('\t').context("git's listing is garbled")?;
+        let (about, path) = entry
+            .split_once('\t')
+            .context("git's listing can't be read")?;
         let mut about = about.split(' ');
         let (mode, kind, object) = (about.next(), about.next(), about.next());
         if kind != Some("blob") || !mode.is_some_and(|mode| mode.starts_with("100")) {
@@ -168,7 +170,7 @@ fn files(listing: &[u8]) -> Result<Vec<(String, PathBuf)>> {
             .components()
             .all(|it| matches!(it, Component::Normal(_)))
         {
-            bail!("`{}` leads out of the folder", path.display());
+            bail!("`{}` is outside the folder", path.display());
         }
         files.push((object.unwrap_or_default().to_owned(), path));
         if files.len() > MAX_FILES {
