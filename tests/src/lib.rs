@@ -7,6 +7,7 @@
 //! signals, a closed pipe, AWS settings from the environment, third-party programs.
 #![expect(
     clippy::missing_panics_doc,
+    clippy::return_self_not_must_use,
     clippy::expect_used,
     clippy::panic,
     reason = "test support: a broken set-up should fail the test at once"

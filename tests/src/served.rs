@@ -43,6 +43,12 @@ impl Served {
         format!("--simulator={}", self.endpoint)
     }
 
+    /// The same for another caller than the management account: an account or an access key.
+    pub fn argument_as(&self, caller: &str) -> String {
+        let (scheme, host) = self.endpoint.split_once("://").expect("an address");
+        format!("--simulator={scheme}://{caller}@{host}")
+    }
+
     /// Asks the simulator's own API.
     #[track_caller]
     pub fn get(&self, path: &str) -> Value {

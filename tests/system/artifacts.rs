@@ -146,14 +146,11 @@ fn what_others_keep_in_the_bucket_is_not_deleted() {
 
 #[test]
 fn a_delegated_administrator_needs_to_be_named_to_use_the_bucket() {
-    let organization = Served::start_with(simulator::Config {
-        speed: 20_000.0,
-        ..simulator::Config::default()
-    });
+    let organization = Served::start();
     organization.delegate_stack_sets(HUB);
     let project = with_a_bucket();
     project.deploy(&organization).expect(0);
-    let environment = organization.environment(HUB, HOME);
+    let target = organization.argument_as(HUB);
     let edit = |from: &str, to: &str| {
         let rule = "rules/sign-in/console-sign-in-without-mfa.yaml";
         project.replace(
@@ -163,7 +160,7 @@ fn a_delegated_administrator_needs_to_be_named_to_use_the_bucket() {
         );
     };
     edit("high", "critical");
-    let delegated = || project.run_with(&["deploy", "--org", "--no-verify"], &environment);
+    let delegated = || project.run(&["deploy", "--org", "--no-verify", &target]);
     delegated().expect(4).says("s3:PutObject");
     project.replace(
         ORGANIZATION,
@@ -172,7 +169,7 @@ fn a_delegated_administrator_needs_to_be_named_to_use_the_bucket() {
     );
     project.deploy(&organization).expect(0);
     edit("critical", "high");
-    // It has no way into the management account, and all the same the bucket is there.
+    // It has no access to the management account, but the bucket exists already.
     delegated()
         .expect(3)
         .says("done       stack set gizmos-rules-hub");

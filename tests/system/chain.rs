@@ -8,19 +8,15 @@ use crate::project;
 #[test]
 fn one_command_deploys_everything_and_every_rule_alerts_as_its_tests_say() {
     let project = project();
-    let run = project
-        .run(&["deploy", "--org", "--simulator"])
-        .expect(0)
-        .says("12 accounts x 3 Regions")
-        .says("all as expected")
-        .says("The alert chain is healthy");
-    assert!(project.path("target/stacksets/manifest.json").exists());
-
     let json = project
-        .run(&["verify", "--org", "--simulator", "--format", "json"])
+        .run(&["deploy", "--org", "--simulator", "--format", "json"])
         .expect(0)
         .json();
-    let cases = json["events"]["cases"].as_array().expect("cases");
+    assert!(project.path("target/stacksets/manifest.json").exists());
+    let verification = &json["verification"];
+    assert_eq!(verification["passed"], true);
+    assert_eq!(verification["health"], json!([]));
+    let cases = verification["events"]["cases"].as_array().expect("cases");
     for rule in [
         "console-sign-in-succeeded",
         "console-sign-in-without-mfa",
@@ -36,8 +32,7 @@ fn one_command_deploys_everything_and_every_rule_alerts_as_its_tests_say() {
                 cases
                     .iter()
                     .any(|it| it["rule"] == rule && it["kind"] == kind),
-                "{rule} has no {kind} case\n{}",
-                run.stdout
+                "{rule} has no {kind} case"
             );
         }
     }
@@ -54,9 +49,11 @@ fn one_command_deploys_everything_and_every_rule_alerts_as_its_tests_say() {
 #[test]
 fn the_local_topology_alerts_too() {
     project()
-        .run(&["deploy", "--org", "--simulator", "--topology", "local"])
+        .run(&["verify", "--org", "--simulator", "--topology", "local"])
         .expect(0)
-        .says("all as expected");
+        .says("so it is deployed first")
+        .says("all as expected")
+        .says("The alert chain is healthy");
 }
 
 /// The old chain stays until the new one is complete, and nothing of it is left behind.
@@ -69,7 +66,7 @@ fn the_topology_changes_without_a_gap_and_back() {
         project.run(&[arguments, &["--org", "--topology", topology, &target]].concat())
     };
     let deploy = ["deploy", "--allow-delete"];
-    run("hub", &deploy).expect(0);
+    run("hub", &[&deploy[..], &["--no-verify"]].concat()).expect(0);
 
     // All templates of the new chain fail: a complete one would send its alerts a second time.
     let rest = (2..10).map(|number| format!("gizmos-rules-local-{number}"));

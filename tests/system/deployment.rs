@@ -106,31 +106,27 @@ fn a_target_that_would_take_most_instances_away_needs_to_be_meant() {
 
 #[test]
 fn a_delegated_administrator_deploys_all_but_what_it_cannot_reach() {
-    let organization = Served::start_with(simulator::Config {
-        speed: 20_000.0,
-        ..simulator::Config::default()
-    });
+    let organization = Served::start();
     let project = project();
-    let environment = organization.environment(HUB, HOME);
+    let target = organization.argument_as(HUB);
     project
-        .run_with(&["doctor", "--org"], &environment)
+        .run(&["doctor", "--org", &target])
         .expect(6)
         .says("register-delegated-administrator --account-id 333344445555");
     organization.delegate_stack_sets(HUB);
     project
-        .run_with(&["doctor", "--org"], &environment)
+        .run(&["doctor", "--org", &target])
         .expect(0)
         .says("a delegated administrator of StackSets")
         .says("access to the management account");
     // The management account has no role that a member may assume.
     project
-        .run_with(&["deploy", "--org", "--no-verify"], &environment)
+        .run(&["deploy", "--org", "--no-verify", &target])
         .expect(3)
         .says("done       stack set gizmos-rules-spoke")
         .says("deploy once with the management account's own credentials");
-    let environment = organization.environment(MANAGEMENT, HOME);
     project
-        .run_with(&["deploy", "--org", "--no-verify"], &environment)
+        .deploy(&organization)
         .expect(0)
         .says("stack gizmos-trail in 111122223333 eu-central-1");
 }

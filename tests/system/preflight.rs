@@ -61,11 +61,9 @@ fn pipeline(organization: &Served) -> String {
 fn a_policy_for_what_is_called_gizmos_is_enough() {
     let organization = Served::start();
     let key = pipeline(&organization);
-    let mut environment = organization.environment(MANAGEMENT, HOME);
-    environment.retain(|(name, _)| *name != "AWS_ACCESS_KEY_ID");
-    environment.push(("AWS_ACCESS_KEY_ID", &key));
+    let target = organization.argument_as(&key);
     let project = project();
-    let doctor = || project.run_with(&["doctor", "--org"], &environment);
+    let doctor = || project.run(&["doctor", "--org", &target]);
     allow(&organization, &[READ, STACKS, STACK_SETS]);
     doctor().says("ok       permissions: all 11 actions allowed");
 

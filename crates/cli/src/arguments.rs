@@ -562,6 +562,9 @@ pub(crate) struct Target {
     #[arg(long, required = true, action = ArgAction::SetTrue)]
     pub(crate) org: bool,
     /// An embedded organization instead of AWS; with a URL, a running `simulator serve`
+    ///
+    /// The management account calls, or another one that the URL names:
+    /// `http://333344445555@127.0.0.1:4599`.
     #[arg(
         long,
         value_name = "URL",

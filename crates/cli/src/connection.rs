@@ -60,27 +60,33 @@ impl Connection {
             owner: organization.accounts.management.clone(),
             prefix: ARTIFACT_PREFIX.to_owned(),
         });
-        let Some(endpoint) = simulator else {
+        let management = &organization.accounts.management;
+        let Some(address) = simulator else {
             let cloud = Aws::connect(options).await;
             return Ok(Self {
-                cloud: cloud.on_behalf_of(&organization.accounts.management).await,
+                cloud: cloud.on_behalf_of(management).await,
                 simulator: None,
                 is_embedded,
             });
         };
-        let client = SimulatorClient::new(endpoint);
+        let (caller, endpoint) = caller(address);
+        let client = SimulatorClient::new(&endpoint);
         // Fails early, with the reason, if nothing is served there.
         client.state().await?;
         client.reset_calls().await?;
         // The simulator takes an account id for the credentials of that account's administrator.
         options.credentials = Some(Credentials {
-            access_key_id: organization.accounts.management.clone(),
+            access_key_id: caller.unwrap_or(management).to_owned(),
             secret_access_key: "simulator".to_owned(),
         });
-        options.endpoint_url = Some(endpoint.to_owned());
+        options.endpoint_url = Some(endpoint);
         options.pause = Some(virtual_pause(&client));
+        let mut cloud = Aws::connect(options).await;
+        if caller.is_some() {
+            cloud = cloud.on_behalf_of(management).await;
+        }
         Ok(Self {
-            cloud: Aws::connect(options).await,
+            cloud,
             simulator: Some(client),
             is_embedded,
         })
@@ -114,6 +120,18 @@ impl Connection {
     }
 }
 
+/// The access key or account that calls, if an address such as `http://333344445555@127.0.0.1:4599`
+/// names one, and the address without it.
+fn caller(address: &str) -> (Option<&str>, String) {
+    let parts = address
+        .split_once("://")
+        .and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?)));
+    match parts {
+        Some((scheme, (caller, host))) => (Some(caller), format!("{scheme}://{host}")),
+        None => (None, address.to_owned()),
+    }
+}
+
 /// Waiting advances the virtual clock, so that an operation of forty minutes takes no time.
 fn virtual_pause(client: &SimulatorClient) -> Pauser {
     let client = client.clone();
@@ -135,6 +153,21 @@ mod tests {
     use anyhow::bail;
 
     use super::*;
+
+    #[test]
+    fn an_address_can_name_who_calls() {
+        for (address, wanted) in [
+            ("http://127.0.0.1:4599", (None, "http://127.0.0.1:4599")),
+            (
+                "http://333344445555@127.0.0.1:4599",
+                (Some("333344445555"), "http://127.0.0.1:4599"),
+            ),
+            ("127.0.0.1", (None, "127.0.0.1")),
+        ] {
+            let (name, endpoint) = caller(address);
+            assert_eq!((name, endpoint.as_str()), wanted);
+        }
+    }
 
     #[tokio::test]
     async fn an_embedded_organization_is_stopped_when_the_work_fails() {
