@@ -1,6 +1,7 @@
 //! `JUnit` XML, the format in which continuous integration reads results of checks.
 //!
-//! There is no standard; this is the part that all readers share.
+//! There is no standard; this is the part that all readers share. It is written by hand because the
+//! library for it, `quick-junit`, brings a second version of the XML library, and chrono beside jiff.
 
 /// Checks that belong together.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ pub enum CaseOutcome {
     Passed,
     /// Not as it should be.
     Failure(String),
-    /// It could not be made.
+    /// It could not be run.
     Error(String),
 }
 
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passed_failed_and_unmade_checks() {
+    fn junit_has_passed_failed_and_impossible_checks() {
         let case = |name: &str, outcome| Case {
             name: name.to_owned(),
             class: "instance::missing".to_owned(),

@@ -3,31 +3,31 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use eventbridge_pattern::{Event, RuleSet, Scratch};
+use eventbridge_pattern::{Event, RuleSet};
 use report::matching::{Fired, Matched, Why};
 use rules::Rule;
 use rules::envelope::Withheld;
 use serde_json::{Value, json};
 
-use crate::arguments::{Format, ProjectArguments};
+use crate::arguments::Format;
 use crate::events;
 use crate::exit::Exit;
-use crate::output;
+use crate::invocation::Invocation;
 use crate::project;
 
 pub(crate) fn run(
-    arguments: &ProjectArguments,
-    format: Format,
+    invocation: &Invocation<'_>,
     why: Option<&str>,
     files: &[PathBuf],
 ) -> Result<Exit> {
-    let library = project::deployed_library(arguments);
+    let environment = invocation.environment;
+    let library = invocation.files().deployed_library();
     let why = match why {
         None => None,
         Some(id) => match project::rule(&library, id) {
             Ok(rule) => Some(rule),
             Err(unknown) => {
-                eprintln!("{unknown}");
+                environment.note(unknown);
                 return Ok(Exit::Configuration);
             }
         },
@@ -38,11 +38,11 @@ pub(crate) fn run(
         .filter(|diagnostic| diagnostic.is_error())
         .count();
     if broken > 0 {
-        eprintln!(
-            "warning: the rules have {}, and those rules are not looked at; {} shows them",
+        environment.note(format_args!(
+            "warning: the rules have {}; rules with errors are left out, and {} shows them",
             report::plural(broken, "error"),
             crate::spelling::command("check")
-        );
+        ));
     }
     let set = library
         .rules
@@ -54,15 +54,15 @@ pub(crate) fn run(
         .build();
     let mut results = Vec::new();
     for file in files {
-        for event in events::read(file)? {
+        for event in events::read(environment, file)? {
             let judged = judge(&library.rules, &set, why, &event);
             results.push(judged.with_context(|| format!("an event of {}", file.display()))?);
         }
     }
-    if format == Format::Json {
-        output::json(&json!({ "events": results }))?;
+    if invocation.format == Format::Json {
+        environment.print_json(&json!({ "events": results }))?;
     } else {
-        output::text(&report::matching::text(&results))?;
+        environment.print(&report::matching::text(&results))?;
     }
     Ok(Exit::Done)
 }
@@ -77,14 +77,12 @@ fn judge(rules: &[Rule], set: &RuleSet, why: Option<&Rule>, event: &Value) -> Re
         let [others, asking] = withheld;
         if rule.read_only { asking } else { others }
     };
-    let mut scratch = Scratch::default();
-    let matches = set.matches(text.as_bytes(), &mut scratch)?;
-    let fires = matches
-        .possible()
-        .filter_map(|number| Some((number, rules.get(number)?)))
-        .filter(|(_, rule)| withheld_from(rule).is_none())
-        .map(|(number, rule)| Fired {
-            is_undecided: matches.undecided().contains(&number),
+    let fires = set
+        .matches(text.as_bytes())?
+        .into_iter()
+        .filter_map(|number| rules.get(number))
+        .filter(|rule| withheld_from(rule).is_none())
+        .map(|rule| Fired {
             rule: rule.id.clone(),
             severity: rule.severity.as_str(),
             is_deployed: rule.is_deployed(),
@@ -97,13 +95,13 @@ fn judge(rules: &[Rule], set: &RuleSet, why: Option<&Rule>, event: &Value) -> Re
     if let Some(rule) = why {
         let event = Event::parse(&text)?;
         let explanation = rule.pattern.explain(&event)?;
-        let excepted = !explanation.matches && rule.written_pattern.matches(&event)?;
+        let excepted = !explanation.matches && rule.written_pattern.try_matches(&event)?;
         let exceptions = rule.exceptions.iter().filter(|exception| {
             excepted
                 && explanation.alternatives.iter().any(|alternative| {
                     alternative
                         .failures()
-                        .any(|field| exception.when.contains_key(&field.path))
+                        .any(|clause| exception.when.contains_key(&clause.path))
                 })
         });
         let withheld = withheld_from(rule);
