@@ -12,12 +12,19 @@ use crate::shell;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("syntax", &[]),
     ("eventbridge-pattern", &[]),
-    ("rules", &["eventbridge-pattern", "syntax"]),
-    ("sigma", &["eventbridge-pattern", "rules", "syntax"]),
+    ("cloudtrail", &["eventbridge-pattern"]),
+    ("rules", &["cloudtrail", "eventbridge-pattern", "syntax"]),
+    (
+        "sigma",
+        &["cloudtrail", "eventbridge-pattern", "rules", "syntax"],
+    ),
     ("compiler", &["eventbridge-pattern", "rules", "syntax"]),
-    ("deployer", &["compiler", "eventbridge-pattern", "rules"]),
+    (
+        "deployer",
+        &["cloudtrail", "compiler", "eventbridge-pattern", "rules"],
+    ),
     ("aws", &["backtest", "deployer"]),
-    ("backtest", &["eventbridge-pattern", "rules"]),
+    ("backtest", &["cloudtrail", "eventbridge-pattern", "rules"]),
     ("bench", &["eventbridge-pattern"]),
     (
         "campaign",
@@ -48,6 +55,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "aws",
             "backtest",
+            "cloudtrail",
             "compiler",
             "deployer",
             "eventbridge-pattern",

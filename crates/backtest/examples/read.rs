@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use backtest::records::Records;
 use backtest::{Found, LocalLogs, Options, Scope, Source, Watch};
+use cloudtrail::records::Records;
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 

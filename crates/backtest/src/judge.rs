@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use cloudtrail::envelope;
+use cloudtrail::{Head, Withheld};
 use eventbridge_pattern::{RuleSet, Scratch};
 use rules::Rule;
-use rules::envelope::{self, Head, Withheld};
 use serde_json::Value;
 
 use crate::layout::Scope;
@@ -145,7 +146,7 @@ impl<'a> Judge<'a> {
             .unwrap_or_default();
         // Other services' events have other fields; none of these flags and ids then.
         let mut head = Head::default();
-        if field("detail-type").ends_with("via CloudTrail") {
+        if envelope::is_from_cloudtrail(field("detail-type")) {
             head = serde_json::from_str(&detail).unwrap_or_default();
         } else {
             head.event_id = Some(field("id").into());

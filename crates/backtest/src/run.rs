@@ -8,11 +8,11 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use cloudtrail::records::Records;
 use rules::Rule;
 
 use crate::judge::{Court, Judge};
 use crate::layout::Scope;
-use crate::records::Records;
 use crate::result::{Backtest, Comparison, Difference, Skipped};
 use crate::source::{Found, ListError, LogFile, Source};
 use crate::tally::Tally;

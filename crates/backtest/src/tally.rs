@@ -274,7 +274,11 @@ impl RuleTally {
             is_about_cloudtrail: rule
                 .pattern
                 .exact_values("detail-type")
-                .is_none_or(|types| types.iter().any(|it| it.ends_with("via CloudTrail"))),
+                .is_none_or(|types| {
+                    types
+                        .iter()
+                        .any(|it| cloudtrail::envelope::is_from_cloudtrail(it))
+                }),
         }
     }
 }

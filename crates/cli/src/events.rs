@@ -14,7 +14,7 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Value>> {
         .iter()
         .enumerate()
         .map(|(index, record)| {
-            rules::envelope::of(record)
+            cloudtrail::envelope::of(record)
                 .with_context(|| format!("entry {} of {shown} is no event", index + 1))
         })
         .collect()

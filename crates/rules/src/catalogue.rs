@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::attack::{TACTICS, TECHNIQUES};
 use crate::model::{Origin, Rule, Severity};
-use crate::outcome::run_tests;
+use crate::test::run_tests;
 
 const HEAD: &str = "# Rule catalogue
 

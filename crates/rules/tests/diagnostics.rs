@@ -94,9 +94,9 @@ fn summary(library: &Library) -> Vec<String> {
     library
         .diagnostics
         .iter()
-        .map(|diagnostic| match &diagnostic.place {
-            Some(place) => {
-                let (line, column) = place.line_column();
+        .map(|diagnostic| match &diagnostic.location {
+            Some(location) => {
+                let (line, column) = location.line_column();
                 format!("{} {line}:{column}", diagnostic.code)
             }
             None => diagnostic.code.to_owned(),

@@ -79,7 +79,11 @@ impl Imported {
 /// `Err` says why there is none. Codes: `sigma::not-expressible`, `sigma::never`, `sigma::always`.
 pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Diagnostic>> {
     let refuse = |code, message: String, help: &str| {
-        vec![Diagnostic::error(code, message).at(rule.place()).help(help)]
+        vec![
+            Diagnostic::error(code, message)
+                .at(rule.location())
+                .help(help),
+        ]
     };
     let mut context = Context {
         case: options.case,
@@ -128,7 +132,7 @@ pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Diagnostic
                     "sigma::no-test",
                     "no event could be made up that matches the rule",
                 )
-                .at(rule.place())
+                .at(rule.location())
                 .help("write a test from a real event"),
             );
         }
@@ -157,13 +161,13 @@ pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Diagnostic
 fn too_open(rule: &Rule, alternative: &Alternative, context: Context) -> Diagnostic {
     if !alternative.dropped {
         return Diagnostic::error("sigma::always", "the rule would match every event")
-            .at(rule.place());
+            .at(rule.location());
     }
     let diagnostic = Diagnostic::error(
         "sigma::not-expressible",
         "a part of the rule can't be said in an event pattern, and the rest would match far too much",
     )
-    .at(rule.place())
+    .at(rule.location())
     .help("name the calls that it is about (`eventName`); what can't be said is then left out");
     context
         .losses
@@ -226,7 +230,7 @@ fn tests(rule: &Rule, part: &Part, losses: &[Loss]) -> Option<Tests> {
 
 /// What the pattern says to a record; `None` if EventBridge gets no event of it.
 fn judged(part: &Part, record: &Value) -> Option<bool> {
-    let event = rules::envelope::wrap(record).ok()?;
+    let event = cloudtrail::envelope::wrap(record).ok()?;
     let event = Event::parse(&event.to_string()).ok()?;
     Some(part.pattern.matches(&event))
 }

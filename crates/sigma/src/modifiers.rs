@@ -54,12 +54,12 @@ struct Flags {
     dot_all: bool,
     comparison: Option<Comparison>,
     part: Option<TimePart>,
-    kind: Kind,
+    kind: ModifierKind,
 }
 
 /// The type that a modifier gives to the values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Kind {
+enum ModifierKind {
     #[default]
     Value,
     Regex,
@@ -110,7 +110,7 @@ pub(crate) fn entry(entry: &Entry) -> Result<Expression, Wrong> {
         Value::Sequence(items) => items.iter().collect(),
         _ => vec![&entry.value],
     };
-    if flags.kind == Kind::Exists {
+    if flags.kind == ModifierKind::Exists {
         return exists(&field, &nodes, entry.value.span);
     }
     let mut per_value = Vec::new();
@@ -216,10 +216,10 @@ fn read(names: &[&str], span: Span) -> Result<(Flags, Vec<Step>), Wrong> {
             "re" | "cidr" | "exists" | "fieldref" => {
                 kinds += 1;
                 flags.kind = match *name {
-                    "re" => Kind::Regex,
-                    "cidr" => Kind::Cidr,
-                    "exists" => Kind::Exists,
-                    _ => Kind::Reference,
+                    "re" => ModifierKind::Regex,
+                    "cidr" => ModifierKind::Cidr,
+                    "exists" => ModifierKind::Exists,
+                    _ => ModifierKind::Reference,
                 };
                 continue;
             }
@@ -272,7 +272,7 @@ fn read(names: &[&str], span: Span) -> Result<(Flags, Vec<Step>), Wrong> {
         flags.ends |= step == Step::Ends;
         steps.push(step);
     }
-    let references = flags.kind == Kind::Reference;
+    let references = flags.kind == ModifierKind::Reference;
     let typed = kinds > 0 || flags.part.is_some();
     let changes = steps
         .iter()
@@ -280,8 +280,8 @@ fn read(names: &[&str], span: Span) -> Result<(Flags, Vec<Step>), Wrong> {
     let regex_flags = flags.ignore_case || flags.multi_line || flags.dot_all;
     if kinds > 1
         || (typed && changes)
-        || (regex_flags && flags.kind != Kind::Regex)
-        || (flags.part.is_some() && flags.kind != Kind::Value)
+        || (regex_flags && flags.kind != ModifierKind::Regex)
+        || (flags.part.is_some() && flags.kind != ModifierKind::Value)
     {
         return Err(wrong(
             "sigma::modifier",
@@ -324,19 +324,19 @@ fn tests(node: &Node, flags: &Flags, steps: &[Step]) -> Result<Vec<Test>, Wrong>
         return Ok(vec![Test::Compare(comparison, number)]);
     }
     match flags.kind {
-        Kind::Regex => {
+        ModifierKind::Regex => {
             let regex = Regex::new(&text, flags.ignore_case, flags.multi_line, flags.dot_all)
                 .map_err(refuse)?;
             Ok(vec![Test::Regex(regex)])
         }
-        Kind::Cidr => Network::parse(&text)
+        ModifierKind::Cidr => Network::parse(&text)
             .map(|network| vec![Test::Cidr(network)])
             .ok_or_else(|| {
                 refuse(format!(
                     "`{text}` is not an address range such as 192.0.2.0/24"
                 ))
             }),
-        Kind::Reference => Ok(vec![Test::Reference {
+        ModifierKind::Reference => Ok(vec![Test::Reference {
             other: text,
             how: match (flags.contains, flags.starts, flags.ends) {
                 (true, ..) => How::Contains,
@@ -346,7 +346,7 @@ fn tests(node: &Node, flags: &Flags, steps: &[Step]) -> Result<Vec<Test>, Wrong>
             },
             cased: flags.cased,
         }]),
-        Kind::Exists | Kind::Value => {
+        ModifierKind::Exists | ModifierKind::Value => {
             let plain_number = written != Written::Text && steps.is_empty();
             let text = if plain_number {
                 Text::plain(&text)
@@ -382,7 +382,7 @@ fn tests(node: &Node, flags: &Flags, steps: &[Step]) -> Result<Vec<Test>, Wrong>
 
 impl Flags {
     fn is_plain(&self) -> bool {
-        self.kind == Kind::Value && self.comparison.is_none() && self.part.is_none()
+        self.kind == ModifierKind::Value && self.comparison.is_none() && self.part.is_none()
     }
 }
 

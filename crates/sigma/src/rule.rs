@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use syntax::{Diagnostic, Node, Place, SourceFile, Span, Value};
+use syntax::{Diagnostic, Node, SourceFile, SourceLocation, Span, Value};
 
 use crate::condition::{self, Condition, Names};
 use crate::evaluate::{self, Record};
@@ -73,8 +73,8 @@ impl Rule {
         evaluate::holds(&self.expression, record)
     }
 
-    pub(crate) fn place(&self) -> Place {
-        Place::new(&self.file, self.detection)
+    pub(crate) fn location(&self) -> SourceLocation {
+        SourceLocation::new(&self.file, self.detection)
     }
 }
 
@@ -121,7 +121,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn push(&mut self, diagnostic: Diagnostic, span: Span) {
         self.diagnostics
-            .push(diagnostic.at(Place::new(self.file, span)));
+            .push(diagnostic.at(SourceLocation::new(self.file, span)));
     }
 
     fn error(&mut self, code: &'static str, message: impl Into<String>, span: Span) {

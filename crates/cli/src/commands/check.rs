@@ -160,7 +160,7 @@ fn lint_pages() -> Vec<report::sarif::Page> {
 fn mend(diagnostics: &[Diagnostic]) -> Result<usize> {
     let mut files: BTreeMap<PathBuf, (&str, Vec<Fix>)> = BTreeMap::new();
     for diagnostic in diagnostics {
-        if let (Some(place), Some(fix)) = (&diagnostic.place, &diagnostic.fix) {
+        if let (Some(place), Some(fix)) = (&diagnostic.location, &diagnostic.fix) {
             files
                 .entry(place.file.path.clone())
                 .or_insert_with(|| (place.file.text.as_str(), Vec::new()))

@@ -278,7 +278,7 @@ fn verify(imported: &[(String, Rule, Imported)], path: &Path) -> Result<Verified
 
 /// The event that EventBridge makes of a record.
 fn event(record: &Value) -> Option<Event> {
-    let event = rules::envelope::wrap(record).ok()?;
+    let event = cloudtrail::envelope::wrap(record).ok()?;
     Event::parse(&event.to_string()).ok()
 }
 

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use cloudtrail::Withheld;
 use eventbridge_pattern::{Event, RuleSet};
 use report::matching::{Fired, Matched, Why};
 use rules::Rule;
-use rules::envelope::Withheld;
 use serde_json::{Value, json};
 
 use crate::arguments::{Format, ProjectArguments};

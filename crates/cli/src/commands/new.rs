@@ -66,8 +66,8 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
         Ok(record) => record,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let event =
-        rules::envelope::of(&record).with_context(|| format!("{} is no event", file.display()))?;
+    let event = cloudtrail::envelope::of(&record)
+        .with_context(|| format!("{} is no event", file.display()))?;
     let folder = rules_folder(project);
     let library = project::library(project);
     if let Some(taken) = library.rules.iter().find(|rule| rule.id == id) {
@@ -113,7 +113,7 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
         .diagnostics
         .into_iter()
         .filter(|diagnostic| {
-            let place = diagnostic.place.as_ref();
+            let place = diagnostic.location.as_ref();
             place.is_some_and(|place| place.file.path == rule)
         })
         .collect();
@@ -271,7 +271,7 @@ impl Begun {
                 .rsplit("TODO: ")
                 .next()
                 .unwrap_or_default();
-            if let Some(place) = &diagnostic.place {
+            if let Some(place) = &diagnostic.location {
                 text.push_str(&format!("  {place}: {message}\n"));
             }
         }

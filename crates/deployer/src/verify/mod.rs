@@ -91,7 +91,7 @@ pub async fn verify(
             }
             let place = place(bundle, account, &test.event);
             let hostile = if first == Some(index) {
-                rules::hostile::variants(&test.event, &rule.pattern)
+                cloudtrail::hostile::variants(&test.event, &rule.pattern)
             } else {
                 Vec::new()
             };

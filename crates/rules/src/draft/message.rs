@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::model::Message;
-use crate::path::EventPath;
+use crate::read::path::EventPath;
 
 /// Most lines about what was asked for.
 const MAX_LINES: usize = 6;

@@ -1,6 +1,6 @@
 //! `rules/LINTS.md`.
 
-use super::{EXAMPLE_EVENT, EXAMPLE_RULE, Example, Lint, registry};
+use super::registry::{EXAMPLE_EVENT, EXAMPLE_RULE, Example, Lint, registry};
 
 const HEAD: &str = "# Lints
 
@@ -10,7 +10,7 @@ What `cargo xtask check` finds in rule files. An error stops a deployment; a war
 refuses both (`check --deny-warnings`). `check --fix` mends those that are marked with a fix, where
 the change can't be wrong, and touches nothing else in the file.
 
-A diagnostic that is meant to stay is allowed in place, with its reason:
+A diagnostic that is meant to stay is allowed in location, with its reason:
 
 ```yaml
 event_pattern:

@@ -61,8 +61,8 @@ pub(crate) fn check(rules: &[Rule]) -> Vec<Diagnostic> {
                         rule.id, wider.id
                     ),
                 )
-                .at(rule.place.clone())
-                .note(format!("`{}` is {}", wider.id, wider.place))
+                .at(rule.location.clone())
+                .note(format!("`{}` is {}", wider.id, wider.location))
                 .help("remove one of the two, narrow the other, or let the severity or `notify` tell them apart"),
             );
         }

@@ -1,12 +1,12 @@
 //! Does a clause say what its author meant, given the shape of events?
 
+use cloudtrail::fields::Shape;
 use serde_json::Value;
-use syntax::{Diagnostic, Fix, Span};
+use syntax::{Diagnostic, Fix, Span, nearest};
 
 use super::{Scope, scalar};
-use crate::lint::clause::{Clause, Kind};
-use crate::lint::fields::{self, Shape};
-use crate::suggest;
+use crate::lint::clause::{Clause, Matcher};
+use crate::lint::fields;
 
 pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     shadowed(scope, diagnostics);
@@ -28,7 +28,7 @@ fn shadowed(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
         else {
             continue;
         };
-        let (line, _) = scope.place(second.span()).line_column();
+        let (line, _) = scope.location(second.span()).line_column();
         let inside = second.branches.len() > first.branches.len();
         let diagnostic = Diagnostic::error(
             "eventbridge_pattern::or-shadow",
@@ -37,7 +37,7 @@ fn shadowed(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 first.path
             ),
         )
-        .at(scope.place(first.span()))
+        .at(scope.location(first.span()))
         .note("EventBridge keeps the last clause of a path; clauses inside of a `$or` don't narrow those outside");
         diagnostics.push(if inside {
             diagnostic.help(
@@ -60,7 +60,7 @@ fn dotted(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnost
                     key.key
                 ),
             )
-            .at(scope.place(key.key_span))
+            .at(scope.location(key.key_span))
             .help("write the levels one inside the other, as the event has them"),
         );
     }
@@ -85,7 +85,7 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
     let path = &clause.path;
     let diagnostic = |text: String| {
         Diagnostic::warning("eventbridge_pattern::unknown-field", text)
-            .at(scope.place(clause.key.key_span))
+            .at(scope.location(clause.key.key_span))
     };
     let text = format!("records of CloudTrail have no `{step}` at `{path}`");
     if let Some(same) = known.iter().find(|it| it.eq_ignore_ascii_case(step)) {
@@ -103,7 +103,7 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
         });
         return;
     }
-    diagnostics.push(match suggest::nearest(step, &known) {
+    diagnostics.push(match nearest(step, &known) {
         Some(near) => diagnostic(text).help(format!("did you mean `{near}`?")),
         None => diagnostic(text).help(
             "what a call is given and returns is below `requestParameters` and `responseElements`",
@@ -114,12 +114,12 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
 /// `exists` asks for a leaf, and an object is none.
 fn exists(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for term in &clause.terms {
-        let Kind::Exists(wanted) = term.kind else {
+        let Matcher::Exists(wanted) = term.matcher else {
             continue;
         };
         let known = matches!(
             fields::shape(&clause.path, scope.is_cloudtrail()),
-            Some(Shape::Object | Shape::Open)
+            Some(Shape::Object | Shape::ServiceObject | Shape::List)
         );
         let seen = scope
             .subject
@@ -143,7 +143,7 @@ fn exists(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnost
                     "eventbridge_pattern::exists-on-object",
                     format!("`{}` is an object, {meaning}", clause.path),
                 )
-                .at(scope.place(term.node.span))
+                .at(scope.location(term.node.span))
                 .note("`exists` asks whether there is a value that is no object and no list")
                 .help("ask for a field inside of it that is always there"),
             );
@@ -156,7 +156,7 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diag
     let exclusions: Vec<_> = clause
         .terms
         .iter()
-        .filter(|term| matches!(term.kind, Kind::Except(_)))
+        .filter(|term| matches!(term.matcher, Matcher::Except(_)))
         .collect();
     let Some(first) = exclusions.first() else {
         return;
@@ -174,7 +174,7 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diag
                 "eventbridge_pattern::exclusion-in-list",
                 format!("`{}` lies in a list, of which one other item is enough", clause.path),
             )
-            .at(scope.place(first.node.span))
+            .at(scope.location(first.node.span))
             .note("`anything-but` matches as soon as any item of the list is something else, and not only if all are")
             .help("match what you look for instead of what you don't, or use `exceptions` with care"),
         );
@@ -185,7 +185,7 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diag
                 "eventbridge_pattern::always-matches",
                 format!("every value of `{}` satisfies this list", clause.path),
             )
-            .at(scope.place(Span::new(
+            .at(scope.location(Span::new(
                 clause.key.value.span.start,
                 clause.key.value.span.end.max(second.node.span.end),
             )))
@@ -200,7 +200,7 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diag
                 "eventbridge_pattern::missing-key",
                 format!("events without `{}` don't match", clause.path),
             )
-            .at(scope.place(clause.span()))
+            .at(scope.location(clause.span()))
             .note("`anything-but` needs a value; a root user has no user name, a refused call often no parameters")
             .help("add `{exists: false}` to the list, so that a missing field is \"anything but\", too"),
         );
@@ -222,8 +222,8 @@ fn overlap(clause: &Clause<'_>) -> bool {
     let excluded: Vec<Option<Vec<String>>> = clause
         .terms
         .iter()
-        .filter_map(|term| match term.kind {
-            Kind::Except(node) => Some(texts(node)),
+        .filter_map(|term| match term.matcher {
+            Matcher::Except(node) => Some(texts(node)),
             _ => None,
         })
         .collect();

@@ -1,7 +1,7 @@
 //! The rules folder as a whole.
 
-use super::{Lint, error, warning};
-use crate::lint::Example::{self, Fields, Words};
+use super::lint::Example::{self, Fields, Words};
+use super::lint::{Lint, error, warning};
 
 const RULE: Example = Words("a folder of `.yaml` files, at most 8 folders deep");
 

@@ -1,7 +1,7 @@
 //! What is found when the rules are compiled: quotas of AWS, topics, forwarders.
 
-use super::{Lint, error, warning};
-use crate::lint::Example::{self, Words};
+use super::lint::Example::{self, Words};
+use super::lint::{Lint, error, warning};
 
 const RULE: Example = Words("a rule within the quotas");
 
@@ -53,7 +53,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "limit::dynamic-reference",
         "`{{resolve:` in a compiled text",
-        "CloudFormation would put a secret or parameter of the deploying account in its place.",
+        "CloudFormation would put a secret or parameter of the deploying account in its location.",
         Words("a title with `{{resolve:ssm:name}}`"),
         RULE,
     ),

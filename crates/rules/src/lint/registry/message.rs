@@ -1,7 +1,7 @@
 //! The field `message`.
 
-use super::{Lint, error};
-use crate::lint::Example::{self, Fields, Words};
+use super::lint::Example::{self, Fields, Words};
+use super::lint::{Lint, error};
 
 const GOOD: Example = Fields("message: |\n  who: {{ detail.userIdentity.arn }}\n");
 

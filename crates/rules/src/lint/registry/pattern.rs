@@ -1,7 +1,7 @@
 //! The field `event_pattern`.
 
-use super::{Lint, error, warning};
-use crate::lint::Example::{self, Fields};
+use super::lint::Example::{self, Fields};
+use super::lint::{Lint, error, warning};
 
 const GOOD: Example = Fields("");
 

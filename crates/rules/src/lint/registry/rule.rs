@@ -1,7 +1,7 @@
 //! The rule's own fields, texts, and the comments that allow.
 
-use super::{Lint, error, warning};
-use crate::lint::Example::{self, Fields, Without, Words};
+use super::lint::Example::{self, Fields, Without, Words};
+use super::lint::{Lint, error, warning};
 
 const GOOD: Example = Fields("");
 

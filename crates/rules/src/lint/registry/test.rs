@@ -1,7 +1,7 @@
 //! The field `tests`.
 
-use super::{Lint, error, warning};
-use crate::lint::Example::{self, Fields, Words};
+use super::lint::Example::{self, Fields, Words};
+use super::lint::{Lint, error, warning};
 
 const GOOD: Example = Fields("");
 

@@ -1,7 +1,7 @@
 //! What the YAML reader refuses.
 
-use super::{Lint, error};
-use crate::lint::Example::{Fields, File, Words};
+use super::lint::Example::{Fields, File, Words};
+use super::lint::{Lint, error};
 
 const RULE: crate::lint::Example = Words("a file that is YAML 1.2 of plain values");
 
@@ -9,7 +9,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "yaml::syntax",
         "The file is not YAML",
-        "The reader gives up at this place, so nothing else in the file is checked.",
+        "The reader gives up at this location, so nothing else in the file is checked.",
         File("version: 1\nid: [example-rule\n"),
         RULE,
     ),

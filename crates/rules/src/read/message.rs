@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use eventbridge_pattern::transformer::{InputTransformer, TransformerError};
 use serde_json::Value;
 
+use super::path::EventPath;
 use crate::model::{Message, Severity};
-use crate::path::EventPath;
 
 /// The longest input template that `PutTargets` takes, in characters.
 const MAX_TEMPLATE: usize = 8192;

@@ -154,8 +154,8 @@ fn alternatives(
         };
         object(branch, &name, &mut |change, branch| {
             let mut branches = branches.to_vec();
-            if let Some(place) = branches.get_mut(index) {
-                *place = Value::Object(branch);
+            if let Some(location) = branches.get_mut(index) {
+                *location = Value::Object(branch);
             }
             give(change, with_branches(fields, branches));
         });
@@ -197,8 +197,8 @@ fn list(values: &[Value], give: &mut dyn FnMut(String, Vec<Value>)) {
         }
         for (change, replacement) in replacements(value, values.len() == 1) {
             let mut changed = values.to_vec();
-            if let Some(place) = changed.get_mut(index) {
-                *place = replacement;
+            if let Some(location) = changed.get_mut(index) {
+                *location = replacement;
             }
             give(change, changed);
         }

@@ -1,13 +1,19 @@
-//! The fields of a rule file. `lower` takes their names from here, `format` their order, and
-//! editors the schema.
+//! The fields of a rule file: their names for reading, their order for `format`, their schema for
+//! editors.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use syntax::{Field, Kind, Shape, SourceFile, Unformatted};
 
-use crate::lower::{MAX_DESCRIPTION, MAX_REASON, MAX_TITLE, MAX_WORDS};
-
+/// Longest title: it leads every alert.
+pub(crate) const MAX_TITLE: usize = 100;
+/// Longest description.
+pub(crate) const MAX_DESCRIPTION: usize = 2000;
+/// Longest reason of a severity.
+pub(crate) const MAX_REASON: usize = 500;
+/// Longest owner, tag, name and the like.
+pub(crate) const MAX_WORDS: usize = 200;
 /// Longest text of a field without a limit of its own; the alert's template has one in the end.
 const MAX_TEXT: usize = 32_768;
 const TEXTS: Kind = Kind::List(0, &Kind::Text(MAX_TEXT));
@@ -183,7 +189,7 @@ pub(crate) static IMPORTED_FROM: Shape = Shape::of(&[
     Field::optional("author", "Who wrote it.", Kind::Text(MAX_TEXT)),
     Field::optional(
         "license",
-        "SPDX identifier of its licence.",
+        "SPDX identifier of its license.",
         Kind::Text(MAX_TEXT),
     ),
     Field::optional("date", "The day it was written.", Kind::Text(MAX_TEXT)),
@@ -218,7 +224,7 @@ pub(crate) static TEST: Shape = Shape {
         ),
         Field::optional(
             "event",
-            "The event, written in place: a CloudTrail record or a whole EventBridge event.",
+            "The event, written in location: a CloudTrail record or a whole EventBridge event.",
             Kind::Object,
         ),
         Field::optional(
@@ -331,7 +337,7 @@ pub fn schema() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Origin, Severity, Status};
+    use crate::model::{Origin, Severity, Status};
 
     fn words(shape: &'static Shape, name: &str) -> Vec<&'static str> {
         match shape
