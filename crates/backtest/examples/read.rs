@@ -4,7 +4,7 @@
 //! all cores and says how fast that was. STEP is
 //!
 //! - `unpack`: unpack only;
-//! - `split`: find every record, and the fields that decide what becomes of it;
+//! - `split`: find every record, and the fields that decide whether it is delivered;
 //! - `parse`: parse every record into a `serde_json::Value`;
 //! - `backtest`: a whole backtest, with the rules of the folder named by `--rules`.
 #![expect(clippy::print_stdout, reason = "a program to measure with")]

@@ -1,4 +1,4 @@
-//! What becomes of one record.
+//! Decides for one record whether EventBridge delivers it, and to which rules.
 
 use std::ops::ControlFlow;
 

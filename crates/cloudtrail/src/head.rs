@@ -7,7 +7,8 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 use crate::envelope::{Envelope, EnvelopeError};
 
-/// The few fields of a CloudTrail record that decide what becomes of it, borrowed from its text.
+/// The few fields of a CloudTrail record that decide whether it is delivered, and as which event,
+/// borrowed from its text.
 ///
 /// Millions of records go through a backtest, and only a few of their fields matter before a rule
 /// has matched. [`Head::envelope`] and [`Envelope::write`] make the very event that

@@ -4,14 +4,14 @@
 //! Sigma rules. So they agree on which event a record becomes and on who receives it.
 //!
 //! - [`fields`]: the fields of a record, one table;
-//! - [`Head`]: the few fields that decide what becomes of a record, read without building a tree;
+//! - [`Head`]: the few fields that decide whether a record is delivered, read without building a tree;
 //! - [`envelope`]: from a record to the event on the default bus;
 //! - [`Withheld`], [`Category`]: which events EventBridge delivers to a rule before it looks at the
 //!   rule's pattern;
 //! - [`records`]: the records of a log file, one by one, in bounded memory;
 //! - [`hostile`]: variants of an event as an attacker would write them.
 //!
-//! The crate knows nothing of rules. The simulator must not depend on it: a mistake in here would
+//! The crate doesn't know rules. The simulator must not depend on it: a mistake in here would
 //! confirm itself.
 //!
 //! # Example

@@ -8,7 +8,7 @@ const LONGEST_LINE: usize = 1_000;
 
 /// Every diagnostic with its excerpt, and a last line that counts them. Empty for no diagnostics.
 ///
-/// `color` adds ANSI colours; the text alone says everything too.
+/// `color` adds ANSI colors; the text alone says everything too.
 pub fn terminal(diagnostics: &[Diagnostic], color: bool) -> String {
     let renderer = if color {
         Renderer::styled()

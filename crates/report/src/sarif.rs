@@ -10,7 +10,7 @@ use syntax::{Diagnostic, Severity, SourceLocation, Span};
 /// What a code means, carried along for whoever reads a result.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
-    /// The code, such as `eventbridge_pattern::value-type`.
+    /// The code, such as `pattern::value-type`.
     pub code: &'static str,
     /// A heading.
     pub name: &'static str,
@@ -185,13 +185,13 @@ mod tests {
     fn a_diagnostic_with_a_fix() {
         let file = Arc::new(SourceFile::new("rules/a b.yaml", "id: ä\nx: [fälse]\n"));
         let span = Span::new(11, 17);
-        let diagnostic = Diagnostic::error("eventbridge_pattern::value-type", "never matches")
+        let diagnostic = Diagnostic::error("pattern::value-type", "never matches")
             .at(SourceLocation::new(&file, span))
             .note("a note")
             .help("quote it")
             .fix(Fix::replace("put it in quotes", span, "\"false\""));
         let page = Page {
-            code: "eventbridge_pattern::value-type",
+            code: "pattern::value-type",
             name: "Never matches",
             about: "Because.",
         };
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(
             diagnostics(&[diagnostic], &[page])["runs"][0]["results"],
             json!([{
-                "ruleId": "eventbridge_pattern::value-type",
+                "ruleId": "pattern::value-type",
                 "ruleIndex": 0,
                 "level": "error",
                 "message": { "text": "never matches\na note\nhelp: quote it" },

@@ -1,7 +1,7 @@
 //! The rule file: one detection in YAML, with its message, exceptions and tests.
 //!
-//! [`load`] reads a folder of rule files and gives back a [`Library`]: the rules that are in
-//! order, and a diagnostic with file, line and column for everything that is not. `rules/README.md`
+//! [`load`] reads a folder of rule files and returns a [`Library`]: the sound rules, and a diagnostic
+//! with file, line and column for everything else. `rules/README.md`
 //! describes the format for those who write rules.
 //!
 //! # Layout

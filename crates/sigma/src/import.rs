@@ -22,13 +22,13 @@ use crate::write;
 pub struct Options {
     /// How case is compared.
     pub case: Case,
-    /// SPDX identifier of the licence of rules that name none, if it is known.
+    /// SPDX identifier of the license of rules that name none, if it is known.
     pub license: Option<String>,
     /// Today, for the checks of the result.
     pub today: Date,
 }
 
-/// A Sigma rule as rules of ours.
+/// A Sigma rule as rule files of Gizmos.
 #[derive(Clone, Debug)]
 pub struct Imported {
     /// One rule, or several where one would cross a limit of EventBridge.
@@ -74,7 +74,7 @@ impl Imported {
     }
 }
 
-/// Turns a Sigma rule into rules of ours.
+/// Turns a Sigma rule into rule files of Gizmos.
 ///
 /// `Err` says why there is none. Codes: `sigma::not-expressible`, `sigma::never`, `sigma::always`.
 pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Diagnostic>> {

@@ -459,7 +459,7 @@ fn times(
     number: i64,
 ) -> Result<Vec<Text>, &'static str> {
     if field != "eventTime" {
-        return Err("only the parts of `eventTime` can be told from its text");
+        return Err("only the parts of `eventTime` follow from its text");
     }
     let (first, last) = match part {
         TimePart::Minute => (0, 59),

@@ -183,67 +183,71 @@ fn exists(field: &str, nodes: &[&Node], span: Span) -> Result<Expression, Wrong>
     })
 }
 
+fn kind(name: &str) -> Option<ModifierKind> {
+    Some(match name {
+        "re" => ModifierKind::Regex,
+        "cidr" => ModifierKind::Cidr,
+        "exists" => ModifierKind::Exists,
+        "fieldref" => ModifierKind::Reference,
+        _ => return None,
+    })
+}
+
+fn comparison(name: &str) -> Option<Comparison> {
+    Some(match name {
+        "lt" => Comparison::Less,
+        "lte" => Comparison::LessOrEqual,
+        "gt" => Comparison::Greater,
+        "gte" => Comparison::GreaterOrEqual,
+        _ => return None,
+    })
+}
+
+fn time_part(name: &str) -> Option<TimePart> {
+    Some(match name {
+        "minute" => TimePart::Minute,
+        "hour" => TimePart::Hour,
+        "day" => TimePart::Day,
+        "week" => TimePart::Week,
+        "month" => TimePart::Month,
+        "year" => TimePart::Year,
+        _ => return None,
+    })
+}
+
 fn read(names: &[&str], span: Span) -> Result<(Flags, Vec<Step>), Wrong> {
     let mut flags = Flags::default();
     let mut steps = Vec::new();
     let mut kinds = 0;
     for name in names {
+        if let Some(kind) = kind(name) {
+            kinds += 1;
+            flags.kind = kind;
+            continue;
+        }
+        if let Some(comparison) = comparison(name) {
+            kinds += 1;
+            flags.comparison = Some(comparison);
+            continue;
+        }
+        if let Some(part) = time_part(name) {
+            flags.part = Some(part);
+            continue;
+        }
+        let flag = match *name {
+            "all" => Some(&mut flags.all),
+            "neq" => Some(&mut flags.neq),
+            "cased" => Some(&mut flags.cased),
+            "i" => Some(&mut flags.ignore_case),
+            "m" => Some(&mut flags.multi_line),
+            "s" => Some(&mut flags.dot_all),
+            _ => None,
+        };
+        if let Some(flag) = flag {
+            *flag = true;
+            continue;
+        }
         let step = match *name {
-            "all" => {
-                flags.all = true;
-                continue;
-            }
-            "neq" => {
-                flags.neq = true;
-                continue;
-            }
-            "cased" => {
-                flags.cased = true;
-                continue;
-            }
-            "i" => {
-                flags.ignore_case = true;
-                continue;
-            }
-            "m" => {
-                flags.multi_line = true;
-                continue;
-            }
-            "s" => {
-                flags.dot_all = true;
-                continue;
-            }
-            "re" | "cidr" | "exists" | "fieldref" => {
-                kinds += 1;
-                flags.kind = match *name {
-                    "re" => ModifierKind::Regex,
-                    "cidr" => ModifierKind::Cidr,
-                    "exists" => ModifierKind::Exists,
-                    _ => ModifierKind::Reference,
-                };
-                continue;
-            }
-            "lt" | "lte" | "gt" | "gte" => {
-                kinds += 1;
-                flags.comparison = Some(match *name {
-                    "lt" => Comparison::Less,
-                    "lte" => Comparison::LessOrEqual,
-                    "gt" => Comparison::Greater,
-                    _ => Comparison::GreaterOrEqual,
-                });
-                continue;
-            }
-            "minute" | "hour" | "day" | "week" | "month" | "year" => {
-                flags.part = Some(match *name {
-                    "minute" => TimePart::Minute,
-                    "hour" => TimePart::Hour,
-                    "day" => TimePart::Day,
-                    "week" => TimePart::Week,
-                    "month" => TimePart::Month,
-                    _ => TimePart::Year,
-                });
-                continue;
-            }
             "contains" => Step::Contains,
             "startswith" => Step::Starts,
             "endswith" => Step::Ends,

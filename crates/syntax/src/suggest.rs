@@ -17,7 +17,7 @@ pub fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     candidates
         .iter()
         .map(|candidate| {
-            let distance = strsim::levenshtein(&word.to_lowercase(), &candidate.to_lowercase());
+            let distance = strsim::osa_distance(&word.to_lowercase(), &candidate.to_lowercase());
             (distance, *candidate)
         })
         .filter(|(distance, _)| *distance <= limit)

@@ -21,7 +21,7 @@ const ACCOUNTS: [&str; 8] = [
     "777788889999",
     "888899990000",
 ];
-/// More of those that are nobody's.
+/// More account ids of documentation.
 const EXAMPLES: [&str; 3] = ["012345678901", "123456789012", "999988887777"];
 /// How the unique ids of access keys and of identities begin
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
@@ -155,7 +155,7 @@ impl Known {
             let mut free = ACCOUNTS;
             free.sort_by_key(|id| self.original.contains(id));
             return Some(self.stand_in("account id", word, |number| {
-                // A ninth account in one event; still twelve digits that are nobody's.
+                // A ninth account in one event; still twelve digits of no real account.
                 free.get(number)
                     .map_or_else(|| format!("0000{number:08}"), |it| (*it).to_owned())
             }));

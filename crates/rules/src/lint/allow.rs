@@ -1,4 +1,4 @@
-//! `# allow: eventbridge_pattern::value-type the reason`: a diagnostic that was looked at and is meant to stay.
+//! `# allow: pattern::value-type the reason`: a diagnostic that was looked at and is meant to stay.
 //!
 //! A comment at the end of a line allows what is found on that line, or in the value that begins
 //! there; a comment on a line of its own does the same for the next line that isn't a comment. The
@@ -60,7 +60,7 @@ impl Allowances {
                 diagnostics.push(
                     Diagnostic::error(
                         "allow::refused",
-                        format!("`{code}` can't be allowed; it has to be mended"),
+                        format!("`{code}` can't be allowed; correct it"),
                     )
                     .at(location),
                 );
@@ -118,7 +118,7 @@ impl Allowances {
         diagnostics.extend(unused.into_iter().map(|it| {
             Diagnostic::error(
                 "allow::unused",
-                format!("nothing here is `{}` any more", it.lint.code),
+                format!("there is no `{}` here to allow", it.lint.code),
             )
             .at(it.location)
             .help(

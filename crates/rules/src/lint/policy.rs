@@ -86,7 +86,7 @@ fn source(reader: &mut Reader, root: &Node, fields: &Fields) {
     });
     if !pins_source(pattern) {
         reader.push(
-            Diagnostic::error("eventbridge_pattern::source", "the pattern does not pin `source`")
+            Diagnostic::error("pattern::source", "the pattern does not pin `source`")
                 .help("add `source: [aws.…]` with exact names, or `{prefix: aws.}`, in every branch of a `$or`")
                 .note("events of the sources `aws.*` can't be forged, others can"),
             span,
@@ -96,7 +96,7 @@ fn source(reader: &mut Reader, root: &Node, fields: &Fields) {
     if let Some(other) = sources.iter().find(|source| !source.starts_with("aws.")) {
         reader.push(
             Diagnostic::warning(
-                "eventbridge_pattern::forgeable-source",
+                "pattern::forgeable-source",
                 format!("events of the source `{other}` can be forged"),
             )
             .note("whoever may call PutEvents chooses their content; only `aws.*` is reserved"),

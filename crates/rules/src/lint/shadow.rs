@@ -57,13 +57,13 @@ pub(crate) fn check(rules: &[Rule]) -> Vec<Diagnostic> {
                 Diagnostic::warning(
                     "library::shadowed",
                     format!(
-                        "every event of `{}` alerts as `{}`, too, at least as loud and to the same people",
+                        "every event of `{}` also alerts as `{}`, with at least the same severity and to the same topics",
                         rule.id, wider.id
                     ),
                 )
                 .at(rule.location.clone())
                 .note(format!("`{}` is {}", wider.id, wider.location))
-                .help("remove one of the two, narrow the other, or let the severity or `notify` tell them apart"),
+                .help("remove one of the two, narrow the other, or give them different severities or topics"),
             );
         }
     }

@@ -97,7 +97,7 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
                 "`{{resolve:…}}` is a CloudFormation dynamic reference",
             )
             .at(location)
-            .note("CloudFormation would put a secret or parameter of the deploying account in its place"),
+            .note("CloudFormation would replace it with a secret or parameter of the deploying account"),
         );
     } else if purpose != Purpose::Message && text.contains("{{") {
         let location = reader.location(span).narrowed_to("{{");
@@ -109,11 +109,9 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
     if let Some(line) = text.lines().map(str::trim).find(|line| is_unfinished(line)) {
         let location = reader.location(span).narrowed_to(UNFINISHED);
         reader.diagnostics.push(
-            Diagnostic::error("rule::unfinished", format!("still to be written: {line}"))
+            Diagnostic::error("rule::unfinished", format!("not written yet: {line}"))
                 .at(location)
-                .help(
-                    "only the rule's author can know this; write it in the place of the whole line",
-                ),
+                .help("only the rule's author knows this; replace the whole line"),
         );
     }
     if text.contains("${") {
@@ -191,5 +189,5 @@ fn forbidden(c: char) -> Diagnostic {
         "rule::character",
         format!("U+{:04X} is {kind}", u32::from(c)),
     )
-    .help("remove it; it makes text look like something else than it is")
+    .help("remove it; it makes text look different from what it is")
 }

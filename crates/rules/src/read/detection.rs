@@ -32,7 +32,7 @@ pub(super) fn pattern(reader: &mut Reader, root: &Node) -> Option<Pattern> {
         Err(error) => {
             let span = nearest_span(node, &error.pointer);
             reader.push(
-                Diagnostic::error("eventbridge_pattern::invalid", error.message)
+                Diagnostic::error("pattern::invalid", error.message)
                     .note("this is what EventBridge would answer")
                     .help("the language: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern.html"),
                 span,

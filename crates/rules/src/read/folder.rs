@@ -48,7 +48,7 @@ pub(crate) fn rule_files(directory: &Path, diagnostics: &mut Vec<Diagnostic>) ->
     paths
 }
 
-/// The rule files of a folder as they are, and what stood in the way of reading others.
+/// The rule files of a folder as they are, and a diagnostic for each that couldn't be read.
 pub fn sources(directory: &Path) -> (Vec<Arc<SourceFile>>, Vec<Diagnostic>) {
     let (mut paths, mut diagnostics) = (Vec::new(), Vec::new());
     walk(directory, 0, &mut paths, &mut diagnostics);
@@ -67,7 +67,7 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, diagnostics: &mut
         diagnostics.push(Diagnostic::error(
             "library::unreadable",
             format!(
-                "`{}` lies more than {MAX_FOLDERS} folders deep",
+                "`{}` is more than {MAX_FOLDERS} folders deep",
                 folder.display()
             ),
         ));

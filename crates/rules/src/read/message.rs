@@ -121,7 +121,7 @@ pub(crate) fn compile(text: &str, frame: &Frame<'_>) -> Compiled {
             if rest.is_empty() {
                 writer.problem(
                     "message::empty",
-                    format!("the line `{label}:` says nothing"),
+                    format!("the line `{label}:` has no value"),
                     line,
                     None,
                 );

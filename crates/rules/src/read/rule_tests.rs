@@ -239,7 +239,7 @@ fn event(
                         "test::like",
                         format!("no earlier test is named \"{}\"", name.trim()),
                     )
-                    .help("`like` names a test of this rule that stands above"),
+                    .help("`like` names an earlier test of this rule"),
                     like.span,
                 );
                 return None;

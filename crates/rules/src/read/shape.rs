@@ -224,7 +224,7 @@ pub(crate) static TEST: Shape = Shape {
         ),
         Field::optional(
             "event",
-            "The event, written in location: a CloudTrail record or a whole EventBridge event.",
+            "The event, written in place: a CloudTrail record or a whole EventBridge event.",
             Kind::Object,
         ),
         Field::optional(

@@ -21,19 +21,19 @@ const OTHER: &str = "~";
 pub struct Mutant {
     /// What was changed, `detail.eventName: without "DeleteTrail"`.
     pub change: String,
-    /// Who noticed.
+    /// Whether a test noticed.
     pub fate: Fate,
 }
 
-/// Who noticed a change.
+/// Whether a change was noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fate {
     /// A test of the rule fails.
     Tested,
-    /// It is no event pattern any more, or pins no source: loading refuses it.
+    /// The result isn't an event pattern, or pins no source: loading refuses it.
     Refused,
-    /// Nobody. The tests say nothing about this part of the pattern.
+    /// No test. The tests say nothing about this part of the pattern.
     Survived,
 }
 

@@ -38,10 +38,10 @@ fn refused_calls(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(
         Diagnostic::warning(
             "test::refused-call",
-            "nothing says whether a call that was refused alerts, too",
+            "nothing says whether refused calls alert, too",
         )
         .at(scope.location(names.key.key_span))
-        .help("add `errorCode: [{exists: false}]` to alert on what happened only, or a test with an `errorCode` that shows what is meant"),
+        .help("add `errorCode: [{exists: false}]` to alert on successful calls only, or a test with an `errorCode` that shows the intent"),
     );
 }
 
@@ -91,13 +91,10 @@ fn near_miss(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     });
     if !near {
         diagnostics.push(
-            Diagnostic::warning(
-                "test::no-near-miss",
-                "every event that must not match is far from matching",
-            )
-            .at(scope.location(tests_key(scope)))
-            .note("each of them fails two or more clauses of the pattern")
-            .help("add one that differs from a match in a single field"),
+            Diagnostic::warning("test::no-near-miss", "no test is a near miss")
+                .at(scope.location(tests_key(scope)))
+                .note("every `no_match` test fails two or more clauses of the pattern")
+                .help("add one that differs from a match in a single field"),
         );
     }
 }
@@ -169,7 +166,7 @@ fn own_deployments(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 "the rule watches Gizmos' own resources, and every deployment would alert",
             )
             .at(scope.location(clause.span()))
-            .help("leave out who deploys: `userIdentity: {invokedBy: [{anything-but: [cloudformation.amazonaws.com]}, {exists: false}]}`, or an exception for the deploying role"),
+            .help("exclude the deploying caller: `userIdentity: {invokedBy: [{anything-but: [cloudformation.amazonaws.com]}, {exists: false}]}`, or an exception for the deploying role"),
         );
     }
 }

@@ -74,7 +74,7 @@ fn detail_types(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             } else if let Some(near) = nearest(text, &DETAIL_TYPES_OF_CLOUDTRAIL) {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::detail-type",
+                        "pattern::detail-type",
                         format!("CloudTrail has no detail type `{text}`"),
                     )
                     .at(scope.location(node.span))
@@ -89,7 +89,7 @@ fn detail_types(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             _ => continue,
         };
         let mut diagnostic = Diagnostic::warning(
-            "eventbridge_pattern::sign-in-spelling",
+            "pattern::sign-in-spelling",
             "the detail type of console sign-ins is listed in one of its two spellings",
         )
         .at(scope.location(one.span))
@@ -135,8 +135,8 @@ fn add_item(scope: &Scope<'_>, clause: &Clause<'_>, item: &Node, text: &str) -> 
 /// Right but for upper and lower case.
 fn case(scope: &Scope<'_>, what: &str, written: &str, right: &str, node: &Node) -> Diagnostic {
     Diagnostic::error(
-        "eventbridge_pattern::case",
-        format!("{what} is `{right}`, not `{written}`, and EventBridge minds the case"),
+        "pattern::case",
+        format!("{what} is `{right}`, not `{written}`: EventBridge is case-sensitive here"),
     )
     .at(scope.location(node.span))
     .fix(Fix::replace(
@@ -159,14 +159,14 @@ fn sources(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 continue;
             }
             let mut diagnostic = Diagnostic::warning(
-                "eventbridge_pattern::unknown-event-source",
+                "pattern::unknown-event-source",
                 format!("no AWS service is known to record events as `{text}`"),
             )
             .at(scope.location(node.span));
             let with_suffix = format!("{text}.amazonaws.com");
             if let Some(service) = text.strip_prefix("aws.").filter(|it| names::is_service(it)) {
                 diagnostic = diagnostic.help(format!(
-                    "`{text}` belongs into `source`; here it is `{service}.amazonaws.com`"
+                    "`{text}` belongs in `source`; here it is `{service}.amazonaws.com`"
                 ));
             } else if names::is_source(&with_suffix) {
                 diagnostic = diagnostic.help(format!("write `{with_suffix}`"));
@@ -213,7 +213,7 @@ fn mismatch(
     if !offered.is_empty() && !offered.iter().any(related) {
         diagnostics.push(
             Diagnostic::error(
-                "eventbridge_pattern::source-mismatch",
+                "pattern::source-mismatch",
                 format!("an event with `eventSource` `{text}` has the source `{wanted}`"),
             )
             .at(scope.location(node.span))
@@ -244,7 +244,7 @@ fn names(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 {
                     diagnostics.push(
                         Diagnostic::warning(
-                            "eventbridge_pattern::unknown-event-name",
+                            "pattern::unknown-event-name",
                             format!(
                                 "no event of {} is known to begin with `{prefix}`",
                                 listed(&services)
@@ -271,12 +271,12 @@ fn name_of(
     if api_call && services.iter().all(|it| data(&it)) {
         diagnostics.push(
             Diagnostic::error(
-                "eventbridge_pattern::data-event",
+                "pattern::data-event",
                 format!("`{name}` is a data event, and the trail records management events only"),
             )
             .at(scope.location(node.span))
             .note("without a trail that selects them, CloudTrail sends no data events to EventBridge")
-            .help("if another trail of the organization selects them, say so: `# allow: eventbridge_pattern::data-event which trail`"),
+            .help("if another trail of the organization selects them, say so: `# allow: pattern::data-event which trail`"),
         );
         return;
     }
@@ -302,7 +302,7 @@ fn name_of(
         return;
     }
     let diagnostic = Diagnostic::warning(
-        "eventbridge_pattern::unknown-event-name",
+        "pattern::unknown-event-name",
         format!("{} is not known to record `{name}`", listed(services)),
     )
     .at(scope.location(node.span));
@@ -313,7 +313,7 @@ fn name_of(
             "it is an event of {}",
             listed(&elsewhere)
         )),
-        None => diagnostic.help("IAM's names of actions differ from names of API calls in places; CloudTrail has the latter"),
+        None => diagnostic.help("some IAM actions are named differently from their API calls; CloudTrail records the call's name"),
     });
 }
 
@@ -326,7 +326,7 @@ fn versioned(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let diagnostic = Diagnostic::error(
-        "eventbridge_pattern::versioned-name",
+        "pattern::versioned-name",
         format!("CloudTrail records `{name}` with the API's version, as `{recorded}`"),
     )
     .at(scope.location(node.span))
@@ -376,12 +376,12 @@ fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             if reads && !scope.subject.read_only {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::read-only-call",
-                        format!("`{name}` only reads, and the rule doesn't ask for such calls"),
+                        "pattern::read-only-call",
+                        format!("`{name}` is a read-only call, and the rule doesn't ask for those"),
                     )
                     .at(scope.location(term.node.span))
-                    .help("write `read_only: true`; EventBridge then gets every reading call of every account, which costs")
-                    .note("EventBridge keeps management events that begin with List, Get or Describe from other rules"),
+                    .help("write `read_only: true`; EventBridge then receives every read-only call of every account, at a cost")
+                    .note("EventBridge delivers management events that begin with List, Get or Describe to no other rules"),
                 );
             }
         }
@@ -390,7 +390,7 @@ fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
         diagnostics.push(
             Diagnostic::warning(
                 "rule::needless-read-only",
-                "the rule asks for reading calls, and none of its event names reads",
+                "the rule asks for read-only calls, and none of its event names is one",
             )
             .at(scope.location(node.span))
             .fix(Fix::replace("write `false`", node.span, "false")),
@@ -415,7 +415,7 @@ fn regions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                     continue;
                 }
                 let diagnostic = Diagnostic::warning(
-                    "eventbridge_pattern::unknown-region",
+                    "pattern::unknown-region",
                     format!("there is no Region `{region}`"),
                 )
                 .at(scope.location(node.span));
@@ -434,7 +434,7 @@ fn regions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             if all(&GLOBAL) && !named.contains(&"us-east-1") && scope.is_cloudtrail() {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::global-region",
+                        "pattern::global-region",
                         format!(
                             "events of {} are recorded in us-east-1 only",
                             listed(&services)
@@ -446,7 +446,7 @@ fn regions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             } else if all(&["signin"]) && !SIGN_IN_REGIONS.iter().all(|it| named.contains(it)) {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::global-region",
+                        "pattern::global-region",
                         "console sign-ins are recorded in more Regions than these",
                     )
                     .at(scope.location(clause.span()))

@@ -105,7 +105,7 @@ impl<'a> Scope<'a> {
         some || self.at("detail.eventSource").next().is_some()
     }
 
-    /// The services whose events can satisfy a clause, if they can be told: from `eventSource` where
+    /// The services whose events can satisfy a clause, if they are known: from `eventSource` where
     /// the pattern names it, else from `source`.
     fn services(&self, clause: &Clause<'_>) -> Option<Vec<&'a str>> {
         let of = |path: &'a str, service: fn(&str) -> Option<&str>| {

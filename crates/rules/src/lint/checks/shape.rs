@@ -31,18 +31,16 @@ fn shadowed(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let (line, _) = scope.location(second.span()).line_column();
         let inside = second.branches.len() > first.branches.len();
         let diagnostic = Diagnostic::error(
-            "eventbridge_pattern::or-shadow",
+            "pattern::or-shadow",
             format!(
-                "this clause on `{}` doesn't count: the one on line {line} replaces it",
+                "this clause on `{}` has no effect: the one on line {line} replaces it",
                 first.path
             ),
         )
         .at(scope.location(first.span()))
         .note("EventBridge keeps the last clause of a path; clauses inside of a `$or` don't narrow those outside");
         diagnostics.push(if inside {
-            diagnostic.help(
-                "say in each branch of the `$or` what the field has to be, and nothing outside",
-            )
+            diagnostic.help("constrain the field in each branch of the `$or`, and not outside")
         } else {
             diagnostic.help("join the two into one list, or remove one")
         });
@@ -54,14 +52,11 @@ fn dotted(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnost
     if key.key.contains('.') {
         diagnostics.push(
             Diagnostic::warning(
-                "eventbridge_pattern::dotted-key",
-                format!(
-                    "`{}` is one key, which EventBridge takes apart at the dots",
-                    key.key
-                ),
+                "pattern::dotted-key",
+                format!("EventBridge splits the key `{}` at its dots", key.key),
             )
             .at(scope.location(key.key_span))
-            .help("write the levels one inside the other, as the event has them"),
+            .help("nest the levels as in the event"),
         );
     }
 }
@@ -84,13 +79,12 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
     }
     let path = &clause.path;
     let diagnostic = |text: String| {
-        Diagnostic::warning("eventbridge_pattern::unknown-field", text)
-            .at(scope.location(clause.key.key_span))
+        Diagnostic::warning("pattern::unknown-field", text).at(scope.location(clause.key.key_span))
     };
     let text = format!("records of CloudTrail have no `{step}` at `{path}`");
     if let Some(same) = known.iter().find(|it| it.eq_ignore_ascii_case(step)) {
         let found = diagnostic(format!(
-            "{text}; it is `{same}`, and EventBridge minds the case"
+            "{text}; it is `{same}`: EventBridge is case-sensitive here"
         ));
         diagnostics.push(if clause.key.key == step {
             found.fix(Fix::replace(
@@ -106,7 +100,7 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
     diagnostics.push(match nearest(step, &known) {
         Some(near) => diagnostic(text).help(format!("did you mean `{near}`?")),
         None => diagnostic(text).help(
-            "what a call is given and returns is below `requestParameters` and `responseElements`",
+            "parameters and results of a call are below `requestParameters` and `responseElements`",
         ),
     });
 }
@@ -136,16 +130,16 @@ fn exists(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnost
             let meaning = if wanted {
                 "so this never matches"
             } else {
-                "so this always matches, also where the object is there"
+                "so this always matches, even if the object is present"
             };
             diagnostics.push(
                 Diagnostic::error(
-                    "eventbridge_pattern::exists-on-object",
+                    "pattern::exists-on-object",
                     format!("`{}` is an object, {meaning}", clause.path),
                 )
                 .at(scope.location(term.node.span))
-                .note("`exists` asks whether there is a value that is no object and no list")
-                .help("ask for a field inside of it that is always there"),
+                .note("`exists` looks for a value that is neither an object nor a list")
+                .help("name a field inside it that is always present"),
             );
         }
     }
@@ -171,18 +165,18 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diag
     if in_list {
         diagnostics.push(
             Diagnostic::warning(
-                "eventbridge_pattern::exclusion-in-list",
-                format!("`{}` lies in a list, of which one other item is enough", clause.path),
+                "pattern::exclusion-in-list",
+                format!("`{}` is in a list, and one other item is enough to match", clause.path),
             )
             .at(scope.location(first.node.span))
-            .note("`anything-but` matches as soon as any item of the list is something else, and not only if all are")
-            .help("match what you look for instead of what you don't, or use `exceptions` with care"),
+            .note("`anything-but` matches as soon as any item of the list differs, not only if all do")
+            .help("match what you look for instead, or use `exceptions` with care"),
         );
     }
     if let Some(second) = clause.terms.get(1).filter(|_| overlap(clause)) {
         diagnostics.push(
             Diagnostic::error(
-                "eventbridge_pattern::always-matches",
+                "pattern::always-matches",
                 format!("every value of `{}` satisfies this list", clause.path),
             )
             .at(scope.location(Span::new(
@@ -190,14 +184,14 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diag
                 clause.key.value.span.end.max(second.node.span.end),
             )))
             .note("items of a list are joined by \"or\": what one excludes, another lets in")
-            .help("put everything that is excluded into one `anything-but: […]`"),
+            .help("put all excluded values into one `anything-but: […]`"),
         );
         return;
     }
     if !clause.has_exists(false) && !fields::is_always_there(&clause.path) {
         diagnostics.push(
             Diagnostic::warning(
-                "eventbridge_pattern::missing-key",
+                "pattern::missing-key",
                 format!("events without `{}` don't match", clause.path),
             )
             .at(scope.location(clause.span()))

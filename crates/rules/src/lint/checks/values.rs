@@ -79,7 +79,7 @@ fn types(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
             continue;
         };
         let diagnostic = Diagnostic::error(
-            "eventbridge_pattern::value-type",
+            "pattern::value-type",
             format!(
                 "`{}` is {} in events, and this is {}, so it never matches",
                 clause.path,
@@ -161,9 +161,9 @@ fn words(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
         if let Some(same) = words.iter().find(|it| it.eq_ignore_ascii_case(text)) {
             diagnostics.push(
                 Diagnostic::error(
-                    "eventbridge_pattern::case",
+                    "pattern::case",
                     format!(
-                        "`{}` is `{same}`, not `{text}`, and EventBridge minds the case",
+                        "`{}` is `{same}`, not `{text}`: EventBridge is case-sensitive here",
                         clause.path
                     ),
                 )
@@ -177,7 +177,7 @@ fn words(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
             continue;
         }
         let diagnostic = Diagnostic::warning(
-            "eventbridge_pattern::unknown-value",
+            "pattern::unknown-value",
             format!("`{}` is not known to be `{text}`", clause.path),
         )
         .at(scope.location(node.span));
@@ -203,15 +203,15 @@ fn success(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
         };
         if empty {
             let diagnostic = Diagnostic::error(
-                "eventbridge_pattern::success-filter",
+                "pattern::success-filter",
                 format!(
-                    "`{}` is absent from a call that worked, so this never matches",
+                    "`{}` is absent from successful calls, so this never matches",
                     clause.path
                 ),
             )
             .at(scope.location(term.node.span));
             diagnostics.push(if clause.has_exists(false) {
-                diagnostic.help("remove it; `{exists: false}` beside it says the same")
+                diagnostic.help("remove it; the `{exists: false}` in the list says the same")
             } else {
                 diagnostic.fix(Fix::replace(
                     "write `{exists: false}`",
@@ -240,8 +240,8 @@ fn account(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
         if !is_id && !nobody {
             diagnostics.push(
                 Diagnostic::error(
-                    "eventbridge_pattern::account-id",
-                    format!("`{text}` is no account id, so this never matches"),
+                    "pattern::account-id",
+                    format!("`{text}` is not an account id, so this never matches"),
                 )
                 .at(scope.location(node.span))
                 .help("an account id has 12 digits; some begin with zeros"),
@@ -271,7 +271,7 @@ fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagn
         };
         diagnostics.push(
             Diagnostic::warning(
-                "eventbridge_pattern::needless-wildcard",
+                "pattern::needless-wildcard",
                 format!("`{instead}` says the same as this wildcard"),
             )
             .at(scope.location(term.node.span))
@@ -297,7 +297,7 @@ fn idle(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             (None, IdleReason::NeverMatches) => {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::never-matches",
+                        "pattern::never-matches",
                         "no event can match this pattern, or a branch of its `$or`",
                     )
                     .at(scope.location(pattern_key(scope)))
@@ -307,7 +307,7 @@ fn idle(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             (None, IdleReason::CoveredBy(cover)) => {
                 diagnostics.push(
                     Diagnostic::warning(
-                        "eventbridge_pattern::redundant-branch",
+                        "pattern::redundant-branch",
                         "a branch of the `$or` adds nothing beside another",
                     )
                     .at(scope.location(pattern_key(scope)))
@@ -358,12 +358,12 @@ fn term(
     };
     let diagnostic = match cover {
         Some(cover) => Diagnostic::warning(
-            "eventbridge_pattern::redundant-value",
+            "pattern::redundant-value",
             format!("`{text}` adds nothing beside `{cover}`"),
         )
         .help("remove it, or narrow the other"),
         None => Diagnostic::error(
-            "eventbridge_pattern::never-matches",
+            "pattern::never-matches",
             format!("no value of an event is equal to `{text}`"),
         ),
     };

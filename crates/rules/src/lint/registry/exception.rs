@@ -63,7 +63,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "exception::untested",
         "No test shows the exception",
-        "An exception with a slip in its path or value silences nothing, or too much. A test whose event has the excepted value shows that it works.",
+        "An exception with a mistake in its path or value silences nothing, or too much. A test whose event has the excepted value shows that it works.",
         Fields(
             "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2027-06-30\n    when: {detail.userIdentity.userName: [archive-job]}\n",
         ),

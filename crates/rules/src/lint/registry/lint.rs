@@ -60,7 +60,7 @@ pub const EXAMPLE_EVENT: &str = r#"{
 /// One check and its page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lint {
-    /// Stable: `eventbridge_pattern::value-type`. The part before `::` says what part of a rule it is about.
+    /// Stable: `pattern::value-type`. The part before `::` says what part of a rule it is about.
     pub code: &'static str,
     /// The heading: what is wrong, in a few words.
     pub name: &'static str,
