@@ -5,7 +5,7 @@
 
 /// The shape of a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum FieldShape {
     /// Text.
     Text,
     /// A boolean.
@@ -18,7 +18,7 @@ pub enum Shape {
     List,
 }
 
-use Shape::{Boolean, List, Object, ServiceObject, Text};
+use FieldShape::{Boolean, List, Object, ServiceObject, Text};
 
 /// A field of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Field {
     /// Its path in the record, `userIdentity.type`.
     pub path: &'static str,
     /// What it holds.
-    pub shape: Shape,
+    pub shape: FieldShape,
     /// Whether every record has it, so that `anything-but` misses no record for its absence.
     pub is_in_every_record: bool,
     /// Whether CloudTrail writes it without a say of the caller. A record with another category or
@@ -37,7 +37,7 @@ pub struct Field {
 }
 
 impl Field {
-    const fn new(path: &'static str, shape: Shape) -> Self {
+    const fn new(path: &'static str, shape: FieldShape) -> Self {
         Self {
             path,
             shape,
@@ -207,7 +207,7 @@ const FIELDS: &[Field] = &[
     Field::new("vpcEndpointId", Text),
 ];
 
-/// Fields of single services, inside a [`Shape::ServiceObject`], that are well known.
+/// Fields of single services, inside a [`FieldShape::ServiceObject`], that are well known.
 const SERVICE_FIELDS: &[Field] = &[
     Field::new("additionalEventData.LoginTo", Text),
     Field::new("additionalEventData.MFAIdentifier", Text),
@@ -221,9 +221,9 @@ const SERVICE_FIELDS: &[Field] = &[
 /// The field at a path, if CloudTrail defines it.
 ///
 /// ```
-/// use cloudtrail::fields::{Shape, field};
+/// use cloudtrail::fields::{FieldShape, field};
 ///
-/// assert_eq!(field("readOnly").map(|field| field.shape), Some(Shape::Boolean));
+/// assert_eq!(field("readOnly").map(|field| field.shape), Some(FieldShape::Boolean));
 /// assert_eq!(field("requestParameters.bucketName"), None);
 /// ```
 pub fn field(path: &str) -> Option<&'static Field> {

@@ -77,7 +77,7 @@ impl<'de> Visitor<'de> for HeadVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut head = Head::default();
-        // A key that stands twice counts with its last value, as everywhere in serde_json.
+        // The last value of a repeated key counts, as everywhere in serde_json.
         while let Some(key) = map.next_key::<Key>()? {
             match key {
                 Key::EventId => head.event_id = map.next_value::<Scalar<'de>>()?.text(),

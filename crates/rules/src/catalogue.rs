@@ -151,7 +151,7 @@ fn cis(out: &mut String, rules: &[Rule]) {
     }
 }
 
-/// Tactics by techniques. A technique that serves several tactics stands in each.
+/// Tactics by techniques. A technique that serves several tactics is listed under each.
 fn attack(out: &mut String, rules: &[Rule]) {
     line(
         out,

@@ -157,7 +157,7 @@ pub enum Severity {
     Medium,
     /// Look at it now.
     High,
-    /// Wake somebody up.
+    /// Page the person on call.
     Critical,
 }
 

@@ -1,6 +1,6 @@
 //! What the translation needs to know of a record's fields.
 
-use cloudtrail::fields::{self, Shape};
+use cloudtrail::fields::{self, FieldShape};
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +18,14 @@ pub(crate) enum FieldKind {
 /// What a field holds, by its path in the record.
 pub(crate) fn kind(path: &str) -> FieldKind {
     match fields::field(path).map(|field| field.shape) {
-        Some(Shape::Boolean) => FieldKind::Boolean,
-        Some(Shape::Object | Shape::ServiceObject) => FieldKind::Object,
-        Some(Shape::Text) if !path.starts_with("resources.") => FieldKind::Text,
+        Some(FieldShape::Boolean) => FieldKind::Boolean,
+        Some(FieldShape::Object | FieldShape::ServiceObject) => FieldKind::Object,
+        Some(FieldShape::Text) if !path.starts_with("resources.") => FieldKind::Text,
         // All fields of these two objects that aren't objects are texts.
         None if path.starts_with("userIdentity.") || path.starts_with("tlsDetails.") => {
             FieldKind::Text
         }
-        Some(Shape::Text | Shape::List) | None => FieldKind::Open,
+        Some(FieldShape::Text | FieldShape::List) | None => FieldKind::Open,
     }
 }
 

@@ -7,7 +7,7 @@
 //! - **exact**: the event pattern matches the same records as the Sigma rule;
 //! - **with losses**: each difference is stated with its direction ([`Effect`]); a clause that
 //!   can't be said is left out only if the rule still names the calls that it is about;
-//! - **refused**, with the reason and its place in the file.
+//! - **refused**, with the reason and its location in the file.
 //!
 //! What a Sigma rule means over a CloudTrail record is decided in one place, [`Rule::matches`],
 //! which doesn't know event patterns; property tests hold the imported patterns against it.

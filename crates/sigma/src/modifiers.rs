@@ -515,7 +515,7 @@ fn dashes(text: Text) -> Result<Vec<Text>, String> {
     Ok(all)
 }
 
-/// The text, unless it holds a `%name%` that somebody would have to fill in.
+/// The text, unless it holds a placeholder `%name%`.
 fn without_placeholders(text: Text) -> Result<Text, String> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut open: Option<String> = None;

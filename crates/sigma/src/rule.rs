@@ -100,7 +100,7 @@ pub fn read(file: &Arc<SourceFile>) -> Result<Rule, Vec<Diagnostic>> {
     }
 }
 
-/// What the YAML reader refuses, in the words of somebody who imports.
+/// The YAML reader's errors, worded for an import.
 fn explained(diagnostic: Diagnostic) -> Diagnostic {
     match diagnostic.code {
         "yaml::documents" => diagnostic

@@ -30,7 +30,7 @@ impl fmt::Display for Severity {
 /// Something wrong in a user's file. Many of them come out of one run.
 ///
 /// Serializes to `{code, severity, message, file, line, column, help, notes, fix}`; `file`, `line`
-/// and `column` are null for a diagnostic without a place.
+/// and `column` are null for a diagnostic without a location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Stable short name, such as `rule::unknown-field`, to search for and to filter by.
@@ -39,15 +39,15 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
-    /// Where; `None` for what has no place in a file, such as an empty folder.
+    /// Where; `None` without a position in a file, such as for an empty folder.
     pub location: Option<SourceLocation>,
     /// Text to set beside the excerpt; may be empty.
     pub label: String,
-    /// What to do about it.
+    /// How to correct it.
     pub help: Option<String>,
-    /// Further lines: a diff, a reason, a related place.
+    /// Further lines: a diff, a reason, a related location.
     pub notes: Vec<String>,
-    /// The change of the file that surely mends it, if there is one.
+    /// The change of the file that corrects it, if one is certain to.
     pub fix: Option<Fix>,
 }
 

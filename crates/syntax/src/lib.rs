@@ -58,7 +58,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use fix::{Edit, Fix, apply};
 pub use format::{Unformatted, format};
 pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_VALUES, parse};
-pub use shape::{Field, Kind, Shape};
+pub use shape::{Field, FieldType, Shape};
 pub use source::{SourceFile, SourceLocation, Span};
 pub use suggest::nearest;
 pub use tree::{Entry, Node, Value};

@@ -63,7 +63,7 @@ struct Builder<'input> {
     file: &'input Arc<SourceFile>,
     diagnostics: Vec<Diagnostic>,
     values: usize,
-    /// A value stands for something that was refused, so the tree doesn't say what was written.
+    /// A value replaces something that was refused, so the tree differs from the text.
     guessed: bool,
 }
 

@@ -78,7 +78,7 @@ impl SourceLocation {
         (line, column)
     }
 
-    /// The text at this place; empty if the span lies outside the file.
+    /// The text at this location; empty if the span lies outside the file.
     pub fn text(&self) -> &str {
         self.file
             .text
@@ -86,7 +86,7 @@ impl SourceLocation {
             .unwrap_or_default()
     }
 
-    /// The place of the first occurrence of `needle` inside this place, or this place itself.
+    /// The location of the first occurrence of `needle` inside this one, or this location itself.
     ///
     /// A block scalar is one value with one span; this finds the word that matters in it.
     #[must_use]

@@ -18,7 +18,7 @@ use super::{
 const MAX_UNITS: usize = 50;
 /// The Region in which IAM, Organizations and most root sign-ins are seen, wherever they happen.
 const GLOBAL_REGION: &str = "us-east-1";
-/// Shorter than this, and an investigation finds no log files any more.
+/// With a shorter retention, an investigation would find no log files.
 const SHORT_RETENTION: u32 = 90;
 
 const ACCOUNT: Shape = Shape {

@@ -9,7 +9,7 @@ use crate::read::path::EventPath;
 const MAX_LINES: usize = 6;
 /// How deep a value may lie below what it is looked for in.
 const MAX_STEPS: usize = 5;
-/// Longest value that is worth a line, in bytes.
+/// Longest value that gets a line, in bytes.
 const MAX_VALUE: usize = 300;
 /// Longest label, in characters.
 const MAX_LABEL: usize = 40;

@@ -126,7 +126,7 @@ impl Known {
         )
     }
 
-    /// Replaces what stands between separators.
+    /// Replaces text between separators.
     fn pieces(
         &mut self,
         text: &str,

@@ -1,5 +1,4 @@
-//! An event pattern as its author wrote it: fields with their places, and in which branches of
-//! which `$or` they stand.
+//! An event pattern as written: fields with their locations, and the branches of `$or` around them.
 
 use syntax::{Entry, Node, Span, Value};
 

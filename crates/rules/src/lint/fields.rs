@@ -1,6 +1,6 @@
 //! The fields of events, as far as the checks know them.
 
-use cloudtrail::fields::{self, Field, Shape};
+use cloudtrail::fields::{self, Field, FieldShape};
 
 /// The fields beside `detail` that every event has, as texts.
 const ENVELOPE: [&str; 7] = [
@@ -15,12 +15,12 @@ const ENVELOPE: [&str; 7] = [
 
 /// The shape of the field at a pattern's path, if it is known. `cloudtrail` says whether `detail` is
 /// a record.
-pub(super) fn shape(path: &str, cloudtrail: bool) -> Option<Shape> {
+pub(super) fn shape(path: &str, cloudtrail: bool) -> Option<FieldShape> {
     if ENVELOPE.contains(&path) {
-        return Some(Shape::Text);
+        return Some(FieldShape::Text);
     }
     if path == "detail" {
-        return Some(Shape::ServiceObject);
+        return Some(FieldShape::ServiceObject);
     }
     field(path).filter(|_| cloudtrail).map(|field| field.shape)
 }
@@ -54,10 +54,10 @@ mod tests {
 
     #[test]
     fn shapes() {
-        assert_eq!(shape("detail.readOnly", true), Some(Shape::Boolean));
+        assert_eq!(shape("detail.readOnly", true), Some(FieldShape::Boolean));
         assert_eq!(shape("detail.readOnly", false), None);
-        assert_eq!(shape("account", false), Some(Shape::Text));
-        assert_eq!(shape("detail.userIdentity", true), Some(Shape::Object));
+        assert_eq!(shape("account", false), Some(FieldShape::Text));
+        assert_eq!(shape("detail.userIdentity", true), Some(FieldShape::Object));
         assert_eq!(shape("detail.requestParameters.name", true), None);
         assert_eq!(unknown("account"), None);
     }

@@ -76,7 +76,7 @@ fn effect(reader: &mut Reader, root: &Node) {
     }
 }
 
-/// Whoever can call `PutEvents` can put events with any source on the bus, except `aws.*`.
+/// Anyone who can call `PutEvents` can put events with any source on the bus, except `aws.*`.
 fn source(reader: &mut Reader, root: &Node, fields: &Fields) {
     let (Some(node), Some(pattern)) = (root.get("event_pattern"), &fields.written_pattern) else {
         return;

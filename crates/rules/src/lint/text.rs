@@ -83,7 +83,7 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
     if purpose == Purpose::Event {
         return;
     }
-    // What stands raw in the file is found by `raw_characters`; here are the escaped ones.
+    // `raw_characters` finds those that are in the file itself; these are escaped ones.
     if let Some(c) = text.chars().find(|c| is_forbidden(*c))
         && !reader.location(span).text().contains(c)
     {

@@ -68,7 +68,7 @@ pub(crate) struct Problem {
     pub(crate) help: Option<String>,
 }
 
-/// A placeholder as it stands in the text and the path it names.
+/// A placeholder as written, and the path it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Placeholder {
     pub(crate) written: String,

@@ -1,6 +1,6 @@
 //! Does a clause say what its author meant, given the shape of events?
 
-use cloudtrail::fields::Shape;
+use cloudtrail::fields::FieldShape;
 use serde_json::Value;
 use syntax::{Diagnostic, Fix, Span, nearest};
 
@@ -113,7 +113,7 @@ fn exists(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnost
         };
         let known = matches!(
             fields::shape(&clause.path, scope.is_cloudtrail()),
-            Some(Shape::Object | Shape::ServiceObject | Shape::List)
+            Some(FieldShape::Object | FieldShape::ServiceObject | FieldShape::List)
         );
         let seen = scope
             .subject
@@ -257,7 +257,7 @@ fn value_at<'v>(event: &'v Value, path: &str) -> impl Iterator<Item = &'v Value>
     values.into_iter()
 }
 
-/// Whether a list stands on the way to, or at the end of, a path.
+/// Whether there is a list on the way to a path or at its end.
 fn crosses_list(event: &Value, path: &str) -> bool {
     let mut value = event;
     for step in path.split('.') {

@@ -1,6 +1,6 @@
 //! Can a value of an event be equal to this?
 
-use cloudtrail::fields::Shape;
+use cloudtrail::fields::FieldShape;
 use eventbridge_pattern::IdleReason;
 use serde_json::Value;
 use syntax::{Diagnostic, Fix, Node, Span, nearest};
@@ -59,8 +59,8 @@ fn type_of(kind: Matcher<'_>) -> Option<Type> {
 /// Texts where events have booleans, and the like.
 fn types(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let known = match fields::shape(&clause.path, scope.is_cloudtrail()) {
-        Some(Shape::Text) => Some(Type::Text),
-        Some(Shape::Boolean) => Some(Type::Bool),
+        Some(FieldShape::Text) => Some(Type::Text),
+        Some(FieldShape::Boolean) => Some(Type::Bool),
         _ => None,
     };
     let seen = seen_type(scope, &clause.path);
