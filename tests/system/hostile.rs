@@ -305,49 +305,34 @@ const CASES: &[Case] = &[
         let wildcard = format!("[{{wildcard: \"{}\"}}]", "*a".repeat(900));
         changed(rules, NAME, &wildcard);
     }),
-    (
-        "many-wildcards",
-        &["pattern::invalid"],
-        |rules| {
-            changed(
-                rules,
-                NAME,
-                &format!("[{{wildcard: \"{}\"}}]", "*a".repeat(200_000)),
-            )
-        },
-    ),
+    ("many-wildcards", &["pattern::invalid"], |rules| {
+        changed(
+            rules,
+            NAME,
+            &format!("[{{wildcard: \"{}\"}}]", "*a".repeat(200_000)),
+        )
+    }),
     ("many-names", &["pattern::invalid"], |rules| {
         let names: Vec<String> = (0..90_000).map(|n| format!("N{n}")).collect();
         changed(rules, NAME, &format!("[{}]", names.join(", ")));
     }),
-    (
-        "unknown-names",
-        &["pattern::unknown-event-name"],
-        |rules| {
-            let names: Vec<String> = (0..130).map(|n| format!("Stp{n}")).collect();
-            changed(rules, NAME, &format!("[{}]", names.join(", ")));
-        },
-    ),
-    (
-        "sources",
-        &["pattern::unknown-event-source"],
-        |rules| {
-            let names: Vec<String> = (0..40)
-                .map(|n| format!("cloudtrial{n}.amazonaws.com"))
-                .collect();
-            changed(
-                rules,
-                "[cloudtrail.amazonaws.com]",
-                &format!("[{}]", names.join(", ")),
-            );
-        },
-    ),
+    ("unknown-names", &["pattern::unknown-event-name"], |rules| {
+        let names: Vec<String> = (0..130).map(|n| format!("Stp{n}")).collect();
+        changed(rules, NAME, &format!("[{}]", names.join(", ")));
+    }),
+    ("sources", &["pattern::unknown-event-source"], |rules| {
+        let names: Vec<String> = (0..40)
+            .map(|n| format!("cloudtrial{n}.amazonaws.com"))
+            .collect();
+        changed(
+            rules,
+            "[cloudtrail.amazonaws.com]",
+            &format!("[{}]", names.join(", ")),
+        );
+    }),
     (
         "alternatives",
-        &[
-            "pattern::redundant-branch",
-            "pattern::invalid",
-        ],
+        &["pattern::redundant-branch", "pattern::invalid"],
         |rules| {
             // Nearly as many combinations as EventBridge takes, all of them alike.
             let ors: String = (0..9)

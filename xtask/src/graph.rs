@@ -13,18 +13,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("syntax", &[]),
     ("remedy", &[]),
     ("eventbridge-pattern", &[]),
-    ("rules", &["eventbridge-pattern", "syntax"]),
-    ("sigma", &["eventbridge-pattern", "rules", "syntax"]),
+    ("cloudtrail", &["eventbridge-pattern"]),
+    ("rules", &["cloudtrail", "eventbridge-pattern", "syntax"]),
+    (
+        "sigma",
+        &["cloudtrail", "eventbridge-pattern", "rules", "syntax"],
+    ),
     (
         "compiler",
         &["eventbridge-pattern", "remedy", "rules", "syntax"],
     ),
     (
         "deployer",
-        &["compiler", "eventbridge-pattern", "remedy", "rules"],
+        &[
+            "cloudtrail",
+            "compiler",
+            "eventbridge-pattern",
+            "remedy",
+            "rules",
+        ],
     ),
     ("aws", &["backtest", "deployer"]),
-    ("backtest", &["eventbridge-pattern", "rules"]),
+    ("backtest", &["cloudtrail", "eventbridge-pattern", "rules"]),
     ("bench", &["eventbridge-pattern"]),
     (
         "campaign",
@@ -56,6 +66,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "aws",
             "backtest",
+            "cloudtrail",
             "compiler",
             "deployer",
             "eventbridge-pattern",

@@ -13,7 +13,7 @@ use compiler::{Bundle, Templates};
 use eventbridge_pattern::Pattern;
 use fastrand::Rng;
 use rules::{Message, Response, Rule, Severity, Status};
-use syntax::{Place, SourceFile, Span};
+use syntax::{SourceFile, SourceLocation, Span};
 
 use crate::lab::{HUB, LOG_ARCHIVE, Lab, MANAGEMENT, ROOT};
 
@@ -268,7 +268,7 @@ impl Input {
             exceptions: Vec::new(),
             imported_from: None,
             tests: Vec::new(),
-            place: Place::new(&file, Span::new(4, 4 + id.len())),
+            location: SourceLocation::new(&file, Span::new(4, 4 + id.len())),
             file,
             id,
             ..model.clone()

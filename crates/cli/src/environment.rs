@@ -144,12 +144,12 @@ impl Environment {
     pub(crate) fn relate(&self, diagnostics: &mut [Diagnostic]) {
         let mut files: BTreeMap<PathBuf, Arc<SourceFile>> = BTreeMap::new();
         for diagnostic in diagnostics {
-            if let Some(place) = &mut diagnostic.place {
-                let file = files.entry(place.file.path.clone()).or_insert_with(|| {
-                    let shown = self.shown(&place.file.path);
-                    Arc::new(SourceFile::new(shown, place.file.text.clone()))
+            if let Some(location) = &mut diagnostic.location {
+                let file = files.entry(location.file.path.clone()).or_insert_with(|| {
+                    let shown = self.shown(&location.file.path);
+                    Arc::new(SourceFile::new(shown, location.file.text.clone()))
                 });
-                place.file = Arc::clone(file);
+                location.file = Arc::clone(file);
             }
             diagnostic.message = self.shorten(&diagnostic.message);
             let more = diagnostic.help.iter_mut().chain(&mut diagnostic.notes);
@@ -337,7 +337,7 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use syntax::{Place, Span};
+    use syntax::{SourceLocation, Span};
 
     use super::*;
 
@@ -369,7 +369,7 @@ mod tests {
         let file = Arc::new(SourceFile::new("/home/alice/a.yaml", "x: 1\n"));
         let mut diagnostics =
             [Diagnostic::error("a::b", "see /home/alice/c.yaml").help("mend /home/alice/a.yaml")];
-        diagnostics[0].place = Some(Place::new(&file, Span::new(0, 1)));
+        diagnostics[0].location = Some(SourceLocation::new(&file, Span::new(0, 1)));
         here.relate(&mut diagnostics);
         here.note_diagnostics(&diagnostics);
         let errors = captured.errors();

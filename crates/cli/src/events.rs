@@ -15,7 +15,7 @@ pub(crate) fn read(environment: &Environment, file: &Path) -> Result<Vec<Value>>
         .iter()
         .enumerate()
         .map(|(index, record)| {
-            rules::envelope::of(record)
+            cloudtrail::envelope::of(record)
                 .with_context(|| format!("entry {} of {shown} is not an event", index + 1))
         })
         .collect()

@@ -176,7 +176,7 @@ pub(crate) fn rule<'l>(library: &'l Library, id: &str) -> Result<&'l Rule, Strin
         return Ok(rule);
     }
     let ids: Vec<&str> = library.rules.iter().map(|rule| rule.id.as_str()).collect();
-    let hint = rules::nearest(id, &ids).map_or_else(
+    let hint = syntax::nearest(id, &ids).map_or_else(
         || {
             format!(
                 "a rule's id is its file's name without `.yaml`; rules with errors are left out, and \

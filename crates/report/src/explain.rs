@@ -1,4 +1,4 @@
-//! What becomes of one rule: its pattern, where it runs, who is told, and its alert.
+//! One rule explained: its pattern, where it runs, its topics and its alert.
 
 use compiler::organization::{Organization, Topic};
 use compiler::{AccountFilter, Bundle, Carrier, Size, Targets};

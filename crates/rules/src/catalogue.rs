@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::attack::{TACTICS, TECHNIQUES};
 use crate::model::{Origin, Rule, Severity};
-use crate::outcome::run_tests;
+use crate::test::run_tests;
 
 const HEAD: &str = "# Rule catalogue
 
@@ -151,7 +151,7 @@ fn cis(out: &mut String, rules: &[Rule]) {
     }
 }
 
-/// Tactics by techniques. A technique that serves several tactics stands in each.
+/// Tactics by techniques. A technique that serves several tactics is listed under each.
 fn attack(out: &mut String, rules: &[Rule]) {
     line(
         out,

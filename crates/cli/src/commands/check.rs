@@ -158,10 +158,10 @@ fn lint_pages() -> Vec<report::sarif::Page> {
 fn fix(environment: &Environment, diagnostics: &[Diagnostic]) -> Result<usize> {
     let mut files: BTreeMap<PathBuf, (&str, Vec<Fix>)> = BTreeMap::new();
     for diagnostic in diagnostics {
-        if let (Some(place), Some(fix)) = (&diagnostic.place, &diagnostic.fix) {
+        if let (Some(location), Some(fix)) = (&diagnostic.location, &diagnostic.fix) {
             files
-                .entry(place.file.path.clone())
-                .or_insert_with(|| (place.file.text.as_str(), Vec::new()))
+                .entry(location.file.path.clone())
+                .or_insert_with(|| (location.file.text.as_str(), Vec::new()))
                 .1
                 .push(fix.clone());
         }

@@ -275,7 +275,7 @@ fn verify(
 
 /// The event that EventBridge makes of a record.
 fn event(record: &Value) -> Option<Event> {
-    let event = rules::envelope::wrap(record).ok()?;
+    let event = cloudtrail::envelope::wrap(record).ok()?;
     Event::parse(&event.to_string()).ok()
 }
 

@@ -61,7 +61,7 @@ fn start(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result
         Ok(record) => record,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let event = rules::envelope::of(&record)
+    let event = cloudtrail::envelope::of(&record)
         .with_context(|| format!("{} is not an event", file.display()))?;
     let folder = files.rules();
     let library = files.library();
@@ -110,8 +110,8 @@ fn start(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result
         .diagnostics
         .into_iter()
         .filter(|diagnostic| {
-            let place = diagnostic.place.as_ref();
-            place.is_some_and(|place| place.file.path == rule)
+            let location = diagnostic.location.as_ref();
+            location.is_some_and(|location| location.file.path == rule)
         })
         .collect();
     Ok(Ok(Started {
@@ -275,8 +275,8 @@ impl Started {
                 .rsplit("TODO: ")
                 .next()
                 .unwrap_or_default();
-            if let Some(place) = &diagnostic.place {
-                text.push_str(&format!("  {place}: {message}\n"));
+            if let Some(location) = &diagnostic.location {
+                text.push_str(&format!("  {location}: {message}\n"));
             }
         }
         text

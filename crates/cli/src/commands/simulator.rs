@@ -176,7 +176,9 @@ mod tests {
         }))
         .unwrap();
         let at = |event: Value, account: Option<&str>, region: Option<&str>| {
-            location(&state, &event, account, region).unwrap().to_string()
+            location(&state, &event, account, region)
+                .unwrap()
+                .to_string()
         };
         let known = json!({"account": "111122223333", "region": "us-east-1"});
         assert_eq!(at(known.clone(), None, None), "111122223333 us-east-1");

@@ -110,7 +110,7 @@ fn events<'a>(
         planted: Vec::new(),
     }];
     if with_variants {
-        let variants = rules::hostile::variants(&test.event, &rule.pattern);
+        let variants = cloudtrail::hostile::variants(&test.event, &rule.pattern);
         events.extend(variants.into_iter().map(|hostile| Sent {
             rule,
             test: format!("{} ({})", test.name, hostile.name),

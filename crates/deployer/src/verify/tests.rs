@@ -17,7 +17,7 @@ fn rule(id: &str, pattern: &str) -> Rule {
         path: PathBuf::from(format!("rules/{id}.yaml")),
         text: String::new(),
     });
-    let place = syntax::Place {
+    let location = syntax::SourceLocation {
         file: Arc::clone(&file),
         span: Span { start: 0, end: 0 },
     };
@@ -64,7 +64,7 @@ fn rule(id: &str, pattern: &str) -> Rule {
                 origin: Origin::Recorded,
                 matches: true,
                 message: None,
-                place: place.clone(),
+                location: location.clone(),
             },
             RuleTest {
                 name: "somebody".into(),
@@ -72,11 +72,11 @@ fn rule(id: &str, pattern: &str) -> Rule {
                 origin: Origin::Recorded,
                 matches: false,
                 message: None,
-                place: place.clone(),
+                location: location.clone(),
             },
         ],
         file,
-        place,
+        location,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `rules/LINTS.md`.
 
-use super::{EXAMPLE_EVENT, EXAMPLE_RULE, Example, Lint, registry};
+use super::registry::{EXAMPLE_EVENT, EXAMPLE_RULE, Example, Lint, registry};
 
 const HEAD: &str = "# Lints
 
@@ -19,9 +19,9 @@ event_pattern:
     requestParameters: {bucketName: [{anything-but: [public-assets]}]}
 ```
 
-The comment stands at the end of the line that the diagnostic points at, or above it; it covers the
-whole value that begins there. One without a reason, or that silences nothing, is an error. What
-is not marked as allowable has to be mended.
+The comment goes at the end of the line that the diagnostic points at, or above it; it covers the
+whole value that begins there. A comment without a reason, or one that silences nothing, is an error.
+A diagnostic that is not marked as allowable can't be silenced.
 
 Examples show only the fields in which they differ from this rule:
 

@@ -21,7 +21,7 @@ const ACCOUNTS: [&str; 8] = [
     "777788889999",
     "888899990000",
 ];
-/// More of those that are nobody's.
+/// More account ids of documentation.
 const EXAMPLES: [&str; 3] = ["012345678901", "123456789012", "999988887777"];
 /// How the unique ids of access keys and of identities begin
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
@@ -50,7 +50,7 @@ pub struct Replaced {
 }
 
 /// The event with stand-ins, and what they stand for.
-pub(super) fn sanitised(event: &Value) -> (Value, Vec<Replaced>) {
+pub(super) fn sanitize(event: &Value) -> (Value, Vec<Replaced>) {
     let mut known = Known {
         original: event.to_string(),
         kinds: BTreeMap::new(),
@@ -126,7 +126,7 @@ impl Known {
         )
     }
 
-    /// Replaces what stands between separators.
+    /// Replaces text between separators.
     fn pieces(
         &mut self,
         text: &str,
@@ -155,7 +155,7 @@ impl Known {
             let mut free = ACCOUNTS;
             free.sort_by_key(|id| self.original.contains(id));
             return Some(self.stand_in("account id", word, |number| {
-                // A ninth account in one event; still twelve digits that are nobody's.
+                // A ninth account in one event; still twelve digits of no real account.
                 free.get(number)
                     .map_or_else(|| format!("0000{number:08}"), |it| (*it).to_owned())
             }));
@@ -277,7 +277,7 @@ mod tests {
             },
             "responseElements": {"credentials": {"sessionToken": "FwoGZXIvYXdz"}, "password": HIDDEN},
         });
-        let (event, replaced) = sanitised(&event);
+        let (event, replaced) = sanitize(&event);
         assert_eq!(
             event,
             json!({
@@ -318,13 +318,13 @@ mod tests {
             "instanceId": "i-0123456789abcdef0", "tokenType": "x", "number": 444_400_001_111_u64,
             "eventID": "e51d8a60-52c7-4ab0-8c4a-600011112222", "secretId": "prod/database",
         });
-        assert_eq!(sanitised(&event), (event, Vec::new()));
+        assert_eq!(sanitize(&event), (event, Vec::new()));
     }
 
     #[test]
-    fn sanitised_once_is_sanitised() {
+    fn sanitizing_twice_changes_nothing_more() {
         let event = json!({"a": "logs-555500001111 and 8.8.8.8 and AKIAZ5DLKEIWJ2TSTCCC"});
-        let (once, _) = sanitised(&event);
-        assert_eq!(sanitised(&once), (once, Vec::new()));
+        let (once, _) = sanitize(&event);
+        assert_eq!(sanitize(&once), (once, Vec::new()));
     }
 }

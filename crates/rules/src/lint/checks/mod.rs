@@ -1,7 +1,7 @@
 //! The checks that know AWS.
 //!
-//! Each looks at a rule as written and says what its author can hardly have meant. None may fire on
-//! a rule that is right: where it can't be told, a check is silent.
+//! Each looks at a rule as written and reports what its author can hardly have meant. None may fire on
+//! a correct rule: when in doubt, a check is silent.
 
 mod cases;
 mod events;
@@ -11,49 +11,56 @@ mod values;
 
 use std::sync::Arc;
 
+use cloudtrail::envelope::{API_CALL, DETAIL_TYPES_OF_CLOUDTRAIL};
 use eventbridge_pattern::Pattern;
-use syntax::{Diagnostic, Node, Place, SourceFile, Span};
+use syntax::{Node, SourceFile, SourceLocation, Span};
 
-use super::clause::{Clause, Kind, clauses};
-use super::fields::{API_CALL, CLOUDTRAIL};
+use super::clause::{Clause, Matcher, clauses};
 use super::names;
 use crate::model::{Exception, RuleTest};
+use crate::read::reader::Reader;
+use crate::read::rule::Fields;
 
-/// What the checks look at: the parts of a rule that could be read.
+/// The parts of a rule that the checks look at.
 #[derive(Debug)]
-pub(crate) struct Subject<'a> {
-    pub(crate) file: &'a Arc<SourceFile>,
-    pub(crate) root: &'a Node,
+struct Subject<'a> {
+    file: &'a Arc<SourceFile>,
+    root: &'a Node,
     /// The pattern as written.
-    pub(crate) written: &'a Pattern,
+    written: &'a Pattern,
     /// The pattern with the exceptions.
-    pub(crate) pattern: &'a Pattern,
-    pub(crate) exceptions: &'a [(Exception, Span)],
-    pub(crate) tests: &'a [RuleTest],
-    pub(crate) read_only: bool,
+    pattern: &'a Pattern,
+    exceptions: &'a [(Exception, Span)],
+    tests: &'a [RuleTest],
+    read_only: bool,
 }
 
-/// Everything the checks find.
-pub(crate) fn run(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let Some(node) = subject.root.get("event_pattern") else {
-        return Vec::new();
+/// Runs the checks. Tags can be checked even if the pattern couldn't be read.
+pub(super) fn check(reader: &mut Reader, root: &Node, fields: &Fields) {
+    let file = Arc::clone(&reader.file);
+    reader.diagnostics.extend(tags::check(&file, root));
+    let (Some(node), Some(written), Some(pattern)) = (
+        root.get("event_pattern"),
+        &fields.written_pattern,
+        &fields.pattern,
+    ) else {
+        return;
     };
-    let clauses = clauses(node);
     let scope = Scope {
-        subject,
-        clauses: &clauses,
+        subject: &Subject {
+            file: &file,
+            root,
+            written,
+            pattern,
+            exceptions: &fields.exceptions,
+            tests: &fields.tests.list,
+            read_only: fields.read_only,
+        },
+        clauses: &clauses(node),
     };
-    let mut diagnostics = Vec::new();
-    events::check(&scope, &mut diagnostics);
-    shape::check(&scope, &mut diagnostics);
-    values::check(&scope, &mut diagnostics);
-    cases::check(&scope, &mut diagnostics);
-    diagnostics
-}
-
-/// What is wrong with the tags; they can be read even if the pattern can't.
-pub(crate) fn tags(file: &Arc<SourceFile>, root: &Node) -> Vec<Diagnostic> {
-    tags::check(file, root)
+    for check in [events::check, shape::check, values::check, cases::check] {
+        check(&scope, &mut reader.diagnostics);
+    }
 }
 
 /// A rule with its pattern taken apart.
@@ -63,8 +70,8 @@ struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    fn place(&self, span: Span) -> Place {
-        Place::new(self.subject.file, span)
+    fn location(&self, span: Span) -> SourceLocation {
+        SourceLocation::new(self.subject.file, span)
     }
 
     /// The clauses at a path.
@@ -75,7 +82,7 @@ impl<'a> Scope<'a> {
     /// Whether some event of CloudTrail can match, as far as the detail type says. A pattern without
     /// one counts if it names fields that only CloudTrail's records have.
     fn is_cloudtrail(&self) -> bool {
-        self.detail_types_are(&CLOUDTRAIL)
+        self.detail_types_are(&DETAIL_TYPES_OF_CLOUDTRAIL)
     }
 
     /// Whether all events that match are calls of an API.
@@ -90,7 +97,7 @@ impl<'a> Scope<'a> {
             let all = clause
                 .terms
                 .iter()
-                .all(|term| matches!(term.kind, Kind::Text(text) if wanted.contains(&text)));
+                .all(|term| matches!(term.matcher, Matcher::Text(text) if wanted.contains(&text)));
             if !all {
                 return false;
             }
@@ -98,15 +105,15 @@ impl<'a> Scope<'a> {
         some || self.at("detail.eventSource").next().is_some()
     }
 
-    /// The services whose events can satisfy a clause, if they can be told: from `eventSource` where
+    /// The services whose events can satisfy a clause, if they are known: from `eventSource` where
     /// the pattern names it, else from `source`.
     fn services(&self, clause: &Clause<'_>) -> Option<Vec<&'a str>> {
         let of = |path: &'a str, service: fn(&str) -> Option<&str>| {
             let mut found = Vec::new();
             for other in self.at(path).filter(|other| other.meets(clause)) {
                 for term in &other.terms {
-                    match term.kind {
-                        Kind::Text(text) => found.push(service(text)?),
+                    match term.matcher {
+                        Matcher::Text(text) => found.push(service(text)?),
                         _ => return None,
                     }
                 }

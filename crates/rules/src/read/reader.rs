@@ -1,15 +1,13 @@
-//! Reading a mapping's fields: presence, type, spelling. Problems become diagnostics.
+//! Reading the fields of a mapping: presence, type, spelling. Problems become diagnostics.
 
 use std::sync::Arc;
 
-use syntax::{Diagnostic, Node, Place, Shape, SourceFile, Span, Value};
+use syntax::{Diagnostic, Node, Shape, SourceFile, SourceLocation, Span, Value, nearest};
 
-use crate::suggest;
-
-/// Most unknown fields of one mapping that are worth a diagnostic.
+/// Most unknown fields of one mapping that get a diagnostic.
 const MAX_UNKNOWN: usize = 20;
 
-/// The file being read and what was found in it so far.
+/// The file being read and the diagnostics so far.
 #[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) file: Arc<SourceFile>,
@@ -17,28 +15,17 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(file: &Arc<SourceFile>) -> Self {
-        Self {
-            file: Arc::clone(file),
-            diagnostics: Vec::new(),
-        }
-    }
-
-    pub(crate) fn place(&self, span: Span) -> Place {
-        Place::new(&self.file, span)
+    pub(crate) fn location(&self, span: Span) -> SourceLocation {
+        SourceLocation::new(&self.file, span)
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic, span: Span) {
-        let place = self.place(span);
-        self.diagnostics.push(diagnostic.at(place));
+        let location = self.location(span);
+        self.diagnostics.push(diagnostic.at(location));
     }
 
     pub(crate) fn error(&mut self, code: &'static str, message: impl Into<String>, span: Span) {
         self.push(Diagnostic::error(code, message), span);
-    }
-
-    pub(crate) fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
     fn wrong_type(&mut self, what: &str, wanted: &str, node: &Node) {
@@ -62,14 +49,14 @@ impl Reader {
         let unknown = entries
             .iter()
             .filter(|entry| !known.contains(&entry.key.as_str()));
-        // A mapping with more of them is something else altogether, not a row of slips.
+        // A mapping with more of them is something else altogether, not a list of misspellings.
         let mut meant = Vec::new();
         for entry in unknown.take(MAX_UNKNOWN) {
             let diagnostic = Diagnostic::error(
                 "rule::unknown-field",
                 format!("{what} has no field `{}`", entry.key),
             );
-            let near = suggest::nearest(&entry.key, &known);
+            let near = nearest(&entry.key, &known);
             meant.extend(near);
             let diagnostic = match near {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
@@ -172,7 +159,7 @@ impl Reader {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let diagnostic =
             Diagnostic::error("rule::unknown-value", format!("{what} can't be `{text}`"));
-        let diagnostic = match suggest::nearest(&text, &known) {
+        let diagnostic = match nearest(&text, &known) {
             Some(near) => diagnostic.help(format!(
                 "did you mean `{near}`? It is one of {}",
                 listed(&known)

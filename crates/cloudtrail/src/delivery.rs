@@ -1,19 +1,20 @@
-//! Which events `EventBridge` delivers to a rule, before any pattern is looked at.
+//! Which events `EventBridge` delivers to a rule, before it looks at any pattern.
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Head;
+use crate::Head;
+use crate::envelope::is_from_cloudtrail;
 
 /// `EventBridge` gets no record above this size, in bytes.
 ///
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html>
-pub const MAX_RECORD: usize = 256 * 1024;
+pub const MAX_DELIVERED_BYTES: usize = 256 * 1024;
 
-/// What kind of record a trail's selectors take it for.
+/// The category by which a trail selects a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A management event; every other service's event counts as one, too.
+pub enum Category {
+    /// A management event. Events of other services than CloudTrail count as management events.
     Management,
     /// A data event.
     Data,
@@ -23,8 +24,8 @@ pub enum Kind {
     Insight,
 }
 
-impl Kind {
-    /// The kind of a record.
+impl Category {
+    /// The category of a record.
     pub fn of(head: &Head<'_>) -> Self {
         match (head.event_type.as_deref(), head.event_category.as_deref()) {
             (Some("AwsCloudTrailInsight"), _) | (_, Some("Insight")) => Self::Insight,
@@ -42,7 +43,7 @@ impl Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Withheld {
-    /// The record is larger than [`MAX_RECORD`].
+    /// The record is larger than [`MAX_DELIVERED_BYTES`].
     #[error("the record has more than 256 KB, and CloudTrail sends no such record to EventBridge")]
     TooLarge,
     /// An Insight.
@@ -60,23 +61,23 @@ pub enum Withheld {
 }
 
 impl Withheld {
-    /// Why a record of `size` bytes isn't delivered. `data_events`: as if the trail selected data
-    /// and network activity events. `asks`: the rule has `read_only: true`.
-    pub fn of(head: &Head<'_>, size: usize, data_events: bool, asks: bool) -> Option<Self> {
-        Some(match Kind::of(head) {
-            _ if size > MAX_RECORD => Self::TooLarge,
-            Kind::Insight => Self::Insight,
-            Kind::Data if !data_events => Self::Data,
-            Kind::Network if !data_events => Self::Network,
-            Kind::Management if !asks && head.is_read_only_management() => Self::ReadOnly,
-            Kind::Management | Kind::Data | Kind::Network => return None,
+    /// Why a record of `size` bytes isn't delivered. `data_events`: pretend that the trail selects data
+    /// and network activity events. `read_only`: the rule has `read_only: true`.
+    pub fn of(head: &Head<'_>, size: usize, data_events: bool, read_only: bool) -> Option<Self> {
+        Some(match Category::of(head) {
+            _ if size > MAX_DELIVERED_BYTES => Self::TooLarge,
+            Category::Insight => Self::Insight,
+            Category::Data if !data_events => Self::Data,
+            Category::Network if !data_events => Self::Network,
+            Category::Management if !read_only && head.is_read_only_management() => Self::ReadOnly,
+            Category::Management | Category::Data | Category::Network => return None,
         })
     }
 
-    /// As [`Withheld::of`], for a whole event.
+    /// Like [`Withheld::of`], for a whole event.
     ///
     /// ```
-    /// use rules::envelope::{Withheld, wrap};
+    /// use cloudtrail::{Withheld, envelope::wrap};
     ///
     /// let event = wrap(&serde_json::json!({
     ///     "eventSource": "iam.amazonaws.com", "eventName": "ListUsers", "awsRegion": "us-east-1",
@@ -84,9 +85,9 @@ impl Withheld {
     /// }))?;
     /// assert_eq!(Withheld::of_event(&event, false), Some(Withheld::ReadOnly));
     /// assert_eq!(Withheld::of_event(&event, true), None);
-    /// # Ok::<(), rules::envelope::EnvelopeError>(())
+    /// # Ok::<(), cloudtrail::envelope::EnvelopeError>(())
     /// ```
-    pub fn of_event(event: &Value, asks: bool) -> Option<Self> {
+    pub fn of_event(event: &Value, read_only: bool) -> Option<Self> {
         let detail = event
             .get("detail")
             .map(Value::to_string)
@@ -94,21 +95,21 @@ impl Withheld {
         let via_cloudtrail = event
             .get("detail-type")
             .and_then(Value::as_str)
-            .is_some_and(|detail_type| detail_type.ends_with("via CloudTrail"));
-        // Other services' events have other fields; none of a record's flags then.
+            .is_some_and(is_from_cloudtrail);
+        // Events of other services lack a record's flags.
         let head = if via_cloudtrail {
             serde_json::from_str(&detail).unwrap_or_default()
         } else {
             Head::default()
         };
-        Self::of(&head, detail.len(), false, asks)
+        Self::of(&head, detail.len(), false, read_only)
     }
 }
 
 impl Head<'_> {
-    /// Whether this is a management call that changes nothing. `EventBridge` gives those only to
+    /// Whether this is a management call that changes nothing. `EventBridge` delivers those only to
     /// rules whose state asks for them.
     pub fn is_read_only_management(&self) -> bool {
-        Kind::of(self) == Kind::Management && self.read_only == Some(true)
+        Category::of(self) == Category::Management && self.read_only == Some(true)
     }
 }

@@ -5,13 +5,49 @@
 //! except for one spelling: the guide prints `AWS Console Signin via CloudTrail`, the events
 //! themselves say `AWS Console Sign In via CloudTrail`.
 
-mod delivery;
-mod head;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-use serde_json::{Map, Value, json};
+use crate::Head;
 
-pub use delivery::{Kind, MAX_RECORD, Withheld};
-pub use head::Head;
+/// The event types of records and the detail types of the events they become. Both capitalizations
+/// of the sign-in's event type occur in records.
+pub const DETAIL_TYPES: [(&str, &str); 7] = [
+    ("AwsApiCall", API_CALL),
+    ("AwsServiceEvent", SERVICE_EVENT),
+    ("AwsConsoleAction", CONSOLE_ACTION),
+    ("AwsConsoleSignIn", SIGN_IN),
+    ("AwsConsoleSignin", SIGN_IN),
+    ("AwsCloudTrailInsight", INSIGHT),
+    ("AwsVpceEvent", NETWORK_ACTIVITY),
+];
+/// The detail types of events that carry a record. Both spellings of the sign-in's: patterns list
+/// either.
+pub const DETAIL_TYPES_OF_CLOUDTRAIL: [&str; 7] = [
+    API_CALL,
+    CONSOLE_ACTION,
+    SIGN_IN,
+    SIGN_IN_IN_GUIDE,
+    INSIGHT,
+    NETWORK_ACTIVITY,
+    SERVICE_EVENT,
+];
+const CONSOLE_ACTION: &str = "AWS Console Action via CloudTrail";
+const INSIGHT: &str = "AWS Insight via CloudTrail";
+const NETWORK_ACTIVITY: &str = "AWS Network Activity Event via CloudTrail";
+/// The detail type of an API call.
+pub const API_CALL: &str = "AWS API Call via CloudTrail";
+/// The detail type of what a service did by itself.
+pub const SERVICE_EVENT: &str = "AWS Service Event via CloudTrail";
+/// The detail type of a sign-in, as events have it.
+pub const SIGN_IN: &str = "AWS Console Sign In via CloudTrail";
+/// The detail type of a sign-in, as the guide has it. No event has it.
+pub const SIGN_IN_IN_GUIDE: &str = "AWS Console Signin via CloudTrail";
+
+/// Whether events of this detail type carry a CloudTrail record.
+pub fn is_from_cloudtrail(detail_type: &str) -> bool {
+    detail_type.ends_with(" via CloudTrail")
+}
 
 /// The value is neither a CloudTrail record nor an `EventBridge` event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +65,7 @@ pub enum EnvelopeError {
         /// What it has to be.
         wanted: &'static str,
     },
-    /// A record of a kind that isn't sent to `EventBridge`, or of an unknown one.
+    /// CloudTrail sends no such record to `EventBridge`, or the type is unknown.
     #[error("a CloudTrail record of the eventType `{0}` does not become an EventBridge event")]
     EventType(String),
     /// Neither a record nor an event.
@@ -56,25 +92,17 @@ pub enum EnvelopeError {
 ///     "eventTime": "2026-11-23T03:00:00Z", "awsRegion": "us-east-1", "recipientAccountId": "012345678901",
 ///     "eventID": "6f0c1f6e-0b3f-4bb1-9b0e-5f3b0f3e7a11",
 /// });
-/// let event = rules::envelope::wrap(&record)?;
+/// let event = cloudtrail::envelope::wrap(&record)?;
 /// assert_eq!(event["source"], "aws.signin");
 /// assert_eq!(event["detail-type"], "AWS Console Sign In via CloudTrail");
-/// # Ok::<(), rules::envelope::EnvelopeError>(())
+/// # Ok::<(), cloudtrail::envelope::EnvelopeError>(())
 /// ```
 pub fn wrap(record: &Value) -> Result<Value, EnvelopeError> {
-    let object = record.as_object().ok_or(EnvelopeError::NotAnObject)?;
-    let envelope = Envelope::of_fields(&Fields {
-        event_source: text(object, "eventSource"),
-        event_type: text(object, "eventType"),
-        event_time: text(object, "eventTime"),
-        event_id: text(object, "eventID"),
-        aws_region: text(object, "awsRegion"),
-        recipient_account: text(object, "recipientAccountId"),
-        caller_account: object
-            .get("userIdentity")
-            .and_then(|identity| identity.get("accountId"))
-            .and_then(Value::as_str),
-    })?;
+    if !record.is_object() {
+        return Err(EnvelopeError::NotAnObject);
+    }
+    let head = Head::deserialize(record).map_err(|_| EnvelopeError::Unknown)?;
+    let envelope = Envelope::new(&head)?;
     Ok(json!({
         "version": "0",
         "id": envelope.id,
@@ -88,12 +116,12 @@ pub fn wrap(record: &Value) -> Result<Value, EnvelopeError> {
     }))
 }
 
-/// What the envelope around a record says.
+/// The envelope around a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
     /// The event's id: the record's.
     pub id: &'a str,
-    /// What kind of event this is, such as `AWS API Call via CloudTrail`.
+    /// The event's detail type, such as `AWS API Call via CloudTrail`.
     pub detail_type: &'static str,
     /// The source without `aws.` in front.
     pub service: &'a str,
@@ -105,41 +133,36 @@ pub struct Envelope<'a> {
     pub region: &'a str,
 }
 
-/// The fields of a record that the envelope is made of.
-struct Fields<'a> {
-    event_source: Option<&'a str>,
-    event_type: Option<&'a str>,
-    event_time: Option<&'a str>,
-    event_id: Option<&'a str>,
-    aws_region: Option<&'a str>,
-    recipient_account: Option<&'a str>,
-    caller_account: Option<&'a str>,
-}
-
 impl<'a> Envelope<'a> {
-    fn of_fields(fields: &Fields<'a>) -> Result<Self, EnvelopeError> {
+    /// The envelope of the record with this head.
+    pub(crate) fn new(head: &'a Head<'_>) -> Result<Self, EnvelopeError> {
         let missing = |field| EnvelopeError::Field {
             field,
             kind: "CloudTrail record",
             wanted: "text",
         };
-        let event_source = fields.event_source.ok_or_else(|| missing("eventSource"))?;
-        let event_type = fields.event_type.unwrap_or("AwsApiCall");
+        let event_source = head.event_source.as_deref();
+        let event_source = event_source.ok_or_else(|| missing("eventSource"))?;
+        let event_type = head.event_type.as_deref().unwrap_or("AwsApiCall");
+        let detail_type = DETAIL_TYPES.iter().find(|(known, _)| *known == event_type);
+        let (_, detail_type) =
+            detail_type.ok_or_else(|| EnvelopeError::EventType(event_type.to_owned()))?;
+        let account = head.recipient_account_id.as_deref();
+        let region = head.aws_region.as_deref();
         Ok(Self {
-            detail_type: detail_type(event_type)
-                .ok_or_else(|| EnvelopeError::EventType(event_type.to_owned()))?,
+            detail_type,
             service: event_source
                 .strip_suffix(".amazonaws.com")
                 .unwrap_or(event_source),
-            account: fields
-                .recipient_account
-                .or(fields.caller_account)
+            account: account
+                .or(head.caller_account.as_deref())
                 .ok_or_else(|| missing("recipientAccountId"))?,
-            region: fields.aws_region.ok_or_else(|| missing("awsRegion"))?,
-            id: fields
+            region: region.ok_or_else(|| missing("awsRegion"))?,
+            id: head
                 .event_id
+                .as_deref()
                 .unwrap_or("00000000-0000-0000-0000-000000000000"),
-            time: fields.event_time.unwrap_or("1970-01-01T00:00:00Z"),
+            time: head.event_time.as_deref().unwrap_or("1970-01-01T00:00:00Z"),
         })
     }
 
@@ -205,23 +228,6 @@ fn event_field(field: &'static str, wanted: &'static str) -> EnvelopeError {
         kind: "EventBridge event",
         wanted,
     }
-}
-
-fn text<'a>(record: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
-    record.get(field).and_then(Value::as_str)
-}
-
-fn detail_type(event_type: &str) -> Option<&'static str> {
-    Some(match event_type {
-        "AwsApiCall" => "AWS API Call via CloudTrail",
-        "AwsServiceEvent" => "AWS Service Event via CloudTrail",
-        "AwsConsoleAction" => "AWS Console Action via CloudTrail",
-        // Both capitalisations occur in records.
-        "AwsConsoleSignIn" | "AwsConsoleSignin" => "AWS Console Sign In via CloudTrail",
-        "AwsCloudTrailInsight" => "AWS Insight via CloudTrail",
-        "AwsVpceEvent" => "AWS Network Activity Event via CloudTrail",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

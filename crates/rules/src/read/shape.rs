@@ -1,66 +1,76 @@
-//! The fields of a rule file. `lower` takes their names from here, `format` their order, and
-//! editors the schema.
+//! The fields of a rule file: their names for reading, their order for `format`, their schema for
+//! editors.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use syntax::{Field, Kind, Shape, SourceFile, Unformatted};
+use syntax::{Field, FieldType, Shape, SourceFile, Unformatted};
 
-use crate::lower::{MAX_DESCRIPTION, MAX_REASON, MAX_TITLE, MAX_WORDS};
-
+/// Longest title: it leads every alert.
+pub(crate) const MAX_TITLE: usize = 100;
+/// Longest description.
+pub(crate) const MAX_DESCRIPTION: usize = 2000;
+/// Longest reason of a severity.
+pub(crate) const MAX_REASON: usize = 500;
+/// Longest owner, tag, name and the like.
+pub(crate) const MAX_WORDS: usize = 200;
 /// Longest text of a field without a limit of its own; the alert's template has one in the end.
 const MAX_TEXT: usize = 32_768;
-const TEXTS: Kind = Kind::List(0, &Kind::Text(MAX_TEXT));
-const ADDRESS: Kind = Kind::Pattern(r"^https://\S+$");
+const TEXTS: FieldType = FieldType::List(0, &FieldType::Text(MAX_TEXT));
+const ADDRESS: FieldType = FieldType::Pattern(r"^https://\S+$");
 
 /// A rule file.
 pub(crate) static RULE: Shape = Shape {
     fields: &[
-        Field::required("version", "The version of the format: 1.", Kind::Exactly(1)),
+        Field::required(
+            "version",
+            "The version of the format: 1.",
+            FieldType::Exactly(1),
+        ),
         Field::required(
             "id",
             "The file's name without `.yaml`, unique in the library. Becomes the EventBridge rule's name.",
-            Kind::Pattern("^[a-z0-9-]{3,48}$"),
+            FieldType::Pattern("^[a-z0-9-]{3,48}$"),
         ),
         Field::required(
             "title",
             "What happened, in one line without a full stop. Every alert begins with it.",
-            Kind::Text(MAX_TITLE),
+            FieldType::Text(MAX_TITLE),
         ),
         Field::required(
             "description",
             "What the rule detects and why that matters.",
-            Kind::Text(MAX_DESCRIPTION),
+            FieldType::Text(MAX_DESCRIPTION),
         ),
         Field::required(
             "status",
             "How mature the rule is. A deprecated one is kept here and not deployed.",
-            Kind::Word(&["experimental", "test", "stable", "deprecated"]),
+            FieldType::Word(&["experimental", "test", "stable", "deprecated"]),
         ),
         Field::optional(
             "enabled",
             "`false` for a rule that is kept, checked and tested, but not deployed.",
-            Kind::Boolean,
+            FieldType::Boolean,
         ),
         Field::required(
             "severity",
             "How bad it is when it fires; chooses the topic. High: look at it now; critical: wake somebody up.",
-            Kind::Word(&["informational", "low", "medium", "high", "critical"]),
+            FieldType::Word(&["informational", "low", "medium", "high", "critical"]),
         ),
         Field::optional(
             "severity_reason",
             "Why it is that bad and no worse.",
-            Kind::Text(MAX_REASON),
+            FieldType::Text(MAX_REASON),
         ),
         Field::optional(
             "owner",
             "The team or address that answers for the rule.",
-            Kind::Text(MAX_WORDS),
+            FieldType::Text(MAX_WORDS),
         ),
         Field::required(
             "references",
             "https addresses of background reading; at least one when `status` is `stable`.",
-            Kind::List(0, &ADDRESS),
+            FieldType::List(0, &ADDRESS),
         ),
         Field::required(
             "false_positives",
@@ -75,52 +85,52 @@ pub(crate) static RULE: Shape = Shape {
         Field::optional(
             "runbook",
             "The first steps, one a line, or one https address. Part of every alert; required from severity medium on.",
-            Kind::Text(MAX_TEXT),
+            FieldType::Text(MAX_TEXT),
         ),
         Field::required(
             "event_pattern",
             "EventBridge's own pattern language. `source` has to be pinned.",
-            Kind::Defined("pattern"),
+            FieldType::Defined("pattern"),
         ),
         Field::optional(
             "read_only",
             "`true` if the rule must see List, Get and Describe calls, which costs.",
-            Kind::Boolean,
+            FieldType::Boolean,
         ),
         Field::optional(
             "message",
             "The alert's text: lines `label: {{ path.of.a.field }}`.",
-            Kind::Text(MAX_TEXT),
+            FieldType::Text(MAX_TEXT),
         ),
         Field::optional(
             "notify",
             "Names of topics of the organization file; without it the severity decides.",
-            Kind::List(1, &Kind::Pattern("^[a-z0-9-]{1,64}$")),
+            FieldType::List(1, &FieldType::Pattern("^[a-z0-9-]{1,64}$")),
         ),
         Field::optional(
             "respond",
             "What is done without a person.",
-            Kind::Mapping(&RESPOND),
+            FieldType::Mapping(&RESPOND),
         ),
         Field::optional(
             "budget",
             "How many alerts are too many; a backtest checks it.",
-            Kind::Mapping(&BUDGET),
+            FieldType::Mapping(&BUDGET),
         ),
         Field::optional(
             "exceptions",
             "Known and harmless cases that don't alert, until they expire.",
-            Kind::List(0, &Kind::Mapping(&EXCEPTION)),
+            FieldType::List(0, &FieldType::Mapping(&EXCEPTION)),
         ),
         Field::optional(
             "imported_from",
             "Where an imported rule comes from.",
-            Kind::Mapping(&IMPORTED_FROM),
+            FieldType::Mapping(&IMPORTED_FROM),
         ),
         Field::required(
             "tests",
             "Events that match and events that don't, at least one of each.",
-            Kind::List(2, &Kind::Mapping(&TEST)),
+            FieldType::List(2, &FieldType::Mapping(&TEST)),
         ),
     ],
     any_of: &["message", "respond"],
@@ -130,46 +140,46 @@ pub(crate) static RULE: Shape = Shape {
 pub(crate) static RESPOND: Shape = Shape::of(&[Field::required(
     "start_instance",
     "Starts the EC2 instance again through the SSM automation AWS-StartEC2Instance.",
-    Kind::Mapping(&START_INSTANCE),
+    FieldType::Mapping(&START_INSTANCE),
 )]);
 
 pub(crate) static START_INSTANCE: Shape = Shape::of(&[
     Field::required(
         "instance",
         "Path of the instance's id in the event, such as `detail.instance-id`.",
-        Kind::Text(254),
+        FieldType::Text(254),
     ),
     Field::required(
         "tag",
         "The tag that an instance must carry for anything to happen.",
-        Kind::Mapping(&TAG),
+        FieldType::Mapping(&TAG),
     ),
 ]);
 
 pub(crate) static TAG: Shape = Shape::of(&[
-    Field::required("key", "The tag's key.", Kind::Text(128)),
-    Field::required("value", "The tag's value.", Kind::Text(256)),
+    Field::required("key", "The tag's key.", FieldType::Text(128)),
+    Field::required("value", "The tag's value.", FieldType::Text(256)),
 ]);
 
 pub(crate) static BUDGET: Shape = Shape::of(&[Field::required(
     "max_alerts_per_day",
     "Most alerts on one day (UTC), over all accounts and Regions.",
-    Kind::Number(0, u32::MAX as u64),
+    FieldType::Number(0, u32::MAX as u64),
 )]);
 
 pub(crate) static EXCEPTION: Shape = Shape::of(&[
-    Field::required("name", "What is excepted.", Kind::Text(MAX_WORDS)),
-    Field::required("reason", "Why it is harmless.", Kind::Text(MAX_WORDS)),
-    Field::required("owner", "Who answers for it.", Kind::Text(MAX_WORDS)),
+    Field::required("name", "What is excepted.", FieldType::Text(MAX_WORDS)),
+    Field::required("reason", "Why it is harmless.", FieldType::Text(MAX_WORDS)),
+    Field::required("owner", "Who answers for it.", FieldType::Text(MAX_WORDS)),
     Field::required(
         "expires",
         "The last day on which it holds.",
-        Kind::Pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+        FieldType::Pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
     ),
     Field::required(
         "when",
         "One path and the values that don't alert: `{detail.userIdentity.userName: [robot]}`.",
-        Kind::Each(&Kind::List(1, &Kind::Text(MAX_TEXT))),
+        FieldType::Each(&FieldType::List(1, &FieldType::Text(MAX_TEXT))),
     ),
 ]);
 
@@ -177,20 +187,20 @@ pub(crate) static IMPORTED_FROM: Shape = Shape::of(&[
     Field::required(
         "format",
         "The format it was written in.",
-        Kind::Text(MAX_TEXT),
+        FieldType::Text(MAX_TEXT),
     ),
-    Field::optional("id", "Its id there.", Kind::Text(MAX_TEXT)),
-    Field::optional("author", "Who wrote it.", Kind::Text(MAX_TEXT)),
+    Field::optional("id", "Its id there.", FieldType::Text(MAX_TEXT)),
+    Field::optional("author", "Who wrote it.", FieldType::Text(MAX_TEXT)),
     Field::optional(
         "license",
-        "SPDX identifier of its licence.",
-        Kind::Text(MAX_TEXT),
+        "SPDX identifier of its license.",
+        FieldType::Text(MAX_TEXT),
     ),
-    Field::optional("date", "The day it was written.", Kind::Text(MAX_TEXT)),
+    Field::optional("date", "The day it was written.", FieldType::Text(MAX_TEXT)),
     Field::optional(
         "modified",
         "The day it was last changed.",
-        Kind::Text(MAX_TEXT),
+        FieldType::Text(MAX_TEXT),
     ),
     Field::optional(
         "references",
@@ -209,47 +219,47 @@ pub(crate) static TEST: Shape = Shape {
         Field::required(
             "name",
             "What is special about the event, unique in the rule.",
-            Kind::Text(MAX_WORDS),
+            FieldType::Text(MAX_WORDS),
         ),
         Field::required(
             "expect",
             "Whether the rule must match.",
-            Kind::Word(&["match", "no_match"]),
+            FieldType::Word(&["match", "no_match"]),
         ),
         Field::optional(
             "event",
             "The event, written in place: a CloudTrail record or a whole EventBridge event.",
-            Kind::Object,
+            FieldType::Object,
         ),
         Field::optional(
             "fixture",
             "A JSON file in the rules folder's `fixtures/`.",
-            Kind::Pattern(r"^[^\\]+\.json$"),
+            FieldType::Pattern(r"^[^\\]+\.json$"),
         ),
         Field::optional(
             "like",
             "The name of an earlier test of this rule, whose event is taken.",
-            Kind::Text(MAX_WORDS),
+            FieldType::Text(MAX_WORDS),
         ),
         Field::optional(
             "override",
             "Changes to what `fixture` or `like` gave: mappings merge, `null` removes a field, anything else replaces.",
-            Kind::Object,
+            FieldType::Object,
         ),
         Field::optional(
             "each",
             "One path and several values, `{eventName: [DeleteTrail, StopLogging]}`: as many tests.",
-            Kind::Each(&Kind::Defined("values")),
+            FieldType::Each(&FieldType::Defined("values")),
         ),
         Field::optional(
             "origin",
             "`recorded`: AWS has recorded such an event. `synthetic`: written after the documentation.",
-            Kind::Word(&["recorded", "synthetic"]),
+            FieldType::Word(&["recorded", "synthetic"]),
         ),
         Field::optional(
             "message",
             "The exact alert; only with `expect: match`.",
-            Kind::Text(MAX_TEXT),
+            FieldType::Text(MAX_TEXT),
         ),
     ],
     any_of: &[],
@@ -331,16 +341,16 @@ pub fn schema() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Origin, Severity, Status};
+    use crate::model::{Origin, Severity, Status};
 
     fn words(shape: &'static Shape, name: &str) -> Vec<&'static str> {
         match shape
             .fields
             .iter()
             .find(|field| field.name == name)
-            .map(|it| &it.kind)
+            .map(|it| &it.field_type)
         {
-            Some(Kind::Word(words)) => words.to_vec(),
+            Some(FieldType::Word(words)) => words.to_vec(),
             other => panic!("{name}: {other:?}"),
         }
     }

@@ -1,22 +1,61 @@
-//! The checks of rule files, and what is known about each.
-//!
-//! Every [`Diagnostic`](syntax::Diagnostic) about a rule has a code, and every code an entry in the
-//! [`registry`]: what it means, an example on either side, whether it can be mended by machine and
-//! whether it may be allowed in place. `rules/LINTS.md` is made of it by [`page`].
-
-pub(crate) mod allow;
-pub(crate) mod checks;
-mod clause;
-mod fields;
-pub(crate) mod names;
-mod page;
-mod registry;
-pub(crate) mod shadow;
-
-pub use page::page;
-pub use registry::{EXAMPLE_EVENT, EXAMPLE_RULE, find, registry};
+//! A lint, its page and the examples on it.
 
 use syntax::Severity;
+
+/// The rule that the examples change.
+pub const EXAMPLE_RULE: &str = r"version: 1
+id: example-rule
+title: A trail was stopped
+description: Somebody stopped a trail.
+status: stable
+severity: high
+references: [https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StopLogging.html]
+false_positives: [A trail that is being replaced.]
+runbook: Ask whoever stopped it, and start it again.
+event_pattern:
+  source: [aws.cloudtrail]
+  detail-type: [AWS API Call via CloudTrail]
+  detail:
+    eventSource: [cloudtrail.amazonaws.com]
+    eventName: [StopLogging]
+    errorCode: [{exists: false}]
+message: |
+  who: {{ detail.userIdentity.arn }}
+tests:
+  - name: a trail is stopped
+    expect: match
+    fixture: stop-logging.json
+  - name: the call was refused
+    expect: no_match
+    fixture: stop-logging.json
+    override: {errorCode: AccessDenied}
+";
+
+/// Its fixture, `stop-logging.json`.
+pub const EXAMPLE_EVENT: &str = r#"{
+  "eventVersion": "1.10",
+  "userIdentity": {
+    "type": "IAMUser",
+    "arn": "arn:aws:iam::111122223333:user/alice",
+    "accountId": "111122223333",
+    "userName": "alice"
+  },
+  "eventTime": "2026-11-23T03:30:00Z",
+  "eventSource": "cloudtrail.amazonaws.com",
+  "eventName": "StopLogging",
+  "awsRegion": "eu-central-1",
+  "sourceIPAddress": "198.51.100.23",
+  "userAgent": "aws-cli/2.31.5",
+  "requestParameters": {"name": "audit"},
+  "responseElements": null,
+  "eventID": "e51d8a60-52c7-4ab0-8c4a-6a6cf2ad9006",
+  "readOnly": false,
+  "eventType": "AwsApiCall",
+  "managementEvent": true,
+  "recipientAccountId": "111122223333",
+  "eventCategory": "Management"
+}
+"#;
 
 /// One check and its page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,4 +144,56 @@ fn blocks(text: &str) -> Vec<(&str, String)> {
         }
     }
     blocks
+}
+
+/// An error that can't be allowed.
+pub(super) const fn error(
+    code: &'static str,
+    name: &'static str,
+    about: &'static str,
+    bad: Example,
+    good: Example,
+) -> Lint {
+    Lint {
+        code,
+        name,
+        severity: Severity::Error,
+        about,
+        bad,
+        good,
+        fix: false,
+        allow: false,
+    }
+}
+
+/// A warning that can be allowed.
+pub(super) const fn warning(
+    code: &'static str,
+    name: &'static str,
+    about: &'static str,
+    bad: Example,
+    good: Example,
+) -> Lint {
+    Lint {
+        severity: Severity::Warning,
+        allow: true,
+        ..error(code, name, about, bad, good)
+    }
+}
+
+impl Lint {
+    pub(super) const fn with_fix(mut self) -> Self {
+        self.fix = true;
+        self
+    }
+
+    pub(super) const fn may_be_allowed(mut self) -> Self {
+        self.allow = true;
+        self
+    }
+
+    pub(super) const fn never_allowed(mut self) -> Self {
+        self.allow = false;
+        self
+    }
 }

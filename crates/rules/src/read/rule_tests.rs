@@ -1,27 +1,35 @@
 //! The rule's tests and their events.
 
+use cloudtrail::envelope;
 use serde_json::Value;
 use syntax::{Diagnostic, Node, Span};
 
-use super::MAX_WORDS;
-use crate::envelope;
-use crate::fields::Reader;
-use crate::fixtures::{self, Fixtures, MAX_EVENT_BYTES};
+use super::fixtures::{self, Fixtures, MAX_EVENT_BYTES};
+use super::reader::Reader;
+use super::shape::{self, MAX_WORDS};
 use crate::model::{Origin, RuleTest};
-use crate::shape;
 
 /// Most tests of one rule.
 const MAX_TESTS: usize = 200;
 /// Most bytes that the events of one rule's tests have together.
 const MAX_TOTAL_BYTES: usize = 4 * 1024 * 1024;
 
-/// Reads the tests; those whose event can't be had are left out, with a diagnostic.
-pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -> Vec<RuleTest> {
+/// The tests of a rule.
+#[derive(Debug, Default)]
+pub(crate) struct Tests {
+    pub(crate) list: Vec<RuleTest>,
+    /// What the tests expect, also those whose events couldn't be read; `None` if the list of tests
+    /// itself couldn't be.
+    pub(crate) expected: Option<Vec<bool>>,
+}
+
+/// Reads the tests; a test without a readable event is left out, with a diagnostic.
+pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -> Tests {
     let Some(node) = root.get("tests") else {
-        return Vec::new();
+        return Tests::default();
     };
     let Some(items) = reader.sequence(node, "`tests`") else {
-        return Vec::new();
+        return Tests::default();
     };
     if items.len() > MAX_TESTS {
         reader.error(
@@ -29,62 +37,46 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
             format!("{} tests are more than {MAX_TESTS}", items.len()),
             node.span,
         );
-        return Vec::new();
+        return Tests::default();
     }
     let has_message = root.get("message").is_some();
-    let mut tests: Vec<RuleTest> = Vec::new();
+    let mut list: Vec<RuleTest> = Vec::new();
     // The events as they were written, for tests that are like another one.
     let mut written: Vec<(String, Value)> = Vec::new();
-    // What the tests are meant to be, whether or not their events could be read.
     let mut expected = Vec::new();
     let mut total = 0;
     'items: for item in items {
         let (variants, matches) = test(reader, item, fixtures, &mut written, has_message);
         expected.extend(matches);
         for test in variants {
-            if tests.iter().any(|other| other.name == test.name) {
+            if list.iter().any(|other| other.name == test.name) {
                 reader.diagnostics.push(
                     Diagnostic::error(
                         "test::duplicate-name",
                         format!("two tests are named \"{}\"", test.name),
                     )
-                    .at(test.place.clone()),
+                    .at(test.location.clone()),
                 );
             }
             total += test.event.to_string().len();
             let problem = if total > MAX_TOTAL_BYTES {
                 format!("the tests' events have more than {MAX_TOTAL_BYTES} bytes together")
-            } else if tests.len() == MAX_TESTS {
+            } else if list.len() == MAX_TESTS {
                 format!("with every value of `each` there are more than {MAX_TESTS} tests")
             } else {
-                tests.push(test);
+                list.push(test);
                 continue;
             };
             reader
                 .diagnostics
-                .push(Diagnostic::error("test::too-many", problem).at(test.place));
+                .push(Diagnostic::error("test::too-many", problem).at(test.location));
             break 'items;
         }
     }
-    let key = root
-        .entry("tests")
-        .map_or(node.span, |entry| entry.key_span);
-    for (matches, code, word) in [
-        (true, "test::no-positive", "match"),
-        (false, "test::no-negative", "no_match"),
-    ] {
-        if !expected.contains(&matches) {
-            reader.push(
-                Diagnostic::error(code, format!("no test has `expect: {word}`")).help(if matches {
-                    "add an event that the rule must alert on"
-                } else {
-                    "add a near miss: an event that differs from a match in one field"
-                }),
-                key,
-            );
-        }
+    Tests {
+        list,
+        expected: Some(expected),
     }
-    tests
 }
 
 /// The test, one for each value of its `each`, if the events could be had; and what it expects, if
@@ -111,7 +103,7 @@ fn test(
     });
     let event = event(reader, node, fixtures, written);
     let base = event.as_ref().map(|(value, _)| value.clone());
-    let variants = event.and_then(|(value, place)| {
+    let variants = event.and_then(|(value, location)| {
         let values = match node.get("each") {
             None => vec![(String::new(), value)],
             Some(each) => self::each(reader, each, &value)?,
@@ -119,28 +111,11 @@ fn test(
         let mut variants = Vec::new();
         for (label, value) in values {
             let label = name.as_ref().map(|name| format!("{name}{label}"));
-            variants.push((label?, envelope(reader, &value, place)?));
+            variants.push((label?, envelope(reader, &value, location)?));
         }
         Some(variants)
     });
-    let message = reader.text_of(node, "message", "a test");
-    if let Some(written) = node.get("message") {
-        if matches == Some(false) {
-            reader.error(
-                "test::message",
-                "an event that doesn't match has no message",
-                written.span,
-            );
-        } else if !has_message {
-            reader.error("test::message", "the rule has no message", written.span);
-        } else if node.get("each").is_some() {
-            reader.error(
-                "test::message",
-                "the events of `each` have different messages",
-                written.span,
-            );
-        }
-    }
+    let message = expected_message(reader, node, matches, has_message);
     let span = node.get("name").map_or(node.span, |name| name.span);
     let build = |(name, event)| {
         Some(RuleTest {
@@ -149,15 +124,38 @@ fn test(
             origin: origin?,
             matches: matches?,
             message: message.clone(),
-            place: reader.place(span),
+            location: reader.location(span),
         })
     };
     let tests: Vec<RuleTest> = variants.into_iter().flatten().filter_map(build).collect();
-    // What is kept is what is counted: an event of which no test could be made is no use to others.
+    // Only an event that became a test counts towards the limits, so only such an event is kept.
     if !tests.is_empty() {
         written.extend(name.zip(base));
     }
     (tests, matches)
+}
+
+/// The alert that a test expects, if it says one.
+fn expected_message(
+    reader: &mut Reader,
+    node: &Node,
+    matches: Option<bool>,
+    has_message: bool,
+) -> Option<String> {
+    let message = reader.text_of(node, "message", "a test");
+    let problem = if matches == Some(false) {
+        "an event that doesn't match has no message"
+    } else if !has_message {
+        "the rule has no message"
+    } else if node.get("each").is_some() {
+        "the events of `each` have different messages"
+    } else {
+        return message;
+    };
+    if let Some(written) = node.get("message") {
+        reader.error("test::message", problem, written.span);
+    }
+    message
 }
 
 /// One event for every value that `each` puts at its path, with the value as text.
@@ -212,7 +210,7 @@ fn event(
     fixtures: &mut Fixtures,
     written: &[(String, Value)],
 ) -> Option<(Value, Span)> {
-    let (mut value, place) = match (node.get("event"), node.get("fixture"), node.get("like")) {
+    let (mut value, location) = match (node.get("event"), node.get("fixture"), node.get("like")) {
         (Some(event), None, None) => {
             if let Some(patch) = node.entry("override") {
                 reader.error(
@@ -241,7 +239,7 @@ fn event(
                         "test::like",
                         format!("no earlier test is named \"{}\"", name.trim()),
                     )
-                    .help("`like` names a test of this rule that stands above"),
+                    .help("`like` names an earlier test of this rule"),
                     like.span,
                 );
                 return None;
@@ -271,23 +269,23 @@ fn event(
         }
         fixtures::merge(&mut value, &patch.to_json());
     }
-    Some((value, place))
+    Some((value, location))
 }
 
 /// The event as it is on a bus.
-fn envelope(reader: &mut Reader, value: &Value, place: Span) -> Option<Value> {
+fn envelope(reader: &mut Reader, value: &Value, location: Span) -> Option<Value> {
     match envelope::of(value) {
         Ok(event) if event.to_string().len() > MAX_EVENT_BYTES => {
             reader.error(
                 "test::event",
                 "the event is larger than 256 KB, which EventBridge doesn't take",
-                place,
+                location,
             );
             None
         }
         Ok(event) => Some(event),
         Err(error) => {
-            reader.error("test::event", error.to_string(), place);
+            reader.error("test::event", error.to_string(), location);
             None
         }
     }

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use eventbridge_pattern::transformer::{InputTransformer, TransformerError};
 use serde_json::Value;
 
+use super::path::EventPath;
 use crate::model::{Message, Severity};
-use crate::path::EventPath;
 
 /// The longest input template that `PutTargets` takes, in characters.
 const MAX_TEMPLATE: usize = 8192;
@@ -68,7 +68,7 @@ pub(crate) struct Problem {
     pub(crate) help: Option<String>,
 }
 
-/// A placeholder as it stands in the text and the path it names.
+/// A placeholder as written, and the path it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Placeholder {
     pub(crate) written: String,
@@ -121,7 +121,7 @@ pub(crate) fn compile(text: &str, frame: &Frame<'_>) -> Compiled {
             if rest.is_empty() {
                 writer.problem(
                     "message::empty",
-                    format!("the line `{label}:` says nothing"),
+                    format!("the line `{label}:` has no value"),
                     line,
                     None,
                 );

@@ -5,7 +5,6 @@ mod names;
 mod read;
 mod section;
 mod shape;
-mod spelling;
 
 use serde::Serialize;
 
@@ -13,7 +12,6 @@ pub use names::ARTIFACT_PREFIX;
 pub(crate) use names::{BUS, DEAD_LETTERS, PUBLISHER, PUBLISHER_PATH, TRAIL_KEY_ALIAS};
 pub use read::load;
 pub use shape::schema;
-pub(crate) use spelling::closest;
 
 /// The organization as `stacksets/organization.yaml` describes it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,8 +6,8 @@
 
 use syntax::{Diagnostic, Fix, Node, Span, Value};
 
-use crate::draft::UNFINISHED;
-use crate::fields::Reader;
+use crate::model::UNFINISHED;
+use crate::read::reader::Reader;
 
 /// What a text is for decides what may stand in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ enum Purpose {
 }
 
 /// Checks every text of a rule file.
-pub(crate) fn check(reader: &mut Reader, root: &Node) {
+pub(super) fn check(reader: &mut Reader, root: &Node) {
     raw_characters(reader);
     for entry in root.as_mapping().unwrap_or_default() {
         match entry.key.as_str() {
@@ -83,59 +83,58 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
     if purpose == Purpose::Event {
         return;
     }
-    // What stands raw in the file is found by `raw_characters`; here are the escaped ones.
+    // `raw_characters` finds those that are in the file itself; these are escaped ones.
     if let Some(c) = text.chars().find(|c| is_forbidden(*c))
-        && !reader.place(span).text().contains(c)
+        && !reader.location(span).text().contains(c)
     {
         reader.push(forbidden(c), span);
     }
     if let Some(reference) = dynamic_reference(text) {
-        let place = reader.place(span).narrowed_to(reference);
+        let location = reader.location(span).narrowed_to(reference);
         reader.diagnostics.push(
             Diagnostic::error(
                 "rule::dynamic-reference",
                 "`{{resolve:…}}` is a CloudFormation dynamic reference",
             )
-            .at(place)
-            .note("CloudFormation would put a secret or parameter of the deploying account in its place"),
+            .at(location)
+            .note("CloudFormation would replace it with a secret or parameter of the deploying account"),
         );
     } else if purpose != Purpose::Message && text.contains("{{") {
-        let place = reader.place(span).narrowed_to("{{");
+        let location = reader.location(span).narrowed_to("{{");
         reader.diagnostics.push(
-            Diagnostic::error("rule::placeholder", "placeholders work in `message` only").at(place),
+            Diagnostic::error("rule::placeholder", "placeholders work in `message` only")
+                .at(location),
         );
     }
     if let Some(line) = text.lines().map(str::trim).find(|line| is_unfinished(line)) {
-        let place = reader.place(span).narrowed_to(UNFINISHED);
+        let location = reader.location(span).narrowed_to(UNFINISHED);
         reader.diagnostics.push(
-            Diagnostic::error("rule::unfinished", format!("still to be written: {line}"))
-                .at(place)
-                .help(
-                    "only the rule's author can know this; write it in the place of the whole line",
-                ),
+            Diagnostic::error("rule::unfinished", format!("not written yet: {line}"))
+                .at(location)
+                .help("only the rule's author knows this; replace the whole line"),
         );
     }
     if text.contains("${") {
-        let place = reader.place(span).narrowed_to("${");
+        let location = reader.location(span).narrowed_to("${");
         reader.diagnostics.push(
             Diagnostic::error(
                 "rule::substitution",
                 "`${` is CloudFormation's substitution",
             )
-            .at(place)
+            .at(location)
             .help("leave it out"),
         );
     }
     if matches!(purpose, Purpose::Message | Purpose::Alert)
         && let Some(bracket) = text.chars().find(|c| matches!(c, '<' | '>'))
     {
-        let place = reader.place(span).narrowed_to(&bracket.to_string());
+        let location = reader.location(span).narrowed_to(&bracket.to_string());
         reader.diagnostics.push(
             Diagnostic::error(
                 "message::angle-bracket",
                 format!("`{bracket}` can't stand in an alert"),
             )
-            .at(place)
+            .at(location)
             .note("an input template marks its placeholders with `<` and `>` and has no escape for them"),
         );
     }
@@ -190,5 +189,5 @@ fn forbidden(c: char) -> Diagnostic {
         "rule::character",
         format!("U+{:04X} is {kind}", u32::from(c)),
     )
-    .help("remove it; it makes text look like something else than it is")
+    .help("remove it; it makes text look different from what it is")
 }

@@ -1,5 +1,7 @@
 //! Running a rule's own tests.
 
+pub mod mutation;
+
 use eventbridge_pattern::transformer::Reserved;
 use eventbridge_pattern::{Event, Pattern};
 use serde::Serialize;
@@ -46,7 +48,7 @@ fn run(rule: &Rule, test: &RuleTest) -> TestOutcome {
     };
     let diagnostic = judge(rule, test, &mut outcome);
     outcome.passed = diagnostic.is_none();
-    outcome.diagnostic = diagnostic.map(|diagnostic| diagnostic.at(test.place.clone()));
+    outcome.diagnostic = diagnostic.map(|diagnostic| diagnostic.at(test.location.clone()));
     outcome
 }
 

@@ -1,24 +1,22 @@
 //! A rule file begun from an event that happened.
 //!
-//! What the event says is written down: pattern, message, fixture, two tests. What only its author
-//! can know is left as a line that begins with [`UNFINISHED`], which is a diagnostic
-//! (`rule::unfinished`) until somebody has replaced it: a rule whose runbook was never written
-//! doesn't get deployed by mistake.
+//! The event gives the pattern, the message, the fixture and two tests. What only the author can know
+//! becomes a line that begins with [`UNFINISHED`]; the lint `rule::unfinished` reports it until the
+//! author replaces it, so that a rule without a runbook isn't deployed by mistake.
 
 mod clauses;
 mod message;
-mod sanitise;
+mod sanitize;
 
+use cloudtrail::Withheld;
+use cloudtrail::envelope::{self, API_CALL, EnvelopeError};
 use serde_json::{Map, Value, json};
 use syntax::write_entry;
 
-use crate::envelope::{self, EnvelopeError, Withheld};
+use self::clauses::Clauses;
 use crate::lint::names;
-use clauses::Clauses;
-pub use sanitise::Replaced;
-
-/// How a text begins that somebody has still to write.
-pub const UNFINISHED: &str = "TODO";
+use crate::model::UNFINISHED;
+pub use sanitize::Replaced;
 
 /// A rule file and its fixture, not written anywhere yet.
 #[derive(Clone, Debug)]
@@ -46,10 +44,10 @@ pub struct Draft {
 /// let draft = rules::draft("user-created", &record, "../rule.schema.json")?;
 /// assert!(draft.rule.contains("eventName: [CreateUser]"));
 /// assert!(!draft.fixture.contains("700080009000"));
-/// # Ok::<(), rules::envelope::EnvelopeError>(())
+/// # Ok::<(), cloudtrail::envelope::EnvelopeError>(())
 /// ```
 pub fn draft(id: &str, event: &Value, schema: &str) -> Result<Draft, EnvelopeError> {
-    let (event, replaced) = sanitise::sanitised(event);
+    let (event, replaced) = sanitize::sanitize(event);
     let whole = envelope::of(&event)?;
     let is_record = event != whole;
     let clauses = Clauses::of(&whole);
@@ -116,7 +114,7 @@ fn is_reading_call(event: &Value) -> bool {
         return false;
     };
     let service = source.strip_suffix(".amazonaws.com").unwrap_or(source);
-    text("/detail-type") == Some("AWS API Call via CloudTrail")
+    text("/detail-type") == Some(API_CALL)
         && event.pointer("/detail/readOnly").is_none()
         && names::is_read_only(service, name)
 }

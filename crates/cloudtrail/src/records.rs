@@ -8,14 +8,15 @@ use std::io::{self, BufReader, Read};
 use std::ops::ControlFlow;
 
 use flate2::bufread::MultiGzDecoder;
-use rules::envelope::Head;
 use serde::de::IgnoredAny;
 
-/// Largest record, in bytes. EventBridge gets none above 256 KB; this is for bounded memory.
-pub const MAX_RECORD: usize = 16 << 20;
+use crate::Head;
 
-/// Largest unpacked content of a packed file. A trail packs at most 50 MB into one; beyond this it
-/// is one made to waste time.
+/// Largest record, in bytes. EventBridge receives none above 256 KB; this limit bounds memory.
+pub const MAX_RECORD_BYTES: usize = 16 << 20;
+
+/// Largest unpacked content of a packed file. A trail packs at most 50 MB into one; a file
+/// beyond this limit is a packing bomb.
 pub const MAX_UNPACKED: u64 = 64 << 30;
 
 /// How much is read at once.
@@ -44,11 +45,13 @@ pub enum RecordsError {
         /// The record, counted from 1.
         record: u64,
     },
-    /// Nothing in it.
+    /// The file has no content.
     #[error("is empty")]
     Empty,
-    /// A packing bomb, or a text without end.
-    #[error("holds a record of more than {MAX_RECORD} bytes, or more than {MAX_UNPACKED} bytes")]
+    /// A packing bomb, or endless text.
+    #[error(
+        "holds a record of more than {MAX_RECORD_BYTES} bytes, or more than {MAX_UNPACKED} bytes"
+    )]
     TooLarge,
 }
 
@@ -59,7 +62,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// Calls `each` with the head and the text of every record until it says stop; `unpacked` with
+    /// Calls `each` with the head and the text of every record until it breaks, and `unpacked` with
     /// the number of bytes whenever some have been unpacked.
     ///
     /// Records before a fault have been passed on when an error is returned.
@@ -82,7 +85,7 @@ impl Records {
     }
 
     fn window<R: Read, F: FnMut(usize)>(&mut self, input: R, unpacked: F) -> Window<'_, R, F> {
-        // What one huge record took is given back.
+        // Frees what one huge record took.
         self.window.resize(2 * STEP, 0);
         self.window.shrink_to(2 * STEP);
         Window {
@@ -225,19 +228,19 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
         }
     }
 
-    /// Reads on, unless there is a fault that reading on doesn't mend; gives the fault's place.
+    /// Reads on, unless there is a fault that more text can't repair; returns the fault's position.
     ///
-    /// A number that the window cuts, as `24.` of `24.5`, is a fault until the rest is there. So a
-    /// fault counts when it is still in the same place with more of the file.
+    /// A number that the window cuts, such as `24.` of `24.5`, is a fault until the rest arrives. So a
+    /// fault counts once it persists at the same position with more of the file.
     fn more_or(
         &mut self,
         fault: Option<serde_json::Error>,
         last: Option<(usize, usize)>,
     ) -> Result<Option<(usize, usize)>, RecordsError> {
-        let place = fault.as_ref().map(|fault| (fault.line(), fault.column()));
-        let is_real = place.is_some() && place == last;
+        let position = fault.as_ref().map(|fault| (fault.line(), fault.column()));
+        let is_real = position.is_some() && position == last;
         if !is_real && self.fill()? {
-            return Ok(place);
+            return Ok(position);
         }
         Err(match fault {
             Some(fault) => self.wrong(&fault.to_string()),
@@ -276,7 +279,7 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
         }
     }
 
-    /// The next byte that is no space, in a place where the file must not end.
+    /// The next byte that is no space, where the file must not end.
     fn expect(&mut self) -> Result<u8, RecordsError> {
         self.peek()?.ok_or(RecordsError::Truncated {
             record: self.record,
@@ -294,7 +297,7 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
             self.start = 0;
             // A record that fills half of the window needs a larger one.
             if self.end > self.bytes.len() / 2 {
-                if self.bytes.len() > MAX_RECORD {
+                if self.bytes.len() > MAX_RECORD_BYTES {
                     return Err(RecordsError::TooLarge);
                 }
                 self.bytes.resize(2 * self.bytes.len(), 0);
@@ -433,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_log_is_said_to_be_none() {
+    fn a_file_that_is_no_log_is_refused() {
         for (content, says) in [
             (&b"[1,2]"[..], "is not a CloudTrail log"),
             (b"not a log", "is not a CloudTrail log"),

@@ -1,26 +1,27 @@
-//! A record's envelope without reading the record into memory.
+//! The head of a record: read without building a tree of the record.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Envelope, EnvelopeError, Fields};
+use crate::envelope::{Envelope, EnvelopeError};
 
-/// The few fields of a CloudTrail record that decide what becomes of it, borrowed from its text.
+/// The few fields of a CloudTrail record that decide whether it is delivered, and as which event,
+/// borrowed from its text.
 ///
 /// Millions of records go through a backtest, and only a few of their fields matter before a rule
 /// has matched. [`Head::envelope`] and [`Envelope::write`] make the very event that
-/// [`wrap`](super::wrap) makes, around the record's own bytes.
+/// [`wrap`](crate::envelope::wrap) makes, around the record's own bytes.
 ///
 /// ```
 /// let record = br#"{"eventSource": "iam.amazonaws.com", "eventName": "CreateUser", "awsRegion": "us-east-1",
 ///     "recipientAccountId": "012345678901", "eventID": "1", "eventTime": "2026-11-23T03:00:00Z"}"#;
-/// let head: rules::envelope::Head<'_> = serde_json::from_slice(record)?;
+/// let head: cloudtrail::Head<'_> = serde_json::from_slice(record)?;
 /// let mut event = Vec::new();
 /// head.envelope()?.write(record, &mut event);
 /// let whole: serde_json::Value = serde_json::from_slice(&event)?;
-/// assert_eq!(whole, rules::envelope::wrap(&serde_json::from_slice(record)?)?);
+/// assert_eq!(whole, cloudtrail::envelope::wrap(&serde_json::from_slice(record)?)?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,31 +40,23 @@ pub struct Head<'a> {
     pub management_event: Option<bool>,
     /// `eventType`.
     pub event_type: Option<Cow<'a, str>>,
-    /// Whether this is no record but a whole EventBridge event: it has `detail` or `detail-type`.
+    /// Whether this is a whole EventBridge event instead of a record: it has `detail` or `detail-type`.
     pub is_event: bool,
-    event_source: Option<Cow<'a, str>>,
+    pub(crate) event_source: Option<Cow<'a, str>>,
     has_event_source: bool,
     has_event_name: bool,
-    aws_region: Option<Cow<'a, str>>,
-    recipient_account_id: Option<Cow<'a, str>>,
-    caller_account: Option<Cow<'a, str>>,
+    pub(crate) aws_region: Option<Cow<'a, str>>,
+    pub(crate) recipient_account_id: Option<Cow<'a, str>>,
+    pub(crate) caller_account: Option<Cow<'a, str>>,
 }
 
 impl Head<'_> {
-    /// The envelope around the record; fails where [`of`](super::of) fails.
+    /// The envelope around the record; fails where [`of`](crate::envelope::of) fails.
     pub fn envelope(&self) -> Result<Envelope<'_>, EnvelopeError> {
         if !self.has_event_source && !self.has_event_name {
             return Err(EnvelopeError::Unknown);
         }
-        Envelope::of_fields(&Fields {
-            event_source: self.event_source.as_deref(),
-            event_type: self.event_type.as_deref(),
-            event_time: self.event_time.as_deref(),
-            event_id: self.event_id.as_deref(),
-            aws_region: self.aws_region.as_deref(),
-            recipient_account: self.recipient_account_id.as_deref(),
-            caller_account: self.caller_account.as_deref(),
-        })
+        Envelope::new(self)
     }
 }
 
@@ -84,7 +77,7 @@ impl<'de> Visitor<'de> for HeadVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut head = Head::default();
-        // A key that stands twice counts with its last value, as everywhere in serde_json.
+        // The last value of a repeated key counts, as everywhere in serde_json.
         while let Some(key) = map.next_key::<Key>()? {
             match key {
                 Key::EventId => head.event_id = map.next_value::<Scalar<'de>>()?.text(),
@@ -135,7 +128,7 @@ impl<'de> Deserialize<'de> for Identity<'de> {
 
 struct IdentityVisitor;
 
-/// What every visitor here does with values of types it has no use for.
+/// Visits values of types that the visitor has no use for.
 macro_rules! ignore_scalars {
     ($nothing:expr) => {
         fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {

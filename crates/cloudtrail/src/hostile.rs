@@ -2,35 +2,19 @@
 //!
 //! Whoever calls an AWS API chooses user agents, session names, tags and request parameters. If
 //! a quote in one of them could break an alert, it could be silenced. [`variants`] plants such
-//! text in every string under `detail` that the pattern leaves free, so that tests can show the
-//! alert still arrives.
+//! text in every string under `detail` that the pattern leaves free, so that tests can prove that
+//! the alert still arrives.
 
 use eventbridge_pattern::{Event, Pattern};
 use serde_json::Value;
 
+use crate::fields;
+
 /// Length of the long text, in bytes.
 const LONG: usize = 10 * 1024;
-/// Long texts are spread over events of at most this many bytes, safely below what `EventBridge`
-/// takes (256 KB).
+/// Long texts are spread over events of at most this many bytes, safely below the 256 KB that
+/// `EventBridge` accepts.
 const MAX_EVENT: usize = 200 * 1000;
-
-/// Fields of a CloudTrail record that CloudTrail writes by itself. No caller has a say in them, and
-/// a record with another category or type is another kind of event, which trails treat otherwise.
-///
-/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
-const WRITTEN_BY_CLOUDTRAIL: [&str; 11] = [
-    "awsRegion",
-    "eventCategory",
-    "eventID",
-    "eventName",
-    "eventSource",
-    "eventTime",
-    "eventType",
-    "eventVersion",
-    "recipientAccountId",
-    "requestID",
-    "sharedEventID",
-];
 
 /// Short hostile texts and their names.
 const SHORT: [(&str, &str); 6] = [
@@ -59,17 +43,16 @@ pub struct Hostile {
 /// Hostile variants of `event`: one for each short text, and as many for the 10 kB text as it
 /// takes to keep each event under 200 kB. Each is matched by `pattern`.
 ///
-/// A text is put behind the original value, or before it where the pattern minds. Strings that
-/// the pattern pins, and those that CloudTrail writes by itself, stay as they are.
+/// A text is appended to the original value, or put before it where the pattern looks at the end.
+/// Strings that the pattern pins, and those that CloudTrail writes by itself, stay unchanged.
 pub fn variants(event: &Value, pattern: &Pattern) -> Vec<Hostile> {
     let mut found = Vec::new();
     let mut leaves = Vec::new();
     if let Some(detail) = event.get("detail") {
         strings(detail, &mut vec!["detail".to_owned()], &mut leaves);
         if detail.get("eventVersion").is_some() {
-            leaves.retain(|steps| {
-                !matches!(&steps[..], [_, field] if WRITTEN_BY_CLOUDTRAIL.contains(&field.as_str()))
-            });
+            leaves
+                .retain(|steps| !matches!(&steps[..], [_, name] if is_written_by_cloudtrail(name)));
         }
     }
     for (name, text) in SHORT {
@@ -83,6 +66,10 @@ pub fn variants(event: &Value, pattern: &Pattern) -> Vec<Hostile> {
     }
     found.extend(long(event, pattern, &leaves));
     found
+}
+
+fn is_written_by_cloudtrail(name: &str) -> bool {
+    fields::field(name).is_some_and(|field| field.is_written_by_cloudtrail)
 }
 
 fn long(event: &Value, pattern: &Pattern, leaves: &[Vec<String>]) -> Vec<Hostile> {

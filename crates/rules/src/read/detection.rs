@@ -4,16 +4,12 @@ use eventbridge_pattern::Pattern;
 use jiff::civil::Date;
 use syntax::{Diagnostic, Node, Span};
 
-use super::MAX_WORDS;
-use crate::exceptions;
-use crate::fields::Reader;
+use super::exceptions;
+use super::path::EventPath;
+use super::reader::Reader;
+use super::shape::{self, MAX_WORDS};
 use crate::model::Exception;
-use crate::path::EventPath;
-use crate::shape;
-use crate::source_pin::pins_source;
 
-/// Days before an exception's end on which it is announced.
-const NOTICE_DAYS: i32 = 14;
 /// Most exceptions of one rule.
 const MAX_EXCEPTIONS: usize = 100;
 
@@ -32,10 +28,7 @@ pub(super) fn pattern(reader: &mut Reader, root: &Node) -> Option<Pattern> {
         return None;
     }
     match Pattern::parse(&node.to_json_text()) {
-        Ok(pattern) => {
-            pinned_source(reader, node, &pattern);
-            Some(pattern)
-        }
+        Ok(pattern) => Some(pattern),
         Err(error) => {
             let span = nearest_span(node, &error.pointer);
             reader.push(
@@ -50,7 +43,7 @@ pub(super) fn pattern(reader: &mut Reader, root: &Node) -> Option<Pattern> {
 }
 
 /// The span of what a JSON pointer leads to: the key's and the value's if it is on one line, so
-/// that a misspelt operator is underlined rather than its operand.
+/// that a misspelled operator is underlined rather than its operand.
 fn nearest_span(node: &Node, pointer: &str) -> Span {
     let target = node.nearest(pointer);
     let (parent, last) = pointer.rsplit_once('/').unwrap_or(("", ""));
@@ -65,34 +58,13 @@ fn nearest_span(node: &Node, pointer: &str) -> Span {
     }
 }
 
-/// Anybody in an account can put an event with any other source on its bus; `aws.*` is reserved.
-fn pinned_source(reader: &mut Reader, node: &Node, pattern: &Pattern) {
-    let span = node.entry("source").map_or(node.span, |entry| {
-        Span::new(entry.key_span.start, entry.value.span.end)
-    });
-    if !pins_source(pattern) {
-        reader.push(
-            Diagnostic::error("pattern::source", "the pattern does not pin `source`")
-                .help("add `source: [aws.…]` with exact names, or `{prefix: aws.}`, in every branch of a `$or`")
-                .note("events of the sources `aws.*` can't be forged, others can"),
-            span,
-        );
-    }
-    let sources = pattern.exact_values("source").unwrap_or_default();
-    if let Some(other) = sources.iter().find(|source| !source.starts_with("aws.")) {
-        reader.push(
-            Diagnostic::warning(
-                "pattern::forgeable-source",
-                format!("events of the source `{other}` can be forged"),
-            )
-            .note("whoever may call PutEvents chooses their content; only `aws.*` is reserved"),
-            span,
-        );
-    }
-}
-
-/// The exceptions with the spans of their `when`.
-pub(super) fn exceptions(reader: &mut Reader, root: &Node, today: Date) -> Vec<(Exception, Span)> {
+/// The exceptions with the spans of their `when`; every readable date of an `expires` goes to
+/// `expiries`.
+pub(super) fn exceptions(
+    reader: &mut Reader,
+    root: &Node,
+    expiries: &mut Vec<(Date, Span)>,
+) -> Vec<(Exception, Span)> {
     let Some(node) = root.get("exceptions") else {
         return Vec::new();
     };
@@ -107,7 +79,7 @@ pub(super) fn exceptions(reader: &mut Reader, root: &Node, today: Date) -> Vec<(
     }
     let mut found: Vec<(Exception, Span)> = Vec::new();
     for item in items {
-        let Some(exception) = exception(reader, item, today) else {
+        let Some(exception) = exception(reader, item, expiries) else {
             continue;
         };
         if found.iter().any(|(other, _)| other.name == exception.name) {
@@ -124,7 +96,11 @@ pub(super) fn exceptions(reader: &mut Reader, root: &Node, today: Date) -> Vec<(
     found
 }
 
-fn exception(reader: &mut Reader, node: &Node, today: Date) -> Option<Exception> {
+fn exception(
+    reader: &mut Reader,
+    node: &Node,
+    expiries: &mut Vec<(Date, Span)>,
+) -> Option<Exception> {
     reader
         .mapping(node, "an exception", &shape::EXCEPTION)
         .then_some(())?;
@@ -135,9 +111,11 @@ fn exception(reader: &mut Reader, node: &Node, today: Date) -> Option<Exception>
     let name = short("name");
     let reason = short("reason");
     let owner = short("owner");
-    let expires = node
-        .get("expires")
-        .and_then(|node| expires(reader, node, today));
+    let expires = node.get("expires").and_then(|node| {
+        let date = expires(reader, node)?;
+        expiries.push((date, node.span));
+        Some(date)
+    });
     let when = node.get("when").and_then(|node| when(reader, node));
     Some(Exception {
         name: name?,
@@ -148,41 +126,19 @@ fn exception(reader: &mut Reader, node: &Node, today: Date) -> Option<Exception>
     })
 }
 
-fn expires(reader: &mut Reader, node: &Node, today: Date) -> Option<Date> {
+fn expires(reader: &mut Reader, node: &Node) -> Option<Date> {
     let text = reader.text(node, "`expires`")?;
-    let date: Date = match text.trim().parse() {
-        Ok(date) if text.trim().len() == 10 => date,
+    match text.trim().parse() {
+        Ok(date) if text.trim().len() == 10 => Some(date),
         _ => {
             reader.push(
                 Diagnostic::error("exception::date", format!("`{text}` is not a date"))
                     .help("write it as 2027-01-31"),
                 node.span,
             );
-            return None;
+            None
         }
-    };
-    if date < today {
-        reader.push(
-            Diagnostic::error(
-                "exception::expired",
-                format!("the exception ended on {date}"),
-            )
-            .help("remove it, or renew it with its owner"),
-            node.span,
-        );
-    } else if let Ok(left) = today.until(date)
-        && left.get_days() <= NOTICE_DAYS
-    {
-        reader.push(
-            Diagnostic::warning(
-                "exception::expires-soon",
-                format!("the exception ends on {date}, in {} days", left.get_days()),
-            )
-            .help("remove it, or renew it with its owner"),
-            node.span,
-        );
     }
-    Some(date)
 }
 
 fn when(reader: &mut Reader, node: &Node) -> Option<(String, Vec<String>)> {
@@ -250,12 +206,12 @@ pub(super) fn with_exceptions(
     let taken = written.field_paths();
     let mut sound = true;
     for (path, values, span) in fields {
-        let outcome = if taken.contains(&path) {
+        let compiled = if taken.contains(&path) {
             Err(exceptions::constrained(&path))
         } else {
             exceptions::compile(&mut json, &path, &values)
         };
-        if let Err(problem) = outcome {
+        if let Err(problem) = compiled {
             sound = false;
             reader.push(
                 Diagnostic::error("exception::not-expressible", problem.message).help(problem.help),
@@ -288,12 +244,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_operator_is_underlined_with_its_key() {
+    fn a_misspelled_operator_is_underlined_with_its_key() {
         let text = "source: [aws.ec2]\ndetail:\n  a: [{prefx: x}]\n";
         let file = std::sync::Arc::new(syntax::SourceFile::new("a.yaml", text));
         let (node, _) = syntax::parse(&file);
         let node = node.unwrap();
-        let written = |span| syntax::Place::new(&file, span).text().to_owned();
+        let written = |span| syntax::SourceLocation::new(&file, span).text().to_owned();
         let span = nearest_span(&node, "/detail/a/0/prefx");
         assert_eq!(written(span), "prefx: x");
         let span = nearest_span(&node, "/detail/a/0/absent/deeper");

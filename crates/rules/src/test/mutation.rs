@@ -21,19 +21,19 @@ const OTHER: &str = "~";
 pub struct Mutant {
     /// What was changed, `detail.eventName: without "DeleteTrail"`.
     pub change: String,
-    /// Who noticed.
+    /// Whether a test noticed.
     pub fate: Fate,
 }
 
-/// Who noticed a change.
+/// Whether a change was noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fate {
     /// A test of the rule fails.
     Tested,
-    /// It is no event pattern any more, or pins no source: loading refuses it.
+    /// The result isn't an event pattern, or pins no source: loading refuses it.
     Refused,
-    /// Nobody. The tests say nothing about this part of the pattern.
+    /// No test. The tests say nothing about this part of the pattern.
     Survived,
 }
 
@@ -154,8 +154,8 @@ fn alternatives(
         };
         object(branch, &name, &mut |change, branch| {
             let mut branches = branches.to_vec();
-            if let Some(place) = branches.get_mut(index) {
-                *place = Value::Object(branch);
+            if let Some(location) = branches.get_mut(index) {
+                *location = Value::Object(branch);
             }
             give(change, with_branches(fields, branches));
         });
@@ -197,8 +197,8 @@ fn list(values: &[Value], give: &mut dyn FnMut(String, Vec<Value>)) {
         }
         for (change, replacement) in replacements(value, values.len() == 1) {
             let mut changed = values.to_vec();
-            if let Some(place) = changed.get_mut(index) {
-                *place = replacement;
+            if let Some(location) = changed.get_mut(index) {
+                *location = replacement;
             }
             give(change, changed);
         }
