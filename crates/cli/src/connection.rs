@@ -38,7 +38,8 @@ impl Connection {
         let endpoint = endpoint.as_deref().or(target.simulator.as_deref());
         let result = async {
             let connection = Self::open(endpoint, embedded.is_some(), organization).await?;
-            work(&connection).await
+            // Boxed: a deployment's future is too large for the stack of each caller.
+            Box::pin(work(&connection)).await
         }
         .await;
         if let Some(simulator) = embedded {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -173,15 +173,10 @@ impl Environment {
             return Ok(None);
         }
         self.errors.write(question)?;
-        let mut answer = Vec::new();
+        let mut answer = String::new();
         let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
-        for byte in input.by_ref().bytes() {
-            match byte? {
-                b'\n' => break,
-                byte => answer.push(byte),
-            }
-        }
-        Ok(Some(String::from_utf8_lossy(&answer).into_owned()))
+        BufReader::new(input.as_mut()).read_line(&mut answer)?;
+        Ok(Some(answer))
     }
 
     /// Writes a result's text to standard output, with a line's end.

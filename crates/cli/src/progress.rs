@@ -245,7 +245,7 @@ mod tests {
             total: 2,
         });
         display.finish(&(stack_set, operation));
-        assert_eq!(display.running(), []);
+        assert!(display.running().is_empty());
         assert_eq!(
             captured.errors(),
             "  gizmos-topic: creating, wave canary, 2 instances\n  gizmos-topic: 1/2 done, 1 failed\n"

@@ -211,19 +211,18 @@ mod tests {
             topology: None,
         };
         let (here, _) = Environment::captured("/home/alice/project/crates");
-        let files = |environment| Files {
-            environment,
-            arguments: &arguments,
-        };
-        assert_eq!(
-            files(&here).rules(),
-            Path::new("/home/alice/project/crates/rules")
-        );
-        let here = here.with_variable("GIZMOS_ROOT", "/home/alice/project");
-        assert_eq!(files(&here).rules(), Path::new("/home/alice/project/rules"));
-        assert_eq!(
-            files(&here).organization(),
-            Path::new("/etc/organization.yaml")
-        );
+        let (elsewhere, _) = Environment::captured("/home/alice/project/crates");
+        let elsewhere = elsewhere.with_variable("GIZMOS_ROOT", "/home/alice/project");
+        for (environment, root) in [
+            (&here, "/home/alice/project/crates"),
+            (&elsewhere, "/home/alice/project"),
+        ] {
+            let files = Files {
+                environment,
+                arguments: &arguments,
+            };
+            assert_eq!(files.rules(), Path::new(root).join("rules"));
+            assert_eq!(files.organization(), Path::new("/etc/organization.yaml"));
+        }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn run(
     };
     compiled.bundle.write(&compiled.project.default_output)?;
     Connection::with(target, &compiled.organization, async |connection| {
-        deploy(invocation, connection, &compiled, verify, how).await
+        Box::pin(deploy(invocation, connection, &compiled, verify, how)).await
     })
     .await
 }
