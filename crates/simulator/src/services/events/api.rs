@@ -573,11 +573,6 @@ fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String
         .ok_or_else(|| ApiError::new("MalformedDetail", "Detail is malformed."))?;
     let resources: Vec<&str> = input.texts("Resources")?;
     let reference = input.text("EventBusName").unwrap_or("default");
-    let bus = world
-        .services
-        .events
-        .bus_mut(&caller.account, &caller.region, reference)?
-        .clone();
     let context = iam::organization_context(
         world,
         &caller.account,
@@ -585,6 +580,15 @@ fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String
             .with("events:source", source)
             .with("events:detail-type", kind),
     );
+    world
+        .services
+        .events
+        .bus_mut(&caller.account, &caller.region, reference)?;
+    let bus = world
+        .services
+        .events
+        .bus(&caller.account, &caller.region, reference)
+        .ok_or_else(|| not_found(format!("Event bus {reference} does not exist.")))?;
     let request = Request::new(
         iam::principal(caller),
         "events:PutEvents",
@@ -602,6 +606,7 @@ fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String
     if !combine(&request, &bus.account, &identity, named.as_ref()).allowed {
         return Err(ApiError::denied(caller, "events:PutEvents", &bus.arn));
     }
+    let (account, region, name) = (bus.account.clone(), bus.region.clone(), bus.name.clone());
     let id = world.uuid();
     let now = world.clock.now();
     let event = json!({
@@ -611,19 +616,19 @@ fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String
         "source": source,
         "account": caller.account,
         "time": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        "region": bus.region,
+        "region": region,
         "resources": resources,
         "detail": detail,
     });
     let mut trace = Trace::default();
-    let origin = if bus.account == caller.account && bus.region == caller.region {
+    let origin = if account == caller.account && region == caller.region {
         Origin::Here
     } else {
         Origin::Forwarded
     };
     arrive(
         world,
-        (&bus.account, &bus.region, &bus.name),
+        (&account, &region, &name),
         &event,
         origin,
         &mut trace,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::rules::Target;
 use crate::policy::Context;
 use crate::services::arn::{Arn, short};
 use crate::services::sns::Refusal;
@@ -17,7 +18,7 @@ pub(super) struct Failed<'a> {
     pub(super) rule: &'a str,
     /// Account and Region of the rule.
     pub(super) place: (&'a str, &'a str),
-    pub(super) target: &'a Value,
+    pub(super) target: &'a Target,
 }
 
 /// Puts what could not be delivered into the target's dead-letter queue; without one it is lost.
@@ -28,11 +29,7 @@ pub(super) fn of_target(
     body: String,
     trace: &mut Trace,
 ) {
-    let queue = failed
-        .target
-        .pointer("/DeadLetterConfig/Arn")
-        .and_then(Value::as_str);
-    let Some(queue) = queue else {
+    let Some(queue) = &failed.target.dead_letters else {
         trace.hops.push(Hop::new(
             failed.place,
             "dead letters",
@@ -41,16 +38,11 @@ pub(super) fn of_target(
         ));
         return;
     };
-    let target = failed
-        .target
-        .get("Arn")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
     let letter = Letter {
         place: failed.place,
         source: failed.rule,
         queue,
-        attributes: vec![("RULE_ARN", failed.rule), ("TARGET_ARN", target)],
+        attributes: vec![("RULE_ARN", failed.rule), ("TARGET_ARN", &failed.target.arn)],
         refusal,
     };
     keep(world, letter, body, trace);

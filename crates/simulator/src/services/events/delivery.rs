@@ -1,14 +1,14 @@
 //! The way of an event: bus, rules, targets, and the dead-letter queue where it can go no further.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use eventbridge_pattern::Event;
 use eventbridge_pattern::transformer::{Reserved, select};
 use serde_json::{Value, json};
 
 use super::dead_letters::{self, Failed};
-use super::targets::{Destination, destination, transformer};
-use super::{Bus, Rule};
+use super::rules::{Input, Ready, ReadyRule, Target};
+use super::targets::{Destination, destination};
 use crate::clock::iso;
 use crate::policy::{Context, Named, Principal, Request, combine};
 use crate::services::arn::short;
@@ -28,11 +28,22 @@ pub(crate) enum Origin {
     Forwarded,
 }
 
+/// A bus's account and Region, and its name.
+type Address<'a> = (&'a str, &'a str, &'a str);
+
+/// An event on its way, read and written.
+#[derive(Clone, Copy)]
+struct Message<'a> {
+    event: &'a Value,
+    text: &'a str,
+}
+
 /// One rule on its way through its targets.
 struct Firing<'a> {
-    bus: &'a Bus,
-    rule: &'a Rule,
-    event: &'a str,
+    account: &'a str,
+    region: &'a str,
+    rule: &'a ReadyRule,
+    message: Message<'a>,
     origin: Origin,
 }
 
@@ -41,83 +52,106 @@ struct Attempt<'a> {
     firing: &'a Firing<'a>,
     arn: &'a str,
     role: Option<&'a str>,
-    body: String,
+    body: Cow<'a, str>,
 }
 
 /// An event arrives at a bus: every rule that matches sends it to its targets.
 pub(crate) fn arrive(
     world: &mut World,
-    bus: (&str, &str, &str),
+    bus: Address<'_>,
     event: &Value,
     origin: Origin,
     trace: &mut Trace,
 ) {
-    let (account, region, name) = bus;
+    let text = event.to_string();
+    let text = &text;
+    pass(world, bus, Message { event, text }, origin, trace);
+}
+
+fn pass(
+    world: &mut World,
+    address: Address<'_>,
+    message: Message<'_>,
+    origin: Origin,
+    trace: &mut Trace,
+) {
+    let (account, region, name) = address;
     crate::cloudformation::warm(world, account);
-    let mut hop = |link: String, outcome: Outcome, detail: String| {
+    let mut failed = |detail: String| {
+        let link = format!("bus {name}");
+        let hop = Hop::new((account, region), link, Outcome::Failed, detail);
+        trace.hops.push(hop);
+    };
+    let (bus, ready) = match world.services.events.bus_mut(account, region, name) {
+        Ok(bus) => (
+            (bus.account.clone(), bus.region.clone()),
+            bus.rules.ready(),
+        ),
+        Err(error) => return failed(error.message),
+    };
+    let matching = match ready.matching(message.text) {
+        Ok(matching) => matching,
+        Err(error) => return failed(error.to_string()),
+    };
+    let firing_rules = selected(&ready, &matching, address, message.event, trace);
+    for rule in firing_rules {
+        let firing = Firing {
+            account: &bus.0,
+            region: &bus.1,
+            rule,
+            message,
+            origin,
+        };
+        for target in &rule.targets {
+            fire(world, &firing, target, trace);
+        }
+    }
+}
+
+/// The matching rules that send the event on; the trace says why the others don't.
+fn selected<'a>(
+    ready: &Ready,
+    matching: &[&'a ReadyRule],
+    address: Address<'_>,
+    event: &Value,
+    trace: &mut Trace,
+) -> Vec<&'a ReadyRule> {
+    let (account, region, name) = address;
+    let mut hop = |link: String, outcome, detail: &str| {
         trace
             .hops
             .push(Hop::new((account, region), link, outcome, detail));
     };
-    let bus = match world.services.events.bus_mut(account, region, name) {
-        Ok(bus) => bus.clone(),
-        Err(error) => return hop(format!("bus {name}"), Outcome::Failed, error.message),
-    };
-    let text = event.to_string();
-    let parsed = match Event::parse(&text) {
-        Ok(parsed) => parsed,
-        Err(error) => return hop(format!("bus {name}"), Outcome::Failed, error.to_string()),
-    };
+    if matching.is_empty() {
+        let detail = match ready.count() {
+            0 => "the bus has no rules",
+            1 => "the only rule does not match the event",
+            count => &format!("none of the {count} rules matches the event"),
+        };
+        hop(format!("rules on bus {name}"), Outcome::Dropped, detail);
+        return Vec::new();
+    }
     let read_only = is_read_only_management_event(event);
-    let mut matched = Vec::new();
-    let mut near = 0;
-    for rule in bus.rules.values() {
-        if !rule
-            .pattern
-            .as_ref()
-            .is_some_and(|pattern| pattern.matches(&parsed))
-        {
-            continue;
-        }
-        near += 1;
-        let link = format!("rule {} on bus {name}", rule.name);
-        match rule.state() {
-            "DISABLED" => hop(link, Outcome::Dropped, "the rule matches, but is disabled".to_owned()),
-            "ENABLED" if read_only => hop(
-                link,
-                Outcome::Dropped,
-                "the rule matches, but read-only management events reach only rules in state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS".to_owned(),
+    let mut selected = Vec::new();
+    for rule in matching {
+        let refused = match rule.state.as_str() {
+            "DISABLED" => Some("the rule matches, but is disabled"),
+            "ENABLED" if read_only => Some(
+                "the rule matches, but read-only management events reach only rules in state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
             ),
-            _ => {
-                let targets = rule.targets().len();
-                if targets == 0 {
-                    hop(link, Outcome::Dropped, "the rule matches, but has no targets".to_owned());
-                } else {
-                    hop(link, Outcome::Ok, "the event matches the rule's pattern".to_owned());
-                    matched.push(rule);
-                }
+            _ if rule.targets.is_empty() => Some("the rule matches, but has no targets"),
+            _ => None,
+        };
+        let link = format!("rule {} on bus {name}", rule.name);
+        match refused {
+            Some(why) => hop(link, Outcome::Dropped, why),
+            None => {
+                hop(link, Outcome::Ok, "the event matches the rule's pattern");
+                selected.push(*rule);
             }
         }
     }
-    if near == 0 {
-        let detail = match bus.rules.len() {
-            0 => "the bus has no rules".to_owned(),
-            1 => "the only rule does not match the event".to_owned(),
-            count => format!("none of the {count} rules matches the event"),
-        };
-        hop(format!("rules on bus {name}"), Outcome::Dropped, detail);
-    }
-    for rule in matched {
-        let firing = Firing {
-            bus: &bus,
-            rule,
-            event: &text,
-            origin,
-        };
-        for target in rule.targets() {
-            fire(world, &firing, target, trace);
-        }
-    }
+    selected
 }
 
 fn is_read_only_management_event(event: &Value) -> bool {
@@ -139,55 +173,44 @@ fn is_read_only_management_event(event: &Value) -> bool {
 
 impl Firing<'_> {
     fn hop(&self, link: impl Into<String>, outcome: Outcome, detail: impl Into<String>) -> Hop {
-        Hop::new((&self.bus.account, &self.bus.region), link, outcome, detail)
+        Hop::new((self.account, self.region), link, outcome, detail)
     }
 
     fn context(&self) -> Context {
         Context::new()
             .with("aws:SourceArn", self.rule.arn.as_str())
-            .with("aws:SourceAccount", self.bus.account.as_str())
+            .with("aws:SourceAccount", self.account)
     }
 
     fn here(&self, account: &str, region: &str) -> bool {
-        self.bus.account == account && self.bus.region == region
+        self.account == account && self.region == region
     }
 }
 
-fn fire(world: &mut World, firing: &Firing<'_>, target: &Value, trace: &mut Trace) {
-    let text = |name: &str| target.get(name).and_then(Value::as_str);
-    let id = text("Id").unwrap_or_default();
-    let arn = text("Arn").unwrap_or_default();
-    let link = format!("target {id} ({arn}) of rule {}", firing.rule.name);
-    crate::cloudformation::named(world, target, crate::cloudformation::Look::ToChange);
+impl<'a> Attempt<'a> {
+    /// The event itself, if the target sends it as it is.
+    fn unchanged(&self) -> Option<Message<'a>> {
+        matches!(self.body, Cow::Borrowed(_)).then_some(self.firing.message)
+    }
+}
+
+fn fire(world: &mut World, firing: &Firing<'_>, target: &Target, trace: &mut Trace) {
+    crate::cloudformation::named(
+        world,
+        &target.written,
+        crate::cloudformation::Look::ToChange,
+    );
     let (refusal, body) = match body(world, firing, target) {
         Ok(body) => {
             let attempt = Attempt {
                 firing,
-                arn,
-                role: text("RoleArn"),
+                arn: &target.arn,
+                role: target.role.as_deref(),
                 body,
             };
-            let outcome = match destination(arn) {
-                Some(Destination::Bus { account, region }) => {
-                    to_bus(world, &attempt, (account, region), trace)
-                }
-                Some(Destination::Topic { account, .. }) => {
-                    to_topic(world, &attempt, account, trace)
-                }
-                Some(Destination::Queue { account, .. }) => {
-                    to_queue(world, &attempt, account, trace)
-                }
-                Some(Destination::Automation { document, .. }) => {
-                    to_automation(world, &attempt, document, trace)
-                }
-                None => Err(Refusal::missing(
-                    format!("{arn} is not a target the simulator can deliver to"),
-                    &link,
-                )),
-            };
-            match outcome {
+            match deliver(world, &attempt, &target.id, trace) {
                 Ok(()) => return,
-                Err(refusal) => (refusal, attempt.body),
+                Err(refusal) => (refusal, attempt.body.into_owned()),
             }
         }
         Err(undeliverable) => {
@@ -207,10 +230,34 @@ fn fire(world: &mut World, firing: &Firing<'_>, target: &Value, trace: &mut Trac
     ));
     let failed = Failed {
         rule: &firing.rule.arn,
-        place: (&firing.bus.account, &firing.bus.region),
+        place: (firing.account, firing.region),
         target,
     };
     dead_letters::of_target(world, &failed, &refusal, body, trace);
+}
+
+/// Hands what a target receives to the service that its ARN names.
+fn deliver(
+    world: &mut World,
+    attempt: &Attempt<'_>,
+    id: &str,
+    trace: &mut Trace,
+) -> Result<(), Refusal> {
+    let arn = attempt.arn;
+    match destination(arn) {
+        Some(Destination::Bus { account, region }) => {
+            to_bus(world, attempt, (account, region), trace)
+        }
+        Some(Destination::Topic { account, .. }) => to_topic(world, attempt, account, trace),
+        Some(Destination::Queue { account, .. }) => to_queue(world, attempt, account, trace),
+        Some(Destination::Automation { document, .. }) => {
+            to_automation(world, attempt, document, trace)
+        }
+        None => Err(Refusal::missing(
+            format!("{arn} is not a target the simulator can deliver to"),
+            &format!("target {id} ({arn}) of rule {}", attempt.firing.rule.name),
+        )),
+    }
 }
 
 struct Undelivered {
@@ -219,33 +266,33 @@ struct Undelivered {
     attempted: String,
 }
 
-/// What the target receives.
-fn body(world: &World, firing: &Firing<'_>, target: &Value) -> Result<String, Undelivered> {
-    if let Some(input) = target.get("Input").and_then(Value::as_str) {
-        return Ok(input.to_owned());
-    }
+/// What the target receives; borrowed if it is the event itself.
+fn body<'a>(
+    world: &World,
+    firing: &Firing<'a>,
+    target: &'a Target,
+) -> Result<Cow<'a, str>, Undelivered> {
+    let event = firing.message.text;
     let invalid = |message: String| Undelivered {
         code: "INVALID_JSON".to_owned(),
         message,
-        attempted: firing.event.to_owned(),
+        attempted: event.to_owned(),
     };
-    match target.get("InputPath").and_then(Value::as_str) {
-        None => {}
-        Some("") => return Ok("{}".to_owned()),
-        Some(path) => {
-            return select(path, firing.event).map_err(|error| invalid(error.to_string()));
-        }
-    }
-    match transformer(target) {
-        Ok(None) => Ok(firing.event.to_owned()),
-        Ok(Some(transformer)) => {
+    match &target.input {
+        Input::Event => Ok(Cow::Borrowed(event)),
+        Input::Constant(text) => Ok(Cow::Owned(text.clone())),
+        Input::Path(path) => select(path, event)
+            .map(Cow::Owned)
+            .map_err(|error| invalid(error.to_string())),
+        Input::Transformer(transformer) => {
             let reserved = Reserved {
                 rule_arn: firing.rule.arn.clone(),
                 rule_name: firing.rule.name.clone(),
                 ingestion_time: iso(world.clock.now()),
             };
             transformer
-                .render(firing.event, &reserved)
+                .render(event, &reserved)
+                .map(Cow::Owned)
                 .map_err(|undeliverable| Undelivered {
                     message: format!(
                         "{} The transformed text was: {}",
@@ -255,7 +302,7 @@ fn body(world: &World, firing: &Firing<'_>, target: &Value) -> Result<String, Un
                     attempted: undeliverable.attempted,
                 })
         }
-        Err(error) => Err(invalid(error.message)),
+        Input::Invalid(why) => Err(invalid(why.clone())),
     }
 }
 
@@ -314,7 +361,7 @@ fn to_bus(
 ) -> Result<(), Refusal> {
     let firing = attempt.firing;
     let (account, region) = place;
-    let name = short(attempt.arn).to_owned();
+    let name = short(attempt.arn);
     let link = format!("target {name} (bus {})", attempt.arn);
     let here = firing.here(account, region);
     if !here && firing.origin == Origin::Forwarded {
@@ -331,7 +378,7 @@ fn to_bus(
             trace.hops.push(hop);
             principal
         }
-        None => Principal::Account(firing.bus.account.clone()),
+        None => Principal::Account(firing.account.to_owned()),
     };
     let exists = name == "default" && world.organization.account(account).is_some()
         || world.services.events.buses.contains_key(attempt.arn);
@@ -341,7 +388,7 @@ fn to_bus(
             &link,
         ));
     }
-    if account != firing.bus.account {
+    if account != firing.account {
         bus_policy_allows(world, attempt, &principal, place, trace)?;
     }
     if let Err(refusal) = bus_key_allows(world, attempt, place) {
@@ -352,17 +399,22 @@ fn to_bus(
         Outcome::Ok,
         format!("sent to the bus {name} of account {account} in {region}"),
     ));
-    let mut event: Value = serde_json::from_str(&attempt.body).unwrap_or_default();
-    if !event.is_object() {
-        // A target of a bus in the same place may have changed what it sends; a bus only takes events.
-        event = json!({"detail": event});
-    }
     let origin = if here {
         firing.origin
     } else {
         Origin::Forwarded
     };
-    arrive(world, (account, region, &name), &event, origin, trace);
+    let address = (account, region, name);
+    if let Some(message) = attempt.unchanged() {
+        pass(world, address, message, origin, trace);
+        return Ok(());
+    }
+    let mut event: Value = serde_json::from_str(&attempt.body).unwrap_or_default();
+    if !event.is_object() {
+        // A target may have changed what it sends to a bus of its own account; a bus only takes events.
+        event = json!({"detail": event});
+    }
+    arrive(world, address, &event, origin, trace);
     Ok(())
 }
 
@@ -375,15 +427,20 @@ fn bus_policy_allows(
 ) -> Result<(), Refusal> {
     let firing = attempt.firing;
     let link = format!("bus policy of {}", short(attempt.arn));
+    let parsed;
+    let event = match attempt.unchanged() {
+        Some(message) => message.event,
+        None => {
+            parsed = serde_json::from_str(&attempt.body).unwrap_or_default();
+            &parsed
+        }
+    };
     let mut context = firing.context();
     for (key, field) in [
         ("events:source", "source"),
         ("events:detail-type", "detail-type"),
     ] {
-        let value = serde_json::from_str::<Value>(&attempt.body)
-            .ok()
-            .and_then(|event| Some(event.get(field)?.as_str()?.to_owned()));
-        if let Some(value) = value {
+        if let Some(value) = event.get(field).and_then(Value::as_str) {
             context = context.with(key, value);
         }
     }
@@ -460,7 +517,7 @@ fn to_topic(
     let publisher = match attempt.role {
         Some(role) => {
             let principal = assume(world, attempt, role)?;
-            let context = iam::organization_context(world, &firing.bus.account, firing.context());
+            let context = iam::organization_context(world, firing.account, firing.context());
             Publisher { principal, context }
         }
         // EventBridge publishes as itself, and gives neither the topic's policy nor its key's the
@@ -470,7 +527,7 @@ fn to_topic(
             context: Context::new(),
         },
     };
-    if account != firing.bus.account && attempt.role.is_none() {
+    if account != firing.account && attempt.role.is_none() {
         return Err(Refusal::denied(
             "a topic of another account needs a RoleArn",
             &format!("topic {}", short(attempt.arn)),
@@ -525,7 +582,7 @@ fn to_queue(
             &format!("queue policy of {name}"),
         ));
     }
-    sqs::send(world, attempt.arn, attempt.body.clone(), BTreeMap::new());
+    sqs::send(world, attempt.arn, attempt.body.clone().into_owned(), BTreeMap::new());
     trace
         .hops
         .push(firing.hop(link, Outcome::Ok, "sent to the queue"));
@@ -545,7 +602,7 @@ fn to_automation(
     };
     let (principal, hop) = act_as(world, attempt, role, "ssm:StartAutomationExecution")?;
     trace.hops.push(hop);
-    let place = (firing.bus.account.as_str(), firing.bus.region.as_str());
+    let place = (firing.account, firing.region);
     let parameters: Value = serde_json::from_str(&attempt.body).unwrap_or_default();
     match ssm::start(world, place, document, &parameters, &principal) {
         Ok(execution) => {

@@ -3,6 +3,7 @@
 mod api;
 pub(crate) mod dead_letters;
 mod delivery;
+mod rules;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use api::call;
 pub(crate) use api::delete_bus;
 pub(crate) use delivery::{Origin, arrive};
+use rules::Rules;
 
 use super::arn::Arn;
 use crate::api::ApiError;
@@ -71,8 +73,7 @@ pub(crate) struct Bus {
     /// Template shape of `AWS::Events::EventBus`; `Policy` is the live one.
     pub(crate) properties: Map<String, Value>,
     pub(crate) policy: Option<Document>,
-    /// By name.
-    pub(crate) rules: BTreeMap<String, Rule>,
+    pub(crate) rules: Rules,
 }
 
 /// One rule.
@@ -189,7 +190,7 @@ fn empty_bus(account: &str, region: &str, name: &str) -> Bus {
         name: name.to_owned(),
         properties: Map::new(),
         policy: None,
-        rules: BTreeMap::new(),
+        rules: Rules::default(),
     }
 }
 
