@@ -97,7 +97,7 @@ fn route(
                 region,
                 event,
             } = read(body)?;
-            if world.organization.account(&account).is_none() {
+            if world.services.organization.account(&account).is_none() {
                 return Err(ApiError::validation(format!(
                     "there is no account {account}"
                 )));
@@ -108,13 +108,17 @@ fn route(
             if !event.is_object() {
                 return Err(ApiError::validation("event must be a whole event envelope"));
             }
-            let trace = crate::services::emit(world, &account, &region, event);
+            let trace =
+                world.with_services(|cloud| crate::services::emit(cloud, &account, &region, event));
             Ok(json!(trace))
         }
         ("POST", "dead-letters/discard") => {
             let Discard { event_ids } = read(body)?;
             let discard = crate::services::events::dead_letters::discard;
-            let discarded: usize = event_ids.iter().map(|id| discard(world, id)).sum();
+            let discarded: usize = event_ids
+                .iter()
+                .map(|id| discard(&mut world.services, id))
+                .sum();
             Ok(json!({"discarded": discarded}))
         }
         ("GET", "faults") => Ok(json!(world.faults.faults)),
@@ -141,17 +145,26 @@ fn route(
                 organizational_unit,
                 id,
             } = read(body)?;
-            let id = crate::organizations::create_account(world, &name, &organizational_unit, id)?;
-            Ok(world.organization.account(&id).map_or(Value::Null, account))
+            let id = crate::organizations::create_account(
+                &mut world.services,
+                &name,
+                &organizational_unit,
+                id,
+            )?;
+            Ok(world
+                .services
+                .organization
+                .account(&id)
+                .map_or(Value::Null, account))
         }
         ("POST", "units") => {
             let NewUnit { name, parent, id } = read(body)?;
-            let id = crate::organizations::create_unit(world, &name, &parent, id)?;
+            let id = crate::organizations::create_unit(&mut world.services, &name, &parent, id)?;
             Ok(json!({"id": id, "name": name, "parent": parent}))
         }
         ("POST", "instances") => {
             let instance: Value = read(body)?;
-            crate::services::ec2::put(world, &instance)
+            crate::services::ec2::put(&mut world.services, &instance)
         }
         ("GET", "instances") => {
             let value = |name: &str| {
@@ -161,7 +174,7 @@ fn route(
                     .map(|(_, value)| value.as_str())
             };
             Ok(json!(crate::services::ec2::shown(
-                world,
+                &mut world.services,
                 value("account"),
                 value("region")
             )))
@@ -182,7 +195,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
 
 fn state(world: &World) -> Value {
     use crate::organizations::{LOG_ARCHIVE, MANAGEMENT, ORGANIZATION_ID, ROOT_ID, SECURITY};
-    let organization = &world.organization;
+    let organization = &world.services.organization;
     let units: Vec<Value> = organization
         .units()
         .map(|unit| json!({"id": unit.id, "name": unit.name, "parent": unit.parent}))

@@ -117,5 +117,5 @@ fn content(action: &str, input: &Value) -> String {
             hash.update(value.to_string().as_bytes());
         }
     }
-    crate::world::hex(&hash.finalize())
+    crate::services::environment::hex(&hash.finalize())
 }

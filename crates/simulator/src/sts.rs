@@ -7,24 +7,29 @@ use serde_json::{Value, json};
 use crate::api::{ApiError, Caller};
 use crate::input::Input;
 use crate::organizations::MANAGEMENT;
+use crate::services::Services;
 use crate::services::arn::short;
+use crate::services::environment::{Cloud, Look};
 use crate::services::iam::{ACCESS_ROLE, role_account};
-use crate::world::World;
 
 /// Keys never expire here: clients compare the time with their own clock, which is not the
 /// virtual one.
 const EXPIRATION: &str = "2099-12-31T23:59:59.000Z";
 
 /// The keys handed out so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Sessions {
     /// By access key id.
     by_key: BTreeMap<String, Caller>,
 }
 
 /// The caller behind an access key id.
-pub(crate) fn caller(world: &World, access_key: &str, region: &str) -> Result<Caller, ApiError> {
-    if let Some(session) = world.sessions.by_key.get(access_key) {
+pub(crate) fn caller(
+    services: &Services,
+    access_key: &str,
+    region: &str,
+) -> Result<Caller, ApiError> {
+    if let Some(session) = services.sessions.by_key.get(access_key) {
         return Ok(Caller {
             region: region.to_owned(),
             ..session.clone()
@@ -45,7 +50,7 @@ pub(crate) fn caller(world: &World, access_key: &str, region: &str) -> Result<Ca
     } else {
         MANAGEMENT
     };
-    if world.organization.account(account).is_none() {
+    if services.organization.account(account).is_none() {
         return Err(invalid());
     }
     Ok(Caller {
@@ -58,7 +63,7 @@ pub(crate) fn caller(world: &World, access_key: &str, region: &str) -> Result<Ca
 
 /// Answers one STS action.
 pub(crate) fn call(
-    world: &mut World,
+    cloud: &mut Cloud<'_>,
     caller: &Caller,
     action: &str,
     input: &Value,
@@ -76,12 +81,12 @@ pub(crate) fn call(
             };
             Ok(json!({"Arn": caller.arn, "UserId": user, "Account": caller.account}))
         }
-        "AssumeRole" => assume_role(world, caller, input),
+        "AssumeRole" => assume_role(cloud, caller, input),
         _ => Err(ApiError::unknown_action("sts", action)),
     }
 }
 
-fn assume_role(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn assume_role(cloud: &mut Cloud<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["RoleArn", "RoleSessionName", "DurationSeconds"])?;
     let role = input.required("RoleArn")?;
     let session = input.required("RoleSessionName")?;
@@ -100,13 +105,13 @@ fn assume_role(world: &mut World, caller: &Caller, input: &Value) -> Result<Valu
         .to_owned();
     let name = short(role);
     if name == ACCESS_ROLE {
-        crate::services::iam::access_role(world, &account);
-        crate::cloudformation::remember_glance(world, &account);
+        crate::services::iam::access_role(cloud, &account);
+        cloud.remember_look(&account);
     } else {
-        crate::cloudformation::glance(world, &account);
+        cloud.look(&account, Look::Anywhere);
     }
-    crate::services::iam::may_assume(world, caller, role)?;
-    let access_key = format!("ASIA{}", world.token(16));
+    crate::services::iam::may_assume(cloud, caller, role)?;
+    let access_key = format!("ASIA{}", cloud.environment.token(16));
     let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
     let assumed = Caller {
         account,
@@ -114,12 +119,12 @@ fn assume_role(world: &mut World, caller: &Caller, input: &Value) -> Result<Valu
         arn: arn.clone(),
         role: Some(role.to_owned()),
     };
-    world.sessions.by_key.insert(access_key.clone(), assumed);
+    cloud.sessions.by_key.insert(access_key.clone(), assumed);
     Ok(json!({
         "Credentials": {
             "AccessKeyId": access_key,
-            "SecretAccessKey": world.token(32),
-            "SessionToken": world.token(32),
+            "SecretAccessKey": cloud.environment.token(32),
+            "SessionToken": cloud.environment.token(32),
             "Expiration": EXPIRATION,
         },
         "AssumedRoleUser": {"AssumedRoleId": format!("{}:{session}", role_id(role)), "Arn": arn},
@@ -130,6 +135,6 @@ fn assume_role(world: &mut World, caller: &Caller, input: &Value) -> Result<Valu
 fn role_id(role: &str) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(role.as_bytes());
-    let hex = crate::world::hex(&digest);
+    let hex = crate::services::environment::hex(&digest);
     format!("AROA{}", hex.get(..17).unwrap_or_default().to_uppercase())
 }

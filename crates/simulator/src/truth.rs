@@ -194,7 +194,7 @@ impl Simulator {
     /// The fleet as it is now.
     pub fn fleet(&self) -> Fleet {
         let world = self.world();
-        let organization = &world.organization;
+        let organization = &world.services.organization;
         Fleet {
             accounts: organization
                 .accounts()
@@ -206,7 +206,9 @@ impl Simulator {
                             .config
                             .regions
                             .iter()
-                            .filter(|region| !world.region_is_on(region, &account.id))
+                            .filter(|region| {
+                                !world.services.environment.region_is_on(region, &account.id)
+                            })
                             .cloned()
                             .collect(),
                     };

@@ -93,7 +93,8 @@ pub(crate) fn tamper(
     );
     let told = format!("{kind} {physical} in {} {}", place.account, place.region);
     let Some(properties) = properties else {
-        resources::delete(world, &place, &kind, &physical).map_err(|error| error.to_string())?;
+        resources::delete(&mut world.services, &place, &kind, &physical)
+            .map_err(|error| error.to_string())?;
         return Ok(told);
     };
     let mut new = old.clone();
@@ -106,7 +107,7 @@ pub(crate) fn tamper(
             }
         }
     }
-    match resources::update(world, &place, &kind, &physical, &old, &new) {
+    match resources::update(&mut world.services, &place, &kind, &physical, &old, &new) {
         Ok(Updated::InPlace(_)) => Ok(told),
         Ok(Updated::Replace) => Err(format!("{told} can't be changed in place")),
         Err(error) => Err(error.to_string()),

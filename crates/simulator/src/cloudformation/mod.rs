@@ -24,7 +24,7 @@ use crate::world::World;
 
 pub(crate) use interference::{stack_of, stick_running, stop_running, tamper};
 pub(crate) use set::auto::account_moved;
-pub(crate) use stack::look::{Look, cool, glance, named, remember_glance, warm};
+pub(crate) use stack::look::{cool, glance, named, remember_glance, warm};
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
@@ -92,11 +92,12 @@ impl CloudFormation {
 
 /// Schedules a task after 10 to 20 virtual seconds, the same for the same world every time.
 fn later(world: &mut World, task: Task) {
-    let seconds = world.between(10, 20);
+    let seconds = world.services.environment.between(10, 20);
     after(world, seconds, task);
 }
 
 fn after(world: &mut World, seconds: i64, task: Task) {
+    world.settle();
     world.clock.after(seconds, Due::CloudFormation(task));
 }
 
@@ -193,7 +194,7 @@ pub(crate) fn call(
 ) -> Result<Value, ApiError> {
     let resource = resource(world, caller, input);
     crate::services::authorize(
-        world,
+        &mut world.services,
         caller,
         &format!("cloudformation:{action}"),
         &resource,

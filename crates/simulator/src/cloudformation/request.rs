@@ -89,8 +89,13 @@ fn fetch(world: &mut World, caller: &Caller, url: &str) -> Result<String, ApiErr
         ));
     }
     let place = (address.bucket.as_str(), address.key.as_str());
-    let body = crate::services::s3::read(world, caller, place, address.version.as_deref())
-        .map_err(|error| broken(&error.message))?;
+    let body = crate::services::s3::read(
+        &mut world.services,
+        caller,
+        place,
+        address.version.as_deref(),
+    )
+    .map_err(|error| broken(&error.message))?;
     if body.len() > URL_LIMIT {
         return Err(ApiError::validation(format!(
             "Template may not exceed {URL_LIMIT} bytes in size."

@@ -66,18 +66,23 @@ pub(crate) fn happen(world: &mut World, event: &Event) -> Result<String, String>
 fn carry_out(world: &mut World, event: &Event) -> Result<String, String> {
     match event {
         Event::SetAccountState { account, state } => {
-            crate::organizations::set_state(world, account, state)?;
+            crate::organizations::set_state(&mut world.services, account, state)?;
             Ok(format!("{account} is {state}"))
         }
         Event::MoveAccount { account, to } => {
-            crate::organizations::move_account(world, account, to)?;
+            crate::organizations::move_account(&mut world.services, account, to)?;
             Ok(format!("{account} is in {to}"))
         }
         Event::CreateAccount {
             name,
             organizational_unit,
-        } => crate::organizations::create_account(world, name, organizational_unit, None)
-            .map_err(|error| error.message),
+        } => crate::organizations::create_account(
+            &mut world.services,
+            name,
+            organizational_unit,
+            None,
+        )
+        .map_err(|error| error.message),
         Event::SetRegion {
             region,
             enabled,

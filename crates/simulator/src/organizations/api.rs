@@ -10,7 +10,8 @@ use super::{
 use crate::api::{ApiError, Caller};
 use crate::clock::epoch;
 use crate::input::{Input, bad_token, page, page_of};
-use crate::world::World;
+use crate::services::Services;
+use crate::services::environment::AccountMove;
 
 /// `ListAccounts` and its kin give at most 20 entries.
 const PAGE: usize = 20;
@@ -25,15 +26,15 @@ pub(crate) fn is_mutating(action: &str) -> bool {
 
 /// Answers one action.
 pub(crate) fn call(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    crate::services::authorize(world, caller, &format!("organizations:{action}"), "*")
+    crate::services::authorize(services, caller, &format!("organizations:{action}"), "*")
         .map_err(|error| ApiError::new("AccessDeniedException", error.message))?;
-    permit(&world.organization, caller, action)?;
-    let organization = &world.organization;
+    permit(&services.organization, caller, action)?;
+    let organization = &services.organization;
     match action {
         "DescribeOrganization" => {
             Input::new(input, &[])?;
@@ -189,28 +190,32 @@ pub(crate) fn call(
             })?;
             Ok(json!({"CreateAccountStatus": describe_request(request)}))
         }
-        _ => change(world, action, input),
+        _ => change(services, action, input),
     }
 }
 
 /// The actions that change the organization; only the management account gets here.
-fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiError> {
-    let now = world.clock.now();
+fn change(services: &mut Services, action: &str, input: &Value) -> Result<Value, ApiError> {
+    let now = services.environment.now;
     match action {
         "RegisterDelegatedAdministrator" => {
-            let (account, principal) = delegation(&world.organization, input)?;
+            let (account, principal) = delegation(&services.organization, input)?;
             if account == MANAGEMENT {
                 return Err(constraint(
                     "You can't register the management account as a delegated administrator.",
                 ));
             }
-            if !world.organization.trusts(&principal) {
+            if !services.organization.trusts(&principal) {
                 return Err(constraint(
                     "You must enable trusted access for the service first.",
                 ));
             }
             let principal_limit = (principal == STACKSETS_PRINCIPAL).then_some(DELEGATED);
-            let accounts = world.organization.delegated.entry(principal).or_default();
+            let accounts = services
+                .organization
+                .delegated
+                .entry(principal)
+                .or_default();
             if accounts.contains_key(&account) {
                 return Err(ApiError::new(
                     "AccountAlreadyRegisteredException",
@@ -226,8 +231,12 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
             Ok(Value::Null)
         }
         "DeregisterDelegatedAdministrator" => {
-            let (account, principal) = delegation(&world.organization, input)?;
-            let accounts = world.organization.delegated.entry(principal).or_default();
+            let (account, principal) = delegation(&services.organization, input)?;
+            let accounts = services
+                .organization
+                .delegated
+                .entry(principal)
+                .or_default();
             accounts.remove(&account).map(|_| Value::Null).ok_or_else(|| {
                 ApiError::new(
                     "AccountNotRegisteredException",
@@ -238,28 +247,28 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
         "EnableAWSServiceAccess" => {
             let principal =
                 Input::new(input, &["ServicePrincipal"])?.required("ServicePrincipal")?;
-            world.organization.trust(principal, now);
+            services.organization.trust(principal, now);
             Ok(Value::Null)
         }
         "DisableAWSServiceAccess" => {
             let principal =
                 Input::new(input, &["ServicePrincipal"])?.required("ServicePrincipal")?;
-            world.organization.distrust(principal);
+            services.organization.distrust(principal);
             Ok(Value::Null)
         }
         "CreateOrganizationalUnit" => {
             let input = Input::new(input, &["ParentId", "Name"])?;
             let (parent, name) = (input.required("ParentId")?, input.required("Name")?);
-            let id = super::create_unit(world, name, parent, None)?;
-            let unit = world.organization.units.get(&id).map(describe_unit);
+            let id = super::create_unit(services, name, parent, None)?;
+            let unit = services.organization.units.get(&id).map(describe_unit);
             Ok(json!({"OrganizationalUnit": unit}))
         }
         "CreateAccount" => {
             let input = Input::new(input, &["Email", "AccountName"])?;
             input.required("Email")?;
             let name = input.required("AccountName")?;
-            let account = super::create_account(world, name, ROOT_ID, None)?;
-            let id = format!("car-{}", world.token(32).to_lowercase());
+            let account = super::create_account(services, name, ROOT_ID, None)?;
+            let id = format!("car-{}", services.environment.token(32).to_lowercase());
             let request = Request {
                 id: id.clone(),
                 name: name.to_owned(),
@@ -267,7 +276,7 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
                 at: now,
             };
             let answer = json!({"CreateAccountStatus": describe_request(&request)});
-            world.organization.requests.insert(id, request);
+            services.organization.requests.insert(id, request);
             Ok(answer)
         }
         "MoveAccount" => {
@@ -280,35 +289,39 @@ fn change(world: &mut World, action: &str, input: &Value) -> Result<Value, ApiEr
                 input.required("SourceParentId")?,
                 input.required("DestinationParentId")?,
             );
-            if find(&world.organization, id)?.parent != source {
+            if find(&services.organization, id)?.parent != source {
                 return Err(ApiError::new(
                     "SourceParentNotFoundException",
                     "We can't find a source root or OU with the ParentId that you specified.",
                 ));
             }
-            if !world.organization.is_parent(destination) {
+            if !services.organization.is_parent(destination) {
                 return Err(ApiError::new(
                     "DestinationParentNotFoundException",
                     "We can't find the destination container (a root or OU) with the ParentId that you specified.",
                 ));
             }
             // Moving an account to where it is already is no error.
-            super::move_account(world, id, destination).unwrap_or_default();
+            super::move_account(services, id, destination).unwrap_or_default();
             Ok(Value::Null)
         }
         "RemoveAccountFromOrganization" => {
-            let id = member(&world.organization, input)?;
-            let parent = world
+            let id = member(&services.organization, input)?;
+            let parent = services
                 .organization
                 .accounts
                 .remove(&id)
                 .map(|account| account.parent);
-            crate::cloudformation::account_moved(world, &id, parent.as_deref(), None);
+            services.environment.moves.push(AccountMove {
+                account: id,
+                from: parent,
+                to: None,
+            });
             Ok(Value::Null)
         }
         "CloseAccount" => {
-            let id = member(&world.organization, input)?;
-            if let Some(account) = world.organization.accounts.get_mut(&id) {
+            let id = member(&services.organization, input)?;
+            if let Some(account) = services.organization.accounts.get_mut(&id) {
                 "SUSPENDED".clone_into(&mut account.state);
             }
             Ok(Value::Null)

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 pub(crate) use api::{call, is_mutating};
 
 use crate::api::ApiError;
-use crate::world::World;
+use crate::services::Services;
+use crate::services::environment::AccountMove;
 
 /// The ids every simulated organization starts with.
 pub(crate) const ORGANIZATION_ID: &str = "o-exampleorg1";
@@ -22,7 +23,7 @@ pub(crate) const SECURITY: &str = "333344445555";
 pub(crate) const STACKSETS_PRINCIPAL: &str = "member.org.stacksets.cloudformation.amazonaws.com";
 
 /// The tree of organizational units and accounts.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Organization {
     accounts: BTreeMap<String, Account>,
     units: BTreeMap<String, Unit>,
@@ -197,12 +198,12 @@ impl Organization {
 
 /// Adds an account to a unit; stack sets with automatic deployment follow later.
 pub(crate) fn create_account(
-    world: &mut World,
+    services: &mut Services,
     name: &str,
     parent: &str,
     id: Option<String>,
 ) -> Result<String, ApiError> {
-    if !world.organization.is_parent(parent) {
+    if !services.organization.is_parent(parent) {
         return Err(ApiError::validation(format!(
             "there is no organizational unit {parent}"
         )));
@@ -214,41 +215,46 @@ pub(crate) fn create_account(
                 "an account id has 12 digits, not {id}"
             )));
         }
-        None => free_id(&world.organization),
+        None => free_id(&services.organization),
     };
-    if world.organization.account(&id).is_some() {
+    if services.organization.account(&id).is_some() {
         return Err(ApiError::validation(format!(
             "the account {id} exists already"
         )));
     }
-    let now = world.clock.now();
-    world.organization.add(&id, name, parent, now);
-    crate::cloudformation::account_moved(world, &id, None, Some(parent));
+    let now = services.environment.now;
+    services.organization.add(&id, name, parent, now);
+    services.environment.moves.push(AccountMove {
+        account: id.clone(),
+        from: None,
+        to: Some(parent.to_owned()),
+    });
     Ok(id)
 }
 
 /// Adds an organizational unit and gives its id.
 pub(crate) fn create_unit(
-    world: &mut World,
+    services: &mut Services,
     name: &str,
     parent: &str,
     id: Option<String>,
 ) -> Result<String, ApiError> {
-    if !world.organization.is_parent(parent) {
+    if !services.organization.is_parent(parent) {
         return Err(ApiError::new(
             "ParentNotFoundException",
             "You specified parent that doesn't exist.",
         ));
     }
     let taken = |unit: &Unit| unit.parent == parent && unit.name == name;
-    if world.organization.units().any(taken) {
+    if services.organization.units().any(taken) {
         return Err(ApiError::new(
             "DuplicateOrganizationalUnitException",
             "An OU with the same name already exists.",
         ));
     }
-    let id = id.unwrap_or_else(|| format!("ou-exmp-{}", world.token(8).to_lowercase()));
-    if world.organization.is_parent(&id) {
+    let id =
+        id.unwrap_or_else(|| format!("ou-exmp-{}", services.environment.token(8).to_lowercase()));
+    if services.organization.is_parent(&id) {
         return Err(ApiError::validation(format!("{id} exists already")));
     }
     let unit = Unit {
@@ -256,7 +262,7 @@ pub(crate) fn create_unit(
         name: name.to_owned(),
         parent: parent.to_owned(),
     };
-    world.organization.units.insert(id.clone(), unit);
+    services.organization.units.insert(id.clone(), unit);
     Ok(id)
 }
 
@@ -265,14 +271,14 @@ const STATES: &[&str] = &["ACTIVE", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"];
 
 /// Suspends or closes an account, or makes it active again. Who is suspended stays in the tree, and
 /// stack instances stay in the account.
-pub(crate) fn set_state(world: &mut World, account: &str, state: &str) -> Result<(), String> {
+pub(crate) fn set_state(services: &mut Services, account: &str, state: &str) -> Result<(), String> {
     if account == MANAGEMENT {
         return Err("the management account can't be suspended or closed".to_owned());
     }
     if !STATES.contains(&state) {
         return Err(format!("{state} is none of {}", STATES.join(", ")));
     }
-    match world.organization.accounts.get_mut(account) {
+    match services.organization.accounts.get_mut(account) {
         Some(account) => {
             state.clone_into(&mut account.state);
             Ok(())
@@ -282,18 +288,22 @@ pub(crate) fn set_state(world: &mut World, account: &str, state: &str) -> Result
 }
 
 /// Moves an account to another unit; stack sets with automatic deployment follow later.
-pub(crate) fn move_account(world: &mut World, id: &str, to: &str) -> Result<(), String> {
-    if !world.organization.is_parent(to) {
+pub(crate) fn move_account(services: &mut Services, id: &str, to: &str) -> Result<(), String> {
+    if !services.organization.is_parent(to) {
         return Err(format!("there is no organizational unit {to}"));
     }
-    let Some(account) = world.organization.accounts.get_mut(id) else {
+    let Some(account) = services.organization.accounts.get_mut(id) else {
         return Err(format!("there is no account {id}"));
     };
     let from = std::mem::replace(&mut account.parent, to.to_owned());
     if from == to {
         return Err(format!("{id} is in {to} already"));
     }
-    crate::cloudformation::account_moved(world, id, Some(&from), Some(to));
+    services.environment.moves.push(AccountMove {
+        account: id.to_owned(),
+        from: Some(from),
+        to: Some(to.to_owned()),
+    });
     Ok(())
 }
 

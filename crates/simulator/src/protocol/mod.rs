@@ -17,9 +17,9 @@ use hyper::{HeaderMap, Request, Response};
 use serde_json::{Map, Value, json};
 
 use crate::api::{ApiError, Caller, RawRequest, RawResponse};
-use crate::cloudformation::Look;
 use crate::faults::{After, Asked, Before, Decision};
 use crate::services::arn::short;
+use crate::services::environment::Look;
 use crate::services::iam::{ACCESS_ROLE, access_role};
 use crate::world::World;
 use wire::{Wire, respond};
@@ -186,7 +186,7 @@ fn decode(world: &World, request: &RawRequest) -> (Wire, Result<Call, ApiError>)
     if signed.as_ref().is_ok_and(|signed| signed.service == "s3") {
         let call = signed.and_then(|signed| {
             Ok(Call {
-                caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
+                caller: crate::sts::caller(&world.services, &signed.access_key, &signed.region)?,
                 service: signed.service,
                 action: crate::services::s3::action(request),
                 input: json!({
@@ -208,7 +208,7 @@ fn decode(world: &World, request: &RawRequest) -> (Wire, Result<Call, ApiError>)
         };
         let call = signed.and_then(|signed| {
             Ok(Call {
-                caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
+                caller: crate::sts::caller(&world.services, &signed.access_key, &signed.region)?,
                 service: signed.service,
                 action: action.to_owned(),
                 input: json_input(&request.body)?,
@@ -242,7 +242,7 @@ fn decode(world: &World, request: &RawRequest) -> (Wire, Result<Call, ApiError>)
             )
         })?;
         Ok(Call {
-            caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
+            caller: crate::sts::caller(&world.services, &signed.access_key, &signed.region)?,
             service: signed.service,
             action: decoded.action,
             input: decoded.input,
@@ -271,7 +271,7 @@ fn json_call(
         .ok_or_else(unknown)?;
     let input = json_input(body)?;
     Ok(Call {
-        caller: crate::sts::caller(world, &signed.access_key, &signed.region)?,
+        caller: crate::sts::caller(&world.services, &signed.access_key, &signed.region)?,
         service: (*service).to_owned(),
         action: action.to_owned(),
         input,
@@ -308,9 +308,11 @@ fn perform_wired(world: &mut World, call: &Call, request: &RawRequest) -> Result
         input,
     } = call;
     if service == "s3" {
-        access_role(world, &caller.account);
+        access_role(&mut world.services, &caller.account);
         return Ok(Output::Raw(crate::services::s3::rest(
-            world, caller, request,
+            &mut world.services,
+            caller,
+            request,
         )));
     }
     if world.faults.faults.token_lifetime_seconds.is_some() {
@@ -330,7 +332,12 @@ pub(crate) fn carry_out(
     input: &Value,
 ) -> Result<Value, ApiError> {
     let global = matches!(service, "account" | "organizations" | "iam" | "sts");
-    if !global && !world.region_is_on(&caller.region, &caller.account) {
+    if !global
+        && !world
+            .services
+            .environment
+            .region_is_on(&caller.region, &caller.account)
+    {
         return Err(ApiError::new(
             "UnrecognizedClientException",
             format!(
@@ -343,22 +350,25 @@ pub(crate) fn carry_out(
     match caller.role.as_deref() {
         None => {}
         Some(role) if short(role) == ACCESS_ROLE => {
-            access_role(world, &caller.account);
+            access_role(&mut world.services, &caller.account);
             crate::cloudformation::remember_glance(world, &caller.account);
         }
         Some(_) => crate::cloudformation::glance(world, &caller.account),
     }
-    match service {
-        "organizations" => crate::organizations::call(world, caller, action, input),
-        "sts" => crate::sts::call(world, caller, action, input),
+    let answer = match service {
+        "organizations" => crate::organizations::call(&mut world.services, caller, action, input),
+        "sts" => world.with_services(|cloud| crate::sts::call(cloud, caller, action, input)),
         "cloudformation" => crate::cloudformation::call(world, caller, action, input),
         _ => {
             let look = Look::of(service, is_mutating(service, action));
             look.at(world, &caller.account);
             crate::cloudformation::named(world, input, look);
-            crate::services::call(world, caller, service, action, input)
+            world
+                .with_services(|cloud| crate::services::call(cloud, caller, service, action, input))
         }
-    }
+    };
+    world.settle();
+    answer
 }
 
 fn is_mutating(service: &str, action: &str) -> bool {

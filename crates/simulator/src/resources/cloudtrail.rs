@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{Property, Shape, TAGS};
 use super::{Change, Created, Place, ResourceError, Type, created, gone, name_or_generated};
+use crate::services::Services;
 use crate::services::cloudtrail::{create_trail, set_logging, trail_arn, validate};
-use crate::world::World;
 
 const SELECTOR: Shape = Shape::Object(&[
     Property::new(
@@ -58,32 +58,31 @@ fn split(mut properties: Map<String, Value>) -> (bool, Map<String, Value>) {
 }
 
 fn create(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = name_or_generated(world, place, properties, "TrailName", 128);
+    let name = name_or_generated(services, place, properties, "TrailName", 128);
     let (logging, properties) = split(properties.clone());
-    let arn = create_trail(world, &place.account, &place.region, &name, properties)?;
-    let now = world.clock.now();
-    if let Some(trail) = world.services.cloudtrail.trails.get_mut(&arn) {
+    let arn = create_trail(services, &place.account, &place.region, &name, properties)?;
+    let now = services.environment.now;
+    if let Some(trail) = services.cloudtrail.trails.get_mut(&arn) {
         set_logging(trail, logging, now);
     }
     Ok(made(&arn))
 }
 
 fn update(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let arn = trail_arn(&place.account, &place.region, name);
     let (logging, properties) = split(change.new.clone());
-    validate(world, &place.account, &arn, &properties)?;
-    let now = world.clock.now();
-    let trail = world
-        .services
+    validate(services, &place.account, &arn, &properties)?;
+    let now = services.environment.now;
+    let trail = services
         .cloudtrail
         .trails
         .get_mut(&arn)
@@ -97,15 +96,15 @@ fn update(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
+fn delete(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
     let arn = trail_arn(&place.account, &place.region, name);
-    world.services.cloudtrail.trails.remove(&arn);
+    services.cloudtrail.trails.remove(&arn);
     Ok(())
 }
 
-fn read(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> {
+fn read(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
     let arn = trail_arn(&place.account, &place.region, name);
-    let trail = world.services.cloudtrail.trails.get(&arn)?;
+    let trail = services.cloudtrail.trails.get(&arn)?;
     let mut live = trail.properties.clone();
     live.insert("TrailName".to_owned(), json!(name));
     live.insert("IsLogging".to_owned(), json!(trail.logging));

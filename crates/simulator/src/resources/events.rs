@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{Property, Shape, TAGS};
 use super::{Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text};
+use crate::services::Services;
 use crate::services::events::{
     Bus, bus_arn, create_bus, delete_bus, parse_policy, put_rule, rule_arn,
 };
-use crate::world::World;
 
 const DEAD_LETTERS: Shape = Shape::Object(&[Property::new("Arn", Shape::Text)]);
 
@@ -95,13 +95,13 @@ fn bus_made(place: &Place, name: &str) -> Created {
 }
 
 fn create_event_bus(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let name = text(properties, "Name").unwrap_or_default().to_owned();
     create_bus(
-        world,
+        services,
         &place.account,
         &place.region,
         &name,
@@ -111,7 +111,7 @@ fn create_event_bus(
 }
 
 fn update_bus(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     name: &str,
     change: &Change,
@@ -120,28 +120,32 @@ fn update_bus(
         Some(policy) => Some(parse_policy(policy)?),
         None => None,
     };
-    let bus = bus(world, place, name)?;
+    let bus = bus(services, place, name)?;
     bus.properties.clone_from(&change.new);
     bus.policy = policy;
     Ok(bus_made(place, name))
 }
 
-fn delete_event_bus(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
-    delete_bus(world, &place.account, &place.region, name)?;
+fn delete_event_bus(
+    services: &mut Services,
+    place: &Place,
+    name: &str,
+) -> Result<(), ResourceError> {
+    delete_bus(services, &place.account, &place.region, name)?;
     Ok(())
 }
 
-fn read_bus(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let bus = world
-        .services
-        .events
-        .bus(&place.account, &place.region, name)?;
+fn read_bus(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
+    let bus = services.events.bus(&place.account, &place.region, name)?;
     Some(bus.properties.clone())
 }
 
-fn bus<'w>(world: &'w mut World, place: &Place, name: &str) -> Result<&'w mut Bus, ResourceError> {
-    world
-        .services
+fn bus<'w>(
+    services: &'w mut Services,
+    place: &Place,
+    name: &str,
+) -> Result<&'w mut Bus, ResourceError> {
+    services
         .events
         .bus_mut(&place.account, &place.region, name)
         .map_err(ResourceError::from)
@@ -155,14 +159,14 @@ fn bus<'w>(world: &'w mut World, place: &Place, name: &str) -> Result<&'w mut Bu
 }
 
 fn create_policy(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let name = text(properties, "EventBusName").unwrap_or("default");
     let id = text(properties, "StatementId").unwrap_or_default();
     let statement = properties.get("Statement").cloned().unwrap_or_default();
-    let bus = bus(world, place, name)?;
+    let bus = bus(services, place, name)?;
     if bus
         .statements()
         .iter()
@@ -177,32 +181,33 @@ fn create_policy(
 }
 
 fn update_policy(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     physical: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let (name, id) = physical.split_once('|').ok_or_else(|| gone(physical))?;
     let statement = change.new.get("Statement").cloned().unwrap_or_default();
-    bus(world, place, name)?.put_statement(id, statement)?;
+    bus(services, place, name)?.put_statement(id, statement)?;
     Ok(created(physical, []))
 }
 
-fn delete_policy(world: &mut World, place: &Place, physical: &str) -> Result<(), ResourceError> {
+fn delete_policy(
+    services: &mut Services,
+    place: &Place,
+    physical: &str,
+) -> Result<(), ResourceError> {
     if let Some((name, id)) = physical.split_once('|')
-        && let Ok(bus) = bus(world, place, name)
+        && let Ok(bus) = bus(services, place, name)
     {
         bus.remove_statement(id)?;
     }
     Ok(())
 }
 
-fn read_policy(world: &World, place: &Place, physical: &str) -> Option<Map<String, Value>> {
+fn read_policy(services: &Services, place: &Place, physical: &str) -> Option<Map<String, Value>> {
     let (name, id) = physical.split_once('|')?;
-    let bus = world
-        .services
-        .events
-        .bus(&place.account, &place.region, name)?;
+    let bus = services.events.bus(&place.account, &place.region, name)?;
     let mut statement = bus
         .statements()
         .into_iter()
@@ -232,15 +237,15 @@ fn parts(physical: &str) -> (&str, &str) {
 }
 
 fn create_rule(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let reference = text(properties, "EventBusName")
         .unwrap_or("default")
         .to_owned();
-    let name = name_or_generated(world, place, properties, "Name", 64);
-    let bus = bus(world, place, &reference)?;
+    let name = name_or_generated(services, place, properties, "Name", 64);
+    let bus = bus(services, place, &reference)?;
     if bus.rules.contains_key(&name) {
         return Err(ResourceError::AlreadyExists(format!(
             "{} already exists",
@@ -249,7 +254,7 @@ fn create_rule(
     }
     let bus_name = bus.name.clone();
     let arn = put_rule(
-        world,
+        services,
         &place.account,
         &place.region,
         &bus_name,
@@ -260,13 +265,13 @@ fn create_rule(
 }
 
 fn update_rule(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     id: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let (bus_name, name) = parts(id);
-    if !bus(world, place, bus_name)?.rules.contains_key(name) {
+    if !bus(services, place, bus_name)?.rules.contains_key(name) {
         return Err(gone(id));
     }
     let mut properties = change.new.clone();
@@ -274,7 +279,7 @@ fn update_rule(
         .entry("Targets")
         .or_insert_with(|| Value::Array(Vec::new()));
     let arn = put_rule(
-        world,
+        services,
         &place.account,
         &place.region,
         bus_name,
@@ -288,18 +293,17 @@ fn update_rule(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete_rule(world: &mut World, place: &Place, id: &str) -> Result<(), ResourceError> {
+fn delete_rule(services: &mut Services, place: &Place, id: &str) -> Result<(), ResourceError> {
     let (bus_name, name) = parts(id);
-    if let Ok(bus) = bus(world, place, bus_name) {
+    if let Ok(bus) = bus(services, place, bus_name) {
         bus.rules.remove(name);
     }
     Ok(())
 }
 
-fn read_rule(world: &World, place: &Place, id: &str) -> Option<Map<String, Value>> {
+fn read_rule(services: &Services, place: &Place, id: &str) -> Option<Map<String, Value>> {
     let (bus_name, name) = parts(id);
-    let bus = world
-        .services
+    let bus = services
         .events
         .bus(&place.account, &place.region, bus_name)?;
     let rule = bus.rules.get(name)?;

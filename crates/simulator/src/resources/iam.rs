@@ -9,8 +9,8 @@ use super::{
     name_or_generated, refused, text, texts,
 };
 use crate::policy::{Document, Kind};
+use crate::services::Services;
 use crate::services::iam::{ManagedPolicy, Role, create_role, parse_role};
-use crate::world::World;
 
 pub(super) const TYPES: &[Type] = &[
     Type {
@@ -86,14 +86,13 @@ fn made(role: &Role) -> Created {
 }
 
 fn create(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = name_or_generated(world, place, properties, "RoleName", 64);
-    let arn = create_role(world, &place.account, &name, properties.clone())?;
-    world
-        .services
+    let name = name_or_generated(services, place, properties, "RoleName", 64);
+    let arn = create_role(services, &place.account, &name, properties.clone())?;
+    services
         .iam
         .roles
         .get(&arn)
@@ -102,14 +101,13 @@ fn create(
 }
 
 fn update(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
-    let (trust, inline) = parse_role(world, &change.new)?;
-    let role = world
-        .services
+    let (trust, inline) = parse_role(services, &change.new)?;
+    let role = services
         .iam
         .role_by_name_mut(&place.account, name)
         .ok_or_else(|| gone(name))?;
@@ -130,20 +128,19 @@ fn update(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
-    let arn = world
-        .services
+fn delete(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
+    let arn = services
         .iam
         .role_by_name(&place.account, name)
         .map(|role| role.arn.clone());
     if let Some(arn) = arn {
-        world.services.iam.roles.remove(&arn);
+        services.iam.roles.remove(&arn);
     }
     Ok(())
 }
 
-fn read(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let role = world.services.iam.role_by_name(&place.account, name)?;
+fn read(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
+    let role = services.iam.role_by_name(&place.account, name)?;
     Some(role.properties.clone())
 }
 
@@ -156,14 +153,14 @@ fn parse(properties: &Map<String, Value>) -> Result<Document, ResourceError> {
 
 /// Attaches a managed policy to some roles, or detaches it.
 fn attach(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     arn: &str,
     names: &[String],
     on: bool,
 ) -> Result<(), ResourceError> {
     for name in names {
-        let Some(role) = world.services.iam.role_by_name_mut(&place.account, name) else {
+        let Some(role) = services.iam.role_by_name_mut(&place.account, name) else {
             if on {
                 return Err(gone(name));
             }
@@ -175,27 +172,24 @@ fn attach(
 }
 
 fn create_managed(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let document = parse(properties)?;
-    let name = name_or_generated(world, place, properties, "ManagedPolicyName", 128);
+    let name = name_or_generated(services, place, properties, "ManagedPolicyName", 128);
     let path = text(properties, "Path").unwrap_or("/");
     let arn = format!("arn:aws:iam::{}:policy{path}{name}", place.account);
-    if world.services.iam.policies.contains_key(&arn) {
+    if services.iam.policies.contains_key(&arn) {
         return Err(ResourceError::AlreadyExists(format!(
             "A policy called {name} already exists."
         )));
     }
     let names = texts(properties, "Roles");
-    if let Some(missing) = names.iter().find(|name| {
-        world
-            .services
-            .iam
-            .role_by_name(&place.account, name)
-            .is_none()
-    }) {
+    if let Some(missing) = names
+        .iter()
+        .find(|name| services.iam.role_by_name(&place.account, name).is_none())
+    {
         return Err(gone(missing));
     }
     let policy = ManagedPolicy {
@@ -204,22 +198,21 @@ fn create_managed(
         properties: properties.clone(),
         document,
     };
-    world.services.iam.policies.insert(arn.clone(), policy);
-    attach(world, place, &arn, &names, true)?;
+    services.iam.policies.insert(arn.clone(), policy);
+    attach(services, place, &arn, &names, true)?;
     Ok(created(arn.as_str(), [("PolicyArn", json!(arn))]))
 }
 
 fn update_managed(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     arn: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let document = parse(&change.new)?;
-    attach(world, place, arn, &texts(&change.old, "Roles"), false)?;
-    attach(world, place, arn, &texts(&change.new, "Roles"), true)?;
-    let policy = world
-        .services
+    attach(services, place, arn, &texts(&change.old, "Roles"), false)?;
+    attach(services, place, arn, &texts(&change.new, "Roles"), true)?;
+    let policy = services
         .iam
         .policies
         .get_mut(arn)
@@ -229,14 +222,13 @@ fn update_managed(
     Ok(created(arn, [("PolicyArn", json!(arn))]))
 }
 
-fn delete_managed(world: &mut World, place: &Place, arn: &str) -> Result<(), ResourceError> {
-    let own = match world.services.iam.policies.get(arn) {
+fn delete_managed(services: &mut Services, place: &Place, arn: &str) -> Result<(), ResourceError> {
+    let own = match services.iam.policies.get(arn) {
         Some(policy) => texts(&policy.properties, "Roles"),
         None => return Ok(()),
     };
-    attach(world, place, arn, &own, false)?;
-    let attached = world
-        .services
+    attach(services, place, arn, &own, false)?;
+    let attached = services
         .iam
         .roles
         .values()
@@ -247,17 +239,17 @@ fn delete_managed(world: &mut World, place: &Place, arn: &str) -> Result<(), Res
             "DeleteConflict",
         ));
     }
-    world.services.iam.policies.remove(arn);
+    services.iam.policies.remove(arn);
     Ok(())
 }
 
-fn read_managed(world: &World, place: &Place, arn: &str) -> Option<Map<String, Value>> {
-    let policy = world.services.iam.policies.get(arn)?;
+fn read_managed(services: &Services, place: &Place, arn: &str) -> Option<Map<String, Value>> {
+    let policy = services.iam.policies.get(arn)?;
     let mut live = policy.properties.clone();
     if live.contains_key("Roles") {
         let attached: Vec<Value> = texts(&policy.properties, "Roles")
             .iter()
-            .filter_map(|name| world.services.iam.role_by_name(&place.account, name))
+            .filter_map(|name| services.iam.role_by_name(&place.account, name))
             .filter(|role| role.attached().contains(&policy.arn.as_str()))
             .map(|role| json!(role.name))
             .collect();
@@ -267,28 +259,26 @@ fn read_managed(world: &World, place: &Place, arn: &str) -> Option<Map<String, V
 }
 
 fn put_inline(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     role: &str,
     name: &str,
     properties: &Map<String, Value>,
 ) -> Result<(), ResourceError> {
-    world
-        .services
+    services
         .iam
         .put_inline(&place.account, role, name, document(properties))?;
     Ok(())
 }
 
 fn create_role_policy(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let role = text(properties, "RoleName").unwrap_or_default();
     let name = text(properties, "PolicyName").unwrap_or_default();
-    let taken = world
-        .services
+    let taken = services
         .iam
         .role_by_name(&place.account, role)
         .is_some_and(|role| role.inline.contains_key(name));
@@ -297,18 +287,18 @@ fn create_role_policy(
             "{name}|{role} already exists"
         )));
     }
-    put_inline(world, place, role, name, properties)?;
+    put_inline(services, place, role, name, properties)?;
     Ok(created(format!("{name}|{role}"), []))
 }
 
 fn update_role_policy(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     id: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let (name, role) = id.split_once('|').ok_or_else(|| gone(id))?;
-    put_inline(world, place, role, name, &change.new)?;
+    put_inline(services, place, role, name, &change.new)?;
     Ok(created(id, []))
 }
 
@@ -316,17 +306,20 @@ fn update_role_policy(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete_role_policy(world: &mut World, place: &Place, id: &str) -> Result<(), ResourceError> {
+fn delete_role_policy(
+    services: &mut Services,
+    place: &Place,
+    id: &str,
+) -> Result<(), ResourceError> {
     if let Some((name, role)) = id.split_once('|') {
-        world.services.iam.delete_inline(&place.account, role, name);
+        services.iam.delete_inline(&place.account, role, name);
     }
     Ok(())
 }
 
-fn read_role_policy(world: &World, place: &Place, id: &str) -> Option<Map<String, Value>> {
+fn read_role_policy(services: &Services, place: &Place, id: &str) -> Option<Map<String, Value>> {
     let (name, role) = id.split_once('|')?;
-    let policy = world
-        .services
+    let policy = services
         .iam
         .role_by_name(&place.account, role)?
         .inline
@@ -339,7 +332,7 @@ fn read_role_policy(world: &World, place: &Place, id: &str) -> Option<Map<String
 }
 
 fn create_policy(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
@@ -348,25 +341,25 @@ fn create_policy(
         .to_owned();
     let names = texts(properties, "Roles");
     for role in &names {
-        put_inline(world, place, role, &name, properties)?;
+        put_inline(services, place, role, &name, properties)?;
     }
     let id = format!(
         "{}|{name}|{}",
-        generated(world, place, 128),
+        generated(services, place, 128),
         names.join("|")
     );
     Ok(created(id.as_str(), [("Id", json!(id))]))
 }
 
 fn update_policy(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     id: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let name = text(&change.new, "PolicyName").unwrap_or_default();
     for role in texts(&change.new, "Roles") {
-        put_inline(world, place, &role, name, &change.new)?;
+        put_inline(services, place, &role, name, &change.new)?;
     }
     Ok(created(id, [("Id", json!(id))]))
 }
@@ -375,11 +368,11 @@ fn update_policy(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete_policy(world: &mut World, place: &Place, id: &str) -> Result<(), ResourceError> {
+fn delete_policy(services: &mut Services, place: &Place, id: &str) -> Result<(), ResourceError> {
     let mut parts = id.split('|').skip(1);
     if let Some(name) = parts.next() {
         for role in parts {
-            world.services.iam.delete_inline(&place.account, role, name);
+            services.iam.delete_inline(&place.account, role, name);
         }
     }
     Ok(())

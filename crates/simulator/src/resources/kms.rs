@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{Property, Shape, TAGS};
 use super::{Change, Created, Place, ResourceError, Type, created, gone, text};
+use crate::services::Services;
 use crate::services::kms::{create_key, key_arn, parse_policy};
-use crate::world::World;
 
 pub(super) const TYPES: &[Type] = &[
     Type {
@@ -57,17 +57,17 @@ fn key_made(arn: &str) -> Created {
 }
 
 fn create_key_resource(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     check_window(properties)?;
-    let arn = create_key(world, &place.account, &place.region, properties.clone())?;
+    let arn = create_key(services, &place.account, &place.region, properties.clone())?;
     Ok(key_made(&arn))
 }
 
 fn update_key(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     id: &str,
     change: &Change,
@@ -78,12 +78,7 @@ fn update_key(
         Some(written) => Some(parse_policy(written, &place.account)?),
         None => None,
     };
-    let key = world
-        .services
-        .kms
-        .keys
-        .get_mut(&arn)
-        .ok_or_else(|| gone(id))?;
+    let key = services.kms.keys.get_mut(&arn).ok_or_else(|| gone(id))?;
     let mut properties = change.new.clone();
     match policy {
         Some(policy) => key.policy = policy,
@@ -102,17 +97,17 @@ fn update_key(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete_key(world: &mut World, place: &Place, id: &str) -> Result<(), ResourceError> {
+fn delete_key(services: &mut Services, place: &Place, id: &str) -> Result<(), ResourceError> {
     let arn = key_arn(&place.account, &place.region, id);
-    if let Some(key) = world.services.kms.keys.get_mut(&arn) {
+    if let Some(key) = services.kms.keys.get_mut(&arn) {
         key.pending_deletion = true;
     }
     Ok(())
 }
 
-fn read_key(world: &World, place: &Place, id: &str) -> Option<Map<String, Value>> {
+fn read_key(services: &Services, place: &Place, id: &str) -> Option<Map<String, Value>> {
     let arn = key_arn(&place.account, &place.region, id);
-    let key = world.services.kms.keys.get(&arn)?;
+    let key = services.kms.keys.get(&arn)?;
     (!key.pending_deletion).then(|| key.properties.clone())
 }
 
@@ -121,13 +116,12 @@ fn alias_of(place: &Place, name: &str) -> (String, String, String) {
 }
 
 fn target(
-    world: &World,
+    services: &Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<String, ResourceError> {
     let reference = text(properties, "TargetKeyId").unwrap_or_default();
-    world
-        .services
+    services
         .kms
         .find(reference, &place.account, &place.region)
         .filter(|key| {
@@ -140,7 +134,7 @@ fn target(
 }
 
 fn create_alias(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
@@ -157,26 +151,25 @@ fn create_alias(
             "{name:?} is not a valid alias name: alias/ and letters, digits, slashes, underscores, dashes"
         )));
     }
-    let id = target(world, place, properties)?;
+    let id = target(services, place, properties)?;
     let key = alias_of(place, name);
-    if world.services.kms.aliases.contains_key(&key) {
+    if services.kms.aliases.contains_key(&key) {
         return Err(ResourceError::AlreadyExists(format!(
             "{name} already exists"
         )));
     }
-    world.services.kms.aliases.insert(key, id);
+    services.kms.aliases.insert(key, id);
     Ok(created(name, []))
 }
 
 fn update_alias(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
-    let id = target(world, place, &change.new)?;
-    let alias = world
-        .services
+    let id = target(services, place, &change.new)?;
+    let alias = services
         .kms
         .aliases
         .get_mut(&alias_of(place, name))
@@ -189,13 +182,13 @@ fn update_alias(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete_alias(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
-    world.services.kms.aliases.remove(&alias_of(place, name));
+fn delete_alias(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
+    services.kms.aliases.remove(&alias_of(place, name));
     Ok(())
 }
 
-fn read_alias(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let id = world.services.kms.aliases.get(&alias_of(place, name))?;
+fn read_alias(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
+    let id = services.kms.aliases.get(&alias_of(place, name))?;
     let mut live = Map::new();
     live.insert("AliasName".to_owned(), json!(name));
     live.insert("TargetKeyId".to_owned(), json!(id));

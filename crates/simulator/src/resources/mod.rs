@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::api::ApiError;
-use crate::world::World;
+use crate::services::Services;
 use shape::Property;
 
 /// Where in which stack a resource belongs.
@@ -78,10 +78,10 @@ pub(crate) enum ResourceError {
     NotReadable(String),
 }
 
-type Create = fn(&mut World, &Place, &Map<String, Value>) -> Result<Created, ResourceError>;
-type Update = fn(&mut World, &Place, &str, &Change) -> Result<Created, ResourceError>;
-type Delete = fn(&mut World, &Place, &str) -> Result<(), ResourceError>;
-type Read = fn(&World, &Place, &str) -> Option<Map<String, Value>>;
+type Create = fn(&mut Services, &Place, &Map<String, Value>) -> Result<Created, ResourceError>;
+type Update = fn(&mut Services, &Place, &str, &Change) -> Result<Created, ResourceError>;
+type Delete = fn(&mut Services, &Place, &str) -> Result<(), ResourceError>;
+type Read = fn(&Services, &Place, &str) -> Option<Map<String, Value>>;
 
 /// A resource type with its allow list and handlers, which get checked properties.
 struct Type {
@@ -149,19 +149,19 @@ pub(crate) fn normalize(type_name: &str, properties: &Value) -> Result<Value, Re
 
 /// Creates a resource. `properties` are fully resolved (no intrinsic functions left).
 pub(crate) fn create(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     type_name: &str,
     properties: &Value,
 ) -> Result<Created, ResourceError> {
     let kind = type_named(type_name)?;
     let properties = check(kind, properties, &place.logical_id)?;
-    (kind.create)(world, place, &properties)
+    (kind.create)(services, place, &properties)
 }
 
 /// Changes a resource from `old` to `new` properties, or says that it needs a new one.
 pub(crate) fn update(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     type_name: &str,
     physical_id: &str,
@@ -178,28 +178,28 @@ pub(crate) fn update(
     if replace {
         return Ok(Updated::Replace);
     }
-    (kind.update)(world, place, physical_id, &Change { old, new }).map(Updated::InPlace)
+    (kind.update)(services, place, physical_id, &Change { old, new }).map(Updated::InPlace)
 }
 
 /// Deletes a resource; one that is already gone is not an error.
 pub(crate) fn delete(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     type_name: &str,
     physical_id: &str,
 ) -> Result<(), ResourceError> {
-    (type_named(type_name)?.delete)(world, place, physical_id)
+    (type_named(type_name)?.delete)(services, place, physical_id)
 }
 
 /// The live properties in template shape, or `None` when the resource is gone.
 pub(crate) fn read(
-    world: &World,
+    services: &Services,
     place: &Place,
     type_name: &str,
     physical_id: &str,
 ) -> Result<Option<Value>, ResourceError> {
     match type_named(type_name)?.read {
-        Some(read) => Ok(read(world, place, physical_id).map(Value::Object)),
+        Some(read) => Ok(read(services, place, physical_id).map(Value::Object)),
         None => Err(ResourceError::NotReadable(type_name.to_owned())),
     }
 }
@@ -251,7 +251,7 @@ fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> {
 /// The name the template gives, or a generated `<stack>-<logical id>-<suffix>` of at most `limit`
 /// characters.
 fn name_or_generated(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
     property: &str,
@@ -259,12 +259,12 @@ fn name_or_generated(
 ) -> String {
     match text(properties, property) {
         Some(name) => name.to_owned(),
-        None => generated(world, place, limit),
+        None => generated(services, place, limit),
     }
 }
 
-fn generated(world: &mut World, place: &Place, limit: usize) -> String {
-    let suffix = suffix(world, place);
+fn generated(services: &mut Services, place: &Place, limit: usize) -> String {
+    let suffix = suffix(services, place);
     let room = limit.saturating_sub(suffix.len() + 2);
     let logical: String = place.logical_id.chars().take(room / 2).collect();
     let stack: String = place
@@ -276,14 +276,16 @@ fn generated(world: &mut World, place: &Place, limit: usize) -> String {
 }
 
 /// Twelve characters that are the same whenever the same resource is made.
-fn suffix(world: &World, place: &Place) -> String {
+fn suffix(services: &Services, place: &Place) -> String {
     let Place {
         stack_id,
         logical_id,
         generation,
         ..
     } = place;
-    world.token_of(&format!("{stack_id}|{logical_id}|{generation}"), 12)
+    services
+        .environment
+        .token_of(&format!("{stack_id}|{logical_id}|{generation}"), 12)
 }
 
 /// A resource with its attributes.

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{Property, Shape, TAGS};
 use super::{Change, Created, Place, ResourceError, Type, created, name_or_generated};
+use crate::services::Services;
 use crate::services::monitoring::{alarm_arn, put_alarm};
-use crate::world::World;
 
 pub(super) const TYPES: &[Type] = &[Type {
     name: "AWS::CloudWatch::Alarm",
@@ -48,19 +48,19 @@ pub(super) const TYPES: &[Type] = &[Type {
 }];
 
 fn create(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = name_or_generated(world, place, properties, "AlarmName", 255);
+    let name = name_or_generated(services, place, properties, "AlarmName", 255);
     let arn = alarm_arn(&place.account, &place.region, &name);
-    if world.services.monitoring.alarms.contains_key(&arn) {
+    if services.monitoring.alarms.contains_key(&arn) {
         return Err(ResourceError::AlreadyExists(format!(
             "{name} already exists"
         )));
     }
     put_alarm(
-        world,
+        services,
         &place.account,
         &place.region,
         &name,
@@ -70,13 +70,13 @@ fn create(
 }
 
 fn update(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let arn = put_alarm(
-        world,
+        services,
         &place.account,
         &place.region,
         name,
@@ -89,14 +89,14 @@ fn update(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
+fn delete(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
     let arn = alarm_arn(&place.account, &place.region, name);
-    world.services.monitoring.alarms.remove(&arn);
+    services.monitoring.alarms.remove(&arn);
     Ok(())
 }
 
-fn read(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> {
+fn read(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
     let arn = alarm_arn(&place.account, &place.region, name);
-    let alarm = world.services.monitoring.alarms.get(&arn)?;
+    let alarm = services.monitoring.alarms.get(&arn)?;
     Some(alarm.properties.clone())
 }

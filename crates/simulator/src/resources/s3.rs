@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::policies::{Holder, inline};
 use super::shape::{Property, Shape, TAGS};
 use super::{Change, Created, Place, ResourceError, Type, created, generated, gone, refused, text};
+use crate::services::Services;
 use crate::services::s3::{Bucket, create_bucket, parse_policy};
-use crate::world::World;
 
 const STATUS: Shape = Shape::Choice(&["Enabled", "Disabled"]);
 
@@ -135,7 +135,7 @@ fn made(name: &str, region: &str) -> Created {
 
 /// Access logs go to a bucket of the same account and Region.
 fn check_logging(
-    world: &World,
+    services: &Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<(), ResourceError> {
@@ -146,8 +146,7 @@ fn check_logging(
     let Some(name) = destination else {
         return Ok(());
     };
-    let good = world
-        .services
+    let good = services
         .s3
         .buckets
         .get(name)
@@ -161,17 +160,17 @@ fn check_logging(
 }
 
 fn create(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    check_logging(world, place, properties)?;
+    check_logging(services, place, properties)?;
     let name = match text(properties, "BucketName") {
         Some(name) => name.to_owned(),
-        None => generated(world, place, 63).to_ascii_lowercase(),
+        None => generated(services, place, 63).to_ascii_lowercase(),
     };
     create_bucket(
-        world,
+        services,
         &place.account,
         &place.region,
         &name,
@@ -181,14 +180,13 @@ fn create(
 }
 
 fn update(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
-    check_logging(world, place, &change.new)?;
-    let bucket = world
-        .services
+    check_logging(services, place, &change.new)?;
+    let bucket = services
         .s3
         .buckets
         .get_mut(name)
@@ -197,8 +195,8 @@ fn update(
     Ok(made(name, &place.region))
 }
 
-fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
-    let Some(bucket) = world.services.s3.buckets.get(name) else {
+fn delete(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
+    let Some(bucket) = services.s3.buckets.get(name) else {
         return Ok(());
     };
     if bucket.account != place.account {
@@ -210,13 +208,12 @@ fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceEr
             "GeneralServiceException",
         ));
     }
-    world.services.s3.buckets.remove(name);
+    services.s3.buckets.remove(name);
     Ok(())
 }
 
-fn read(world: &World, _place: &Place, name: &str) -> Option<Map<String, Value>> {
-    world
-        .services
+fn read(services: &Services, _place: &Place, name: &str) -> Option<Map<String, Value>> {
+    services
         .s3
         .buckets
         .get(name)
@@ -227,14 +224,13 @@ impl Holder for Bucket {
     const PROPERTY: &'static str = "Bucket";
 
     fn put(
-        world: &mut World,
+        services: &mut Services,
         place: &Place,
         name: &str,
         written: Value,
         fresh: bool,
     ) -> Result<(), ResourceError> {
-        let bucket = world
-            .services
+        let bucket = services
             .s3
             .buckets
             .get_mut(name)
@@ -250,15 +246,15 @@ impl Holder for Bucket {
         Ok(())
     }
 
-    fn clear(world: &mut World, _place: &Place, name: &str) -> Result<(), ResourceError> {
-        if let Some(bucket) = world.services.s3.buckets.get_mut(name) {
+    fn clear(services: &mut Services, _place: &Place, name: &str) -> Result<(), ResourceError> {
+        if let Some(bucket) = services.s3.buckets.get_mut(name) {
             bucket.policy = None;
         }
         Ok(())
     }
 
-    fn policy(world: &World, _place: &Place, name: &str) -> Option<Value> {
-        let (written, _) = world.services.s3.buckets.get(name)?.policy.as_ref()?;
+    fn policy(services: &Services, _place: &Place, name: &str) -> Option<Value> {
+        let (written, _) = services.s3.buckets.get(name)?.policy.as_ref()?;
         Some(written.clone())
     }
 }

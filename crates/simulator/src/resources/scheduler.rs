@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{Property, Shape};
 use super::{Change, Created, Place, ResourceError, Type, created, name_or_generated, text};
+use crate::services::Services;
 use crate::services::scheduler::{put, schedule_arn};
-use crate::world::World;
 
 pub(super) const TYPES: &[Type] = &[Type {
     name: "AWS::Scheduler::Schedule",
@@ -58,39 +58,34 @@ fn arn(place: &Place, name: &str) -> String {
 }
 
 fn create(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = name_or_generated(world, place, properties, "Name", 64);
+    let name = name_or_generated(services, place, properties, "Name", 64);
     let arn = arn(place, &name);
-    if world.services.scheduler.schedules.contains_key(&arn) {
+    if services.scheduler.schedules.contains_key(&arn) {
         return Err(ResourceError::AlreadyExists(format!(
             "Schedule {name} already exists."
         )));
     }
-    set(world, place, &name, properties)
+    set(services, place, &name, properties)
 }
 
 fn update(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
-    if !world
-        .services
-        .scheduler
-        .schedules
-        .contains_key(&arn(place, name))
-    {
+    if !services.scheduler.schedules.contains_key(&arn(place, name)) {
         return Err(super::gone(name));
     }
-    set(world, place, name, &change.new)
+    set(services, place, name, &change.new)
 }
 
 fn set(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     name: &str,
     properties: &Map<String, Value>,
@@ -106,7 +101,7 @@ fn set(
     }
     let arn = arn(place, name);
     let here = (place.account.as_str(), place.region.as_str());
-    put(world, here, &arn, properties.clone())?;
+    put(services, here, &arn, properties.clone())?;
     Ok(created(name, [("Arn", json!(arn))]))
 }
 
@@ -114,12 +109,12 @@ fn set(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError> {
-    world.services.scheduler.schedules.remove(&arn(place, name));
+fn delete(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
+    services.scheduler.schedules.remove(&arn(place, name));
     Ok(())
 }
 
-fn read(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let schedules = &world.services.scheduler.schedules;
+fn read(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
+    let schedules = &services.scheduler.schedules;
     Some(schedules.get(&arn(place, name))?.properties.clone())
 }

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use super::policies::{Holder, Listed, inline, listed};
 use super::shape::{Property, Shape, TAGS};
 use super::{Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text};
+use crate::services::Services;
 use crate::services::sns::{
     Topic, check_filter, create_topic, default_policy, delete_topic, parse_policy, subscribe,
 };
-use crate::world::World;
 
 pub(super) const TYPES: &[Type] = &[
     Type {
@@ -71,23 +71,18 @@ fn made(arn: &str) -> Created {
     created(arn, [("TopicArn", json!(arn)), ("TopicName", json!(name))])
 }
 
-fn topic<'w>(world: &'w mut World, arn: &str) -> Result<&'w mut Topic, ResourceError> {
-    world
-        .services
-        .sns
-        .topics
-        .get_mut(arn)
-        .ok_or_else(|| gone(arn))
+fn topic<'w>(services: &'w mut Services, arn: &str) -> Result<&'w mut Topic, ResourceError> {
+    services.sns.topics.get_mut(arn).ok_or_else(|| gone(arn))
 }
 
 fn create(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = name_or_generated(world, place, properties, "TopicName", 256);
+    let name = name_or_generated(services, place, properties, "TopicName", 256);
     let arn = create_topic(
-        world,
+        services,
         &place.account,
         &place.region,
         &name,
@@ -97,12 +92,12 @@ fn create(
 }
 
 fn update(
-    world: &mut World,
+    services: &mut Services,
     _place: &Place,
     arn: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
-    topic(world, arn)?.properties.clone_from(&change.new);
+    topic(services, arn)?.properties.clone_from(&change.new);
     Ok(made(arn))
 }
 
@@ -110,37 +105,36 @@ fn update(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(world: &mut World, _place: &Place, arn: &str) -> Result<(), ResourceError> {
-    delete_topic(world, arn);
+fn delete(services: &mut Services, _place: &Place, arn: &str) -> Result<(), ResourceError> {
+    delete_topic(services, arn);
     Ok(())
 }
 
-fn read(world: &World, _place: &Place, arn: &str) -> Option<Map<String, Value>> {
-    let topic = world.services.sns.topics.get(arn)?;
+fn read(services: &Services, _place: &Place, arn: &str) -> Option<Map<String, Value>> {
+    let topic = services.sns.topics.get(arn)?;
     let mut live = topic.properties.clone();
     live.insert("TopicName".to_owned(), json!(topic.name));
     Some(live)
 }
 
 fn create_subscription(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let topic = text(properties, "TopicArn").unwrap_or_default().to_owned();
-    let arn = subscribe(world, &place.account, &topic, properties.clone())?;
+    let arn = subscribe(services, &place.account, &topic, properties.clone())?;
     Ok(created(arn.as_str(), [("Arn", json!(arn))]))
 }
 
 fn update_subscription(
-    world: &mut World,
+    services: &mut Services,
     _place: &Place,
     arn: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     check_filter(&change.new)?;
-    let subscription = world
-        .services
+    let subscription = services
         .sns
         .subscriptions
         .get_mut(arn)
@@ -153,14 +147,17 @@ fn update_subscription(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete_subscription(world: &mut World, _place: &Place, arn: &str) -> Result<(), ResourceError> {
-    world.services.sns.subscriptions.remove(arn);
+fn delete_subscription(
+    services: &mut Services,
+    _place: &Place,
+    arn: &str,
+) -> Result<(), ResourceError> {
+    services.sns.subscriptions.remove(arn);
     Ok(())
 }
 
-fn read_subscription(world: &World, _place: &Place, arn: &str) -> Option<Map<String, Value>> {
-    world
-        .services
+fn read_subscription(services: &Services, _place: &Place, arn: &str) -> Option<Map<String, Value>> {
+    services
         .sns
         .subscriptions
         .get(arn)
@@ -171,14 +168,14 @@ impl Holder for Topic {
     const PROPERTY: &'static str = "TopicArn";
 
     fn put(
-        world: &mut World,
+        services: &mut Services,
         place: &Place,
         arn: &str,
         written: Value,
         fresh: bool,
     ) -> Result<(), ResourceError> {
         let document = parse_policy(&written)?;
-        let topic = topic(world, arn)?;
+        let topic = topic(services, arn)?;
         if topic.account != place.account || topic.region != place.region {
             return Err(gone(arn));
         }
@@ -193,8 +190,8 @@ impl Holder for Topic {
     }
 
     /// A topic is never without a policy: it gets back the one it was born with.
-    fn clear(world: &mut World, _place: &Place, arn: &str) -> Result<(), ResourceError> {
-        if let Ok(topic) = topic(world, arn) {
+    fn clear(services: &mut Services, _place: &Place, arn: &str) -> Result<(), ResourceError> {
+        if let Ok(topic) = topic(services, arn) {
             let policy = default_policy(arn, &topic.account);
             topic.document = parse_policy(&policy)?;
             topic.policy = policy;
@@ -202,8 +199,8 @@ impl Holder for Topic {
         Ok(())
     }
 
-    fn policy(world: &World, _place: &Place, arn: &str) -> Option<Value> {
-        let topic = world.services.sns.topics.get(arn)?;
+    fn policy(services: &Services, _place: &Place, arn: &str) -> Option<Value> {
+        let topic = services.sns.topics.get(arn)?;
         (topic.policy != default_policy(arn, &topic.account)).then(|| topic.policy.clone())
     }
 }

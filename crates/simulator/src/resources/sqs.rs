@@ -7,8 +7,8 @@ use super::shape::{Property, Shape, TAGS};
 use super::{
     Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, refused,
 };
+use crate::services::Services;
 use crate::services::sqs::{Queue, arn_of, check, create_queue, parse_policy};
-use crate::world::World;
 
 pub(super) const TYPES: &[Type] = &[
     Type {
@@ -60,22 +60,21 @@ fn made(queue: &Queue) -> Created {
 }
 
 fn queue<'w>(
-    world: &'w mut World,
+    services: &'w mut Services,
     place: &Place,
     url: &str,
 ) -> Result<&'w mut Queue, ResourceError> {
-    let arn = arn_of(world, &place.region, url).map(str::to_owned);
-    arn.and_then(|arn| world.services.sqs.queues.get_mut(&arn))
+    let arn = arn_of(services, &place.region, url).map(str::to_owned);
+    arn.and_then(|arn| services.sqs.queues.get_mut(&arn))
         .filter(|queue| queue.account == place.account && queue.region == place.region)
         .ok_or_else(|| gone(url))
 }
 
-fn found<'w>(world: &'w World, place: &Place, url: &str) -> Option<&'w Queue> {
-    world
-        .services
+fn found<'w>(services: &'w Services, place: &Place, url: &str) -> Option<&'w Queue> {
+    services
         .sqs
         .queues
-        .get(arn_of(world, &place.region, url)?)
+        .get(arn_of(services, &place.region, url)?)
 }
 
 fn check_encryption(properties: &Map<String, Value>) -> Result<(), ResourceError> {
@@ -92,21 +91,20 @@ fn check_encryption(properties: &Map<String, Value>) -> Result<(), ResourceError
 }
 
 fn create(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     check_encryption(properties)?;
-    let name = name_or_generated(world, place, properties, "QueueName", 80);
+    let name = name_or_generated(services, place, properties, "QueueName", 80);
     let arn = create_queue(
-        world,
+        services,
         &place.account,
         &place.region,
         &name,
         properties.clone(),
     )?;
-    world
-        .services
+    services
         .sqs
         .queues
         .get(&arn)
@@ -115,13 +113,13 @@ fn create(
 }
 
 fn update(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     url: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     check_encryption(&change.new)?;
-    let queue = queue(world, place, url)?;
+    let queue = queue(services, place, url)?;
     queue.properties.clone_from(&change.new);
     Ok(made(queue))
 }
@@ -130,15 +128,15 @@ fn update(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(world: &mut World, place: &Place, url: &str) -> Result<(), ResourceError> {
-    if let Some(arn) = arn_of(world, &place.region, url).map(str::to_owned) {
-        world.services.sqs.queues.remove(&arn);
+fn delete(services: &mut Services, place: &Place, url: &str) -> Result<(), ResourceError> {
+    if let Some(arn) = arn_of(services, &place.region, url).map(str::to_owned) {
+        services.sqs.queues.remove(&arn);
     }
     Ok(())
 }
 
-fn read(world: &World, place: &Place, url: &str) -> Option<Map<String, Value>> {
-    let queue = found(world, place, url)?;
+fn read(services: &Services, place: &Place, url: &str) -> Option<Map<String, Value>> {
+    let queue = found(services, place, url)?;
     let mut live = queue.properties.clone();
     live.insert("QueueName".to_owned(), json!(queue.name));
     Some(live)
@@ -148,14 +146,14 @@ impl Holder for Queue {
     const PROPERTY: &'static str = "Queue";
 
     fn put(
-        world: &mut World,
+        services: &mut Services,
         place: &Place,
         url: &str,
         written: Value,
         fresh: bool,
     ) -> Result<(), ResourceError> {
         let document = parse_policy(&written)?;
-        let queue = queue(world, place, url)?;
+        let queue = queue(services, place, url)?;
         if fresh && queue.policy.is_some() {
             return Err(ResourceError::AlreadyExists(format!(
                 "The queue {url} already has a policy."
@@ -165,15 +163,15 @@ impl Holder for Queue {
         Ok(())
     }
 
-    fn clear(world: &mut World, place: &Place, url: &str) -> Result<(), ResourceError> {
-        if let Ok(queue) = queue(world, place, url) {
+    fn clear(services: &mut Services, place: &Place, url: &str) -> Result<(), ResourceError> {
+        if let Ok(queue) = queue(services, place, url) {
             queue.policy = None;
         }
         Ok(())
     }
 
-    fn policy(world: &World, place: &Place, url: &str) -> Option<Value> {
-        let (written, _) = found(world, place, url)?.policy.as_ref()?;
+    fn policy(services: &Services, place: &Place, url: &str) -> Option<Value> {
+        let (written, _) = found(services, place, url)?.policy.as_ref()?;
         Some(written.clone())
     }
 }

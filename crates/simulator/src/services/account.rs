@@ -6,14 +6,14 @@ use crate::api::{ApiError, Caller};
 use crate::input::Input;
 use crate::organizations::MANAGEMENT;
 use crate::server::DEFAULT_REGIONS;
-use crate::world::World;
+use crate::services::Services;
 
 /// Regions of a page at most, and unless the request says otherwise.
 const PAGE: usize = 50;
 
 /// Answers one action.
 pub(crate) fn call(
-    world: &World,
+    services: &Services,
     caller: &Caller,
     action: &str,
     input: &Value,
@@ -27,13 +27,13 @@ pub(crate) fn call(
                 "RegionOptStatusContains",
             ];
             let input = Input::new(input, &known)?;
-            let account = account(world, caller, input)?;
+            let account = account(services, caller, input)?;
             let wanted: Vec<&str> = input.texts("RegionOptStatusContains")?;
-            let regions = world
-                .config
+            let regions = services
+                .environment
                 .regions
                 .iter()
-                .map(|region| (region, status(world, region, account)))
+                .map(|region| (region, status(services, region, account)))
                 .filter(|(_, status)| wanted.is_empty() || wanted.contains(status))
                 .map(|(region, status)| json!({"RegionName": region, "RegionOptStatus": status}))
                 .collect();
@@ -42,35 +42,47 @@ pub(crate) fn call(
         }
         "GetRegionOptStatus" => {
             let input = Input::new(input, &["AccountId", "RegionName"])?;
-            let account = account(world, caller, input)?;
+            let account = account(services, caller, input)?;
             let region = input.required("RegionName")?;
-            if !world.config.regions.iter().any(|known| known == region) {
+            if !services
+                .environment
+                .regions
+                .iter()
+                .any(|known| known == region)
+            {
                 return Err(ApiError::new(
                     "ValidationException",
                     format!("{region} is not a Region."),
                 ));
             }
-            Ok(json!({"RegionName": region, "RegionOptStatus": status(world, region, account)}))
+            Ok(json!({"RegionName": region, "RegionOptStatus": status(services, region, account)}))
         }
         _ => Err(ApiError::unknown_action("account", action)),
     }
 }
 
 /// The account that is asked about: the caller's own, or for the management account any.
-fn account<'a>(world: &World, caller: &'a Caller, input: Input<'a>) -> Result<&'a str, ApiError> {
+fn account<'a>(
+    services: &Services,
+    caller: &'a Caller,
+    input: Input<'a>,
+) -> Result<&'a str, ApiError> {
     let Some(account) = input.text("AccountId") else {
         return Ok(&caller.account);
     };
     let allowed = caller.account == MANAGEMENT && account != MANAGEMENT;
-    if !allowed || world.organization.account(account).is_none() {
+    if !allowed || services.organization.account(account).is_none() {
         return Err(ApiError::denied(caller, "account:ListRegions", account).status(403));
     }
     Ok(account)
 }
 
-fn status(world: &World, region: &str, account: &str) -> &'static str {
+fn status(services: &Services, region: &str, account: &str) -> &'static str {
     let by_default = DEFAULT_REGIONS.contains(&region);
-    match (world.region_is_on(region, account), by_default) {
+    match (
+        services.environment.region_is_on(region, account),
+        by_default,
+    ) {
         (true, true) => "ENABLED_BY_DEFAULT",
         (true, false) => "ENABLED",
         (false, _) => "DISABLED",

@@ -10,7 +10,7 @@ use crate::clock::epoch;
 use crate::input::Input;
 use crate::organizations::{MANAGEMENT, ORGANIZATION_ID};
 use crate::policy::{Context, Principal};
-use crate::world::World;
+use crate::services::Services;
 
 /// The service's principal, for policies and for trusted access.
 const SERVICE: &str = "cloudtrail.amazonaws.com";
@@ -61,9 +61,9 @@ impl Trail {
         self.flag("IsOrganizationTrail")
     }
 
-    fn covers(&self, world: &World, account: &str, region: &str) -> bool {
+    fn covers(&self, services: &Services, account: &str, region: &str) -> bool {
         let account_covered = self.account == account
-            || self.organization() && world.organization.account(account).is_some();
+            || self.organization() && services.organization.account(account).is_some();
         account_covered && (self.flag("IsMultiRegionTrail") || self.region == region)
     }
 }
@@ -88,15 +88,15 @@ pub(crate) fn is_global(event: &Value) -> bool {
 /// Whether a trail that logs carries this event to the default bus of its account and Region. The
 /// text says which, or why none does.
 pub(crate) fn carries(
-    world: &World,
+    services: &Services,
     account: &str,
     region: &str,
     event: &Value,
 ) -> Result<String, String> {
-    let trails = &world.services.cloudtrail.trails;
+    let trails = &services.cloudtrail.trails;
     let mut reason = "no trail covers this account and Region".to_owned();
     for trail in trails.values() {
-        if !trail.covers(world, account, region) {
+        if !trail.covers(services, account, region) {
             continue;
         }
         if !trail.logging {
@@ -152,7 +152,7 @@ fn selected(trail: &Trail, event: &Value) -> bool {
 
 /// Creates a trail from template-shaped properties (`IsLogging` apart) and gives its ARN.
 pub(crate) fn create_trail(
-    world: &mut World,
+    services: &mut Services,
     account: &str,
     region: &str,
     name: &str,
@@ -173,7 +173,7 @@ pub(crate) fn create_trail(
         ));
     }
     let arn = trail_arn(account, region, name);
-    let trails = &world.services.cloudtrail.trails;
+    let trails = &services.cloudtrail.trails;
     if trails.contains_key(&arn) {
         return Err(ApiError::new(
             "TrailAlreadyExistsException",
@@ -190,7 +190,7 @@ pub(crate) fn create_trail(
             format!("User: {account} already has {TRAILS} trails in {region}."),
         ));
     }
-    validate(world, account, &arn, &properties)?;
+    validate(services, account, &arn, &properties)?;
     let trail = Trail {
         arn: arn.clone(),
         name: name.to_owned(),
@@ -201,13 +201,13 @@ pub(crate) fn create_trail(
         started: None,
         stopped: None,
     };
-    world.services.cloudtrail.trails.insert(arn.clone(), trail);
+    services.cloudtrail.trails.insert(arn.clone(), trail);
     Ok(arn)
 }
 
 /// What `CreateTrail` and `UpdateTrail` check: the organization, the bucket and the key.
 pub(crate) fn validate(
-    world: &World,
+    services: &Services,
     account: &str,
     arn: &str,
     properties: &Map<String, Value>,
@@ -226,7 +226,7 @@ pub(crate) fn validate(
                 "The request could not be processed because the caller is not the management account of the organization.",
             ));
         }
-        if !world.organization.trusts(SERVICE) {
+        if !services.organization.trusts(SERVICE) {
             return Err(ApiError::new(
                 "CloudTrailAccessNotEnabledException",
                 "Trusted access for CloudTrail is not enabled in the organization.",
@@ -254,7 +254,7 @@ pub(crate) fn validate(
             format!("Incorrect S3 bucket policy is detected for bucket: {bucket} ({why})"),
         )
     };
-    let Some(found) = world.services.s3.buckets.get(bucket) else {
+    let Some(found) = services.s3.buckets.get(bucket) else {
         return Err(ApiError::new(
             "S3BucketDoesNotExistException",
             format!("S3 bucket {bucket} does not exist!"),
@@ -264,7 +264,7 @@ pub(crate) fn validate(
     let service = Principal::Service(SERVICE.to_owned());
     let bucket_arn = format!("arn:aws:s3:::{bucket}");
     s3::may(
-        world,
+        services,
         bucket,
         &service,
         "s3:GetBucketAcl",
@@ -281,7 +281,15 @@ pub(crate) fn validate(
         let context = context
             .clone()
             .with("s3:x-amz-acl", "bucket-owner-full-control");
-        s3::may(world, bucket, &service, "s3:PutObject", &object, &context).map_err(refused)?;
+        s3::may(
+            services,
+            bucket,
+            &service,
+            "s3:PutObject",
+            &object,
+            &context,
+        )
+        .map_err(refused)?;
     }
     if let Some(key) = text("KMSKeyId") {
         let region = arn.split(':').nth(3).unwrap_or_default();
@@ -293,7 +301,7 @@ pub(crate) fn validate(
                 ),
             )
         };
-        let Some(found) = world.services.kms.find(key, account, region) else {
+        let Some(found) = services.kms.find(key, account, region) else {
             return Err(ApiError::new(
                 "KmsKeyNotFoundException",
                 format!("The KMS key {key} does not exist."),
@@ -311,7 +319,14 @@ pub(crate) fn validate(
             ("kms:GenerateDataKey", &encryption),
             ("kms:DescribeKey", &context),
         ] {
-            let verdict = kms::may_use(world, key, (account, region), &service, &[action], context);
+            let verdict = kms::may_use(
+                services,
+                key,
+                (account, region),
+                &service,
+                &[action],
+                context,
+            );
             if !verdict.allowed {
                 return Err(unusable(verdict.reason));
             }
@@ -349,7 +364,7 @@ const MEMBERS: [(&str, &str); 10] = [
 
 /// Answers one CloudTrail action.
 pub(crate) fn call(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     action: &str,
     input: &Value,
@@ -359,7 +374,7 @@ pub(crate) fn call(
             let input = Input::new(input, &["trailNameList", "includeShadowTrails"])?;
             let wanted: Vec<&str> = input.texts("trailNameList")?;
             let shadows = input.boolean("includeShadowTrails")? != Some(false);
-            let trails: Vec<Value> = visible(world, caller)
+            let trails: Vec<Value> = visible(services, caller)
                 .filter(|trail| {
                     let home = trail.region == caller.region && trail.account == caller.account;
                     (shadows || home)
@@ -373,18 +388,18 @@ pub(crate) fn call(
         }
         "ListTrails" => {
             Input::new(input, &["NextToken"])?;
-            let trails: Vec<Value> = visible(world, caller)
+            let trails: Vec<Value> = visible(services, caller)
                 .map(|trail| json!({"TrailARN": trail.arn, "Name": trail.name, "HomeRegion": trail.region}))
                 .collect();
             Ok(json!({"Trails": trails}))
         }
         "GetTrail" => {
             let input = Input::new(input, &["Name"])?;
-            Ok(json!({"Trail": describe(find(world, caller, input)?)}))
+            Ok(json!({"Trail": describe(find(services, caller, input)?)}))
         }
         "GetTrailStatus" => {
             let input = Input::new(input, &["Name"])?;
-            let trail = find(world, caller, input)?;
+            let trail = find(services, caller, input)?;
             let mut answer = json!({"IsLogging": trail.logging});
             if let Some(answer) = answer.as_object_mut() {
                 if let Some(started) = trail.started {
@@ -399,7 +414,7 @@ pub(crate) fn call(
         }
         "GetEventSelectors" => {
             let input = Input::new(input, &["TrailName"])?;
-            let trail = find_by(world, caller, input.required("TrailName")?)?;
+            let trail = find_by(services, caller, input.required("TrailName")?)?;
             let selectors = trail.properties.get("EventSelectors").cloned().unwrap_or_else(|| {
                 json!([{"ReadWriteType": "All", "IncludeManagementEvents": true, "DataResources": []}])
             });
@@ -409,22 +424,22 @@ pub(crate) fn call(
             let input = Input::new(input, &["ResourceIdList", "NextToken"])?;
             let mut list = Vec::new();
             for arn in input.texts::<&str>("ResourceIdList")? {
-                let trail = find_by(world, caller, arn)?;
+                let trail = find_by(services, caller, arn)?;
                 list.push(json!({"ResourceId": arn, "TagsList": tags(&trail.properties)}));
             }
             Ok(json!({"ResourceTagList": list}))
         }
         "StartLogging" | "StopLogging" => {
             let input = Input::new(input, &["Name"])?;
-            let now = world.clock.now();
-            let trail = own(world, caller, input.required("Name")?)?;
+            let now = services.environment.now;
+            let trail = own(services, caller, input.required("Name")?)?;
             set_logging(trail, action == "StartLogging", now);
             Ok(json!({}))
         }
         "DeleteTrail" => {
             let input = Input::new(input, &["Name"])?;
-            let arn = own(world, caller, input.required("Name")?)?.arn.clone();
-            world.services.cloudtrail.trails.remove(&arn);
+            let arn = own(services, caller, input.required("Name")?)?.arn.clone();
+            services.cloudtrail.trails.remove(&arn);
             Ok(json!({}))
         }
         "CreateTrail" | "UpdateTrail" => {
@@ -437,7 +452,7 @@ pub(crate) fn call(
                 properties.insert("IncludeGlobalServiceEvents".to_owned(), json!(true));
                 properties
             } else {
-                own(world, caller, name)?.properties.clone()
+                own(services, caller, name)?.properties.clone()
             };
             for (member, property) in MEMBERS {
                 if let Some(value) = input.value(member) {
@@ -448,14 +463,14 @@ pub(crate) fn call(
                 properties.insert("Tags".to_owned(), tags.clone());
             }
             let arn = if action == "CreateTrail" {
-                create_trail(world, &caller.account, &caller.region, name, properties)?
+                create_trail(services, &caller.account, &caller.region, name, properties)?
             } else {
-                let arn = own(world, caller, name)?.arn.clone();
-                validate(world, &caller.account, &arn, &properties)?;
-                own(world, caller, name)?.properties = properties;
+                let arn = own(services, caller, name)?.arn.clone();
+                validate(services, &caller.account, &arn, &properties)?;
+                own(services, caller, name)?.properties = properties;
                 arn
             };
-            Ok(describe(find_by(world, caller, &arn)?))
+            Ok(describe(find_by(services, caller, &arn)?))
         }
         _ => Err(ApiError::unknown_action("cloudtrail", action)),
     }
@@ -463,21 +478,28 @@ pub(crate) fn call(
 
 /// The trails an account sees in a Region: its own there, its multi-Region ones of other Regions,
 /// and the organization's.
-fn visible<'w>(world: &'w World, caller: &'w Caller) -> impl Iterator<Item = &'w Trail> {
-    world
-        .services
+fn visible<'w>(services: &'w Services, caller: &'w Caller) -> impl Iterator<Item = &'w Trail> {
+    services
         .cloudtrail
         .trails
         .values()
-        .filter(|trail| trail.covers(world, &caller.account, &caller.region))
+        .filter(|trail| trail.covers(services, &caller.account, &caller.region))
 }
 
-fn find<'w>(world: &'w World, caller: &'w Caller, input: Input<'_>) -> Result<&'w Trail, ApiError> {
-    find_by(world, caller, input.required("Name")?)
+fn find<'w>(
+    services: &'w Services,
+    caller: &'w Caller,
+    input: Input<'_>,
+) -> Result<&'w Trail, ApiError> {
+    find_by(services, caller, input.required("Name")?)
 }
 
-fn find_by<'w>(world: &'w World, caller: &'w Caller, name: &str) -> Result<&'w Trail, ApiError> {
-    visible(world, caller)
+fn find_by<'w>(
+    services: &'w Services,
+    caller: &'w Caller,
+    name: &str,
+) -> Result<&'w Trail, ApiError> {
+    visible(services, caller)
         .find(|trail| trail.arn == name || trail.name == name && trail.region == caller.region)
         .ok_or_else(|| unknown_trail(caller, name))
 }
@@ -490,14 +512,17 @@ fn unknown_trail(caller: &Caller, name: &str) -> ApiError {
 }
 
 /// A trail the caller may change: its own, and in its home Region.
-fn own<'w>(world: &'w mut World, caller: &Caller, name: &str) -> Result<&'w mut Trail, ApiError> {
+fn own<'w>(
+    services: &'w mut Services,
+    caller: &Caller,
+    name: &str,
+) -> Result<&'w mut Trail, ApiError> {
     let arn = if name.starts_with("arn:") {
         name.to_owned()
     } else {
         trail_arn(&caller.account, &caller.region, name)
     };
-    let trail = world
-        .services
+    let trail = services
         .cloudtrail
         .trails
         .get_mut(&arn)

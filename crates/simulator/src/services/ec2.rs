@@ -8,7 +8,8 @@ use super::{Task, Trace, emit};
 use crate::api::{ApiError, Caller};
 use crate::clock::iso;
 use crate::input::Input;
-use crate::world::World;
+use crate::services::Services;
+use crate::services::environment::Cloud;
 
 /// How long an instance takes to start or stop, in virtual seconds.
 const SETTLING_SECONDS: i64 = 10;
@@ -51,14 +52,18 @@ pub(crate) fn instance_arn(account: &str, region: &str, id: &str) -> String {
 }
 
 /// Puts an instance there, as the admin API asks for it.
-pub(crate) fn put(world: &mut World, written: &Value) -> Result<Value, ApiError> {
+pub(crate) fn put(services: &mut Services, written: &Value) -> Result<Value, ApiError> {
     let input = Input::new(
         written,
         &["account", "region", "instance_id", "state", "tags"],
     )?;
     let (account, region) = (input.required("account")?, input.required("region")?);
-    if world.organization.account(account).is_none()
-        || !world.config.regions.iter().any(|known| known == region)
+    if services.organization.account(account).is_none()
+        || !services
+            .environment
+            .regions
+            .iter()
+            .any(|known| known == region)
     {
         return Err(ApiError::validation(format!(
             "there is no account {account} with a Region {region}"
@@ -75,8 +80,8 @@ pub(crate) fn put(world: &mut World, written: &Value) -> Result<Value, ApiError>
         .map("tags")
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
         .collect();
-    let launched = world.clock.now();
-    world.services.ec2.instances.insert(
+    let launched = services.environment.now;
+    services.ec2.instances.insert(
         (account.to_owned(), region.to_owned(), id.to_owned()),
         Instance {
             state: state.to_owned(),
@@ -84,16 +89,19 @@ pub(crate) fn put(world: &mut World, written: &Value) -> Result<Value, ApiError>
             launched,
         },
     );
-    Ok(shown(world, Some(account), Some(region))
+    Ok(shown(services, Some(account), Some(region))
         .into_iter()
         .find(|instance| instance.get("instance_id").and_then(Value::as_str) == Some(id))
         .unwrap_or_default())
 }
 
 /// The instances as the admin API shows them.
-pub(crate) fn shown(world: &World, account: Option<&str>, region: Option<&str>) -> Vec<Value> {
-    world
-        .services
+pub(crate) fn shown(
+    services: &Services,
+    account: Option<&str>,
+    region: Option<&str>,
+) -> Vec<Value> {
+    services
         .ec2
         .instances
         .iter()
@@ -120,14 +128,13 @@ fn no_instance(id: &str) -> ApiError {
 /// Starts or stops an instance; the state it was in. The new state and its event follow after a
 /// while.
 pub(crate) fn turn(
-    world: &mut World,
+    services: &mut Services,
     place: (&str, &str),
     id: &str,
     on: bool,
 ) -> Result<String, ApiError> {
     let key = (place.0.to_owned(), place.1.to_owned(), id.to_owned());
-    let instance = world
-        .services
+    let instance = services
         .ec2
         .instances
         .get_mut(&key)
@@ -153,7 +160,7 @@ pub(crate) fn turn(
     }
     moving.clone_into(&mut instance.state);
     let (account, region, instance) = key;
-    world.schedule(
+    services.environment.schedule(
         SETTLING_SECONDS,
         Task::SettleInstance {
             account,
@@ -165,9 +172,9 @@ pub(crate) fn turn(
 }
 
 /// An instance arrives in the state it was moving to, and its event is emitted.
-pub(crate) fn settle(world: &mut World, account: &str, region: &str, id: &str) {
+pub(crate) fn settle(cloud: &mut Cloud<'_>, account: &str, region: &str, id: &str) {
     let key = (account.to_owned(), region.to_owned(), id.to_owned());
-    let Some(instance) = world.services.ec2.instances.get_mut(&key) else {
+    let Some(instance) = cloud.ec2.instances.get_mut(&key) else {
         return;
     };
     let state = match instance.state.as_str() {
@@ -182,12 +189,12 @@ pub(crate) fn settle(world: &mut World, account: &str, region: &str, id: &str) {
         "resources": [instance_arn(account, region, id)],
         "detail": {"instance-id": id, "state": state},
     });
-    emit(world, account, region, event);
+    emit(cloud, account, region, event);
 }
 
 /// Whether an account has asked for a Region, where it has to.
-fn opted(world: &World, region: &str, account: &str) -> &'static str {
-    if !world.region_is_on(region, account) {
+fn opted(services: &Services, region: &str, account: &str) -> &'static str {
+    if !services.environment.region_is_on(region, account) {
         "not-opted-in"
     } else if crate::server::DEFAULT_REGIONS.contains(&region) {
         "opt-in-not-required"
@@ -198,7 +205,7 @@ fn opted(world: &World, region: &str, account: &str) -> &'static str {
 
 /// Answers one EC2 action. Names are those of the EC2 query protocol, in and out.
 pub(crate) fn call(
-    world: &mut World,
+    cloud: &mut Cloud<'_>,
     caller: &Caller,
     action: &str,
     input: &Value,
@@ -206,18 +213,18 @@ pub(crate) fn call(
     match action {
         "DescribeInstances" => {
             let input = Input::new(input, &["InstanceId", "Filter"])?;
-            describe(world, caller, input)
+            describe(cloud, caller, input)
         }
         "DescribeRegions" => {
             let input = Input::new(input, &["RegionName", "AllRegions"])?;
             let wanted: Vec<&str> = input.texts("RegionName")?;
             let all = input.boolean("AllRegions")?.unwrap_or_default();
-            let regions: Vec<Value> = world
-                .config
+            let regions: Vec<Value> = cloud
+                .environment
                 .regions
                 .iter()
                 .filter(|region| wanted.is_empty() || wanted.contains(&region.as_str()))
-                .map(|region| (region, opted(world, region, &caller.account)))
+                .map(|region| (region, opted(cloud, region, &caller.account)))
                 .filter(|(_, status)| all || *status != "not-opted-in")
                 .map(|(region, status)| {
                     json!({
@@ -236,16 +243,15 @@ pub(crate) fn call(
             let place = (caller.account.as_str(), caller.region.as_str());
             for id in &ids {
                 let key = (place.0.to_owned(), place.1.to_owned(), (*id).to_owned());
-                if !world.services.ec2.instances.contains_key(&key) {
+                if !cloud.ec2.instances.contains_key(&key) {
                     return Err(no_instance(id));
                 }
             }
             let mut changes = Vec::new();
             for id in &ids {
-                let before = turn(world, place, id, on)?;
+                let before = turn(cloud, place, id, on)?;
                 let key = (place.0.to_owned(), place.1.to_owned(), (*id).to_owned());
-                let now = world
-                    .services
+                let now = cloud
                     .ec2
                     .instances
                     .get(&key)
@@ -254,15 +260,14 @@ pub(crate) fn call(
                     "instanceId": id, "currentState": state_set(now), "previousState": state_set(&before),
                 }));
             }
-            record(world, caller, action, &ids);
+            record(cloud, caller, action, &ids);
             Ok(json!({"instancesSet": changes}))
         }
         "CreateTags" => {
             let input = Input::new(input, &["ResourceId", "Tag"])?;
             for id in input.texts::<&str>("ResourceId")? {
                 let key = (caller.account.clone(), caller.region.clone(), id.to_owned());
-                let instance = world
-                    .services
+                let instance = cloud
                     .ec2
                     .instances
                     .get_mut(&key)
@@ -281,7 +286,7 @@ pub(crate) fn call(
     }
 }
 
-fn describe(world: &World, caller: &Caller, input: Input<'_>) -> Result<Value, ApiError> {
+fn describe(services: &Services, caller: &Caller, input: Input<'_>) -> Result<Value, ApiError> {
     let ids: Vec<&str> = input.texts("InstanceId")?;
     let filters: Vec<Filter> = input
         .list("Filter")?
@@ -290,7 +295,7 @@ fn describe(world: &World, caller: &Caller, input: Input<'_>) -> Result<Value, A
         .collect::<Result<_, _>>()?;
     let place = (caller.account.as_str(), caller.region.as_str());
     let mut reservations = Vec::new();
-    for ((account, region, id), instance) in &world.services.ec2.instances {
+    for ((account, region, id), instance) in &services.ec2.instances {
         let chosen = (account.as_str(), region.as_str()) == place
             && (ids.is_empty() || ids.contains(&id.as_str()))
             && filters.iter().all(|filter| filter.passes(id, instance));
@@ -315,7 +320,7 @@ fn describe(world: &World, caller: &Caller, input: Input<'_>) -> Result<Value, A
     }
     let found = |id: &&str| {
         let key = (place.0.to_owned(), place.1.to_owned(), (*id).to_owned());
-        world.services.ec2.instances.contains_key(&key)
+        services.ec2.instances.contains_key(&key)
     };
     match ids.iter().find(|id| !found(id)) {
         Some(missing) => Err(no_instance(missing)),
@@ -365,15 +370,19 @@ impl Filter {
 }
 
 /// The CloudTrail event of a start or stop that somebody asked for.
-fn record(world: &mut World, caller: &Caller, action: &str, ids: &[&str]) {
+fn record(cloud: &mut Cloud<'_>, caller: &Caller, action: &str, ids: &[&str]) {
     let items: Vec<Value> = ids.iter().map(|id| json!({"instanceId": id})).collect();
-    let now = world.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = cloud
+        .environment
+        .now
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string();
     let identity = if caller.role.is_some() {
         "AssumedRole"
     } else {
         "Root"
     };
-    let event_id = world.uuid();
+    let event_id = cloud.environment.uuid();
     let event = json!({
         "detail-type": "AWS API Call via CloudTrail",
         "source": "aws.ec2",
@@ -400,5 +409,5 @@ fn record(world: &mut World, caller: &Caller, action: &str, ids: &[&str]) {
             "eventCategory": "Management",
         },
     });
-    let _: Trace = emit(world, &caller.account, &caller.region, event);
+    let _: Trace = emit(cloud, &caller.account, &caller.region, event);
 }

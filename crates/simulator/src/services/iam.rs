@@ -13,7 +13,7 @@ use crate::organizations::{MANAGEMENT, ORGANIZATION_ID};
 use crate::policy::{
     Context, Decision, Document, Kind, Named, PolicyError, Principal, Request, Verdict, any,
 };
-use crate::world::World;
+use crate::services::Services;
 
 /// All roles and customer managed policies, and the few AWS managed policies the simulator has.
 #[derive(Clone, Debug, Default)]
@@ -106,19 +106,17 @@ pub(crate) const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
 
 /// Makes an account's [`ACCESS_ROLE`], which it has from its beginning, if it has not been made yet:
 /// ten thousand of them take room, and few are ever used.
-pub(crate) fn access_role(world: &mut World, account: &str) {
-    if world.organization.account(account).is_none()
-        || world.services.iam.begun.contains_key(account)
+pub(crate) fn access_role(services: &mut Services, account: &str) {
+    if services.organization.account(account).is_none() || services.iam.begun.contains_key(account)
     {
         return;
     }
-    world.services.iam.begun.insert(account.to_owned(), false);
+    services.iam.begun.insert(account.to_owned(), false);
     let policy = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]});
     let administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
     let everything = policy(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
     if let Ok(document) = Document::parse(&everything, Kind::Identity) {
-        world
-            .services
+        services
             .iam
             .policies
             .entry(administrator.to_owned())
@@ -141,21 +139,21 @@ pub(crate) fn access_role(world: &mut World, account: &str) {
         "ManagedPolicyArns": [administrator],
     });
     if let Value::Object(properties) = properties {
-        let made = create_role(world, account, ACCESS_ROLE, properties);
+        let made = create_role(services, account, ACCESS_ROLE, properties);
         debug_assert!(made.is_ok(), "the role every member account has: {made:?}");
     }
 }
 
 /// Somebody may change an account's [`ACCESS_ROLE`].
-pub(crate) fn keep_access_role(world: &mut World, account: &str) {
-    if let Some(kept) = world.services.iam.begun.get_mut(account) {
+pub(crate) fn keep_access_role(services: &mut Services, account: &str) {
+    if let Some(kept) = services.iam.begun.get_mut(account) {
         *kept = true;
     }
 }
 
 /// Takes an account's [`ACCESS_ROLE`] out of memory if nobody could have changed it.
-pub(crate) fn forget_access_role(world: &mut World, account: &str) {
-    let iam = &mut world.services.iam;
+pub(crate) fn forget_access_role(services: &mut Services, account: &str) {
+    let iam = &mut services.iam;
     if account != MANAGEMENT && iam.begun.get(account) == Some(&false) {
         iam.begun.remove(account);
         iam.roles
@@ -165,17 +163,17 @@ pub(crate) fn forget_access_role(world: &mut World, account: &str) {
 
 /// Creates a role from template-shaped properties and gives its ARN.
 pub(crate) fn create_role(
-    world: &mut World,
+    services: &mut Services,
     account: &str,
     name: &str,
     properties: Map<String, Value>,
 ) -> Result<String, ApiError> {
     let path = path_of(&properties)?;
     if name == ACCESS_ROLE {
-        access_role(world, account);
+        access_role(services, account);
     }
     // Role names are unique per account whatever their path.
-    if world.services.iam.role_by_name(account, name).is_some() {
+    if services.iam.role_by_name(account, name).is_some() {
         return Err(ApiError::new(
             "EntityAlreadyExists",
             format!("Role with name {name} already exists."),
@@ -183,8 +181,8 @@ pub(crate) fn create_role(
         .status(409));
     }
     let arn = format!("arn:aws:iam::{account}:role{path}{name}");
-    let (trust, inline) = parse_role(world, &properties)?;
-    let id = format!("AROA{}", world.token_of(&arn, 17));
+    let (trust, inline) = parse_role(services, &properties)?;
+    let id = format!("AROA{}", services.environment.token_of(&arn, 17));
     let role = Role {
         arn: arn.clone(),
         id,
@@ -193,9 +191,9 @@ pub(crate) fn create_role(
         properties,
         trust,
         inline,
-        created: world.clock.now(),
+        created: services.environment.now,
     };
-    world.services.iam.roles.insert(arn.clone(), role);
+    services.iam.roles.insert(arn.clone(), role);
     Ok(arn)
 }
 
@@ -222,7 +220,7 @@ type Parsed = (Document, BTreeMap<String, Inline>);
 
 /// Parses a role's trust and inline policies and checks that its managed policies exist.
 pub(crate) fn parse_role(
-    world: &World,
+    services: &Services,
     properties: &Map<String, Value>,
 ) -> Result<Parsed, ApiError> {
     let trust = properties
@@ -259,7 +257,7 @@ pub(crate) fn parse_role(
         .flatten()
         .filter_map(Value::as_str)
     {
-        if !world.services.iam.policies.contains_key(arn) {
+        if !services.iam.policies.contains_key(arn) {
             return Err(ApiError::new(
                 "NoSuchEntity",
                 format!("Policy {arn} does not exist or is not attachable."),
@@ -334,8 +332,12 @@ impl Role {
 }
 
 /// Adds the keys that say which organization a principal of this account belongs to.
-pub(crate) fn organization_context(world: &World, account: &str, context: Context) -> Context {
-    match world.organization.org_path(account) {
+pub(crate) fn organization_context(
+    services: &Services,
+    account: &str,
+    context: Context,
+) -> Context {
+    match services.organization.org_path(account) {
         Some(path) => context
             .with("aws:PrincipalOrgID", ORGANIZATION_ID)
             .with("aws:PrincipalOrgPaths", path),
@@ -344,8 +346,8 @@ pub(crate) fn organization_context(world: &World, account: &str, context: Contex
 }
 
 /// What a role's own policies say.
-pub(crate) fn identity(world: &World, role_arn: &str, request: &Request) -> Verdict {
-    let Some(role) = world.services.iam.roles.get(role_arn) else {
+pub(crate) fn identity(services: &Services, role_arn: &str, request: &Request) -> Verdict {
+    let Some(role) = services.iam.roles.get(role_arn) else {
         return Verdict::deny(format!("the role {role_arn} does not exist"));
     };
     let mut policies: Vec<Named<'_>> = role
@@ -357,7 +359,7 @@ pub(crate) fn identity(world: &World, role_arn: &str, request: &Request) -> Verd
         })
         .collect();
     for arn in role.attached() {
-        if let Some(policy) = world.services.iam.policies.get(arn) {
+        if let Some(policy) = services.iam.policies.get(arn) {
             policies.push(Named {
                 name: format!("managed policy {} of role {}", policy.name, role.name),
                 document: &policy.document,
@@ -373,12 +375,12 @@ pub(crate) fn identity(world: &World, role_arn: &str, request: &Request) -> Verd
 
 /// Whether an AWS service may take on a role. `Err` says why not.
 pub(crate) fn service_may_assume(
-    world: &World,
+    services: &Services,
     role_arn: &str,
     service: &str,
     context: Context,
 ) -> Result<(), String> {
-    let Some(role) = world.services.iam.roles.get(role_arn) else {
+    let Some(role) = services.iam.roles.get(role_arn) else {
         return Err(format!("the role {role_arn} does not exist"));
     };
     let request = Request::new(
@@ -409,21 +411,25 @@ pub(crate) fn principal(caller: &Caller) -> Principal {
 }
 
 /// Whether a caller may assume a role; the error is the one STS answers.
-pub(crate) fn may_assume(world: &World, caller: &Caller, role_arn: &str) -> Result<(), ApiError> {
+pub(crate) fn may_assume(
+    services: &Services,
+    caller: &Caller,
+    role_arn: &str,
+) -> Result<(), ApiError> {
     let denied = || ApiError::denied(caller, "sts:AssumeRole", role_arn);
-    let role = world.services.iam.roles.get(role_arn).ok_or_else(denied)?;
+    let role = services.iam.roles.get(role_arn).ok_or_else(denied)?;
     let request = Request::new(
         principal(caller),
         "sts:AssumeRole",
         role_arn,
-        organization_context(world, &caller.account, Context::new()),
+        organization_context(services, &caller.account, Context::new()),
     );
     let Decision::Allow { delegated, .. } = role.trust.decide(&request) else {
         return Err(denied());
     };
     match &caller.role {
         Some(own) if delegated || caller.account != role.account => {
-            if identity(world, own, &request).allowed {
+            if identity(services, own, &request).allowed {
                 Ok(())
             } else {
                 Err(denied())
@@ -435,7 +441,7 @@ pub(crate) fn may_assume(world: &World, caller: &Caller, role_arn: &str) -> Resu
 
 /// Answers one IAM action.
 /// What the policies of a role allow it. Anybody else is the account's administrator.
-fn simulate(world: &World, caller: &Caller, input: Input<'_>) -> Result<Value, ApiError> {
+fn simulate(services: &Services, caller: &Caller, input: Input<'_>) -> Result<Value, ApiError> {
     let source = input.required("PolicySourceArn")?;
     if source.ends_with(":root") {
         return Err(ApiError::new(
@@ -456,7 +462,7 @@ fn simulate(world: &World, caller: &Caller, input: Input<'_>) -> Result<Value, A
     let mut results = Vec::new();
     for action in &actions {
         for resource in &resources {
-            let allowed = super::authorize(world, &who, action, resource).is_ok();
+            let allowed = super::authorize(services, &who, action, resource).is_ok();
             results.push(json!({
                 "EvalActionName": action,
                 "EvalResourceName": resource,
@@ -468,7 +474,7 @@ fn simulate(world: &World, caller: &Caller, input: Input<'_>) -> Result<Value, A
 }
 
 pub(crate) fn call(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     action: &str,
     input: &Value,
@@ -493,8 +499,7 @@ pub(crate) fn call(
         ],
     )?;
     let named = |name| -> Result<&Role, ApiError> {
-        world
-            .services
+        services
             .iam
             .role_by_name(account, name)
             .ok_or_else(|| no_such("role", name))
@@ -503,8 +508,7 @@ pub(crate) fn call(
         "GetRole" => Ok(json!({"Role": describe(named(input.required("RoleName")?)?)})),
         "ListRoles" => {
             let prefix = input.text("PathPrefix").unwrap_or("/");
-            let roles = world
-                .services
+            let roles = services
                 .iam
                 .roles
                 .values()
@@ -516,7 +520,7 @@ pub(crate) fn call(
                 .collect();
             listing("Roles", roles, input)
         }
-        "SimulatePrincipalPolicy" => simulate(world, caller, input),
+        "SimulatePrincipalPolicy" => simulate(services, caller, input),
         "ListRolePolicies" => {
             let role = named(input.required("RoleName")?)?;
             listing(
@@ -549,16 +553,13 @@ pub(crate) fn call(
         "PutRolePolicy" => {
             let (role, name) = (input.required("RoleName")?, input.required("PolicyName")?);
             let written = parse_json(input.required("PolicyDocument")?)?;
-            world
-                .services
-                .iam
-                .put_inline(account, role, name, written)?;
+            services.iam.put_inline(account, role, name, written)?;
             Ok(json!({}))
         }
         "DeleteRolePolicy" => {
             let (role, name) = (input.required("RoleName")?, input.required("PolicyName")?);
             named(role)?;
-            if world.services.iam.delete_inline(account, role, name) {
+            if services.iam.delete_inline(account, role, name) {
                 Ok(json!({}))
             } else {
                 Err(no_such("role policy", name))
@@ -575,8 +576,8 @@ pub(crate) fn call(
                     properties.insert(key.to_owned(), json!(value));
                 }
             }
-            let arn = create_role(world, account, name, properties)?;
-            let role = world.services.iam.roles.get(&arn).map(describe);
+            let arn = create_role(services, account, name, properties)?;
+            let role = services.iam.roles.get(&arn).map(describe);
             Ok(json!({"Role": role}))
         }
         "UpdateAssumeRolePolicy" => {
@@ -584,8 +585,7 @@ pub(crate) fn call(
             let trust =
                 Document::parse(&written, Kind::Trust).map_err(|error| malformed(&error))?;
             let name = input.required("RoleName")?;
-            let role = world
-                .services
+            let role = services
                 .iam
                 .role_by_name_mut(account, name)
                 .ok_or_else(|| no_such("role", name))?;
@@ -596,11 +596,10 @@ pub(crate) fn call(
         }
         "AttachRolePolicy" | "DetachRolePolicy" => {
             let (name, arn) = (input.required("RoleName")?, input.required("PolicyArn")?);
-            if !world.services.iam.policies.contains_key(arn) {
+            if !services.iam.policies.contains_key(arn) {
                 return Err(no_such("policy", arn));
             }
-            let role = world
-                .services
+            let role = services
                 .iam
                 .role_by_name_mut(account, name)
                 .ok_or_else(|| no_such("role", name))?;
@@ -617,7 +616,7 @@ pub(crate) fn call(
                 .status(409));
             }
             let arn = role.arn.clone();
-            world.services.iam.roles.remove(&arn);
+            services.iam.roles.remove(&arn);
             Ok(json!({}))
         }
         _ => Err(ApiError::unknown_action("iam", action)),

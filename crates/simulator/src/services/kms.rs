@@ -10,7 +10,7 @@ use crate::api::{ApiError, Caller};
 use crate::clock::epoch;
 use crate::input::{Input, page};
 use crate::policy::{Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
-use crate::world::World;
+use crate::services::Services;
 
 /// All keys and aliases.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +70,7 @@ pub(crate) fn key_arn(account: &str, region: &str, id: &str) -> String {
 
 /// Creates a key from template-shaped properties.
 pub(crate) fn create_key(
-    world: &mut World,
+    services: &mut Services,
     account: &str,
     region: &str,
     properties: Map<String, Value>,
@@ -81,7 +81,7 @@ pub(crate) fn create_key(
         "Action": "kms:*", "Resource": "*",
     }]});
     let policy = parse_policy(properties.get("KeyPolicy").unwrap_or(&default), account)?;
-    let id = world.uuid();
+    let id = services.environment.uuid();
     let arn = key_arn(account, region, &id);
     let mut properties = properties;
     properties.entry("KeyPolicy").or_insert(default);
@@ -92,10 +92,10 @@ pub(crate) fn create_key(
         region: region.to_owned(),
         properties,
         policy,
-        created: world.clock.now(),
+        created: services.environment.now,
         pending_deletion: false,
     };
-    world.services.kms.keys.insert(arn.clone(), key);
+    services.kms.keys.insert(arn.clone(), key);
     Ok(arn)
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn parse_policy(value: &Value, account: &str) -> Result<Document, Api
 /// Whether a principal may use a key for every one of `actions`. `reference` is what the encrypted
 /// resource names, as seen from its own account and Region.
 pub(crate) fn may_use(
-    world: &World,
+    services: &Services,
     reference: &str,
     place: (&str, &str),
     principal: &Principal,
@@ -134,7 +134,7 @@ pub(crate) fn may_use(
             "{reference} is a key managed by AWS, whose policy {principal} cannot be added to; use a customer managed key"
         ));
     }
-    let Some(key) = world.services.kms.find(reference, place.0, place.1) else {
+    let Some(key) = services.kms.find(reference, place.0, place.1) else {
         return Verdict::deny(format!("the key {reference} does not exist"));
     };
     if key.pending_deletion {
@@ -144,13 +144,13 @@ pub(crate) fn may_use(
         return Verdict::deny(format!("the key {} is disabled", key.arn));
     }
     let named = Named {
-        name: format!("key policy of {}", display_name(world, key)),
+        name: format!("key policy of {}", display_name(services, key)),
         document: &key.policy,
     };
     let mut allowed = Verdict::allow("no use of the key was asked for");
     for action in actions {
         let request = Request::new(principal.clone(), action, &key.arn, context.clone());
-        allowed = decide(world, &request, key, &named);
+        allowed = decide(services, &request, key, &named);
         if !allowed.allowed {
             return allowed;
         }
@@ -161,7 +161,7 @@ pub(crate) fn may_use(
 /// Whether a principal may put something into a topic, a queue or a bus that is encrypted with
 /// `key`, as its properties name it; `None` if it is not encrypted.
 pub(crate) fn may_encrypt(
-    world: &World,
+    services: &Services,
     key: Option<&Value>,
     place: (&str, &str),
     principal: &Principal,
@@ -169,12 +169,12 @@ pub(crate) fn may_encrypt(
 ) -> Option<Verdict> {
     let key = key.and_then(Value::as_str)?;
     let actions = ["kms:GenerateDataKey", "kms:Decrypt"];
-    Some(may_use(world, key, place, principal, &actions, context))
+    Some(may_use(services, key, place, principal, &actions, context))
 }
 
 /// Unlike other resources, a key can only be used by those its own policy allows; a policy that
 /// names the account hands the question to the account's IAM policies.
-fn decide(world: &World, request: &Request, key: &Key, named: &Named<'_>) -> Verdict {
+fn decide(services: &Services, request: &Request, key: &Key, named: &Named<'_>) -> Verdict {
     match key.policy.decide(request) {
         Decision::Deny { by } => Verdict::deny(format!(
             "{by} of the {} denies {} {}",
@@ -191,7 +191,7 @@ fn decide(world: &World, request: &Request, key: &Key, named: &Named<'_>) -> Ver
                 .is_some_and(|account| account != key.account);
             match &request.principal {
                 Principal::Role(role) if delegated || foreign => {
-                    iam::identity(world, role, request)
+                    iam::identity(services, role, request)
                 }
                 _ => Verdict::allow(format!("{by} of the {} allows it", named.name)),
             }
@@ -200,9 +200,8 @@ fn decide(world: &World, request: &Request, key: &Key, named: &Named<'_>) -> Ver
 }
 
 /// The alias if the key has one, otherwise its id.
-fn display_name(world: &World, key: &Key) -> String {
-    world
-        .services
+fn display_name(services: &Services, key: &Key) -> String {
+    services
         .kms
         .aliases
         .iter()
@@ -214,7 +213,7 @@ fn display_name(world: &World, key: &Key) -> String {
 
 /// Answers one KMS action.
 pub(crate) fn call(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     action: &str,
     input: &Value,
@@ -222,7 +221,7 @@ pub(crate) fn call(
     match action {
         "DescribeKey" => {
             let input = Input::new(input, &["KeyId"])?;
-            let key = key(world, caller, input)?;
+            let key = key(services, caller, input)?;
             Ok(json!({"KeyMetadata": {
                 "AWSAccountId": key.account,
                 "Arn": key.arn,
@@ -242,20 +241,19 @@ pub(crate) fn call(
         }
         "GetKeyPolicy" => {
             let input = Input::new(input, &["KeyId", "PolicyName"])?;
-            let key = key(world, caller, input)?;
+            let key = key(services, caller, input)?;
             let policy = key.properties.get("KeyPolicy").cloned().unwrap_or_default();
             Ok(json!({"Policy": json_text(&policy), "PolicyName": "default"}))
         }
         "GetKeyRotationStatus" => {
             let input = Input::new(input, &["KeyId"])?;
-            let key = key(world, caller, input)?;
+            let key = key(services, caller, input)?;
             let on = key.properties.get("EnableKeyRotation") == Some(&Value::Bool(true));
             Ok(json!({"KeyRotationEnabled": on, "KeyId": key.id}))
         }
         "ListKeys" => {
             let input = Input::new(input, &["Limit", "Marker"])?;
-            let keys = world
-                .services
+            let keys = services
                 .kms
                 .keys
                 .values()
@@ -267,11 +265,10 @@ pub(crate) fn call(
         "ListAliases" => {
             let input = Input::new(input, &["KeyId", "Limit", "Marker"])?;
             let wanted = match input.text("KeyId") {
-                Some(_) => Some(key(world, caller, input)?.id.clone()),
+                Some(_) => Some(key(services, caller, input)?.id.clone()),
                 None => None,
             };
-            let aliases = world
-                .services
+            let aliases = services
                 .kms
                 .aliases
                 .iter()
@@ -294,7 +291,7 @@ pub(crate) fn call(
             let input = Input::new(input, &["KeyId", "PolicyName", "Policy"])?;
             let text = input.required("Policy")?;
             let policy = parse_policy(&Value::String(text.to_owned()), &caller.account)?;
-            let key = key_mut(world, caller, input)?;
+            let key = key_mut(services, caller, input)?;
             key.properties.insert(
                 "KeyPolicy".to_owned(),
                 serde_json::from_str(text).unwrap_or_default(),
@@ -304,14 +301,14 @@ pub(crate) fn call(
         }
         "EnableKey" | "DisableKey" => {
             let input = Input::new(input, &["KeyId"])?;
-            let key = key_mut(world, caller, input)?;
+            let key = key_mut(services, caller, input)?;
             key.properties
                 .insert("Enabled".to_owned(), Value::Bool(action == "EnableKey"));
             Ok(json!({}))
         }
         "EnableKeyRotation" | "DisableKeyRotation" => {
             let input = Input::new(input, &["KeyId"])?;
-            let key = key_mut(world, caller, input)?;
+            let key = key_mut(services, caller, input)?;
             key.properties.insert(
                 "EnableKeyRotation".to_owned(),
                 Value::Bool(action == "EnableKeyRotation"),
@@ -320,13 +317,13 @@ pub(crate) fn call(
         }
         "ScheduleKeyDeletion" => {
             let input = Input::new(input, &["KeyId", "PendingWindowInDays"])?;
-            let key = key_mut(world, caller, input)?;
+            let key = key_mut(services, caller, input)?;
             key.pending_deletion = true;
             Ok(json!({"KeyId": key.arn, "KeyState": "PendingDeletion"}))
         }
         "ListResourceTags" => {
             let input = Input::new(input, &["KeyId", "Limit", "Marker"])?;
-            let key = key(world, caller, input)?;
+            let key = key(services, caller, input)?;
             let tags: Vec<Value> = super::tags(&key.properties)
                 .as_array()
                 .into_iter()
@@ -356,10 +353,9 @@ fn not_found(reference: &str) -> ApiError {
     )
 }
 
-fn key<'w>(world: &'w World, caller: &Caller, input: Input<'_>) -> Result<&'w Key, ApiError> {
+fn key<'w>(services: &'w Services, caller: &Caller, input: Input<'_>) -> Result<&'w Key, ApiError> {
     let reference = input.required("KeyId")?;
-    let key = world
-        .services
+    let key = services
         .kms
         .find(reference, &caller.account, &caller.region)
         .filter(|key| key.region == caller.region)
@@ -370,13 +366,13 @@ fn key<'w>(world: &'w World, caller: &Caller, input: Input<'_>) -> Result<&'w Ke
             principal,
             "kms:DescribeKey",
             &key.arn,
-            iam::organization_context(world, &caller.account, Context::new()),
+            iam::organization_context(services, &caller.account, Context::new()),
         );
         let named = Named {
             name: "key policy".to_owned(),
             document: &key.policy,
         };
-        let verdict = decide(world, &request, key, &named);
+        let verdict = decide(services, &request, key, &named);
         if !verdict.allowed {
             return Err(ApiError::denied(caller, "kms:DescribeKey", &key.arn));
         }
@@ -385,20 +381,18 @@ fn key<'w>(world: &'w World, caller: &Caller, input: Input<'_>) -> Result<&'w Ke
 }
 
 fn key_mut<'w>(
-    world: &'w mut World,
+    services: &'w mut Services,
     caller: &Caller,
     input: Input<'_>,
 ) -> Result<&'w mut Key, ApiError> {
     let reference = input.required("KeyId")?;
-    let arn = world
-        .services
+    let arn = services
         .kms
         .find(reference, &caller.account, &caller.region)
         .filter(|key| key.account == caller.account && key.region == caller.region)
         .map(|key| key.arn.clone())
         .ok_or_else(|| not_found(reference))?;
-    world
-        .services
+    services
         .kms
         .keys
         .get_mut(&arn)

@@ -9,6 +9,7 @@ pub(crate) mod arn;
 pub(crate) mod cloudtrail;
 pub(crate) mod ec2;
 mod emission;
+pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod iam;
 pub(crate) mod kms;
@@ -26,11 +27,14 @@ pub(crate) use emission::emit;
 
 use crate::api::{ApiError, Caller};
 use crate::policy::{Context, Request};
-use crate::world::World;
+use environment::{Cloud, Environment, Look};
 
 /// The state of every service of the data plane, over all accounts and Regions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Services {
+    pub(crate) environment: Environment,
+    pub(crate) organization: crate::organizations::Organization,
+    pub(crate) sessions: crate::sts::Sessions,
     pub(crate) cloudtrail: cloudtrail::CloudTrail,
     pub(crate) ec2: ec2::Ec2,
     pub(crate) events: events::Events,
@@ -161,13 +165,13 @@ pub(crate) struct Trace {
 /// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`; S3's REST goes to [`s3::rest`]). A caller who assumed
 /// a role needs that role's permission.
 pub(crate) fn call(
-    world: &mut World,
+    cloud: &mut Cloud<'_>,
     caller: &Caller,
     service: &str,
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    perform(world, caller, service, action, input).map_err(|error| in_words_of(service, error))
+    perform(cloud, caller, service, action, input).map_err(|error| in_words_of(service, error))
 }
 
 /// Bad input and refusals have other codes in these services than in CloudFormation and IAM.
@@ -189,7 +193,7 @@ fn in_words_of(service: &str, error: ApiError) -> ApiError {
 }
 
 fn perform(
-    world: &mut World,
+    cloud: &mut Cloud<'_>,
     caller: &Caller,
     service: &str,
     action: &str,
@@ -207,32 +211,32 @@ fn perform(
             service
         };
         authorize(
-            world,
+            cloud,
             caller,
             &format!("{prefix}:{action}"),
             &resource(caller, service, input),
         )?;
     }
     match service {
-        "account" => account::call(world, caller, action, input),
-        "cloudtrail" => cloudtrail::call(world, caller, action, input),
-        "ec2" => ec2::call(world, caller, action, input),
-        "events" => events::call(world, caller, action, input),
-        "iam" => iam::call(world, caller, action, input),
-        "kms" => kms::call(world, caller, action, input),
-        "monitoring" => monitoring::call(world, caller, action, input),
-        "sns" => sns::call(world, caller, action, input),
+        "account" => account::call(cloud, caller, action, input),
+        "cloudtrail" => cloudtrail::call(cloud, caller, action, input),
+        "ec2" => ec2::call(cloud, caller, action, input),
+        "events" => events::call(cloud, caller, action, input),
+        "iam" => iam::call(cloud, caller, action, input),
+        "kms" => kms::call(cloud, caller, action, input),
+        "monitoring" => monitoring::call(cloud, caller, action, input),
+        "sns" => sns::call(cloud, caller, action, input),
         "sqs" => {
-            let answer = sqs::call(world, caller, action, input)?;
+            let answer = sqs::call(cloud, caller, action, input)?;
             if let Some(url) = input.get("QueueUrl").and_then(Value::as_str) {
-                let queue = sqs::arn_of(world, &caller.region, url).map(str::to_owned);
+                let queue = sqs::arn_of(cloud, &caller.region, url).map(str::to_owned);
                 if let Some(queue) = queue {
-                    monitoring::queue_changed(world, &queue);
+                    monitoring::queue_changed(cloud, &queue);
                 }
             }
             Ok(answer)
         }
-        "ssm" => ssm::call(world, caller, action, input),
+        "ssm" => ssm::call(cloud, caller, action, input),
         _ => Err(ApiError::unknown_action(service, action)),
     }
 }
@@ -277,7 +281,7 @@ fn resource(caller: &Caller, service: &str, input: &Value) -> String {
 /// Whether the caller may do `action` on `resource`: an account's administrator may do everything
 /// in it, a role what its policies allow.
 pub(crate) fn authorize(
-    world: &World,
+    services: &Services,
     caller: &Caller,
     action: &str,
     resource: &str,
@@ -285,10 +289,10 @@ pub(crate) fn authorize(
     let Some(role) = &caller.role else {
         return Ok(());
     };
-    let context = iam::organization_context(world, &caller.account, Context::new())
+    let context = iam::organization_context(services, &caller.account, Context::new())
         .with("aws:RequestedRegion", caller.region.as_str());
     let request = Request::new(iam::principal(caller), action, resource, context);
-    if iam::identity(world, role, &request).allowed {
+    if iam::identity(services, role, &request).allowed {
         Ok(())
     } else {
         Err(ApiError::denied(caller, action, resource))
@@ -319,22 +323,22 @@ pub(crate) fn is_mutating(action: &str) -> bool {
 }
 
 /// Does work that [`World::schedule`] was asked to do now.
-pub(crate) fn due(world: &mut World, task: Task) {
+pub(crate) fn due(cloud: &mut Cloud<'_>, task: Task) {
     match task {
-        Task::ConfirmSubscription { subscription } => sns::confirm(world, &subscription),
+        Task::ConfirmSubscription { subscription } => sns::confirm(cloud, &subscription),
         Task::RunAutomation { execution } => {
-            let account = world.services.ssm.account_of(&execution);
+            let account = cloud.ssm.account_of(&execution);
             if let Some(account) = account {
-                crate::cloudformation::warm(world, &account);
+                cloud.look(&account, Look::ToChange);
             }
-            ssm::run(world, &execution, &mut Trace::default());
+            ssm::run(cloud, &execution, &mut Trace::default());
         }
         Task::SettleInstance {
             account,
             region,
             instance,
         } => {
-            ec2::settle(world, &account, &region, &instance);
+            ec2::settle(cloud, &account, &region, &instance);
         }
         Task::Emit {
             account,
@@ -342,11 +346,11 @@ pub(crate) fn due(world: &mut World, task: Task) {
             event,
         } => {
             if let Ok(event) = serde_json::from_str(&event) {
-                emit(world, &account, &region, event);
+                emit(cloud, &account, &region, event);
             }
         }
-        Task::RunSchedule(run) => scheduler::run(world, &run),
-        Task::EvaluateAlarm { alarm } => monitoring::evaluate(world, &alarm),
+        Task::RunSchedule(run) => scheduler::run(cloud, &run),
+        Task::EvaluateAlarm { alarm } => monitoring::evaluate(cloud, &alarm),
     }
 }
 

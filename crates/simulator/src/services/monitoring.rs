@@ -10,7 +10,7 @@ use crate::api::{ApiError, Caller};
 use crate::clock::iso;
 use crate::input::Input;
 use crate::policy::{Context, Principal};
-use crate::world::World;
+use crate::services::Services;
 
 /// The service's principal.
 const SERVICE: &str = "cloudwatch.amazonaws.com";
@@ -43,7 +43,7 @@ pub(crate) fn alarm_arn(account: &str, region: &str, name: &str) -> String {
 
 /// Creates an alarm, or changes the one of the same name.
 pub(crate) fn put_alarm(
-    world: &mut World,
+    services: &mut Services,
     account: &str,
     region: &str,
     name: &str,
@@ -73,7 +73,7 @@ pub(crate) fn put_alarm(
         state: "OK",
         scheduled: false,
     };
-    world.services.monitoring.alarms.insert(arn.clone(), alarm);
+    services.monitoring.alarms.insert(arn.clone(), alarm);
     Ok(arn)
 }
 
@@ -127,29 +127,31 @@ impl Alarm {
 }
 
 /// A queue got or lost messages: the alarms that watch it look again after their period.
-pub(crate) fn queue_changed(world: &mut World, queue: &str) {
+pub(crate) fn queue_changed(services: &mut Services, queue: &str) {
     let mut due = Vec::new();
-    for alarm in world.services.monitoring.alarms.values_mut() {
+    for alarm in services.monitoring.alarms.values_mut() {
         if !alarm.scheduled && alarm.queue().as_deref() == Some(queue) {
             alarm.scheduled = true;
             due.push((alarm.delay(), alarm.arn.clone()));
         }
     }
     for (seconds, alarm) in due {
-        world.schedule(seconds, Task::EvaluateAlarm { alarm });
+        services
+            .environment
+            .schedule(seconds, Task::EvaluateAlarm { alarm });
     }
 }
 
 /// An alarm looks at its metric, and publishes when its state changes.
-pub(crate) fn evaluate(world: &mut World, arn: &str) {
-    let now = world.clock.now();
-    let Some(alarm) = world.services.monitoring.alarms.get_mut(arn) else {
+pub(crate) fn evaluate(services: &mut Services, arn: &str) {
+    let now = services.environment.now;
+    let Some(alarm) = services.monitoring.alarms.get_mut(arn) else {
         return;
     };
     alarm.scheduled = false;
     let Some(queue) = alarm
         .queue()
-        .and_then(|queue| world.services.sqs.queues.get(&queue))
+        .and_then(|queue| services.sqs.queues.get(&queue))
     else {
         return;
     };
@@ -202,13 +204,13 @@ pub(crate) fn evaluate(world: &mut World, arn: &str) {
     for topic in topics {
         let mut trace = Trace::default();
         // A topic that refuses an alarm loses it; that is what the alarm's history would show.
-        sns::publish(world, &topic, &publisher, &message, &mut trace).ok();
+        sns::publish(services, &topic, &publisher, &message, &mut trace).ok();
     }
 }
 
 /// Answers one `CloudWatch` action.
 pub(crate) fn call(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     action: &str,
     input: &Value,
@@ -218,8 +220,7 @@ pub(crate) fn call(
             let input = Input::new(input, &["AlarmNames", "AlarmNamePrefix", "StateValue"])?;
             let names: Vec<&str> = input.texts("AlarmNames")?;
             let prefix = input.text("AlarmNamePrefix").unwrap_or_default();
-            let alarms: Vec<Value> = world
-                .services
+            let alarms: Vec<Value> = services
                 .monitoring
                 .alarms
                 .values()
@@ -240,7 +241,7 @@ pub(crate) fn call(
             let input = Input::new(input, &["AlarmNames"])?;
             for name in input.texts::<&str>("AlarmNames")? {
                 let arn = alarm_arn(&caller.account, &caller.region, name);
-                if world.services.monitoring.alarms.remove(&arn).is_none() {
+                if services.monitoring.alarms.remove(&arn).is_none() {
                     return Err(ApiError::new(
                         "ResourceNotFound",
                         format!("The alarm {name} does not exist."),

@@ -14,9 +14,9 @@ pub(crate) use rest::{action, error_body, read, rest};
 
 use crate::api::ApiError;
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request};
-use crate::world::World;
+use crate::services::Services;
 
-/// All buckets, whose names are unique in the world.
+/// All buckets, whose names are unique in the services.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct S3 {
     /// By name.
@@ -39,7 +39,7 @@ pub(crate) struct Bucket {
 
 /// Creates a bucket from template-shaped properties.
 pub(crate) fn create_bucket(
-    world: &mut World,
+    services: &mut Services,
     account: &str,
     region: &str,
     name: &str,
@@ -58,7 +58,7 @@ pub(crate) fn create_bucket(
             format!("The specified bucket is not valid: {name}"),
         ));
     }
-    if let Some(bucket) = world.services.s3.buckets.get(name) {
+    if let Some(bucket) = services.s3.buckets.get(name) {
         return Err(if bucket.account == account {
             ApiError::new(
                 "BucketAlreadyOwnedByYou",
@@ -80,9 +80,9 @@ pub(crate) fn create_bucket(
         properties,
         policy: None,
         objects: Objects::default(),
-        created: world.clock.now(),
+        created: services.environment.now,
     };
-    world.services.s3.buckets.insert(name.to_owned(), bucket);
+    services.s3.buckets.insert(name.to_owned(), bucket);
     Ok(())
 }
 
@@ -144,15 +144,14 @@ pub(crate) fn parse_policy(bucket: &Bucket, written: &Value) -> Result<Document,
 
 /// Whether a service may do something in a bucket; the error says why not.
 pub(crate) fn may(
-    world: &World,
+    services: &Services,
     bucket: &str,
     principal: &Principal,
     action: &str,
     resource: &str,
     context: &Context,
 ) -> Result<(), String> {
-    let policy = world
-        .services
+    let policy = services
         .s3
         .buckets
         .get(bucket)

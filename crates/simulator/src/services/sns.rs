@@ -13,7 +13,7 @@ use super::{Delivery, Hop, Outcome, Task, Trace, iam, json_text, kms, monitoring
 use crate::api::ApiError;
 use crate::clock::iso;
 use crate::policy::{self, Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
-use crate::world::World;
+use crate::services::Services;
 
 /// The service's principal.
 const SERVICE: &str = "sns.amazonaws.com";
@@ -104,7 +104,7 @@ pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
 
 /// Creates a topic from template-shaped properties and gives its ARN.
 pub(crate) fn create_topic(
-    world: &mut World,
+    services: &mut Services,
     account: &str,
     region: &str,
     name: &str,
@@ -114,7 +114,7 @@ pub(crate) fn create_topic(
         return Err(invalid("Topic Name"));
     }
     let arn = format!("arn:aws:sns:{region}:{account}:{name}");
-    if world.services.sns.topics.contains_key(&arn) {
+    if services.sns.topics.contains_key(&arn) {
         return Err(ApiError::new(
             "TopicAlreadyExists",
             format!("Topic {name} already exists"),
@@ -131,13 +131,13 @@ pub(crate) fn create_topic(
         policy,
         document,
     };
-    world.services.sns.topics.insert(arn.clone(), topic);
+    services.sns.topics.insert(arn.clone(), topic);
     Ok(arn)
 }
 
 /// Deletes a topic with its subscriptions.
-pub(crate) fn delete_topic(world: &mut World, arn: &str) {
-    let sns = &mut world.services.sns;
+pub(crate) fn delete_topic(services: &mut Services, arn: &str) {
+    let sns = &mut services.sns;
     sns.topics.remove(arn);
     sns.subscriptions
         .retain(|_, subscription| subscription.topic != arn);
@@ -147,17 +147,12 @@ pub(crate) fn delete_topic(world: &mut World, arn: &str) {
 /// servers have to confirm, which a simulated recipient does after a while if the simulator is so
 /// configured.
 pub(crate) fn subscribe(
-    world: &mut World,
+    services: &mut Services,
     owner: &str,
     topic_arn: &str,
     properties: Map<String, Value>,
 ) -> Result<String, ApiError> {
-    let topic = world
-        .services
-        .sns
-        .topics
-        .get(topic_arn)
-        .ok_or_else(no_topic)?;
+    let topic = services.sns.topics.get(topic_arn).ok_or_else(no_topic)?;
     let text = |name: &str| {
         properties
             .get(name)
@@ -185,7 +180,7 @@ pub(crate) fn subscribe(
     }
     check_filter(&properties)?;
     let confirmed = if protocol == "sqs" {
-        let Some(queue) = world.services.sqs.queues.get(&endpoint) else {
+        let Some(queue) = services.sqs.queues.get(&endpoint) else {
             return Err(invalid(format!(
                 "SQS endpoint ARN: the queue {endpoint} does not exist"
             )));
@@ -194,22 +189,17 @@ pub(crate) fn subscribe(
     } else {
         false
     };
-    let existing = world
-        .services
-        .sns
-        .subscriptions
-        .values()
-        .find(|subscription| {
-            subscription.topic == topic_arn
-                && subscription.protocol == protocol
-                && subscription.endpoint == endpoint
-        });
+    let existing = services.sns.subscriptions.values().find(|subscription| {
+        subscription.topic == topic_arn
+            && subscription.protocol == protocol
+            && subscription.endpoint == endpoint
+    });
     if let Some(existing) = existing {
         return Ok(existing.arn.clone());
     }
-    let arn = format!("{topic_arn}:{}", world.uuid());
-    let token = world.uuid().replace('-', "");
-    world.services.sns.subscriptions.insert(
+    let arn = format!("{topic_arn}:{}", services.environment.uuid());
+    let token = services.environment.uuid().replace('-', "");
+    services.sns.subscriptions.insert(
         arn.clone(),
         Subscription {
             arn: arn.clone(),
@@ -222,9 +212,9 @@ pub(crate) fn subscribe(
             token,
         },
     );
-    if !confirmed && world.config.confirm_subscriptions {
+    if !confirmed && services.environment.confirm_subscriptions {
         let subscription = arn.clone();
-        world.schedule(
+        services.environment.schedule(
             CONFIRMATION_SECONDS,
             Task::ConfirmSubscription { subscription },
         );
@@ -246,8 +236,8 @@ pub(crate) fn check_filter(properties: &Map<String, Value>) -> Result<(), ApiErr
 }
 
 /// The recipient clicks the link.
-pub(crate) fn confirm(world: &mut World, arn: &str) {
-    if let Some(subscription) = world.services.sns.subscriptions.get_mut(arn) {
+pub(crate) fn confirm(services: &mut Services, arn: &str) {
+    if let Some(subscription) = services.sns.subscriptions.get_mut(arn) {
         subscription.confirmed = true;
     }
 }
@@ -261,7 +251,7 @@ pub(crate) struct Publisher {
 
 /// Whether a publisher may publish to a topic; the verdict's reason names the policy.
 pub(crate) fn may_publish(
-    world: &World,
+    services: &Services,
     topic: &Topic,
     publisher: &Publisher,
 ) -> (String, Verdict) {
@@ -282,7 +272,7 @@ pub(crate) fn may_publish(
             )),
         },
         Principal::Role(role) => {
-            let identity = iam::identity(world, role, &request);
+            let identity = iam::identity(services, role, &request);
             let named = Named {
                 name: link.clone(),
                 document: &topic.document,
@@ -309,13 +299,13 @@ pub(crate) fn may_publish(
 /// Publishes a message: checks the topic's policy and key, then delivers to every subscription.
 /// Every step goes into the trace; the error is the reason why the topic did not take the message.
 pub(crate) fn publish(
-    world: &mut World,
+    services: &mut Services,
     topic_arn: &str,
     publisher: &Publisher,
     message: &str,
     trace: &mut Trace,
 ) -> Result<String, Refusal> {
-    let Some(topic) = world.services.sns.topics.get(topic_arn).cloned() else {
+    let Some(topic) = services.sns.topics.get(topic_arn).cloned() else {
         return Err(Refusal::missing(
             format!("the topic {topic_arn} does not exist"),
             &format!("topic {}", short(topic_arn)),
@@ -327,13 +317,13 @@ pub(crate) fn publish(
             .hops
             .push(Hop::new(place, link, Outcome::Ok, verdict.reason));
     };
-    let (link, verdict) = may_publish(world, &topic, publisher);
+    let (link, verdict) = may_publish(services, &topic, publisher);
     if !verdict.allowed {
         return Err(Refusal::denied(verdict.reason, &link));
     }
     passed(&link, verdict);
     if let Some(verdict) = kms::may_encrypt(
-        world,
+        services,
         topic.properties.get("KmsMasterKeyId"),
         (&topic.account, &topic.region),
         &publisher.principal,
@@ -355,9 +345,8 @@ pub(crate) fn publish(
             Outcome::Failed,
         ));
     }
-    let id = world.uuid();
-    let subscriptions: Vec<Subscription> = world
-        .services
+    let id = services.environment.uuid();
+    let subscriptions: Vec<Subscription> = services
         .sns
         .subscriptions
         .values()
@@ -373,7 +362,7 @@ pub(crate) fn publish(
         ));
     }
     for subscription in &subscriptions {
-        deliver(world, &topic, subscription, &id, message, trace);
+        deliver(services, &topic, subscription, &id, message, trace);
     }
     Ok(id)
 }
@@ -416,15 +405,15 @@ impl Refusal {
 }
 
 fn deliver(
-    world: &mut World,
+    services: &mut Services,
     topic: &Topic,
     subscription: &Subscription,
     id: &str,
     message: &str,
     trace: &mut Trace,
 ) {
-    let now = iso(world.clock.now());
-    let (outcome, detail, body) = attempt(world, topic, subscription, id, message, &now);
+    let now = iso(services.environment.now);
+    let (outcome, detail, body) = attempt(services, topic, subscription, id, message, &now);
     let hop = |link: String, outcome, detail| {
         Hop::new((&topic.account, &topic.region), link, outcome, detail)
     };
@@ -438,7 +427,7 @@ fn deliver(
             endpoint: subscription.endpoint.clone(),
             body,
         };
-        world.services.sns.inbox.push(delivery.clone());
+        services.sns.inbox.push(delivery.clone());
         trace.deliveries.push(delivery);
         return;
     }
@@ -449,10 +438,10 @@ fn deliver(
         .and_then(Value::as_str);
     if let (Outcome::Denied | Outcome::Failed, Some(letters)) = (outcome, letters) {
         let link = format!("dead letters {}", short(letters));
-        let verdict = sqs::service_may_send(world, letters, SERVICE, source(topic));
+        let verdict = sqs::service_may_send(services, letters, SERVICE, source(topic));
         trace.hops.push(if verdict.allowed {
-            sqs::send(world, letters, message.to_owned(), BTreeMap::new());
-            monitoring::queue_changed(world, letters);
+            sqs::send(services, letters, message.to_owned(), BTreeMap::new());
+            monitoring::queue_changed(services, letters);
             hop(link, Outcome::Ok, "kept as a dead letter".to_owned())
         } else {
             let detail = format!("{}: the message is lost", verdict.reason);
@@ -469,7 +458,7 @@ fn source(topic: &Topic) -> Context {
 }
 
 fn attempt(
-    world: &mut World,
+    services: &mut Services,
     topic: &Topic,
     subscription: &Subscription,
     id: &str,
@@ -512,10 +501,15 @@ fn attempt(
             Some(body),
         );
     }
-    let verdict = sqs::service_may_send(world, &subscription.endpoint, SERVICE, source(topic));
+    let verdict = sqs::service_may_send(services, &subscription.endpoint, SERVICE, source(topic));
     if !verdict.allowed {
         return (Outcome::Denied, verdict.reason, None);
     }
-    sqs::send(world, &subscription.endpoint, body.clone(), BTreeMap::new());
+    sqs::send(
+        services,
+        &subscription.endpoint,
+        body.clone(),
+        BTreeMap::new(),
+    );
     (Outcome::Ok, "delivered to the queue".to_owned(), Some(body))
 }

@@ -11,7 +11,8 @@ use super::{iam, json_text, kms};
 use crate::api::{ApiError, Caller};
 use crate::input::Input;
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request, Verdict};
-use crate::world::{World, hex};
+use crate::services::Services;
+use crate::services::environment::hex;
 
 /// All queues.
 #[derive(Clone, Debug, Default)]
@@ -55,8 +56,8 @@ pub(crate) fn url(account: &str, region: &str, name: &str) -> String {
 }
 
 /// The ARN behind a queue's URL (any host: only the last two parts of the path count) or ARN.
-pub(crate) fn arn_of<'w>(world: &'w World, region: &str, reference: &str) -> Option<&'w str> {
-    let queues = &world.services.sqs.queues;
+pub(crate) fn arn_of<'w>(services: &'w Services, region: &str, reference: &str) -> Option<&'w str> {
+    let queues = &services.sqs.queues;
     if let Some(queue) = queues.get(reference) {
         return Some(&queue.arn);
     }
@@ -73,7 +74,7 @@ pub(crate) fn arn_of<'w>(world: &'w World, region: &str, reference: &str) -> Opt
 
 /// Creates a queue from template-shaped properties and gives its ARN.
 pub(crate) fn create_queue(
-    world: &mut World,
+    services: &mut Services,
     account: &str,
     region: &str,
     name: &str,
@@ -87,7 +88,7 @@ pub(crate) fn create_queue(
     }
     check(&properties)?;
     let arn = format!("arn:aws:sqs:{region}:{account}:{name}");
-    if world.services.sqs.queues.contains_key(&arn) {
+    if services.sqs.queues.contains_key(&arn) {
         return Err(ApiError::new(
             "QueueNameExists",
             format!("A queue already exists with the name {name}"),
@@ -102,9 +103,9 @@ pub(crate) fn create_queue(
         properties,
         policy: None,
         messages: VecDeque::new(),
-        created: world.clock.now(),
+        created: services.environment.now,
     };
-    world.services.sqs.queues.insert(arn.clone(), queue);
+    services.sqs.queues.insert(arn.clone(), queue);
     Ok(arn)
 }
 
@@ -145,12 +146,12 @@ pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
 /// Whether a service may put a message into a queue: the queue's policy decides, and for a queue
 /// encrypted with a KMS key the key's policy too.
 pub(crate) fn service_may_send(
-    world: &World,
+    services: &Services,
     queue_arn: &str,
     service: &str,
     context: Context,
 ) -> Verdict {
-    let Some(queue) = world.services.sqs.queues.get(queue_arn) else {
+    let Some(queue) = services.sqs.queues.get(queue_arn) else {
         return Verdict::deny(format!("the queue {queue_arn} does not exist"));
     };
     let principal = Principal::Service(service.to_owned());
@@ -185,7 +186,7 @@ pub(crate) fn service_may_send(
         }
     };
     let encryption = kms::may_encrypt(
-        world,
+        services,
         queue.properties.get("KmsMasterKeyId"),
         (&queue.account, &queue.region),
         &principal,
@@ -199,14 +200,14 @@ pub(crate) fn service_may_send(
 
 /// Puts a message into a queue, permissions having been checked.
 pub(crate) fn send(
-    world: &mut World,
+    services: &mut Services,
     queue_arn: &str,
     body: String,
     attributes: BTreeMap<String, String>,
 ) -> Option<String> {
-    let id = world.uuid();
-    let sent = world.clock.now();
-    let queue = world.services.sqs.queues.get_mut(queue_arn)?;
+    let id = services.environment.uuid();
+    let sent = services.environment.now;
+    let queue = services.sqs.queues.get_mut(queue_arn)?;
     queue.messages.push_back(Message {
         id: id.clone(),
         body,
@@ -291,18 +292,17 @@ fn md5_of(text: &str) -> String {
 
 /// Answers one SQS action.
 pub(crate) fn call(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    let now = world.clock.now();
+    let now = services.environment.now;
     match action {
         "ListQueues" => {
             let input = Input::new(input, &["QueueNamePrefix", "MaxResults", "NextToken"])?;
             let prefix = input.text("QueueNamePrefix").unwrap_or_default();
-            let urls: Vec<Value> = world
-                .services
+            let urls: Vec<Value> = services
                 .sqs
                 .queues
                 .values()
@@ -326,12 +326,12 @@ pub(crate) fn call(
                 caller.region,
                 input.required("QueueName")?
             );
-            let queue = world.services.sqs.queues.get(&arn).ok_or_else(no_queue)?;
+            let queue = services.sqs.queues.get(&arn).ok_or_else(no_queue)?;
             Ok(json!({"QueueUrl": queue.url}))
         }
         "GetQueueAttributes" => {
             let input = Input::new(input, &["QueueUrl", "AttributeNames"])?;
-            let queue = queue(world, caller, input, "sqs:GetQueueAttributes")?;
+            let queue = queue(services, caller, input, "sqs:GetQueueAttributes")?;
             let wanted: Vec<&str> = input.texts("AttributeNames")?;
             let chosen: BTreeMap<String, String> = attributes(queue, now)
                 .into_iter()
@@ -341,12 +341,12 @@ pub(crate) fn call(
         }
         "SetQueueAttributes" => {
             let input = Input::new(input, &["QueueUrl", "Attributes"])?;
-            queue(world, caller, input, "sqs:SetQueueAttributes")?;
-            set_attributes(world, caller, input)
+            queue(services, caller, input, "sqs:SetQueueAttributes")?;
+            set_attributes(services, caller, input)
         }
         "ListQueueTags" => {
             let input = Input::new(input, &["QueueUrl"])?;
-            let queue = queue(world, caller, input, "sqs:ListQueueTags")?;
+            let queue = queue(services, caller, input, "sqs:ListQueueTags")?;
             let tags: Map<String, Value> = super::tags(&queue.properties)
                 .as_array()
                 .into_iter()
@@ -362,10 +362,12 @@ pub(crate) fn call(
         }
         "SendMessage" => {
             let input = Input::new(input, &["QueueUrl", "MessageBody"])?;
-            let arn = queue(world, caller, input, "sqs:SendMessage")?.arn.clone();
+            let arn = queue(services, caller, input, "sqs:SendMessage")?
+                .arn
+                .clone();
             let body = input.required("MessageBody")?.to_owned();
             let md5 = md5_of(&body);
-            let id = send(world, &arn, body, BTreeMap::new()).ok_or_else(no_queue)?;
+            let id = send(services, &arn, body, BTreeMap::new()).ok_or_else(no_queue)?;
             Ok(json!({"MessageId": id, "MD5OfMessageBody": md5}))
         }
         "ReceiveMessage" => {
@@ -381,34 +383,38 @@ pub(crate) fn call(
                     "WaitTimeSeconds",
                 ],
             )?;
-            let arn = queue(world, caller, input, "sqs:ReceiveMessage")?
+            let arn = queue(services, caller, input, "sqs:ReceiveMessage")?
                 .arn
                 .clone();
-            receive(world, &arn, input)
+            receive(services, &arn, input)
         }
         "DeleteMessage" => {
             let input = Input::new(input, &["QueueUrl", "ReceiptHandle"])?;
-            let arn = queue(world, caller, input, "sqs:DeleteMessage")?
+            let arn = queue(services, caller, input, "sqs:DeleteMessage")?
                 .arn
                 .clone();
             let handle = input.required("ReceiptHandle")?;
-            if let Some(queue) = world.services.sqs.queues.get_mut(&arn) {
+            if let Some(queue) = services.sqs.queues.get_mut(&arn) {
                 queue.messages.retain(|message| message.id != handle);
             }
             Ok(json!({}))
         }
         "PurgeQueue" => {
             let input = Input::new(input, &["QueueUrl"])?;
-            let arn = queue(world, caller, input, "sqs:PurgeQueue")?.arn.clone();
-            if let Some(queue) = world.services.sqs.queues.get_mut(&arn) {
+            let arn = queue(services, caller, input, "sqs:PurgeQueue")?
+                .arn
+                .clone();
+            if let Some(queue) = services.sqs.queues.get_mut(&arn) {
                 queue.messages.clear();
             }
             Ok(json!({}))
         }
         "DeleteQueue" => {
             let input = Input::new(input, &["QueueUrl"])?;
-            let arn = queue(world, caller, input, "sqs:DeleteQueue")?.arn.clone();
-            world.services.sqs.queues.remove(&arn);
+            let arn = queue(services, caller, input, "sqs:DeleteQueue")?
+                .arn
+                .clone();
+            services.sqs.queues.remove(&arn);
             Ok(json!({}))
         }
         _ => Err(ApiError::unknown_action("sqs", action)),
@@ -421,14 +427,14 @@ fn no_queue() -> ApiError {
 
 /// The queue the input names, if the caller may do `action` with it.
 fn queue<'w>(
-    world: &'w World,
+    services: &'w Services,
     caller: &Caller,
     input: Input<'_>,
     action: &str,
 ) -> Result<&'w Queue, ApiError> {
     let reference = input.required("QueueUrl")?;
-    let queue = arn_of(world, &caller.region, reference)
-        .and_then(|arn| world.services.sqs.queues.get(arn))
+    let queue = arn_of(services, &caller.region, reference)
+        .and_then(|arn| services.sqs.queues.get(arn))
         .filter(|queue| queue.region == caller.region)
         .ok_or_else(no_queue)?;
     if queue.account != caller.account {
@@ -436,7 +442,7 @@ fn queue<'w>(
             iam::principal(caller),
             action,
             &queue.arn,
-            iam::organization_context(world, &caller.account, Context::new()),
+            iam::organization_context(services, &caller.account, Context::new()),
         );
         let allowed = queue
             .policy
@@ -449,21 +455,20 @@ fn queue<'w>(
     Ok(queue)
 }
 
-fn set_attributes(world: &mut World, caller: &Caller, input: Input<'_>) -> Result<Value, ApiError> {
+fn set_attributes(
+    services: &mut Services,
+    caller: &Caller,
+    input: Input<'_>,
+) -> Result<Value, ApiError> {
     let reference = input.required("QueueUrl")?;
-    let arn = arn_of(world, &caller.region, reference)
+    let arn = arn_of(services, &caller.region, reference)
         .map(str::to_owned)
         .ok_or_else(no_queue)?;
     let changes: Vec<(String, Value)> = input
         .map("Attributes")
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let queue = world
-        .services
-        .sqs
-        .queues
-        .get_mut(&arn)
-        .ok_or_else(no_queue)?;
+    let queue = services.sqs.queues.get_mut(&arn).ok_or_else(no_queue)?;
     let mut properties = queue.properties.clone();
     let mut policy = queue.policy.clone();
     for (name, value) in changes {
@@ -513,8 +518,8 @@ fn set_attributes(world: &mut World, caller: &Caller, input: Input<'_>) -> Resul
     Ok(json!({}))
 }
 
-fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiError> {
-    let now = world.clock.now();
+fn receive(services: &mut Services, arn: &str, input: Input<'_>) -> Result<Value, ApiError> {
+    let now = services.environment.now;
     let limit = input.integer("MaxNumberOfMessages")?.unwrap_or(1);
     if !(1..=10).contains(&limit) {
         return Err(ApiError::new(
@@ -522,12 +527,7 @@ fn receive(world: &mut World, arn: &str, input: Input<'_>) -> Result<Value, ApiE
             "Value for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.",
         ));
     }
-    let queue = world
-        .services
-        .sqs
-        .queues
-        .get_mut(arn)
-        .ok_or_else(no_queue)?;
+    let queue = services.sqs.queues.get_mut(arn).ok_or_else(no_queue)?;
     let timeout = input
         .integer("VisibilityTimeout")?
         .or_else(|| {

@@ -9,7 +9,7 @@ use crate::api::{ApiError, Caller};
 use crate::clock::{epoch, iso};
 use crate::input::Input;
 use crate::policy::{Context, Principal, Request};
-use crate::world::World;
+use crate::services::Services;
 
 /// The service's principal.
 const SERVICE: &str = "ssm.amazonaws.com";
@@ -51,7 +51,7 @@ fn invalid(message: impl Into<String>) -> ApiError {
 /// Starts a runbook as `principal`, who must be allowed to pass the role the runbook is to run as;
 /// gives the execution's id. Permission to start it at all has been checked.
 pub(crate) fn start(
-    world: &mut World,
+    services: &mut Services,
     place: (&str, &str),
     document: &str,
     parameters: &Value,
@@ -109,14 +109,14 @@ pub(crate) fn start(
         [role] => Some(role.clone()),
         _ => return Err(invalid("AutomationAssumeRole takes one role")),
     };
-    let id = world.uuid();
+    let id = services.environment.uuid();
     if let Some(role) = &role {
-        may_pass(world, account, role, principal)?;
+        may_pass(services, account, role, principal)?;
         let context = Context::new().with("aws:SourceAccount", account).with(
             "aws:SourceArn",
             format!("arn:aws:ssm:{region}:{account}:automation-execution/{id}"),
         );
-        iam::service_may_assume(world, role, SERVICE, context).map_err(|why| {
+        iam::service_may_assume(services, role, SERVICE, context).map_err(|why| {
             invalid(format!(
                 "The defined assume role is unable to be assumed: {why}"
             ))
@@ -134,15 +134,15 @@ pub(crate) fn start(
         by: principal.to_string(),
         status: "InProgress",
         failure: None,
-        started: world.clock.now(),
+        started: services.environment.now,
         ended: None,
     };
-    world.services.ssm.executions.insert(id.clone(), execution);
+    services.ssm.executions.insert(id.clone(), execution);
     Ok(id)
 }
 
 fn may_pass(
-    world: &World,
+    services: &Services,
     account: &str,
     role: &str,
     principal: &Principal,
@@ -153,10 +153,10 @@ fn may_pass(
         )));
     }
     if let Principal::Role(own) = principal {
-        let context = iam::organization_context(world, account, Context::new())
+        let context = iam::organization_context(services, account, Context::new())
             .with("iam:PassedToService", SERVICE);
         let request = Request::new(principal.clone(), "iam:PassRole", role, context);
-        let verdict = iam::identity(world, own, &request);
+        let verdict = iam::identity(services, own, &request);
         if !verdict.allowed {
             return Err(ApiError::new(
                 "AccessDeniedException",
@@ -180,15 +180,15 @@ impl Ssm {
 
 /// Runs a started execution to its end, each step with the permissions of the execution's role.
 /// The notification of its status is emitted a moment later.
-pub(crate) fn run(world: &mut World, id: &str, trace: &mut Trace) {
-    let Some(execution) = world.services.ssm.executions.get(id).cloned() else {
+pub(crate) fn run(services: &mut Services, id: &str, trace: &mut Trace) {
+    let Some(execution) = services.ssm.executions.get(id).cloned() else {
         return;
     };
     let action = RUNBOOKS
         .iter()
         .find(|(name, _)| *name == execution.document)
         .map_or("", |(_, action)| *action);
-    let outcome = steps(world, &execution, action);
+    let outcome = steps(services, &execution, action);
     let hop = |outcome, detail| {
         Hop::new(
             (&execution.account, &execution.region),
@@ -204,9 +204,9 @@ pub(crate) fn run(world: &mut World, id: &str, trace: &mut Trace) {
         ),
         Err((outcome, why)) => hop(*outcome, why.clone()),
     });
-    let now = world.clock.now();
+    let now = services.environment.now;
     let status = if outcome.is_ok() { "Success" } else { "Failed" };
-    if let Some(execution) = world.services.ssm.executions.get_mut(id) {
+    if let Some(execution) = services.ssm.executions.get_mut(id) {
         execution.status = status;
         execution.ended = Some(now);
         execution.failure = outcome.err().map(|(_, why)| why);
@@ -228,7 +228,7 @@ pub(crate) fn run(world: &mut World, id: &str, trace: &mut Trace) {
             "ExecutedBy": execution.by,
         },
     });
-    world.schedule(
+    services.environment.schedule(
         1,
         Task::Emit {
             account: execution.account.clone(),
@@ -238,16 +238,20 @@ pub(crate) fn run(world: &mut World, id: &str, trace: &mut Trace) {
     );
 }
 
-fn steps(world: &mut World, execution: &Execution, action: &str) -> Result<(), (Outcome, String)> {
+fn steps(
+    services: &mut Services,
+    execution: &Execution,
+    action: &str,
+) -> Result<(), (Outcome, String)> {
     let place = (execution.account.as_str(), execution.region.as_str());
     for id in &execution.instances {
         let arn = ec2::instance_arn(place.0, place.1, id);
         let key = (place.0.to_owned(), place.1.to_owned(), id.clone());
         if let Some(role) = &execution.role {
-            let mut context = iam::organization_context(world, place.0, Context::new())
+            let mut context = iam::organization_context(services, place.0, Context::new())
                 .with("ec2:Region", place.1)
                 .with("aws:RequestedRegion", place.1);
-            if let Some(instance) = world.services.ec2.instances.get(&key) {
+            if let Some(instance) = services.ec2.instances.get(&key) {
                 for (tag, value) in &instance.tags {
                     context = context
                         .with(&format!("aws:ResourceTag/{tag}"), value.as_str())
@@ -265,13 +269,13 @@ fn steps(world: &mut World, execution: &Execution, action: &str) -> Result<(), (
                     resource,
                     context.clone(),
                 );
-                let verdict = iam::identity(world, role, &request);
+                let verdict = iam::identity(services, role, &request);
                 if !verdict.allowed {
                     return Err((Outcome::Denied, format!("AccessDenied: {}", verdict.reason)));
                 }
             }
         }
-        ec2::turn(world, place, id, action == "ec2:StartInstances").map_err(|error| {
+        ec2::turn(services, place, id, action == "ec2:StartInstances").map_err(|error| {
             (
                 Outcome::Failed,
                 format!("{}: {}", error.code, error.message),
@@ -283,7 +287,7 @@ fn steps(world: &mut World, execution: &Execution, action: &str) -> Result<(), (
 
 /// Answers one SSM action.
 pub(crate) fn call(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     action: &str,
     input: &Value,
@@ -298,13 +302,13 @@ pub(crate) fn call(
             let place = (caller.account.as_str(), caller.region.as_str());
             let principal = iam::principal(caller);
             let id = start(
-                world,
+                services,
                 place,
                 input.required("DocumentName")?,
                 &parameters,
                 &principal,
             )?;
-            world.schedule(
+            services.environment.schedule(
                 1,
                 Task::RunAutomation {
                     execution: id.clone(),
@@ -315,7 +319,7 @@ pub(crate) fn call(
         "GetAutomationExecution" => {
             let input = Input::new(input, &["AutomationExecutionId"])?;
             let id = input.required("AutomationExecutionId")?;
-            let found = here(world, caller).find(|(known, _)| *known == id);
+            let found = here(services, caller).find(|(known, _)| *known == id);
             match found {
                 Some((id, execution)) => {
                     Ok(json!({"AutomationExecution": describe(id, execution)}))
@@ -328,7 +332,7 @@ pub(crate) fn call(
         }
         "DescribeAutomationExecutions" => {
             let input = Input::new(input, &["MaxResults", "NextToken"])?;
-            let all: Vec<Value> = here(world, caller)
+            let all: Vec<Value> = here(services, caller)
                 .map(|(id, execution)| describe(id, execution))
                 .collect();
             let limit = input.page_size("MaxResults", 50)?;
@@ -339,11 +343,10 @@ pub(crate) fn call(
 }
 
 fn here<'w>(
-    world: &'w World,
+    services: &'w Services,
     caller: &'w Caller,
 ) -> impl Iterator<Item = (&'w str, &'w Execution)> {
-    world
-        .services
+    services
         .ssm
         .executions
         .iter()

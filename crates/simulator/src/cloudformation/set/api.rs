@@ -57,6 +57,7 @@ pub(crate) fn administers(
         return Ok(caller.account == MANAGEMENT);
     }
     if world
+        .services
         .organization
         .is_delegated(&caller.account, STACKSETS_PRINCIPAL)
     {
@@ -169,7 +170,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             "Only the organization's management account or a delegated administrator can create a StackSet with SERVICE_MANAGED permission model",
         ));
     }
-    if !world.organization.trusts(STACKSETS_PRINCIPAL) {
+    if !world.services.organization.trusts(STACKSETS_PRINCIPAL) {
         return Err(ApiError::validation(
             "You must enable organizations access to operate a service managed stack set",
         ));
@@ -196,7 +197,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         )
     })?;
     let deployment = deployment(world, caller, input, None)?;
-    let id = format!("{name}:{}", world.uuid());
+    let id = format!("{name}:{}", world.services.environment.uuid());
     let set = StackSet {
         id: id.clone(),
         name: name.to_owned(),
@@ -221,7 +222,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
 fn operation_id(world: &mut World, input: Input<'_>) -> Arc<str> {
     match input.text("OperationId") {
         Some(id) => id.into(),
-        None => world.uuid().into(),
+        None => world.services.environment.uuid().into(),
     }
 }
 
@@ -536,13 +537,13 @@ fn access(
         }
         let now = world.clock.now();
         if enable {
-            world.organization.trust(STACKSETS_PRINCIPAL, now);
+            world.services.organization.trust(STACKSETS_PRINCIPAL, now);
         } else {
-            world.organization.distrust(STACKSETS_PRINCIPAL);
+            world.services.organization.distrust(STACKSETS_PRINCIPAL);
         }
         return Ok(Value::Null);
     }
     administers(world, caller, input)?;
-    let enabled = world.organization.trusts(STACKSETS_PRINCIPAL);
+    let enabled = world.services.organization.trusts(STACKSETS_PRINCIPAL);
     Ok(json!({"Status": if enabled { "ENABLED" } else { "DISABLED" }}))
 }

@@ -41,7 +41,7 @@ pub(crate) fn account_moved(
     }
     let below = |set: &StackSet, parent: Option<&str>| -> Vec<String> {
         let lineage = parent
-            .map(|parent| world.organization.lineage(parent))
+            .map(|parent| world.services.organization.lineage(parent))
             .unwrap_or_default();
         set.targets
             .keys()
@@ -74,7 +74,8 @@ pub(crate) fn account_moved(
     }
     for step in moves {
         // The creation comes after the deletion, which it waits for.
-        let seconds = world.between(DELAY.0, DELAY.1) + if step.join { DELAY.1 } else { 0 };
+        let seconds = world.services.environment.between(DELAY.0, DELAY.1)
+            + if step.join { DELAY.1 } else { 0 };
         after(world, seconds, Task::Auto(step));
     }
 }
@@ -119,7 +120,7 @@ pub(crate) fn follow(world: &mut World, step: &Move) {
         raw: Value::Null,
         ..Preferences::default()
     };
-    let id = format!("auto-deployment-{}", world.uuid()).into();
+    let id = format!("auto-deployment-{}", world.services.environment.uuid()).into();
     let request = Request {
         id,
         work,
@@ -148,13 +149,14 @@ fn dependency_is_busy(world: &World, set: &StackSet) -> bool {
 fn to_create(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, Arc<str>> {
     let mut spots = BTreeMap::new();
     let Some(parent) = world
+        .services
         .organization
         .account(account)
         .map(|account| account.parent.clone())
     else {
         return spots;
     };
-    for unit in world.organization.lineage(&parent) {
+    for unit in world.services.organization.lineage(&parent) {
         for region in set.targets.get(&unit).into_iter().flatten() {
             let spot = (Arc::from(account), Arc::from(region.as_str()));
             if !set.instances.contains_key(&spot) {
@@ -168,9 +170,10 @@ fn to_create(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, Arc
 /// What the account has through units it is not in any more.
 fn to_delete(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, Arc<str>> {
     let lineage = world
+        .services
         .organization
         .account(account)
-        .map(|account| world.organization.lineage(&account.parent))
+        .map(|account| world.services.organization.lineage(&account.parent))
         .unwrap_or_default();
     set.instances
         .iter()

@@ -55,7 +55,7 @@ pub(crate) fn read(
         return Err(ApiError::validation("Regions cannot be empty"));
     }
     for (index, region) in regions.iter().enumerate() {
-        if !world.region_is_on(region, MANAGEMENT) {
+        if !world.services.environment.region_is_on(region, MANAGEMENT) {
             return Err(ApiError::validation(format!(
                 "Region {region} is not supported or not enabled"
             )));
@@ -78,7 +78,7 @@ pub(crate) fn read(
     }
     if let Some(unit) = units
         .iter()
-        .find(|unit| !world.organization.is_parent(unit))
+        .find(|unit| !world.services.organization.is_parent(unit))
     {
         return Err(ApiError::validation(format!(
             "OrganizationalUnit {unit} does not exist in the organization"
@@ -149,7 +149,7 @@ impl Targets {
     fn accounts(&self, world: &World) -> BTreeMap<Arc<str>, Arc<str>> {
         let mut found = BTreeMap::new();
         for unit in &self.units {
-            for account in world.organization.accounts_below(unit) {
+            for account in world.services.organization.accounts_below(unit) {
                 let wanted = match self.filter.as_str() {
                     "INTERSECTION" => self.accounts.contains(account.as_str()),
                     "DIFFERENCE" => !self.accounts.contains(account.as_str()),
@@ -165,7 +165,7 @@ impl Targets {
         if self.filter == "UNION" {
             for account in &self.accounts {
                 found.entry(Arc::clone(account)).or_insert_with(|| {
-                    let account = world.organization.account(account);
+                    let account = world.services.organization.account(account);
                     account.map_or_else(|| "".into(), |account| account.parent.as_str().into())
                 });
             }
@@ -271,7 +271,7 @@ pub(crate) fn preferences(world: &World, input: Input<'_>) -> Result<Preferences
     let order: Vec<Arc<str>> = given.texts("RegionOrder")?;
     if let Some(region) = order
         .iter()
-        .find(|region| !world.region_is_on(region, MANAGEMENT))
+        .find(|region| !world.services.environment.region_is_on(region, MANAGEMENT))
     {
         return Err(ApiError::validation(format!(
             "Region {region} in RegionOrder is not supported or not enabled"

@@ -457,7 +457,7 @@ fn detect(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         )));
     }
     let stack_id = stack.id.clone();
-    let id = world.uuid();
+    let id = world.services.environment.uuid();
     let detection = Detection {
         stack: stack_id,
         at: world.clock.now(),

@@ -144,7 +144,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         "arn:aws:cloudformation:{}:{}:changeSet/{name}/{}",
         caller.region,
         caller.account,
-        world.uuid()
+        world.services.environment.uuid()
     );
     let set = ChangeSet {
         id: id.clone(),
@@ -160,7 +160,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         changes: Vec::new(),
     };
     world.cloudformation.change_sets.insert(id.clone(), set);
-    let seconds = world.between(2, 5);
+    let seconds = world.services.environment.between(2, 5);
     after(world, seconds, Task::ChangeSet(id.clone()));
     Ok(json!({"Id": id, "StackId": &*stack}))
 }

@@ -260,7 +260,7 @@ fn step(
             resource.generation = before.generation;
             event(world, id, logical_id, &resource, "UPDATE_IN_PROGRESS", None);
             let updated = resources::update(
-                world,
+                &mut world.services,
                 &place,
                 kind,
                 &before.physical_id,
@@ -319,8 +319,13 @@ fn make(world: &mut World, id: &str, place: &Place, resource: &mut Resource) -> 
             None,
         );
     }
-    let made = resources::create(world, place, &resource.kind, &resource.properties)
-        .map_err(|error| handler_reason(world, &error))?;
+    let made = resources::create(
+        &mut world.services,
+        place,
+        &resource.kind,
+        &resource.properties,
+    )
+    .map_err(|error| handler_reason(world, &error))?;
     resource.physical_id = made.physical_id;
     resource.attributes = made.attributes;
     if !replacing {

@@ -69,7 +69,12 @@ pub(crate) fn detect(world: &mut World, id: &str) -> (&'static str, usize) {
         .iter()
         .map(|(name, resource)| {
             let place = stack.place(name);
-            let live = resources::read(world, &place, &resource.kind, &resource.physical_id);
+            let live = resources::read(
+                &world.services,
+                &place,
+                &resource.kind,
+                &resource.physical_id,
+            );
             (
                 name.clone(),
                 compare(&resource.kind, &resource.properties, live, now),
@@ -131,7 +136,12 @@ pub(crate) fn announce(
 pub(crate) fn is_in_sync(world: &World, stack: &Stack) -> bool {
     stack.resources.iter().all(|(name, resource)| {
         let place = stack.place(name);
-        let live = resources::read(world, &place, &resource.kind, &resource.physical_id);
+        let live = resources::read(
+            &world.services,
+            &place,
+            &resource.kind,
+            &resource.physical_id,
+        );
         let at = resource.at;
         compare(&resource.kind, &resource.properties, live, at).status == "IN_SYNC"
     })

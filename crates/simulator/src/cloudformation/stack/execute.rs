@@ -159,7 +159,12 @@ fn clean_up(world: &mut World, id: &str, name: &str, resource: &Resource, keep: 
         return;
     };
     event(world, id, name, resource, "DELETE_IN_PROGRESS", None);
-    match resources::delete(world, &place, &resource.kind, &resource.physical_id) {
+    match resources::delete(
+        &mut world.services,
+        &place,
+        &resource.kind,
+        &resource.physical_id,
+    ) {
         Ok(()) => event(world, id, name, resource, "DELETE_COMPLETE", None),
         Err(error) => {
             let reason = handler_reason(world, &error);
@@ -201,9 +206,14 @@ fn roll_back(
             return;
         };
         let result = match step {
-            Undo::Made(_) => resources::delete(world, &place, &current.kind, &current.physical_id),
+            Undo::Made(_) => resources::delete(
+                &mut world.services,
+                &place,
+                &current.kind,
+                &current.physical_id,
+            ),
             Undo::Changed(_, before) => resources::update(
-                world,
+                &mut world.services,
                 &place,
                 &current.kind,
                 &current.physical_id,
@@ -337,8 +347,13 @@ fn remove_all(
             event(world, id, name, &resource, "DELETE_IN_PROGRESS", None);
             let deleted = match world.cloudformation.sabotage.remove(id) {
                 Some(reason) => Err(reason),
-                None => resources::delete(world, &place, &resource.kind, &resource.physical_id)
-                    .map_err(|error| handler_reason(world, &error)),
+                None => resources::delete(
+                    &mut world.services,
+                    &place,
+                    &resource.kind,
+                    &resource.physical_id,
+                )
+                .map_err(|error| handler_reason(world, &error)),
             };
             if let Err(reason) = deleted {
                 event(world, id, name, &resource, "DELETE_FAILED", Some(reason));
@@ -363,7 +378,7 @@ pub(crate) fn handler_reason(world: &mut World, error: &ResourceError) -> String
         ResourceError::NotFound(_) => "NotFound",
         _ => "GeneralServiceException",
     };
-    let token = world.uuid();
+    let token = world.services.environment.uuid();
     format!(
         "Resource handler returned message: \"{error}\" (RequestToken: {token}, HandlerErrorCode: {code})"
     )

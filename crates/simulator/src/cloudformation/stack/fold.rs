@@ -269,7 +269,7 @@ pub(super) fn delete(
         };
         let place = stack.place(name);
         let (kind, physical_id) = (&resource.kind, &resource.physical_id);
-        let deleted = crate::resources::delete(world, &place, kind, physical_id);
+        let deleted = crate::resources::delete(&mut world.services, &place, kind, physical_id);
         debug_assert!(deleted.is_ok(), "{kind} {physical_id}: {deleted:?}");
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::Stack;
 use super::fold::{self, put_away, unfold};
 use crate::cloudformation::template::Template;
+use crate::services::environment::Look;
 use crate::world::World;
 
 /// So many accounts that were only looked at stay as they were looked at. A client that visits many
@@ -22,17 +23,6 @@ const GLANCED: usize = 64;
 const WITHOUT_RULES: &[&str] = &["iam", "sqs"];
 
 const RULE: &str = "AWS::Events::Rule";
-
-/// How somebody looks at an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
-    /// At whatever is there but the rules.
-    PastRules,
-    /// At anything.
-    Anywhere,
-    /// In order to change something.
-    ToChange,
-}
 
 impl Look {
     /// What a call of a service looks at.
@@ -59,7 +49,7 @@ impl Look {
 /// Somebody is going to look into an account and change nothing: brings back what is folded there,
 /// until [`cool`] finds that it is long ago.
 pub(crate) fn glance(world: &mut World, account: &str) {
-    crate::services::iam::access_role(world, account);
+    crate::services::iam::access_role(&mut world.services, account);
     for id in stacks(world, account, |stack| stack.folded.is_some()) {
         unfold(world, &id);
     }
@@ -68,7 +58,7 @@ pub(crate) fn glance(world: &mut World, account: &str) {
 
 /// Somebody is going to ask one of the [`WITHOUT_RULES`] about an account and change nothing.
 fn glance_past_rules(world: &mut World, account: &str) {
-    crate::services::iam::access_role(world, account);
+    crate::services::iam::access_role(&mut world.services, account);
     let shown = &world.cloudformation.shown;
     let hidden = |stack: &Stack| stack.folded.is_some() && !shown.contains_key(&stack.id);
     for id in stacks(world, account, hidden) {
@@ -150,14 +140,14 @@ pub(crate) fn cool(world: &mut World) {
         for id in stacks(world, &account, glanced_at) {
             put_away(world, &id);
         }
-        crate::services::iam::forget_access_role(world, &account);
+        crate::services::iam::forget_access_role(&mut world.services, &account);
     }
 }
 
 /// Somebody is going to change something in an account: brings back for good what is folded there.
 pub(crate) fn warm(world: &mut World, account: &str) {
-    crate::services::iam::access_role(world, account);
-    crate::services::iam::keep_access_role(world, account);
+    crate::services::iam::access_role(&mut world.services, account);
+    crate::services::iam::keep_access_role(&mut world.services, account);
     for id in stacks(world, account, |stack| !stack.looked_into) {
         look_into(world, &id);
     }

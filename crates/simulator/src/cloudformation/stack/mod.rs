@@ -388,7 +388,7 @@ pub(crate) fn enter_review(
     let now = world.clock.now();
     let id: Arc<str> = format!(
         "arn:aws:cloudformation:{region}:{account}:stack/{name}/{}",
-        world.uuid()
+        world.services.environment.uuid()
     )
     .into();
     let mut stack = Stack {

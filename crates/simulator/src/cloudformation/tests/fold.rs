@@ -159,7 +159,9 @@ fn what_was_folded_comes_back_the_same_and_goes_on_from_there() {
 fn an_event_in_a_folded_account_goes_its_way() {
     let mut lab = Lab::with_spokes(SPOKE);
     let event = json!({"source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification", "detail": {}});
-    let trace = crate::services::emit(&mut lab.world, ACCOUNT, "eu-central-1", event);
+    let trace = lab
+        .world
+        .with_services(|cloud| crate::services::emit(cloud, ACCOUNT, "eu-central-1", event));
     let outcomes: Vec<String> = trace
         .hops
         .iter()

@@ -34,7 +34,7 @@ impl Lab {
             role: None,
         };
         if crate::organizations::is_mutating(action) && action.ends_with("Account") {
-            return crate::organizations::call(&mut self.world, &caller, action, input);
+            return crate::organizations::call(&mut self.world.services, &caller, action, input);
         }
         super::call(&mut self.world, &caller, action, input)
     }

@@ -435,7 +435,8 @@ fn instances_follow_accounts_minutes_later() {
     lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);
     let new =
-        crate::organizations::create_account(&mut lab.world, "new", PRODUCTION, None).unwrap();
+        crate::organizations::create_account(&mut lab.world.services, "new", PRODUCTION, None)
+            .unwrap();
     lab.wait(60.0);
     assert_eq!(lab.instances().len(), 10);
     lab.wait(900.0);
@@ -491,14 +492,17 @@ fn drift_is_found_where_a_resource_was_deleted() {
         arn: "arn:aws:iam::012345678901:root".to_owned(),
         role: None,
     };
-    crate::services::call(
-        &mut lab.world,
-        &caller,
-        "sqs",
-        "DeleteQueue",
-        &json!({"QueueUrl": url}),
-    )
-    .unwrap();
+    lab.world
+        .with_services(|cloud| {
+            crate::services::call(
+                cloud,
+                &caller,
+                "sqs",
+                "DeleteQueue",
+                &json!({"QueueUrl": url}),
+            )
+        })
+        .unwrap();
     let id = lab.begin(
         "DetectStackSetDrift",
         &json!({"OperationPreferences": fast()}),
@@ -538,7 +542,7 @@ fn a_delegated_administrator_has_to_say_so() {
     };
     let register = json!({"AccountId": hub, "ServicePrincipal": principal});
     crate::organizations::call(
-        &mut lab.world,
+        &mut lab.world.services,
         &caller,
         "RegisterDelegatedAdministrator",
         &register,

@@ -8,15 +8,16 @@ use super::{Bus, Origin, Rule, arrive, bus_arn, not_found, parse_pattern, target
 use crate::api::{ApiError, Caller};
 use crate::input::Input;
 use crate::policy::{Context, Named, Request, Verdict, combine};
+use crate::services::Services;
+use crate::services::environment::Cloud;
 use crate::services::{Trace, iam, json_text, tags};
-use crate::world::World;
 
 /// Entries per `PutEvents` call.
 const ENTRIES: usize = 10;
 
 /// Answers one EventBridge action.
 pub(crate) fn call(
-    world: &mut World,
+    cloud: &mut Cloud<'_>,
     caller: &Caller,
     action: &str,
     input: &Value,
@@ -24,15 +25,14 @@ pub(crate) fn call(
     match action {
         "DescribeEventBus" => {
             let input = Input::new(input, &["Name"])?;
-            let bus = bus(world, caller, input.text("Name"))?;
+            let bus = bus(cloud, caller, input.text("Name"))?;
             Ok(describe_bus(bus))
         }
         "ListEventBuses" => {
             let input = Input::new(input, &["NamePrefix", "NextToken", "Limit"])?;
-            bus(world, caller, None)?;
+            bus(cloud, caller, None)?;
             let prefix = input.text("NamePrefix").unwrap_or_default();
-            let buses = world
-                .services
+            let buses = cloud
                 .events
                 .buses
                 .values()
@@ -69,26 +69,26 @@ pub(crate) fn call(
                     properties.insert(key.to_owned(), value.clone());
                 }
             }
-            let arn = super::create_bus(world, &caller.account, &caller.region, name, properties)?;
+            let arn = super::create_bus(cloud, &caller.account, &caller.region, name, properties)?;
             Ok(json!({"EventBusArn": arn}))
         }
         "DeleteEventBus" => {
             let input = Input::new(input, &["Name"])?;
             delete_bus(
-                world,
+                cloud,
                 &caller.account,
                 &caller.region,
                 input.required("Name")?,
             )?;
             Ok(json!({}))
         }
-        "PutPermission" => put_permission(world, caller, input),
+        "PutPermission" => put_permission(cloud, caller, input),
         "RemovePermission" => {
             let input = Input::new(
                 input,
                 &["StatementId", "RemoveAllPermissions", "EventBusName"],
             )?;
-            let bus = bus_mut(world, caller, input.text("EventBusName"))?;
+            let bus = bus_mut(cloud, caller, input.text("EventBusName"))?;
             if input.boolean("RemoveAllPermissions")? == Some(true) {
                 bus.properties.remove("Policy");
                 bus.policy = None;
@@ -101,7 +101,7 @@ pub(crate) fn call(
                 Err(not_found(format!("Statement {id} does not exist.")))
             }
         }
-        "PutEvents" => put_events(world, caller, input),
+        "PutEvents" => put_events(cloud, caller, input),
         "TestEventPattern" => {
             let input = Input::new(input, &["EventPattern", "Event"])?;
             let pattern = parse_pattern(input.required("EventPattern")?)?;
@@ -131,7 +131,7 @@ pub(crate) fn call(
         "ListTagsForResource" => {
             let input = Input::new(input, &["ResourceARN"])?;
             let arn = input.required("ResourceARN")?;
-            let buses = &world.services.events.buses;
+            let buses = &cloud.events.buses;
             let properties = buses.get(arn).map(|bus| &bus.properties).or_else(|| {
                 buses
                     .values()
@@ -143,12 +143,12 @@ pub(crate) fn call(
                 .map(|properties| json!({"Tags": tags(properties)}))
                 .ok_or_else(|| not_found(format!("{arn} does not exist.")))
         }
-        _ => rule_call(world, caller, action, input),
+        _ => rule_call(cloud, caller, action, input),
     }
 }
 
 fn rule_call(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     action: &str,
     input: &Value,
@@ -167,7 +167,7 @@ fn rule_call(
             ];
             let input = Input::new(input, &allowed)?;
             let name = input.required("Name")?;
-            let bus_name = bus_mut(world, caller, input.text("EventBusName"))?
+            let bus_name = bus_mut(services, caller, input.text("EventBusName"))?
                 .name
                 .clone();
             let mut properties = Map::new();
@@ -191,13 +191,13 @@ fn rule_call(
                 );
             }
             // PutRule leaves tags alone on a rule that exists.
-            if let Some(rule) = rule(world, caller, input.text("EventBusName"), name)
+            if let Some(rule) = rule(services, caller, input.text("EventBusName"), name)
                 && let Some(old) = rule.properties.get("Tags")
             {
                 properties.insert("Tags".to_owned(), old.clone());
             }
             let arn = super::put_rule(
-                world,
+                services,
                 &caller.account,
                 &caller.region,
                 &bus_name,
@@ -209,7 +209,7 @@ fn rule_call(
         "DescribeRule" => {
             let input = Input::new(input, &["Name", "EventBusName"])?;
             let name = input.required("Name")?;
-            let found = existing(world, caller, input, name)?;
+            let found = existing(services, caller, input, name)?;
             let mut answer = describe_rule(found, input.text("EventBusName"));
             if let Some(answer) = answer.as_object_mut() {
                 answer.insert("CreatedBy".to_owned(), json!(caller.account));
@@ -220,7 +220,7 @@ fn rule_call(
             let input = Input::new(input, &["NamePrefix", "EventBusName", "NextToken", "Limit"])?;
             let prefix = input.text("NamePrefix").unwrap_or_default();
             let name = input.text("EventBusName");
-            let rules = bus(world, caller, name)?
+            let rules = bus(services, caller, name)?
                 .rules
                 .values()
                 .filter(|rule| rule.name.starts_with(prefix))
@@ -230,13 +230,13 @@ fn rule_call(
         }
         "ListTargetsByRule" => {
             let input = Input::new(input, &["Rule", "EventBusName", "NextToken", "Limit"])?;
-            let rule = existing(world, caller, input, input.required("Rule")?)?;
+            let rule = existing(services, caller, input, input.required("Rule")?)?;
             listing("Targets", rule.targets().to_vec(), input)
         }
         "ListRuleNamesByTarget" => {
             let input = Input::new(input, &["TargetArn", "EventBusName", "NextToken", "Limit"])?;
             let arn = input.required("TargetArn")?;
-            let names = bus(world, caller, input.text("EventBusName"))?
+            let names = bus(services, caller, input.text("EventBusName"))?
                 .rules
                 .values()
                 .filter(|rule| {
@@ -256,14 +256,14 @@ fn rule_call(
             } else {
                 "DISABLED"
             };
-            let rule = existing_mut(world, caller, input, name)?;
+            let rule = existing_mut(services, caller, input, name)?;
             rule.properties.insert("State".to_owned(), json!(state));
             Ok(json!({}))
         }
         "DeleteRule" => {
             let input = Input::new(input, &["Name", "EventBusName", "Force"])?;
             let name = input.required("Name")?;
-            let bus = bus_mut(world, caller, input.text("EventBusName"))?;
+            let bus = bus_mut(services, caller, input.text("EventBusName"))?;
             if bus
                 .rules
                 .get(name)
@@ -277,7 +277,7 @@ fn rule_call(
         "PutTargets" => {
             let input = Input::new(input, &["Rule", "EventBusName", "Targets"])?;
             let name = input.required("Rule")?;
-            let mut all = existing(world, caller, input, name)?.targets().to_vec();
+            let mut all = existing(services, caller, input, name)?.targets().to_vec();
             for target in input.list("Targets")? {
                 check_fields(target)?;
                 match all
@@ -288,15 +288,15 @@ fn rule_call(
                     None => all.push(target.clone()),
                 }
             }
-            targets::check_all(&all, bus(world, caller, input.text("EventBusName"))?)?;
-            existing_mut(world, caller, input, name)?
+            targets::check_all(&all, bus(services, caller, input.text("EventBusName"))?)?;
+            existing_mut(services, caller, input, name)?
                 .properties
                 .insert("Targets".to_owned(), Value::Array(all));
             Ok(json!({"FailedEntryCount": 0, "FailedEntries": []}))
         }
         "RemoveTargets" => {
             let input = Input::new(input, &["Rule", "EventBusName", "Ids", "Force"])?;
-            let rule = existing_mut(world, caller, input, input.required("Rule")?)?;
+            let rule = existing_mut(services, caller, input, input.required("Rule")?)?;
             let ids: BTreeSet<&str> = input.texts("Ids")?.into_iter().collect();
             let mut failed = Vec::new();
             for id in &ids {
@@ -349,13 +349,12 @@ fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, Api
 }
 
 fn bus_mut<'w>(
-    world: &'w mut World,
+    services: &'w mut Services,
     caller: &Caller,
     reference: Option<&str>,
 ) -> Result<&'w mut Bus, ApiError> {
     let reference = reference.unwrap_or("default");
-    let bus = world
-        .services
+    let bus = services
         .events
         .bus_mut(&caller.account, &caller.region, reference)?;
     if bus.account != caller.account || bus.region != caller.region {
@@ -365,17 +364,21 @@ fn bus_mut<'w>(
 }
 
 fn bus<'w>(
-    world: &'w mut World,
+    services: &'w mut Services,
     caller: &Caller,
     reference: Option<&str>,
 ) -> Result<&'w Bus, ApiError> {
-    bus_mut(world, caller, reference).map(|bus| &*bus)
+    bus_mut(services, caller, reference).map(|bus| &*bus)
 }
 
-fn rule<'w>(world: &'w World, caller: &Caller, bus: Option<&str>, name: &str) -> Option<&'w Rule> {
+fn rule<'w>(
+    services: &'w Services,
+    caller: &Caller,
+    bus: Option<&str>,
+    name: &str,
+) -> Option<&'w Rule> {
     let bus = bus.unwrap_or("default");
-    world
-        .services
+    services
         .events
         .bus(&caller.account, &caller.region, bus)?
         .rules
@@ -390,22 +393,22 @@ fn no_rule(name: &str, bus: Option<&str>) -> ApiError {
 }
 
 fn existing<'w>(
-    world: &'w mut World,
+    services: &'w mut Services,
     caller: &Caller,
     input: Input<'_>,
     name: &str,
 ) -> Result<&'w Rule, ApiError> {
-    existing_mut(world, caller, input, name).map(|rule| &*rule)
+    existing_mut(services, caller, input, name).map(|rule| &*rule)
 }
 
 fn existing_mut<'w>(
-    world: &'w mut World,
+    services: &'w mut Services,
     caller: &Caller,
     input: Input<'_>,
     name: &str,
 ) -> Result<&'w mut Rule, ApiError> {
     let reference = input.text("EventBusName");
-    bus_mut(world, caller, reference)?
+    bus_mut(services, caller, reference)?
         .rules
         .get_mut(name)
         .ok_or_else(|| no_rule(name, reference))
@@ -446,7 +449,7 @@ fn describe_rule(rule: &Rule, bus: Option<&str>) -> Value {
 
 /// Deletes a custom bus, which must have no rules left.
 pub(crate) fn delete_bus(
-    world: &mut World,
+    services: &mut Services,
     account: &str,
     region: &str,
     name: &str,
@@ -455,7 +458,7 @@ pub(crate) fn delete_bus(
         return Err(validation("Cannot delete event bus default."));
     }
     let arn = bus_arn(account, region, name);
-    let buses = &mut world.services.events.buses;
+    let buses = &mut services.events.buses;
     if buses.get(&arn).is_some_and(|bus| !bus.rules.is_empty()) {
         return Err(validation(format!(
             "Event bus {name} has rules; delete them first."
@@ -465,7 +468,11 @@ pub(crate) fn delete_bus(
     Ok(())
 }
 
-fn put_permission(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn put_permission(
+    services: &mut Services,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
     let input = Input::new(
         input,
         &[
@@ -478,7 +485,7 @@ fn put_permission(world: &mut World, caller: &Caller, input: &Value) -> Result<V
         ],
     )?;
     let reference = input.text("EventBusName");
-    let bus = bus_mut(world, caller, reference)?;
+    let bus = bus_mut(services, caller, reference)?;
     if let Some(text) = input.text("Policy") {
         let written: Value =
             serde_json::from_str(text).map_err(|_| validation("Parameter Policy is not JSON."))?;
@@ -509,7 +516,7 @@ fn put_permission(world: &mut World, caller: &Caller, input: &Value) -> Result<V
     Ok(json!({}))
 }
 
-fn put_events(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn put_events(cloud: &mut Cloud<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["Entries"])?;
     let entries = input.list("Entries")?;
     if entries.is_empty() || entries.len() > ENTRIES {
@@ -520,7 +527,7 @@ fn put_events(world: &mut World, caller: &Caller, input: &Value) -> Result<Value
     let mut answers = Vec::new();
     let mut failed = 0;
     for entry in entries {
-        match put_event(world, caller, entry) {
+        match put_event(cloud, caller, entry) {
             Ok(id) => answers.push(json!({"EventId": id})),
             Err(error) => {
                 failed += 1;
@@ -531,7 +538,7 @@ fn put_events(world: &mut World, caller: &Caller, input: &Value) -> Result<Value
     Ok(json!({"FailedEntryCount": failed, "Entries": answers}))
 }
 
-fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String, ApiError> {
+fn put_event(cloud: &mut Cloud<'_>, caller: &Caller, entry: &Value) -> Result<String, ApiError> {
     let input = Input::new(
         entry,
         &[
@@ -574,18 +581,16 @@ fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String
     let resources: Vec<&str> = input.texts("Resources")?;
     let reference = input.text("EventBusName").unwrap_or("default");
     let context = iam::organization_context(
-        world,
+        cloud,
         &caller.account,
         Context::new()
             .with("events:source", source)
             .with("events:detail-type", kind),
     );
-    world
-        .services
+    cloud
         .events
         .bus_mut(&caller.account, &caller.region, reference)?;
-    let bus = world
-        .services
+    let bus = cloud
         .events
         .bus(&caller.account, &caller.region, reference)
         .ok_or_else(|| not_found(format!("Event bus {reference} does not exist.")))?;
@@ -596,7 +601,7 @@ fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String
         context,
     );
     let identity = match &caller.role {
-        Some(role) => iam::identity(world, role, &request),
+        Some(role) => iam::identity(cloud, role, &request),
         None => Verdict::allow("the account's administrator may"),
     };
     let named = bus.policy.as_ref().map(|document| Named {
@@ -607,8 +612,8 @@ fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String
         return Err(ApiError::denied(caller, "events:PutEvents", &bus.arn));
     }
     let (account, region, name) = (bus.account.clone(), bus.region.clone(), bus.name.clone());
-    let id = world.uuid();
-    let now = world.clock.now();
+    let id = cloud.environment.uuid();
+    let now = cloud.environment.now;
     let event = json!({
         "version": "0",
         "id": id,
@@ -627,7 +632,7 @@ fn put_event(world: &mut World, caller: &Caller, entry: &Value) -> Result<String
         Origin::Forwarded
     };
     arrive(
-        world,
+        cloud,
         (&account, &region, &name),
         &event,
         origin,

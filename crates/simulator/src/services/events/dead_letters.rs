@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::rules::Target;
 use crate::policy::Context;
+use crate::services::Services;
 use crate::services::arn::{Arn, short};
 use crate::services::sns::Refusal;
 use crate::services::{Hop, Outcome, Trace, monitoring, sqs};
-use crate::world::World;
 
 /// A target that did not take an event.
 pub(super) struct Failed<'a> {
@@ -23,7 +23,7 @@ pub(super) struct Failed<'a> {
 
 /// Puts what could not be delivered into the target's dead-letter queue; without one it is lost.
 pub(super) fn of_target(
-    world: &mut World,
+    services: &mut Services,
     failed: &Failed<'_>,
     refusal: &Refusal,
     body: String,
@@ -42,23 +42,25 @@ pub(super) fn of_target(
         place: failed.place,
         source: failed.rule,
         queue,
-        attributes: vec![("RULE_ARN", failed.rule), ("TARGET_ARN", &failed.target.arn)],
+        attributes: vec![
+            ("RULE_ARN", failed.rule),
+            ("TARGET_ARN", &failed.target.arn),
+        ],
         refusal,
     };
-    keep(world, letter, body, trace);
+    keep(services, letter, body, trace);
 }
 
 /// A bus that could not take an event keeps it in its own dead-letter queue, if it has one;
 /// otherwise the sender has to deal with it.
 pub(super) fn of_bus(
-    world: &mut World,
+    services: &mut Services,
     bus: &str,
     refusal: Refusal,
     body: &str,
     trace: &mut Trace,
 ) -> Result<(), Refusal> {
-    let queue = world
-        .services
+    let queue = services
         .events
         .buses
         .get(bus)
@@ -83,7 +85,7 @@ pub(super) fn of_bus(
         attributes: vec![("EVENT_BUS_ARN", bus)],
         refusal: &refusal,
     };
-    keep(world, letter, body.to_owned(), trace);
+    keep(services, letter, body.to_owned(), trace);
     Ok(())
 }
 
@@ -96,11 +98,11 @@ struct Letter<'a> {
     refusal: &'a Refusal,
 }
 
-fn keep(world: &mut World, letter: Letter<'_>, body: String, trace: &mut Trace) {
+fn keep(services: &mut Services, letter: Letter<'_>, body: String, trace: &mut Trace) {
     let context = Context::new()
         .with("aws:SourceArn", letter.source)
         .with("aws:SourceAccount", letter.place.0);
-    let verdict = sqs::service_may_send(world, letter.queue, "events.amazonaws.com", context);
+    let verdict = sqs::service_may_send(services, letter.queue, "events.amazonaws.com", context);
     let (outcome, detail) = if verdict.allowed {
         let attributes: BTreeMap<String, String> = letter
             .attributes
@@ -112,12 +114,12 @@ fn keep(world: &mut World, letter: Letter<'_>, body: String, trace: &mut Trace) 
             ])
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        if let Some(message) = sqs::send(world, letter.queue, body, attributes) {
-            let all = &mut world.services.events.dead_letters;
+        if let Some(message) = sqs::send(services, letter.queue, body, attributes) {
+            let all = &mut services.events.dead_letters;
             let of_event = all.entry(trace.event_id.clone()).or_default();
             of_event.push((letter.queue.to_owned(), message));
         }
-        monitoring::queue_changed(world, letter.queue);
+        monitoring::queue_changed(services, letter.queue);
         let detail = format!("kept as a dead letter ({})", letter.refusal.code);
         (Outcome::Ok, detail)
     } else {
@@ -135,16 +137,16 @@ fn keep(world: &mut World, letter: Letter<'_>, body: String, trace: &mut Trace) 
 }
 
 /// Takes the dead letters of an event out of their queues; gives how many there were.
-pub(crate) fn discard(world: &mut World, event_id: &str) -> usize {
-    let letters = world.services.events.dead_letters.remove(event_id);
+pub(crate) fn discard(services: &mut Services, event_id: &str) -> usize {
+    let letters = services.events.dead_letters.remove(event_id);
     let mut discarded = 0;
     for (queue, message) in letters.into_iter().flatten() {
-        if let Some(found) = world.services.sqs.queues.get_mut(&queue) {
+        if let Some(found) = services.sqs.queues.get_mut(&queue) {
             let before = found.messages.len();
             found.messages.retain(|it| it.id != message);
             discarded += before - found.messages.len();
         }
-        monitoring::queue_changed(world, &queue);
+        monitoring::queue_changed(services, &queue);
     }
     discarded
 }

@@ -11,10 +11,11 @@ use super::rules::{Input, Ready, ReadyRule, Target};
 use super::targets::{Destination, destination};
 use crate::clock::iso;
 use crate::policy::{Context, Named, Principal, Request, combine};
+use crate::services::Services;
 use crate::services::arn::short;
+use crate::services::environment::{Cloud, Look};
 use crate::services::sns::{self, Publisher, Refusal};
 use crate::services::{Hop, Outcome, Trace, iam, kms, sqs, ssm};
-use crate::world::World;
 
 /// The service's principal.
 const SERVICE: &str = "events.amazonaws.com";
@@ -57,7 +58,7 @@ struct Attempt<'a> {
 
 /// An event arrives at a bus: every rule that matches sends it to its targets.
 pub(crate) fn arrive(
-    world: &mut World,
+    cloud: &mut Cloud<'_>,
     bus: Address<'_>,
     event: &Value,
     origin: Origin,
@@ -65,28 +66,25 @@ pub(crate) fn arrive(
 ) {
     let text = event.to_string();
     let text = &text;
-    pass(world, bus, Message { event, text }, origin, trace);
+    pass(cloud, bus, Message { event, text }, origin, trace);
 }
 
 fn pass(
-    world: &mut World,
+    cloud: &mut Cloud<'_>,
     address: Address<'_>,
     message: Message<'_>,
     origin: Origin,
     trace: &mut Trace,
 ) {
     let (account, region, name) = address;
-    crate::cloudformation::warm(world, account);
+    cloud.look(account, Look::ToChange);
     let mut failed = |detail: String| {
         let link = format!("bus {name}");
         let hop = Hop::new((account, region), link, Outcome::Failed, detail);
         trace.hops.push(hop);
     };
-    let (bus, ready) = match world.services.events.bus_mut(account, region, name) {
-        Ok(bus) => (
-            (bus.account.clone(), bus.region.clone()),
-            bus.rules.ready(),
-        ),
+    let (bus, ready) = match cloud.events.bus_mut(account, region, name) {
+        Ok(bus) => ((bus.account.clone(), bus.region.clone()), bus.rules.ready()),
         Err(error) => return failed(error.message),
     };
     let matching = match ready.matching(message.text) {
@@ -103,7 +101,7 @@ fn pass(
             origin,
         };
         for target in &rule.targets {
-            fire(world, &firing, target, trace);
+            fire(cloud, &firing, target, trace);
         }
     }
 }
@@ -194,13 +192,9 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn fire(world: &mut World, firing: &Firing<'_>, target: &Target, trace: &mut Trace) {
-    crate::cloudformation::named(
-        world,
-        &target.written,
-        crate::cloudformation::Look::ToChange,
-    );
-    let (refusal, body) = match body(world, firing, target) {
+fn fire(cloud: &mut Cloud<'_>, firing: &Firing<'_>, target: &Target, trace: &mut Trace) {
+    cloud.look_at_named(&target.written, Look::ToChange);
+    let (refusal, body) = match body(cloud, firing, target) {
         Ok(body) => {
             let attempt = Attempt {
                 firing,
@@ -208,7 +202,7 @@ fn fire(world: &mut World, firing: &Firing<'_>, target: &Target, trace: &mut Tra
                 role: target.role.as_deref(),
                 body,
             };
-            match deliver(world, &attempt, &target.id, trace) {
+            match deliver(cloud, &attempt, &target.id, trace) {
                 Ok(()) => return,
                 Err(refusal) => (refusal, attempt.body.into_owned()),
             }
@@ -233,12 +227,12 @@ fn fire(world: &mut World, firing: &Firing<'_>, target: &Target, trace: &mut Tra
         place: (firing.account, firing.region),
         target,
     };
-    dead_letters::of_target(world, &failed, &refusal, body, trace);
+    dead_letters::of_target(cloud, &failed, &refusal, body, trace);
 }
 
 /// Hands what a target receives to the service that its ARN names.
 fn deliver(
-    world: &mut World,
+    cloud: &mut Cloud<'_>,
     attempt: &Attempt<'_>,
     id: &str,
     trace: &mut Trace,
@@ -246,12 +240,12 @@ fn deliver(
     let arn = attempt.arn;
     match destination(arn) {
         Some(Destination::Bus { account, region }) => {
-            to_bus(world, attempt, (account, region), trace)
+            to_bus(cloud, attempt, (account, region), trace)
         }
-        Some(Destination::Topic { account, .. }) => to_topic(world, attempt, account, trace),
-        Some(Destination::Queue { account, .. }) => to_queue(world, attempt, account, trace),
+        Some(Destination::Topic { account, .. }) => to_topic(cloud, attempt, account, trace),
+        Some(Destination::Queue { account, .. }) => to_queue(cloud, attempt, account, trace),
         Some(Destination::Automation { document, .. }) => {
-            to_automation(world, attempt, document, trace)
+            to_automation(cloud, attempt, document, trace)
         }
         None => Err(Refusal::missing(
             format!("{arn} is not a target the simulator can deliver to"),
@@ -268,7 +262,7 @@ struct Undelivered {
 
 /// What the target receives; borrowed if it is the event itself.
 fn body<'a>(
-    world: &World,
+    services: &Services,
     firing: &Firing<'a>,
     target: &'a Target,
 ) -> Result<Cow<'a, str>, Undelivered> {
@@ -288,7 +282,7 @@ fn body<'a>(
             let reserved = Reserved {
                 rule_arn: firing.rule.arn.clone(),
                 rule_name: firing.rule.name.clone(),
-                ingestion_time: iso(world.clock.now()),
+                ingestion_time: iso(services.environment.now),
             };
             transformer
                 .render(event, &reserved)
@@ -307,22 +301,22 @@ fn body<'a>(
 }
 
 /// Takes on a target's role, or says why that does not work.
-fn assume(world: &World, attempt: &Attempt<'_>, role: &str) -> Result<Principal, Refusal> {
-    iam::service_may_assume(world, role, SERVICE, attempt.firing.context())
+fn assume(services: &Services, attempt: &Attempt<'_>, role: &str) -> Result<Principal, Refusal> {
+    iam::service_may_assume(services, role, SERVICE, attempt.firing.context())
         .map(|()| Principal::Role(role.to_owned()))
         .map_err(|reason| Refusal::denied(reason, &format!("role {}", short(role))))
 }
 
 /// A question a role asks, with what is known of its organization.
 fn asked_by(
-    world: &World,
+    services: &Services,
     principal: Principal,
     action: &str,
     resource: &str,
     context: Context,
 ) -> Request {
     let context = match principal.account() {
-        Some(account) => iam::organization_context(world, account, context),
+        Some(account) => iam::organization_context(services, account, context),
         None => context,
     };
     Request::new(principal, action, resource, context)
@@ -330,22 +324,22 @@ fn asked_by(
 
 /// Takes on a target's role, whose own policies must allow `action` on the target.
 fn act_as(
-    world: &World,
+    services: &Services,
     attempt: &Attempt<'_>,
     role: &str,
     action: &str,
 ) -> Result<(Principal, Hop), Refusal> {
     let firing = attempt.firing;
     let link = format!("role {}", short(role));
-    let principal = assume(world, attempt, role)?;
+    let principal = assume(services, attempt, role)?;
     let request = asked_by(
-        world,
+        services,
         principal.clone(),
         action,
         attempt.arn,
         firing.context(),
     );
-    let verdict = iam::identity(world, role, &request);
+    let verdict = iam::identity(services, role, &request);
     if verdict.allowed {
         Ok((principal, firing.hop(link, Outcome::Ok, verdict.reason)))
     } else {
@@ -354,7 +348,7 @@ fn act_as(
 }
 
 fn to_bus(
-    world: &mut World,
+    cloud: &mut Cloud<'_>,
     attempt: &Attempt<'_>,
     place: (&str, &str),
     trace: &mut Trace,
@@ -374,14 +368,14 @@ fn to_bus(
     }
     let principal = match attempt.role {
         Some(role) => {
-            let (principal, hop) = act_as(world, attempt, role, "events:PutEvents")?;
+            let (principal, hop) = act_as(cloud, attempt, role, "events:PutEvents")?;
             trace.hops.push(hop);
             principal
         }
         None => Principal::Account(firing.account.to_owned()),
     };
-    let exists = name == "default" && world.organization.account(account).is_some()
-        || world.services.events.buses.contains_key(attempt.arn);
+    let exists = name == "default" && cloud.organization.account(account).is_some()
+        || cloud.events.buses.contains_key(attempt.arn);
     if !exists {
         return Err(Refusal::missing(
             format!("the bus {} does not exist", attempt.arn),
@@ -389,10 +383,10 @@ fn to_bus(
         ));
     }
     if account != firing.account {
-        bus_policy_allows(world, attempt, &principal, place, trace)?;
+        bus_policy_allows(cloud, attempt, &principal, place, trace)?;
     }
-    if let Err(refusal) = bus_key_allows(world, attempt, place) {
-        return dead_letters::of_bus(world, attempt.arn, refusal, &attempt.body, trace);
+    if let Err(refusal) = bus_key_allows(cloud, attempt, place) {
+        return dead_letters::of_bus(cloud, attempt.arn, refusal, &attempt.body, trace);
     }
     trace.hops.push(firing.hop(
         link,
@@ -406,7 +400,7 @@ fn to_bus(
     };
     let address = (account, region, name);
     if let Some(message) = attempt.unchanged() {
-        pass(world, address, message, origin, trace);
+        pass(cloud, address, message, origin, trace);
         return Ok(());
     }
     let mut event: Value = serde_json::from_str(&attempt.body).unwrap_or_default();
@@ -414,12 +408,12 @@ fn to_bus(
         // A target may have changed what it sends to a bus of its own account; a bus only takes events.
         event = json!({"detail": event});
     }
-    arrive(world, address, &event, origin, trace);
+    arrive(cloud, address, &event, origin, trace);
     Ok(())
 }
 
 fn bus_policy_allows(
-    world: &World,
+    services: &Services,
     attempt: &Attempt<'_>,
     principal: &Principal,
     place: (&str, &str),
@@ -448,7 +442,7 @@ fn bus_policy_allows(
     // organization needs a role.
     let request = match principal {
         Principal::Role(_) => asked_by(
-            world,
+            services,
             principal.clone(),
             "events:PutEvents",
             attempt.arn,
@@ -457,11 +451,10 @@ fn bus_policy_allows(
         _ => Request::new(principal.clone(), "events:PutEvents", attempt.arn, context),
     };
     let identity = match attempt.role {
-        Some(role) => iam::identity(world, role, &request),
+        Some(role) => iam::identity(services, role, &request),
         None => crate::policy::Verdict::allow("the rule's own account sends"),
     };
-    let policy = world
-        .services
+    let policy = services
         .events
         .buses
         .get(attempt.arn)
@@ -482,12 +475,11 @@ fn bus_policy_allows(
 
 /// An encrypted bus needs a key that lets EventBridge in.
 fn bus_key_allows(
-    world: &World,
+    services: &Services,
     attempt: &Attempt<'_>,
     place: (&str, &str),
 ) -> Result<(), Refusal> {
-    let key = world
-        .services
+    let key = services
         .events
         .buses
         .get(attempt.arn)
@@ -501,14 +493,14 @@ fn bus_key_allows(
             attempt.arn,
         );
     let principal = Principal::Service(SERVICE.to_owned());
-    match kms::may_encrypt(world, key, place, &principal, &context) {
+    match kms::may_encrypt(services, key, place, &principal, &context) {
         Some(verdict) if !verdict.allowed => Err(Refusal::denied(verdict.reason, "key policy")),
         _ => Ok(()),
     }
 }
 
 fn to_topic(
-    world: &mut World,
+    services: &mut Services,
     attempt: &Attempt<'_>,
     account: &str,
     trace: &mut Trace,
@@ -516,8 +508,8 @@ fn to_topic(
     let firing = attempt.firing;
     let publisher = match attempt.role {
         Some(role) => {
-            let principal = assume(world, attempt, role)?;
-            let context = iam::organization_context(world, firing.account, firing.context());
+            let principal = assume(services, attempt, role)?;
+            let context = iam::organization_context(services, firing.account, firing.context());
             Publisher { principal, context }
         }
         // EventBridge publishes as itself, and gives neither the topic's policy nor its key's the
@@ -533,11 +525,11 @@ fn to_topic(
             &format!("topic {}", short(attempt.arn)),
         ));
     }
-    sns::publish(world, attempt.arn, &publisher, &attempt.body, trace).map(|_| ())
+    sns::publish(services, attempt.arn, &publisher, &attempt.body, trace).map(|_| ())
 }
 
 fn to_queue(
-    world: &mut World,
+    services: &mut Services,
     attempt: &Attempt<'_>,
     account: &str,
     trace: &mut Trace,
@@ -545,7 +537,7 @@ fn to_queue(
     let firing = attempt.firing;
     let name = short(attempt.arn);
     let link = format!("queue {name}");
-    if !world.services.sqs.queues.contains_key(attempt.arn) {
+    if !services.sqs.queues.contains_key(attempt.arn) {
         return Err(Refusal::missing(
             format!("the queue {} does not exist", attempt.arn),
             &link,
@@ -553,17 +545,16 @@ fn to_queue(
     }
     let reason = match attempt.role {
         Some(role) => {
-            let principal = assume(world, attempt, role)?;
+            let principal = assume(services, attempt, role)?;
             let request = asked_by(
-                world,
+                services,
                 principal,
                 "sqs:SendMessage",
                 attempt.arn,
                 firing.context(),
             );
-            let identity = iam::identity(world, role, &request);
-            let policy = world
-                .services
+            let identity = iam::identity(services, role, &request);
+            let policy = services
                 .sqs
                 .queues
                 .get(attempt.arn)
@@ -574,7 +565,7 @@ fn to_queue(
             });
             combine(&request, account, &identity, named.as_ref())
         }
-        None => sqs::service_may_send(world, attempt.arn, SERVICE, firing.context()),
+        None => sqs::service_may_send(services, attempt.arn, SERVICE, firing.context()),
     };
     if !reason.allowed {
         return Err(Refusal::denied(
@@ -582,7 +573,12 @@ fn to_queue(
             &format!("queue policy of {name}"),
         ));
     }
-    sqs::send(world, attempt.arn, attempt.body.clone().into_owned(), BTreeMap::new());
+    sqs::send(
+        services,
+        attempt.arn,
+        attempt.body.clone().into_owned(),
+        BTreeMap::new(),
+    );
     trace
         .hops
         .push(firing.hop(link, Outcome::Ok, "sent to the queue"));
@@ -590,7 +586,7 @@ fn to_queue(
 }
 
 fn to_automation(
-    world: &mut World,
+    services: &mut Services,
     attempt: &Attempt<'_>,
     document: &str,
     trace: &mut Trace,
@@ -600,18 +596,18 @@ fn to_automation(
     let Some(role) = attempt.role else {
         return Err(Refusal::denied("the target has no RoleArn", &link));
     };
-    let (principal, hop) = act_as(world, attempt, role, "ssm:StartAutomationExecution")?;
+    let (principal, hop) = act_as(services, attempt, role, "ssm:StartAutomationExecution")?;
     trace.hops.push(hop);
     let place = (firing.account, firing.region);
     let parameters: Value = serde_json::from_str(&attempt.body).unwrap_or_default();
-    match ssm::start(world, place, document, &parameters, &principal) {
+    match ssm::start(services, place, document, &parameters, &principal) {
         Ok(execution) => {
             trace.hops.push(firing.hop(
                 link,
                 Outcome::Ok,
                 format!("started the automation execution {execution}"),
             ));
-            ssm::run(world, &execution, trace);
+            ssm::run(services, &execution, trace);
             Ok(())
         }
         Err(error) => {

@@ -19,7 +19,7 @@ use rules::Rules;
 use super::arn::Arn;
 use crate::api::ApiError;
 use crate::policy::{Document, Kind};
-use crate::world::World;
+use crate::services::Services;
 
 /// Rules per bus, the adjustable quota L-244521F2.
 fn rules_per_bus(region: &str) -> usize {
@@ -196,7 +196,7 @@ fn empty_bus(account: &str, region: &str, name: &str) -> Bus {
 
 /// Creates a custom bus from template-shaped properties and gives its ARN.
 pub(crate) fn create_bus(
-    world: &mut World,
+    services: &mut Services,
     account: &str,
     region: &str,
     name: &str,
@@ -206,7 +206,7 @@ pub(crate) fn create_bus(
         return Err(validation(format!("Invalid event bus name {name:?}.")));
     }
     let arn = bus_arn(account, region, name);
-    let buses = &mut world.services.events.buses;
+    let buses = &mut services.events.buses;
     if buses.contains_key(&arn) {
         return Err(ApiError::new(
             "ResourceAlreadyExistsException",
@@ -310,7 +310,7 @@ impl Bus {
 /// Creates or replaces a rule. `properties` are template-shaped; `Targets` in them replace the
 /// rule's targets, without them it keeps those it has.
 pub(crate) fn put_rule(
-    world: &mut World,
+    services: &mut Services,
     account: &str,
     region: &str,
     bus: &str,
@@ -343,7 +343,7 @@ pub(crate) fn put_rule(
     let pattern = match properties.get("EventPattern") {
         Some(written) => {
             let text = super::json_text(written);
-            Some(world.services.events.pattern(&text)?)
+            Some(services.events.pattern(&text)?)
         }
         None if text("ScheduleExpression").is_some() => None,
         None => {
@@ -355,7 +355,7 @@ pub(crate) fn put_rule(
     let (pattern, wildcard) = pattern.map_or((None, false), |(pattern, wildcard)| {
         (Some(pattern), wildcard)
     });
-    let bus = world.services.events.bus_mut(account, region, bus)?;
+    let bus = services.events.bus_mut(account, region, bus)?;
     let quota = rules_per_bus(region);
     let others = || bus.rules.values().filter(|rule| rule.name != name);
     if others().count() >= quota {

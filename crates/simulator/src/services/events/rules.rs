@@ -109,7 +109,10 @@ impl Ready {
     /// The rules whose patterns match the event.
     pub(super) fn matching(&self, event: &str) -> Result<Vec<&ReadyRule>, EventError> {
         let ids = self.set.matches(event.as_bytes())?;
-        Ok(ids.into_iter().filter_map(|id| self.rules.get(id)).collect())
+        Ok(ids
+            .into_iter()
+            .filter_map(|id| self.rules.get(id))
+            .collect())
     }
 
     /// How many rules the bus has.

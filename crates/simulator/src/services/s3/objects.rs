@@ -9,7 +9,7 @@ use quick_xml::events::Event;
 
 use super::rest::xml;
 use crate::api::{ApiError, RawResponse};
-use crate::world::hex;
+use crate::services::environment::hex;
 
 /// Most entries of a page, and most objects that one call deletes.
 const PAGE: usize = 1000;

@@ -7,8 +7,8 @@ use quick_xml::escape::escape;
 use crate::api::{ApiError, Caller, RawRequest, RawResponse};
 use crate::clock::iso;
 use crate::policy::{Context, Decision, Request, Verdict};
+use crate::services::Services;
 use crate::services::{iam, json_text};
-use crate::world::World;
 
 use super::Bucket;
 use super::objects::{doomed, etag};
@@ -120,9 +120,9 @@ pub(crate) fn action(request: &RawRequest) -> String {
 
 /// Answers one REST request. Bucket in the path or in the host name, body decoded or in AWS's
 /// chunked signing format.
-pub(crate) fn rest(world: &mut World, caller: &Caller, request: &RawRequest) -> RawResponse {
+pub(crate) fn rest(services: &mut Services, caller: &Caller, request: &RawRequest) -> RawResponse {
     let action = action(request);
-    match respond(world, caller, request, &action) {
+    match respond(services, caller, request, &action) {
         Ok(response) => response,
         Err(error) => {
             let body = if request.method == "HEAD" {
@@ -166,18 +166,18 @@ pub(super) fn xml(root: &str, inner: &str) -> RawResponse {
 }
 
 fn respond(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     request: &RawRequest,
     action: &str,
 ) -> Result<RawResponse, ApiError> {
     let (bucket, key) = address(request);
     if action == "ListBuckets" {
-        return Ok(list_buckets(world, caller));
+        return Ok(list_buckets(services, caller));
     }
     if action == "CreateBucket" {
         super::create_bucket(
-            world,
+            services,
             &caller.account,
             &caller.region,
             &bucket,
@@ -196,20 +196,20 @@ fn respond(
     };
     let expected = request.headers.get("x-amz-expected-bucket-owner");
     if let Some(expected) = expected
-        && bucket_mut(world, &bucket)?.account != *expected
+        && bucket_mut(services, &bucket)?.account != *expected
     {
         return Err(ApiError::new("AccessDenied", "Access Denied").status(403));
     }
     let response = if action == "DeleteObjects" {
-        bucket_mut(world, &bucket)?;
-        Ok(delete_objects(world, caller, &bucket, &body(request))?)
+        bucket_mut(services, &bucket)?;
+        Ok(delete_objects(services, caller, &bucket, &body(request))?)
     } else {
         let version = parameter(request, "versionId").is_some();
         let permission = permission(action, version);
-        permitted(world, caller, &bucket, permission, &resource)?;
-        bucket_call(world, request, action, (&bucket, &key))
+        permitted(services, caller, &bucket, permission, &resource)?;
+        bucket_call(services, request, action, (&bucket, &key))
     };
-    let region = bucket_mut(world, &bucket).map(|bucket| bucket.region.clone());
+    let region = bucket_mut(services, &bucket).map(|bucket| bucket.region.clone());
     let mut response = response?;
     let Ok(region) = region else {
         return Ok(response);
@@ -235,21 +235,21 @@ fn permission(action: &str, version: bool) -> &str {
 
 /// Reads an object on behalf of a caller, as a service does that was given its address.
 pub(crate) fn read(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     (bucket, key): (&str, &str),
     version: Option<&str>,
 ) -> Result<Vec<u8>, ApiError> {
     let resource = format!("arn:aws:s3:::{bucket}/{key}");
     let permission = permission("GetObject", version.is_some());
-    permitted(world, caller, bucket, permission, &resource)?;
-    let content = bucket_mut(world, bucket)?.objects.get(key, version)?;
+    permitted(services, caller, bucket, permission, &resource)?;
+    let content = bucket_mut(services, bucket)?.objects.get(key, version)?;
     Ok(content.to_vec())
 }
 
 /// Deletes what a list names; what the caller may not delete is reported, and stays.
 fn delete_objects(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     bucket: &str,
     body: &[u8],
@@ -258,7 +258,7 @@ fn delete_objects(
     for object in doomed(body)? {
         let resource = format!("arn:aws:s3:::{bucket}/{}", object.key);
         let permission = permission("DeleteObject", object.version.is_some());
-        if let Err(error) = permitted(world, caller, bucket, permission, &resource) {
+        if let Err(error) = permitted(services, caller, bucket, permission, &resource) {
             write!(
                 errors,
                 "<Error><Key>{}</Key><Code>{}</Code><Message>{}</Message></Error>",
@@ -269,8 +269,8 @@ fn delete_objects(
             .unwrap_or_default();
             continue;
         }
-        let marker = marker(world, bucket);
-        let objects = &mut bucket_mut(world, bucket)?.objects;
+        let marker = marker(services, bucket);
+        let objects = &mut bucket_mut(services, bucket)?.objects;
         match object.version {
             Some(version) => objects.delete_version(&object.key, &version),
             None => objects.delete(&object.key, marker),
@@ -280,39 +280,39 @@ fn delete_objects(
 }
 
 /// The id of the next version in a bucket; `None` if the bucket keeps no versions.
-fn marker(world: &mut World, bucket: &str) -> Option<String> {
-    let bucket = world.services.s3.buckets.get(bucket)?;
+fn marker(services: &mut Services, bucket: &str) -> Option<String> {
+    let bucket = services.s3.buckets.get(bucket)?;
     let versioning = bucket.properties.get("VersioningConfiguration")?;
-    (versioning.get("Status")? == "Enabled").then(|| world.token(32))
+    (versioning.get("Status")? == "Enabled").then(|| services.environment.token(32))
 }
 
-fn bucket_mut<'w>(world: &'w mut World, name: &str) -> Result<&'w mut Bucket, ApiError> {
-    world.services.s3.buckets.get_mut(name).ok_or_else(|| {
+fn bucket_mut<'w>(services: &'w mut Services, name: &str) -> Result<&'w mut Bucket, ApiError> {
+    services.s3.buckets.get_mut(name).ok_or_else(|| {
         ApiError::new("NoSuchBucket", "The specified bucket does not exist").status(404)
     })
 }
 
 /// The bucket's own account may unless its policy denies; everybody else needs the policy.
 fn permitted(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     bucket: &str,
     permission: &str,
     resource: &str,
 ) -> Result<(), ApiError> {
-    bucket_mut(world, bucket)?;
+    bucket_mut(services, bucket)?;
     let permission = format!("s3:{permission}");
     let request = Request::new(
         iam::principal(caller),
         &permission,
         resource,
-        iam::organization_context(world, &caller.account, Context::new()),
+        iam::organization_context(services, &caller.account, Context::new()),
     );
     let identity = match &caller.role {
-        Some(role) => iam::identity(world, role, &request),
+        Some(role) => iam::identity(services, role, &request),
         None => Verdict::allow("the account's administrator may"),
     };
-    let bucket = bucket_mut(world, bucket)?;
+    let bucket = bucket_mut(services, bucket)?;
     let decision = bucket
         .policy
         .as_ref()
@@ -330,10 +330,9 @@ fn permitted(
     }
 }
 
-fn list_buckets(world: &World, caller: &Caller) -> RawResponse {
+fn list_buckets(services: &Services, caller: &Caller) -> RawResponse {
     let mut inner = format!("<Owner><ID>{}</ID></Owner><Buckets>", caller.account);
-    for bucket in world
-        .services
+    for bucket in services
         .s3
         .buckets
         .values()
@@ -353,18 +352,18 @@ fn list_buckets(world: &World, caller: &Caller) -> RawResponse {
 }
 
 fn bucket_call(
-    world: &mut World,
+    services: &mut Services,
     request: &RawRequest,
     action: &str,
     place: (&str, &str),
 ) -> Result<RawResponse, ApiError> {
     let (name, key) = place;
-    let now = iso(world.clock.now());
+    let now = iso(services.environment.now);
     let fresh = matches!(action, "PutObject" | "DeleteObject")
-        .then(|| marker(world, name))
+        .then(|| marker(services, name))
         .flatten();
     let version = parameter(request, "versionId");
-    let bucket = bucket_mut(world, name)?;
+    let bucket = bucket_mut(services, name)?;
     match action {
         "HeadBucket" => Ok(ok(200, Vec::new())),
         "GetBucketLocation" => {
@@ -410,7 +409,7 @@ fn bucket_call(
             if !bucket.objects.is_empty() {
                 return Err(not_empty());
             }
-            world.services.s3.buckets.remove(name);
+            services.s3.buckets.remove(name);
             Ok(ok(204, Vec::new()))
         }
         "PutObject" => {

@@ -12,7 +12,8 @@ pub(crate) use expression::Expression;
 use super::{Task, iam, monitoring, sqs};
 use crate::api::{ApiError, Caller};
 use crate::policy::{Context, Request};
-use crate::world::World;
+use crate::services::Services;
+use crate::services::environment::{Cloud, Look};
 
 /// The service's principal.
 const SERVICE: &str = "scheduler.amazonaws.com";
@@ -64,7 +65,7 @@ fn invalid(message: impl Into<String>) -> ApiError {
 
 /// Makes a schedule from template-shaped properties, or changes it.
 pub(crate) fn put(
-    world: &mut World,
+    services: &mut Services,
     (account, region): (&str, &str),
     arn: &str,
     properties: Map<String, Value>,
@@ -93,13 +94,13 @@ pub(crate) fn put(
     let role = target("RoleArn")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    iam::service_may_assume(world, role, SERVICE, context(account, arn)).map_err(|_| {
+    iam::service_may_assume(services, role, SERVICE, context(account, arn)).map_err(|_| {
         invalid(format!(
             "The execution role you provide must allow AWS EventBridge Scheduler to assume the role. ({role})"
         ))
     })?;
-    let now = world.clock.now();
-    let known = world.services.scheduler.schedules.remove(arn);
+    let now = services.environment.now;
+    let known = services.scheduler.schedules.remove(arn);
     let (made, version, outcomes) = known.map_or((now, 0, Vec::new()), |known| {
         (known.made, known.version + 1, known.outcomes)
     });
@@ -112,12 +113,11 @@ pub(crate) fn put(
         version,
         outcomes,
     };
-    world
-        .services
+    services
         .scheduler
         .schedules
         .insert(arn.to_owned(), schedule);
-    plan(world, arn);
+    plan(services, arn);
     Ok(())
 }
 
@@ -162,9 +162,9 @@ impl Schedule {
 }
 
 /// Puts a schedule's next call into the clock.
-fn plan(world: &mut World, arn: &str) {
-    let now = world.clock.now();
-    let Some(schedule) = world.services.scheduler.schedules.get(arn) else {
+fn plan(services: &mut Services, arn: &str) {
+    let now = services.environment.now;
+    let Some(schedule) = services.scheduler.schedules.get(arn) else {
         return;
     };
     let Some(next) = schedule.expression.next(schedule.made, now) else {
@@ -183,45 +183,41 @@ fn plan(world: &mut World, arn: &str) {
         attempt: 0,
     };
     // Somewhere within the window, the same in every run.
-    let draw = world.token_of(&format!("{arn}|{next}"), 4);
+    let draw = services.environment.token_of(&format!("{arn}|{next}"), 4);
     let draw = draw
         .bytes()
         .fold(0_i64, |sum, byte| sum * 36 + i64::from(byte));
     let late = if window > 0 { draw % (window * 60) } else { 0 };
     let seconds = next.duration_since(now).as_secs() + late;
-    world.schedule(seconds, Task::RunSchedule(run));
+    services
+        .environment
+        .schedule(seconds, Task::RunSchedule(run));
 }
 
 /// Makes a schedule's call, and plans the next one.
-pub(crate) fn run(world: &mut World, run: &Run) {
-    let Some(schedule) = world.services.scheduler.schedules.get(&run.schedule) else {
+pub(crate) fn run(cloud: &mut Cloud<'_>, run: &Run) {
+    let Some(schedule) = cloud.scheduler.schedules.get(&run.schedule) else {
         return;
     };
     if schedule.version != run.version {
         return;
     }
     if run.attempt == 0 {
-        plan(world, &run.schedule);
+        plan(cloud, &run.schedule);
     }
-    let Some(schedule) = world
-        .services
-        .scheduler
-        .schedules
-        .get(&run.schedule)
-        .cloned()
-    else {
+    let Some(schedule) = cloud.scheduler.schedules.get(&run.schedule).cloned() else {
         return;
     };
     if !schedule.enabled() {
         return;
     }
-    crate::cloudformation::warm(world, &schedule.account);
-    let outcome = call(world, &schedule, &run.schedule);
-    let now = world.clock.now();
+    cloud.look(&schedule.account, Look::ToChange);
+    let outcome = call(cloud, &schedule, &run.schedule);
+    let now = cloud.environment.now;
     let told = outcome
         .as_ref()
         .map_err(|error| format!("{}: {}", error.code, error.message));
-    if let Some(known) = world.services.scheduler.schedules.get_mut(&run.schedule) {
+    if let Some(known) = cloud.scheduler.schedules.get_mut(&run.schedule) {
         known.outcomes.push(told.map(|_| ()));
     }
     let Err(error) = outcome else {
@@ -236,20 +232,20 @@ pub(crate) fn run(world: &mut World, run: &Run) {
     let final_ = error.status == 403 || error.code.starts_with("Validation");
     let too_old = now.duration_since(run.due) >= SignedDuration::from_secs(oldest);
     if final_ || run.attempt >= attempts || too_old {
-        dead_letter(world, &schedule, &run.schedule, &error);
+        dead_letter(cloud, &schedule, &run.schedule, &error);
         return;
     }
     let again = Run {
         attempt: run.attempt + 1,
         ..run.clone()
     };
-    world.schedule(RETRY, Task::RunSchedule(again));
+    cloud.environment.schedule(RETRY, Task::RunSchedule(again));
 }
 
-fn call(world: &mut World, schedule: &Schedule, arn: &str) -> Result<Value, ApiError> {
+fn call(cloud: &mut Cloud<'_>, schedule: &Schedule, arn: &str) -> Result<Value, ApiError> {
     let role = schedule.text("Target", "RoleArn").unwrap_or_default();
     let denied = |why: String| ApiError::new("AccessDenied", why).status(403);
-    iam::service_may_assume(world, role, SERVICE, context(&schedule.account, arn))
+    iam::service_may_assume(cloud, role, SERVICE, context(&schedule.account, arn))
         .map_err(denied)?;
     let target = schedule.text("Target", "Arn").unwrap_or_default();
     let (service, action) = universal(target).ok_or_else(|| invalid("no such target"))?;
@@ -265,17 +261,17 @@ fn call(world: &mut World, schedule: &Schedule, arn: &str) -> Result<Value, ApiE
         ),
         role: Some(role.to_owned()),
     };
-    crate::protocol::carry_out(world, &caller, service, &action, &input)
+    cloud.call(&caller, (service, &action), &input)
 }
 
 /// Keeps what could not be called, if the schedule has a queue for that and its role may use it.
-fn dead_letter(world: &mut World, schedule: &Schedule, arn: &str, error: &ApiError) {
+fn dead_letter(services: &mut Services, schedule: &Schedule, arn: &str, error: &ApiError) {
     let target = schedule.properties.get("Target");
     let queue = target
         .and_then(|target| target.get("DeadLetterConfig")?.get("Arn")?.as_str())
         .map(str::to_owned);
     let role = schedule.text("Target", "RoleArn").unwrap_or_default();
-    let Some(queue) = queue.filter(|queue| world.services.sqs.queues.contains_key(queue)) else {
+    let Some(queue) = queue.filter(|queue| services.sqs.queues.contains_key(queue)) else {
         return;
     };
     let principal = iam::principal(&Caller {
@@ -285,7 +281,7 @@ fn dead_letter(world: &mut World, schedule: &Schedule, arn: &str, error: &ApiErr
         role: Some(role.to_owned()),
     });
     let request = Request::new(principal, "sqs:SendMessage", queue.as_str(), Context::new());
-    if !iam::identity(world, role, &request).allowed {
+    if !iam::identity(services, role, &request).allowed {
         return;
     }
     let attributes = [
@@ -295,6 +291,6 @@ fn dead_letter(world: &mut World, schedule: &Schedule, arn: &str, error: &ApiErr
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let body = schedule.text("Target", "Input").unwrap_or("{}").to_owned();
-    sqs::send(world, &queue, body, attributes.into());
-    monitoring::queue_changed(world, &queue);
+    sqs::send(services, &queue, body, attributes.into());
+    monitoring::queue_changed(services, &queue);
 }

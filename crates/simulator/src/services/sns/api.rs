@@ -6,12 +6,12 @@ use super::{Publisher, Subscription, check_filter, confirm, invalid, no_topic, p
 use crate::api::{ApiError, Caller};
 use crate::input::Input;
 use crate::policy::{Context, Decision, Request};
+use crate::services::Services;
 use crate::services::{Trace, iam, json_text, tags};
-use crate::world::World;
 
 /// Answers one SNS action.
 pub(crate) fn call(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     action: &str,
     input: &Value,
@@ -19,8 +19,7 @@ pub(crate) fn call(
     match action {
         "ListTopics" => {
             let input = Input::new(input, &["NextToken"])?;
-            let topics = world
-                .services
+            let topics = services
                 .sns
                 .topics
                 .values()
@@ -33,44 +32,44 @@ pub(crate) fn call(
             let input = Input::new(input, &["Name", "Attributes", "Tags"])?;
             let name = input.required("Name")?;
             let arn = format!("arn:aws:sns:{}:{}:{name}", caller.region, caller.account);
-            if !world.services.sns.topics.contains_key(&arn) {
+            if !services.sns.topics.contains_key(&arn) {
                 let mut properties = Map::new();
                 properties.insert("TopicName".to_owned(), json!(name));
                 if let Some(tags) = input.value("Tags") {
                     properties.insert("Tags".to_owned(), tags.clone());
                 }
-                super::create_topic(world, &caller.account, &caller.region, name, properties)?;
+                super::create_topic(services, &caller.account, &caller.region, name, properties)?;
             }
             for (key, value) in input.map("Attributes") {
-                set_topic(world, &arn, key, value.as_str().unwrap_or_default())?;
+                set_topic(services, &arn, key, value.as_str().unwrap_or_default())?;
             }
             Ok(json!({"TopicArn": arn}))
         }
         "DeleteTopic" => {
             let input = Input::new(input, &["TopicArn"])?;
             let arn = input.required("TopicArn")?;
-            if world.services.sns.topics.contains_key(arn) {
-                may(world, caller, arn, "sns:DeleteTopic")?;
-                super::delete_topic(world, arn);
+            if services.sns.topics.contains_key(arn) {
+                may(services, caller, arn, "sns:DeleteTopic")?;
+                super::delete_topic(services, arn);
             }
             Ok(json!({}))
         }
         "GetTopicAttributes" => {
             let input = Input::new(input, &["TopicArn"])?;
-            topic_attributes(world, caller, input.required("TopicArn")?)
+            topic_attributes(services, caller, input.required("TopicArn")?)
         }
         "SetTopicAttributes" => {
             let input = Input::new(input, &["TopicArn", "AttributeName", "AttributeValue"])?;
             let arn = input.required("TopicArn")?;
-            may(world, caller, arn, "sns:SetTopicAttributes")?;
+            may(services, caller, arn, "sns:SetTopicAttributes")?;
             let value = input.text("AttributeValue").unwrap_or_default();
-            set_topic(world, arn, input.required("AttributeName")?, value)?;
+            set_topic(services, arn, input.required("AttributeName")?, value)?;
             Ok(json!({}))
         }
         "ListTagsForResource" => {
             let input = Input::new(input, &["ResourceArn"])?;
             let arn = input.required("ResourceArn")?;
-            let topic = world.services.sns.topics.get(arn).ok_or_else(|| {
+            let topic = services.sns.topics.get(arn).ok_or_else(|| {
                 ApiError::new("ResourceNotFound", "Resource does not exist").status(404)
             })?;
             Ok(json!({"Tags": tags(&topic.properties)}))
@@ -83,11 +82,11 @@ pub(crate) fn call(
             };
             let publisher = Publisher {
                 principal: iam::principal(caller),
-                context: context(world, caller),
+                context: context(services, caller),
             };
             let mut trace = Trace::default();
             super::publish(
-                world,
+                services,
                 arn,
                 &publisher,
                 input.required("Message")?,
@@ -104,12 +103,12 @@ pub(crate) fn call(
                 }
             })
         }
-        _ => subscription_call(world, caller, action, input),
+        _ => subscription_call(services, caller, action, input),
     }
 }
 
 fn subscription_call(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     action: &str,
     input: &Value,
@@ -117,8 +116,7 @@ fn subscription_call(
     match action {
         "ListSubscriptions" => {
             let input = Input::new(input, &["NextToken"])?;
-            let subscriptions = world
-                .services
+            let subscriptions = services
                 .sns
                 .subscriptions
                 .values()
@@ -133,9 +131,8 @@ fn subscription_call(
         "ListSubscriptionsByTopic" => {
             let input = Input::new(input, &["TopicArn", "NextToken"])?;
             let arn = input.required("TopicArn")?;
-            may(world, caller, arn, "sns:ListSubscriptionsByTopic")?;
-            let subscriptions = world
-                .services
+            may(services, caller, arn, "sns:ListSubscriptionsByTopic")?;
+            let subscriptions = services
                 .sns
                 .subscriptions
                 .values()
@@ -156,7 +153,7 @@ fn subscription_call(
                 ],
             )?;
             let arn = input.required("TopicArn")?;
-            may(world, caller, arn, "sns:Subscribe")?;
+            may(services, caller, arn, "sns:Subscribe")?;
             let mut properties = Map::new();
             for name in ["TopicArn", "Protocol", "Endpoint"] {
                 properties.insert(name.to_owned(), json!(input.required(name)?));
@@ -165,9 +162,8 @@ fn subscription_call(
                 let value = value.as_str().unwrap_or_default();
                 set_attribute(&mut properties, name, value)?;
             }
-            let made = super::subscribe(world, &caller.account, arn, properties)?;
-            let pending = world
-                .services
+            let made = super::subscribe(services, &caller.account, arn, properties)?;
+            let pending = services
                 .sns
                 .subscriptions
                 .get(&made)
@@ -182,15 +178,14 @@ fn subscription_call(
         "ConfirmSubscription" => {
             let input = Input::new(input, &["TopicArn", "Token"])?;
             let (topic, token) = (input.required("TopicArn")?, input.required("Token")?);
-            let arn = world
-                .services
+            let arn = services
                 .sns
                 .subscriptions
                 .values()
                 .find(|subscription| subscription.topic == topic && subscription.token == token)
                 .map(|subscription| subscription.arn.clone())
                 .ok_or_else(|| invalid("Token"))?;
-            confirm(world, &arn);
+            confirm(services, &arn);
             Ok(json!({"SubscriptionArn": arn}))
         }
         "Unsubscribe" => {
@@ -199,17 +194,17 @@ fn subscription_call(
             if arn.split(':').count() < 7 {
                 return Err(invalid("SubscriptionArn"));
             }
-            let foreign = subscription(world, &arn)
+            let foreign = subscription(services, &arn)
                 .is_ok_and(|subscription| subscription.owner != caller.account);
             if foreign {
                 return Err(ApiError::denied(caller, "SNS:Unsubscribe", &arn));
             }
-            world.services.sns.subscriptions.remove(&arn);
+            services.sns.subscriptions.remove(&arn);
             Ok(json!({}))
         }
         "GetSubscriptionAttributes" => {
             let input = Input::new(input, &["SubscriptionArn"])?;
-            let subscription = subscription(world, input.required("SubscriptionArn")?)?;
+            let subscription = subscription(services, input.required("SubscriptionArn")?)?;
             let mut attributes = json!({
                 "SubscriptionArn": subscription.arn,
                 "TopicArn": subscription.topic,
@@ -237,10 +232,10 @@ fn subscription_call(
                 input.required("AttributeName")?,
                 input.text("AttributeValue"),
             );
-            let mut properties = subscription(world, arn)?.properties.clone();
+            let mut properties = subscription(services, arn)?.properties.clone();
             set_attribute(&mut properties, name, value.unwrap_or_default())?;
             check_filter(&properties)?;
-            if let Some(subscription) = world.services.sns.subscriptions.get_mut(arn) {
+            if let Some(subscription) = services.sns.subscriptions.get_mut(arn) {
                 subscription.properties = properties;
             }
             Ok(json!({}))
@@ -249,9 +244,8 @@ fn subscription_call(
     }
 }
 
-fn subscription<'w>(world: &'w World, arn: &str) -> Result<&'w Subscription, ApiError> {
-    world
-        .services
+fn subscription<'w>(services: &'w Services, arn: &str) -> Result<&'w Subscription, ApiError> {
+    services
         .sns
         .subscriptions
         .get(arn)
@@ -272,21 +266,26 @@ fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, Api
     input.listing(name, items, 100)
 }
 
-fn context(world: &World, caller: &Caller) -> Context {
+fn context(services: &Services, caller: &Caller) -> Context {
     iam::organization_context(
-        world,
+        services,
         &caller.account,
         Context::new().with("aws:SourceOwner", caller.account.as_str()),
     )
 }
 
 /// Whether a caller may do something with a topic: its own account may, others need its policy.
-fn may(world: &World, caller: &Caller, arn: &str, action: &str) -> Result<(), ApiError> {
-    let topic = world.services.sns.topics.get(arn).ok_or_else(no_topic)?;
+fn may(services: &Services, caller: &Caller, arn: &str, action: &str) -> Result<(), ApiError> {
+    let topic = services.sns.topics.get(arn).ok_or_else(no_topic)?;
     if topic.region != caller.region {
         return Err(invalid("TopicArn"));
     }
-    let request = Request::new(iam::principal(caller), action, arn, context(world, caller));
+    let request = Request::new(
+        iam::principal(caller),
+        action,
+        arn,
+        context(services, caller),
+    );
     let allowed = match topic.document.decide(&request) {
         Decision::Allow { .. } => true,
         Decision::Deny { .. } => false,
@@ -299,12 +298,11 @@ fn may(world: &World, caller: &Caller, arn: &str, action: &str) -> Result<(), Ap
     }
 }
 
-fn topic_attributes(world: &World, caller: &Caller, arn: &str) -> Result<Value, ApiError> {
-    may(world, caller, arn, "sns:GetTopicAttributes")?;
-    let topic = world.services.sns.topics.get(arn).ok_or_else(no_topic)?;
+fn topic_attributes(services: &Services, caller: &Caller, arn: &str) -> Result<Value, ApiError> {
+    may(services, caller, arn, "sns:GetTopicAttributes")?;
+    let topic = services.sns.topics.get(arn).ok_or_else(no_topic)?;
     let count = |confirmed: bool| {
-        world
-            .services
+        services
             .sns
             .subscriptions
             .values()
@@ -336,13 +334,8 @@ fn topic_attributes(world: &World, caller: &Caller, arn: &str) -> Result<Value, 
     Ok(json!({"Attributes": attributes}))
 }
 
-fn set_topic(world: &mut World, arn: &str, name: &str, value: &str) -> Result<(), ApiError> {
-    let topic = world
-        .services
-        .sns
-        .topics
-        .get_mut(arn)
-        .ok_or_else(no_topic)?;
+fn set_topic(services: &mut Services, arn: &str, name: &str, value: &str) -> Result<(), ApiError> {
+    let topic = services.sns.topics.get_mut(arn).ok_or_else(no_topic)?;
     match name {
         "Policy" => {
             let written: Value =

@@ -10,7 +10,7 @@ mod trail;
 
 use serde_json::{Value, json};
 
-use super::{Hop, Outcome, Trace, call, emit};
+use super::{Hop, Outcome, Trace};
 use crate::Config;
 use crate::api::{ApiError, Caller};
 use crate::resources::{self, Created, Place, ResourceError};
@@ -75,7 +75,7 @@ impl Fleet {
             }
         }
         resources::create(
-            &mut self.world,
+            &mut self.world.services,
             &place(account, region, logical_id),
             kind,
             &properties,
@@ -441,4 +441,18 @@ fn bucket_policy() -> Value {
          "Resource": [arn, format!("{arn}/*")],
          "Condition": {"Bool": {"aws:SecureTransport": false}}},
     ]}})
+}
+
+fn emit(world: &mut World, account: &str, region: &str, event: Value) -> Trace {
+    world.with_services(|cloud| super::emit(cloud, account, region, event))
+}
+
+fn call(
+    world: &mut World,
+    caller: &Caller,
+    service: &str,
+    action: &str,
+    input: &Value,
+) -> Result<Value, ApiError> {
+    world.with_services(|cloud| super::call(cloud, caller, service, action, input))
 }

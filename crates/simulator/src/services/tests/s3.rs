@@ -20,8 +20,11 @@ fn request(method: &str, path: &str, query: &[(&str, &str)], body: &[u8]) -> Raw
 }
 
 fn send(fleet: &mut Fleet, account: &str, request: &RawRequest) -> (u16, String) {
-    let RawResponse { status, body, .. } =
-        s3::rest(&mut fleet.world, &administrator(account, HOME), request);
+    let RawResponse { status, body, .. } = s3::rest(
+        &mut fleet.world.services,
+        &administrator(account, HOME),
+        request,
+    );
     (status, String::from_utf8(body).unwrap())
 }
 
@@ -111,7 +114,7 @@ fn deleting_the_public_access_block_by_hand_shows_in_the_live_properties() {
     assert_eq!(send(&mut fleet, ARCHIVE, &delete).0, 204);
     assert_eq!(send(&mut fleet, ARCHIVE, &get).0, 404);
     let live = resources::read(
-        &fleet.world,
+        &fleet.world.services,
         &place(ARCHIVE, HOME, "Bucket"),
         "AWS::S3::Bucket",
         BUCKET,

@@ -47,7 +47,7 @@ pub(super) fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
     let mut idle = false;
     let mut failure = match &work {
         _ if !accessible(world, &spot.0) => None,
-        _ if !world.region_is_on(&spot.1, &spot.0) => Some(format!(
+        _ if !world.services.environment.region_is_on(&spot.1, &spot.0) => Some(format!(
             "Region {} is not enabled in account {}",
             spot.1, spot.0
         )),
@@ -140,6 +140,7 @@ pub(crate) fn stick(world: &mut World, set_id: &str, id: &str) {
 /// Whether StackSets can work in the account.
 pub(super) fn accessible(world: &World, account: &str) -> bool {
     world
+        .services
         .organization
         .account(account)
         .is_some_and(|account| account.state == "ACTIVE")
@@ -197,7 +198,7 @@ fn deploy(
             "Limit for stack has been exceeded: {limit} in {account} {region}"
         ));
     }
-    let name = format!("StackSet-{set_name}-{}", world.uuid());
+    let name = format!("StackSet-{set_name}-{}", world.services.environment.uuid());
     let id = stack::begin_create(
         world,
         account,
