@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api::ApiError;
+use crate::wire::api::ApiError;
 use crate::world::World;
 
 /// The furthest one call may move the clock: ten years.

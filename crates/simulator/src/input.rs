@@ -4,9 +4,10 @@
 //! same here. A parameter that is not on an action's list is an error: ignoring it would let a
 //! deployment seem to work.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::api::ApiError;
+use crate::wire::api::ApiError;
+use crate::wire::listing;
 
 /// The parameters of an action, or of a structure inside it.
 #[derive(Debug, Clone, Copy)]
@@ -170,11 +171,7 @@ impl<'a> Input<'a> {
         items: Vec<Value>,
         size: usize,
     ) -> Result<Value, ApiError> {
-        let (items, next) = page(items, self.text("NextToken"), size)?;
-        Ok(match next {
-            Some(next) => json!({name: items, "NextToken": next}),
-            None => json!({name: items}),
-        })
+        listing(name, items, self.text("NextToken"), size)
     }
 }
 
@@ -202,58 +199,10 @@ pub(crate) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// The error for a pagination token that is no good, in the service's words.
-pub(crate) fn bad_token(service: &str, token: &str) -> ApiError {
-    match service {
-        "cloudformation" => ApiError::validation(format!("{token} is not a valid NextToken")),
-        "organizations" => ApiError::new(
-            "InvalidInputException",
-            "You specified a value for NextToken that isn't valid.",
-        ),
-        _ => ApiError::new(
-            "InvalidNextTokenException",
-            "The pagination token is invalid.",
-        ),
-    }
-}
-
-/// The first `size` of `items`, and the key of the last one if there are more: where the next page
-/// begins. Of a long list only one page is looked at, and what comes or goes elsewhere between two
-/// pages moves nothing.
-pub(crate) fn page_of<T>(
-    mut items: impl Iterator<Item = T>,
-    size: usize,
-    key: impl Fn(&T) -> String,
-) -> (Vec<T>, Option<String>) {
-    let page: Vec<T> = items.by_ref().take(size.max(1)).collect();
-    let next = page.last().map(key).filter(|_| items.next().is_some());
-    (page, next)
-}
-
-/// One page of `items`, and the token of the next one: the position to go on from. A list that
-/// became shorter between two pages ends; it is no error.
-pub(crate) fn page<T>(
-    items: Vec<T>,
-    token: Option<&str>,
-    size: usize,
-) -> Result<(Vec<T>, Option<String>), ApiError> {
-    let start = match token {
-        None | Some("") => 0,
-        Some(token) => token.parse::<usize>().map_err(|_| {
-            ApiError::new(
-                "InvalidNextTokenException",
-                "The pagination token is invalid.",
-            )
-        })?,
-    };
-    let size = size.max(1);
-    let end = start.saturating_add(size);
-    let next = (end < items.len()).then(|| end.to_string());
-    Ok((items.into_iter().skip(start).take(size).collect(), next))
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -275,22 +224,5 @@ mod tests {
             assert_eq!(input.boolean("Flag").unwrap(), Some(true));
             assert!(input.texts::<&str>("List").unwrap().is_empty());
         }
-    }
-
-    #[test]
-    fn pages_cover_everything_once() {
-        let items: Vec<u32> = (0..45).collect();
-        let mut seen = Vec::new();
-        let mut token = None;
-        loop {
-            let (part, next) = page(items.clone(), token.as_deref(), 20).unwrap();
-            seen.extend(part);
-            token = next;
-            if token.is_none() {
-                break;
-            }
-        }
-        assert_eq!(seen, items);
-        assert!(page(items, Some("nonsense"), 20).is_err());
     }
 }

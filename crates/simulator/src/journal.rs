@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::api::ApiError;
 use crate::faults::Asked;
+use crate::wire::api::ApiError;
 
 /// The oldest entries go beyond this; a deployment of ten thousand accounts makes some dozens.
 const KEPT: usize = 100_000;

@@ -27,7 +27,6 @@
 //! ```
 
 mod admin;
-mod api;
 mod clock;
 mod cloudformation;
 mod faults;
@@ -42,6 +41,7 @@ mod services;
 mod stats;
 mod sts;
 mod truth;
+mod wire;
 mod world;
 
 pub use faults::{
@@ -49,7 +49,8 @@ pub use faults::{
     StackOf, When,
 };
 pub use journal::Request;
-pub use server::{Config, DEFAULT_REGIONS, Quotas, Simulator, SimulatorError};
+pub use server::{Config, Quotas, Simulator, SimulatorError};
+pub use services::environment::DEFAULT_REGIONS;
 pub use stats::Stats;
 pub use truth::{
     Fleet, FleetAccount, FleetInstance, FleetOperation, FleetStack, FleetStackSet, Source,

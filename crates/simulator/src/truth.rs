@@ -11,10 +11,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::api::Caller;
 use crate::cloudformation::stack::Deployment;
 use crate::journal::Request;
 use crate::server::Simulator;
+use crate::wire::api::Caller;
 use crate::world::World;
 
 /// Everything that a deployment could have changed, at one moment.

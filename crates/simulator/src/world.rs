@@ -6,12 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::Config;
-use crate::api::{ApiError, Caller};
 use crate::clock::{Clock, Due};
 use crate::cloudformation::CloudFormation;
 use crate::organizations::Organization;
 use crate::services::Services;
 use crate::services::environment::{Cloud, Environment, Look, Owner};
+use crate::wire::api::{ApiError, Caller};
 
 /// The whole simulated world. Every request has it to itself.
 #[derive(Debug)]

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::api::{ApiError, Caller};
 use crate::clock::Due;
 use crate::input::Input;
+use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
 pub(crate) use interference::{stack_of, stick_running, stop_running, tamper};

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::stack::Deployment;
 use super::template::parameter::{self, Given};
 use super::template::{BODY_LIMIT, Template, URL_LIMIT};
-use crate::api::{ApiError, Caller};
 use crate::input::Input;
+use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
 /// The parameters [`deployment`] reads.

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{Event, Faults, StackOf, State, When};
-use crate::api::Caller;
 use crate::clock::Due;
 use crate::cloudformation;
+use crate::wire::api::Caller;
 use crate::world::World;
 
 /// An event of the schedule that is due.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Bucket, Chance, Event, Faults, RequestFault, covers};
-use crate::api::{ApiError, Caller};
+use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
 /// The faults of a world, and what became of them so far.
@@ -221,7 +221,7 @@ fn expired(world: &mut World, asked: &Asked<'_>) -> Option<ApiError> {
         return None;
     }
     world.faults.count("token_expired");
-    Some(crate::input::bad_token(asked.service, token))
+    Some(crate::wire::paging::bad_token(asked.service, token))
 }
 
 /// Takes a token out of every bucket that covers the request; whether one was empty.

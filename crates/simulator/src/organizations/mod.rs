@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 pub(crate) use api::{call, is_mutating};
 
-use crate::api::ApiError;
 use crate::services::Services;
 use crate::services::environment::AccountMove;
+use crate::wire::api::ApiError;
 
 /// The ids every simulated organization starts with.
 pub(crate) const ORGANIZATION_ID: &str = "o-exampleorg1";

@@ -1,6 +1,6 @@
 //! Who signed a request: the credential scope of its `SigV4` `Authorization` header.
 
-use crate::api::ApiError;
+use crate::wire::api::ApiError;
 
 /// What the header says; the signature itself is not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,11 +16,11 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{HeaderMap, Request, Response};
 use serde_json::{Map, Value, json};
 
-use crate::api::{ApiError, Caller, RawRequest, RawResponse};
 use crate::faults::{After, Asked, Before, Decision};
 use crate::services::arn::short;
 use crate::services::environment::Look;
 use crate::services::iam::{ACCESS_ROLE, access_role};
+use crate::wire::api::{ApiError, Caller, RawRequest, RawResponse};
 use crate::world::World;
 use wire::{Wire, respond};
 
@@ -376,7 +376,7 @@ fn is_mutating(service: &str, action: &str) -> bool {
         "organizations" => crate::organizations::is_mutating(action),
         "sts" => false,
         "cloudformation" => crate::cloudformation::is_mutating(action),
-        _ => crate::services::is_mutating(action),
+        _ => crate::services::is_mutating(service, action),
     }
 }
 

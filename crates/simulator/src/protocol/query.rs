@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quick_xml::escape::escape;
 use serde_json::{Map, Value};
 
-use crate::api::ApiError;
+use crate::wire::api::ApiError;
 
 /// One level of a request whose keys are dotted paths.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use hyper::{Response, StatusCode};
 use serde_json::json;
 
 use super::{Output, query};
-use crate::api::ApiError;
+use crate::wire::api::ApiError;
 
 /// How an answer is written.
 #[derive(Debug)]

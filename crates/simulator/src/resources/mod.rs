@@ -7,20 +7,18 @@ mod cloudtrail;
 mod events;
 mod iam;
 mod kms;
-mod monitoring;
-mod policies;
+pub(crate) mod policies;
 mod s3;
 mod scheduler;
-mod shape;
-mod sns;
+pub(crate) mod shape;
 mod sqs;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::api::ApiError;
 use crate::services::Services;
+use crate::wire::api::ApiError;
 use shape::Property;
 
 /// Where in which stack a resource belongs.
@@ -78,26 +76,27 @@ pub(crate) enum ResourceError {
     NotReadable(String),
 }
 
-type Create = fn(&mut Services, &Place, &Map<String, Value>) -> Result<Created, ResourceError>;
-type Update = fn(&mut Services, &Place, &str, &Change) -> Result<Created, ResourceError>;
-type Delete = fn(&mut Services, &Place, &str) -> Result<(), ResourceError>;
-type Read = fn(&Services, &Place, &str) -> Option<Map<String, Value>>;
+pub(crate) type Create =
+    fn(&mut Services, &Place, &Map<String, Value>) -> Result<Created, ResourceError>;
+pub(crate) type Update = fn(&mut Services, &Place, &str, &Change) -> Result<Created, ResourceError>;
+pub(crate) type Delete = fn(&mut Services, &Place, &str) -> Result<(), ResourceError>;
+pub(crate) type Read = fn(&Services, &Place, &str) -> Option<Map<String, Value>>;
 
 /// A resource type with its allow list and handlers, which get checked properties.
-struct Type {
-    name: &'static str,
-    properties: &'static [Property],
-    create: Create,
+pub(crate) struct Type {
+    pub(crate) name: &'static str,
+    pub(crate) properties: &'static [Property],
+    pub(crate) create: Create,
     /// Changes everything that is not fixed.
-    update: Update,
-    delete: Delete,
-    read: Option<Read>,
+    pub(crate) update: Update,
+    pub(crate) delete: Delete,
+    pub(crate) read: Option<Read>,
 }
 
 /// The old and new properties of an update.
-struct Change {
-    old: Map<String, Value>,
-    new: Map<String, Value>,
+pub(crate) struct Change {
+    pub(crate) old: Map<String, Value>,
+    pub(crate) new: Map<String, Value>,
 }
 
 fn type_named(name: &str) -> Result<&'static Type, ResourceError> {
@@ -105,11 +104,11 @@ fn type_named(name: &str) -> Result<&'static Type, ResourceError> {
         kms::TYPES,
         s3::TYPES,
         cloudtrail::TYPES,
-        sns::TYPES,
+        crate::services::sns::resources::TYPES,
         sqs::TYPES,
         events::TYPES,
         iam::TYPES,
-        monitoring::TYPES,
+        crate::services::monitoring::resources::TYPES,
         scheduler::TYPES,
     ]
     .into_iter()
@@ -219,13 +218,13 @@ impl From<ApiError> for ResourceError {
 }
 
 /// The resource is not there any more, though its stack has it.
-fn gone(physical_id: &str) -> ResourceError {
+pub(crate) fn gone(physical_id: &str) -> ResourceError {
     let message = format!("{physical_id} does not exist");
     ResourceError::NotFound(handler_message(&message, "NotFound"))
 }
 
 /// The service refuses, in a resource handler's words.
-fn refused(message: &str, code: &str) -> ResourceError {
+pub(crate) fn refused(message: &str, code: &str) -> ResourceError {
     ResourceError::Refused(handler_message(message, code))
 }
 
@@ -233,12 +232,12 @@ fn handler_message(message: &str, code: &str) -> String {
     format!("Resource handler returned message: \"{message}\" (HandlerErrorCode: {code})")
 }
 
-fn text<'a>(properties: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(properties: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     properties.get(name).and_then(Value::as_str)
 }
 
 /// A list of texts; empty if the template has none.
-fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> {
+pub(crate) fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> {
     properties
         .get(name)
         .and_then(Value::as_array)
@@ -250,7 +249,7 @@ fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> {
 
 /// The name the template gives, or a generated `<stack>-<logical id>-<suffix>` of at most `limit`
 /// characters.
-fn name_or_generated(
+pub(crate) fn name_or_generated(
     services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
@@ -263,7 +262,7 @@ fn name_or_generated(
     }
 }
 
-fn generated(services: &mut Services, place: &Place, limit: usize) -> String {
+pub(crate) fn generated(services: &mut Services, place: &Place, limit: usize) -> String {
     let suffix = suffix(services, place);
     let room = limit.saturating_sub(suffix.len() + 2);
     let logical: String = place.logical_id.chars().take(room / 2).collect();
@@ -289,7 +288,7 @@ fn suffix(services: &Services, place: &Place) -> String {
 }
 
 /// A resource with its attributes.
-fn created<const N: usize>(
+pub(crate) fn created<const N: usize>(
     physical_id: impl Into<String>,
     attributes: [(&str, Value); N],
 ) -> Created {

@@ -11,7 +11,7 @@ use crate::services::Services;
 
 /// A kind of resource that a policy can be put on. `name` is what the property that names it
 /// holds: an ARN, a URL, a bucket's name.
-pub(super) trait Holder {
+pub(crate) trait Holder {
     /// The property that names the one holder of an inline policy.
     const PROPERTY: &'static str;
 
@@ -32,13 +32,13 @@ pub(super) trait Holder {
 }
 
 /// A holder that the types naming several know, too.
-pub(super) trait Listed: Holder {
+pub(crate) trait Listed: Holder {
     /// The property that lists the holders.
     const LIST: &'static str;
 }
 
 /// The type that puts a policy on one holder.
-pub(super) const fn inline<H: Holder>(name: &'static str, properties: &'static [Property]) -> Type {
+pub(crate) const fn inline<H: Holder>(name: &'static str, properties: &'static [Property]) -> Type {
     Type {
         name,
         properties,
@@ -50,7 +50,7 @@ pub(super) const fn inline<H: Holder>(name: &'static str, properties: &'static [
 }
 
 /// The type that puts a policy on several holders. It has no read handler.
-pub(super) const fn listed<H: Listed>(name: &'static str, properties: &'static [Property]) -> Type {
+pub(crate) const fn listed<H: Listed>(name: &'static str, properties: &'static [Property]) -> Type {
     Type {
         name,
         properties,
@@ -131,7 +131,7 @@ fn delete_listed<H: Listed>(
 }
 
 /// `PolicyDocument` as the template has it.
-pub(super) fn document(properties: &Map<String, Value>) -> Value {
+pub(crate) fn document(properties: &Map<String, Value>) -> Value {
     properties
         .get("PolicyDocument")
         .cloned()

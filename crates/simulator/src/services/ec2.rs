@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Task, Trace, emit};
-use crate::api::{ApiError, Caller};
 use crate::clock::iso;
 use crate::input::Input;
 use crate::services::Services;
 use crate::services::environment::Cloud;
+use crate::wire::api::{ApiError, Caller};
 
 /// How long an instance takes to start or stop, in virtual seconds.
 const SETTLING_SECONDS: i64 = 10;
@@ -196,7 +196,7 @@ pub(crate) fn settle(cloud: &mut Cloud<'_>, account: &str, region: &str, id: &st
 fn opted(services: &Services, region: &str, account: &str) -> &'static str {
     if !services.environment.region_is_on(region, account) {
         "not-opted-in"
-    } else if crate::server::DEFAULT_REGIONS.contains(&region) {
+    } else if crate::services::environment::DEFAULT_REGIONS.contains(&region) {
         "opt-in-not-required"
     } else {
         "opted-in"

@@ -9,7 +9,28 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Services, Task};
-use crate::api::{ApiError, Caller};
+use crate::wire::api::{ApiError, Caller};
+
+/// The Regions that every account has without asking for them.
+pub const DEFAULT_REGIONS: [&str; 17] = [
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+];
 
 /// What every service may read, and the outlets that the owner of the services drains.
 #[derive(Debug, Clone, Default)]

@@ -6,14 +6,15 @@ use serde_json::{Map, Value, json};
 
 use super::arn::{Arn, short};
 use super::json_text;
-use crate::api::{ApiError, Caller};
 use crate::clock::iso;
-use crate::input::{Input, page};
-use crate::organizations::{MANAGEMENT, ORGANIZATION_ID};
+use crate::input::Input;
+use crate::organizations::{MANAGEMENT, ORGANIZATION_ID, Organization};
 use crate::policy::{
     Context, Decision, Document, Kind, Named, PolicyError, Principal, Request, Verdict, any,
 };
 use crate::services::Services;
+use crate::wire::api::{ApiError, Caller};
+use crate::wire::paging::page;
 
 /// All roles and customer managed policies, and the few AWS managed policies the simulator has.
 #[derive(Clone, Debug, Default)]
@@ -333,11 +334,11 @@ impl Role {
 
 /// Adds the keys that say which organization a principal of this account belongs to.
 pub(crate) fn organization_context(
-    services: &Services,
+    organization: &Organization,
     account: &str,
     context: Context,
 ) -> Context {
-    match services.organization.org_path(account) {
+    match organization.org_path(account) {
         Some(path) => context
             .with("aws:PrincipalOrgID", ORGANIZATION_ID)
             .with("aws:PrincipalOrgPaths", path),
@@ -422,7 +423,7 @@ pub(crate) fn may_assume(
         principal(caller),
         "sts:AssumeRole",
         role_arn,
-        organization_context(services, &caller.account, Context::new()),
+        organization_context(&services.organization, &caller.account, Context::new()),
     );
     let Decision::Allow { delegated, .. } = role.trust.decide(&request) else {
         return Err(denied());

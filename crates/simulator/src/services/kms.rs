@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::arn::Arn;
 use super::{iam, json_text};
-use crate::api::{ApiError, Caller};
 use crate::clock::epoch;
-use crate::input::{Input, page};
+use crate::input::Input;
 use crate::policy::{Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
 use crate::services::Services;
+use crate::wire::api::{ApiError, Caller};
+use crate::wire::paging::page;
 
 /// All keys and aliases.
 #[derive(Clone, Debug, Default)]
@@ -366,7 +367,7 @@ fn key<'w>(services: &'w Services, caller: &Caller, input: Input<'_>) -> Result<
             principal,
             "kms:DescribeKey",
             &key.arn,
-            iam::organization_context(services, &caller.account, Context::new()),
+            iam::organization_context(&services.organization, &caller.account, Context::new()),
         );
         let named = Named {
             name: "key policy".to_owned(),

@@ -5,6 +5,7 @@
 //! permission breaks a chain here where it would break it on AWS.
 
 pub(crate) mod account;
+pub(crate) mod action;
 pub(crate) mod arn;
 pub(crate) mod cloudtrail;
 pub(crate) mod ec2;
@@ -25,8 +26,10 @@ use serde_json::{Map, Value};
 
 pub(crate) use emission::emit;
 
-use crate::api::{ApiError, Caller};
 use crate::policy::{Context, Request};
+use crate::wire::Effect;
+use crate::wire::api::{ApiError, Caller};
+use action::Action;
 use environment::{Cloud, Environment, Look};
 
 /// The state of every service of the data plane, over all accounts and Regions.
@@ -199,33 +202,27 @@ fn perform(
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    // These ask the policies themselves, resource policies included.
-    let own_check = matches!(
-        (service, action),
-        ("events", "PutEvents") | ("sns", "Publish")
-    );
-    if !own_check {
-        let prefix = if service == "monitoring" {
-            "cloudwatch"
-        } else {
-            service
+    if let Some(table) = actions(service) {
+        return match table.iter().find(|known| known.name == action) {
+            Some(known) => (known.answer)(cloud, caller, input),
+            None => Err(ApiError::unknown_action(service, action)),
         };
+    }
+    // It asks the policies itself, the bus policy included.
+    if (service, action) != ("events", "PutEvents") {
         authorize(
             cloud,
             caller,
-            &format!("{prefix}:{action}"),
+            &format!("{service}:{action}"),
             &resource(caller, service, input),
         )?;
     }
     match service {
-        "account" => account::call(cloud, caller, action, input),
         "cloudtrail" => cloudtrail::call(cloud, caller, action, input),
         "ec2" => ec2::call(cloud, caller, action, input),
         "events" => events::call(cloud, caller, action, input),
         "iam" => iam::call(cloud, caller, action, input),
         "kms" => kms::call(cloud, caller, action, input),
-        "monitoring" => monitoring::call(cloud, caller, action, input),
-        "sns" => sns::call(cloud, caller, action, input),
         "sqs" => {
             let answer = sqs::call(cloud, caller, action, input)?;
             if let Some(url) = input.get("QueueUrl").and_then(Value::as_str) {
@@ -258,10 +255,6 @@ fn resource(caller: &Caller, service: &str, input: &Value) -> String {
             }
             (None, _) => "*".to_owned(),
         },
-        "sns" => text("TopicArn")
-            .or_else(|| text("SubscriptionArn"))
-            .unwrap_or("*")
-            .to_owned(),
         "sqs" => text("QueueUrl").map_or_else(
             || "*".to_owned(),
             |url| format!("arn:aws:sqs:{region}:{account}:{}", arn::short(url)),
@@ -289,8 +282,9 @@ pub(crate) fn authorize(
     let Some(role) = &caller.role else {
         return Ok(());
     };
-    let context = iam::organization_context(services, &caller.account, Context::new())
-        .with("aws:RequestedRegion", caller.region.as_str());
+    let context =
+        iam::organization_context(&services.organization, &caller.account, Context::new())
+            .with("aws:RequestedRegion", caller.region.as_str());
     let request = Request::new(iam::principal(caller), action, resource, context);
     if iam::identity(services, role, &request).allowed {
         Ok(())
@@ -315,17 +309,35 @@ pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
         .unwrap_or_else(|| Value::Array(Vec::new()))
 }
 
+/// The table of a service's actions.
+fn actions(service: &str) -> Option<&'static [Action]> {
+    match service {
+        "account" => Some(account::ACTIONS),
+        "monitoring" => Some(monitoring::ACTIONS),
+        "sns" => Some(sns::ACTIONS),
+        _ => None,
+    }
+}
+
 /// Whether an action changes something.
-pub(crate) fn is_mutating(action: &str) -> bool {
-    !["Describe", "Get", "List", "Head", "Simulate", "Test"]
-        .iter()
-        .any(|verb| action.starts_with(verb))
+pub(crate) fn is_mutating(service: &str, action: &str) -> bool {
+    match actions(service) {
+        Some(table) => table
+            .iter()
+            .find(|known| known.name == action)
+            .is_some_and(|known| known.effect == Effect::Changes),
+        None => !["Describe", "Get", "List", "Head", "Simulate", "Test"]
+            .iter()
+            .any(|verb| action.starts_with(verb)),
+    }
 }
 
 /// Does work that [`World::schedule`] was asked to do now.
 pub(crate) fn due(cloud: &mut Cloud<'_>, task: Task) {
     match task {
-        Task::ConfirmSubscription { subscription } => sns::confirm(cloud, &subscription),
+        Task::ConfirmSubscription { subscription } => {
+            sns::confirm(&mut cloud.services.sns, &subscription)
+        }
         Task::RunAutomation { execution } => {
             let account = cloud.ssm.account_of(&execution);
             if let Some(account) = account {

@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 pub(crate) use objects::Objects;
 pub(crate) use rest::{action, error_body, read, rest};
 
-use crate::api::ApiError;
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request};
 use crate::services::Services;
+use crate::wire::api::ApiError;
 
 /// All buckets, whose names are unique in the services.
 #[derive(Clone, Debug, Default)]

@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 
 use super::arn::{Arn, is_queue_or_topic_name};
 use super::{iam, json_text, kms};
-use crate::api::{ApiError, Caller};
 use crate::input::Input;
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request, Verdict};
 use crate::services::Services;
 use crate::services::environment::hex;
+use crate::wire::api::{ApiError, Caller};
 
 /// All queues.
 #[derive(Clone, Debug, Default)]
@@ -442,7 +442,7 @@ fn queue<'w>(
             iam::principal(caller),
             action,
             &queue.arn,
-            iam::organization_context(services, &caller.account, Context::new()),
+            iam::organization_context(&services.organization, &caller.account, Context::new()),
         );
         let allowed = queue
             .policy

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Hop, Outcome, Task, Trace, ec2, iam};
-use crate::api::{ApiError, Caller};
 use crate::clock::{epoch, iso};
 use crate::input::Input;
 use crate::policy::{Context, Principal, Request};
 use crate::services::Services;
+use crate::wire::api::{ApiError, Caller};
 
 /// The service's principal.
 const SERVICE: &str = "ssm.amazonaws.com";
@@ -153,7 +153,7 @@ fn may_pass(
         )));
     }
     if let Principal::Role(own) = principal {
-        let context = iam::organization_context(services, account, Context::new())
+        let context = iam::organization_context(&services.organization, account, Context::new())
             .with("iam:PassedToService", SERVICE);
         let request = Request::new(principal.clone(), "iam:PassRole", role, context);
         let verdict = iam::identity(services, own, &request);
@@ -248,9 +248,10 @@ fn steps(
         let arn = ec2::instance_arn(place.0, place.1, id);
         let key = (place.0.to_owned(), place.1.to_owned(), id.clone());
         if let Some(role) = &execution.role {
-            let mut context = iam::organization_context(services, place.0, Context::new())
-                .with("ec2:Region", place.1)
-                .with("aws:RequestedRegion", place.1);
+            let mut context =
+                iam::organization_context(&services.organization, place.0, Context::new())
+                    .with("ec2:Region", place.1)
+                    .with("aws:RequestedRegion", place.1);
             if let Some(instance) = services.ec2.instances.get(&key) {
                 for (tag, value) in &instance.tags {
                     context = context

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::api::{ApiError, Caller};
 use crate::cloudformation::request::{self, deployment, fields};
 use crate::cloudformation::set::operation::{Request, exceeded, start, stop};
 use crate::cloudformation::set::target::{self, Purpose, Targets};
@@ -13,6 +12,7 @@ use crate::cloudformation::set::{AutoDeployment, Change, Spot, StackSet, Work, a
 use crate::cloudformation::stack::api::check_name;
 use crate::input::Input;
 use crate::organizations::{MANAGEMENT, STACKSETS_PRINCIPAL};
+use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
 /// Answers the actions on stack sets; `None` if the action is none of them.

@@ -8,12 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::api::{administers, ever_named, named};
-use crate::api::{ApiError, Caller};
 use crate::cloudformation::set::{Instance, Operation, Spot, StackSet};
 use crate::cloudformation::stack::api::{listing, page_size};
 use crate::cloudformation::stack::{drift, fold};
 use crate::cloudformation::template::parameter::Given;
-use crate::input::{Input, bad_token, page_of};
+use crate::input::Input;
+use crate::wire::api::{ApiError, Caller};
+use crate::wire::paging::{bad_token, page_of};
 use crate::world::World;
 
 pub(crate) fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::api::ApiError;
 use crate::cloudformation::set::{Amount, Preferences, Spot, StackSet};
 use crate::input::Input;
 use crate::organizations::MANAGEMENT;
+use crate::wire::api::ApiError;
 use crate::world::World;
 
 /// The most units one call may name.

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::api::{ApiError, Caller};
 use crate::clock::iso;
 use crate::cloudformation::request::{self, declared, deployment, fields};
 use crate::cloudformation::set::operation::exceeded;
@@ -12,7 +11,9 @@ use crate::cloudformation::stack::drift;
 use crate::cloudformation::stack::{OnFailure, Stack, begin_create, begin_delete, begin_update};
 use crate::cloudformation::template::Template;
 use crate::cloudformation::{Detection, Task, later};
-use crate::input::{Input, bad_token, page};
+use crate::input::Input;
+use crate::wire::api::{ApiError, Caller};
+use crate::wire::paging::{bad_token, page};
 use crate::world::World;
 
 /// Entries per page of the listings.

@@ -341,7 +341,7 @@ fn a_planned_failure_meets_the_operation_and_not_the_coming_back() {
 fn who_asks_for_queues_or_roles_finds_them_and_brings_no_rule_back() {
     let mut lab = Lab::with_spokes(SPOKE);
     let ids = Lab::with_spokes(SPOKE).physical_ids(ACCOUNT);
-    let caller = crate::api::Caller {
+    let caller = crate::wire::api::Caller {
         account: ACCOUNT.to_owned(),
         region: "eu-central-1".to_owned(),
         arn: format!("arn:aws:iam::{ACCOUNT}:root"),

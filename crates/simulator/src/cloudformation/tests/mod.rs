@@ -10,8 +10,8 @@ mod templates;
 use serde_json::Value;
 
 use crate::Config;
-use crate::api::{ApiError, Caller};
 use crate::organizations::MANAGEMENT;
+use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
 /// A world, and somebody to call it.

@@ -486,7 +486,7 @@ fn drift_is_found_where_a_resource_was_deleted() {
         .as_str()
         .unwrap()
         .to_owned();
-    let caller = crate::api::Caller {
+    let caller = crate::wire::api::Caller {
         account: "012345678901".to_owned(),
         region: "eu-central-1".to_owned(),
         arn: "arn:aws:iam::012345678901:root".to_owned(),
@@ -534,7 +534,7 @@ fn a_delegated_administrator_has_to_say_so() {
         "Account used is not a delegated administrator"
     );
     let principal = crate::organizations::STACKSETS_PRINCIPAL;
-    let caller = crate::api::Caller {
+    let caller = crate::wire::api::Caller {
         account: crate::organizations::MANAGEMENT.to_owned(),
         region: "us-east-1".to_owned(),
         arn: "arn:aws:iam::111122223333:root".to_owned(),

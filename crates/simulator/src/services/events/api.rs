@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{Bus, Origin, Rule, arrive, bus_arn, not_found, parse_pattern, targets, validation};
-use crate::api::{ApiError, Caller};
 use crate::input::Input;
 use crate::policy::{Context, Named, Request, Verdict, combine};
 use crate::services::Services;
 use crate::services::environment::Cloud;
 use crate::services::{Trace, iam, json_text, tags};
+use crate::wire::api::{ApiError, Caller};
 
 /// Entries per `PutEvents` call.
 const ENTRIES: usize = 10;
@@ -581,7 +581,7 @@ fn put_event(cloud: &mut Cloud<'_>, caller: &Caller, entry: &Value) -> Result<St
     let resources: Vec<&str> = input.texts("Resources")?;
     let reference = input.text("EventBusName").unwrap_or("default");
     let context = iam::organization_context(
-        cloud,
+        &cloud.organization,
         &caller.account,
         Context::new()
             .with("events:source", source)

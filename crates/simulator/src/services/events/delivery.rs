@@ -316,7 +316,7 @@ fn asked_by(
     context: Context,
 ) -> Request {
     let context = match principal.account() {
-        Some(account) => iam::organization_context(services, account, context),
+        Some(account) => iam::organization_context(&services.organization, account, context),
         None => context,
     };
     Request::new(principal, action, resource, context)
@@ -509,7 +509,8 @@ fn to_topic(
     let publisher = match attempt.role {
         Some(role) => {
             let principal = assume(services, attempt, role)?;
-            let context = iam::organization_context(services, firing.account, firing.context());
+            let context =
+                iam::organization_context(&services.organization, firing.account, firing.context());
             Publisher { principal, context }
         }
         // EventBridge publishes as itself, and gives neither the topic's policy nor its key's the

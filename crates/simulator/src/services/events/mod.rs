@@ -17,9 +17,9 @@ pub(crate) use delivery::{Origin, arrive};
 use rules::Rules;
 
 use super::arn::Arn;
-use crate::api::ApiError;
 use crate::policy::{Document, Kind};
 use crate::services::Services;
+use crate::wire::api::ApiError;
 
 /// Rules per bus, the adjustable quota L-244521F2.
 fn rules_per_bus(region: &str) -> usize {

@@ -6,9 +6,9 @@ use eventbridge_pattern::transformer::{InputTransformer, check_input, check_path
 use serde_json::Value;
 
 use super::{Bus, TARGETS_PER_RULE, is_name, validation};
-use crate::api::ApiError;
 use crate::services::arn::Arn;
 use crate::services::iam::role_account;
+use crate::wire::api::ApiError;
 
 /// What a target's ARN points at.
 #[derive(Clone, Debug, PartialEq, Eq)]

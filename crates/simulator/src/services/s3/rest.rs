@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use crate::api::{ApiError, Caller, RawRequest, RawResponse};
 use crate::clock::iso;
 use crate::policy::{Context, Decision, Request, Verdict};
 use crate::services::Services;
 use crate::services::{iam, json_text};
+use crate::wire::api::{ApiError, Caller, RawRequest, RawResponse};
 
 use super::Bucket;
 use super::objects::{doomed, etag};
@@ -306,7 +306,7 @@ fn permitted(
         iam::principal(caller),
         &permission,
         resource,
-        iam::organization_context(services, &caller.account, Context::new()),
+        iam::organization_context(&services.organization, &caller.account, Context::new()),
     );
     let identity = match &caller.role {
         Some(role) => iam::identity(services, role, &request),

@@ -4,8 +4,8 @@ use quick_xml::escape::escape;
 
 use super::Bucket;
 use super::rest::xml;
-use crate::api::{ApiError, RawResponse};
 use crate::services::json_text;
+use crate::wire::api::{ApiError, RawResponse};
 
 /// The settings people look at first.
 pub(super) fn configuration(bucket: &Bucket, action: &str) -> Result<RawResponse, ApiError> {

@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 pub(crate) use expression::Expression;
 
 use super::{Task, iam, monitoring, sqs};
-use crate::api::{ApiError, Caller};
 use crate::policy::{Context, Request};
 use crate::services::Services;
 use crate::services::environment::{Cloud, Look};
+use crate::wire::api::{ApiError, Caller};
 
 /// The service's principal.
 const SERVICE: &str = "scheduler.amazonaws.com";

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::{Hop, Outcome, Trace};
 use crate::Config;
-use crate::api::{ApiError, Caller};
 use crate::resources::{self, Created, Place, ResourceError};
+use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
 pub(super) const MANAGEMENT: &str = "111122223333";

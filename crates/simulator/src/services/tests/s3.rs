@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::api::{RawRequest, RawResponse};
 use crate::services::s3;
+use crate::wire::api::{RawRequest, RawResponse};
 
 fn request(method: &str, path: &str, query: &[(&str, &str)], body: &[u8]) -> RawRequest {
     RawRequest {

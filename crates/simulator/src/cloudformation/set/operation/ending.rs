@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::api::ApiError;
 use crate::cloudformation::set::operation::work::{accessible, hold};
 use crate::cloudformation::set::operation::{Job, begin, proceed};
 use crate::cloudformation::set::{RegionWork, Work, announce};
 use crate::cloudformation::stack::{drift, fold};
 use crate::cloudformation::{Task, after, later};
+use crate::wire::api::ApiError;
 use crate::world::World;
 
 /// How the work at one spot ended.

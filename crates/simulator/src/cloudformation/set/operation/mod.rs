@@ -10,12 +10,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::api::ApiError;
 use crate::cloudformation::set::{
     Change, DriftDetails, Instance, Operation, Outcome, Preferences, RegionWork, Spot, StackSet,
     Work, announce,
 };
 use crate::cloudformation::{Task, after};
+use crate::wire::api::ApiError;
 use crate::world::World;
 
 mod ending;

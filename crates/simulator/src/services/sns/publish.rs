@@ -1,246 +1,22 @@
-//! Amazon SNS: topics, their policies and subscriptions, and the inbox where deliveries end.
-
-mod api;
+//! The way of a message from whoever publishes it to the subscribed endpoints.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-pub(crate) use api::call;
-
-use super::arn::{is_queue_or_topic_name, short};
-use super::{Delivery, Hop, Outcome, Task, Trace, iam, json_text, kms, monitoring, sqs};
-use crate::api::ApiError;
+use super::{Subscription, Topic};
 use crate::clock::iso;
-use crate::policy::{self, Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
-use crate::services::Services;
+use crate::policy::{self, Context, Decision, Named, Principal, Request, Verdict};
+use crate::services::arn::short;
+use crate::services::{
+    Delivery, Hop, Outcome, Services, Trace, iam, json_text, kms, monitoring, sqs,
+};
 
 /// The service's principal.
 const SERVICE: &str = "sns.amazonaws.com";
 
-/// How long a simulated recipient takes to confirm, in virtual seconds.
-const CONFIRMATION_SECONDS: i64 = 30;
-
 /// The largest message, in bytes.
 const MESSAGE_LIMIT: usize = 262_144;
-
-/// All topics and subscriptions, and what was delivered.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sns {
-    /// By topic ARN.
-    pub(crate) topics: BTreeMap<String, Topic>,
-    /// By subscription ARN.
-    pub(crate) subscriptions: BTreeMap<String, Subscription>,
-    /// Every delivery since the inbox was last cleared.
-    pub(crate) inbox: Vec<Delivery>,
-}
-
-/// One topic.
-#[derive(Clone, Debug)]
-pub(crate) struct Topic {
-    pub(crate) arn: String,
-    pub(crate) account: String,
-    pub(crate) region: String,
-    pub(crate) name: String,
-    /// Template shape of `AWS::SNS::Topic`, without `Subscription`.
-    pub(crate) properties: Map<String, Value>,
-    /// As written.
-    pub(crate) policy: Value,
-    pub(crate) document: Document,
-}
-
-/// One subscription.
-#[derive(Clone, Debug)]
-pub(crate) struct Subscription {
-    pub(crate) arn: String,
-    pub(crate) topic: String,
-    pub(crate) owner: String,
-    pub(crate) protocol: String,
-    pub(crate) endpoint: String,
-    /// Template shape of `AWS::SNS::Subscription`.
-    pub(crate) properties: Map<String, Value>,
-    pub(crate) confirmed: bool,
-    pub(crate) token: String,
-}
-
-/// The policy a topic is born with: its own account may do everything.
-pub(crate) fn default_policy(arn: &str, account: &str) -> Value {
-    json!({
-        "Version": "2008-10-17",
-        "Id": "__default_policy_ID",
-        "Statement": [{
-            "Sid": "__default_statement_ID",
-            "Effect": "Allow",
-            "Principal": {"AWS": "*"},
-            "Action": [
-                "SNS:GetTopicAttributes", "SNS:SetTopicAttributes", "SNS:AddPermission",
-                "SNS:RemovePermission", "SNS:DeleteTopic", "SNS:Subscribe",
-                "SNS:ListSubscriptionsByTopic", "SNS:Publish",
-            ],
-            "Resource": arn,
-            "Condition": {"StringEquals": {"AWS:SourceOwner": account}},
-        }],
-    })
-}
-
-fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new(
-        "InvalidParameter",
-        format!("Invalid parameter: {}", message.into()),
-    )
-}
-
-pub(crate) fn no_topic() -> ApiError {
-    ApiError::new("NotFound", "Topic does not exist").status(404)
-}
-
-/// Parses a topic policy.
-pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
-    let document = Document::parse(value, Kind::Resource)
-        .and_then(|document| document.within("sns"))
-        .map_err(|error| invalid(format!("Policy statement: {error}")))?;
-    Ok(document)
-}
-
-/// Creates a topic from template-shaped properties and gives its ARN.
-pub(crate) fn create_topic(
-    services: &mut Services,
-    account: &str,
-    region: &str,
-    name: &str,
-    properties: Map<String, Value>,
-) -> Result<String, ApiError> {
-    if !is_queue_or_topic_name(name, 256) {
-        return Err(invalid("Topic Name"));
-    }
-    let arn = format!("arn:aws:sns:{region}:{account}:{name}");
-    if services.sns.topics.contains_key(&arn) {
-        return Err(ApiError::new(
-            "TopicAlreadyExists",
-            format!("Topic {name} already exists"),
-        ));
-    }
-    let policy = default_policy(&arn, account);
-    let document = parse_policy(&policy)?;
-    let topic = Topic {
-        arn: arn.clone(),
-        account: account.to_owned(),
-        region: region.to_owned(),
-        name: name.to_owned(),
-        properties,
-        policy,
-        document,
-    };
-    services.sns.topics.insert(arn.clone(), topic);
-    Ok(arn)
-}
-
-/// Deletes a topic with its subscriptions.
-pub(crate) fn delete_topic(services: &mut Services, arn: &str) {
-    let sns = &mut services.sns;
-    sns.topics.remove(arn);
-    sns.subscriptions
-        .retain(|_, subscription| subscription.topic != arn);
-}
-
-/// Subscribes an endpoint. Queues of the same account are confirmed at once; people and web
-/// servers have to confirm, which a simulated recipient does after a while if the simulator is so
-/// configured.
-pub(crate) fn subscribe(
-    services: &mut Services,
-    owner: &str,
-    topic_arn: &str,
-    properties: Map<String, Value>,
-) -> Result<String, ApiError> {
-    let topic = services.sns.topics.get(topic_arn).ok_or_else(no_topic)?;
-    let text = |name: &str| {
-        properties
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let (protocol, endpoint) = (text("Protocol").to_owned(), text("Endpoint").to_owned());
-    let good = match protocol.as_str() {
-        "email" | "email-json" => endpoint.split_once('@').is_some_and(|(user, host)| {
-            !user.is_empty() && host.contains('.') && !host.contains('@')
-        }),
-        "https" => endpoint.starts_with("https://"),
-        "http" => endpoint.starts_with("http://"),
-        "sqs" => sqs::is_queue_arn(&endpoint),
-        _ => {
-            return Err(invalid(format!(
-                "Protocol: the simulator does not deliver by {protocol:?}"
-            )));
-        }
-    };
-    if !good {
-        return Err(invalid(format!(
-            "Endpoint: {endpoint:?} is not an address for {protocol}"
-        )));
-    }
-    check_filter(&properties)?;
-    let confirmed = if protocol == "sqs" {
-        let Some(queue) = services.sqs.queues.get(&endpoint) else {
-            return Err(invalid(format!(
-                "SQS endpoint ARN: the queue {endpoint} does not exist"
-            )));
-        };
-        queue.account == owner && topic.account == owner
-    } else {
-        false
-    };
-    let existing = services.sns.subscriptions.values().find(|subscription| {
-        subscription.topic == topic_arn
-            && subscription.protocol == protocol
-            && subscription.endpoint == endpoint
-    });
-    if let Some(existing) = existing {
-        return Ok(existing.arn.clone());
-    }
-    let arn = format!("{topic_arn}:{}", services.environment.uuid());
-    let token = services.environment.uuid().replace('-', "");
-    services.sns.subscriptions.insert(
-        arn.clone(),
-        Subscription {
-            arn: arn.clone(),
-            topic: topic_arn.to_owned(),
-            owner: owner.to_owned(),
-            protocol,
-            endpoint,
-            properties,
-            confirmed,
-            token,
-        },
-    );
-    if !confirmed && services.environment.confirm_subscriptions {
-        let subscription = arn.clone();
-        services.environment.schedule(
-            CONFIRMATION_SECONDS,
-            Task::ConfirmSubscription { subscription },
-        );
-    }
-    Ok(arn)
-}
-
-/// Checks a subscription's filter policy.
-pub(crate) fn check_filter(properties: &Map<String, Value>) -> Result<(), ApiError> {
-    match properties.get("FilterPolicyScope").and_then(Value::as_str) {
-        None | Some("MessageAttributes" | "MessageBody") => {}
-        Some(other) => return Err(invalid(format!("FilterPolicyScope: {other}"))),
-    }
-    if let Some(filter) = properties.get("FilterPolicy") {
-        eventbridge_pattern::Pattern::parse(&json_text(filter))
-            .map_err(|error| invalid(format!("FilterPolicy: {}", error.message)))?;
-    }
-    Ok(())
-}
-
-/// The recipient clicks the link.
-pub(crate) fn confirm(services: &mut Services, arn: &str) {
-    if let Some(subscription) = services.sns.subscriptions.get_mut(arn) {
-        subscription.confirmed = true;
-    }
-}
 
 /// Who publishes, and on whose behalf.
 #[derive(Clone, Debug)]
@@ -346,13 +122,8 @@ pub(crate) fn publish(
         ));
     }
     let id = services.environment.uuid();
-    let subscriptions: Vec<Subscription> = services
-        .sns
-        .subscriptions
-        .values()
-        .filter(|subscription| subscription.topic == topic.arn)
-        .cloned()
-        .collect();
+    let subscriptions: Vec<Subscription> =
+        services.sns.subscriptions_of(&topic.arn).cloned().collect();
     if subscriptions.is_empty() {
         trace.hops.push(Hop::new(
             (&topic.account, &topic.region),

@@ -1,16 +1,20 @@
 //! Amazon `CloudWatch`: alarms on the depth of a queue.
 
+mod actions;
+pub(crate) mod resources;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+pub(crate) use actions::ACTIONS;
+
 use super::sns::{self, Publisher};
 use super::{Task, Trace};
-use crate::api::{ApiError, Caller};
 use crate::clock::iso;
-use crate::input::Input;
 use crate::policy::{Context, Principal};
 use crate::services::Services;
+use crate::wire::api::ApiError;
 
 /// The service's principal.
 const SERVICE: &str = "cloudwatch.amazonaws.com";
@@ -43,7 +47,7 @@ pub(crate) fn alarm_arn(account: &str, region: &str, name: &str) -> String {
 
 /// Creates an alarm, or changes the one of the same name.
 pub(crate) fn put_alarm(
-    services: &mut Services,
+    monitoring: &mut Monitoring,
     account: &str,
     region: &str,
     name: &str,
@@ -73,7 +77,7 @@ pub(crate) fn put_alarm(
         state: "OK",
         scheduled: false,
     };
-    services.monitoring.alarms.insert(arn.clone(), alarm);
+    monitoring.alarms.insert(arn.clone(), alarm);
     Ok(arn)
 }
 
@@ -206,68 +210,4 @@ pub(crate) fn evaluate(services: &mut Services, arn: &str) {
         // A topic that refuses an alarm loses it; that is what the alarm's history would show.
         sns::publish(services, &topic, &publisher, &message, &mut trace).ok();
     }
-}
-
-/// Answers one `CloudWatch` action.
-pub(crate) fn call(
-    services: &mut Services,
-    caller: &Caller,
-    action: &str,
-    input: &Value,
-) -> Result<Value, ApiError> {
-    match action {
-        "DescribeAlarms" => {
-            let input = Input::new(input, &["AlarmNames", "AlarmNamePrefix", "StateValue"])?;
-            let names: Vec<&str> = input.texts("AlarmNames")?;
-            let prefix = input.text("AlarmNamePrefix").unwrap_or_default();
-            let alarms: Vec<Value> = services
-                .monitoring
-                .alarms
-                .values()
-                .filter(|alarm| {
-                    alarm.account == caller.account
-                        && alarm.region == caller.region
-                        && alarm.name.starts_with(prefix)
-                        && (names.is_empty() || names.contains(&alarm.name.as_str()))
-                        && input
-                            .text("StateValue")
-                            .is_none_or(|state| state == alarm.state)
-                })
-                .map(describe)
-                .collect();
-            Ok(json!({"MetricAlarms": alarms, "CompositeAlarms": []}))
-        }
-        "DeleteAlarms" => {
-            let input = Input::new(input, &["AlarmNames"])?;
-            for name in input.texts::<&str>("AlarmNames")? {
-                let arn = alarm_arn(&caller.account, &caller.region, name);
-                if services.monitoring.alarms.remove(&arn).is_none() {
-                    return Err(ApiError::new(
-                        "ResourceNotFound",
-                        format!("The alarm {name} does not exist."),
-                    )
-                    .status(404));
-                }
-            }
-            Ok(json!({}))
-        }
-        _ => Err(ApiError::unknown_action("monitoring", action)),
-    }
-}
-
-fn describe(alarm: &Alarm) -> Value {
-    let mut answer = json!({
-        "AlarmName": alarm.name,
-        "AlarmArn": alarm.arn,
-        "StateValue": alarm.state,
-        "ActionsEnabled": alarm.properties.get("ActionsEnabled") != Some(&Value::Bool(false)),
-    });
-    if let Some(answer) = answer.as_object_mut() {
-        for (name, value) in &alarm.properties {
-            if !["Tags", "ActionsEnabled", "AlarmName"].contains(&name.as_str()) {
-                answer.insert(name.clone(), value.clone());
-            }
-        }
-    }
-    answer
 }

@@ -2,15 +2,17 @@
 
 use serde_json::{Map, Value, json};
 
-use super::policies::{Holder, Listed, inline, listed};
-use super::shape::{Property, Shape, TAGS};
-use super::{Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text};
-use crate::services::Services;
-use crate::services::sns::{
+use super::{
     Topic, check_filter, create_topic, default_policy, delete_topic, parse_policy, subscribe,
 };
+use crate::resources::policies::{Holder, Listed, inline, listed};
+use crate::resources::shape::{Property, Shape, TAGS};
+use crate::resources::{
+    Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text,
+};
+use crate::services::Services;
 
-pub(super) const TYPES: &[Type] = &[
+pub(crate) const TYPES: &[Type] = &[
     Type {
         name: "AWS::SNS::Topic",
         properties: &[
@@ -82,7 +84,7 @@ fn create(
 ) -> Result<Created, ResourceError> {
     let name = name_or_generated(services, place, properties, "TopicName", 256);
     let arn = create_topic(
-        services,
+        &mut services.sns,
         &place.account,
         &place.region,
         &name,
@@ -106,7 +108,7 @@ fn update(
     reason = "the signature of all delete handlers"
 )]
 fn delete(services: &mut Services, _place: &Place, arn: &str) -> Result<(), ResourceError> {
-    delete_topic(services, arn);
+    delete_topic(&mut services.sns, arn);
     Ok(())
 }
 

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{Property, Shape, TAGS};
-use super::{Change, Created, Place, ResourceError, Type, created, name_or_generated};
+use super::{alarm_arn, put_alarm};
+use crate::resources::shape::{Property, Shape, TAGS};
+use crate::resources::{Change, Created, Place, ResourceError, Type, created, name_or_generated};
 use crate::services::Services;
-use crate::services::monitoring::{alarm_arn, put_alarm};
 
-pub(super) const TYPES: &[Type] = &[Type {
+pub(crate) const TYPES: &[Type] = &[Type {
     name: "AWS::CloudWatch::Alarm",
     properties: &[
         Property::new("AlarmName", Shape::Text).fixed(),
@@ -60,7 +60,7 @@ fn create(
         )));
     }
     put_alarm(
-        services,
+        &mut services.monitoring,
         &place.account,
         &place.region,
         &name,
@@ -76,7 +76,7 @@ fn update(
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let arn = put_alarm(
-        services,
+        &mut services.monitoring,
         &place.account,
         &place.region,
         name,

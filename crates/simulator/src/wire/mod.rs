@@ -1,0 +1,17 @@
+//! What every service sees of a request and its answer, whatever protocol it arrived in.
+
+pub(crate) mod api;
+pub(crate) mod paging;
+mod request;
+
+pub(crate) use paging::listing;
+pub(crate) use request::decode;
+
+/// Whether an action changes something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It only reads.
+    Reads,
+    /// It changes something.
+    Changes,
+}
