@@ -145,7 +145,7 @@ fn route(
                 organizational_unit,
                 id,
             } = read(body)?;
-            let id = crate::organizations::create_account(
+            let id = crate::services::organizations::create_account(
                 &mut world.services,
                 &name,
                 &organizational_unit,
@@ -159,7 +159,12 @@ fn route(
         }
         ("POST", "units") => {
             let NewUnit { name, parent, id } = read(body)?;
-            let id = crate::organizations::create_unit(&mut world.services, &name, &parent, id)?;
+            let id = crate::services::organizations::create_unit(
+                &mut world.services,
+                &name,
+                &parent,
+                id,
+            )?;
             Ok(json!({"id": id, "name": name, "parent": parent}))
         }
         ("POST", "instances") => {
@@ -194,7 +199,9 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
 }
 
 fn state(world: &World) -> Value {
-    use crate::organizations::{LOG_ARCHIVE, MANAGEMENT, ORGANIZATION_ID, ROOT_ID, SECURITY};
+    use crate::services::organizations::{
+        LOG_ARCHIVE, MANAGEMENT, ORGANIZATION_ID, ROOT_ID, SECURITY,
+    };
     let organization = &world.services.organization;
     let units: Vec<Value> = organization
         .units()
@@ -215,6 +222,6 @@ fn state(world: &World) -> Value {
     })
 }
 
-fn account(account: &crate::organizations::Account) -> Value {
+fn account(account: &crate::services::organizations::Account) -> Value {
     json!({"id": account.id, "name": account.name, "ou": account.parent, "state": account.state})
 }

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use crate::wire::api::ApiError;
-use crate::wire::listing;
+use crate::wire::{listing, missing, scalar};
 
 /// The parameters of an action, or of a structure inside it.
 #[derive(Debug, Clone, Copy)]
@@ -175,28 +175,10 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The error for a parameter that must be there.
-pub(crate) fn missing(name: &str) -> ApiError {
-    ApiError::validation(format!(
-        "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member \
-         must not be null"
-    ))
-}
-
 fn mistyped(name: &str, wanted: &str, found: &Value) -> ApiError {
     ApiError::validation(format!(
         "The parameter {name} must be {wanted}, not {found}."
     ))
-}
-
-/// A scalar's text, the same for Query and JSON requests.
-pub(crate) fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -32,17 +32,16 @@ mod cloudformation;
 mod faults;
 mod input;
 mod journal;
-mod organizations;
-mod policy;
 mod protocol;
 mod resources;
 mod server;
 mod services;
 mod stats;
-mod sts;
 mod truth;
 mod wire;
 mod world;
+
+use simulator_policy as policy;
 
 pub use faults::{
     Bucket, Event, Faults, InstanceEffect, InstanceFault, Lag, Rate, RequestFault, Scheduled,

@@ -10,10 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::clock::http_date;
 use crate::faults::{Event, Faults};
 use crate::protocol::Reply;
 use crate::stats::Stats;
+use crate::wire::time::http_date;
 use crate::world::World;
 
 /// CloudFormation's quotas; the default is AWS's.

@@ -8,9 +8,9 @@ use serde_json::Value;
 use crate::Config;
 use crate::clock::{Clock, Due};
 use crate::cloudformation::CloudFormation;
-use crate::organizations::Organization;
 use crate::services::Services;
 use crate::services::environment::{Cloud, Environment, Look, Owner};
+use crate::services::organizations::Organization;
 use crate::wire::api::{ApiError, Caller};
 
 /// The whole simulated world. Every request has it to itself.
@@ -71,7 +71,10 @@ impl World {
             requests: 0,
         };
         // With it come the policies that AWS manages.
-        crate::services::iam::access_role(&mut world.services, crate::organizations::MANAGEMENT);
+        crate::services::iam::access_role(
+            &mut world.services,
+            crate::services::organizations::MANAGEMENT,
+        );
         let faults = world.config.faults.clone();
         crate::faults::start(&mut world, faults);
         world

@@ -135,7 +135,7 @@ fn resource(world: &World, caller: &Caller, input: &Value) -> String {
             Some(set) => set.arn(),
             None => format!(
                 "arn:aws:cloudformation:{region}:{}:stackset/{name}:*",
-                crate::organizations::MANAGEMENT
+                crate::services::organizations::MANAGEMENT
             ),
         };
     }

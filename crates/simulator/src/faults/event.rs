@@ -66,17 +66,17 @@ pub(crate) fn happen(world: &mut World, event: &Event) -> Result<String, String>
 fn carry_out(world: &mut World, event: &Event) -> Result<String, String> {
     match event {
         Event::SetAccountState { account, state } => {
-            crate::organizations::set_state(&mut world.services, account, state)?;
+            crate::services::organizations::set_state(&mut world.services, account, state)?;
             Ok(format!("{account} is {state}"))
         }
         Event::MoveAccount { account, to } => {
-            crate::organizations::move_account(&mut world.services, account, to)?;
+            crate::services::organizations::move_account(&mut world.services, account, to)?;
             Ok(format!("{account} is in {to}"))
         }
         Event::CreateAccount {
             name,
             organizational_unit,
-        } => crate::organizations::create_account(
+        } => crate::services::organizations::create_account(
             &mut world.services,
             name,
             organizational_unit,

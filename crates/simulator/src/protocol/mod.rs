@@ -186,7 +186,11 @@ fn decode(world: &World, request: &RawRequest) -> (Wire, Result<Call, ApiError>)
     if signed.as_ref().is_ok_and(|signed| signed.service == "s3") {
         let call = signed.and_then(|signed| {
             Ok(Call {
-                caller: crate::sts::caller(&world.services, &signed.access_key, &signed.region)?,
+                caller: crate::services::sts::caller(
+                    &world.services,
+                    &signed.access_key,
+                    &signed.region,
+                )?,
                 service: signed.service,
                 action: crate::services::s3::action(request),
                 input: json!({
@@ -208,7 +212,11 @@ fn decode(world: &World, request: &RawRequest) -> (Wire, Result<Call, ApiError>)
         };
         let call = signed.and_then(|signed| {
             Ok(Call {
-                caller: crate::sts::caller(&world.services, &signed.access_key, &signed.region)?,
+                caller: crate::services::sts::caller(
+                    &world.services,
+                    &signed.access_key,
+                    &signed.region,
+                )?,
                 service: signed.service,
                 action: action.to_owned(),
                 input: json_input(&request.body)?,
@@ -242,7 +250,11 @@ fn decode(world: &World, request: &RawRequest) -> (Wire, Result<Call, ApiError>)
             )
         })?;
         Ok(Call {
-            caller: crate::sts::caller(&world.services, &signed.access_key, &signed.region)?,
+            caller: crate::services::sts::caller(
+                &world.services,
+                &signed.access_key,
+                &signed.region,
+            )?,
             service: signed.service,
             action: decoded.action,
             input: decoded.input,
@@ -271,7 +283,7 @@ fn json_call(
         .ok_or_else(unknown)?;
     let input = json_input(body)?;
     Ok(Call {
-        caller: crate::sts::caller(&world.services, &signed.access_key, &signed.region)?,
+        caller: crate::services::sts::caller(&world.services, &signed.access_key, &signed.region)?,
         service: (*service).to_owned(),
         action: action.to_owned(),
         input,
@@ -356,8 +368,12 @@ pub(crate) fn carry_out(
         Some(_) => crate::cloudformation::glance(world, &caller.account),
     }
     let answer = match service {
-        "organizations" => crate::organizations::call(&mut world.services, caller, action, input),
-        "sts" => world.with_services(|cloud| crate::sts::call(cloud, caller, action, input)),
+        "organizations" => {
+            crate::services::organizations::call(&mut world.services, caller, action, input)
+        }
+        "sts" => {
+            world.with_services(|cloud| crate::services::sts::call(cloud, caller, action, input))
+        }
         "cloudformation" => crate::cloudformation::call(world, caller, action, input),
         _ => {
             let look = Look::of(service, is_mutating(service, action));
@@ -373,7 +389,7 @@ pub(crate) fn carry_out(
 
 fn is_mutating(service: &str, action: &str) -> bool {
     match service {
-        "organizations" => crate::organizations::is_mutating(action),
+        "organizations" => crate::services::organizations::is_mutating(action),
         "sts" => false,
         "cloudformation" => crate::cloudformation::is_mutating(action),
         _ => crate::services::is_mutating(service, action),

@@ -200,7 +200,7 @@ impl Dialect<'_> {
                 }
             }
             Value::Object(_) => self.fields(xml, value),
-            scalar => xml.push_str(&text(&crate::input::scalar(scalar).unwrap_or_default())),
+            scalar => xml.push_str(&text(&crate::wire::scalar(scalar).unwrap_or_default())),
         }
         xml.push_str(&format!("</{name}>"));
     }

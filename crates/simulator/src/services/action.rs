@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::environment::{Cloud, Environment};
-use crate::organizations::Organization;
+use crate::services::organizations::Organization;
 use crate::wire::Effect;
 use crate::wire::api::{ApiError, Caller};
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{kms, s3, tags};
-use crate::clock::epoch;
 use crate::input::Input;
-use crate::organizations::{MANAGEMENT, ORGANIZATION_ID};
 use crate::policy::{Context, Principal};
 use crate::services::Services;
+use crate::services::organizations::{MANAGEMENT, ORGANIZATION_ID};
 use crate::wire::api::{ApiError, Caller};
+use crate::wire::time::epoch;
 
 /// The service's principal, for policies and for trusted access.
 const SERVICE: &str = "cloudtrail.amazonaws.com";

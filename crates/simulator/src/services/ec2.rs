@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Task, Trace, emit};
-use crate::clock::iso;
 use crate::input::Input;
 use crate::services::Services;
 use crate::services::environment::Cloud;
 use crate::wire::api::{ApiError, Caller};
+use crate::wire::time::iso;
 
 /// How long an instance takes to start or stop, in virtual seconds.
 const SETTLING_SECONDS: i64 = 10;

@@ -6,15 +6,15 @@ use serde_json::{Map, Value, json};
 
 use super::arn::{Arn, short};
 use super::json_text;
-use crate::clock::iso;
 use crate::input::Input;
-use crate::organizations::{MANAGEMENT, ORGANIZATION_ID, Organization};
 use crate::policy::{
     Context, Decision, Document, Kind, Named, PolicyError, Principal, Request, Verdict, any,
 };
 use crate::services::Services;
+use crate::services::organizations::{MANAGEMENT, ORGANIZATION_ID, Organization};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::page;
+use crate::wire::time::iso;
 
 /// All roles and customer managed policies, and the few AWS managed policies the simulator has.
 #[derive(Clone, Debug, Default)]

@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::arn::Arn;
 use super::{iam, json_text};
-use crate::clock::epoch;
 use crate::input::Input;
 use crate::policy::{Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
 use crate::services::Services;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::page;
+use crate::wire::time::epoch;
 
 /// All keys and aliases.
 #[derive(Clone, Debug, Default)]

@@ -15,11 +15,13 @@ pub(crate) mod events;
 pub(crate) mod iam;
 pub(crate) mod kms;
 pub(crate) mod monitoring;
+pub(crate) mod organizations;
 pub(crate) mod s3;
 pub(crate) mod scheduler;
 pub(crate) mod sns;
 pub(crate) mod sqs;
 pub(crate) mod ssm;
+pub(crate) mod sts;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -36,8 +38,8 @@ use environment::{Cloud, Environment, Look};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Services {
     pub(crate) environment: Environment,
-    pub(crate) organization: crate::organizations::Organization,
-    pub(crate) sessions: crate::sts::Sessions,
+    pub(crate) organization: organizations::Organization,
+    pub(crate) sessions: sts::Sessions,
     pub(crate) cloudtrail: cloudtrail::CloudTrail,
     pub(crate) ec2: ec2::Ec2,
     pub(crate) events: events::Events,

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Hop, Outcome, Task, Trace, ec2, iam};
-use crate::clock::{epoch, iso};
 use crate::input::Input;
 use crate::policy::{Context, Principal, Request};
 use crate::services::Services;
 use crate::wire::api::{ApiError, Caller};
+use crate::wire::time::{epoch, iso};
 
 /// The service's principal.
 const SERVICE: &str = "ssm.amazonaws.com";

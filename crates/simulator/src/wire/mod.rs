@@ -3,9 +3,10 @@
 pub(crate) mod api;
 pub(crate) mod paging;
 mod request;
+pub(crate) mod time;
 
 pub(crate) use paging::listing;
-pub(crate) use request::decode;
+pub(crate) use request::{decode, missing, scalar};
 
 /// Whether an action changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

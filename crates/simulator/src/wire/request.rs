@@ -24,6 +24,24 @@ pub(crate) fn decode<T: DeserializeOwned>(parameters: &Value) -> Result<T, ApiEr
     })
 }
 
+/// The error for a parameter that must be there.
+pub(crate) fn missing(name: &str) -> ApiError {
+    ApiError::validation(format!(
+        "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member \
+         must not be null"
+    ))
+}
+
+/// A scalar's text, the same for Query and JSON requests.
+pub(crate) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
 /// Why parameters can't be read.
 #[derive(Debug)]
 enum RequestError {
@@ -73,7 +91,7 @@ impl de::Error for RequestError {
     }
 
     fn missing_field(field: &'static str) -> RequestError {
-        RequestError::Refused(crate::input::missing(field))
+        RequestError::Refused(missing(field))
     }
 
     fn unknown_variant(variant: &str, allowed: &'static [&'static str]) -> RequestError {
@@ -119,7 +137,7 @@ impl<'de> Parameter<'de> {
     fn text(self) -> Result<&'de str, RequestError> {
         match self.value {
             Value::String(text) if text.is_empty() && !self.optional => {
-                Err(RequestError::Refused(crate::input::missing(self.name)))
+                Err(RequestError::Refused(missing(self.name)))
             }
             Value::String(text) => Ok(text),
             _ => Err(self.mistyped("a text")),
@@ -127,7 +145,7 @@ impl<'de> Parameter<'de> {
     }
 
     fn scalar<T: std::str::FromStr>(self, wanted: &str) -> Result<T, RequestError> {
-        crate::input::scalar(self.value)
+        scalar(self.value)
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| self.mistyped(wanted))
     }

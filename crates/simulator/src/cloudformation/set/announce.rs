@@ -5,8 +5,8 @@
 use serde_json::{Value, json};
 
 use super::{Spot, StackSet};
-use crate::organizations::MANAGEMENT;
 use crate::services::Task;
+use crate::services::organizations::MANAGEMENT;
 use crate::world::World;
 
 /// Whether anybody would see the events; a hundred thousand that nobody sees are not sent.

@@ -11,7 +11,7 @@ use crate::cloudformation::set::target::{self, Purpose, Targets};
 use crate::cloudformation::set::{AutoDeployment, Change, Spot, StackSet, Work, announce, listing};
 use crate::cloudformation::stack::api::check_name;
 use crate::input::Input;
-use crate::organizations::{MANAGEMENT, STACKSETS_PRINCIPAL};
+use crate::services::organizations::{MANAGEMENT, STACKSETS_PRINCIPAL};
 use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
@@ -369,7 +369,7 @@ fn create_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
     let set_id = named(world, caller, input)?.id.clone();
     let overrides = overrides(world, &set_id, input)?;
     let Some(targets) = target::read(world, input, Purpose::Create)? else {
-        return Err(crate::input::missing("deploymentTargets"));
+        return Err(crate::wire::missing("deploymentTargets"));
     };
     let (units, regions) = (targets.units.clone(), targets.regions.clone());
     let spots = targets.all(world);
@@ -412,7 +412,7 @@ fn update_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
     let set = named(world, caller, input)?;
     let set_id = set.id.clone();
     let Some(targets) = target::read(world, input, Purpose::Update)? else {
-        return Err(crate::input::missing("regions"));
+        return Err(crate::wire::missing("regions"));
     };
     let mut spots = targets.existing(world, set)?;
     spots.retain(|spot, _| operable(set, spot));
@@ -440,9 +440,9 @@ fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
     let set_id = set.id.clone();
     let retain = input
         .boolean("RetainStacks")?
-        .ok_or_else(|| crate::input::missing("retainStacks"))?;
+        .ok_or_else(|| crate::wire::missing("retainStacks"))?;
     let Some(targets) = target::read(world, input, Purpose::Delete)? else {
-        return Err(crate::input::missing("deploymentTargets"));
+        return Err(crate::wire::missing("deploymentTargets"));
     };
     let mut spots = targets.all(world);
     spots.retain(|spot, _| set.instances.contains_key(spot));

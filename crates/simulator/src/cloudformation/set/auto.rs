@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::cloudformation::set::operation::{Request, start};
 use crate::cloudformation::set::{Amount, Preferences, Spot, StackSet, Work};
 use crate::cloudformation::{Task, after};
-use crate::organizations::MANAGEMENT;
+use crate::services::organizations::MANAGEMENT;
 use crate::world::World;
 
 /// Seconds between the change and the operation.

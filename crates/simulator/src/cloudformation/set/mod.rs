@@ -14,10 +14,10 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::clock::iso;
 use crate::cloudformation::stack::{Deployment, tags};
 use crate::cloudformation::template::parameter::Given;
-use crate::organizations::MANAGEMENT;
+use crate::services::organizations::MANAGEMENT;
+use crate::wire::time::iso;
 
 /// An account and a Region.
 pub(crate) type Spot = (Arc<str>, Arc<str>);

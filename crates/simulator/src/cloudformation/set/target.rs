@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cloudformation::set::{Amount, Preferences, Spot, StackSet};
 use crate::input::Input;
-use crate::organizations::MANAGEMENT;
+use crate::services::organizations::MANAGEMENT;
 use crate::wire::api::ApiError;
 use crate::world::World;
 

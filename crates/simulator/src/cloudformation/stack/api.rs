@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::clock::iso;
 use crate::cloudformation::request::{self, declared, deployment, fields};
 use crate::cloudformation::set::operation::exceeded;
 use crate::cloudformation::stack::drift;
@@ -14,6 +13,7 @@ use crate::cloudformation::{Detection, Task, later};
 use crate::input::Input;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::{bad_token, page};
+use crate::wire::time::iso;
 use crate::world::World;
 
 /// Entries per page of the listings.
@@ -197,7 +197,7 @@ fn protect(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
     let input = Input::new(input, &["StackName", "EnableTerminationProtection"])?;
     let enable = input
         .boolean("EnableTerminationProtection")?
-        .ok_or_else(|| crate::input::missing("enableTerminationProtection"))?;
+        .ok_or_else(|| crate::wire::missing("enableTerminationProtection"))?;
     let id = find(world, caller, input.required("StackName")?)?
         .id
         .clone();

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::clock::iso;
 use crate::cloudformation::request::{deployment, fields};
 use crate::cloudformation::stack::api::{check_name, find, listing};
 use crate::cloudformation::stack::{
@@ -16,6 +15,7 @@ use crate::cloudformation::template::evaluate::Scope;
 use crate::cloudformation::{Task, after, later};
 use crate::input::Input;
 use crate::wire::api::{ApiError, Caller};
+use crate::wire::time::iso;
 use crate::world::World;
 
 /// A change set of one stack.

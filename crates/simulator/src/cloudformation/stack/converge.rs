@@ -10,8 +10,8 @@ use super::fold::Folded;
 use crate::cloudformation::stack::{Deployment, Output, Resource};
 use crate::cloudformation::template::evaluate::Scope;
 use crate::cloudformation::template::{Policy, Template};
-use crate::input::scalar;
 use crate::resources::{self, Place, Updated};
+use crate::wire::scalar;
 use crate::world::World;
 
 /// Why an operation stopped.

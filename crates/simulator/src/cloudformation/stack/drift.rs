@@ -6,9 +6,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::clock::iso;
-use crate::input::scalar;
 use crate::resources::{self, ResourceError};
+use crate::wire::scalar;
+use crate::wire::time::iso;
 use crate::world::World;
 
 use super::Stack;

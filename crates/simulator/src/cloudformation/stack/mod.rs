@@ -15,11 +15,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::clock::iso;
 use crate::cloudformation::stack::drift::ResourceDrift;
 use crate::cloudformation::template::{Policy, Template};
 use crate::resources::Place;
 use crate::wire::api::ApiError;
+use crate::wire::time::iso;
 use crate::world::World;
 
 /// What a stack is, or is to be, made from.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::cloudformation::template::parameter::referred;
 use crate::cloudformation::template::{SubPart, Template, attribute, sub_parts};
-use crate::input::scalar;
+use crate::wire::scalar;
 
 /// How deep conditions may refer to each other; cycles are refused before.
 const CONDITION_DEPTH: usize = 64;

@@ -10,7 +10,7 @@ mod templates;
 use serde_json::Value;
 
 use crate::Config;
-use crate::organizations::MANAGEMENT;
+use crate::services::organizations::MANAGEMENT;
 use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
@@ -33,8 +33,13 @@ impl Lab {
             arn: format!("arn:aws:iam::{account}:root"),
             role: None,
         };
-        if crate::organizations::is_mutating(action) && action.ends_with("Account") {
-            return crate::organizations::call(&mut self.world.services, &caller, action, input);
+        if crate::services::organizations::is_mutating(action) && action.ends_with("Account") {
+            return crate::services::organizations::call(
+                &mut self.world.services,
+                &caller,
+                action,
+                input,
+            );
         }
         super::call(&mut self.world, &caller, action, input)
     }

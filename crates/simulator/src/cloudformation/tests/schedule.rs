@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Lab;
 use super::sets::fast;
-use crate::organizations::MANAGEMENT;
+use crate::services::organizations::MANAGEMENT;
 
 const PRODUCTION: &str = "ou-exmp-production";
 

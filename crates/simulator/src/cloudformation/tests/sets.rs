@@ -434,9 +434,13 @@ fn instances_follow_accounts_minutes_later() {
     let mut lab = Lab::with_set(false);
     lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);
-    let new =
-        crate::organizations::create_account(&mut lab.world.services, "new", PRODUCTION, None)
-            .unwrap();
+    let new = crate::services::organizations::create_account(
+        &mut lab.world.services,
+        "new",
+        PRODUCTION,
+        None,
+    )
+    .unwrap();
     lab.wait(60.0);
     assert_eq!(lab.instances().len(), 10);
     lab.wait(900.0);
@@ -533,15 +537,15 @@ fn a_delegated_administrator_has_to_say_so() {
         error.message,
         "Account used is not a delegated administrator"
     );
-    let principal = crate::organizations::STACKSETS_PRINCIPAL;
+    let principal = crate::services::organizations::STACKSETS_PRINCIPAL;
     let caller = crate::wire::api::Caller {
-        account: crate::organizations::MANAGEMENT.to_owned(),
+        account: crate::services::organizations::MANAGEMENT.to_owned(),
         region: "us-east-1".to_owned(),
         arn: "arn:aws:iam::111122223333:root".to_owned(),
         role: None,
     };
     let register = json!({"AccountId": hub, "ServicePrincipal": principal});
-    crate::organizations::call(
+    crate::services::organizations::call(
         &mut lab.world.services,
         &caller,
         "RegisterDelegatedAdministrator",

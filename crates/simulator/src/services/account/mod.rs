@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::action::{Context, actions, anything};
 use super::environment::DEFAULT_REGIONS;
-use crate::organizations::MANAGEMENT;
+use crate::services::organizations::MANAGEMENT;
 use crate::wire::api::ApiError;
 use crate::wire::listing;
 

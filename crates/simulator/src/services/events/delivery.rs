@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use super::dead_letters::{self, Failed};
 use super::rules::{Input, Ready, ReadyRule, Target};
 use super::targets::{Destination, destination};
-use crate::clock::iso;
 use crate::policy::{Context, Named, Principal, Request, combine};
 use crate::services::Services;
 use crate::services::arn::short;
 use crate::services::environment::{Cloud, Look};
 use crate::services::sns::{self, Publisher, Refusal};
 use crate::services::{Hop, Outcome, Trace, iam, kms, sqs, ssm};
+use crate::wire::time::iso;
 
 /// The service's principal.
 const SERVICE: &str = "events.amazonaws.com";

@@ -11,10 +11,10 @@ pub(crate) use actions::ACTIONS;
 
 use super::sns::{self, Publisher};
 use super::{Task, Trace};
-use crate::clock::iso;
 use crate::policy::{Context, Principal};
 use crate::services::Services;
 use crate::wire::api::ApiError;
+use crate::wire::time::iso;
 
 /// The service's principal.
 const SERVICE: &str = "cloudwatch.amazonaws.com";

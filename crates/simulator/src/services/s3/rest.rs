@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use crate::clock::iso;
 use crate::policy::{Context, Decision, Request, Verdict};
 use crate::services::Services;
 use crate::services::{iam, json_text};
 use crate::wire::api::{ApiError, Caller, RawRequest, RawResponse};
+use crate::wire::time::iso;
 
 use super::Bucket;
 use super::objects::{doomed, etag};

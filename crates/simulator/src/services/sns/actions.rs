@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use super::publish::{Publisher, publish as publish_to};
 use super::{Sns, Subscription, Topic, check_filter, create_topic as create, invalid, no_topic};
 use super::{parse_policy, subscribe as subscribe_to};
-use crate::organizations::Organization;
 use crate::policy::{self, Decision, Request};
 use crate::services::action::{Context, actions, anything};
+use crate::services::organizations::Organization;
 use crate::services::{Services, Trace, iam, json_text, tags};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
@@ -221,7 +221,7 @@ fn publish(request: Publish, services: &mut Services, caller: &Caller) -> Result
         .target_arn
         .or(request.topic_arn)
         .filter(|arn| !arn.is_empty())
-        .ok_or_else(|| crate::input::missing("TopicArn"))?;
+        .ok_or_else(|| crate::wire::missing("TopicArn"))?;
     let publisher = Publisher {
         principal: iam::principal(caller),
         context: owned_by(&services.organization, caller),

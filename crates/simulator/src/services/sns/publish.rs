@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Subscription, Topic};
-use crate::clock::iso;
 use crate::policy::{self, Context, Decision, Named, Principal, Request, Verdict};
 use crate::services::arn::short;
 use crate::services::{
     Delivery, Hop, Outcome, Services, Trace, iam, json_text, kms, monitoring, sqs,
 };
+use crate::wire::time::iso;
 
 /// The service's principal.
 const SERVICE: &str = "sns.amazonaws.com";

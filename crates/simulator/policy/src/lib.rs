@@ -4,6 +4,24 @@
 //! then says what it makes of a [`Request`] and which statement decided, so that a broken chain can
 //! name the policy at fault. How several policies combine differs by service and lives with them;
 //! [`combine`] is the usual rule.
+//!
+//! ```
+//! use serde_json::json;
+//! use simulator_policy::{Context, Decision, Document, Kind, Principal, Request};
+//!
+//! let policy = json!({"Version": "2012-10-17", "Statement": [{
+//!     "Effect": "Allow",
+//!     "Principal": {"Service": "events.amazonaws.com"},
+//!     "Action": "sns:Publish",
+//!     "Resource": "*",
+//! }]});
+//! let document = Document::parse(&policy, Kind::Resource)?;
+//! let events = Principal::Service("events.amazonaws.com".to_owned());
+//! let topic = "arn:aws:sns:eu-central-1:111122223333:alerts";
+//! let request = Request::new(events, "sns:Publish", topic, Context::new());
+//! assert!(matches!(document.decide(&request), Decision::Allow { .. }));
+//! # Ok::<(), simulator_policy::PolicyError>(())
+//! ```
 
 mod condition;
 mod document;
@@ -11,12 +29,12 @@ mod glob;
 
 use std::collections::BTreeMap;
 
-pub(crate) use document::{Document, Kind, PolicyError};
-pub(crate) use glob::matches as glob;
+pub use document::{Document, Kind, PolicyError};
+pub use glob::matches as glob;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Principal {
+pub enum Principal {
     /// An AWS service: `events.amazonaws.com`.
     Service(String),
     /// A role, by the role's own ARN.
@@ -27,7 +45,7 @@ pub(crate) enum Principal {
 
 impl Principal {
     /// The account the principal belongs to; services have none.
-    pub(crate) fn account(&self) -> Option<&str> {
+    pub fn account(&self) -> Option<&str> {
         match self {
             Principal::Service(_) => None,
             Principal::Role(arn) => arn.split(':').nth(4),
@@ -48,16 +66,16 @@ impl std::fmt::Display for Principal {
 
 /// The condition keys of a request. Keys are compared without regard to case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Context(BTreeMap<String, Vec<String>>);
+pub struct Context(BTreeMap<String, Vec<String>>);
 
 impl Context {
     /// The keys every request has that the simulator makes: TLS was used.
-    pub(crate) fn new() -> Context {
+    pub fn new() -> Context {
         Context::default().with("aws:SecureTransport", "true")
     }
 
     /// Adds one key.
-    pub(crate) fn with(mut self, key: &str, value: impl Into<String>) -> Context {
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Context {
         self.0
             .entry(key.to_ascii_lowercase())
             .or_default()
@@ -72,26 +90,21 @@ impl Context {
 
 /// One question to a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Request {
+pub struct Request {
     /// Who asks.
-    pub(crate) principal: Principal,
+    pub principal: Principal,
     /// `service:Action`.
-    pub(crate) action: String,
+    pub action: String,
     /// The ARN of what is asked for.
-    pub(crate) resource: String,
+    pub resource: String,
     /// The condition keys.
-    pub(crate) context: Context,
+    pub context: Context,
 }
 
 impl Request {
     /// A question with the keys that follow from the principal filled in, apart from those that
     /// need the organization.
-    pub(crate) fn new(
-        principal: Principal,
-        action: &str,
-        resource: &str,
-        context: Context,
-    ) -> Request {
+    pub fn new(principal: Principal, action: &str, resource: &str, context: Context) -> Request {
         let mut context = context;
         match &principal {
             Principal::Service(name) => {
@@ -126,7 +139,7 @@ impl Request {
 
 /// What one policy makes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub enum Decision {
     /// A statement allows it.
     Allow {
         /// The statement, as `statement Sid`.
@@ -149,22 +162,24 @@ pub(crate) enum Decision {
 
 /// The answer of all policies that have a say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub struct Verdict {
     /// Whether the request may go ahead.
-    pub(crate) allowed: bool,
+    pub allowed: bool,
     /// One sentence that names the policy and the statement.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 impl Verdict {
-    pub(crate) fn allow(reason: impl Into<String>) -> Verdict {
+    /// Yes, and why.
+    pub fn allow(reason: impl Into<String>) -> Verdict {
         Verdict {
             allowed: true,
             reason: reason.into(),
         }
     }
 
-    pub(crate) fn deny(reason: impl Into<String>) -> Verdict {
+    /// No, and why not.
+    pub fn deny(reason: impl Into<String>) -> Verdict {
         Verdict {
             allowed: false,
             reason: reason.into(),
@@ -174,16 +189,16 @@ impl Verdict {
 
 /// One policy with the name a person knows it by.
 #[derive(Clone, Debug)]
-pub(crate) struct Named<'a> {
+pub struct Named<'a> {
     /// `bus policy of gizmos`, `policy put-events-to-hub of role …`
-    pub(crate) name: String,
+    pub name: String,
     /// The policy.
-    pub(crate) document: &'a Document,
+    pub document: &'a Document,
 }
 
 /// Any of several policies, one allow being enough: the rule within one account, and for the
 /// several policies of one identity.
-pub(crate) fn any(request: &Request, policies: &[Named<'_>], nobody: &str) -> Verdict {
+pub fn any(request: &Request, policies: &[Named<'_>], nobody: &str) -> Verdict {
     let mut allowed = None;
     let mut because = Vec::new();
     for policy in policies {
@@ -220,7 +235,7 @@ pub(crate) fn any(request: &Request, policies: &[Named<'_>], nobody: &str) -> Ve
 /// Identity and resource policy together: within one account either may allow, across accounts
 /// both must. A resource policy that only names the account hands the decision to the identity's
 /// policies.
-pub(crate) fn combine(
+pub fn combine(
     request: &Request,
     owner: &str,
     identity: &Verdict,

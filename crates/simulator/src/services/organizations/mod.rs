@@ -1,12 +1,12 @@
 //! AWS Organizations: the tree of organizational units and accounts, and who may see it.
 
-mod api;
+mod actions;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-pub(crate) use api::{call, is_mutating};
+pub(crate) use actions::{call, is_mutating};
 
 use crate::services::Services;
 use crate::services::environment::AccountMove;

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::input::Input;
-use crate::organizations::MANAGEMENT;
 use crate::services::Services;
 use crate::services::arn::short;
 use crate::services::environment::{Cloud, Look};
 use crate::services::iam::{ACCESS_ROLE, role_account};
+use crate::services::organizations::MANAGEMENT;
 use crate::wire::api::{ApiError, Caller};
 
 /// Keys never expire here: clients compare the time with their own clock, which is not the

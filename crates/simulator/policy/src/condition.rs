@@ -6,7 +6,7 @@ use super::glob;
 
 /// One operator with one key and the values it is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Condition {
+pub(crate) struct Condition {
     operator: Operator,
     written: String,
     quantifier: Quantifier,
@@ -87,7 +87,7 @@ fn operator(name: &str) -> Option<Operator> {
 }
 
 impl Condition {
-    pub(super) fn new(
+    pub(crate) fn new(
         written: &str,
         key: &str,
         values: Vec<String>,
@@ -147,7 +147,7 @@ impl Condition {
     }
 
     /// `None` when the condition holds, otherwise why it does not.
-    pub(super) fn unmet(&self, context: &Context) -> Option<String> {
+    pub(crate) fn unmet(&self, context: &Context) -> Option<String> {
         let found = context.get(&self.key);
         let Operator::Compare {
             comparison,
@@ -203,7 +203,7 @@ impl Condition {
 }
 
 /// Fills in policy variables; `None` if one of them is not in the request.
-pub(super) fn substitute(text: &str, context: &Context) -> Option<String> {
+pub(crate) fn substitute(text: &str, context: &Context) -> Option<String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {

@@ -8,11 +8,11 @@ use super::{Context, Decision, Principal, Request, glob};
 /// Why a policy document is refused; the text continues `MalformedPolicyDocument: `.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct PolicyError(pub String);
+pub struct PolicyError(pub String);
 
 /// Where a policy is attached decides which elements it must and must not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Attached to a role: has `Resource`, no `Principal`.
     Identity,
     /// A role's trust policy: has `Principal`, no `Resource`.
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 
 /// A parsed policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Document {
+pub struct Document {
     statements: Vec<Statement>,
 }
 
@@ -49,7 +49,7 @@ enum Match {
 
 impl Document {
     /// Parses a policy given as an object or as JSON text.
-    pub(crate) fn parse(value: &Value, kind: Kind) -> Result<Document, PolicyError> {
+    pub fn parse(value: &Value, kind: Kind) -> Result<Document, PolicyError> {
         let document = Document::read(value, kind)?;
         match kind {
             Kind::Trust => document.within("sts"),
@@ -116,7 +116,7 @@ impl Document {
 
     /// Checks that a resource policy only speaks of its own service's actions, as the services do
     /// when they store one.
-    pub(crate) fn within(self, service: &str) -> Result<Document, PolicyError> {
+    pub fn within(self, service: &str) -> Result<Document, PolicyError> {
         let foreign = self
             .statements
             .iter()
@@ -136,7 +136,7 @@ impl Document {
     }
 
     /// What this policy makes of a request. A deny wins over an allow.
-    pub(crate) fn decide(&self, request: &Request) -> Decision {
+    pub fn decide(&self, request: &Request) -> Decision {
         let mut allow = None;
         let mut nearest = (0, "it has no statement for this principal".to_owned());
         for statement in &self.statements {

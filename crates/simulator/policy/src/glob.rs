@@ -2,7 +2,7 @@
 
 /// Whether `text` matches `pattern`, where `*` stands for any run of characters and `?` for one.
 /// Linear in practice: it remembers only the last star.
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     let (mut at, mut position) = (0, 0);
@@ -36,7 +36,7 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
 
 /// Whether an ARN matches an ARN pattern: each of the six parts on its own, so a star in one part
 /// never reaches into the next.
-pub(super) fn arn_matches(pattern: &str, arn: &str) -> bool {
+pub(crate) fn arn_matches(pattern: &str, arn: &str) -> bool {
     let pattern: Vec<&str> = pattern.splitn(6, ':').collect();
     let arn: Vec<&str> = arn.splitn(6, ':').collect();
     pattern.len() == 6

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::{
     Account, MANAGEMENT, ORGANIZATION_ID, Organization, ROOT_ID, Request, STACKSETS_PRINCIPAL, Unit,
 };
-use crate::clock::epoch;
 use crate::input::Input;
 use crate::services::Services;
 use crate::services::environment::AccountMove;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::{bad_token, page, page_of};
+use crate::wire::time::epoch;
 
 /// `ListAccounts` and its kin give at most 20 entries.
 const PAGE: usize = 20;
