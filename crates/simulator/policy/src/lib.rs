@@ -75,6 +75,7 @@ impl Context {
     }
 
     /// Adds one key.
+    #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Context {
         self.0
             .entry(key.to_ascii_lowercase())
