@@ -36,21 +36,19 @@ mod protocol;
 mod resources;
 mod server;
 mod services;
+mod snapshot;
 mod stats;
-mod truth;
 mod wire;
 mod world;
 
 use simulator_policy as policy;
 
-pub use faults::{
-    Bucket, Event, Faults, InstanceEffect, InstanceFault, Lag, Rate, RequestFault, Scheduled,
-    StackOf, When,
-};
+pub use cloudformation::{InstanceEffect, Lag, Quotas, StackOf};
+pub use faults::{Bucket, Event, Faults, InstanceFault, Rate, RequestFault, Scheduled, When};
 pub use journal::Request;
-pub use server::{Config, Quotas, Simulator, SimulatorError};
+pub use server::{Config, Simulator, SimulatorError};
 pub use services::environment::DEFAULT_REGIONS;
-pub use stats::Stats;
-pub use truth::{
+pub use snapshot::{
     Fleet, FleetAccount, FleetInstance, FleetOperation, FleetStack, FleetStackSet, Source,
 };
+pub use stats::Stats;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::Config;
 use crate::clock::{Clock, Due};
-use crate::cloudformation::CloudFormation;
+use crate::cloudformation::{CloudFormation, Later, Quotas, Stage};
 use crate::services::Services;
 use crate::services::environment::{Cloud, Environment, Look, Owner};
 use crate::services::organizations::Organization;
@@ -80,40 +80,66 @@ impl World {
         world
     }
 
-    /// Has [`crate::services::due`] called with the task, `seconds` from now on the virtual clock.
-    pub(crate) fn schedule(&mut self, seconds: i64, task: crate::services::Task) {
-        self.settle();
-        self.clock.after(seconds, Due::Services(task));
-    }
-
-    /// Does what the services have left to their owner.
+    /// Does what CloudFormation and the services have left to the owner of the clock.
     pub(crate) fn settle(&mut self) {
+        let (services, mut owner) = self.split();
+        owner.follow_moves(services);
+        for (seconds, later) in std::mem::take(&mut self.cloudformation.later) {
+            let due = match later {
+                Later::CloudFormation(task) => Due::CloudFormation(task),
+                Later::Services(task) => Due::Services(task),
+            };
+            self.clock.after(seconds, due);
+        }
         for (seconds, task) in std::mem::take(&mut self.services.environment.later) {
             self.clock.after(seconds, Due::Services(task));
         }
-        for moved in std::mem::take(&mut self.services.environment.moves) {
-            let (from, to) = (moved.from.as_deref(), moved.to.as_deref());
-            crate::cloudformation::account_moved(self, &moved.account, from, to);
+    }
+
+    /// The services, and what owns them.
+    fn split(&mut self) -> (&mut Services, ServicesOwner<'_>) {
+        let owner = ServicesOwner {
+            cloudformation: &mut self.cloudformation,
+            faults: &mut self.faults,
+            quotas: self.config.quotas,
+        };
+        (&mut self.services, owner)
+    }
+
+    /// CloudFormation at work.
+    pub(crate) fn stage(&mut self) -> Stage<'_> {
+        let lag = self.faults.faults.lag;
+        Stage {
+            cloudformation: &mut self.cloudformation,
+            services: &mut self.services,
+            quotas: self.config.quotas,
+            lag,
+            faults: &mut self.faults,
         }
     }
 
     /// Lends the services to something that may reach beyond them.
     pub(crate) fn with_services<T>(&mut self, borrow: impl FnOnce(&mut Cloud<'_>) -> T) -> T {
-        let mut services = std::mem::take(&mut self.services);
-        let result = borrow(&mut Cloud {
-            services: &mut services,
-            owner: self,
-        });
-        self.services = services;
-        result
+        let (services, mut owner) = self.split();
+        borrow(&mut Cloud {
+            services,
+            owner: &mut owner,
+        })
     }
 
-    /// Does something with a world whose services are lent out.
-    fn whole<T>(&mut self, services: &mut Services, act: impl FnOnce(&mut World) -> T) -> T {
-        std::mem::swap(&mut self.services, services);
-        let result = act(self);
-        std::mem::swap(&mut self.services, services);
-        result
+    /// Carries out an API call, without the wire.
+    pub(crate) fn call(
+        &mut self,
+        caller: &Caller,
+        service: &str,
+        action: &str,
+        input: &Value,
+    ) -> Result<Value, ApiError> {
+        let (services, mut owner) = self.split();
+        let answer =
+            crate::protocol::carry_out(services, &mut owner, caller, service, action, input);
+        self.settle();
+        answer
     }
 
     /// Lets a clock that runs by itself catch up, and does what became due.
@@ -142,7 +168,7 @@ impl World {
         while let Some(due) = self.clock.next(target) {
             self.services.environment.now = self.clock.now();
             match due {
-                Due::CloudFormation(task) => crate::cloudformation::due(self, task),
+                Due::CloudFormation(task) => crate::cloudformation::due(&mut self.stage(), task),
                 Due::Services(task) => {
                     self.with_services(|cloud| crate::services::due(cloud, task));
                 }
@@ -205,21 +231,47 @@ impl World {
     }
 }
 
-impl Owner for World {
+/// The world without its services, which own nothing beyond themselves.
+pub(crate) struct ServicesOwner<'a> {
+    pub(crate) cloudformation: &'a mut CloudFormation,
+    faults: &'a mut crate::faults::State,
+    quotas: Quotas,
+}
+
+impl ServicesOwner<'_> {
+    /// CloudFormation at work on the services.
+    pub(crate) fn stage<'b>(&'b mut self, services: &'b mut Services) -> Stage<'b> {
+        let lag = self.faults.faults.lag;
+        Stage {
+            cloudformation: &mut *self.cloudformation,
+            services,
+            quotas: self.quotas,
+            lag,
+            faults: &mut *self.faults,
+        }
+    }
+
+    /// Tells CloudFormation of the accounts that came, went or moved.
+    pub(crate) fn follow_moves(&mut self, services: &mut Services) {
+        for moved in std::mem::take(&mut services.environment.moves) {
+            let (from, to) = (moved.from.as_deref(), moved.to.as_deref());
+            let stage = &mut self.stage(services);
+            crate::cloudformation::account_moved(stage, &moved.account, from, to);
+        }
+    }
+}
+
+impl Owner for ServicesOwner<'_> {
     fn look(&mut self, services: &mut Services, account: &str, look: Look) {
-        self.whole(services, |world| look.at(world, account));
+        look.at(&mut self.stage(services), account);
     }
 
     fn look_at_named(&mut self, services: &mut Services, value: &Value, look: Look) {
-        self.whole(services, |world| {
-            crate::cloudformation::named(world, value, look)
-        });
+        crate::cloudformation::named(&mut self.stage(services), value, look);
     }
 
-    fn remember_look(&mut self, services: &mut Services, account: &str) {
-        self.whole(services, |world| {
-            crate::cloudformation::remember_glance(world, account);
-        });
+    fn remember_look(&mut self, _: &mut Services, account: &str) {
+        self.cloudformation.remember_glance(account);
     }
 
     fn call(
@@ -229,8 +281,6 @@ impl Owner for World {
         (service, action): (&str, &str),
         input: &Value,
     ) -> Result<Value, ApiError> {
-        self.whole(services, |world| {
-            crate::protocol::carry_out(world, caller, service, action, input)
-        })
+        crate::protocol::carry_out(services, self, caller, service, action, input)
     }
 }

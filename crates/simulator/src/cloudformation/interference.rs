@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::set::operation;
-use crate::faults::StackOf;
-use crate::resources::{self, Updated};
-use crate::world::World;
+use crate::cloudformation::Stage;
+use crate::cloudformation::{CloudFormation, StackOf};
+use crate::resources::{Resources, Updated};
 
 /// The stack set that a name is about and its running operation.
-fn running(world: &World, stack_set: Option<&str>) -> Result<(Arc<str>, Arc<str>), String> {
-    world
+fn running(stage: &Stage<'_>, stack_set: Option<&str>) -> Result<(Arc<str>, Arc<str>), String> {
+    stage
         .cloudformation
         .sets
         .all()
@@ -27,55 +27,58 @@ fn running(world: &World, stack_set: Option<&str>) -> Result<(Arc<str>, Arc<str>
 }
 
 /// Stops the operation that is running, as a person would in the console.
-pub(crate) fn stop_running(world: &mut World, stack_set: Option<&str>) -> Result<String, String> {
-    let (set, id) = running(world, stack_set)?;
-    operation::stop(world, &set, &id).map_err(|error| error.message)?;
+pub(crate) fn stop_running(
+    stage: &mut Stage<'_>,
+    stack_set: Option<&str>,
+) -> Result<String, String> {
+    let (set, id) = running(stage, stack_set)?;
+    operation::stop(stage, &set, &id).map_err(|error| error.message)?;
     Ok(format!("{id} of {set}"))
 }
 
 /// Lets the operation that is running hang until somebody stops it.
-pub(crate) fn stick_running(world: &mut World, stack_set: Option<&str>) -> Result<String, String> {
-    let (set, id) = running(world, stack_set)?;
-    operation::stick(world, &set, &id);
+pub(crate) fn stick_running(
+    stage: &mut Stage<'_>,
+    stack_set: Option<&str>,
+) -> Result<String, String> {
+    let (set, id) = running(stage, stack_set)?;
+    operation::stick(stage, &set, &id);
     Ok(format!("{id} of {set}"))
 }
 
-/// The id of the living stack that is meant: a stack set's instance, or a stack by its own name.
-pub(crate) fn stack_of(world: &World, wanted: &StackOf) -> Result<Arc<str>, String> {
-    let spot = (
-        wanted.account.as_str().into(),
-        wanted.region.as_str().into(),
-    );
-    let of_set = world
-        .cloudformation
-        .sets
-        .all()
-        .filter(|set| !set.deleted && set.name == wanted.name)
-        .find_map(|set| set.instances.get(&spot)?.stack.clone());
-    let stacks = &world.cloudformation.stacks;
-    of_set
-        .and_then(|id| stacks.get(&id))
-        .or_else(|| stacks.find(&wanted.account, &wanted.region, &wanted.name))
-        .filter(|stack| stack.deleted.is_none())
-        .map(|stack| Arc::clone(&stack.id))
-        .ok_or_else(|| {
-            format!(
-                "there is no stack {} in {} {}",
-                wanted.name, wanted.account, wanted.region
-            )
-        })
+impl CloudFormation {
+    /// The id of the living stack that is meant: a stack set's instance, or a stack by its own name.
+    pub(crate) fn stack_of(&self, wanted: &StackOf) -> Result<Arc<str>, String> {
+        let StackOf {
+            account,
+            region,
+            name,
+        } = wanted;
+        let location = (account.as_str().into(), region.as_str().into());
+        let of_set = self
+            .sets
+            .all()
+            .filter(|set| !set.deleted && set.name == *name)
+            .find_map(|set| set.instances.get(&location)?.stack.clone());
+        of_set
+            .and_then(|id| self.stacks.get(&id))
+            .or_else(|| self.stacks.find(account, region, name))
+            .filter(|stack| stack.deleted.is_none())
+            .map(|stack| Arc::clone(&stack.id))
+            .ok_or_else(|| format!("there is no stack {name} in {account} {region}"))
+    }
 }
 
 /// Changes a resource of a stack without CloudFormation, or deletes it if there are no properties.
 /// A property that is `null` is taken away.
-pub(crate) fn tamper(
-    world: &mut World,
+pub(crate) fn edit_resource(
+    stage: &mut Stage<'_>,
     id: &str,
     logical_id: Option<&str>,
     properties: Option<&Map<String, Value>>,
 ) -> Result<String, String> {
-    super::stack::look::look_into(world, id);
-    let stack = world
+    super::stack::look::look_into(stage, id);
+    let stack = stage
         .cloudformation
         .stacks
         .get(id)
@@ -93,7 +96,9 @@ pub(crate) fn tamper(
     );
     let told = format!("{kind} {physical} in {} {}", place.account, place.region);
     let Some(properties) = properties else {
-        resources::delete(&mut world.services, &place, &kind, &physical)
+        stage
+            .services
+            .delete(&place, &kind, &physical)
             .map_err(|error| error.to_string())?;
         return Ok(told);
     };
@@ -107,7 +112,7 @@ pub(crate) fn tamper(
             }
         }
     }
-    match resources::update(&mut world.services, &place, &kind, &physical, &old, &new) {
+    match stage.services.update(&place, &kind, &physical, &old, &new) {
         Ok(Updated::InPlace(_)) => Ok(told),
         Ok(Updated::Replace) => Err(format!("{told} can't be changed in place")),
         Err(error) => Err(error.to_string()),

@@ -6,6 +6,7 @@
 mod interference;
 mod request;
 pub(crate) mod set;
+mod settings;
 pub(crate) mod stack;
 mod template;
 #[cfg(test)]
@@ -17,14 +18,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::clock::Due;
 use crate::input::Input;
+use crate::services::Services;
 use crate::wire::api::{ApiError, Caller};
-use crate::world::World;
 
-pub(crate) use interference::{stack_of, stick_running, stop_running, tamper};
+pub(crate) use interference::{edit_resource, stick_running, stop_running};
 pub(crate) use set::auto::account_moved;
-pub(crate) use stack::look::{cool, glance, named, remember_glance, warm};
+pub(crate) use settings::InstanceFaults;
+pub use settings::{InstanceEffect, Lag, Quotas, StackOf};
+pub(crate) use stack::look::{cool, glance, named, warm};
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
@@ -43,6 +45,8 @@ pub(crate) struct CloudFormation {
     shown: BTreeMap<Arc<str>, BTreeMap<String, stack::Resource>>,
     /// What is known to come out well.
     proofs: Vec<stack::fold::Proof>,
+    /// Work for later, in seconds from now, which the owner of the clock takes.
+    pub(crate) later: Vec<(i64, Later)>,
 }
 
 /// A drift detection on one stack.
@@ -71,6 +75,13 @@ pub(crate) enum Task {
     Auto(set::auto::Move),
 }
 
+/// Work for later, of CloudFormation or of a service.
+#[derive(Debug)]
+pub(crate) enum Later {
+    CloudFormation(Task),
+    Services(crate::services::Task),
+}
+
 impl CloudFormation {
     /// The exports of an account and Region: value and exporting stack, by name.
     fn exports(&self, account: &str, region: &str) -> BTreeMap<String, (String, String)> {
@@ -90,48 +101,67 @@ impl CloudFormation {
     }
 }
 
-/// Schedules a task after 10 to 20 virtual seconds, the same for the same world every time.
-fn later(world: &mut World, task: Task) {
-    let seconds = world.services.environment.between(10, 20);
-    after(world, seconds, task);
+/// CloudFormation together with what it works on.
+pub(crate) struct Stage<'a> {
+    pub(crate) cloudformation: &'a mut CloudFormation,
+    pub(crate) services: &'a mut Services,
+    pub(crate) quotas: Quotas,
+    pub(crate) lag: Lag,
+    pub(crate) faults: &'a mut dyn InstanceFaults,
 }
 
-fn after(world: &mut World, seconds: i64, task: Task) {
-    world.settle();
-    world.clock.after(seconds, Due::CloudFormation(task));
+impl Stage<'_> {
+    /// Virtual time.
+    fn now(&self) -> Timestamp {
+        self.services.environment.now
+    }
+
+    /// Schedules a task after 10 to 20 virtual seconds, drawn from the seeded sequence.
+    fn later(&mut self, task: Task) {
+        let seconds = self.services.environment.between(10, 20);
+        self.after(seconds, task);
+    }
+
+    fn after(&mut self, seconds: i64, task: Task) {
+        let outlet = &mut self.cloudformation.later;
+        // Tasks due at the same time run in the order in which they were scheduled.
+        let earlier = std::mem::take(&mut self.services.environment.later).into_iter();
+        outlet.extend(earlier.map(|(seconds, task)| (seconds, Later::Services(task))));
+        outlet.push((seconds, Later::CloudFormation(task)));
+    }
 }
 
 /// Does what was scheduled.
-pub(crate) fn due(world: &mut World, task: Task) {
+pub(crate) fn due(stage: &mut Stage<'_>, task: Task) {
     match task {
-        Task::Stack(id) => stack::execute::finish(world, &id),
-        Task::ChangeSet(id) => stack::change_set::finish(world, &id),
+        Task::Stack(id) => stack::execute::finish(stage, &id),
+        Task::ChangeSet(id) => stack::change_set::finish(stage, &id),
         Task::Detection(id) => {
-            if let Some(stack) = world
+            if let Some(stack) = stage
                 .cloudformation
                 .detections
                 .get(&id)
                 .map(|it| it.stack.clone())
             {
-                let result = stack::drift::detect(world, &stack);
-                stack::drift::announce(world, &stack, &id, result);
-                if let Some(detection) = world.cloudformation.detections.get_mut(&id) {
+                let result = stack::drift::detect(stage, &stack);
+                stack::drift::announce(stage, &stack, &id, result);
+                if let Some(detection) = stage.cloudformation.detections.get_mut(&id) {
                     detection.result = Some(result);
                 }
             }
         }
-        Task::Instance(job) => set::operation::finish(world, &job),
-        Task::Operation { set, operation } => set::operation::proceed(world, &set, &operation),
-        Task::Auto(moved) => set::auto::follow(world, &moved),
+        Task::Instance(job) => set::operation::finish(stage, &job),
+        Task::Operation { set, operation } => set::operation::proceed(stage, &set, &operation),
+        Task::Auto(moved) => set::auto::follow(stage, &moved),
     }
 }
 
 /// The ARN of what an action is about, as far as its parameters tell; otherwise `*`.
-fn resource(world: &World, caller: &Caller, input: &Value) -> String {
+fn resource(stage: &Stage<'_>, caller: &Caller, input: &Value) -> String {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     let (account, region) = (&caller.account, &caller.region);
     if let Some(name) = text("StackSetName") {
-        return match world.cloudformation.sets.find(region, name) {
+        return match stage.cloudformation.sets.find(region, name) {
             Some(set) => set.arn(),
             None => format!(
                 "arn:aws:cloudformation:{region}:{}:stackset/{name}:*",
@@ -141,7 +171,7 @@ fn resource(world: &World, caller: &Caller, input: &Value) -> String {
     }
     match text("StackName") {
         Some(name) if name.starts_with("arn:") => name.to_owned(),
-        Some(name) => match world.cloudformation.stacks.find(account, region, name) {
+        Some(name) => match stage.cloudformation.stacks.find(account, region, name) {
             Some(stack) => stack.id.as_ref().to_owned(),
             None => format!("arn:aws:cloudformation:{region}:{account}:stack/{name}/*"),
         },
@@ -175,9 +205,9 @@ const LIGHT: &[&str] = &[
 ];
 
 /// The quotas that CloudFormation tells of.
-fn limits(world: &World, input: &Value) -> Result<Value, ApiError> {
+fn limits(stage: &Stage<'_>, input: &Value) -> Result<Value, ApiError> {
     Input::new(input, &["NextToken"])?;
-    let quotas = &world.config.quotas;
+    let quotas = &stage.quotas;
     Ok(json!({"AccountLimits": [
         {"Name": "StackLimit", "Value": quotas.stacks_per_region},
         {"Name": "StackOutputsLimit", "Value": 200},
@@ -187,35 +217,35 @@ fn limits(world: &World, input: &Value) -> Result<Value, ApiError> {
 
 /// Answers one action.
 pub(crate) fn call(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     caller: &Caller,
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    let resource = resource(world, caller, input);
+    let resource = resource(stage, caller, input);
     crate::services::authorize(
-        &mut world.services,
+        stage.services,
         caller,
         &format!("cloudformation:{action}"),
         &resource,
     )?;
     if !action.contains("StackSet") && !LIGHT.contains(&action) {
         if is_mutating(action) {
-            warm(world, &caller.account);
+            warm(stage, &caller.account);
         } else {
-            glance(world, &caller.account);
+            glance(stage, &caller.account);
         }
     }
     if action == "DescribeAccountLimits" {
-        return limits(world, input);
+        return limits(stage, input);
     }
-    if let Some(answer) = stack::api::call(world, caller, action, input) {
+    if let Some(answer) = stack::api::call(stage, caller, action, input) {
         return answer;
     }
-    if let Some(answer) = stack::change_set::call(world, caller, action, input) {
+    if let Some(answer) = stack::change_set::call(stage, caller, action, input) {
         return answer;
     }
-    if let Some(answer) = set::api::call(world, caller, action, input) {
+    if let Some(answer) = set::api::call(stage, caller, action, input) {
         return answer;
     }
     Err(ApiError::unknown_action("cloudformation", action))

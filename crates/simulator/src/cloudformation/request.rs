@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::stack::Deployment;
 use super::template::parameter::{self, Given};
 use super::template::{BODY_LIMIT, Template, URL_LIMIT};
+use crate::cloudformation::Stage;
 use crate::input::Input;
+use crate::resources::Resources;
 use crate::wire::api::{ApiError, Caller};
-use crate::world::World;
 
 /// The parameters [`deployment`] reads.
 pub(crate) const FIELDS: &[&str] = &[
@@ -29,7 +30,7 @@ pub(crate) fn fields(more: &[&'static str]) -> Vec<&'static str> {
 
 /// The template of a request, checked; `None` if it sends none.
 pub(crate) fn template(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     caller: &Caller,
     input: Input<'_>,
 ) -> Result<Option<Arc<Template>>, ApiError> {
@@ -47,13 +48,13 @@ pub(crate) fn template(
             )));
         }
         (Some(body), None) => body.to_owned(),
-        (None, Some(url)) => fetch(world, caller, url)?,
+        (None, Some(url)) => fetch(stage, caller, url)?,
     };
     let template = Template::parse(&text).map_err(ApiError::validation)?;
     let unknown: Vec<&str> = template
         .types()
         .into_iter()
-        .filter(|kind| !crate::resources::is_known(kind))
+        .filter(|kind| !stage.services.is_known(kind))
         .collect();
     if !unknown.is_empty() {
         return Err(ApiError::validation(format!(
@@ -65,7 +66,7 @@ pub(crate) fn template(
 }
 
 /// Reads a template from the simulated S3 with the caller's own permissions.
-fn fetch(world: &mut World, caller: &Caller, url: &str) -> Result<String, ApiError> {
+fn fetch(stage: &mut Stage<'_>, caller: &Caller, url: &str) -> Result<String, ApiError> {
     let Some(address) = Address::of(url) else {
         return Err(ApiError::validation("TemplateURL must be a supported URL."));
     };
@@ -76,7 +77,7 @@ fn fetch(world: &mut World, caller: &Caller, url: &str) -> Result<String, ApiErr
     };
     // The documents want the bucket in the stack's own Region, and S3 serves a bucket at the
     // endpoint of its Region alone.
-    let bucket = world.services.s3.buckets.get(&address.bucket);
+    let bucket = stage.services.s3.buckets.get(&address.bucket);
     if bucket.is_some_and(|bucket| {
         bucket.region != caller.region
             || address
@@ -89,13 +90,8 @@ fn fetch(world: &mut World, caller: &Caller, url: &str) -> Result<String, ApiErr
         ));
     }
     let place = (address.bucket.as_str(), address.key.as_str());
-    let body = crate::services::s3::read(
-        &mut world.services,
-        caller,
-        place,
-        address.version.as_deref(),
-    )
-    .map_err(|error| broken(&error.message))?;
+    let body = crate::services::s3::read(stage.services, caller, place, address.version.as_deref())
+        .map_err(|error| broken(&error.message))?;
     if body.len() > URL_LIMIT {
         return Err(ApiError::validation(format!(
             "Template may not exceed {URL_LIMIT} bytes in size."
@@ -148,13 +144,13 @@ impl Address {
 
 /// The whole deployment a request describes, falling back to `previous` where it says so.
 pub(crate) fn deployment(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     caller: &Caller,
     input: Input<'_>,
     previous: Option<&Deployment>,
 ) -> Result<Arc<Deployment>, ApiError> {
     let reuse = input.boolean("UsePreviousTemplate")? == Some(true);
-    let template = match (template(world, caller, input)?, previous) {
+    let template = match (template(stage, caller, input)?, previous) {
         (Some(_), _) if reuse => {
             return Err(ApiError::validation(
                 "You cannot specify both usePreviousTemplate and Template Body/Template URL.",

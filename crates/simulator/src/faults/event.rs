@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Event, Faults, StackOf, State, When};
+use super::{Event, Faults, State, When};
 use crate::clock::Due;
-use crate::cloudformation;
+use crate::cloudformation::{self, StackOf};
 use crate::wire::api::Caller;
 use crate::world::World;
 
@@ -96,10 +96,10 @@ fn carry_out(world: &mut World, event: &Event) -> Result<String, String> {
             ))
         }
         Event::StopOperation { stack_set } => {
-            cloudformation::stop_running(world, stack_set.as_deref())
+            cloudformation::stop_running(&mut world.stage(), stack_set.as_deref())
         }
         Event::StickOperation { stack_set } => {
-            cloudformation::stick_running(world, stack_set.as_deref())
+            cloudformation::stick_running(&mut world.stage(), stack_set.as_deref())
         }
         Event::Call {
             account,
@@ -128,9 +128,9 @@ fn carry_out(world: &mut World, event: &Event) -> Result<String, String> {
             stack,
             logical_id,
             properties,
-        } => tamper(world, stack, logical_id.as_deref(), Some(properties)),
+        } => edit_resource(world, stack, logical_id.as_deref(), Some(properties)),
         Event::DeleteResource { stack, logical_id } => {
-            tamper(world, stack, logical_id.as_deref(), None)
+            edit_resource(world, stack, logical_id.as_deref(), None)
         }
     }
 }
@@ -151,7 +151,7 @@ fn call(
     action: &str,
     input: &Value,
 ) -> Result<String, String> {
-    match crate::protocol::carry_out(world, caller, service, action, input) {
+    match world.call(caller, service, action, input) {
         Ok(_) => Ok(format!("{service}:{action} by {}", caller.account)),
         Err(error) => Err(format!("{}: {}", error.code, error.message)),
     }
@@ -163,7 +163,7 @@ fn on_stack(
     action: &str,
     mut input: Value,
 ) -> Result<String, String> {
-    let id = cloudformation::stack_of(world, stack)?;
+    let id = world.cloudformation.stack_of(stack)?;
     if let Some(fields) = input.as_object_mut() {
         fields.insert(
             "StackName".to_owned(),
@@ -174,12 +174,12 @@ fn on_stack(
     call(world, &caller, "cloudformation", action, &input)
 }
 
-fn tamper(
+fn edit_resource(
     world: &mut World,
     stack: &StackOf,
     logical_id: Option<&str>,
     properties: Option<&Map<String, Value>>,
 ) -> Result<String, String> {
-    let id = cloudformation::stack_of(world, stack)?;
-    cloudformation::tamper(world, &id, logical_id, properties)
+    let id = world.cloudformation.stack_of(stack)?;
+    cloudformation::edit_resource(&mut world.stage(), &id, logical_id, properties)
 }

@@ -12,9 +12,9 @@ mod request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::cloudformation::{InstanceEffect, Lag, StackOf};
 pub(crate) use chance::Chance;
 pub(crate) use event::{Planned, due, happen, start};
-pub(crate) use instance::instance_fault;
 pub(crate) use request::{After, Asked, Before, Decision, State, after, before, called};
 
 /// Everything that is to go wrong. The default is a world without faults.
@@ -198,18 +198,6 @@ impl RequestFault {
     }
 }
 
-/// Virtual seconds by which the eventually consistent listings are behind; 0 is not at all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Lag {
-    /// `ListStackSetOperations`.
-    pub operations: u32,
-    /// `ListStackSetOperationResults`.
-    pub results: u32,
-    /// `ListStackInstances`.
-    pub instances: u32,
-}
-
 /// Accounts and Regions in which the work of stack set operations goes wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -238,19 +226,6 @@ pub struct InstanceFault {
 
 fn whole() -> f64 {
     1.0
-}
-
-/// How the work in one account and Region goes wrong.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum InstanceEffect {
-    /// The first resource fails with this reason, and the stack rolls back.
-    Fail(String),
-    /// It takes so many virtual seconds more.
-    Delay(u32),
-    /// It never ends.
-    Stuck,
 }
 
 /// Something that happens once.
@@ -371,18 +346,6 @@ pub enum Event {
         #[serde(default)]
         logical_id: Option<String>,
     },
-}
-
-/// A stack, named by what a test knows of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StackOf {
-    /// The account.
-    pub account: String,
-    /// The Region.
-    pub region: String,
-    /// The stack set whose instance it is, or the stack's own name.
-    pub name: String,
 }
 
 impl Event {

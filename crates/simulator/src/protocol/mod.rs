@@ -17,11 +17,12 @@ use hyper::{HeaderMap, Request, Response};
 use serde_json::{Map, Value, json};
 
 use crate::faults::{After, Asked, Before, Decision};
+use crate::services::Services;
 use crate::services::arn::short;
-use crate::services::environment::Look;
+use crate::services::environment::{Cloud, Look};
 use crate::services::iam::{ACCESS_ROLE, access_role};
 use crate::wire::api::{ApiError, Caller, RawRequest, RawResponse};
-use crate::world::World;
+use crate::world::{ServicesOwner, World};
 use wire::{Wire, respond};
 
 /// The largest request accepted; AWS's own limits are lower.
@@ -160,7 +161,7 @@ fn answer(world: &mut World, request: &RawRequest) -> Reply {
         world.journal.write(now, &asked, &outcome, kind);
     }
     crate::faults::called(world, &call.service, &call.action);
-    crate::cloudformation::cool(world);
+    crate::cloudformation::cool(&mut world.stage());
     reply
 }
 
@@ -330,26 +331,27 @@ fn perform_wired(world: &mut World, call: &Call, request: &RawRequest) -> Result
     if world.faults.faults.token_lifetime_seconds.is_some() {
         let mut input = input.clone();
         crate::faults::strip_time(&mut input);
-        return carry_out(world, caller, service, action, &input).map(Output::Value);
+        return world
+            .call(caller, service, action, &input)
+            .map(Output::Value);
     }
-    carry_out(world, caller, service, action, input).map(Output::Value)
+    world
+        .call(caller, service, action, input)
+        .map(Output::Value)
 }
 
 /// Hands a call to its service.
 pub(crate) fn carry_out(
-    world: &mut World,
+    services: &mut Services,
+    owner: &mut ServicesOwner<'_>,
     caller: &Caller,
     service: &str,
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
     let global = matches!(service, "account" | "organizations" | "iam" | "sts");
-    if !global
-        && !world
-            .services
-            .environment
-            .region_is_on(&caller.region, &caller.account)
-    {
+    let environment = &services.environment;
+    if !global && !environment.region_is_on(&caller.region, &caller.account) {
         return Err(ApiError::new(
             "UnrecognizedClientException",
             format!(
@@ -362,28 +364,27 @@ pub(crate) fn carry_out(
     match caller.role.as_deref() {
         None => {}
         Some(role) if short(role) == ACCESS_ROLE => {
-            access_role(&mut world.services, &caller.account);
-            crate::cloudformation::remember_glance(world, &caller.account);
+            access_role(services, &caller.account);
+            owner.cloudformation.remember_glance(&caller.account);
         }
-        Some(_) => crate::cloudformation::glance(world, &caller.account),
+        Some(_) => crate::cloudformation::glance(&mut owner.stage(services), &caller.account),
     }
     let answer = match service {
-        "organizations" => {
-            crate::services::organizations::call(&mut world.services, caller, action, input)
+        "organizations" => crate::services::organizations::call(services, caller, action, input),
+        "sts" => crate::services::sts::call(&mut Cloud { services, owner }, caller, action, input),
+        "cloudformation" => {
+            crate::cloudformation::call(&mut owner.stage(services), caller, action, input)
         }
-        "sts" => {
-            world.with_services(|cloud| crate::services::sts::call(cloud, caller, action, input))
-        }
-        "cloudformation" => crate::cloudformation::call(world, caller, action, input),
         _ => {
             let look = Look::of(service, is_mutating(service, action));
-            look.at(world, &caller.account);
-            crate::cloudformation::named(world, input, look);
-            world
-                .with_services(|cloud| crate::services::call(cloud, caller, service, action, input))
+            let stage = &mut owner.stage(services);
+            look.at(stage, &caller.account);
+            crate::cloudformation::named(stage, input, look);
+            let cloud = &mut Cloud { services, owner };
+            crate::services::call(cloud, caller, service, action, input)
         }
     };
-    world.settle();
+    owner.follow_moves(services);
     answer
 }
 

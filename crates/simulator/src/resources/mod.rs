@@ -121,11 +121,6 @@ fn type_named(name: &str) -> Result<&'static Type, ResourceError> {
     })
 }
 
-/// Whether there is such a resource type.
-pub(crate) fn is_known(type_name: &str) -> bool {
-    type_named(type_name).is_ok()
-}
-
 fn check(
     kind: &Type,
     properties: &Value,
@@ -138,68 +133,111 @@ fn check(
     })
 }
 
-/// Checks a resource's properties against its type's allow list and returns them as the service
-/// keeps them: numbers and booleans given as text become numbers and booleans, and the other way
-/// round where the type says so. Compare these with [`read`] to find drift.
-pub(crate) fn normalize(type_name: &str, properties: &Value) -> Result<Value, ResourceError> {
-    let kind = type_named(type_name)?;
-    check(kind, properties, "").map(Value::Object)
+/// The resources that CloudFormation makes, by type.
+pub(crate) trait Resources {
+    /// Whether there is such a resource type.
+    fn is_known(&self, type_name: &str) -> bool;
+
+    /// Checks a resource's properties against its type's allow list and returns them as the service
+    /// keeps them: numbers and booleans given as text become numbers and booleans, and the other way
+    /// round where the type says so. Compare these with [`Resources::read`] to find drift.
+    fn normalize(&self, type_name: &str, properties: &Value) -> Result<Value, ResourceError>;
+
+    /// Creates a resource. `properties` are fully resolved (no intrinsic functions left).
+    fn create(
+        &mut self,
+        place: &Place,
+        type_name: &str,
+        properties: &Value,
+    ) -> Result<Created, ResourceError>;
+
+    /// Changes a resource from `old` to `new` properties, or says that it needs a new one.
+    fn update(
+        &mut self,
+        place: &Place,
+        type_name: &str,
+        physical_id: &str,
+        old: &Value,
+        new: &Value,
+    ) -> Result<Updated, ResourceError>;
+
+    /// Deletes a resource; one that is already gone is not an error.
+    fn delete(
+        &mut self,
+        place: &Place,
+        type_name: &str,
+        physical_id: &str,
+    ) -> Result<(), ResourceError>;
+
+    /// The live properties in template shape, or `None` when the resource is gone.
+    fn read(
+        &self,
+        place: &Place,
+        type_name: &str,
+        physical_id: &str,
+    ) -> Result<Option<Value>, ResourceError>;
 }
 
-/// Creates a resource. `properties` are fully resolved (no intrinsic functions left).
-pub(crate) fn create(
-    services: &mut Services,
-    place: &Place,
-    type_name: &str,
-    properties: &Value,
-) -> Result<Created, ResourceError> {
-    let kind = type_named(type_name)?;
-    let properties = check(kind, properties, &place.logical_id)?;
-    (kind.create)(services, place, &properties)
-}
-
-/// Changes a resource from `old` to `new` properties, or says that it needs a new one.
-pub(crate) fn update(
-    services: &mut Services,
-    place: &Place,
-    type_name: &str,
-    physical_id: &str,
-    old: &Value,
-    new: &Value,
-) -> Result<Updated, ResourceError> {
-    let kind = type_named(type_name)?;
-    let new = check(kind, new, &place.logical_id)?;
-    let old = check(kind, old, &place.logical_id)?;
-    let replace = kind
-        .properties
-        .iter()
-        .any(|property| property.fixed && old.get(property.name) != new.get(property.name));
-    if replace {
-        return Ok(Updated::Replace);
+impl Resources for Services {
+    fn is_known(&self, type_name: &str) -> bool {
+        type_named(type_name).is_ok()
     }
-    (kind.update)(services, place, physical_id, &Change { old, new }).map(Updated::InPlace)
-}
 
-/// Deletes a resource; one that is already gone is not an error.
-pub(crate) fn delete(
-    services: &mut Services,
-    place: &Place,
-    type_name: &str,
-    physical_id: &str,
-) -> Result<(), ResourceError> {
-    (type_named(type_name)?.delete)(services, place, physical_id)
-}
+    fn normalize(&self, type_name: &str, properties: &Value) -> Result<Value, ResourceError> {
+        check(type_named(type_name)?, properties, "").map(Value::Object)
+    }
 
-/// The live properties in template shape, or `None` when the resource is gone.
-pub(crate) fn read(
-    services: &Services,
-    place: &Place,
-    type_name: &str,
-    physical_id: &str,
-) -> Result<Option<Value>, ResourceError> {
-    match type_named(type_name)?.read {
-        Some(read) => Ok(read(services, place, physical_id).map(Value::Object)),
-        None => Err(ResourceError::NotReadable(type_name.to_owned())),
+    fn create(
+        &mut self,
+        place: &Place,
+        type_name: &str,
+        properties: &Value,
+    ) -> Result<Created, ResourceError> {
+        let kind = type_named(type_name)?;
+        let properties = check(kind, properties, &place.logical_id)?;
+        (kind.create)(self, place, &properties)
+    }
+
+    fn update(
+        &mut self,
+        place: &Place,
+        type_name: &str,
+        physical_id: &str,
+        old: &Value,
+        new: &Value,
+    ) -> Result<Updated, ResourceError> {
+        let kind = type_named(type_name)?;
+        let new = check(kind, new, &place.logical_id)?;
+        let old = check(kind, old, &place.logical_id)?;
+        let replace = kind
+            .properties
+            .iter()
+            .any(|property| property.fixed && old.get(property.name) != new.get(property.name));
+        if replace {
+            return Ok(Updated::Replace);
+        }
+        (kind.update)(self, place, physical_id, &Change { old, new }).map(Updated::InPlace)
+    }
+
+    fn delete(
+        &mut self,
+        place: &Place,
+        type_name: &str,
+        physical_id: &str,
+    ) -> Result<(), ResourceError> {
+        (type_named(type_name)?.delete)(self, place, physical_id)
+    }
+
+    fn read(
+        &self,
+        place: &Place,
+        type_name: &str,
+        physical_id: &str,
+    ) -> Result<Option<Value>, ResourceError> {
+        match type_named(type_name)?.read {
+            Some(read) => Ok(read(self, place, physical_id).map(Value::Object)),
+            None => Err(ResourceError::NotReadable(type_name.to_owned())),
+        }
     }
 }
 

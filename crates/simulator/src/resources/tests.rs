@@ -22,7 +22,7 @@ fn services() -> Services {
 }
 
 fn refusal(kind: &str, properties: &Value) -> String {
-    create(&mut services(), &place("Thing"), kind, properties)
+    Resources::create(&mut services(), &place("Thing"), kind, properties)
         .unwrap_err()
         .to_string()
 }
@@ -62,7 +62,7 @@ fn unknown_types_and_properties_and_wrong_values_are_refused() {
 #[test]
 fn scalars_take_the_type_of_their_property() {
     assert_eq!(
-        normalize(
+        services().normalize(
             "AWS::SQS::Queue",
             &json!({"MessageRetentionPeriod": "1209600", "SqsManagedSseEnabled": "true", "QueueName": 7})
         )
@@ -77,7 +77,7 @@ fn generated_names_fit_their_limit_and_keep_the_logical_id() {
     let role = json!({"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole",
     }]}});
-    let made = create(
+    let made = Resources::create(
         &mut services,
         &place("ForwarderRole"),
         "AWS::IAM::Role",
@@ -91,7 +91,7 @@ fn generated_names_fit_their_limit_and_keep_the_logical_id() {
         made.attributes["Arn"],
         format!("arn:aws:iam::{ACCOUNT}:role/{}", made.physical_id)
     );
-    let bucket = create(
+    let bucket = Resources::create(
         &mut services,
         &place("Bucket"),
         "AWS::S3::Bucket",
@@ -122,8 +122,8 @@ fn a_name_that_is_taken_is_refused() {
             }}),
         ),
     ] {
-        create(&mut services, &place("A"), kind, &properties).unwrap();
-        let again = create(&mut services, &place("B"), kind, &properties);
+        Resources::create(&mut services, &place("A"), kind, &properties).unwrap();
+        let again = Resources::create(&mut services, &place("B"), kind, &properties);
         assert!(
             matches!(again, Err(ResourceError::AlreadyExists(_))),
             "{kind}: {again:?}"
@@ -135,9 +135,9 @@ fn a_name_that_is_taken_is_refused() {
 fn a_change_of_name_needs_a_new_resource_and_any_other_does_not() {
     let mut services = services();
     let old = json!({"QueueName": "q", "VisibilityTimeout": 30});
-    let made = create(&mut services, &place("Q"), "AWS::SQS::Queue", &old).unwrap();
+    let made = Resources::create(&mut services, &place("Q"), "AWS::SQS::Queue", &old).unwrap();
     let mut change = |new: &Value| {
-        update(
+        Resources::update(
             &mut services,
             &place("Q"),
             "AWS::SQS::Queue",
@@ -155,26 +155,26 @@ fn a_change_of_name_needs_a_new_resource_and_any_other_does_not() {
         change(&json!({"QueueName": "q", "VisibilityTimeout": "60"})),
         Updated::InPlace(made.clone())
     );
-    let live = read(&services, &place("Q"), "AWS::SQS::Queue", &made.physical_id);
+    let live = Resources::read(&services, &place("Q"), "AWS::SQS::Queue", &made.physical_id);
     assert_eq!(
         live,
         Ok(Some(json!({"QueueName": "q", "VisibilityTimeout": 60})))
     );
-    delete(
+    Resources::delete(
         &mut services,
         &place("Q"),
         "AWS::SQS::Queue",
         &made.physical_id,
     )
     .unwrap();
-    delete(
+    Resources::delete(
         &mut services,
         &place("Q"),
         "AWS::SQS::Queue",
         &made.physical_id,
     )
     .unwrap();
-    let live = read(&services, &place("Q"), "AWS::SQS::Queue", &made.physical_id);
+    let live = Resources::read(&services, &place("Q"), "AWS::SQS::Queue", &made.physical_id);
     assert_eq!(live, Ok(None));
 }
 
@@ -187,7 +187,7 @@ fn cloudformation_is_blind_to_three_types() {
         "AWS::IAM::Policy",
     ] {
         assert_eq!(
-            read(&services, &place("P"), kind, "x"),
+            Resources::read(&services, &place("P"), kind, "x"),
             Err(ResourceError::NotReadable(kind.to_owned()))
         );
     }
@@ -196,7 +196,8 @@ fn cloudformation_is_blind_to_three_types() {
 #[test]
 fn policies_of_topics_and_queues_are_visible_when_inline() {
     let mut services = services();
-    let topic = create(&mut services, &place("T"), "AWS::SNS::Topic", &json!({})).unwrap();
+    let topic =
+        Resources::create(&mut services, &place("T"), "AWS::SNS::Topic", &json!({})).unwrap();
     let policy = |action: &str| {
         json!({"TopicArn": topic.physical_id, "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
@@ -204,10 +205,12 @@ fn policies_of_topics_and_queues_are_visible_when_inline() {
         }]}})
     };
     let kind = "AWS::SNS::TopicInlinePolicy";
-    let made = create(&mut services, &place("P"), kind, &policy("sns:Publish")).unwrap();
-    let live = |services: &Services| read(services, &place("P"), kind, &made.physical_id).unwrap();
+    let made = Resources::create(&mut services, &place("P"), kind, &policy("sns:Publish")).unwrap();
+    let live = |services: &Services| {
+        Resources::read(services, &place("P"), kind, &made.physical_id).unwrap()
+    };
     assert_eq!(live(&services), Some(policy("sns:Publish")));
-    update(
+    Resources::update(
         &mut services,
         &place("P"),
         kind,
@@ -217,7 +220,7 @@ fn policies_of_topics_and_queues_are_visible_when_inline() {
     )
     .unwrap();
     assert_eq!(live(&services), Some(policy("sns:*")));
-    delete(&mut services, &place("P"), kind, &made.physical_id).unwrap();
+    Resources::delete(&mut services, &place("P"), kind, &made.physical_id).unwrap();
     assert_eq!(live(&services), None);
 }
 
@@ -235,7 +238,7 @@ fn a_role_keeps_the_policies_others_put_on_it() {
             }]}}],
         })
     };
-    create(
+    Resources::create(
         &mut services,
         &place("R"),
         "AWS::IAM::Role",
@@ -246,8 +249,8 @@ fn a_role_keeps_the_policies_others_put_on_it() {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}],
     }});
-    create(&mut services, &place("E"), "AWS::IAM::RolePolicy", &extra).unwrap();
-    update(
+    Resources::create(&mut services, &place("E"), "AWS::IAM::RolePolicy", &extra).unwrap();
+    Resources::update(
         &mut services,
         &place("R"),
         "AWS::IAM::Role",
@@ -264,14 +267,14 @@ fn a_role_keeps_the_policies_others_put_on_it() {
         .keys()
         .collect();
     assert_eq!(names, ["extra", "own"]);
-    let live = read(&services, &place("E"), "AWS::IAM::RolePolicy", "extra|r");
+    let live = Resources::read(&services, &place("E"), "AWS::IAM::RolePolicy", "extra|r");
     assert_eq!(live, Ok(Some(extra)));
 }
 
 #[test]
 fn a_bus_with_rules_and_a_bucket_with_objects_are_not_deleted() {
     let mut services = services();
-    create(
+    Resources::create(
         &mut services,
         &place("B"),
         "AWS::Events::EventBus",
@@ -279,12 +282,12 @@ fn a_bus_with_rules_and_a_bucket_with_objects_are_not_deleted() {
     )
     .unwrap();
     let rule = json!({"Name": "r", "EventBusName": "b", "EventPattern": {"source": ["a"]}});
-    let made = create(&mut services, &place("R"), "AWS::Events::Rule", &rule).unwrap();
+    let made = Resources::create(&mut services, &place("R"), "AWS::Events::Rule", &rule).unwrap();
     assert_eq!(made.physical_id, "b|r");
-    assert!(delete(&mut services, &place("B"), "AWS::Events::EventBus", "b").is_err());
-    delete(&mut services, &place("R"), "AWS::Events::Rule", "b|r").unwrap();
-    assert!(delete(&mut services, &place("B"), "AWS::Events::EventBus", "b").is_ok());
-    create(
+    assert!(Resources::delete(&mut services, &place("B"), "AWS::Events::EventBus", "b").is_err());
+    Resources::delete(&mut services, &place("R"), "AWS::Events::Rule", "b|r").unwrap();
+    assert!(Resources::delete(&mut services, &place("B"), "AWS::Events::EventBus", "b").is_ok());
+    Resources::create(
         &mut services,
         &place("S"),
         "AWS::S3::Bucket",
@@ -294,13 +297,13 @@ fn a_bus_with_rules_and_a_bucket_with_objects_are_not_deleted() {
     if let Some(bucket) = services.s3.buckets.get_mut("logs-1") {
         bucket.objects.put("a", Vec::new(), None);
     }
-    assert!(delete(&mut services, &place("S"), "AWS::S3::Bucket", "logs-1").is_err());
+    assert!(Resources::delete(&mut services, &place("S"), "AWS::S3::Bucket", "logs-1").is_err());
 }
 
 #[test]
 fn a_bucket_policy_speaks_of_its_bucket_only() {
     let mut services = services();
-    create(
+    Resources::create(
         &mut services,
         &place("S"),
         "AWS::S3::Bucket",
@@ -310,7 +313,8 @@ fn a_bucket_policy_speaks_of_its_bucket_only() {
     let policy = json!({"Bucket": "logs-1", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
         "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::logs-2/*",
     }]}});
-    let refused = create(&mut services, &place("P"), "AWS::S3::BucketPolicy", &policy).unwrap_err();
+    let refused = Resources::create(&mut services, &place("P"), "AWS::S3::BucketPolicy", &policy)
+        .unwrap_err();
     assert!(refused.to_string().contains("invalid resource"));
 }
 

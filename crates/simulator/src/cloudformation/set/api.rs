@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::cloudformation::Stage;
 use crate::cloudformation::request::{self, deployment, fields};
 use crate::cloudformation::set::operation::{Request, exceeded, start, stop};
 use crate::cloudformation::set::target::{self, Purpose, Targets};
@@ -13,50 +14,49 @@ use crate::cloudformation::stack::api::check_name;
 use crate::input::Input;
 use crate::services::organizations::{MANAGEMENT, STACKSETS_PRINCIPAL};
 use crate::wire::api::{ApiError, Caller};
-use crate::world::World;
 
 /// Answers the actions on stack sets; `None` if the action is none of them.
 pub(crate) fn call(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     caller: &Caller,
     action: &str,
     input: &Value,
 ) -> Option<Result<Value, ApiError>> {
     Some(match action {
-        "CreateStackSet" => create(world, caller, input),
-        "UpdateStackSet" => update(world, caller, input),
-        "DeleteStackSet" => delete(world, caller, input),
-        "DescribeStackSet" => listing::describe(world, caller, input),
-        "ListStackSets" => listing::list(world, caller, input),
-        "CreateStackInstances" => create_instances(world, caller, input),
-        "UpdateStackInstances" => update_instances(world, caller, input),
-        "DeleteStackInstances" => delete_instances(world, caller, input),
-        "ListStackInstances" => listing::list_instances(world, caller, input),
-        "DescribeStackInstance" => listing::describe_instance(world, caller, input),
-        "DescribeStackSetOperation" => listing::describe_operation(world, caller, input),
-        "ListStackSetOperations" => listing::list_operations(world, caller, input),
-        "ListStackSetOperationResults" => listing::list_results(world, caller, input),
-        "StopStackSetOperation" => stop_operation(world, caller, input),
-        "DetectStackSetDrift" => detect_drift(world, caller, input),
-        "ListStackInstanceResourceDrifts" => listing::list_drifts(world, caller, input),
-        "ListStackSetAutoDeploymentTargets" => listing::list_targets(world, caller, input),
-        "ActivateOrganizationsAccess" => access(world, caller, input, Some(true)),
-        "DeactivateOrganizationsAccess" => access(world, caller, input, Some(false)),
-        "DescribeOrganizationsAccess" => access(world, caller, input, None),
+        "CreateStackSet" => create(stage, caller, input),
+        "UpdateStackSet" => update(stage, caller, input),
+        "DeleteStackSet" => delete(stage, caller, input),
+        "DescribeStackSet" => listing::describe(stage, caller, input),
+        "ListStackSets" => listing::list(stage, caller, input),
+        "CreateStackInstances" => create_instances(stage, caller, input),
+        "UpdateStackInstances" => update_instances(stage, caller, input),
+        "DeleteStackInstances" => delete_instances(stage, caller, input),
+        "ListStackInstances" => listing::list_instances(stage, caller, input),
+        "DescribeStackInstance" => listing::describe_instance(stage, caller, input),
+        "DescribeStackSetOperation" => listing::describe_operation(stage, caller, input),
+        "ListStackSetOperations" => listing::list_operations(stage, caller, input),
+        "ListStackSetOperationResults" => listing::list_results(stage, caller, input),
+        "StopStackSetOperation" => stop_operation(stage, caller, input),
+        "DetectStackSetDrift" => detect_drift(stage, caller, input),
+        "ListStackInstanceResourceDrifts" => listing::list_drifts(stage, caller, input),
+        "ListStackSetAutoDeploymentTargets" => listing::list_targets(stage, caller, input),
+        "ActivateOrganizationsAccess" => access(stage, caller, input, Some(true)),
+        "DeactivateOrganizationsAccess" => access(stage, caller, input, Some(false)),
+        "DescribeOrganizationsAccess" => access(stage, caller, input, None),
         _ => return None,
     })
 }
 
 /// Checks `CallAs`: whether the caller administers the organization's stack sets.
 pub(crate) fn administers(
-    world: &World,
+    stage: &Stage<'_>,
     caller: &Caller,
     input: Input<'_>,
 ) -> Result<bool, ApiError> {
     if input.choice("CallAs", &["SELF", "DELEGATED_ADMIN"])? == "SELF" {
         return Ok(caller.account == MANAGEMENT);
     }
-    if world
+    if stage
         .services
         .organization
         .is_delegated(&caller.account, STACKSETS_PRINCIPAL)
@@ -70,13 +70,13 @@ pub(crate) fn administers(
 
 /// The stack set of that name, id or ARN, if the caller may see it.
 pub(crate) fn find<'a>(
-    world: &'a World,
+    stage: &'a Stage<'_>,
     caller: &Caller,
     input: Input<'_>,
     name: &str,
 ) -> Result<&'a StackSet, ApiError> {
-    let found = if administers(world, caller, input)? {
-        world.cloudformation.sets.find(&caller.region, name)
+    let found = if administers(stage, caller, input)? {
+        stage.cloudformation.sets.find(&caller.region, name)
     } else {
         // The caller's own, self-managed stack sets: there are none.
         None
@@ -94,20 +94,20 @@ fn not_found(name: &str) -> ApiError {
 
 /// The stack set a request names, be it deleted.
 pub(crate) fn ever_named<'a>(
-    world: &'a World,
+    stage: &'a Stage<'_>,
     caller: &Caller,
     input: Input<'_>,
 ) -> Result<&'a StackSet, ApiError> {
-    find(world, caller, input, input.required("StackSetName")?)
+    find(stage, caller, input, input.required("StackSetName")?)
 }
 
 /// The living stack set a request names.
 pub(crate) fn named<'a>(
-    world: &'a World,
+    stage: &'a Stage<'_>,
     caller: &Caller,
     input: Input<'_>,
 ) -> Result<&'a StackSet, ApiError> {
-    let set = ever_named(world, caller, input)?;
+    let set = ever_named(stage, caller, input)?;
     if set.deleted {
         return Err(not_found(input.required("StackSetName")?));
     }
@@ -146,7 +146,7 @@ fn managed_execution(input: Input<'_>) -> Result<Option<bool>, ApiError> {
     Ok(Some(given.boolean("Active")?.unwrap_or_default()))
 }
 
-fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn create(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let known = fields(&[
         "StackSetName",
         "Description",
@@ -159,7 +159,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let input = Input::new(input, &known)?;
     let name = input.required("StackSetName")?;
     check_name(name, "stackSetName")?;
-    let admin = administers(world, caller, input)?;
+    let admin = administers(stage, caller, input)?;
     if input.text("PermissionModel") != Some("SERVICE_MANAGED") {
         return Err(ApiError::validation(
             "The simulator supports only stack sets with PermissionModel SERVICE_MANAGED.",
@@ -170,13 +170,13 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             "Only the organization's management account or a delegated administrator can create a StackSet with SERVICE_MANAGED permission model",
         ));
     }
-    if !world.services.organization.trusts(STACKSETS_PRINCIPAL) {
+    if !stage.services.organization.trusts(STACKSETS_PRINCIPAL) {
         return Err(ApiError::validation(
             "You must enable organizations access to operate a service managed stack set",
         ));
     }
     let token = input.text("ClientRequestToken");
-    if let Some(existing) = world.cloudformation.sets.find(&caller.region, name) {
+    if let Some(existing) = stage.cloudformation.sets.find(&caller.region, name) {
         if token.is_some() && existing.token.as_deref() == token {
             return Ok(json!({"StackSetId": existing.id}));
         }
@@ -186,8 +186,8 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         )
         .status(409));
     }
-    let limit = world.config.quotas.stack_sets;
-    let living = world.cloudformation.sets.all().filter(|set| !set.deleted);
+    let limit = stage.quotas.stack_sets;
+    let living = stage.cloudformation.sets.all().filter(|set| !set.deleted);
     if living.count() >= limit {
         return Err(exceeded("stack sets", limit));
     }
@@ -196,8 +196,8 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             "AutoDeployment must be specified for SERVICE_MANAGED permission model",
         )
     })?;
-    let deployment = deployment(world, caller, input, None)?;
-    let id = format!("{name}:{}", world.services.environment.uuid());
+    let deployment = deployment(stage, caller, input, None)?;
+    let id = format!("{name}:{}", stage.services.environment.uuid());
     let set = StackSet {
         id: id.clone(),
         name: name.to_owned(),
@@ -214,19 +214,19 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         drift: None,
         removed: Vec::new(),
     };
-    world.cloudformation.sets.insert(set);
-    announce::stack_set(world, &id);
+    stage.cloudformation.sets.insert(set);
+    announce::stack_set(stage, &id);
     Ok(json!({"StackSetId": id}))
 }
 
-fn operation_id(world: &mut World, input: Input<'_>) -> Arc<str> {
+fn operation_id(stage: &mut Stage<'_>, input: Input<'_>) -> Arc<str> {
     match input.text("OperationId") {
         Some(id) => id.into(),
-        None => world.services.environment.uuid().into(),
+        None => stage.services.environment.uuid().into(),
     }
 }
 
-fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn update(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let known = fields(&[
         "StackSetName",
         "Description",
@@ -240,7 +240,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         "ManagedExecution",
     ]);
     let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
+    let set = named(stage, caller, input)?;
     let (set_id, previous) = (set.id.clone(), set.deployment.clone());
     let (managed_now, running) = (set.managed, set.running().is_some());
     if input
@@ -249,7 +249,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     {
         return Err(ApiError::validation("PermissionModel cannot be changed"));
     }
-    let targets = target::read(world, input, Purpose::Update)?;
+    let targets = target::read(stage, input, Purpose::Update)?;
     let auto = auto_deployment(input)?;
     if auto.is_some() && targets.is_some() {
         return Err(ApiError::validation(
@@ -267,16 +267,16 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         .iter()
         .any(|name| input.has(name));
     let change = Change {
-        deployment: deployment(world, caller, input, Some(&previous))?,
+        deployment: deployment(stage, caller, input, Some(&previous))?,
         description: input.text("Description").map(str::to_owned),
         auto,
         managed,
         outdates,
     };
-    let preferences = target::preferences(world, input)?;
-    let set = named(world, caller, input)?;
+    let preferences = target::preferences(stage, input)?;
+    let set = named(stage, caller, input)?;
     let (spots, regions, raw) = if let Some(targets) = targets {
-        let mut spots = targets.existing(world, set)?;
+        let mut spots = targets.existing(stage, set)?;
         spots.retain(|spot, _| operable(set, spot));
         (spots, targets.regions, targets.raw)
     } else {
@@ -286,7 +286,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         (spots, regions, Value::Null)
     };
     let request = Request {
-        id: operation_id(world, input),
+        id: operation_id(stage, input),
         work: Work::Update { overrides: None },
         preferences,
         targets: raw,
@@ -294,7 +294,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         regions,
         change: Some(change),
     };
-    begin(world, &set_id, request)
+    begin(stage, &set_id, request)
 }
 
 /// All instances of a stack set, with the units they were targeted through.
@@ -310,8 +310,8 @@ fn regions_of(spots: &BTreeMap<Spot, Arc<str>>) -> Vec<Arc<str>> {
     regions.into_iter().cloned().collect()
 }
 
-fn begin(world: &mut World, set_id: &str, request: Request) -> Result<Value, ApiError> {
-    let id = start(world, set_id, request)?;
+fn begin(stage: &mut Stage<'_>, set_id: &str, request: Request) -> Result<Value, ApiError> {
+    let id = start(stage, set_id, request)?;
     Ok(json!({"OperationId": &*id}))
 }
 
@@ -322,11 +322,11 @@ fn operable(set: &StackSet, spot: &Spot) -> bool {
         .is_some_and(|instance| instance.status != "INOPERABLE")
 }
 
-fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn delete(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "CallAs"])?;
     // Deleting what does not exist is no error.
-    let Ok(set) = named(world, caller, input) else {
-        administers(world, caller, input)?;
+    let Ok(set) = named(stage, caller, input) else {
+        administers(stage, caller, input)?;
         return Ok(Value::Null);
     };
     if let Some(operation) = set.running() {
@@ -346,10 +346,10 @@ fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         );
     }
     let id = set.id.clone();
-    if let Some(set) = world.cloudformation.sets.get_mut(&id) {
+    if let Some(set) = stage.cloudformation.sets.get_mut(&id) {
         set.deleted = true;
     }
-    announce::stack_set(world, &id);
+    announce::stack_set(stage, &id);
     Ok(Value::Null)
 }
 
@@ -364,18 +364,22 @@ const INSTANCE_FIELDS: &[&str] = &[
     "CallAs",
 ];
 
-fn create_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn create_instances(
+    stage: &mut Stage<'_>,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
     let input = Input::new(input, INSTANCE_FIELDS)?;
-    let set_id = named(world, caller, input)?.id.clone();
-    let overrides = overrides(world, &set_id, input)?;
-    let Some(targets) = target::read(world, input, Purpose::Create)? else {
+    let set_id = named(stage, caller, input)?.id.clone();
+    let overrides = overrides(stage, &set_id, input)?;
+    let Some(targets) = target::read(stage, input, Purpose::Create)? else {
         return Err(crate::wire::missing("deploymentTargets"));
     };
     let (units, regions) = (targets.units.clone(), targets.regions.clone());
-    let spots = targets.all(world);
+    let spots = targets.all(stage);
     let work = Work::Create { overrides };
-    let answer = run(world, input, &set_id, work, targets, spots)?;
-    if let Some(set) = world.cloudformation.sets.get_mut(&set_id) {
+    let answer = run(stage, input, &set_id, work, targets, spots)?;
+    if let Some(set) = stage.cloudformation.sets.get_mut(&set_id) {
         for unit in units {
             let targeted = set.targets.entry(unit.as_ref().to_owned()).or_default();
             targeted.extend(regions.iter().map(|region| region.as_ref().to_owned()));
@@ -386,12 +390,12 @@ fn create_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
 
 /// `ParameterOverrides`, which must name the template's parameters.
 fn overrides(
-    world: &World,
+    stage: &Stage<'_>,
     set_id: &str,
     input: Input<'_>,
 ) -> Result<BTreeMap<String, crate::cloudformation::template::parameter::Given>, ApiError> {
     let given = request::parameters(input, "ParameterOverrides")?;
-    let template = world
+    let template = stage
         .cloudformation
         .sets
         .get(set_id)
@@ -407,25 +411,33 @@ fn overrides(
     }
 }
 
-fn update_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn update_instances(
+    stage: &mut Stage<'_>,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
     let input = Input::new(input, INSTANCE_FIELDS)?;
-    let set = named(world, caller, input)?;
+    let set = named(stage, caller, input)?;
     let set_id = set.id.clone();
-    let Some(targets) = target::read(world, input, Purpose::Update)? else {
+    let Some(targets) = target::read(stage, input, Purpose::Update)? else {
         return Err(crate::wire::missing("regions"));
     };
-    let mut spots = targets.existing(world, set)?;
+    let mut spots = targets.existing(stage, set)?;
     spots.retain(|spot, _| operable(set, spot));
     let overrides = if input.has("ParameterOverrides") {
-        Some(overrides(world, &set_id, input)?)
+        Some(overrides(stage, &set_id, input)?)
     } else {
         None
     };
     let work = Work::Update { overrides };
-    run(world, input, &set_id, work, targets, spots)
+    run(stage, input, &set_id, work, targets, spots)
 }
 
-fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn delete_instances(
+    stage: &mut Stage<'_>,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
     let known = [
         "StackSetName",
         "DeploymentTargets",
@@ -436,25 +448,25 @@ fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
         "CallAs",
     ];
     let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
+    let set = named(stage, caller, input)?;
     let set_id = set.id.clone();
     let retain = input
         .boolean("RetainStacks")?
         .ok_or_else(|| crate::wire::missing("retainStacks"))?;
-    let Some(targets) = target::read(world, input, Purpose::Delete)? else {
+    let Some(targets) = target::read(stage, input, Purpose::Delete)? else {
         return Err(crate::wire::missing("deploymentTargets"));
     };
-    let mut spots = targets.all(world);
+    let mut spots = targets.all(stage);
     spots.retain(|spot, _| set.instances.contains_key(spot));
-    spots.extend(targets.existing(world, set).unwrap_or_default());
+    spots.extend(targets.existing(stage, set).unwrap_or_default());
     let (whole, units, regions) = (
         targets.whole_units(),
         targets.units.clone(),
         targets.regions.clone(),
     );
     let work = Work::Delete { retain };
-    let answer = run(world, input, &set_id, work, targets, spots)?;
-    if let (true, Some(set)) = (whole, world.cloudformation.sets.get_mut(&set_id)) {
+    let answer = run(stage, input, &set_id, work, targets, spots)?;
+    if let (true, Some(set)) = (whole, stage.cloudformation.sets.get_mut(&set_id)) {
         for unit in units {
             if let Some(left) = set.targets.get_mut(&*unit) {
                 left.retain(|region| !regions.iter().any(|gone| **gone == **region));
@@ -467,7 +479,7 @@ fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result
 
 /// Starts an operation at the spots of a request's targets.
 fn run(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     input: Input<'_>,
     set_id: &str,
     work: Work,
@@ -475,25 +487,29 @@ fn run(
     spots: BTreeMap<Spot, Arc<str>>,
 ) -> Result<Value, ApiError> {
     let request = Request {
-        preferences: target::preferences(world, input)?,
-        id: operation_id(world, input),
+        preferences: target::preferences(stage, input)?,
+        id: operation_id(stage, input),
         work,
         targets: targets.raw,
         spots,
         regions: targets.regions,
         change: None,
     };
-    begin(world, set_id, request)
+    begin(stage, set_id, request)
 }
 
-fn stop_operation(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn stop_operation(
+    stage: &mut Stage<'_>,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
-    let id = named(world, caller, input)?.id.clone();
-    stop(world, &id, input.required("OperationId")?)?;
+    let id = named(stage, caller, input)?.id.clone();
+    stop(stage, &id, input.required("OperationId")?)?;
     Ok(Value::Null)
 }
 
-fn detect_drift(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn detect_drift(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(
         input,
         &[
@@ -503,12 +519,12 @@ fn detect_drift(world: &mut World, caller: &Caller, input: &Value) -> Result<Val
             "CallAs",
         ],
     )?;
-    let preferences = target::preferences(world, input)?;
-    let set = named(world, caller, input)?;
+    let preferences = target::preferences(stage, input)?;
+    let set = named(stage, caller, input)?;
     let set_id = set.id.clone();
     let spots = everywhere(set);
     let request = Request {
-        id: operation_id(world, input),
+        id: operation_id(stage, input),
         work: Work::DetectDrift,
         preferences,
         targets: Value::Null,
@@ -516,12 +532,12 @@ fn detect_drift(world: &mut World, caller: &Caller, input: &Value) -> Result<Val
         spots,
         change: None,
     };
-    begin(world, &set_id, request)
+    begin(stage, &set_id, request)
 }
 
 /// Trusted access: switches it, or tells how it stands.
 fn access(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     caller: &Caller,
     input: &Value,
     switch: Option<bool>,
@@ -535,15 +551,15 @@ fn access(
                 "Organizations access can only be changed by the management account",
             ));
         }
-        let now = world.clock.now();
+        let now = stage.now();
         if enable {
-            world.services.organization.trust(STACKSETS_PRINCIPAL, now);
+            stage.services.organization.trust(STACKSETS_PRINCIPAL, now);
         } else {
-            world.services.organization.distrust(STACKSETS_PRINCIPAL);
+            stage.services.organization.distrust(STACKSETS_PRINCIPAL);
         }
         return Ok(Value::Null);
     }
-    administers(world, caller, input)?;
-    let enabled = world.services.organization.trusts(STACKSETS_PRINCIPAL);
+    administers(stage, caller, input)?;
+    let enabled = stage.services.organization.trusts(STACKSETS_PRINCIPAL);
     Ok(json!({"Status": if enabled { "ENABLED" } else { "DISABLED" }}))
 }

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::api::{administers, ever_named, named};
+use crate::cloudformation::Stage;
 use crate::cloudformation::set::{Instance, Operation, Spot, StackSet};
 use crate::cloudformation::stack::api::{listing, page_size};
 use crate::cloudformation::stack::{drift, fold};
@@ -15,15 +16,18 @@ use crate::cloudformation::template::parameter::Given;
 use crate::input::Input;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::{bad_token, page_of};
-use crate::world::World;
 
-pub(crate) fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+pub(crate) fn describe(
+    stage: &Stage<'_>,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "CallAs"])?;
-    let set = ever_named(world, caller, input)?;
+    let set = ever_named(stage, caller, input)?;
     Ok(json!({"StackSet": set.describe()}))
 }
 
-pub(crate) fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+pub(crate) fn list(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["Status", "CallAs", "NextToken", "MaxResults"])?;
     let deleted = match input.text("Status") {
         None => None,
@@ -31,8 +35,8 @@ pub(crate) fn list(world: &World, caller: &Caller, input: &Value) -> Result<Valu
         Some("DELETED") => Some(true),
         Some(other) => return Err(ApiError::validation(format!("Status {other} is not valid"))),
     };
-    let sets = if administers(world, caller, input)? {
-        world
+    let sets = if administers(stage, caller, input)? {
+        stage
             .cloudformation
             .sets
             .all()
@@ -47,7 +51,7 @@ pub(crate) fn list(world: &World, caller: &Caller, input: &Value) -> Result<Valu
 }
 
 pub(crate) fn list_instances(
-    world: &World,
+    stage: &Stage<'_>,
     caller: &Caller,
     input: &Value,
 ) -> Result<Value, ApiError> {
@@ -61,7 +65,7 @@ pub(crate) fn list_instances(
         "CallAs",
     ];
     let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
+    let set = named(stage, caller, input)?;
     let filters = input.pairs("Filters", "Name", "Values")?;
     let (account, region) = (
         input.text("StackInstanceAccount"),
@@ -81,7 +85,7 @@ pub(crate) fn list_instances(
             _ => instance.drift == value,
         })
     };
-    let then = behind(world, world.faults.faults.lag.instances);
+    let then = behind(stage, stage.lag.instances);
     let gone: BTreeMap<Spot, &Instance> = set
         .removed
         .iter()
@@ -157,8 +161,8 @@ fn summaries<'a, T>(
 }
 
 /// The time that a listing shows which is so many seconds behind.
-fn behind(world: &World, seconds: u32) -> Timestamp {
-    let now = world.clock.now();
+fn behind(stage: &Stage<'_>, seconds: u32) -> Timestamp {
+    let now = stage.now();
     now.checked_sub(SignedDuration::from_secs(i64::from(seconds)))
         .unwrap_or(now)
 }
@@ -186,7 +190,7 @@ fn instance<'a>(set: &'a StackSet, input: Input<'_>) -> Result<(Spot, &'a Instan
 }
 
 pub(crate) fn describe_instance(
-    world: &World,
+    stage: &Stage<'_>,
     caller: &Caller,
     input: &Value,
 ) -> Result<Value, ApiError> {
@@ -197,7 +201,7 @@ pub(crate) fn describe_instance(
         "CallAs",
     ];
     let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
+    let set = named(stage, caller, input)?;
     let (spot, instance) = instance(set, input)?;
     let mut answer = instance.describe(set, &spot);
     let overrides: Vec<Value> = instance
@@ -226,17 +230,17 @@ fn operation<'a>(set: &'a StackSet, input: Input<'_>) -> Result<&'a Operation, A
 }
 
 pub(crate) fn describe_operation(
-    world: &World,
+    stage: &Stage<'_>,
     caller: &Caller,
     input: &Value,
 ) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
-    let set = ever_named(world, caller, input)?;
+    let set = ever_named(stage, caller, input)?;
     Ok(json!({"StackSetOperation": operation(set, input)?.describe(set)}))
 }
 
 pub(crate) fn list_operations(
-    world: &World,
+    stage: &Stage<'_>,
     caller: &Caller,
     input: &Value,
 ) -> Result<Value, ApiError> {
@@ -244,8 +248,8 @@ pub(crate) fn list_operations(
         input,
         &["StackSetName", "NextToken", "MaxResults", "CallAs"],
     )?;
-    let set = ever_named(world, caller, input)?;
-    let then = behind(world, world.faults.faults.lag.operations);
+    let set = ever_named(stage, caller, input)?;
+    let then = behind(stage, stage.lag.operations);
     let operations = set
         .operations
         .values()
@@ -257,7 +261,7 @@ pub(crate) fn list_operations(
 }
 
 pub(crate) fn list_results(
-    world: &World,
+    stage: &Stage<'_>,
     caller: &Caller,
     input: &Value,
 ) -> Result<Value, ApiError> {
@@ -270,7 +274,7 @@ pub(crate) fn list_results(
         "Filters",
     ];
     let input = Input::new(input, &known)?;
-    let set = ever_named(world, caller, input)?;
+    let set = ever_named(stage, caller, input)?;
     let filters = input.pairs("Filters", "Name", "Values")?;
     if let Some((name, _)) = filters
         .iter()
@@ -278,7 +282,7 @@ pub(crate) fn list_results(
     {
         return Err(no_filter(name));
     }
-    let then = behind(world, world.faults.faults.lag.results);
+    let then = behind(stage, stage.lag.results);
     let found = operation(set, input)?
         .results
         .range((start(input)?, Bound::Unbounded))
@@ -317,7 +321,7 @@ pub(crate) fn list_results(
 }
 
 pub(crate) fn list_drifts(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     caller: &Caller,
     input: &Value,
 ) -> Result<Value, ApiError> {
@@ -332,14 +336,14 @@ pub(crate) fn list_drifts(
         "CallAs",
     ];
     let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
+    let set = named(stage, caller, input)?;
     operation(set, input)?;
     let (_, instance) = instance(set, input)?;
     let statuses = input.texts("StackInstanceResourceDriftStatuses")?;
     let drifts = match instance.stack.clone() {
         Some(stack) => {
-            fold::unfold(world, &stack);
-            drift::describe(world, &stack, &statuses, false)
+            fold::unfold(stage, &stack);
+            drift::describe(stage, &stack, &statuses, false)
         }
         None => Vec::new(),
     };
@@ -347,7 +351,7 @@ pub(crate) fn list_drifts(
 }
 
 pub(crate) fn list_targets(
-    world: &World,
+    stage: &Stage<'_>,
     caller: &Caller,
     input: &Value,
 ) -> Result<Value, ApiError> {
@@ -355,7 +359,7 @@ pub(crate) fn list_targets(
         input,
         &["StackSetName", "NextToken", "MaxResults", "CallAs"],
     )?;
-    let set = named(world, caller, input)?;
+    let set = named(stage, caller, input)?;
     let targets = set
         .targets
         .iter()

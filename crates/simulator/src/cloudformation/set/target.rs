@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::cloudformation::Stage;
 use crate::cloudformation::set::{Amount, Preferences, Spot, StackSet};
 use crate::input::Input;
 use crate::services::organizations::MANAGEMENT;
 use crate::wire::api::ApiError;
-use crate::world::World;
 
 /// The most units one call may name.
 const UNITS: usize = 50;
@@ -36,7 +36,7 @@ pub(crate) enum Purpose {
 
 /// Reads and checks `DeploymentTargets` and `Regions`; `None` if neither was sent.
 pub(crate) fn read(
-    world: &World,
+    stage: &Stage<'_>,
     input: Input<'_>,
     purpose: Purpose,
 ) -> Result<Option<Targets>, ApiError> {
@@ -55,7 +55,7 @@ pub(crate) fn read(
         return Err(ApiError::validation("Regions cannot be empty"));
     }
     for (index, region) in regions.iter().enumerate() {
-        if !world.services.environment.region_is_on(region, MANAGEMENT) {
+        if !stage.services.environment.region_is_on(region, MANAGEMENT) {
             return Err(ApiError::validation(format!(
                 "Region {region} is not supported or not enabled"
             )));
@@ -78,7 +78,7 @@ pub(crate) fn read(
     }
     if let Some(unit) = units
         .iter()
-        .find(|unit| !world.services.organization.is_parent(unit))
+        .find(|unit| !stage.services.organization.is_parent(unit))
     {
         return Err(ApiError::validation(format!(
             "OrganizationalUnit {unit} does not exist in the organization"
@@ -146,10 +146,10 @@ pub(crate) fn read(
 
 impl Targets {
     /// The targeted accounts, each with the unit that brought it in.
-    fn accounts(&self, world: &World) -> BTreeMap<Arc<str>, Arc<str>> {
+    fn accounts(&self, stage: &Stage<'_>) -> BTreeMap<Arc<str>, Arc<str>> {
         let mut found = BTreeMap::new();
         for unit in &self.units {
-            for account in world.services.organization.accounts_below(unit) {
+            for account in stage.services.organization.accounts_below(unit) {
                 let wanted = match self.filter.as_str() {
                     "INTERSECTION" => self.accounts.contains(account.as_str()),
                     "DIFFERENCE" => !self.accounts.contains(account.as_str()),
@@ -165,7 +165,7 @@ impl Targets {
         if self.filter == "UNION" {
             for account in &self.accounts {
                 found.entry(Arc::clone(account)).or_insert_with(|| {
-                    let account = world.services.organization.account(account);
+                    let account = stage.services.organization.account(account);
                     account.map_or_else(|| "".into(), |account| account.parent.as_str().into())
                 });
             }
@@ -174,9 +174,9 @@ impl Targets {
     }
 
     /// Spots to create instances at.
-    pub(crate) fn all(&self, world: &World) -> BTreeMap<Spot, Arc<str>> {
+    pub(crate) fn all(&self, stage: &Stage<'_>) -> BTreeMap<Spot, Arc<str>> {
         let mut spots = BTreeMap::new();
-        for (account, unit) in self.accounts(world) {
+        for (account, unit) in self.accounts(stage) {
             for region in &self.regions {
                 let spot = (Arc::clone(&account), Arc::clone(region));
                 spots.insert(spot, Arc::clone(&unit));
@@ -188,10 +188,10 @@ impl Targets {
     /// Existing instances that are targeted. An account that was named must have all Regions.
     pub(crate) fn existing(
         &self,
-        world: &World,
+        stage: &Stage<'_>,
         set: &StackSet,
     ) -> Result<BTreeMap<Spot, Arc<str>>, ApiError> {
-        let mut spots = self.all(world);
+        let mut spots = self.all(stage);
         if self.filter != "UNION" && self.filter != "INTERSECTION" {
             // Accounts that left the unit but whose instances have not been removed yet.
             for (spot, instance) in &set.instances {
@@ -224,7 +224,7 @@ impl Targets {
 }
 
 /// Reads `OperationPreferences`.
-pub(crate) fn preferences(world: &World, input: Input<'_>) -> Result<Preferences, ApiError> {
+pub(crate) fn preferences(stage: &Stage<'_>, input: Input<'_>) -> Result<Preferences, ApiError> {
     let known = [
         "RegionConcurrencyType",
         "RegionOrder",
@@ -271,7 +271,7 @@ pub(crate) fn preferences(world: &World, input: Input<'_>) -> Result<Preferences
     let order: Vec<Arc<str>> = given.texts("RegionOrder")?;
     if let Some(region) = order
         .iter()
-        .find(|region| !world.services.environment.region_is_on(region, MANAGEMENT))
+        .find(|region| !stage.services.environment.region_is_on(region, MANAGEMENT))
     {
         return Err(ApiError::validation(format!(
             "Region {region} in RegionOrder is not supported or not enabled"

@@ -4,56 +4,56 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::cloudformation::Stage;
 use crate::cloudformation::request::{self, declared, deployment, fields};
 use crate::cloudformation::set::operation::exceeded;
 use crate::cloudformation::stack::drift;
 use crate::cloudformation::stack::{OnFailure, Stack, begin_create, begin_delete, begin_update};
 use crate::cloudformation::template::Template;
-use crate::cloudformation::{Detection, Task, later};
+use crate::cloudformation::{Detection, Task};
 use crate::input::Input;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::{bad_token, page};
 use crate::wire::time::iso;
-use crate::world::World;
 
 /// Entries per page of the listings.
 pub(crate) const PAGE: usize = 100;
 
 /// Answers the actions on stacks; `None` if the action is none of them.
 pub(crate) fn call(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     caller: &Caller,
     action: &str,
     input: &Value,
 ) -> Option<Result<Value, ApiError>> {
     Some(match action {
-        "CreateStack" => create(world, caller, input),
-        "UpdateStack" => update(world, caller, input),
-        "DeleteStack" => delete(world, caller, input),
-        "UpdateTerminationProtection" => protect(world, caller, input),
-        "DescribeStacks" => describe(world, caller, input),
-        "ListStacks" => list(world, caller, input),
-        "DescribeStackEvents" => events(world, caller, input),
-        "DescribeStackResources" => resources(world, caller, input),
-        "ListStackResources" => resource_summaries(world, caller, input),
-        "ListExports" => exports(world, caller, input),
-        "GetTemplate" => get_template(world, caller, input),
-        "GetTemplateSummary" => summary(world, caller, input),
-        "ValidateTemplate" => validate(world, caller, input),
-        "DetectStackDrift" => detect(world, caller, input),
-        "DescribeStackDriftDetectionStatus" => detection(world, caller, input),
-        "DescribeStackResourceDrifts" => drifts(world, caller, input),
+        "CreateStack" => create(stage, caller, input),
+        "UpdateStack" => update(stage, caller, input),
+        "DeleteStack" => delete(stage, caller, input),
+        "UpdateTerminationProtection" => protect(stage, caller, input),
+        "DescribeStacks" => describe(stage, caller, input),
+        "ListStacks" => list(stage, caller, input),
+        "DescribeStackEvents" => events(stage, caller, input),
+        "DescribeStackResources" => resources(stage, caller, input),
+        "ListStackResources" => resource_summaries(stage, caller, input),
+        "ListExports" => exports(stage, caller, input),
+        "GetTemplate" => get_template(stage, caller, input),
+        "GetTemplateSummary" => summary(stage, caller, input),
+        "ValidateTemplate" => validate(stage, caller, input),
+        "DetectStackDrift" => detect(stage, caller, input),
+        "DescribeStackDriftDetectionStatus" => detection(stage, caller, input),
+        "DescribeStackResourceDrifts" => drifts(stage, caller, input),
         _ => return None,
     })
 }
 
 /// A stack by name or id.
 pub(crate) fn find<'a>(
-    world: &'a World,
+    stage: &'a Stage<'_>,
     caller: &Caller,
     name: &str,
 ) -> Result<&'a Stack, ApiError> {
-    world
+    stage
         .cloudformation
         .stacks
         .find(&caller.account, &caller.region, name)
@@ -73,7 +73,7 @@ pub(crate) fn check_name(name: &str, what: &str) -> Result<(), ApiError> {
     )))
 }
 
-fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn create(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let known = fields(&[
         "StackName",
         "OnFailure",
@@ -99,8 +99,8 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             )));
         }
     };
-    let deployment = deployment(world, caller, input, None)?;
-    if world
+    let deployment = deployment(stage, caller, input, None)?;
+    if stage
         .cloudformation
         .stacks
         .find(&caller.account, &caller.region, name)
@@ -111,14 +111,14 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             format!("Stack [{name}] already exists"),
         ));
     }
-    let limit = world.config.quotas.stacks_per_region;
-    let living = &world.cloudformation.stacks;
+    let limit = stage.quotas.stacks_per_region;
+    let living = &stage.cloudformation.stacks;
     let there = living.living_in(&caller.account, Some(&caller.region));
     if there.take(limit).count() >= limit {
         return Err(exceeded("stacks", limit));
     }
     let id = begin_create(
-        world,
+        stage,
         &caller.account.as_str().into(),
         &caller.region.as_str().into(),
         name,
@@ -128,31 +128,31 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let protect = input
         .boolean("EnableTerminationProtection")?
         .unwrap_or_default();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(&id) {
+    if let Some(stack) = stage.cloudformation.stacks.get_mut(&id) {
         stack.termination_protection = protect;
     }
-    later(world, Task::Stack(id.clone()));
+    stage.later(Task::Stack(id.clone()));
     Ok(json!({"StackId": &*id}))
 }
 
-fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn update(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let known = fields(&["StackName", "ClientRequestToken"]);
     let input = Input::new(input, &known)?;
     let name = input.required("StackName")?;
-    let stack = world
+    let stack = stage
         .cloudformation
         .stacks
         .find(&caller.account, &caller.region, name)
         .filter(|stack| stack.deleted.is_none())
         .ok_or_else(|| ApiError::validation(format!("Stack [{name}] does not exist")))?;
     let (id, previous) = (stack.id.clone(), stack.deployment.clone());
-    let deployment = deployment(world, caller, input, Some(&previous))?;
-    begin_update(world, &id, deployment)?;
-    later(world, Task::Stack(id.clone()));
+    let deployment = deployment(stage, caller, input, Some(&previous))?;
+    begin_update(stage, &id, deployment)?;
+    stage.later(Task::Stack(id.clone()));
     Ok(json!({"StackId": &*id}))
 }
 
-fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn delete(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(
         input,
         &["StackName", "RetainResources", "ClientRequestToken"],
@@ -160,7 +160,7 @@ fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let name = input.required("StackName")?;
     let keep: BTreeSet<String> = input.texts("RetainResources")?.into_iter().collect();
     // Deleting what does not exist is no error.
-    let Some(stack) = world
+    let Some(stack) = stage
         .cloudformation
         .stacks
         .find(&caller.account, &caller.region, name)
@@ -188,30 +188,30 @@ fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         ));
     }
     let id = stack.id.clone();
-    begin_delete(world, &id, keep);
-    later(world, Task::Stack(id));
+    begin_delete(stage, &id, keep);
+    stage.later(Task::Stack(id));
     Ok(Value::Null)
 }
 
-fn protect(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn protect(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "EnableTerminationProtection"])?;
     let enable = input
         .boolean("EnableTerminationProtection")?
         .ok_or_else(|| crate::wire::missing("enableTerminationProtection"))?;
-    let id = find(world, caller, input.required("StackName")?)?
+    let id = find(stage, caller, input.required("StackName")?)?
         .id
         .clone();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(&id) {
+    if let Some(stack) = stage.cloudformation.stacks.get_mut(&id) {
         stack.termination_protection = enable;
     }
     Ok(json!({"StackId": &*id}))
 }
 
-fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn describe(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "NextToken"])?;
     let stacks = match input.text("StackName").filter(|name| !name.is_empty()) {
-        Some(name) => vec![find(world, caller, name)?.describe()],
-        None => world
+        Some(name) => vec![find(stage, caller, name)?.describe()],
+        None => stage
             .cloudformation
             .stacks
             .of(&caller.account, &caller.region)
@@ -223,10 +223,10 @@ fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiE
     listing(input, "Stacks", stacks)
 }
 
-fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn list(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackStatusFilter", "NextToken"])?;
     let statuses: Vec<&str> = input.texts("StackStatusFilter")?;
-    let stacks = world
+    let stacks = stage
         .cloudformation
         .stacks
         .of(&caller.account, &caller.region)
@@ -267,9 +267,9 @@ pub(crate) fn list_with<T>(
     Ok(json!({name: items, "NextToken": next}))
 }
 
-fn events(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn events(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "NextToken"])?;
-    let stack = find(world, caller, input.required("StackName")?)?;
+    let stack = find(stage, caller, input.required("StackName")?)?;
     let events = stack
         .events
         .iter()
@@ -292,9 +292,9 @@ fn events(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiErr
     listing(input, "StackEvents", events)
 }
 
-fn resources(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn resources(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "LogicalResourceId"])?;
-    let stack = find(world, caller, input.required("StackName")?)?;
+    let stack = find(stage, caller, input.required("StackName")?)?;
     let only = input.text("LogicalResourceId");
     let resources: Vec<Value> = stack
         .resources
@@ -317,9 +317,13 @@ fn resources(world: &World, caller: &Caller, input: &Value) -> Result<Value, Api
     Ok(json!({"StackResources": resources}))
 }
 
-fn resource_summaries(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn resource_summaries(
+    stage: &Stage<'_>,
+    caller: &Caller,
+    input: &Value,
+) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "NextToken"])?;
-    let stack = find(world, caller, input.required("StackName")?)?;
+    let stack = find(stage, caller, input.required("StackName")?)?;
     let resources = stack
         .resources
         .iter()
@@ -345,9 +349,9 @@ fn drift_status(resource: &crate::cloudformation::stack::Resource) -> &'static s
         .map_or("NOT_CHECKED", |drift| drift.status)
 }
 
-fn exports(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn exports(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["NextToken"])?;
-    let exports = world
+    let exports = stage
         .cloudformation
         .exports(&caller.account, &caller.region)
         .into_iter()
@@ -356,19 +360,19 @@ fn exports(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiEr
     listing(input, "Exports", exports)
 }
 
-fn get_template(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn get_template(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "TemplateStage"])?;
     input.choice("TemplateStage", &["Original", "Processed"])?;
-    let stack = find(world, caller, input.required("StackName")?)?;
+    let stack = find(stage, caller, input.required("StackName")?)?;
     Ok(json!({
         "TemplateBody": stack.deployment.template.body,
         "StagesAvailable": ["Original", "Processed"],
     }))
 }
 
-fn validate(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn validate(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["TemplateBody", "TemplateURL"])?;
-    let template = request::template(world, caller, input)?.ok_or_else(|| {
+    let template = request::template(stage, caller, input)?.ok_or_else(|| {
         ApiError::validation("Either Template URL or Template Body must be specified.")
     })?;
     let parameters: Vec<Value> = template
@@ -388,7 +392,7 @@ fn validate(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, 
     Ok(Value::Object(answer))
 }
 
-fn summary(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn summary(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(
         input,
         &[
@@ -401,13 +405,13 @@ fn summary(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
     )?;
     let template = match (input.text("StackName"), input.text("StackSetName")) {
         (Some(name), None) => {
-            std::sync::Arc::clone(&find(world, caller, name)?.deployment.template)
+            std::sync::Arc::clone(&find(stage, caller, name)?.deployment.template)
         }
         (None, Some(name)) => {
-            let set = crate::cloudformation::set::api::find(world, caller, input, name)?;
+            let set = crate::cloudformation::set::api::find(stage, caller, input, name)?;
             std::sync::Arc::clone(&set.deployment.template)
         }
-        _ => request::template(world, caller, input)?.ok_or_else(|| {
+        _ => request::template(stage, caller, input)?.ok_or_else(|| {
             ApiError::validation("Either Template URL or Template Body must be specified.")
         })?,
     };
@@ -447,9 +451,9 @@ fn summarize(template: &Template) -> Map<String, Value> {
     answer
 }
 
-fn detect(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn detect(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName"])?;
-    let stack = find(world, caller, input.required("StackName")?)?;
+    let stack = find(stage, caller, input.required("StackName")?)?;
     let checkable = stack.updatable() || stack.status == "UPDATE_ROLLBACK_FAILED";
     if !checkable {
         return Err(ApiError::validation(format!(
@@ -458,24 +462,24 @@ fn detect(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         )));
     }
     let stack_id = stack.id.clone();
-    let id = world.services.environment.uuid();
+    let id = stage.services.environment.uuid();
     let detection = Detection {
         stack: stack_id,
-        at: world.clock.now(),
+        at: stage.now(),
         result: None,
     };
-    world
+    stage
         .cloudformation
         .detections
         .insert(id.clone(), detection);
-    later(world, Task::Detection(id.clone()));
+    stage.later(Task::Detection(id.clone()));
     Ok(json!({"StackDriftDetectionId": id}))
 }
 
-fn detection(world: &World, _caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn detection(stage: &Stage<'_>, _caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let id = Input::new(input, &["StackDriftDetectionId"])?.required("StackDriftDetectionId")?;
     let detection =
-        world.cloudformation.detections.get(id).ok_or_else(|| {
+        stage.cloudformation.detections.get(id).ok_or_else(|| {
             ApiError::validation(format!("Drift detection [{id}] does not exist"))
         })?;
     let status = if detection.result.is_some() {
@@ -493,7 +497,7 @@ fn detection(world: &World, _caller: &Caller, input: &Value) -> Result<Value, Ap
     }))
 }
 
-fn drifts(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn drifts(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let known = [
         "StackName",
         "StackResourceDriftStatusFilters",
@@ -501,11 +505,11 @@ fn drifts(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiErr
         "MaxResults",
     ];
     let input = Input::new(input, &known)?;
-    let stack = find(world, caller, input.required("StackName")?)?;
+    let stack = find(stage, caller, input.required("StackName")?)?;
     let statuses = input.texts("StackResourceDriftStatusFilters")?;
     listing(
         input,
         "StackResourceDrifts",
-        drift::describe(world, &stack.id, &statuses, true),
+        drift::describe(stage, &stack.id, &statuses, true),
     )
 }

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::cloudformation::Stage;
+use crate::cloudformation::Task;
 use crate::cloudformation::request::{deployment, fields};
 use crate::cloudformation::stack::api::{check_name, find, listing};
 use crate::cloudformation::stack::{
     Deployment, OnFailure, Pending, Stack, begin_update, enter_review, same, tags,
 };
 use crate::cloudformation::template::evaluate::Scope;
-use crate::cloudformation::{Task, after, later};
 use crate::input::Input;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::time::iso;
-use crate::world::World;
 
 /// A change set of one stack.
 #[derive(Debug)]
@@ -37,22 +37,22 @@ pub(crate) struct ChangeSet {
 
 /// Answers the actions on change sets; `None` if the action is none of them.
 pub(crate) fn call(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     caller: &Caller,
     action: &str,
     input: &Value,
 ) -> Option<Result<Value, ApiError>> {
     Some(match action {
-        "CreateChangeSet" => create(world, caller, input),
-        "DescribeChangeSet" => describe(world, caller, input),
-        "ListChangeSets" => list(world, caller, input),
-        "ExecuteChangeSet" => execute(world, caller, input),
-        "DeleteChangeSet" => delete(world, caller, input),
+        "CreateChangeSet" => create(stage, caller, input),
+        "DescribeChangeSet" => describe(stage, caller, input),
+        "ListChangeSets" => list(stage, caller, input),
+        "ExecuteChangeSet" => execute(stage, caller, input),
+        "DeleteChangeSet" => delete(stage, caller, input),
         _ => return None,
     })
 }
 
-fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn create(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let known = fields(&[
         "StackName",
         "ChangeSetName",
@@ -78,7 +78,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             )));
         }
     };
-    let existing = world
+    let existing = stage
         .cloudformation
         .stacks
         .find(&caller.account, &caller.region, stack_name)
@@ -94,9 +94,9 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
     let (stack, deployment) = match (kind, existing) {
         ("CREATE", None) => {
             check_name(stack_name, "stackName")?;
-            let deployment = deployment(world, caller, input, None)?;
+            let deployment = deployment(stage, caller, input, None)?;
             let id = enter_review(
-                world,
+                stage,
                 &caller.account.as_str().into(),
                 &caller.region.as_str().into(),
                 stack_name,
@@ -105,7 +105,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
             (id, deployment)
         }
         ("CREATE", Some((id, "REVIEW_IN_PROGRESS", _, _))) => {
-            (id, deployment(world, caller, input, None)?)
+            (id, deployment(stage, caller, input, None)?)
         }
         ("CREATE", Some(_)) => {
             return Err(ApiError::validation(format!(
@@ -118,7 +118,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
                     "Stack:{id} is in {status} state and can not be updated."
                 )));
             }
-            (id, deployment(world, caller, input, Some(&previous))?)
+            (id, deployment(stage, caller, input, Some(&previous))?)
         }
         ("UPDATE", None) => {
             return Err(ApiError::validation(format!(
@@ -132,7 +132,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         }
     };
     let taken = |set: &ChangeSet| set.stack == stack && set.name == name;
-    if world.cloudformation.change_sets.values().any(taken) {
+    if stage.cloudformation.change_sets.values().any(taken) {
         return Err(ApiError::new(
             "AlreadyExistsException",
             format!(
@@ -144,7 +144,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         "arn:aws:cloudformation:{}:{}:changeSet/{name}/{}",
         caller.region,
         caller.account,
-        world.services.environment.uuid()
+        stage.services.environment.uuid()
     );
     let set = ChangeSet {
         id: id.clone(),
@@ -152,37 +152,37 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         stack: stack.clone(),
         deployment,
         description: input.text("Description").map(str::to_owned),
-        created: world.clock.now(),
+        created: stage.now(),
         status: "CREATE_PENDING",
         reason: None,
         execution: "UNAVAILABLE",
         on_failure,
         changes: Vec::new(),
     };
-    world.cloudformation.change_sets.insert(id.clone(), set);
-    let seconds = world.services.environment.between(2, 5);
-    after(world, seconds, Task::ChangeSet(id.clone()));
+    stage.cloudformation.change_sets.insert(id.clone(), set);
+    let seconds = stage.services.environment.between(2, 5);
+    stage.after(seconds, Task::ChangeSet(id.clone()));
     Ok(json!({"Id": id, "StackId": &*stack}))
 }
 
 /// Computes the changes.
-pub(crate) fn finish(world: &mut World, id: &str) {
-    let Some(set) = world.cloudformation.change_sets.get(id) else {
+pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
+    let Some(set) = stage.cloudformation.change_sets.get(id) else {
         return;
     };
-    let Some(stack) = world.cloudformation.stacks.get(&set.stack) else {
+    let Some(stack) = stage.cloudformation.stacks.get(&set.stack) else {
         return;
     };
     let review = stack.status == "REVIEW_IN_PROGRESS";
     let empty = !review && same(&stack.deployment, &set.deployment);
-    let exports = world
+    let exports = stage
         .cloudformation
         .exports(&stack.account, &stack.region)
         .into_iter()
         .map(|(name, (value, _))| (name, value))
         .collect();
     let changes = changes(stack, &set.deployment, &exports);
-    if let Some(set) = world.cloudformation.change_sets.get_mut(id) {
+    if let Some(set) = stage.cloudformation.change_sets.get_mut(id) {
         if empty {
             set.status = "FAILED";
             set.reason = Some(
@@ -273,7 +273,7 @@ fn changes(
 
 /// A change set by ARN, or by name with its stack's.
 fn lookup<'a>(
-    world: &'a World,
+    stage: &'a Stage<'_>,
     caller: &Caller,
     input: Input<'_>,
 ) -> Result<&'a ChangeSet, ApiError> {
@@ -286,14 +286,14 @@ fn lookup<'a>(
         .status(404)
     };
     if name.starts_with("arn:") {
-        return world
+        return stage
             .cloudformation
             .change_sets
             .get(name)
             .ok_or_else(missing);
     }
-    let stack = find(world, caller, input.required("StackName")?)?;
-    world
+    let stack = find(stage, caller, input.required("StackName")?)?;
+    stage
         .cloudformation
         .change_sets
         .values()
@@ -301,16 +301,16 @@ fn lookup<'a>(
         .ok_or_else(missing)
 }
 
-fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn describe(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["ChangeSetName", "StackName", "NextToken"])?;
-    let set = lookup(world, caller, input)?;
+    let set = lookup(stage, caller, input)?;
     let parameters: Vec<Value> = set
         .deployment
         .parameters
         .iter()
         .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": value}))
         .collect();
-    let mut answer = summary(world, set);
+    let mut answer = summary(stage, set);
     let changes = listing(input, "Changes", set.changes.clone())?;
     for more in [
         json!({
@@ -328,8 +328,8 @@ fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiE
     Ok(Value::Object(answer))
 }
 
-fn summary(world: &World, set: &ChangeSet) -> Map<String, Value> {
-    let stack = world.cloudformation.stacks.get(&set.stack);
+fn summary(stage: &Stage<'_>, set: &ChangeSet) -> Map<String, Value> {
+    let stack = stage.cloudformation.stacks.get(&set.stack);
     let fields = json!({
         "ChangeSetName": set.name,
         "ChangeSetId": set.id,
@@ -348,20 +348,20 @@ fn summary(world: &World, set: &ChangeSet) -> Map<String, Value> {
     }
 }
 
-fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn list(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["StackName", "NextToken"])?;
-    let stack = find(world, caller, input.required("StackName")?)?;
-    let sets = world
+    let stack = find(stage, caller, input.required("StackName")?)?;
+    let sets = stage
         .cloudformation
         .change_sets
         .values()
         .filter(|set| set.stack == stack.id)
-        .map(|set| Value::Object(summary(world, set)))
+        .map(|set| Value::Object(summary(stage, set)))
         .collect();
     listing(input, "Summaries", sets)
 }
 
-fn execute(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn execute(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let known = [
         "ChangeSetName",
         "StackName",
@@ -370,7 +370,7 @@ fn execute(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
     ];
     let input = Input::new(input, &known)?;
     let keep_failed = input.boolean("DisableRollback")? == Some(true);
-    let set = lookup(world, caller, input)?;
+    let set = lookup(stage, caller, input)?;
     if set.execution != "AVAILABLE" {
         return Err(ApiError::new(
             "InvalidChangeSetStatus",
@@ -388,14 +388,14 @@ fn execute(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
     } else {
         on_failure
     };
-    let review = world
+    let review = stage
         .cloudformation
         .stacks
         .get(&stack)
         .is_some_and(|it| it.status == "REVIEW_IN_PROGRESS");
     if review {
-        let now = world.clock.now();
-        if let Some(stack) = world.cloudformation.stacks.get_mut(&stack) {
+        let now = stage.now();
+        if let Some(stack) = stage.cloudformation.stacks.get_mut(&stack) {
             stack.deployment = deployment;
             stack.pending = Some(Pending::Create(on_failure));
             stack.enter(now, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()));
@@ -405,26 +405,26 @@ fn execute(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
             "The simulator supports DisableRollback only for change sets that create a stack.",
         ));
     } else {
-        begin_update(world, &stack, deployment)?;
+        begin_update(stage, &stack, deployment)?;
     }
     // A stack's other change sets are void once one of them is executed.
-    world
+    stage
         .cloudformation
         .change_sets
         .retain(|other, set| set.stack != stack || *other == id);
-    if let Some(set) = world.cloudformation.change_sets.get_mut(&id) {
+    if let Some(set) = stage.cloudformation.change_sets.get_mut(&id) {
         set.execution = "EXECUTE_COMPLETE";
     }
-    later(world, Task::Stack(stack));
+    stage.later(Task::Stack(stack));
     Ok(Value::Null)
 }
 
-fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
+fn delete(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
     let input = Input::new(input, &["ChangeSetName", "StackName"])?;
-    let Ok(set) = lookup(world, caller, input) else {
+    let Ok(set) = lookup(stage, caller, input) else {
         return Ok(Value::Null);
     };
     let id = set.id.clone();
-    world.cloudformation.change_sets.remove(&id);
+    stage.cloudformation.change_sets.remove(&id);
     Ok(Value::Null)
 }

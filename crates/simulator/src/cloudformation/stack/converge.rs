@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 
 use super::execute::{event, handler_reason, record};
 use super::fold::Folded;
+use crate::cloudformation::Stage;
 use crate::cloudformation::stack::{Deployment, Output, Resource};
 use crate::cloudformation::template::evaluate::Scope;
 use crate::cloudformation::template::{Policy, Template};
-use crate::resources::{self, Place, Updated};
+use crate::resources::{Place, Resources, Updated};
 use crate::wire::scalar;
-use crate::world::World;
 
 /// Why an operation stopped.
 pub(crate) struct Failure {
@@ -64,7 +64,7 @@ pub(crate) struct Outcome {
 /// Makes the resources what the deployment says, starting from `old`. Stops at the first failure;
 /// nothing is deleted here. With `only`, no others are made.
 pub(crate) fn converge(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     deployment: &Deployment,
     old: &BTreeMap<String, Resource>,
@@ -79,7 +79,7 @@ pub(crate) fn converge(
         imports: BTreeSet::new(),
         failure: None,
     };
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.cloudformation.stacks.get(id) else {
         return outcome;
     };
     let (account, region, name) = (
@@ -87,7 +87,7 @@ pub(crate) fn converge(
         stack.region.clone(),
         stack.name.clone(),
     );
-    let exports = world.cloudformation.exports(&account, &region);
+    let exports = stage.cloudformation.exports(&account, &region);
     let values = exports
         .iter()
         .map(|(name, (value, _))| (name.clone(), value.clone()))
@@ -108,7 +108,7 @@ pub(crate) fn converge(
     for logical_id in template.order.iter().filter(wanted) {
         let generation = generations.of(logical_id);
         let stepped = step(
-            world,
+            stage,
             id,
             &mut scope,
             &mut outcome,
@@ -132,7 +132,7 @@ pub(crate) fn converge(
                 .map(|r| r.physical_id.clone())
                 .unwrap_or_default();
             record(
-                world,
+                stage,
                 id,
                 logical_id,
                 &physical_id,
@@ -182,7 +182,7 @@ pub(crate) fn converge(
             "UPDATE_FAILED"
         };
         record(
-            world,
+            stage,
             id,
             &name,
             id,
@@ -195,7 +195,7 @@ pub(crate) fn converge(
 }
 
 fn step(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     scope: &mut Scope<'_>,
     outcome: &mut Outcome,
@@ -212,7 +212,7 @@ fn step(
     {
         return Ok(());
     }
-    if let Some(reason) = world.cloudformation.sabotage.remove(id) {
+    if let Some(reason) = stage.cloudformation.sabotage.remove(id) {
         return Err(reason);
     }
     let properties = scope
@@ -220,7 +220,7 @@ fn step(
         .unwrap_or_else(|| Value::Object(Map::new()));
     // Nothing here reads the metadata, but a function in it that cannot be resolved is an error.
     scope.resolve(&declaration.metadata)?;
-    let Some(mut place) = world
+    let Some(mut place) = stage
         .cloudformation
         .stacks
         .get(id)
@@ -230,7 +230,7 @@ fn step(
     };
     place.generation = generation;
     let kind = declaration.kind.as_str();
-    let at = world.clock.now();
+    let at = stage.now();
     let mut resource = Resource {
         kind: kind.to_owned(),
         physical_id: String::new(),
@@ -245,7 +245,7 @@ fn step(
     };
     match old.get(logical_id) {
         None => {
-            make(world, id, &place, &mut resource)?;
+            make(stage, id, &place, &mut resource)?;
             outcome.undo.push(Undo::Made(logical_id.to_owned()));
         }
         Some(before) if before.properties == resource.properties => {
@@ -258,16 +258,17 @@ fn step(
             resource.status = "UPDATE_COMPLETE";
             resource.physical_id.clone_from(&before.physical_id);
             resource.generation = before.generation;
-            event(world, id, logical_id, &resource, "UPDATE_IN_PROGRESS", None);
-            let updated = resources::update(
-                &mut world.services,
-                &place,
-                kind,
-                &before.physical_id,
-                &before.properties,
-                &resource.properties,
-            )
-            .map_err(|error| handler_reason(world, &error))?;
+            event(stage, id, logical_id, &resource, "UPDATE_IN_PROGRESS", None);
+            let updated = stage
+                .services
+                .update(
+                    &place,
+                    kind,
+                    &before.physical_id,
+                    &before.properties,
+                    &resource.properties,
+                )
+                .map_err(|error| handler_reason(stage, &error))?;
             match updated {
                 Updated::InPlace(made) => {
                     resource.physical_id = made.physical_id;
@@ -280,7 +281,7 @@ fn step(
                 Updated::Replace => {
                     let reason = "Requested update requires the creation of a new physical resource; hence creating one.";
                     event(
-                        world,
+                        stage,
                         id,
                         logical_id,
                         &resource,
@@ -288,7 +289,7 @@ fn step(
                         Some(reason.to_owned()),
                     );
                     resource.generation = generation;
-                    make(world, id, &place, &mut resource)?;
+                    make(stage, id, &place, &mut resource)?;
                     let keep = declaration.update_replace_policy != Policy::Delete;
                     outcome.undo.push(Undo::Made(logical_id.to_owned()));
                     outcome
@@ -296,7 +297,7 @@ fn step(
                         .push((logical_id.to_owned(), before.clone(), keep));
                 }
             }
-            event(world, id, logical_id, &resource, "UPDATE_COMPLETE", None);
+            event(stage, id, logical_id, &resource, "UPDATE_COMPLETE", None);
         }
     }
     scope.made.insert(
@@ -307,11 +308,16 @@ fn step(
     Ok(())
 }
 
-fn make(world: &mut World, id: &str, place: &Place, resource: &mut Resource) -> Result<(), String> {
+fn make(
+    stage: &mut Stage<'_>,
+    id: &str,
+    place: &Place,
+    resource: &mut Resource,
+) -> Result<(), String> {
     let replacing = resource.status == "UPDATE_COMPLETE";
     if !replacing {
         event(
-            world,
+            stage,
             id,
             &place.logical_id,
             resource,
@@ -319,18 +325,15 @@ fn make(world: &mut World, id: &str, place: &Place, resource: &mut Resource) -> 
             None,
         );
     }
-    let made = resources::create(
-        &mut world.services,
-        place,
-        &resource.kind,
-        &resource.properties,
-    )
-    .map_err(|error| handler_reason(world, &error))?;
+    let made = stage
+        .services
+        .create(place, &resource.kind, &resource.properties)
+        .map_err(|error| handler_reason(stage, &error))?;
     resource.physical_id = made.physical_id;
     resource.attributes = made.attributes;
     if !replacing {
         event(
-            world,
+            stage,
             id,
             &place.logical_id,
             resource,

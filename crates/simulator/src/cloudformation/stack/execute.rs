@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use super::converge::{Failure, Generations, Outcome, Undo, converge};
 use super::fold;
+use crate::cloudformation::Stage;
 use crate::cloudformation::stack::{Deployment, Event, OnFailure, Pending, Resource};
 use crate::cloudformation::template::{Policy, Template};
-use crate::resources::{self, ResourceError, Updated};
-use crate::world::World;
+use crate::resources::{ResourceError, Resources, Updated};
 
 /// Does what the stack's pending operation says.
-pub(crate) fn finish(world: &mut World, id: &str) {
-    let Some(pending) = world
+pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
+    let Some(pending) = stage
         .cloudformation
         .stacks
         .get_mut(id)
@@ -21,18 +21,18 @@ pub(crate) fn finish(world: &mut World, id: &str) {
     else {
         return;
     };
-    fold::unfold(world, id);
+    fold::unfold(stage, id);
     match pending {
-        Pending::Create(on_failure) => create(world, id, on_failure),
-        Pending::Update(deployment) => update(world, id, deployment),
-        Pending::Delete(keep) => delete(world, id, &keep),
+        Pending::Create(on_failure) => create(stage, id, on_failure),
+        Pending::Update(deployment) => update(stage, id, deployment),
+        Pending::Delete(keep) => delete(stage, id, &keep),
     }
     // One that found no resource to fail at.
-    world.cloudformation.sabotage.remove(id);
+    stage.cloudformation.sabotage.remove(id);
 }
 
-fn create(world: &mut World, id: &str, on_failure: OnFailure) {
-    let Some(deployment) = world
+fn create(stage: &mut Stage<'_>, id: &str, on_failure: OnFailure) {
+    let Some(deployment) = stage
         .cloudformation
         .stacks
         .get(id)
@@ -41,9 +41,9 @@ fn create(world: &mut World, id: &str, on_failure: OnFailure) {
         return;
     };
     let first = Generations::Now(0);
-    let outcome = converge(world, id, &deployment, &BTreeMap::new(), first, None);
-    let now = world.clock.now();
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+    let outcome = converge(stage, id, &deployment, &BTreeMap::new(), first, None);
+    let now = stage.now();
+    let Some(stack) = stage.cloudformation.stacks.get_mut(id) else {
         return;
     };
     stack.resources = outcome.resources;
@@ -74,8 +74,8 @@ fn create(world: &mut World, id: &str, on_failure: OnFailure) {
         doing,
         Some(format!("{reason}Rollback requested by user.")),
     );
-    let stuck = remove_all(world, id, &deployment.template, &BTreeSet::new(), true);
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+    let stuck = remove_all(stage, id, &deployment.template, &BTreeSet::new(), true);
+    let Some(stack) = stage.cloudformation.stacks.get_mut(id) else {
         return;
     };
     if !stuck.is_empty() {
@@ -92,12 +92,12 @@ fn create(world: &mut World, id: &str, on_failure: OnFailure) {
     stack.enter(now, done, None);
     if on_failure == OnFailure::Delete {
         stack.deleted = Some(now);
-        world.cloudformation.stacks.release_name(id);
+        stage.cloudformation.stacks.release_name(id);
     }
 }
 
-fn update(world: &mut World, id: &str, deployment: Arc<Deployment>) {
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+fn update(stage: &mut Stage<'_>, id: &str, deployment: Arc<Deployment>) {
+    let Some(stack) = stage.cloudformation.stacks.get(id) else {
         return;
     };
     let (old, old_template) = (
@@ -105,10 +105,10 @@ fn update(world: &mut World, id: &str, deployment: Arc<Deployment>) {
         Arc::clone(&stack.deployment.template),
     );
     let updates = Generations::Now(stack.updates);
-    let mut outcome = converge(world, id, &deployment, &old, updates, None);
-    let now = world.clock.now();
+    let mut outcome = converge(stage, id, &deployment, &old, updates, None);
+    let now = stage.now();
     if let Some(failure) = outcome.failure.take() {
-        roll_back(world, id, outcome, old, &failure);
+        roll_back(stage, id, outcome, old, &failure);
         return;
     }
     let removed: Vec<String> = old_template
@@ -118,7 +118,7 @@ fn update(world: &mut World, id: &str, deployment: Arc<Deployment>) {
         .filter(|name| old.contains_key(*name) && !outcome.resources.contains_key(*name))
         .cloned()
         .collect();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
         stack.resources = outcome.resources;
         stack.outputs = outcome.outputs;
         stack.imports = outcome.imports;
@@ -126,12 +126,12 @@ fn update(world: &mut World, id: &str, deployment: Arc<Deployment>) {
         stack.enter(now, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None);
     }
     for (name, resource, keep) in outcome.replaced {
-        clean_up(world, id, &name, &resource, keep);
+        clean_up(stage, id, &name, &resource, keep);
     }
     for name in removed {
         if let Some(resource) = old.get(&name) {
             clean_up(
-                world,
+                stage,
                 id,
                 &name,
                 resource,
@@ -139,18 +139,18 @@ fn update(world: &mut World, id: &str, deployment: Arc<Deployment>) {
             );
         }
     }
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
         stack.enter(now, "UPDATE_COMPLETE", None);
     }
 }
 
 /// Removes what an update left behind. A failure is told in the events but fails nothing, as on AWS.
-fn clean_up(world: &mut World, id: &str, name: &str, resource: &Resource, keep: bool) {
+fn clean_up(stage: &mut Stage<'_>, id: &str, name: &str, resource: &Resource, keep: bool) {
     if keep {
-        event(world, id, name, resource, "DELETE_SKIPPED", None);
+        event(stage, id, name, resource, "DELETE_SKIPPED", None);
         return;
     }
-    let Some(place) = world
+    let Some(place) = stage
         .cloudformation
         .stacks
         .get(id)
@@ -158,30 +158,28 @@ fn clean_up(world: &mut World, id: &str, name: &str, resource: &Resource, keep: 
     else {
         return;
     };
-    event(world, id, name, resource, "DELETE_IN_PROGRESS", None);
-    match resources::delete(
-        &mut world.services,
-        &place,
-        &resource.kind,
-        &resource.physical_id,
-    ) {
-        Ok(()) => event(world, id, name, resource, "DELETE_COMPLETE", None),
+    event(stage, id, name, resource, "DELETE_IN_PROGRESS", None);
+    match stage
+        .services
+        .delete(&place, &resource.kind, &resource.physical_id)
+    {
+        Ok(()) => event(stage, id, name, resource, "DELETE_COMPLETE", None),
         Err(error) => {
-            let reason = handler_reason(world, &error);
-            event(world, id, name, resource, "DELETE_FAILED", Some(reason));
+            let reason = handler_reason(stage, &error);
+            event(stage, id, name, resource, "DELETE_FAILED", Some(reason));
         }
     }
 }
 
 fn roll_back(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     outcome: Outcome,
     old: BTreeMap<String, Resource>,
     failure: &Failure,
 ) {
-    let now = world.clock.now();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+    let now = stage.now();
+    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
         let reason = format!(
             "The following resource(s) failed to update: [{}]. ",
             failure.logical_id
@@ -197,7 +195,7 @@ fn roll_back(
         let Some(current) = outcome.resources.get(&name) else {
             continue;
         };
-        let Some(place) = world
+        let Some(place) = stage
             .cloudformation
             .stacks
             .get(id)
@@ -206,39 +204,37 @@ fn roll_back(
             return;
         };
         let result = match step {
-            Undo::Made(_) => resources::delete(
-                &mut world.services,
-                &place,
-                &current.kind,
-                &current.physical_id,
-            ),
-            Undo::Changed(_, before) => resources::update(
-                &mut world.services,
-                &place,
-                &current.kind,
-                &current.physical_id,
-                &current.properties,
-                &before.properties,
-            )
-            .map(|updated| {
-                if let Updated::InPlace(made) = updated
-                    && let Some(resource) = restored.get_mut(&name)
-                {
-                    resource.physical_id = made.physical_id;
-                    resource.attributes = made.attributes;
-                }
-            }),
+            Undo::Made(_) => stage
+                .services
+                .delete(&place, &current.kind, &current.physical_id),
+            Undo::Changed(_, before) => stage
+                .services
+                .update(
+                    &place,
+                    &current.kind,
+                    &current.physical_id,
+                    &current.properties,
+                    &before.properties,
+                )
+                .map(|updated| {
+                    if let Updated::InPlace(made) = updated
+                        && let Some(resource) = restored.get_mut(&name)
+                    {
+                        resource.physical_id = made.physical_id;
+                        resource.attributes = made.attributes;
+                    }
+                }),
         };
         match result {
-            Ok(()) => event(world, id, &name, current, "UPDATE_COMPLETE", None),
+            Ok(()) => event(stage, id, &name, current, "UPDATE_COMPLETE", None),
             Err(error) => {
-                let reason = handler_reason(world, &error);
-                event(world, id, &name, current, "UPDATE_FAILED", Some(reason));
+                let reason = handler_reason(stage, &error);
+                event(stage, id, &name, current, "UPDATE_FAILED", Some(reason));
                 stuck.push(name);
             }
         }
     }
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
         stack.resources = restored;
         if stuck.is_empty() {
             stack.enter(now, "UPDATE_ROLLBACK_COMPLETE", None);
@@ -252,9 +248,9 @@ fn roll_back(
     }
 }
 
-fn delete(world: &mut World, id: &str, keep: &BTreeSet<String>) {
-    let now = world.clock.now();
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+fn delete(stage: &mut Stage<'_>, id: &str, keep: &BTreeSet<String>) {
+    let now = stage.now();
+    let Some(stack) = stage.cloudformation.stacks.get(id) else {
         return;
     };
     let template = Arc::clone(&stack.deployment.template);
@@ -263,7 +259,7 @@ fn delete(world: &mut World, id: &str, keep: &BTreeSet<String>) {
         .iter()
         .filter_map(|output| output.export.as_deref())
         .collect();
-    let user = world
+    let user = stage
         .cloudformation
         .stacks
         .of(&stack.account, &stack.region)
@@ -276,7 +272,7 @@ fn delete(world: &mut World, id: &str, keep: &BTreeSet<String>) {
                 .then(|| ((*export).to_owned(), other.name.clone()))
         });
     if let Some((export, user)) = user {
-        if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+        if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
             let reason = format!(
                 "Delete canceled. Cannot delete export {export} as it is in use by {user}."
             );
@@ -285,8 +281,8 @@ fn delete(world: &mut World, id: &str, keep: &BTreeSet<String>) {
         }
         return;
     }
-    let stuck = remove_all(world, id, &template, keep, false);
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+    let stuck = remove_all(stage, id, &template, keep, false);
+    let Some(stack) = stage.cloudformation.stacks.get_mut(id) else {
         return;
     };
     if stuck.is_empty() {
@@ -294,7 +290,7 @@ fn delete(world: &mut World, id: &str, keep: &BTreeSet<String>) {
         stack.deleted = Some(now);
         stack.outputs.clear();
         stack.imports.clear();
-        world.cloudformation.stacks.release_name(id);
+        stage.cloudformation.stacks.release_name(id);
     } else {
         let names = stuck.into_iter().collect::<Vec<_>>().join(", ");
         stack.enter(
@@ -310,7 +306,7 @@ fn delete(world: &mut World, id: &str, keep: &BTreeSet<String>) {
 /// Deletes a stack's resources, dependents first. What failed stays in the stack, and so does all
 /// it needs; the failed ones are returned.
 fn remove_all(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     template: &Template,
     keep: &BTreeSet<String>,
@@ -319,7 +315,7 @@ fn remove_all(
     let mut failed = BTreeSet::new();
     let mut blocked = BTreeSet::new();
     for name in template.order.iter().rev() {
-        let Some(stack) = world.cloudformation.stacks.get(id) else {
+        let Some(stack) = stage.cloudformation.stacks.get(id) else {
             break;
         };
         let Some(resource) = stack.resources.get(name).cloned() else {
@@ -342,28 +338,25 @@ fn remove_all(
                 Policy::RetainExceptOnCreate => !undoing_creation,
             };
         if retain {
-            event(world, id, name, &resource, "DELETE_SKIPPED", None);
+            event(stage, id, name, &resource, "DELETE_SKIPPED", None);
         } else {
-            event(world, id, name, &resource, "DELETE_IN_PROGRESS", None);
-            let deleted = match world.cloudformation.sabotage.remove(id) {
+            event(stage, id, name, &resource, "DELETE_IN_PROGRESS", None);
+            let deleted = match stage.cloudformation.sabotage.remove(id) {
                 Some(reason) => Err(reason),
-                None => resources::delete(
-                    &mut world.services,
-                    &place,
-                    &resource.kind,
-                    &resource.physical_id,
-                )
-                .map_err(|error| handler_reason(world, &error)),
+                None => stage
+                    .services
+                    .delete(&place, &resource.kind, &resource.physical_id)
+                    .map_err(|error| handler_reason(stage, &error)),
             };
             if let Err(reason) = deleted {
-                event(world, id, name, &resource, "DELETE_FAILED", Some(reason));
+                event(stage, id, name, &resource, "DELETE_FAILED", Some(reason));
                 blocked.extend(needs);
                 failed.insert(name.clone());
                 continue;
             }
-            event(world, id, name, &resource, "DELETE_COMPLETE", None);
+            event(stage, id, name, &resource, "DELETE_COMPLETE", None);
         }
-        if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+        if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
             stack.resources.remove(name);
         }
     }
@@ -371,21 +364,21 @@ fn remove_all(
 }
 
 /// The reason as a stack event shows it.
-pub(crate) fn handler_reason(world: &mut World, error: &ResourceError) -> String {
+pub(crate) fn handler_reason(stage: &mut Stage<'_>, error: &ResourceError) -> String {
     let code = match error {
         ResourceError::Invalid(_) => "InvalidRequest",
         ResourceError::AlreadyExists(_) => "AlreadyExists",
         ResourceError::NotFound(_) => "NotFound",
         _ => "GeneralServiceException",
     };
-    let token = world.services.environment.uuid();
+    let token = stage.services.environment.uuid();
     format!(
         "Resource handler returned message: \"{error}\" (RequestToken: {token}, HandlerErrorCode: {code})"
     )
 }
 
 pub(crate) fn event(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     logical_id: &str,
     resource: &Resource,
@@ -393,7 +386,7 @@ pub(crate) fn event(
     reason: Option<String>,
 ) {
     record(
-        world,
+        stage,
         id,
         logical_id,
         &resource.physical_id,
@@ -404,7 +397,7 @@ pub(crate) fn event(
 }
 
 pub(crate) fn record(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     logical_id: &str,
     physical_id: &str,
@@ -412,8 +405,8 @@ pub(crate) fn record(
     status: &'static str,
     reason: Option<String>,
 ) {
-    let at = world.clock.now();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+    let at = stage.now();
+    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
         stack.events.push(Event {
             at,
             logical_id: logical_id.into(),

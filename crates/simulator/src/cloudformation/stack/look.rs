@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use super::Stack;
 use super::fold::{self, put_away, unfold};
 use crate::cloudformation::template::Template;
+use crate::cloudformation::{CloudFormation, Stage};
 use crate::services::environment::Look;
-use crate::world::World;
 
 /// So many accounts that were only looked at stay as they were looked at. A client that visits many
 /// at once comes back to each of them a few times.
@@ -37,39 +37,39 @@ impl Look {
     }
 
     /// Brings back what there is to see in an account.
-    pub(crate) fn at(self, world: &mut World, account: &str) {
+    pub(crate) fn at(self, stage: &mut Stage<'_>, account: &str) {
         match self {
-            Look::PastRules => glance_past_rules(world, account),
-            Look::Anywhere => glance(world, account),
-            Look::ToChange => warm(world, account),
+            Look::PastRules => glance_past_rules(stage, account),
+            Look::Anywhere => glance(stage, account),
+            Look::ToChange => warm(stage, account),
         }
     }
 }
 
 /// Somebody is going to look into an account and change nothing: brings back what is folded there,
 /// until [`cool`] finds that it is long ago.
-pub(crate) fn glance(world: &mut World, account: &str) {
-    crate::services::iam::access_role(&mut world.services, account);
-    for id in stacks(world, account, |stack| stack.folded.is_some()) {
-        unfold(world, &id);
+pub(crate) fn glance(stage: &mut Stage<'_>, account: &str) {
+    crate::services::iam::access_role(stage.services, account);
+    for id in stacks(stage, account, |stack| stack.folded.is_some()) {
+        unfold(stage, &id);
     }
-    remember_glance(world, account);
+    stage.cloudformation.remember_glance(account);
 }
 
 /// Somebody is going to ask one of the [`WITHOUT_RULES`] about an account and change nothing.
-fn glance_past_rules(world: &mut World, account: &str) {
-    crate::services::iam::access_role(&mut world.services, account);
-    let shown = &world.cloudformation.shown;
+fn glance_past_rules(stage: &mut Stage<'_>, account: &str) {
+    crate::services::iam::access_role(stage.services, account);
+    let shown = &stage.cloudformation.shown;
     let hidden = |stack: &Stack| stack.folded.is_some() && !shown.contains_key(&stack.id);
-    for id in stacks(world, account, hidden) {
-        show(world, &id);
+    for id in stacks(stage, account, hidden) {
+        show(stage, &id);
     }
-    remember_glance(world, account);
+    stage.cloudformation.remember_glance(account);
 }
 
 /// Brings back what a folded stack has besides rules.
-fn show(world: &mut World, id: &Arc<str>) {
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+fn show(stage: &mut Stage<'_>, id: &Arc<str>) {
+    let Some(stack) = stage.cloudformation.stacks.get(id) else {
         return;
     };
     let Some(folded) = stack.folded.clone() else {
@@ -77,11 +77,11 @@ fn show(world: &mut World, id: &Arc<str>) {
     };
     let deployment = Arc::clone(&stack.deployment);
     let Some(others) = without_rules(&deployment.template) else {
-        return unfold(world, id);
+        return unfold(stage, id);
     };
     // Outputs that tell something of a rule can't be made, and nobody asks for them here.
-    let made = fold::make_some(world, id, &deployment, &folded, &others);
-    let shown = &mut world.cloudformation.shown;
+    let made = fold::make_some(stage, id, &deployment, &folded, &others);
+    let shown = &mut stage.cloudformation.shown;
     shown.insert(Arc::clone(id), made.resources);
 }
 
@@ -100,85 +100,86 @@ pub(super) fn without_rules(template: &Template) -> Option<BTreeSet<String>> {
 }
 
 /// Takes back what [`show`] has brought.
-pub(super) fn conceal(world: &mut World, id: &str) {
-    let Some(resources) = world.cloudformation.shown.remove(id) else {
+pub(super) fn conceal(stage: &mut Stage<'_>, id: &str) {
+    let Some(resources) = stage.cloudformation.shown.remove(id) else {
         return;
     };
-    if let Some(stack) = world.cloudformation.stacks.get(id) {
+    if let Some(stack) = stage.cloudformation.stacks.get(id) {
         let template = Arc::clone(&stack.deployment.template);
-        fold::delete(world, id, &template, &resources);
+        fold::delete(stage, id, &template, &resources);
     }
 }
 
-/// Has [`cool`] look after an account.
-pub(crate) fn remember_glance(world: &mut World, account: &str) {
-    let glanced = &mut world.cloudformation.glanced;
-    match glanced.iter().rposition(|known| **known == *account) {
-        Some(position) => {
+impl CloudFormation {
+    /// Has [`cool`] look after an account.
+    pub(crate) fn remember_glance(&mut self, account: &str) {
+        let glanced = &mut self.glanced;
+        if let Some(position) = glanced.iter().rposition(|known| **known == *account) {
             if let Some(known) = glanced.remove(position) {
                 glanced.push_back(known);
             }
+        } else {
+            glanced.push_back(account.into());
         }
-        None => glanced.push_back(account.into()),
     }
 }
 
 /// Folds again what was only glanced at, but for the accounts that were glanced at last: whoever
 /// looks at one comes back to it soon.
-pub(crate) fn cool(world: &mut World) {
-    while world.cloudformation.glanced.len() > GLANCED {
-        let Some(account) = world.cloudformation.glanced.pop_front() else {
+pub(crate) fn cool(stage: &mut Stage<'_>) {
+    while stage.cloudformation.glanced.len() > GLANCED {
+        let Some(account) = stage.cloudformation.glanced.pop_front() else {
             return;
         };
-        for id in stacks(world, &account, |stack| stack.folded.is_some()) {
-            conceal(world, &id);
+        for id in stacks(stage, &account, |stack| stack.folded.is_some()) {
+            conceal(stage, &id);
         }
         let glanced_at = |stack: &Stack| {
             let glanced_at = stack.unfolded.is_some() && !stack.looked_into;
             glanced_at && stack.folded.is_none() && stack.pending.is_none()
         };
-        for id in stacks(world, &account, glanced_at) {
-            put_away(world, &id);
+        for id in stacks(stage, &account, glanced_at) {
+            put_away(stage, &id);
         }
-        crate::services::iam::forget_access_role(&mut world.services, &account);
+        crate::services::iam::forget_access_role(stage.services, &account);
     }
 }
 
 /// Somebody is going to change something in an account: brings back for good what is folded there.
-pub(crate) fn warm(world: &mut World, account: &str) {
-    crate::services::iam::access_role(&mut world.services, account);
-    crate::services::iam::keep_access_role(&mut world.services, account);
-    for id in stacks(world, account, |stack| !stack.looked_into) {
-        look_into(world, &id);
+pub(crate) fn warm(stage: &mut Stage<'_>, account: &str) {
+    crate::services::iam::access_role(stage.services, account);
+    crate::services::iam::keep_access_role(stage.services, account);
+    for id in stacks(stage, account, |stack| !stack.looked_into) {
+        look_into(stage, &id);
     }
 }
 
 /// Somebody is going to look into a stack or change it: it is never folded again.
-pub(crate) fn look_into(world: &mut World, id: &str) {
-    unfold(world, id);
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+pub(crate) fn look_into(stage: &mut Stage<'_>, id: &str) {
+    unfold(stage, id);
+    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
         stack.looked_into = true;
     }
 }
 
 /// Looks at every account that a request's parameters name in an ARN or a queue's URL.
-pub(crate) fn named(world: &mut World, input: &Value, look: Look) {
+pub(crate) fn named(stage: &mut Stage<'_>, input: &Value, look: Look) {
     match input {
         Value::String(text) if text.starts_with("arn:") || text.contains("://") => {
             let parts = text.split([':', '/']);
             for account in parts.filter(|part| is_account_id(part)) {
-                look.at(world, account);
+                look.at(stage, account);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| named(world, item, look)),
-        Value::Object(fields) => Map::values(fields).for_each(|item| named(world, item, look)),
+        Value::Array(items) => items.iter().for_each(|item| named(stage, item, look)),
+        Value::Object(fields) => Map::values(fields).for_each(|item| named(stage, item, look)),
         _ => {}
     }
 }
 
 /// The ids of an account's living stacks, as far as they are such.
-fn stacks(world: &World, account: &str, such: impl Fn(&Stack) -> bool) -> Vec<Arc<str>> {
-    let living = world.cloudformation.stacks.living_in(account, None);
+fn stacks(stage: &Stage<'_>, account: &str, such: impl Fn(&Stack) -> bool) -> Vec<Arc<str>> {
+    let living = stage.cloudformation.stacks.living_in(account, None);
     living
         .filter(|stack| such(stack))
         .map(|stack| Arc::clone(&stack.id))

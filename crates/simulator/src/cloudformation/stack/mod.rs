@@ -15,12 +15,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::cloudformation::Stage;
 use crate::cloudformation::stack::drift::ResourceDrift;
 use crate::cloudformation::template::{Policy, Template};
 use crate::resources::Place;
 use crate::wire::api::ApiError;
 use crate::wire::time::iso;
-use crate::world::World;
 
 /// What a stack is, or is to be, made from.
 #[derive(Debug, Clone)]
@@ -360,16 +360,16 @@ impl Stacks {
 
 /// Enters a new stack that waits for its resources.
 pub(crate) fn begin_create(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     account: &Arc<str>,
     region: &Arc<str>,
     name: &str,
     deployment: Arc<Deployment>,
     on_failure: OnFailure,
 ) -> Arc<str> {
-    let id = enter_review(world, account, region, name, deployment);
-    let now = world.clock.now();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(&id) {
+    let id = enter_review(stage, account, region, name, deployment);
+    let now = stage.now();
+    if let Some(stack) = stage.cloudformation.stacks.get_mut(&id) {
         stack.events.clear();
         stack.pending = Some(Pending::Create(on_failure));
         stack.enter(now, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()));
@@ -379,16 +379,16 @@ pub(crate) fn begin_create(
 
 /// Enters a stack without resources, in review for its first change set.
 pub(crate) fn enter_review(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     account: &Arc<str>,
     region: &Arc<str>,
     name: &str,
     deployment: Arc<Deployment>,
 ) -> Arc<str> {
-    let now = world.clock.now();
+    let now = stage.now();
     let id: Arc<str> = format!(
         "arn:aws:cloudformation:{region}:{account}:stack/{name}/{}",
-        world.services.environment.uuid()
+        stage.services.environment.uuid()
     )
     .into();
     let mut stack = Stack {
@@ -417,18 +417,18 @@ pub(crate) fn enter_review(
         looked_into: false,
     };
     stack.enter(now, "REVIEW_IN_PROGRESS", Some("User Initiated".to_owned()));
-    world.cloudformation.stacks.insert(stack);
+    stage.cloudformation.stacks.insert(stack);
     id
 }
 
 /// Starts an update; refuses one that would change nothing.
 pub(crate) fn begin_update(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     deployment: Arc<Deployment>,
 ) -> Result<(), ApiError> {
-    let now = world.clock.now();
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+    let now = stage.now();
+    let Some(stack) = stage.cloudformation.stacks.get_mut(id) else {
         return Err(ApiError::validation(format!("Stack [{id}] does not exist")));
     };
     if !stack.updatable() {
@@ -484,9 +484,9 @@ fn section<'a>(deployment: &'a Deployment, name: &str) -> Option<&'a Value> {
 }
 
 /// Starts the deletion of a stack.
-pub(crate) fn begin_delete(world: &mut World, id: &str, keep: BTreeSet<String>) {
-    let now = world.clock.now();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+pub(crate) fn begin_delete(stage: &mut Stage<'_>, id: &str, keep: BTreeSet<String>) {
+    let now = stage.now();
+    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
         stack.pending = Some(Pending::Delete(keep));
         stack.enter(now, "DELETE_IN_PROGRESS", Some("User Initiated".to_owned()));
     }

@@ -136,7 +136,7 @@ fn what_was_folded_comes_back_the_same_and_goes_on_from_there() {
     let id = lab.stack_in(ACCOUNT);
     // Looking twice at one stack: brought back, folded again, brought back.
     let ids = |lab: &mut Lab| {
-        super::super::stack::fold::unfold(&mut lab.world, &id);
+        super::super::stack::fold::unfold(&mut lab.world.stage(), &id);
         let stack = lab.world.cloudformation.stacks.get(&id).unwrap();
         let ids = stack
             .resources
@@ -200,7 +200,13 @@ fn drift_is_found_in_the_one_that_was_changed() {
     let mut lab = Lab::with_spokes(SPOKE);
     let id = lab.stack_in(ACCOUNT);
     let change = json!({"MessageRetentionPeriod": 777});
-    crate::cloudformation::tamper(&mut lab.world, &id, Some("Queue"), change.as_object()).unwrap();
+    crate::cloudformation::edit_resource(
+        &mut lab.world.stage(),
+        &id,
+        Some("Queue"),
+        change.as_object(),
+    )
+    .unwrap();
     let operation = lab.begin(
         "DetectStackSetDrift",
         &json!({"OperationPreferences": fast()}),
@@ -263,9 +269,9 @@ fn a_stack_that_was_looked_at_and_is_different_then_stays() {
     lab.physical_ids(ACCOUNT);
     lab.update_spokes(&SPOKE.replace("{MessageRetentionPeriod: 600}", "{QueueName: fixed}"));
     for number in 0..100 {
-        crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+        crate::cloudformation::glance(&mut lab.world.stage(), &format!("9{number:011}"));
     }
-    crate::cloudformation::cool(&mut lab.world);
+    crate::cloudformation::cool(&mut lab.world.stage());
     assert_eq!(lab.folded(), 0);
     assert_eq!(lab.world.services.sqs.queues.len(), 10);
 }
@@ -289,16 +295,16 @@ fn what_is_only_looked_at_is_folded_again() {
     assert_eq!(lab.folded(), 8);
     // Others are looked at meanwhile.
     for number in 0..100 {
-        crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+        crate::cloudformation::glance(&mut lab.world.stage(), &format!("9{number:011}"));
     }
-    crate::cloudformation::cool(&mut lab.world);
+    crate::cloudformation::cool(&mut lab.world.stage());
     assert_eq!(lab.folded(), 10);
     assert_eq!(lab.world.services.sqs.queues.len(), 0);
     assert_eq!(lab.physical_ids(ACCOUNT), ids);
     for number in 100..200 {
-        crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+        crate::cloudformation::glance(&mut lab.world.stage(), &format!("9{number:011}"));
     }
-    crate::cloudformation::cool(&mut lab.world);
+    crate::cloudformation::cool(&mut lab.world.stage());
     // And it goes on like all the others: one proof for each Region.
     lab.update_spokes(&SPOKE.replace("600", "700"));
     assert_eq!(lab.folded(), 10);
@@ -349,7 +355,7 @@ fn who_asks_for_queues_or_roles_finds_them_and_brings_no_rule_back() {
     };
     let look = |lab: &mut Lab| {
         let mut ask = |service: &str, action: &str, input: Value| {
-            crate::protocol::carry_out(&mut lab.world, &caller, service, action, &input).unwrap()
+            lab.world.call(&caller, service, action, &input).unwrap()
         };
         let all = json!({"QueueUrl": ids["Queue"], "AttributeNames": ["All"]});
         let queue = ask("sqs", "GetQueueAttributes", all)["Attributes"].clone();
@@ -417,9 +423,9 @@ fn every_stack_tells_its_own_names_in_its_outputs() {
                 assert_eq!(events, if template.contains("700") { 12 } else { 10 });
             }
             for number in 0..100 {
-                crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+                crate::cloudformation::glance(&mut lab.world.stage(), &format!("9{number:011}"));
             }
-            crate::cloudformation::cool(&mut lab.world);
+            crate::cloudformation::cool(&mut lab.world.stage());
         }
     }
 }

@@ -41,7 +41,9 @@ impl Lab {
                 input,
             );
         }
-        super::call(&mut self.world, &caller, action, input)
+        let answer = super::call(&mut self.world.stage(), &caller, action, input);
+        self.world.settle();
+        answer
     }
 
     /// Calls as the management account; must work.

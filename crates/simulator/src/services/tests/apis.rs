@@ -18,7 +18,7 @@ fn editing_a_rule_through_the_api_shows_in_its_live_properties() {
             }),
         )
         .unwrap();
-    let live = resources::read(
+    let live = Resources::read(
         &fleet.world.services,
         &place(HUB, HOME, "Detection"),
         "AWS::Events::Rule",
@@ -49,7 +49,7 @@ fn editing_a_rule_through_the_api_shows_in_its_live_properties() {
             json!({"Name": "sign-in", "EventBusName": "gizmos"}),
         )
         .unwrap();
-    let live = resources::read(
+    let live = Resources::read(
         &fleet.world.services,
         &place(HUB, HOME, "Detection"),
         "AWS::Events::Rule",
@@ -205,7 +205,7 @@ fn unsubscribing_by_hand_silences_the_chain_and_shows_as_deleted() {
         .call(HUB, "sns", "Unsubscribe", json!({"SubscriptionArn": arn}))
         .unwrap();
     assert_eq!(stop(&fleet.sign_in()).link, "topic gizmos-alerts");
-    let live = resources::read(
+    let live = Resources::read(
         &fleet.world.services,
         &place(HUB, HOME, "Email"),
         "AWS::SNS::Subscription",

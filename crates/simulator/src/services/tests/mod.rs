@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Hop, Outcome, Trace};
 use crate::Config;
-use crate::resources::{self, Created, Place, ResourceError};
+use crate::resources::{Created, Place, ResourceError, Resources};
 use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
@@ -74,7 +74,7 @@ impl Fleet {
                 set(&mut properties, pointer, value.clone());
             }
         }
-        resources::create(
+        Resources::create(
             &mut self.world.services,
             &place(account, region, logical_id),
             kind,

@@ -113,7 +113,7 @@ fn deleting_the_public_access_block_by_hand_shows_in_the_live_properties() {
     let delete = request("DELETE", "/gizmos-logs", &[("publicAccessBlock", "")], b"");
     assert_eq!(send(&mut fleet, ARCHIVE, &delete).0, 204);
     assert_eq!(send(&mut fleet, ARCHIVE, &get).0, 404);
-    let live = resources::read(
+    let live = Resources::read(
         &fleet.world.services,
         &place(ARCHIVE, HOME, "Bucket"),
         "AWS::S3::Bucket",

@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
+use crate::cloudformation::Stage;
+use crate::cloudformation::Task;
 use crate::cloudformation::set::operation::work::{accessible, hold};
 use crate::cloudformation::set::operation::{Job, begin, proceed};
 use crate::cloudformation::set::{RegionWork, Work, announce};
 use crate::cloudformation::stack::{drift, fold};
-use crate::cloudformation::{Task, after, later};
 use crate::wire::api::ApiError;
-use crate::world::World;
 
 /// How the work at one spot ended.
 enum End {
@@ -18,15 +18,15 @@ enum End {
 }
 
 /// Ends the work at one spot, and looks what may start now.
-pub(crate) fn finish(world: &mut World, job: &Job) {
-    let Some(set) = world.cloudformation.sets.get(&job.set) else {
+pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
+    let Some(set) = stage.cloudformation.sets.get(&job.set) else {
         return;
     };
     let Some(operation) = set.operations.get(&job.operation) else {
         return;
     };
     if operation.stuck && operation.status == "RUNNING" {
-        hold(world, job.clone());
+        hold(stage, job.clone());
         return;
     }
     let work = operation.work.clone();
@@ -36,10 +36,10 @@ pub(crate) fn finish(world: &mut World, job: &Job) {
         .and_then(|instance| instance.stack.clone());
     let retain = matches!(work, Work::Delete { retain: true });
     let mut drifted = None;
-    let end = if !accessible(world, &job.spot.0) && !retain {
+    let end = if !accessible(stage, &job.spot.0) && !retain {
         // What the account's CloudFormation had begun before, it ends.
         if let Some(id) = &stack {
-            fold::carry_out(world, id);
+            fold::carry_out(stage, id);
         }
         End::Skipped
     } else if let Some(failure) = &job.failure {
@@ -47,11 +47,11 @@ pub(crate) fn finish(world: &mut World, job: &Job) {
     } else if let Work::DetectDrift = work {
         let checkable = stack
             .as_ref()
-            .and_then(|id| world.cloudformation.stacks.get(id))
+            .and_then(|id| stage.cloudformation.stacks.get(id))
             .is_some_and(|stack| stack.updatable() || stack.status == "UPDATE_ROLLBACK_FAILED");
         match stack {
             Some(id) if checkable => {
-                drifted = Some(drift::detect(world, &id));
+                drifted = Some(drift::detect(stage, &id));
                 End::Done
             }
             _ => End::Failed(
@@ -64,19 +64,19 @@ pub(crate) fn finish(world: &mut World, job: &Job) {
             // How an earlier operation ended, a rollback perhaps, is not this one's failure.
             Some(_) if job.idle => End::Done,
             Some(id) if !retain => {
-                fold::carry_out(world, &id);
-                outcome(world, &id)
+                fold::carry_out(stage, &id);
+                outcome(stage, &id)
             }
             _ => End::Done,
         }
     };
-    record(world, job, &work, end, drifted);
-    announce::instance(world, &job.set, &job.spot, work.action());
-    proceed(world, &job.set, &job.operation);
+    record(stage, job, &work, end, drifted);
+    announce::instance(stage, &job.set, &job.spot, work.action());
+    proceed(stage, &job.set, &job.operation);
 }
 
-fn outcome(world: &World, id: &str) -> End {
-    match world.cloudformation.stacks.get(id) {
+fn outcome(stage: &Stage<'_>, id: &str) -> End {
+    match stage.cloudformation.stacks.get(id) {
         None => End::Done,
         Some(stack) => match stack.status {
             "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_COMPLETE" => End::Done,
@@ -90,18 +90,18 @@ fn outcome(world: &World, id: &str) -> End {
 }
 
 fn record(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     job: &Job,
     work: &Work,
     end: End,
     drifted: Option<(&'static str, usize)>,
 ) {
-    let now = world.clock.now();
-    let Some(set) = world.cloudformation.sets.get_mut(&job.set) else {
+    let now = stage.now();
+    let Some(set) = stage.cloudformation.sets.get_mut(&job.set) else {
         return;
     };
     let deleting = matches!(work, Work::Delete { .. });
-    let lag = i64::from(world.faults.faults.lag.instances);
+    let lag = i64::from(stage.lag.instances);
     if let Some(instance) = set.instances.get_mut(&job.spot) {
         instance.remember(now);
         if let Some((status, _)) = drifted {
@@ -161,9 +161,9 @@ fn record(
 }
 
 /// Ends an operation and begins the next one in the queue.
-pub(super) fn end(world: &mut World, set_id: &str, id: &str) {
-    let now = world.clock.now();
-    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+pub(super) fn end(stage: &mut Stage<'_>, set_id: &str, id: &str) {
+    let now = stage.now();
+    let Some(set) = stage.cloudformation.sets.get_mut(set_id) else {
         return;
     };
     let Some(operation) = set.operations.get_mut(id) else {
@@ -198,14 +198,13 @@ pub(super) fn end(world: &mut World, set_id: &str, id: &str) {
         .values()
         .find(|other| other.status == "QUEUED")
         .map(|other| other.id.clone());
-    announce::operation(world, set_id, id);
-    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+    announce::operation(stage, set_id, id);
+    let Some(set) = stage.cloudformation.sets.get_mut(set_id) else {
         return;
     };
     if let (false, Some(next)) = (running, next) {
         begin(set, &next, now);
-        after(
-            world,
+        stage.after(
             1,
             Task::Operation {
                 set: set_id.into(),
@@ -216,8 +215,8 @@ pub(super) fn end(world: &mut World, set_id: &str, id: &str) {
 }
 
 /// Asks a running operation to stop.
-pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiError> {
-    let now = world.clock.now();
+pub(crate) fn stop(stage: &mut Stage<'_>, set_id: &str, id: &str) -> Result<(), ApiError> {
+    let now = stage.now();
     let missing = || {
         ApiError::new(
             "OperationNotFoundException",
@@ -225,7 +224,7 @@ pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiE
         )
         .status(404)
     };
-    let set = world
+    let set = stage
         .cloudformation
         .sets
         .get_mut(set_id)
@@ -251,8 +250,7 @@ pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiE
             ));
         }
     }
-    after(
-        world,
+    stage.after(
         1,
         Task::Operation {
             set: set_id.into(),
@@ -260,8 +258,8 @@ pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiE
         },
     );
     for job in held {
-        later(world, Task::Instance(job));
+        stage.later(Task::Instance(job));
     }
-    announce::operation(world, set_id, id);
+    announce::operation(stage, set_id, id);
     Ok(())
 }

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::cloudformation::Stage;
+use crate::cloudformation::Task;
 use crate::cloudformation::set::{
     Change, DriftDetails, Instance, Operation, Outcome, Preferences, RegionWork, Spot, StackSet,
     Work, announce,
 };
-use crate::cloudformation::{Task, after};
 use crate::wire::api::ApiError;
-use crate::world::World;
 
 mod ending;
 mod work;
@@ -54,14 +54,14 @@ const CANCELLED: &str = "Cancelled since failure tolerance has exceeded";
 
 /// Starts or queues an operation; refuses it if another one is in the way.
 pub(crate) fn start(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     set_id: &str,
     request: Request,
 ) -> Result<Arc<str>, ApiError> {
-    let now = world.clock.now();
-    let quotas = world.config.quotas;
+    let now = stage.now();
+    let quotas = stage.quotas;
     let at_most = quotas.concurrent_instances_per_region.max(1);
-    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+    let Some(set) = stage.cloudformation.sets.get_mut(set_id) else {
         return Err(ApiError::new("StackSetNotFoundException", "StackSet not found").status(404));
     };
     check_id(&request.id)?;
@@ -150,8 +150,7 @@ pub(crate) fn start(
     if status == "RUNNING" {
         begin(set, &id, now);
         // The first stack starts a moment after the answer.
-        after(
-            world,
+        stage.after(
             1,
             Task::Operation {
                 set: set_id.into(),
@@ -159,7 +158,7 @@ pub(crate) fn start(
             },
         );
     }
-    announce::operation(world, set_id, &id);
+    announce::operation(stage, set_id, &id);
     Ok(id)
 }
 
@@ -295,9 +294,9 @@ fn begin(set: &mut StackSet, id: &Arc<str>, now: Timestamp) {
 }
 
 /// Hands out what may run now; ends the operation when nothing is left.
-pub(crate) fn proceed(world: &mut World, set_id: &str, id: &str) {
-    let now = world.clock.now();
-    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+pub(crate) fn proceed(stage: &mut Stage<'_>, set_id: &str, id: &str) {
+    let now = stage.now();
+    let Some(set) = stage.cloudformation.sets.get_mut(set_id) else {
         return;
     };
     let Some(operation) = set.operations.get_mut(id) else {
@@ -364,9 +363,9 @@ pub(crate) fn proceed(world: &mut World, set_id: &str, id: &str) {
     }
     let done = operation.regions.iter().all(RegionWork::done);
     for spot in jobs {
-        work::launch(world, set_id, id, spot);
+        work::launch(stage, set_id, id, spot);
     }
     if done {
-        ending::end(world, set_id, id);
+        ending::end(stage, set_id, id);
     }
 }

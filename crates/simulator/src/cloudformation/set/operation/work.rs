@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::cloudformation::InstanceEffect;
+use crate::cloudformation::Stage;
+use crate::cloudformation::Task;
 use crate::cloudformation::set::operation::Job;
 use crate::cloudformation::set::{Spot, Work};
 use crate::cloudformation::stack::{self, Deployment, OnFailure, execute};
 use crate::cloudformation::template::parameter;
-use crate::cloudformation::{Task, after, later};
-use crate::faults::InstanceEffect;
-use crate::world::World;
 
 /// Starts the work at one spot.
-pub(super) fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
-    let now = world.clock.now();
-    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, spot: Spot) {
+    let now = stage.now();
+    let Some(set) = stage.cloudformation.sets.get_mut(set_id) else {
         return;
     };
     let name = set.name.clone();
@@ -42,17 +42,17 @@ pub(super) fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
         None
     } else {
         let place = (&*spot.0, &*spot.1);
-        crate::faults::instance_fault(world, &name, place, work.action())
+        stage.faults.instance_fault(&name, place, work.action())
     };
     let mut idle = false;
     let mut failure = match &work {
-        _ if !accessible(world, &spot.0) => None,
-        _ if !world.services.environment.region_is_on(&spot.1, &spot.0) => Some(format!(
+        _ if !accessible(stage, &spot.0) => None,
+        _ if !stage.services.environment.region_is_on(&spot.1, &spot.0) => Some(format!(
             "Region {} is not enabled in account {}",
             spot.1, spot.0
         )),
         Work::Create { .. } | Work::Update { .. } => deploy(
-            world,
+            stage,
             &name,
             &spot,
             stack.as_deref(),
@@ -61,7 +61,7 @@ pub(super) fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
         )
         .map_or_else(Some, |(stack, begun)| {
             idle = !begun;
-            let instance = world
+            let instance = stage
                 .cloudformation
                 .sets
                 .get_mut(set_id)
@@ -71,11 +71,11 @@ pub(super) fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
             }
             None
         }),
-        Work::Delete { retain: false } => stack.and_then(|stack| remove(world, &stack)),
+        Work::Delete { retain: false } => stack.and_then(|stack| remove(stage, &stack)),
         Work::Delete { retain: true } | Work::DetectDrift => None,
     };
     if let (Some(InstanceEffect::Fail(reason)), None) = (&fault, &failure) {
-        failure = sabotage(world, set_id, &spot, reason);
+        failure = sabotage(stage, set_id, &spot, reason);
     }
     let job = Job {
         set: set_id.into(),
@@ -85,28 +85,28 @@ pub(super) fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
         idle,
     };
     match fault {
-        Some(InstanceEffect::Stuck) => hold(world, job),
+        Some(InstanceEffect::Stuck) => hold(stage, job),
         Some(InstanceEffect::Delay(seconds)) => {
-            after(world, i64::from(seconds), Task::Instance(job));
+            stage.after(i64::from(seconds), Task::Instance(job));
         }
-        _ => later(world, Task::Instance(job)),
+        _ => stage.later(Task::Instance(job)),
     }
 }
 
 /// Makes the stack's pending operation fail; gives the reason if it has none that could.
-fn sabotage(world: &mut World, set_id: &str, spot: &Spot, reason: &str) -> Option<String> {
-    let pending = world
+fn sabotage(stage: &mut Stage<'_>, set_id: &str, spot: &Spot, reason: &str) -> Option<String> {
+    let pending = stage
         .cloudformation
         .sets
         .get(set_id)
         .and_then(|set| set.instances.get(spot)?.stack.clone())
         .filter(|id| {
-            let stack = world.cloudformation.stacks.get(id);
+            let stack = stage.cloudformation.stacks.get(id);
             stack.is_some_and(|stack| stack.pending.is_some())
         });
     match pending {
         Some(id) => {
-            world.cloudformation.sabotage.insert(id, reason.to_owned());
+            stage.cloudformation.sabotage.insert(id, reason.to_owned());
             None
         }
         None => Some(reason.to_owned()),
@@ -114,8 +114,8 @@ fn sabotage(world: &mut World, set_id: &str, spot: &Spot, reason: &str) -> Optio
 }
 
 /// Keeps work from ending, until the operation is stopped.
-pub(super) fn hold(world: &mut World, job: Job) {
-    let operation = world
+pub(super) fn hold(stage: &mut Stage<'_>, job: Job) {
+    let operation = stage
         .cloudformation
         .sets
         .get_mut(&job.set)
@@ -126,8 +126,8 @@ pub(super) fn hold(world: &mut World, job: Job) {
 }
 
 /// Lets an operation hang: what runs does not end and nothing else begins, until it is stopped.
-pub(crate) fn stick(world: &mut World, set_id: &str, id: &str) {
-    let operation = world
+pub(crate) fn stick(stage: &mut Stage<'_>, set_id: &str, id: &str) {
+    let operation = stage
         .cloudformation
         .sets
         .get_mut(set_id)
@@ -138,8 +138,8 @@ pub(crate) fn stick(world: &mut World, set_id: &str, id: &str) {
 }
 
 /// Whether StackSets can work in the account.
-pub(super) fn accessible(world: &World, account: &str) -> bool {
-    world
+pub(super) fn accessible(stage: &Stage<'_>, account: &str) -> bool {
+    stage
         .services
         .organization
         .account(account)
@@ -149,7 +149,7 @@ pub(super) fn accessible(world: &World, account: &str) -> bool {
 /// Starts to create or update the stack at a spot; gives its id and whether there was anything to do,
 /// or why that can't be done.
 fn deploy(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     set_name: &str,
     spot: &Spot,
     stack: Option<&str>,
@@ -172,7 +172,7 @@ fn deploy(
         let parameters = parameter::values(&deployment.template, &given, None)?;
         Arc::make_mut(&mut deployment).parameters = parameters;
     }
-    let existing = stack.and_then(|id| world.cloudformation.stacks.get(id));
+    let existing = stack.and_then(|id| stage.cloudformation.stacks.get(id));
     if let Some(existing) = existing.filter(|stack| stack.deleted.is_none()) {
         let id = existing.id.clone();
         let unusable = matches!(
@@ -180,27 +180,27 @@ fn deploy(
             "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED"
         );
         if !unusable {
-            return match stack::begin_update(world, &id, deployment) {
+            return match stack::begin_update(stage, &id, deployment) {
                 Ok(()) => Ok((id, true)),
                 Err(error) if error.message == "No updates are to be performed." => Ok((id, false)),
                 Err(error) => Err(error.message),
             };
         }
         // A stack that never came to be is replaced by a new try.
-        stack::begin_delete(world, &id, BTreeSet::new());
-        execute::finish(world, &id);
+        stack::begin_delete(stage, &id, BTreeSet::new());
+        execute::finish(stage, &id);
     }
     let (account, region) = spot;
-    let limit = world.config.quotas.stacks_per_region;
-    let living = &world.cloudformation.stacks;
+    let limit = stage.quotas.stacks_per_region;
+    let living = &stage.cloudformation.stacks;
     if living.living_in(account, Some(region)).take(limit).count() >= limit {
         return Err(format!(
             "Limit for stack has been exceeded: {limit} in {account} {region}"
         ));
     }
-    let name = format!("StackSet-{set_name}-{}", world.services.environment.uuid());
+    let name = format!("StackSet-{set_name}-{}", stage.services.environment.uuid());
     let id = stack::begin_create(
-        world,
+        stage,
         account,
         region,
         &name,
@@ -211,8 +211,8 @@ fn deploy(
 }
 
 /// Starts to delete a stack; gives why that can't be done.
-fn remove(world: &mut World, id: &str) -> Option<String> {
-    let stack = world.cloudformation.stacks.get(id)?;
+fn remove(stage: &mut Stage<'_>, id: &str) -> Option<String> {
+    let stack = stage.cloudformation.stacks.get(id)?;
     if stack.deleted.is_some() {
         return None;
     }
@@ -228,6 +228,6 @@ fn remove(world: &mut World, id: &str) -> Option<String> {
             stack.name, stack.status
         ));
     }
-    stack::begin_delete(world, id, BTreeSet::new());
+    stack::begin_delete(stage, id, BTreeSet::new());
     None
 }

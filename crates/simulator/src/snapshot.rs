@@ -187,7 +187,8 @@ impl Simulator {
             arn: format!("arn:aws:iam::{account}:root"),
             role: None,
         };
-        crate::protocol::carry_out(&mut self.world(), &caller, service, action, input)
+        self.world()
+            .call(&caller, service, action, input)
             .map_err(|error| format!("{}: {}", error.code, error.message))
     }
 
