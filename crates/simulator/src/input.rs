@@ -40,11 +40,6 @@ impl<'a> Input<'a> {
         self.fields?.get(name).filter(|value| !value.is_null())
     }
 
-    /// Whether the parameter was sent at all.
-    pub(crate) fn has(self, name: &str) -> bool {
-        self.value(name).is_some()
-    }
-
     /// A text, if sent.
     pub(crate) fn text(self, name: &str) -> Option<&'a str> {
         self.value(name).and_then(Value::as_str)
@@ -116,51 +111,6 @@ impl<'a> Input<'a> {
             .and_then(Value::as_object)
             .into_iter()
             .flatten()
-    }
-
-    /// A structure, if sent.
-    pub(crate) fn structure(
-        self,
-        name: &str,
-        known: &[&str],
-    ) -> Result<Option<Input<'a>>, ApiError> {
-        self.value(name)
-            .map(|value| Input::new(value, known))
-            .transpose()
-    }
-
-    /// A list of `{KEY, VALUE}` structures.
-    pub(crate) fn pairs(
-        self,
-        name: &str,
-        key: &str,
-        value: &str,
-    ) -> Result<Vec<(String, String)>, ApiError> {
-        self.list(name)?
-            .iter()
-            .map(|item| {
-                let item = Input::new(item, &[key, value])?;
-                Ok((
-                    item.required(key)?.to_owned(),
-                    item.text(value).unwrap_or_default().to_owned(),
-                ))
-            })
-            .collect()
-    }
-
-    /// One of `allowed`, or the first of them if not sent.
-    pub(crate) fn choice(self, name: &str, allowed: &[&'a str]) -> Result<&'a str, ApiError> {
-        let text = self
-            .text(name)
-            .unwrap_or_else(|| allowed.first().copied().unwrap_or_default());
-        if allowed.contains(&text) {
-            return Ok(text);
-        }
-        Err(ApiError::validation(format!(
-            "1 validation error detected: Value '{text}' at '{name}' failed to satisfy constraint: \
-             Member must satisfy enum value set: [{}]",
-            allowed.join(", ")
-        )))
     }
 
     /// The answer of a listing action: the page of `items` that `NextToken` asks for, and the

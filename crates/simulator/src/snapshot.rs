@@ -265,15 +265,15 @@ fn stack_set(set: &crate::cloudformation::set::StackSet) -> FleetStackSet {
         instances: set
             .instances
             .iter()
-            .map(|(spot, instance)| {
+            .map(|(location, instance)| {
                 let fleet_instance = FleetInstance {
                     stack: instance.stack.as_deref().map(str::to_owned),
                     status: instance.status,
                     detailed_status: instance.detailed,
                 };
-                let (account, region) = spot;
-                let spot = (account.as_ref().to_owned(), region.as_ref().to_owned());
-                (spot, fleet_instance)
+                let (account, region) = location;
+                let location = (account.as_ref().to_owned(), region.as_ref().to_owned());
+                (location, fleet_instance)
             })
             .collect(),
     }

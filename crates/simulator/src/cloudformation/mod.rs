@@ -3,12 +3,14 @@
 //! Operations are asynchronous: a request checks what AWS checks at once and enters an
 //! `…_IN_PROGRESS` state; the work happens some virtual seconds later, when the clock gets there.
 
+mod action;
 mod interference;
 mod request;
 pub(crate) mod set;
 mod settings;
 pub(crate) mod stack;
 mod template;
+mod template_url;
 #[cfg(test)]
 mod tests;
 
@@ -16,17 +18,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
-use crate::input::Input;
 use crate::services::Services;
-use crate::wire::api::{ApiError, Caller};
 
+pub(crate) use action::{call, is_mutating};
 pub(crate) use interference::{edit_resource, stick_running, stop_running};
 pub(crate) use set::auto::account_moved;
 pub(crate) use settings::InstanceFaults;
 pub use settings::{InstanceEffect, Lag, Quotas, StackOf};
-pub(crate) use stack::look::{cool, glance, named, warm};
+pub(crate) use stack::look::{cool, glance, named};
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
@@ -154,99 +154,4 @@ pub(crate) fn due(stage: &mut Stage<'_>, task: Task) {
         Task::Operation { set, operation } => set::operation::proceed(stage, &set, &operation),
         Task::Auto(moved) => set::auto::follow(stage, &moved),
     }
-}
-
-/// The ARN of what an action is about, as far as its parameters tell; otherwise `*`.
-fn resource(stage: &Stage<'_>, caller: &Caller, input: &Value) -> String {
-    let text = |name: &str| input.get(name).and_then(Value::as_str);
-    let (account, region) = (&caller.account, &caller.region);
-    if let Some(name) = text("StackSetName") {
-        return match stage.cloudformation.sets.find(region, name) {
-            Some(set) => set.arn(),
-            None => format!(
-                "arn:aws:cloudformation:{region}:{}:stackset/{name}:*",
-                crate::services::organizations::MANAGEMENT
-            ),
-        };
-    }
-    match text("StackName") {
-        Some(name) if name.starts_with("arn:") => name.to_owned(),
-        Some(name) => match stage.cloudformation.stacks.find(account, region, name) {
-            Some(stack) => stack.id.as_ref().to_owned(),
-            None => format!("arn:aws:cloudformation:{region}:{account}:stack/{name}/*"),
-        },
-        None => "*".to_owned(),
-    }
-}
-
-/// Whether the action changes something; drift detection does not.
-pub(crate) fn is_mutating(action: &str) -> bool {
-    !["Describe", "List", "Get", "Validate", "Detect", "Estimate"]
-        .iter()
-        .any(|verb| action.starts_with(verb))
-}
-
-/// Actions on stacks that don't look at their resources.
-const LIGHT: &[&str] = &[
-    "DescribeStacks",
-    "GetTemplate",
-    "GetTemplateSummary",
-    "ListStacks",
-    "ValidateTemplate",
-    "CreateStackInstances",
-    "UpdateStackInstances",
-    "DeleteStackInstances",
-    "ListStackInstances",
-    "DescribeStackInstance",
-    "ActivateOrganizationsAccess",
-    "DeactivateOrganizationsAccess",
-    "DescribeOrganizationsAccess",
-    "DescribeAccountLimits",
-];
-
-/// The quotas that CloudFormation tells of.
-fn limits(stage: &Stage<'_>, input: &Value) -> Result<Value, ApiError> {
-    Input::new(input, &["NextToken"])?;
-    let quotas = &stage.quotas;
-    Ok(json!({"AccountLimits": [
-        {"Name": "StackLimit", "Value": quotas.stacks_per_region},
-        {"Name": "StackOutputsLimit", "Value": 200},
-        {"Name": "ConcurrentResourcesLimit", "Value": 2_500},
-    ]}))
-}
-
-/// Answers one action.
-pub(crate) fn call(
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-    action: &str,
-    input: &Value,
-) -> Result<Value, ApiError> {
-    let resource = resource(stage, caller, input);
-    crate::services::authorize(
-        stage.services,
-        caller,
-        &format!("cloudformation:{action}"),
-        &resource,
-    )?;
-    if !action.contains("StackSet") && !LIGHT.contains(&action) {
-        if is_mutating(action) {
-            warm(stage, &caller.account);
-        } else {
-            glance(stage, &caller.account);
-        }
-    }
-    if action == "DescribeAccountLimits" {
-        return limits(stage, input);
-    }
-    if let Some(answer) = stack::api::call(stage, caller, action, input) {
-        return answer;
-    }
-    if let Some(answer) = stack::change_set::call(stage, caller, action, input) {
-        return answer;
-    }
-    if let Some(answer) = set::api::call(stage, caller, action, input) {
-        return answer;
-    }
-    Err(ApiError::unknown_action("cloudformation", action))
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Spot, StackSet};
+use super::{Location, StackSet};
 use crate::cloudformation::Stage;
 use crate::services::Task;
 use crate::services::organizations::MANAGEMENT;
@@ -42,10 +42,10 @@ pub(super) fn operation(stage: &mut Stage<'_>, id: &str, operation: &str) {
 }
 
 /// Says that a stack instance has another status; one that is gone has none.
-pub(super) fn instance(stage: &mut Stage<'_>, id: &str, spot: &Spot, action: &str) {
+pub(super) fn instance(stage: &mut Stage<'_>, id: &str, location: &Location, action: &str) {
     let kind = "CloudFormation StackSet StackInstance Status Change";
     send(stage, id, kind, |set| {
-        let instance = set.instances.get(spot)?;
+        let instance = set.instances.get(location)?;
         Some(json!({
             "stack-set-arn": set.arn(),
             "stack-id": instance.stack.as_deref().unwrap_or_default(),

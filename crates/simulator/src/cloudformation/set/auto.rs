@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::cloudformation::Stage;
 use crate::cloudformation::Task;
 use crate::cloudformation::set::operation::{Request, start};
-use crate::cloudformation::set::{Amount, Preferences, Spot, StackSet, Work};
+use crate::cloudformation::set::{Amount, Location, Preferences, StackSet, Work};
 use crate::services::organizations::MANAGEMENT;
 
 /// Seconds between the change and the operation.
@@ -93,15 +93,18 @@ pub(crate) fn follow(stage: &mut Stage<'_>, step: &Move) {
         stage.after(RETRY, Task::Auto(step.clone()));
         return;
     }
-    let spots = if step.join {
+    let locations = if step.join {
         to_create(stage, set, &step.account)
     } else {
         to_delete(stage, set, &step.account)
     };
-    if spots.is_empty() {
+    if locations.is_empty() {
         return;
     }
-    let mut regions: Vec<Arc<str>> = spots.keys().map(|(_, region)| Arc::clone(region)).collect();
+    let mut regions: Vec<Arc<str>> = locations
+        .keys()
+        .map(|(_, region)| Arc::clone(region))
+        .collect();
     regions.dedup();
     let work = if step.join {
         Work::Create {
@@ -126,7 +129,7 @@ pub(crate) fn follow(stage: &mut Stage<'_>, step: &Move) {
         work,
         preferences,
         targets: Value::Null,
-        spots,
+        locations,
         regions,
         change: None,
     };
@@ -146,29 +149,31 @@ fn dependency_is_busy(stage: &Stage<'_>, set: &StackSet) -> bool {
 }
 
 /// What is missing in the account now.
-fn to_create(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Spot, Arc<str>> {
-    let mut spots = BTreeMap::new();
+fn to_create(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Location, Arc<str>> {
+    let mut locations = BTreeMap::new();
     let Some(parent) = stage
         .services
         .organization
         .account(account)
         .map(|account| account.parent.clone())
     else {
-        return spots;
+        return locations;
     };
     for unit in stage.services.organization.lineage(&parent) {
         for region in set.targets.get(&unit).into_iter().flatten() {
-            let spot = (Arc::from(account), Arc::from(region.as_str()));
-            if !set.instances.contains_key(&spot) {
-                spots.entry(spot).or_insert_with(|| unit.as_str().into());
+            let location = (Arc::from(account), Arc::from(region.as_str()));
+            if !set.instances.contains_key(&location) {
+                locations
+                    .entry(location)
+                    .or_insert_with(|| unit.as_str().into());
             }
         }
     }
-    spots
+    locations
 }
 
 /// What the account has through units it is not in any more.
-fn to_delete(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Spot, Arc<str>> {
+fn to_delete(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Location, Arc<str>> {
     let lineage = stage
         .services
         .organization
@@ -177,9 +182,9 @@ fn to_delete(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Spot,
         .unwrap_or_default();
     set.instances
         .iter()
-        .filter(|(spot, instance)| {
-            *spot.0 == *account && !lineage.iter().any(|unit| **unit == *instance.unit)
+        .filter(|(location, instance)| {
+            *location.0 == *account && !lineage.iter().any(|unit| **unit == *instance.unit)
         })
-        .map(|(spot, instance)| (spot.clone(), Arc::clone(&instance.unit)))
+        .map(|(location, instance)| (location.clone(), Arc::clone(&instance.unit)))
         .collect()
 }

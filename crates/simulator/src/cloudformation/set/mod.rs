@@ -20,7 +20,7 @@ use crate::services::organizations::MANAGEMENT;
 use crate::wire::time::iso;
 
 /// An account and a Region.
-pub(crate) type Spot = (Arc<str>, Arc<str>);
+pub(crate) type Location = (Arc<str>, Arc<str>);
 
 /// A service-managed stack set.
 #[derive(Debug)]
@@ -40,13 +40,13 @@ pub(crate) struct StackSet {
     pub(crate) token: Option<String>,
     /// Targeted units and their Regions, for automatic deployment.
     pub(crate) targets: BTreeMap<String, BTreeSet<String>>,
-    pub(crate) instances: BTreeMap<Spot, Instance>,
+    pub(crate) instances: BTreeMap<Location, Instance>,
     /// In the order they were asked for.
     pub(crate) operations: IndexMap<Arc<str>, Operation>,
     /// The last finished drift detection.
     pub(crate) drift: Option<DriftDetails>,
     /// Instances that are gone, and since when, for a listing that is behind.
-    pub(crate) removed: Vec<(Spot, Instance, Timestamp)>,
+    pub(crate) removed: Vec<(Location, Instance, Timestamp)>,
 }
 
 /// What happens when accounts come and go.
@@ -85,7 +85,7 @@ pub(crate) struct Seen {
     pub(crate) operation: Option<Arc<str>>,
 }
 
-/// What an operation does at each of its spots.
+/// What an operation does at each of its locations.
 #[derive(Debug, Clone)]
 pub(crate) enum Work {
     Create {
@@ -125,7 +125,7 @@ pub(crate) struct Operation {
     pub(crate) preferences: Preferences,
     /// `DeploymentTargets` as given.
     pub(crate) targets: Value,
-    pub(crate) results: BTreeMap<Spot, Outcome>,
+    pub(crate) results: BTreeMap<Location, Outcome>,
     /// In the order they are to be done.
     pub(crate) regions: Vec<RegionWork>,
     /// What becomes the stack set's when the operation begins.
@@ -356,11 +356,11 @@ impl Instance {
         Some(Cow::Owned(old))
     }
 
-    pub(crate) fn describe(&self, set: &StackSet, spot: &Spot) -> Value {
+    pub(crate) fn describe(&self, set: &StackSet, location: &Location) -> Value {
         json!({
             "StackSetId": set.id,
-            "Region": &*spot.1,
-            "Account": &*spot.0,
+            "Region": &*location.1,
+            "Account": &*location.0,
             "StackId": self.stack.as_deref(),
             "Status": self.status,
             "StatusReason": self.reason,

@@ -4,19 +4,72 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::cloudformation::Stage;
-use crate::cloudformation::Task;
-use crate::cloudformation::request::{deployment, fields};
-use crate::cloudformation::stack::api::{check_name, find, listing};
+use crate::cloudformation::action::actions;
+use crate::cloudformation::request::{deployment, listing, request};
+use crate::cloudformation::stack::api::{check_name, find};
 use crate::cloudformation::stack::{
     Deployment, OnFailure, Pending, Stack, begin_update, enter_review, same, tags,
 };
 use crate::cloudformation::template::evaluate::Scope;
-use crate::input::Input;
+use crate::cloudformation::{Stage, Task};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::time::iso;
+
+actions! {
+    Changes CreateChangeSet unfolded(create);
+    Reads DescribeChangeSet unfolded(describe);
+    Reads ListChangeSets unfolded(list);
+    Changes ExecuteChangeSet unfolded(execute);
+    Changes DeleteChangeSet unfolded(delete);
+}
+
+request! { CreateChangeSet with template {
+    stack_name: String,
+    change_set_name: String,
+    #[serde(default)]
+    change_set_type: ChangeSetType,
+    description: Option<String>,
+    #[serde(rename = "ClientToken")]
+    _token: Option<String>,
+    on_stack_failure: Option<OnFailure>,
+} }
+
+/// What a change set does to its stack.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum ChangeSetType {
+    Create,
+    #[default]
+    Update,
+}
+
+request! { DescribeChangeSet {
+    change_set_name: String,
+    stack_name: Option<String>,
+    next_token: Option<String>,
+} }
+
+request! { ListChangeSets {
+    stack_name: String,
+    next_token: Option<String>,
+} }
+
+request! { ExecuteChangeSet {
+    change_set_name: String,
+    stack_name: Option<String>,
+    #[serde(rename = "ClientRequestToken")]
+    _token: Option<String>,
+    #[serde(default)]
+    disable_rollback: bool,
+} }
+
+request! { DeleteChangeSet {
+    change_set_name: String,
+    stack_name: Option<String>,
+} }
 
 /// A change set of one stack.
 #[derive(Debug)]
@@ -35,103 +88,15 @@ pub(crate) struct ChangeSet {
     changes: Vec<Value>,
 }
 
-/// Answers the actions on change sets; `None` if the action is none of them.
-pub(crate) fn call(
+fn create(
+    request: &CreateChangeSet,
     stage: &mut Stage<'_>,
     caller: &Caller,
-    action: &str,
-    input: &Value,
-) -> Option<Result<Value, ApiError>> {
-    Some(match action {
-        "CreateChangeSet" => create(stage, caller, input),
-        "DescribeChangeSet" => describe(stage, caller, input),
-        "ListChangeSets" => list(stage, caller, input),
-        "ExecuteChangeSet" => execute(stage, caller, input),
-        "DeleteChangeSet" => delete(stage, caller, input),
-        _ => return None,
-    })
-}
-
-fn create(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = fields(&[
-        "StackName",
-        "ChangeSetName",
-        "ChangeSetType",
-        "Description",
-        "ClientToken",
-        "OnStackFailure",
-    ]);
-    let input = Input::new(input, &known)?;
-    let (stack_name, name) = (
-        input.required("StackName")?,
-        input.required("ChangeSetName")?,
-    );
+) -> Result<Value, ApiError> {
+    let name = &request.change_set_name;
     check_name(name, "changeSetName")?;
-    let kind = input.text("ChangeSetType").unwrap_or("UPDATE");
-    let on_failure = match input.text("OnStackFailure") {
-        None | Some("ROLLBACK") => OnFailure::Rollback,
-        Some("DELETE") => OnFailure::Delete,
-        Some("DO_NOTHING") => OnFailure::DoNothing,
-        Some(other) => {
-            return Err(ApiError::validation(format!(
-                "OnStackFailure cannot be {other}."
-            )));
-        }
-    };
-    let existing = stage
-        .cloudformation
-        .stacks
-        .find(&caller.account, &caller.region, stack_name)
-        .filter(|stack| stack.deleted.is_none())
-        .map(|stack| {
-            (
-                stack.id.clone(),
-                stack.status,
-                stack.deployment.clone(),
-                stack.updatable(),
-            )
-        });
-    let (stack, deployment) = match (kind, existing) {
-        ("CREATE", None) => {
-            check_name(stack_name, "stackName")?;
-            let deployment = deployment(stage, caller, input, None)?;
-            let id = enter_review(
-                stage,
-                &caller.account.as_str().into(),
-                &caller.region.as_str().into(),
-                stack_name,
-                deployment.clone(),
-            );
-            (id, deployment)
-        }
-        ("CREATE", Some((id, "REVIEW_IN_PROGRESS", _, _))) => {
-            (id, deployment(stage, caller, input, None)?)
-        }
-        ("CREATE", Some(_)) => {
-            return Err(ApiError::validation(format!(
-                "Stack [{stack_name}] already exists and cannot be created again with the changeSet [{name}]."
-            )));
-        }
-        ("UPDATE", Some((id, status, previous, updatable))) => {
-            if !updatable {
-                return Err(ApiError::validation(format!(
-                    "Stack:{id} is in {status} state and can not be updated."
-                )));
-            }
-            (id, deployment(stage, caller, input, Some(&previous))?)
-        }
-        ("UPDATE", None) => {
-            return Err(ApiError::validation(format!(
-                "Stack [{stack_name}] does not exist"
-            )));
-        }
-        (other, _) => {
-            return Err(ApiError::validation(format!(
-                "The simulator does not support ChangeSetType {other}."
-            )));
-        }
-    };
-    let taken = |set: &ChangeSet| set.stack == stack && set.name == name;
+    let (stack, deployment) = stack_and_deployment(request, stage, caller)?;
+    let taken = |set: &ChangeSet| set.stack == stack && set.name == *name;
     if stage.cloudformation.change_sets.values().any(taken) {
         return Err(ApiError::new(
             "AlreadyExistsException",
@@ -148,21 +113,71 @@ fn create(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value
     );
     let set = ChangeSet {
         id: id.clone(),
-        name: name.to_owned(),
+        name: name.clone(),
         stack: stack.clone(),
         deployment,
-        description: input.text("Description").map(str::to_owned),
+        description: request.description.clone(),
         created: stage.now(),
         status: "CREATE_PENDING",
         reason: None,
         execution: "UNAVAILABLE",
-        on_failure,
+        on_failure: request.on_stack_failure.unwrap_or(OnFailure::Rollback),
         changes: Vec::new(),
     };
     stage.cloudformation.change_sets.insert(id.clone(), set);
     let seconds = stage.services.environment.between(2, 5);
     stage.after(seconds, Task::ChangeSet(id.clone()));
     Ok(json!({"Id": id, "StackId": &*stack}))
+}
+
+/// The stack of a new change set, which it creates in review if need be, and what the stack is to
+/// become.
+fn stack_and_deployment(
+    request: &CreateChangeSet,
+    stage: &mut Stage<'_>,
+    caller: &Caller,
+) -> Result<(Arc<str>, Arc<Deployment>), ApiError> {
+    let (name, source) = (&request.stack_name, request.source());
+    let existing = stage
+        .cloudformation
+        .stacks
+        .find(&caller.account, &caller.region, name)
+        .filter(|stack| stack.deleted.is_none());
+    match (request.change_set_type, existing) {
+        (ChangeSetType::Create, None) => {
+            check_name(name, "stackName")?;
+            let deployment = deployment(stage, caller, source, None)?;
+            let id = enter_review(
+                stage,
+                &caller.account.as_str().into(),
+                &caller.region.as_str().into(),
+                name,
+                deployment.clone(),
+            );
+            Ok((id, deployment))
+        }
+        (ChangeSetType::Create, Some(stack)) if stack.status == "REVIEW_IN_PROGRESS" => {
+            let id = stack.id.clone();
+            Ok((id, deployment(stage, caller, source, None)?))
+        }
+        (ChangeSetType::Create, Some(_)) => Err(ApiError::validation(format!(
+            "Stack [{name}] already exists and cannot be created again with the changeSet [{}].",
+            request.change_set_name
+        ))),
+        (ChangeSetType::Update, Some(stack)) if !stack.updatable() => {
+            Err(ApiError::validation(format!(
+                "Stack:{} is in {} state and can not be updated.",
+                stack.id, stack.status
+            )))
+        }
+        (ChangeSetType::Update, Some(stack)) => {
+            let (id, previous) = (stack.id.clone(), stack.deployment.clone());
+            Ok((id, deployment(stage, caller, source, Some(&previous))?))
+        }
+        (ChangeSetType::Update, None) => Err(ApiError::validation(format!(
+            "Stack [{name}] does not exist"
+        ))),
+    }
 }
 
 /// Computes the changes.
@@ -197,6 +212,24 @@ pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
     }
 }
 
+/// A resource's line in a change set.
+fn change(action: &str, name: &str, physical_id: Option<&str>, kind: &str) -> Value {
+    let mut change = json!({
+        "Action": action,
+        "LogicalResourceId": name,
+        "PhysicalResourceId": physical_id,
+        "ResourceType": kind,
+        "Scope": [],
+        "Details": [],
+    });
+    if let (true, Some(fields)) = (action == "Modify", change.as_object_mut()) {
+        // Only the handler knows, when the change is carried out.
+        fields.insert("Replacement".to_owned(), "Conditional".into());
+        fields.insert("Scope".to_owned(), json!(["Properties"]));
+    }
+    json!({"Type": "Resource", "ResourceChange": change})
+}
+
 fn changes(
     stack: &Stack,
     deployment: &Deployment,
@@ -212,22 +245,6 @@ fn changes(
         made: BTreeMap::new(),
         exports,
         imported: std::cell::RefCell::default(),
-    };
-    let change = |action: &str, name: &str, physical_id: Option<&str>, kind: &str| {
-        let mut change = json!({
-            "Action": action,
-            "LogicalResourceId": name,
-            "PhysicalResourceId": physical_id,
-            "ResourceType": kind,
-            "Scope": [],
-            "Details": [],
-        });
-        if let (true, Some(fields)) = (action == "Modify", change.as_object_mut()) {
-            // Only the handler knows, when the change is carried out.
-            fields.insert("Replacement".to_owned(), "Conditional".into());
-            fields.insert("Scope".to_owned(), json!(["Properties"]));
-        }
-        json!({"Type": "Resource", "ResourceChange": change})
     };
     let mut found = Vec::new();
     let mut wanted = Vec::new();
@@ -246,7 +263,7 @@ fn changes(
         match stack.resources.get(name) {
             None => found.push(change("Add", name, None, &declaration.kind)),
             Some(old) => {
-                // What refers to a resource that is still to be made can't be told: it changes.
+                // A reference to a resource that is still to be made has no value yet: it changes.
                 let properties = scope.resolve(&declaration.properties).ok().flatten();
                 if properties.as_ref() != Some(&old.properties) {
                     found.push(change(
@@ -275,35 +292,34 @@ fn changes(
 fn lookup<'a>(
     stage: &'a Stage<'_>,
     caller: &Caller,
-    input: Input<'_>,
+    name: &str,
+    stack: Option<&str>,
 ) -> Result<&'a ChangeSet, ApiError> {
-    let name = input.required("ChangeSetName")?;
-    let missing = || {
+    let sets = &stage.cloudformation.change_sets;
+    let found = if name.starts_with("arn:") {
+        sets.get(name)
+    } else {
+        let stack = stack.ok_or_else(|| crate::wire::missing("StackName"))?;
+        let stack = find(stage, caller, stack)?;
+        sets.values()
+            .find(|set| set.stack == stack.id && set.name == name)
+    };
+    found.ok_or_else(|| {
         ApiError::new(
             "ChangeSetNotFound",
             format!("ChangeSet [{name}] does not exist"),
         )
         .status(404)
-    };
-    if name.starts_with("arn:") {
-        return stage
-            .cloudformation
-            .change_sets
-            .get(name)
-            .ok_or_else(missing);
-    }
-    let stack = find(stage, caller, input.required("StackName")?)?;
-    stage
-        .cloudformation
-        .change_sets
-        .values()
-        .find(|set| set.stack == stack.id && set.name == name)
-        .ok_or_else(missing)
+    })
 }
 
-fn describe(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["ChangeSetName", "StackName", "NextToken"])?;
-    let set = lookup(stage, caller, input)?;
+fn describe(
+    request: &DescribeChangeSet,
+    stage: &Stage<'_>,
+    caller: &Caller,
+) -> Result<Value, ApiError> {
+    let stack = request.stack_name.as_deref();
+    let set = lookup(stage, caller, &request.change_set_name, stack)?;
     let parameters: Vec<Value> = set
         .deployment
         .parameters
@@ -311,7 +327,7 @@ fn describe(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, 
         .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": value}))
         .collect();
     let mut answer = summary(stage, set);
-    let changes = listing(input, "Changes", set.changes.clone())?;
+    let changes = set.changes.clone();
     for more in [
         json!({
             "Parameters": parameters,
@@ -319,7 +335,7 @@ fn describe(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, 
             "Capabilities": set.deployment.capabilities,
             "Tags": tags(&set.deployment.tags),
         }),
-        changes,
+        listing("Changes", changes, request.next_token.as_deref(), None)?,
     ] {
         if let Value::Object(fields) = more {
             answer.extend(fields);
@@ -348,9 +364,8 @@ fn summary(stage: &Stage<'_>, set: &ChangeSet) -> Map<String, Value> {
     }
 }
 
-fn list(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackName", "NextToken"])?;
-    let stack = find(stage, caller, input.required("StackName")?)?;
+fn list(request: &ListChangeSets, stage: &Stage<'_>, caller: &Caller) -> Result<Value, ApiError> {
+    let stack = find(stage, caller, &request.stack_name)?;
     let sets = stage
         .cloudformation
         .change_sets
@@ -358,19 +373,17 @@ fn list(stage: &Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiE
         .filter(|set| set.stack == stack.id)
         .map(|set| Value::Object(summary(stage, set)))
         .collect();
-    listing(input, "Summaries", sets)
+    listing("Summaries", sets, request.next_token.as_deref(), None)
 }
 
-fn execute(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = [
-        "ChangeSetName",
-        "StackName",
-        "ClientRequestToken",
-        "DisableRollback",
-    ];
-    let input = Input::new(input, &known)?;
-    let keep_failed = input.boolean("DisableRollback")? == Some(true);
-    let set = lookup(stage, caller, input)?;
+fn execute(
+    request: &ExecuteChangeSet,
+    stage: &mut Stage<'_>,
+    caller: &Caller,
+) -> Result<Value, ApiError> {
+    let keep_failed = request.disable_rollback;
+    let name = request.stack_name.as_deref();
+    let set = lookup(stage, caller, &request.change_set_name, name)?;
     if set.execution != "AVAILABLE" {
         return Err(ApiError::new(
             "InvalidChangeSetStatus",
@@ -419,12 +432,15 @@ fn execute(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Valu
     Ok(Value::Null)
 }
 
-fn delete(stage: &mut Stage<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["ChangeSetName", "StackName"])?;
-    let Ok(set) = lookup(stage, caller, input) else {
-        return Ok(Value::Null);
-    };
-    let id = set.id.clone();
-    stage.cloudformation.change_sets.remove(&id);
+fn delete(
+    request: &DeleteChangeSet,
+    stage: &mut Stage<'_>,
+    caller: &Caller,
+) -> Result<Value, ApiError> {
+    let stack = request.stack_name.as_deref();
+    if let Ok(set) = lookup(stage, caller, &request.change_set_name, stack) {
+        let id = set.id.clone();
+        stage.cloudformation.change_sets.remove(&id);
+    }
     Ok(Value::Null)
 }

@@ -1,7 +1,7 @@
 //! Drift detection: what a stack's resources are, against what its template says.
 //!
 //! Only properties the template sets are looked at, types without a read handler are not checked,
-//! and `KmsKeyId` is never compared: the same blind spots as on AWS.
+//! and `KmsKeyId` is never compared: the same blind locations as on AWS.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

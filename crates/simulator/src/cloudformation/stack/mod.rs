@@ -13,6 +13,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cloudformation::Stage;
@@ -46,7 +47,8 @@ impl Deployment {
 }
 
 /// What to do when the creation of a stack fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum OnFailure {
     Rollback,
     Delete,
@@ -147,6 +149,11 @@ impl Stack {
             self.status,
             "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
         )
+    }
+
+    /// Whether drift detection is possible.
+    pub(crate) fn checkable(&self) -> bool {
+        self.updatable() || self.status == "UPDATE_ROLLBACK_FAILED"
     }
 
     /// Where a resource of this stack is.

@@ -202,12 +202,12 @@ fn defaults_go_one_account_at_a_time_and_region_after_region() {
         let done_first = lab
             .instances()
             .iter()
-            .filter(|(spot, it)| spot.1 == "us-east-1" && it.0 == "CURRENT")
+            .filter(|(location, it)| location.1 == "us-east-1" && it.0 == "CURRENT")
             .count();
         let home = lab
             .instances()
             .iter()
-            .any(|(spot, it)| spot.1 == "eu-central-1" && it.1 != "PENDING");
+            .any(|(location, it)| location.1 == "eu-central-1" && it.1 != "PENDING");
         seen_home_early |= home && done_first < 5;
     }
     assert_eq!(most, 1);

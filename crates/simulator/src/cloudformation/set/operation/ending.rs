@@ -7,17 +7,17 @@ use crate::cloudformation::Task;
 use crate::cloudformation::set::operation::work::{accessible, hold};
 use crate::cloudformation::set::operation::{Job, begin, proceed};
 use crate::cloudformation::set::{RegionWork, Work, announce};
-use crate::cloudformation::stack::{drift, fold};
+use crate::cloudformation::stack::{Stack, drift, fold};
 use crate::wire::api::ApiError;
 
-/// How the work at one spot ended.
+/// How the work at one location ended.
 enum End {
     Done,
     Failed(String),
     Skipped,
 }
 
-/// Ends the work at one spot, and looks what may start now.
+/// Ends the work at one location, and looks what may start now.
 pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
     let Some(set) = stage.cloudformation.sets.get(&job.set) else {
         return;
@@ -32,11 +32,11 @@ pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
     let work = operation.work.clone();
     let stack = set
         .instances
-        .get(&job.spot)
+        .get(&job.location)
         .and_then(|instance| instance.stack.clone());
     let retain = matches!(work, Work::Delete { retain: true });
     let mut drifted = None;
-    let end = if !accessible(stage, &job.spot.0) && !retain {
+    let end = if !accessible(stage, &job.location.0) && !retain {
         // What the account's CloudFormation had begun before, it ends.
         if let Some(id) = &stack {
             fold::carry_out(stage, id);
@@ -48,7 +48,7 @@ pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
         let checkable = stack
             .as_ref()
             .and_then(|id| stage.cloudformation.stacks.get(id))
-            .is_some_and(|stack| stack.updatable() || stack.status == "UPDATE_ROLLBACK_FAILED");
+            .is_some_and(Stack::checkable);
         match stack {
             Some(id) if checkable => {
                 drifted = Some(drift::detect(stage, &id));
@@ -71,7 +71,7 @@ pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
         }
     };
     record(stage, job, &work, end, drifted);
-    announce::instance(stage, &job.set, &job.spot, work.action());
+    announce::instance(stage, &job.set, &job.location, work.action());
     proceed(stage, &job.set, &job.operation);
 }
 
@@ -102,7 +102,7 @@ fn record(
     };
     let deleting = matches!(work, Work::Delete { .. });
     let lag = i64::from(stage.lag.instances);
-    if let Some(instance) = set.instances.get_mut(&job.spot) {
+    if let Some(instance) = set.instances.get_mut(&job.location) {
         instance.remember(now);
         if let Some((status, _)) = drifted {
             instance.drift = status;
@@ -120,9 +120,9 @@ fn record(
         }
     }
     if deleting && matches!(end, End::Done) {
-        let gone = set.instances.remove(&job.spot);
+        let gone = set.instances.remove(&job.location);
         if let (true, Some(gone)) = (lag > 0, gone) {
-            set.removed.push((job.spot.clone(), gone, now));
+            set.removed.push((job.location.clone(), gone, now));
             let old = |at: Timestamp| now.duration_since(at).as_secs() >= lag;
             set.removed.retain(|(_, _, at)| !old(*at));
         }
@@ -138,7 +138,7 @@ fn record(
         }
     }
     let failed = matches!(end, End::Failed(_));
-    if let Some(outcome) = operation.results.get_mut(&job.spot) {
+    if let Some(outcome) = operation.results.get_mut(&job.location) {
         let status;
         (status, outcome.reason) = match end {
             End::Done => ("SUCCEEDED", None),
@@ -153,7 +153,7 @@ fn record(
     if let Some(work) = operation
         .regions
         .iter_mut()
-        .find(|work| work.region == job.spot.1)
+        .find(|work| work.region == job.location.1)
     {
         work.running = work.running.saturating_sub(1);
         work.failed += usize::from(failed);

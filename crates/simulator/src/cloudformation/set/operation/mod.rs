@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::cloudformation::Stage;
 use crate::cloudformation::Task;
 use crate::cloudformation::set::{
-    Change, DriftDetails, Instance, Operation, Outcome, Preferences, RegionWork, Spot, StackSet,
-    Work, announce,
+    Change, DriftDetails, Instance, Location, Operation, Outcome, Preferences, RegionWork,
+    StackSet, Work, announce,
 };
 use crate::wire::api::ApiError;
 
@@ -29,7 +29,7 @@ pub(crate) use work::stick;
 pub(crate) struct Job {
     set: Arc<str>,
     operation: Arc<str>,
-    spot: Spot,
+    location: Location,
     /// Why it failed before it began; decided at the start, told at the end.
     failure: Option<String>,
     /// Whether the stack was already what it should become.
@@ -43,8 +43,8 @@ pub(crate) struct Request {
     pub(crate) work: Work,
     pub(crate) preferences: Preferences,
     pub(crate) targets: Value,
-    /// Spots and the units they are targeted through.
-    pub(crate) spots: BTreeMap<Spot, Arc<str>>,
+    /// Locations and the units they are targeted through.
+    pub(crate) locations: BTreeMap<Location, Arc<str>>,
     /// The Regions in the order of the request.
     pub(crate) regions: Vec<Arc<str>>,
     pub(crate) change: Option<Change>,
@@ -99,9 +99,9 @@ pub(crate) fn start(
     };
     if let Work::Create { .. } = request.work {
         let new = request
-            .spots
+            .locations
             .keys()
-            .filter(|spot| !set.instances.contains_key(*spot));
+            .filter(|location| !set.instances.contains_key(*location));
         if set.instances.len() + new.count() > quotas.instances_per_stack_set {
             let limit = quotas.instances_per_stack_set;
             return Err(exceeded("stack instances in a stack set", limit));
@@ -110,15 +110,15 @@ pub(crate) fn start(
     let drift = matches!(request.work, Work::DetectDrift).then(|| DriftDetails {
         detection: "IN_PROGRESS",
         at: now,
-        total: request.spots.len(),
+        total: request.locations.len(),
         drifted: 0,
         in_sync: 0,
         failed: 0,
     });
     let results = request
-        .spots
+        .locations
         .iter()
-        .map(|(spot, unit)| {
+        .map(|(location, unit)| {
             let outcome = Outcome {
                 status: "PENDING",
                 reason: None,
@@ -126,7 +126,7 @@ pub(crate) fn start(
                 before: "",
                 changed: now,
             };
-            (spot.clone(), outcome)
+            (location.clone(), outcome)
         })
         .collect();
     let id = Arc::clone(&request.id);
@@ -194,7 +194,7 @@ fn in_the_way(set: &StackSet, request: &Request) -> bool {
                 || operation
                     .results
                     .keys()
-                    .any(|spot| request.spots.contains_key(spot))
+                    .any(|location| request.locations.contains_key(location))
         })
 }
 
@@ -215,7 +215,7 @@ fn region_work(request: &Request, at_most: usize) -> Vec<RegionWork> {
         .into_iter()
         .map(|region| {
             let waiting: VecDeque<Arc<str>> = request
-                .spots
+                .locations
                 .keys()
                 .filter(|(_, other)| other == region)
                 .map(|(account, _)| Arc::clone(account))
@@ -264,7 +264,7 @@ fn begin(set: &mut StackSet, id: &Arc<str>, now: Timestamp) {
         }
     }
     let work = operation.work.clone();
-    for (spot, outcome) in &operation.results {
+    for (location, outcome) in &operation.results {
         let overrides = match &work {
             Work::Create { overrides } => Some(overrides.clone()),
             Work::Update { overrides } => overrides.clone(),
@@ -272,10 +272,10 @@ fn begin(set: &mut StackSet, id: &Arc<str>, now: Timestamp) {
         };
         if matches!(work, Work::Create { .. }) {
             set.instances
-                .entry(spot.clone())
+                .entry(location.clone())
                 .or_insert_with(|| Instance::new(&outcome.unit, now));
         }
-        let Some(instance) = set.instances.get_mut(spot) else {
+        let Some(instance) = set.instances.get_mut(location) else {
             continue;
         };
         instance.remember(now);
@@ -349,21 +349,21 @@ pub(crate) fn proceed(stage: &mut Stage<'_>, set_id: &str, id: &str) {
             break;
         }
     }
-    for (spot, reason) in cancelled {
-        if let Some(outcome) = operation.results.get_mut(&spot) {
+    for (location, reason) in cancelled {
+        if let Some(outcome) = operation.results.get_mut(&location) {
             outcome.enter("CANCELLED", now);
             outcome.reason = Some(reason.to_owned());
         }
         let drift = matches!(operation.work, Work::DetectDrift);
-        if let (false, Some(instance)) = (drift, set.instances.get_mut(&spot)) {
+        if let (false, Some(instance)) = (drift, set.instances.get_mut(&location)) {
             instance.remember(now);
             instance.detailed = "CANCELLED";
             instance.reason = Some(reason.to_owned());
         }
     }
     let done = operation.regions.iter().all(RegionWork::done);
-    for spot in jobs {
-        work::launch(stage, set_id, id, spot);
+    for location in jobs {
+        work::launch(stage, set_id, id, location);
     }
     if done {
         ending::end(stage, set_id, id);

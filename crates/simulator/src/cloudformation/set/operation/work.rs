@@ -7,12 +7,12 @@ use crate::cloudformation::InstanceEffect;
 use crate::cloudformation::Stage;
 use crate::cloudformation::Task;
 use crate::cloudformation::set::operation::Job;
-use crate::cloudformation::set::{Spot, Work};
+use crate::cloudformation::set::{Location, Work};
 use crate::cloudformation::stack::{self, Deployment, OnFailure, execute};
 use crate::cloudformation::template::parameter;
 
-/// Starts the work at one spot.
-pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, spot: Spot) {
+/// Starts the work at one location.
+pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, location: Location) {
     let now = stage.now();
     let Some(set) = stage.cloudformation.sets.get_mut(set_id) else {
         return;
@@ -22,11 +22,11 @@ pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, spot: Spot) 
     let Some(operation) = set.operations.get_mut(id) else {
         return;
     };
-    if let Some(outcome) = operation.results.get_mut(&spot) {
+    if let Some(outcome) = operation.results.get_mut(&location) {
         outcome.enter("RUNNING", now);
     }
     let work = operation.work.clone();
-    let instance = set.instances.get_mut(&spot);
+    let instance = set.instances.get_mut(&location);
     let (stack, overrides) = match instance {
         Some(instance) => {
             if !matches!(work, Work::DetectDrift) {
@@ -41,20 +41,26 @@ pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, spot: Spot) 
     let fault = if let Work::Delete { retain: true } = work {
         None
     } else {
-        let place = (&*spot.0, &*spot.1);
-        stage.faults.instance_fault(&name, place, work.action())
+        let at = (&*location.0, &*location.1);
+        stage.faults.instance_fault(&name, at, work.action())
     };
     let mut idle = false;
     let mut failure = match &work {
-        _ if !accessible(stage, &spot.0) => None,
-        _ if !stage.services.environment.region_is_on(&spot.1, &spot.0) => Some(format!(
-            "Region {} is not enabled in account {}",
-            spot.1, spot.0
-        )),
+        _ if !accessible(stage, &location.0) => None,
+        _ if !stage
+            .services
+            .environment
+            .region_is_on(&location.1, &location.0) =>
+        {
+            Some(format!(
+                "Region {} is not enabled in account {}",
+                location.1, location.0
+            ))
+        }
         Work::Create { .. } | Work::Update { .. } => deploy(
             stage,
             &name,
-            &spot,
+            &location,
             stack.as_deref(),
             &deployment,
             &overrides,
@@ -65,7 +71,7 @@ pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, spot: Spot) 
                 .cloudformation
                 .sets
                 .get_mut(set_id)
-                .and_then(|set| set.instances.get_mut(&spot));
+                .and_then(|set| set.instances.get_mut(&location));
             if let Some(instance) = instance {
                 instance.stack = Some(stack);
             }
@@ -75,12 +81,12 @@ pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, spot: Spot) 
         Work::Delete { retain: true } | Work::DetectDrift => None,
     };
     if let (Some(InstanceEffect::Fail(reason)), None) = (&fault, &failure) {
-        failure = sabotage(stage, set_id, &spot, reason);
+        failure = sabotage(stage, set_id, &location, reason);
     }
     let job = Job {
         set: set_id.into(),
         operation: id.into(),
-        spot,
+        location,
         failure,
         idle,
     };
@@ -94,12 +100,17 @@ pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, spot: Spot) 
 }
 
 /// Makes the stack's pending operation fail; gives the reason if it has none that could.
-fn sabotage(stage: &mut Stage<'_>, set_id: &str, spot: &Spot, reason: &str) -> Option<String> {
+fn sabotage(
+    stage: &mut Stage<'_>,
+    set_id: &str,
+    location: &Location,
+    reason: &str,
+) -> Option<String> {
     let pending = stage
         .cloudformation
         .sets
         .get(set_id)
-        .and_then(|set| set.instances.get(spot)?.stack.clone())
+        .and_then(|set| set.instances.get(location)?.stack.clone())
         .filter(|id| {
             let stack = stage.cloudformation.stacks.get(id);
             stack.is_some_and(|stack| stack.pending.is_some())
@@ -146,12 +157,12 @@ pub(super) fn accessible(stage: &Stage<'_>, account: &str) -> bool {
         .is_some_and(|account| account.state == "ACTIVE")
 }
 
-/// Starts to create or update the stack at a spot; gives its id and whether there was anything to do,
+/// Starts to create or update the stack at a location; gives its id and whether there was anything to do,
 /// or why that can't be done.
 fn deploy(
     stage: &mut Stage<'_>,
     set_name: &str,
-    spot: &Spot,
+    location: &Location,
     stack: Option<&str>,
     deployment: &Arc<Deployment>,
     overrides: &BTreeMap<String, parameter::Given>,
@@ -190,7 +201,7 @@ fn deploy(
         stack::begin_delete(stage, &id, BTreeSet::new());
         execute::finish(stage, &id);
     }
-    let (account, region) = spot;
+    let (account, region) = location;
     let limit = stage.quotas.stacks_per_region;
     let living = &stage.cloudformation.stacks;
     if living.living_in(account, Some(region)).take(limit).count() >= limit {
