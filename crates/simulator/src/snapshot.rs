@@ -1,4 +1,4 @@
-//! What is really there, for those who check what others say about it.
+//! A snapshot of the simulated world, for tests that check what a client reports about it.
 //!
 //! A client sees the organization through API calls that can fail, lag and be denied. A checker in
 //! the same process must not: it looks at the world itself, without a request.
@@ -139,15 +139,15 @@ impl fmt::Debug for Source {
     }
 }
 
-/// Looking at the world and changing it without a request: nothing here is counted, written into
-/// the journal or met by a fault.
+/// Reads and changes the world without a request: no call here is counted, written to the journal
+/// or hit by a fault.
 impl Simulator {
     /// Virtual time.
     pub fn now(&self) -> Timestamp {
         self.world().clock.now()
     }
 
-    /// Moves the clock on, and does what becomes due on the way.
+    /// Moves the clock forward, doing what becomes due on the way.
     pub fn advance(&self, duration: Duration) {
         self.world().advance(duration.as_secs_f64());
     }

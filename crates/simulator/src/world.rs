@@ -108,14 +108,8 @@ impl World {
 
     /// CloudFormation at work.
     pub(crate) fn stage(&mut self) -> Stage<'_> {
-        let lag = self.faults.faults.lag;
-        Stage {
-            cloudformation: &mut self.cloudformation,
-            services: &mut self.services,
-            quotas: self.config.quotas,
-            lag,
-            faults: &mut self.faults,
-        }
+        let (services, owner) = self.split();
+        owner.into_stage(services)
     }
 
     /// Lends the services to something that may reach beyond them.
@@ -238,20 +232,28 @@ pub(crate) struct ServicesOwner<'a> {
     quotas: Quotas,
 }
 
-impl ServicesOwner<'_> {
-    /// CloudFormation at work on the services.
-    pub(crate) fn stage<'b>(&'b mut self, services: &'b mut Services) -> Stage<'b> {
-        let lag = self.faults.faults.lag;
+impl<'a> ServicesOwner<'a> {
+    fn into_stage(self, services: &'a mut Services) -> Stage<'a> {
         Stage {
-            cloudformation: &mut *self.cloudformation,
+            cloudformation: self.cloudformation,
             services,
             quotas: self.quotas,
-            lag,
-            faults: &mut *self.faults,
+            lag: self.faults.faults.lag,
+            faults: self.faults,
         }
     }
 
-    /// Tells CloudFormation of the accounts that came, went or moved.
+    /// CloudFormation at work on the services.
+    pub(crate) fn stage<'b>(&'b mut self, services: &'b mut Services) -> Stage<'b> {
+        let owner = ServicesOwner {
+            cloudformation: &mut *self.cloudformation,
+            faults: &mut *self.faults,
+            quotas: self.quotas,
+        };
+        owner.into_stage(services)
+    }
+
+    /// Has CloudFormation follow the accounts that came, went or moved.
     pub(crate) fn follow_moves(&mut self, services: &mut Services) {
         for moved in std::mem::take(&mut services.environment.moves) {
             let (from, to) = (moved.from.as_deref(), moved.to.as_deref());
@@ -263,15 +265,15 @@ impl ServicesOwner<'_> {
 
 impl Owner for ServicesOwner<'_> {
     fn look(&mut self, services: &mut Services, account: &str, look: Look) {
-        look.at(&mut self.stage(services), account);
+        self.stage(services).look(account, look);
     }
 
     fn look_at_named(&mut self, services: &mut Services, value: &Value, look: Look) {
-        crate::cloudformation::named(&mut self.stage(services), value, look);
+        self.stage(services).look_at_named(value, look);
     }
 
     fn remember_look(&mut self, _: &mut Services, account: &str) {
-        self.cloudformation.remember_glance(account);
+        self.cloudformation.remember_look(account);
     }
 
     fn call(

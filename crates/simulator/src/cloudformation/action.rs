@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::stack::look::{glance, warm};
 use super::{Stage, set, stack};
+use crate::services::environment::Look;
 use crate::services::organizations::MANAGEMENT;
 use crate::wire::Effect;
 use crate::wire::api::{ApiError, Caller};
@@ -45,6 +45,7 @@ fn find(name: &str) -> Option<&'static Action> {
         stack::api::ACTIONS,
         stack::change_set::ACTIONS,
         set::api::ACTIONS,
+        set::instances::ACTIONS,
         set::listing::ACTIONS,
     ]
     .into_iter()
@@ -70,13 +71,13 @@ pub(crate) fn call(
     let action = find(name).ok_or_else(|| ApiError::unknown_action("cloudformation", name))?;
     match (action.resources, action.effect) {
         (false, _) => {}
-        (true, Effect::Reads) => glance(stage, &caller.account),
-        (true, Effect::Changes) => warm(stage, &caller.account),
+        (true, Effect::Reads) => stage.look(&caller.account, Look::Anywhere),
+        (true, Effect::Changes) => stage.look(&caller.account, Look::ToChange),
     }
     (action.answer)(stage, caller, input)
 }
 
-/// The ARN of what an action is about, as far as its parameters tell; otherwise `*`.
+/// The ARN of what an action is about, as far as its parameters show; otherwise `*`.
 fn resource(stage: &Stage<'_>, caller: &Caller, input: &Value) -> String {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     let (account, region) = (&caller.account, &caller.region);

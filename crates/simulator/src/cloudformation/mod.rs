@@ -4,7 +4,7 @@
 //! `…_IN_PROGRESS` state; the work happens some virtual seconds later, when the clock gets there.
 
 mod action;
-mod interference;
+mod outside_changes;
 mod request;
 pub(crate) mod set;
 mod settings;
@@ -22,11 +22,10 @@ use jiff::Timestamp;
 use crate::services::Services;
 
 pub(crate) use action::{call, is_mutating};
-pub(crate) use interference::{edit_resource, stick_running, stop_running};
+pub(crate) use outside_changes::{edit_resource, stick_running, stop_running};
 pub(crate) use set::auto::account_moved;
 pub(crate) use settings::InstanceFaults;
 pub use settings::{InstanceEffect, Lag, Quotas, StackOf};
-pub(crate) use stack::look::{cool, glance, named};
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
@@ -37,13 +36,13 @@ pub(crate) struct CloudFormation {
     /// By detection id.
     detections: BTreeMap<String, Detection>,
     pub(crate) sets: set::StackSets,
-    /// Why the pending operation of a stack is going to fail, by the stack's id.
-    sabotage: BTreeMap<Arc<str>, String>,
-    /// Accounts whose stacks are not folded because somebody looked at them, the latest last.
-    glanced: VecDeque<Arc<str>>,
-    /// The resources of folded stacks that are there because somebody looked at them.
+    /// Why the pending operation of a stack will fail, by the stack's id.
+    planned_failures: BTreeMap<Arc<str>, String>,
+    /// Accounts whose stacks are unfolded because a request read them, the latest last.
+    looked_at: VecDeque<Arc<str>>,
+    /// The resources of folded stacks that are there because a request read them.
     shown: BTreeMap<Arc<str>, BTreeMap<String, stack::Resource>>,
-    /// What is known to come out well.
+    /// Operations that are known to succeed.
     proofs: Vec<stack::fold::Proof>,
     /// Work for later, in seconds from now, which the owner of the clock takes.
     pub(crate) later: Vec<(i64, Later)>,
@@ -69,7 +68,7 @@ pub(crate) enum Task {
     Detection(String),
     /// Finish what a stack set operation does in one account and Region.
     Instance(set::operation::Job),
-    /// Look whether a stack set operation can go on.
+    /// See whether a stack set operation can continue.
     Operation { set: Arc<str>, operation: Arc<str> },
     /// Automatic deployment after an account came, went or moved.
     Auto(set::auto::Move),

@@ -1,4 +1,4 @@
-//! What a simulation sets of CloudFormation: quotas, delays and failures.
+//! The settings of CloudFormation in a simulation: quotas, lag and failures.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +11,9 @@ pub struct Quotas {
     pub stack_sets: usize,
     /// Stack instances of a stack set.
     pub instances_per_stack_set: usize,
-    /// Operations that wait on a stack set with managed execution.
+    /// Queued operations of a stack set with managed execution.
     pub queued_operations: usize,
-    /// Accounts of a Region in which an operation is at work at the same time.
+    /// Accounts of a Region in which an operation works at the same time.
     pub concurrent_instances_per_region: usize,
     /// Stacks of an account in a Region.
     pub stacks_per_region: usize,
@@ -31,7 +31,7 @@ impl Default for Quotas {
     }
 }
 
-/// Virtual seconds by which the eventually consistent listings are behind; 0 is not at all.
+/// By how many virtual seconds the eventually consistent listings lag; 0 means not at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Lag {
@@ -50,7 +50,7 @@ pub struct Lag {
 pub enum InstanceEffect {
     /// The first resource fails with this reason, and the stack rolls back.
     Fail(String),
-    /// It takes so many virtual seconds more.
+    /// It takes this many virtual seconds longer.
     Delay(u32),
     /// It never ends.
     Stuck,
@@ -67,7 +67,7 @@ pub(crate) trait InstanceFaults {
     ) -> Option<InstanceEffect>;
 }
 
-/// A stack, named by what a test knows of it.
+/// A stack, named by what a test knows about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StackOf {

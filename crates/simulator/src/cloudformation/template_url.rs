@@ -14,8 +14,8 @@ pub(crate) fn fetch(stage: &mut Stage<'_>, caller: &Caller, url: &str) -> Result
             "S3 error: {why}\nFor more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
         ))
     };
-    // The documents want the bucket in the stack's own Region, and S3 serves a bucket at the
-    // endpoint of its Region alone.
+    // The documentation requires a bucket in the stack's own Region, and S3 serves a bucket only
+    // at the endpoint of its Region.
     let bucket = stage.services.s3.buckets.get(&address.bucket);
     if bucket.is_some_and(|bucket| {
         bucket.region != caller.region

@@ -1,4 +1,4 @@
-//! What other people, the organization and AWS do meanwhile.
+//! What other people, the organization and AWS do in the meantime.
 
 use serde_json::{Map, Value, json};
 
@@ -38,18 +38,18 @@ pub(crate) fn due(world: &mut World, planned: Planned) {
     }
     let scheduled = world.faults.faults.schedule.get(planned.index);
     if let Some(event) = scheduled.map(|scheduled| scheduled.event.clone()) {
-        // What became of it is remembered.
+        // The outcome is recorded.
         happen(world, &event).unwrap_or_default();
     }
 }
 
-/// Makes an event happen, and says what became of it. One that is not possible now, such as stopping an operation where none
-/// runs, does nothing and is remembered as such.
+/// Makes an event happen, and returns its outcome. An event that is impossible now, such as stopping
+/// an operation when none runs, does nothing and is recorded as such.
 pub(crate) fn happen(world: &mut World, event: &Event) -> Result<String, String> {
     let name = event.name();
     let now = world.clock.now();
     let outcome = carry_out(world, event);
-    let told = match &outcome {
+    let record = match &outcome {
         Ok(what) => {
             world.faults.count(name);
             format!("{name}: {what}")
@@ -59,7 +59,7 @@ pub(crate) fn happen(world: &mut World, event: &Event) -> Result<String, String>
             format!("{name}: nothing to do: {why}")
         }
     };
-    world.faults.happened.push((now, told));
+    world.faults.happened.push((now, record));
     outcome
 }
 

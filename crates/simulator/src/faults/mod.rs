@@ -17,7 +17,7 @@ pub(crate) use chance::Chance;
 pub(crate) use event::{Planned, due, happen, start};
 pub(crate) use request::{After, Asked, Before, Decision, State, after, before, called};
 
-/// Everything that is to go wrong. The default is a world without faults.
+/// Everything that goes wrong. The default is a world without faults.
 ///
 /// ```
 /// let faults: simulator::Faults = serde_json::from_str(r#"{
@@ -47,7 +47,7 @@ pub struct Faults {
     /// Real milliseconds for which a request that is to time out is left without an answer, after
     /// which its connection is closed.
     pub time_out_milliseconds: u32,
-    /// How far listings are behind.
+    /// By how much listings lag.
     pub lag: Lag,
     /// Virtual seconds after which a pagination token is refused; never if there is none.
     pub token_lifetime_seconds: Option<u32>,
@@ -74,7 +74,7 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// Refuses numbers that make no sense, all at once.
+    /// Refuses numbers that make no sense, and names them all.
     pub(crate) fn check(&self) -> Result<(), String> {
         let mut wrong = Vec::new();
         let shares = self
@@ -140,7 +140,7 @@ pub struct Rate {
     /// The APIs it meets, such as `cloudformation:List*`; empty means all.
     #[serde(default)]
     pub apis: Vec<String>,
-    /// At most so many times; no limit if there is none.
+    /// The maximum number of times; no limit if there is none.
     #[serde(default)]
     pub most: Option<u64>,
 }
@@ -243,7 +243,7 @@ pub struct Scheduled {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum When {
-    /// After so many virtual seconds.
+    /// After this many virtual seconds.
     AtSecond(f64),
     /// Right after a call was answered.
     AfterCalls {
@@ -291,19 +291,19 @@ pub enum Event {
         #[serde(default)]
         account: Option<String>,
     },
-    /// Somebody stops the operation that is running.
+    /// Another person stops the running operation.
     StopOperation {
         /// The stack set's name; any that has a running operation if there is none.
         #[serde(default)]
         stack_set: Option<String>,
     },
-    /// The operation that is running hangs: nothing of it ends any more, until it is stopped.
+    /// The running operation hangs: no work of it ends until it is stopped.
     StickOperation {
         /// The stack set's name; any that has a running operation if there is none.
         #[serde(default)]
         stack_set: Option<String>,
     },
-    /// Somebody else makes a call, such as a second administrator.
+    /// Another person makes a call, such as a second administrator.
     Call {
         /// Whose administrator calls.
         account: String,
@@ -316,29 +316,29 @@ pub enum Event {
         /// The parameters as the service's API names them.
         input: Value,
     },
-    /// Somebody changes a stack instance's stack directly.
+    /// Another person changes a stack instance's stack directly.
     UpdateStack {
         /// Which stack.
         stack: StackOf,
         /// The new template.
         template_body: String,
     },
-    /// Somebody deletes a stack instance's stack directly.
+    /// Another person deletes a stack instance's stack directly.
     DeleteStack {
         /// Which stack.
         stack: StackOf,
     },
-    /// Somebody changes a resource behind CloudFormation's back.
+    /// A resource is changed outside CloudFormation.
     EditResource {
         /// Of which stack.
         stack: StackOf,
         /// The resource; the first one in the order of names if there is none.
         #[serde(default)]
         logical_id: Option<String>,
-        /// The properties that get another value, in template shape; `null` takes one away.
+        /// The properties that get another value, in template shape; `null` removes one.
         properties: Map<String, Value>,
     },
-    /// Somebody deletes a resource behind CloudFormation's back.
+    /// A resource is deleted outside CloudFormation.
     DeleteResource {
         /// Of which stack.
         stack: StackOf,

@@ -9,7 +9,7 @@ use super::{Bucket, Chance, Event, Faults, RequestFault, covers};
 use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
-/// The faults of a world, and what became of them so far.
+/// The faults of a world, and their outcomes so far.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) faults: Faults,
@@ -303,7 +303,7 @@ pub(crate) fn called(world: &mut World, service: &str, action: &str) {
         true
     });
     for event in ready {
-        // What became of it is remembered.
+        // The outcome is recorded.
         super::event::happen(world, &event).unwrap_or_default();
     }
 }

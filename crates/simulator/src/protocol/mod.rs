@@ -161,7 +161,7 @@ fn answer(world: &mut World, request: &RawRequest) -> Reply {
         world.journal.write(now, &asked, &outcome, kind);
     }
     crate::faults::called(world, &call.service, &call.action);
-    crate::cloudformation::cool(&mut world.stage());
+    world.stage().fold_again();
     reply
 }
 
@@ -365,9 +365,9 @@ pub(crate) fn carry_out(
         None => {}
         Some(role) if short(role) == ACCESS_ROLE => {
             access_role(services, &caller.account);
-            owner.cloudformation.remember_glance(&caller.account);
+            owner.cloudformation.remember_look(&caller.account);
         }
-        Some(_) => crate::cloudformation::glance(&mut owner.stage(services), &caller.account),
+        Some(_) => owner.stage(services).look(&caller.account, Look::Anywhere),
     }
     let answer = match service {
         "organizations" => crate::services::organizations::call(services, caller, action, input),
@@ -378,8 +378,8 @@ pub(crate) fn carry_out(
         _ => {
             let look = Look::of(service, is_mutating(service, action));
             let stage = &mut owner.stage(services);
-            look.at(stage, &caller.account);
-            crate::cloudformation::named(stage, input, look);
+            stage.look(&caller.account, look);
+            stage.look_at_named(input, look);
             let cloud = &mut Cloud { services, owner };
             crate::services::call(cloud, caller, service, action, input)
         }

@@ -159,6 +159,22 @@ pub(crate) enum Look {
     ToChange,
 }
 
+/// The services whose answers show nothing of a stack's rules.
+const WITHOUT_RULES: &[&str] = &["iam", "sqs"];
+
+impl Look {
+    /// What a call of a service looks at.
+    pub(crate) fn of(service: &str, mutating: bool) -> Look {
+        if mutating {
+            Look::ToChange
+        } else if WITHOUT_RULES.contains(&service) {
+            Look::PastRules
+        } else {
+            Look::Anywhere
+        }
+    }
+}
+
 /// Who owns the services, for the few actions that reach beyond them. CloudFormation keeps the
 /// resources of stacks that nobody looks at folded; whoever looks at an account brings them back.
 pub(crate) trait Owner {

@@ -9,7 +9,7 @@ use crate::cloudformation::Stage;
 use crate::services::Task;
 use crate::services::organizations::MANAGEMENT;
 
-/// Whether anybody would see the events; a hundred thousand that nobody sees are not sent.
+/// Whether a rule could match the events: sending a hundred thousand that none matches is slow.
 fn is_heard(stage: &Stage<'_>, region: &str) -> bool {
     stage
         .services
@@ -18,7 +18,7 @@ fn is_heard(stage: &Stage<'_>, region: &str) -> bool {
         .is_some_and(|bus| !bus.rules.is_empty())
 }
 
-/// Says that a stack set is there, or that it is deleted.
+/// Announces that a stack set was created or deleted.
 pub(super) fn stack_set(stage: &mut Stage<'_>, id: &str) {
     send(stage, id, "CloudFormation StackSet Status Change", |set| {
         Some(json!({
@@ -28,7 +28,7 @@ pub(super) fn stack_set(stage: &mut Stage<'_>, id: &str) {
     });
 }
 
-/// Says that an operation has another status.
+/// Announces an operation's new status.
 pub(super) fn operation(stage: &mut Stage<'_>, id: &str, operation: &str) {
     let kind = "CloudFormation StackSet Operation Status Change";
     send(stage, id, kind, |set| {
@@ -41,7 +41,7 @@ pub(super) fn operation(stage: &mut Stage<'_>, id: &str, operation: &str) {
     });
 }
 
-/// Says that a stack instance has another status; one that is gone has none.
+/// Announces a stack instance's new status; a deleted instance has none.
 pub(super) fn instance(stage: &mut Stage<'_>, id: &str, location: &Location, action: &str) {
     let kind = "CloudFormation StackSet StackInstance Status Change";
     send(stage, id, kind, |set| {
@@ -60,7 +60,7 @@ pub(super) fn instance(stage: &mut Stage<'_>, id: &str, location: &Location, act
 }
 
 fn send(stage: &mut Stage<'_>, id: &str, kind: &str, detail: impl Fn(&StackSet) -> Option<Value>) {
-    let Some(set) = stage.cloudformation.sets.get(id) else {
+    let Some(set) = stage.set(id) else {
         return;
     };
     if !is_heard(stage, &set.region) {

@@ -1,5 +1,5 @@
-//! The actions on stack sets that do something; [`listing`](super::listing) has those that show
-//! something.
+//! The actions that change stack sets; [`instances`](super::instances) has those that change their
+//! instances, [`listing`](super::listing) those that show something.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,12 +8,11 @@ use serde_json::{Value, json};
 
 use crate::cloudformation::Stage;
 use crate::cloudformation::action::actions;
-use crate::cloudformation::request::{self, CallAs, ParameterGiven, deployment, request};
+use crate::cloudformation::request::{CallAs, deployment, request};
 use crate::cloudformation::set::operation::{Request, exceeded, start, stop};
-use crate::cloudformation::set::target::{self, Purpose, Targets};
+use crate::cloudformation::set::target::{self, Purpose};
 use crate::cloudformation::set::{self, Change, Location, StackSet, Work, announce};
 use crate::cloudformation::stack::api::check_name;
-use crate::cloudformation::template::parameter::Given;
 use crate::services::organizations::{MANAGEMENT, STACKSETS_PRINCIPAL};
 use crate::wire::api::{ApiError, Caller};
 
@@ -21,9 +20,6 @@ actions! {
     Changes CreateStackSet folded(create);
     Changes UpdateStackSet folded(update);
     Changes DeleteStackSet folded(delete);
-    Changes CreateStackInstances folded(create_instances);
-    Changes UpdateStackInstances folded(update_instances);
-    Changes DeleteStackInstances folded(delete_instances);
     Changes StopStackSetOperation folded(stop_operation);
     Reads DetectStackSetDrift folded(detect_drift);
     Changes ActivateOrganizationsAccess folded(activate_access);
@@ -72,43 +68,6 @@ request! { ManagedExecution {
 
 request! { DeleteStackSet {
     stack_set_name: String,
-    #[serde(default)]
-    call_as: CallAs,
-} }
-
-request! { CreateStackInstances {
-    stack_set_name: String,
-    deployment_targets: Option<Value>,
-    #[serde(default)]
-    regions: Vec<String>,
-    #[serde(default)]
-    parameter_overrides: Vec<ParameterGiven>,
-    operation_preferences: Option<Value>,
-    operation_id: Option<String>,
-    #[serde(default)]
-    call_as: CallAs,
-} }
-
-request! { UpdateStackInstances {
-    stack_set_name: String,
-    deployment_targets: Option<Value>,
-    #[serde(default)]
-    regions: Vec<String>,
-    parameter_overrides: Option<Vec<ParameterGiven>>,
-    operation_preferences: Option<Value>,
-    operation_id: Option<String>,
-    #[serde(default)]
-    call_as: CallAs,
-} }
-
-request! { DeleteStackInstances {
-    stack_set_name: String,
-    deployment_targets: Option<Value>,
-    #[serde(default)]
-    regions: Vec<String>,
-    operation_preferences: Option<Value>,
-    retain_stacks: bool,
-    operation_id: Option<String>,
     #[serde(default)]
     call_as: CallAs,
 } }
@@ -343,7 +302,7 @@ fn update(
 }
 
 /// The id that a request gives its operation, or a new one.
-fn operation_id(stage: &mut Stage<'_>, given: Option<&str>) -> Arc<str> {
+pub(super) fn operation_id(stage: &mut Stage<'_>, given: Option<&str>) -> Arc<str> {
     match given {
         Some(id) => id.into(),
         None => stage.services.environment.uuid().into(),
@@ -363,13 +322,17 @@ fn regions_of(locations: &BTreeMap<Location, Arc<str>>) -> Vec<Arc<str>> {
     regions.into_iter().cloned().collect()
 }
 
-fn begin(stage: &mut Stage<'_>, set_id: &str, request: Request) -> Result<Value, ApiError> {
+pub(super) fn begin(
+    stage: &mut Stage<'_>,
+    set_id: &str,
+    request: Request,
+) -> Result<Value, ApiError> {
     let id = start(stage, set_id, request)?;
     Ok(json!({"OperationId": &*id}))
 }
 
 /// Whether updates still reach the instance.
-fn operable(set: &StackSet, location: &Location) -> bool {
+pub(super) fn operable(set: &StackSet, location: &Location) -> bool {
     set.instances
         .get(location)
         .is_some_and(|instance| instance.status != "INOPERABLE")
@@ -402,136 +365,11 @@ fn delete(
         );
     }
     let id = set.id.clone();
-    if let Some(set) = stage.cloudformation.sets.get_mut(&id) {
+    if let Some(set) = stage.set_mut(&id) {
         set.deleted = true;
     }
     announce::stack_set(stage, &id);
     Ok(Value::Null)
-}
-
-fn create_instances(
-    request: &CreateStackInstances,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
-    let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
-    let set_id = set.id.clone();
-    let overrides = overrides(set, &request.parameter_overrides)?;
-    let raw = request.deployment_targets.as_ref();
-    let targets = target::read(stage, raw, &request.regions, Purpose::Create)?
-        .ok_or_else(|| crate::wire::missing("deploymentTargets"))?;
-    let units = targets.units.clone();
-    let locations = targets.all(stage);
-    let how = How {
-        preferences: request.operation_preferences.as_ref(),
-        id: request.operation_id.as_deref(),
-        work: Work::Create { overrides },
-    };
-    let answer = run(stage, &set_id, how, targets, locations)?;
-    if let Some(set) = stage.cloudformation.sets.get_mut(&set_id) {
-        for unit in units {
-            let targeted = set.targets.entry(unit.as_ref().to_owned()).or_default();
-            targeted.extend(request.regions.iter().cloned());
-        }
-    }
-    Ok(answer)
-}
-
-/// `ParameterOverrides`, which must name the template's parameters.
-fn overrides(
-    set: &StackSet,
-    given: &[ParameterGiven],
-) -> Result<BTreeMap<String, Given>, ApiError> {
-    let given = request::parameters(given)?;
-    let known = &set.deployment.template.parameters;
-    match given.keys().find(|key| !known.contains_key(*key)) {
-        None => Ok(given),
-        Some(key) => Err(ApiError::validation(format!(
-            "Parameters: [{key}] do not exist in the template"
-        ))),
-    }
-}
-
-fn update_instances(
-    request: &UpdateStackInstances,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
-    let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
-    let set_id = set.id.clone();
-    let raw = request.deployment_targets.as_ref();
-    let targets = target::read(stage, raw, &request.regions, Purpose::Update)?
-        .ok_or_else(|| crate::wire::missing("regions"))?;
-    let mut locations = targets.existing(stage, set)?;
-    locations.retain(|location, _| operable(set, location));
-    let given = request.parameter_overrides.as_deref();
-    let overrides = given.map(|given| overrides(set, given)).transpose()?;
-    let how = How {
-        preferences: request.operation_preferences.as_ref(),
-        id: request.operation_id.as_deref(),
-        work: Work::Update { overrides },
-    };
-    run(stage, &set_id, how, targets, locations)
-}
-
-fn delete_instances(
-    request: &DeleteStackInstances,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
-    let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
-    let set_id = set.id.clone();
-    let raw = request.deployment_targets.as_ref();
-    let targets = target::read(stage, raw, &request.regions, Purpose::Delete)?
-        .ok_or_else(|| crate::wire::missing("deploymentTargets"))?;
-    let mut locations = targets.all(stage);
-    locations.retain(|location, _| set.instances.contains_key(location));
-    locations.extend(targets.existing(stage, set).unwrap_or_default());
-    let (whole, units) = (targets.whole_units(), targets.units.clone());
-    let how = How {
-        preferences: request.operation_preferences.as_ref(),
-        id: request.operation_id.as_deref(),
-        work: Work::Delete {
-            retain: request.retain_stacks,
-        },
-    };
-    let answer = run(stage, &set_id, how, targets, locations)?;
-    if let (true, Some(set)) = (whole, stage.cloudformation.sets.get_mut(&set_id)) {
-        for unit in units {
-            if let Some(left) = set.targets.get_mut(&*unit) {
-                left.retain(|region| !request.regions.contains(region));
-            }
-        }
-        set.targets.retain(|_, regions| !regions.is_empty());
-    }
-    Ok(answer)
-}
-
-/// What a request says about its operation, besides the targets.
-struct How<'a> {
-    preferences: Option<&'a Value>,
-    id: Option<&'a str>,
-    work: Work,
-}
-
-/// Starts an operation at the locations of a request's targets.
-fn run(
-    stage: &mut Stage<'_>,
-    set_id: &str,
-    how: How<'_>,
-    targets: Targets,
-    locations: BTreeMap<Location, Arc<str>>,
-) -> Result<Value, ApiError> {
-    let request = Request {
-        preferences: target::preferences(stage, how.preferences)?,
-        id: operation_id(stage, how.id),
-        work: how.work,
-        targets: targets.raw,
-        locations,
-        regions: targets.regions,
-        change: None,
-    };
-    begin(stage, set_id, request)
 }
 
 fn stop_operation(

@@ -82,7 +82,7 @@ pub(crate) fn account_moved(
 
 /// Does what a stack set has to do about an account.
 pub(crate) fn follow(stage: &mut Stage<'_>, step: &Move) {
-    let Some(set) = stage.cloudformation.sets.get(&step.set) else {
+    let Some(set) = stage.set(&step.set) else {
         return;
     };
     if set.deleted || !set.auto.enabled {
@@ -148,7 +148,7 @@ fn dependency_is_busy(stage: &Stage<'_>, set: &StackSet) -> bool {
     })
 }
 
-/// What is missing in the account now.
+/// The instances that the account lacks.
 fn to_create(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Location, Arc<str>> {
     let mut locations = BTreeMap::new();
     let Some(parent) = stage
@@ -172,7 +172,7 @@ fn to_create(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Locat
     locations
 }
 
-/// What the account has through units it is not in any more.
+/// The instances that the account has through units it has left.
 fn to_delete(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Location, Arc<str>> {
     let lineage = stage
         .services

@@ -3,6 +3,7 @@
 mod announce;
 pub(crate) mod api;
 pub(crate) mod auto;
+pub(crate) mod instances;
 pub(crate) mod listing;
 pub(crate) mod operation;
 pub(crate) mod target;
@@ -14,6 +15,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::cloudformation::Stage;
 use crate::cloudformation::stack::{Deployment, tags};
 use crate::cloudformation::template::parameter::Given;
 use crate::services::organizations::MANAGEMENT;
@@ -45,7 +47,7 @@ pub(crate) struct StackSet {
     pub(crate) operations: IndexMap<Arc<str>, Operation>,
     /// The last finished drift detection.
     pub(crate) drift: Option<DriftDetails>,
-    /// Instances that are gone, and since when, for a listing that is behind.
+    /// Deleted instances, and since when they are deleted, for listings that lag.
     pub(crate) removed: Vec<(Location, Instance, Timestamp)>,
 }
 
@@ -71,8 +73,7 @@ pub(crate) struct Instance {
     pub(crate) operation: Option<Arc<str>>,
     pub(crate) drift: &'static str,
     pub(crate) drift_checked: Option<Timestamp>,
-    /// What a listing that is behind shows still, and since when it is not true any more; nothing
-    /// for an instance that is new.
+    /// What a listing that lags still shows, and until when it was true; nothing for a new instance.
     pub(crate) before: Option<Seen>,
     pub(crate) changed: Timestamp,
 }
@@ -189,7 +190,7 @@ impl RegionWork {
     }
 }
 
-/// How fast an operation goes and how many failures it bears.
+/// How fast an operation proceeds and how many failures it tolerates.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Preferences {
     pub(crate) parallel: bool,
@@ -212,7 +213,7 @@ pub(crate) enum Amount {
 }
 
 impl Amount {
-    /// The number for so many accounts; percentages are rounded down.
+    /// The number out of all `accounts`; percentages are rounded down.
     pub(crate) fn of(self, accounts: usize, unset: usize) -> usize {
         match self {
             Amount::Unset => unset,
@@ -327,7 +328,7 @@ impl Instance {
         }
     }
 
-    /// Keeps what is true now for listings that are behind; called before a change.
+    /// Keeps the current state for listings that lag; called before a change.
     pub(crate) fn remember(&mut self, now: Timestamp) {
         // A new instance that changes in the moment of its creation was never seen.
         if self.changed == now {
@@ -489,5 +490,15 @@ impl StackSets {
             .take_while(|(key, _)| key.starts_with(&prefix))
             .map(|(_, set)| set)
             .find(|set| !set.deleted && set.region == region)
+    }
+}
+
+impl Stage<'_> {
+    pub(crate) fn set(&self, id: &str) -> Option<&StackSet> {
+        self.cloudformation.sets.get(id)
+    }
+
+    pub(crate) fn set_mut(&mut self, id: &str) -> Option<&mut StackSet> {
+        self.cloudformation.sets.get_mut(id)
     }
 }

@@ -210,7 +210,7 @@ fn create(
         deployment,
         on_failure,
     );
-    if let Some(stack) = stage.cloudformation.stacks.get_mut(&id) {
+    if let Some(stack) = stage.stack_mut(&id) {
         stack.termination_protection = request.enable_termination_protection;
     }
     stage.later(Task::Stack(id.clone()));
@@ -278,7 +278,7 @@ fn protect(
     caller: &Caller,
 ) -> Result<Value, ApiError> {
     let id = find(stage, caller, &request.stack_name)?.id.clone();
-    if let Some(stack) = stage.cloudformation.stacks.get_mut(&id) {
+    if let Some(stack) = stage.stack_mut(&id) {
         stack.termination_protection = request.enable_termination_protection;
     }
     Ok(json!({"StackId": &*id}))
@@ -574,6 +574,7 @@ fn drifts(
 }
 
 /// The quotas that CloudFormation shows.
+#[expect(clippy::unnecessary_wraps, reason = "all handlers have one signature")]
 fn limits(_: &DescribeAccountLimits, stage: &Stage<'_>, _: &Caller) -> Result<Value, ApiError> {
     Ok(json!({"AccountLimits": [
         {"Name": "StackLimit", "Value": stage.quotas.stacks_per_region},

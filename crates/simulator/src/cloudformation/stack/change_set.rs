@@ -185,7 +185,7 @@ pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
     let Some(set) = stage.cloudformation.change_sets.get(id) else {
         return;
     };
-    let Some(stack) = stage.cloudformation.stacks.get(&set.stack) else {
+    let Some(stack) = stage.stack(&set.stack) else {
         return;
     };
     let review = stack.status == "REVIEW_IN_PROGRESS";
@@ -345,7 +345,7 @@ fn describe(
 }
 
 fn summary(stage: &Stage<'_>, set: &ChangeSet) -> Map<String, Value> {
-    let stack = stage.cloudformation.stacks.get(&set.stack);
+    let stack = stage.stack(&set.stack);
     let fields = json!({
         "ChangeSetName": set.name,
         "ChangeSetId": set.id,
@@ -402,13 +402,11 @@ fn execute(
         on_failure
     };
     let review = stage
-        .cloudformation
-        .stacks
-        .get(&stack)
+        .stack(&stack)
         .is_some_and(|it| it.status == "REVIEW_IN_PROGRESS");
     if review {
         let now = stage.now();
-        if let Some(stack) = stage.cloudformation.stacks.get_mut(&stack) {
+        if let Some(stack) = stage.stack_mut(&stack) {
             stack.deployment = deployment;
             stack.pending = Some(Pending::Create(on_failure));
             stack.enter(now, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()));
@@ -432,6 +430,7 @@ fn execute(
     Ok(Value::Null)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all handlers have one signature")]
 fn delete(
     request: &DeleteChangeSet,
     stage: &mut Stage<'_>,

@@ -1,7 +1,7 @@
-//! Drift detection: what a stack's resources are, against what its template says.
+//! Drift detection: compares a stack's resources with its template.
 //!
-//! Only properties the template sets are looked at, types without a read handler are not checked,
-//! and `KmsKeyId` is never compared: the same blind locations as on AWS.
+//! Only properties that the template sets are compared, types without a read handler are not checked,
+//! and `KmsKeyId` is never compared: the same blind spots as on AWS.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -48,20 +48,20 @@ pub(crate) struct ResourceDrift {
     pub(crate) at: Timestamp,
 }
 
-/// Looks at every resource of a stack and remembers what it found: the stack's drift status and
-/// the number of drifted resources.
+/// Compares every resource of a stack with its template and records the result. Returns the
+/// stack's drift status and the number of drifted resources.
 pub(crate) fn detect(stage: &mut Stage<'_>, id: &str) -> (&'static str, usize) {
     let now = stage.now();
-    let Some(stack) = stage.cloudformation.stacks.get_mut(id) else {
+    let Some(stack) = stage.stack_mut(id) else {
         return ("NOT_CHECKED", 0);
     };
     if stack.folded.is_some() {
-        // Nobody has touched it since it was found in sync.
+        // A stack is folded only while nothing has changed it since it was found in sync.
         stack.drift = "IN_SYNC";
         stack.drift_checked = Some(now);
         return ("IN_SYNC", 0);
     }
-    let Some(stack) = stage.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return ("NOT_CHECKED", 0);
     };
     let found: Vec<(String, ResourceDrift)> = stack
@@ -77,7 +77,7 @@ pub(crate) fn detect(stage: &mut Stage<'_>, id: &str) -> (&'static str, usize) {
         .filter(|(_, drift)| matches!(drift.status, "MODIFIED" | "DELETED"))
         .count();
     let status = if drifted > 0 { "DRIFTED" } else { "IN_SYNC" };
-    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.stack_mut(id) {
         stack.drift = status;
         stack.drift_checked = Some(now);
         for (name, drift) in found {
@@ -89,7 +89,7 @@ pub(crate) fn detect(stage: &mut Stage<'_>, id: &str) -> (&'static str, usize) {
     (status, drifted)
 }
 
-/// Says on the account's default bus that a stack's drift detection is over.
+/// Sends an event to the account's default bus when a stack's drift detection has ended.
 ///
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/event-detail-drift-detection-status-change.html>
 pub(crate) fn announce(
@@ -98,7 +98,7 @@ pub(crate) fn announce(
     detection: &str,
     (status, drifted): (&'static str, usize),
 ) {
-    let Some(stack) = stage.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return;
     };
     let event = json!({
@@ -123,7 +123,7 @@ pub(crate) fn announce(
     stage.services.environment.schedule(1, task);
 }
 
-/// Whether all resources are as the template says, without remembering it.
+/// Whether all resources are as the template says, without recording it.
 pub(crate) fn is_in_sync(stage: &Stage<'_>, stack: &Stack) -> bool {
     stack.resources.iter().all(|(name, resource)| {
         compare(stage.services, stack, name, resource, resource.at).status == "IN_SYNC"
@@ -197,7 +197,7 @@ fn difference(
             }
         }
         (Value::Array(wanted), Value::Array(given)) => {
-            // Order does not count: what has an equal on the other side is taken away first.
+            // Order does not count: equal items are paired off first.
             let mut left: Vec<&Value> = given.iter().collect();
             let mut open: Vec<(usize, &Value)> = Vec::new();
             for (index, wanted) in wanted.iter().enumerate() {
@@ -272,7 +272,7 @@ pub(crate) fn describe(
     statuses: &[String],
     detailed: bool,
 ) -> Vec<Value> {
-    let Some(stack) = stage.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return Vec::new();
     };
     stack

@@ -1,5 +1,5 @@
-//! Carrying out a stack operation: making, changing and removing its resources, and undoing it
-//! all when one fails.
+//! Carries out a stack operation: creates, changes and deletes its resources, and rolls back when
+//! one fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,14 +11,9 @@ use crate::cloudformation::stack::{Deployment, Event, OnFailure, Pending, Resour
 use crate::cloudformation::template::{Policy, Template};
 use crate::resources::{ResourceError, Resources, Updated};
 
-/// Does what the stack's pending operation says.
+/// Carries out the stack's pending operation.
 pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
-    let Some(pending) = stage
-        .cloudformation
-        .stacks
-        .get_mut(id)
-        .and_then(|stack| stack.pending.take())
-    else {
+    let Some(pending) = stage.stack_mut(id).and_then(|stack| stack.pending.take()) else {
         return;
     };
     fold::unfold(stage, id);
@@ -27,77 +22,59 @@ pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
         Pending::Update(deployment) => update(stage, id, deployment),
         Pending::Delete(keep) => delete(stage, id, &keep),
     }
-    // One that found no resource to fail at.
-    stage.cloudformation.sabotage.remove(id);
+    // A planned failure that no resource consumed does not outlive its operation.
+    stage.cloudformation.planned_failures.remove(id);
 }
 
 fn create(stage: &mut Stage<'_>, id: &str, on_failure: OnFailure) {
-    let Some(deployment) = stage
-        .cloudformation
-        .stacks
-        .get(id)
-        .map(|stack| stack.deployment.clone())
-    else {
+    let deployment = stage.stack(id).map(|stack| Arc::clone(&stack.deployment));
+    let Some(deployment) = deployment else {
         return;
     };
     let first = Generations::Now(0);
     let outcome = converge(stage, id, &deployment, &BTreeMap::new(), first, None);
-    let now = stage.now();
-    let Some(stack) = stage.cloudformation.stacks.get_mut(id) else {
+    let Some(stack) = stage.stack_mut(id) else {
         return;
     };
     stack.resources = outcome.resources;
     let Some(failure) = outcome.failure else {
         stack.outputs = outcome.outputs;
         stack.imports = outcome.imports;
-        stack.enter(now, "CREATE_COMPLETE", None);
-        return;
+        return stage.enter(id, "CREATE_COMPLETE", None);
     };
-    let reason = format!(
-        "The following resource(s) failed to create: [{}]. ",
-        failure.logical_id
-    );
-    if on_failure == OnFailure::DoNothing {
-        stack.enter(now, "CREATE_FAILED", Some(reason));
-        return;
-    }
+    let reason = failed_to("create", [failure.logical_id]);
     let (doing, done, failed) = match on_failure {
+        OnFailure::DoNothing => return stage.enter(id, "CREATE_FAILED", Some(reason)),
         OnFailure::Delete => ("DELETE_IN_PROGRESS", "DELETE_COMPLETE", "DELETE_FAILED"),
-        _ => (
+        OnFailure::Rollback => (
             "ROLLBACK_IN_PROGRESS",
             "ROLLBACK_COMPLETE",
             "ROLLBACK_FAILED",
         ),
     };
-    stack.enter(
-        now,
-        doing,
-        Some(format!("{reason}Rollback requested by user.")),
-    );
+    let reason = format!("{reason}Rollback requested by user.");
+    stage.enter(id, doing, Some(reason));
     let stuck = remove_all(stage, id, &deployment.template, &BTreeSet::new(), true);
-    let Some(stack) = stage.cloudformation.stacks.get_mut(id) else {
-        return;
-    };
     if !stuck.is_empty() {
-        let names = stuck.into_iter().collect::<Vec<_>>().join(", ");
-        stack.enter(
-            now,
-            failed,
-            Some(format!(
-                "The following resource(s) failed to delete: [{names}]. "
-            )),
-        );
-        return;
+        return stage.enter(id, failed, Some(failed_to("delete", stuck)));
     }
-    stack.enter(now, done, None);
+    stage.enter(id, done, None);
     if on_failure == OnFailure::Delete {
-        stack.deleted = Some(now);
-        stage.cloudformation.stacks.release_name(id);
+        stage.end_deletion(id);
     }
 }
 
+/// The reason of a stack's status after resources failed.
+fn failed_to(verb: &str, resources: impl IntoIterator<Item = String>) -> String {
+    let names: Vec<String> = resources.into_iter().collect();
+    format!(
+        "The following resource(s) failed to {verb}: [{}]. ",
+        names.join(", ")
+    )
+}
+
 fn update(stage: &mut Stage<'_>, id: &str, deployment: Arc<Deployment>) {
-    let Some(stack) = stage.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return;
     };
     let (old, old_template) = (
@@ -106,7 +83,6 @@ fn update(stage: &mut Stage<'_>, id: &str, deployment: Arc<Deployment>) {
     );
     let updates = Generations::Now(stack.updates);
     let mut outcome = converge(stage, id, &deployment, &old, updates, None);
-    let now = stage.now();
     if let Some(failure) = outcome.failure.take() {
         roll_back(stage, id, outcome, old, &failure);
         return;
@@ -118,44 +94,32 @@ fn update(stage: &mut Stage<'_>, id: &str, deployment: Arc<Deployment>) {
         .filter(|name| old.contains_key(*name) && !outcome.resources.contains_key(*name))
         .cloned()
         .collect();
-    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.stack_mut(id) {
         stack.resources = outcome.resources;
         stack.outputs = outcome.outputs;
         stack.imports = outcome.imports;
         stack.deployment = deployment;
-        stack.enter(now, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None);
     }
+    stage.enter(id, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None);
     for (name, resource, keep) in outcome.replaced {
         clean_up(stage, id, &name, &resource, keep);
     }
     for name in removed {
         if let Some(resource) = old.get(&name) {
-            clean_up(
-                stage,
-                id,
-                &name,
-                resource,
-                resource.deletion_policy != Policy::Delete,
-            );
+            let keep = resource.deletion_policy != Policy::Delete;
+            clean_up(stage, id, &name, resource, keep);
         }
     }
-    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
-        stack.enter(now, "UPDATE_COMPLETE", None);
-    }
+    stage.enter(id, "UPDATE_COMPLETE", None);
 }
 
-/// Removes what an update left behind. A failure is told in the events but fails nothing, as on AWS.
+/// Removes what an update left behind. A failure shows in the events but fails nothing, as on AWS.
 fn clean_up(stage: &mut Stage<'_>, id: &str, name: &str, resource: &Resource, keep: bool) {
     if keep {
         event(stage, id, name, resource, "DELETE_SKIPPED", None);
         return;
     }
-    let Some(place) = stage
-        .cloudformation
-        .stacks
-        .get(id)
-        .map(|stack| stack.place(name))
-    else {
+    let Some(place) = stage.stack(id).map(|stack| stack.place(name)) else {
         return;
     };
     event(stage, id, name, resource, "DELETE_IN_PROGRESS", None);
@@ -178,79 +142,62 @@ fn roll_back(
     old: BTreeMap<String, Resource>,
     failure: &Failure,
 ) {
-    let now = stage.now();
-    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
-        let reason = format!(
-            "The following resource(s) failed to update: [{}]. ",
-            failure.logical_id
-        );
-        stack.enter(now, "UPDATE_ROLLBACK_IN_PROGRESS", Some(reason));
-    }
+    let reason = failed_to("update", [failure.logical_id.clone()]);
+    stage.enter(id, "UPDATE_ROLLBACK_IN_PROGRESS", Some(reason));
     let mut restored = old;
     let mut stuck = Vec::new();
     for step in outcome.undo.into_iter().rev() {
-        let name = match &step {
-            Undo::Made(name) | Undo::Changed(name, _) => name.clone(),
-        };
-        let Some(current) = outcome.resources.get(&name) else {
+        let (Undo::Made(name) | Undo::Changed(name, _)) = &step;
+        let Some(current) = outcome.resources.get(name) else {
             continue;
         };
-        let Some(place) = stage
-            .cloudformation
-            .stacks
-            .get(id)
-            .map(|stack| stack.place(&name))
-        else {
-            return;
-        };
-        let result = match step {
-            Undo::Made(_) => stage
-                .services
-                .delete(&place, &current.kind, &current.physical_id),
-            Undo::Changed(_, before) => stage
-                .services
-                .update(
-                    &place,
-                    &current.kind,
-                    &current.physical_id,
-                    &current.properties,
-                    &before.properties,
-                )
-                .map(|updated| {
-                    if let Updated::InPlace(made) = updated
-                        && let Some(resource) = restored.get_mut(&name)
-                    {
-                        resource.physical_id = made.physical_id;
-                        resource.attributes = made.attributes;
-                    }
-                }),
-        };
-        match result {
-            Ok(()) => event(stage, id, &name, current, "UPDATE_COMPLETE", None),
+        match undo(stage, id, &step, current, &mut restored) {
+            Ok(()) => event(stage, id, name, current, "UPDATE_COMPLETE", None),
             Err(error) => {
                 let reason = handler_reason(stage, &error);
-                event(stage, id, &name, current, "UPDATE_FAILED", Some(reason));
-                stuck.push(name);
+                event(stage, id, name, current, "UPDATE_FAILED", Some(reason));
+                stuck.push(name.clone());
             }
         }
     }
-    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.stack_mut(id) {
         stack.resources = restored;
-        if stuck.is_empty() {
-            stack.enter(now, "UPDATE_ROLLBACK_COMPLETE", None);
-        } else {
-            let reason = format!(
-                "The following resource(s) failed to update: [{}]. ",
-                stuck.join(", ")
-            );
-            stack.enter(now, "UPDATE_ROLLBACK_FAILED", Some(reason));
-        }
+    }
+    if stuck.is_empty() {
+        stage.enter(id, "UPDATE_ROLLBACK_COMPLETE", None);
+    } else {
+        let reason = failed_to("update", stuck);
+        stage.enter(id, "UPDATE_ROLLBACK_FAILED", Some(reason));
     }
 }
 
+/// Undoes one step of an update; `restored` gets what the resource is afterward.
+fn undo(
+    stage: &mut Stage<'_>,
+    id: &str,
+    step: &Undo,
+    current: &Resource,
+    restored: &mut BTreeMap<String, Resource>,
+) -> Result<(), ResourceError> {
+    let (Undo::Made(name) | Undo::Changed(name, _)) = step;
+    let Some(place) = stage.stack(id).map(|stack| stack.place(name)) else {
+        return Ok(());
+    };
+    let (kind, physical_id) = (&current.kind, &current.physical_id);
+    let Undo::Changed(_, before) = step else {
+        return stage.services.delete(&place, kind, physical_id);
+    };
+    let (from, to) = (&current.properties, &before.properties);
+    let updated = stage.services.update(&place, kind, physical_id, from, to)?;
+    if let (Updated::InPlace(made), Some(resource)) = (updated, restored.get_mut(name)) {
+        resource.physical_id = made.physical_id;
+        resource.attributes = made.attributes;
+    }
+    Ok(())
+}
+
 fn delete(stage: &mut Stage<'_>, id: &str, keep: &BTreeSet<String>) {
-    let now = stage.now();
-    let Some(stack) = stage.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return;
     };
     let template = Arc::clone(&stack.deployment.template);
@@ -272,35 +219,21 @@ fn delete(stage: &mut Stage<'_>, id: &str, keep: &BTreeSet<String>) {
                 .then(|| ((*export).to_owned(), other.name.clone()))
         });
     if let Some((export, user)) = user {
-        if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
-            let reason = format!(
-                "Delete canceled. Cannot delete export {export} as it is in use by {user}."
-            );
-            // The stack goes back to what it was: nothing has been deleted.
-            stack.enter(now, "DELETE_FAILED", Some(reason));
-        }
-        return;
+        // Nothing has been deleted.
+        let reason =
+            format!("Delete canceled. Cannot delete export {export} as it is in use by {user}.");
+        return stage.enter(id, "DELETE_FAILED", Some(reason));
     }
     let stuck = remove_all(stage, id, &template, keep, false);
-    let Some(stack) = stage.cloudformation.stacks.get_mut(id) else {
-        return;
-    };
-    if stuck.is_empty() {
-        stack.enter(now, "DELETE_COMPLETE", None);
-        stack.deleted = Some(now);
+    if !stuck.is_empty() {
+        return stage.enter(id, "DELETE_FAILED", Some(failed_to("delete", stuck)));
+    }
+    stage.enter(id, "DELETE_COMPLETE", None);
+    if let Some(stack) = stage.stack_mut(id) {
         stack.outputs.clear();
         stack.imports.clear();
-        stage.cloudformation.stacks.release_name(id);
-    } else {
-        let names = stuck.into_iter().collect::<Vec<_>>().join(", ");
-        stack.enter(
-            now,
-            "DELETE_FAILED",
-            Some(format!(
-                "The following resource(s) failed to delete: [{names}]. "
-            )),
-        );
     }
+    stage.end_deletion(id);
 }
 
 /// Deletes a stack's resources, dependents first. What failed stays in the stack, and so does all
@@ -315,7 +248,7 @@ fn remove_all(
     let mut failed = BTreeSet::new();
     let mut blocked = BTreeSet::new();
     for name in template.order.iter().rev() {
-        let Some(stack) = stage.cloudformation.stacks.get(id) else {
+        let Some(stack) = stage.stack(id) else {
             break;
         };
         let Some(resource) = stack.resources.get(name).cloned() else {
@@ -341,7 +274,7 @@ fn remove_all(
             event(stage, id, name, &resource, "DELETE_SKIPPED", None);
         } else {
             event(stage, id, name, &resource, "DELETE_IN_PROGRESS", None);
-            let deleted = match stage.cloudformation.sabotage.remove(id) {
+            let deleted = match stage.cloudformation.planned_failures.remove(id) {
                 Some(reason) => Err(reason),
                 None => stage
                     .services
@@ -356,7 +289,7 @@ fn remove_all(
             }
             event(stage, id, name, &resource, "DELETE_COMPLETE", None);
         }
-        if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
+        if let Some(stack) = stage.stack_mut(id) {
             stack.resources.remove(name);
         }
     }
@@ -406,7 +339,7 @@ pub(crate) fn record(
     reason: Option<String>,
 ) {
     let at = stage.now();
-    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.stack_mut(id) {
         stack.events.push(Event {
             at,
             logical_id: logical_id.into(),

@@ -1,10 +1,10 @@
-//! A stack that nobody has looked into is kept as what it was made from.
+//! Keeps stacks that no request has observed as what they were made from.
 //!
-//! The stacks of a stack set are alike, and there may be a hundred thousand of them. One whose
-//! resources are as its template says, and can't be in anybody's way, is folded: its resources go
-//! out of the services' memory, and come back the same, to the last generated name, before
-//! anybody can see or change them. What was carried out once in a Region is not carried out again
-//! for each account where it must come to the same.
+//! The stacks of a stack set are alike, and there may be a hundred thousand of them. A stack whose
+//! resources are as its template says, and can't get in the way of others, is folded: its
+//! resources leave the services' memory, and come back the same, down to the last generated name,
+//! before a request can see or change them. Work that was carried out once in a Region is not
+//! repeated for each account where it must have the same result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use crate::cloudformation::Stage;
 use crate::cloudformation::template::{Policy, Template};
 use crate::resources::Resources;
 
-/// The types that are nothing but their properties while nobody uses them, each with the property
-/// that gives a fixed name, which somebody else could want.
+/// The types that keep no state of their own while they are unused, each with the property that
+/// gives a fixed name, which another stack could want.
 const FOLDABLE: &[(&str, &str)] = &[
     ("AWS::Events::Rule", "Name"),
     ("AWS::IAM::Role", "RoleName"),
@@ -27,7 +27,7 @@ const FOLDABLE: &[(&str, &str)] = &[
     ("AWS::SQS::QueueInlinePolicy", ""),
 ];
 
-/// So many rules of all stacks fit on a bus, whatever their patterns.
+/// How many rules of all stacks fit on a bus, whatever their patterns.
 const ROOM_FOR_RULES: usize = 30;
 
 /// How many proofs are kept.
@@ -40,7 +40,7 @@ pub(crate) struct Folded {
     pub(super) generations: BTreeMap<String, u32>,
 }
 
-/// That an operation comes out well in a Region, because it did once.
+/// An operation that is known to succeed in a Region, because it did once.
 #[derive(Debug)]
 pub(crate) struct Proof {
     /// The stack before; `None` is its creation.
@@ -59,7 +59,7 @@ pub(crate) fn carry_out(stage: &mut Stage<'_>, id: &str) {
     if skip(stage, id) {
         return;
     }
-    let Some(stack) = stage.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return;
     };
     let from = stack
@@ -69,17 +69,17 @@ pub(crate) fn carry_out(stage: &mut Stage<'_>, id: &str) {
     let creation = matches!(stack.pending, Some(Pending::Create(_)));
     execute::finish(stage, id);
     let now = stage.now();
-    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.stack_mut(id) {
         stack.settled = now;
     }
     let Some(result) = fold(stage, id) else {
-        // What it was folded to is no more.
-        if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
+        // It no longer is what it was folded to.
+        if let Some(stack) = stage.stack_mut(id) {
             stack.unfolded = None;
         }
         return;
     };
-    let Some(stack) = stage.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return;
     };
     let template = &stack.deployment.template;
@@ -103,12 +103,12 @@ pub(crate) fn carry_out(stage: &mut Stage<'_>, id: &str) {
     }
 }
 
-/// Enters the state to which the pending operation must come, if that is known.
+/// Enters the state in which the pending operation must end, if that is known.
 fn skip(stage: &mut Stage<'_>, id: &str) -> bool {
-    if stage.cloudformation.sabotage.contains_key(id) {
+    if stage.cloudformation.planned_failures.contains_key(id) {
         return false;
     }
-    let Some(stack) = stage.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return false;
     };
     let (to, result) = match (&stack.pending, &stack.folded) {
@@ -122,18 +122,18 @@ fn skip(stage: &mut Stage<'_>, id: &str) -> bool {
             Some(result) => (Arc::clone(to), result),
             None => return false,
         },
-        // Nothing is there that could keep it.
+        // A folded stack has nothing that could prevent its deletion.
         (Some(Pending::Delete(keep)), Some(folded)) if keep.is_empty() => {
             (Arc::clone(&stack.deployment), Arc::clone(folded))
         }
         _ => return false,
     };
-    look::conceal(stage, id);
+    look::hide(stage, id);
     let Some(outputs) = outputs(stage, id, &to, &result) else {
         return false;
     };
     let now = stage.now();
-    let Some(stack) = stage.cloudformation.stacks.get_mut(id) else {
+    let Some(stack) = stage.stack_mut(id) else {
         return false;
     };
     stack.outputs = outputs;
@@ -154,8 +154,8 @@ fn skip(stage: &mut Stage<'_>, id: &str) -> bool {
     true
 }
 
-/// The outputs of a stack that is not made: they tell the names of its own resources. `None` if they
-/// tell something of rules, which would take as long as to make the stack.
+/// The outputs of a stack that is not made: they contain the names of its own resources. `None` if
+/// they depend on rules, which would take as long as making the stack.
 fn outputs(
     stage: &mut Stage<'_>,
     id: &str,
@@ -172,7 +172,7 @@ fn outputs(
     outcome.failure.is_none().then_some(outcome.outputs)
 }
 
-/// What a stack becomes by the operation, if it was carried out in this Region before.
+/// What the operation makes of a stack, if it was carried out in this Region before.
 fn proof(
     stage: &Stage<'_>,
     stack: &Stack,
@@ -219,19 +219,19 @@ fn rules_of(template: &Template) -> usize {
 
 /// Folds a stack that allows it.
 fn fold(stage: &mut Stage<'_>, id: &str) -> Option<Arc<Folded>> {
-    let stack = stage.cloudformation.stacks.get(id)?;
+    let stack = stage.stack(id)?;
     let quiet = matches!(stack.status, "CREATE_COMPLETE" | "UPDATE_COMPLETE")
         && !stack.looked_into
         && stack.imports.is_empty()
         && stack.outputs.iter().all(|output| output.export.is_none())
         && stack.resources.values().all(foldable)
         && drift::is_in_sync(stage, stack);
-    quiet.then(|| put_away(stage, id))?
+    quiet.then(|| fold_away(stage, id))?
 }
 
-/// Takes a stack's resources out of the services' memory.
-pub(super) fn put_away(stage: &mut Stage<'_>, id: &str) -> Option<Arc<Folded>> {
-    let stack = stage.cloudformation.stacks.get_mut(id)?;
+/// Removes a stack's resources from the services' memory.
+pub(super) fn fold_away(stage: &mut Stage<'_>, id: &str) -> Option<Arc<Folded>> {
+    let stack = stage.stack_mut(id)?;
     let generations: BTreeMap<String, u32> = stack
         .resources
         .iter()
@@ -243,8 +243,8 @@ pub(super) fn put_away(stage: &mut Stage<'_>, id: &str) -> Option<Arc<Folded>> {
     let template = Arc::clone(&stack.deployment.template);
     delete(stage, id, &template, &resources);
     stage.services.events.forget_default(&account, &region);
-    let stack = stage.cloudformation.stacks.get_mut(id)?;
-    // The same again, if it was only glanced at: proofs know it by that.
+    let stack = stage.stack_mut(id)?;
+    // The same again, if it was only read: proofs compare pointers.
     let before = stack.unfolded.take();
     let folded = before
         .filter(|before| before.generations == generations)
@@ -254,7 +254,7 @@ pub(super) fn put_away(stage: &mut Stage<'_>, id: &str) -> Option<Arc<Folded>> {
     Some(folded)
 }
 
-/// Takes resources that a folded stack can make again out of the services' memory.
+/// Removes resources that a folded stack can make again from the services' memory.
 pub(super) fn delete(
     stage: &mut Stage<'_>,
     id: &str,
@@ -265,7 +265,7 @@ pub(super) fn delete(
         let Some(resource) = resources.get(name) else {
             continue;
         };
-        let Some(stack) = stage.cloudformation.stacks.get(id) else {
+        let Some(stack) = stage.stack(id) else {
             return;
         };
         let place = stack.place(name);
@@ -286,8 +286,8 @@ fn foldable(resource: &Resource) -> bool {
 
 /// Brings a folded stack's resources back.
 pub(crate) fn unfold(stage: &mut Stage<'_>, id: &str) {
-    look::conceal(stage, id);
-    let Some(stack) = stage.cloudformation.stacks.get_mut(id) else {
+    look::hide(stage, id);
+    let Some(stack) = stage.stack_mut(id) else {
         return;
     };
     let Some(folded) = stack.folded.take() else {
@@ -303,7 +303,7 @@ pub(crate) fn unfold(stage: &mut Stage<'_>, id: &str) {
         "a folded stack comes back: {:?}",
         outcome.failure.map(|failure| failure.reason)
     );
-    let Some(stack) = stage.cloudformation.stacks.get_mut(id) else {
+    let Some(stack) = stage.stack_mut(id) else {
         return;
     };
     stack.resources = outcome.resources;
@@ -321,7 +321,7 @@ pub(crate) fn unfold(stage: &mut Stage<'_>, id: &str) {
     history(stack, pending);
 }
 
-/// Makes some of a stack's resources for a moment, of which the stack itself knows nothing.
+/// Makes some of a stack's resources for a moment, without recording them in the stack.
 pub(super) fn make_some(
     stage: &mut Stage<'_>,
     id: &str,
@@ -329,10 +329,10 @@ pub(super) fn make_some(
     folded: &Folded,
     some: &BTreeSet<String>,
 ) -> Outcome {
-    let stack = stage.cloudformation.stacks.get_mut(id);
+    let stack = stage.stack_mut(id);
     let events = stack.map(|stack| std::mem::take(&mut stack.events));
     let outcome = make_again(stage, id, deployment, folded, Some(some));
-    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.stack_mut(id) {
         stack.events = events.unwrap_or_default();
     }
     outcome
@@ -346,16 +346,16 @@ fn make_again(
     folded: &Folded,
     only: Option<&BTreeSet<String>>,
 ) -> Outcome {
-    // A failure that is planned is the failure of the operation that has begun since.
-    let sabotage = stage.cloudformation.sabotage.remove_entry(id);
+    // A planned failure belongs to the operation that has begun since.
+    let planned = stage.cloudformation.planned_failures.remove_entry(id);
     let (empty, generations) = (BTreeMap::new(), Generations::Of(folded));
     let outcome = converge(stage, id, deployment, &empty, generations, only);
-    stage.cloudformation.sabotage.extend(sabotage);
+    stage.cloudformation.planned_failures.extend(planned);
     outcome
 }
 
-/// Puts the events of a stack that was folded together again; `pending` are those of an operation
-/// that has begun since.
+/// Restores the events of a stack that was folded; `pending` are those of an operation that has
+/// begun since.
 fn history(stack: &mut Stack, pending: Vec<super::Event>) {
     let resources = std::mem::take(&mut stack.events);
     let (created, updated, settled) = (stack.created, stack.updated, stack.settled);

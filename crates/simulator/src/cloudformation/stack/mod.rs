@@ -131,9 +131,9 @@ pub(crate) struct Stack {
     pub(crate) settled: Timestamp,
     /// Set while the resources are kept only as what they were made from.
     pub(crate) folded: Option<Arc<fold::Folded>>,
-    /// What it was folded to before somebody looked at it.
+    /// What it was folded to before a request read it.
     pub(crate) unfolded: Option<Arc<fold::Folded>>,
-    /// Whether somebody could have changed the resources.
+    /// Whether a request could have changed the resources.
     pub(crate) looked_into: bool,
 }
 
@@ -365,6 +365,33 @@ impl Stacks {
     }
 }
 
+impl Stage<'_> {
+    pub(crate) fn stack(&self, id: &str) -> Option<&Stack> {
+        self.cloudformation.stacks.get(id)
+    }
+
+    pub(crate) fn stack_mut(&mut self, id: &str) -> Option<&mut Stack> {
+        self.cloudformation.stacks.get_mut(id)
+    }
+
+    /// Enters a stack's new status, with its event.
+    pub(crate) fn enter(&mut self, id: &str, status: &'static str, reason: Option<String>) {
+        let now = self.now();
+        if let Some(stack) = self.stack_mut(id) {
+            stack.enter(now, status, reason);
+        }
+    }
+
+    /// Ends the deletion of a stack.
+    pub(crate) fn end_deletion(&mut self, id: &str) {
+        let now = self.now();
+        if let Some(stack) = self.stack_mut(id) {
+            stack.deleted = Some(now);
+            self.cloudformation.stacks.release_name(id);
+        }
+    }
+}
+
 /// Enters a new stack that waits for its resources.
 pub(crate) fn begin_create(
     stage: &mut Stage<'_>,
@@ -376,7 +403,7 @@ pub(crate) fn begin_create(
 ) -> Arc<str> {
     let id = enter_review(stage, account, region, name, deployment);
     let now = stage.now();
-    if let Some(stack) = stage.cloudformation.stacks.get_mut(&id) {
+    if let Some(stack) = stage.stack_mut(&id) {
         stack.events.clear();
         stack.pending = Some(Pending::Create(on_failure));
         stack.enter(now, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()));
@@ -435,7 +462,7 @@ pub(crate) fn begin_update(
     deployment: Arc<Deployment>,
 ) -> Result<(), ApiError> {
     let now = stage.now();
-    let Some(stack) = stage.cloudformation.stacks.get_mut(id) else {
+    let Some(stack) = stage.stack_mut(id) else {
         return Err(ApiError::validation(format!("Stack [{id}] does not exist")));
     };
     if !stack.updatable() {
@@ -493,7 +520,7 @@ fn section<'a>(deployment: &'a Deployment, name: &str) -> Option<&'a Value> {
 /// Starts the deletion of a stack.
 pub(crate) fn begin_delete(stage: &mut Stage<'_>, id: &str, keep: BTreeSet<String>) {
     let now = stage.now();
-    if let Some(stack) = stage.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.stack_mut(id) {
         stack.pending = Some(Pending::Delete(keep));
         stack.enter(now, "DELETE_IN_PROGRESS", Some("User Initiated".to_owned()));
     }

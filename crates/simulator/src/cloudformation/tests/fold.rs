@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Lab;
 use super::sets::fast;
+use crate::services::environment::Look;
 
 const PRODUCTION: &str = "ou-exmp-production";
 const ACCOUNT: &str = "100000000002";
@@ -269,9 +270,11 @@ fn a_stack_that_was_looked_at_and_is_different_then_stays() {
     lab.physical_ids(ACCOUNT);
     lab.update_spokes(&SPOKE.replace("{MessageRetentionPeriod: 600}", "{QueueName: fixed}"));
     for number in 0..100 {
-        crate::cloudformation::glance(&mut lab.world.stage(), &format!("9{number:011}"));
+        lab.world
+            .stage()
+            .look(&format!("9{number:011}"), Look::Anywhere);
     }
-    crate::cloudformation::cool(&mut lab.world.stage());
+    lab.world.stage().fold_again();
     assert_eq!(lab.folded(), 0);
     assert_eq!(lab.world.services.sqs.queues.len(), 10);
 }
@@ -295,17 +298,21 @@ fn what_is_only_looked_at_is_folded_again() {
     assert_eq!(lab.folded(), 8);
     // Others are looked at meanwhile.
     for number in 0..100 {
-        crate::cloudformation::glance(&mut lab.world.stage(), &format!("9{number:011}"));
+        lab.world
+            .stage()
+            .look(&format!("9{number:011}"), Look::Anywhere);
     }
-    crate::cloudformation::cool(&mut lab.world.stage());
+    lab.world.stage().fold_again();
     assert_eq!(lab.folded(), 10);
     assert_eq!(lab.world.services.sqs.queues.len(), 0);
     assert_eq!(lab.physical_ids(ACCOUNT), ids);
     for number in 100..200 {
-        crate::cloudformation::glance(&mut lab.world.stage(), &format!("9{number:011}"));
+        lab.world
+            .stage()
+            .look(&format!("9{number:011}"), Look::Anywhere);
     }
-    crate::cloudformation::cool(&mut lab.world.stage());
-    // And it goes on like all the others: one proof for each Region.
+    lab.world.stage().fold_again();
+    // It continues like all the others: one proof for each Region.
     lab.update_spokes(&SPOKE.replace("600", "700"));
     assert_eq!(lab.folded(), 10);
     assert_eq!(lab.world.cloudformation.proofs.len(), before + 2);
@@ -390,7 +397,7 @@ fn every_stack_tells_its_own_names_in_its_outputs() {
     for (template, proofs) in [(queue, 2), (rule, 10)] {
         let mut lab = Lab::with_spokes(&template);
         assert_eq!(lab.folded(), 10);
-        // What tells of a rule is really made everywhere.
+        // Stacks whose outputs depend on a rule are made everywhere.
         assert_eq!(lab.world.cloudformation.proofs.len(), proofs);
         for template in [template.clone(), template.replace("600", "700")] {
             if template.contains("700") {
@@ -423,9 +430,11 @@ fn every_stack_tells_its_own_names_in_its_outputs() {
                 assert_eq!(events, if template.contains("700") { 12 } else { 10 });
             }
             for number in 0..100 {
-                crate::cloudformation::glance(&mut lab.world.stage(), &format!("9{number:011}"));
+                lab.world
+                    .stage()
+                    .look(&format!("9{number:011}"), Look::Anywhere);
             }
-            crate::cloudformation::cool(&mut lab.world.stage());
+            lab.world.stage().fold_again();
         }
     }
 }

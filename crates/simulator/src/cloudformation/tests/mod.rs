@@ -1,4 +1,4 @@
-//! Behaviour of CloudFormation as its callers see it, without the wire in between.
+//! Behavior of CloudFormation as its callers see it, without the wire in between.
 
 mod faults;
 mod fold;
@@ -14,7 +14,7 @@ use crate::services::organizations::MANAGEMENT;
 use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
-/// A world, and somebody to call it.
+/// A world, and a client that calls it.
 struct Lab {
     world: World,
 }

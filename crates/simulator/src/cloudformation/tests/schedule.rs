@@ -1,4 +1,4 @@
-//! Drift detection on a schedule, and what StackSets tell about themselves.
+//! Drift detection on a schedule, and the events of StackSets.
 
 use serde_json::{Value, json};
 

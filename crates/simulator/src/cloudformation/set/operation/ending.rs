@@ -1,4 +1,4 @@
-//! How the work at one account and Region ends, and with the last of it the operation.
+//! Ends the work at one account and Region, and the operation with the last of it.
 
 use jiff::Timestamp;
 
@@ -17,9 +17,9 @@ enum End {
     Skipped,
 }
 
-/// Ends the work at one location, and looks what may start now.
+/// Ends the work at one location, and starts what may run now.
 pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
-    let Some(set) = stage.cloudformation.sets.get(&job.set) else {
+    let Some(set) = stage.set(&job.set) else {
         return;
     };
     let Some(operation) = set.operations.get(&job.operation) else {
@@ -37,7 +37,7 @@ pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
     let retain = matches!(work, Work::Delete { retain: true });
     let mut drifted = None;
     let end = if !accessible(stage, &job.location.0) && !retain {
-        // What the account's CloudFormation had begun before, it ends.
+        // CloudFormation in the account still finishes what it had begun.
         if let Some(id) = &stack {
             fold::carry_out(stage, id);
         }
@@ -47,7 +47,7 @@ pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
     } else if let Work::DetectDrift = work {
         let checkable = stack
             .as_ref()
-            .and_then(|id| stage.cloudformation.stacks.get(id))
+            .and_then(|id| stage.stack(id))
             .is_some_and(Stack::checkable);
         match stack {
             Some(id) if checkable => {
@@ -76,7 +76,7 @@ pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
 }
 
 fn outcome(stage: &Stage<'_>, id: &str) -> End {
-    match stage.cloudformation.stacks.get(id) {
+    match stage.stack(id) {
         None => End::Done,
         Some(stack) => match stack.status {
             "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_COMPLETE" => End::Done,
@@ -97,11 +97,11 @@ fn record(
     drifted: Option<(&'static str, usize)>,
 ) {
     let now = stage.now();
-    let Some(set) = stage.cloudformation.sets.get_mut(&job.set) else {
+    let lag = i64::from(stage.lag.instances);
+    let Some(set) = stage.set_mut(&job.set) else {
         return;
     };
     let deleting = matches!(work, Work::Delete { .. });
-    let lag = i64::from(stage.lag.instances);
     if let Some(instance) = set.instances.get_mut(&job.location) {
         instance.remember(now);
         if let Some((status, _)) = drifted {
@@ -163,7 +163,7 @@ fn record(
 /// Ends an operation and begins the next one in the queue.
 pub(super) fn end(stage: &mut Stage<'_>, set_id: &str, id: &str) {
     let now = stage.now();
-    let Some(set) = stage.cloudformation.sets.get_mut(set_id) else {
+    let Some(set) = stage.set_mut(set_id) else {
         return;
     };
     let Some(operation) = set.operations.get_mut(id) else {
@@ -184,7 +184,7 @@ pub(super) fn end(stage: &mut Stage<'_>, set_id: &str, id: &str) {
             _ if details.failed > 0 => "PARTIAL_SUCCESS",
             _ => "COMPLETED",
         };
-        // What was stopped is not the last result.
+        // A stopped detection does not replace the last result.
         if operation.status != "STOPPED" {
             set.drift = Some(details.clone());
         }
@@ -199,7 +199,7 @@ pub(super) fn end(stage: &mut Stage<'_>, set_id: &str, id: &str) {
         .find(|other| other.status == "QUEUED")
         .map(|other| other.id.clone());
     announce::operation(stage, set_id, id);
-    let Some(set) = stage.cloudformation.sets.get_mut(set_id) else {
+    let Some(set) = stage.set_mut(set_id) else {
         return;
     };
     if let (false, Some(next)) = (running, next) {
@@ -224,11 +224,7 @@ pub(crate) fn stop(stage: &mut Stage<'_>, set_id: &str, id: &str) -> Result<(), 
         )
         .status(404)
     };
-    let set = stage
-        .cloudformation
-        .sets
-        .get_mut(set_id)
-        .ok_or_else(missing)?;
+    let set = stage.set_mut(set_id).ok_or_else(missing)?;
     let operation = set.operations.get_mut(id).ok_or_else(missing)?;
     let mut held = Vec::new();
     match operation.status {

@@ -1,4 +1,4 @@
-//! How a stack set operation goes through accounts and Regions.
+//! How a stack set operation proceeds through accounts and Regions.
 //!
 //! Work is handed out Region by Region (or in all Regions at once), to as many accounts at a time
 //! as the preferences allow, each taking some virtual seconds. When more accounts of a Region fail
@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::cloudformation::Stage;
-use crate::cloudformation::Task;
 use crate::cloudformation::set::{
     Change, DriftDetails, Instance, Location, Operation, Outcome, Preferences, RegionWork,
     StackSet, Work, announce,
 };
+use crate::cloudformation::{Quotas, Task};
 use crate::wire::api::ApiError;
 
 mod ending;
@@ -30,7 +30,7 @@ pub(crate) struct Job {
     set: Arc<str>,
     operation: Arc<str>,
     location: Location,
-    /// Why it failed before it began; decided at the start, told at the end.
+    /// Why it failed before it began; decided at the start, reported at the end.
     failure: Option<String>,
     /// Whether the stack was already what it should become.
     idle: bool,
@@ -52,7 +52,7 @@ pub(crate) struct Request {
 
 const CANCELLED: &str = "Cancelled since failure tolerance has exceeded";
 
-/// Starts or queues an operation; refuses it if another one is in the way.
+/// Starts or queues an operation; refuses it if another one prevents it.
 pub(crate) fn start(
     stage: &mut Stage<'_>,
     set_id: &str,
@@ -61,7 +61,7 @@ pub(crate) fn start(
     let now = stage.now();
     let quotas = stage.quotas;
     let at_most = quotas.concurrent_instances_per_region.max(1);
-    let Some(set) = stage.cloudformation.sets.get_mut(set_id) else {
+    let Some(set) = stage.set_mut(set_id) else {
         return Err(ApiError::new("StackSetNotFoundException", "StackSet not found").status(404));
     };
     check_id(&request.id)?;
@@ -72,41 +72,8 @@ pub(crate) fn start(
         )
         .status(409));
     }
-    let active = set.running().map(|operation| Arc::clone(&operation.id));
-    let status = match active {
-        None => "RUNNING",
-        Some(other) if !set.managed => {
-            return Err(ApiError::new(
-                "OperationInProgressException",
-                format!(
-                    "Another Operation on StackSet {} is in progress: {other}",
-                    set.arn()
-                ),
-            )
-            .status(409));
-        }
-        Some(_) if in_the_way(set, &request) => {
-            let queued = set.operations.values().filter(|it| it.status == "QUEUED");
-            if queued.count() >= quotas.queued_operations {
-                return Err(exceeded(
-                    "queued operations on a stack set",
-                    quotas.queued_operations,
-                ));
-            }
-            "QUEUED"
-        }
-        Some(_) => "RUNNING",
-    };
-    if let Work::Create { .. } = request.work {
-        let new = request
-            .locations
-            .keys()
-            .filter(|location| !set.instances.contains_key(*location));
-        if set.instances.len() + new.count() > quotas.instances_per_stack_set {
-            let limit = quotas.instances_per_stack_set;
-            return Err(exceeded("stack instances in a stack set", limit));
-        }
-    }
+    let status = status(set, &request, quotas)?;
+    check_size(set, &request, quotas.instances_per_stack_set)?;
     let drift = matches!(request.work, Work::DetectDrift).then(|| DriftDetails {
         detection: "IN_PROGRESS",
         at: now,
@@ -162,6 +129,47 @@ pub(crate) fn start(
     Ok(id)
 }
 
+/// Whether an operation runs at once or waits; refuses it if it may do neither.
+fn status(set: &StackSet, request: &Request, quotas: Quotas) -> Result<&'static str, ApiError> {
+    let active = set.running().map(|operation| Arc::clone(&operation.id));
+    match active {
+        None => Ok("RUNNING"),
+        Some(other) if !set.managed => Err(ApiError::new(
+            "OperationInProgressException",
+            format!(
+                "Another Operation on StackSet {} is in progress: {other}",
+                set.arn()
+            ),
+        )
+        .status(409)),
+        Some(_) if must_wait(set, request) => {
+            let queued = set.operations.values().filter(|it| it.status == "QUEUED");
+            if queued.count() >= quotas.queued_operations {
+                return Err(exceeded(
+                    "queued operations on a stack set",
+                    quotas.queued_operations,
+                ));
+            }
+            Ok("QUEUED")
+        }
+        Some(_) => Ok("RUNNING"),
+    }
+}
+
+/// Refuses to create more instances than a stack set may have.
+fn check_size(set: &StackSet, request: &Request, limit: usize) -> Result<(), ApiError> {
+    if let Work::Create { .. } = request.work {
+        let new = request
+            .locations
+            .keys()
+            .filter(|location| !set.instances.contains_key(*location));
+        if set.instances.len() + new.count() > limit {
+            return Err(exceeded("stack instances in a stack set", limit));
+        }
+    }
+    Ok(())
+}
+
 /// The error for what is beyond a quota.
 pub(crate) fn exceeded(what: &str, limit: usize) -> ApiError {
     ApiError::new(
@@ -182,8 +190,8 @@ fn check_id(id: &str) -> Result<(), ApiError> {
     )))
 }
 
-/// With managed execution: whether the request has to wait. Once one waits, all new ones do.
-fn in_the_way(set: &StackSet, request: &Request) -> bool {
+/// With managed execution: whether the request must wait. Once one waits, all new ones do.
+fn must_wait(set: &StackSet, request: &Request) -> bool {
     set.operations
         .values()
         .filter(|operation| operation.active())
@@ -198,7 +206,7 @@ fn in_the_way(set: &StackSet, request: &Request) -> bool {
         })
 }
 
-/// What is to do in each Region, to `at_most` accounts at a time.
+/// The work in each Region, in `at_most` accounts at a time.
 fn region_work(request: &Request, at_most: usize) -> Vec<RegionWork> {
     let mut order: Vec<&Arc<str>> = request
         .preferences
@@ -296,7 +304,7 @@ fn begin(set: &mut StackSet, id: &Arc<str>, now: Timestamp) {
 /// Hands out what may run now; ends the operation when nothing is left.
 pub(crate) fn proceed(stage: &mut Stage<'_>, set_id: &str, id: &str) {
     let now = stage.now();
-    let Some(set) = stage.cloudformation.sets.get_mut(set_id) else {
+    let Some(set) = stage.set_mut(set_id) else {
         return;
     };
     let Some(operation) = set.operations.get_mut(id) else {

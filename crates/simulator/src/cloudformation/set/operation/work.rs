@@ -14,7 +14,7 @@ use crate::cloudformation::template::parameter;
 /// Starts the work at one location.
 pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, location: Location) {
     let now = stage.now();
-    let Some(set) = stage.cloudformation.sets.get_mut(set_id) else {
+    let Some(set) = stage.set_mut(set_id) else {
         return;
     };
     let name = set.name.clone();
@@ -37,51 +37,42 @@ pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, location: Lo
         }
         None => (None, BTreeMap::new()),
     };
-    // Letting go of a stack is nothing that could fail.
+    // Retaining a stack cannot fail.
     let fault = if let Work::Delete { retain: true } = work {
         None
     } else {
         let at = (&*location.0, &*location.1);
         stage.faults.instance_fault(&name, at, work.action())
     };
-    let mut idle = false;
-    let mut failure = match &work {
-        _ if !accessible(stage, &location.0) => None,
-        _ if !stage
-            .services
-            .environment
-            .region_is_on(&location.1, &location.0) =>
-        {
-            Some(format!(
-                "Region {} is not enabled in account {}",
-                location.1, location.0
-            ))
+    let begun = match &work {
+        _ if !accessible(stage, &location.0) => Begun::Work,
+        _ if !region_is_on(stage, &location) => Begun::Failed(format!(
+            "Region {} is not enabled in account {}",
+            location.1, location.0
+        )),
+        Work::Create { .. } | Work::Update { .. } => {
+            let stack = stack.as_deref();
+            let deployed = deploy(stage, &name, &location, stack, &deployment, &overrides);
+            deployed.map_or_else(Begun::Failed, |(stack, begun)| {
+                let set = stage.set_mut(set_id);
+                if let Some(instance) = set.and_then(|set| set.instances.get_mut(&location)) {
+                    instance.stack = Some(stack);
+                }
+                if begun { Begun::Work } else { Begun::Nothing }
+            })
         }
-        Work::Create { .. } | Work::Update { .. } => deploy(
-            stage,
-            &name,
-            &location,
-            stack.as_deref(),
-            &deployment,
-            &overrides,
-        )
-        .map_or_else(Some, |(stack, begun)| {
-            idle = !begun;
-            let instance = stage
-                .cloudformation
-                .sets
-                .get_mut(set_id)
-                .and_then(|set| set.instances.get_mut(&location));
-            if let Some(instance) = instance {
-                instance.stack = Some(stack);
-            }
-            None
-        }),
-        Work::Delete { retain: false } => stack.and_then(|stack| remove(stage, &stack)),
-        Work::Delete { retain: true } | Work::DetectDrift => None,
+        Work::Delete { retain: false } => stack
+            .and_then(|stack| remove(stage, &stack))
+            .map_or(Begun::Work, Begun::Failed),
+        Work::Delete { retain: true } | Work::DetectDrift => Begun::Work,
+    };
+    let (idle, mut failure) = match begun {
+        Begun::Work => (false, None),
+        Begun::Nothing => (true, None),
+        Begun::Failed(why) => (false, Some(why)),
     };
     if let (Some(InstanceEffect::Fail(reason)), None) = (&fault, &failure) {
-        failure = sabotage(stage, set_id, &location, reason);
+        failure = plan_failure(stage, set_id, &location, reason);
     }
     let job = Job {
         set: set_id.into(),
@@ -99,25 +90,38 @@ pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, location: Lo
     }
 }
 
-/// Makes the stack's pending operation fail; gives the reason if it has none that could.
-fn sabotage(
+/// How the work at a location began.
+enum Begun {
+    Work,
+    /// The stack is already what it should become.
+    Nothing,
+    Failed(String),
+}
+
+fn region_is_on(stage: &Stage<'_>, (account, region): &Location) -> bool {
+    stage.services.environment.region_is_on(region, account)
+}
+
+/// Makes the stack's pending operation fail; returns the reason if it has none.
+fn plan_failure(
     stage: &mut Stage<'_>,
     set_id: &str,
     location: &Location,
     reason: &str,
 ) -> Option<String> {
     let pending = stage
-        .cloudformation
-        .sets
-        .get(set_id)
+        .set(set_id)
         .and_then(|set| set.instances.get(location)?.stack.clone())
         .filter(|id| {
-            let stack = stage.cloudformation.stacks.get(id);
+            let stack = stage.stack(id);
             stack.is_some_and(|stack| stack.pending.is_some())
         });
     match pending {
         Some(id) => {
-            stage.cloudformation.sabotage.insert(id, reason.to_owned());
+            stage
+                .cloudformation
+                .planned_failures
+                .insert(id, reason.to_owned());
             None
         }
         None => Some(reason.to_owned()),
@@ -127,21 +131,17 @@ fn sabotage(
 /// Keeps work from ending, until the operation is stopped.
 pub(super) fn hold(stage: &mut Stage<'_>, job: Job) {
     let operation = stage
-        .cloudformation
-        .sets
-        .get_mut(&job.set)
+        .set_mut(&job.set)
         .and_then(|set| set.operations.get_mut(&job.operation));
     if let Some(operation) = operation {
         operation.held.push(job);
     }
 }
 
-/// Lets an operation hang: what runs does not end and nothing else begins, until it is stopped.
+/// Makes an operation hang: running work does not end and no other begins, until it is stopped.
 pub(crate) fn stick(stage: &mut Stage<'_>, set_id: &str, id: &str) {
     let operation = stage
-        .cloudformation
-        .sets
-        .get_mut(set_id)
+        .set_mut(set_id)
         .and_then(|set| set.operations.get_mut(id));
     if let Some(operation) = operation {
         operation.stuck = true;
@@ -157,8 +157,8 @@ pub(super) fn accessible(stage: &Stage<'_>, account: &str) -> bool {
         .is_some_and(|account| account.state == "ACTIVE")
 }
 
-/// Starts to create or update the stack at a location; gives its id and whether there was anything to do,
-/// or why that can't be done.
+/// Starts to create or update the stack at a location; returns its id and whether there was
+/// anything to do, or why it can't.
 fn deploy(
     stage: &mut Stage<'_>,
     set_name: &str,
@@ -183,7 +183,7 @@ fn deploy(
         let parameters = parameter::values(&deployment.template, &given, None)?;
         Arc::make_mut(&mut deployment).parameters = parameters;
     }
-    let existing = stack.and_then(|id| stage.cloudformation.stacks.get(id));
+    let existing = stack.and_then(|id| stage.stack(id));
     if let Some(existing) = existing.filter(|stack| stack.deleted.is_none()) {
         let id = existing.id.clone();
         let unusable = matches!(
@@ -197,7 +197,7 @@ fn deploy(
                 Err(error) => Err(error.message),
             };
         }
-        // A stack that never came to be is replaced by a new try.
+        // A stack whose creation failed is replaced.
         stack::begin_delete(stage, &id, BTreeSet::new());
         execute::finish(stage, &id);
     }
@@ -221,9 +221,9 @@ fn deploy(
     Ok((id, true))
 }
 
-/// Starts to delete a stack; gives why that can't be done.
+/// Starts to delete a stack; returns why it can't.
 fn remove(stage: &mut Stage<'_>, id: &str) -> Option<String> {
-    let stack = stage.cloudformation.stacks.get(id)?;
+    let stack = stage.stack(id)?;
     if stack.deleted.is_some() {
         return None;
     }

@@ -1,12 +1,11 @@
-//! What happens to stacks and operations without the one who deployed them.
+//! Changes that others make to stacks and operations, not the client that deployed them.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::set::operation;
-use crate::cloudformation::Stage;
-use crate::cloudformation::{CloudFormation, StackOf};
+use crate::cloudformation::{CloudFormation, StackOf, Stage};
 use crate::resources::{Resources, Updated};
 
 /// The stack set that a name is about and its running operation.
@@ -36,7 +35,7 @@ pub(crate) fn stop_running(
     Ok(format!("{id} of {set}"))
 }
 
-/// Lets the operation that is running hang until somebody stops it.
+/// Makes the running operation hang until it is stopped.
 pub(crate) fn stick_running(
     stage: &mut Stage<'_>,
     stack_set: Option<&str>,
@@ -69,8 +68,8 @@ impl CloudFormation {
     }
 }
 
-/// Changes a resource of a stack without CloudFormation, or deletes it if there are no properties.
-/// A property that is `null` is taken away.
+/// Changes a resource of a stack outside CloudFormation, or deletes it if no properties are given.
+/// A property that is `null` is removed.
 pub(crate) fn edit_resource(
     stage: &mut Stage<'_>,
     id: &str,
@@ -79,9 +78,7 @@ pub(crate) fn edit_resource(
 ) -> Result<String, String> {
     super::stack::look::look_into(stage, id);
     let stack = stage
-        .cloudformation
-        .stacks
-        .get(id)
+        .stack(id)
         .ok_or_else(|| format!("there is no stack {id}"))?;
     let (name, resource) = stack
         .resources
@@ -94,13 +91,13 @@ pub(crate) fn edit_resource(
         resource.physical_id.clone(),
         resource.properties.clone(),
     );
-    let told = format!("{kind} {physical} in {} {}", place.account, place.region);
+    let what = format!("{kind} {physical} in {} {}", place.account, place.region);
     let Some(properties) = properties else {
         stage
             .services
             .delete(&place, &kind, &physical)
             .map_err(|error| error.to_string())?;
-        return Ok(told);
+        return Ok(what);
     };
     let mut new = old.clone();
     if let Some(fields) = new.as_object_mut() {
@@ -113,8 +110,8 @@ pub(crate) fn edit_resource(
         }
     }
     match stage.services.update(&place, &kind, &physical, &old, &new) {
-        Ok(Updated::InPlace(_)) => Ok(told),
-        Ok(Updated::Replace) => Err(format!("{told} can't be changed in place")),
+        Ok(Updated::InPlace(_)) => Ok(what),
+        Ok(Updated::Replace) => Err(format!("{what} can't be changed in place")),
         Err(error) => Err(error.to_string()),
     }
 }
