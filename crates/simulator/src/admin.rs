@@ -121,7 +121,7 @@ const ROUTES: &[(&str, &str, Route)] = &[
     }),
     ("GET", "instances", |world, request| {
         let (account, region) = (request.value("account"), request.value("region"));
-        let shown = crate::services::ec2::shown(&mut world.services, account, region);
+        let shown = crate::services::ec2::shown(&world.services, account, region);
         Ok(json!(shown))
     }),
 ];
