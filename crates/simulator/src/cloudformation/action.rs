@@ -9,6 +9,9 @@ use crate::services::organizations::MANAGEMENT;
 use crate::wire::Effect;
 use crate::wire::api::{ApiError, Caller};
 
+/// What an action answers.
+pub(crate) type Answer = Result<Value, ApiError>;
+
 /// An action that CloudFormation answers.
 pub(crate) struct Action {
     pub(crate) name: &'static str,
@@ -16,7 +19,7 @@ pub(crate) struct Action {
     /// Whether the account's stacks must be unfolded first.
     pub(crate) resources: bool,
     /// Reads the parameters and answers.
-    pub(crate) answer: fn(&mut Stage<'_>, &Caller, &Value) -> Result<Value, ApiError>,
+    pub(crate) answer: fn(&mut Stage<'_>, &Caller, &Value) -> Answer,
 }
 
 /// Declares a module's actions. A row is the effect, the request's structure, which has the action's
@@ -59,12 +62,7 @@ pub(crate) fn is_mutating(action: &str) -> bool {
 }
 
 /// Answers one action.
-pub(crate) fn call(
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-    name: &str,
-    input: &Value,
-) -> Result<Value, ApiError> {
+pub(crate) fn call(stage: &mut Stage<'_>, caller: &Caller, name: &str, input: &Value) -> Answer {
     let resource = resource(stage, caller, input);
     let permission = format!("cloudformation:{name}");
     crate::services::authorize(stage.services, caller, &permission, &resource)?;

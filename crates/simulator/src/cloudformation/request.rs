@@ -15,8 +15,17 @@ use crate::resources::Resources;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::bad_token;
 
-/// Declares the parameters of an action; `with template` adds those that describe a deployment.
+/// Declares the parameters of an action; `of stack set` adds those that name a stack set, and `with
+/// template` those that describe a deployment.
 macro_rules! request {
+    ($name:ident of stack set $(with $template:ident)? { $($fields:tt)* }) => {
+        $crate::cloudformation::request::request! { $name $(with $template)? {
+            stack_set_name: String,
+            #[serde(default)]
+            call_as: $crate::cloudformation::request::CallAs,
+            $($fields)*
+        } }
+    };
     ($name:ident with template { $($fields:tt)* }) => {
         $crate::cloudformation::request::request! { $name {
             $($fields)*

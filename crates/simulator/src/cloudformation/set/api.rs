@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::cloudformation::Stage;
-use crate::cloudformation::action::actions;
+use crate::cloudformation::action::{Answer, actions};
 use crate::cloudformation::request::{CallAs, deployment, request};
 use crate::cloudformation::set::operation::{Request, exceeded, start, stop};
 use crate::cloudformation::set::target::{self, Purpose};
@@ -27,19 +27,15 @@ actions! {
     Reads DescribeOrganizationsAccess folded(describe_access);
 }
 
-request! { CreateStackSet with template {
-    stack_set_name: String,
+request! { CreateStackSet of stack set with template {
     description: Option<String>,
     permission_model: Option<String>,
     auto_deployment: Option<AutoDeployment>,
-    #[serde(default)]
-    call_as: CallAs,
     client_request_token: Option<String>,
     managed_execution: Option<ManagedExecution>,
 } }
 
-request! { UpdateStackSet with template {
-    stack_set_name: String,
+request! { UpdateStackSet of stack set with template {
     description: Option<String>,
     operation_preferences: Option<Value>,
     deployment_targets: Option<Value>,
@@ -48,8 +44,6 @@ request! { UpdateStackSet with template {
     permission_model: Option<String>,
     auto_deployment: Option<AutoDeployment>,
     operation_id: Option<String>,
-    #[serde(default)]
-    call_as: CallAs,
     managed_execution: Option<ManagedExecution>,
 } }
 
@@ -66,25 +60,15 @@ request! { ManagedExecution {
     active: bool,
 } }
 
-request! { DeleteStackSet {
-    stack_set_name: String,
-    #[serde(default)]
-    call_as: CallAs,
-} }
+request! { DeleteStackSet of stack set {} }
 
-request! { StopStackSetOperation {
-    stack_set_name: String,
+request! { StopStackSetOperation of stack set {
     operation_id: String,
-    #[serde(default)]
-    call_as: CallAs,
 } }
 
-request! { DetectStackSetDrift {
-    stack_set_name: String,
+request! { DetectStackSetDrift of stack set {
     operation_preferences: Option<Value>,
     operation_id: Option<String>,
-    #[serde(default)]
-    call_as: CallAs,
 } }
 
 request! { ActivateOrganizationsAccess {} }
@@ -168,11 +152,7 @@ impl AutoDeployment {
     }
 }
 
-fn create(
-    request: &CreateStackSet,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn create(request: &CreateStackSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let name = &request.stack_set_name;
     check_name(name, "stackSetName")?;
     may_create(request, stage, caller)?;
@@ -240,11 +220,7 @@ fn may_create(
     Err(ApiError::validation(why))
 }
 
-fn update(
-    request: &UpdateStackSet,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn update(request: &UpdateStackSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let name = &request.stack_set_name;
     let set = living(stage, caller, request.call_as, name)?;
     let (set_id, previous) = (set.id.clone(), set.deployment.clone());
@@ -338,11 +314,7 @@ pub(super) fn operable(set: &StackSet, location: &Location) -> bool {
         .is_some_and(|instance| instance.status != "INOPERABLE")
 }
 
-fn delete(
-    request: &DeleteStackSet,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn delete(request: &DeleteStackSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     // Deleting what does not exist is no error.
     let Ok(set) = living(stage, caller, request.call_as, &request.stack_set_name) else {
         administers(stage, caller, request.call_as)?;
@@ -376,18 +348,14 @@ fn stop_operation(
     request: &StopStackSetOperation,
     stage: &mut Stage<'_>,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
     let id = set.id.clone();
     stop(stage, &id, &request.operation_id)?;
     Ok(Value::Null)
 }
 
-fn detect_drift(
-    request: &DetectStackSetDrift,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn detect_drift(request: &DetectStackSetDrift, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let preferences = target::preferences(stage, request.operation_preferences.as_ref())?;
     let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
     let set_id = set.id.clone();
@@ -418,7 +386,7 @@ fn activate_access(
     _: &ActivateOrganizationsAccess,
     stage: &mut Stage<'_>,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     may_change_access(caller)?;
     let now = stage.now();
     stage.services.organization.trust(STACKSETS_PRINCIPAL, now);
@@ -429,7 +397,7 @@ fn deactivate_access(
     _: &DeactivateOrganizationsAccess,
     stage: &mut Stage<'_>,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     may_change_access(caller)?;
     stage.services.organization.distrust(STACKSETS_PRINCIPAL);
     Ok(Value::Null)
@@ -439,7 +407,7 @@ fn describe_access(
     request: &DescribeOrganizationsAccess,
     stage: &Stage<'_>,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     administers(stage, caller, request.call_as)?;
     let enabled = stage.services.organization.trusts(STACKSETS_PRINCIPAL);
     Ok(json!({"Status": if enabled { "ENABLED" } else { "DISABLED" }}))

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::api::{begin, living, operable, operation_id};
 use crate::cloudformation::Stage;
-use crate::cloudformation::action::actions;
-use crate::cloudformation::request::{self, CallAs, ParameterGiven, request};
+use crate::cloudformation::action::{Answer, actions};
+use crate::cloudformation::request::{self, ParameterGiven, request};
 use crate::cloudformation::set::operation::Request;
 use crate::cloudformation::set::target::{self, Purpose, Targets};
 use crate::cloudformation::set::{Location, StackSet, Work};
@@ -21,8 +21,7 @@ actions! {
     Changes DeleteStackInstances folded(delete);
 }
 
-request! { CreateStackInstances {
-    stack_set_name: String,
+request! { CreateStackInstances of stack set {
     deployment_targets: Option<Value>,
     #[serde(default)]
     regions: Vec<String>,
@@ -30,39 +29,27 @@ request! { CreateStackInstances {
     parameter_overrides: Vec<ParameterGiven>,
     operation_preferences: Option<Value>,
     operation_id: Option<String>,
-    #[serde(default)]
-    call_as: CallAs,
 } }
 
-request! { UpdateStackInstances {
-    stack_set_name: String,
+request! { UpdateStackInstances of stack set {
     deployment_targets: Option<Value>,
     #[serde(default)]
     regions: Vec<String>,
     parameter_overrides: Option<Vec<ParameterGiven>>,
     operation_preferences: Option<Value>,
     operation_id: Option<String>,
-    #[serde(default)]
-    call_as: CallAs,
 } }
 
-request! { DeleteStackInstances {
-    stack_set_name: String,
+request! { DeleteStackInstances of stack set {
     deployment_targets: Option<Value>,
     #[serde(default)]
     regions: Vec<String>,
     operation_preferences: Option<Value>,
     retain_stacks: bool,
     operation_id: Option<String>,
-    #[serde(default)]
-    call_as: CallAs,
 } }
 
-fn create(
-    request: &CreateStackInstances,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn create(request: &CreateStackInstances, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
     let set_id = set.id.clone();
     let overrides = overrides(set, &request.parameter_overrides)?;
@@ -101,11 +88,7 @@ fn overrides(
     }
 }
 
-fn update(
-    request: &UpdateStackInstances,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn update(request: &UpdateStackInstances, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
     let set_id = set.id.clone();
     let raw = request.deployment_targets.as_ref();
@@ -123,11 +106,7 @@ fn update(
     run(stage, &set_id, how, targets, locations)
 }
 
-fn delete(
-    request: &DeleteStackInstances,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn delete(request: &DeleteStackInstances, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
     let set_id = set.id.clone();
     let raw = request.deployment_targets.as_ref();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::api::{administers, find, living};
 use crate::cloudformation::Stage;
-use crate::cloudformation::action::actions;
+use crate::cloudformation::action::{Answer, actions};
 use crate::cloudformation::request::{CallAs, Filter, listing, page_size, request};
 use crate::cloudformation::set::{Instance, Location, Operation, StackSet};
 use crate::cloudformation::stack::{drift, fold};
@@ -30,11 +30,7 @@ actions! {
     Reads ListStackSetAutoDeploymentTargets folded(list_targets);
 }
 
-request! { DescribeStackSet {
-    stack_set_name: String,
-    #[serde(default)]
-    call_as: CallAs,
-} }
+request! { DescribeStackSet of stack set {} }
 
 request! { ListStackSets {
     status: Option<Status>,
@@ -51,16 +47,13 @@ enum Status {
     Deleted,
 }
 
-request! { ListStackInstances {
-    stack_set_name: String,
+request! { ListStackInstances of stack set {
     next_token: Option<String>,
     max_results: Option<usize>,
     #[serde(default)]
     filters: Vec<Filter<InstanceProperty>>,
     stack_instance_account: Option<String>,
     stack_instance_region: Option<String>,
-    #[serde(default)]
-    call_as: CallAs,
 } }
 
 /// What a listing of instances can be filtered by.
@@ -72,38 +65,26 @@ enum InstanceProperty {
     DriftStatus,
 }
 
-request! { DescribeStackInstance {
-    stack_set_name: String,
+request! { DescribeStackInstance of stack set {
     stack_instance_account: String,
     stack_instance_region: String,
-    #[serde(default)]
-    call_as: CallAs,
 } }
 
-request! { DescribeStackSetOperation {
-    stack_set_name: String,
+request! { DescribeStackSetOperation of stack set {
     operation_id: String,
-    #[serde(default)]
-    call_as: CallAs,
 } }
 
-request! { ListStackSetOperations {
-    stack_set_name: String,
+request! { ListStackSetOperations of stack set {
     next_token: Option<String>,
     max_results: Option<usize>,
-    #[serde(default)]
-    call_as: CallAs,
 } }
 
-request! { ListStackSetOperationResults {
-    stack_set_name: String,
+request! { ListStackSetOperationResults of stack set {
     operation_id: String,
     next_token: Option<String>,
     max_results: Option<usize>,
     #[serde(default)]
     filters: Vec<Filter<ResultProperty>>,
-    #[serde(default)]
-    call_as: CallAs,
 } }
 
 /// What a listing of results can be filtered by.
@@ -113,8 +94,7 @@ enum ResultProperty {
     OperationResultStatus,
 }
 
-request! { ListStackInstanceResourceDrifts {
-    stack_set_name: String,
+request! { ListStackInstanceResourceDrifts of stack set {
     next_token: Option<String>,
     max_results: Option<usize>,
     #[serde(default)]
@@ -122,28 +102,19 @@ request! { ListStackInstanceResourceDrifts {
     stack_instance_account: String,
     stack_instance_region: String,
     operation_id: String,
-    #[serde(default)]
-    call_as: CallAs,
 } }
 
-request! { ListStackSetAutoDeploymentTargets {
-    stack_set_name: String,
+request! { ListStackSetAutoDeploymentTargets of stack set {
     next_token: Option<String>,
     max_results: Option<usize>,
-    #[serde(default)]
-    call_as: CallAs,
 } }
 
-fn describe(
-    request: &DescribeStackSet,
-    stage: &Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn describe(request: &DescribeStackSet, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let set = find(stage, caller, request.call_as, &request.stack_set_name)?;
     Ok(json!({"StackSet": set.describe()}))
 }
 
-fn list(request: &ListStackSets, stage: &Stage<'_>, caller: &Caller) -> Result<Value, ApiError> {
+fn list(request: &ListStackSets, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let deleted = request.status.as_ref().map(|it| *it == Status::Deleted);
     let sets = if administers(stage, caller, request.call_as)? {
         stage
@@ -172,11 +143,7 @@ impl Filter<InstanceProperty> {
     }
 }
 
-fn list_instances(
-    request: &ListStackInstances,
-    stage: &Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn list_instances(request: &ListStackInstances, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
     let account = request.stack_instance_account.as_deref();
     let region = request.stack_instance_region.as_deref();
@@ -288,7 +255,7 @@ fn describe_instance(
     request: &DescribeStackInstance,
     stage: &Stage<'_>,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
     let (account, region) = (
         &request.stack_instance_account,
@@ -324,17 +291,13 @@ fn describe_operation(
     request: &DescribeStackSetOperation,
     stage: &Stage<'_>,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let set = find(stage, caller, request.call_as, &request.stack_set_name)?;
     let operation = operation(set, &request.operation_id)?;
     Ok(json!({"StackSetOperation": operation.describe(set)}))
 }
 
-fn list_operations(
-    request: &ListStackSetOperations,
-    stage: &Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn list_operations(request: &ListStackSetOperations, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let set = find(stage, caller, request.call_as, &request.stack_set_name)?;
     let then = behind(stage, stage.lag.operations);
     let operations = set
@@ -352,7 +315,7 @@ fn list_results(
     request: &ListStackSetOperationResults,
     stage: &Stage<'_>,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let set = find(stage, caller, request.call_as, &request.stack_set_name)?;
     let then = behind(stage, stage.lag.results);
     let start = start(request.next_token.as_deref())?;
@@ -401,7 +364,7 @@ fn list_drifts(
     request: &ListStackInstanceResourceDrifts,
     stage: &mut Stage<'_>,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
     operation(set, &request.operation_id)?;
     let (account, region) = (
@@ -425,7 +388,7 @@ fn list_targets(
     request: &ListStackSetAutoDeploymentTargets,
     stage: &Stage<'_>,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
     let targets = set
         .targets

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::cloudformation::action::actions;
+use crate::cloudformation::action::{Answer, actions};
 use crate::cloudformation::request::{
     CallAs, declared, deployment, listing, no_template, request, template,
 };
@@ -173,11 +173,7 @@ pub(crate) fn check_name(name: &str, what: &str) -> Result<(), ApiError> {
     )))
 }
 
-fn create(
-    request: &CreateStack,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn create(request: &CreateStack, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let name = &request.stack_name;
     check_name(name, "stackName")?;
     let on_failure = match (request.on_failure, request.disable_rollback) {
@@ -217,11 +213,7 @@ fn create(
     Ok(json!({"StackId": &*id}))
 }
 
-fn update(
-    request: &UpdateStack,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn update(request: &UpdateStack, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let name = &request.stack_name;
     let stack = stage
         .cloudformation
@@ -236,11 +228,7 @@ fn update(
     Ok(json!({"StackId": &*id}))
 }
 
-fn delete(
-    request: &DeleteStack,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn delete(request: &DeleteStack, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let keep = &request.retain_resources;
     // Deleting what does not exist is no error.
     let Ok(stack) = find(stage, caller, &request.stack_name) else {
@@ -276,7 +264,7 @@ fn protect(
     request: &UpdateTerminationProtection,
     stage: &mut Stage<'_>,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let id = find(stage, caller, &request.stack_name)?.id.clone();
     if let Some(stack) = stage.stack_mut(&id) {
         stack.termination_protection = request.enable_termination_protection;
@@ -284,11 +272,7 @@ fn protect(
     Ok(json!({"StackId": &*id}))
 }
 
-fn describe(
-    request: &DescribeStacks,
-    stage: &Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn describe(request: &DescribeStacks, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let name = request.stack_name.as_deref();
     let stacks = match name.filter(|name| !name.is_empty()) {
         Some(name) => vec![find(stage, caller, name)?.describe()],
@@ -304,7 +288,7 @@ fn describe(
     listing("Stacks", stacks, request.next_token.as_deref(), None)
 }
 
-fn list(request: &ListStacks, stage: &Stage<'_>, caller: &Caller) -> Result<Value, ApiError> {
+fn list(request: &ListStacks, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let statuses = &request.stack_status_filter;
     let stacks = stage
         .cloudformation
@@ -322,11 +306,7 @@ fn list(request: &ListStacks, stage: &Stage<'_>, caller: &Caller) -> Result<Valu
     )
 }
 
-fn events(
-    request: &DescribeStackEvents,
-    stage: &Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn events(request: &DescribeStackEvents, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let stack = find(stage, caller, &request.stack_name)?;
     let events = stack
         .events
@@ -367,11 +347,7 @@ fn resource(name: &str, resource: &Resource) -> Map<String, Value> {
     ])
 }
 
-fn resources(
-    request: &DescribeStackResources,
-    stage: &Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn resources(request: &DescribeStackResources, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let stack = find(stage, caller, &request.stack_name)?;
     let only = request.logical_resource_id.as_ref();
     let resources: Vec<Value> = stack
@@ -389,11 +365,7 @@ fn resources(
     Ok(json!({"StackResources": resources}))
 }
 
-fn resource_summaries(
-    request: &ListStackResources,
-    stage: &Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn resource_summaries(request: &ListStackResources, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let stack = find(stage, caller, &request.stack_name)?;
     let resources = stack
         .resources
@@ -408,7 +380,7 @@ fn resource_summaries(
     listing("StackResourceSummaries", resources, token, None)
 }
 
-fn exports(request: &ListExports, stage: &Stage<'_>, caller: &Caller) -> Result<Value, ApiError> {
+fn exports(request: &ListExports, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let exports = stage
         .cloudformation
         .exports(&caller.account, &caller.region)
@@ -418,11 +390,7 @@ fn exports(request: &ListExports, stage: &Stage<'_>, caller: &Caller) -> Result<
     listing("Exports", exports, request.next_token.as_deref(), None)
 }
 
-fn get_template(
-    request: &GetTemplate,
-    stage: &Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn get_template(request: &GetTemplate, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let stack = find(stage, caller, &request.stack_name)?;
     Ok(json!({
         "TemplateBody": stack.deployment.template.body,
@@ -430,11 +398,7 @@ fn get_template(
     }))
 }
 
-fn validate(
-    request: &ValidateTemplate,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn validate(request: &ValidateTemplate, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let (body, url) = (
         request.template_body.as_deref(),
         request.template_url.as_deref(),
@@ -457,11 +421,7 @@ fn validate(
     Ok(Value::Object(answer))
 }
 
-fn summary(
-    request: &GetTemplateSummary,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn summary(request: &GetTemplateSummary, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let template = match (&request.stack_name, &request.stack_set_name) {
         (Some(name), None) => Arc::clone(&find(stage, caller, name)?.deployment.template),
         (None, Some(name)) => {
@@ -512,11 +472,7 @@ fn summarize(template: &Template) -> Map<String, Value> {
     answer
 }
 
-fn detect(
-    request: &DetectStackDrift,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn detect(request: &DetectStackDrift, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let stack = find(stage, caller, &request.stack_name)?;
     if !stack.checkable() {
         return Err(ApiError::validation(format!(
@@ -536,11 +492,7 @@ fn detect(
     Ok(json!({"StackDriftDetectionId": id}))
 }
 
-fn detection(
-    request: &DescribeStackDriftDetectionStatus,
-    stage: &Stage<'_>,
-    _: &Caller,
-) -> Result<Value, ApiError> {
+fn detection(request: &DescribeStackDriftDetectionStatus, stage: &Stage<'_>, _: &Caller) -> Answer {
     let id = &request.stack_drift_detection_id;
     let detections = &stage.cloudformation.detections;
     let detection = detections
@@ -561,11 +513,7 @@ fn detection(
     }))
 }
 
-fn drifts(
-    request: &DescribeStackResourceDrifts,
-    stage: &Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn drifts(request: &DescribeStackResourceDrifts, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let stack = find(stage, caller, &request.stack_name)?;
     let statuses = &request.stack_resource_drift_status_filters;
     let drifts = drift::describe(stage, &stack.id, statuses, true);
@@ -575,7 +523,7 @@ fn drifts(
 
 /// The quotas that CloudFormation shows.
 #[expect(clippy::unnecessary_wraps, reason = "all handlers have one signature")]
-fn limits(_: &DescribeAccountLimits, stage: &Stage<'_>, _: &Caller) -> Result<Value, ApiError> {
+fn limits(_: &DescribeAccountLimits, stage: &Stage<'_>, _: &Caller) -> Answer {
     Ok(json!({"AccountLimits": [
         {"Name": "StackLimit", "Value": stage.quotas.stacks_per_region},
         {"Name": "StackOutputsLimit", "Value": 200},

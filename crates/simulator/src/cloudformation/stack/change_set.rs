@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::cloudformation::action::actions;
+use crate::cloudformation::action::{Answer, actions};
 use crate::cloudformation::request::{deployment, listing, request};
 use crate::cloudformation::stack::api::{check_name, find};
 use crate::cloudformation::stack::{
@@ -88,11 +88,7 @@ pub(crate) struct ChangeSet {
     changes: Vec<Value>,
 }
 
-fn create(
-    request: &CreateChangeSet,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn create(request: &CreateChangeSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let name = &request.change_set_name;
     check_name(name, "changeSetName")?;
     let (stack, deployment) = stack_and_deployment(request, stage, caller)?;
@@ -313,11 +309,7 @@ fn lookup<'a>(
     })
 }
 
-fn describe(
-    request: &DescribeChangeSet,
-    stage: &Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn describe(request: &DescribeChangeSet, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let stack = request.stack_name.as_deref();
     let set = lookup(stage, caller, &request.change_set_name, stack)?;
     let parameters: Vec<Value> = set
@@ -364,7 +356,7 @@ fn summary(stage: &Stage<'_>, set: &ChangeSet) -> Map<String, Value> {
     }
 }
 
-fn list(request: &ListChangeSets, stage: &Stage<'_>, caller: &Caller) -> Result<Value, ApiError> {
+fn list(request: &ListChangeSets, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let stack = find(stage, caller, &request.stack_name)?;
     let sets = stage
         .cloudformation
@@ -376,11 +368,7 @@ fn list(request: &ListChangeSets, stage: &Stage<'_>, caller: &Caller) -> Result<
     listing("Summaries", sets, request.next_token.as_deref(), None)
 }
 
-fn execute(
-    request: &ExecuteChangeSet,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn execute(request: &ExecuteChangeSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let keep_failed = request.disable_rollback;
     let name = request.stack_name.as_deref();
     let set = lookup(stage, caller, &request.change_set_name, name)?;
@@ -431,11 +419,7 @@ fn execute(
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "all handlers have one signature")]
-fn delete(
-    request: &DeleteChangeSet,
-    stage: &mut Stage<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn delete(request: &DeleteChangeSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let stack = request.stack_name.as_deref();
     if let Ok(set) = lookup(stage, caller, &request.change_set_name, stack) {
         let id = set.id.clone();
