@@ -212,7 +212,7 @@ impl Owner for World {
 
     fn look_at_named(&mut self, services: &mut Services, value: &Value, look: Look) {
         self.whole(services, |world| {
-            crate::cloudformation::named(world, value, look)
+            crate::cloudformation::named(world, value, look);
         });
     }
 

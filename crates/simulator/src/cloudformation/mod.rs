@@ -194,7 +194,7 @@ pub(crate) fn call(
 ) -> Result<Value, ApiError> {
     let resource = resource(world, caller, input);
     crate::services::authorize(
-        &mut world.services,
+        &world.services,
         caller,
         &format!("cloudformation:{action}"),
         &resource,

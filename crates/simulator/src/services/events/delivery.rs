@@ -141,12 +141,11 @@ fn selected<'a>(
             _ => None,
         };
         let link = format!("rule {} on bus {name}", rule.name);
-        match refused {
-            Some(why) => hop(link, Outcome::Dropped, why),
-            None => {
-                hop(link, Outcome::Ok, "the event matches the rule's pattern");
-                selected.push(*rule);
-            }
+        if let Some(why) = refused {
+            hop(link, Outcome::Dropped, why);
+        } else {
+            hop(link, Outcome::Ok, "the event matches the rule's pattern");
+            selected.push(*rule);
         }
     }
     selected
@@ -422,12 +421,11 @@ fn bus_policy_allows(
     let firing = attempt.firing;
     let link = format!("bus policy of {}", short(attempt.arn));
     let parsed;
-    let event = match attempt.unchanged() {
-        Some(message) => message.event,
-        None => {
-            parsed = serde_json::from_str(&attempt.body).unwrap_or_default();
-            &parsed
-        }
+    let event = if let Some(message) = attempt.unchanged() {
+        message.event
+    } else {
+        parsed = serde_json::from_str(&attempt.body).unwrap_or_default();
+        &parsed
     };
     let mut context = firing.context();
     for (key, field) in [

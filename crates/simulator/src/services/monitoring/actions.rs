@@ -1,4 +1,8 @@
 //! The API actions of `CloudWatch`.
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "the shape that the table of actions wants"
+)]
 
 use serde::Deserialize;
 use serde_json::{Value, json};
