@@ -38,10 +38,10 @@ mod server;
 mod services;
 mod stats;
 mod truth;
-mod wire;
 mod world;
 
 use simulator_policy as policy;
+use simulator_wire as wire;
 
 pub use faults::{
     Bucket, Event, Faults, InstanceEffect, InstanceFault, Lag, Rate, RequestFault, Scheduled,
