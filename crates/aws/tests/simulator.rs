@@ -25,14 +25,13 @@ const MANAGEMENT: &str = "111122223333";
 const HOME: &str = "eu-central-1";
 
 async fn connect(simulator: &Simulator) -> Aws {
-    let endpoint = simulator.endpoint();
     let mut options = Options::new(HOME);
-    options.endpoint_url = Some(endpoint.clone());
+    options.endpoint_url = Some(simulator.endpoint());
     options.credentials = Some(Credentials {
         access_key_id: MANAGEMENT.into(),
         secret_access_key: "simulated".into(),
     });
-    let client = Client::new(&endpoint);
+    let client = Client::new(&simulator.endpoint());
     options.pause = Some(Arc::new(move |duration: Duration| {
         let client = client.clone();
         Box::pin(async move { client.advance(duration).await.unwrap() })
