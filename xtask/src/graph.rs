@@ -31,8 +31,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "syntax",
         ],
     ),
+    ("simulator-client", &[]),
     ("simulator-policy", &[]),
-    ("simulator", &["eventbridge-pattern", "simulator-policy"]),
+    ("simulator-wire", &[]),
+    (
+        "simulator",
+        &["eventbridge-pattern", "simulator-policy", "simulator-wire"],
+    ),
     (
         "report",
         &[
@@ -56,6 +61,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "rules",
             "sigma",
             "simulator",
+            "simulator-client",
             "syntax",
         ],
     ),

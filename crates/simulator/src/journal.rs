@@ -117,5 +117,5 @@ fn content(action: &str, input: &Value) -> String {
             hash.update(value.to_string().as_bytes());
         }
     }
-    crate::services::environment::hex(&hash.finalize())
+    crate::wire::hex(&hash.finalize())
 }

@@ -38,10 +38,10 @@ mod server;
 mod services;
 mod snapshot;
 mod stats;
-mod wire;
 mod world;
 
 use simulator_policy as policy;
+use simulator_wire as wire;
 
 pub use cloudformation::{InstanceEffect, Lag, Quotas, StackOf};
 pub use faults::{Bucket, Event, Faults, InstanceFault, Rate, RequestFault, Scheduled, When};

@@ -7,12 +7,13 @@ use deployer::ports::Place;
 use deployer::verify::{Chain, Trace};
 use serde_json::Value;
 use simulator::{Config, Simulator};
+use simulator_client::State;
 
 use crate::arguments::{Format, SimulatorCommand};
 use crate::events;
 use crate::exit::Exit;
 use crate::output;
-use crate::simulator_client::{SimulatorClient, State, delivery_text, inbox_text};
+use crate::simulator_client::{SimulatorClient, delivery_text, inbox_text};
 
 pub(crate) async fn run(format: Format, command: SimulatorCommand) -> Result<Exit> {
     match command {

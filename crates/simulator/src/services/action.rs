@@ -5,19 +5,13 @@ use serde_json::Value;
 
 use super::environment::{Cloud, Environment};
 use crate::services::organizations::Organization;
-use crate::wire::Effect;
 use crate::wire::api::{ApiError, Caller};
 
 /// An action that a service answers.
-#[derive(Debug)]
-pub(crate) struct Action {
-    pub(crate) name: &'static str,
-    pub(crate) effect: Effect,
-    /// Reads the parameters, checks that the caller may, and answers.
-    pub(crate) answer: Answer,
-}
+pub(crate) type Action = crate::wire::Action<Answer>;
 
-type Answer = fn(&mut Cloud<'_>, &Caller, &Value) -> Result<Value, ApiError>;
+/// Reads the parameters, checks that the caller is allowed to, and answers.
+pub(crate) type Answer = fn(&mut Cloud<'_>, &Caller, &Value) -> Result<Value, ApiError>;
 
 /// What a handler finds around its service's own state.
 #[derive(Debug)]
@@ -44,7 +38,7 @@ pub(crate) fn anything<T>(_: &T, _: &Caller) -> String {
 /// }
 /// ```
 ///
-/// A row is the [`Effect`]; the request's structure, which has the action's name; in parentheses
+/// A row is the [`Effect`](crate::wire::Effect); the request's structure, which has the action's name; in parentheses
 /// what it acts on, a function from request and caller to an ARN, or `itself` for an action that
 /// checks policies on its own; and the handler with what it needs:
 ///

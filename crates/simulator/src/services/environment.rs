@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Services, Task};
 use crate::wire::api::{ApiError, Caller};
+pub(crate) use crate::wire::hex;
 
 /// The Regions that every account has without asking for them.
 pub const DEFAULT_REGIONS: [&str; 17] = [
@@ -136,15 +137,6 @@ fn letters(bytes: &[u8; 32], length: usize) -> String {
         .take(length)
         .filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()))
         .map(|byte| char::from(*byte))
-        .collect()
-}
-
-/// Lowercase hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
         .collect()
 }
 

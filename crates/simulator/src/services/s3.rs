@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 pub(crate) use objects::Objects;
-pub(crate) use rest::{action, error_body, read, rest};
+pub(crate) use rest::{action, read, rest};
 
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request};
 use crate::services::Services;

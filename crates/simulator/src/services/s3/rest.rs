@@ -8,6 +8,7 @@ use crate::policy::{Context, Decision, Request, Verdict};
 use crate::services::Services;
 use crate::services::{iam, json_text};
 use crate::wire::api::{ApiError, Caller, RawRequest, RawResponse};
+use crate::wire::protocol::error_body;
 use crate::wire::time::iso;
 
 use super::Bucket;
@@ -137,15 +138,6 @@ pub(crate) fn rest(services: &mut Services, caller: &Caller, request: &RawReques
             }
         }
     }
-}
-
-/// An error as S3 writes it.
-pub(crate) fn error_body(error: &ApiError) -> String {
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{}</Code><Message>{}</Message></Error>",
-        escape(error.code.as_str()),
-        escape(error.message.as_str())
-    )
 }
 
 fn ok(status: u16, body: impl Into<Vec<u8>>) -> RawResponse {

@@ -6,7 +6,7 @@ use super::api::ApiError;
 
 /// The answer of a listing action: the page of `items` that a token asks for, and the token of the
 /// next one if there is one.
-pub(crate) fn listing(
+pub fn listing(
     name: &str,
     items: Vec<Value>,
     token: Option<&str>,
@@ -19,8 +19,8 @@ pub(crate) fn listing(
     })
 }
 
-/// The error for a pagination token that is no good, in the service's words.
-pub(crate) fn bad_token(service: &str, token: &str) -> ApiError {
+/// The error for an invalid pagination token, as the service words it.
+pub fn bad_token(service: &str, token: &str) -> ApiError {
     match service {
         "cloudformation" => ApiError::validation(format!("{token} is not a valid NextToken")),
         "organizations" => ApiError::new(
@@ -35,9 +35,9 @@ pub(crate) fn bad_token(service: &str, token: &str) -> ApiError {
 }
 
 /// The first `size` of `items`, and the key of the last one if there are more: where the next page
-/// begins. Of a long list only one page is looked at, and what comes or goes elsewhere between two
-/// pages moves nothing.
-pub(crate) fn page_of<T>(
+/// begins. Reads only one page of a long list, and entries that come or go elsewhere between two
+/// pages don't shift it.
+pub fn page_of<T>(
     mut items: impl Iterator<Item = T>,
     size: usize,
     key: impl Fn(&T) -> String,
@@ -47,21 +47,16 @@ pub(crate) fn page_of<T>(
     (page, next)
 }
 
-/// One page of `items`, and the token of the next one: the position to go on from. A list that
-/// became shorter between two pages ends; it is no error.
-pub(crate) fn page<T>(
+/// One page of `items`, and the token of the next one: the position where it starts. A list that
+/// became shorter between two pages ends without an error.
+pub fn page<T>(
     items: Vec<T>,
     token: Option<&str>,
     size: usize,
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
-    let start = match token {
+    let start: usize = match token {
         None | Some("") => 0,
-        Some(token) => token.parse::<usize>().map_err(|_| {
-            ApiError::new(
-                "InvalidNextTokenException",
-                "The pagination token is invalid.",
-            )
-        })?,
+        Some(token) => token.parse().map_err(|_| bad_token("", token))?,
     };
     let size = size.max(1);
     let end = start.saturating_add(size);

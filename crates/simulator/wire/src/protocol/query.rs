@@ -1,11 +1,13 @@
 //! AWS Query and EC2 Query: form-encoded requests, XML answers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use quick_xml::escape::escape;
 use serde_json::{Map, Value};
 
-use crate::wire::api::ApiError;
+use super::{Operation, Protocol};
+use crate::api::{ApiError, RawRequest};
 
 /// One level of a request whose keys are dotted paths.
 #[derive(Debug, Default)]
@@ -83,20 +85,51 @@ impl Tree {
 /// The deepest nesting of a request; no AWS operation comes near it.
 const DEPTH: usize = 32;
 
-/// A decoded Query request.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) action: String,
-    pub(super) version: String,
-    pub(super) input: Value,
+/// A request to a service that has no other protocol.
+pub(super) fn decode(
+    request: &RawRequest,
+    service: &str,
+) -> (Protocol, Result<Operation, ApiError>) {
+    let form = if request.method == "GET" {
+        form(
+            request
+                .query
+                .iter()
+                .map(|(key, value)| (key.into(), value.into())),
+        )
+    } else {
+        form(form_urlencoded::parse(&request.body))
+    };
+    let version = form.as_ref().map_or("", |form| &form.version).to_owned();
+    let operation = form.map(|form| Operation {
+        service: None,
+        action: form.action,
+        input: form.input,
+    });
+    let operation = operation.ok_or_else(|| {
+        ApiError::new(
+            "MissingAction",
+            "The request names no action in a protocol the simulator knows.",
+        )
+    });
+    let service = service.to_owned();
+    (Protocol::Query { service, version }, operation)
 }
 
-/// Decodes a form body; `None` if it names no action or is nested absurdly deep.
-pub(super) fn decode(body: &[u8]) -> Option<Request> {
+/// A decoded form.
+#[derive(Debug)]
+struct Form {
+    action: String,
+    version: String,
+    input: Value,
+}
+
+/// Decodes the fields of a form; `None` if it names no action or is nested absurdly deep.
+fn form<'a>(fields: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Option<Form> {
     let mut tree = Tree::default();
     let mut action = None;
     let mut version = String::new();
-    for (key, value) in form_urlencoded::parse(body) {
+    for (key, value) in fields {
         match key.as_ref() {
             "Action" => action = Some(value.into_owned()),
             "Version" => version = value.into_owned(),
@@ -108,7 +141,7 @@ pub(super) fn decode(body: &[u8]) -> Option<Request> {
         Value::Object(fields) => Value::Object(fields),
         _ => Value::Object(Map::new()),
     };
-    Some(Request {
+    Some(Form {
         action: action?,
         version,
         input,
@@ -124,10 +157,10 @@ pub(super) struct Dialect<'a> {
 
 impl Dialect<'_> {
     fn namespace(self) -> String {
-        match self.service {
-            "ec2" => format!("http://ec2.amazonaws.com/doc/{}/", self.version),
-            service => format!("http://{service}.amazonaws.com/doc/{}/", self.version),
-        }
+        format!(
+            "http://{}.amazonaws.com/doc/{}/",
+            self.service, self.version
+        )
     }
 
     /// The answer to a call that worked.
@@ -200,7 +233,7 @@ impl Dialect<'_> {
                 }
             }
             Value::Object(_) => self.fields(xml, value),
-            scalar => xml.push_str(&text(&crate::wire::scalar(scalar).unwrap_or_default())),
+            scalar => xml.push_str(&text(&crate::scalar(scalar).unwrap_or_default())),
         }
         xml.push_str(&format!("</{name}>"));
     }
@@ -228,12 +261,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn read(body: &[u8]) -> Option<Form> {
+        form(form_urlencoded::parse(body))
+    }
+
     #[test]
     fn decodes_lists_structures_and_maps() {
         let body = b"Action=CreateStack&Version=2010-05-15&StackName=a%20b&Parameters.member.1.ParameterKey=K\
             &Parameters.member.1.ParameterValue=V&Regions.member.2=y&Regions.member.1=x&Regions.member.10=z\
             &Attributes.entry.1.key=DisplayName&Attributes.entry.1.value=D&Filter.1.Name=n&Filter.1.Value.1=v";
-        let request = decode(body).unwrap();
+        let request = read(body).unwrap();
         assert_eq!(request.action, "CreateStack");
         assert_eq!(
             request.input,
@@ -249,9 +286,9 @@ mod tests {
 
     #[test]
     fn a_body_without_action_is_no_request() {
-        assert!(decode(b"StackName=a").is_none());
+        assert!(read(b"StackName=a").is_none());
         let deep = format!("Action=A&{}=1", vec!["a"; 100_000].join("."));
-        assert!(decode(deep.as_bytes()).is_none());
+        assert!(read(deep.as_bytes()).is_none());
     }
 
     #[test]
@@ -303,7 +340,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_form_is_decoded_without_a_panic(body in "(Action=[A-Z]|[A-Za-z.0-9]{0,12}=[a-z%&+]{0,6}|&){0,12}") {
-            let request = decode(body.as_bytes());
+            let request = read(body.as_bytes());
             prop_assert!(request.is_none_or(|request| request.input.is_object()));
         }
 

@@ -14,7 +14,7 @@ use super::api::ApiError;
 
 /// Reads an action's parameters. The structure has `#[serde(deny_unknown_fields)]`; a field that
 /// is neither an `Option` nor has a default must be sent, and if it is a text not be empty.
-pub(crate) fn decode<T: DeserializeOwned>(parameters: &Value) -> Result<T, ApiError> {
+pub fn decode<T: DeserializeOwned>(parameters: &Value) -> Result<T, ApiError> {
     T::deserialize(Parameter::new("", parameters)).map_err(|error| match error {
         RequestError::Refused(error) => error,
         RequestError::Choice { text, allowed } => ApiError::validation(format!(
@@ -25,7 +25,7 @@ pub(crate) fn decode<T: DeserializeOwned>(parameters: &Value) -> Result<T, ApiEr
 }
 
 /// The error for a parameter that must be there.
-pub(crate) fn missing(name: &str) -> ApiError {
+pub fn missing(name: &str) -> ApiError {
     ApiError::validation(format!(
         "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member \
          must not be null"
@@ -33,7 +33,7 @@ pub(crate) fn missing(name: &str) -> ApiError {
 }
 
 /// A scalar's text, the same for Query and JSON requests.
-pub(crate) fn scalar(value: &Value) -> Option<String> {
+pub fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -46,7 +46,7 @@ pub(crate) fn scalar(value: &Value) -> Option<String> {
 #[derive(Debug)]
 enum RequestError {
     Refused(ApiError),
-    /// A word that is none of those allowed, as long as the parameter's name isn't known.
+    /// A word that isn't allowed, until the parameter's name is known.
     Choice {
         text: String,
         allowed: &'static [&'static str],
@@ -257,7 +257,7 @@ impl<'de> de::Deserializer<'de> for Parameter<'de> {
     }
 }
 
-/// The fields that were sent; null is as good as not sent.
+/// The fields that were sent; null counts as not sent.
 struct Fields<'de> {
     fields: Option<serde_json::map::Iter<'de>>,
     next: Option<(&'de str, &'de Value)>,

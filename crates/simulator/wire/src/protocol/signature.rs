@@ -1,10 +1,10 @@
 //! Who signed a request: the credential scope of its `SigV4` `Authorization` header.
 
-use crate::wire::api::ApiError;
+use crate::api::ApiError;
 
 /// What the header says; the signature itself is not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Signed {
+pub(super) struct Signature {
     pub(super) access_key: String,
     pub(super) region: String,
     /// The signing name: `sts`, `cloudformation`, `events`, ...
@@ -12,7 +12,7 @@ pub(super) struct Signed {
 }
 
 /// Reads `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`.
-pub(super) fn read(authorization: Option<&str>) -> Result<Signed, ApiError> {
+pub(super) fn read(authorization: Option<&str>) -> Result<Signature, ApiError> {
     let header = authorization.ok_or_else(|| {
         ApiError::new(
             "MissingAuthenticationToken",
@@ -38,7 +38,7 @@ pub(super) fn read(authorization: Option<&str>) -> Result<Signed, ApiError> {
     ) else {
         return Err(incomplete());
     };
-    Ok(Signed {
+    Ok(Signature {
         access_key: access_key.to_owned(),
         region: region.to_owned(),
         service: service.to_owned(),
@@ -51,12 +51,12 @@ mod tests {
 
     #[test]
     fn reads_the_credential_scope() {
-        let signed = read(Some(
-            "AWS4-HMAC-SHA256 Credential=012345678901/20261123/eu-central-1/sts/aws4_request, SignedHeaders=host, Signature=0",
+        let signature = read(Some(
+            "AWS4-HMAC-SHA256 Credential=012345678901/20261123/eu-central-1/sts/aws4_request, SignatureHeaders=host, Signature=0",
         ));
         assert_eq!(
-            signed.unwrap(),
-            Signed {
+            signature.unwrap(),
+            Signature {
                 access_key: "012345678901".to_owned(),
                 region: "eu-central-1".to_owned(),
                 service: "sts".to_owned(),

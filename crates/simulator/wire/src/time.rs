@@ -3,17 +3,17 @@
 use jiff::Timestamp;
 
 /// A time as AWS's XML protocols write it.
-pub(crate) fn iso(time: Timestamp) -> String {
+pub fn iso(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// A time as HTTP headers write it.
-pub(crate) fn http_date(time: Timestamp) -> String {
+pub fn http_date(time: Timestamp) -> String {
     time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// A time as AWS's JSON protocols write it.
-pub(crate) fn epoch(time: Timestamp) -> serde_json::Value {
+pub fn epoch(time: Timestamp) -> serde_json::Value {
     #[expect(
         clippy::cast_precision_loss,
         reason = "milliseconds since 1970 are far below 2^53"
