@@ -126,7 +126,7 @@ pub(crate) fn call(
             }
             let event = eventbridge_pattern::Event::parse(text)
                 .map_err(|error| validation(error.to_string()))?;
-            Ok(json!({"Result": pattern.matches(&event)}))
+            Ok(json!({"Result": pattern.matches(&event).unwrap_or(true)}))
         }
         "ListTagsForResource" => {
             let input = Input::new(input, &["ResourceARN"])?;

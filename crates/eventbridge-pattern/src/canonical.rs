@@ -1,8 +1,8 @@
-//! Patterns as sets of alternatives: canonical form, covering.
+//! The canonical form of patterns, and when one alternative covers another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::pattern::{Pattern, SubRule};
+use crate::pattern::{Alternative, Pattern};
 use crate::scan::write_string;
 
 /// How terms of a list are compared: whether numbers are only numbers, and addresses addresses.
@@ -11,33 +11,37 @@ pub(crate) type Kind = (bool, bool);
 /// One alternative, in a form that doesn't depend on how it was written: per path, the set of the
 /// terms' texts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Conjunction {
+pub(crate) struct CanonicalAlternative {
     fields: BTreeMap<String, (Kind, BTreeSet<String>)>,
     uses_empty_step: bool,
 }
 
-impl Conjunction {
-    fn of(sub_rule: &SubRule) -> Conjunction {
-        let fields = sub_rule
+impl CanonicalAlternative {
+    fn of(alternative: &Alternative) -> CanonicalAlternative {
+        let fields = alternative
             .fields
             .iter()
             .map(|field| {
-                let kind = (field.leaf.has_numeric, field.leaf.has_address);
+                let kind = (field.list.has_numeric, field.list.has_address);
                 (
                     field.path.to_string(),
-                    (kind, field.leaf.sources.iter().cloned().collect()),
+                    (kind, field.list.sources.iter().cloned().collect()),
                 )
             })
             .collect();
-        Conjunction {
+        CanonicalAlternative {
             fields,
-            uses_empty_step: sub_rule.uses_empty_step,
+            uses_empty_step: alternative.uses_empty_step,
         }
     }
 
     /// The alternatives of a pattern.
-    pub(crate) fn all_of(pattern: &Pattern) -> BTreeSet<Conjunction> {
-        pattern.sub_rules.iter().map(Conjunction::of).collect()
+    pub(crate) fn all_of(pattern: &Pattern) -> BTreeSet<CanonicalAlternative> {
+        pattern
+            .alternatives
+            .iter()
+            .map(CanonicalAlternative::of)
+            .collect()
     }
 
     /// Whether it can't be taken out of its pattern: which empty steps of an event are visible
@@ -71,7 +75,7 @@ impl Conjunction {
 
     /// The one path in whose list the other differs, if there is no other difference: then the two
     /// lists can be joined. (`None` for equal ones as well.)
-    pub(crate) fn only_difference(&self, other: &Conjunction) -> Option<&str> {
+    pub(crate) fn only_difference(&self, other: &CanonicalAlternative) -> Option<&str> {
         if self.uses_empty_step != other.uses_empty_step || self.fields.len() != other.fields.len()
         {
             return None;
@@ -91,7 +95,7 @@ impl Conjunction {
     }
 
     /// Adds the other's terms at the path.
-    pub(crate) fn join_list(&mut self, path: &str, other: &Conjunction) {
+    pub(crate) fn join_list(&mut self, path: &str, other: &CanonicalAlternative) {
         if let (Some((_, terms)), Some((_, more))) =
             (self.fields.get_mut(path), other.fields.get(path))
         {
@@ -99,10 +103,10 @@ impl Conjunction {
         }
     }
 
-    /// Whether every event of `other` surely is one of this alternative. `false` may mean that it
-    /// can't be told.
-    pub(crate) fn covers(&self, other: &Conjunction) -> bool {
-        // An absence is judged in the array elements that earlier fields chose, so that with fewer
+    /// Whether every event of `other` provably satisfies this alternative. `false` may mean that
+    /// it is unknown.
+    pub(crate) fn covers(&self, other: &CanonicalAlternative) -> bool {
+        // An absence depends on the array elements that earlier fields chose, so that with fewer
         // fields it means something else.
         let same_paths = self.fields.len() == other.fields.len();
         let has_absence = || {
@@ -131,7 +135,7 @@ impl Pattern {
     /// for deploying: alternatives are spelled out.
     pub fn canonical(&self) -> String {
         let mut out = String::from("[");
-        for (index, alternative) in Conjunction::all_of(self).iter().enumerate() {
+        for (index, alternative) in CanonicalAlternative::all_of(self).iter().enumerate() {
             out.push_str(if index > 0 { ",{" } else { "{" });
             for (index, path) in alternative.paths().enumerate() {
                 if index > 0 {

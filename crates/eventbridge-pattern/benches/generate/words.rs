@@ -1,6 +1,6 @@
-//! What the data is made of.
+//! The words that generated data is made of.
 
-/// Services and some calls of theirs.
+/// Services, each with some of its calls.
 pub(super) const SERVICES: [(&str, &[&str]); 16] = [
     (
         "iam",

@@ -1,31 +1,30 @@
-//! Events.
+//! Generated events.
 
+use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use super::random::Random;
 use super::words::{ACCOUNTS, AGENTS, ALPHANUMERIC, ERRORS, REGIONS, ROLES, SERVICES, USERS};
+use super::{percent, pick, text, uuid};
 
-/// So many CloudTrail events in their envelope, as compact JSON.
-pub(crate) fn events(seed: u64, count: usize) -> Vec<Vec<u8>> {
-    let mut random = Random::new(seed ^ 0xE7E7);
-    (0..count)
-        .map(|_| event(&mut random).to_string().into_bytes())
-        .collect()
+/// CloudTrail events in their envelope, as compact JSON.
+pub(crate) fn events(seed: u64, count: usize) -> Vec<String> {
+    let mut random = Rng::with_seed(seed ^ 0xE7E7);
+    (0..count).map(|_| event(&mut random).to_string()).collect()
 }
 
-fn event(random: &mut Random) -> Value {
-    let service = random.below(SERVICES.len());
+fn event(random: &mut Rng) -> Value {
+    let service = random.usize(..SERVICES.len());
     let (service, calls) = SERVICES.get(service).copied().unwrap_or(("s3", &[]));
-    let call = random.pick(calls);
-    let account = random.pick(&ACCOUNTS);
-    let region = random.pick(&REGIONS);
+    let call = pick(random, calls);
+    let account = pick(random, &ACCOUNTS);
+    let region = pick(random, &REGIONS);
     let time = format!(
         "2026-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-        1 + random.below(12),
-        1 + random.below(28),
-        random.below(24),
-        random.below(60),
-        random.below(60)
+        1 + random.usize(..12),
+        1 + random.usize(..28),
+        random.usize(..24),
+        random.usize(..60),
+        random.usize(..60)
     );
     let detail_type = if service == "signin" {
         "AWS Console Sign In via CloudTrail"
@@ -41,9 +40,9 @@ fn event(random: &mut Random) -> Value {
     put("eventName", json!(call));
     put("awsRegion", json!(region));
     put("sourceIPAddress", json!(address(random, service)));
-    put("userAgent", json!(random.pick(&AGENTS)));
-    if random.percent(12) {
-        let error = random.pick(&ERRORS);
+    put("userAgent", json!(pick(random, &AGENTS)));
+    if percent(random, 12) {
+        let error = pick(random, &ERRORS);
         put("errorCode", json!(error));
         put(
             "errorMessage",
@@ -54,14 +53,14 @@ fn event(random: &mut Random) -> Value {
     }
     put("requestParameters", parameters(random, service, account));
     put("responseElements", response(random, service));
-    put("requestID", json!(random.uuid()));
-    put("eventID", json!(random.uuid()));
+    put("requestID", json!(uuid(random)));
+    put("eventID", json!(uuid(random)));
     put(
         "readOnly",
         json!(call.starts_with("Get") || call.starts_with("List") || call.starts_with("Describe")),
     );
-    if random.percent(30) {
-        let resource = |random: &mut Random| json!({"accountId": account, "type": "AWS::S3::Object", "ARN": format!("arn:aws:{service}:::{}", random.text("abcdef0123456789", 20))});
+    if percent(random, 30) {
+        let resource = |random: &mut Rng| json!({"accountId": account, "type": "AWS::S3::Object", "ARN": format!("arn:aws:{service}:::{}", text(random, "abcdef0123456789", 20))});
         let resources = [resource(random), resource(random)];
         put("resources", json!(resources));
     }
@@ -77,27 +76,27 @@ fn event(random: &mut Random) -> Value {
     put("recipientAccountId", json!(account));
     put("eventCategory", json!("Management"));
     if service == "signin" {
-        let used = random.pick(&["Yes", "No"]);
+        let used = pick(random, &["Yes", "No"]);
         put(
             "additionalEventData",
             json!({"MFAUsed": used, "LoginTo": "https://console.aws.amazon.com/console/home", "MobileVersion": "No"}),
         );
-    } else if random.percent(70) {
+    } else if percent(random, 70) {
         put(
             "tlsDetails",
             json!({"tlsVersion": "TLSv1.3", "cipherSuite": "TLS_AES_128_GCM_SHA256", "clientProvidedHostHeader": format!("{service}.{region}.amazonaws.com")}),
         );
     }
     json!({
-        "version": "0", "id": random.uuid(), "detail-type": detail_type, "source": format!("aws.{service}"),
+        "version": "0", "id": uuid(random), "detail-type": detail_type, "source": format!("aws.{service}"),
         "account": account, "time": time, "region": region, "resources": [], "detail": detail,
     })
 }
 
-fn identity(random: &mut Random, account: &str, time: &str) -> Value {
-    let user = random.pick(&USERS);
-    let key = random.text(ALPHANUMERIC, 16);
-    match random.below(20) {
+fn identity(random: &mut Rng, account: &str, time: &str) -> Value {
+    let user = pick(random, &USERS);
+    let key = text(random, ALPHANUMERIC, 16);
+    match random.usize(..20) {
         0 => {
             json!({"type": "Root", "principalId": account, "arn": format!("arn:aws:iam::{account}:root"), "accountId": account, "accessKeyId": ""})
         }
@@ -106,8 +105,8 @@ fn identity(random: &mut Random, account: &str, time: &str) -> Value {
         }
         6 => json!({"type": "AWSService", "invokedBy": "cloudformation.amazonaws.com"}),
         _ => {
-            let role = random.pick(&ROLES);
-            let mfa = random.pick(&["true", "false"]);
+            let role = pick(random, &ROLES);
+            let mfa = pick(random, &["true", "false"]);
             json!({
                 "type": "AssumedRole", "principalId": format!("AROA{key}:{user}"),
                 "arn": format!("arn:aws:sts::{account}:assumed-role/{role}/{user}"), "accountId": account,
@@ -122,65 +121,67 @@ fn identity(random: &mut Random, account: &str, time: &str) -> Value {
     }
 }
 
-fn address(random: &mut Random, service: &str) -> String {
-    match random.below(10) {
+fn address(random: &mut Rng, service: &str) -> String {
+    match random.usize(..10) {
         0..=3 => format!(
             "10.{}.{}.{}",
-            random.below(256),
-            random.below(256),
-            random.below(256)
+            random.usize(..256),
+            random.usize(..256),
+            random.usize(..256)
         ),
         4 => format!("{service}.amazonaws.com"),
         5 => format!(
             "2001:db8:{:x}::{:x}",
-            random.below(65536),
-            random.below(65536)
+            random.usize(..65536),
+            random.usize(..65536)
         ),
         _ => format!(
             "{}.{}",
-            random.pick(&["192.0.2", "198.51.100", "203.0.113"]),
-            random.below(256)
+            pick(random, &["192.0.2", "198.51.100", "203.0.113"]),
+            random.usize(..256)
         ),
     }
 }
 
-fn parameters(random: &mut Random, service: &str, account: &str) -> Value {
-    let user = random.pick(&USERS);
+fn parameters(random: &mut Rng, service: &str, account: &str) -> Value {
+    let user = pick(random, &USERS);
     match service {
         "iam" => json!({
-            "userName": user, "roleName": random.pick(&ROLES), "policyArn": random.pick(&["arn:aws:iam::aws:policy/AdministratorAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"]),
+            "userName": user, "roleName": pick(random, &ROLES), "policyArn": pick(random, &["arn:aws:iam::aws:policy/AdministratorAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"]),
             "policyDocument": "{\"Version\": \"2012-10-17\", \"Statement\": [{\"Effect\": \"Allow\", \"Action\": [\"s3:Get*\", \"s3:List*\"], \"Resource\": \"*\"}]}",
         }),
         "s3" => {
-            json!({"bucketName": format!("{user}-data"), "key": format!("{}/{}.csv", random.text("abcdef", 6), random.uuid()), "Host": "s3.amazonaws.com"})
+            json!({"bucketName": format!("{user}-data"), "key": format!("{}/{}.csv", text(random, "abcdef", 6), uuid(random)), "Host": "s3.amazonaws.com"})
         }
         "ec2" => {
-            let permission = |random: &mut Random| {
+            let permission = |random: &mut Rng| {
                 let port = [22, 80, 443, 3389]
-                    .get(random.below(4))
+                    .get(random.usize(..4))
                     .copied()
                     .unwrap_or(22);
-                json!({"ipProtocol": "tcp", "fromPort": port, "toPort": port, "groups": {}, "ipRanges": {"items": [{"cidrIp": random.pick(&["0.0.0.0/0", "10.0.0.0/8", "192.0.2.0/24"])}]}, "prefixListIds": {}})
+                json!({"ipProtocol": "tcp", "fromPort": port, "toPort": port, "groups": {}, "ipRanges": {"items": [{"cidrIp": pick(random, &["0.0.0.0/0", "10.0.0.0/8", "192.0.2.0/24"])}]}, "prefixListIds": {}})
             };
-            let items: Vec<Value> = (0..=random.below(3)).map(|_| permission(random)).collect();
-            json!({"groupId": format!("sg-{}", random.text("0123456789abcdef", 17)), "ipPermissions": {"items": items}})
+            let items: Vec<Value> = (0..=random.usize(..3))
+                .map(|_| permission(random))
+                .collect();
+            json!({"groupId": format!("sg-{}", text(random, "0123456789abcdef", 17)), "ipPermissions": {"items": items}})
         }
         "sts" => {
-            json!({"roleArn": format!("arn:aws:iam::{account}:role/{}", random.pick(&ROLES)), "roleSessionName": user, "durationSeconds": 3600})
+            json!({"roleArn": format!("arn:aws:iam::{account}:role/{}", pick(random, &ROLES)), "roleSessionName": user, "durationSeconds": 3600})
         }
         "signin" => Value::Null,
         _ => {
-            json!({"name": format!("{user}-{}", random.text("0123456789", 4)), "maxResults": random.below(1000), "dryRun": random.percent(10)})
+            json!({"name": format!("{user}-{}", text(random, "0123456789", 4)), "maxResults": random.usize(..1000), "dryRun": percent(random, 10)})
         }
     }
 }
 
-fn response(random: &mut Random, service: &str) -> Value {
+fn response(random: &mut Rng, service: &str) -> Value {
     match service {
         "iam" => {
-            json!({"accessKey": {"accessKeyId": format!("AKIA{}", random.text(ALPHANUMERIC, 16)), "status": "Active", "userName": random.pick(&USERS), "createDate": "Jan 2, 2026 3:04:05 AM"}})
+            json!({"accessKey": {"accessKeyId": format!("AKIA{}", text(random, ALPHANUMERIC, 16)), "status": "Active", "userName": pick(random, &USERS), "createDate": "Jan 2, 2026 3:04:05 AM"}})
         }
-        "signin" => json!({"ConsoleLogin": random.pick(&["Success", "Success", "Failure"])}),
+        "signin" => json!({"ConsoleLogin": pick(random, &["Success", "Success", "Failure"])}),
         _ => Value::Null,
     }
 }
