@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use crate::wire::api::ApiError;
-use crate::wire::{listing, missing, scalar};
+use crate::wire::{missing, scalar};
 
 /// The parameters of an action, or of a structure inside it.
 #[derive(Debug, Clone, Copy)]
@@ -161,17 +161,6 @@ impl<'a> Input<'a> {
              Member must satisfy enum value set: [{}]",
             allowed.join(", ")
         )))
-    }
-
-    /// The answer of a listing action: the page of `items` that `NextToken` asks for, and the
-    /// token of the next one if there is one.
-    pub(crate) fn listing(
-        self,
-        name: &str,
-        items: Vec<Value>,
-        size: usize,
-    ) -> Result<Value, ApiError> {
-        listing(name, items, self.text("NextToken"), size)
     }
 }
 

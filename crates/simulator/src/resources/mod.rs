@@ -4,14 +4,11 @@
 //! misspelt property fails here as it fails on AWS.
 
 mod cloudtrail;
-mod events;
 mod iam;
 mod kms;
 pub(crate) mod policies;
 mod s3;
-mod scheduler;
 pub(crate) mod shape;
-mod sqs;
 
 use std::collections::BTreeMap;
 
@@ -105,11 +102,11 @@ fn type_named(name: &str) -> Result<&'static Type, ResourceError> {
         s3::TYPES,
         cloudtrail::TYPES,
         crate::services::sns::resources::TYPES,
-        sqs::TYPES,
-        events::TYPES,
+        crate::services::sqs::resources::TYPES,
+        crate::services::events::resources::TYPES,
         iam::TYPES,
         crate::services::monitoring::resources::TYPES,
-        scheduler::TYPES,
+        crate::services::scheduler::resources::TYPES,
     ]
     .into_iter()
     .flatten()

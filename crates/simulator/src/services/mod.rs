@@ -210,32 +210,17 @@ fn perform(
             None => Err(ApiError::unknown_action(service, action)),
         };
     }
-    // It asks the policies itself, the bus policy included.
-    if (service, action) != ("events", "PutEvents") {
-        authorize(
-            cloud,
-            caller,
-            &format!("{service}:{action}"),
-            &resource(caller, service, input),
-        )?;
-    }
+    authorize(
+        cloud,
+        caller,
+        &format!("{service}:{action}"),
+        &resource(caller, service, input),
+    )?;
     match service {
         "cloudtrail" => cloudtrail::call(cloud, caller, action, input),
         "ec2" => ec2::call(cloud, caller, action, input),
-        "events" => events::call(cloud, caller, action, input),
         "iam" => iam::call(cloud, caller, action, input),
         "kms" => kms::call(cloud, caller, action, input),
-        "sqs" => {
-            let answer = sqs::call(cloud, caller, action, input)?;
-            if let Some(url) = input.get("QueueUrl").and_then(Value::as_str) {
-                let queue = sqs::arn_of(cloud, &caller.region, url).map(str::to_owned);
-                if let Some(queue) = queue {
-                    monitoring::queue_changed(cloud, &queue);
-                }
-            }
-            Ok(answer)
-        }
-        "ssm" => ssm::call(cloud, caller, action, input),
         _ => Err(ApiError::unknown_action(service, action)),
     }
 }
@@ -245,22 +230,6 @@ fn resource(caller: &Caller, service: &str, input: &Value) -> String {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     let (account, region) = (&caller.account, &caller.region);
     match service {
-        "events" => match (text("Rule").or_else(|| text("Name")), text("EventBusName")) {
-            (Some(rule), None | Some("default")) => {
-                format!("arn:aws:events:{region}:{account}:rule/{rule}")
-            }
-            (Some(rule), Some(bus)) => {
-                format!(
-                    "arn:aws:events:{region}:{account}:rule/{}/{rule}",
-                    arn::short(bus)
-                )
-            }
-            (None, _) => "*".to_owned(),
-        },
-        "sqs" => text("QueueUrl").map_or_else(
-            || "*".to_owned(),
-            |url| format!("arn:aws:sqs:{region}:{account}:{}", arn::short(url)),
-        ),
         "cloudtrail" => text("Name").map_or_else(
             || "*".to_owned(),
             |name| cloudtrail::trail_arn(account, region, arn::short(name)),
@@ -315,8 +284,11 @@ pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
 fn actions(service: &str) -> Option<&'static [Action]> {
     match service {
         "account" => Some(account::ACTIONS),
+        "events" => Some(events::ACTIONS),
         "monitoring" => Some(monitoring::ACTIONS),
         "sns" => Some(sns::ACTIONS),
+        "sqs" => Some(sqs::ACTIONS),
+        "ssm" => Some(ssm::ACTIONS),
         _ => None,
     }
 }

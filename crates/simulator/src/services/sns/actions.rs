@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::publish::{Publisher, publish as publish_to};
-use super::{Sns, Subscription, Topic, check_filter, create_topic as create, invalid, no_topic};
+use super::{Sns, Subscription, Topic, create_topic as create, invalid, no_topic};
 use super::{parse_policy, subscribe as subscribe_to};
 use crate::policy::{self, Decision, Request};
 use crate::services::action::{Context, actions, anything};
@@ -434,8 +434,7 @@ fn set_subscription_attributes(
     let value = request.attribute_value.unwrap_or_default();
     let mut properties = subscription.properties.clone();
     set_attribute(&mut properties, &request.attribute_name, &value)?;
-    check_filter(&properties)?;
-    subscription.properties = properties;
+    subscription.set_properties(properties)?;
     Ok(json!({}))
 }
 

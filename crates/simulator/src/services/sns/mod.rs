@@ -6,6 +6,7 @@ pub(crate) mod resources;
 
 use std::collections::BTreeMap;
 
+use eventbridge_pattern::Pattern;
 use serde_json::{Map, Value, json};
 
 pub(crate) use actions::ACTIONS;
@@ -64,8 +65,43 @@ pub(crate) struct Subscription {
     pub(crate) endpoint: String,
     /// Template shape of `AWS::SNS::Subscription`.
     pub(crate) properties: Map<String, Value>,
+    /// Parsed from the properties.
+    filter: Option<Filter>,
     pub(crate) confirmed: bool,
     pub(crate) token: String,
+}
+
+/// A subscription's filter policy.
+#[derive(Clone, Debug)]
+enum Filter {
+    /// About a message's attributes, which no message has here.
+    Attributes,
+    Body(Pattern),
+}
+
+impl Filter {
+    fn of(properties: &Map<String, Value>) -> Result<Option<Filter>, ApiError> {
+        let scope = properties.get("FilterPolicyScope").and_then(Value::as_str);
+        let pattern = properties
+            .get("FilterPolicy")
+            .map(|filter| Pattern::parse(&json_text(filter)))
+            .transpose()
+            .map_err(|error| invalid(format!("FilterPolicy: {}", error.message)))?;
+        match scope {
+            None | Some("MessageAttributes") => Ok(pattern.map(|_| Filter::Attributes)),
+            Some("MessageBody") => Ok(pattern.map(Filter::Body)),
+            Some(other) => Err(invalid(format!("FilterPolicyScope: {other}"))),
+        }
+    }
+}
+
+impl Subscription {
+    /// Replaces the properties, if their filter policy is valid.
+    fn set_properties(&mut self, properties: Map<String, Value>) -> Result<(), ApiError> {
+        self.filter = Filter::of(&properties)?;
+        self.properties = properties;
+        Ok(())
+    }
 }
 
 /// The policy a topic is born with: its own account may do everything.
@@ -182,7 +218,7 @@ pub(crate) fn subscribe(
             "Endpoint: {endpoint:?} is not an address for {protocol}"
         )));
     }
-    check_filter(&properties)?;
+    let filter = Filter::of(&properties)?;
     let confirmed = if protocol == "sqs" {
         let Some(queue) = services.sqs.queues.get(&endpoint) else {
             return Err(invalid(format!(
@@ -213,6 +249,7 @@ pub(crate) fn subscribe(
             protocol,
             endpoint,
             properties,
+            filter,
             confirmed,
             token,
         },
@@ -225,19 +262,6 @@ pub(crate) fn subscribe(
         );
     }
     Ok(arn)
-}
-
-/// Checks a subscription's filter policy.
-pub(crate) fn check_filter(properties: &Map<String, Value>) -> Result<(), ApiError> {
-    match properties.get("FilterPolicyScope").and_then(Value::as_str) {
-        None | Some("MessageAttributes" | "MessageBody") => {}
-        Some(other) => return Err(invalid(format!("FilterPolicyScope: {other}"))),
-    }
-    if let Some(filter) = properties.get("FilterPolicy") {
-        eventbridge_pattern::Pattern::parse(&json_text(filter))
-            .map_err(|error| invalid(format!("FilterPolicy: {}", error.message)))?;
-    }
-    Ok(())
 }
 
 /// The recipient clicks the link.

@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::policies::{Holder, Listed, inline, listed};
-use super::shape::{Property, Shape, TAGS};
-use super::{
+use super::{Queue, check, create_queue, parse_policy};
+use crate::resources::policies::{Holder, Listed, inline, listed};
+use crate::resources::shape::{Property, Shape, TAGS};
+use crate::resources::{
     Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, refused,
 };
 use crate::services::Services;
-use crate::services::sqs::{Queue, arn_of, check, create_queue, parse_policy};
 
-pub(super) const TYPES: &[Type] = &[
+pub(crate) const TYPES: &[Type] = &[
     Type {
         name: "AWS::SQS::Queue",
         properties: &[
@@ -59,22 +59,19 @@ fn made(queue: &Queue) -> Created {
     )
 }
 
-fn queue<'w>(
-    services: &'w mut Services,
-    place: &Place,
+fn queue<'s>(
+    services: &'s mut Services,
+    location: &Place,
     url: &str,
-) -> Result<&'w mut Queue, ResourceError> {
-    let arn = arn_of(services, &place.region, url).map(str::to_owned);
+) -> Result<&'s mut Queue, ResourceError> {
+    let arn = found(services, location, url).map(|queue| queue.arn.clone());
     arn.and_then(|arn| services.sqs.queues.get_mut(&arn))
-        .filter(|queue| queue.account == place.account && queue.region == place.region)
+        .filter(|queue| queue.account == location.account && queue.region == location.region)
         .ok_or_else(|| gone(url))
 }
 
-fn found<'w>(services: &'w Services, place: &Place, url: &str) -> Option<&'w Queue> {
-    services
-        .sqs
-        .queues
-        .get(arn_of(services, &place.region, url)?)
+fn found<'s>(services: &'s Services, location: &Place, url: &str) -> Option<&'s Queue> {
+    services.sqs.queue(&location.region, url)
 }
 
 fn check_encryption(properties: &Map<String, Value>) -> Result<(), ResourceError> {
@@ -92,34 +89,31 @@ fn check_encryption(properties: &Map<String, Value>) -> Result<(), ResourceError
 
 fn create(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     check_encryption(properties)?;
-    let name = name_or_generated(services, place, properties, "QueueName", 80);
+    let name = name_or_generated(services, location, properties, "QueueName", 80);
     let arn = create_queue(
         services,
-        &place.account,
-        &place.region,
+        &location.account,
+        &location.region,
         &name,
         properties.clone(),
     )?;
-    services
-        .sqs
-        .queues
-        .get(&arn)
+    found(services, location, &arn)
         .map(made)
         .ok_or_else(|| gone(&arn))
 }
 
 fn update(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     url: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     check_encryption(&change.new)?;
-    let queue = queue(services, place, url)?;
+    let queue = queue(services, location, url)?;
     queue.properties.clone_from(&change.new);
     Ok(made(queue))
 }
@@ -128,15 +122,15 @@ fn update(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(services: &mut Services, place: &Place, url: &str) -> Result<(), ResourceError> {
-    if let Some(arn) = arn_of(services, &place.region, url).map(str::to_owned) {
+fn delete(services: &mut Services, location: &Place, url: &str) -> Result<(), ResourceError> {
+    if let Some(arn) = found(services, location, url).map(|queue| queue.arn.clone()) {
         services.sqs.queues.remove(&arn);
     }
     Ok(())
 }
 
-fn read(services: &Services, place: &Place, url: &str) -> Option<Map<String, Value>> {
-    let queue = found(services, place, url)?;
+fn read(services: &Services, location: &Place, url: &str) -> Option<Map<String, Value>> {
+    let queue = found(services, location, url)?;
     let mut live = queue.properties.clone();
     live.insert("QueueName".to_owned(), json!(queue.name));
     Some(live)
@@ -147,13 +141,13 @@ impl Holder for Queue {
 
     fn put(
         services: &mut Services,
-        place: &Place,
+        location: &Place,
         url: &str,
         written: Value,
         fresh: bool,
     ) -> Result<(), ResourceError> {
         let document = parse_policy(&written)?;
-        let queue = queue(services, place, url)?;
+        let queue = queue(services, location, url)?;
         if fresh && queue.policy.is_some() {
             return Err(ResourceError::AlreadyExists(format!(
                 "The queue {url} already has a policy."
@@ -163,15 +157,15 @@ impl Holder for Queue {
         Ok(())
     }
 
-    fn clear(services: &mut Services, place: &Place, url: &str) -> Result<(), ResourceError> {
-        if let Ok(queue) = queue(services, place, url) {
+    fn clear(services: &mut Services, location: &Place, url: &str) -> Result<(), ResourceError> {
+        if let Ok(queue) = queue(services, location, url) {
             queue.policy = None;
         }
         Ok(())
     }
 
-    fn policy(services: &Services, place: &Place, url: &str) -> Option<Value> {
-        let (written, _) = found(services, place, url)?.policy.as_ref()?;
+    fn policy(services: &Services, location: &Place, url: &str) -> Option<Value> {
+        let (written, _) = found(services, location, url)?.policy.as_ref()?;
         Some(written.clone())
     }
 }

@@ -2,16 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{Property, Shape, TAGS};
-use super::{Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text};
-use crate::services::Services;
-use crate::services::events::{
-    Bus, bus_arn, create_bus, delete_bus, parse_policy, put_rule, rule_arn,
+use super::bus::{create_bus, delete_bus, parse_policy};
+use super::rule::put_rule;
+use super::{Bus, bus_arn};
+use crate::resources::shape::{self, Property, Shape, TAGS};
+use crate::resources::{
+    Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text,
 };
+use crate::services::Services;
 
 const DEAD_LETTERS: Shape = Shape::Object(&[Property::new("Arn", Shape::Text)]);
 
-const TARGET: Shape = Shape::Object(&[
+const TARGET: &[Property] = &[
     Property::new("Id", Shape::Text).required(),
     Property::new("Arn", Shape::Text).required(),
     Property::new("RoleArn", Shape::Text),
@@ -32,9 +34,14 @@ const TARGET: Shape = Shape::Object(&[
             Property::new("MaximumRetryAttempts", Shape::Integer),
         ]),
     ),
-]);
+];
 
-pub(super) const TYPES: &[Type] = &[
+/// A target in template shape; an error for fields that the simulator does not support.
+pub(super) fn check_target(target: &Value) -> Result<Value, String> {
+    shape::object(TARGET, target, "/Targets").map(Value::Object)
+}
+
+pub(crate) const TYPES: &[Type] = &[
     Type {
         name: "AWS::Events::EventBus",
         properties: &[
@@ -79,7 +86,7 @@ pub(super) const TYPES: &[Type] = &[
                 ]),
             ),
             Property::new("RoleArn", Shape::Text),
-            Property::new("Targets", Shape::List(&TARGET)),
+            Property::new("Targets", Shape::List(&Shape::Object(TARGET))),
             TAGS,
         ],
         create: create_rule,
@@ -89,68 +96,72 @@ pub(super) const TYPES: &[Type] = &[
     },
 ];
 
-fn bus_made(place: &Place, name: &str) -> Created {
-    let arn = bus_arn(&place.account, &place.region, name);
+fn bus_made(location: &Place, name: &str) -> Created {
+    let arn = bus_arn(&location.account, &location.region, name);
     created(name, [("Arn", json!(arn)), ("Name", json!(name))])
 }
 
 fn create_event_bus(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = text(properties, "Name").unwrap_or_default().to_owned();
+    let name = text(properties, "Name").unwrap_or_default();
     create_bus(
-        services,
-        &place.account,
-        &place.region,
-        &name,
+        &mut services.events,
+        &location.account,
+        &location.region,
+        name,
         properties.clone(),
     )?;
-    Ok(bus_made(place, &name))
+    Ok(bus_made(location, name))
 }
 
 fn update_bus(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
-    let policy = match change.new.get("Policy") {
-        Some(policy) => Some(parse_policy(policy)?),
-        None => None,
-    };
-    let bus = bus(services, place, name)?;
+    let policy = change.new.get("Policy").map(parse_policy).transpose()?;
+    let bus = bus(services, location, name)?;
     bus.properties.clone_from(&change.new);
     bus.policy = policy;
-    Ok(bus_made(place, name))
+    Ok(bus_made(location, name))
 }
 
 fn delete_event_bus(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     name: &str,
 ) -> Result<(), ResourceError> {
-    delete_bus(services, &place.account, &place.region, name)?;
+    delete_bus(
+        &mut services.events,
+        &location.account,
+        &location.region,
+        name,
+    )?;
     Ok(())
 }
 
-fn read_bus(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let bus = services.events.bus(&place.account, &place.region, name)?;
+fn read_bus(services: &Services, location: &Place, name: &str) -> Option<Map<String, Value>> {
+    let bus = services
+        .events
+        .bus(&location.account, &location.region, name)?;
     Some(bus.properties.clone())
 }
 
-fn bus<'w>(
-    services: &'w mut Services,
-    place: &Place,
+fn bus<'s>(
+    services: &'s mut Services,
+    location: &Place,
     name: &str,
-) -> Result<&'w mut Bus, ResourceError> {
+) -> Result<&'s mut Bus, ResourceError> {
     services
         .events
-        .bus_mut(&place.account, &place.region, name)
+        .bus_mut(&location.account, &location.region, name)
         .map_err(ResourceError::from)
         .and_then(|bus| {
-            if bus.account == place.account && bus.region == place.region {
+            if bus.account == location.account && bus.region == location.region {
                 Ok(bus)
             } else {
                 Err(gone(name))
@@ -160,13 +171,13 @@ fn bus<'w>(
 
 fn create_policy(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let name = text(properties, "EventBusName").unwrap_or("default");
     let id = text(properties, "StatementId").unwrap_or_default();
     let statement = properties.get("Statement").cloned().unwrap_or_default();
-    let bus = bus(services, place, name)?;
+    let bus = bus(services, location, name)?;
     if bus
         .statements()
         .iter()
@@ -182,37 +193,43 @@ fn create_policy(
 
 fn update_policy(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     physical: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let (name, id) = physical.split_once('|').ok_or_else(|| gone(physical))?;
     let statement = change.new.get("Statement").cloned().unwrap_or_default();
-    bus(services, place, name)?.put_statement(id, statement)?;
+    bus(services, location, name)?.put_statement(id, statement)?;
     Ok(created(physical, []))
 }
 
 fn delete_policy(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     physical: &str,
 ) -> Result<(), ResourceError> {
     if let Some((name, id)) = physical.split_once('|')
-        && let Ok(bus) = bus(services, place, name)
+        && let Ok(bus) = bus(services, location, name)
     {
         bus.remove_statement(id)?;
     }
     Ok(())
 }
 
-fn read_policy(services: &Services, place: &Place, physical: &str) -> Option<Map<String, Value>> {
+fn read_policy(
+    services: &Services,
+    location: &Place,
+    physical: &str,
+) -> Option<Map<String, Value>> {
     let (name, id) = physical.split_once('|')?;
-    let bus = services.events.bus(&place.account, &place.region, name)?;
+    let bus = services
+        .events
+        .bus(&location.account, &location.region, name)?;
     let mut statement = bus
         .statements()
         .into_iter()
         .find(|statement| statement.get("Sid") == Some(&json!(id)))?;
-    // The template's statement need not repeat the id.
+    // The template's statement doesn't repeat the id.
     if let Some(statement) = statement.as_object_mut() {
         statement.shift_remove("Sid");
     }
@@ -238,25 +255,23 @@ fn parts(physical: &str) -> (&str, &str) {
 
 fn create_rule(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let reference = text(properties, "EventBusName")
-        .unwrap_or("default")
-        .to_owned();
-    let name = name_or_generated(services, place, properties, "Name", 64);
-    let bus = bus(services, place, &reference)?;
+    let reference = text(properties, "EventBusName").unwrap_or("default");
+    let name = name_or_generated(services, location, properties, "Name", 64);
+    let bus = bus(services, location, reference)?;
     if bus.rules.contains_key(&name) {
         return Err(ResourceError::AlreadyExists(format!(
             "{} already exists",
-            rule_arn(bus, &name)
+            bus.rule_arn(&name)
         )));
     }
     let bus_name = bus.name.clone();
+    let here = (location.account.as_str(), location.region.as_str());
     let arn = put_rule(
-        services,
-        &place.account,
-        &place.region,
+        &mut services.events,
+        here,
         &bus_name,
         &name,
         properties.clone(),
@@ -266,26 +281,20 @@ fn create_rule(
 
 fn update_rule(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     id: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let (bus_name, name) = parts(id);
-    if !bus(services, place, bus_name)?.rules.contains_key(name) {
+    if !bus(services, location, bus_name)?.rules.contains_key(name) {
         return Err(gone(id));
     }
     let mut properties = change.new.clone();
     properties
         .entry("Targets")
         .or_insert_with(|| Value::Array(Vec::new()));
-    let arn = put_rule(
-        services,
-        &place.account,
-        &place.region,
-        bus_name,
-        name,
-        properties,
-    )?;
+    let here = (location.account.as_str(), location.region.as_str());
+    let arn = put_rule(&mut services.events, here, bus_name, name, properties)?;
     Ok(created(id, [("Arn", json!(arn))]))
 }
 
@@ -293,19 +302,19 @@ fn update_rule(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete_rule(services: &mut Services, place: &Place, id: &str) -> Result<(), ResourceError> {
+fn delete_rule(services: &mut Services, location: &Place, id: &str) -> Result<(), ResourceError> {
     let (bus_name, name) = parts(id);
-    if let Ok(bus) = bus(services, place, bus_name) {
+    if let Ok(bus) = bus(services, location, bus_name) {
         bus.rules.remove(name);
     }
     Ok(())
 }
 
-fn read_rule(services: &Services, place: &Place, id: &str) -> Option<Map<String, Value>> {
+fn read_rule(services: &Services, location: &Place, id: &str) -> Option<Map<String, Value>> {
     let (bus_name, name) = parts(id);
     let bus = services
         .events
-        .bus(&place.account, &place.region, bus_name)?;
+        .bus(&location.account, &location.region, bus_name)?;
     let rule = bus.rules.get(name)?;
     let mut live = rule.properties.clone();
     live.insert("State".to_owned(), json!(rule.state()));

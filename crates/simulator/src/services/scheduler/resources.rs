@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{Property, Shape};
-use super::{Change, Created, Place, ResourceError, Type, created, name_or_generated, text};
+use super::{put, schedule_arn};
+use crate::resources::shape::{Property, Shape};
+use crate::resources::{
+    Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, refused, text,
+};
 use crate::services::Services;
-use crate::services::scheduler::{put, schedule_arn};
 
-pub(super) const TYPES: &[Type] = &[Type {
+pub(crate) const TYPES: &[Type] = &[Type {
     name: "AWS::Scheduler::Schedule",
     properties: &[
         Property::new("Name", Shape::Text).fixed(),
@@ -50,43 +52,47 @@ pub(super) const TYPES: &[Type] = &[Type {
     read: Some(read),
 }];
 
-/// The group of schedules that name none; others are not simulated.
+/// The default group; the simulator has no others.
 const GROUP: &str = "default";
 
-fn arn(place: &Place, name: &str) -> String {
-    schedule_arn(&place.account, &place.region, GROUP, name)
+fn arn(location: &Place, name: &str) -> String {
+    schedule_arn(&location.account, &location.region, GROUP, name)
 }
 
 fn create(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = name_or_generated(services, place, properties, "Name", 64);
-    let arn = arn(place, &name);
+    let name = name_or_generated(services, location, properties, "Name", 64);
+    let arn = arn(location, &name);
     if services.scheduler.schedules.contains_key(&arn) {
         return Err(ResourceError::AlreadyExists(format!(
             "Schedule {name} already exists."
         )));
     }
-    set(services, place, &name, properties)
+    set(services, location, &name, properties)
 }
 
 fn update(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
-    if !services.scheduler.schedules.contains_key(&arn(place, name)) {
-        return Err(super::gone(name));
+    if !services
+        .scheduler
+        .schedules
+        .contains_key(&arn(location, name))
+    {
+        return Err(gone(name));
     }
-    set(services, place, name, &change.new)
+    set(services, location, name, &change.new)
 }
 
 fn set(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     name: &str,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
@@ -94,13 +100,13 @@ fn set(
     let flexible = window.and_then(|window| text(window.as_object()?, "Mode")) == Some("FLEXIBLE");
     let minutes = window.and_then(|window| window.get("MaximumWindowInMinutes")?.as_i64());
     if flexible && !minutes.is_some_and(|minutes| (1..=1_440).contains(&minutes)) {
-        return Err(super::refused(
+        return Err(refused(
             "MaximumWindowInMinutes must be between 1 and 1440 when FlexibleTimeWindow mode is FLEXIBLE.",
             "InvalidRequest",
         ));
     }
-    let arn = arn(place, name);
-    let here = (place.account.as_str(), place.region.as_str());
+    let arn = arn(location, name);
+    let here = (location.account.as_str(), location.region.as_str());
     put(services, here, &arn, properties.clone())?;
     Ok(created(name, [("Arn", json!(arn))]))
 }
@@ -109,12 +115,12 @@ fn set(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
-    services.scheduler.schedules.remove(&arn(place, name));
+fn delete(services: &mut Services, location: &Place, name: &str) -> Result<(), ResourceError> {
+    services.scheduler.schedules.remove(&arn(location, name));
     Ok(())
 }
 
-fn read(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
+fn read(services: &Services, location: &Place, name: &str) -> Option<Map<String, Value>> {
     let schedules = &services.scheduler.schedules;
-    Some(schedules.get(&arn(place, name))?.properties.clone())
+    Some(schedules.get(&arn(location, name))?.properties.clone())
 }
