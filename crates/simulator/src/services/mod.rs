@@ -272,6 +272,18 @@ pub(crate) fn json_text(document: &Value) -> String {
     }
 }
 
+/// Adds to an answer those members that have a value.
+pub(crate) fn with<const N: usize>(
+    mut answer: Value,
+    members: [(&str, Option<Value>); N],
+) -> Value {
+    if let Value::Object(answer) = &mut answer {
+        let given = members.into_iter();
+        answer.extend(given.filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
+    answer
+}
+
 /// Tags in template shape as a list of `Key`/`Value` pairs, empty when there are none.
 pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
     properties
@@ -310,7 +322,7 @@ pub(crate) fn is_mutating(service: &str, action: &str) -> bool {
 pub(crate) fn due(cloud: &mut Cloud<'_>, task: Task) {
     match task {
         Task::ConfirmSubscription { subscription } => {
-            sns::confirm(&mut cloud.services.sns, &subscription)
+            sns::confirm(&mut cloud.services.sns, &subscription);
         }
         Task::RunAutomation { execution } => {
             let account = cloud.ssm.account_of(&execution);

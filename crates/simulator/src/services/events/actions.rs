@@ -1,5 +1,10 @@
 //! The API actions of EventBridge: their table, and those about buses.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a handler gets its request by value, whether it keeps parts of it or not"
+)]
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -13,7 +18,7 @@ use super::rule_actions::{
 };
 use super::{Bus, Events, bus, not_found, resolve, validation};
 use crate::services::action::{Context, actions, anything};
-use crate::services::{json_text, tags};
+use crate::services::{json_text, tags, with};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::{listing, missing};
 
@@ -104,16 +109,17 @@ fn describe_event_bus(
 }
 
 fn describe(bus: &Bus) -> Value {
-    let mut answer = json!({"Name": bus.name, "Arn": bus.arn});
-    for key in ["Description", "KmsKeyIdentifier", "DeadLetterConfig"] {
-        if let Some(value) = bus.properties.get(key) {
-            answer[key] = value.clone();
-        }
-    }
-    if let Some(policy) = bus.properties.get("Policy") {
-        answer["Policy"] = json!(json_text(policy));
-    }
-    answer
+    let property = |name: &str| bus.properties.get(name).cloned();
+    let policy = bus.properties.get("Policy").map(json_text);
+    with(
+        json!({"Name": bus.name, "Arn": bus.arn}),
+        [
+            ("Description", property("Description")),
+            ("KmsKeyIdentifier", property("KmsKeyIdentifier")),
+            ("DeadLetterConfig", property("DeadLetterConfig")),
+            ("Policy", policy.map(Value::String)),
+        ],
+    )
 }
 
 #[derive(Debug, Deserialize)]
@@ -216,20 +222,21 @@ fn put_permission(
         principal if principal == "*" => json!("*"),
         account => json!({"AWS": format!("arn:aws:iam::{account}:root")}),
     };
-    let mut statement = json!({
+    let condition = request.condition.map(|condition| {
+        let Condition {
+            operator,
+            key,
+            value,
+        } = condition;
+        json!({operator: {key: value}})
+    });
+    let statement = json!({
         "Effect": "Allow",
         "Principal": principal,
         "Action": required(request.action, "Action")?,
         "Resource": bus.arn,
     });
-    if let Some(Condition {
-        operator,
-        key,
-        value,
-    }) = request.condition
-    {
-        statement["Condition"] = json!({operator: {key: value}});
-    }
+    let statement = with(statement, [("Condition", condition)]);
     bus.put_statement(&required(request.statement_id, "StatementId")?, statement)?;
     Ok(json!({}))
 }

@@ -25,7 +25,7 @@ pub(crate) struct Bus {
     pub(crate) rules: Rules,
 }
 
-/// Creates a custom bus from template-shaped properties and gives its ARN.
+/// Creates a custom bus from template-shaped properties and returns its ARN.
 pub(crate) fn create_bus(
     events: &mut Events,
     account: &str,

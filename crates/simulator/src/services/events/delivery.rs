@@ -134,12 +134,11 @@ fn selected<'a>(
             _ => None,
         };
         let link = format!("rule {} on bus {name}", rule.name);
-        match refused {
-            Some(why) => hop(link, Outcome::Dropped, why),
-            None => {
-                hop(link, Outcome::Ok, "the event matches the rule's pattern");
-                selected.push(*rule);
-            }
+        if let Some(why) = refused {
+            hop(link, Outcome::Dropped, why);
+        } else {
+            hop(link, Outcome::Ok, "the event matches the rule's pattern");
+            selected.push(*rule);
         }
     }
     selected

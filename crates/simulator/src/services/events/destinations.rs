@@ -159,12 +159,11 @@ fn bus_policy_allows(
     let firing = attempt.firing;
     let link = format!("bus policy of {}", short(attempt.arn));
     let parsed;
-    let event = match attempt.unchanged() {
-        Some(message) => message.event,
-        None => {
-            parsed = serde_json::from_str(&attempt.body).unwrap_or_default();
-            &parsed
-        }
+    let event = if let Some(message) = attempt.unchanged() {
+        message.event
+    } else {
+        parsed = serde_json::from_str(&attempt.body).unwrap_or_default();
+        &parsed
     };
     let mut context = firing.context();
     for (key, field) in [
@@ -275,12 +274,13 @@ fn to_queue(
     let firing = attempt.firing;
     let name = short(attempt.arn);
     let link = format!("queue {name}");
-    if !services.sqs.queues.contains_key(attempt.arn) {
+    let Some(queue) = services.sqs.queues.get(attempt.arn) else {
         return Err(Refusal::missing(
             format!("the queue {} does not exist", attempt.arn),
             &link,
         ));
-    }
+    };
+    let policy_link = format!("queue policy of {name}");
     let verdict = match attempt.role {
         Some(role) => {
             let principal = assume(services, attempt, role)?;
@@ -292,13 +292,8 @@ fn to_queue(
                 firing.context(),
             );
             let identity = iam::identity(services, role, &request);
-            let policy = services
-                .sqs
-                .queues
-                .get(attempt.arn)
-                .and_then(|queue| queue.policy.as_ref());
-            let named = policy.map(|(_, document)| Named {
-                name: format!("queue policy of {name}"),
+            let named = queue.policy.as_ref().map(|(_, document)| Named {
+                name: policy_link.clone(),
                 document,
             });
             combine(&request, account, &identity, named.as_ref())
@@ -306,10 +301,7 @@ fn to_queue(
         None => sqs::service_may_send(services, attempt.arn, SERVICE, firing.context()),
     };
     if !verdict.allowed {
-        return Err(Refusal::denied(
-            verdict.reason,
-            &format!("queue policy of {name}"),
-        ));
+        return Err(Refusal::denied(verdict.reason, &policy_link));
     }
     sqs::send(
         services,

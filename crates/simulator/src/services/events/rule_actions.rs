@@ -1,5 +1,10 @@
 //! The API actions about rules and their targets.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a handler gets its request by value, whether it keeps parts of it or not"
+)]
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -9,7 +14,7 @@ use super::rule::parse_pattern;
 use super::{Bus, Events, Rule, not_found, targets, validation};
 use crate::services::action::Context;
 use crate::services::arn::short;
-use crate::services::json_text;
+use crate::services::{json_text, with};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 
@@ -108,25 +113,26 @@ pub(super) fn describe_rule(
     context: &mut Context<'_>,
 ) -> Result<Value, ApiError> {
     let bus = request.event_bus_name.as_deref();
-    let mut answer = describe(rule(events, context.caller, bus, &request.name)?, bus);
-    answer["CreatedBy"] = json!(context.caller.account);
-    Ok(answer)
+    let caller = context.caller;
+    let answer = describe(rule(events, caller, bus, &request.name)?, bus);
+    Ok(with(answer, [("CreatedBy", Some(json!(caller.account)))]))
 }
 
 fn describe(rule: &Rule, bus: Option<&str>) -> Value {
-    let mut answer = json!({
-        "Name": rule.name, "Arn": rule.arn, "State": rule.state(),
-        "EventBusName": bus.map_or("default", short),
-    });
-    for key in ["Description", "RoleArn", "ScheduleExpression"] {
-        if let Some(value) = rule.properties.get(key) {
-            answer[key] = value.clone();
-        }
-    }
-    if let Some(pattern) = rule.properties.get("EventPattern") {
-        answer["EventPattern"] = json!(json_text(pattern));
-    }
-    answer
+    let property = |name: &str| rule.properties.get(name).cloned();
+    let pattern = rule.properties.get("EventPattern").map(json_text);
+    with(
+        json!({
+            "Name": rule.name, "Arn": rule.arn, "State": rule.state(),
+            "EventBusName": bus.map_or("default", short),
+        }),
+        [
+            ("Description", property("Description")),
+            ("RoleArn", property("RoleArn")),
+            ("ScheduleExpression", property("ScheduleExpression")),
+            ("EventPattern", pattern.map(Value::String)),
+        ],
+    )
 }
 
 #[derive(Debug, Deserialize)]

@@ -163,7 +163,7 @@ fn check_dead_letters(target: &Value, id: &str, bus: &Bus) -> Result<(), ApiErro
         Arn::parse(letters).is_some_and(|queue| {
             queue.service == "sqs"
                 && queue.region == bus.region
-                && !queue.resource.ends_with(".fifo")
+                && queue.resource.strip_suffix(".fifo").is_none()
         })
     };
     match letters {

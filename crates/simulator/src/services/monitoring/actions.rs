@@ -24,6 +24,10 @@ struct DescribeAlarms {
     state_value: Option<String>,
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all actions' handlers"
+)]
 fn describe_alarms(
     request: DescribeAlarms,
     monitoring: &mut Monitoring,

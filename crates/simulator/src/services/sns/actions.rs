@@ -1,5 +1,10 @@
 //! The API actions of SNS.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a handler gets its request by value, whether it keeps parts of it or not"
+)]
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -259,7 +264,7 @@ fn list_subscriptions(
             subscription.owner == caller.account
                 && subscription.topic.split(':').nth(3) == Some(&caller.region)
         })
-        .map(|subscription| summary(subscription))
+        .map(summary)
         .collect();
     let token = request.next_token.as_deref();
     listing("Subscriptions", subscriptions, token, PAGE)
@@ -280,10 +285,7 @@ fn list_subscriptions_by_topic(
     let arn = &request.topic_arn;
     let action = "sns:ListSubscriptionsByTopic";
     may(sns, context.organization, context.caller, arn, action)?;
-    let subscriptions = sns
-        .subscriptions_of(arn)
-        .map(|subscription| summary(subscription))
-        .collect();
+    let subscriptions = sns.subscriptions_of(arn).map(summary).collect();
     let token = request.next_token.as_deref();
     listing("Subscriptions", subscriptions, token, PAGE)
 }

@@ -1,4 +1,4 @@
-//! Amazon SNS: topics, their policies and subscriptions, and the inbox where deliveries end.
+//! Amazon SNS: topics, their policies and subscriptions, and the inbox of what they delivered.
 
 mod actions;
 mod publish;
@@ -104,7 +104,7 @@ impl Subscription {
     }
 }
 
-/// The policy a topic is born with: its own account may do everything.
+/// The policy of a new topic: its own account may do everything.
 pub(crate) fn default_policy(arn: &str, account: &str) -> Value {
     json!({
         "Version": "2008-10-17",
@@ -143,7 +143,7 @@ pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
     Ok(document)
 }
 
-/// Creates a topic from template-shaped properties and gives its ARN.
+/// Creates a topic from template-shaped properties and returns its ARN.
 pub(crate) fn create_topic(
     sns: &mut Sns,
     account: &str,
@@ -184,8 +184,7 @@ pub(crate) fn delete_topic(sns: &mut Sns, arn: &str) {
 }
 
 /// Subscribes an endpoint. Queues of the same account are confirmed at once; people and web
-/// servers have to confirm, which a simulated recipient does after a while if the simulator is so
-/// configured.
+/// servers have to confirm. If so configured, simulated recipients confirm after a while.
 pub(crate) fn subscribe(
     services: &mut Services,
     owner: &str,
@@ -200,24 +199,7 @@ pub(crate) fn subscribe(
             .unwrap_or_default()
     };
     let (protocol, endpoint) = (text("Protocol").to_owned(), text("Endpoint").to_owned());
-    let good = match protocol.as_str() {
-        "email" | "email-json" => endpoint.split_once('@').is_some_and(|(user, host)| {
-            !user.is_empty() && host.contains('.') && !host.contains('@')
-        }),
-        "https" => endpoint.starts_with("https://"),
-        "http" => endpoint.starts_with("http://"),
-        "sqs" => sqs::is_queue_arn(&endpoint),
-        _ => {
-            return Err(invalid(format!(
-                "Protocol: the simulator does not deliver by {protocol:?}"
-            )));
-        }
-    };
-    if !good {
-        return Err(invalid(format!(
-            "Endpoint: {endpoint:?} is not an address for {protocol}"
-        )));
-    }
+    check_endpoint(&protocol, &endpoint)?;
     let filter = Filter::of(&properties)?;
     let confirmed = if protocol == "sqs" {
         let Some(queue) = services.sqs.queues.get(&endpoint) else {
@@ -262,6 +244,29 @@ pub(crate) fn subscribe(
         );
     }
     Ok(arn)
+}
+
+fn check_endpoint(protocol: &str, endpoint: &str) -> Result<(), ApiError> {
+    let valid = match protocol {
+        "email" | "email-json" => endpoint.split_once('@').is_some_and(|(user, host)| {
+            !user.is_empty() && host.contains('.') && !host.contains('@')
+        }),
+        "https" => endpoint.starts_with("https://"),
+        "http" => endpoint.starts_with("http://"),
+        "sqs" => sqs::is_queue_arn(endpoint),
+        _ => {
+            return Err(invalid(format!(
+                "Protocol: the simulator does not deliver by {protocol:?}"
+            )));
+        }
+    };
+    if valid {
+        Ok(())
+    } else {
+        Err(invalid(format!(
+            "Endpoint: {endpoint:?} is not an address for {protocol}"
+        )))
+    }
 }
 
 /// The recipient clicks the link.

@@ -71,7 +71,7 @@ fn made(arn: &str) -> Created {
     created(arn, [("TopicArn", json!(arn)), ("TopicName", json!(name))])
 }
 
-fn topic<'w>(services: &'w mut Services, arn: &str) -> Result<&'w mut Topic, ResourceError> {
+fn topic<'s>(services: &'s mut Services, arn: &str) -> Result<&'s mut Topic, ResourceError> {
     services.sns.topics.get_mut(arn).ok_or_else(|| gone(arn))
 }
 
@@ -192,7 +192,7 @@ impl Holder for Topic {
         Ok(())
     }
 
-    /// A topic is never without a policy: it gets back the one it was born with.
+    /// A topic always has a policy: this restores the one of a new topic.
     fn clear(services: &mut Services, _location: &Place, arn: &str) -> Result<(), ResourceError> {
         if let Ok(topic) = topic(services, arn) {
             let policy = default_policy(arn, &topic.account);

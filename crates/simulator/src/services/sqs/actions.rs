@@ -1,5 +1,10 @@
 //! The API actions of SQS.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a handler gets its request by value, whether it keeps parts of it or not"
+)]
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -10,7 +15,7 @@ use crate::policy::{self, Decision, Request};
 use crate::services::action::{Context, actions, anything};
 use crate::services::arn::short;
 use crate::services::environment::Environment;
-use crate::services::{Services, iam, json_text, monitoring, tags};
+use crate::services::{Services, iam, json_text, monitoring, tags, with};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 
@@ -392,16 +397,17 @@ fn describe(message: &Message, request: &ReceiveMessage, now: jiff::Timestamp) -
             (name.clone(), value)
         })
         .collect();
-    let mut answer = json!({
-        "MessageId": message.id, "ReceiptHandle": message.id,
-        "Body": message.body, "MD5OfBody": md5_of(&message.body),
-    });
-    for (name, chosen) in [("Attributes", system), ("MessageAttributes", attributes)] {
-        if !chosen.is_empty() {
-            answer[name] = Value::Object(chosen);
-        }
-    }
-    answer
+    let unless_empty = |chosen: Map<String, Value>| (!chosen.is_empty()).then(|| chosen.into());
+    with(
+        json!({
+            "MessageId": message.id, "ReceiptHandle": message.id,
+            "Body": message.body, "MD5OfBody": md5_of(&message.body),
+        }),
+        [
+            ("Attributes", unless_empty(system)),
+            ("MessageAttributes", unless_empty(attributes)),
+        ],
+    )
 }
 
 #[derive(Debug, Deserialize)]

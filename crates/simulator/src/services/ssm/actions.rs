@@ -1,11 +1,16 @@
 //! The API actions of Systems Manager.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a handler gets its request by value, whether it keeps parts of it or not"
+)]
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Execution, Ssm, start};
 use crate::services::action::{Context, actions, anything};
-use crate::services::{Services, Task, iam};
+use crate::services::{Services, Task, iam, with};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 use crate::wire::time::epoch;
@@ -103,7 +108,7 @@ fn is_of(execution: &Execution, caller: &Caller) -> bool {
 }
 
 fn describe(id: &str, execution: &Execution) -> Value {
-    let mut answer = json!({
+    let answer = json!({
         "AutomationExecutionId": id,
         "DocumentName": execution.document,
         "DocumentVersion": "1",
@@ -112,11 +117,12 @@ fn describe(id: &str, execution: &Execution) -> Value {
         "ExecutedBy": execution.by,
         "Mode": "Auto",
     });
-    if let Some(ended) = execution.ended {
-        answer["ExecutionEndTime"] = epoch(ended);
-    }
-    if let Some(failure) = &execution.failure {
-        answer["FailureMessage"] = json!(failure);
-    }
-    answer
+    let failure = execution.failure.clone();
+    with(
+        answer,
+        [
+            ("ExecutionEndTime", execution.ended.map(epoch)),
+            ("FailureMessage", failure.map(Value::String)),
+        ],
+    )
 }
