@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 /// Who makes a request, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
@@ -66,6 +68,9 @@ impl ApiError {
         .status(403)
     }
 }
+
+/// The answer to an action.
+pub(crate) type Answer = Result<Value, ApiError>;
 
 /// A request of a service with a REST protocol (S3), as received.
 #[derive(Debug, Clone)]

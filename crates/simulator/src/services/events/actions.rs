@@ -19,7 +19,7 @@ use super::rule_actions::{
 use super::{Bus, Events, bus, not_found, resolve, validation};
 use crate::services::action::{Context, actions, anything};
 use crate::services::{json_text, tags, with};
-use crate::wire::api::{ApiError, Caller};
+use crate::wire::api::{Answer, ApiError, Caller};
 use crate::wire::{listing, missing};
 
 /// Entries of a page.
@@ -104,7 +104,7 @@ fn describe_event_bus(
     request: DescribeEventBus,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     own_bus(events, context.caller, request.name.as_deref()).map(|bus| describe(bus))
 }
 
@@ -134,7 +134,7 @@ fn list_event_buses(
     request: ListEventBuses,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let caller = context.caller;
     own_bus(events, caller, None)?;
     let prefix = request.name_prefix.unwrap_or_default();
@@ -163,7 +163,7 @@ fn create_event_bus(
     request: CreateEventBus,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let (account, region) = (&context.caller.account, &context.caller.region);
     let properties = properties(&request);
     let arn = bus::create_bus(events, account, region, &request.name, properties)?;
@@ -180,7 +180,7 @@ fn delete_event_bus(
     request: DeleteEventBus,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let (account, region) = (&context.caller.account, &context.caller.region);
     bus::delete_bus(events, account, region, &request.name)?;
     Ok(json!({}))
@@ -210,7 +210,7 @@ fn put_permission(
     request: PutPermission,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let bus = own_bus(events, context.caller, request.event_bus_name.as_deref())?;
     if let Some(text) = request.policy {
         let written =
@@ -258,7 +258,7 @@ fn remove_permission(
     request: RemovePermission,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let bus = own_bus(events, context.caller, request.event_bus_name.as_deref())?;
     if request.remove_all_permissions == Some(true) {
         bus.set_policy(None)?;
@@ -279,7 +279,7 @@ struct TestEventPattern {
     event: String,
 }
 
-fn test_event_pattern(request: TestEventPattern, _: &mut Context<'_>) -> Result<Value, ApiError> {
+fn test_event_pattern(request: TestEventPattern, _: &mut Context<'_>) -> Answer {
     let pattern = parse_pattern(&request.event_pattern)?;
     let event: Value = serde_json::from_str(&request.event)
         .map_err(|_| ApiError::new("InvalidEventPatternException", "Event is not valid JSON."))?;
@@ -314,7 +314,7 @@ fn list_tags_for_resource(
     request: ListTagsForResource,
     events: &mut Events,
     _: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let arn = request.resource_arn;
     let rule = || {
         let mut rules = events.buses.values().flat_map(|bus| bus.rules.values());

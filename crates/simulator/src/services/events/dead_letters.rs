@@ -52,7 +52,7 @@ pub(super) fn of_target(
 }
 
 /// A bus that refuses an event keeps it in its own dead-letter queue, if it has one; otherwise
-/// the refusal is the sender's.
+/// the sender gets the refusal.
 pub(super) fn of_bus(
     services: &mut Services,
     bus: &str,

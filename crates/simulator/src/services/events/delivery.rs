@@ -99,7 +99,7 @@ pub(super) fn match_rules(
     }
 }
 
-/// The matching rules that send the event on; the trace says why the others don't.
+/// The matching rules that send the event to their targets; the trace says why the others don't.
 fn selected<'a>(
     ready: &Ready,
     matching: &[&'a ReadyRule],

@@ -119,4 +119,4 @@ fn resolve(account: &str, region: &str, reference: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

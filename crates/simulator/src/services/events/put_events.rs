@@ -7,7 +7,7 @@ use super::{Origin, arrive, not_found, validation};
 use crate::policy::{Context, Named, Request, Verdict, combine};
 use crate::services::environment::Cloud;
 use crate::services::{Services, Trace, iam};
-use crate::wire::api::{ApiError, Caller};
+use crate::wire::api::{Answer, ApiError, Caller};
 
 /// Entries per call.
 const ENTRIES: usize = 10;
@@ -19,7 +19,7 @@ pub(super) struct PutEvents {
     entries: Vec<Entry>,
 }
 
-/// An entry is refused by itself, so what it must have is optional here.
+/// Each entry is refused on its own, so the fields that it must have are `Option`s here.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 struct Entry {
@@ -32,11 +32,7 @@ struct Entry {
     _time: Option<Value>,
 }
 
-pub(super) fn put_events(
-    request: PutEvents,
-    cloud: &mut Cloud<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+pub(super) fn put_events(request: PutEvents, cloud: &mut Cloud<'_>, caller: &Caller) -> Answer {
     let entries = request.entries;
     if entries.is_empty() || entries.len() > ENTRIES {
         return Err(validation(format!(

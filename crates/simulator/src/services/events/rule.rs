@@ -26,7 +26,7 @@ pub(crate) struct Rule {
     /// Template shape of `AWS::Events::Rule`, `Targets` included.
     pub(crate) properties: Map<String, Value>,
     pub(crate) pattern: Option<Pattern>,
-    /// Whether the pattern uses a wildcard, of which a bus takes only so many.
+    /// Whether the pattern uses a wildcard; a bus limits the number of such rules.
     wildcard: bool,
 }
 

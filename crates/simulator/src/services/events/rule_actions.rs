@@ -15,7 +15,7 @@ use super::{Bus, Events, Rule, not_found, targets, validation};
 use crate::services::action::Context;
 use crate::services::arn::short;
 use crate::services::{json_text, with};
-use crate::wire::api::{ApiError, Caller};
+use crate::wire::api::{Answer, ApiError, Caller};
 use crate::wire::listing;
 
 /// The rule that a request is about, for authorization.
@@ -31,7 +31,8 @@ fn no_rule(name: &str, bus: Option<&str>) -> ApiError {
     ))
 }
 
-/// A rule of the caller's, to read. Unlike [`rule_mut`] it keeps what was prepared for matching.
+/// A rule in the caller's account and Region. Unlike [`rule_mut`] this keeps what was prepared for
+/// matching.
 fn rule<'e>(
     events: &'e mut Events,
     caller: &Caller,
@@ -65,11 +66,7 @@ pub(super) struct PutRule {
     tags: Option<Value>,
 }
 
-pub(super) fn put_rule(
-    request: PutRule,
-    events: &mut Events,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+pub(super) fn put_rule(request: PutRule, events: &mut Events, context: &mut Context<'_>) -> Answer {
     let caller = context.caller;
     let mut properties = properties(&request);
     if let Some(text) = &request.event_pattern {
@@ -89,7 +86,7 @@ pub(super) fn put_rule(
     Ok(json!({"RuleArn": arn}))
 }
 
-/// A request that does no more than name a rule.
+/// A request that only names a rule.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(super) struct NamedRule {
@@ -111,7 +108,7 @@ pub(super) fn describe_rule(
     request: DescribeRule,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let bus = request.event_bus_name.as_deref();
     let caller = context.caller;
     let answer = describe(rule(events, caller, bus, &request.name)?, bus);
@@ -148,7 +145,7 @@ pub(super) fn list_rules(
     request: ListRules,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let prefix = request.name_prefix.unwrap_or_default();
     let bus = request.event_bus_name.as_deref();
     let rules = own_bus(events, context.caller, bus)?
@@ -165,7 +162,7 @@ pub(super) fn enable_rule(
     request: EnableRule,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     set_state(&request, events, context.caller, "ENABLED")
 }
 
@@ -173,16 +170,11 @@ pub(super) fn disable_rule(
     request: DisableRule,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     set_state(&request, events, context.caller, "DISABLED")
 }
 
-fn set_state(
-    request: &NamedRule,
-    events: &mut Events,
-    caller: &Caller,
-    state: &str,
-) -> Result<Value, ApiError> {
+fn set_state(request: &NamedRule, events: &mut Events, caller: &Caller, state: &str) -> Answer {
     let bus = request.event_bus_name.as_deref();
     let rule = rule_mut(events, caller, bus, &request.name)?;
     rule.properties.insert("State".to_owned(), json!(state));
@@ -201,7 +193,7 @@ pub(super) fn delete_rule(
     request: DeleteRule,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let bus = own_bus(events, context.caller, request.event_bus_name.as_deref())?;
     let old = bus.rules.get(&request.name);
     if old.is_some_and(|rule| !rule.targets().is_empty()) {
@@ -224,7 +216,7 @@ pub(super) fn list_targets_by_rule(
     request: ListTargetsByRule,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let bus = request.event_bus_name.as_deref();
     let rule = rule(events, context.caller, bus, &request.rule)?;
     let size = request.limit.unwrap_or(PAGE);
@@ -245,7 +237,7 @@ pub(super) fn list_rule_names_by_target(
     request: ListRuleNamesByTarget,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let wanted = json!(request.target_arn);
     let sends_there = |target: &Value| target.get("Arn") == Some(&wanted);
     let names = own_bus(events, context.caller, request.event_bus_name.as_deref())?
@@ -271,7 +263,7 @@ pub(super) fn put_targets(
     request: PutTargets,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let name = request.event_bus_name.as_deref();
     let bus = own_bus(events, context.caller, name)?;
     let rule = bus.rules.get(&request.rule);
@@ -308,7 +300,7 @@ pub(super) fn remove_targets(
     request: RemoveTargets,
     events: &mut Events,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let name = request.event_bus_name.as_deref();
     let bus = own_bus(events, context.caller, name)?;
     let rule = bus.rules.get(&request.rule);

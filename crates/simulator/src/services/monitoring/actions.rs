@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Alarm, Monitoring, alarm_arn};
 use crate::services::action::{Context, actions, anything};
-use crate::wire::api::ApiError;
+use crate::wire::api::{Answer, ApiError};
 
 actions! {
     /// All actions of `CloudWatch`.
@@ -32,7 +32,7 @@ fn describe_alarms(
     request: DescribeAlarms,
     monitoring: &mut Monitoring,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let caller = context.caller;
     let prefix = request.alarm_name_prefix.unwrap_or_default();
     let names = request.alarm_names;
@@ -62,7 +62,7 @@ fn delete_alarms(
     request: DeleteAlarms,
     monitoring: &mut Monitoring,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let caller = context.caller;
     for name in request.alarm_names {
         let arn = alarm_arn(&caller.account, &caller.region, &name);

@@ -17,7 +17,7 @@ use crate::policy::{self, Decision, Request};
 use crate::services::action::{Context, actions, anything};
 use crate::services::organizations::Organization;
 use crate::services::{Services, Trace, iam, json_text, tags};
-use crate::wire::api::{ApiError, Caller};
+use crate::wire::api::{Answer, ApiError, Caller};
 use crate::wire::listing;
 
 /// Entries of a page.
@@ -57,11 +57,7 @@ struct ListTopics {
     next_token: Option<String>,
 }
 
-fn list_topics(
-    request: ListTopics,
-    sns: &mut Sns,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn list_topics(request: ListTopics, sns: &mut Sns, context: &mut Context<'_>) -> Answer {
     let caller = context.caller;
     let topics = sns
         .topics
@@ -81,11 +77,7 @@ struct CreateTopic {
     tags: Option<Value>,
 }
 
-fn create_topic(
-    request: CreateTopic,
-    sns: &mut Sns,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn create_topic(request: CreateTopic, sns: &mut Sns, context: &mut Context<'_>) -> Answer {
     let Caller {
         account, region, ..
     } = context.caller;
@@ -111,11 +103,7 @@ struct DeleteTopic {
     topic_arn: String,
 }
 
-fn delete_topic(
-    request: DeleteTopic,
-    sns: &mut Sns,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn delete_topic(request: DeleteTopic, sns: &mut Sns, context: &mut Context<'_>) -> Answer {
     let arn = &request.topic_arn;
     if sns.topics.contains_key(arn) {
         may(
@@ -140,7 +128,7 @@ fn get_topic_attributes(
     request: GetTopicAttributes,
     sns: &mut Sns,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let arn = &request.topic_arn;
     let action = "sns:GetTopicAttributes";
     let topic = may(sns, context.organization, context.caller, arn, action)?;
@@ -186,7 +174,7 @@ fn set_topic_attributes(
     request: SetTopicAttributes,
     sns: &mut Sns,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let arn = &request.topic_arn;
     let action = "sns:SetTopicAttributes";
     may(sns, context.organization, context.caller, arn, action)?;
@@ -205,7 +193,7 @@ fn list_tags_for_resource(
     request: ListTagsForResource,
     sns: &mut Sns,
     _: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let topic = sns
         .topics
         .get(&request.resource_arn)
@@ -221,7 +209,7 @@ struct Publish {
     message: String,
 }
 
-fn publish(request: Publish, services: &mut Services, caller: &Caller) -> Result<Value, ApiError> {
+fn publish(request: Publish, services: &mut Services, caller: &Caller) -> Answer {
     let arn = request
         .target_arn
         .or(request.topic_arn)
@@ -255,7 +243,7 @@ fn list_subscriptions(
     request: ListSubscriptions,
     sns: &mut Sns,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let caller = context.caller;
     let subscriptions = sns
         .subscriptions
@@ -281,7 +269,7 @@ fn list_subscriptions_by_topic(
     request: ListSubscriptionsByTopic,
     sns: &mut Sns,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let arn = &request.topic_arn;
     let action = "sns:ListSubscriptionsByTopic";
     may(sns, context.organization, context.caller, arn, action)?;
@@ -301,11 +289,7 @@ struct Subscribe {
     return_subscription_arn: Option<bool>,
 }
 
-fn subscribe(
-    request: Subscribe,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn subscribe(request: Subscribe, services: &mut Services, caller: &Caller) -> Answer {
     let arn = &request.topic_arn;
     let (sns, organization) = (&services.sns, &services.organization);
     may(sns, organization, caller, arn, "sns:Subscribe")?;
@@ -346,7 +330,7 @@ fn confirm_subscription(
     request: ConfirmSubscription,
     sns: &mut Sns,
     _: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let arn = sns
         .subscriptions_of(&request.topic_arn)
         .find(|subscription| subscription.token == request.token)
@@ -362,11 +346,7 @@ struct Unsubscribe {
     subscription_arn: String,
 }
 
-fn unsubscribe(
-    request: Unsubscribe,
-    sns: &mut Sns,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn unsubscribe(request: Unsubscribe, sns: &mut Sns, context: &mut Context<'_>) -> Answer {
     let caller = context.caller;
     let arn = request.subscription_arn;
     if arn.split(':').count() < 7 {
@@ -393,7 +373,7 @@ fn get_subscription_attributes(
     request: GetSubscriptionAttributes,
     sns: &mut Sns,
     _: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let subscription = sns
         .subscriptions
         .get(&request.subscription_arn)
@@ -428,7 +408,7 @@ fn set_subscription_attributes(
     request: SetSubscriptionAttributes,
     sns: &mut Sns,
     _: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let subscription = sns
         .subscriptions
         .get_mut(&request.subscription_arn)

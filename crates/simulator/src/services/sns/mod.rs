@@ -269,9 +269,12 @@ fn check_endpoint(protocol: &str, endpoint: &str) -> Result<(), ApiError> {
     }
 }
 
-/// The recipient clicks the link.
+/// The recipient confirms a subscription.
 pub(crate) fn confirm(sns: &mut Sns, arn: &str) {
     if let Some(subscription) = sns.subscriptions.get_mut(arn) {
         subscription.confirmed = true;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,7 +166,7 @@ impl Refusal {
     }
 }
 
-/// A message's way to one subscription, decided but not yet gone.
+/// The delivery of a message to one subscription, decided but not carried out.
 struct Planned {
     hop: Hop,
     /// What the endpoint receives, if it receives anything.
@@ -176,8 +176,8 @@ struct Planned {
     dead_letters: Option<(String, Verdict)>,
 }
 
-/// Decides for every subscription of a topic what becomes of a message. Nothing changes yet, so
-/// topic, subscriptions and queues need not be copied.
+/// Decides for every subscription of a topic whether it gets a message. Nothing changes yet, so
+/// topic, subscriptions and queues don't have to be copied.
 fn deliveries(
     services: &Services,
     topic_arn: &str,
@@ -213,7 +213,7 @@ fn deliveries(
     planned
 }
 
-/// One message for all subscriptions of a topic.
+/// One message, and the topic whose subscriptions get it.
 struct Sending<'a, F> {
     services: &'a Services,
     topic: &'a Topic,

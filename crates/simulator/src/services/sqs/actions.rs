@@ -16,7 +16,7 @@ use crate::services::action::{Context, actions, anything};
 use crate::services::arn::short;
 use crate::services::environment::Environment;
 use crate::services::{Services, iam, json_text, monitoring, tags, with};
-use crate::wire::api::{ApiError, Caller};
+use crate::wire::api::{Answer, ApiError, Caller};
 use crate::wire::listing;
 
 /// Entries of a page.
@@ -48,7 +48,7 @@ fn on(caller: &Caller, url: &str) -> String {
     format!("arn:aws:sqs:{region}:{account}:{}", short(url))
 }
 
-/// A request that does no more than name a queue.
+/// A request that only names a queue.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 struct NamedQueue {
@@ -95,13 +95,13 @@ fn permitted(
     Ok(queue.arn.clone())
 }
 
-/// Answers an action on a queue, if the caller may do it. Alarms on the queue look again.
+/// Carries out an action on a queue, if the caller may do it, and has the queue's alarms evaluated.
 fn on_queue(
     services: &mut Services,
     caller: &Caller,
     (url, action): (&str, &str),
-    answer: impl FnOnce(&mut Queue, &mut Environment) -> Result<Value, ApiError>,
-) -> Result<Value, ApiError> {
+    answer: impl FnOnce(&mut Queue, &mut Environment) -> Answer,
+) -> Answer {
     let arn = permitted(services, caller, url, action)?;
     let queue = services.sqs.queues.get_mut(&arn).ok_or_else(no_queue)?;
     let answer = answer(queue, &mut services.environment)?;
@@ -117,11 +117,7 @@ struct ListQueues {
     next_token: Option<String>,
 }
 
-fn list_queues(
-    request: ListQueues,
-    sqs: &mut Sqs,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn list_queues(request: ListQueues, sqs: &mut Sqs, context: &mut Context<'_>) -> Answer {
     let caller = context.caller;
     let prefix = request.queue_name_prefix.unwrap_or_default();
     let urls = sqs
@@ -143,11 +139,7 @@ struct GetQueueUrl {
     owner: Option<String>,
 }
 
-fn get_queue_url(
-    request: GetQueueUrl,
-    sqs: &mut Sqs,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn get_queue_url(request: GetQueueUrl, sqs: &mut Sqs, context: &mut Context<'_>) -> Answer {
     let Caller {
         account, region, ..
     } = context.caller;
@@ -169,7 +161,7 @@ fn get_queue_attributes(
     request: GetQueueAttributes,
     services: &mut Services,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let call = (request.queue_url.as_str(), "sqs:GetQueueAttributes");
     on_queue(services, caller, call, |queue, environment| {
         let mut attributes = attributes(queue, environment.now);
@@ -226,7 +218,7 @@ fn set_queue_attributes(
     request: SetQueueAttributes,
     services: &mut Services,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let call = (request.queue_url.as_str(), "sqs:SetQueueAttributes");
     on_queue(services, caller, call, |queue, _| {
         let mut properties = queue.properties.clone();
@@ -281,11 +273,7 @@ fn set_attribute(
     Ok(())
 }
 
-fn list_queue_tags(
-    request: ListQueueTags,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn list_queue_tags(request: ListQueueTags, services: &mut Services, caller: &Caller) -> Answer {
     let call = (request.queue_url.as_str(), "sqs:ListQueueTags");
     on_queue(services, caller, call, |queue, _| {
         let list = tags(&queue.properties);
@@ -310,11 +298,7 @@ struct SendMessage {
     message_body: String,
 }
 
-fn send_message(
-    request: SendMessage,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn send_message(request: SendMessage, services: &mut Services, caller: &Caller) -> Answer {
     let call = (request.queue_url.as_str(), "sqs:SendMessage");
     on_queue(services, caller, call, |queue, environment| {
         let md5 = md5_of(&request.message_body);
@@ -342,7 +326,7 @@ fn receive_message(
     mut request: ReceiveMessage,
     services: &mut Services,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let system = &mut request.message_system_attribute_names;
     system.append(&mut request.attribute_names);
     let call = (request.queue_url.as_str(), "sqs:ReceiveMessage");
@@ -417,11 +401,7 @@ struct DeleteMessage {
     receipt_handle: String,
 }
 
-fn delete_message(
-    request: DeleteMessage,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn delete_message(request: DeleteMessage, services: &mut Services, caller: &Caller) -> Answer {
     let call = (request.queue_url.as_str(), "sqs:DeleteMessage");
     on_queue(services, caller, call, |queue, _| {
         queue
@@ -431,11 +411,7 @@ fn delete_message(
     })
 }
 
-fn purge_queue(
-    request: PurgeQueue,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn purge_queue(request: PurgeQueue, services: &mut Services, caller: &Caller) -> Answer {
     let call = (request.queue_url.as_str(), "sqs:PurgeQueue");
     on_queue(services, caller, call, |queue, _| {
         queue.messages.clear();
@@ -443,11 +419,7 @@ fn purge_queue(
     })
 }
 
-fn delete_queue(
-    request: DeleteQueue,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn delete_queue(request: DeleteQueue, services: &mut Services, caller: &Caller) -> Answer {
     let arn = permitted(services, caller, &request.queue_url, "sqs:DeleteQueue")?;
     services.sqs.queues.remove(&arn);
     Ok(json!({}))

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Execution, Ssm, start};
 use crate::services::action::{Context, actions, anything};
 use crate::services::{Services, Task, iam, with};
-use crate::wire::api::{ApiError, Caller};
+use crate::wire::api::{Answer, ApiError, Caller};
 use crate::wire::listing;
 use crate::wire::time::epoch;
 
@@ -39,7 +39,7 @@ fn start_automation_execution(
     request: StartAutomationExecution,
     services: &mut Services,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let location = (caller.account.as_str(), caller.region.as_str());
     let parameters = request.parameters.unwrap_or_else(|| json!({}));
     let principal = iam::principal(caller);
@@ -62,7 +62,7 @@ fn get_automation_execution(
     request: GetAutomationExecution,
     ssm: &mut Ssm,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let id = &request.automation_execution_id;
     ssm.executions
         .get(id)
@@ -87,7 +87,7 @@ fn describe_automation_executions(
     request: DescribeAutomationExecutions,
     ssm: &mut Ssm,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let all = ssm
         .executions
         .iter()
