@@ -3,12 +3,8 @@
 //! Every type has an allow list of properties with their types; what is not on it is an error, so a
 //! misspelt property fails here as it fails on AWS.
 
-mod cloudtrail;
 mod events;
-mod iam;
-mod kms;
 pub(crate) mod policies;
-mod s3;
 mod scheduler;
 pub(crate) mod shape;
 mod sqs;
@@ -101,13 +97,13 @@ pub(crate) struct Change {
 
 fn type_named(name: &str) -> Result<&'static Type, ResourceError> {
     [
-        kms::TYPES,
-        s3::TYPES,
-        cloudtrail::TYPES,
+        crate::services::kms::resources::TYPES,
+        crate::services::s3::resources::TYPES,
+        crate::services::cloudtrail::resources::TYPES,
         crate::services::sns::resources::TYPES,
         sqs::TYPES,
         events::TYPES,
-        iam::TYPES,
+        crate::services::iam::resources::TYPES,
         crate::services::monitoring::resources::TYPES,
         scheduler::TYPES,
     ]
@@ -228,7 +224,7 @@ pub(crate) fn refused(message: &str, code: &str) -> ResourceError {
     ResourceError::Refused(handler_message(message, code))
 }
 
-fn handler_message(message: &str, code: &str) -> String {
+pub(crate) fn handler_message(message: &str, code: &str) -> String {
     format!("Resource handler returned message: \"{message}\" (HandlerErrorCode: {code})")
 }
 

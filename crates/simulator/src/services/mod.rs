@@ -182,10 +182,12 @@ pub(crate) fn call(
 /// Bad input and refusals have other codes in these services than in CloudFormation and IAM.
 fn in_words_of(service: &str, error: ApiError) -> ApiError {
     let (code, status) = match (error.code.as_str(), service) {
-        ("ValidationError", service) if service != "iam" => ("ValidationException", error.status),
-        ("AccessDenied", "cloudtrail" | "events" | "kms" | "sqs" | "ssm") => {
+        ("ValidationError", "iam" | "organizations" | "sts") => return error,
+        ("ValidationError", _) => ("ValidationException", error.status),
+        ("AccessDenied", "cloudtrail" | "events" | "kms" | "organizations" | "sqs" | "ssm") => {
             ("AccessDeniedException", 400)
         }
+        ("InvalidAction", "organizations") => ("UnknownOperationException", error.status),
         ("AccessDenied", "ec2") => ("UnauthorizedOperation", 403),
         ("AccessDenied", "sns") => ("AuthorizationError", 403),
         _ => return error,
@@ -206,7 +208,12 @@ fn perform(
 ) -> Result<Value, ApiError> {
     if let Some(table) = actions(service) {
         return match table.iter().find(|known| known.name == action) {
-            Some(known) => (known.answer)(cloud, caller, input),
+            Some(known) => {
+                if service == "organizations" {
+                    organizations::permit(&cloud.organization, caller, known)?;
+                }
+                (known.answer)(cloud, caller, input)
+            }
             None => Err(ApiError::unknown_action(service, action)),
         };
     }
@@ -220,11 +227,7 @@ fn perform(
         )?;
     }
     match service {
-        "cloudtrail" => cloudtrail::call(cloud, caller, action, input),
-        "ec2" => ec2::call(cloud, caller, action, input),
         "events" => events::call(cloud, caller, action, input),
-        "iam" => iam::call(cloud, caller, action, input),
-        "kms" => kms::call(cloud, caller, action, input),
         "sqs" => {
             let answer = sqs::call(cloud, caller, action, input)?;
             if let Some(url) = input.get("QueueUrl").and_then(Value::as_str) {
@@ -260,14 +263,6 @@ fn resource(caller: &Caller, service: &str, input: &Value) -> String {
         "sqs" => text("QueueUrl").map_or_else(
             || "*".to_owned(),
             |url| format!("arn:aws:sqs:{region}:{account}:{}", arn::short(url)),
-        ),
-        "cloudtrail" => text("Name").map_or_else(
-            || "*".to_owned(),
-            |name| cloudtrail::trail_arn(account, region, arn::short(name)),
-        ),
-        "iam" => text("RoleName").map_or_else(
-            || "*".to_owned(),
-            |name| format!("arn:aws:iam::{account}:role/{name}"),
         ),
         _ => "*".to_owned(),
     }
@@ -315,14 +310,23 @@ pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
 fn actions(service: &str) -> Option<&'static [Action]> {
     match service {
         "account" => Some(account::ACTIONS),
+        "cloudtrail" => Some(cloudtrail::ACTIONS),
+        "ec2" => Some(ec2::ACTIONS),
+        "iam" => Some(iam::ACTIONS),
+        "kms" => Some(kms::ACTIONS),
         "monitoring" => Some(monitoring::ACTIONS),
+        "organizations" => Some(organizations::ACTIONS),
         "sns" => Some(sns::ACTIONS),
+        "sts" => Some(sts::ACTIONS),
         _ => None,
     }
 }
 
 /// Whether an action changes something.
 pub(crate) fn is_mutating(service: &str, action: &str) -> bool {
+    if service == "s3" {
+        return s3::is_mutating(action);
+    }
     match actions(service) {
         Some(table) => table
             .iter()

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{Property, Shape, TAGS};
-use super::{Change, Created, Place, ResourceError, Type, created, gone, text};
+use super::{create_key, key_arn, parse_policy};
+use crate::resources::shape::{Property, Shape, TAGS};
+use crate::resources::{Change, Created, Place, ResourceError, Type, created, gone, text};
 use crate::services::Services;
-use crate::services::kms::{create_key, key_arn, parse_policy};
 
-pub(super) const TYPES: &[Type] = &[
+pub(crate) const TYPES: &[Type] = &[
     Type {
         name: "AWS::KMS::Key",
         properties: &[
@@ -58,24 +58,29 @@ fn key_made(arn: &str) -> Created {
 
 fn create_key_resource(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     check_window(properties)?;
-    let arn = create_key(services, &place.account, &place.region, properties.clone())?;
+    let arn = create_key(
+        services,
+        &location.account,
+        &location.region,
+        properties.clone(),
+    )?;
     Ok(key_made(&arn))
 }
 
 fn update_key(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     id: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     check_window(&change.new)?;
-    let arn = key_arn(&place.account, &place.region, id);
+    let arn = key_arn(&location.account, &location.region, id);
     let policy = match change.new.get("KeyPolicy") {
-        Some(written) => Some(parse_policy(written, &place.account)?),
+        Some(written) => Some(parse_policy(written, &location.account)?),
         None => None,
     };
     let key = services.kms.keys.get_mut(&arn).ok_or_else(|| gone(id))?;
@@ -97,36 +102,40 @@ fn update_key(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete_key(services: &mut Services, place: &Place, id: &str) -> Result<(), ResourceError> {
-    let arn = key_arn(&place.account, &place.region, id);
+fn delete_key(services: &mut Services, location: &Place, id: &str) -> Result<(), ResourceError> {
+    let arn = key_arn(&location.account, &location.region, id);
     if let Some(key) = services.kms.keys.get_mut(&arn) {
         key.pending_deletion = true;
     }
     Ok(())
 }
 
-fn read_key(services: &Services, place: &Place, id: &str) -> Option<Map<String, Value>> {
-    let arn = key_arn(&place.account, &place.region, id);
+fn read_key(services: &Services, location: &Place, id: &str) -> Option<Map<String, Value>> {
+    let arn = key_arn(&location.account, &location.region, id);
     let key = services.kms.keys.get(&arn)?;
     (!key.pending_deletion).then(|| key.properties.clone())
 }
 
-fn alias_of(place: &Place, name: &str) -> (String, String, String) {
-    (place.account.clone(), place.region.clone(), name.to_owned())
+fn alias_of(location: &Place, name: &str) -> (String, String, String) {
+    (
+        location.account.clone(),
+        location.region.clone(),
+        name.to_owned(),
+    )
 }
 
 fn target(
     services: &Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
 ) -> Result<String, ResourceError> {
     let reference = text(properties, "TargetKeyId").unwrap_or_default();
     services
         .kms
-        .find(reference, &place.account, &place.region)
+        .find(reference, &location.account, &location.region)
         .filter(|key| {
-            key.account == place.account
-                && key.region == place.region
+            key.account == location.account
+                && key.region == location.region
                 && !reference.contains("alias/")
         })
         .map(|key| key.id.clone())
@@ -135,7 +144,7 @@ fn target(
 
 fn create_alias(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let name = text(properties, "AliasName").unwrap_or_default();
@@ -151,8 +160,8 @@ fn create_alias(
             "{name:?} is not a valid alias name: alias/ and letters, digits, slashes, underscores, dashes"
         )));
     }
-    let id = target(services, place, properties)?;
-    let key = alias_of(place, name);
+    let id = target(services, location, properties)?;
+    let key = alias_of(location, name);
     if services.kms.aliases.contains_key(&key) {
         return Err(ResourceError::AlreadyExists(format!(
             "{name} already exists"
@@ -164,15 +173,15 @@ fn create_alias(
 
 fn update_alias(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
-    let id = target(services, place, &change.new)?;
+    let id = target(services, location, &change.new)?;
     let alias = services
         .kms
         .aliases
-        .get_mut(&alias_of(place, name))
+        .get_mut(&alias_of(location, name))
         .ok_or_else(|| gone(name))?;
     *alias = id;
     Ok(created(name, []))
@@ -182,13 +191,17 @@ fn update_alias(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete_alias(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
-    services.kms.aliases.remove(&alias_of(place, name));
+fn delete_alias(
+    services: &mut Services,
+    location: &Place,
+    name: &str,
+) -> Result<(), ResourceError> {
+    services.kms.aliases.remove(&alias_of(location, name));
     Ok(())
 }
 
-fn read_alias(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let id = services.kms.aliases.get(&alias_of(place, name))?;
+fn read_alias(services: &Services, location: &Place, name: &str) -> Option<Map<String, Value>> {
+    let id = services.kms.aliases.get(&alias_of(location, name))?;
     let mut live = Map::new();
     live.insert("AliasName".to_owned(), json!(name));
     live.insert("TargetKeyId".to_owned(), json!(id));
