@@ -14,10 +14,13 @@ pub(crate) struct Action {
     pub(crate) name: &'static str,
     pub(crate) effect: Effect,
     /// Reads the parameters, checks that the caller may, and answers.
-    pub(crate) answer: Answer,
+    pub(crate) answer: Handler,
 }
 
-type Answer = fn(&mut Cloud<'_>, &Caller, &Value) -> Result<Value, ApiError>;
+type Handler = fn(&mut Cloud<'_>, &Caller, &Value) -> Answer;
+
+/// What a handler answers.
+pub(crate) type Answer = Result<Value, ApiError>;
 
 /// What a handler finds around its service's own state.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
     reason = "the signature of all handlers"
 )]
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{CloudTrail, Trail, create_trail as create, set_logging as set, trail_arn, validate};
-use crate::services::action::{Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything};
 use crate::services::arn::short;
 use crate::services::organizations::Organization;
 use crate::services::{Services, tags};
@@ -49,12 +50,11 @@ struct DescribeTrails {
     include_shadow_trails: Option<bool>,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
 fn describe_trails(
     request: DescribeTrails,
     cloudtrail: &mut CloudTrail,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let caller = context.caller;
     let wanted = request.trail_name_list;
     let shadows = request.include_shadow_trails != Some(false);
@@ -78,12 +78,7 @@ struct ListTrails {
     next_token: Option<String>,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
-fn list_trails(
-    _: ListTrails,
-    cloudtrail: &mut CloudTrail,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn list_trails(_: ListTrails, cloudtrail: &mut CloudTrail, context: &mut Context<'_>) -> Answer {
     let trails: Vec<Value> = visible(cloudtrail, context.organization, context.caller)
         .map(|trail| json!({"TrailARN": trail.arn, "Name": trail.name, "HomeRegion": trail.region}))
         .collect();
@@ -101,11 +96,7 @@ type StartLogging = GetTrail;
 type StopLogging = GetTrail;
 type DeleteTrail = GetTrail;
 
-fn get_trail(
-    request: GetTrail,
-    cloudtrail: &mut CloudTrail,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn get_trail(request: GetTrail, cloudtrail: &mut CloudTrail, context: &mut Context<'_>) -> Answer {
     let trail = find(
         cloudtrail,
         context.organization,
@@ -119,7 +110,7 @@ fn get_trail_status(
     request: GetTrailStatus,
     cloudtrail: &mut CloudTrail,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let trail = find(
         cloudtrail,
         context.organization,
@@ -150,7 +141,7 @@ fn get_event_selectors(
     request: GetEventSelectors,
     cloudtrail: &mut CloudTrail,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let name = &request.trail_name;
     let trail = find(cloudtrail, context.organization, context.caller, name)?;
     let selectors = trail.properties.get("EventSelectors").cloned();
@@ -169,11 +160,7 @@ struct ListTags {
     next_token: Option<String>,
 }
 
-fn list_tags(
-    request: ListTags,
-    cloudtrail: &mut CloudTrail,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn list_tags(request: ListTags, cloudtrail: &mut CloudTrail, context: &mut Context<'_>) -> Answer {
     let mut list = Vec::new();
     for arn in &request.resource_id_list {
         let trail = find(cloudtrail, context.organization, context.caller, arn)?;
@@ -186,7 +173,7 @@ fn set_logging<const ON: bool>(
     request: StartLogging,
     cloudtrail: &mut CloudTrail,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let trail = own(cloudtrail, context.caller, &request.name)?;
     set(trail, ON, context.environment.now);
     Ok(json!({}))
@@ -196,7 +183,7 @@ fn delete_trail(
     request: DeleteTrail,
     cloudtrail: &mut CloudTrail,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let arn = own(cloudtrail, context.caller, &request.name)?.arn.clone();
     cloudtrail.trails.remove(&arn);
     Ok(json!({}))
@@ -238,11 +225,7 @@ impl CreateTrail {
     }
 }
 
-fn create_trail(
-    request: CreateTrail,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn create_trail(request: CreateTrail, services: &mut Services, caller: &Caller) -> Answer {
     let mut properties = Map::new();
     properties.insert("IncludeGlobalServiceEvents".to_owned(), json!(true));
     request.write_to(&mut properties)?;
@@ -253,11 +236,7 @@ fn create_trail(
     Ok(describe(own(&mut services.cloudtrail, caller, &arn)?))
 }
 
-fn update_trail(
-    request: UpdateTrail,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn update_trail(request: UpdateTrail, services: &mut Services, caller: &Caller) -> Answer {
     let trail = own(&mut services.cloudtrail, caller, &request.name)?;
     let (arn, mut properties) = (trail.arn.clone(), trail.properties.clone());
     request.write_to(&mut properties)?;

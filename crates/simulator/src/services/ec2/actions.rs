@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
     reason = "the signature of all handlers"
 )]
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Ec2, Instance, state_set, turn};
 use crate::policy::glob;
-use crate::services::action::{Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything};
 use crate::services::emit;
 use crate::services::environment::{Cloud, DEFAULT_REGIONS, Environment};
 use crate::wire::api::{ApiError, Caller};
@@ -40,7 +41,7 @@ fn describe_instances(
     request: DescribeInstances,
     ec2: &mut Ec2,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     for filter in &request.filter {
         filter.check()?;
     }
@@ -130,11 +131,7 @@ struct DescribeRegions {
     all_regions: bool,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
-fn describe_regions(
-    request: DescribeRegions,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn describe_regions(request: DescribeRegions, context: &mut Context<'_>) -> Answer {
     let wanted = request.region_name;
     let environment = &*context.environment;
     let regions: Vec<Value> = environment
@@ -181,7 +178,7 @@ fn turn_instances<const ON: bool>(
     request: StartInstances,
     cloud: &mut Cloud<'_>,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let ids = request.instance_id;
     let location = location(caller);
     for id in &ids {
@@ -220,11 +217,7 @@ struct Tag {
     value: Option<String>,
 }
 
-fn create_tags(
-    request: CreateTags,
-    ec2: &mut Ec2,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn create_tags(request: CreateTags, ec2: &mut Ec2, context: &mut Context<'_>) -> Answer {
     for id in &request.resource_id {
         let instance = ec2.instance(location(context.caller), id)?;
         for Tag { key, value } in &request.tag {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Iam, Role, create_role as create, malformed, no_such, path_of};
 use crate::policy::{Document, Kind};
-use crate::services::action::{Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything};
 use crate::services::arn::short;
 use crate::services::{Services, authorize, json_text};
 use crate::wire::api::{ApiError, Caller};
@@ -59,7 +59,7 @@ struct GetRole {
     role_name: String,
 }
 
-fn get_role(request: GetRole, iam: &mut Iam, context: &mut Context<'_>) -> Result<Value, ApiError> {
+fn get_role(request: GetRole, iam: &mut Iam, context: &mut Context<'_>) -> Answer {
     let role = iam.named(&context.caller.account, &request.role_name)?;
     Ok(json!({"Role": describe(role)}))
 }
@@ -72,11 +72,7 @@ struct ListRoles {
     max_items: Option<usize>,
 }
 
-fn list_roles(
-    request: ListRoles,
-    iam: &mut Iam,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn list_roles(request: ListRoles, iam: &mut Iam, context: &mut Context<'_>) -> Answer {
     let prefix = request.path_prefix.as_deref().unwrap_or("/");
     let roles = iam
         .roles
@@ -105,7 +101,7 @@ fn simulate_principal_policy(
     mut request: SimulatePrincipalPolicy,
     services: &mut Services,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let source = request.policy_source_arn;
     if source.ends_with(":root") {
         return Err(ApiError::new(
@@ -147,7 +143,7 @@ fn list_role_policies(
     request: ListRolePolicies,
     iam: &mut Iam,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let role = iam.named(&context.caller.account, &request.role_name)?;
     let names = role.inline.keys().map(|name| json!(name)).collect();
     let marker = request.marker.as_deref();
@@ -158,7 +154,7 @@ fn list_attached_role_policies(
     request: ListAttachedRolePolicies,
     iam: &mut Iam,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let role = iam.named(&context.caller.account, &request.role_name)?;
     let attached = role.attached().into_iter();
     let attached = attached
@@ -175,11 +171,7 @@ struct GetRolePolicy {
     policy_name: String,
 }
 
-fn get_role_policy(
-    request: GetRolePolicy,
-    iam: &mut Iam,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn get_role_policy(request: GetRolePolicy, iam: &mut Iam, context: &mut Context<'_>) -> Answer {
     let role = iam.named(&context.caller.account, &request.role_name)?;
     let name = &request.policy_name;
     let policy = role
@@ -196,7 +188,7 @@ fn delete_role_policy(
     request: DeleteRolePolicy,
     iam: &mut Iam,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let (account, role) = (&context.caller.account, &request.role_name);
     iam.named(account, role)?;
     if iam.delete_inline(account, role, &request.policy_name) {
@@ -214,11 +206,7 @@ struct PutRolePolicy {
     policy_document: String,
 }
 
-fn put_role_policy(
-    request: PutRolePolicy,
-    iam: &mut Iam,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn put_role_policy(request: PutRolePolicy, iam: &mut Iam, context: &mut Context<'_>) -> Answer {
     iam.put_inline(
         &context.caller.account,
         &request.role_name,
@@ -237,11 +225,7 @@ struct CreateRole {
     description: Option<String>,
 }
 
-fn create_role(
-    request: CreateRole,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn create_role(request: CreateRole, services: &mut Services, caller: &Caller) -> Answer {
     let name = request.role_name;
     let trust = parse_json(&request.assume_role_policy_document)?;
     let mut properties = Map::new();
@@ -268,7 +252,7 @@ fn update_assume_role_policy(
     request: UpdateAssumeRolePolicy,
     iam: &mut Iam,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let written = parse_json(&request.policy_document)?;
     let trust = Document::parse(&written, Kind::Trust).map_err(|error| malformed(&error))?;
     let role = iam.named_mut(&context.caller.account, &request.role_name)?;
@@ -290,7 +274,7 @@ fn attach<const ON: bool>(
     request: AttachRolePolicy,
     iam: &mut Iam,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     if !iam.policies.contains_key(&request.policy_arn) {
         return Err(no_such("policy", &request.policy_arn));
     }
@@ -299,11 +283,7 @@ fn attach<const ON: bool>(
     Ok(json!({}))
 }
 
-fn delete_role(
-    request: DeleteRole,
-    iam: &mut Iam,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn delete_role(request: DeleteRole, iam: &mut Iam, context: &mut Context<'_>) -> Answer {
     let role = iam.named(&context.caller.account, &request.role_name)?;
     if !role.inline.is_empty() || !role.attached().is_empty() {
         return Err(ApiError::new(
@@ -317,17 +297,12 @@ fn delete_role(
     Ok(json!({}))
 }
 
-fn listing(
-    name: &str,
-    items: Vec<Value>,
-    marker: Option<&str>,
-    size: Option<usize>,
-) -> Result<Value, ApiError> {
+fn listing(name: &str, items: Vec<Value>, marker: Option<&str>, size: Option<usize>) -> Answer {
     marked_listing(name, items, ("IsTruncated", "Marker"), marker, size)
 }
 
 /// Reads a policy that a request sends as text.
-fn parse_json(text: &str) -> Result<Value, ApiError> {
+fn parse_json(text: &str) -> Answer {
     serde_json::from_str(text)
         .map_err(|error| ApiError::new("MalformedPolicyDocument", error.to_string()))
 }

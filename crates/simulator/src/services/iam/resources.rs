@@ -1,5 +1,10 @@
 //! `AWS::IAM::Role` and the policies attached to roles.
 
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
+
 use serde_json::{Map, Value, json};
 
 use super::{ManagedPolicy, Role, create_role, parse_role};
@@ -124,10 +129,6 @@ fn update(
     Ok(made(role))
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature of all delete handlers"
-)]
 fn delete(services: &mut Services, location: &Place, name: &str) -> Result<(), ResourceError> {
     let arn = services
         .iam
@@ -306,10 +307,6 @@ fn update_role_policy(
     Ok(created(id, []))
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature of all delete handlers"
-)]
 fn delete_role_policy(
     services: &mut Services,
     location: &Place,
@@ -368,10 +365,6 @@ fn update_policy(
     Ok(created(id, [("Id", json!(id))]))
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature of all delete handlers"
-)]
 fn delete_policy(services: &mut Services, location: &Place, id: &str) -> Result<(), ResourceError> {
     let mut parts = id.split('|').skip(1);
     if let Some(name) = parts.next() {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Key, Kms, decide, parse_policy};
 use crate::policy::{self, Named, Request};
-use crate::services::action::{Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything};
 use crate::services::{Services, iam, json_text, tags};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::marked_listing;
@@ -46,11 +46,7 @@ type DisableKey = DescribeKey;
 type EnableKeyRotation = DescribeKey;
 type DisableKeyRotation = DescribeKey;
 
-fn describe_key(
-    request: DescribeKey,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn describe_key(request: DescribeKey, services: &mut Services, caller: &Caller) -> Answer {
     let key = visible(services, caller, &request.key_id)?;
     let state = match (key.pending_deletion, key.enabled()) {
         (true, _) => "PendingDeletion",
@@ -83,11 +79,7 @@ struct GetKeyPolicy {
     policy_name: Option<String>,
 }
 
-fn get_key_policy(
-    request: GetKeyPolicy,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn get_key_policy(request: GetKeyPolicy, services: &mut Services, caller: &Caller) -> Answer {
     let key = visible(services, caller, &request.key_id)?;
     let policy = key.properties.get("KeyPolicy").cloned().unwrap_or_default();
     Ok(json!({"Policy": json_text(&policy), "PolicyName": "default"}))
@@ -97,7 +89,7 @@ fn get_key_rotation_status(
     request: GetKeyRotationStatus,
     services: &mut Services,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let key = visible(services, caller, &request.key_id)?;
     let on = key.properties.get("EnableKeyRotation") == Some(&Value::Bool(true));
     Ok(json!({"KeyRotationEnabled": on, "KeyId": key.id}))
@@ -110,11 +102,7 @@ struct ListKeys {
     marker: Option<String>,
 }
 
-fn list_keys(
-    request: ListKeys,
-    kms: &mut Kms,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn list_keys(request: ListKeys, kms: &mut Kms, context: &mut Context<'_>) -> Answer {
     let caller = context.caller;
     let keys = kms
         .keys
@@ -133,11 +121,7 @@ struct ListAliases {
     marker: Option<String>,
 }
 
-fn list_aliases(
-    request: ListAliases,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn list_aliases(request: ListAliases, services: &mut Services, caller: &Caller) -> Answer {
     let wanted = match &request.key_id {
         Some(key) => Some(&visible(services, caller, key)?.id),
         None => None,
@@ -176,7 +160,7 @@ fn list_resource_tags(
     request: ListResourceTags,
     services: &mut Services,
     caller: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let key = visible(services, caller, &request.key_id)?;
     let tags: Vec<Value> = tags(&key.properties)
         .as_array()
@@ -196,11 +180,7 @@ struct PutKeyPolicy {
     policy_name: Option<String>,
 }
 
-fn put_key_policy(
-    request: PutKeyPolicy,
-    kms: &mut Kms,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn put_key_policy(request: PutKeyPolicy, kms: &mut Kms, context: &mut Context<'_>) -> Answer {
     let written = serde_json::from_str(&request.policy).unwrap_or_default();
     let policy = parse_policy(&Value::String(request.policy), &context.caller.account)?;
     let key = own(kms, context.caller, &request.key_id)?;
@@ -213,7 +193,7 @@ fn set_enabled<const ON: bool>(
     request: EnableKey,
     kms: &mut Kms,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let key = own(kms, context.caller, &request.key_id)?;
     key.properties.insert("Enabled".to_owned(), json!(ON));
     Ok(json!({}))
@@ -223,7 +203,7 @@ fn set_rotation<const ON: bool>(
     request: EnableKeyRotation,
     kms: &mut Kms,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let key = own(kms, context.caller, &request.key_id)?;
     key.properties
         .insert("EnableKeyRotation".to_owned(), json!(ON));
@@ -245,18 +225,13 @@ fn schedule_key_deletion(
     request: ScheduleKeyDeletion,
     kms: &mut Kms,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let key = own(kms, context.caller, &request.key_id)?;
     key.pending_deletion = true;
     Ok(json!({"KeyId": key.arn, "KeyState": "PendingDeletion"}))
 }
 
-fn listing(
-    name: &str,
-    items: Vec<Value>,
-    marker: Option<&str>,
-    size: Option<usize>,
-) -> Result<Value, ApiError> {
+fn listing(name: &str, items: Vec<Value>, marker: Option<&str>, size: Option<usize>) -> Answer {
     marked_listing(name, items, ("Truncated", "NextMarker"), marker, size)
 }
 

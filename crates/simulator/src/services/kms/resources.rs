@@ -1,5 +1,10 @@
 //! `AWS::KMS::Key` and `AWS::KMS::Alias`.
 
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
+
 use serde_json::{Map, Value, json};
 
 use super::{create_key, key_arn, parse_policy};
@@ -98,10 +103,6 @@ fn update_key(
 }
 
 /// A key is never deleted at once: it waits, unusable, for its window to pass.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature of all delete handlers"
-)]
 fn delete_key(services: &mut Services, location: &Place, id: &str) -> Result<(), ResourceError> {
     let arn = key_arn(&location.account, &location.region, id);
     if let Some(key) = services.kms.keys.get_mut(&arn) {
@@ -187,10 +188,6 @@ fn update_alias(
     Ok(created(name, []))
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature of all delete handlers"
-)]
 fn delete_alias(
     services: &mut Services,
     location: &Place,

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
     reason = "the signature of all handlers"
 )]
 
@@ -14,7 +15,7 @@ use super::{
     Account, MANAGEMENT, ORGANIZATION_ID, Organization, ROOT_ID, Request, STACKSETS_PRINCIPAL, Unit,
 };
 use crate::services::Services;
-use crate::services::action::{Action, Context, actions, anything};
+use crate::services::action::{Action, Answer, Context, actions, anything};
 use crate::services::environment::AccountMove;
 use crate::wire::Effect;
 use crate::wire::api::{ApiError, Caller};
@@ -81,8 +82,7 @@ pub(crate) fn permit(
 #[serde(deny_unknown_fields)]
 struct DescribeOrganization {}
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
-fn describe_organization(_: DescribeOrganization, _: &mut Context<'_>) -> Result<Value, ApiError> {
+fn describe_organization(_: DescribeOrganization, _: &mut Context<'_>) -> Answer {
     Ok(json!({"Organization": {
         "Id": ORGANIZATION_ID,
         "Arn": format!("arn:aws:organizations::{MANAGEMENT}:organization/{ORGANIZATION_ID}"),
@@ -112,12 +112,7 @@ fn page_size(asked: Option<i64>) -> Result<usize, ApiError> {
         .ok_or_else(|| invalid("You specified an invalid value for MaxResults."))
 }
 
-fn listing(
-    name: &str,
-    items: Vec<Value>,
-    token: Option<&str>,
-    size: Option<i64>,
-) -> Result<Value, ApiError> {
+fn listing(name: &str, items: Vec<Value>, token: Option<&str>, size: Option<i64>) -> Answer {
     let (items, next) =
         page(items, token, page_size(size)?).map_err(|error| invalid(error.message))?;
     Ok(listed(name, items, next))
@@ -130,7 +125,7 @@ fn listed(name: &str, items: Vec<Value>, next: Option<String>) -> Value {
     }
 }
 
-fn list_accounts(request: ListAccounts, context: &mut Context<'_>) -> Result<Value, ApiError> {
+fn list_accounts(request: ListAccounts, context: &mut Context<'_>) -> Answer {
     let organization = context.organization;
     let start = match request.next_token.as_deref() {
         None | Some("") => Bound::Unbounded,
@@ -156,15 +151,12 @@ struct DescribeAccount {
 type RemoveAccountFromOrganization = DescribeAccount;
 type CloseAccount = DescribeAccount;
 
-fn describe_account(
-    request: DescribeAccount,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn describe_account(request: DescribeAccount, context: &mut Context<'_>) -> Answer {
     let account = find(context.organization, &request.account_id)?;
     Ok(json!({"Account": describe(context.organization, account)}))
 }
 
-fn list_roots(request: ListRoots, _: &mut Context<'_>) -> Result<Value, ApiError> {
+fn list_roots(request: ListRoots, _: &mut Context<'_>) -> Answer {
     let root = json!({
         "Id": ROOT_ID,
         "Arn": format!("arn:aws:organizations::{MANAGEMENT}:root/{ORGANIZATION_ID}/{ROOT_ID}"),
@@ -192,7 +184,7 @@ type ListOrganizationalUnitsForParent = ListAccountsForParent;
 fn list_units_for_parent(
     request: ListOrganizationalUnitsForParent,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let units = units_in(context.organization, &request.parent_id)?;
     let units = units.map(describe_unit).collect();
     listing(
@@ -203,10 +195,7 @@ fn list_units_for_parent(
     )
 }
 
-fn list_accounts_for_parent(
-    request: ListAccountsForParent,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn list_accounts_for_parent(request: ListAccountsForParent, context: &mut Context<'_>) -> Answer {
     let organization = context.organization;
     let accounts = accounts_in(organization, &request.parent_id)?;
     let accounts = accounts.map(|account| describe(organization, account));
@@ -228,7 +217,7 @@ struct ListChildren {
     max_results: Option<i64>,
 }
 
-fn list_children(request: ListChildren, context: &mut Context<'_>) -> Result<Value, ApiError> {
+fn list_children(request: ListChildren, context: &mut Context<'_>) -> Answer {
     let (organization, parent) = (context.organization, &request.parent_id);
     let kind = request.child_type.as_str();
     let ids: Vec<&String> = match kind {
@@ -260,7 +249,7 @@ struct ListParents {
     max_results: Option<i64>,
 }
 
-fn list_parents(request: ListParents, context: &mut Context<'_>) -> Result<Value, ApiError> {
+fn list_parents(request: ListParents, context: &mut Context<'_>) -> Answer {
     let (organization, child) = (context.organization, &request.child_id);
     let parent = organization
         .account(child)
@@ -295,7 +284,7 @@ struct DescribeOrganizationalUnit {
 fn describe_organizational_unit(
     request: DescribeOrganizationalUnit,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let units = &context.organization.units;
     let unit = units.get(&request.organizational_unit_id).ok_or_else(|| {
         ApiError::new(
@@ -317,7 +306,7 @@ struct ListDelegatedAdministrators {
 fn list_delegated_administrators(
     request: ListDelegatedAdministrators,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let organization = context.organization;
     let principal = request.service_principal.as_deref();
     let mut items = Vec::new();
@@ -355,7 +344,7 @@ struct ListDelegatedServicesForAccount {
 fn list_delegated_services_for_account(
     request: ListDelegatedServicesForAccount,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let delegated = context.organization.delegated.iter();
     let services = delegated.filter_map(|(principal, accounts)| {
         let since = accounts.get(&request.account_id)?;
@@ -373,7 +362,7 @@ fn list_delegated_services_for_account(
 fn list_service_access(
     request: ListAWSServiceAccessForOrganization,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let trusted = context.organization.trusted.iter();
     let services = trusted.map(
         |(principal, since)| json!({"ServicePrincipal": principal, "DateEnabled": epoch(*since)}),
@@ -396,7 +385,7 @@ struct DescribeCreateAccountStatus {
 fn describe_create_account_status(
     request: DescribeCreateAccountStatus,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let requests = &context.organization.requests;
     let found = requests.get(&request.create_account_request_id);
     let found = found.ok_or_else(|| {
@@ -421,7 +410,7 @@ fn register_administrator(
     request: RegisterDelegatedAdministrator,
     services: &mut Services,
     _: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let organization = &mut services.organization;
     let (account, principal) = (request.account_id, request.service_principal);
     find(organization, &account)?;
@@ -456,7 +445,7 @@ fn deregister_administrator(
     request: DeregisterDelegatedAdministrator,
     services: &mut Services,
     _: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let organization = &mut services.organization;
     find(organization, &request.account_id)?;
     let accounts = organization.delegated.get_mut(&request.service_principal);
@@ -477,23 +466,21 @@ struct EnableAWSServiceAccess {
 
 type DisableAWSServiceAccess = EnableAWSServiceAccess;
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
 fn enable_service_access(
     request: EnableAWSServiceAccess,
     services: &mut Services,
     _: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let now = services.environment.now;
     services.organization.trust(&request.service_principal, now);
     Ok(Value::Null)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
 fn disable_service_access(
     request: DisableAWSServiceAccess,
     services: &mut Services,
     _: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     services.organization.distrust(&request.service_principal);
     Ok(Value::Null)
 }
@@ -509,7 +496,7 @@ fn create_organizational_unit(
     request: CreateOrganizationalUnit,
     services: &mut Services,
     _: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let id = super::create_unit(services, &request.name, &request.parent_id, None)?;
     let unit = services.organization.units.get(&id).map(describe_unit);
     Ok(json!({"OrganizationalUnit": unit}))
@@ -526,11 +513,7 @@ struct CreateAccount {
     email: String,
 }
 
-fn create_account(
-    request: CreateAccount,
-    services: &mut Services,
-    _: &Caller,
-) -> Result<Value, ApiError> {
+fn create_account(request: CreateAccount, services: &mut Services, _: &Caller) -> Answer {
     let name = request.account_name;
     let account = super::create_account(services, &name, ROOT_ID, None)?;
     let id = format!("car-{}", services.environment.token(32).to_lowercase());
@@ -553,11 +536,7 @@ struct MoveAccount {
     destination_parent_id: String,
 }
 
-fn move_account(
-    request: MoveAccount,
-    services: &mut Services,
-    _: &Caller,
-) -> Result<Value, ApiError> {
+fn move_account(request: MoveAccount, services: &mut Services, _: &Caller) -> Answer {
     let (id, destination) = (&request.account_id, &request.destination_parent_id);
     if find(&services.organization, id)?.parent != request.source_parent_id {
         return Err(ApiError::new(
@@ -580,7 +559,7 @@ fn remove_account(
     request: RemoveAccountFromOrganization,
     services: &mut Services,
     _: &Caller,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let parent = member(&mut services.organization, &request.account_id)?
         .parent
         .clone();
@@ -593,11 +572,7 @@ fn remove_account(
     Ok(Value::Null)
 }
 
-fn close_account(
-    request: CloseAccount,
-    services: &mut Services,
-    _: &Caller,
-) -> Result<Value, ApiError> {
+fn close_account(request: CloseAccount, services: &mut Services, _: &Caller) -> Answer {
     let account = member(&mut services.organization, &request.account_id)?;
     "SUSPENDED".clone_into(&mut account.state);
     Ok(Value::Null)

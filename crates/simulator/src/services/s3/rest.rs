@@ -15,6 +15,9 @@ use crate::wire::time::iso;
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
+/// What a handler answers.
+pub(super) type Response = Result<RawResponse, ApiError>;
+
 /// A request with the address it is about.
 pub(super) struct Call<'a> {
     caller: &'a Caller,
@@ -118,11 +121,7 @@ pub(super) fn xml(root: &str, inner: &str) -> RawResponse {
     )
 }
 
-fn respond(
-    services: &mut Services,
-    caller: &Caller,
-    request: &RawRequest,
-) -> Result<RawResponse, ApiError> {
+fn respond(services: &mut Services, caller: &Caller, request: &RawRequest) -> Response {
     let (bucket, key) = address(request);
     let call = Call {
         caller,
@@ -236,10 +235,7 @@ fn check(
     }
 }
 
-pub(super) fn create_bucket(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn create_bucket(services: &mut Services, call: &Call<'_>) -> Response {
     let (
         Caller {
             account, region, ..
@@ -251,10 +247,7 @@ pub(super) fn create_bucket(
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
-pub(super) fn list_buckets(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn list_buckets(services: &mut Services, call: &Call<'_>) -> Response {
     let account = &call.caller.account;
     let mut inner = format!("<Owner><ID>{account}</ID></Owner><Buckets>");
     let buckets = services.s3.buckets.values();
@@ -273,10 +266,7 @@ pub(super) fn list_buckets(
 }
 
 /// Deletes the objects of a list. What the caller may not delete stays and is reported.
-pub(super) fn delete_objects(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn delete_objects(services: &mut Services, call: &Call<'_>) -> Response {
     let bucket = &call.bucket;
     call.bucket(services)?;
     let mut errors = String::new();
@@ -329,17 +319,11 @@ fn new_version(services: &mut Services, bucket: &str) -> Option<String> {
     (versioning.get("Status")? == "Enabled").then(|| services.environment.token(32))
 }
 
-pub(super) fn head_bucket(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn head_bucket(services: &mut Services, call: &Call<'_>) -> Response {
     call.bucket(services).map(|_| ok(200, []))
 }
 
-pub(super) fn get_bucket_location(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn get_bucket_location(services: &mut Services, call: &Call<'_>) -> Response {
     // us-east-1 is written as an empty constraint.
     Ok(match call.bucket(services)?.region.as_str() {
         "us-east-1" => xml("LocationConstraint", ""),
@@ -347,10 +331,7 @@ pub(super) fn get_bucket_location(
     })
 }
 
-pub(super) fn get_bucket_policy(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn get_bucket_policy(services: &mut Services, call: &Call<'_>) -> Response {
     match &call.bucket(services)?.policy {
         Some((written, _)) => {
             let response = ok(200, json_text(written));
@@ -362,10 +343,7 @@ pub(super) fn get_bucket_policy(
     }
 }
 
-pub(super) fn put_bucket_policy(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn put_bucket_policy(services: &mut Services, call: &Call<'_>) -> Response {
     let written = serde_json::from_slice(&body(call.request))
         .map_err(|_| ApiError::new("MalformedPolicy", "Policies must be valid JSON"))?;
     let bucket = call.bucket(services)?;
@@ -374,18 +352,12 @@ pub(super) fn put_bucket_policy(
     Ok(ok(204, []))
 }
 
-pub(super) fn delete_bucket_policy(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn delete_bucket_policy(services: &mut Services, call: &Call<'_>) -> Response {
     call.bucket(services)?.policy = None;
     Ok(ok(204, []))
 }
 
-pub(super) fn delete_bucket(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn delete_bucket(services: &mut Services, call: &Call<'_>) -> Response {
     if !call.bucket(services)?.objects.is_empty() {
         return Err(not_empty());
     }
@@ -393,10 +365,7 @@ pub(super) fn delete_bucket(
     Ok(ok(204, []))
 }
 
-pub(super) fn put_object(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn put_object(services: &mut Services, call: &Call<'_>) -> Response {
     let version = new_version(services, &call.bucket);
     let content = body(call.request);
     let mut response = with_header(ok(200, []), "etag", etag(&content));
@@ -409,10 +378,7 @@ pub(super) fn put_object(
 }
 
 /// `GetObject` and `HeadObject`.
-pub(super) fn get_object(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn get_object(services: &mut Services, call: &Call<'_>) -> Response {
     let objects = &call.bucket(services)?.objects;
     let content = objects.get(&call.key, call.version())?;
     let head = call.request.method == "HEAD";
@@ -420,28 +386,19 @@ pub(super) fn get_object(
     Ok(with_header(response, "etag", etag(content)))
 }
 
-pub(super) fn delete_object(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn delete_object(services: &mut Services, call: &Call<'_>) -> Response {
     delete(services, &call.bucket, &call.key, call.version())?;
     Ok(ok(204, []))
 }
 
-pub(super) fn list_objects(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn list_objects(services: &mut Services, call: &Call<'_>) -> Response {
     let now = iso(services.environment.now);
     let prefix = call.parameter("prefix").unwrap_or_default();
     let objects = &call.bucket(services)?.objects;
     Ok(objects.list(&call.bucket, prefix, &now))
 }
 
-pub(super) fn list_object_versions(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn list_object_versions(services: &mut Services, call: &Call<'_>) -> Response {
     let now = iso(services.environment.now);
     let prefix = call.parameter("prefix").unwrap_or_default();
     let after = (

@@ -1,10 +1,10 @@
 //! Which action a REST request asks for, what it takes, and who answers it.
 
-use super::rest::{self, Call};
+use super::rest::{self, Call, Response};
 use super::settings;
 use crate::services::Services;
 use crate::wire::Effect::{self, Changes, Reads};
-use crate::wire::api::{ApiError, RawRequest, RawResponse};
+use crate::wire::api::RawRequest;
 
 /// One action of S3. Unlike the other services' actions its parameters are in path, query and body.
 pub(super) struct Route {
@@ -16,7 +16,7 @@ pub(super) struct Route {
     pub(super) answer: Answer,
 }
 
-type Answer = fn(&mut Services, &Call<'_>) -> Result<RawResponse, ApiError>;
+type Answer = fn(&mut Services, &Call<'_>) -> Response;
 
 const fn route(
     name: &'static str,

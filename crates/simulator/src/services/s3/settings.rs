@@ -3,9 +3,9 @@
 use quick_xml::escape::escape;
 
 use super::Bucket;
-use super::rest::{Call, ok, xml};
+use super::rest::{Call, Response, ok, xml};
 use crate::services::{Services, json_text};
-use crate::wire::api::{ApiError, RawResponse};
+use crate::wire::api::ApiError;
 
 /// The setting at a JSON pointer without its leading slash.
 fn setting(bucket: &Bucket, pointer: &str) -> Option<String> {
@@ -20,18 +20,12 @@ fn element(name: &str, value: Option<String>) -> String {
     })
 }
 
-pub(super) fn get_bucket_versioning(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn get_bucket_versioning(services: &mut Services, call: &Call<'_>) -> Response {
     let status = setting(call.bucket(services)?, "VersioningConfiguration/Status");
     Ok(xml("VersioningConfiguration", &element("Status", status)))
 }
 
-pub(super) fn get_public_access_block(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn get_public_access_block(services: &mut Services, call: &Call<'_>) -> Response {
     let bucket = call.bucket(services)?;
     let property = "PublicAccessBlockConfiguration";
     if !bucket.properties.contains_key(property) {
@@ -56,19 +50,13 @@ pub(super) fn get_public_access_block(
     Ok(xml(property, &inner))
 }
 
-pub(super) fn delete_public_access_block(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn delete_public_access_block(services: &mut Services, call: &Call<'_>) -> Response {
     let properties = &mut call.bucket(services)?.properties;
     properties.remove("PublicAccessBlockConfiguration");
     Ok(ok(204, []))
 }
 
-pub(super) fn get_bucket_encryption(
-    services: &mut Services,
-    call: &Call<'_>,
-) -> Result<RawResponse, ApiError> {
+pub(super) fn get_bucket_encryption(services: &mut Services, call: &Call<'_>) -> Response {
     let bucket = call.bucket(services)?;
     let rule = "BucketEncryption/ServerSideEncryptionConfiguration/0";
     let default = format!("{rule}/ServerSideEncryptionByDefault");

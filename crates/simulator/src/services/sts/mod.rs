@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::services::Services;
-use crate::services::action::{Context, actions};
+use crate::services::action::{Answer, Context, actions};
 use crate::services::arn::short;
 use crate::services::environment::{Cloud, Look};
 use crate::services::iam::{self, ACCESS_ROLE, role_account};
@@ -76,7 +76,7 @@ actions! {
 struct GetCallerIdentity {}
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
-fn get_caller_identity(_: GetCallerIdentity, context: &mut Context<'_>) -> Result<Value, ApiError> {
+fn get_caller_identity(_: GetCallerIdentity, context: &mut Context<'_>) -> Answer {
     let caller = context.caller;
     let user = match &caller.role {
         Some(role) => format!("{}:{}", role_id(role), short(&caller.arn)),
@@ -94,11 +94,7 @@ struct AssumeRole {
     duration_seconds: Option<u32>,
 }
 
-fn assume_role(
-    request: AssumeRole,
-    cloud: &mut Cloud<'_>,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn assume_role(request: AssumeRole, cloud: &mut Cloud<'_>, caller: &Caller) -> Answer {
     let (role, session) = (request.role_arn, request.role_session_name);
     check_session_name(&session)?;
     let account = role_account(&role)
