@@ -113,3 +113,29 @@ macro_rules! actions {
 }
 
 pub(crate) use actions;
+
+/// Declares the parameters of actions by their names in snake case. Actions with the same parameters
+/// share a structure. Every other parameter is refused: ignoring one would let a deployment seem to
+/// work.
+///
+/// ```text
+/// requests! {
+///     struct GetRole, DeleteRole { role_name: String }
+/// }
+/// ```
+macro_rules! requests {
+    ($(
+        $(#[$attribute:meta])*
+        struct $name:ident $(, $alias:ident)* { $($(#[$on_field:meta])* $field:ident: $type:ty),* $(,)? }
+    )+) => {$(
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "PascalCase")]
+        $(#[$attribute])*
+        struct $name {
+            $($(#[$on_field])* $field: $type),*
+        }
+        $(type $alias = $name;)*
+    )+};
+}
+
+pub(crate) use requests;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{CloudTrail, Trail, create_trail as create, set_logging as set, trail_arn, validate};
-use crate::services::action::{Answer, Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything, requests};
 use crate::services::arn::short;
 use crate::services::organizations::Organization;
 use crate::services::{Services, tags};
@@ -34,6 +34,17 @@ actions! {
         Changes DeleteTrail (|it: &DeleteTrail, by| arn(by, &it.name)) cloudtrail(delete_trail);
         Changes CreateTrail (|it: &CreateTrail, by| arn(by, &it.name)) services(create_trail);
         Changes UpdateTrail (|it: &UpdateTrail, by| arn(by, &it.name)) services(update_trail);
+    }
+}
+
+requests! {
+    #[expect(dead_code, reason = "all trails fit on one page")]
+    struct ListTrails { next_token: Option<String> }
+    struct GetTrail, GetTrailStatus, StartLogging, StopLogging, DeleteTrail { name: String }
+    struct GetEventSelectors { trail_name: String }
+    #[expect(dead_code, reason = "all tags fit on one page")]
+    struct ListTags {
+        #[serde(default)] resource_id_list: Vec<String>, next_token: Option<String>,
     }
 }
 
@@ -71,30 +82,12 @@ fn describe_trails(
     Ok(json!({"trailList": trails}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListTrails {
-    #[expect(dead_code, reason = "all trails fit on one page")]
-    next_token: Option<String>,
-}
-
 fn list_trails(_: ListTrails, cloudtrail: &mut CloudTrail, context: &mut Context<'_>) -> Answer {
     let trails: Vec<Value> = visible(cloudtrail, context.organization, context.caller)
         .map(|trail| json!({"TrailARN": trail.arn, "Name": trail.name, "HomeRegion": trail.region}))
         .collect();
     Ok(json!({"Trails": trails}))
 }
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetTrail {
-    name: String,
-}
-
-type GetTrailStatus = GetTrail;
-type StartLogging = GetTrail;
-type StopLogging = GetTrail;
-type DeleteTrail = GetTrail;
 
 fn get_trail(request: GetTrail, cloudtrail: &mut CloudTrail, context: &mut Context<'_>) -> Answer {
     let trail = find(
@@ -131,12 +124,6 @@ fn get_trail_status(
     Ok(Value::Object(answer))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetEventSelectors {
-    trail_name: String,
-}
-
 fn get_event_selectors(
     request: GetEventSelectors,
     cloudtrail: &mut CloudTrail,
@@ -149,15 +136,6 @@ fn get_event_selectors(
         || json!([{"ReadWriteType": "All", "IncludeManagementEvents": true, "DataResources": []}]),
     );
     Ok(json!({"TrailARN": trail.arn, "EventSelectors": selectors}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListTags {
-    #[serde(default)]
-    resource_id_list: Vec<String>,
-    #[expect(dead_code, reason = "all tags fit on one page")]
-    next_token: Option<String>,
 }
 
 fn list_tags(request: ListTags, cloudtrail: &mut CloudTrail, context: &mut Context<'_>) -> Answer {

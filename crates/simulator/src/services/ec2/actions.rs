@@ -6,12 +6,11 @@
     reason = "the signature of all handlers"
 )]
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Ec2, Instance, state_set, turn};
 use crate::policy::glob;
-use crate::services::action::{Answer, Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything, requests};
 use crate::services::emit;
 use crate::services::environment::{Cloud, DEFAULT_REGIONS, Environment};
 use crate::wire::api::{ApiError, Caller};
@@ -28,13 +27,22 @@ actions! {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DescribeInstances {
-    #[serde(default)]
-    instance_id: Vec<String>,
-    #[serde(default)]
-    filter: Vec<Filter>,
+requests! {
+    struct DescribeInstances {
+        #[serde(default)] instance_id: Vec<String>, #[serde(default)] filter: Vec<Filter>,
+    }
+    struct Filter { name: String, #[serde(default)] value: Vec<String> }
+    struct DescribeRegions {
+        #[serde(default)] region_name: Vec<String>, #[serde(default)] all_regions: bool,
+    }
+    #[expect(dead_code, reason = "every instance stops when asked to")]
+    struct StartInstances, StopInstances {
+        #[serde(default)] instance_id: Vec<String>, force: Option<bool>,
+    }
+    struct CreateTags {
+        #[serde(default)] resource_id: Vec<String>, #[serde(default)] tag: Vec<Tag>,
+    }
+    struct Tag { key: String, value: Option<String> }
 }
 
 fn describe_instances(
@@ -86,14 +94,6 @@ fn reservation(account: &str, id: &str, instance: &Instance) -> Value {
     })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Filter {
-    name: String,
-    #[serde(default)]
-    value: Vec<String>,
-}
-
 impl Filter {
     fn check(&self) -> Result<(), ApiError> {
         let name = self.name.as_str();
@@ -120,15 +120,6 @@ impl Filter {
                 .is_some_and(|value| hit(value)),
         }
     }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DescribeRegions {
-    #[serde(default)]
-    region_name: Vec<String>,
-    #[serde(default)]
-    all_regions: bool,
 }
 
 fn describe_regions(request: DescribeRegions, context: &mut Context<'_>) -> Answer {
@@ -162,17 +153,6 @@ fn opted(environment: &Environment, region: &str, account: &str) -> &'static str
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct StartInstances {
-    #[serde(default)]
-    instance_id: Vec<String>,
-    #[expect(dead_code, reason = "every instance stops when asked")]
-    force: Option<bool>,
-}
-
-type StopInstances = StartInstances;
-
 /// Starts instances, or stops them.
 fn turn_instances<const ON: bool>(
     request: StartInstances,
@@ -199,22 +179,6 @@ fn turn_instances<const ON: bool>(
     };
     record(cloud, caller, action, &ids);
     Ok(json!({"instancesSet": changes}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct CreateTags {
-    #[serde(default)]
-    resource_id: Vec<String>,
-    #[serde(default)]
-    tag: Vec<Tag>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Tag {
-    key: String,
-    value: Option<String>,
 }
 
 fn create_tags(request: CreateTags, ec2: &mut Ec2, context: &mut Context<'_>) -> Answer {

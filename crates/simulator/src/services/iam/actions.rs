@@ -5,12 +5,11 @@
     reason = "the signature of all handlers"
 )]
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Iam, Role, create_role as create, malformed, no_such, path_of};
 use crate::policy::{Document, Kind};
-use crate::services::action::{Answer, Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything, requests};
 use crate::services::arn::short;
 use crate::services::{Services, authorize, json_text};
 use crate::wire::api::{ApiError, Caller};
@@ -43,33 +42,37 @@ actions! {
     }
 }
 
-type DeleteRole = GetRole;
-type ListAttachedRolePolicies = ListRolePolicies;
-type DeleteRolePolicy = GetRolePolicy;
-type DetachRolePolicy = AttachRolePolicy;
+requests! {
+    struct GetRole, DeleteRole { role_name: String }
+    struct ListRoles {
+        path_prefix: Option<String>, marker: Option<String>, max_items: Option<usize>,
+    }
+    #[expect(dead_code, reason = "the answer is one page, whatever size is asked for")]
+    struct SimulatePrincipalPolicy {
+        policy_source_arn: String, max_items: Option<usize>,
+        #[serde(default)] action_names: Vec<String>, #[serde(default)] resource_arns: Vec<String>,
+    }
+    struct ListRolePolicies, ListAttachedRolePolicies {
+        role_name: String, marker: Option<String>, max_items: Option<usize>,
+    }
+    struct GetRolePolicy, DeleteRolePolicy { role_name: String, policy_name: String }
+    struct PutRolePolicy { role_name: String, policy_name: String, policy_document: String }
+    struct CreateRole {
+        role_name: String, assume_role_policy_document: String, path: Option<String>,
+        description: Option<String>,
+    }
+    struct UpdateAssumeRolePolicy { role_name: String, policy_document: String }
+    struct AttachRolePolicy, DetachRolePolicy { role_name: String, policy_arn: String }
+}
 
 /// What an action on a role acts on.
 fn arn(caller: &Caller, role: &str) -> String {
     format!("arn:aws:iam::{}:role/{role}", caller.account)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetRole {
-    role_name: String,
-}
-
 fn get_role(request: GetRole, iam: &mut Iam, context: &mut Context<'_>) -> Answer {
     let role = iam.named(&context.caller.account, &request.role_name)?;
     Ok(json!({"Role": describe(role)}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListRoles {
-    path_prefix: Option<String>,
-    marker: Option<String>,
-    max_items: Option<usize>,
 }
 
 fn list_roles(request: ListRoles, iam: &mut Iam, context: &mut Context<'_>) -> Answer {
@@ -82,18 +85,6 @@ fn list_roles(request: ListRoles, iam: &mut Iam, context: &mut Context<'_>) -> A
         .map(describe)
         .collect();
     listing("Roles", roles, request.marker.as_deref(), request.max_items)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct SimulatePrincipalPolicy {
-    policy_source_arn: String,
-    #[serde(default)]
-    action_names: Vec<String>,
-    #[serde(default)]
-    resource_arns: Vec<String>,
-    #[expect(dead_code, reason = "the answer has one page, whatever its size")]
-    max_items: Option<usize>,
 }
 
 /// What the policies of a role allow it. Anybody else is the account's administrator.
@@ -131,14 +122,6 @@ fn simulate_principal_policy(
     Ok(json!({"EvaluationResults": results, "IsTruncated": false}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListRolePolicies {
-    role_name: String,
-    marker: Option<String>,
-    max_items: Option<usize>,
-}
-
 fn list_role_policies(
     request: ListRolePolicies,
     iam: &mut Iam,
@@ -162,13 +145,6 @@ fn list_attached_role_policies(
         .collect();
     let marker = request.marker.as_deref();
     listing("AttachedPolicies", attached, marker, request.max_items)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetRolePolicy {
-    role_name: String,
-    policy_name: String,
 }
 
 fn get_role_policy(request: GetRolePolicy, iam: &mut Iam, context: &mut Context<'_>) -> Answer {
@@ -198,14 +174,6 @@ fn delete_role_policy(
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct PutRolePolicy {
-    role_name: String,
-    policy_name: String,
-    policy_document: String,
-}
-
 fn put_role_policy(request: PutRolePolicy, iam: &mut Iam, context: &mut Context<'_>) -> Answer {
     iam.put_inline(
         &context.caller.account,
@@ -214,15 +182,6 @@ fn put_role_policy(request: PutRolePolicy, iam: &mut Iam, context: &mut Context<
         parse_json(&request.policy_document)?,
     )?;
     Ok(json!({}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct CreateRole {
-    role_name: String,
-    assume_role_policy_document: String,
-    path: Option<String>,
-    description: Option<String>,
 }
 
 fn create_role(request: CreateRole, services: &mut Services, caller: &Caller) -> Answer {
@@ -241,13 +200,6 @@ fn create_role(request: CreateRole, services: &mut Services, caller: &Caller) ->
     Ok(json!({"Role": role}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct UpdateAssumeRolePolicy {
-    role_name: String,
-    policy_document: String,
-}
-
 fn update_assume_role_policy(
     request: UpdateAssumeRolePolicy,
     iam: &mut Iam,
@@ -260,13 +212,6 @@ fn update_assume_role_policy(
     role.properties
         .insert("AssumeRolePolicyDocument".to_owned(), written);
     Ok(json!({}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct AttachRolePolicy {
-    role_name: String,
-    policy_arn: String,
 }
 
 /// Attaches a managed policy, or detaches it.

@@ -5,12 +5,11 @@
     reason = "the signature of all handlers"
 )]
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Key, Kms, decide, parse_policy};
 use crate::policy::{self, Named, Request};
-use crate::services::action::{Answer, Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything, requests};
 use crate::services::{Services, iam, json_text, tags};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::marked_listing;
@@ -34,17 +33,20 @@ actions! {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DescribeKey {
-    key_id: String,
+requests! {
+    struct DescribeKey, GetKeyRotationStatus, EnableKey, DisableKey, EnableKeyRotation,
+        DisableKeyRotation { key_id: String }
+    #[expect(dead_code, reason = "a key has one policy, whatever its name")]
+    struct GetKeyPolicy { key_id: String, policy_name: Option<String> }
+    struct ListKeys { limit: Option<usize>, marker: Option<String> }
+    struct ListAliases { key_id: Option<String>, limit: Option<usize>, marker: Option<String> }
+    #[expect(dead_code, reason = "a key's tags fit on one page")]
+    struct ListResourceTags { key_id: String, limit: Option<usize>, marker: Option<String> }
+    #[expect(dead_code, reason = "a key has one policy, whatever its name")]
+    struct PutKeyPolicy { key_id: String, policy: String, policy_name: Option<String> }
+    #[expect(dead_code, reason = "a key waits until the simulation ends")]
+    struct ScheduleKeyDeletion { key_id: String, pending_window_in_days: Option<u32> }
 }
-
-type GetKeyRotationStatus = DescribeKey;
-type EnableKey = DescribeKey;
-type DisableKey = DescribeKey;
-type EnableKeyRotation = DescribeKey;
-type DisableKeyRotation = DescribeKey;
 
 fn describe_key(request: DescribeKey, services: &mut Services, caller: &Caller) -> Answer {
     let key = visible(services, caller, &request.key_id)?;
@@ -71,14 +73,6 @@ fn describe_key(request: DescribeKey, services: &mut Services, caller: &Caller) 
     }}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetKeyPolicy {
-    key_id: String,
-    #[expect(dead_code, reason = "a key has one policy, whatever its name")]
-    policy_name: Option<String>,
-}
-
 fn get_key_policy(request: GetKeyPolicy, services: &mut Services, caller: &Caller) -> Answer {
     let key = visible(services, caller, &request.key_id)?;
     let policy = key.properties.get("KeyPolicy").cloned().unwrap_or_default();
@@ -95,13 +89,6 @@ fn get_key_rotation_status(
     Ok(json!({"KeyRotationEnabled": on, "KeyId": key.id}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListKeys {
-    limit: Option<usize>,
-    marker: Option<String>,
-}
-
 fn list_keys(request: ListKeys, kms: &mut Kms, context: &mut Context<'_>) -> Answer {
     let caller = context.caller;
     let keys = kms
@@ -111,14 +98,6 @@ fn list_keys(request: ListKeys, kms: &mut Kms, context: &mut Context<'_>) -> Ans
         .map(|key| json!({"KeyId": key.id, "KeyArn": key.arn}))
         .collect();
     listing("Keys", keys, request.marker.as_deref(), request.limit)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListAliases {
-    key_id: Option<String>,
-    limit: Option<usize>,
-    marker: Option<String>,
 }
 
 fn list_aliases(request: ListAliases, services: &mut Services, caller: &Caller) -> Answer {
@@ -146,16 +125,6 @@ fn list_aliases(request: ListAliases, services: &mut Services, caller: &Caller) 
     listing("Aliases", aliases, request.marker.as_deref(), request.limit)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListResourceTags {
-    key_id: String,
-    #[expect(dead_code, reason = "a key's tags fit on one page")]
-    limit: Option<usize>,
-    #[expect(dead_code, reason = "a key's tags fit on one page")]
-    marker: Option<String>,
-}
-
 fn list_resource_tags(
     request: ListResourceTags,
     services: &mut Services,
@@ -169,15 +138,6 @@ fn list_resource_tags(
         .map(|tag| json!({"TagKey": tag.get("Key"), "TagValue": tag.get("Value")}))
         .collect();
     Ok(json!({"Tags": tags, "Truncated": false}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct PutKeyPolicy {
-    key_id: String,
-    policy: String,
-    #[expect(dead_code, reason = "a key has one policy, whatever its name")]
-    policy_name: Option<String>,
 }
 
 fn put_key_policy(request: PutKeyPolicy, kms: &mut Kms, context: &mut Context<'_>) -> Answer {
@@ -208,17 +168,6 @@ fn set_rotation<const ON: bool>(
     key.properties
         .insert("EnableKeyRotation".to_owned(), json!(ON));
     Ok(json!({}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ScheduleKeyDeletion {
-    key_id: String,
-    #[expect(
-        dead_code,
-        reason = "a key waits for its deletion to the end of the simulation"
-    )]
-    pending_window_in_days: Option<u32>,
 }
 
 fn schedule_key_deletion(

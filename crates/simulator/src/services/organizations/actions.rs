@@ -8,14 +8,13 @@
 
 use std::ops::Bound;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     Account, MANAGEMENT, ORGANIZATION_ID, Organization, ROOT_ID, Request, STACKSETS_PRINCIPAL, Unit,
 };
 use crate::services::Services;
-use crate::services::action::{Action, Answer, Context, actions, anything};
+use crate::services::action::{Action, Answer, Context, actions, anything, requests};
 use crate::services::environment::AccountMove;
 use crate::wire::Effect;
 use crate::wire::api::{ApiError, Caller};
@@ -57,6 +56,40 @@ actions! {
     }
 }
 
+requests! {
+    struct DescribeOrganization {}
+    struct ListAccounts, ListRoots, ListAWSServiceAccessForOrganization {
+        next_token: Option<String>, max_results: Option<i64>,
+    }
+    struct DescribeAccount, RemoveAccountFromOrganization, CloseAccount { account_id: String }
+    struct ListAccountsForParent, ListOrganizationalUnitsForParent {
+        parent_id: String, next_token: Option<String>, max_results: Option<i64>,
+    }
+    struct ListChildren {
+        parent_id: String, child_type: String, next_token: Option<String>, max_results: Option<i64>,
+    }
+    struct ListParents { child_id: String, next_token: Option<String>, max_results: Option<i64> }
+    struct DescribeOrganizationalUnit { organizational_unit_id: String }
+    struct ListDelegatedAdministrators {
+        service_principal: Option<String>, next_token: Option<String>, max_results: Option<i64>,
+    }
+    struct ListDelegatedServicesForAccount {
+        account_id: String, next_token: Option<String>, max_results: Option<i64>,
+    }
+    struct DescribeCreateAccountStatus { create_account_request_id: String }
+    struct RegisterDelegatedAdministrator, DeregisterDelegatedAdministrator {
+        account_id: String, service_principal: String,
+    }
+    struct EnableAWSServiceAccess, DisableAWSServiceAccess { service_principal: String }
+    struct CreateOrganizationalUnit { parent_id: String, name: String }
+    #[expect(dead_code, reason = "required, but an account's address is made of its name")]
+    struct CreateAccount { account_name: String, email: String }
+    #[expect(clippy::struct_field_names, reason = "AWS names them so")]
+    struct MoveAccount {
+        account_id: String, source_parent_id: String, destination_parent_id: String,
+    }
+}
+
 /// Everyone may describe the organization; delegated administrators may read; the management
 /// account may do everything.
 pub(crate) fn permit(
@@ -78,10 +111,6 @@ pub(crate) fn permit(
     ))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DescribeOrganization {}
-
 fn describe_organization(_: DescribeOrganization, _: &mut Context<'_>) -> Answer {
     Ok(json!({"Organization": {
         "Id": ORGANIZATION_ID,
@@ -93,16 +122,6 @@ fn describe_organization(_: DescribeOrganization, _: &mut Context<'_>) -> Answer
         "AvailablePolicyTypes": [],
     }}))
 }
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListAccounts {
-    next_token: Option<String>,
-    max_results: Option<i64>,
-}
-
-type ListRoots = ListAccounts;
-type ListAWSServiceAccessForOrganization = ListAccounts;
 
 fn page_size(asked: Option<i64>) -> Result<usize, ApiError> {
     asked
@@ -142,15 +161,6 @@ fn list_accounts(request: ListAccounts, context: &mut Context<'_>) -> Answer {
     Ok(listed("Accounts", accounts.collect(), next))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DescribeAccount {
-    account_id: String,
-}
-
-type RemoveAccountFromOrganization = DescribeAccount;
-type CloseAccount = DescribeAccount;
-
 fn describe_account(request: DescribeAccount, context: &mut Context<'_>) -> Answer {
     let account = find(context.organization, &request.account_id)?;
     Ok(json!({"Account": describe(context.organization, account)}))
@@ -170,16 +180,6 @@ fn list_roots(request: ListRoots, _: &mut Context<'_>) -> Answer {
         request.max_results,
     )
 }
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListAccountsForParent {
-    parent_id: String,
-    next_token: Option<String>,
-    max_results: Option<i64>,
-}
-
-type ListOrganizationalUnitsForParent = ListAccountsForParent;
 
 fn list_units_for_parent(
     request: ListOrganizationalUnitsForParent,
@@ -208,15 +208,6 @@ fn list_accounts_for_parent(request: ListAccountsForParent, context: &mut Contex
     )
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListChildren {
-    parent_id: String,
-    child_type: String,
-    next_token: Option<String>,
-    max_results: Option<i64>,
-}
-
 fn list_children(request: ListChildren, context: &mut Context<'_>) -> Answer {
     let (organization, parent) = (context.organization, &request.parent_id);
     let kind = request.child_type.as_str();
@@ -239,14 +230,6 @@ fn list_children(request: ListChildren, context: &mut Context<'_>) -> Answer {
         request.next_token.as_deref(),
         request.max_results,
     )
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListParents {
-    child_id: String,
-    next_token: Option<String>,
-    max_results: Option<i64>,
 }
 
 fn list_parents(request: ListParents, context: &mut Context<'_>) -> Answer {
@@ -275,12 +258,6 @@ fn list_parents(request: ListParents, context: &mut Context<'_>) -> Answer {
     )
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DescribeOrganizationalUnit {
-    organizational_unit_id: String,
-}
-
 fn describe_organizational_unit(
     request: DescribeOrganizationalUnit,
     context: &mut Context<'_>,
@@ -293,14 +270,6 @@ fn describe_organizational_unit(
         )
     })?;
     Ok(json!({"OrganizationalUnit": describe_unit(unit)}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListDelegatedAdministrators {
-    service_principal: Option<String>,
-    next_token: Option<String>,
-    max_results: Option<i64>,
 }
 
 fn list_delegated_administrators(
@@ -331,14 +300,6 @@ fn list_delegated_administrators(
         request.next_token.as_deref(),
         request.max_results,
     )
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListDelegatedServicesForAccount {
-    account_id: String,
-    next_token: Option<String>,
-    max_results: Option<i64>,
 }
 
 fn list_delegated_services_for_account(
@@ -376,12 +337,6 @@ fn list_service_access(
     )
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DescribeCreateAccountStatus {
-    create_account_request_id: String,
-}
-
 fn describe_create_account_status(
     request: DescribeCreateAccountStatus,
     context: &mut Context<'_>,
@@ -396,15 +351,6 @@ fn describe_create_account_status(
     })?;
     Ok(json!({"CreateAccountStatus": describe_request(found)}))
 }
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct RegisterDelegatedAdministrator {
-    account_id: String,
-    service_principal: String,
-}
-
-type DeregisterDelegatedAdministrator = RegisterDelegatedAdministrator;
 
 fn register_administrator(
     request: RegisterDelegatedAdministrator,
@@ -458,14 +404,6 @@ fn deregister_administrator(
     })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct EnableAWSServiceAccess {
-    service_principal: String,
-}
-
-type DisableAWSServiceAccess = EnableAWSServiceAccess;
-
 fn enable_service_access(
     request: EnableAWSServiceAccess,
     services: &mut Services,
@@ -485,13 +423,6 @@ fn disable_service_access(
     Ok(Value::Null)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct CreateOrganizationalUnit {
-    parent_id: String,
-    name: String,
-}
-
 fn create_organizational_unit(
     request: CreateOrganizationalUnit,
     services: &mut Services,
@@ -500,17 +431,6 @@ fn create_organizational_unit(
     let id = super::create_unit(services, &request.name, &request.parent_id, None)?;
     let unit = services.organization.units.get(&id).map(describe_unit);
     Ok(json!({"OrganizationalUnit": unit}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct CreateAccount {
-    account_name: String,
-    #[expect(
-        dead_code,
-        reason = "required; the address is made of the account's name"
-    )]
-    email: String,
 }
 
 fn create_account(request: CreateAccount, services: &mut Services, _: &Caller) -> Answer {
@@ -526,14 +446,6 @@ fn create_account(request: CreateAccount, services: &mut Services, _: &Caller) -
     let answer = json!({"CreateAccountStatus": describe_request(&request)});
     services.organization.requests.insert(id, request);
     Ok(answer)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct MoveAccount {
-    account_id: String,
-    source_parent_id: String,
-    destination_parent_id: String,
 }
 
 fn move_account(request: MoveAccount, services: &mut Services, _: &Caller) -> Answer {

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::services::Services;
-use crate::services::action::{Answer, Context, actions};
+use crate::services::action::{Answer, Context, actions, requests};
 use crate::services::arn::short;
 use crate::services::environment::{Cloud, Look};
 use crate::services::iam::{self, ACCESS_ROLE, role_account};
@@ -71,9 +70,13 @@ actions! {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GetCallerIdentity {}
+requests! {
+    struct GetCallerIdentity {}
+    #[expect(dead_code, reason = "keys never expire")]
+    struct AssumeRole {
+        role_arn: String, role_session_name: String, duration_seconds: Option<u32>,
+    }
+}
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
 fn get_caller_identity(_: GetCallerIdentity, context: &mut Context<'_>) -> Answer {
@@ -83,15 +86,6 @@ fn get_caller_identity(_: GetCallerIdentity, context: &mut Context<'_>) -> Answe
         None => caller.account.clone(),
     };
     Ok(json!({"Arn": caller.arn, "UserId": user, "Account": caller.account}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct AssumeRole {
-    role_arn: String,
-    role_session_name: String,
-    #[expect(dead_code, reason = "keys never expire")]
-    duration_seconds: Option<u32>,
 }
 
 fn assume_role(request: AssumeRole, cloud: &mut Cloud<'_>, caller: &Caller) -> Answer {
