@@ -298,4 +298,4 @@ pub(crate) fn created<const N: usize>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -342,7 +342,7 @@ pub(crate) fn is_mutating(service: &str, action: &str) -> bool {
 pub(crate) fn due(cloud: &mut Cloud<'_>, task: Task) {
     match task {
         Task::ConfirmSubscription { subscription } => {
-            sns::confirm(&mut cloud.services.sns, &subscription)
+            sns::confirm(&mut cloud.services.sns, &subscription);
         }
         Task::RunAutomation { execution } => {
             let account = cloud.ssm.account_of(&execution);

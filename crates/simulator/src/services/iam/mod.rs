@@ -451,3 +451,6 @@ pub(crate) fn role_account(arn: &str) -> Option<&str> {
         .filter(|arn| arn.service == "iam" && arn.resource.starts_with("role/"))
         .map(|arn| arn.account)
 }
+
+#[cfg(test)]
+mod tests;

@@ -215,3 +215,6 @@ fn display_name(services: &Services, key: &Key) -> String {
         })
         .map_or_else(|| key.id.clone(), |((_, _, name), _)| name.clone())
 }
+
+#[cfg(test)]
+mod tests;

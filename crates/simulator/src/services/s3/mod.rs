@@ -180,3 +180,6 @@ pub(crate) fn may(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use super::objects::{doomed, etag};
+use super::objects::{etag, objects_to_delete};
 use super::routes::{self, DELETE_OBJECT, GET_OBJECT};
 use super::{Bucket, parse_policy};
 use crate::policy::{Context, Decision, Request, Verdict};
@@ -270,7 +270,7 @@ pub(super) fn delete_objects(services: &mut Services, call: &Call<'_>) -> Respon
     let bucket = &call.bucket;
     call.bucket(services)?;
     let mut errors = String::new();
-    for object in doomed(&body(call.request))? {
+    for object in objects_to_delete(&body(call.request))? {
         let resource = format!("arn:aws:s3:::{bucket}/{}", object.key);
         let version = object.version.as_deref();
         let checked = check(

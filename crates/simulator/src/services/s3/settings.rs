@@ -1,4 +1,4 @@
-//! How a bucket is set up.
+//! The actions that show or remove the settings of a bucket.
 
 use quick_xml::escape::escape;
 
