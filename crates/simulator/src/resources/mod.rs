@@ -72,9 +72,11 @@ pub(crate) enum ResourceError {
     NotReadable(String),
 }
 
-pub(crate) type Create =
-    fn(&mut Services, &Place, &Map<String, Value>) -> Result<Created, ResourceError>;
-pub(crate) type Update = fn(&mut Services, &Place, &str, &Change) -> Result<Created, ResourceError>;
+/// What a handler that creates or updates answers.
+pub(crate) type Made = Result<Created, ResourceError>;
+
+pub(crate) type Create = fn(&mut Services, &Place, &Map<String, Value>) -> Made;
+pub(crate) type Update = fn(&mut Services, &Place, &str, &Change) -> Made;
 pub(crate) type Delete = fn(&mut Services, &Place, &str) -> Result<(), ResourceError>;
 pub(crate) type Read = fn(&Services, &Place, &str) -> Option<Map<String, Value>>;
 

@@ -162,20 +162,7 @@ pub(crate) fn create_trail(
     name: &str,
     properties: Map<String, Value>,
 ) -> Result<String, ApiError> {
-    let good = (3..=128).contains(&name.len())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.ends_with(|c: char| c.is_ascii_alphanumeric());
-    if !good {
-        return Err(ApiError::new(
-            "InvalidTrailNameException",
-            format!(
-                "Trail name {name:?} is not valid: 3 to 128 letters, digits, periods, underscores and dashes."
-            ),
-        ));
-    }
+    check_name(name)?;
     let arn = trail_arn(account, region, name);
     let trails = &services.cloudtrail.trails;
     if trails.contains_key(&arn) {
@@ -207,6 +194,24 @@ pub(crate) fn create_trail(
     };
     services.cloudtrail.trails.insert(arn.clone(), trail);
     Ok(arn)
+}
+
+fn check_name(name: &str) -> Result<(), ApiError> {
+    let good = (3..=128).contains(&name.len())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.ends_with(|c: char| c.is_ascii_alphanumeric());
+    if !good {
+        return Err(ApiError::new(
+            "InvalidTrailNameException",
+            format!(
+                "Trail name {name:?} is not valid: 3 to 128 letters, digits, periods, underscores and dashes."
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// What `CreateTrail` and `UpdateTrail` check: the organization, the bucket and the key.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{create_trail, set_logging, trail_arn, validate};
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
-    Change, Created, Place, ResourceError, Type, created, gone, name_or_generated,
+    Change, Created, Made, Place, ResourceError, Type, created, gone, name_or_generated,
 };
 use crate::services::Services;
 
@@ -59,11 +59,7 @@ fn split(mut properties: Map<String, Value>) -> (bool, Map<String, Value>) {
     (logging, properties)
 }
 
-fn create(
-    services: &mut Services,
-    location: &Place,
-    properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+fn create(services: &mut Services, location: &Place, properties: &Map<String, Value>) -> Made {
     let name = name_or_generated(services, location, properties, "TrailName", 128);
     let (logging, properties) = split(properties.clone());
     let arn = create_trail(
@@ -80,12 +76,7 @@ fn create(
     Ok(made(&arn))
 }
 
-fn update(
-    services: &mut Services,
-    location: &Place,
-    name: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
+fn update(services: &mut Services, location: &Place, name: &str, change: &Change) -> Made {
     let arn = trail_arn(&location.account, &location.region, name);
     let (logging, properties) = split(change.new.clone());
     validate(services, &location.account, &arn, &properties)?;

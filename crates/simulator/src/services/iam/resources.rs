@@ -12,7 +12,7 @@ use crate::policy::{Document, Kind};
 use crate::resources::policies::document;
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
-    Change, Created, Place, ResourceError, Type, created, generated, gone, handler_message,
+    Change, Created, Made, Place, ResourceError, Type, created, generated, gone, handler_message,
     name_or_generated, refused, text, texts,
 };
 use crate::services::Services;
@@ -90,11 +90,7 @@ fn made(role: &Role) -> Created {
     )
 }
 
-fn create(
-    services: &mut Services,
-    location: &Place,
-    properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+fn create(services: &mut Services, location: &Place, properties: &Map<String, Value>) -> Made {
     let name = name_or_generated(services, location, properties, "RoleName", 64);
     let arn = create_role(services, &location.account, &name, properties.clone())?;
     services
@@ -105,12 +101,7 @@ fn create(
         .ok_or_else(|| gone(&arn))
 }
 
-fn update(
-    services: &mut Services,
-    location: &Place,
-    name: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
+fn update(services: &mut Services, location: &Place, name: &str, change: &Change) -> Made {
     let (trust, inline) = parse_role(services, &change.new)?;
     let role = services
         .iam
@@ -176,7 +167,7 @@ fn create_managed(
     services: &mut Services,
     location: &Place,
     properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+) -> Made {
     let document = parse(properties)?;
     let name = name_or_generated(services, location, properties, "ManagedPolicyName", 128);
     let path = text(properties, "Path").unwrap_or("/");
@@ -204,12 +195,7 @@ fn create_managed(
     Ok(created(arn.as_str(), [("PolicyArn", json!(arn))]))
 }
 
-fn update_managed(
-    services: &mut Services,
-    location: &Place,
-    arn: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
+fn update_managed(services: &mut Services, location: &Place, arn: &str, change: &Change) -> Made {
     let document = parse(&change.new)?;
     attach(services, location, arn, &texts(&change.old, "Roles"), false)?;
     attach(services, location, arn, &texts(&change.new, "Roles"), true)?;
@@ -280,7 +266,7 @@ fn create_role_policy(
     services: &mut Services,
     location: &Place,
     properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+) -> Made {
     let role = text(properties, "RoleName").unwrap_or_default();
     let name = text(properties, "PolicyName").unwrap_or_default();
     let taken = services
@@ -301,7 +287,7 @@ fn update_role_policy(
     location: &Place,
     id: &str,
     change: &Change,
-) -> Result<Created, ResourceError> {
+) -> Made {
     let (name, role) = id.split_once('|').ok_or_else(|| gone(id))?;
     put_inline(services, location, role, name, &change.new)?;
     Ok(created(id, []))
@@ -336,7 +322,7 @@ fn create_policy(
     services: &mut Services,
     location: &Place,
     properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+) -> Made {
     let name = text(properties, "PolicyName")
         .unwrap_or_default()
         .to_owned();
@@ -352,12 +338,7 @@ fn create_policy(
     Ok(created(id.as_str(), [("Id", json!(id))]))
 }
 
-fn update_policy(
-    services: &mut Services,
-    location: &Place,
-    id: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
+fn update_policy(services: &mut Services, location: &Place, id: &str, change: &Change) -> Made {
     let name = text(&change.new, "PolicyName").unwrap_or_default();
     for role in texts(&change.new, "Roles") {
         put_inline(services, location, &role, name, &change.new)?;

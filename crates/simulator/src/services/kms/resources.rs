@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{create_key, key_arn, parse_policy};
 use crate::resources::shape::{Property, Shape, TAGS};
-use crate::resources::{Change, Created, Place, ResourceError, Type, created, gone, text};
+use crate::resources::{Change, Created, Made, Place, ResourceError, Type, created, gone, text};
 use crate::services::Services;
 
 pub(crate) const TYPES: &[Type] = &[
@@ -65,7 +65,7 @@ fn create_key_resource(
     services: &mut Services,
     location: &Place,
     properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+) -> Made {
     check_window(properties)?;
     let arn = create_key(
         services,
@@ -76,12 +76,7 @@ fn create_key_resource(
     Ok(key_made(&arn))
 }
 
-fn update_key(
-    services: &mut Services,
-    location: &Place,
-    id: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
+fn update_key(services: &mut Services, location: &Place, id: &str, change: &Change) -> Made {
     check_window(&change.new)?;
     let arn = key_arn(&location.account, &location.region, id);
     let policy = match change.new.get("KeyPolicy") {
@@ -147,7 +142,7 @@ fn create_alias(
     services: &mut Services,
     location: &Place,
     properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+) -> Made {
     let name = text(properties, "AliasName").unwrap_or_default();
     let good = name.strip_prefix("alias/").is_some_and(|rest| {
         !rest.is_empty()
@@ -172,12 +167,7 @@ fn create_alias(
     Ok(created(name, []))
 }
 
-fn update_alias(
-    services: &mut Services,
-    location: &Place,
-    name: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
+fn update_alias(services: &mut Services, location: &Place, name: &str, change: &Change) -> Made {
     let id = target(services, location, &change.new)?;
     let alias = services
         .kms

@@ -6,7 +6,7 @@ use super::{Bucket, create_bucket, parse_policy};
 use crate::resources::policies::{Holder, inline};
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
-    Change, Created, Place, ResourceError, Type, created, generated, gone, refused, text,
+    Change, Created, Made, Place, ResourceError, Type, created, generated, gone, refused, text,
 };
 use crate::services::Services;
 
@@ -159,11 +159,7 @@ fn check_logging(
     }
 }
 
-fn create(
-    services: &mut Services,
-    location: &Place,
-    properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+fn create(services: &mut Services, location: &Place, properties: &Map<String, Value>) -> Made {
     check_logging(services, location, properties)?;
     let name = match text(properties, "BucketName") {
         Some(name) => name.to_owned(),
@@ -179,12 +175,7 @@ fn create(
     Ok(made(&name, &location.region))
 }
 
-fn update(
-    services: &mut Services,
-    location: &Place,
-    name: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
+fn update(services: &mut Services, location: &Place, name: &str, change: &Change) -> Made {
     check_logging(services, location, &change.new)?;
     let bucket = services
         .s3
