@@ -179,7 +179,7 @@ fn route(
                     .map(|(_, value)| value.as_str())
             };
             Ok(json!(crate::services::ec2::shown(
-                &mut world.services,
+                &world.services,
                 value("account"),
                 value("region")
             )))

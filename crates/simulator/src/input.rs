@@ -68,14 +68,6 @@ impl<'a> Input<'a> {
             .transpose()
     }
 
-    /// How many entries a page of a listing is to have.
-    pub(crate) fn page_size(self, name: &str, default: usize) -> Result<usize, ApiError> {
-        Ok(self
-            .integer(name)?
-            .and_then(|size| usize::try_from(size).ok())
-            .unwrap_or(default))
-    }
-
     /// A boolean, if sent.
     pub(crate) fn boolean(self, name: &str) -> Result<Option<bool>, ApiError> {
         self.value(name)
@@ -108,14 +100,6 @@ impl<'a> Input<'a> {
                     .ok_or_else(|| mistyped(name, "a list of texts", item))
             })
             .collect()
-    }
-
-    /// A map with free keys; empty if not sent.
-    pub(crate) fn map(self, name: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
-        self.value(name)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
     }
 
     /// A structure, if sent.

@@ -368,12 +368,8 @@ pub(crate) fn carry_out(
         Some(_) => crate::cloudformation::glance(world, &caller.account),
     }
     let answer = match service {
-        "organizations" => {
-            crate::services::organizations::call(&mut world.services, caller, action, input)
-        }
-        "sts" => {
-            world.with_services(|cloud| crate::services::sts::call(cloud, caller, action, input))
-        }
+        "organizations" | "sts" => world
+            .with_services(|cloud| crate::services::call(cloud, caller, service, action, input)),
         "cloudformation" => crate::cloudformation::call(world, caller, action, input),
         _ => {
             let look = Look::of(service, is_mutating(service, action));
@@ -389,8 +385,6 @@ pub(crate) fn carry_out(
 
 fn is_mutating(service: &str, action: &str) -> bool {
     match service {
-        "organizations" => crate::services::organizations::is_mutating(action),
-        "sts" => false,
         "cloudformation" => crate::cloudformation::is_mutating(action),
         _ => crate::services::is_mutating(service, action),
     }

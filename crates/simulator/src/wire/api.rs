@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 /// Who makes a request, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
@@ -68,9 +66,6 @@ impl ApiError {
         .status(403)
     }
 }
-
-/// The answer to an action.
-pub(crate) type Answer = Result<Value, ApiError>;
 
 /// A request of a service with a REST protocol (S3), as received.
 #[derive(Debug, Clone)]

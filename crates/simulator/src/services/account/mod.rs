@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::action::{Context, actions, anything};
+use super::action::{Answer, Context, actions, anything};
 use super::environment::DEFAULT_REGIONS;
 use crate::services::organizations::MANAGEMENT;
-use crate::wire::api::{Answer, ApiError};
+use crate::wire::api::ApiError;
 use crate::wire::listing;
 
 /// Regions of a page at most, and unless the request says otherwise.

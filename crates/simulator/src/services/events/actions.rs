@@ -17,9 +17,9 @@ use super::rule_actions::{
     on_rule, put_rule, put_targets, remove_targets,
 };
 use super::{Bus, Events, bus, not_found, resolve, validation};
-use crate::services::action::{Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything, requests};
 use crate::services::{json_text, tags, with};
-use crate::wire::api::{Answer, ApiError, Caller};
+use crate::wire::api::{ApiError, Caller};
 use crate::wire::{listing, missing};
 
 /// Entries of a page.
@@ -66,6 +66,43 @@ actions! {
     }
 }
 
+requests! {
+    struct DescribeEventBus {
+        name: Option<String>,
+    }
+    struct ListEventBuses {
+        name_prefix: Option<String>,
+        next_token: Option<String>,
+        limit: Option<usize>,
+    }
+    struct DeleteEventBus {
+        name: String,
+    }
+    struct PutPermission {
+        event_bus_name: Option<String>,
+        action: Option<String>,
+        principal: Option<String>,
+        statement_id: Option<String>,
+        condition: Option<Condition>,
+        policy: Option<String>,
+    }
+    struct Condition {
+        #[serde(rename = "Type")]
+        operator: String,
+        key: String,
+        value: String,
+    }
+    struct RemovePermission {
+        event_bus_name: Option<String>,
+        statement_id: Option<String>,
+        remove_all_permissions: Option<bool>,
+    }
+    struct TestEventPattern {
+        event_pattern: String,
+        event: String,
+    }
+}
+
 fn on_bus(caller: &Caller, reference: &str) -> String {
     resolve(&caller.account, &caller.region, reference)
 }
@@ -94,12 +131,6 @@ pub(super) fn properties(request: &impl Serialize) -> Map<String, Value> {
     properties
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DescribeEventBus {
-    name: Option<String>,
-}
-
 fn describe_event_bus(
     request: DescribeEventBus,
     events: &mut Events,
@@ -120,14 +151,6 @@ fn describe(bus: &Bus) -> Value {
             ("Policy", policy.map(Value::String)),
         ],
     )
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListEventBuses {
-    name_prefix: Option<String>,
-    next_token: Option<String>,
-    limit: Option<usize>,
 }
 
 fn list_event_buses(
@@ -170,12 +193,6 @@ fn create_event_bus(
     Ok(json!({"EventBusArn": arn}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DeleteEventBus {
-    name: String,
-}
-
 fn delete_event_bus(
     request: DeleteEventBus,
     events: &mut Events,
@@ -184,26 +201,6 @@ fn delete_event_bus(
     let (account, region) = (&context.caller.account, &context.caller.region);
     bus::delete_bus(events, account, region, &request.name)?;
     Ok(json!({}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct PutPermission {
-    event_bus_name: Option<String>,
-    action: Option<String>,
-    principal: Option<String>,
-    statement_id: Option<String>,
-    condition: Option<Condition>,
-    policy: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Condition {
-    #[serde(rename = "Type")]
-    operator: String,
-    key: String,
-    value: String,
 }
 
 fn put_permission(
@@ -246,14 +243,6 @@ fn required(text: Option<String>, name: &str) -> Result<String, ApiError> {
         .ok_or_else(|| missing(name))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct RemovePermission {
-    event_bus_name: Option<String>,
-    statement_id: Option<String>,
-    remove_all_permissions: Option<bool>,
-}
-
 fn remove_permission(
     request: RemovePermission,
     events: &mut Events,
@@ -270,13 +259,6 @@ fn remove_permission(
     } else {
         Err(not_found(format!("Statement {id} does not exist.")))
     }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct TestEventPattern {
-    event_pattern: String,
-    event: String,
 }
 
 fn test_event_pattern(request: TestEventPattern, _: &mut Context<'_>) -> Answer {

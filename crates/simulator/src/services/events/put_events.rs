@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::{Origin, arrive, not_found, validation};
 use crate::policy::{Context, Named, Request, Verdict, combine};
+use crate::services::action::Answer;
 use crate::services::environment::Cloud;
 use crate::services::{Services, Trace, iam};
-use crate::wire::api::{Answer, ApiError, Caller};
+use crate::wire::api::{ApiError, Caller};
 
 /// Entries per call.
 const ENTRIES: usize = 10;

@@ -12,10 +12,10 @@ use super::actions::{PAGE, own_bus, properties};
 use super::resources::check_target;
 use super::rule::parse_pattern;
 use super::{Bus, Events, Rule, not_found, targets, validation};
-use crate::services::action::Context;
+use crate::services::action::{Answer, Context};
 use crate::services::arn::short;
 use crate::services::{json_text, with};
-use crate::wire::api::{Answer, ApiError, Caller};
+use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 
 /// The rule that a request is about, for authorization.

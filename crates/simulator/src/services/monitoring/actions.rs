@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Alarm, Monitoring, alarm_arn};
-use crate::services::action::{Context, actions, anything};
-use crate::wire::api::{Answer, ApiError};
+use crate::services::action::{Answer, Context, actions, anything};
+use crate::wire::api::ApiError;
 
 actions! {
     /// All actions of `CloudWatch`.

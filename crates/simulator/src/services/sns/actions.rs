@@ -7,17 +7,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::publish::{Publisher, publish as publish_to};
 use super::{Sns, Subscription, Topic, create_topic as create, invalid, no_topic};
 use super::{parse_policy, subscribe as subscribe_to};
 use crate::policy::{self, Decision, Request};
-use crate::services::action::{Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything, requests};
 use crate::services::organizations::Organization;
 use crate::services::{Services, Trace, iam, json_text, tags};
-use crate::wire::api::{Answer, ApiError, Caller};
+use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 
 /// Entries of a page.
@@ -51,10 +50,65 @@ actions! {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListTopics {
-    next_token: Option<String>,
+requests! {
+    struct ListTopics {
+        next_token: Option<String>,
+    }
+    struct CreateTopic {
+        name: String,
+        #[serde(default)]
+        attributes: BTreeMap<String, Value>,
+        tags: Option<Value>,
+    }
+    struct DeleteTopic {
+        topic_arn: String,
+    }
+    struct GetTopicAttributes {
+        topic_arn: String,
+    }
+    struct SetTopicAttributes {
+        topic_arn: String,
+        attribute_name: String,
+        attribute_value: Option<String>,
+    }
+    struct ListTagsForResource {
+        resource_arn: String,
+    }
+    struct Publish {
+        topic_arn: Option<String>,
+        target_arn: Option<String>,
+        message: String,
+    }
+    struct ListSubscriptions {
+        next_token: Option<String>,
+    }
+    struct ListSubscriptionsByTopic {
+        topic_arn: String,
+        next_token: Option<String>,
+    }
+    struct Subscribe {
+        topic_arn: String,
+        protocol: String,
+        endpoint: String,
+        #[serde(default)]
+        attributes: BTreeMap<String, Value>,
+        return_subscription_arn: Option<bool>,
+    }
+    struct ConfirmSubscription {
+        topic_arn: String,
+        token: String,
+    }
+    struct Unsubscribe {
+        subscription_arn: String,
+    }
+    struct GetSubscriptionAttributes {
+        subscription_arn: String,
+    }
+    struct SetSubscriptionAttributes {
+        subscription_arn: String,
+        attribute_name: String,
+        attribute_value: Option<String>,
+    }
 }
 
 fn list_topics(request: ListTopics, sns: &mut Sns, context: &mut Context<'_>) -> Answer {
@@ -66,15 +120,6 @@ fn list_topics(request: ListTopics, sns: &mut Sns, context: &mut Context<'_>) ->
         .map(|topic| json!({"TopicArn": topic.arn}))
         .collect();
     listing("Topics", topics, request.next_token.as_deref(), PAGE)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct CreateTopic {
-    name: String,
-    #[serde(default)]
-    attributes: BTreeMap<String, Value>,
-    tags: Option<Value>,
 }
 
 fn create_topic(request: CreateTopic, sns: &mut Sns, context: &mut Context<'_>) -> Answer {
@@ -97,12 +142,6 @@ fn create_topic(request: CreateTopic, sns: &mut Sns, context: &mut Context<'_>) 
     Ok(json!({"TopicArn": arn}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DeleteTopic {
-    topic_arn: String,
-}
-
 fn delete_topic(request: DeleteTopic, sns: &mut Sns, context: &mut Context<'_>) -> Answer {
     let arn = &request.topic_arn;
     if sns.topics.contains_key(arn) {
@@ -116,12 +155,6 @@ fn delete_topic(request: DeleteTopic, sns: &mut Sns, context: &mut Context<'_>) 
         super::delete_topic(sns, arn);
     }
     Ok(json!({}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetTopicAttributes {
-    topic_arn: String,
 }
 
 fn get_topic_attributes(
@@ -162,14 +195,6 @@ fn get_topic_attributes(
     Ok(json!({"Attributes": attributes}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct SetTopicAttributes {
-    topic_arn: String,
-    attribute_name: String,
-    attribute_value: Option<String>,
-}
-
 fn set_topic_attributes(
     request: SetTopicAttributes,
     sns: &mut Sns,
@@ -183,12 +208,6 @@ fn set_topic_attributes(
     Ok(json!({}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListTagsForResource {
-    resource_arn: String,
-}
-
 fn list_tags_for_resource(
     request: ListTagsForResource,
     sns: &mut Sns,
@@ -199,14 +218,6 @@ fn list_tags_for_resource(
         .get(&request.resource_arn)
         .ok_or_else(|| ApiError::new("ResourceNotFound", "Resource does not exist").status(404))?;
     Ok(json!({"Tags": tags(&topic.properties)}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Publish {
-    topic_arn: Option<String>,
-    target_arn: Option<String>,
-    message: String,
 }
 
 fn publish(request: Publish, services: &mut Services, caller: &Caller) -> Answer {
@@ -233,12 +244,6 @@ fn publish(request: Publish, services: &mut Services, caller: &Caller) -> Answer
         })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListSubscriptions {
-    next_token: Option<String>,
-}
-
 fn list_subscriptions(
     request: ListSubscriptions,
     sns: &mut Sns,
@@ -258,13 +263,6 @@ fn list_subscriptions(
     listing("Subscriptions", subscriptions, token, PAGE)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListSubscriptionsByTopic {
-    topic_arn: String,
-    next_token: Option<String>,
-}
-
 fn list_subscriptions_by_topic(
     request: ListSubscriptionsByTopic,
     sns: &mut Sns,
@@ -276,17 +274,6 @@ fn list_subscriptions_by_topic(
     let subscriptions = sns.subscriptions_of(arn).map(summary).collect();
     let token = request.next_token.as_deref();
     listing("Subscriptions", subscriptions, token, PAGE)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Subscribe {
-    topic_arn: String,
-    protocol: String,
-    endpoint: String,
-    #[serde(default)]
-    attributes: BTreeMap<String, Value>,
-    return_subscription_arn: Option<bool>,
 }
 
 fn subscribe(request: Subscribe, services: &mut Services, caller: &Caller) -> Answer {
@@ -319,13 +306,6 @@ fn subscribe(request: Subscribe, services: &mut Services, caller: &Caller) -> An
     Ok(json!({"SubscriptionArn": shown}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ConfirmSubscription {
-    topic_arn: String,
-    token: String,
-}
-
 fn confirm_subscription(
     request: ConfirmSubscription,
     sns: &mut Sns,
@@ -338,12 +318,6 @@ fn confirm_subscription(
         .ok_or_else(|| invalid("Token"))?;
     super::confirm(sns, &arn);
     Ok(json!({"SubscriptionArn": arn}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Unsubscribe {
-    subscription_arn: String,
 }
 
 fn unsubscribe(request: Unsubscribe, sns: &mut Sns, context: &mut Context<'_>) -> Answer {
@@ -361,12 +335,6 @@ fn unsubscribe(request: Unsubscribe, sns: &mut Sns, context: &mut Context<'_>) -
     }
     sns.subscriptions.remove(&arn);
     Ok(json!({}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetSubscriptionAttributes {
-    subscription_arn: String,
 }
 
 fn get_subscription_attributes(
@@ -394,14 +362,6 @@ fn get_subscription_attributes(
         }
     }
     Ok(json!({"Attributes": attributes}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct SetSubscriptionAttributes {
-    subscription_arn: String,
-    attribute_name: String,
-    attribute_value: Option<String>,
 }
 
 fn set_subscription_attributes(

@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Message, NUMBERS, Queue, Sqs, check, invalid, md5_of, parse_policy};
 use crate::policy::{self, Decision, Request};
-use crate::services::action::{Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything, requests};
 use crate::services::arn::short;
 use crate::services::environment::Environment;
 use crate::services::{Services, iam, json_text, monitoring, tags, with};
-use crate::wire::api::{Answer, ApiError, Caller};
+use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 
 /// Entries of a page.
@@ -40,6 +40,49 @@ actions! {
             services(delete_message);
         Changes PurgeQueue (NamedQueue::arn) services(purge_queue);
         Changes DeleteQueue (NamedQueue::arn) services(delete_queue);
+    }
+}
+
+requests! {
+    struct ListQueues {
+        queue_name_prefix: Option<String>,
+        max_results: Option<usize>,
+        next_token: Option<String>,
+    }
+    struct GetQueueUrl {
+        queue_name: String,
+        #[serde(rename = "QueueOwnerAWSAccountId")]
+        owner: Option<String>,
+    }
+    struct GetQueueAttributes {
+        queue_url: String,
+        #[serde(default)]
+        attribute_names: Vec<String>,
+    }
+    struct SetQueueAttributes {
+        queue_url: String,
+        #[serde(default)]
+        attributes: BTreeMap<String, Value>,
+    }
+    struct SendMessage {
+        queue_url: String,
+        message_body: String,
+    }
+    struct ReceiveMessage {
+        queue_url: String,
+        #[serde(default)]
+        attribute_names: Vec<String>,
+        #[serde(default)]
+        message_system_attribute_names: Vec<String>,
+        #[serde(default)]
+        message_attribute_names: Vec<String>,
+        max_number_of_messages: Option<usize>,
+        visibility_timeout: Option<i64>,
+        _wait_time_seconds: Option<i64>,
+    }
+    struct DeleteMessage {
+        queue_url: String,
+        receipt_handle: String,
     }
 }
 
@@ -109,14 +152,6 @@ fn on_queue(
     Ok(answer)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListQueues {
-    queue_name_prefix: Option<String>,
-    max_results: Option<usize>,
-    next_token: Option<String>,
-}
-
 fn list_queues(request: ListQueues, sqs: &mut Sqs, context: &mut Context<'_>) -> Answer {
     let caller = context.caller;
     let prefix = request.queue_name_prefix.unwrap_or_default();
@@ -131,14 +166,6 @@ fn list_queues(request: ListQueues, sqs: &mut Sqs, context: &mut Context<'_>) ->
     listing("QueueUrls", urls, request.next_token.as_deref(), size)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetQueueUrl {
-    queue_name: String,
-    #[serde(rename = "QueueOwnerAWSAccountId")]
-    owner: Option<String>,
-}
-
 fn get_queue_url(request: GetQueueUrl, sqs: &mut Sqs, context: &mut Context<'_>) -> Answer {
     let Caller {
         account, region, ..
@@ -147,14 +174,6 @@ fn get_queue_url(request: GetQueueUrl, sqs: &mut Sqs, context: &mut Context<'_>)
     let arn = format!("arn:aws:sqs:{region}:{owner}:{}", request.queue_name);
     let queue = sqs.queues.get(&arn).ok_or_else(no_queue)?;
     Ok(json!({"QueueUrl": queue.url}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetQueueAttributes {
-    queue_url: String,
-    #[serde(default)]
-    attribute_names: Vec<String>,
 }
 
 fn get_queue_attributes(
@@ -204,14 +223,6 @@ fn attributes(queue: &Queue, now: jiff::Timestamp) -> BTreeMap<&'static str, Str
         ("ApproximateNumberOfMessagesDelayed", "0".to_owned()),
     ]);
     all
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct SetQueueAttributes {
-    queue_url: String,
-    #[serde(default)]
-    attributes: BTreeMap<String, Value>,
 }
 
 fn set_queue_attributes(
@@ -291,13 +302,6 @@ fn list_queue_tags(request: ListQueueTags, services: &mut Services, caller: &Cal
     })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct SendMessage {
-    queue_url: String,
-    message_body: String,
-}
-
 fn send_message(request: SendMessage, services: &mut Services, caller: &Caller) -> Answer {
     let call = (request.queue_url.as_str(), "sqs:SendMessage");
     on_queue(services, caller, call, |queue, environment| {
@@ -305,21 +309,6 @@ fn send_message(request: SendMessage, services: &mut Services, caller: &Caller) 
         let id = queue.push(environment, request.message_body, BTreeMap::new());
         Ok(json!({"MessageId": id, "MD5OfMessageBody": md5}))
     })
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ReceiveMessage {
-    queue_url: String,
-    #[serde(default)]
-    attribute_names: Vec<String>,
-    #[serde(default)]
-    message_system_attribute_names: Vec<String>,
-    #[serde(default)]
-    message_attribute_names: Vec<String>,
-    max_number_of_messages: Option<usize>,
-    visibility_timeout: Option<i64>,
-    _wait_time_seconds: Option<i64>,
 }
 
 fn receive_message(
@@ -392,13 +381,6 @@ fn describe(message: &Message, request: &ReceiveMessage, now: jiff::Timestamp) -
             ("MessageAttributes", unless_empty(attributes)),
         ],
     )
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DeleteMessage {
-    queue_url: String,
-    receipt_handle: String,
 }
 
 fn delete_message(request: DeleteMessage, services: &mut Services, caller: &Caller) -> Answer {

@@ -5,13 +5,12 @@
     reason = "a handler gets its request by value, whether it keeps parts of it or not"
 )]
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Execution, Ssm, start};
-use crate::services::action::{Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything, requests};
 use crate::services::{Services, Task, iam, with};
-use crate::wire::api::{Answer, ApiError, Caller};
+use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 use crate::wire::time::epoch;
 
@@ -27,12 +26,19 @@ actions! {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct StartAutomationExecution {
-    document_name: String,
-    _document_version: Option<String>,
-    parameters: Option<Value>,
+requests! {
+    struct StartAutomationExecution {
+        document_name: String,
+        _document_version: Option<String>,
+        parameters: Option<Value>,
+    }
+    struct GetAutomationExecution {
+        automation_execution_id: String,
+    }
+    struct DescribeAutomationExecutions {
+        max_results: Option<usize>,
+        next_token: Option<String>,
+    }
 }
 
 fn start_automation_execution(
@@ -52,12 +58,6 @@ fn start_automation_execution(
     Ok(json!({"AutomationExecutionId": id}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetAutomationExecution {
-    automation_execution_id: String,
-}
-
 fn get_automation_execution(
     request: GetAutomationExecution,
     ssm: &mut Ssm,
@@ -74,13 +74,6 @@ fn get_automation_execution(
                 format!("Automation execution {id} does not exist."),
             )
         })
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DescribeAutomationExecutions {
-    max_results: Option<usize>,
-    next_token: Option<String>,
 }
 
 fn describe_automation_executions(

@@ -1,13 +1,18 @@
 //! `AWS::KMS::Key` and `AWS::KMS::Alias`.
 
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
+
 use serde_json::{Map, Value, json};
 
-use super::shape::{Property, Shape, TAGS};
-use super::{Change, Created, Place, ResourceError, Type, created, gone, text};
+use super::{create_key, key_arn, parse_policy};
+use crate::resources::shape::{Property, Shape, TAGS};
+use crate::resources::{Change, Created, Made, Place, ResourceError, Type, created, gone, text};
 use crate::services::Services;
-use crate::services::kms::{create_key, key_arn, parse_policy};
 
-pub(super) const TYPES: &[Type] = &[
+pub(crate) const TYPES: &[Type] = &[
     Type {
         name: "AWS::KMS::Key",
         properties: &[
@@ -58,24 +63,24 @@ fn key_made(arn: &str) -> Created {
 
 fn create_key_resource(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+) -> Made {
     check_window(properties)?;
-    let arn = create_key(services, &place.account, &place.region, properties.clone())?;
+    let arn = create_key(
+        services,
+        &location.account,
+        &location.region,
+        properties.clone(),
+    )?;
     Ok(key_made(&arn))
 }
 
-fn update_key(
-    services: &mut Services,
-    place: &Place,
-    id: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
+fn update_key(services: &mut Services, location: &Place, id: &str, change: &Change) -> Made {
     check_window(&change.new)?;
-    let arn = key_arn(&place.account, &place.region, id);
+    let arn = key_arn(&location.account, &location.region, id);
     let policy = match change.new.get("KeyPolicy") {
-        Some(written) => Some(parse_policy(written, &place.account)?),
+        Some(written) => Some(parse_policy(written, &location.account)?),
         None => None,
     };
     let key = services.kms.keys.get_mut(&arn).ok_or_else(|| gone(id))?;
@@ -93,40 +98,40 @@ fn update_key(
 }
 
 /// A key is never deleted at once: it waits, unusable, for its window to pass.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature of all delete handlers"
-)]
-fn delete_key(services: &mut Services, place: &Place, id: &str) -> Result<(), ResourceError> {
-    let arn = key_arn(&place.account, &place.region, id);
+fn delete_key(services: &mut Services, location: &Place, id: &str) -> Result<(), ResourceError> {
+    let arn = key_arn(&location.account, &location.region, id);
     if let Some(key) = services.kms.keys.get_mut(&arn) {
         key.pending_deletion = true;
     }
     Ok(())
 }
 
-fn read_key(services: &Services, place: &Place, id: &str) -> Option<Map<String, Value>> {
-    let arn = key_arn(&place.account, &place.region, id);
+fn read_key(services: &Services, location: &Place, id: &str) -> Option<Map<String, Value>> {
+    let arn = key_arn(&location.account, &location.region, id);
     let key = services.kms.keys.get(&arn)?;
     (!key.pending_deletion).then(|| key.properties.clone())
 }
 
-fn alias_of(place: &Place, name: &str) -> (String, String, String) {
-    (place.account.clone(), place.region.clone(), name.to_owned())
+fn alias_of(location: &Place, name: &str) -> (String, String, String) {
+    (
+        location.account.clone(),
+        location.region.clone(),
+        name.to_owned(),
+    )
 }
 
 fn target(
     services: &Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
 ) -> Result<String, ResourceError> {
     let reference = text(properties, "TargetKeyId").unwrap_or_default();
     services
         .kms
-        .find(reference, &place.account, &place.region)
+        .find(reference, &location.account, &location.region)
         .filter(|key| {
-            key.account == place.account
-                && key.region == place.region
+            key.account == location.account
+                && key.region == location.region
                 && !reference.contains("alias/")
         })
         .map(|key| key.id.clone())
@@ -135,9 +140,9 @@ fn target(
 
 fn create_alias(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+) -> Made {
     let name = text(properties, "AliasName").unwrap_or_default();
     let good = name.strip_prefix("alias/").is_some_and(|rest| {
         !rest.is_empty()
@@ -151,8 +156,8 @@ fn create_alias(
             "{name:?} is not a valid alias name: alias/ and letters, digits, slashes, underscores, dashes"
         )));
     }
-    let id = target(services, place, properties)?;
-    let key = alias_of(place, name);
+    let id = target(services, location, properties)?;
+    let key = alias_of(location, name);
     if services.kms.aliases.contains_key(&key) {
         return Err(ResourceError::AlreadyExists(format!(
             "{name} already exists"
@@ -162,33 +167,28 @@ fn create_alias(
     Ok(created(name, []))
 }
 
-fn update_alias(
-    services: &mut Services,
-    place: &Place,
-    name: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
-    let id = target(services, place, &change.new)?;
+fn update_alias(services: &mut Services, location: &Place, name: &str, change: &Change) -> Made {
+    let id = target(services, location, &change.new)?;
     let alias = services
         .kms
         .aliases
-        .get_mut(&alias_of(place, name))
+        .get_mut(&alias_of(location, name))
         .ok_or_else(|| gone(name))?;
     *alias = id;
     Ok(created(name, []))
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature of all delete handlers"
-)]
-fn delete_alias(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
-    services.kms.aliases.remove(&alias_of(place, name));
+fn delete_alias(
+    services: &mut Services,
+    location: &Place,
+    name: &str,
+) -> Result<(), ResourceError> {
+    services.kms.aliases.remove(&alias_of(location, name));
     Ok(())
 }
 
-fn read_alias(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let id = services.kms.aliases.get(&alias_of(place, name))?;
+fn read_alias(services: &Services, location: &Place, name: &str) -> Option<Map<String, Value>> {
+    let id = services.kms.aliases.get(&alias_of(location, name))?;
     let mut live = Map::new();
     live.insert("AliasName".to_owned(), json!(name));
     live.insert("TargetKeyId".to_owned(), json!(id));

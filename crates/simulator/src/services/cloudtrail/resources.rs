@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{Property, Shape, TAGS};
-use super::{Change, Created, Place, ResourceError, Type, created, gone, name_or_generated};
+use super::{create_trail, set_logging, trail_arn, validate};
+use crate::resources::shape::{Property, Shape, TAGS};
+use crate::resources::{
+    Change, Created, Made, Place, ResourceError, Type, created, gone, name_or_generated,
+};
 use crate::services::Services;
-use crate::services::cloudtrail::{create_trail, set_logging, trail_arn, validate};
 
 const SELECTOR: Shape = Shape::Object(&[
     Property::new(
@@ -22,7 +24,7 @@ const SELECTOR: Shape = Shape::Object(&[
     ),
 ]);
 
-pub(super) const TYPES: &[Type] = &[Type {
+pub(crate) const TYPES: &[Type] = &[Type {
     name: "AWS::CloudTrail::Trail",
     properties: &[
         Property::new("TrailName", Shape::Text).fixed(),
@@ -57,14 +59,16 @@ fn split(mut properties: Map<String, Value>) -> (bool, Map<String, Value>) {
     (logging, properties)
 }
 
-fn create(
-    services: &mut Services,
-    place: &Place,
-    properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
-    let name = name_or_generated(services, place, properties, "TrailName", 128);
+fn create(services: &mut Services, location: &Place, properties: &Map<String, Value>) -> Made {
+    let name = name_or_generated(services, location, properties, "TrailName", 128);
     let (logging, properties) = split(properties.clone());
-    let arn = create_trail(services, &place.account, &place.region, &name, properties)?;
+    let arn = create_trail(
+        services,
+        &location.account,
+        &location.region,
+        &name,
+        properties,
+    )?;
     let now = services.environment.now;
     if let Some(trail) = services.cloudtrail.trails.get_mut(&arn) {
         set_logging(trail, logging, now);
@@ -72,15 +76,10 @@ fn create(
     Ok(made(&arn))
 }
 
-fn update(
-    services: &mut Services,
-    place: &Place,
-    name: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
-    let arn = trail_arn(&place.account, &place.region, name);
+fn update(services: &mut Services, location: &Place, name: &str, change: &Change) -> Made {
+    let arn = trail_arn(&location.account, &location.region, name);
     let (logging, properties) = split(change.new.clone());
-    validate(services, &place.account, &arn, &properties)?;
+    validate(services, &location.account, &arn, &properties)?;
     let now = services.environment.now;
     let trail = services
         .cloudtrail
@@ -96,14 +95,14 @@ fn update(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
-    let arn = trail_arn(&place.account, &place.region, name);
+fn delete(services: &mut Services, location: &Place, name: &str) -> Result<(), ResourceError> {
+    let arn = trail_arn(&location.account, &location.region, name);
     services.cloudtrail.trails.remove(&arn);
     Ok(())
 }
 
-fn read(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let arn = trail_arn(&place.account, &place.region, name);
+fn read(services: &Services, location: &Place, name: &str) -> Option<Map<String, Value>> {
+    let arn = trail_arn(&location.account, &location.region, name);
     let trail = services.cloudtrail.trails.get(&arn)?;
     let mut live = trail.properties.clone();
     live.insert("TrailName".to_owned(), json!(name));

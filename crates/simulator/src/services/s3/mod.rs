@@ -2,7 +2,9 @@
 //! at them and to put, get and delete small objects, with their versions.
 
 mod objects;
+pub(crate) mod resources;
 mod rest;
+mod routes;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -10,7 +12,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 pub(crate) use objects::Objects;
-pub(crate) use rest::{action, error_body, read, rest};
+pub(crate) use rest::{error_body, read, rest};
+pub(crate) use routes::{action, is_mutating};
 
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request};
 use crate::services::Services;
@@ -101,37 +104,22 @@ pub(crate) fn parse_policy(bucket: &Bucket, written: &Value) -> Result<Document,
         }
         other => other,
     };
-    let statements = match object.get("Statement") {
-        Some(Value::Array(list)) => list.iter().collect(),
-        Some(one) => vec![one],
-        None => Vec::new(),
-    };
-    let arn = format!("arn:aws:s3:::{}", bucket.name);
-    for statement in &statements {
-        let resources = match statement.get("Resource") {
-            Some(Value::Array(list)) => list.iter().collect(),
-            Some(one) => vec![one],
-            None => Vec::new(),
-        };
-        for resource in resources.iter().filter_map(|resource| resource.as_str()) {
-            let inside = resource
-                .strip_prefix(&arn)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest == "*");
-            if !inside {
-                return Err(malformed(format!(
-                    "Policy has invalid resource: {resource}"
-                )));
-            }
+    let blocks_public = bucket
+        .properties
+        .get("PublicAccessBlockConfiguration")
+        .and_then(|block| block.get("BlockPublicPolicy"))
+        == Some(&Value::Bool(true));
+    for statement in one_or_many(object.get("Statement")) {
+        let resources = one_or_many(statement.get("Resource"));
+        let outside = resources
+            .filter_map(Value::as_str)
+            .find(|resource| !lies_in(&bucket.name, resource));
+        if let Some(resource) = outside {
+            return Err(malformed(format!(
+                "Policy has invalid resource: {resource}"
+            )));
         }
-        let public = statement.get("Effect").and_then(Value::as_str) == Some("Allow")
-            && statement.get("Condition").is_none()
-            && matches!(statement.get("Principal"), Some(Value::String(_)));
-        let blocked = bucket
-            .properties
-            .get("PublicAccessBlockConfiguration")
-            .and_then(|block| block.get("BlockPublicPolicy"))
-            == Some(&Value::Bool(true));
-        if public && blocked {
+        if blocks_public && is_public(statement) {
             return Err(ApiError::new(
                 "AccessDenied",
                 "The bucket policy allows public access, which BlockPublicPolicy prevents.",
@@ -140,6 +128,30 @@ pub(crate) fn parse_policy(bucket: &Bucket, written: &Value) -> Result<Document,
         }
     }
     Ok(document)
+}
+
+fn one_or_many(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    match value {
+        Some(Value::Array(list)) => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    }
+    .iter()
+}
+
+/// Whether a policy's resource is the bucket or lies in it.
+fn lies_in(bucket: &str, resource: &str) -> bool {
+    let rest = resource
+        .strip_prefix("arn:aws:s3:::")
+        .and_then(|name| name.strip_prefix(bucket));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest == "*")
+}
+
+/// Whether a statement lets everybody in.
+fn is_public(statement: &Value) -> bool {
+    statement.get("Effect").and_then(Value::as_str) == Some("Allow")
+        && statement.get("Condition").is_none()
+        && matches!(statement.get("Principal"), Some(Value::String(_)))
 }
 
 /// Whether a service may do something in a bucket; the error says why not.
@@ -168,3 +180,6 @@ pub(crate) fn may(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

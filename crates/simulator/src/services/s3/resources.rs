@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::policies::{Holder, inline};
-use super::shape::{Property, Shape, TAGS};
-use super::{Change, Created, Place, ResourceError, Type, created, generated, gone, refused, text};
+use super::{Bucket, create_bucket, parse_policy};
+use crate::resources::policies::{Holder, inline};
+use crate::resources::shape::{Property, Shape, TAGS};
+use crate::resources::{
+    Change, Created, Made, Place, ResourceError, Type, created, generated, gone, refused, text,
+};
 use crate::services::Services;
-use crate::services::s3::{Bucket, create_bucket, parse_policy};
 
 const STATUS: Shape = Shape::Choice(&["Enabled", "Disabled"]);
 
@@ -58,7 +60,7 @@ const LIFECYCLE: Shape = Shape::Object(&[Property::new(
 )
 .required()]);
 
-pub(super) const TYPES: &[Type] = &[
+pub(crate) const TYPES: &[Type] = &[
     Type {
         name: "AWS::S3::Bucket",
         properties: &[
@@ -136,7 +138,7 @@ fn made(name: &str, region: &str) -> Created {
 /// Access logs go to a bucket of the same account and Region.
 fn check_logging(
     services: &Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
 ) -> Result<(), ResourceError> {
     let destination = properties
@@ -146,11 +148,9 @@ fn check_logging(
     let Some(name) = destination else {
         return Ok(());
     };
-    let good = services
-        .s3
-        .buckets
-        .get(name)
-        .is_some_and(|bucket| bucket.account == place.account && bucket.region == place.region);
+    let good = services.s3.buckets.get(name).is_some_and(|bucket| {
+        bucket.account == location.account && bucket.region == location.region
+    });
     if good {
         Ok(())
     } else {
@@ -159,47 +159,38 @@ fn check_logging(
     }
 }
 
-fn create(
-    services: &mut Services,
-    place: &Place,
-    properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
-    check_logging(services, place, properties)?;
+fn create(services: &mut Services, location: &Place, properties: &Map<String, Value>) -> Made {
+    check_logging(services, location, properties)?;
     let name = match text(properties, "BucketName") {
         Some(name) => name.to_owned(),
-        None => generated(services, place, 63).to_ascii_lowercase(),
+        None => generated(services, location, 63).to_ascii_lowercase(),
     };
     create_bucket(
         services,
-        &place.account,
-        &place.region,
+        &location.account,
+        &location.region,
         &name,
         properties.clone(),
     )?;
-    Ok(made(&name, &place.region))
+    Ok(made(&name, &location.region))
 }
 
-fn update(
-    services: &mut Services,
-    place: &Place,
-    name: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
-    check_logging(services, place, &change.new)?;
+fn update(services: &mut Services, location: &Place, name: &str, change: &Change) -> Made {
+    check_logging(services, location, &change.new)?;
     let bucket = services
         .s3
         .buckets
         .get_mut(name)
         .ok_or_else(|| gone(name))?;
     bucket.properties.clone_from(&change.new);
-    Ok(made(name, &place.region))
+    Ok(made(name, &location.region))
 }
 
-fn delete(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
+fn delete(services: &mut Services, location: &Place, name: &str) -> Result<(), ResourceError> {
     let Some(bucket) = services.s3.buckets.get(name) else {
         return Ok(());
     };
-    if bucket.account != place.account {
+    if bucket.account != location.account {
         return Ok(());
     }
     if !bucket.objects.is_empty() {
@@ -225,7 +216,7 @@ impl Holder for Bucket {
 
     fn put(
         services: &mut Services,
-        place: &Place,
+        location: &Place,
         name: &str,
         written: Value,
         fresh: bool,
@@ -234,7 +225,7 @@ impl Holder for Bucket {
             .s3
             .buckets
             .get_mut(name)
-            .filter(|bucket| bucket.account == place.account)
+            .filter(|bucket| bucket.account == location.account)
             .ok_or_else(|| gone(name))?;
         if fresh && bucket.policy.is_some() {
             return Err(ResourceError::AlreadyExists(format!(

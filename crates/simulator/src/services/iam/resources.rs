@@ -1,18 +1,23 @@
 //! `AWS::IAM::Role` and the policies attached to roles.
 
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all delete handlers"
+)]
+
 use serde_json::{Map, Value, json};
 
-use super::policies::document;
-use super::shape::{Property, Shape, TAGS};
-use super::{
-    Change, Created, Place, ResourceError, Type, created, generated, gone, handler_message,
+use super::{ManagedPolicy, Role, create_role, parse_role};
+use crate::policy::{Document, Kind};
+use crate::resources::policies::document;
+use crate::resources::shape::{Property, Shape, TAGS};
+use crate::resources::{
+    Change, Created, Made, Place, ResourceError, Type, created, generated, gone, handler_message,
     name_or_generated, refused, text, texts,
 };
-use crate::policy::{Document, Kind};
 use crate::services::Services;
-use crate::services::iam::{ManagedPolicy, Role, create_role, parse_role};
 
-pub(super) const TYPES: &[Type] = &[
+pub(crate) const TYPES: &[Type] = &[
     Type {
         name: "AWS::IAM::Role",
         properties: &[
@@ -85,13 +90,9 @@ fn made(role: &Role) -> Created {
     )
 }
 
-fn create(
-    services: &mut Services,
-    place: &Place,
-    properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
-    let name = name_or_generated(services, place, properties, "RoleName", 64);
-    let arn = create_role(services, &place.account, &name, properties.clone())?;
+fn create(services: &mut Services, location: &Place, properties: &Map<String, Value>) -> Made {
+    let name = name_or_generated(services, location, properties, "RoleName", 64);
+    let arn = create_role(services, &location.account, &name, properties.clone())?;
     services
         .iam
         .roles
@@ -100,16 +101,11 @@ fn create(
         .ok_or_else(|| gone(&arn))
 }
 
-fn update(
-    services: &mut Services,
-    place: &Place,
-    name: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
+fn update(services: &mut Services, location: &Place, name: &str, change: &Change) -> Made {
     let (trust, inline) = parse_role(services, &change.new)?;
     let role = services
         .iam
-        .role_by_name_mut(&place.account, name)
+        .role_by_name_mut(&location.account, name)
         .ok_or_else(|| gone(name))?;
     // Only the inline policies this resource made; a RolePolicy's stay.
     let old = change.old.get("Policies").and_then(Value::as_array);
@@ -124,14 +120,10 @@ fn update(
     Ok(made(role))
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature of all delete handlers"
-)]
-fn delete(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
+fn delete(services: &mut Services, location: &Place, name: &str) -> Result<(), ResourceError> {
     let arn = services
         .iam
-        .role_by_name(&place.account, name)
+        .role_by_name(&location.account, name)
         .map(|role| role.arn.clone());
     if let Some(arn) = arn {
         services.iam.roles.remove(&arn);
@@ -139,8 +131,8 @@ fn delete(services: &mut Services, place: &Place, name: &str) -> Result<(), Reso
     Ok(())
 }
 
-fn read(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let role = services.iam.role_by_name(&place.account, name)?;
+fn read(services: &Services, location: &Place, name: &str) -> Option<Map<String, Value>> {
+    let role = services.iam.role_by_name(&location.account, name)?;
     Some(role.properties.clone())
 }
 
@@ -154,13 +146,13 @@ fn parse(properties: &Map<String, Value>) -> Result<Document, ResourceError> {
 /// Attaches a managed policy to some roles, or detaches it.
 fn attach(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     arn: &str,
     names: &[String],
     on: bool,
 ) -> Result<(), ResourceError> {
     for name in names {
-        let Some(role) = services.iam.role_by_name_mut(&place.account, name) else {
+        let Some(role) = services.iam.role_by_name_mut(&location.account, name) else {
             if on {
                 return Err(gone(name));
             }
@@ -173,13 +165,13 @@ fn attach(
 
 fn create_managed(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+) -> Made {
     let document = parse(properties)?;
-    let name = name_or_generated(services, place, properties, "ManagedPolicyName", 128);
+    let name = name_or_generated(services, location, properties, "ManagedPolicyName", 128);
     let path = text(properties, "Path").unwrap_or("/");
-    let arn = format!("arn:aws:iam::{}:policy{path}{name}", place.account);
+    let arn = format!("arn:aws:iam::{}:policy{path}{name}", location.account);
     if services.iam.policies.contains_key(&arn) {
         return Err(ResourceError::AlreadyExists(format!(
             "A policy called {name} already exists."
@@ -188,7 +180,7 @@ fn create_managed(
     let names = texts(properties, "Roles");
     if let Some(missing) = names
         .iter()
-        .find(|name| services.iam.role_by_name(&place.account, name).is_none())
+        .find(|name| services.iam.role_by_name(&location.account, name).is_none())
     {
         return Err(gone(missing));
     }
@@ -199,19 +191,14 @@ fn create_managed(
         document,
     };
     services.iam.policies.insert(arn.clone(), policy);
-    attach(services, place, &arn, &names, true)?;
+    attach(services, location, &arn, &names, true)?;
     Ok(created(arn.as_str(), [("PolicyArn", json!(arn))]))
 }
 
-fn update_managed(
-    services: &mut Services,
-    place: &Place,
-    arn: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
+fn update_managed(services: &mut Services, location: &Place, arn: &str, change: &Change) -> Made {
     let document = parse(&change.new)?;
-    attach(services, place, arn, &texts(&change.old, "Roles"), false)?;
-    attach(services, place, arn, &texts(&change.new, "Roles"), true)?;
+    attach(services, location, arn, &texts(&change.old, "Roles"), false)?;
+    attach(services, location, arn, &texts(&change.new, "Roles"), true)?;
     let policy = services
         .iam
         .policies
@@ -222,12 +209,16 @@ fn update_managed(
     Ok(created(arn, [("PolicyArn", json!(arn))]))
 }
 
-fn delete_managed(services: &mut Services, place: &Place, arn: &str) -> Result<(), ResourceError> {
+fn delete_managed(
+    services: &mut Services,
+    location: &Place,
+    arn: &str,
+) -> Result<(), ResourceError> {
     let own = match services.iam.policies.get(arn) {
         Some(policy) => texts(&policy.properties, "Roles"),
         None => return Ok(()),
     };
-    attach(services, place, arn, &own, false)?;
+    attach(services, location, arn, &own, false)?;
     let attached = services
         .iam
         .roles
@@ -243,13 +234,13 @@ fn delete_managed(services: &mut Services, place: &Place, arn: &str) -> Result<(
     Ok(())
 }
 
-fn read_managed(services: &Services, place: &Place, arn: &str) -> Option<Map<String, Value>> {
+fn read_managed(services: &Services, location: &Place, arn: &str) -> Option<Map<String, Value>> {
     let policy = services.iam.policies.get(arn)?;
     let mut live = policy.properties.clone();
     if live.contains_key("Roles") {
         let attached: Vec<Value> = texts(&policy.properties, "Roles")
             .iter()
-            .filter_map(|name| services.iam.role_by_name(&place.account, name))
+            .filter_map(|name| services.iam.role_by_name(&location.account, name))
             .filter(|role| role.attached().contains(&policy.arn.as_str()))
             .map(|role| json!(role.name))
             .collect();
@@ -260,68 +251,64 @@ fn read_managed(services: &Services, place: &Place, arn: &str) -> Option<Map<Str
 
 fn put_inline(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     role: &str,
     name: &str,
     properties: &Map<String, Value>,
 ) -> Result<(), ResourceError> {
     services
         .iam
-        .put_inline(&place.account, role, name, document(properties))?;
+        .put_inline(&location.account, role, name, document(properties))?;
     Ok(())
 }
 
 fn create_role_policy(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+) -> Made {
     let role = text(properties, "RoleName").unwrap_or_default();
     let name = text(properties, "PolicyName").unwrap_or_default();
     let taken = services
         .iam
-        .role_by_name(&place.account, role)
+        .role_by_name(&location.account, role)
         .is_some_and(|role| role.inline.contains_key(name));
     if taken {
         return Err(ResourceError::AlreadyExists(format!(
             "{name}|{role} already exists"
         )));
     }
-    put_inline(services, place, role, name, properties)?;
+    put_inline(services, location, role, name, properties)?;
     Ok(created(format!("{name}|{role}"), []))
 }
 
 fn update_role_policy(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     id: &str,
     change: &Change,
-) -> Result<Created, ResourceError> {
+) -> Made {
     let (name, role) = id.split_once('|').ok_or_else(|| gone(id))?;
-    put_inline(services, place, role, name, &change.new)?;
+    put_inline(services, location, role, name, &change.new)?;
     Ok(created(id, []))
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature of all delete handlers"
-)]
 fn delete_role_policy(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     id: &str,
 ) -> Result<(), ResourceError> {
     if let Some((name, role)) = id.split_once('|') {
-        services.iam.delete_inline(&place.account, role, name);
+        services.iam.delete_inline(&location.account, role, name);
     }
     Ok(())
 }
 
-fn read_role_policy(services: &Services, place: &Place, id: &str) -> Option<Map<String, Value>> {
+fn read_role_policy(services: &Services, location: &Place, id: &str) -> Option<Map<String, Value>> {
     let (name, role) = id.split_once('|')?;
     let policy = services
         .iam
-        .role_by_name(&place.account, role)?
+        .role_by_name(&location.account, role)?
         .inline
         .get(name)?;
     let mut live = Map::new();
@@ -333,46 +320,37 @@ fn read_role_policy(services: &Services, place: &Place, id: &str) -> Option<Map<
 
 fn create_policy(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
-) -> Result<Created, ResourceError> {
+) -> Made {
     let name = text(properties, "PolicyName")
         .unwrap_or_default()
         .to_owned();
     let names = texts(properties, "Roles");
     for role in &names {
-        put_inline(services, place, role, &name, properties)?;
+        put_inline(services, location, role, &name, properties)?;
     }
     let id = format!(
         "{}|{name}|{}",
-        generated(services, place, 128),
+        generated(services, location, 128),
         names.join("|")
     );
     Ok(created(id.as_str(), [("Id", json!(id))]))
 }
 
-fn update_policy(
-    services: &mut Services,
-    place: &Place,
-    id: &str,
-    change: &Change,
-) -> Result<Created, ResourceError> {
+fn update_policy(services: &mut Services, location: &Place, id: &str, change: &Change) -> Made {
     let name = text(&change.new, "PolicyName").unwrap_or_default();
     for role in texts(&change.new, "Roles") {
-        put_inline(services, place, &role, name, &change.new)?;
+        put_inline(services, location, &role, name, &change.new)?;
     }
     Ok(created(id, [("Id", json!(id))]))
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature of all delete handlers"
-)]
-fn delete_policy(services: &mut Services, place: &Place, id: &str) -> Result<(), ResourceError> {
+fn delete_policy(services: &mut Services, location: &Place, id: &str) -> Result<(), ResourceError> {
     let mut parts = id.split('|').skip(1);
     if let Some(name) = parts.next() {
         for role in parts {
-            services.iam.delete_inline(&place.account, role, name);
+            services.iam.delete_inline(&location.account, role, name);
         }
     }
     Ok(())

@@ -1,20 +1,22 @@
 //! AWS IAM: roles, their policies, and who may assume them.
 
+mod actions;
+pub(crate) mod resources;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::arn::{Arn, short};
-use super::json_text;
-use crate::input::Input;
+pub(crate) use actions::ACTIONS;
+
+use super::arn::Arn;
 use crate::policy::{
     Context, Decision, Document, Kind, Named, PolicyError, Principal, Request, Verdict, any,
 };
+use crate::resources::texts;
 use crate::services::Services;
 use crate::services::organizations::{MANAGEMENT, ORGANIZATION_ID, Organization};
 use crate::wire::api::{ApiError, Caller};
-use crate::wire::paging::page;
-use crate::wire::time::iso;
 
 /// All roles and customer managed policies, and the few AWS managed policies the simulator has.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +25,8 @@ pub(crate) struct Iam {
     pub(crate) roles: BTreeMap<String, Role>,
     /// By policy ARN.
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
-    /// The accounts whose first role was made, and whether it could have been changed since.
-    begun: BTreeMap<String, bool>,
+    /// The accounts whose [`ACCESS_ROLE`] exists, and whether it could have been changed since.
+    access_roles: BTreeMap<String, bool>,
 }
 
 /// One role.
@@ -84,12 +86,6 @@ impl Role {
     }
 }
 
-/// Reads a policy that an API call sends as text.
-fn parse_json(text: &str) -> Result<Value, ApiError> {
-    serde_json::from_str(text)
-        .map_err(|error| ApiError::new("MalformedPolicyDocument", error.to_string()))
-}
-
 fn malformed(error: &PolicyError) -> ApiError {
     ApiError::new("MalformedPolicyDocument", error.to_string())
 }
@@ -105,14 +101,15 @@ fn no_such(what: &str, name: &str) -> ApiError {
 /// The role through which the management account reaches a member account.
 pub(crate) const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
 
-/// Makes an account's [`ACCESS_ROLE`], which it has from its beginning, if it has not been made yet:
-/// ten thousand of them take room, and few are ever used.
+/// Creates an account's [`ACCESS_ROLE`] when somebody first needs it: ten thousand of them would take
+/// memory, and few are ever used.
 pub(crate) fn access_role(services: &mut Services, account: &str) {
-    if services.organization.account(account).is_none() || services.iam.begun.contains_key(account)
+    if services.organization.account(account).is_none()
+        || services.iam.access_roles.contains_key(account)
     {
         return;
     }
-    services.iam.begun.insert(account.to_owned(), false);
+    services.iam.access_roles.insert(account.to_owned(), false);
     let policy = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]});
     let administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
     let everything = policy(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
@@ -145,18 +142,18 @@ pub(crate) fn access_role(services: &mut Services, account: &str) {
     }
 }
 
-/// Somebody may change an account's [`ACCESS_ROLE`].
+/// Keeps an account's [`ACCESS_ROLE`] in memory, because somebody may change it.
 pub(crate) fn keep_access_role(services: &mut Services, account: &str) {
-    if let Some(kept) = services.iam.begun.get_mut(account) {
+    if let Some(kept) = services.iam.access_roles.get_mut(account) {
         *kept = true;
     }
 }
 
-/// Takes an account's [`ACCESS_ROLE`] out of memory if nobody could have changed it.
+/// Removes an account's [`ACCESS_ROLE`] from memory if nobody could have changed it.
 pub(crate) fn forget_access_role(services: &mut Services, account: &str) {
     let iam = &mut services.iam;
-    if account != MANAGEMENT && iam.begun.get(account) == Some(&false) {
-        iam.begun.remove(account);
+    if account != MANAGEMENT && iam.access_roles.get(account) == Some(&false) {
+        iam.access_roles.remove(account);
         iam.roles
             .remove(&format!("arn:aws:iam::{account}:role/{ACCESS_ROLE}"));
     }
@@ -228,45 +225,45 @@ pub(crate) fn parse_role(
         .get("AssumeRolePolicyDocument")
         .ok_or_else(|| ApiError::validation("AssumeRolePolicyDocument is required."))?;
     let trust = Document::parse(trust, Kind::Trust).map_err(|error| malformed(&error))?;
-    let mut inline = BTreeMap::new();
-    for policy in properties
-        .get("Policies")
-        .and_then(Value::as_array)
+    let inline = parse_inline(properties)?;
+    let unknown = texts(properties, "ManagedPolicyArns")
         .into_iter()
-        .flatten()
-    {
+        .find(|arn| !services.iam.policies.contains_key(arn));
+    match unknown {
+        None => Ok((trust, inline)),
+        Some(arn) => Err(ApiError::new(
+            "NoSuchEntity",
+            format!("Policy {arn} does not exist or is not attachable."),
+        )
+        .status(404)),
+    }
+}
+
+fn parse_inline(properties: &Map<String, Value>) -> Result<BTreeMap<String, Inline>, ApiError> {
+    let mut inline = BTreeMap::new();
+    let policies = properties.get("Policies").and_then(Value::as_array);
+    for policy in policies.into_iter().flatten() {
         let name = policy
             .get("PolicyName")
             .and_then(Value::as_str)
             .unwrap_or_default();
         let written = policy.get("PolicyDocument").cloned().unwrap_or_default();
-        let document =
-            Document::parse(&written, Kind::Identity).map_err(|error| malformed(&error))?;
-        if inline
-            .insert(name.to_owned(), Inline { written, document })
-            .is_some()
-        {
+        let policy = Inline::parse(written)?;
+        if inline.insert(name.to_owned(), policy).is_some() {
             return Err(ApiError::validation(format!(
                 "Two policies are named {name}."
             )));
         }
     }
-    for arn in properties
-        .get("ManagedPolicyArns")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-    {
-        if !services.iam.policies.contains_key(arn) {
-            return Err(ApiError::new(
-                "NoSuchEntity",
-                format!("Policy {arn} does not exist or is not attachable."),
-            )
-            .status(404));
-        }
+    Ok(inline)
+}
+
+impl Inline {
+    fn parse(written: Value) -> Result<Inline, ApiError> {
+        let document =
+            Document::parse(&written, Kind::Identity).map_err(|error| malformed(&error))?;
+        Ok(Inline { written, document })
     }
-    Ok((trust, inline))
 }
 
 impl Iam {
@@ -278,6 +275,18 @@ impl Iam {
             .take_while(|(arn, _)| arn.starts_with(&prefix))
             .map(|(_, role)| role)
             .find(|role| role.name == name)
+    }
+
+    /// The role of this name, or IAM's error.
+    fn named(&self, account: &str, name: &str) -> Result<&Role, ApiError> {
+        self.role_by_name(account, name)
+            .ok_or_else(|| no_such("role", name))
+    }
+
+    /// The role of this name for changes, or IAM's error.
+    fn named_mut(&mut self, account: &str, name: &str) -> Result<&mut Role, ApiError> {
+        self.role_by_name_mut(account, name)
+            .ok_or_else(|| no_such("role", name))
     }
 
     /// The role of this name, to change it.
@@ -294,18 +303,14 @@ impl Iam {
         name: &str,
         written: Value,
     ) -> Result<(), ApiError> {
-        let document =
-            Document::parse(&written, Kind::Identity).map_err(|error| malformed(&error))?;
-        let role = self
-            .role_by_name_mut(account, role)
-            .ok_or_else(|| no_such("role", role))?;
-        role.inline
-            .insert(name.to_owned(), Inline { written, document });
+        let policy = Inline::parse(written)?;
+        let role = self.named_mut(account, role)?;
+        role.inline.insert(name.to_owned(), policy);
         role.write_back();
         Ok(())
     }
 
-    /// Takes an inline policy off a role; whether it was there.
+    /// Removes an inline policy from a role, and tells whether it was there.
     pub(crate) fn delete_inline(&mut self, account: &str, role: &str, name: &str) -> bool {
         self.role_by_name_mut(account, role).is_some_and(|role| {
             let was = role.inline.remove(name).is_some();
@@ -374,7 +379,7 @@ pub(crate) fn identity(services: &Services, role_arn: &str, request: &Request) -
     )
 }
 
-/// Whether an AWS service may take on a role. `Err` says why not.
+/// Whether an AWS service may assume a role. `Err` says why not.
 pub(crate) fn service_may_assume(
     services: &Services,
     role_arn: &str,
@@ -440,236 +445,12 @@ pub(crate) fn may_assume(
     }
 }
 
-/// Answers one IAM action.
-/// What the policies of a role allow it. Anybody else is the account's administrator.
-fn simulate(services: &Services, caller: &Caller, input: Input<'_>) -> Result<Value, ApiError> {
-    let source = input.required("PolicySourceArn")?;
-    if source.ends_with(":root") {
-        return Err(ApiError::new(
-            "InvalidInput",
-            "Invalid Entity Arn: the root user's permissions can't be simulated.",
-        ));
-    }
-    let who = Caller {
-        arn: source.to_owned(),
-        role: source.contains(":role/").then(|| source.to_owned()),
-        ..caller.clone()
-    };
-    let actions: Vec<&str> = input.texts("ActionNames")?;
-    let mut resources: Vec<&str> = input.texts("ResourceArns")?;
-    if resources.is_empty() {
-        resources.push("*");
-    }
-    let mut results = Vec::new();
-    for action in &actions {
-        for resource in &resources {
-            let allowed = super::authorize(services, &who, action, resource).is_ok();
-            results.push(json!({
-                "EvalActionName": action,
-                "EvalResourceName": resource,
-                "EvalDecision": if allowed { "allowed" } else { "implicitDeny" },
-            }));
-        }
-    }
-    Ok(json!({"EvaluationResults": results, "IsTruncated": false}))
-}
-
-pub(crate) fn call(
-    services: &mut Services,
-    caller: &Caller,
-    action: &str,
-    input: &Value,
-) -> Result<Value, ApiError> {
-    let account = caller.account.as_str();
-    let input = Input::new(
-        input,
-        &[
-            "PolicySourceArn",
-            "ActionNames",
-            "ResourceArns",
-            "RoleName",
-            "PolicyName",
-            "PolicyDocument",
-            "PolicyArn",
-            "PathPrefix",
-            "Path",
-            "AssumeRolePolicyDocument",
-            "Description",
-            "MaxItems",
-            "Marker",
-        ],
-    )?;
-    let named = |name| -> Result<&Role, ApiError> {
-        services
-            .iam
-            .role_by_name(account, name)
-            .ok_or_else(|| no_such("role", name))
-    };
-    match action {
-        "GetRole" => Ok(json!({"Role": describe(named(input.required("RoleName")?)?)})),
-        "ListRoles" => {
-            let prefix = input.text("PathPrefix").unwrap_or("/");
-            let roles = services
-                .iam
-                .roles
-                .values()
-                .filter(|role| {
-                    role.account == account
-                        && path_of(&role.properties).is_ok_and(|path| path.starts_with(prefix))
-                })
-                .map(describe)
-                .collect();
-            listing("Roles", roles, input)
-        }
-        "SimulatePrincipalPolicy" => simulate(services, caller, input),
-        "ListRolePolicies" => {
-            let role = named(input.required("RoleName")?)?;
-            listing(
-                "PolicyNames",
-                role.inline.keys().map(|name| json!(name)).collect(),
-                input,
-            )
-        }
-        "GetRolePolicy" => {
-            let role = named(input.required("RoleName")?)?;
-            let name = input.required("PolicyName")?;
-            let policy = role
-                .inline
-                .get(name)
-                .ok_or_else(|| no_such("role policy", name))?;
-            Ok(json!({
-                "RoleName": role.name, "PolicyName": name,
-                "PolicyDocument": percent_encode(&json_text(&policy.written)),
-            }))
-        }
-        "ListAttachedRolePolicies" => {
-            let role = named(input.required("RoleName")?)?;
-            let attached = role
-                .attached()
-                .into_iter()
-                .map(|arn| json!({"PolicyName": short(arn), "PolicyArn": arn}))
-                .collect();
-            listing("AttachedPolicies", attached, input)
-        }
-        "PutRolePolicy" => {
-            let (role, name) = (input.required("RoleName")?, input.required("PolicyName")?);
-            let written = parse_json(input.required("PolicyDocument")?)?;
-            services.iam.put_inline(account, role, name, written)?;
-            Ok(json!({}))
-        }
-        "DeleteRolePolicy" => {
-            let (role, name) = (input.required("RoleName")?, input.required("PolicyName")?);
-            named(role)?;
-            if services.iam.delete_inline(account, role, name) {
-                Ok(json!({}))
-            } else {
-                Err(no_such("role policy", name))
-            }
-        }
-        "CreateRole" => {
-            let name = input.required("RoleName")?;
-            let trust = parse_json(input.required("AssumeRolePolicyDocument")?)?;
-            let mut properties = Map::new();
-            properties.insert("RoleName".to_owned(), json!(name));
-            properties.insert("AssumeRolePolicyDocument".to_owned(), trust);
-            for key in ["Path", "Description"] {
-                if let Some(value) = input.text(key) {
-                    properties.insert(key.to_owned(), json!(value));
-                }
-            }
-            let arn = create_role(services, account, name, properties)?;
-            let role = services.iam.roles.get(&arn).map(describe);
-            Ok(json!({"Role": role}))
-        }
-        "UpdateAssumeRolePolicy" => {
-            let written = parse_json(input.required("PolicyDocument")?)?;
-            let trust =
-                Document::parse(&written, Kind::Trust).map_err(|error| malformed(&error))?;
-            let name = input.required("RoleName")?;
-            let role = services
-                .iam
-                .role_by_name_mut(account, name)
-                .ok_or_else(|| no_such("role", name))?;
-            role.trust = trust;
-            role.properties
-                .insert("AssumeRolePolicyDocument".to_owned(), written);
-            Ok(json!({}))
-        }
-        "AttachRolePolicy" | "DetachRolePolicy" => {
-            let (name, arn) = (input.required("RoleName")?, input.required("PolicyArn")?);
-            if !services.iam.policies.contains_key(arn) {
-                return Err(no_such("policy", arn));
-            }
-            let role = services
-                .iam
-                .role_by_name_mut(account, name)
-                .ok_or_else(|| no_such("role", name))?;
-            role.attach(arn, action == "AttachRolePolicy");
-            Ok(json!({}))
-        }
-        "DeleteRole" => {
-            let role = named(input.required("RoleName")?)?;
-            if !role.inline.is_empty() || !role.attached().is_empty() {
-                return Err(ApiError::new(
-                    "DeleteConflict",
-                    "Cannot delete entity, must delete policies first.",
-                )
-                .status(409));
-            }
-            let arn = role.arn.clone();
-            services.iam.roles.remove(&arn);
-            Ok(json!({}))
-        }
-        _ => Err(ApiError::unknown_action("iam", action)),
-    }
-}
-
-fn listing(name: &str, items: Vec<Value>, input: Input<'_>) -> Result<Value, ApiError> {
-    let limit = input.page_size("MaxItems", 100)?;
-    let (items, next) = page(items, input.text("Marker"), limit)?;
-    let mut answer = json!({name: items, "IsTruncated": next.is_some()});
-    if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {
-        answer.insert("Marker".to_owned(), Value::String(next));
-    }
-    Ok(answer)
-}
-
-fn describe(role: &Role) -> Value {
-    let mut answer = json!({
-        "Path": path_of(&role.properties).unwrap_or("/"),
-        "RoleName": role.name,
-        "RoleId": role.id,
-        "Arn": role.arn,
-        "CreateDate": iso(role.created),
-        "AssumeRolePolicyDocument": percent_encode(&json_text(
-            role.properties.get("AssumeRolePolicyDocument").unwrap_or(&Value::Null),
-        )),
-        "MaxSessionDuration": role.properties.get("MaxSessionDuration").cloned().unwrap_or_else(|| json!(3600)),
-    });
-    if let (Some(description), Some(answer)) =
-        (role.properties.get("Description"), answer.as_object_mut())
-    {
-        answer.insert("Description".to_owned(), description.clone());
-    }
-    answer
-}
-
-/// IAM hands out policies percent-encoded (RFC 3986).
-fn percent_encode(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
 /// The account of a role, if the text is the ARN of one.
 pub(crate) fn role_account(arn: &str) -> Option<&str> {
     Arn::parse(arn)
         .filter(|arn| arn.service == "iam" && arn.resource.starts_with("role/"))
         .map(|arn| arn.account)
 }
+
+#[cfg(test)]
+mod tests;
