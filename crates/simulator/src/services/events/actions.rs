@@ -67,17 +67,13 @@ actions! {
 }
 
 requests! {
-    struct DescribeEventBus {
-        name: Option<String>,
-    }
+    struct DescribeEventBus { name: Option<String> }
     struct ListEventBuses {
         name_prefix: Option<String>,
         next_token: Option<String>,
         limit: Option<usize>,
     }
-    struct DeleteEventBus {
-        name: String,
-    }
+    struct DeleteEventBus { name: String }
     struct PutPermission {
         event_bus_name: Option<String>,
         action: Option<String>,
@@ -97,10 +93,7 @@ requests! {
         statement_id: Option<String>,
         remove_all_permissions: Option<bool>,
     }
-    struct TestEventPattern {
-        event_pattern: String,
-        event: String,
-    }
+    struct TestEventPattern { event_pattern: String, event: String }
 }
 
 fn on_bus(caller: &Caller, reference: &str) -> String {

@@ -51,41 +51,22 @@ actions! {
 }
 
 requests! {
-    struct ListTopics {
-        next_token: Option<String>,
-    }
+    struct ListTopics, ListSubscriptions { next_token: Option<String> }
     struct CreateTopic {
         name: String,
         #[serde(default)]
         attributes: BTreeMap<String, Value>,
         tags: Option<Value>,
     }
-    struct DeleteTopic {
-        topic_arn: String,
-    }
-    struct GetTopicAttributes {
-        topic_arn: String,
-    }
+    struct DeleteTopic, GetTopicAttributes { topic_arn: String }
     struct SetTopicAttributes {
         topic_arn: String,
         attribute_name: String,
         attribute_value: Option<String>,
     }
-    struct ListTagsForResource {
-        resource_arn: String,
-    }
-    struct Publish {
-        topic_arn: Option<String>,
-        target_arn: Option<String>,
-        message: String,
-    }
-    struct ListSubscriptions {
-        next_token: Option<String>,
-    }
-    struct ListSubscriptionsByTopic {
-        topic_arn: String,
-        next_token: Option<String>,
-    }
+    struct ListTagsForResource { resource_arn: String }
+    struct Publish { topic_arn: Option<String>, target_arn: Option<String>, message: String }
+    struct ListSubscriptionsByTopic { topic_arn: String, next_token: Option<String> }
     struct Subscribe {
         topic_arn: String,
         protocol: String,
@@ -94,16 +75,8 @@ requests! {
         attributes: BTreeMap<String, Value>,
         return_subscription_arn: Option<bool>,
     }
-    struct ConfirmSubscription {
-        topic_arn: String,
-        token: String,
-    }
-    struct Unsubscribe {
-        subscription_arn: String,
-    }
-    struct GetSubscriptionAttributes {
-        subscription_arn: String,
-    }
+    struct ConfirmSubscription { topic_arn: String, token: String }
+    struct Unsubscribe, GetSubscriptionAttributes { subscription_arn: String }
     struct SetSubscriptionAttributes {
         subscription_arn: String,
         attribute_name: String,

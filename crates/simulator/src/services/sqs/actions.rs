@@ -64,10 +64,7 @@ requests! {
         #[serde(default)]
         attributes: BTreeMap<String, Value>,
     }
-    struct SendMessage {
-        queue_url: String,
-        message_body: String,
-    }
+    struct SendMessage { queue_url: String, message_body: String }
     struct ReceiveMessage {
         queue_url: String,
         #[serde(default)]
@@ -80,10 +77,7 @@ requests! {
         visibility_timeout: Option<i64>,
         _wait_time_seconds: Option<i64>,
     }
-    struct DeleteMessage {
-        queue_url: String,
-        receipt_handle: String,
-    }
+    struct DeleteMessage { queue_url: String, receipt_handle: String }
 }
 
 fn on(caller: &Caller, url: &str) -> String {

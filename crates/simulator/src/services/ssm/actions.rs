@@ -32,13 +32,8 @@ requests! {
         _document_version: Option<String>,
         parameters: Option<Value>,
     }
-    struct GetAutomationExecution {
-        automation_execution_id: String,
-    }
-    struct DescribeAutomationExecutions {
-        max_results: Option<usize>,
-        next_token: Option<String>,
-    }
+    struct GetAutomationExecution { automation_execution_id: String }
+    struct DescribeAutomationExecutions { max_results: Option<usize>, next_token: Option<String> }
 }
 
 fn start_automation_execution(
