@@ -65,13 +65,13 @@ fn match_says_which_clause_of_a_near_miss_failed_and_what_it_saw() {
     let json: Value = serde_json::from_str(&json).expect("JSON");
     let why = &json["events"][0]["why"];
     assert_eq!(why["fires"], false);
-    let clauses = why["explanation"]["alternatives"][0]["clauses"]
+    let fields = why["explanation"]["alternatives"][0]["fields"]
         .as_array()
-        .expect("clauses");
-    let name = clauses
+        .expect("fields");
+    let name = fields
         .iter()
-        .find(|clause| clause["path"] == "detail.eventName")
-        .expect("the clause");
+        .find(|field| field["path"] == "detail.eventName")
+        .expect("the field");
     assert_eq!(name["is_satisfied"], false);
     project
         .run(&["match", "--why", "cloudtrail-tamperin", "denied.json"])

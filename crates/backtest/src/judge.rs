@@ -83,7 +83,6 @@ pub(crate) struct Judge<'a> {
     pub(crate) known: u64,
     event: Vec<u8>,
     scratch: Scratch,
-    matching: Vec<usize>,
 }
 
 impl<'a> Judge<'a> {
@@ -94,7 +93,6 @@ impl<'a> Judge<'a> {
             known: 0,
             event: Vec::new(),
             scratch: Scratch::default(),
-            matching: Vec::new(),
         }
     }
 
@@ -210,21 +208,20 @@ impl<'a> Judge<'a> {
         happening: &Happening<'_>,
         record: &[u8],
     ) {
-        self.matching.clear();
-        let Ok(ids) = set.matches_with(&self.event, &mut self.scratch) else {
+        let Ok(matches) = set.matches(&self.event, &mut self.scratch) else {
             // Nested beyond what the service reads, or not UTF-8.
             self.tally.not_delivered.unknown += 1;
             return;
         };
-        self.matching.extend(ids);
         self.tally.delivered += 1;
-        if self.matching.is_empty() {
+        if matches.possible().next().is_none() {
             return;
         }
         let principal = principal(record);
-        for id in &self.matching {
+        // In doubt, a rule alerts.
+        for id in matches.possible() {
             let (Some(rule), Some(tally)) =
-                (self.court.rules.get(*id), self.tally.rules.get_mut(*id))
+                (self.court.rules.get(id), self.tally.rules.get_mut(id))
             else {
                 continue;
             };
@@ -235,9 +232,11 @@ impl<'a> Judge<'a> {
                     .insert(&[&id.to_le_bytes(), shared.as_bytes()])
             });
             tally.alert(rule, happening, &self.event, &principal, is_copy);
+            tally.undecided += u64::from(matches.undecided().contains(&id));
             if self.court.compares {
-                let partner = self.court.partners.get(*id).copied().flatten();
-                let both = partner.is_some_and(|partner| self.matching.contains(&partner));
+                let partner = self.court.partners.get(id).copied().flatten();
+                let both =
+                    partner.is_some_and(|partner| matches.possible().any(|id| id == partner));
                 tally.alone += u64::from(!both);
             }
         }

@@ -97,6 +97,9 @@ pub struct RuleAlerts {
     /// records a call across accounts once in each, under the same `sharedEventID`. EventBridge
     /// delivers both, so they are alerts.
     pub copies: u64,
+    /// How many of them report a record on which the pattern engine gave up, because it takes too
+    /// much work to match. In doubt, a rule alerts.
+    pub undecided: u64,
     /// Time of the first, as in the record.
     pub first: Option<String>,
     /// Time of the last.

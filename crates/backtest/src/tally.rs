@@ -40,6 +40,8 @@ pub(crate) struct RuleTally {
     pub(crate) alerts: u64,
     /// Alerts over records for which the rule of the other revision doesn't alert.
     pub(crate) alone: u64,
+    /// Alerts over records on which the engine gave up.
+    pub(crate) undecided: u64,
     copies: u64,
     times: Times,
     days: BTreeMap<Date, u64>,
@@ -220,6 +222,7 @@ impl RuleTally {
     fn merge(&mut self, other: Self) {
         self.alerts += other.alerts;
         self.alone += other.alone;
+        self.undecided += other.undecided;
         self.copies += other.copies;
         self.times.merge(&other.times);
         for (day, count) in other.days {
@@ -252,6 +255,7 @@ impl RuleTally {
         RuleAlerts {
             severity: rule.severity.to_string(),
             alerts: self.alerts,
+            undecided: self.undecided,
             copies: self.copies,
             first: self.times.first,
             last: self.times.last,

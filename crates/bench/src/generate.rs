@@ -1,11 +1,9 @@
-//! Events and rule sets in the shape of those that the engine meets: CloudTrail events in their
-//! EventBridge envelope, and detections over them. Everything follows from a seed; names are made
-//! up, account ids and addresses are of the kinds kept for documentation.
+//! Generated events and rule sets, and how to write them to files.
 
-mod events;
-mod random;
-mod rules;
-mod words;
+/// Shared with the engine's own benchmarks. It lives there because the engine's package must be
+/// complete without this crate.
+#[path = "../../eventbridge-pattern/benches/generate/mod.rs"]
+mod generator;
 
 use std::fs;
 use std::io::Write;
@@ -14,9 +12,28 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::json;
 
-pub(crate) use events::events;
-pub(crate) use rules::patterns;
+/// Events, one JSON document each.
+pub(crate) fn events(seed: u64, count: usize) -> Vec<Vec<u8>> {
+    generator::events(seed, count)
+        .into_iter()
+        .map(String::into_bytes)
+        .collect()
+}
+
+/// Patterns as lines `{"id": …, "pattern": {…}}`.
+pub(crate) fn patterns(seed: u64, count: usize, is_broad: bool) -> Vec<Vec<u8>> {
+    generator::patterns(seed, count, is_broad)
+        .into_iter()
+        .enumerate()
+        .map(|(number, pattern)| {
+            json!({"id": format!("rule-{number:04}"), "pattern": pattern})
+                .to_string()
+                .into_bytes()
+        })
+        .collect()
+}
 
 /// Sizes of the rule sets that [`write()`] writes.
 const SIZES: [usize; 4] = [10, 100, 1000, 5000];
@@ -70,7 +87,7 @@ mod tests {
             let mut scratch = Scratch::default();
             events
                 .iter()
-                .map(|event| set.matches_with(event, &mut scratch).unwrap().len())
+                .map(|event| set.matches(event, &mut scratch).unwrap().matched().len())
                 .sum::<usize>()
         };
         let (few, many) = (matches(&lines), matches(&broad));

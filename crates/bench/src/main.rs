@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: how fast many patterns are matched at once, and next to it, in the same run
 //! on the same bytes, how fast JSON parsers only parse.
 //!
-//! A machine is never quiet, so events are timed in batches, every batch with every contender in
+//! A machine is never idle, so events are timed in batches, every batch with every contender in
 //! turn, for several rounds; of each batch the fastest round counts. The ratio of a round is that of
 //! times taken right next to each other, and their median is reported as well. All contenders find a batch's
 //! bytes in the same state: just copied, because simd-json writes over what it parses.

@@ -119,7 +119,7 @@ impl<'a> Contest<'a> {
         let mut all = [Duration::ZERO; CONTENDERS];
         for (number, batch) in self.events.chunks(BATCH).enumerate() {
             for turn in 0..CONTENDERS {
-                // Nobody always comes behind the same one, who leaves caches in another state.
+                // The order rotates, because each contender leaves the caches in another state.
                 let contender = (turn + number + round) % CONTENDERS;
                 for (copy, event) in self.copies.iter_mut().zip(batch) {
                     copy.clear();
@@ -143,7 +143,7 @@ impl<'a> Contest<'a> {
     fn contend(&mut self, contender: usize, count: usize) -> Result<()> {
         for event in self.copies.iter_mut().take(count) {
             match contender {
-                0 => self.matches += self.set.matches_with(event, &mut self.scratch)?.len(),
+                0 => self.matches += self.set.matches(event, &mut self.scratch)?.decided()?.len(),
                 1 => {
                     let value = simd_json::to_borrowed_value_with_buffers(event, &mut self.simd)?;
                     black_box(&value);

@@ -1,4 +1,4 @@
-//! The process' memory, as Linux tells it.
+//! The process's memory, as Linux reports it.
 
 /// Bytes that are resident now, and that were at most. `None` where there is no `/proc`.
 pub(crate) fn resident() -> Option<(u64, u64)> {

@@ -32,7 +32,7 @@ pub(crate) struct Build {
     parse_ms: f64,
     /// Building the matcher out of them.
     matcher_ms: f64,
-    /// Growth of the resident memory at its peak, patterns included; `null` where it isn't told.
+    /// Growth of the resident memory at its peak, patterns included; `null` where it isn't known.
     peak_mb: Option<f64>,
 }
 

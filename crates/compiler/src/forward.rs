@@ -322,7 +322,7 @@ fn source_terms(pattern: &Pattern) -> Option<Value> {
 fn matches(terms: &Value, source: &str) -> bool {
     let pattern = Pattern::parse(&json!({"source": terms}).to_string());
     let event = Event::parse(&json!({"source": source}).to_string());
-    matches!((pattern, event), (Ok(pattern), Ok(event)) if pattern.matches(&event))
+    matches!((pattern, event), (Ok(pattern), Ok(event)) if pattern.matches(&event) != Ok(false))
 }
 
 fn with_source(pattern: &Pattern, terms: Value) -> Option<Pattern> {

@@ -60,7 +60,7 @@ fn blind(
             renamed(parameters, rename);
         }
         let event = Event::parse(&event.to_string());
-        !event.is_ok_and(|event| rule.pattern.try_matches(&event).unwrap_or(false))
+        !event.is_ok_and(|event| rule.pattern.matches(&event) == Ok(true))
     });
     misses.then(|| {
         Diagnostic::warning(

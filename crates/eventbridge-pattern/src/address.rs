@@ -173,7 +173,7 @@ impl Range {
         }
     }
 
-    /// The range of a CIDR block; bits behind the mask don't matter.
+    /// The range of a CIDR block; bits outside the mask don't matter.
     pub(crate) fn cidr(text: &str) -> Result<Range, String> {
         let mut parts: Vec<&str> = text.split('/').collect();
         while parts.last().is_some_and(|part| part.is_empty()) {
@@ -199,7 +199,7 @@ impl Range {
         if mask > 127 {
             return Err("IPv6 mask bits must be < 128".to_owned());
         }
-        // Per byte, the bits behind the mask.
+        // Per byte, the bits outside the mask.
         let free = |index: u32| {
             0xff_u8
                 .checked_shr(mask.saturating_sub(index * 8).min(8))
@@ -212,7 +212,7 @@ impl Range {
         })
     }
 
-    /// Whether all that lies in `other` surely lies in this range too: it does if both are of one
+    /// Whether this range provably contains all of `other`: it does if both are of one
     /// family, since a digit that is strictly inside the narrow range is inside the wide one.
     pub(crate) fn covers(&self, other: &Range) -> bool {
         self.bottom.length == other.bottom.length

@@ -4,22 +4,22 @@
 //! once. `*a*a` over `aaa…` keeps `*`, `*a`, `*a*` and `*a*a` alive: four. Operands are taken with
 //! their quotes and by UTF-8 bytes. The service computes it over the state machine that it builds
 //! for the pattern, so terms of one field add up, and fields that it reaches only through an
-//! absence aren't looked at.
+//! absence don't count.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::pattern::SubRule;
-use crate::term::{Except, Leaf, Term};
+use crate::pattern::Alternative;
+use crate::term::{Except, Term, TermList};
 use crate::wildcard::{Symbol, Wildcard};
 
-/// Sets of live prefixes looked at before a machine counts as too complex. Patterns within the
+/// Sets of live prefixes after which a machine counts as too complex. Patterns within the
 /// limit and the size quota have far fewer.
 const MAX_SETS: usize = 50_000;
 
 /// The complexity of the worst machine, exact up to `limit`; above it, some number above it.
-pub(crate) fn of(sub_rules: &[SubRule], limit: usize) -> usize {
-    machines(sub_rules)
+pub(crate) fn of(alternatives: &[Alternative], limit: usize) -> usize {
+    machines(alternatives)
         .into_iter()
         .map(|machine| machine.complexity(limit))
         .max()
@@ -31,36 +31,36 @@ pub(crate) fn of(sub_rules: &[SubRule], limit: usize) -> usize {
 type Operands = (bool, Vec<Vec<Symbol>>);
 
 /// The machines of a pattern: one for each path and each way of getting there.
-fn machines(sub_rules: &[SubRule]) -> Vec<Machine> {
-    let mut states: HashMap<(usize, Arc<str>, *const Leaf), usize> = HashMap::new();
-    let mut terms: BTreeMap<(usize, Arc<str>), Vec<&Arc<Leaf>>> = BTreeMap::new();
-    for sub_rule in sub_rules {
+fn machines(alternatives: &[Alternative]) -> Vec<Machine> {
+    let mut states: HashMap<(usize, Arc<str>, *const TermList), usize> = HashMap::new();
+    let mut terms: BTreeMap<(usize, Arc<str>), Vec<&Arc<TermList>>> = BTreeMap::new();
+    for alternative in alternatives {
         let mut state = 0;
-        for field in &sub_rule.fields {
-            let leaves = terms.entry((state, Arc::clone(&field.path))).or_default();
-            if !leaves.iter().any(|known| Arc::ptr_eq(known, &field.leaf)) {
-                leaves.push(&field.leaf);
+        for field in &alternative.fields {
+            let lists = terms.entry((state, Arc::clone(&field.path))).or_default();
+            if !lists.iter().any(|known| Arc::ptr_eq(known, &field.list)) {
+                lists.push(&field.list);
             }
-            if !field.leaf.allows_presence {
+            if !field.list.allows_presence {
                 break;
             }
             let next = states.len() + 1;
             state = *states
-                .entry((state, Arc::clone(&field.path), Arc::as_ptr(&field.leaf)))
+                .entry((state, Arc::clone(&field.path), Arc::as_ptr(&field.list)))
                 .or_insert(next);
         }
     }
-    let lists = terms
+    let operand_lists = terms
         .into_values()
-        .map(|leaves| leaves.into_iter().flat_map(|leaf| operands(leaf)).collect());
-    let unique: BTreeSet<Vec<Operands>> = lists
+        .map(|lists| lists.into_iter().flat_map(|list| operands(list)).collect());
+    let unique: BTreeSet<Vec<Operands>> = operand_lists
         .filter(|terms: &Vec<Operands>| !terms.is_empty())
         .collect();
     unique.iter().map(|terms| Machine::new(terms)).collect()
 }
 
-fn operands(leaf: &Leaf) -> impl Iterator<Item = Operands> + '_ {
-    leaf.terms.iter().filter_map(|term| match term {
+fn operands(list: &TermList) -> impl Iterator<Item = Operands> + '_ {
+    list.terms.iter().filter_map(|term| match term {
         Term::Wildcard(wildcard) => Some((false, vec![wildcard.symbols()])),
         Term::Not(Except::Wildcards(wildcards)) => Some((true, hashed_order(wildcards))),
         _ => None,
@@ -161,7 +161,7 @@ impl Machine {
                 && match symbol {
                     Symbol::Any => true,
                     // Behind a star, a character that has two cases gets a state of its own, and so
-                    // does whatever stands where a star could stand too.
+                    // does a character where a star could be too.
                     Symbol::Byte(_) => !behind_star || (!starred && !starts_cased(operand, index)),
                 };
             at = match (known, symbol) {

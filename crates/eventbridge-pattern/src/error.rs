@@ -22,11 +22,12 @@ pub enum PatternErrorKind {
 
 /// A pattern that `EventBridge` refuses, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 #[error("{message} (line {line}, column {column})")]
 pub struct PatternError {
     /// What kind of refusal this is.
     pub kind: PatternErrorKind,
-    /// The reason in the service's own wording, as it stands behind `Reason:` in its answer.
+    /// The reason in the service's own words, the part of its answer that follows `Reason:`.
     pub message: String,
     /// JSON pointer (RFC 6901) to the offending member of the pattern; empty for the root.
     pub pointer: String,
@@ -38,7 +39,7 @@ pub struct PatternError {
     pub column: usize,
 }
 
-/// An event that can't be matched.
+/// An event that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EventError {
@@ -56,7 +57,13 @@ pub enum EventError {
         /// The limit.
         limit: usize,
     },
-    /// Deciding the match would take more work than any honest event needs.
-    #[error("the event repeats array keys in a way that would take unbounded work to match")]
-    TooMuchWork,
 }
+
+/// The matcher gave up: whether the event matches is undecided.
+///
+/// Only an event that repeats the same array key many times, with thousands of elements each, gets
+/// here. Anyone who can write events can cause this error. Decide what it means where it occurs: an alert system should treat the event
+/// as a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[error("undecided: the event repeats array keys so often that matching it takes too much work")]
+pub struct TooMuchWork;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::error::EventError;
-use crate::leaves::{EventLeaf, Kind, Leaves};
+use crate::leaves::{Kind, Leaf, Leaves};
 use crate::scan::{ScanError, Scanner, Token};
 use crate::term::Literal;
 
@@ -177,7 +177,7 @@ impl Flattening<'_> {
         };
         self.leaves.push(
             path,
-            EventLeaf {
+            Leaf {
                 kind,
                 start,
                 end,

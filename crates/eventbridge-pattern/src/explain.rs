@@ -1,52 +1,57 @@
-//! Why an event does or doesn't match, clause by clause.
+//! Why an event does or doesn't match, field by field.
 
-use serde::Serialize;
-
-use crate::error::EventError;
+use crate::error::TooMuchWork;
 use crate::event::Event;
 use crate::matching::{self, Search};
-use crate::pattern::{Field, Pattern, SubRule};
+use crate::pattern::{Alternative, Field, Pattern};
+use crate::scan::write_string;
 use crate::term::{Literal, Scalar};
 
-/// Most values that a clause shows.
+/// Most values that a field shows.
 const MAX_VALUES: usize = 10;
 /// Most characters of a value that are shown.
 const MAX_CHARACTERS: usize = 200;
 
 /// A pattern's verdict on one event, with its reasons.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Explanation {
     /// Whether the event matches; the same as [`Pattern::try_matches`].
     pub matches: bool,
     /// The alternatives that `$or` multiplies to, in the pattern's order; without `$or`, one. The
     /// event matches if one of them does.
-    pub alternatives: Vec<Alternative>,
+    pub alternatives: Vec<ExplainedAlternative>,
 }
 
-/// A conjunction of clauses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Alternative {
+/// A conjunction of fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ExplainedAlternative {
     /// Whether the event satisfies it.
     pub matches: bool,
-    /// Every clause is satisfied, but not by the same elements of the event's arrays.
+    /// Every field is satisfied, but not by the same elements of the event's arrays.
     pub is_split_over_elements: bool,
-    /// The clauses in the order of their paths.
-    pub clauses: Vec<Clause>,
+    /// The fields in the order of their paths.
+    pub fields: Vec<ExplainedField>,
 }
 
-impl Alternative {
-    /// The clauses that fail, taken alone.
-    pub fn failures(&self) -> impl Iterator<Item = &Clause> {
-        self.clauses.iter().filter(|clause| !clause.is_satisfied)
+impl ExplainedAlternative {
+    /// The fields that fail, taken alone.
+    pub fn failures(&self) -> impl Iterator<Item = &ExplainedField> {
+        self.fields.iter().filter(|field| !field.is_satisfied)
     }
 }
 
 /// What a pattern wants at a path, and what the event has there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Clause {
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ExplainedField {
     /// The dotted path.
     pub path: String,
-    /// Whether the clause, taken alone, is satisfied.
+    /// Whether the field, taken alone, is satisfied.
     pub is_satisfied: bool,
     /// The terms as JSON, as written; one of them has to fit.
     pub wanted: Vec<String>,
@@ -77,21 +82,21 @@ impl Pattern {
     ///
     /// # Errors
     /// As [`Pattern::try_matches`].
-    pub fn explain(&self, event: &Event) -> Result<Explanation, EventError> {
+    pub fn explain(&self, event: &Event) -> Result<Explanation, TooMuchWork> {
         let mut search = Search::default();
-        let mut alternatives = Vec::with_capacity(self.sub_rules.len());
-        for sub_rule in self.sub_rules.iter() {
+        let mut alternatives = Vec::with_capacity(self.alternatives.len());
+        for alternative in self.alternatives.iter() {
             // The matcher's own verdict, so that the two can't differ.
-            let matches = matching::matches(sub_rule, event, &mut search)?;
-            let clauses: Vec<Clause> = sub_rule
+            let matches = matching::matches(alternative, event, &mut search)?;
+            let fields: Vec<ExplainedField> = alternative
                 .fields
                 .iter()
-                .map(|field| clause(field, sub_rule, event))
+                .map(|field| explain_field(field, alternative, event))
                 .collect();
-            alternatives.push(Alternative {
+            alternatives.push(ExplainedAlternative {
                 matches,
-                is_split_over_elements: !matches && clauses.iter().all(|it| it.is_satisfied),
-                clauses,
+                is_split_over_elements: !matches && fields.iter().all(|it| it.is_satisfied),
+                fields,
             });
         }
         Ok(Explanation {
@@ -101,22 +106,22 @@ impl Pattern {
     }
 }
 
-fn clause(field: &Field, sub_rule: &SubRule, event: &Event) -> Clause {
-    let leaf = &field.leaf;
+fn explain_field(field: &Field, alternative: &Alternative, event: &Event) -> ExplainedField {
+    let list = &field.list;
     let mut found = Vec::new();
     let mut values = 0;
     let mut accepted = false;
-    for value in matching::visible(field, sub_rule, event).map(|(_, value)| value) {
+    for value in matching::visible(field, alternative, event).map(|(_, value)| value) {
         values += 1;
         if found.len() < MAX_VALUES {
             found.push(shown(value));
         }
-        accepted |= leaf.allows_presence && leaf.accepts(value);
+        accepted |= list.allows_presence && list.accepts(value);
     }
-    Clause {
+    ExplainedField {
         path: field.path.to_string(),
-        is_satisfied: accepted || (leaf.allows_absence && values == 0),
-        wanted: leaf.sources.clone(),
+        is_satisfied: accepted || (list.allows_absence && values == 0),
+        wanted: list.sources.clone(),
         found,
         values,
         is_object: values == 0 && event.has_below(&field.path),
@@ -132,7 +137,9 @@ fn shown(value: Scalar<'_>) -> String {
             if shown.len() < text.len() {
                 shown.push('…');
             }
-            escaped(&serde_json::Value::from(shown).to_string())
+            let mut json = String::new();
+            write_string(&mut json, &shown);
+            escaped(&json)
         }
         Scalar::Number(text) => String::from_utf8_lossy(text)
             .chars()

@@ -1,18 +1,17 @@
-//! What can be told of patterns without an event: whether each event of one is also one of another,
-//! and which parts of one make no difference.
+//! Static analysis: whether one pattern implies another, and which parts of a pattern are redundant.
 //!
 //! "Yes" is proven field by field: fields are taken from the same values, so what they may choose
-//! together stays the same. "No" comes with an event that shows it. What is left can't be told.
+//! together stays the same. "No" comes with an event that shows it. Otherwise the answer is "unknown".
 
 use crate::event::Event;
 use crate::language::{Budget, Language};
-use crate::pattern::{Pattern, SubRule};
+use crate::pattern::{Alternative, Pattern};
 use crate::samples;
 use crate::scan::write_string;
-use crate::term::{Except, Leaf, Literal, Scalar, Term};
+use crate::term::{Except, Literal, Scalar, Term, TermList};
 
-/// Steps that one question may take: enough for two patterns of the service's size in any ordinary
-/// shape, a fraction of a second.
+/// Steps that one question may take, a fraction of a second: enough for two ordinary patterns of the
+/// largest size.
 const STEPS: usize = 4_000_000;
 
 /// Whether every event that matches one pattern matches another one too.
@@ -25,7 +24,7 @@ pub enum Implication {
         /// An event that matches the one and not the other.
         event: String,
     },
-    /// It couldn't be told.
+    /// Neither was proven.
     Unknown,
 }
 
@@ -38,20 +37,20 @@ impl Implication {
 
 /// A part of a pattern that makes no difference to what matches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct IdleClause {
-    /// The joined path (`detail.eventName`) of the list that the part stands in; `None` for a whole
+pub struct RedundantPart {
+    /// The joined path (`detail.eventName`) of the field that the part belongs to; `None` for a whole
     /// alternative (of which a pattern without `$or` has one).
     pub path: Option<String>,
     /// The part as compact JSON: a term, or an object of the alternative's lists by joined paths.
-    pub clause: String,
-    /// Why it makes none.
-    pub reason: IdleReason,
+    pub part: String,
+    /// Why it is redundant.
+    pub reason: RedundancyReason,
 }
 
 /// Why a part of a pattern makes no difference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum IdleReason {
+pub enum RedundancyReason {
     /// No event can satisfy it.
     NeverMatches,
     /// What satisfies it satisfies another part as well: a term of the same list, or an alternative.
@@ -61,8 +60,8 @@ pub enum IdleReason {
 impl Pattern {
     /// Whether every event that matches this pattern matches `other` too.
     ///
-    /// [`Implication::Yes`] and [`Implication::No`] are always right. What can't be told from the
-    /// terms is [`Implication::Unknown`]: most of all where several terms or alternatives of
+    /// [`Implication::Yes`] and [`Implication::No`] are always right. What the terms
+    /// don't decide is [`Implication::Unknown`], mainly where several terms or alternatives of
     /// `other` accept together what none of them accepts alone, and absences in arrays.
     ///
     /// ```
@@ -77,100 +76,110 @@ impl Pattern {
     pub fn implies(&self, other: &Pattern) -> Implication {
         let budget = &mut Budget(STEPS);
         if self
-            .sub_rules
+            .alternatives
             .iter()
-            .all(|sub_rule| is_covered(Selection::of(sub_rule), &other.sub_rules, budget))
+            .all(|alternative| is_covered(Selection::of(alternative), &other.alternatives, budget))
         {
             return Implication::Yes;
         }
-        for event in samples::events(&self.sub_rules, &other.sub_rules) {
+        for event in samples::events(&self.alternatives, &other.alternatives) {
             let Ok(parsed) = Event::parse(&event) else {
                 continue;
             };
-            if self.try_matches(&parsed) == Ok(true) && other.try_matches(&parsed) == Ok(false) {
+            if self.matches(&parsed) == Ok(true) && other.matches(&parsed) == Ok(false) {
                 return Implication::No { event };
             }
         }
         Implication::Unknown
     }
 
-    /// The terms and the alternatives of a `$or` that make no difference, as far as that can be told.
+    /// The terms and the alternatives that provably make no difference.
     /// Of two that do the same, the later one is named.
     ///
     /// ```
-    /// use eventbridge_pattern::{IdleReason, Pattern};
+    /// use eventbridge_pattern::{RedundancyReason, Pattern};
     /// let pattern = Pattern::parse(r#"{"source": ["aws.s3", {"prefix": "aws."}]}"#)?;
-    /// let [idle] = pattern.idle_clauses().try_into().unwrap();
-    /// assert_eq!((idle.path.as_deref(), idle.clause.as_str()), (Some("source"), r#""aws.s3""#));
-    /// assert_eq!(idle.reason, IdleReason::CoveredBy(r#"{"prefix":"aws."}"#.to_owned()));
+    /// let [redundant] = pattern.redundant_parts().try_into().unwrap();
+    /// assert_eq!((redundant.path.as_deref(), redundant.part.as_str()), (Some("source"), r#""aws.s3""#));
+    /// assert_eq!(redundant.reason, RedundancyReason::CoveredBy(r#"{"prefix":"aws."}"#.to_owned()));
     /// # Ok::<(), eventbridge_pattern::PatternError>(())
     /// ```
-    pub fn idle_clauses(&self) -> Vec<IdleClause> {
+    pub fn redundant_parts(&self) -> Vec<RedundantPart> {
         let budget = &mut Budget(STEPS);
-        let mut idle = Vec::new();
-        for (number, sub_rule) in self.sub_rules.iter().enumerate() {
-            for field in &sub_rule.fields {
-                idle_terms(&field.path, &field.leaf, budget, &mut idle);
+        let mut redundant = Vec::new();
+        for (number, alternative) in self.alternatives.iter().enumerate() {
+            for field in &alternative.fields {
+                redundant_terms(&field.path, &field.list, budget, &mut redundant);
             }
-            let cover = self.sub_rules.iter().enumerate().find(|(other, offered)| {
-                *other != number
-                    && covers(offered, &Selection::of(sub_rule), budget)
-                    && (*other < number || !covers(sub_rule, &Selection::of(offered), budget))
-            });
-            let reason = if sub_rule.fields.iter().any(|field| is_dead(&field.leaf)) {
-                Some(IdleReason::NeverMatches)
+            let cover = self
+                .alternatives
+                .iter()
+                .enumerate()
+                .find(|(other, offered)| {
+                    *other != number
+                        && covers(offered, &Selection::of(alternative), budget)
+                        && (*other < number
+                            || !covers(alternative, &Selection::of(offered), budget))
+                });
+            let reason = if alternative.fields.iter().any(|field| is_dead(&field.list)) {
+                Some(RedundancyReason::NeverMatches)
             } else {
-                cover.map(|(_, cover)| IdleReason::CoveredBy(text(cover)))
+                cover.map(|(_, cover)| RedundancyReason::CoveredBy(text(cover)))
             };
             if let Some(reason) = reason {
-                let clause = text(sub_rule);
-                idle.push(IdleClause {
+                let part = text(alternative);
+                redundant.push(RedundantPart {
                     path: None,
-                    clause,
+                    part,
                     reason,
                 });
             }
         }
-        idle.sort();
-        idle.dedup();
-        idle
+        redundant.sort();
+        redundant.dedup();
+        redundant
     }
 }
 
 /// An alternative as a JSON object of its lists.
-fn text(sub_rule: &SubRule) -> String {
+fn text(alternative: &Alternative) -> String {
     let mut out = String::from("{");
-    for (number, field) in sub_rule.fields.iter().enumerate() {
+    for (number, field) in alternative.fields.iter().enumerate() {
         if number > 0 {
             out.push(',');
         }
         write_string(&mut out, &field.path);
         out.push_str(":[");
-        out.push_str(&field.leaf.sources.join(","));
+        out.push_str(&field.list.sources.join(","));
         out.push(']');
     }
     out.push('}');
     out
 }
 
-fn idle_terms(path: &str, leaf: &Leaf, budget: &mut Budget, idle: &mut Vec<IdleClause>) {
-    let terms = || leaf.terms.iter().zip(&leaf.sources).enumerate();
+fn redundant_terms(
+    path: &str,
+    list: &TermList,
+    budget: &mut Budget,
+    redundant: &mut Vec<RedundantPart>,
+) {
+    let terms = || list.terms.iter().zip(&list.sources).enumerate();
     for (number, (term, source)) in terms() {
-        let reason = if accepts_nothing(term, leaf) {
-            Some(IdleReason::NeverMatches)
+        let reason = if accepts_nothing(term, list) {
+            Some(RedundancyReason::NeverMatches)
         } else {
             terms()
                 .find(|(other, (wide, _))| {
                     *other != number
-                        && is_within(term, leaf, &[*wide], leaf, budget)
-                        && (*other < number || !is_within(wide, leaf, &[term], leaf, budget))
+                        && is_within(term, list, &[*wide], list, budget)
+                        && (*other < number || !is_within(wide, list, &[term], list, budget))
                 })
-                .map(|(_, (_, cover))| IdleReason::CoveredBy(cover.clone()))
+                .map(|(_, (_, cover))| RedundancyReason::CoveredBy(cover.clone()))
         };
         if let Some(reason) = reason {
-            idle.push(IdleClause {
+            redundant.push(RedundantPart {
                 path: Some(path.to_owned()),
-                clause: source.clone(),
+                part: source.clone(),
                 reason,
             });
         }
@@ -178,37 +187,37 @@ fn idle_terms(path: &str, leaf: &Leaf, budget: &mut Budget, idle: &mut Vec<IdleC
 }
 
 /// A number that the service compares by its text, and not even with itself.
-fn accepts_nothing(term: &Term, leaf: &Leaf) -> bool {
-    matches!(term, Term::Number(text, None) if !leaf.accepts(Scalar::Number(text.as_bytes())))
+fn accepts_nothing(term: &Term, list: &TermList) -> bool {
+    matches!(term, Term::Number(text, None) if !list.accepts(Scalar::Number(text.as_bytes())))
 }
 
-fn is_dead(leaf: &Leaf) -> bool {
-    leaf.terms.iter().all(|term| accepts_nothing(term, leaf))
+fn is_dead(list: &TermList) -> bool {
+    list.terms.iter().all(|term| accepts_nothing(term, list))
 }
 
 /// An alternative, and of each list some of the terms.
 #[derive(Clone)]
 struct Selection<'a> {
-    sub_rule: &'a SubRule,
+    alternative: &'a Alternative,
     terms: Vec<Vec<&'a Term>>,
 }
 
 impl<'a> Selection<'a> {
-    fn of(sub_rule: &'a SubRule) -> Selection<'a> {
+    fn of(alternative: &'a Alternative) -> Selection<'a> {
         Selection {
-            sub_rule,
-            terms: sub_rule
+            alternative,
+            terms: alternative
                 .fields
                 .iter()
-                .map(|field| field.leaf.terms.iter().collect())
+                .map(|field| field.list.terms.iter().collect())
                 .collect(),
         }
     }
 }
 
-/// Whether each event of the selection surely is one of some alternative; where none takes it all,
-/// it is divided.
-fn is_covered(selection: Selection<'_>, offered: &[SubRule], budget: &mut Budget) -> bool {
+/// Whether each event of the selection provably satisfies some alternative. A selection that none
+/// covers as a whole is split.
+fn is_covered(selection: Selection<'_>, offered: &[Alternative], budget: &mut Budget) -> bool {
     let mut open = vec![selection];
     while let Some(selection) = open.pop() {
         if offered
@@ -219,10 +228,11 @@ fn is_covered(selection: Selection<'_>, offered: &[SubRule], budget: &mut Budget
         }
         // Values are chosen term by term, so the parts together are the whole.
         let matters = |number: &usize| {
-            let field = selection.sub_rule.fields.get(*number);
+            let field = selection.alternative.fields.get(*number);
             field.is_some_and(|field| {
-                let at_path =
-                    |offered: &SubRule| offered.fields.iter().any(|other| other.path == field.path);
+                let at_path = |offered: &Alternative| {
+                    offered.fields.iter().any(|other| other.path == field.path)
+                };
                 offered.iter().any(at_path)
             })
         };
@@ -251,11 +261,11 @@ fn is_covered(selection: Selection<'_>, offered: &[SubRule], budget: &mut Budget
     true
 }
 
-/// Whether each event of the selection surely is one of the alternative.
-fn covers(offered: &SubRule, selection: &Selection<'_>, budget: &mut Budget) -> bool {
-    let needed = &selection.sub_rule.fields;
+/// Whether each event of the selection provably satisfies the alternative.
+fn covers(offered: &Alternative, selection: &Selection<'_>, budget: &mut Budget) -> bool {
+    let needed = &selection.alternative.fields;
     if !budget.spend(offered.fields.len() + needed.len())
-        || offered.uses_empty_step != selection.sub_rule.uses_empty_step
+        || offered.uses_empty_step != selection.alternative.uses_empty_step
     {
         return false;
     }
@@ -267,21 +277,21 @@ fn covers(offered: &SubRule, selection: &Selection<'_>, budget: &mut Budget) -> 
         let Some((needed, terms)) = found else {
             return false;
         };
-        let wide: Vec<&Term> = field.leaf.terms.iter().collect();
+        let wide: Vec<&Term> = field.list.terms.iter().collect();
         terms
             .iter()
-            .all(|term| is_within(term, &needed.leaf, &wide, &field.leaf, budget))
+            .all(|term| is_within(term, &needed.list, &wide, &field.list, budget))
             && (!terms.contains(&&Term::Absent)
                 || absence_is_the_same(&field.path, offered, selection))
     })
 }
 
-/// Whether an absence means the same in both: it is judged in the array elements that earlier
+/// Whether an absence means the same in both: it depends on the array elements that earlier
 /// fields chose. A field that only one of them has doesn't matter if it can't be in the same array.
-fn absence_is_the_same(path: &str, offered: &SubRule, selection: &Selection<'_>) -> bool {
+fn absence_is_the_same(path: &str, offered: &Alternative, selection: &Selection<'_>) -> bool {
     let root = |path: &str| path.split('.').next().map(str::to_owned);
     let earlier = selection
-        .sub_rule
+        .alternative
         .fields
         .iter()
         .take_while(|field| *field.path != *path);
@@ -290,12 +300,12 @@ fn absence_is_the_same(path: &str, offered: &SubRule, selection: &Selection<'_>)
         .all(|field| offered.fields.iter().any(|other| other.path == field.path))
 }
 
-/// Whether all that a term accepts in its list surely is accepted by some of `wide` in theirs.
+/// Whether some of `wide`, in their list, provably accept all that a term accepts in its own.
 fn is_within(
     term: &Term,
-    list: &Leaf,
+    list: &TermList,
     wide: &[&Term],
-    wide_list: &Leaf,
+    wide_list: &TermList,
     budget: &mut Budget,
 ) -> bool {
     if *term == Term::Absent {
@@ -362,7 +372,7 @@ fn literals_are_within(term: &Term, wide: &[&Term]) -> bool {
 }
 
 /// Numbers mean another thing in a list with numeric terms.
-fn numbers_are_within(term: &Term, list: &Leaf, wide: &[&Term], wide_list: &Leaf) -> bool {
+fn numbers_are_within(term: &Term, list: &TermList, wide: &[&Term], wide_list: &TermList) -> bool {
     if accepts_nothing(term, list) {
         return true;
     }
@@ -375,10 +385,10 @@ fn numbers_are_within(term: &Term, list: &Leaf, wide: &[&Term], wide_list: &Leaf
     }
     let accepted = |text: &str| {
         let part = wide.iter().copied().cloned().collect();
-        let part = Leaf {
+        let part = TermList {
             has_numeric: wide_list.has_numeric,
             has_address: wide_list.has_address,
-            ..Leaf::new(part, Vec::new())
+            ..TermList::new(part, Vec::new())
         };
         part.accepts(Scalar::Number(text.as_bytes()))
     };

@@ -1,8 +1,8 @@
-//! Keys that lately stood in events, and which key came after which.
+//! The keys of recent events, and which key followed which.
 //!
-//! Events of one kind have the same keys in the same order. So the key that came next the last time
-//! is compared first, and if it is there again, neither its end has to be found nor where it leads
-//! to. What is guessed only saves time: a key that isn't the guessed one is read like any other.
+//! Events of one kind have the same keys in the same order. So the key that followed last time
+//! is compared first. If it is there again, neither its end nor its node has to be looked up. A guess
+//! only saves time: a key that wasn't guessed is read like any other.
 
 /// Bytes of a key with its quotes and its colon; longer ones aren't guessed.
 pub(crate) const LENGTH: usize = 32;
@@ -20,7 +20,7 @@ struct Known {
     node: u32,
     /// The node that it leads to; 0, which no key leads to, if it leads nowhere.
     target: u32,
-    /// What came after it last, and what came before that.
+    /// What followed it last, and what followed it before that.
     next: u32,
     other: u32,
     length: u32,
@@ -34,7 +34,7 @@ struct Known {
 pub(crate) struct Hit {
     /// What to guess from next.
     pub(crate) place: u32,
-    /// Bytes up to behind the colon.
+    /// Bytes of the key, its quotes and its colon.
     pub(crate) length: usize,
     pub(crate) target: Option<u32>,
 }
@@ -74,13 +74,13 @@ impl Keys {
         node % HEADS
     }
 
-    /// Whether the text begins with the key that came last time behind the one at `place`.
+    /// Whether the text begins with the key that last followed the one at `place`.
     #[inline]
     pub(crate) fn guess(&self, place: u32, node: u32, text: &[u8; LENGTH]) -> Option<Hit> {
         self.check(self.all.get(place as usize)?.next, node, text)
     }
 
-    /// A second guess: the key that came before that.
+    /// A second guess: the key that followed before that.
     pub(crate) fn guess_again(
         &mut self,
         place: u32,
@@ -107,8 +107,8 @@ impl Keys {
         })
     }
 
-    /// Notes a key without escapes that came behind the one at `place`, and gives its own place.
-    /// The key with its quotes and its colon are so many bytes at the beginning of `text`.
+    /// Notes a key without escapes that followed the one at `place`, and returns its own place. The
+    /// key, its quotes and its colon are the first `length` bytes of `text`.
     pub(crate) fn learn(
         &mut self,
         place: u32,

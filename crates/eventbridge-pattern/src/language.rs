@@ -1,5 +1,5 @@
-//! Sets of texts that terms accept, as sequences of bytes and stars, and what can be told of two of
-//! them.
+//! Sets of texts that terms accept, as sequences of bytes and stars: whether one covers or
+//! excludes another.
 
 use crate::term::{Except, Term};
 use crate::wildcard;
@@ -34,7 +34,7 @@ impl Symbol {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Language(Vec<Symbol>);
 
-/// How many more steps a question may take; without any left, the answer is that it can't be told.
+/// The steps that a question may still take; without any left, the answer is "unknown".
 #[derive(Debug)]
 pub(crate) struct Budget(pub(crate) usize);
 
@@ -127,7 +127,7 @@ impl Language {
         }
     }
 
-    /// Whether every text of `other` surely is one of these. A star of `other` stands for any text,
+    /// Whether every text of `other` is provably one of these. A star of `other` stands for any text,
     /// so only a star can take it in.
     pub(crate) fn covers(&self, other: &Language, budget: &mut Budget) -> bool {
         self.compare(other, budget, |near, ours, theirs| match (ours, theirs) {
@@ -140,7 +140,7 @@ impl Language {
         .unwrap_or(false)
     }
 
-    /// Whether surely no text is in both.
+    /// Whether provably no text is in both.
     pub(crate) fn is_disjoint(&self, other: &Language, budget: &mut Budget) -> bool {
         let meet = self.compare(other, budget, |near, ours, theirs| match (ours, theirs) {
             (Some(Symbol::Star), None) => near.below,

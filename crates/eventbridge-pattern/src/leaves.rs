@@ -5,7 +5,7 @@ use crate::term::{Literal, Scalar};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
-    /// A string, as it stands in the source.
+    /// A string without escapes, in the source.
     Text,
     /// A string that had escapes, decoded in the arena.
     Decoded,
@@ -15,7 +15,7 @@ pub(crate) enum Kind {
 
 /// One leaf value of an event.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct EventLeaf {
+pub(crate) struct Leaf {
     pub(crate) kind: Kind,
     pub(crate) start: usize,
     pub(crate) end: usize,
@@ -36,12 +36,12 @@ struct Place {
 /// The leaves of one event. Reused from event to event, it keeps its memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Leaves {
-    all: Vec<EventLeaf>,
+    all: Vec<Leaf>,
     by_path: Vec<Vec<usize>>,
     touched: Vec<usize>,
     /// Strings that contained escapes, decoded.
     arena: String,
-    /// The first entry stands for "in no array".
+    /// The first entry means "in no array".
     places: Vec<Place>,
     arrays: usize,
     has_empty_steps: bool,
@@ -75,7 +75,7 @@ impl Leaves {
     }
 
     #[inline]
-    pub(crate) fn leaf(&self, index: usize) -> Option<&EventLeaf> {
+    pub(crate) fn leaf(&self, index: usize) -> Option<&Leaf> {
         self.all.get(index)
     }
 
@@ -86,7 +86,7 @@ impl Leaves {
 
     /// A leaf's value; `source` is the text that was flattened.
     #[inline]
-    pub(crate) fn value<'a>(&'a self, source: &'a [u8], leaf: &EventLeaf) -> Scalar<'a> {
+    pub(crate) fn value<'a>(&'a self, source: &'a [u8], leaf: &Leaf) -> Scalar<'a> {
         let slice = |text: &'a [u8]| text.get(leaf.start..leaf.end).unwrap_or_default();
         match leaf.kind {
             Kind::Text => Scalar::Text(slice(source)),
@@ -162,7 +162,7 @@ impl Leaves {
 
     /// Adds a leaf at a path.
     #[inline]
-    pub(crate) fn push(&mut self, path: usize, leaf: EventLeaf) {
+    pub(crate) fn push(&mut self, path: usize, leaf: Leaf) {
         if path >= self.by_path.len() {
             self.by_path.resize_with(path + 1, Vec::new);
         }

@@ -1,15 +1,18 @@
-//! Whether an alternative of a pattern fits an event: every field satisfied, and all of them from
+//! Whether an event satisfies an alternative: every field satisfied, and all of them from
 //! the same elements of arrays.
 
-use crate::error::EventError;
+use crate::error::TooMuchWork;
 use crate::event::Event;
 use crate::leaves::Leaves;
-use crate::pattern::{Field, SubRule};
+use crate::pattern::{Alternative, Field};
 use crate::term::Scalar;
 
-/// Steps after which an event counts as built to stall the matcher. An honest event of the
-/// largest size stays far below.
+/// Steps after which the search for one alternative gives up. Ordinary events of the largest size
+/// take far fewer.
 const MAX_WORK: usize = 1_000_000;
+
+/// Steps after which all further searches for the same event give up.
+const MAX_TOTAL_WORK: usize = 20_000_000;
 
 /// What an event offers to one field of an alternative.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +31,7 @@ impl Offer<'_> {
         !self.accepted.is_empty() || (self.allows_absence && self.present.is_empty())
     }
 
-    /// Whether some leaf stands in an element of an array, so that it can contradict another.
+    /// Whether some leaf is in an element of an array, so that it can contradict another.
     fn is_in_array(&self, leaves: &Leaves) -> bool {
         self.present
             .iter()
@@ -38,25 +41,25 @@ impl Offer<'_> {
 
 /// Matches one alternative against an event.
 pub(crate) fn matches(
-    sub_rule: &SubRule,
+    alternative: &Alternative,
     event: &Event,
     search: &mut Search,
-) -> Result<bool, EventError> {
+) -> Result<bool, TooMuchWork> {
     let leaves = event.leaves();
-    let mut found = Vec::with_capacity(sub_rule.fields.len());
-    for field in &sub_rule.fields {
+    let mut found = Vec::with_capacity(alternative.fields.len());
+    for field in &alternative.fields {
         let mut present = Vec::new();
         let mut accepted = Vec::new();
-        for (index, value) in visible(field, sub_rule, event) {
+        for (index, value) in visible(field, alternative, event) {
             present.push(index);
-            if field.leaf.allows_presence && field.leaf.accepts(value) {
+            if field.list.allows_presence && field.list.accepts(value) {
                 accepted.push(index);
             }
         }
-        if accepted.is_empty() && !field.leaf.allows_absence {
+        if accepted.is_empty() && !field.list.allows_absence {
             return Ok(false);
         }
-        found.push((accepted, present, field.leaf.allows_absence));
+        found.push((accepted, present, field.list.allows_absence));
     }
     let offers: Vec<Offer<'_>> = found
         .iter()
@@ -81,11 +84,11 @@ pub(crate) fn matches(
 /// The leaves at a field's path that the pattern can see: their indices and values.
 pub(crate) fn visible<'e>(
     field: &Field,
-    sub_rule: &SubRule,
+    alternative: &Alternative,
     event: &'e Event,
 ) -> impl Iterator<Item = (usize, Scalar<'e>)> {
     let leaves = event.leaves();
-    let uses_empty_step = sub_rule.uses_empty_step;
+    let uses_empty_step = alternative.uses_empty_step;
     event.at(&field.path).iter().filter_map(move |index| {
         let leaf = leaves.leaf(*index)?;
         (uses_empty_step || !leaf.has_empty_step)
@@ -119,7 +122,7 @@ impl Span {
 pub(crate) struct Search {
     /// Where leaves are in arrays, outermost element first.
     elements: Vec<Element>,
-    /// Per field the chains of its leaves, sorted: leaves of one element stand together.
+    /// Per field the chains of its leaves, sorted: leaves of one element are adjacent.
     chains: Vec<Span>,
     fields: Vec<FieldChains>,
     places: Vec<usize>,
@@ -132,6 +135,8 @@ pub(crate) struct Search {
     ranges: Vec<(Span, usize)>,
     /// Steps taken in this search.
     work: usize,
+    /// Steps taken in all searches for this event.
+    total_work: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -162,15 +167,15 @@ impl Ways {
 }
 
 impl Search {
-    /// Steps that the last search took.
-    pub(crate) fn work(&self) -> usize {
-        self.work
+    /// Starts a new event.
+    pub(crate) fn start(&mut self) {
+        self.total_work = 0;
     }
 
-    fn spend(work: &mut usize, steps: usize) -> Result<(), EventError> {
+    fn spend(work: &mut usize, steps: usize) -> Result<(), TooMuchWork> {
         *work += steps;
         if *work > MAX_WORK {
-            Err(EventError::TooMuchWork)
+            Err(TooMuchWork)
         } else {
             Ok(())
         }
@@ -181,8 +186,21 @@ impl Search {
         &mut self,
         offers: impl Iterator<Item = Offer<'a>>,
         leaves: &Leaves,
-    ) -> Result<bool, EventError> {
+    ) -> Result<bool, TooMuchWork> {
+        if self.total_work > MAX_TOTAL_WORK {
+            return Err(TooMuchWork);
+        }
         self.work = 0;
+        let result = self.load_and_search(offers, leaves);
+        self.total_work += self.work;
+        result
+    }
+
+    fn load_and_search<'a>(
+        &mut self,
+        offers: impl Iterator<Item = Offer<'a>>,
+        leaves: &Leaves,
+    ) -> Result<bool, TooMuchWork> {
         self.searches += 1;
         self.elements.clear();
         self.chains.clear();
@@ -208,7 +226,7 @@ impl Search {
         number: usize,
         indices: &[usize],
         leaves: &Leaves,
-    ) -> Result<Span, EventError> {
+    ) -> Result<Span, TooMuchWork> {
         self.places.clear();
         let place = |index: &usize| Some(leaves.leaf(*index)?.place);
         self.places.extend(indices.iter().filter_map(place));
@@ -241,7 +259,7 @@ impl Search {
         })
     }
 
-    fn search(&mut self) -> Result<bool, EventError> {
+    fn search(&mut self) -> Result<bool, TooMuchWork> {
         let Search {
             elements,
             chains,
@@ -272,7 +290,7 @@ impl Search {
                 if let Some(joined) = next.ties.get_mut(start..) {
                     joined.sort_unstable();
                 }
-                // An element that both name stands twice now.
+                // An element that both name is there twice now.
                 let mut end = start;
                 for at in start..next.ties.len() {
                     let element = next.ties.get(at).copied();
@@ -324,8 +342,8 @@ fn each_consistent(
     chains: &[Span],
     ties: &[Element],
     ranges: &mut Vec<(Span, usize)>,
-    mut visit: impl FnMut(&[Element]) -> Result<bool, EventError>,
-) -> Result<bool, EventError> {
+    mut visit: impl FnMut(&[Element]) -> Result<bool, TooMuchWork>,
+) -> Result<bool, TooMuchWork> {
     let element = |chain: &Span, depth: usize| chain.of(elements).get(depth).copied();
     let mut found = false;
     ranges.clear();

@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 /// double is numerically what the text says. Everything else is compared by its text, or refused
 /// where a pattern needs a value.
 ///
-/// Runs once a number of every event, so it allocates nothing.
+/// Runs for every number of every event, so it allocates nothing.
 pub(crate) fn comparable(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     // Up to 15 digits a decimal integer and its double are the same number.
@@ -69,11 +69,11 @@ struct Decimal<'a> {
     negative: bool,
     whole: &'a [u8],
     fraction: &'a [u8],
-    /// Digits without the zeros in front and behind; 0 for zero, of either sign.
+    /// Digits without leading and trailing zeros; 0 for zero, of either sign.
     significant: usize,
-    /// Zeros in front of them.
+    /// Leading zeros.
     skipped: usize,
-    /// The power of ten of the digit behind the last one.
+    /// The power of ten of the last significant digit.
     exponent: i64,
 }
 

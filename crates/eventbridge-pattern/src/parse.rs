@@ -8,9 +8,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::error::{PatternError, PatternErrorKind};
-use crate::pattern::{Field, Limits, SubRule};
+use crate::pattern::{Alternative, Field, Limits};
 use crate::scan::{ScanError, Scanner, Token, compact};
-use crate::term::{Leaf, Term};
+use crate::term::{Term, TermList};
 use crate::term_parse::item;
 
 /// Deeper nesting than any pattern within the size quota can have.
@@ -55,20 +55,20 @@ pub(crate) fn is_reserved_in_or(name: &str) -> bool {
 /// What parsing yields.
 #[derive(Debug)]
 pub(crate) struct Parsed {
-    pub(crate) sub_rules: Vec<SubRule>,
+    pub(crate) alternatives: Vec<Alternative>,
     pub(crate) overridden: BTreeSet<String>,
-    /// Where the first wildcard operand stands.
-    pub(crate) first_wildcard: Option<Spot>,
+    /// The position of the first wildcard operand.
+    pub(crate) first_wildcard: Option<Position>,
 }
 
 /// A place in the pattern's text.
 #[derive(Debug, Clone)]
-pub(crate) struct Spot {
+pub(crate) struct Position {
     pub(crate) pointer: String,
     pub(crate) offset: usize,
 }
 
-impl Spot {
+impl Position {
     /// An error at this place.
     pub(crate) fn error(
         self,
@@ -102,10 +102,10 @@ pub(crate) struct Parser<'a> {
     names: Vec<String>,
     paths: Vec<String>,
     path_ids: HashMap<String, usize>,
-    leaves: Vec<Arc<Leaf>>,
+    lists: Vec<Arc<TermList>>,
     overridden: BTreeSet<usize>,
-    first_or: Option<Spot>,
-    first_wildcard: Option<Spot>,
+    first_or: Option<Position>,
+    first_wildcard: Option<Position>,
     max_drafts: usize,
     too_many: bool,
     /// The text is too long by any measure: check it, but build nothing.
@@ -121,7 +121,7 @@ pub(crate) fn parse(text: &str, limits: &Limits) -> Result<(String, Parsed), Pat
         names: Vec::new(),
         paths: Vec::new(),
         path_ids: HashMap::new(),
-        leaves: Vec::new(),
+        lists: Vec::new(),
         overridden: BTreeSet::new(),
         first_or: None,
         first_wildcard: None,
@@ -136,7 +136,7 @@ pub(crate) fn parse(text: &str, limits: &Limits) -> Result<(String, Parsed), Pat
     parser.object(&mut drafts, false)?;
     parser.next()?;
     let compact = compact(text, MAX_DEPTH).map_err(|error| parser.syntax(error))?;
-    let root = Spot {
+    let root = Position {
         pointer: String::new(),
         offset: 0,
     };
@@ -166,7 +166,7 @@ pub(crate) fn parse(text: &str, limits: &Limits) -> Result<(String, Parsed), Pat
     Ok((compact, parser.finish(&drafts)))
 }
 
-/// A length that the compact text surely has: what isn't white space outside of strings, with
+/// A lower bound for the length of the compact text: what isn't white space outside of strings, with
 /// each escape taken for the six characters it has at most.
 fn least_length(text: &str) -> usize {
     let (mut in_string, mut escaped, mut count) = (false, false, 0_usize);
@@ -195,16 +195,16 @@ impl<'a> Parser<'a> {
         } else {
             PatternErrorKind::Syntax
         };
-        Spot {
+        Position {
             pointer: self.pointer.concat(),
             offset: error.offset,
         }
         .error(self.text, kind, error.message)
     }
 
-    /// Where the last token stands.
-    pub(crate) fn spot(&self) -> Spot {
-        Spot {
+    /// The position of the last token.
+    pub(crate) fn position(&self) -> Position {
+        Position {
             pointer: self.pointer.concat(),
             offset: self.scanner.token_start(),
         }
@@ -213,19 +213,23 @@ impl<'a> Parser<'a> {
     /// Refuses the pattern at the last token.
     pub(crate) fn refuse<T>(&self, message: impl Into<String>) -> Result<T, PatternError> {
         Err(self
-            .spot()
+            .position()
             .error(self.text, PatternErrorKind::Refused, message))
     }
 
     /// A refusal at an earlier place.
-    pub(crate) fn refusal_at(&self, spot: Spot, message: impl Into<String>) -> PatternError {
-        spot.error(self.text, PatternErrorKind::Refused, message)
+    pub(crate) fn refusal_at(
+        &self,
+        position: Position,
+        message: impl Into<String>,
+    ) -> PatternError {
+        position.error(self.text, PatternErrorKind::Refused, message)
     }
 
-    /// Remembers where the first wildcard operand, the last token, stands.
+    /// Remembers the position of the last token if it is the first wildcard operand.
     pub(crate) fn note_wildcard(&mut self) {
         if self.first_wildcard.is_none() {
-            self.first_wildcard = Some(self.spot());
+            self.first_wildcard = Some(self.position());
         }
     }
 
@@ -276,14 +280,14 @@ impl<'a> Parser<'a> {
                 self.names.pop();
                 Ok(())
             }
-            Token::ArrayStart => self.leaf(name, drafts),
+            Token::ArrayStart => self.list(name, drafts),
             _ => self.refuse(format!("\"{name}\" must be an object or an array")),
         }
     }
 
     fn or(&mut self, drafts: &mut Drafts) -> Result<(), PatternError> {
         if self.first_or.is_none() {
-            self.first_or = Some(self.spot());
+            self.first_or = Some(self.position());
         }
         if self.next()? != Token::ArrayStart {
             return self.refuse("It must be an Array followed with $or.");
@@ -322,7 +326,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads a field's list; its opening bracket is consumed.
-    fn leaf(&mut self, name: &str, drafts: &mut Drafts) -> Result<(), PatternError> {
+    fn list(&mut self, name: &str, drafts: &mut Drafts) -> Result<(), PatternError> {
         let mut terms: Vec<Term> = Vec::new();
         let mut sources = Vec::new();
         loop {
@@ -346,8 +350,8 @@ impl<'a> Parser<'a> {
         if self.check_only {
             return Ok(());
         }
-        let leaf = self.leaves.len();
-        self.leaves.push(Arc::new(Leaf::new(terms, sources)));
+        let list = self.lists.len();
+        self.lists.push(Arc::new(TermList::new(terms, sources)));
         let path = self.path_id(name);
         if drafts.is_empty() {
             drafts.push(Vec::new());
@@ -355,10 +359,10 @@ impl<'a> Parser<'a> {
         for draft in drafts {
             match draft.iter_mut().find(|(known, _)| *known == path) {
                 Some(field) => {
-                    field.1 = leaf;
+                    field.1 = list;
                     self.overridden.insert(path);
                 }
-                None => draft.push((path, leaf)),
+                None => draft.push((path, list)),
             }
         }
         Ok(())
@@ -383,20 +387,22 @@ impl<'a> Parser<'a> {
             .iter()
             .map(|path| Arc::from(path.as_str()))
             .collect();
-        let field = |(path, leaf): &(usize, usize)| {
+        let field = |(path, list): &(usize, usize)| {
             Some(Field {
                 path: Arc::clone(paths.get(*path)?),
-                leaf: Arc::clone(self.leaves.get(*leaf)?),
+                list: Arc::clone(self.lists.get(*list)?),
             })
         };
-        let mut sub_rules: Vec<SubRule> = drafts
+        let mut alternatives: Vec<Alternative> = drafts
             .iter()
-            .map(|draft| SubRule::new(draft.iter().filter_map(field).collect()))
+            .map(|draft| Alternative::new(draft.iter().filter_map(field).collect()))
             .collect();
         // Which steps of an event are visible is a property of the whole pattern.
-        let uses_empty_step = sub_rules.iter().any(|sub_rule| sub_rule.uses_empty_step);
-        for sub_rule in &mut sub_rules {
-            sub_rule.uses_empty_step = uses_empty_step;
+        let uses_empty_step = alternatives
+            .iter()
+            .any(|alternative| alternative.uses_empty_step);
+        for alternative in &mut alternatives {
+            alternative.uses_empty_step = uses_empty_step;
         }
         let overridden = self
             .overridden
@@ -404,7 +410,7 @@ impl<'a> Parser<'a> {
             .filter_map(|path| self.paths.get(*path).cloned())
             .collect();
         Parsed {
-            sub_rules,
+            alternatives,
             overridden,
             first_wildcard: self.first_wildcard,
         }

@@ -1,4 +1,4 @@
-//! What can be told about a pattern's fields without an event.
+//! A pattern's paths, and the values it pins them to.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,9 @@ impl Pattern {
     /// The joined paths (`detail.eventName`) that decide, sorted, each once.
     pub fn field_paths(&self) -> Vec<String> {
         let paths: BTreeSet<&str> = self
-            .sub_rules
+            .alternatives
             .iter()
-            .flat_map(|sub_rule| &sub_rule.fields)
+            .flat_map(|alternative| &alternative.fields)
             .map(|field| field.path.as_ref())
             .collect();
         paths.into_iter().map(str::to_owned).collect()
@@ -27,19 +27,19 @@ impl Pattern {
     /// ```
     pub fn exact_values(&self, path: &str) -> Option<Vec<String>> {
         let mut values: BTreeSet<&str> = BTreeSet::new();
-        for sub_rule in self.sub_rules.iter() {
-            let field = sub_rule
+        for alternative in self.alternatives.iter() {
+            let field = alternative
                 .fields
                 .iter()
                 .find(|field| field.path.as_ref() == path)?;
-            values.extend(field.leaf.exact_texts()?);
+            values.extend(field.list.exact_texts()?);
         }
         Some(values.into_iter().map(str::to_owned).collect())
     }
 
     /// How many combinations the pattern's `$or`s multiply to (1 without `$or`).
     pub fn combinations(&self) -> usize {
-        self.sub_rules.len()
+        self.alternatives.len()
     }
 
     /// Paths that are given more than once, where only the last one counts: legal, and rarely

@@ -6,20 +6,19 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::complexity;
-use crate::error::{EventError, PatternError, PatternErrorKind};
+use crate::error::{PatternError, PatternErrorKind, TooMuchWork};
 use crate::event::Event;
 use crate::matching::{self, Search};
 use crate::parse::{self, Parsed};
-use crate::term::Leaf;
+use crate::term::TermList;
 
 /// The service's limits on one pattern.
 ///
 /// Sources: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html> and
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Characters of the pattern's compact text: 2,048, a quota that AWS can raise.
     pub characters: usize,
@@ -43,21 +42,21 @@ impl Default for Limits {
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
     pub(crate) path: Arc<str>,
-    pub(crate) leaf: Arc<Leaf>,
+    pub(crate) list: Arc<TermList>,
 }
 
-/// One alternative: a conjunction of fields, in the order in which they are judged.
+/// One alternative: a conjunction of fields, in the order in which they are matched.
 #[derive(Debug, Clone)]
-pub(crate) struct SubRule {
+pub(crate) struct Alternative {
     pub(crate) fields: Vec<Field>,
     /// Some path has an empty step that an event can reach.
     pub(crate) uses_empty_step: bool,
 }
 
-impl SubRule {
-    pub(crate) fn new(mut fields: Vec<Field>) -> SubRule {
+impl Alternative {
+    pub(crate) fn new(mut fields: Vec<Field>) -> Alternative {
         fields.sort_by(|a, b| compare_paths(&a.path, &b.path));
-        SubRule {
+        Alternative {
             uses_empty_step: fields.iter().any(|field| uses_empty_step(&field.path)),
             fields,
         }
@@ -78,11 +77,15 @@ fn uses_empty_step(path: &str) -> bool {
 /// An event pattern that `EventBridge` accepts.
 ///
 /// Two patterns are equal if their compact texts are.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(into = "String", try_from = "String")
+)]
 pub struct Pattern {
     text: Arc<str>,
-    pub(crate) sub_rules: Arc<[SubRule]>,
+    pub(crate) alternatives: Arc<[Alternative]>,
     pub(crate) overridden: Arc<BTreeSet<String>>,
     complexity: usize,
 }
@@ -104,22 +107,22 @@ impl Pattern {
         let (
             compact,
             Parsed {
-                sub_rules,
+                alternatives,
                 overridden,
                 first_wildcard,
             },
         ) = parse::parse(text, limits)?;
         let mut complexity = 0;
-        if let Some(spot) = first_wildcard {
-            complexity = complexity::of(&sub_rules, limits.complexity);
+        if let Some(position) = first_wildcard {
+            complexity = complexity::of(&alternatives, limits.complexity);
             if complexity > limits.complexity {
                 let message = "Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a wildcard character";
-                return Err(spot.error(text, PatternErrorKind::TooComplex, message));
+                return Err(position.error(text, PatternErrorKind::TooComplex, message));
             }
         }
         Ok(Pattern {
             text: Arc::from(compact),
-            sub_rules: Arc::from(sub_rules),
+            alternatives: Arc::from(alternatives),
             overridden: Arc::new(overridden),
             complexity,
         })
@@ -132,24 +135,19 @@ impl Pattern {
 
     /// Whether the event matches.
     ///
-    /// An event that can't be judged within bounded work (see [`Pattern::try_matches`]) doesn't.
-    pub fn matches(&self, event: &Event) -> bool {
-        self.try_matches(event).unwrap_or(false)
-    }
-
-    /// Whether the event matches.
-    ///
     /// # Errors
-    /// [`EventError::TooMuchWork`] for an event built to blow up array consistency: the same array
-    /// key repeated many times over with thousands of elements.
-    pub fn try_matches(&self, event: &Event) -> Result<bool, EventError> {
+    /// [`TooMuchWork`] if the matcher gave up on some alternative and no other one matches.
+    pub fn matches(&self, event: &Event) -> Result<bool, TooMuchWork> {
         let mut search = Search::default();
-        for sub_rule in self.sub_rules.iter() {
-            if matching::matches(sub_rule, event, &mut search)? {
-                return Ok(true);
+        let mut result = Ok(false);
+        for alternative in self.alternatives.iter() {
+            match matching::matches(alternative, event, &mut search) {
+                Ok(false) => {}
+                Ok(true) => return Ok(true),
+                undecided => result = undecided,
             }
         }
-        Ok(false)
+        result
     }
 
     /// The wildcard complexity as the service counts it (its limit is 10): how many prefixes of

@@ -7,7 +7,7 @@
 use crate::error::EventError;
 use crate::event::{Event, MAX_DEPTH};
 use crate::keys::Keys;
-use crate::leaves::{EventLeaf, Kind, Leaves};
+use crate::leaves::{Kind, Leaf, Leaves};
 use crate::structure::{Skip, Structure};
 use crate::term::Literal;
 use crate::trie::Trie;
@@ -21,7 +21,7 @@ pub(crate) struct Memory {
     frames: Vec<Frame>,
 }
 
-/// Something isn't as it should be. What it is, the strict reader says.
+/// The event is invalid. The strict reader finds out why.
 #[derive(Debug, Clone, Copy)]
 struct Flawed;
 
@@ -108,7 +108,7 @@ impl Reading<'_> {
         self.at += 1;
         let mut is_fresh = true;
         loop {
-            // In front of a member or an element, or of the end of an empty container.
+            // Before a member or an element, or the end of an empty container.
             let entered = match (self.peek().ok_or(Flawed)?, self.frame.is_array) {
                 (b'"', false) => self.member()?,
                 (b'}', false) | (b']', true) if is_fresh => false,
@@ -277,7 +277,7 @@ impl Reading<'_> {
         has_empty_step: bool,
     ) -> Result<bool, Flawed> {
         let wanted = self.trie.node(node);
-        let (kind, start, end) = match (first, wanted.leaf) {
+        let (kind, start, end) = match (first, wanted.path) {
             (b'{', _) if wanted.descend => {
                 return self.enter(Frame {
                     node,
@@ -317,10 +317,10 @@ impl Reading<'_> {
             (b'n', _) => self.literal(b"null", Literal::Null)?,
             _ => self.number()?,
         };
-        if let Some(path) = wanted.leaf {
+        if let Some(path) = wanted.path {
             self.leaves.push(
                 path as usize,
-                EventLeaf {
+                Leaf {
                     kind,
                     start,
                     end,
@@ -349,7 +349,7 @@ impl Reading<'_> {
         Ok((Kind::Number, start, self.at))
     }
 
-    /// Passes over a value without looking at it, up to the comma or bracket behind it.
+    /// Skips a value without reading it, up to the comma or bracket after it.
     #[inline]
     fn pass_over(&mut self) -> Result<(), Flawed> {
         self.at = self.structure.next_mark(self.at).ok_or(Flawed)?;

@@ -6,12 +6,12 @@ mod verdicts;
 
 use std::sync::Arc;
 
-use crate::error::EventError;
+use crate::error::{EventError, TooMuchWork};
 use crate::leaves::Leaves;
 use crate::matching::Search;
 use crate::reader;
 use crate::table::Table;
-use crate::term::{Leaf, Scalar};
+use crate::term::{Scalar, TermList};
 use crate::trie::Trie;
 
 pub use build::RuleSetBuilder;
@@ -20,18 +20,18 @@ use verdicts::Verdicts;
 
 /// Many patterns, matched at once: an event's bytes in, the ids of the matching patterns out.
 ///
-/// An event's bytes are gone over once, and only at the parts that some pattern names is looked
-/// closer. A pattern costs nothing until an event has one of the strings that it needs at its most
-/// selective field; equal fields of several patterns are judged once an event. With working memory
+/// Reads an event's bytes once, and only the parts that some pattern names more closely. A pattern costs nothing until an event has one of the strings that it needs at its most
+/// selective field; equal fields of several patterns are matched once per event. With working memory
 /// reused, nothing is allocated per event.
 ///
 /// # What is checked of an event
 ///
 /// It is one JSON object in UTF-8, nested no deeper than 1,000 levels, and all that some pattern
-/// names is checked like [`crate::Event::parse`] does. Of the values that no pattern names it is
-/// only checked that strings end and have no control characters, and that as many brackets close as open;
-/// whether a skipped value is well-formed otherwise isn't. For an event that [`crate::Event::parse`]
-/// accepts, the result is always that of matching each pattern alone.
+/// names is checked like [`crate::Event::parse`] does. Of values that no pattern names, only
+/// strings (they end, and have no control characters) and brackets (as many close as open) are checked. For an event that [`crate::Event::parse`]
+/// accepts, the result is that of
+/// matching each pattern alone, except that patterns share one budget of work: a set may leave a pattern
+/// undecided that alone is not.
 ///
 /// ```
 /// use eventbridge_pattern::{Pattern, RuleSet, Scratch};
@@ -40,8 +40,8 @@ use verdicts::Verdicts;
 /// let any = Pattern::parse(r#"{"source": [{"prefix": "aws."}]}"#)?;
 /// let rules = RuleSet::builder().add(7, &s3).add(8, &any).build();
 /// let mut scratch = Scratch::default();
-/// let ids: Vec<usize> = rules.matches_with(br#"{"source": "aws.s3"}"#, &mut scratch)?.collect();
-/// assert_eq!(ids, [7, 8]);
+/// let matches = rules.matches(br#"{"source": "aws.s3"}"#, &mut scratch)?;
+/// assert_eq!(matches.decided()?, [7, 8]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -53,23 +53,23 @@ pub struct RuleSet {
     classes: Classes,
     /// Per value, the alternatives that are tried when an event has it.
     by_value: Vec<Part>,
-    /// What the parts are parts of.
+    /// Alternatives where they are pinned; the parts above point here.
     pins: Vec<Pinned>,
-    /// The first guard of each of them: most stop here, so these stand close together.
+    /// The first guard of each of them: most alternatives stop here, so these are kept close together.
     gates: Vec<Guard>,
-    /// Alternatives that every event must be tried against.
+    /// Alternatives that are tried on every event.
     unpinned: Part,
-    cells: Vec<Cell>,
-    /// Conjunctions of cells: parts of `checks` and `in_path_order`.
+    fields: Vec<SharedField>,
+    /// Conjunctions of fields: parts of `checks` and `in_path_order`.
     alternatives: Vec<Part>,
-    /// The alternatives' cells, those that are likely to fail first.
+    /// The alternatives' fields, those that are likely to fail first.
     checks: Vec<u32>,
     /// The same in the order of their paths.
     in_path_order: Vec<u32>,
-    /// Guards that didn't find a place where their alternative is pinned. Like `unguarded` in the
-    /// order of `pins`, so that what is looked at together stands together.
+    /// Guards that have no room where their alternative is pinned. Like `unguarded` in the
+    /// order of `pins`, so that what is read together is stored together.
     guards: Vec<Guard>,
-    /// Cells that guards don't decide.
+    /// Fields that guards don't decide.
     unguarded: Vec<u32>,
 }
 
@@ -94,7 +94,7 @@ struct Pinned {
     id: usize,
     alternative: u32,
     guards: [Guard; INLINE],
-    /// What is left to do in a plain event: guards that didn't find a place here, and cells.
+    /// The rest of the work for a plain event: guards that have no room here, and fields.
     left: Left,
 }
 
@@ -102,25 +102,25 @@ struct Pinned {
 #[derive(Debug, Clone, Copy, Default)]
 struct Left {
     guards: Part,
-    cells: Part,
+    fields: Part,
 }
 
-/// Guards that stand where their alternative is pinned, besides the first one.
+/// Guards stored with the pinned alternative, besides the first one.
 const INLINE: usize = 2;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct PathPins {
     /// Whether some field is pinned to exact strings here.
     has_values: bool,
-    /// The ways in which guards want its value summed up, a bit each.
+    /// How guards need its value summed up, one bit each.
     registers: u8,
     /// Alternatives that are tried when an event has any value here.
     by_presence: Part,
 }
 
-/// A field of one or many alternatives, judged once an event.
+/// A field that alternatives share, matched once per event.
 #[derive(Debug, Clone)]
-struct Cell {
+struct SharedField {
     path: u32,
     sees_empty_steps: bool,
     allows_absence: bool,
@@ -131,25 +131,57 @@ struct Cell {
 enum Test {
     /// Nothing but exact strings: their numbers in [`RuleSet::values`], sorted.
     Values(Box<[u32]>),
-    Terms(Arc<Leaf>),
+    Terms(Arc<TermList>),
 }
 
-/// Working memory of [`RuleSet::matches_with`], to be reused from event to event (and from set to
+/// Working memory of [`RuleSet::matches`], to be reused from event to event (and from set to
 /// set).
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     reader: reader::Memory,
     leaves: Leaves,
-    ids: Vec<usize>,
+    matched: Vec<usize>,
+    undecided: Vec<usize>,
     registers: Registers,
     verdicts: Verdicts,
     search: Search,
 }
 
-/// The ids of the patterns that matched one event, ascending, each once.
-#[derive(Debug, Clone)]
+/// A [`RuleSet`]'s answer for one event: ids in ascending order, each once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 pub struct Matches<'a> {
-    ids: std::iter::Copied<std::slice::Iter<'a, usize>>,
+    matched: &'a [usize],
+    undecided: &'a [usize],
+}
+
+impl<'a> Matches<'a> {
+    /// The patterns that match.
+    pub fn matched(&self) -> &'a [usize] {
+        self.matched
+    }
+
+    /// The patterns on which the matcher gave up, see [`TooMuchWork`]. Any of them may match.
+    pub fn undecided(&self) -> &'a [usize] {
+        self.undecided
+    }
+
+    /// The patterns that match or may match: first those that do.
+    pub fn possible(&self) -> impl Iterator<Item = usize> + use<'a> {
+        self.matched.iter().chain(self.undecided).copied()
+    }
+
+    /// The patterns that match, if all were decided.
+    ///
+    /// # Errors
+    /// [`TooMuchWork`] if some pattern is undecided.
+    pub fn decided(&self) -> Result<&'a [usize], TooMuchWork> {
+        if self.undecided.is_empty() {
+            Ok(self.matched)
+        } else {
+            Err(TooMuchWork)
+        }
+    }
 }
 
 impl RuleSet {
@@ -158,20 +190,12 @@ impl RuleSet {
         RuleSetBuilder::default()
     }
 
-    /// The ids of all patterns that match the event, with working memory of its own.
+    /// Matches the event against all patterns.
     ///
     /// # Errors
-    /// As [`RuleSet::matches_with`].
-    pub fn matches(&self, event: &[u8]) -> Result<Vec<usize>, EventError> {
-        let mut scratch = Scratch::default();
-        Ok(self.matches_with(event, &mut scratch)?.collect())
-    }
-
-    /// The ids of all patterns that match the event.
-    ///
-    /// # Errors
-    /// Bytes that aren't one JSON object in UTF-8, nested too deep, or built to stall the matcher.
-    pub fn matches_with<'a>(
+    /// Bytes that aren't one JSON object in UTF-8, or that are nested too deep. An event on which
+    /// the matcher gives up isn't an error: the result names the undecided patterns.
+    pub fn matches<'a>(
         &self,
         event: &[u8],
         scratch: &'a mut Scratch,
@@ -179,15 +203,18 @@ impl RuleSet {
         let Scratch {
             reader,
             leaves,
-            ids,
+            matched,
+            undecided,
             registers,
             verdicts,
             search,
         } = scratch;
-        ids.clear();
+        matched.clear();
+        undecided.clear();
         reader::read(event, &self.trie, reader, leaves)?;
         registers.start(self.paths.len());
         verdicts.start(self, leaves.count());
+        search.start();
         let mut trial = Trial {
             set: self,
             event,
@@ -195,21 +222,22 @@ impl RuleSet {
             registers,
             verdicts,
             search,
-            ids,
+            matched,
+            undecided,
             is_plain: leaves.is_plain(),
-            work: 0,
         };
-        trial.run()?;
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(Matches {
-            ids: ids.iter().copied(),
-        })
+        trial.run();
+        matched.sort_unstable();
+        matched.dedup();
+        if !undecided.is_empty() {
+            // Another alternative of the same pattern may have matched.
+            undecided.retain(|id| matched.binary_search(id).is_err());
+            undecided.sort_unstable();
+            undecided.dedup();
+        }
+        Ok(Matches { matched, undecided })
     }
 }
-
-/// Steps after which an event counts as built to stall the matcher, over all patterns together.
-const MAX_WORK: usize = 20_000_000;
 
 /// One event against a set.
 struct Trial<'a> {
@@ -219,16 +247,16 @@ struct Trial<'a> {
     registers: &'a mut Registers,
     verdicts: &'a mut Verdicts,
     search: &'a mut Search,
-    ids: &'a mut Vec<usize>,
+    matched: &'a mut Vec<usize>,
+    undecided: &'a mut Vec<usize>,
     is_plain: bool,
-    work: usize,
 }
 
 impl Trial<'_> {
-    fn run(&mut self) -> Result<(), EventError> {
+    fn run(&mut self) {
         let set = self.set;
         let leaves = self.leaves;
-        // All values first: cells of one path are judged when another path's value asks for it.
+        // All values first, because one path's value can lead to fields of other paths.
         for path in leaves.touched() {
             let Some(pins) = set.paths.get(*path) else {
                 continue;
@@ -255,12 +283,12 @@ impl Trial<'_> {
                 );
             }
         }
-        self.try_all(set.unpinned)?;
+        self.try_all(set.unpinned);
         for path in leaves.touched() {
             let Some(pins) = set.paths.get(*path) else {
                 continue;
             };
-            self.try_all(pins.by_presence)?;
+            self.try_all(pins.by_presence);
             if !pins.has_values {
                 continue;
             }
@@ -271,15 +299,14 @@ impl Trial<'_> {
                     && (at.len() == 1 || self.verdicts.is_first(value))
                     && let Some(part) = set.by_value.get(value as usize)
                 {
-                    self.try_all(*part)?;
+                    self.try_all(*part);
                 }
             }
         }
-        Ok(())
     }
 
     #[inline]
-    fn try_all(&mut self, part: Part) -> Result<(), EventError> {
+    fn try_all(&mut self, part: Part) {
         let set = self.set;
         for (gate, pinned) in part.of(&set.gates).iter().zip(part.of(&set.pins)) {
             if !self.registers.let_pass(gate) {
@@ -289,40 +316,41 @@ impl Trial<'_> {
             if !guards.iter().all(|guard| self.registers.let_pass(guard)) {
                 continue;
             }
-            if self.fits(pinned)? {
-                self.ids.push(pinned.id);
+            match self.fits(pinned) {
+                Ok(true) => self.matched.push(pinned.id),
+                Ok(false) => {}
+                Err(TooMuchWork) => self.undecided.push(pinned.id),
             }
         }
-        Ok(())
     }
 
-    /// Whether an alternative fits whose guards, where it is pinned, let pass.
+    /// Whether an alternative matches whose first guards let the event pass.
     #[inline]
-    fn fits(&mut self, pinned: &Pinned) -> Result<bool, EventError> {
+    fn fits(&mut self, pinned: &Pinned) -> Result<bool, TooMuchWork> {
         let set = self.set;
         if !self.is_plain {
             return self.fits_anywhere(pinned.alternative);
         }
         let guards = pinned.left.guards.of(&set.guards);
-        let cells = pinned.left.cells.of(&set.unguarded);
+        let fields = pinned.left.fields.of(&set.unguarded);
         Ok(guards.iter().all(|guard| self.registers.let_pass(guard))
-            && cells.iter().all(|number| {
+            && fields.iter().all(|number| {
                 self.verdicts
                     .of(set, *number, self.event, self.leaves)
                     .is_satisfied()
             }))
     }
 
-    /// The same in an event with arrays, where fields can contradict each other.
+    /// The same for an event with arrays, where fields can contradict each other.
     #[inline(never)]
-    fn fits_anywhere(&mut self, alternative: u32) -> Result<bool, EventError> {
+    fn fits_anywhere(&mut self, alternative: u32) -> Result<bool, TooMuchWork> {
         let set = self.set;
-        let Some(cells) = set.alternatives.get(alternative as usize) else {
+        let Some(fields) = set.alternatives.get(alternative as usize) else {
             return Ok(false);
         };
         let mut in_arrays = 0;
         let mut all_satisfied = true;
-        for number in cells.of(&set.checks) {
+        for number in fields.of(&set.checks) {
             let verdict = self.verdicts.of(set, *number, self.event, self.leaves);
             if !verdict.is_possible() {
                 return Ok(false);
@@ -338,21 +366,16 @@ impl Trial<'_> {
         if in_arrays < 2 {
             return Ok(all_satisfied);
         }
-        self.is_consistent(*cells)
+        self.is_consistent(*fields)
     }
 
     #[inline(never)]
-    fn is_consistent(&mut self, cells: Part) -> Result<bool, EventError> {
-        let offers = cells
+    fn is_consistent(&mut self, fields: Part) -> Result<bool, TooMuchWork> {
+        let offers = fields
             .of(&self.set.in_path_order)
             .iter()
             .filter_map(|number| self.verdicts.offer(self.set, *number, self.leaves));
-        let result = self.search.is_consistent(offers, self.leaves);
-        self.work += self.search.work();
-        if self.work > MAX_WORK {
-            return Err(EventError::TooMuchWork);
-        }
-        result
+        self.search.is_consistent(offers, self.leaves)
     }
 }
 
@@ -365,17 +388,3 @@ impl Trial<'_> {
 fn owner(path: usize) -> u32 {
     path as u32
 }
-
-impl Iterator for Matches<'_> {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        self.ids.next()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.ids.size_hint()
-    }
-}
-
-impl ExactSizeIterator for Matches<'_> {}

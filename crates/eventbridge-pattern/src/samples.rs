@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::pattern::{Field, SubRule};
+use crate::document::Document;
+use crate::pattern::{Alternative, Field};
 use crate::scan::write_string;
-use crate::term::{Except, Leaf, Literal, Scalar, Term};
+use crate::term::{Except, Literal, Scalar, Term, TermList};
 
 /// Values that are tried of one field.
 const VALUES: usize = 24;
@@ -13,19 +14,41 @@ const MIXED: usize = 48;
 /// Alternatives that events are made of.
 const ALTERNATIVES: usize = 32;
 
+#[cfg(feature = "samples")]
+impl crate::Pattern {
+    /// Events made from the pattern's terms, most of which it matches. Starting points for tests.
+    ///
+    /// ```
+    /// use eventbridge_pattern::Pattern;
+    ///
+    /// let pattern = Pattern::parse(r#"{"source": ["aws.s3"], "detail": {"size": [{"numeric": [">", 5]}]}}"#)?;
+    /// assert_eq!(pattern.samples()[0], r#"{"detail":{"size":6},"source":"aws.s3"}"#);
+    /// # Ok::<(), eventbridge_pattern::PatternError>(())
+    /// ```
+    pub fn samples(&self) -> Vec<String> {
+        events(&self.alternatives, &[]).collect()
+    }
+}
+
 /// A value as JSON, or none.
 type Sample = Option<String>;
 
 /// Events for the alternatives, most of which they match. Values that matter to `others` are among
 /// them.
-pub(crate) fn events(alternatives: &[SubRule], others: &[SubRule]) -> impl Iterator<Item = String> {
+pub(crate) fn events(
+    alternatives: &[Alternative],
+    others: &[Alternative],
+) -> impl Iterator<Item = String> {
     alternatives
         .iter()
         .take(ALTERNATIVES)
         .flat_map(|alternative| of_alternative(alternative, others))
 }
 
-fn of_alternative(alternative: &SubRule, others: &[SubRule]) -> impl Iterator<Item = String> {
+fn of_alternative(
+    alternative: &Alternative,
+    others: &[Alternative],
+) -> impl Iterator<Item = String> {
     let fields = || alternative.fields.iter();
     let first: Vec<Vec<Sample>> = fields().map(|field| values(field, &[])).collect();
     let write = move |choose: &dyn Fn(usize, usize) -> usize, values: &[Vec<Sample>]| {
@@ -70,11 +93,11 @@ fn scatter(number: usize) -> usize {
 }
 
 /// Values that a field accepts, the most natural ones first.
-fn values(field: &Field, others: &[SubRule]) -> Vec<Sample> {
+fn values(field: &Field, others: &[Alternative]) -> Vec<Sample> {
     let mut values = Vec::new();
     let mut add = |sample: String| {
         if values.len() < VALUES
-            && accepts(&field.leaf, &sample)
+            && accepts(&field.list, &sample)
             && !values.contains(&Some(sample.clone()))
         {
             values.push(Some(sample));
@@ -84,29 +107,30 @@ fn values(field: &Field, others: &[SubRule]) -> Vec<Sample> {
         .iter()
         .flat_map(|other| &other.fields)
         .filter(|other| other.path == field.path);
-    for leaf in std::iter::once(&field.leaf).chain(at_path.map(|other| &other.leaf)) {
-        for (term, source) in leaf.terms.iter().zip(&leaf.sources) {
+    for list in std::iter::once(&field.list).chain(at_path.map(|other| &other.list)) {
+        for (term, source) in list.terms.iter().zip(&list.sources) {
             of_term(term, source, &mut add);
         }
     }
     for any in [r#""other""#, r#""~""#, "null", "7919", "true", "false"] {
         add(any.to_owned());
     }
-    if field.leaf.allows_absence {
+    if field.list.allows_absence {
         values.insert(values.len().min(1), None);
     }
     values
 }
 
-fn accepts(leaf: &Leaf, sample: &str) -> bool {
-    match serde_json::from_str(sample) {
-        Ok(serde_json::Value::String(text)) => leaf.accepts(Scalar::Text(text.as_bytes())),
-        Ok(serde_json::Value::Bool(true)) => leaf.accepts(Scalar::Literal(Literal::True)),
-        Ok(serde_json::Value::Bool(false)) => leaf.accepts(Scalar::Literal(Literal::False)),
-        Ok(serde_json::Value::Null) => leaf.accepts(Scalar::Literal(Literal::Null)),
-        Ok(serde_json::Value::Number(_)) => leaf.accepts(Scalar::Number(sample.as_bytes())),
-        _ => false,
-    }
+fn accepts(list: &TermList, sample: &str) -> bool {
+    let value = match Document::read(sample) {
+        Ok(Document::Text(text)) => return list.accepts(Scalar::Text(text.as_bytes())),
+        Ok(Document::Number(_)) => Scalar::Number(sample.as_bytes()),
+        Ok(Document::Bool(true)) => Scalar::Literal(Literal::True),
+        Ok(Document::Bool(false)) => Scalar::Literal(Literal::False),
+        Ok(Document::Null) => Scalar::Literal(Literal::Null),
+        _ => return false,
+    };
+    list.accepts(value)
 }
 
 fn quoted(text: &str) -> String {
@@ -119,11 +143,12 @@ fn of_term(term: &Term, source: &str, add: &mut impl FnMut(String)) {
     match term {
         Term::Text(text) => add(quoted(text)),
         Term::Literal(_) | Term::Number(..) => add(source.to_owned()),
-        Term::Address(_) => match serde_json::from_str(source) {
-            Ok(serde_json::Value::String(text)) => add(quoted(&text)),
+        Term::Address(_) => match Document::read(source) {
+            Ok(Document::Text(text)) => add(quoted(&text)),
             Ok(block) => {
-                let block = block.get("cidr").and_then(serde_json::Value::as_str);
-                if let Some((address, _)) = block.and_then(|block| block.split_once('/')) {
+                if let Some(Document::Text(block)) = block.member("cidr")
+                    && let Some((address, _)) = block.split_once('/')
+                {
                     add(quoted(address));
                 }
             }

@@ -36,11 +36,11 @@ pub(crate) struct ScanError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
     Value,
-    /// Directly behind `[`.
+    /// Directly after `[`.
     ValueOrEnd,
-    /// Directly behind `{`.
+    /// Directly after `{`.
     KeyOrEnd,
-    /// Behind a member or element.
+    /// After a member or element.
     CommaOrEnd,
     Done,
 }
@@ -79,7 +79,7 @@ impl<'a> Scanner<'a> {
         self.start
     }
 
-    /// Byte offset behind the last token.
+    /// Byte offset after the last token.
     pub(crate) fn position(&self) -> usize {
         self.at
     }
@@ -404,7 +404,7 @@ impl<'a> Scanner<'a> {
         Ok('?')
     }
 
-    /// Reads four hex digits; `at` is on the `u` in front of them.
+    /// Reads four hex digits; `at` is on the `u` before them.
     fn hex4(&mut self) -> Result<u32, ScanError> {
         let mut unit = 0;
         for _ in 0..4 {
@@ -419,7 +419,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Appends what a string says whose text between the quotes this is.
+/// Appends the decoded form of a string without its quotes.
 pub(crate) fn unescape(mut escaped: &str, out: &mut String) -> Result<(), ScanError> {
     while let Some(at) = escaped.find('\\') {
         let (plain, rest) = escaped.split_at(at);
@@ -439,7 +439,7 @@ pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Appends what stands between the quotes of `text` as a JSON string.
+/// Appends `text` escaped as a JSON string, without the quotes.
 pub(crate) fn write_content(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {

@@ -1,8 +1,8 @@
 //! Where an event's structure is: one pass over its bytes, 64 at a time, that notes the quotes and
 //! the brackets and commas outside of strings as bits.
 //!
-//! The reader then jumps from bit to bit, and what no pattern names is passed over without looking
-//! at its bytes again. The comparisons are vector instructions, the widest that the processor has:
+//! The reader then jumps from bit to bit, and skips what no pattern names without reading its bytes
+//! again. The comparisons are vector instructions, the widest that the processor has:
 //! AVX-512, AVX2 or SSE on x86-64, and NEON on 64-bit Arm.
 
 #![expect(
@@ -84,15 +84,15 @@ impl Structure {
         self.is_ascii
     }
 
-    /// The next bit at or behind `from` of those that `select` takes of a block.
+    /// The next bit at or after `from` of those that `select` takes of a block.
     #[inline]
     pub(crate) fn next(&self, from: usize, select: impl Fn(&Block) -> u64) -> Option<usize> {
         let number = from / 64;
         let blocks = self.blocks.get(number..)?;
         let (first, behind) = blocks.split_first()?;
         let bits = select(first) & (u64::MAX << (from % 64));
-        // Nearly always it is in this block or the next one; which of them can't be foreseen, so
-        // both are looked at.
+        // Nearly always it is in this block or the next one. A branch on which would be
+        // unpredictable, so both are read.
         let more = behind.first().map_or(0, &select);
         let is_here = bits != 0;
         let bits = select_unpredictable(is_here, bits, more);
@@ -113,7 +113,7 @@ impl Structure {
         }
     }
 
-    /// The next bracket or comma at or behind `from`.
+    /// The next bracket or comma at or after `from`.
     #[inline]
     pub(crate) fn next_mark(&self, from: usize) -> Option<usize> {
         self.next(from, |block| block.marks)
@@ -141,8 +141,8 @@ impl Structure {
         false
     }
 
-    /// Passes over a container whose opening bracket is in front of `from`, at the given depth.
-    /// The offset behind its closing bracket, or where it gets deeper than the limit.
+    /// Skips a container whose opening bracket precedes `from`, at the given depth.
+    /// Returns the offset after its closing bracket, unless it gets deeper than the limit.
     pub(crate) fn skip(&self, from: usize, depth: usize, limit: usize) -> Skip {
         let mut inner = 1_usize;
         if depth + inner > limit {
@@ -196,7 +196,7 @@ impl Structure {
     }
 }
 
-/// Where passing over a container ended.
+/// Where skipping a container ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Skip {
     Behind(usize),
@@ -205,7 +205,7 @@ pub(crate) enum Skip {
     Open,
 }
 
-/// What goes on from block to block.
+/// State carried from block to block.
 #[derive(Debug, Default)]
 struct Pass {
     /// 1 if the next byte is escaped.
@@ -258,7 +258,7 @@ impl Pass {
         }
     }
 
-    /// The bytes that a backslash escapes: those behind a run of backslashes of odd length. The
+    /// The bytes that a backslash escapes: those after a run of backslashes of odd length. The
     /// addition carries a run's beginning to its end (the trick is simdjson's).
     #[inline(always)]
     fn escaped_by(&mut self, backslashes: u64) -> u64 {

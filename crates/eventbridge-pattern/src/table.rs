@@ -1,4 +1,4 @@
-//! A set of byte strings that is filled once and asked all the time.
+//! A set of byte strings that is filled once and looked up all the time.
 //!
 //! Every key and every value at a dispatched path of every event is looked up, and most aren't
 //! there: slots hold a part of the hash, and three of four slots are empty, so that a miss costs
@@ -13,7 +13,7 @@ pub(crate) struct Table {
     slots: Vec<(u32, u32)>,
     entries: Vec<Entry>,
     bytes: Vec<u8>,
-    /// Secret, so that nobody can write a set of names that all fall into one slot.
+    /// Secret, so that no set of names can be made to collide in one slot.
     seed: u64,
 }
 

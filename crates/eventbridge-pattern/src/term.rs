@@ -74,7 +74,7 @@ impl Term {
 
 /// A field's list of terms.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Leaf {
+pub(crate) struct TermList {
     pub(crate) terms: Vec<Term>,
     /// The terms' compact source texts, one each.
     pub(crate) sources: Vec<String>,
@@ -86,9 +86,9 @@ pub(crate) struct Leaf {
     pub(crate) allows_presence: bool,
 }
 
-impl Leaf {
-    pub(crate) fn new(terms: Vec<Term>, sources: Vec<String>) -> Leaf {
-        Leaf {
+impl TermList {
+    pub(crate) fn new(terms: Vec<Term>, sources: Vec<String>) -> TermList {
+        TermList {
             has_numeric: terms.iter().any(Term::is_numeric),
             has_address: terms.iter().any(|term| matches!(term, Term::Address(_))),
             allows_absence: terms.contains(&Term::Absent),

@@ -36,7 +36,7 @@ pub(crate) fn item(parser: &mut Parser<'_>, token: Token<'_>) -> Result<Term, Pa
     })
 }
 
-/// Reads a match expression from behind its name to its closing brace.
+/// Reads a match expression, after its name, up to its closing brace.
 fn expression(parser: &mut Parser<'_>, operator: &str) -> Result<Term, PatternError> {
     match operator {
         "exactly" => simple(parser, "exact", |_, text| Ok(Term::Text(text))),
@@ -162,11 +162,11 @@ fn numeric(parser: &mut Parser<'_>) -> Result<Term, PatternError> {
         "=" => "equals",
         "<" | "<=" | ">" | ">=" => operator.as_ref(),
         _ => {
-            // The service reads the next element before it judges the operator.
-            let spot = parser.spot();
+            // The service reads the next element before it checks the operator.
+            let position = parser.position();
             parser.next()?;
             return Err(parser.refusal_at(
-                spot,
+                position,
                 format!("Unrecognized numeric range operator: {operator}"),
             ));
         }
@@ -310,7 +310,7 @@ fn affixes(parser: &mut Parser<'_>, name: &str) -> Result<Vec<String>, PatternEr
     })
 }
 
-/// Reads one string or a list of them. On an empty list the service fails internally; we say why.
+/// Reads one string or a list of them. The service fails internally on an empty list; this says why.
 fn operands<T>(
     parser: &mut Parser<'_>,
     name: &str,

@@ -1,7 +1,7 @@
 //! What a rule's target receives: `Input`, `InputPath` and `InputTransformer`.
 //!
-//! `PutTargets` checks a template with each placeholder taken for `null`, which says little about
-//! what an event makes of it. In an *object* template (its text starts with `{`) a placeholder
+//! `PutTargets` checks a template with `null` for each placeholder, which says little about the result
+//! for an event. In an *object* template (its text starts with `{`) a placeholder
 //! outside of a string becomes the value's JSON, so that nothing in an event can break it. In any
 //! other template strings are inserted as they are, without quotes and without escapes, and an
 //! event whose text holds a quote or a newline isn't delivered at all.
@@ -222,7 +222,7 @@ impl InputTransformer {
         names.into_iter().cloned().collect()
     }
 
-    /// The placeholders that stand inside a string of the template: what they insert must not be
+    /// The placeholders inside a string of the template: what they insert must not be
     /// an object or an array, and in a template that isn't an object must not hold a quote, a
     /// backslash or a control character either.
     pub fn quoted_placeholders(&self) -> Vec<String> {

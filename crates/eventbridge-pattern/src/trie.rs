@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::table::Table;
 
-/// What a set of patterns wants of a path.
+/// What a set of patterns needs from a path.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Node {
     /// The number under which leaves at this path are collected.
-    pub(crate) leaf: Option<u32>,
+    pub(crate) path: Option<u32>,
     /// Whether a longer path is wanted too.
     pub(crate) descend: bool,
     /// A bit for each step that leads on, many to one: most keys of an event lead nowhere, which
-    /// this tells without a look into the table.
+    /// this shows without a lookup in the table.
     steps: u64,
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct Trie {
     nodes: Vec<Node>,
     /// The steps, owned by the node they lead away from; entry `n` leads to node `n + 1`.
     steps: Table,
-    leaves: u32,
+    paths: u32,
     id: u64,
 }
 
@@ -31,7 +31,7 @@ impl Default for Trie {
         Trie {
             nodes: vec![Node::default()],
             steps: Table::default(),
-            leaves: 0,
+            paths: 0,
             id: 0,
         }
     }
@@ -51,11 +51,11 @@ impl Trie {
                 self.nodes.push(Node::default());
             }
         }
-        let leaves = &mut self.leaves;
+        let paths = &mut self.paths;
         self.nodes.get_mut(node as usize).map_or(0, |node| {
-            *node.leaf.get_or_insert_with(|| {
-                *leaves += 1;
-                *leaves - 1
+            *node.path.get_or_insert_with(|| {
+                *paths += 1;
+                *paths - 1
             })
         })
     }
@@ -65,7 +65,7 @@ impl Trie {
         self.id
     }
 
-    /// Gives the trie, which won't be added to any more, an id of its own.
+    /// Gives the finished trie an id of its own.
     pub(crate) fn finish(&mut self) {
         static LAST: AtomicU64 = AtomicU64::new(0);
         self.id = LAST.fetch_add(1, Ordering::Relaxed) + 1;
@@ -73,7 +73,7 @@ impl Trie {
 
     /// How many paths there are.
     pub(crate) fn len(&self) -> usize {
-        self.leaves as usize
+        self.paths as usize
     }
 
     #[inline]
@@ -137,9 +137,9 @@ mod tests {
         let name = trie.add("detail.userIdentity.arn");
         assert_eq!(trie.add("detail.userIdentity.arn"), name);
         let detail = trie.descend(0, b"detail").unwrap();
-        assert!(trie.node(detail).descend && trie.node(detail).leaf.is_none());
+        assert!(trie.node(detail).descend && trie.node(detail).path.is_none());
         let long = trie.descend(0, b"detail.userIdentity.arn").unwrap();
-        assert_eq!(trie.node(long).leaf, Some(name));
+        assert_eq!(trie.node(long).path, Some(name));
         let split = trie.descend(detail, b"userIdentity.arn").unwrap();
         assert_eq!(split, long);
         assert!(!trie.node(long).descend);
@@ -147,7 +147,7 @@ mod tests {
         let empty = trie.add("detail..x");
         let empty_step = trie.descend(detail, b"").unwrap();
         assert_eq!(
-            trie.node(trie.descend(empty_step, b"x").unwrap()).leaf,
+            trie.node(trie.descend(empty_step, b"x").unwrap()).path,
             Some(empty)
         );
         assert_eq!(trie.len(), 2);

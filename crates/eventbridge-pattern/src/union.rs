@@ -1,10 +1,10 @@
 //! The union of many patterns in as few patterns as fit the service's limits.
 //!
-//! Patterns are taken apart into their alternatives. Alternatives that differ in the list of one
-//! field become one with the joined list; what remains different becomes branches of a `$or`.
+//! Patterns are split into their alternatives. Alternatives that differ in the list of one field
+//! become one with the joined list; what remains different becomes branches of a `$or`.
 //! Three things keep this exact: fields keep their paths (so array consistency and the order in
-//! which absences are judged stay), lists are only joined if their terms don't change each other's
-//! meaning (numbers and addresses do), and no field stands both inside and outside a `$or`, where
+//! which absences are matched stay), lists are only joined if their terms don't change each other's
+//! meaning (numbers and addresses do), and no field is both inside and outside a `$or`, where
 //! one would override the other. Each result is parsed again, and must have exactly the
 //! alternatives it was made from.
 
@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use crate::algebra::Conjunction;
+use crate::canonical::CanonicalAlternative;
 use crate::parse::is_reserved_in_or;
 use crate::pattern::{Limits, Pattern};
 use crate::scan::write_string;
 
-/// Alternatives up to which a pattern is taken apart; one with more stays as it is.
+/// A pattern with more alternatives is kept whole.
 const MAX_ALTERNATIVES: usize = 24;
 
 /// One pattern of a packed union.
@@ -70,13 +70,13 @@ pub fn pack(patterns: &[&Pattern], max_chars: usize) -> Result<Vec<Packed>, Unio
         characters: max_chars,
         ..Limits::default()
     };
-    let mut atoms: BTreeMap<Conjunction, BTreeSet<usize>> = BTreeMap::new();
+    let mut atoms: BTreeMap<CanonicalAlternative, BTreeSet<usize>> = BTreeMap::new();
     let mut whole: BTreeMap<String, (Pattern, BTreeSet<usize>)> = BTreeMap::new();
     for (index, pattern) in patterns.iter().enumerate() {
-        let parts = Conjunction::all_of(pattern);
+        let parts = CanonicalAlternative::all_of(pattern);
         let length = pattern.text().chars().count();
         let apart = parts.len() <= MAX_ALTERNATIVES
-            && !parts.iter().any(Conjunction::is_opaque)
+            && !parts.iter().any(CanonicalAlternative::is_opaque)
             && agree_on_meaning(&parts)
             && parts
                 .iter()
@@ -145,7 +145,7 @@ pub fn pack(patterns: &[&Pattern], max_chars: usize) -> Result<Vec<Packed>, Unio
 /// A result under construction.
 struct Bin {
     /// Alternatives of which no two can be joined.
-    parts: BTreeSet<Conjunction>,
+    parts: BTreeSet<CanonicalAlternative>,
     pattern: Pattern,
     members: BTreeSet<usize>,
 }
@@ -156,7 +156,7 @@ impl Bin {
     }
 
     /// The bin with one alternative more, if that fits.
-    fn with(&self, atom: &Conjunction, limits: &Limits) -> Option<Bin> {
+    fn with(&self, atom: &CanonicalAlternative, limits: &Limits) -> Option<Bin> {
         let mut parts = self.parts.clone();
         add_merged(&mut parts, atom.clone());
         if !agree_on_meaning(&parts) {
@@ -173,7 +173,7 @@ impl Bin {
 
 /// Whether terms of one path mean the same in all parts. The service builds one machine for a
 /// pattern, in which a numeric or address term of one branch can reach those of another.
-fn agree_on_meaning(parts: &BTreeSet<Conjunction>) -> bool {
+fn agree_on_meaning(parts: &BTreeSet<CanonicalAlternative>) -> bool {
     let mut kinds = BTreeMap::new();
     parts.iter().all(|part| {
         part.kinds()
@@ -182,8 +182,8 @@ fn agree_on_meaning(parts: &BTreeSet<Conjunction>) -> bool {
 }
 
 /// Drops alternatives that another one covers.
-fn absorb(atoms: &mut BTreeMap<Conjunction, BTreeSet<usize>>) {
-    let all: Vec<Conjunction> = atoms.keys().cloned().collect();
+fn absorb(atoms: &mut BTreeMap<CanonicalAlternative, BTreeSet<usize>>) {
+    let all: Vec<CanonicalAlternative> = atoms.keys().cloned().collect();
     for atom in &all {
         let Some(cover) = all
             .iter()
@@ -200,18 +200,18 @@ fn absorb(atoms: &mut BTreeMap<Conjunction, BTreeSet<usize>>) {
 }
 
 /// One pattern with exactly these alternatives, if the service takes it.
-fn assemble(parts: &BTreeSet<Conjunction>, limits: &Limits) -> Option<Pattern> {
+fn assemble(parts: &BTreeSet<CanonicalAlternative>, limits: &Limits) -> Option<Pattern> {
     let text = write(parts)?;
     if text.chars().count() > limits.characters {
         return None;
     }
     let pattern = Pattern::parse_within(&text, limits).ok()?;
-    (Conjunction::all_of(&pattern) == *parts && pattern.combinations() == parts.len())
+    (CanonicalAlternative::all_of(&pattern) == *parts && pattern.combinations() == parts.len())
         .then_some(pattern)
 }
 
 /// Joins alternatives that differ in the list of one field, until none do.
-fn merge(parts: &BTreeSet<Conjunction>) -> BTreeSet<Conjunction> {
+fn merge(parts: &BTreeSet<CanonicalAlternative>) -> BTreeSet<CanonicalAlternative> {
     let mut merged = BTreeSet::new();
     for part in parts {
         add_merged(&mut merged, part.clone());
@@ -220,7 +220,7 @@ fn merge(parts: &BTreeSet<Conjunction>) -> BTreeSet<Conjunction> {
 }
 
 /// Adds an alternative to some of which no two can be joined, and keeps them so.
-fn add_merged(merged: &mut BTreeSet<Conjunction>, mut added: Conjunction) {
+fn add_merged(merged: &mut BTreeSet<CanonicalAlternative>, mut added: CanonicalAlternative) {
     while let Some((partner, path)) = merged
         .iter()
         .find_map(|part| Some((part.clone(), part.only_difference(&added)?.to_owned())))
@@ -308,7 +308,7 @@ fn steps(path: &str, inside_or: bool) -> Vec<String> {
 }
 
 /// The text of a pattern with exactly these alternatives, if there is one.
-fn write(parts: &BTreeSet<Conjunction>) -> Option<String> {
+fn write(parts: &BTreeSet<CanonicalAlternative>) -> Option<String> {
     let first = parts.first()?;
     let common: BTreeSet<&str> = first
         .paths()
@@ -335,7 +335,7 @@ fn write(parts: &BTreeSet<Conjunction>) -> Option<String> {
                 .count();
             depth.truncate(agreeing.min(path.matches('.').count()));
         }
-        // A field of a reserved name can only hide behind the step before it.
+        // A reserved name is only accepted joined to the step before it.
         while !depth.is_empty() {
             let hidden = |path: &str| {
                 path.split('.')

@@ -1,5 +1,5 @@
-//! Running recorded and generated verdicts through the engine: JSON lines of four kinds, told
-//! apart by their fields.
+//! Running recorded and generated verdicts through the engine: JSON lines of four kinds,
+//! distinguished by their fields.
 //!
 //! | fields | the line says |
 //! |---|---|
@@ -17,7 +17,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::transformer::{self, InputTransformer, Reserved};
-use crate::{Event, Limits, Pattern, PatternErrorKind, RuleSet};
+use crate::{Event, Limits, Pattern, PatternErrorKind, RuleSet, Scratch};
 
 /// A line on which the engine and the record differ.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -106,7 +106,7 @@ pub fn check_line(line: &str) -> Result<Option<Disagreement>, VectorError> {
     }))
 }
 
-/// The reason inside a service message: neither its fixed beginning nor the place behind it.
+/// The reason inside a service message: without its fixed beginning and the location at its end.
 fn reason(message: &str) -> &str {
     let message = message
         .strip_prefix("Event pattern is not valid. Reason: ")
@@ -125,17 +125,23 @@ fn verdict_of(line: &Line) -> (String, String) {
         Ok(pattern) => pattern,
         Err(error) => return ("invalid".to_owned(), error.message),
     };
-    let single = Event::parse(&event).and_then(|event| pattern.try_matches(&event));
-    let set = RuleSet::builder()
-        .add(0, &pattern)
-        .build()
-        .matches(event.as_bytes())
-        .map(|ids| !ids.is_empty());
+    let single = Event::parse(&event)
+        .map_err(|error| error.to_string())
+        .and_then(|event| pattern.matches(&event).map_err(|error| error.to_string()));
+    let mut scratch = Scratch::default();
+    let set = RuleSet::builder().add(0, &pattern).build();
+    let set = set
+        .matches(event.as_bytes(), &mut scratch)
+        .map_err(|error| error.to_string())
+        .and_then(|matches| match matches.decided() {
+            Ok(matched) => Ok(!matched.is_empty()),
+            Err(error) => Err(error.to_string()),
+        });
     let verdict = match (&single, &set) {
         (Ok(single), Ok(set)) if single == set => {
             if *single { "match" } else { "no_match" }.to_owned()
         }
-        (Err(error), Err(_)) => error.to_string(),
+        (Err(error), Err(_)) => error.clone(),
         _ => format!("alone {single:?}, in a set {set:?}"),
     };
     (verdict, String::new())

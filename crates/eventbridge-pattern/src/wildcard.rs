@@ -7,7 +7,7 @@ use memchr::memmem::Finder;
 pub(crate) struct Wildcard {
     /// One piece more than there are stars.
     pieces: Vec<String>,
-    /// Searchers for the pieces that stand between two stars; preparing one takes longer than
+    /// Searchers for the pieces between two stars; preparing one takes longer than
     /// searching a short text.
     middle: Vec<Finder<'static>>,
 }
@@ -29,7 +29,7 @@ pub(crate) enum Symbol {
 
 impl Wildcard {
     /// Checks an operand. `*` is any text, `\*` and `\\` are themselves; positions in the messages
-    /// count UTF-8 bytes behind the opening quote, which is position 0.
+    /// count UTF-8 bytes from the opening quote, which is position 0.
     pub(crate) fn new(operand: &str) -> Result<Wildcard, String> {
         let mut pieces = vec![String::new()];
         let mut chars = operand.char_indices().peekable();

@@ -1,6 +1,7 @@
 //! The engine against verdicts: those of AWS's own open-source engine, and recorded answers of the
 //! service.
 
+#![cfg(feature = "vectors")]
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,

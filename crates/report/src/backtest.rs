@@ -122,6 +122,15 @@ fn details(rule: &str, alerts: &RuleAlerts) -> String {
         .map(|it| (&it.principal, &it.alerts))
         .collect();
     push_line(&mut text, &format!("  principals  {}", top(&principals)));
+    if alerts.undecided > 0 {
+        push_line(
+            &mut text,
+            &format!(
+                "  {} of the alerts are undecided: their records take too much work to match, so they count as matches",
+                alerts.undecided
+            ),
+        );
+    }
     if alerts.copies > 0 {
         push_line(
             &mut text,

@@ -1,6 +1,6 @@
 //! Which rules fire on an event, and why one does or doesn't.
 
-use eventbridge_pattern::{Alternative, Clause, Explanation};
+use eventbridge_pattern::{ExplainedAlternative, ExplainedField, Explanation};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -41,6 +41,8 @@ pub struct Fired {
     pub severity: &'static str,
     /// Whether it is deployed at all.
     pub is_deployed: bool,
+    /// The engine gave up on the event, so it counts as a match.
+    pub is_undecided: bool,
 }
 
 /// One rule's verdict with its reasons.
@@ -56,7 +58,7 @@ pub struct Why {
     pub withheld: Option<String>,
     /// The exceptions without which it would match.
     pub exceptions: Vec<String>,
-    /// What its pattern says, clause by clause.
+    /// What its pattern says, field by field.
     pub explanation: Explanation,
 }
 
@@ -116,10 +118,15 @@ fn event(result: &Matched, text: &mut String) {
         push_line(
             text,
             &format!(
-                "  fires: {} ({}){}",
+                "  fires: {} ({}){}{}",
                 fired.rule,
                 fired.severity,
-                undeployed(fired.is_deployed)
+                undeployed(fired.is_deployed),
+                if fired.is_undecided {
+                    ", undecided: the event takes too much work to match"
+                } else {
+                    ""
+                }
             ),
         );
     }
@@ -161,7 +168,7 @@ fn why(why: &Why, text: &mut String) {
         }
         return;
     }
-    let mut alternatives: Vec<(usize, usize, &Alternative)> = explanation
+    let mut alternatives: Vec<(usize, usize, &ExplainedAlternative)> = explanation
         .alternatives
         .iter()
         .enumerate()
@@ -170,7 +177,7 @@ fn why(why: &Why, text: &mut String) {
     alternatives.sort_by_key(|(failures, number, _)| (*failures, *number));
     let several = alternatives.len() > 1;
     for (failures, number, alternative) in alternatives.iter().take(MAX_ALTERNATIVES) {
-        let clauses = alternative.clauses.len();
+        let fields = alternative.fields.len();
         let branch = if several {
             format!("alternative {number} of the `$or`: ")
         } else {
@@ -178,18 +185,15 @@ fn why(why: &Why, text: &mut String) {
         };
         push_line(
             text,
-            &format!(
-                "    {branch}{} of {clauses} clauses fit",
-                clauses - failures
-            ),
+            &format!("    {branch}{} of {fields} fields fit", fields - failures),
         );
         for failure in alternative.failures() {
-            clause(failure, text);
+            field(failure, text);
         }
         if alternative.is_split_over_elements {
             push_line(
                 text,
-                "      every clause fits, but not in the same element of the event's arrays",
+                "      every field fits, but not in the same element of the event's arrays",
             );
         }
     }
@@ -204,23 +208,23 @@ fn why(why: &Why, text: &mut String) {
     }
 }
 
-fn clause(clause: &Clause, text: &mut String) {
-    let found = if clause.is_object {
-        "an object, of which a clause sees nothing".to_owned()
-    } else if clause.found.is_empty() {
+fn field(field: &ExplainedField, text: &mut String) {
+    let found = if field.is_object {
+        "an object, which a field doesn't look into".to_owned()
+    } else if field.found.is_empty() {
         "no such field".to_owned()
     } else {
-        let mut found = clause.found.join(", ");
-        let more = clause.values - clause.found.len();
+        let mut found = field.found.join(", ");
+        let more = field.values - field.found.len();
         if more > 0 {
             found.push_str(&format!(" and {more} more"));
         }
         found
     };
-    push_line(text, &format!("      {}", clause.path));
+    push_line(text, &format!("      {}", field.path));
     push_line(
         text,
-        &format!("        wants {}", clause.wanted.join(" or ")),
+        &format!("        wants {}", field.wanted.join(" or ")),
     );
     push_line(text, &format!("        found {found}"));
 }

@@ -116,7 +116,7 @@ mod tests {
                 event["detail"]["userIdentity"]["userName"] = json!(name);
             }
             let event = Event::parse(&event.to_string()).unwrap();
-            let matches = |pattern: &Value| Pattern::parse(&pattern.to_string()).unwrap().matches(&event);
+            let matches = |pattern: &Value| Pattern::parse(&pattern.to_string()).unwrap().matches(&event).unwrap();
             let is_excepted = name.is_some_and(|name| excepted.contains(&name));
             prop_assert_eq!(matches(&with), matches(&written) && !is_excepted);
         }

@@ -52,7 +52,14 @@ fn run(rule: &Rule, test: &RuleTest) -> TestOutcome {
 
 fn judge(rule: &Rule, test: &RuleTest, outcome: &mut TestOutcome) -> Option<Diagnostic> {
     let text = test.event.to_string();
-    outcome.matched = match Event::parse(&text).and_then(|event| rule.pattern.try_matches(&event)) {
+    let matched = Event::parse(&text)
+        .map_err(|error| error.to_string())
+        .and_then(|event| {
+            rule.pattern
+                .matches(&event)
+                .map_err(|error| error.to_string())
+        });
+    outcome.matched = match matched {
         Ok(matched) => matched,
         Err(error) => {
             return Some(Diagnostic::error(
@@ -136,7 +143,7 @@ fn reasons(pattern: &Pattern, event: &Value) -> Vec<String> {
                 .iter()
                 .try_fold(event, |value, step| value.get(step))
                 .map_or_else(|| "absent".to_owned(), Value::to_string);
-            (!alone.matches(&parsed))
+            (alone.matches(&parsed) == Ok(false))
                 .then(|| format!("`{}` is {seen}; the pattern wants {terms}", path.join(".")))
         })
         .collect()

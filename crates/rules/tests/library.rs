@@ -96,7 +96,10 @@ fn hostile_text_arrives_as_it_was_written() {
                 variants += 1;
                 let text = hostile.event.to_string();
                 assert!(text.len() < 200_000, "{}: {}", rule.id, hostile.name);
-                assert!(rule.pattern.matches(&Event::parse(&text).unwrap()));
+                assert_eq!(
+                    rule.pattern.matches(&Event::parse(&text).unwrap()),
+                    Ok(true)
+                );
                 let Some(message) = &rule.message else {
                     continue;
                 };

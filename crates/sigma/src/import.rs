@@ -56,9 +56,12 @@ impl Imported {
         self.losses.is_empty()
     }
 
-    /// Whether some rule matches an event.
+    /// Whether some rule matches an event. One that the engine leaves undecided counts as a match,
+    /// because it would alert.
     pub fn matches(&self, event: &Event) -> bool {
-        self.rules.iter().any(|rule| rule.pattern.matches(event))
+        self.rules
+            .iter()
+            .any(|rule| rule.pattern.matches(event).unwrap_or(true))
     }
 
     /// What is wrong if the original says `wanted` of an event and the rules say `matched`, given
@@ -228,5 +231,5 @@ fn tests(rule: &Rule, part: &Part, losses: &[Loss]) -> Option<Tests> {
 fn judged(part: &Part, record: &Value) -> Option<bool> {
     let event = rules::envelope::wrap(record).ok()?;
     let event = Event::parse(&event.to_string()).ok()?;
-    Some(part.pattern.matches(&event))
+    part.pattern.matches(&event).ok()
 }

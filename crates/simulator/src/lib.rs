@@ -30,7 +30,6 @@ mod admin;
 mod clock;
 mod cloudformation;
 mod faults;
-mod input;
 mod journal;
 mod protocol;
 mod resources;

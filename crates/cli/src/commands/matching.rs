@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use eventbridge_pattern::{Event, RuleSet};
+use eventbridge_pattern::{Event, RuleSet, Scratch};
 use report::matching::{Fired, Matched, Why};
 use rules::Rule;
 use rules::envelope::Withheld;
@@ -76,12 +76,14 @@ fn judge(rules: &[Rule], set: &RuleSet, why: Option<&Rule>, event: &Value) -> Re
         let [others, asking] = withheld;
         if rule.read_only { asking } else { others }
     };
-    let fires = set
-        .matches(text.as_bytes())?
-        .into_iter()
-        .filter_map(|number| rules.get(number))
-        .filter(|rule| withheld_from(rule).is_none())
-        .map(|rule| Fired {
+    let mut scratch = Scratch::default();
+    let matches = set.matches(text.as_bytes(), &mut scratch)?;
+    let fires = matches
+        .possible()
+        .filter_map(|number| Some((number, rules.get(number)?)))
+        .filter(|(_, rule)| withheld_from(rule).is_none())
+        .map(|(number, rule)| Fired {
+            is_undecided: matches.undecided().contains(&number),
             rule: rule.id.clone(),
             severity: rule.severity.as_str(),
             is_deployed: rule.is_deployed(),
@@ -94,13 +96,13 @@ fn judge(rules: &[Rule], set: &RuleSet, why: Option<&Rule>, event: &Value) -> Re
     if let Some(rule) = why {
         let event = Event::parse(&text)?;
         let explanation = rule.pattern.explain(&event)?;
-        let excepted = !explanation.matches && rule.written_pattern.try_matches(&event)?;
+        let excepted = !explanation.matches && rule.written_pattern.matches(&event)?;
         let exceptions = rule.exceptions.iter().filter(|exception| {
             excepted
                 && explanation.alternatives.iter().any(|alternative| {
                     alternative
                         .failures()
-                        .any(|clause| exception.when.contains_key(&clause.path))
+                        .any(|field| exception.when.contains_key(&field.path))
                 })
         });
         let withheld = withheld_from(rule);

@@ -137,7 +137,11 @@ impl<'a> Watch<'a> {
             Event::parse(&text).map_err(|error| format!("the event is unusable: {error}"))?;
         let mut alerts = Vec::new();
         for (rule, transformer) in &self.rules {
-            if !rule.pattern.matches(&flat) {
+            let matches = rule
+                .pattern
+                .matches(&flat)
+                .map_err(|error| format!("rule {}: {error}", rule.id))?;
+            if !matches {
                 continue;
             }
             let Some(transformer) = transformer else {

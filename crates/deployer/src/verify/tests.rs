@@ -111,7 +111,11 @@ impl Chain for FakeChain {
             }],
             deliveries: Vec::new(),
         };
-        for rule in self.rules.iter().filter(|rule| rule.pattern.matches(&flat)) {
+        for rule in self
+            .rules
+            .iter()
+            .filter(|rule| rule.pattern.matches(&flat).unwrap())
+        {
             let Some(message) = &rule.message else {
                 continue;
             };

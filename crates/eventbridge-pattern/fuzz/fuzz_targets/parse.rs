@@ -2,8 +2,8 @@
 //! text is accepted as well and means the same.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
 use eventbridge_pattern::Pattern;
+use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     match Pattern::parse(text) {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::guards::{Classes, Guard, Guards};
-use super::{Cell, INLINE, Left, Part, PathPins, Pinned, RuleSet, Test};
+use super::{INLINE, Left, Part, PathPins, Pinned, RuleSet, SharedField, Test};
 use crate::pattern::Pattern;
 use crate::table::Table;
-use crate::term::{Except, Leaf, Term};
+use crate::term::{Except, Term, TermList};
 use crate::trie::Trie;
 
 /// Collects the patterns of a [`RuleSet`].
@@ -15,10 +15,10 @@ use crate::trie::Trie;
 pub struct RuleSetBuilder {
     trie: Trie,
     values: Table,
-    cells: Vec<Cell>,
-    /// Cells by path, by whether they see empty steps, and by their terms' text.
+    fields: Vec<SharedField>,
+    /// Fields by path, by whether they see empty steps, and by their terms' text.
     known: HashMap<(u32, bool, String), u32>,
-    /// Ids and cells, in the order of their paths.
+    /// Ids and fields, in the order of their paths.
     alternatives: Vec<(usize, Vec<u32>)>,
 }
 
@@ -40,45 +40,45 @@ impl RuleSetBuilder {
     /// Adds a pattern under an id. Several patterns may share one id.
     #[must_use]
     pub fn add(mut self, id: usize, pattern: &Pattern) -> Self {
-        for sub_rule in pattern.sub_rules.iter() {
-            let cells = sub_rule
+        for alternative in pattern.alternatives.iter() {
+            let fields = alternative
                 .fields
                 .iter()
                 .map(|field| {
                     let path = self.trie.add(&field.path);
-                    self.cell(path, &field.leaf, sub_rule.uses_empty_step)
+                    self.field(path, &field.list, alternative.uses_empty_step)
                 })
                 .collect();
-            self.alternatives.push((id, cells));
+            self.alternatives.push((id, fields));
         }
         self
     }
 
-    fn cell(&mut self, path: u32, leaf: &Arc<Leaf>, sees_empty_steps: bool) -> u32 {
-        let number = count(self.cells.len());
-        let key = (path, sees_empty_steps, leaf.sources.join(","));
+    fn field(&mut self, path: u32, list: &Arc<TermList>, sees_empty_steps: bool) -> u32 {
+        let number = count(self.fields.len());
+        let key = (path, sees_empty_steps, list.sources.join(","));
         match self.known.entry(key) {
             std::collections::hash_map::Entry::Occupied(known) => return *known.get(),
             std::collections::hash_map::Entry::Vacant(slot) => slot.insert(number),
         };
-        // The strings are noted in any case: by them, guards tell values apart.
-        let mut values: Vec<u32> = leaf
+        // Guards distinguish values by these strings, so they are noted for every field.
+        let mut values: Vec<u32> = list
             .terms
             .iter()
             .flat_map(texts)
             .map(|text| self.values.insert(path, text.as_bytes()))
             .collect();
-        let test = if leaf.exact_texts().is_some() {
+        let test = if list.exact_texts().is_some() {
             values.sort_unstable();
             values.dedup();
             Test::Values(values.into())
         } else {
-            Test::Terms(Arc::clone(leaf))
+            Test::Terms(Arc::clone(list))
         };
-        self.cells.push(Cell {
+        self.fields.push(SharedField {
             path,
             sees_empty_steps,
-            allows_absence: leaf.allows_absence,
+            allows_absence: list.allows_absence,
             test,
         });
         number
@@ -89,13 +89,13 @@ impl RuleSetBuilder {
         let RuleSetBuilder {
             mut trie,
             values,
-            cells,
+            fields,
             mut alternatives,
             ..
         } = self;
         trie.finish();
         alternatives.sort_by_key(|(id, _)| *id);
-        let crowds = Crowds::of(&cells, &alternatives, values.len(), trie.len());
+        let crowds = Crowds::of(&fields, &alternatives, values.len(), trie.len());
         let classes = Classes::of(values.owners(), trie.len());
         let paths = (0..trie.len()).map(|path| PathPins {
             has_values: classes.has_some(count(path)),
@@ -105,12 +105,12 @@ impl RuleSetBuilder {
             paths: paths.collect(),
             ..RuleSet::default()
         };
-        let guards: Vec<Guards> = cells
+        let guards: Vec<Guards> = fields
             .iter()
-            .map(|cell| match &cell.test {
-                Test::Values(numbers) => Guards::of_values(cell.path, numbers, &classes),
-                Test::Terms(leaf) => Guards::of_terms(cell.path, leaf, &classes, |text| {
-                    values.find(cell.path, text.as_bytes())
+            .map(|field| match &field.test {
+                Test::Values(numbers) => Guards::of_values(field.path, numbers, &classes),
+                Test::Terms(list) => Guards::of_terms(field.path, list, &classes, |text| {
+                    values.find(field.path, text.as_bytes())
                 }),
             })
             .collect();
@@ -121,10 +121,10 @@ impl RuleSetBuilder {
         for (number, (id, in_path_order)) in (0..).zip(alternatives) {
             let start = count(set.checks.len());
             let mut checks = in_path_order.clone();
-            checks.sort_by_key(|number| crowds.rank(cells.get(*number as usize)));
-            let pin = crowds.pin(&cells, &in_path_order);
+            checks.sort_by_key(|number| crowds.rank(fields.get(*number as usize)));
+            let pin = crowds.pin(&fields, &in_path_order);
             if let Pin::Values(pinned) = pin {
-                // It holds when the alternative is tried, so it is looked at last.
+                // It holds whenever the alternative is tried, so it is checked last.
                 checks.retain(|check| *check != pinned);
                 checks.push(pinned);
             }
@@ -165,8 +165,8 @@ impl RuleSetBuilder {
                         pins.push(number);
                     }
                 }
-                Pin::Values(cell) => {
-                    for value in values_of(cells.get(cell as usize)) {
+                Pin::Values(field) => {
+                    for value in values_of(fields.get(field as usize)) {
                         if let Some(pins) = by_value.get_mut(*value as usize) {
                             pins.push(number);
                         }
@@ -193,7 +193,7 @@ impl RuleSetBuilder {
             trie,
             values,
             classes,
-            cells,
+            fields,
             ..set
         }
     }
@@ -216,10 +216,10 @@ impl RuleSet {
             .iter()
             .filter_map(|number| waiting.get(*number as usize))
         {
-            let (guards, cells) = &waiting.left;
+            let (guards, fields) = &waiting.left;
             let left = Left {
                 guards: append(&mut self.guards, guards),
-                cells: append(&mut self.unguarded, cells),
+                fields: append(&mut self.unguarded, fields),
             };
             self.gates.push(waiting.gate);
             self.pins.push(Pinned {
@@ -243,13 +243,13 @@ fn append<T: Copy>(list: &mut Vec<T>, more: &[T]) -> Part {
     }
 }
 
-/// Lists of a set don't get that long: a pattern has 1,000 alternatives of 256 fields at most.
+/// Lists of a set stay below this: a pattern has at most 1,000 alternatives of 256 fields.
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-fn values_of(cell: Option<&Cell>) -> &[u32] {
-    match cell.map(|cell| &cell.test) {
+fn values_of(field: Option<&SharedField>) -> &[u32] {
+    match field.map(|field| &field.test) {
         Some(Test::Values(values)) => values,
         _ => &[],
     }
@@ -266,7 +266,7 @@ struct Crowds {
 
 impl Crowds {
     fn of(
-        cells: &[Cell],
+        fields: &[SharedField],
         alternatives: &[(usize, Vec<u32>)],
         values: usize,
         paths: usize,
@@ -276,14 +276,14 @@ impl Crowds {
             paths: vec![0; paths],
             all: alternatives.len(),
         };
-        for number in alternatives.iter().flat_map(|(_, cells)| cells) {
-            let cell = cells.get(*number as usize);
-            for value in values_of(cell) {
+        for number in alternatives.iter().flat_map(|(_, fields)| fields) {
+            let field = fields.get(*number as usize);
+            for value in values_of(field) {
                 if let Some(crowd) = crowds.values.get_mut(*value as usize) {
                     *crowd += 1;
                 }
             }
-            if let Some(crowd) = cell.and_then(|cell| crowds.paths.get_mut(cell.path as usize)) {
+            if let Some(crowd) = field.and_then(|field| crowds.paths.get_mut(field.path as usize)) {
                 *crowd += 1;
             }
         }
@@ -297,13 +297,13 @@ impl Crowds {
             .sum()
     }
 
-    /// The cell whose strings the fewest alternatives ask for, else the path that the fewest name.
-    fn pin(&self, cells: &[Cell], numbers: &[u32]) -> Pin {
-        let cell = |number: &u32| cells.get(*number as usize);
+    /// The field whose strings the fewest alternatives ask for, else the path that the fewest name.
+    fn pin(&self, fields: &[SharedField], numbers: &[u32]) -> Pin {
+        let field = |number: &u32| fields.get(*number as usize);
         let exact = |number: &&u32| {
             matches!(
-                cell(number),
-                Some(Cell {
+                field(number),
+                Some(SharedField {
                     test: Test::Values(_),
                     ..
                 })
@@ -312,33 +312,33 @@ impl Crowds {
         if let Some(number) = numbers
             .iter()
             .filter(exact)
-            .min_by_key(|number| self.of_values(values_of(cell(number))))
+            .min_by_key(|number| self.of_values(values_of(field(number))))
         {
             return Pin::Values(*number);
         }
         numbers
             .iter()
-            .filter_map(cell)
-            .filter(|cell| !cell.allows_absence)
-            .map(|cell| cell.path)
+            .filter_map(field)
+            .filter(|field| !field.allows_absence)
+            .map(|field| field.path)
             .min_by_key(|path| self.paths.get(*path as usize))
             .map_or(Pin::Nothing, Pin::Presence)
     }
 
-    /// Cells that are likely to fail, and cheap, come first.
-    fn rank(&self, cell: Option<&Cell>) -> usize {
-        match cell.map(|cell| &cell.test) {
+    /// Fields that are likely to fail, and cheap, come first.
+    fn rank(&self, field: Option<&SharedField>) -> usize {
+        match field.map(|field| &field.test) {
             Some(Test::Values(values)) => self.of_values(values),
-            Some(Test::Terms(leaf)) => {
+            Some(Test::Terms(list)) => {
                 let is_narrow = |term: &Term| {
                     !matches!(
                         term,
                         Term::Not(_) | Term::Exists | Term::Absent | Term::Literal(_)
                     )
                 };
-                if leaf.terms.iter().all(is_narrow) {
+                if list.terms.iter().all(is_narrow) {
                     1
-                } else if leaf.terms.iter().any(|term| matches!(term, Term::Not(_))) {
+                } else if list.terms.iter().any(|term| matches!(term, Term::Not(_))) {
                     self.all + 1
                 } else {
                     self.all

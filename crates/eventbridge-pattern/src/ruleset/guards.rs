@@ -1,14 +1,14 @@
-//! Guards: what can be told about a field from eight bytes of a value, without looking closer.
+//! Guards: tests of a field that need only eight bytes.
 //!
 //! An event that has a string which an alternative is pinned to seldom satisfies the alternative's
-//! other fields. To judge those means to follow pointers all over memory, so next to each pinned
-//! alternative stand guards, conditions of the form "these bits of that register are such". A
+//! other fields. Matching those means following pointers all over memory, so each pinned alternative
+//! is stored with guards: conditions of the form "these bits of that register have these values". A
 //! register sums up the value at one path in one way. Many fields are nothing but their guards.
 
 use crate::leaves::Leaves;
-use crate::term::{Except, Leaf, Literal, Scalar, Term};
+use crate::term::{Except, Literal, Scalar, Term, TermList};
 
-/// Ways to sum up a value.
+/// Ways to summarize a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Kind {
@@ -16,7 +16,7 @@ enum Kind {
     Front,
     /// Its last eight bytes.
     Back,
-    /// One bit for each pair of neighbouring bytes in it, many to one.
+    /// One bit for each pair of adjacent bytes in it, many to one.
     Pairs,
     /// One bit for which of the strings that the set knows it is, many to one, or which literal.
     Class,
@@ -40,8 +40,8 @@ impl Kind {
         1 << self as u8
     }
 
-    /// What the register holds when the path has no value, or not of the right kind: what no guard
-    /// of that kind lets pass. No byte of a UTF-8 text is 0xFF.
+    /// What the register holds when the path has no value, or not of the right kind: no guard of
+    /// that kind lets this pass. No byte of a UTF-8 text is 0xFF.
     fn nothing(self) -> u64 {
         match self {
             Kind::Front | Kind::Back => u64::MAX,
@@ -101,11 +101,11 @@ impl Guards {
         }
     }
 
-    /// The guards of any other field; none if its list isn't simple enough. `value` tells the
-    /// number of a string at the path.
+    /// The guards of any other field; none if its list isn't simple enough. `value` looks up
+    /// the number of a string at the path.
     pub(super) fn of_terms(
         path: u32,
-        leaf: &Leaf,
+        list: &TermList,
         classes: &Classes,
         value: impl Fn(&str) -> Option<u32>,
     ) -> Guards {
@@ -122,7 +122,7 @@ impl Guards {
         // A shorter value is filled up with zeros.
         let is_short = |text: &str| !text.is_empty() && text.len() <= 8 && !text.contains('\0');
         let bit = |text: &str| value(text).map(|value| classes.bit(value));
-        let allowed = leaf
+        let allowed = list
             .terms
             .iter()
             .try_fold(0, |bits, term| Some(bits | allowed(term, bit)?));
@@ -132,7 +132,7 @@ impl Guards {
                 are_enough: true,
             };
         }
-        let (mut all, are_enough) = match leaf.terms.as_slice() {
+        let (mut all, are_enough) = match list.terms.as_slice() {
             [Term::Prefix(prefix)] => (vec![front(prefix)], is_short(prefix)),
             [Term::Suffix(suffix)] => (vec![back(suffix)], is_short(suffix)),
             [Term::Wildcard(wildcard)] => {
@@ -154,7 +154,7 @@ impl Guards {
     }
 }
 
-/// The classes of values that a term accepts, if they can be told apart by their class.
+/// The classes of values that a term accepts, if classes are enough to decide.
 fn allowed(term: &Term, bit: impl Fn(&str) -> Option<u64>) -> Option<u64> {
     match term {
         Term::Text(text) => bit(text),
@@ -222,7 +222,7 @@ fn mask_of(length: usize) -> u64 {
     }
 }
 
-/// The first eight bytes, zeros behind a shorter text.
+/// The first eight bytes; a shorter text is padded with zeros at its end.
 #[inline]
 fn first_eight(text: &[u8]) -> u64 {
     match text.first_chunk() {
@@ -234,7 +234,7 @@ fn first_eight(text: &[u8]) -> u64 {
     }
 }
 
-/// The last eight bytes, zeros in front of a shorter text.
+/// The last eight bytes; a shorter text is padded with zeros at its beginning.
 #[inline]
 fn last_eight(text: &[u8]) -> u64 {
     match text.last_chunk() {
@@ -271,7 +271,7 @@ pub(super) struct Registers {
 }
 
 impl Registers {
-    /// Starts an event of a set with so many paths.
+    /// Starts an event of a set with this number of paths.
     pub(super) fn start(&mut self, paths: usize) {
         for path in self.written.drain(..) {
             for kind in KINDS {
@@ -295,8 +295,8 @@ impl Registers {
             .is_none_or(|(bits, open)| (bits ^ guard.bits) & guard.mask & open == 0)
     }
 
-    /// Sums up the values at a path in the ways that guards need; `known` tells which string of the
-    /// set a leaf is.
+    /// Sums up the values at a path in the ways that guards need; `known` is the
+    /// number of the string, if the set knows it.
     #[inline]
     pub(super) fn write(
         &mut self,

@@ -1,11 +1,11 @@
-//! What the cells of a set make of the current event, each judged when it is first asked for.
+//! Verdicts of a set's fields on the current event, each computed when it is first needed.
 
-use super::{Cell, RuleSet, Test};
-use crate::leaves::{EventLeaf, Leaves};
+use super::{RuleSet, SharedField, Test};
+use crate::leaves::{Leaf, Leaves};
 use crate::matching::Offer;
 use crate::term::Scalar;
 
-/// What a cell makes of an event, taken alone.
+/// A field's verdict on an event, taken alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Verdict(u32);
 
@@ -14,9 +14,9 @@ impl Verdict {
     const ACCEPTED: u32 = 1;
     /// Accepted, or satisfied by absence in some element at least.
     const POSSIBLE: u32 = 2;
-    /// Accepted, or absent from the whole event as the cell allows.
+    /// Accepted, or absent from the whole event as the field allows.
     const SATISFIED: u32 = 4;
-    /// Some value at the path stands in an element of an array.
+    /// Some value at the path is in an element of an array.
     const IN_ARRAY: u32 = 8;
     /// Bits below the event's number.
     const BITS: u32 = 4;
@@ -42,9 +42,9 @@ impl Verdict {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Verdicts {
     event: u32,
-    /// Per cell its verdict, and above it the number of the event.
-    by_cell: Vec<u32>,
-    /// Per cell what it accepts and sees, if its path has several values.
+    /// Per field its verdict, and above it the number of the event.
+    by_field: Vec<u32>,
+    /// Per field what it accepts and sees, if its path has several values.
     lists: Vec<Lists>,
     /// Per leaf the number of its value plus one.
     known: Vec<u32>,
@@ -59,16 +59,16 @@ struct Lists {
 }
 
 impl Verdicts {
-    /// Starts an event with so many leaves.
+    /// Starts an event with this number of leaves.
     pub(super) fn start(&mut self, set: &RuleSet, leaves: usize) {
         self.event += 1;
         if self.event > u32::MAX >> Verdict::BITS {
             self.event = 1;
-            self.by_cell.fill(0);
+            self.by_field.fill(0);
             self.seen.fill(0);
         }
-        if self.by_cell.len() < set.cells.len() {
-            self.by_cell.resize(set.cells.len(), 0);
+        if self.by_field.len() < set.fields.len() {
+            self.by_field.resize(set.fields.len(), 0);
         }
         if self.seen.len() < set.by_value.len() {
             self.seen.resize(set.by_value.len(), 0);
@@ -98,7 +98,7 @@ impl Verdicts {
             .is_some_and(|seen| std::mem::replace(seen, self.event) != self.event)
     }
 
-    /// A cell's verdict.
+    /// A field's verdict.
     #[inline]
     pub(super) fn of(
         &mut self,
@@ -107,7 +107,7 @@ impl Verdicts {
         event: &[u8],
         leaves: &Leaves,
     ) -> Verdict {
-        let known = self.by_cell.get(number as usize).copied();
+        let known = self.by_field.get(number as usize).copied();
         if let Some(known) = known
             && known >> Verdict::BITS == self.event
         {
@@ -117,16 +117,16 @@ impl Verdicts {
     }
 
     fn judge(&mut self, set: &RuleSet, number: u32, event: &[u8], leaves: &Leaves) -> Verdict {
-        let Some(cell) = set.cells.get(number as usize) else {
+        let Some(field) = set.fields.get(number as usize) else {
             return Verdict(0);
         };
-        let at = leaves.at(cell.path as usize);
+        let at = leaves.at(field.path as usize);
         let mut verdict = 0;
         let mut is_present = false;
         if let ([index], false) = (at, leaves.has_empty_steps()) {
             if let Some(leaf) = leaves.leaf(*index) {
                 is_present = true;
-                if self.accepts(cell, *index, leaf, event, leaves) {
+                if self.accepts(field, *index, leaf, event, leaves) {
                     verdict |= Verdict::ACCEPTED;
                 }
                 if leaf.place != 0 {
@@ -135,7 +135,7 @@ impl Verdicts {
             }
         } else if !at.is_empty() {
             if self.lists.len() <= number as usize {
-                self.lists.resize_with(set.cells.len(), Lists::default);
+                self.lists.resize_with(set.fields.len(), Lists::default);
             }
             let mut lists = self
                 .lists
@@ -148,12 +148,12 @@ impl Verdicts {
                 let Some(leaf) = leaves.leaf(*index) else {
                     continue;
                 };
-                if leaf.has_empty_step && !cell.sees_empty_steps {
+                if leaf.has_empty_step && !field.sees_empty_steps {
                     continue;
                 }
                 is_present = true;
                 lists.present.push(*index);
-                if self.accepts(cell, *index, leaf, event, leaves) {
+                if self.accepts(field, *index, leaf, event, leaves) {
                     lists.accepted.push(*index);
                     verdict |= Verdict::ACCEPTED;
                 }
@@ -167,13 +167,13 @@ impl Verdicts {
         }
         if verdict & Verdict::ACCEPTED != 0 {
             verdict |= Verdict::POSSIBLE | Verdict::SATISFIED;
-        } else if cell.allows_absence {
+        } else if field.allows_absence {
             verdict |= Verdict::POSSIBLE;
             if !is_present {
                 verdict |= Verdict::SATISFIED;
             }
         }
-        if let Some(slot) = self.by_cell.get_mut(number as usize) {
+        if let Some(slot) = self.by_field.get_mut(number as usize) {
             *slot = self.event << Verdict::BITS | verdict;
         }
         Verdict(verdict)
@@ -182,13 +182,13 @@ impl Verdicts {
     #[inline]
     fn accepts(
         &self,
-        cell: &Cell,
+        field: &SharedField,
         index: usize,
-        leaf: &EventLeaf,
+        leaf: &Leaf,
         event: &[u8],
         leaves: &Leaves,
     ) -> bool {
-        match &cell.test {
+        match &field.test {
             Test::Values(values) => self
                 .value(index)
                 .is_some_and(|value| is_among(value, values)),
@@ -201,20 +201,20 @@ impl Verdicts {
         }
     }
 
-    /// What the event offers to a judged cell, if it offers it in arrays.
+    /// What the event offers to a field with a verdict, if some of it is in arrays.
     pub(super) fn offer<'a>(
         &'a self,
         set: &RuleSet,
         number: u32,
         leaves: &'a Leaves,
     ) -> Option<Offer<'a>> {
-        let cell = set.cells.get(number as usize)?;
-        let verdict = Verdict(*self.by_cell.get(number as usize)?);
+        let field = set.fields.get(number as usize)?;
+        let verdict = Verdict(*self.by_field.get(number as usize)?);
         if !verdict.is_in_array() {
             return None;
         }
-        let at = leaves.at(cell.path as usize);
-        let allows_absence = cell.allows_absence;
+        let at = leaves.at(field.path as usize);
+        let allows_absence = field.allows_absence;
         Some(if at.len() == 1 && !leaves.has_empty_steps() {
             Offer {
                 accepted: if verdict.0 & Verdict::ACCEPTED == 0 {

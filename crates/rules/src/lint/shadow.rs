@@ -27,10 +27,10 @@ pub(crate) fn check(rules: &[Rule]) -> Vec<Diagnostic> {
         let mut candidates: Option<Vec<usize>> = None;
         for test in rule.tests.iter().filter(|test| test.matches) {
             let event = test.event.to_string();
-            let Ok(matched) = set.matches_with(event.as_bytes(), &mut scratch) else {
+            let Ok(matches) = set.matches(event.as_bytes(), &mut scratch) else {
                 continue;
             };
-            let matched: Vec<usize> = matched.collect();
+            let matched: Vec<usize> = matches.possible().collect();
             match &mut candidates {
                 Some(candidates) => candidates.retain(|it| matched.contains(it)),
                 None => candidates = Some(matched),

@@ -87,7 +87,7 @@ fn there_and_back(rule: &rules::Rule) -> (usize, usize) {
             continue;
         }
         let event = Event::parse(&event.to_string()).unwrap();
-        let ours = rule.pattern.matches(&event);
+        let ours = rule.pattern.matches(&event).unwrap();
         let theirs = sigma.matches(&Record::new(&record));
         judged += 1;
         matched += usize::from(ours);

@@ -226,11 +226,9 @@ pub(crate) fn carry_out(
         Some(_) => owner.stage(services).look(&caller.account, Look::Anywhere),
     }
     let answer = match service {
-        "organizations" => crate::services::organizations::call(services, caller, action, input),
-        "sts" => crate::services::sts::call(&mut Cloud { services, owner }, caller, action, input),
-        "cloudformation" => {
-            crate::cloudformation::call(&mut owner.stage(services), caller, action, input)
-        }
+        "organizations" | "sts" => world
+            .with_services(|cloud| crate::services::call(cloud, caller, service, action, input)),
+        "cloudformation" => crate::cloudformation::call(world, caller, action, input),
         _ => {
             let look = Look::of(service, is_mutating(service, action));
             let stage = &mut owner.stage(services);
@@ -246,8 +244,6 @@ pub(crate) fn carry_out(
 
 fn is_mutating(service: &str, action: &str) -> bool {
     match service {
-        "organizations" => crate::services::organizations::is_mutating(action),
-        "sts" => false,
         "cloudformation" => crate::cloudformation::is_mutating(action),
         _ => crate::services::is_mutating(service, action),
     }

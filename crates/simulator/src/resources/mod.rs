@@ -3,15 +3,8 @@
 //! Every type has an allow list of properties with their types; what is not on it is an error, so a
 //! misspelt property fails here as it fails on AWS.
 
-mod cloudtrail;
-mod events;
-mod iam;
-mod kms;
 pub(crate) mod policies;
-mod s3;
-mod scheduler;
 pub(crate) mod shape;
-mod sqs;
 
 use std::collections::BTreeMap;
 
@@ -76,9 +69,11 @@ pub(crate) enum ResourceError {
     NotReadable(String),
 }
 
-pub(crate) type Create =
-    fn(&mut Services, &Place, &Map<String, Value>) -> Result<Created, ResourceError>;
-pub(crate) type Update = fn(&mut Services, &Place, &str, &Change) -> Result<Created, ResourceError>;
+/// What a handler that creates or updates answers.
+pub(crate) type Made = Result<Created, ResourceError>;
+
+pub(crate) type Create = fn(&mut Services, &Place, &Map<String, Value>) -> Made;
+pub(crate) type Update = fn(&mut Services, &Place, &str, &Change) -> Made;
 pub(crate) type Delete = fn(&mut Services, &Place, &str) -> Result<(), ResourceError>;
 pub(crate) type Read = fn(&Services, &Place, &str) -> Option<Map<String, Value>>;
 
@@ -101,15 +96,15 @@ pub(crate) struct Change {
 
 fn type_named(name: &str) -> Result<&'static Type, ResourceError> {
     [
-        kms::TYPES,
-        s3::TYPES,
-        cloudtrail::TYPES,
+        crate::services::kms::resources::TYPES,
+        crate::services::s3::resources::TYPES,
+        crate::services::cloudtrail::resources::TYPES,
         crate::services::sns::resources::TYPES,
-        sqs::TYPES,
-        events::TYPES,
-        iam::TYPES,
+        crate::services::sqs::resources::TYPES,
+        crate::services::events::resources::TYPES,
+        crate::services::iam::resources::TYPES,
         crate::services::monitoring::resources::TYPES,
-        scheduler::TYPES,
+        crate::services::scheduler::resources::TYPES,
     ]
     .into_iter()
     .flatten()
@@ -266,7 +261,7 @@ pub(crate) fn refused(message: &str, code: &str) -> ResourceError {
     ResourceError::Refused(handler_message(message, code))
 }
 
-fn handler_message(message: &str, code: &str) -> String {
+pub(crate) fn handler_message(message: &str, code: &str) -> String {
     format!("Resource handler returned message: \"{message}\" (HandlerErrorCode: {code})")
 }
 
@@ -340,4 +335,4 @@ pub(crate) fn created<const N: usize>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

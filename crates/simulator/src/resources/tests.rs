@@ -4,9 +4,9 @@ use super::*;
 use crate::Config;
 use crate::world::World;
 
-const ACCOUNT: &str = "333344445555";
+pub(crate) const ACCOUNT: &str = "333344445555";
 
-fn place(logical_id: &str) -> Place {
+pub(crate) fn place(logical_id: &str) -> Place {
     Place {
         account: ACCOUNT.to_owned(),
         region: "eu-central-1".to_owned(),
@@ -17,11 +17,11 @@ fn place(logical_id: &str) -> Place {
     }
 }
 
-fn services() -> Services {
+pub(crate) fn services() -> Services {
     World::new(Config::default()).services
 }
 
-fn refusal(kind: &str, properties: &Value) -> String {
+pub(crate) fn refusal(kind: &str, properties: &Value) -> String {
     Resources::create(&mut services(), &place("Thing"), kind, properties)
         .unwrap_err()
         .to_string()
@@ -225,53 +225,6 @@ fn policies_of_topics_and_queues_are_visible_when_inline() {
 }
 
 #[test]
-fn a_role_keeps_the_policies_others_put_on_it() {
-    let mut services = services();
-    let role = |action: &str| {
-        json!({
-            "RoleName": "r",
-            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
-                "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole",
-            }]},
-            "Policies": [{"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
-                "Effect": "Allow", "Action": action, "Resource": "*",
-            }]}}],
-        })
-    };
-    Resources::create(
-        &mut services,
-        &place("R"),
-        "AWS::IAM::Role",
-        &role("sns:Publish"),
-    )
-    .unwrap();
-    let extra = json!({"PolicyName": "extra", "RoleName": "r", "PolicyDocument": {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}],
-    }});
-    Resources::create(&mut services, &place("E"), "AWS::IAM::RolePolicy", &extra).unwrap();
-    Resources::update(
-        &mut services,
-        &place("R"),
-        "AWS::IAM::Role",
-        "r",
-        &role("sns:Publish"),
-        &role("sns:*"),
-    )
-    .unwrap();
-    let names: Vec<&String> = services
-        .iam
-        .role_by_name(ACCOUNT, "r")
-        .unwrap()
-        .inline
-        .keys()
-        .collect();
-    assert_eq!(names, ["extra", "own"]);
-    let live = Resources::read(&services, &place("E"), "AWS::IAM::RolePolicy", "extra|r");
-    assert_eq!(live, Ok(Some(extra)));
-}
-
-#[test]
 fn a_bus_with_rules_and_a_bucket_with_objects_are_not_deleted() {
     let mut services = services();
     Resources::create(
@@ -298,40 +251,4 @@ fn a_bus_with_rules_and_a_bucket_with_objects_are_not_deleted() {
         bucket.objects.put("a", Vec::new(), None);
     }
     assert!(Resources::delete(&mut services, &place("S"), "AWS::S3::Bucket", "logs-1").is_err());
-}
-
-#[test]
-fn a_bucket_policy_speaks_of_its_bucket_only() {
-    let mut services = services();
-    Resources::create(
-        &mut services,
-        &place("S"),
-        "AWS::S3::Bucket",
-        &json!({"BucketName": "logs-1"}),
-    )
-    .unwrap();
-    let policy = json!({"Bucket": "logs-1", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
-        "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::logs-2/*",
-    }]}});
-    let refused = Resources::create(&mut services, &place("P"), "AWS::S3::BucketPolicy", &policy)
-        .unwrap_err();
-    assert!(refused.to_string().contains("invalid resource"));
-}
-
-#[test]
-fn an_alias_needs_a_key_of_its_own_account() {
-    let alias =
-        json!({"AliasName": "alias/gizmos", "TargetKeyId": "00000000-0000-4000-a000-000000000000"});
-    assert!(refusal("AWS::KMS::Alias", &alias).contains("does not exist"));
-    let alias = json!({"AliasName": "gizmos", "TargetKeyId": "x"});
-    assert!(refusal("AWS::KMS::Alias", &alias).contains("not a valid alias name"));
-}
-
-#[test]
-fn a_key_that_locks_its_account_out_is_refused() {
-    let key = json!({"KeyPolicy": {"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "kms:Decrypt", "Resource": "*",
-    }]}});
-    assert!(refusal("AWS::KMS::Key", &key).contains("will not allow you to update the key policy"));
 }

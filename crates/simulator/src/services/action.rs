@@ -8,10 +8,13 @@ use crate::services::organizations::Organization;
 use crate::wire::api::{ApiError, Caller};
 
 /// An action that a service answers.
-pub(crate) type Action = crate::wire::Action<Answer>;
+pub(crate) type Action = crate::wire::Action<Handler>;
 
 /// Reads the parameters, checks that the caller is allowed to, and answers.
-pub(crate) type Answer = fn(&mut Cloud<'_>, &Caller, &Value) -> Result<Value, ApiError>;
+pub(crate) type Handler = fn(&mut Cloud<'_>, &Caller, &Value) -> Answer;
+
+/// What a handler answers.
+pub(crate) type Answer = Result<Value, ApiError>;
 
 /// What a handler finds around its service's own state.
 #[derive(Debug)]
@@ -104,3 +107,29 @@ macro_rules! actions {
 }
 
 pub(crate) use actions;
+
+/// Declares the parameters of actions by their names in snake case. Actions with the same parameters
+/// share a structure. Every other parameter is refused: ignoring one would let a deployment seem to
+/// work.
+///
+/// ```text
+/// requests! {
+///     struct GetRole, DeleteRole { role_name: String }
+/// }
+/// ```
+macro_rules! requests {
+    ($(
+        $(#[$attribute:meta])*
+        struct $name:ident $(, $alias:ident)* { $($(#[$on_field:meta])* $field:ident: $type:ty),* $(,)? }
+    )+) => {$(
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "PascalCase")]
+        $(#[$attribute])*
+        struct $name {
+            $($(#[$on_field])* $field: $type),*
+        }
+        $(type $alias = $name;)*
+    )+};
+}
+
+pub(crate) use requests;

@@ -182,10 +182,12 @@ pub(crate) fn call(
 /// Bad input and refusals have other codes in these services than in CloudFormation and IAM.
 fn in_words_of(service: &str, error: ApiError) -> ApiError {
     let (code, status) = match (error.code.as_str(), service) {
-        ("ValidationError", service) if service != "iam" => ("ValidationException", error.status),
-        ("AccessDenied", "cloudtrail" | "events" | "kms" | "sqs" | "ssm") => {
+        ("ValidationError", "iam" | "organizations" | "sts") => return error,
+        ("ValidationError", _) => ("ValidationException", error.status),
+        ("AccessDenied", "cloudtrail" | "events" | "kms" | "organizations" | "sqs" | "ssm") => {
             ("AccessDeniedException", 400)
         }
+        ("InvalidAction", "organizations") => ("UnknownOperationException", error.status),
         ("AccessDenied", "ec2") => ("UnauthorizedOperation", 403),
         ("AccessDenied", "sns") => ("AuthorizationError", 403),
         _ => return error,
@@ -204,73 +206,11 @@ fn perform(
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    if let Some(table) = actions(service) {
-        return match table.iter().find(|known| known.name == action) {
-            Some(known) => (known.answer)(cloud, caller, input),
-            None => Err(ApiError::unknown_action(service, action)),
-        };
+    let known = named(service, action).ok_or_else(|| ApiError::unknown_action(service, action))?;
+    if service == "organizations" {
+        organizations::permit(&cloud.organization, caller, known)?;
     }
-    // It asks the policies itself, the bus policy included.
-    if (service, action) != ("events", "PutEvents") {
-        authorize(
-            cloud,
-            caller,
-            &format!("{service}:{action}"),
-            &resource(caller, service, input),
-        )?;
-    }
-    match service {
-        "cloudtrail" => cloudtrail::call(cloud, caller, action, input),
-        "ec2" => ec2::call(cloud, caller, action, input),
-        "events" => events::call(cloud, caller, action, input),
-        "iam" => iam::call(cloud, caller, action, input),
-        "kms" => kms::call(cloud, caller, action, input),
-        "sqs" => {
-            let answer = sqs::call(cloud, caller, action, input)?;
-            if let Some(url) = input.get("QueueUrl").and_then(Value::as_str) {
-                let queue = sqs::arn_of(cloud, &caller.region, url).map(str::to_owned);
-                if let Some(queue) = queue {
-                    monitoring::queue_changed(cloud, &queue);
-                }
-            }
-            Ok(answer)
-        }
-        "ssm" => ssm::call(cloud, caller, action, input),
-        _ => Err(ApiError::unknown_action(service, action)),
-    }
-}
-
-/// The ARN an action is about as far as its input tells, otherwise `*`.
-fn resource(caller: &Caller, service: &str, input: &Value) -> String {
-    let text = |name: &str| input.get(name).and_then(Value::as_str);
-    let (account, region) = (&caller.account, &caller.region);
-    match service {
-        "events" => match (text("Rule").or_else(|| text("Name")), text("EventBusName")) {
-            (Some(rule), None | Some("default")) => {
-                format!("arn:aws:events:{region}:{account}:rule/{rule}")
-            }
-            (Some(rule), Some(bus)) => {
-                format!(
-                    "arn:aws:events:{region}:{account}:rule/{}/{rule}",
-                    arn::short(bus)
-                )
-            }
-            (None, _) => "*".to_owned(),
-        },
-        "sqs" => text("QueueUrl").map_or_else(
-            || "*".to_owned(),
-            |url| format!("arn:aws:sqs:{region}:{account}:{}", arn::short(url)),
-        ),
-        "cloudtrail" => text("Name").map_or_else(
-            || "*".to_owned(),
-            |name| cloudtrail::trail_arn(account, region, arn::short(name)),
-        ),
-        "iam" => text("RoleName").map_or_else(
-            || "*".to_owned(),
-            |name| format!("arn:aws:iam::{account}:role/{name}"),
-        ),
-        _ => "*".to_owned(),
-    }
+    (known.answer)(cloud, caller, input)
 }
 
 /// Whether the caller may do `action` on `resource`: an account's administrator may do everything
@@ -303,6 +243,18 @@ pub(crate) fn json_text(document: &Value) -> String {
     }
 }
 
+/// Adds to an answer those members that have a value.
+pub(crate) fn with<const N: usize>(
+    mut answer: Value,
+    members: [(&str, Option<Value>); N],
+) -> Value {
+    if let Value::Object(answer) = &mut answer {
+        let given = members.into_iter();
+        answer.extend(given.filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
+    answer
+}
+
 /// Tags in template shape as a list of `Key`/`Value` pairs, empty when there are none.
 pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
     properties
@@ -315,23 +267,32 @@ pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
 fn actions(service: &str) -> Option<&'static [Action]> {
     match service {
         "account" => Some(account::ACTIONS),
+        "cloudtrail" => Some(cloudtrail::ACTIONS),
+        "ec2" => Some(ec2::ACTIONS),
+        "events" => Some(events::ACTIONS),
+        "iam" => Some(iam::ACTIONS),
+        "kms" => Some(kms::ACTIONS),
         "monitoring" => Some(monitoring::ACTIONS),
+        "organizations" => Some(organizations::ACTIONS),
         "sns" => Some(sns::ACTIONS),
+        "sqs" => Some(sqs::ACTIONS),
+        "ssm" => Some(ssm::ACTIONS),
+        "sts" => Some(sts::ACTIONS),
         _ => None,
     }
 }
 
 /// Whether an action changes something.
 pub(crate) fn is_mutating(service: &str, action: &str) -> bool {
-    match actions(service) {
-        Some(table) => table
-            .iter()
-            .find(|known| known.name == action)
-            .is_some_and(|known| known.effect == Effect::Changes),
-        None => !["Describe", "Get", "List", "Head", "Simulate", "Test"]
-            .iter()
-            .any(|verb| action.starts_with(verb)),
+    if service == "s3" {
+        return s3::is_mutating(action);
     }
+    named(service, action).is_some_and(|known| known.effect == Effect::Changes)
+}
+
+fn named(service: &str, action: &str) -> Option<&'static Action> {
+    let mut table = actions(service).unwrap_or_default().iter();
+    table.find(|known| known.name == action)
 }
 
 /// Does work that [`World::schedule`] was asked to do now.

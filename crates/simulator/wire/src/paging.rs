@@ -19,6 +19,23 @@ pub fn listing(
     })
 }
 
+/// The answer of a listing action of IAM or KMS: like [`listing`], with the service's own `names` of
+/// the flag that says there is more and of the next page's token.
+pub fn marked_listing(
+    name: &str,
+    items: Vec<Value>,
+    names: (&str, &str),
+    token: Option<&str>,
+    size: Option<usize>,
+) -> Result<Value, ApiError> {
+    let (items, next) = page(items, token, size.unwrap_or(100))?;
+    let mut answer = json!({name: items, names.0: next.is_some()});
+    if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {
+        answer.insert(names.1.to_owned(), Value::String(next));
+    }
+    Ok(answer)
+}
+
 /// The error for an invalid pagination token, as the service words it.
 pub fn bad_token(service: &str, token: &str) -> ApiError {
     match service {

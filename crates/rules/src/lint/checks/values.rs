@@ -1,6 +1,6 @@
 //! Can a value of an event be equal to this?
 
-use eventbridge_pattern::IdleReason;
+use eventbridge_pattern::RedundancyReason;
 use serde_json::Value;
 use syntax::{Diagnostic, Fix, Node, Span};
 
@@ -290,27 +290,27 @@ fn idle(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if !scope.subject.written.overridden_paths().is_empty() {
         return;
     }
-    for idle in scope.subject.written.idle_clauses() {
-        match (&idle.path, &idle.reason) {
-            (Some(path), reason) => term(scope, path, &idle.clause, reason, diagnostics),
-            (None, IdleReason::NeverMatches) => {
+    for redundant in scope.subject.written.redundant_parts() {
+        match (&redundant.path, &redundant.reason) {
+            (Some(path), reason) => term(scope, path, &redundant.part, reason, diagnostics),
+            (None, RedundancyReason::NeverMatches) => {
                 diagnostics.push(
                     Diagnostic::error(
                         "eventbridge_pattern::never-matches",
                         "no event can match this pattern, or a branch of its `$or`",
                     )
                     .at(scope.place(pattern_key(scope)))
-                    .note(idle.clause),
+                    .note(redundant.part),
                 );
             }
-            (None, IdleReason::CoveredBy(cover)) => {
+            (None, RedundancyReason::CoveredBy(cover)) => {
                 diagnostics.push(
                     Diagnostic::warning(
                         "eventbridge_pattern::redundant-branch",
                         "a branch of the `$or` adds nothing beside another",
                     )
                     .at(scope.place(pattern_key(scope)))
-                    .note(format!("this branch: {}", idle.clause))
+                    .note(format!("this branch: {}", redundant.part))
                     .note(format!("is covered by: {cover}"))
                     .help("remove it, or narrow the other"),
                 );
@@ -330,11 +330,11 @@ fn term(
     scope: &Scope<'_>,
     path: &str,
     text: &str,
-    reason: &IdleReason,
+    reason: &RedundancyReason,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let cover = match reason {
-        IdleReason::CoveredBy(cover) => Some(cover),
+        RedundancyReason::CoveredBy(cover) => Some(cover),
         _ => None,
     };
     let same = |node: &Node| node.to_json_text() == text;

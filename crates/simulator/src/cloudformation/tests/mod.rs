@@ -33,13 +33,10 @@ impl Lab {
             arn: format!("arn:aws:iam::{account}:root"),
             role: None,
         };
-        if crate::services::organizations::is_mutating(action) && action.ends_with("Account") {
-            return crate::services::organizations::call(
-                &mut self.world.services,
-                &caller,
-                action,
-                input,
-            );
+        if crate::services::is_mutating("organizations", action) && action.ends_with("Account") {
+            return self.world.with_services(|cloud| {
+                crate::services::call(cloud, &caller, "organizations", action, input)
+            });
         }
         let answer = super::call(&mut self.world.stage(), &caller, action, input);
         self.world.settle();

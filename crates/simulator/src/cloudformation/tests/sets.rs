@@ -545,13 +545,17 @@ fn a_delegated_administrator_has_to_say_so() {
         role: None,
     };
     let register = json!({"AccountId": hub, "ServicePrincipal": principal});
-    crate::services::organizations::call(
-        &mut lab.world.services,
-        &caller,
-        "RegisterDelegatedAdministrator",
-        &register,
-    )
-    .unwrap();
+    lab.world
+        .with_services(|cloud| {
+            crate::services::call(
+                cloud,
+                &caller,
+                "organizations",
+                "RegisterDelegatedAdministrator",
+                &register,
+            )
+        })
+        .unwrap();
     lab.call(hub, "DescribeStackSet", &delegated).unwrap();
     let error = lab.call(hub, "DescribeStackSet", &plain).unwrap_err();
     assert_eq!(error.code, "StackSetNotFoundException");

@@ -1,9 +1,9 @@
 //! AWS Account Management: which Regions an account has.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::action::{Context, actions, anything};
+use super::action::{Answer, Context, actions, anything};
 use super::environment::DEFAULT_REGIONS;
 use crate::services::organizations::MANAGEMENT;
 use crate::wire::api::ApiError;
@@ -30,7 +30,7 @@ struct ListRegions {
     region_opt_status_contains: Vec<String>,
 }
 
-fn list_regions(request: ListRegions, context: &mut Context<'_>) -> Result<Value, ApiError> {
+fn list_regions(request: ListRegions, context: &mut Context<'_>) -> Answer {
     let account = account(context, request.account_id.as_deref())?;
     let wanted = request.region_opt_status_contains;
     let regions = context
@@ -54,10 +54,7 @@ struct GetRegionOptStatus {
     region_name: String,
 }
 
-fn get_region_opt_status(
-    request: GetRegionOptStatus,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn get_region_opt_status(request: GetRegionOptStatus, context: &mut Context<'_>) -> Answer {
     let account = account(context, request.account_id.as_deref())?;
     let region = request.region_name;
     if !context.environment.regions.contains(&region) {

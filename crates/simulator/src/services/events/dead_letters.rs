@@ -1,10 +1,10 @@
-//! Where an event goes that cannot be delivered: the dead-letter queue of its target, or of the bus
-//! that could not take it.
+//! Dead-letter queues: where an event goes that can't be delivered to a target or a bus.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::SERVICE;
 use super::rules::Target;
 use crate::policy::Context;
 use crate::services::Services;
@@ -12,16 +12,16 @@ use crate::services::arn::{Arn, short};
 use crate::services::sns::Refusal;
 use crate::services::{Hop, Outcome, Trace, monitoring, sqs};
 
-/// A target that did not take an event.
+/// A target that refused an event.
 pub(super) struct Failed<'a> {
     /// The rule's ARN.
     pub(super) rule: &'a str,
     /// Account and Region of the rule.
-    pub(super) place: (&'a str, &'a str),
+    pub(super) location: (&'a str, &'a str),
     pub(super) target: &'a Target,
 }
 
-/// Puts what could not be delivered into the target's dead-letter queue; without one it is lost.
+/// Puts what couldn't be delivered into the target's dead-letter queue; without one it is lost.
 pub(super) fn of_target(
     services: &mut Services,
     failed: &Failed<'_>,
@@ -31,7 +31,7 @@ pub(super) fn of_target(
 ) {
     let Some(queue) = &failed.target.dead_letters else {
         trace.hops.push(Hop::new(
-            failed.place,
+            failed.location,
             "dead letters",
             Outcome::Dropped,
             "the target has no dead-letter queue: the event is lost",
@@ -39,7 +39,7 @@ pub(super) fn of_target(
         return;
     };
     let letter = Letter {
-        place: failed.place,
+        location: failed.location,
         source: failed.rule,
         queue,
         attributes: vec![
@@ -51,8 +51,8 @@ pub(super) fn of_target(
     keep(services, letter, body, trace);
 }
 
-/// A bus that could not take an event keeps it in its own dead-letter queue, if it has one;
-/// otherwise the sender has to deal with it.
+/// A bus that refuses an event keeps it in its own dead-letter queue, if it has one; otherwise
+/// the sender gets the refusal.
 pub(super) fn of_bus(
     services: &mut Services,
     bus: &str,
@@ -71,15 +71,15 @@ pub(super) fn of_bus(
     let (Some(queue), Some(parsed)) = (queue, Arn::parse(bus)) else {
         return Err(refusal);
     };
-    let place = (parsed.account, parsed.region);
+    let location = (parsed.account, parsed.region);
     trace.hops.push(Hop::new(
-        place,
+        location,
         &refusal.link,
         refusal.outcome,
         &refusal.reason,
     ));
     let letter = Letter {
-        place,
+        location,
         source: bus,
         queue: &queue,
         attributes: vec![("EVENT_BUS_ARN", bus)],
@@ -90,8 +90,8 @@ pub(super) fn of_bus(
 }
 
 struct Letter<'a> {
-    place: (&'a str, &'a str),
-    /// The ARN the queue's policy sees as `aws:SourceArn`.
+    location: (&'a str, &'a str),
+    /// `aws:SourceArn` for the queue's policy.
     source: &'a str,
     queue: &'a str,
     attributes: Vec<(&'a str, &'a str)>,
@@ -101,8 +101,8 @@ struct Letter<'a> {
 fn keep(services: &mut Services, letter: Letter<'_>, body: String, trace: &mut Trace) {
     let context = Context::new()
         .with("aws:SourceArn", letter.source)
-        .with("aws:SourceAccount", letter.place.0);
-    let verdict = sqs::service_may_send(services, letter.queue, "events.amazonaws.com", context);
+        .with("aws:SourceAccount", letter.location.0);
+    let verdict = sqs::service_may_send(services, letter.queue, SERVICE, context);
     let (outcome, detail) = if verdict.allowed {
         let attributes: BTreeMap<String, String> = letter
             .attributes
@@ -129,14 +129,14 @@ fn keep(services: &mut Services, letter: Letter<'_>, body: String, trace: &mut T
         )
     };
     trace.hops.push(Hop::new(
-        letter.place,
+        letter.location,
         format!("dead letters {}", short(letter.queue)),
         outcome,
         detail,
     ));
 }
 
-/// Takes the dead letters of an event out of their queues; gives how many there were.
+/// Removes the dead letters of an event from their queues and returns their number.
 pub(crate) fn discard(services: &mut Services, event_id: &str) -> usize {
     let letters = services.events.dead_letters.remove(event_id);
     let mut discarded = 0;

@@ -1,21 +1,20 @@
-//! The rules of a bus, and the form in which they meet events.
+//! The rules of a bus, prepared for matching events.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use eventbridge_pattern::transformer::InputTransformer;
-use eventbridge_pattern::{EventError, RuleSet};
+use eventbridge_pattern::{EventError, RuleSet, Scratch};
 use serde_json::Value;
 
 use super::{Rule, targets};
 
-/// The rules of a bus, by name. Reads go through to the map; a change also drops what was
-/// prepared for matching.
+/// The rules of a bus, by name. A change drops what was prepared for matching.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules {
     by_name: BTreeMap<String, Rule>,
-    /// Made when the first event after a change arrives: a bus that gets no events never pays.
+    /// Made when the first event after a change arrives, so a bus without events costs nothing.
     ready: Option<Arc<Ready>>,
 }
 
@@ -43,7 +42,7 @@ impl Rules {
         self.by_name.remove(name);
     }
 
-    /// All rules in the form in which they meet events, shared by all events until a rule changes.
+    /// All rules prepared for matching, shared by all events until a rule changes.
     pub(super) fn ready(&mut self) -> Arc<Ready> {
         let ready = self
             .ready
@@ -77,7 +76,7 @@ pub(super) struct Target {
     pub(super) role: Option<String>,
     pub(super) dead_letters: Option<String>,
     pub(super) input: Input,
-    /// As written: other accounts may be named anywhere in it.
+    /// As written: any part of it may name another account.
     pub(super) written: Value,
 }
 
@@ -88,7 +87,7 @@ pub(super) enum Input {
     Constant(String),
     Path(String),
     Transformer(InputTransformer),
-    /// A transformer that nobody checked, and why it can't work.
+    /// A transformer that can't work, and why.
     Invalid(String),
 }
 
@@ -106,11 +105,16 @@ impl Ready {
         }
     }
 
-    /// The rules whose patterns match the event.
-    pub(super) fn matching(&self, event: &str) -> Result<Vec<&ReadyRule>, EventError> {
-        let ids = self.set.matches(event.as_bytes())?;
-        Ok(ids
-            .into_iter()
+    /// The rules whose patterns match the event. A pattern on which the matcher gives up counts as
+    /// a match: a false alert is better than a lost one.
+    pub(super) fn matching(
+        &self,
+        event: &str,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<&ReadyRule>, EventError> {
+        let matches = self.set.matches(event.as_bytes(), scratch)?;
+        Ok(matches
+            .possible()
             .filter_map(|id| self.rules.get(id))
             .collect())
     }

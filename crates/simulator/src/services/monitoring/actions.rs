@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Alarm, Monitoring, alarm_arn};
-use crate::services::action::{Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything};
 use crate::wire::api::ApiError;
 
 actions! {
@@ -28,11 +28,15 @@ struct DescribeAlarms {
     state_value: Option<String>,
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of all actions' handlers"
+)]
 fn describe_alarms(
     request: DescribeAlarms,
     monitoring: &mut Monitoring,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let caller = context.caller;
     let prefix = request.alarm_name_prefix.unwrap_or_default();
     let names = request.alarm_names;
@@ -62,7 +66,7 @@ fn delete_alarms(
     request: DeleteAlarms,
     monitoring: &mut Monitoring,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let caller = context.caller;
     for name in request.alarm_names {
         let arn = alarm_arn(&caller.account, &caller.region, &name);

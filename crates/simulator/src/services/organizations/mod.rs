@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-pub(crate) use actions::{call, is_mutating};
+pub(crate) use actions::{ACTIONS, permit};
 
 use crate::services::Services;
 use crate::services::environment::AccountMove;
@@ -232,6 +232,13 @@ pub(crate) fn create_account(
     Ok(id)
 }
 
+fn no_parent() -> ApiError {
+    ApiError::new(
+        "ParentNotFoundException",
+        "You specified parent that doesn't exist.",
+    )
+}
+
 /// Adds an organizational unit and gives its id.
 pub(crate) fn create_unit(
     services: &mut Services,
@@ -240,10 +247,7 @@ pub(crate) fn create_unit(
     id: Option<String>,
 ) -> Result<String, ApiError> {
     if !services.organization.is_parent(parent) {
-        return Err(ApiError::new(
-            "ParentNotFoundException",
-            "You specified parent that doesn't exist.",
-        ));
+        return Err(no_parent());
     }
     let taken = |unit: &Unit| unit.parent == parent && unit.name == name;
     if services.organization.units().any(taken) {
@@ -266,11 +270,11 @@ pub(crate) fn create_unit(
     Ok(id)
 }
 
-/// What an account can be.
+/// The states of an account.
 const STATES: &[&str] = &["ACTIVE", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"];
 
-/// Suspends or closes an account, or makes it active again. Who is suspended stays in the tree, and
-/// stack instances stay in the account.
+/// Suspends or closes an account, or makes it active again. A suspended account stays in the tree and
+/// keeps its stack instances.
 pub(crate) fn set_state(services: &mut Services, account: &str, state: &str) -> Result<(), String> {
     if account == MANAGEMENT {
         return Err("the management account can't be suspended or closed".to_owned());
@@ -317,43 +321,4 @@ fn free_id(organization: &Organization) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn organization() -> Organization {
-        Organization::seeded(9, Timestamp::UNIX_EPOCH)
-    }
-
-    #[test]
-    fn the_seed_has_five_production_and_four_development_accounts() {
-        let organization = organization();
-        assert_eq!(organization.accounts_below("ou-exmp-production").len(), 5);
-        assert_eq!(organization.accounts_below("ou-exmp-development").len(), 4);
-        assert_eq!(
-            organization.accounts_below("ou-exmp-security"),
-            [LOG_ARCHIVE, SECURITY]
-        );
-        assert_eq!(organization.accounts_below(ROOT_ID).len(), 12);
-        assert!(organization.account("012345678901").is_some());
-        assert!(organization.account("100000000009").is_some());
-        assert!(organization.account("100000000001").is_none());
-    }
-
-    #[test]
-    fn nested_units_belong_to_their_parents() {
-        let mut organization = organization();
-        let id = "ou-exmp-nested001".to_owned();
-        let unit = Unit {
-            id: id.clone(),
-            name: "n".to_owned(),
-            parent: "ou-exmp-production".to_owned(),
-        };
-        organization.units.insert(id.clone(), unit);
-        organization.add("444455556666", "nested", &id, Timestamp::UNIX_EPOCH);
-        assert_eq!(organization.accounts_below("ou-exmp-production").len(), 6);
-        assert_eq!(
-            organization.org_path("444455556666").unwrap(),
-            "o-exampleorg1/r-exmp/ou-exmp-production/ou-exmp-nested001/"
-        );
-    }
-}
+mod tests;

@@ -4,16 +4,20 @@
     reason = "the shape that the table of actions wants"
 )]
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a handler gets its request by value, whether it keeps parts of it or not"
+)]
+
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::publish::{Publisher, publish as publish_to};
-use super::{Sns, Subscription, Topic, check_filter, create_topic as create, invalid, no_topic};
+use super::{Sns, Subscription, Topic, create_topic as create, invalid, no_topic};
 use super::{parse_policy, subscribe as subscribe_to};
 use crate::policy::{self, Decision, Request};
-use crate::services::action::{Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything, requests};
 use crate::services::organizations::Organization;
 use crate::services::{Services, Trace, iam, json_text, tags};
 use crate::wire::api::{ApiError, Caller};
@@ -50,17 +54,41 @@ actions! {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListTopics {
-    next_token: Option<String>,
+requests! {
+    struct ListTopics, ListSubscriptions { next_token: Option<String> }
+    struct CreateTopic {
+        name: String,
+        #[serde(default)]
+        attributes: BTreeMap<String, Value>,
+        tags: Option<Value>,
+    }
+    struct DeleteTopic, GetTopicAttributes { topic_arn: String }
+    struct SetTopicAttributes {
+        topic_arn: String,
+        attribute_name: String,
+        attribute_value: Option<String>,
+    }
+    struct ListTagsForResource { resource_arn: String }
+    struct Publish { topic_arn: Option<String>, target_arn: Option<String>, message: String }
+    struct ListSubscriptionsByTopic { topic_arn: String, next_token: Option<String> }
+    struct Subscribe {
+        topic_arn: String,
+        protocol: String,
+        endpoint: String,
+        #[serde(default)]
+        attributes: BTreeMap<String, Value>,
+        return_subscription_arn: Option<bool>,
+    }
+    struct ConfirmSubscription { topic_arn: String, token: String }
+    struct Unsubscribe, GetSubscriptionAttributes { subscription_arn: String }
+    struct SetSubscriptionAttributes {
+        subscription_arn: String,
+        attribute_name: String,
+        attribute_value: Option<String>,
+    }
 }
 
-fn list_topics(
-    request: ListTopics,
-    sns: &mut Sns,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn list_topics(request: ListTopics, sns: &mut Sns, context: &mut Context<'_>) -> Answer {
     let caller = context.caller;
     let topics = sns
         .topics
@@ -71,20 +99,7 @@ fn list_topics(
     listing("Topics", topics, request.next_token.as_deref(), PAGE)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct CreateTopic {
-    name: String,
-    #[serde(default)]
-    attributes: BTreeMap<String, Value>,
-    tags: Option<Value>,
-}
-
-fn create_topic(
-    request: CreateTopic,
-    sns: &mut Sns,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn create_topic(request: CreateTopic, sns: &mut Sns, context: &mut Context<'_>) -> Answer {
     let Caller {
         account, region, ..
     } = context.caller;
@@ -104,17 +119,7 @@ fn create_topic(
     Ok(json!({"TopicArn": arn}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DeleteTopic {
-    topic_arn: String,
-}
-
-fn delete_topic(
-    request: DeleteTopic,
-    sns: &mut Sns,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn delete_topic(request: DeleteTopic, sns: &mut Sns, context: &mut Context<'_>) -> Answer {
     let arn = &request.topic_arn;
     if sns.topics.contains_key(arn) {
         may(
@@ -129,17 +134,11 @@ fn delete_topic(
     Ok(json!({}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetTopicAttributes {
-    topic_arn: String,
-}
-
 fn get_topic_attributes(
     request: GetTopicAttributes,
     sns: &mut Sns,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let arn = &request.topic_arn;
     let action = "sns:GetTopicAttributes";
     let topic = may(sns, context.organization, context.caller, arn, action)?;
@@ -173,19 +172,11 @@ fn get_topic_attributes(
     Ok(json!({"Attributes": attributes}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct SetTopicAttributes {
-    topic_arn: String,
-    attribute_name: String,
-    attribute_value: Option<String>,
-}
-
 fn set_topic_attributes(
     request: SetTopicAttributes,
     sns: &mut Sns,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let arn = &request.topic_arn;
     let action = "sns:SetTopicAttributes";
     may(sns, context.organization, context.caller, arn, action)?;
@@ -194,17 +185,11 @@ fn set_topic_attributes(
     Ok(json!({}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListTagsForResource {
-    resource_arn: String,
-}
-
 fn list_tags_for_resource(
     request: ListTagsForResource,
     sns: &mut Sns,
     _: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let topic = sns
         .topics
         .get(&request.resource_arn)
@@ -212,15 +197,7 @@ fn list_tags_for_resource(
     Ok(json!({"Tags": tags(&topic.properties)}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Publish {
-    topic_arn: Option<String>,
-    target_arn: Option<String>,
-    message: String,
-}
-
-fn publish(request: Publish, services: &mut Services, caller: &Caller) -> Result<Value, ApiError> {
+fn publish(request: Publish, services: &mut Services, caller: &Caller) -> Answer {
     let arn = request
         .target_arn
         .or(request.topic_arn)
@@ -244,17 +221,11 @@ fn publish(request: Publish, services: &mut Services, caller: &Caller) -> Result
         })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListSubscriptions {
-    next_token: Option<String>,
-}
-
 fn list_subscriptions(
     request: ListSubscriptions,
     sns: &mut Sns,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let caller = context.caller;
     let subscriptions = sns
         .subscriptions
@@ -269,18 +240,11 @@ fn list_subscriptions(
     listing("Subscriptions", subscriptions, token, PAGE)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListSubscriptionsByTopic {
-    topic_arn: String,
-    next_token: Option<String>,
-}
-
 fn list_subscriptions_by_topic(
     request: ListSubscriptionsByTopic,
     sns: &mut Sns,
     context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let arn = &request.topic_arn;
     let action = "sns:ListSubscriptionsByTopic";
     may(sns, context.organization, context.caller, arn, action)?;
@@ -289,22 +253,7 @@ fn list_subscriptions_by_topic(
     listing("Subscriptions", subscriptions, token, PAGE)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Subscribe {
-    topic_arn: String,
-    protocol: String,
-    endpoint: String,
-    #[serde(default)]
-    attributes: BTreeMap<String, Value>,
-    return_subscription_arn: Option<bool>,
-}
-
-fn subscribe(
-    request: Subscribe,
-    services: &mut Services,
-    caller: &Caller,
-) -> Result<Value, ApiError> {
+fn subscribe(request: Subscribe, services: &mut Services, caller: &Caller) -> Answer {
     let arn = &request.topic_arn;
     let (sns, organization) = (&services.sns, &services.organization);
     may(sns, organization, caller, arn, "sns:Subscribe")?;
@@ -334,18 +283,11 @@ fn subscribe(
     Ok(json!({"SubscriptionArn": shown}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ConfirmSubscription {
-    topic_arn: String,
-    token: String,
-}
-
 fn confirm_subscription(
     request: ConfirmSubscription,
     sns: &mut Sns,
     _: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let arn = sns
         .subscriptions_of(&request.topic_arn)
         .find(|subscription| subscription.token == request.token)
@@ -355,17 +297,7 @@ fn confirm_subscription(
     Ok(json!({"SubscriptionArn": arn}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Unsubscribe {
-    subscription_arn: String,
-}
-
-fn unsubscribe(
-    request: Unsubscribe,
-    sns: &mut Sns,
-    context: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+fn unsubscribe(request: Unsubscribe, sns: &mut Sns, context: &mut Context<'_>) -> Answer {
     let caller = context.caller;
     let arn = request.subscription_arn;
     if arn.split(':').count() < 7 {
@@ -382,17 +314,11 @@ fn unsubscribe(
     Ok(json!({}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetSubscriptionAttributes {
-    subscription_arn: String,
-}
-
 fn get_subscription_attributes(
     request: GetSubscriptionAttributes,
     sns: &mut Sns,
     _: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let subscription = sns
         .subscriptions
         .get(&request.subscription_arn)
@@ -415,19 +341,11 @@ fn get_subscription_attributes(
     Ok(json!({"Attributes": attributes}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct SetSubscriptionAttributes {
-    subscription_arn: String,
-    attribute_name: String,
-    attribute_value: Option<String>,
-}
-
 fn set_subscription_attributes(
     request: SetSubscriptionAttributes,
     sns: &mut Sns,
     _: &mut Context<'_>,
-) -> Result<Value, ApiError> {
+) -> Answer {
     let subscription = sns
         .subscriptions
         .get_mut(&request.subscription_arn)
@@ -435,8 +353,7 @@ fn set_subscription_attributes(
     let value = request.attribute_value.unwrap_or_default();
     let mut properties = subscription.properties.clone();
     set_attribute(&mut properties, &request.attribute_name, &value)?;
-    check_filter(&properties)?;
-    subscription.properties = properties;
+    subscription.set_properties(properties)?;
     Ok(json!({}))
 }
 

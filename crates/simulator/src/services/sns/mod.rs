@@ -1,4 +1,4 @@
-//! Amazon SNS: topics, their policies and subscriptions, and the inbox where deliveries end.
+//! Amazon SNS: topics, their policies and subscriptions, and the inbox of what they delivered.
 
 mod actions;
 mod publish;
@@ -6,6 +6,7 @@ pub(crate) mod resources;
 
 use std::collections::BTreeMap;
 
+use eventbridge_pattern::Pattern;
 use serde_json::{Map, Value, json};
 
 pub(crate) use actions::ACTIONS;
@@ -64,11 +65,46 @@ pub(crate) struct Subscription {
     pub(crate) endpoint: String,
     /// Template shape of `AWS::SNS::Subscription`.
     pub(crate) properties: Map<String, Value>,
+    /// Parsed from the properties.
+    filter: Option<Filter>,
     pub(crate) confirmed: bool,
     pub(crate) token: String,
 }
 
-/// The policy a topic is born with: its own account may do everything.
+/// A subscription's filter policy.
+#[derive(Clone, Debug)]
+enum Filter {
+    /// About a message's attributes, which no message has here.
+    Attributes,
+    Body(Pattern),
+}
+
+impl Filter {
+    fn of(properties: &Map<String, Value>) -> Result<Option<Filter>, ApiError> {
+        let scope = properties.get("FilterPolicyScope").and_then(Value::as_str);
+        let pattern = properties
+            .get("FilterPolicy")
+            .map(|filter| Pattern::parse(&json_text(filter)))
+            .transpose()
+            .map_err(|error| invalid(format!("FilterPolicy: {}", error.message)))?;
+        match scope {
+            None | Some("MessageAttributes") => Ok(pattern.map(|_| Filter::Attributes)),
+            Some("MessageBody") => Ok(pattern.map(Filter::Body)),
+            Some(other) => Err(invalid(format!("FilterPolicyScope: {other}"))),
+        }
+    }
+}
+
+impl Subscription {
+    /// Replaces the properties, if their filter policy is valid.
+    fn set_properties(&mut self, properties: Map<String, Value>) -> Result<(), ApiError> {
+        self.filter = Filter::of(&properties)?;
+        self.properties = properties;
+        Ok(())
+    }
+}
+
+/// The policy of a new topic: its own account may do everything.
 pub(crate) fn default_policy(arn: &str, account: &str) -> Value {
     json!({
         "Version": "2008-10-17",
@@ -107,7 +143,7 @@ pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
     Ok(document)
 }
 
-/// Creates a topic from template-shaped properties and gives its ARN.
+/// Creates a topic from template-shaped properties and returns its ARN.
 pub(crate) fn create_topic(
     sns: &mut Sns,
     account: &str,
@@ -148,8 +184,7 @@ pub(crate) fn delete_topic(sns: &mut Sns, arn: &str) {
 }
 
 /// Subscribes an endpoint. Queues of the same account are confirmed at once; people and web
-/// servers have to confirm, which a simulated recipient does after a while if the simulator is so
-/// configured.
+/// servers have to confirm. If so configured, simulated recipients confirm after a while.
 pub(crate) fn subscribe(
     services: &mut Services,
     owner: &str,
@@ -164,25 +199,8 @@ pub(crate) fn subscribe(
             .unwrap_or_default()
     };
     let (protocol, endpoint) = (text("Protocol").to_owned(), text("Endpoint").to_owned());
-    let good = match protocol.as_str() {
-        "email" | "email-json" => endpoint.split_once('@').is_some_and(|(user, host)| {
-            !user.is_empty() && host.contains('.') && !host.contains('@')
-        }),
-        "https" => endpoint.starts_with("https://"),
-        "http" => endpoint.starts_with("http://"),
-        "sqs" => sqs::is_queue_arn(&endpoint),
-        _ => {
-            return Err(invalid(format!(
-                "Protocol: the simulator does not deliver by {protocol:?}"
-            )));
-        }
-    };
-    if !good {
-        return Err(invalid(format!(
-            "Endpoint: {endpoint:?} is not an address for {protocol}"
-        )));
-    }
-    check_filter(&properties)?;
+    check_endpoint(&protocol, &endpoint)?;
+    let filter = Filter::of(&properties)?;
     let confirmed = if protocol == "sqs" {
         let Some(queue) = services.sqs.queues.get(&endpoint) else {
             return Err(invalid(format!(
@@ -213,6 +231,7 @@ pub(crate) fn subscribe(
             protocol,
             endpoint,
             properties,
+            filter,
             confirmed,
             token,
         },
@@ -227,22 +246,35 @@ pub(crate) fn subscribe(
     Ok(arn)
 }
 
-/// Checks a subscription's filter policy.
-pub(crate) fn check_filter(properties: &Map<String, Value>) -> Result<(), ApiError> {
-    match properties.get("FilterPolicyScope").and_then(Value::as_str) {
-        None | Some("MessageAttributes" | "MessageBody") => {}
-        Some(other) => return Err(invalid(format!("FilterPolicyScope: {other}"))),
+fn check_endpoint(protocol: &str, endpoint: &str) -> Result<(), ApiError> {
+    let valid = match protocol {
+        "email" | "email-json" => endpoint.split_once('@').is_some_and(|(user, host)| {
+            !user.is_empty() && host.contains('.') && !host.contains('@')
+        }),
+        "https" => endpoint.starts_with("https://"),
+        "http" => endpoint.starts_with("http://"),
+        "sqs" => sqs::is_queue_arn(endpoint),
+        _ => {
+            return Err(invalid(format!(
+                "Protocol: the simulator does not deliver by {protocol:?}"
+            )));
+        }
+    };
+    if valid {
+        Ok(())
+    } else {
+        Err(invalid(format!(
+            "Endpoint: {endpoint:?} is not an address for {protocol}"
+        )))
     }
-    if let Some(filter) = properties.get("FilterPolicy") {
-        eventbridge_pattern::Pattern::parse(&json_text(filter))
-            .map_err(|error| invalid(format!("FilterPolicy: {}", error.message)))?;
-    }
-    Ok(())
 }
 
-/// The recipient clicks the link.
+/// The recipient confirms a subscription.
 pub(crate) fn confirm(sns: &mut Sns, arn: &str) {
     if let Some(subscription) = sns.subscriptions.get_mut(arn) {
         subscription.confirmed = true;
     }
 }
+
+#[cfg(test)]
+mod tests;

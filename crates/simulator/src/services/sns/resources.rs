@@ -2,9 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    Topic, check_filter, create_topic, default_policy, delete_topic, parse_policy, subscribe,
-};
+use super::{Topic, create_topic, default_policy, delete_topic, parse_policy, subscribe};
 use crate::resources::policies::{Holder, Listed, inline, listed};
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
@@ -73,20 +71,20 @@ fn made(arn: &str) -> Created {
     created(arn, [("TopicArn", json!(arn)), ("TopicName", json!(name))])
 }
 
-fn topic<'w>(services: &'w mut Services, arn: &str) -> Result<&'w mut Topic, ResourceError> {
+fn topic<'s>(services: &'s mut Services, arn: &str) -> Result<&'s mut Topic, ResourceError> {
     services.sns.topics.get_mut(arn).ok_or_else(|| gone(arn))
 }
 
 fn create(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = name_or_generated(services, place, properties, "TopicName", 256);
+    let name = name_or_generated(services, location, properties, "TopicName", 256);
     let arn = create_topic(
         &mut services.sns,
-        &place.account,
-        &place.region,
+        &location.account,
+        &location.region,
         &name,
         properties.clone(),
     )?;
@@ -95,7 +93,7 @@ fn create(
 
 fn update(
     services: &mut Services,
-    _place: &Place,
+    _location: &Place,
     arn: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
@@ -107,12 +105,12 @@ fn update(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(services: &mut Services, _place: &Place, arn: &str) -> Result<(), ResourceError> {
+fn delete(services: &mut Services, _location: &Place, arn: &str) -> Result<(), ResourceError> {
     delete_topic(&mut services.sns, arn);
     Ok(())
 }
 
-fn read(services: &Services, _place: &Place, arn: &str) -> Option<Map<String, Value>> {
+fn read(services: &Services, _location: &Place, arn: &str) -> Option<Map<String, Value>> {
     let topic = services.sns.topics.get(arn)?;
     let mut live = topic.properties.clone();
     live.insert("TopicName".to_owned(), json!(topic.name));
@@ -121,27 +119,26 @@ fn read(services: &Services, _place: &Place, arn: &str) -> Option<Map<String, Va
 
 fn create_subscription(
     services: &mut Services,
-    place: &Place,
+    location: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let topic = text(properties, "TopicArn").unwrap_or_default().to_owned();
-    let arn = subscribe(services, &place.account, &topic, properties.clone())?;
+    let arn = subscribe(services, &location.account, &topic, properties.clone())?;
     Ok(created(arn.as_str(), [("Arn", json!(arn))]))
 }
 
 fn update_subscription(
     services: &mut Services,
-    _place: &Place,
+    _location: &Place,
     arn: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
-    check_filter(&change.new)?;
     let subscription = services
         .sns
         .subscriptions
         .get_mut(arn)
         .ok_or_else(|| gone(arn))?;
-    subscription.properties.clone_from(&change.new);
+    subscription.set_properties(change.new.clone())?;
     Ok(created(arn, [("Arn", json!(arn))]))
 }
 
@@ -151,14 +148,18 @@ fn update_subscription(
 )]
 fn delete_subscription(
     services: &mut Services,
-    _place: &Place,
+    _location: &Place,
     arn: &str,
 ) -> Result<(), ResourceError> {
     services.sns.subscriptions.remove(arn);
     Ok(())
 }
 
-fn read_subscription(services: &Services, _place: &Place, arn: &str) -> Option<Map<String, Value>> {
+fn read_subscription(
+    services: &Services,
+    _location: &Place,
+    arn: &str,
+) -> Option<Map<String, Value>> {
     services
         .sns
         .subscriptions
@@ -171,14 +172,14 @@ impl Holder for Topic {
 
     fn put(
         services: &mut Services,
-        place: &Place,
+        location: &Place,
         arn: &str,
         written: Value,
         fresh: bool,
     ) -> Result<(), ResourceError> {
         let document = parse_policy(&written)?;
         let topic = topic(services, arn)?;
-        if topic.account != place.account || topic.region != place.region {
+        if topic.account != location.account || topic.region != location.region {
             return Err(gone(arn));
         }
         if fresh && topic.policy != default_policy(arn, &topic.account) {
@@ -191,8 +192,8 @@ impl Holder for Topic {
         Ok(())
     }
 
-    /// A topic is never without a policy: it gets back the one it was born with.
-    fn clear(services: &mut Services, _place: &Place, arn: &str) -> Result<(), ResourceError> {
+    /// A topic always has a policy: this restores the one of a new topic.
+    fn clear(services: &mut Services, _location: &Place, arn: &str) -> Result<(), ResourceError> {
         if let Ok(topic) = topic(services, arn) {
             let policy = default_policy(arn, &topic.account);
             topic.document = parse_policy(&policy)?;
@@ -201,7 +202,7 @@ impl Holder for Topic {
         Ok(())
     }
 
-    fn policy(services: &Services, _place: &Place, arn: &str) -> Option<Value> {
+    fn policy(services: &Services, _location: &Place, arn: &str) -> Option<Value> {
         let topic = services.sns.topics.get(arn)?;
         (topic.policy != default_policy(arn, &topic.account)).then(|| topic.policy.clone())
     }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::input::Input;
 use crate::services::Services;
+use crate::services::action::{Answer, Context, actions, requests};
 use crate::services::arn::short;
 use crate::services::environment::{Cloud, Look};
-use crate::services::iam::{ACCESS_ROLE, role_account};
+use crate::services::iam::{self, ACCESS_ROLE, role_account};
 use crate::services::organizations::MANAGEMENT;
 use crate::wire::api::{ApiError, Caller};
 
@@ -61,74 +61,77 @@ pub(crate) fn caller(
     })
 }
 
-/// Answers one STS action.
-pub(crate) fn call(
-    cloud: &mut Cloud<'_>,
-    caller: &Caller,
-    action: &str,
-    input: &Value,
-) -> Result<Value, ApiError> {
-    match action {
-        "GetCallerIdentity" => {
-            Input::new(input, &[])?;
-            let user = match &caller.role {
-                Some(role) => format!(
-                    "{}:{}",
-                    role_id(role),
-                    caller.arn.rsplit('/').next().unwrap_or_default()
-                ),
-                None => caller.account.clone(),
-            };
-            Ok(json!({"Arn": caller.arn, "UserId": user, "Account": caller.account}))
-        }
-        "AssumeRole" => assume_role(cloud, caller, input),
-        _ => Err(ApiError::unknown_action("sts", action)),
+actions! {
+    /// All actions of STS. Every caller may ask who it is; of a role, its trust policy says who may
+    /// assume it. Neither action changes what the journal records.
+    pub(crate) ACTIONS of "sts" {
+        Reads GetCallerIdentity (itself) context(get_caller_identity);
+        Reads AssumeRole (itself) cloud(assume_role);
     }
 }
 
-fn assume_role(cloud: &mut Cloud<'_>, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["RoleArn", "RoleSessionName", "DurationSeconds"])?;
-    let role = input.required("RoleArn")?;
-    let session = input.required("RoleSessionName")?;
-    let fits = (2..=64).contains(&session.len())
-        && session
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "+=,.@-_".contains(c));
-    if !fits {
-        return Err(ApiError::validation(format!(
-            "1 validation error detected: Value '{session}' at 'roleSessionName' failed to satisfy constraint: \
-             Member must satisfy regular expression pattern: [\\w+=,.@-]*"
-        )));
+requests! {
+    struct GetCallerIdentity {}
+    #[expect(dead_code, reason = "keys never expire")]
+    struct AssumeRole {
+        role_arn: String, role_session_name: String, duration_seconds: Option<u32>,
     }
-    let account = role_account(role)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
+fn get_caller_identity(_: GetCallerIdentity, context: &mut Context<'_>) -> Answer {
+    let caller = context.caller;
+    let user = match &caller.role {
+        Some(role) => format!("{}:{}", role_id(role), short(&caller.arn)),
+        None => caller.account.clone(),
+    };
+    Ok(json!({"Arn": caller.arn, "UserId": user, "Account": caller.account}))
+}
+
+fn assume_role(request: AssumeRole, cloud: &mut Cloud<'_>, caller: &Caller) -> Answer {
+    let (role, session) = (request.role_arn, request.role_session_name);
+    check_session_name(&session)?;
+    let account = role_account(&role)
         .ok_or_else(|| ApiError::validation(format!("{role} is invalid")))?
         .to_owned();
-    let name = short(role);
+    let name = short(&role);
     if name == ACCESS_ROLE {
-        crate::services::iam::access_role(cloud, &account);
+        iam::access_role(cloud, &account);
         cloud.remember_look(&account);
     } else {
         cloud.look(&account, Look::Anywhere);
     }
-    crate::services::iam::may_assume(cloud, caller, role)?;
+    iam::may_assume(cloud, caller, &role)?;
     let access_key = format!("ASIA{}", cloud.environment.token(16));
     let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
-    let assumed = Caller {
-        account,
-        region: String::new(),
-        arn: arn.clone(),
-        role: Some(role.to_owned()),
-    };
-    cloud.sessions.by_key.insert(access_key.clone(), assumed);
-    Ok(json!({
+    let answer = json!({
         "Credentials": {
             "AccessKeyId": access_key,
             "SecretAccessKey": cloud.environment.token(32),
             "SessionToken": cloud.environment.token(32),
             "Expiration": EXPIRATION,
         },
-        "AssumedRoleUser": {"AssumedRoleId": format!("{}:{session}", role_id(role)), "Arn": arn},
-    }))
+        "AssumedRoleUser": {"AssumedRoleId": format!("{}:{session}", role_id(&role)), "Arn": arn},
+    });
+    let assumed = Caller {
+        account,
+        region: String::new(),
+        arn,
+        role: Some(role),
+    };
+    cloud.sessions.by_key.insert(access_key, assumed);
+    Ok(answer)
+}
+
+fn check_session_name(session: &str) -> Result<(), ApiError> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "+=,.@-_".contains(c);
+    if (2..=64).contains(&session.len()) && session.chars().all(good) {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "1 validation error detected: Value '{session}' at 'roleSessionName' failed to satisfy constraint: \
+         Member must satisfy regular expression pattern: [\\w+=,.@-]*"
+    )))
 }
 
 /// A stable id in IAM's form for a role.

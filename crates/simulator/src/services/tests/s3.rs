@@ -35,22 +35,6 @@ fn archive() -> Fleet {
 }
 
 #[test]
-fn requests_have_the_names_of_their_actions() {
-    let name = |method: &str, path: &str, query: &[(&str, &str)]| {
-        s3::action(&request(method, path, query, b""))
-    };
-    assert_eq!(name("GET", "/", &[]), "ListBuckets");
-    assert_eq!(name("HEAD", "/logs", &[]), "HeadBucket");
-    assert_eq!(name("GET", "/logs", &[("policy", "")]), "GetBucketPolicy");
-    assert_eq!(
-        name("DELETE", "/logs/", &[("policy", "")]),
-        "DeleteBucketPolicy"
-    );
-    assert_eq!(name("GET", "/logs", &[("list-type", "2")]), "ListObjectsV2");
-    assert_eq!(name("PUT", "/logs/a/b", &[]), "PutObject");
-}
-
-#[test]
 fn objects_are_kept_and_listed() {
     let mut fleet = archive();
     let put = request("PUT", "/gizmos-logs/a/b c.json", &[], b"{}");

@@ -1,0 +1,221 @@
+//! The words that generated data is made of.
+
+/// Services, each with some of its calls.
+pub(super) const SERVICES: [(&str, &[&str]); 16] = [
+    (
+        "iam",
+        &[
+            "CreateUser",
+            "DeleteUser",
+            "CreateAccessKey",
+            "AttachUserPolicy",
+            "PutRolePolicy",
+            "AddUserToGroup",
+            "CreateLoginProfile",
+            "ListUsers",
+            "UpdateAssumeRolePolicy",
+        ],
+    ),
+    (
+        "sts",
+        &[
+            "AssumeRole",
+            "GetCallerIdentity",
+            "GetFederationToken",
+            "AssumeRoleWithSAML",
+            "GetSessionToken",
+        ],
+    ),
+    (
+        "s3",
+        &[
+            "PutBucketPolicy",
+            "DeleteBucket",
+            "GetObject",
+            "PutObject",
+            "PutBucketAcl",
+            "CreateBucket",
+            "PutBucketEncryption",
+            "DeleteBucketPolicy",
+        ],
+    ),
+    (
+        "ec2",
+        &[
+            "RunInstances",
+            "TerminateInstances",
+            "AuthorizeSecurityGroupIngress",
+            "CreateSecurityGroup",
+            "DescribeInstances",
+            "CreateSnapshot",
+            "ModifySnapshotAttribute",
+            "GetPasswordData",
+        ],
+    ),
+    (
+        "kms",
+        &[
+            "Decrypt",
+            "Encrypt",
+            "DisableKey",
+            "ScheduleKeyDeletion",
+            "CreateGrant",
+            "GenerateDataKey",
+        ],
+    ),
+    (
+        "lambda",
+        &[
+            "Invoke",
+            "CreateFunction20150331",
+            "UpdateFunctionCode20150331v2",
+            "AddPermission20150331v2",
+            "ListFunctions20150331",
+        ],
+    ),
+    (
+        "cloudtrail",
+        &[
+            "StopLogging",
+            "DeleteTrail",
+            "UpdateTrail",
+            "PutEventSelectors",
+            "LookupEvents",
+        ],
+    ),
+    (
+        "guardduty",
+        &[
+            "DeleteDetector",
+            "UpdateDetector",
+            "CreateFilter",
+            "ListFindings",
+        ],
+    ),
+    (
+        "organizations",
+        &[
+            "LeaveOrganization",
+            "InviteAccountToOrganization",
+            "DetachPolicy",
+            "ListAccounts",
+        ],
+    ),
+    (
+        "config",
+        &[
+            "StopConfigurationRecorder",
+            "DeleteConfigurationRecorder",
+            "PutConfigRule",
+            "DescribeConfigRules",
+        ],
+    ),
+    (
+        "rds",
+        &[
+            "CreateDBSnapshot",
+            "ModifyDBInstance",
+            "DeleteDBInstance",
+            "DescribeDBInstances",
+        ],
+    ),
+    (
+        "dynamodb",
+        &["DeleteTable", "UpdateTable", "CreateTable", "ListTables"],
+    ),
+    (
+        "secretsmanager",
+        &[
+            "GetSecretValue",
+            "PutSecretValue",
+            "DeleteSecret",
+            "ListSecrets",
+        ],
+    ),
+    (
+        "ssm",
+        &[
+            "StartSession",
+            "SendCommand",
+            "GetParameter",
+            "PutParameter",
+        ],
+    ),
+    (
+        "logs",
+        &[
+            "DeleteLogGroup",
+            "CreateLogGroup",
+            "PutRetentionPolicy",
+            "CreateLogStream",
+            "FilterLogEvents",
+        ],
+    ),
+    (
+        "signin",
+        &["ConsoleLogin", "SwitchRole", "ExitRole", "CheckMfa"],
+    ),
+];
+
+pub(super) const ACCOUNTS: [&str; 10] = [
+    "111122223333",
+    "222233334444",
+    "333344445555",
+    "444455556666",
+    "555566667777",
+    "666677778888",
+    "777788889999",
+    "012345678901",
+    "123456789012",
+    "999988887777",
+];
+pub(super) const REGIONS: [&str; 8] = [
+    "us-east-1",
+    "us-east-2",
+    "us-west-2",
+    "eu-central-1",
+    "eu-west-1",
+    "ap-southeast-2",
+    "ap-northeast-1",
+    "sa-east-1",
+];
+pub(super) const USERS: [&str; 12] = [
+    "operator",
+    "backup",
+    "ci",
+    "deployer",
+    "auditor",
+    "pipeline",
+    "reporting",
+    "oncall",
+    "billing",
+    "monitor",
+    "scanner",
+    "build",
+];
+pub(super) const ROLES: [&str; 6] = [
+    "Admin",
+    "ReadOnly",
+    "Deploy",
+    "NodeRole",
+    "LambdaExecution",
+    "OrganizationAccountAccessRole",
+];
+pub(super) const AGENTS: [&str; 6] = [
+    "aws-cli/2.15.30 Python/3.11.8 Linux/6.1.79 exe/x86_64.amzn.2023 prompt/off",
+    "Boto3/1.34.51 md/Botocore#1.34.51 ua/2.0 os/linux#6.1.79 md/arch#x86_64 lang/python#3.11.8",
+    "lambda.amazonaws.com",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "curl/8.5.0",
+    "APN/1.0 HashiCorp/1.0 Terraform/1.7.4 (+https://www.terraform.io)",
+];
+pub(super) const ERRORS: [&str; 3] = [
+    "AccessDenied",
+    "Client.UnauthorizedOperation",
+    "ThrottlingException",
+];
+/// Parts of calls' names.
+pub(super) const PARTS: [&str; 8] = [
+    "Policy", "User", "Bucket", "Key", "Function", "Trail", "Table", "Snapshot",
+];
+pub(super) const ALPHANUMERIC: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
