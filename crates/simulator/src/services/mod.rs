@@ -322,16 +322,17 @@ fn actions(service: &str) -> Option<&'static [Action]> {
     }
 }
 
-/// Whether an action changes something.
+/// Whether an action changes something. An unknown action is refused; its name decides whether the
+/// journal records the attempt.
 pub(crate) fn is_mutating(service: &str, action: &str) -> bool {
-    if service == "s3" {
-        return s3::is_mutating(action);
-    }
-    match actions(service) {
-        Some(table) => table
-            .iter()
-            .find(|known| known.name == action)
-            .is_some_and(|known| known.effect == Effect::Changes),
+    let table = actions(service).unwrap_or_default();
+    let known = table.iter().find(|known| known.name == action);
+    let effect = match service {
+        "s3" => s3::effect(action),
+        _ => known.map(|known| known.effect),
+    };
+    match effect {
+        Some(effect) => effect == Effect::Changes,
         None => !["Describe", "Get", "List", "Head", "Simulate", "Test"]
             .iter()
             .any(|verb| action.starts_with(verb)),

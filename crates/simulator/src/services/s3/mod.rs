@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use objects::Objects;
 pub(crate) use rest::{error_body, read, rest};
-pub(crate) use routes::{action, is_mutating};
+pub(crate) use routes::{action, effect};
 
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request};
 use crate::services::Services;
