@@ -226,14 +226,16 @@ pub(crate) fn carry_out(
         Some(_) => owner.stage(services).look(&caller.account, Look::Anywhere),
     }
     let answer = match service {
-        "organizations" | "sts" => world
-            .with_services(|cloud| crate::services::call(cloud, caller, service, action, input)),
-        "cloudformation" => crate::cloudformation::call(world, caller, action, input),
+        "cloudformation" => {
+            crate::cloudformation::call(&mut owner.stage(services), caller, action, input)
+        }
         _ => {
-            let look = Look::of(service, is_mutating(service, action));
-            let stage = &mut owner.stage(services);
-            stage.look(&caller.account, look);
-            stage.look_at_named(input, look);
+            if !matches!(service, "organizations" | "sts") {
+                let look = Look::of(service, is_mutating(service, action));
+                let stage = &mut owner.stage(services);
+                stage.look(&caller.account, look);
+                stage.look_at_named(input, look);
+            }
             let cloud = &mut Cloud { services, owner };
             crate::services::call(cloud, caller, service, action, input)
         }

@@ -282,12 +282,19 @@ fn actions(service: &str) -> Option<&'static [Action]> {
     }
 }
 
-/// Whether an action changes something.
+/// Whether an action changes something. An unknown action is refused; its name decides whether the
+/// journal records the attempt.
 pub(crate) fn is_mutating(service: &str, action: &str) -> bool {
-    if service == "s3" {
-        return s3::is_mutating(action);
+    let effect = match service {
+        "s3" => s3::effect(action),
+        _ => named(service, action).map(|known| known.effect),
+    };
+    match effect {
+        Some(effect) => effect == Effect::Changes,
+        None => !["Describe", "Get", "List", "Head", "Simulate", "Test"]
+            .iter()
+            .any(|verb| action.starts_with(verb)),
     }
-    named(service, action).is_some_and(|known| known.effect == Effect::Changes)
 }
 
 fn named(service: &str, action: &str) -> Option<&'static Action> {

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 pub(crate) use objects::Objects;
-pub(crate) use rest::{action, read, rest};
+pub(crate) use rest::{read, rest};
+pub(crate) use routes::{action, effect};
 
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request};
 use crate::services::Services;

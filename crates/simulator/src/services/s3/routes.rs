@@ -86,12 +86,9 @@ pub(super) fn named(action: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| route.name == action)
 }
 
-/// Whether an action changes something; one the simulator does not answer is judged by its name.
-pub(crate) fn is_mutating(action: &str) -> bool {
-    match named(action) {
-        Some(route) => route.effect == Changes,
-        None => !action.starts_with("Get") && !action.starts_with("List"),
-    }
+/// Whether an action reads or changes something, if the simulator answers it.
+pub(crate) fn effect(action: &str) -> Option<Effect> {
+    named(action).map(|route| route.effect)
 }
 
 /// The sub-resources that make other actions out of a bucket's `GET`, `PUT` and `DELETE`.
