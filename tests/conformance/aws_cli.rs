@@ -6,7 +6,7 @@ use tests::{HOME, HUB, MANAGEMENT, Served};
 use crate::{aws, aws_run, project};
 
 #[test]
-#[ignore = "needs the AWS CLI; `cargo xtask ci` runs it"]
+#[ignore = "needs the AWS CLI; `cargo xtask ci --second-opinions` runs it"]
 fn the_aws_cli_sees_what_the_sdk_deployed_and_finds_drift_of_its_own_making() {
     let organization = Served::start();
     let project = project();
@@ -120,7 +120,7 @@ fn the_aws_cli_sees_what_the_sdk_deployed_and_finds_drift_of_its_own_making() {
 }
 
 #[test]
-#[ignore = "needs the AWS CLI; `cargo xtask ci` runs it"]
+#[ignore = "needs the AWS CLI; `cargo xtask ci --second-opinions` runs it"]
 fn the_aws_cli_finds_the_template_in_its_bucket_and_can_empty_it() {
     const BUCKET: &str = "gizmos-artifacts-111122223333-eu-central-1";
     let organization = Served::start();

@@ -1,12 +1,11 @@
 //! Third parties keep the project honest: the AWS CLI drives the simulator, moto deploys every
 //! compiled template, jsonschema reads the schemas for editors.
 //!
-//! They need the pinned Python environment, so they are ignored unless asked for; `cargo xtask ci`
-//! does: `cargo xtask setup && cargo test -p tests --test conformance -- --ignored`.
+//! They need the pinned Python environment, so they are ignored unless asked for, as
+//! `cargo xtask ci --second-opinions` does.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "a test's own set-up may fail the test at once"
 )]
 
@@ -19,7 +18,7 @@ use std::process::Command;
 use serde_json::Value;
 use tests::Run;
 
-/// A fresh copy of the project with the program under test.
+/// A project of the tests' library.
 fn project() -> tests::Project {
     tests::Project::new(env!("CARGO_BIN_EXE_gizmos-under-test"))
 }

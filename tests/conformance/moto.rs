@@ -29,17 +29,16 @@ impl Moto {
             .stderr(Stdio::null())
             .spawn()
             .expect("moto starts");
-        let moto = Self {
+        let mut moto = Self {
             endpoint: format!("http://127.0.0.1:{port}"),
             server,
         };
-        for _ in 0..600 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return moto;
-            }
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = moto.server.try_wait().expect("a status");
+            assert!(ended.is_none(), "moto ended before it answered: {ended:?}");
             std::thread::sleep(Duration::from_millis(100));
         }
-        panic!("moto does not answer");
+        moto
     }
 
     /// The environment of a client in an account: moto takes the account from an assumed role.
@@ -110,13 +109,13 @@ fn borrowed(variables: &[(String, String)]) -> Vec<(&str, &str)> {
 }
 
 #[test]
-#[ignore = "needs moto; `cargo xtask ci` runs it"]
+#[ignore = "needs moto; `cargo xtask ci --second-opinions` runs it"]
 fn moto_deploys_every_template_of_the_hub_topology() {
     deploy_on_moto("hub");
 }
 
 #[test]
-#[ignore = "needs moto; `cargo xtask ci` runs it"]
+#[ignore = "needs moto; `cargo xtask ci --second-opinions` runs it"]
 fn moto_deploys_every_template_of_the_local_topology() {
     deploy_on_moto("local");
 }

@@ -104,7 +104,8 @@ fn refuses(schema: &str, good: &Value, changes: &[(&str, Value)]) {
 #[test]
 #[ignore = "needs the Python environment"]
 fn what_check_refuses_the_schema_of_rules_refuses() {
-    let good = read(&tests::repository().join("rules/iam/iam-access-key-created.yaml"));
+    let good =
+        read(&tests::repository().join("tests/library/rules/iam/iam-access-key-created.yaml"));
     let changes = [
         ("/severty", json!("high")),
         ("/severity", json!("hihg")),
@@ -156,7 +157,7 @@ fn what_check_refuses_the_schema_of_rules_refuses() {
 #[test]
 #[ignore = "needs the Python environment"]
 fn the_organization_file_fits_its_schema_and_wrong_ones_do_not() {
-    let good = read(&tests::repository().join("stacksets/organization.yaml"));
+    let good = read(&tests::repository().join("tests/library/organization.yaml"));
     let changes = [
         ("/organisation", json!("o-exampleorg1")),
         ("/organization", json!("exampleorg1")),

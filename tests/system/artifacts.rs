@@ -8,9 +8,10 @@ use crate::project;
 const BUCKET: &str = "gizmos-artifacts-111122223333-eu-central-1";
 const ORGANIZATION: &str = "stacksets/organization.yaml";
 
-/// The library of the project as it stands doesn't fit a request.
+/// A library that doesn't fit one request, and the bucket for it.
 fn with_a_bucket() -> Project {
     let project = project();
+    project.add_large_rules();
     project.replace(ORGANIZATION, "# artifacts: {}", "artifacts: {}");
     project
 }
@@ -110,6 +111,7 @@ fn a_rule_set_that_is_too_large_for_a_request_is_one_stack_set() {
 fn the_bucket_can_be_added_and_given_up() {
     let organization = Served::start();
     let project = project();
+    project.add_large_rules();
     let target = organization.argument();
     let deploy = ["deploy", "--org", "--no-verify", "--allow-delete", &target];
     project.run(&deploy).expect(0);
@@ -144,14 +146,11 @@ fn what_others_keep_in_the_bucket_is_not_deleted() {
 
 #[test]
 fn a_delegated_administrator_needs_to_be_named_to_use_the_bucket() {
-    let organization = Served::start_with(simulator::Config {
-        speed: 20_000.0,
-        ..simulator::Config::default()
-    });
+    let organization = Served::start();
     organization.delegate_stack_sets(HUB);
     let project = with_a_bucket();
     project.deploy(&organization).expect(0);
-    let environment = organization.environment(HUB, HOME);
+    let target = organization.argument_as(HUB);
     let edit = |from: &str, to: &str| {
         let rule = "rules/sign-in/console-sign-in-without-mfa.yaml";
         project.replace(
@@ -161,7 +160,7 @@ fn a_delegated_administrator_needs_to_be_named_to_use_the_bucket() {
         );
     };
     edit("high", "critical");
-    let delegated = || project.run_with(&["deploy", "--org", "--no-verify"], &environment);
+    let delegated = || project.run(&["deploy", "--org", "--no-verify", &target]);
     delegated().expect(4).says("s3:PutObject");
     project.replace(
         ORGANIZATION,
@@ -170,7 +169,7 @@ fn a_delegated_administrator_needs_to_be_named_to_use_the_bucket() {
     );
     project.deploy(&organization).expect(0);
     edit("critical", "high");
-    // It has no way into the management account, and all the same the bucket is there.
+    // It has no access to the management account, but the bucket exists already.
     delegated()
         .expect(3)
         .says("done       stack set gizmos-rules-hub");

@@ -41,7 +41,7 @@ fn match_names_the_rules_that_fire_in_every_shape_of_file() {
     project
         .run(&["match", "none.json"])
         .expect(1)
-        .says("entry 1 of none.json is no event");
+        .says("entry 1 of none.json is not an event");
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn deploy_broken(template: &str, from: &str, to: &str, link: &[&str]) {
 }
 
 #[test]
-fn a_typo_in_the_bus_policy() {
+fn verification_names_a_typo_in_the_bus_policy() {
     deploy_broken(
         "topic.template.json.j2",
         "aws:PrincipalOrgID",
@@ -25,7 +25,7 @@ fn a_typo_in_the_bus_policy() {
 }
 
 #[test]
-fn a_wrong_topic_arn() {
+fn verification_names_a_wrong_topic_arn() {
     deploy_broken(
         "rules-hub.template.json.j2",
         r#""Arn": {"Ref": {{ topic.parameter }}}"#,
@@ -35,7 +35,7 @@ fn a_wrong_topic_arn() {
 }
 
 #[test]
-fn a_forwarder_role_that_does_not_exist() {
+fn verification_names_a_forwarder_role_that_does_not_exist() {
     deploy_broken(
         "rules-spoke.template.json.j2",
         r#""RoleArn": {"Fn::GetAtt": ["ForwarderRole", "Arn"]}"#,
@@ -45,7 +45,7 @@ fn a_forwarder_role_that_does_not_exist() {
 }
 
 #[test]
-fn a_forwarder_role_that_the_bus_does_not_know() {
+fn verification_names_a_forwarder_role_that_the_bus_does_not_know() {
     deploy_broken(
         "rules-spoke.template.json.j2",
         r#""Path": "/gizmos/""#,

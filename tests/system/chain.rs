@@ -1,7 +1,5 @@
 //! From a YAML rule to an alert in an inbox.
 
-use std::fs;
-
 use serde_json::{Value, json};
 use tests::Served;
 
@@ -10,19 +8,15 @@ use crate::project;
 #[test]
 fn one_command_deploys_everything_and_every_rule_alerts_as_its_tests_say() {
     let project = project();
-    let run = project
-        .run(&["deploy", "--org", "--simulator"])
-        .expect(0)
-        .says("12 accounts x 3 Regions")
-        .says("all as expected")
-        .says("The alert chain is healthy");
-    assert!(project.path("target/stacksets/manifest.json").exists());
-
     let json = project
-        .run(&["verify", "--org", "--simulator", "--format", "json"])
+        .run(&["deploy", "--org", "--simulator", "--format", "json"])
         .expect(0)
         .json();
-    let cases = json["events"]["cases"].as_array().expect("cases");
+    assert!(project.path("target/stacksets/manifest.json").exists());
+    let verification = &json["verification"];
+    assert_eq!(verification["passed"], true);
+    assert_eq!(verification["health"], json!([]));
+    let cases = verification["events"]["cases"].as_array().expect("cases");
     for rule in [
         "console-sign-in-succeeded",
         "console-sign-in-without-mfa",
@@ -38,8 +32,7 @@ fn one_command_deploys_everything_and_every_rule_alerts_as_its_tests_say() {
                 cases
                     .iter()
                     .any(|it| it["rule"] == rule && it["kind"] == kind),
-                "{rule} has no {kind} case\n{}",
-                run.stdout
+                "{rule} has no {kind} case"
             );
         }
     }
@@ -56,36 +49,26 @@ fn one_command_deploys_everything_and_every_rule_alerts_as_its_tests_say() {
 #[test]
 fn the_local_topology_alerts_too() {
     project()
-        .run(&["deploy", "--org", "--simulator", "--topology", "local"])
+        .run(&["verify", "--org", "--simulator", "--topology", "local"])
         .expect(0)
-        .says("all as expected");
+        .says("so it is deployed first")
+        .says("all as expected")
+        .says("The alert chain is healthy");
 }
 
-/// The old chain stands until the new one is whole; nothing of it is left behind.
+/// The old chain stays until the new one is complete, and nothing of it is left behind.
 #[test]
 fn the_topology_changes_without_a_gap_and_back() {
     let organization = Served::start();
     let project = project();
-    // A library of two folders, with the one rule that responds, is enough and sooner verified.
-    for entry in fs::read_dir(project.path("rules"))
-        .expect("a folder")
-        .flatten()
-    {
-        let kept = ["sign-in", "ec2", "fixtures"]
-            .iter()
-            .any(|it| entry.file_name() == *it);
-        if entry.path().is_dir() && !kept {
-            fs::remove_dir_all(entry.path()).expect("removed");
-        }
-    }
     let target = organization.argument();
     let run = |topology: &str, arguments: &[&str]| {
         project.run(&[arguments, &["--org", "--topology", topology, &target]].concat())
     };
     let deploy = ["deploy", "--allow-delete"];
-    run("hub", &deploy).expect(0);
+    run("hub", &[&deploy[..], &["--no-verify"]].concat()).expect(0);
 
-    // All templates of the new chain fail; were one of them whole, its alerts would come twice.
+    // All templates of the new chain fail: a complete one would send its alerts a second time.
     let rest = (2..10).map(|number| format!("gizmos-rules-local-{number}"));
     let sets: Vec<String> = ["gizmos-rules-local".to_owned()]
         .into_iter()

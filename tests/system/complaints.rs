@@ -293,9 +293,9 @@ fn a_delegated_administrator_too_is_told_which_region_is_not_enabled() {
         "access_role: OrganizationAccountAccessRole",
         &format!("access_role: {ACCESS_ROLE}"),
     );
-    let plan = ["plan", "--org", "--detailed-exitcode"];
+    let target = organization.argument_as(HUB);
     project
-        .run_with(&plan, &organization.environment(HUB, HOME))
+        .run(&["plan", "--org", "--detailed-exitcode", &target])
         .expect(2)
         .says("af-south-1 is not enabled in the management account");
 }
@@ -431,11 +431,8 @@ fn a_missing_permission_is_not_called_a_missing_registration() {
     ];
     let answer = organization.query(HUB, HOME, "sts", &assume);
     let key = elements(&answer, "AccessKeyId").swap_remove(0).to_owned();
-    let mut environment = organization.environment(HUB, HOME);
-    environment.retain(|(name, _)| *name != "AWS_ACCESS_KEY_ID");
-    environment.push(("AWS_ACCESS_KEY_ID", &key));
     project()
-        .run_with(&["doctor", "--org"], &environment)
+        .run(&["doctor", "--org", &organization.argument_as(&key)])
         .expect(6)
         .says("account 333344445555 may not list the delegated administrators")
         .says("allow the caller organizations:ListDelegatedAdministrators");

@@ -45,7 +45,7 @@ fn a_saved_plan_is_carried_out_unless_something_has_changed_since() {
         .says("rule     console-sign-in-without-mfa changed: severity high -> critical");
     project.run(&deploy).expect(0).says("Deployed: ");
     project.write("plan.json", "{}");
-    project.run(&deploy).expect(1).says("is no plan");
+    project.run(&deploy).expect(1).says("is not a plan");
 }
 
 #[test]
@@ -106,40 +106,36 @@ fn a_target_that_would_take_most_instances_away_needs_to_be_meant() {
 
 #[test]
 fn a_delegated_administrator_deploys_all_but_what_it_cannot_reach() {
-    let organization = Served::start_with(simulator::Config {
-        speed: 20_000.0,
-        ..simulator::Config::default()
-    });
+    let organization = Served::start();
     let project = project();
-    let environment = organization.environment(HUB, HOME);
+    let target = organization.argument_as(HUB);
     project
-        .run_with(&["doctor", "--org"], &environment)
+        .run(&["doctor", "--org", &target])
         .expect(6)
         .says("register-delegated-administrator --account-id 333344445555");
     organization.delegate_stack_sets(HUB);
     project
-        .run_with(&["doctor", "--org"], &environment)
+        .run(&["doctor", "--org", &target])
         .expect(0)
         .says("a delegated administrator of StackSets")
         .says("access to the management account");
     // The management account has no role that a member may assume.
     project
-        .run_with(&["deploy", "--org", "--no-verify"], &environment)
+        .run(&["deploy", "--org", "--no-verify", &target])
         .expect(3)
         .says("done       stack set gizmos-rules-spoke")
         .says("deploy once with the management account's own credentials");
-    let environment = organization.environment(MANAGEMENT, HOME);
     project
-        .run_with(&["deploy", "--org", "--no-verify"], &environment)
+        .deploy(&organization)
         .expect(0)
         .says("stack gizmos-trail in 111122223333 eu-central-1");
 }
 
-/// Interrupts a deployment so many times while its first operation runs. Nothing moves the clock, so
+/// Interrupts a deployment several times while its first operation runs. Nothing moves the clock, so
 /// that operation doesn't end by itself.
 fn interrupted(organization: &Served, project: &Project, times: usize) -> Run {
     let environment = organization.environment(MANAGEMENT, HOME);
-    let mut running = project.start_with(&["deploy", "--org", "--no-verify"], &environment);
+    let running = project.start_with(&["deploy", "--org", "--no-verify"], &environment);
     running.wait_until_it_says("gizmos-bucket: creating");
     for _ in 0..times {
         running.interrupt();
@@ -158,12 +154,12 @@ fn operations(organization: &Served) -> String {
 }
 
 #[test]
-fn one_interrupt_detaches_and_the_same_command_goes_on() {
+fn one_interrupt_detaches_and_the_same_command_resumes() {
     let organization = Served::start();
     let project = project();
     let run = interrupted(&organization, &project, 1)
-        .says("interrupted; run the same command again to go on")
-        .says("of gizmos-bucket goes on by itself")
+        .says("interrupted; run the same command again to continue")
+        .says("of gizmos-bucket continues by itself")
         .says("hint: Ctrl-C again within 5 seconds asks AWS to stop");
     assert!(!run.all().contains("is being stopped"), "{}", run.all());
     let before = operations(&organization);
@@ -183,16 +179,16 @@ fn two_interrupts_stop_the_operation() {
     let organization = Served::start();
     let project = project();
     interrupted(&organization, &project, 2)
-        .says("run the same command again to go on")
+        .says("run the same command again to continue")
         .says("of gizmos-bucket is being stopped");
     let stopped = operations(&organization);
     assert!(stopped.contains("<Status>STOP"), "{stopped}");
-    // Stopped is not the end of it: it is begun again where it was left.
+    // The next deployment starts it again where it stopped.
     project.deploy(&organization).expect(0);
 }
 
 #[test]
-fn an_operation_that_takes_longer_than_the_limit_is_left_running_and_gone_on_with() {
+fn an_operation_that_exceeds_the_time_limit_keeps_running_and_is_resumed() {
     let organization = Served::start_with(simulator::Config {
         speed: 1.0,
         ..simulator::Config::default()
@@ -206,7 +202,7 @@ fn an_operation_that_takes_longer_than_the_limit_is_left_running_and_gone_on_wit
         )
         .expect(7)
         .says("still runs")
-        .says("run the same command again to go on waiting for it");
+        .says("run the same command again to continue waiting");
     // The simulator's own clock is moved on by this one, which attaches instead of starting again.
     project
         .deploy(&organization)

@@ -27,7 +27,7 @@ fn the_readme_shows_what_the_first_command_prints() {
     let readme = fs::read_to_string(tests::repository().join("README.md")).expect("a README");
     let (_, block) = readme.split_once("```text\n").expect("a block of output");
     let (block, _) = block.split_once("\n```").expect("its end");
-    let printed = project()
+    let printed = crate::committed_project()
         .run(&["deploy", "--org", "--simulator"])
         .expect(0)
         .stdout;
@@ -95,6 +95,7 @@ fn a_rule_is_written_by_the_steps_of_its_readme_alone() {
         .expect("the steps");
     let (section, _) = section.split_once("\n## ").expect("their end");
     let project = project();
+    project.run(&["generate"]).expect(0);
     let mut rule = String::new();
     let mut commands = 0;
     for (language, block) in blocks(section) {

@@ -33,14 +33,14 @@ fn an_untouched_fleet_has_no_drift() {
 }
 
 #[test]
-fn a_removed_rule() {
+fn drift_names_a_removed_rule() {
     let (organization, project) = deployed();
     project.remove("rules/iam/iam-access-key-created.yaml");
     drifted(&organization, &project, &["iam-access-key-created"]);
 }
 
 #[test]
-fn a_new_account() {
+fn drift_names_a_new_account() {
     let (organization, project) = deployed();
     organization.post(
         "accounts",
@@ -50,7 +50,7 @@ fn a_new_account() {
 }
 
 #[test]
-fn a_removed_subscription() {
+fn drift_names_a_removed_subscription() {
     let (organization, project) = deployed();
     let topic = format!("arn:aws:sns:{HOME}:{HUB}:gizmos-alerts");
     let list = organization.query(
@@ -74,7 +74,7 @@ fn a_removed_subscription() {
 }
 
 #[test]
-fn a_stopped_trail() {
+fn drift_names_a_stopped_trail() {
     let (organization, project) = deployed();
     organization.call(
         MANAGEMENT,
@@ -86,7 +86,7 @@ fn a_stopped_trail() {
 }
 
 #[test]
-fn a_rule_changed_by_hand() {
+fn drift_names_a_rule_changed_by_hand() {
     let (organization, project) = deployed();
     let rule = json!({ "EventBusName": "gizmos" });
     let rules = organization.call(HUB, HOME, "AWSEvents.ListRules", &rule);
@@ -118,7 +118,7 @@ fn a_rule_changed_by_hand() {
 }
 
 #[test]
-fn a_disabled_rule() {
+fn drift_names_a_disabled_rule() {
     let (organization, project) = deployed();
     let rules = organization.call(
         HUB,

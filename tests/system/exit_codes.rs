@@ -29,7 +29,7 @@ fn accounts_of(organization: &Served, unit: &str) -> Vec<String> {
 }
 
 #[test]
-fn done_nothing_to_do_changes_drift_and_wrong_use() {
+fn exit_codes_0_2_5_and_64_of_one_organization() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
@@ -58,7 +58,7 @@ fn done_nothing_to_do_changes_drift_and_wrong_use() {
 }
 
 #[test]
-fn failed_for_lack_of_an_answer() {
+fn exit_code_1_when_the_simulator_does_not_answer() {
     // Port 1 on loopback: nothing is served there.
     project()
         .run(&["plan", "--org", "--simulator=http://127.0.0.1:1"])
@@ -66,7 +66,7 @@ fn failed_for_lack_of_an_answer() {
 }
 
 #[test]
-fn blocked_before_anything_was_touched() {
+fn exit_code_6_when_blocked_before_anything_was_touched() {
     let organization = Served::start();
     let project = project();
     project.replace(
@@ -83,18 +83,15 @@ fn blocked_before_anything_was_touched() {
 }
 
 #[test]
-fn partial_when_an_operation_succeeds_although_an_account_failed() {
-    // Of twenty accounts and more one may fail, and StackSets calls the operation SUCCEEDED. After
-    // it there must be no other wave, which would not be begun.
+fn exit_code_3_when_an_operation_succeeds_although_an_account_failed() {
+    // Of twenty accounts or more one may fail, and StackSets calls the operation SUCCEEDED. A wave
+    // after it would not start, so there is none.
     let organization = Served::start_with(Config {
         workload_accounts: 40,
         ..Config::default()
     });
     let project = project();
-    let file = project.path("stacksets/organization.yaml");
-    let text = std::fs::read_to_string(&file).expect("the organization file");
-    let (without_waves, _) = text.split_once("\nwaves:").expect("waves");
-    project.write("stacksets/organization.yaml", without_waves);
+    project.remove_waves();
     faulty(
         &organization,
         &[WORKLOAD.to_owned()],
@@ -108,7 +105,7 @@ fn partial_when_an_operation_succeeds_although_an_account_failed() {
 }
 
 #[test]
-fn an_operation_failed() {
+fn exit_code_4_when_an_operation_failed() {
     let organization = Served::start();
     let project = project();
     let canaries = accounts_of(&organization, DEVELOPMENT);
@@ -117,7 +114,7 @@ fn an_operation_failed() {
 }
 
 #[test]
-fn timed_out_while_an_operation_still_runs() {
+fn exit_code_7_while_an_operation_still_runs() {
     let organization = Served::start();
     let project = project();
     let canaries = accounts_of(&organization, DEVELOPMENT);
@@ -126,8 +123,8 @@ fn timed_out_while_an_operation_still_runs() {
 }
 
 #[test]
-fn interrupted() {
-    // Nothing moves this clock, so the deployment waits for its first operation for good.
+fn exit_code_130_when_interrupted() {
+    // Nothing moves this clock, so the deployment waits for its first operation forever.
     let organization = Served::start();
     let project = project();
     let running = project.start_with(

@@ -32,7 +32,7 @@ fn deployed(accounts: usize) -> (Served, Project) {
     (organization, project)
 }
 
-/// The findings of a drift check: code, account and Region.
+/// The differences of a drift check: code, account and Region.
 #[track_caller]
 fn found(organization: &Served, project: &Project, more: &[&str], code: i32) -> Vec<String> {
     let target = organization.argument();
@@ -40,11 +40,11 @@ fn found(organization: &Served, project: &Project, more: &[&str], code: i32) -> 
     arguments.extend(more);
     let report = project.run(&arguments).expect(code).json();
     assert_eq!(report["unchecked"], json!([]), "{report:#}");
-    let mut found: Vec<String> = list(&report["findings"])
+    let mut found: Vec<String> = list(&report["differences"])
         .map(|it| {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let place = &it["place"];
-            let all = [&it["code"], &place["account"], &place["region"]].map(text);
+            let location = &it["location"];
+            let all = [&it["code"], &location["account"], &location["region"]].map(text);
             all.join(" ").trim_end().to_owned()
         })
         .collect();

@@ -75,7 +75,7 @@ const CASES: &[Case] = &[
     ),
     (
         "deep-pattern",
-        &["yaml::too-deep", "eventbridge_pattern::invalid"],
+        &["yaml::too-deep", "pattern::invalid"],
         |rules| {
             changed(
                 rules,
@@ -128,7 +128,7 @@ const CASES: &[Case] = &[
     ("long-runbook", &["message::too-large"], |rules| {
         changed(rules, "Ask whoever stopped it", &"x ".repeat(400_000))
     }),
-    ("long-value", &["eventbridge_pattern::invalid"], |rules| {
+    ("long-value", &["pattern::invalid"], |rules| {
         changed(rules, NAME, &format!("[\"{}\"]", "x".repeat(900_000)))
     }),
     ("long-tag", &["rule::attack-id"], |rules| {
@@ -286,13 +286,13 @@ const CASES: &[Case] = &[
         );
     }),
     // Patterns that explode.
-    ("combinations", &["eventbridge_pattern::invalid"], |rules| {
+    ("combinations", &["pattern::invalid"], |rules| {
         let ors: String = (0..11)
             .map(|n| format!("    f{n}: {{$or: [{{a: [1]}}, {{b: [1]}}]}}\n"))
             .collect();
         changed(rules, "    eventName: [StopLogging]\n", &ors);
     }),
-    ("wildcards", &["eventbridge_pattern::invalid"], |rules| {
+    ("wildcards", &["pattern::invalid"], |rules| {
         // Behind an absence the service doesn't look at a wildcard's complexity.
         let wildcard = format!("[{{wildcard: \"{}\"}}]", "*a".repeat(900));
         changed(
@@ -305,49 +305,34 @@ const CASES: &[Case] = &[
         let wildcard = format!("[{{wildcard: \"{}\"}}]", "*a".repeat(900));
         changed(rules, NAME, &wildcard);
     }),
-    (
-        "many-wildcards",
-        &["eventbridge_pattern::invalid"],
-        |rules| {
-            changed(
-                rules,
-                NAME,
-                &format!("[{{wildcard: \"{}\"}}]", "*a".repeat(200_000)),
-            )
-        },
-    ),
-    ("many-names", &["eventbridge_pattern::invalid"], |rules| {
+    ("many-wildcards", &["pattern::invalid"], |rules| {
+        changed(
+            rules,
+            NAME,
+            &format!("[{{wildcard: \"{}\"}}]", "*a".repeat(200_000)),
+        )
+    }),
+    ("many-names", &["pattern::invalid"], |rules| {
         let names: Vec<String> = (0..90_000).map(|n| format!("N{n}")).collect();
         changed(rules, NAME, &format!("[{}]", names.join(", ")));
     }),
-    (
-        "unknown-names",
-        &["eventbridge_pattern::unknown-event-name"],
-        |rules| {
-            let names: Vec<String> = (0..130).map(|n| format!("Stp{n}")).collect();
-            changed(rules, NAME, &format!("[{}]", names.join(", ")));
-        },
-    ),
-    (
-        "sources",
-        &["eventbridge_pattern::unknown-event-source"],
-        |rules| {
-            let names: Vec<String> = (0..40)
-                .map(|n| format!("cloudtrial{n}.amazonaws.com"))
-                .collect();
-            changed(
-                rules,
-                "[cloudtrail.amazonaws.com]",
-                &format!("[{}]", names.join(", ")),
-            );
-        },
-    ),
+    ("unknown-names", &["pattern::unknown-event-name"], |rules| {
+        let names: Vec<String> = (0..130).map(|n| format!("Stp{n}")).collect();
+        changed(rules, NAME, &format!("[{}]", names.join(", ")));
+    }),
+    ("sources", &["pattern::unknown-event-source"], |rules| {
+        let names: Vec<String> = (0..40)
+            .map(|n| format!("cloudtrial{n}.amazonaws.com"))
+            .collect();
+        changed(
+            rules,
+            "[cloudtrail.amazonaws.com]",
+            &format!("[{}]", names.join(", ")),
+        );
+    }),
     (
         "alternatives",
-        &[
-            "eventbridge_pattern::redundant-branch",
-            "eventbridge_pattern::invalid",
-        ],
+        &["pattern::redundant-branch", "pattern::invalid"],
         |rules| {
             // Nearly as many combinations as EventBridge takes, all of them alike.
             let ors: String = (0..9)

@@ -1,4 +1,4 @@
-//! The whole system, through the program: from rules to alerts in an inbox.
+//! The whole system, from rules to alerts in an inbox.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -22,13 +22,19 @@ mod exit_codes;
 mod fleet;
 mod format;
 mod hostile;
+mod in_process;
 mod new_rule;
 mod preflight;
 mod rerun;
 mod sigma;
 mod workflows;
 
-/// A fresh copy of the project with the program under test.
+/// A project of the tests' library.
 fn project() -> tests::Project {
     tests::Project::new(env!("CARGO_BIN_EXE_gizmos-under-test"))
+}
+
+/// A copy of the committed library and organization file, for the test of the first command alone.
+fn committed_project() -> tests::Project {
+    tests::Project::committed(env!("CARGO_BIN_EXE_gizmos-under-test"))
 }

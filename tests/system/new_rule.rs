@@ -53,7 +53,7 @@ fn a_rule_begins_from_an_event_and_waits_for_its_author() {
     project
         .run(&new)
         .expect(64)
-        .says(&format!("{FIXTURE} is there already"));
+        .says(&format!("{FIXTURE} exists already"));
     assert!(!project.path(RULE).exists());
     project.remove(FIXTURE);
     project.run(&new).expect(0);
@@ -79,7 +79,7 @@ fn the_event_of_a_log_file_is_chosen_by_its_number() {
     new(&["--record", "4"]).expect(64).says("numbered from 1");
     new(&["--record", "2"])
         .expect(1)
-        .says("log.json is no event");
+        .says("log.json is not an event");
     new(&["--record", "3", "--theme", "../outside"])
         .expect(64)
         .says("can't be a rule's folder");

@@ -61,11 +61,9 @@ fn pipeline(organization: &Served) -> String {
 fn a_policy_for_what_is_called_gizmos_is_enough() {
     let organization = Served::start();
     let key = pipeline(&organization);
-    let mut environment = organization.environment(MANAGEMENT, HOME);
-    environment.retain(|(name, _)| *name != "AWS_ACCESS_KEY_ID");
-    environment.push(("AWS_ACCESS_KEY_ID", &key));
+    let target = organization.argument_as(&key);
     let project = project();
-    let doctor = || project.run_with(&["doctor", "--org"], &environment);
+    let doctor = || project.run(&["doctor", "--org", &target]);
     allow(&organization, &[READ, STACKS, STACK_SETS]);
     doctor().says("ok       permissions: all 11 actions allowed");
 
@@ -102,7 +100,7 @@ fn a_policy_for_what_is_called_gizmos_is_enough() {
 fn a_quota_that_would_be_crossed_is_named_and_nothing_is_touched() {
     let organization = Served::start_with(Config {
         quotas: Quotas {
-            stacks_per_region: 3,
+            stacks_per_region: 2,
             ..Quotas::default()
         },
         ..Config::default()

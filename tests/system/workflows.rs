@@ -10,8 +10,8 @@ use tests::{HOME, HUB, Project, Run, Served, repository};
 
 use crate::project;
 
-const LOOK: &str = "Look for drift";
-const OPEN: &str = "Open the issue, or bring it up to date";
+const CHECK: &str = "Check for drift";
+const OPEN: &str = "Open or update the issue";
 const CLOSE: &str = "Close the issue";
 
 /// A checkout with a served organization and a repository on GitHub.
@@ -51,8 +51,8 @@ impl Checkout {
         // As the management account, and waiting moves the clock.
         let mut simulator = self.organization.argument();
         if workflow == "deploy.yml" {
-            // Here a deployment would be verified with hostile events, of which some are meant to
-            // end as dead letters.
+            // On the simulator a deployment is verified with hostile events, and some of them end as
+            // dead letters on purpose.
             simulator.push_str(" --no-verify");
         }
         self.run_with(workflow, job, &[("SIMULATOR", &simulator)])
@@ -179,44 +179,44 @@ fn the_drift_workflow_keeps_one_issue_as_long_as_there_is_drift() {
     let deployed = here.run("deploy.yml", "deploy");
     assert_eq!(deployed.last.code, 0, "{}", deployed.last.all());
     assert!(deployed.summary.contains("Deployed: "));
-    let look = || here.run("drift.yml", "drift");
+    let check = || here.run("drift.yml", "drift");
 
     // No drift: no issue, and none to close.
-    let job = look();
+    let job = check();
     assert_eq!(job.last.code, 0, "{}", job.last.all());
-    assert_eq!(job.steps, [LOOK, CLOSE], "{}", job.summary);
+    assert_eq!(job.steps, [CHECK, CLOSE], "{}", job.summary);
     assert!(job.summary.contains("No drift"));
     assert_eq!(here.github("issue-1.state"), None);
 
     // Drift opens an issue; more drift changes it.
     here.set_rule("iam-mfa-device-removed", "DisableRule");
-    let job = look();
+    let job = check();
     assert_eq!(job.last.code, 0, "{}", job.last.all());
-    assert_eq!(job.steps, [LOOK, OPEN]);
+    assert_eq!(job.steps, [CHECK, OPEN]);
     let body = here.github("issue-1.md").expect("an issue");
     assert!(body.contains("iam-mfa-device-removed"), "{body}");
     assert!(body.contains("https://github.com/example/detections/actions/runs/42"));
     here.set_rule("iam-access-key-created", "DisableRule");
-    assert_eq!(look().last.code, 0);
+    assert_eq!(check().last.code, 0);
     let body = here.github("issue-1.md").expect("an issue");
     assert!(body.contains("iam-mfa-device-removed") && body.contains("iam-access-key-created"));
     assert_eq!(here.github("issue-2.state"), None);
 
-    // A look that proves nothing fails the run and leaves the issue open.
+    // A check that proves nothing fails the run and leaves the issue open.
     let job = here.run_as_stranger("drift.yml", "drift");
-    assert_eq!(job.steps, [LOOK]);
+    assert_eq!(job.steps, [CHECK]);
     assert_ne!(job.last.code, 0);
     assert_eq!(here.github("issue-1.state").as_deref(), Some("open"));
 
     // Without drift it is closed; the next drift is another issue.
     here.set_rule("iam-mfa-device-removed", "EnableRule");
     here.set_rule("iam-access-key-created", "EnableRule");
-    assert_eq!(look().steps, [LOOK, CLOSE]);
+    assert_eq!(check().steps, [CHECK, CLOSE]);
     assert_eq!(here.github("issue-1.state").as_deref(), Some("closed"));
     let comment = here.github("issue-1.comment").expect("a comment");
-    assert!(comment.starts_with("No drift any more"), "{comment}");
+    assert!(comment.starts_with("No drift in https://"), "{comment}");
     here.set_rule("iam-mfa-device-removed", "DisableRule");
-    assert_eq!(look().last.code, 0);
+    assert_eq!(check().last.code, 0);
     assert_eq!(here.github("issue-2.state").as_deref(), Some("open"));
 }
 
@@ -236,20 +236,25 @@ fn the_pull_request_workflow_comments_what_would_change() {
     assert_ne!(job.last.code, 0);
 }
 
-/// The other job of that workflow runs every check of the project, this one included, so it can't
-/// run here. What it runs is what the project's own continuous integration runs.
+/// These jobs run every check of the project, this one included, so they can't run here. What they
+/// run is what the project's own continuous integration runs.
 #[test]
-fn pull_requests_are_checked_with_the_one_command() {
-    let workflow = repository().join(".github/workflows/pull-request.yml");
-    let text = fs::read_to_string(workflow).expect("the workflow");
-    let document: Value = serde_yaml::from_str(&text).expect("YAML");
-    let scripts: Vec<&str> = document["jobs"]["check"]["steps"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|step| step["run"].as_str())
-        .collect();
-    assert_eq!(scripts, ["cargo xtask ci"]);
+fn every_check_is_in_one_of_two_commands_and_each_has_a_workflow() {
+    for (workflow, command) in [
+        ("pull-request.yml", "cargo xtask ci"),
+        ("second-opinions.yml", "cargo xtask ci --second-opinions"),
+    ] {
+        let file = repository().join(".github/workflows").join(workflow);
+        let text = fs::read_to_string(file).expect("the workflow");
+        let document: Value = serde_yaml::from_str(&text).expect("YAML");
+        let steps = document["jobs"]["check"]["steps"].as_array();
+        let scripts: Vec<&str> = steps
+            .into_iter()
+            .flatten()
+            .filter_map(|step| step["run"].as_str())
+            .collect();
+        assert_eq!(scripts, [command]);
+    }
     let own = fs::read_to_string(repository().join(".ci/run")).expect("a script");
     assert!(own.ends_with("exec cargo xtask ci\n"), "{own}");
 }

@@ -12,12 +12,12 @@ const SCRIPT: &str = include_str!("event_names.py");
 const FEWEST: usize = 300;
 
 pub(crate) fn write() -> Result<()> {
-    third_parties::python()?;
-    let python = third_parties::python_programs().join("python");
+    third_parties::SECOND_OPINIONS.install()?;
+    let python = third_parties::SECOND_OPINIONS.programs().join("python");
     let table = shell::output(shell::program(python).args(["-c", SCRIPT]))?;
     let services = table.lines().count();
     if services < FEWEST {
-        bail!("botocore's models name {services} services only; is it installed whole?");
+        bail!("botocore's models name {services} services only; its installation is incomplete");
     }
     let path = shell::root().join("crates/rules/data/event-names.txt");
     fs::write(&path, table).with_context(|| format!("could not write {}", path.display()))?;

@@ -11,13 +11,30 @@ use crate::shell;
 /// make it share their mistakes, and it would confirm them.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("syntax", &[]),
+    ("remedy", &[]),
     ("eventbridge-pattern", &[]),
-    ("rules", &["eventbridge-pattern", "syntax"]),
-    ("sigma", &["eventbridge-pattern", "rules", "syntax"]),
-    ("compiler", &["eventbridge-pattern", "rules", "syntax"]),
-    ("deployer", &["compiler", "eventbridge-pattern", "rules"]),
+    ("cloudtrail", &["eventbridge-pattern"]),
+    ("rules", &["cloudtrail", "eventbridge-pattern", "syntax"]),
+    (
+        "sigma",
+        &["cloudtrail", "eventbridge-pattern", "rules", "syntax"],
+    ),
+    (
+        "compiler",
+        &["eventbridge-pattern", "remedy", "rules", "syntax"],
+    ),
+    (
+        "deployer",
+        &[
+            "cloudtrail",
+            "compiler",
+            "eventbridge-pattern",
+            "remedy",
+            "rules",
+        ],
+    ),
     ("aws", &["backtest", "deployer"]),
-    ("backtest", &["eventbridge-pattern", "rules"]),
+    ("backtest", &["cloudtrail", "eventbridge-pattern", "rules"]),
     ("bench", &["eventbridge-pattern"]),
     (
         "campaign",
@@ -45,6 +62,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "compiler",
             "deployer",
             "eventbridge-pattern",
+            "remedy",
             "rules",
             "syntax",
         ],
@@ -54,9 +72,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "aws",
             "backtest",
+            "cloudtrail",
             "compiler",
             "deployer",
             "eventbridge-pattern",
+            "remedy",
             "report",
             "rules",
             "sigma",

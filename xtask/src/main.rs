@@ -1,8 +1,8 @@
 //! `cargo xtask …`: builds and runs the product (`gizmos`, in `crates/cli`), and runs the checks.
 //!
-//! This crate stays thin: it links no AWS SDK, so that `cargo xtask` starts in a blink. Every
-//! argument that is not one of its own commands goes to the product unchanged, and so does the
-//! product's exit code come back.
+//! This crate stays thin: it links no AWS SDK, so that `cargo xtask` starts in a blink. Every argument
+//! that isn't one of its own commands goes to the product unchanged, and the product's exit code is
+//! its own.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -10,15 +10,20 @@
 )]
 
 mod ci;
+mod circles;
 mod event_names;
 mod graph;
+mod language;
 mod product;
+mod second_opinions;
 mod shell;
+mod steps;
 mod third_parties;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -38,10 +43,18 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run every check: format, lints, docs, tests, rules, templates, third parties, dependencies
-    Ci,
-    /// Create the pinned Python environment and tools that the checks use, under `target/`
-    Setup,
+    /// Run the checks: format, crate graph, lints, docs, tests, rules, workflows, templates
+    Ci {
+        /// Run the other checks instead: third parties that take longer, and the dependency policy
+        #[arg(long)]
+        second_opinions: bool,
+    },
+    /// Install the pinned tools that the checks use, under the build folder
+    Setup {
+        /// Install those of the second opinions instead
+        #[arg(long)]
+        second_opinions: bool,
+    },
     /// Renew the table of AWS services and their operations from the pinned botocore
     EventNames,
     /// Measure the pattern engine next to JSON parsers, in a release build
@@ -64,16 +77,32 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Ci => Ok(ci::run()),
-        Command::Setup => third_parties::set_up().map(|()| ExitCode::SUCCESS),
+    run(Arguments::parse().command).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    shell::find_root()?;
+    match command {
+        Command::Ci {
+            second_opinions: false,
+        } => Ok(ci::run()),
+        Command::Ci {
+            second_opinions: true,
+        } => Ok(second_opinions::run()),
+        Command::Setup { second_opinions } => {
+            if second_opinions {
+                second_opinions::set_up()?;
+            } else {
+                ci::set_up()?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Command::EventNames => event_names::write().map(|()| ExitCode::SUCCESS),
         Command::Bench { arguments } => product::bench(&arguments),
         Command::Campaign { arguments } => product::campaign(&arguments),
         Command::Product(arguments) => product::run(&arguments),
-    };
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::FAILURE
-    })
+    }
 }

@@ -33,6 +33,7 @@ fn pass_on(program: &Path, arguments: &[OsString]) -> Result<ExitCode> {
     let status = std::process::Command::new(program)
         .args(arguments)
         .env("GIZMOS_ROOT", shell::root())
+        .env("GIZMOS_COMMAND", "cargo xtask")
         .status()
         .with_context(|| format!("could not start `{}`", program.display()))?;
     // A child ended by a signal has no code; shells report 128 + the signal, 130 for Ctrl-C.

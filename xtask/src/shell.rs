@@ -1,15 +1,40 @@
 //! Where the workspace is, and how programs are run in it.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 
+static ROOT: OnceLock<PathBuf> = OnceLock::new();
+
+/// Finds the workspace that the current folder belongs to. Not the one that this program was built
+/// in: checkouts that share a build folder share the program.
+pub(crate) fn find_root() -> Result<()> {
+    let current = std::env::current_dir().context("the current folder is gone")?;
+    let root = workspace(&current).with_context(|| {
+        format!(
+            "there is no workspace in {} or above it; run this inside the repository",
+            current.display()
+        )
+    })?;
+    ROOT.get_or_init(|| root.to_path_buf());
+    Ok(())
+}
+
+/// The nearest folder, this one or one above it, whose `Cargo.toml` defines a workspace.
+fn workspace(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|folder| {
+        fs::read_to_string(folder.join("Cargo.toml"))
+            .is_ok_and(|manifest| manifest.lines().any(|line| line.trim() == "[workspace]"))
+    })
+}
+
 /// The workspace's root, whatever folder `cargo xtask` was started in.
-pub(crate) fn root() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest).to_path_buf()
+pub(crate) fn root() -> &'static Path {
+    ROOT.get().map_or(Path::new("."), PathBuf::as_path)
 }
 
 /// The build folder: `CARGO_TARGET_DIR` as cargo understands it, or `target/`.
@@ -65,4 +90,17 @@ fn line(command: &Command) -> String {
             .map(|word| word.to_string_lossy().into_owned()),
     );
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_the_one_around_the_current_folder() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // A member's manifest is not a workspace's.
+        assert_eq!(workspace(&here.join("src")), here.parent());
+        assert_eq!(workspace(Path::new("/")), None);
+    }
 }

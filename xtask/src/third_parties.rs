@@ -1,7 +1,4 @@
-//! Third-party programs that keep the project honest, in pinned versions under `target/`.
-//!
-//! Python: moto, the AWS CLI, boto3, cfn-lint, actionlint and shellcheck, in a virtual environment
-//! of exactly the packages in `tests/requirements.txt`. Cargo: cargo-deny for the dependency policy.
+//! Third-party programs that keep the project honest, in pinned versions under the build folder.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,58 +8,82 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell;
 
+/// cfn-lint, actionlint and shellcheck.
+pub(crate) const CI: PythonEnvironment = PythonEnvironment {
+    folder: "ci-python",
+    requirements: "tests/requirements-ci.txt",
+};
+
+/// The AWS CLI, boto3, moto and jsonschema.
+pub(crate) const SECOND_OPINIONS: PythonEnvironment = PythonEnvironment {
+    folder: "second-opinions",
+    requirements: "tests/requirements-second-opinions.txt",
+};
+
 const CARGO_DENY: &str = "0.20.2";
 
-/// Creates or refreshes everything; a second call on unchanged pins does nothing.
-pub(crate) fn set_up() -> Result<()> {
-    python()?;
-    cargo_deny()?;
-    Ok(())
+/// A virtual environment of exactly the packages in a file.
+#[derive(Debug)]
+pub(crate) struct PythonEnvironment {
+    folder: &'static str,
+    requirements: &'static str,
 }
 
-/// The folder of the Python environment's programs.
-pub(crate) fn python_programs() -> PathBuf {
-    shell::target().join("python").join("bin")
+impl PythonEnvironment {
+    fn folder(&self) -> PathBuf {
+        shell::target().join(self.folder)
+    }
+
+    /// The folder of its programs.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.folder().join("bin")
+    }
+
+    /// Creates it unless the one there was made from the same requirements. Prints nothing, so that
+    /// other checks can run meanwhile.
+    pub(crate) fn install(&self) -> Result<()> {
+        let requirements = shell::root().join(self.requirements);
+        let wanted = fs::read_to_string(&requirements)
+            .with_context(|| format!("could not read {}", requirements.display()))?;
+        let folder = self.folder();
+        // Written last, so that an interrupted installation is done again.
+        let stamp = folder.join("installed-requirements.txt");
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return Ok(());
+        }
+        if folder.exists() {
+            fs::remove_dir_all(&folder)
+                .with_context(|| format!("could not remove {}", folder.display()))?;
+        }
+        let interpreter = interpreter()?;
+        shell::output(
+            shell::program(interpreter)
+                .args(["-m", "venv"])
+                .arg(&folder),
+        )
+        .context(
+            "could not create a Python virtual environment; on Debian or Ubuntu: apt-get install python3-venv",
+        )?;
+        shell::output(
+            shell::program(self.programs().join("python"))
+                .args(["-m", "pip", "install", "--quiet", "--no-deps"])
+                // Byte code would be compiled for thousands of modules that no check imports.
+                .args(["--no-compile", "--disable-pip-version-check"])
+                .arg("--requirement")
+                .arg(&requirements),
+        )
+        .context(
+            "could not install the Python packages; `pip` needs access to its package index",
+        )?;
+        fs::write(&stamp, wanted)
+            .with_context(|| format!("could not write {}", stamp.display()))?;
+        Ok(())
+    }
 }
 
 /// The cargo-deny program of the pinned version.
 pub(crate) fn cargo_deny_program() -> PathBuf {
     shell::target().join("tools").join("bin").join("cargo-deny")
-}
-
-/// Creates the Python environment unless the one there was made from the same requirements.
-pub(crate) fn python() -> Result<()> {
-    let requirements = shell::root().join("tests").join("requirements.txt");
-    let wanted = fs::read_to_string(&requirements)
-        .with_context(|| format!("could not read {}", requirements.display()))?;
-    let folder = shell::target().join("python");
-    // Written last, so that an interrupted installation is done again.
-    let stamp = folder.join("installed-requirements.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    if folder.exists() {
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("could not remove {}", folder.display()))?;
-    }
-    let interpreter = interpreter()?;
-    shell::run(
-        shell::program(interpreter)
-            .args(["-m", "venv"])
-            .arg(&folder),
-    )
-    .context(
-        "could not create a Python virtual environment; on Debian or Ubuntu: apt-get install python3-venv",
-    )?;
-    shell::run(
-        shell::program(python_programs().join("python"))
-            .args(["-m", "pip", "install", "--quiet", "--no-deps"])
-            .args(["--disable-pip-version-check", "--requirement"])
-            .arg(&requirements),
-    )
-    .context("could not install the Python packages; `pip` needs access to its package index")?;
-    fs::write(&stamp, wanted).with_context(|| format!("could not write {}", stamp.display()))?;
-    Ok(())
 }
 
 fn interpreter() -> Result<&'static str> {
@@ -78,13 +99,13 @@ fn interpreter() -> Result<&'static str> {
         }
     }
     bail!(
-        "Python 3.10 or newer is needed for moto, the AWS CLI and cfn-lint, and was not found.\n\
+        "The checks need Python 3.10 or newer, which was not found.\n\
          Install it, for example: apt-get install python3 python3-venv, or brew install python"
     )
 }
 
 /// Installs cargo-deny unless the pinned version is there.
-pub(crate) fn cargo_deny() -> Result<()> {
+pub(crate) fn install_cargo_deny() -> Result<()> {
     let installed = shell::output(shell::program(cargo_deny_program()).arg("--version"));
     if installed.is_ok_and(|version| version.trim() == format!("cargo-deny {CARGO_DENY}")) {
         return Ok(());

@@ -1,11 +1,11 @@
-//! Templates that are too large for a request, handed over through a bucket.
+//! Templates that are too large for a request, passed through a bucket.
 
 use std::fmt::Write as _;
 
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use deployer::ports::{Buckets, CloudError, Emptied, Place};
+use deployer::ports::{Buckets, CloudError, Emptied, Location};
 use sha2::{Digest, Sha256};
 
 use crate::connect::Aws;
@@ -20,7 +20,7 @@ const INLINE: usize = 51_200;
 pub struct ArtifactBucket {
     /// Its name.
     pub name: String,
-    /// The account that must own it. The name can be guessed, and somebody else's bucket of that
+    /// The account that must own it. The name can be guessed, and another account's bucket of that
     /// name would decide what is deployed.
     pub owner: String,
     /// What the keys begin with, such as `templates/`.
@@ -35,8 +35,8 @@ pub(crate) struct Handed {
 }
 
 impl Aws {
-    /// Readies a template for a call with this configuration: as it is, or by its address in the
-    /// artifact bucket, where it is put first.
+    /// Prepares a template for a call with this configuration: as it is, or uploaded to the artifact
+    /// bucket and by its address there.
     pub(crate) async fn hand_over(
         &self,
         config: &SdkConfig,
@@ -167,23 +167,23 @@ impl Aws {
 impl Buckets for Aws {
     async fn empty_bucket(
         &self,
-        place: &Place,
+        location: &Location,
         bucket: &str,
         prefix: &str,
     ) -> Result<Emptied, CloudError> {
-        let client = aws_sdk_s3::Client::new(&self.at(place).await?);
+        let client = aws_sdk_s3::Client::new(&self.at(location).await?);
         let mut emptied = Emptied::default();
         let mut after = None;
         loop {
             // What is deleted before the next page begins doesn't move it: it begins after a key.
             let (page, next) = self.versions(&client, bucket, after.as_ref()).await?;
-            let (ours, others): (Vec<_>, Vec<_>) = page
+            let (matching, others): (Vec<_>, Vec<_>) = page
                 .into_iter()
                 .partition(|it| it.key().starts_with(prefix));
             emptied.left += others.len();
-            if !ours.is_empty() {
-                emptied.deleted += ours.len();
-                self.delete_versions(&client, bucket, ours).await?;
+            if !matching.is_empty() {
+                emptied.deleted += matching.len();
+                self.delete_versions(&client, bucket, matching).await?;
             }
             match next {
                 Some(next) if after.as_ref() != Some(&next) => after = Some(next),
@@ -193,7 +193,7 @@ impl Buckets for Aws {
     }
 }
 
-/// The address of just this version, so that nobody can put another template in its place.
+/// The address of exactly this version, so that the template can't be replaced.
 fn address(bucket: &ArtifactBucket, region: &str, key: &str, version: Option<&str>) -> String {
     let suffix = if region.starts_with("cn-") {
         "amazonaws.com.cn"
@@ -218,12 +218,7 @@ fn address(bucket: &ArtifactBucket, region: &str, key: &str, version: Option<&st
 }
 
 fn sha256(text: &str) -> String {
-    let mut hex = String::new();
-    for byte in Sha256::digest(text.as_bytes()) {
-        // Writing to a string does not fail.
-        write!(hex, "{byte:02x}").unwrap_or_default();
-    }
-    hex
+    deployer::hex(&Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What every call has in common: its turn, patience with throttling, and lists of many pages.
+//! What every call has in common: the rate limit, retries when throttled, and paging.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use deployer::ports::{CloudError, Pause};
 
 use crate::connect::Aws;
 
-/// Once the SDK's own attempts are used up, a throttled call is tried so many times more.
+/// Extra attempts for a throttled call, after the SDK's own.
 const PATIENCE: u32 = 8;
 
-/// A list whose token is refused on the way is begun again so many times.
+/// How often a list is restarted after its token was refused.
 const RESTARTS: u32 = 5;
 
 impl Aws {
-    /// Makes one call when its turn has come, and again for a while if it is throttled. Repeating
-    /// is harmless: what changes something carries an idempotency token.
+    /// Makes one call when the rate limit allows it, and retries it for a while if it is throttled.
+    /// That is harmless, since calls that change something carry an idempotency token.
     ///
-    /// `action` is what IAM calls it, such as `cloudformation:DescribeStackSet`.
+    /// `action` is its name in IAM, such as `cloudformation:DescribeStackSet`.
     pub(crate) async fn call<T, F>(
         &self,
         action: &str,
@@ -46,7 +46,7 @@ impl Aws {
     }
 
     /// Reads a list page by page. `page` gets the token of the page and gives its items and the
-    /// next token. Tokens expire: a list whose token is refused begins again.
+    /// next token. Tokens expire, so a list whose token is refused is restarted.
     pub(crate) async fn list<T, F>(
         &self,
         action: &str,

@@ -1,6 +1,6 @@
 //! What time it is at AWS, by the `Date` header of its answers.
 //!
-//! Whether an operation has just ended is told from its own time, which AWS gives it. The machine's
+//! Whether an operation has just ended is decided by its own time, which AWS sets. The machine's
 //! clock may be minutes off.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

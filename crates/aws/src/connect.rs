@@ -11,7 +11,7 @@ use aws_sdk_cloudformation::config::timeout::TimeoutConfig;
 use aws_sdk_cloudformation::config::{
     AsyncSleep, Credentials as SdkCredentials, IdentityCache, SharedCredentialsProvider, Sleep,
 };
-use deployer::ports::{CloudError, Identity, Organizations, Pause, Place};
+use deployer::ports::{CloudError, Identity, Location, Organizations, Pause};
 use futures::FutureExt;
 use tokio::sync::OnceCell;
 
@@ -25,7 +25,7 @@ use crate::retry::QuotaIsFinal;
 /// Attempts per call. Standard mode: adaptive mode waits some twenty seconds per throttled call.
 const ATTEMPTS: u32 = 10;
 
-/// No connection after this long is none.
+/// Time limit for a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// How many sessions are kept: a check of ten thousand accounts must not hold them all.
@@ -34,7 +34,7 @@ const SESSIONS: usize = 256;
 /// A session that ends sooner is renewed.
 const SESSION_MARGIN: Duration = Duration::from_mins(5);
 
-/// How time passes between two looks at something asynchronous.
+/// How time passes between two polls.
 pub type Pauser = Arc<dyn Fn(Duration) -> futures::future::BoxFuture<'static, ()> + Send + Sync>;
 
 /// Whether the caller administers stack sets as the management account or on its behalf.
@@ -43,7 +43,7 @@ pub enum CallAs {
     /// The credentials are the management account's.
     #[default]
     Management,
-    /// The credentials are a delegated administrator's. Said with every call.
+    /// The credentials are a delegated administrator's. Every call says so.
     DelegatedAdministrator,
 }
 
@@ -55,16 +55,16 @@ pub struct Options {
     pub home_region: String,
     /// Name of the role in other accounts that the credentials may assume.
     pub access_role: String,
-    /// Where templates go that are too large for a request; `None`: they are refused.
+    /// Bucket for templates that are too large for a request; `None`: they are refused.
     pub artifacts: Option<ArtifactBucket>,
-    /// In which part the caller acts.
+    /// The role in which the caller acts.
     pub call_as: CallAs,
     /// An endpoint for every service, instead of AWS's and of `AWS_ENDPOINT_URL`.
     pub endpoint_url: Option<String>,
     /// Credentials instead of the environment's.
     pub credentials: Option<Credentials>,
     /// How to wait; `None` sleeps. Without `sleep` the SDK's own waits are then kept to
-    /// milliseconds: whoever skips time has no use for them.
+    /// milliseconds, as they serve no purpose where time is skipped.
     pub pause: Option<Pauser>,
     /// How long an attempt may take before it counts as lost.
     pub attempt_timeout: Duration,
@@ -165,8 +165,7 @@ impl fmt::Debug for Aws {
 }
 
 impl Aws {
-    /// Takes the credentials of the environment, as every AWS tool finds them. Doesn't call
-    /// anything yet.
+    /// Takes the credentials of the environment, as every AWS tool finds them. Makes no call yet.
     pub async fn connect(options: Options) -> Aws {
         let mut retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
         if options.pause.is_some() && options.sleep.is_none() {
@@ -221,10 +220,9 @@ impl Aws {
     }
 
     /// Acts on behalf of the management account if the credentials are another account's: then
-    /// every call says that it comes from a delegated administrator. Whether it is one is for AWS
-    /// to say.
+    /// every call says that it comes from a delegated administrator. AWS checks whether it is one.
     pub async fn on_behalf_of(mut self, management: &str) -> Aws {
-        // Without an identity the next call fails, and says so better than we could here.
+        // Without an identity the next call fails with a better message.
         if let Ok(identity) = self.identity().await
             && identity.account != management
         {
@@ -243,7 +241,7 @@ impl Aws {
         &self.options.home_region
     }
 
-    /// Where templates go that are too large for a request.
+    /// Bucket for templates that are too large for a request.
     pub(crate) fn artifacts(&self) -> Option<&ArtifactBucket> {
         self.options.artifacts.as_ref()
     }
@@ -270,7 +268,7 @@ impl Aws {
         }
     }
 
-    /// The identity, asked for once.
+    /// The identity, read once.
     pub(crate) async fn identity(&self) -> Result<&Identity, CloudError> {
         self.identity
             .get_or_try_init(|| self.caller_identity())
@@ -279,12 +277,12 @@ impl Aws {
 
     /// The configuration for an account and Region: the caller's own credentials in its own
     /// account, the access role in any other.
-    pub(crate) async fn at(&self, place: &Place) -> Result<SdkConfig, CloudError> {
-        let region = Region::new(place.region.clone());
+    pub(crate) async fn at(&self, location: &Location) -> Result<SdkConfig, CloudError> {
+        let region = Region::new(location.region.clone());
         let mut builder = self.base.to_builder().region(region);
-        if self.identity().await?.account != place.account {
-            let session = self.session(place).await?;
-            // They are at hand: to remember the sessions of all accounts once more takes memory.
+        if self.identity().await?.account != location.account {
+            let session = self.session(location).await?;
+            // No cache: the sessions are kept already, and a second copy would take memory.
             builder = builder
                 .credentials_provider(session.credentials)
                 .identity_cache(IdentityCache::no_cache());
@@ -293,11 +291,11 @@ impl Aws {
     }
 
     /// A session of the access role in an account, for all its Regions.
-    async fn session(&self, place: &Place) -> Result<Session, CloudError> {
+    async fn session(&self, location: &Location) -> Result<Session, CloudError> {
         let soon = SystemTime::now() + SESSION_MARGIN;
         let known = self
             .sessions()
-            .get(&place.account)
+            .get(&location.account)
             .filter(|session| session.expires > soon)
             .cloned();
         if let Some(session) = known {
@@ -307,8 +305,8 @@ impl Aws {
             .assume_role()
             .role_arn(format!(
                 "arn:{}:iam::{}:role/{}",
-                partition(&place.region),
-                place.account,
+                partition(&location.region),
+                location.account,
                 self.options.access_role
             ))
             .role_session_name("gizmos")
@@ -337,7 +335,7 @@ impl Aws {
         while sessions.len() >= SESSIONS {
             sessions.pop_first();
         }
-        sessions.insert(place.account.clone(), session.clone());
+        sessions.insert(location.account.clone(), session.clone());
         Ok(session)
     }
 
@@ -348,10 +346,10 @@ impl Aws {
     /// The CloudFormation client for an account and Region.
     pub(crate) async fn cloudformation_at(
         &self,
-        place: &Place,
+        location: &Location,
     ) -> Result<aws_sdk_cloudformation::Client, CloudError> {
         Ok(cloudformation(
-            &self.at(place).await?,
+            &self.at(location).await?,
             &self.pace,
             &self.clock,
         ))

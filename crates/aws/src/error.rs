@@ -5,7 +5,7 @@ use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata, S
 use aws_sdk_cloudformation::operation::RequestId;
 use deployer::ports::CloudError;
 
-/// Turns an SDK error into the closed set. `action` is what IAM calls the call, such as
+/// Turns an SDK error into the closed set. `action` is the call's name in IAM, such as
 /// `cloudformation:CreateStackSet`.
 pub(crate) fn cloud_error<E>(action: &str, error: &SdkError<E, HttpResponse>) -> CloudError
 where
@@ -29,7 +29,7 @@ where
         SdkError::ResponseError(response) if response.raw().status().as_u16() == 501 => {
             CloudError::Unsupported { message: in_full() }
         }
-        // Timeouts, refused connections and answers that make no sense outlived the retries.
+        // Timeouts, refused connections and unreadable answers, after all retries.
         _ => CloudError::Unavailable { message: in_full() },
     }
 }
@@ -73,7 +73,7 @@ fn by_code(
         | "NoSuchBucket"
         | "QueueDoesNotExist"
         | "AWS.SimpleQueueService.NonExistentQueue" => CloudError::NotFound { message: said },
-        // CloudFormation's only way to say that a stack is missing.
+        // This is how CloudFormation says that a stack is missing.
         "ValidationError" if said.contains("does not exist") => {
             CloudError::NotFound { message: said }
         }

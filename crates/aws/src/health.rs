@@ -1,7 +1,7 @@
 //! SNS, CloudTrail, SQS, EventBridge and IAM, read-only.
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use deployer::ports::{CloudError, Health, Place, Subscription, TrailStatus, TrailSummary};
+use deployer::ports::{CloudError, Health, Location, Subscription, TrailStatus, TrailSummary};
 use serde_json::Value;
 
 use crate::connect::{Aws, partition};
@@ -10,16 +10,16 @@ use crate::error::cloud_error;
 impl Health for Aws {
     async fn subscriptions(
         &self,
-        place: &Place,
+        location: &Location,
         topic: &str,
     ) -> Result<Option<Vec<Subscription>>, CloudError> {
         let arn = format!(
             "arn:{}:sns:{}:{}:{topic}",
-            partition(&place.region),
-            place.region,
-            place.account
+            partition(&location.region),
+            location.region,
+            location.account
         );
-        let client = aws_sdk_sns::Client::new(&self.at(place).await?);
+        let client = aws_sdk_sns::Client::new(&self.at(location).await?);
         let mut pages = client
             .list_subscriptions_by_topic()
             .topic_arn(arn)
@@ -46,8 +46,8 @@ impl Health for Aws {
         Ok(Some(found))
     }
 
-    async fn trails(&self, place: &Place) -> Result<Vec<TrailSummary>, CloudError> {
-        let client = aws_sdk_cloudtrail::Client::new(&self.at(place).await?);
+    async fn trails(&self, location: &Location) -> Result<Vec<TrailSummary>, CloudError> {
+        let client = aws_sdk_cloudtrail::Client::new(&self.at(location).await?);
         let answer = client
             .describe_trails()
             .include_shadow_trails(true)
@@ -68,10 +68,10 @@ impl Health for Aws {
 
     async fn trail_status(
         &self,
-        place: &Place,
+        location: &Location,
         name: &str,
     ) -> Result<Option<TrailStatus>, CloudError> {
-        let client = aws_sdk_cloudtrail::Client::new(&self.at(place).await?);
+        let client = aws_sdk_cloudtrail::Client::new(&self.at(location).await?);
         let answer = client
             .get_trail()
             .name(name)
@@ -101,8 +101,12 @@ impl Health for Aws {
         }))
     }
 
-    async fn queue_depth(&self, place: &Place, queue: &str) -> Result<Option<u64>, CloudError> {
-        let client = aws_sdk_sqs::Client::new(&self.at(place).await?);
+    async fn queue_depth(
+        &self,
+        location: &Location,
+        queue: &str,
+    ) -> Result<Option<u64>, CloudError> {
+        let client = aws_sdk_sqs::Client::new(&self.at(location).await?);
         let url = if queue.starts_with("http") {
             queue.to_owned()
         } else {
@@ -143,8 +147,12 @@ impl Health for Aws {
         ))
     }
 
-    async fn bus_policy(&self, place: &Place, bus: &str) -> Result<Option<Value>, CloudError> {
-        let client = aws_sdk_eventbridge::Client::new(&self.at(place).await?);
+    async fn bus_policy(
+        &self,
+        location: &Location,
+        bus: &str,
+    ) -> Result<Option<Value>, CloudError> {
+        let client = aws_sdk_eventbridge::Client::new(&self.at(location).await?);
         let answer = client
             .describe_event_bus()
             .name(bus)
@@ -163,8 +171,8 @@ impl Health for Aws {
         }
     }
 
-    async fn role_names(&self, place: &Place, path: &str) -> Result<Vec<String>, CloudError> {
-        let client = aws_sdk_iam::Client::new(&self.at(place).await?);
+    async fn role_names(&self, location: &Location, path: &str) -> Result<Vec<String>, CloudError> {
+        let client = aws_sdk_iam::Client::new(&self.at(location).await?);
         let mut pages = client
             .list_roles()
             .path_prefix(path)

@@ -1,8 +1,7 @@
 //! One HTTP client for all services, accounts and Regions.
 //!
-//! Left to itself, every client of the SDK makes its own: it reads the system's certificates again,
-//! which takes milliseconds, and opens new connections to an endpoint that the client before it had
-//! connections to.
+//! By default, every client of the SDK creates its own: it reads the system's certificates again,
+//! which takes milliseconds, and opens new connections to endpoints that others are connected to.
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
@@ -19,7 +18,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 pub(crate) fn client() -> SharedHttpClient {
     let client = Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector =
-            ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+            ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::Ring));
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.set_proxy_config(Some(ProxyConfig::from_env()));
@@ -28,8 +27,8 @@ pub(crate) fn client() -> SharedHttpClient {
     SharedHttpClient::new(Shared(client))
 }
 
-/// Leaves out what the client inside does whenever a client of the SDK is made with it: it reads
-/// the certificates, and forgets them.
+/// Skips what the inner client does for every client of the SDK: it reads the certificates, and
+/// discards them.
 #[derive(Debug)]
 struct Shared(SharedHttpClient);
 

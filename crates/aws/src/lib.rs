@@ -2,8 +2,8 @@
 //!
 //! [`LogBucket`] is a bucket with logs for a backtest.
 //! [`Aws`] implements every trait of [`deployer::ports`]. It works against AWS and against any
-//! endpoint that speaks its protocols: `AWS_ENDPOINT_URL` is honoured, and where an emulator lacks
-//! a call whose answer can be had in another way, that way is taken.
+//! endpoint that speaks its protocols: it honors `AWS_ENDPOINT_URL`, and uses other calls where an
+//! emulator lacks one.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -25,7 +25,7 @@ const DOWNLOADS: usize = 16;
 /// The log files below a prefix of a bucket, which may be another account's and in any Region.
 ///
 /// Needs `s3:ListBucket` and `s3:GetObject`, and `kms:Decrypt` if the trail encrypts with a key.
-/// Only lists what may be in scope: the folders of a trail are named for account, Region and day.
+/// Lists only what may be in scope: the folders of a trail are named after account, Region and day.
 #[derive(Clone)]
 pub struct LogBucket {
     client: Client,
@@ -47,7 +47,7 @@ impl LogBucket {
     /// Connects with the credentials of the environment. `address` is `s3://bucket` or
     /// `s3://bucket/prefix`; `None` if it is neither.
     ///
-    /// Has to be called within a tokio runtime, and the source used on threads that may block.
+    /// Must be called within a tokio runtime, and the source used on threads that may block.
     pub async fn connect(address: &str) -> Option<Self> {
         let path = address.strip_prefix("s3://")?;
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
@@ -149,7 +149,7 @@ impl LogBucket {
         }
     }
 
-    /// What an object is; `None` if it isn't asked for.
+    /// What an object is; `None` if it isn't in scope.
     fn judge(&self, scope: &Scope, key: &str, size: u64) -> Option<Found> {
         let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
         let path = self.address(key);
@@ -176,7 +176,7 @@ impl LogBucket {
 
 type ListFault = aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error;
 
-/// A listing that is to be done.
+/// A listing still to be done.
 #[derive(Debug)]
 struct Listing {
     prefix: String,

@@ -8,8 +8,8 @@ use aws_sdk_cloudformation::types::{CallAs, OrganizationStatus};
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
 use aws_sdk_organizations::types as sdk;
 use deployer::ports::{
-    Account, AccountState, CloudError, Identity, OrganizationDetails, Organizations, Permission,
-    Place, TrustedAccess,
+    Account, AccountState, CloudError, Identity, Location, OrganizationDetails, Organizations,
+    Permission, TrustedAccess,
 };
 
 use crate::connect::Aws;
@@ -22,8 +22,8 @@ const ACCOUNTS_PAGE: i32 = 20;
 const REGIONS_PAGE: i32 = 50;
 
 impl Aws {
-    /// Where every account sits, found by walking down from the roots. Only for endpoints whose
-    /// `ListAccounts` doesn't tell: it takes two calls per organizational unit.
+    /// The path of every account, found by walking down from the roots. Only for endpoints whose
+    /// `ListAccounts` doesn't return paths: it takes two calls per organizational unit.
     async fn walk(&self) -> Result<BTreeMap<String, Vec<String>>, CloudError> {
         let client = self.organizations();
         let mut paths = BTreeMap::new();
@@ -151,10 +151,10 @@ impl Organizations for Aws {
         let config = if self.call_as() == CallAs::SelfValue {
             self.base().clone()
         } else {
-            // Another account's Regions are only told to the management account: ask from there.
+            // Only the management account may list another account's Regions.
             let organization = self.describe_organization().await?;
             let home = self.home_region();
-            let management = Place::new(organization.management_account, home);
+            let management = Location::new(organization.management_account, home);
             match self.at(&management).await {
                 Ok(config) => config,
                 Err(error) if error.is_denied() => return Ok(None),
@@ -267,7 +267,7 @@ impl Organizations for Aws {
     }
 
     async fn trusted_access(&self) -> Result<TrustedAccess, CloudError> {
-        // Emulators answer this with a server error: don't insist.
+        // Emulators answer this with a server error, which retries would not change.
         let once = aws_sdk_cloudformation::config::Builder::new()
             .retry_config(RetryConfig::standard().with_max_attempts(2));
         let answer = self

@@ -1,8 +1,8 @@
 //! One rate limit for each API action, shared by all tasks.
 //!
 //! AWS doesn't publish the request rates of StackSets and Organizations. So there is no limit until
-//! AWS says "too fast" for the first time; from then on the calls of that action are spread over
-//! time, slower with each further refusal and faster with each success.
+//! AWS first throttles an action; from then on its calls are spread over time, slower with each
+//! refusal and faster with each success.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 const FIRST: f64 = 4.0;
 /// Never slower than this.
 const SLOWEST: f64 = 0.5;
-/// From here on the limit is forgotten.
+/// At this rate the limit is dropped.
 const FREE: f64 = 40.0;
 /// What a success adds to the rate.
 const FASTER: f64 = 0.1;
@@ -26,8 +26,8 @@ const FASTER: f64 = 0.1;
 /// The rates that were learned.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// `None` in a simulation, where time is nothing but what is paused: a busy machine must not
-    /// change what happens.
+    /// `None` in a simulation, where only pauses count as time: a busy machine must not change the
+    /// result.
     start: Option<Instant>,
     rates: Mutex<Rates>,
 }
@@ -75,12 +75,12 @@ impl Pace {
         turn.saturating_sub(now)
     }
 
-    /// Time has passed in a simulation.
+    /// Notes that time has passed in a simulation.
     pub(crate) fn skip(&self, duration: Duration) {
         self.rates().skipped += duration;
     }
 
-    /// AWS has refused a call for its rate.
+    /// Notes that AWS has throttled a call.
     pub(crate) fn refused(&self, action: &str) {
         let mut rates = self.rates();
         let rate = rates
@@ -93,7 +93,7 @@ impl Pace {
         rate.per_second = (rate.per_second / 2.0).max(SLOWEST);
     }
 
-    /// A call went through.
+    /// Notes that a call was accepted.
     pub(crate) fn passed(&self, action: &str) {
         let mut rates = self.rates();
         if let Some(rate) = rates.actions.get_mut(action) {
@@ -105,7 +105,7 @@ impl Pace {
     }
 }
 
-/// Tells [`Pace`] of every attempt, those that the SDK repeats by itself included.
+/// Reports every attempt to [`Pace`], the SDK's own retries included.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch(pub(crate) Arc<Pace>);
 
@@ -135,7 +135,7 @@ impl Intercept for Watch {
     }
 }
 
-/// Whether an error's body carries one of the codes that stand for "too fast".
+/// Whether an error's body carries one of the codes for throttling.
 fn names_throttling(body: &[u8]) -> bool {
     ["Throttl", "Rate exceeded", "TooManyRequests", "SlowDown"]
         .iter()

@@ -1,4 +1,4 @@
-//! Which errors are worth another attempt.
+//! Which errors the SDK retries.
 
 use std::error::Error;
 use std::fmt;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::types as sdk;
 use deployer::ports::{
     AccountSelection, Action, AutoDeployment, CloudError, ConcurrencyMode, DeploymentTargets,
-    DriftCounts, Instance, InstanceRequest, InstanceStatus, NewStackSet, Operation,
-    OperationResult, OperationStatus, OperationSummary, Place, Preferences, PropertyDifference,
+    DriftCounts, Instance, InstanceRequest, InstanceStatus, Location, NewStackSet, Operation,
+    OperationResult, OperationStatus, OperationSummary, Preferences, PropertyDifference,
     RegionConcurrency, ResourceDrift, ResourceDriftStatus, ResultStatus, StackSetDetails,
     StackSetSummary, StackSetUpdate, StackSets, Tolerance,
 };
@@ -18,7 +18,7 @@ use crate::error::cloud_error;
 /// Most items that a page of StackSets' lists holds.
 const PAGE: i32 = 100;
 
-/// Sends a request as often as [`Aws::call`] wants, and maps what goes wrong.
+/// Sends a request through [`Aws::call`], and maps its errors.
 macro_rules! send {
     ($aws:expr, $action:literal, $request:expr) => {{
         let request = $request;
@@ -231,7 +231,7 @@ impl StackSets for Aws {
     }
 
     async fn list_operations(&self, stack_set: &str) -> Result<Vec<OperationSummary>, CloudError> {
-        // One page: what is pending is among the latest hundred, or the queue is a hundred deep.
+        // One page: pending operations are among the latest hundred, unless a hundred are queued.
         let request = self
             .stack_sets()
             .list_stack_set_operations()
@@ -305,7 +305,7 @@ impl StackSets for Aws {
             .map(|answer| id_or(answer.operation_id, operation_id))
     }
 
-    async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Place>, CloudError> {
+    async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Location>, CloudError> {
         let drifted = sdk::StackInstanceFilter::builder()
             .name(sdk::StackInstanceFilterName::DriftStatus)
             .values("DRIFTED")
@@ -325,13 +325,13 @@ impl StackSets for Aws {
                     .await
                     .map_err(|e| cloud_error("cloudformation:ListStackInstances", &e))?;
                 let found = page.summaries.unwrap_or_default().into_iter();
-                let places = found.map(|it| {
-                    Place::new(
+                let locations = found.map(|it| {
+                    Location::new(
                         it.account.unwrap_or_default(),
                         it.region.unwrap_or_default(),
                     )
                 });
-                Ok((places.collect(), page.next_token))
+                Ok((locations.collect(), page.next_token))
             }
         })
         .await
@@ -380,8 +380,8 @@ impl StackSets for Aws {
     }
 }
 
-fn id_or(told: Option<String>, ours: &str) -> String {
-    told.unwrap_or_else(|| ours.to_owned())
+fn id_or(returned: Option<String>, requested: &str) -> String {
+    returned.unwrap_or_else(|| requested.to_owned())
 }
 
 fn result(found: sdk::StackSetOperationResultSummary) -> OperationResult {

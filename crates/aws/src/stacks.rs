@@ -3,7 +3,7 @@
 use aws_sdk_cloudformation::types as sdk;
 use deployer::ports::{
     ChangeSet, ChangeSetKind, ChangeSetRequest, ChangeSetStatus, CloudError, DriftDetection,
-    FailureEvent, Place, ResourceDrift, Stack, Stacks,
+    FailureEvent, Location, ResourceDrift, Stack, Stacks,
 };
 
 use crate::connect::Aws;
@@ -14,8 +14,8 @@ use crate::stack_sets::{
 };
 
 impl Stacks for Aws {
-    async fn stack_quota(&self, place: &Place) -> Result<Option<usize>, CloudError> {
-        let client = self.cloudformation_at(place).await?;
+    async fn stack_quota(&self, location: &Location) -> Result<Option<usize>, CloudError> {
+        let client = self.cloudformation_at(location).await?;
         let limits = self
             .list("cloudformation:DescribeAccountLimits", |token| async {
                 let page = client
@@ -38,8 +38,8 @@ impl Stacks for Aws {
             .and_then(|value| usize::try_from(value).ok()))
     }
 
-    async fn list_stacks(&self, place: &Place) -> Result<Vec<Stack>, CloudError> {
-        let client = self.cloudformation_at(place).await?;
+    async fn list_stacks(&self, location: &Location) -> Result<Vec<Stack>, CloudError> {
+        let client = self.cloudformation_at(location).await?;
         let mut found = self
             .list("cloudformation:DescribeStacks", |token| async {
                 let page = client
@@ -56,8 +56,12 @@ impl Stacks for Aws {
         Ok(found)
     }
 
-    async fn describe_stack(&self, place: &Place, name: &str) -> Result<Option<Stack>, CloudError> {
-        let client = self.cloudformation_at(place).await?;
+    async fn describe_stack(
+        &self,
+        location: &Location,
+        name: &str,
+    ) -> Result<Option<Stack>, CloudError> {
+        let client = self.cloudformation_at(location).await?;
         let request = client.describe_stacks().stack_name(name);
         match send!(self, "cloudformation:DescribeStacks", request) {
             Ok(answer) => Ok(answer
@@ -72,8 +76,8 @@ impl Stacks for Aws {
         }
     }
 
-    async fn stack_template(&self, place: &Place, name: &str) -> Result<String, CloudError> {
-        let client = self.cloudformation_at(place).await?;
+    async fn stack_template(&self, location: &Location, name: &str) -> Result<String, CloudError> {
+        let client = self.cloudformation_at(location).await?;
         let request = client
             .get_template()
             .stack_name(name)
@@ -84,12 +88,12 @@ impl Stacks for Aws {
 
     async fn create_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         request: &ChangeSetRequest,
     ) -> Result<(), CloudError> {
-        let client = self.cloudformation_at(place).await?;
+        let client = self.cloudformation_at(location).await?;
         let template = self
-            .hand_over(&self.at(place).await?, &request.template)
+            .hand_over(&self.at(location).await?, &request.template)
             .await?;
         let call = client
             .create_change_set()
@@ -111,11 +115,11 @@ impl Stacks for Aws {
 
     async fn describe_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
         name: &str,
     ) -> Result<Option<ChangeSet>, CloudError> {
-        let client = self.cloudformation_at(place).await?;
+        let client = self.cloudformation_at(location).await?;
         let request = client
             .describe_change_set()
             .stack_name(stack)
@@ -132,11 +136,11 @@ impl Stacks for Aws {
 
     async fn execute_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
         name: &str,
     ) -> Result<(), CloudError> {
-        let client = self.cloudformation_at(place).await?;
+        let client = self.cloudformation_at(location).await?;
         let request = client
             .execute_change_set()
             .stack_name(stack)
@@ -147,11 +151,11 @@ impl Stacks for Aws {
 
     async fn delete_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
         name: &str,
     ) -> Result<(), CloudError> {
-        let client = self.cloudformation_at(place).await?;
+        let client = self.cloudformation_at(location).await?;
         let request = client
             .delete_change_set()
             .stack_name(stack)
@@ -159,18 +163,18 @@ impl Stacks for Aws {
         send!(self, "cloudformation:DeleteChangeSet", request).map(|_| ())
     }
 
-    async fn delete_stack(&self, place: &Place, stack: &str) -> Result<(), CloudError> {
-        let client = self.cloudformation_at(place).await?;
+    async fn delete_stack(&self, location: &Location, stack: &str) -> Result<(), CloudError> {
+        let client = self.cloudformation_at(location).await?;
         let request = client.delete_stack().stack_name(stack);
         send!(self, "cloudformation:DeleteStack", request).map(|_| ())
     }
 
     async fn failure_events(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> Result<Vec<FailureEvent>, CloudError> {
-        let client = self.cloudformation_at(place).await?;
+        let client = self.cloudformation_at(location).await?;
         let mut failures = Vec::new();
         let mut token: Option<String> = None;
         'pages: loop {
@@ -213,8 +217,12 @@ impl Stacks for Aws {
         Ok(failures)
     }
 
-    async fn detect_stack_drift(&self, place: &Place, stack: &str) -> Result<String, CloudError> {
-        let client = self.cloudformation_at(place).await?;
+    async fn detect_stack_drift(
+        &self,
+        location: &Location,
+        stack: &str,
+    ) -> Result<String, CloudError> {
+        let client = self.cloudformation_at(location).await?;
         let request = client.detect_stack_drift().stack_name(stack);
         send!(self, "cloudformation:DetectStackDrift", request)
             .map(|answer| answer.stack_drift_detection_id.unwrap_or_default())
@@ -222,10 +230,10 @@ impl Stacks for Aws {
 
     async fn describe_drift_detection(
         &self,
-        place: &Place,
+        location: &Location,
         detection: &str,
     ) -> Result<DriftDetection, CloudError> {
-        let client = self.cloudformation_at(place).await?;
+        let client = self.cloudformation_at(location).await?;
         let request = client
             .describe_stack_drift_detection_status()
             .stack_drift_detection_id(detection);
@@ -249,10 +257,10 @@ impl Stacks for Aws {
 
     async fn list_resource_drifts(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> Result<Vec<ResourceDrift>, CloudError> {
-        let client = self.cloudformation_at(place).await?;
+        let client = self.cloudformation_at(location).await?;
         self.list(
             "cloudformation:DescribeStackResourceDrifts",
             |token| async {
@@ -307,7 +315,7 @@ fn stack(found: sdk::Stack) -> Stack {
 }
 
 fn change_set(status: Option<&sdk::ChangeSetStatus>, reason: Option<String>) -> ChangeSet {
-    // An empty change set is only told from a failed one by its words.
+    // Only the wording distinguishes an empty change set from a failed one.
     let empty = reason.as_deref().is_some_and(|reason| {
         reason.contains("didn't contain changes") || reason.contains("No updates are to be")
     });

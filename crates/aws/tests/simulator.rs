@@ -14,7 +14,7 @@ use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Ta
 use deployer::drift::{DriftCheck, DriftOptions};
 use deployer::plan::Change;
 use deployer::ports::{
-    ChangeSetKind, ChangeSetRequest, Organizations, Place, StackSets, Stacks, TrustedAccess,
+    ChangeSetKind, ChangeSetRequest, Location, Organizations, StackSets, Stacks, TrustedAccess,
 };
 use deployer::{ApplyOutcome, Silent};
 use serde_json::json;
@@ -147,9 +147,9 @@ async fn what_does_not_exist_is_none_and_not_an_error() {
     let cloud = connect(&simulator).await;
     assert_eq!(cloud.describe_stack_set("gizmos-none").await.unwrap(), None);
     for account in [MANAGEMENT, "333344445555"] {
-        let place = Place::new(account, HOME);
-        assert_eq!(cloud.describe_stack(&place, "none").await.unwrap(), None);
-        assert_eq!(cloud.list_stacks(&place).await.unwrap(), []);
+        let location = Location::new(account, HOME);
+        assert_eq!(cloud.describe_stack(&location, "none").await.unwrap(), None);
+        assert_eq!(cloud.list_stacks(&location).await.unwrap(), []);
     }
     simulator.stop().await;
 }
@@ -174,12 +174,12 @@ async fn a_bundle_is_deployed_changed_checked_and_removed() {
     let plan = deployer::plan(&bundle(7200), &observed);
     assert!(plan.is_empty(), "{plan:#?}");
 
-    // Health findings are due: the bundle has neither trail nor topic.
+    // Health differences are due: the bundle has neither trail nor topic.
     let drift = deployer::drift(&cloud, &bundle(7200), &DriftOptions::default(), &Silent)
         .await
         .unwrap();
     let others: Vec<_> = drift
-        .findings
+        .differences
         .iter()
         .filter(|found| found.check != DriftCheck::Chain)
         .collect();
@@ -212,7 +212,7 @@ async fn a_bundle_is_deployed_changed_checked_and_removed() {
     assert_eq!(cloud.list_stack_sets().await.unwrap(), []);
     assert_eq!(
         cloud
-            .list_stacks(&Place::new(MANAGEMENT, HOME))
+            .list_stacks(&Location::new(MANAGEMENT, HOME))
             .await
             .unwrap(),
         []
@@ -234,7 +234,7 @@ async fn a_template_that_is_too_large_needs_a_bucket_and_says_so() {
         capabilities: Vec::new(),
         description: String::new(),
     };
-    let home = Place::new(MANAGEMENT, HOME);
+    let home = Location::new(MANAGEMENT, HOME);
     let refused = cloud.create_change_set(&home, &request).await.unwrap_err();
     assert!(
         refused

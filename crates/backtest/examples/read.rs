@@ -4,7 +4,7 @@
 //! all cores and says how fast that was. STEP is
 //!
 //! - `unpack`: unpack only;
-//! - `split`: find every record, and the fields that decide what becomes of it;
+//! - `split`: find every record, and the fields that decide whether it is delivered;
 //! - `parse`: parse every record into a `serde_json::Value`;
 //! - `backtest`: a whole backtest, with the rules of the folder named by `--rules`.
 #![expect(clippy::print_stdout, reason = "a program to measure with")]
@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use backtest::records::Records;
 use backtest::{Found, LocalLogs, Options, Scope, Source, Watch};
+use cloudtrail::records::Records;
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 

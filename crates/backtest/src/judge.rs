@@ -1,19 +1,20 @@
-//! What becomes of one record.
+//! Decides for one record whether EventBridge delivers it, and to which rules.
 
 use std::ops::ControlFlow;
 
+use cloudtrail::envelope;
+use cloudtrail::{Head, Withheld};
 use eventbridge_pattern::{RuleSet, Scratch};
 use rules::Rule;
-use rules::envelope::{self, Head, Withheld};
 use serde_json::Value;
 
 use crate::layout::Scope;
 use crate::seen::Seen;
-use crate::tally::{Alerting, Happening, Tally, principal};
+use crate::tally::{Alerting, EventHead, Tally, principal};
 
-/// Everything that all workers share.
+/// The rules and everything else that all workers share.
 #[derive(Debug)]
-pub(crate) struct Court<'a> {
+pub(crate) struct SharedRules<'a> {
     scope: &'a Scope,
     data_events: bool,
     rules: Vec<Alerting<'a>>,
@@ -27,9 +28,9 @@ pub(crate) struct Court<'a> {
     calls: Seen,
 }
 
-impl<'a> Court<'a> {
-    /// Of these rules; with `before`, they are compared with the rules of another revision, whose
-    /// numbers follow theirs.
+impl<'a> SharedRules<'a> {
+    /// For these rules; with `before`, also for the rules of another revision, which are numbered after
+    /// them.
     pub(crate) fn new(
         rules: &[&'a Rule],
         before: Option<&[&'a Rule]>,
@@ -76,8 +77,8 @@ impl<'a> Court<'a> {
 
 /// One worker's part: a tally and memory that is kept from record to record.
 #[derive(Debug)]
-pub(crate) struct Judge<'a> {
-    court: &'a Court<'a>,
+pub(crate) struct Evaluator<'a> {
+    shared: &'a SharedRules<'a>,
     pub(crate) tally: Tally,
     /// Records of the current file that were CloudTrail's, or other events'.
     pub(crate) known: u64,
@@ -85,18 +86,18 @@ pub(crate) struct Judge<'a> {
     scratch: Scratch,
 }
 
-impl<'a> Judge<'a> {
-    pub(crate) fn new(court: &'a Court<'a>) -> Self {
+impl<'a> Evaluator<'a> {
+    pub(crate) fn new(shared: &'a SharedRules<'a>) -> Self {
         Self {
-            court,
-            tally: Tally::new(court.rules()),
+            shared,
+            tally: Tally::new(shared.rules()),
             known: 0,
             event: Vec::new(),
             scratch: Scratch::default(),
         }
     }
 
-    /// Judges a record, or a whole event where the logs hold those.
+    /// Evaluates a record, or a whole event where the logs hold those.
     pub(crate) fn record(&mut self, head: &Head<'_>, text: &[u8]) -> ControlFlow<()> {
         self.tally.records += 1;
         if head.is_event {
@@ -107,21 +108,21 @@ impl<'a> Judge<'a> {
             self.tally.not_delivered.unknown += 1;
             return ControlFlow::Continue(());
         };
-        let happening = Happening {
+        let event_head = EventHead {
             id: envelope.id,
             account: envelope.account,
             region: envelope.region,
             time: envelope.time,
         };
-        if let Some(set) = self.admitted(head, &happening, text.len()) {
+        if let Some(set) = self.admitted(head, &event_head, text.len()) {
             self.event.clear();
             envelope.write(text, &mut self.event);
-            self.matched(set, head, &happening, text);
+            self.matched(set, head, &event_head, text);
         }
         ControlFlow::Continue(())
     }
 
-    /// An archive holds events in their envelopes. Rare, so no pains are taken about speed.
+    /// An archive holds events in their envelopes. They are rare, so speed doesn't matter.
     fn whole_event(&mut self, text: &[u8]) {
         let event = serde_json::from_slice::<Value>(text)
             .ok()
@@ -131,7 +132,7 @@ impl<'a> Judge<'a> {
             return;
         };
         let field = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
-        let happening = Happening {
+        let event_head = EventHead {
             id: field("id"),
             account: field("account"),
             region: field("region"),
@@ -143,15 +144,15 @@ impl<'a> Judge<'a> {
             .unwrap_or_default();
         // Other services' events have other fields; none of these flags and ids then.
         let mut head = Head::default();
-        if field("detail-type").ends_with("via CloudTrail") {
+        if envelope::is_from_cloudtrail(field("detail-type")) {
             head = serde_json::from_str(&detail).unwrap_or_default();
         } else {
             head.event_id = Some(field("id").into());
         }
-        if let Some(set) = self.admitted(&head, &happening, detail.len()) {
+        if let Some(set) = self.admitted(&head, &event_head, detail.len()) {
             self.event.clear();
             self.event.extend_from_slice(event.to_string().as_bytes());
-            self.matched(set, &head, &happening, detail.as_bytes());
+            self.matched(set, &head, &event_head, detail.as_bytes());
         }
     }
 
@@ -159,33 +160,33 @@ impl<'a> Judge<'a> {
     fn admitted(
         &mut self,
         head: &Head<'_>,
-        happening: &Happening<'_>,
+        event_head: &EventHead<'_>,
         size: usize,
     ) -> Option<&'a RuleSet> {
         self.known += 1;
-        let court = self.court;
-        let scope = court.scope;
-        if !(scope.has_time(happening.time)
-            && scope.has_account(happening.account)
-            && scope.has_region(happening.region))
+        let shared = self.shared;
+        let scope = shared.scope;
+        if !(scope.has_time(event_head.time)
+            && scope.has_account(event_head.account)
+            && scope.has_region(event_head.region))
         {
             self.tally.out_of_scope += 1;
             return None;
         }
         if head.event_time.is_some() {
-            self.tally.happened(happening.time);
+            self.tally.happened(event_head.time);
         }
         if let Some(id) = &head.event_id
-            && !court.records.insert(&[id.as_bytes()])
+            && !shared.records.insert(&[id.as_bytes()])
         {
             self.tally.duplicates += 1;
             return None;
         }
-        let asks = court.asking.is_some();
-        let Some(withheld) = Withheld::of(head, size, court.data_events, asks) else {
-            return match &court.asking {
+        let asks = shared.asking.is_some();
+        let Some(withheld) = Withheld::of(head, size, shared.data_events, asks) else {
+            return match &shared.asking {
                 Some(asking) if head.is_read_only_management() => Some(asking),
-                _ => Some(&court.all),
+                _ => Some(&shared.all),
             };
         };
         let not_delivered = &mut self.tally.not_delivered;
@@ -200,16 +201,16 @@ impl<'a> Judge<'a> {
         None
     }
 
-    /// Puts the event to the rules and counts the alerts.
+    /// Matches the event against the rules and counts the alerts.
     fn matched(
         &mut self,
         set: &RuleSet,
         head: &Head<'_>,
-        happening: &Happening<'_>,
+        event_head: &EventHead<'_>,
         record: &[u8],
     ) {
         let Ok(matches) = set.matches(&self.event, &mut self.scratch) else {
-            // Nested beyond what the service reads, or not UTF-8.
+            // Nested deeper than the service reads, or not UTF-8.
             self.tally.not_delivered.unknown += 1;
             return;
         };
@@ -221,20 +222,20 @@ impl<'a> Judge<'a> {
         // In doubt, a rule alerts.
         for id in matches.possible() {
             let (Some(rule), Some(tally)) =
-                (self.court.rules.get(id), self.tally.rules.get_mut(id))
+                (self.shared.rules.get(id), self.tally.rules.get_mut(id))
             else {
                 continue;
             };
             let is_copy = head.shared_event_id.as_ref().is_some_and(|shared| {
                 !self
-                    .court
+                    .shared
                     .calls
                     .insert(&[&id.to_le_bytes(), shared.as_bytes()])
             });
-            tally.alert(rule, happening, &self.event, &principal, is_copy);
+            tally.alert(rule, event_head, &self.event, &principal, is_copy);
             tally.undecided += u64::from(matches.undecided().contains(&id));
-            if self.court.compares {
-                let partner = self.court.partners.get(id).copied().flatten();
+            if self.shared.compares {
+                let partner = self.shared.partners.get(id).copied().flatten();
                 let both =
                     partner.is_some_and(|partner| matches.possible().any(|id| id == partner));
                 tally.alone += u64::from(!both);

@@ -134,7 +134,7 @@ pub fn is_log(name: &str) -> bool {
 }
 
 /// Whether a file's name is one that a trail gives to digests and Insights: they can lie beside
-/// the records in a folder that somebody made flat.
+/// the records in a flattened folder.
 pub fn is_not_records(name: &str) -> Option<&'static str> {
     NOT_RECORDS
         .into_iter()

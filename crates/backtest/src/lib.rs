@@ -9,8 +9,7 @@
 //!
 //! - [`Source`]: where log files come from, a port; [`LocalLogs`] are those in a folder;
 //! - [`Scope`]: days, accounts and Regions, and what a file's path says of them;
-//! - [`records`]: the records of one file, one by one;
-//! - `judge`: what becomes of a record; `seen`: whether it is a duplicate;
+//! - `judge`: whether a record is delivered, and to which rules; `seen`: whether it is a duplicate;
 //! - [`run`] and [`compare`]: all files, on all cores; `tally`, `counts`: counting;
 //! - [`Backtest`] and [`Comparison`]: the results.
 //!
@@ -46,7 +45,6 @@ mod counts;
 mod folder;
 mod judge;
 mod layout;
-pub mod records;
 mod result;
 mod run;
 mod seen;

@@ -149,7 +149,7 @@ pub struct Sample {
     pub message: Option<String>,
 }
 
-/// A budget and what came of it.
+/// A budget and how it was used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BudgetUse {
     /// The budget.

@@ -8,11 +8,11 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use cloudtrail::records::Records;
 use rules::Rule;
 
-use crate::judge::{Court, Judge};
+use crate::judge::{Evaluator, SharedRules};
 use crate::layout::Scope;
-use crate::records::Records;
 use crate::result::{Backtest, Comparison, Difference, Skipped};
 use crate::source::{Found, ListError, LogFile, Source};
 use crate::tally::Tally;
@@ -51,8 +51,8 @@ pub fn run(
     watch: &Watch,
 ) -> Result<Backtest, BacktestError> {
     let rules: Vec<&Rule> = rules.iter().collect();
-    let court = Court::new(&rules, None, &options.scope, options.data_events);
-    let tally = tally(&court, sources, options, watch)?;
+    let shared = SharedRules::new(&rules, None, &options.scope, options.data_events);
+    let tally = tally(&shared, sources, options, watch)?;
     Ok(finish(tally, &rules, watch))
 }
 
@@ -67,8 +67,8 @@ pub fn compare(
 ) -> Result<(Backtest, Comparison), BacktestError> {
     let rules: Vec<&Rule> = rules.iter().collect();
     let before: Vec<&Rule> = before.iter().collect();
-    let court = Court::new(&rules, Some(&before), &options.scope, options.data_events);
-    let tally = tally(&court, sources, options, watch)?;
+    let shared = SharedRules::new(&rules, Some(&before), &options.scope, options.data_events);
+    let tally = tally(&shared, sources, options, watch)?;
     let comparison = differences(&rules, &before, &tally);
     Ok((finish(tally, &rules, watch), comparison))
 }
@@ -116,7 +116,7 @@ fn finish(tally: Tally, rules: &[&Rule], watch: &Watch) -> Backtest {
 type Job = (usize, LogFile);
 
 fn tally(
-    court: &Court<'_>,
+    shared: &SharedRules<'_>,
     sources: &[Box<dyn Source>],
     options: &Options,
     watch: &Watch,
@@ -133,12 +133,12 @@ fn tally(
         let workers: Vec<_> = (0..workers)
             .map(|_| {
                 let jobs = Arc::clone(&receive);
-                threads.spawn(move || work(court, sources, &jobs, watch))
+                threads.spawn(move || work(shared, sources, &jobs, watch))
             })
             .collect();
         // Only the workers hold the queue's end now: when they are gone, the listing ends, too.
         drop(receive);
-        let mut all = Tally::new(court.rules());
+        let mut all = Tally::new(shared.rules());
         for worker in workers {
             match worker.join() {
                 Ok(tally) => all.merge(tally),
@@ -193,12 +193,12 @@ fn list(
 }
 
 fn work(
-    court: &Court<'_>,
+    shared: &SharedRules<'_>,
     sources: &[Box<dyn Source>],
     jobs: &Mutex<Receiver<Job>>,
     watch: &Watch,
 ) -> Tally {
-    let mut judge = Judge::new(court);
+    let mut judge = Evaluator::new(shared);
     let mut records = Records::default();
     while !watch.is_stopped() {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -214,7 +214,7 @@ fn work(
 fn read(
     source: &dyn Source,
     file: LogFile,
-    judge: &mut Judge<'_>,
+    judge: &mut Evaluator<'_>,
     records: &mut Records,
     watch: &Watch,
 ) {

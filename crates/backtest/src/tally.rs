@@ -60,7 +60,7 @@ struct Times {
 
 /// Where and when a record happened.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Happening<'a> {
+pub(crate) struct EventHead<'a> {
     pub(crate) id: &'a str,
     pub(crate) account: &'a str,
     pub(crate) region: &'a str,
@@ -177,39 +177,39 @@ impl RuleTally {
     pub(crate) fn alert(
         &mut self,
         rule: &Alerting<'_>,
-        happening: &Happening<'_>,
+        event_head: &EventHead<'_>,
         event: &[u8],
         principal: &str,
         is_copy: bool,
     ) {
         self.alerts += 1;
         self.copies += u64::from(is_copy);
-        self.times.extend(happening.time);
-        match day_of(happening.time) {
+        self.times.extend(event_head.time);
+        match day_of(event_head.time) {
             Some(day) => *self.days.entry(day).or_default() += 1,
             None => self.undated += 1,
         }
-        let place = format!("{}/{}", happening.account, happening.region);
+        let place = format!("{}/{}", event_head.account, event_head.region);
         self.places.add(&place, 1);
         self.principals.add(principal, 1);
-        self.sample(rule, happening, event, place);
+        self.sample(rule, event_head, event, place);
     }
 
     /// Keeps the alert if it is among the first ones, whatever the order of files.
     fn sample(
         &mut self,
         rule: &Alerting<'_>,
-        happening: &Happening<'_>,
+        event_head: &EventHead<'_>,
         event: &[u8],
         place: String,
     ) {
         let is_earlier = |last: &Sample| {
-            (happening.time, happening.id) < (last.time.as_str(), last.event_id.as_str())
+            (event_head.time, event_head.id) < (last.time.as_str(), last.event_id.as_str())
         };
         if self.samples.len() < SAMPLES || self.samples.last().is_some_and(is_earlier) {
             self.samples.insert(Sample {
-                time: happening.time.to_owned(),
-                event_id: happening.id.to_owned(),
+                time: event_head.time.to_owned(),
+                event_id: event_head.id.to_owned(),
                 place,
                 message: rule.message(event),
             });
@@ -278,7 +278,11 @@ impl RuleTally {
             is_about_cloudtrail: rule
                 .pattern
                 .exact_values("detail-type")
-                .is_none_or(|types| types.iter().any(|it| it.ends_with("via CloudTrail"))),
+                .is_none_or(|types| {
+                    types
+                        .iter()
+                        .any(|it| cloudtrail::envelope::is_from_cloudtrail(it))
+                }),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How far a run is. Shared between the run and whoever shows its progress.
+/// The progress of a run, shared between the run and its display.
 #[derive(Debug, Default)]
 pub struct Watch {
     pub(crate) files_found: AtomicU64,
@@ -15,7 +15,7 @@ pub struct Watch {
     stopped: AtomicBool,
 }
 
-/// How far a run is at one moment.
+/// The progress of a run at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Glance {
     /// Files found so far.

@@ -1,4 +1,4 @@
-//! What can be asked for.
+//! Command line arguments.
 
 use clap::{Parser, ValueEnum};
 
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     /// How many runs at a time; by default one on each core
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Measure one organization of so many accounts instead, without faults
+    /// Measure one organization of this many accounts instead, without faults
     #[arg(long, value_name = "N", conflicts_with_all = ["seeds", "from", "seed", "threads"])]
     pub(crate) accounts: Option<usize>,
     /// Its Regions

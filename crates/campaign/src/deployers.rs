@@ -1,4 +1,4 @@
-//! Who deploys: the real deployer, or a broken one that the campaign must see through.
+//! The deployer under test: the real one, or a broken one that the campaign must detect.
 
 use aws::Aws;
 use compiler::Bundle;
@@ -25,7 +25,7 @@ pub trait Deployer: Sync {
         bundle: &'a Bundle,
     ) -> LocalBoxFuture<'a, Result<DriftReport, DeployError>> {
         let options = DriftOptions {
-            // Nobody confirms the subscriptions of a made-up organization.
+            // The subscriptions of a simulated organization are never confirmed.
             checks: DriftCheck::ALL[..4].iter().copied().collect(),
             ..DriftOptions::default()
         };

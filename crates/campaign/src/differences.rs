@@ -1,7 +1,7 @@
-//! Where the fleet is not what the bundle says, found out from the simulator's own state.
+//! Where the fleet is not what the bundle says, according to the simulator's own state.
 //!
-//! None of this uses the deployer: that it computes targets or compares templates wrongly is what
-//! the campaign is looking for.
+//! None of this uses the deployer, whose mistakes in computing targets or comparing templates the
+//! campaign looks for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,14 +16,14 @@ pub(crate) struct Difference {
     /// The stack set, or the stacks of this name in the management account.
     pub(crate) name: String,
     /// Account and Region; `None` if it is the stack set itself.
-    pub(crate) place: Option<(String, String)>,
+    pub(crate) location: Option<(String, String)>,
     /// What is wrong.
     pub(crate) what: &'static str,
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
+        match &self.location {
             Some((account, region)) => {
                 write!(f, "{} in {account} {region}: {}", self.name, self.what)
             }
@@ -33,7 +33,7 @@ impl fmt::Display for Difference {
 }
 
 /// Everything that is not as the bundle says. Accounts that are not in use and Regions that are off
-/// are nobody's: there nothing can be done, and nothing is wrong.
+/// don't count: nothing can be deployed there.
 pub(crate) fn differences(bundle: &Bundle, fleet: &Fleet) -> Vec<Difference> {
     let mut all = Differences {
         bundle,
@@ -60,10 +60,10 @@ struct Differences<'a> {
 }
 
 impl Differences<'_> {
-    fn note(&mut self, name: &str, place: Option<(&str, &str)>, what: &'static str) {
+    fn note(&mut self, name: &str, location: Option<(&str, &str)>, what: &'static str) {
         self.found.push(Difference {
             name: name.to_owned(),
-            place: place.map(|(account, region)| (account.to_owned(), region.to_owned())),
+            location: location.map(|(account, region)| (account.to_owned(), region.to_owned())),
             what,
         });
     }
@@ -159,7 +159,7 @@ impl Differences<'_> {
         }
     }
 
-    /// What is ours and no longer in the bundle.
+    /// What Gizmos deployed and is no longer in the bundle.
     fn unwanted(&mut self) {
         let fleet = self.fleet;
         for (name, found) in &fleet.stack_sets {
@@ -190,7 +190,7 @@ impl Differences<'_> {
     }
 }
 
-/// The places where a stack set must have an instance.
+/// The locations where a stack set must have an instance.
 fn wanted<'a>(
     bundle: &'a Bundle,
     members: &'a Members,

@@ -111,8 +111,8 @@ pub(crate) fn no_false_success(
     let named = Named::of(bundle, report);
     let wrong: Vec<String> = differences(bundle, fleet)
         .into_iter()
-        // Blocked places are reported, and no failure: nothing was tried there.
-        .filter(|difference| !named.has_place(difference))
+        // Blocked locations are reported, and no failure: nothing was tried there.
+        .filter(|difference| !named.has_location(difference))
         .map(|difference| difference.to_string())
         .collect();
     if wrong.is_empty() {
@@ -126,7 +126,7 @@ pub(crate) fn no_false_success(
 
 /// What a report names.
 struct Named<'r> {
-    places: BTreeSet<(&'r str, &'r str, &'r str)>,
+    locations: BTreeSet<(&'r str, &'r str, &'r str)>,
     /// Stack sets that are reported as failed, whatever became of their instances.
     sets: BTreeSet<&'r str>,
     /// Stack sets that were not begun, with all their instances.
@@ -136,22 +136,23 @@ struct Named<'r> {
 impl<'r> Named<'r> {
     fn of(bundle: &'r Bundle, report: &'r ApplyReport) -> Named<'r> {
         let mut named = Named {
-            places: BTreeSet::new(),
+            locations: BTreeSet::new(),
             sets: BTreeSet::new(),
             skipped: BTreeSet::new(),
         };
         let management = bundle.organization.accounts.management.as_str();
         for part in &report.parts {
             let name = part.name.as_str();
-            let places = part
+            let locations = part
                 .failures
                 .iter()
-                .map(|failure| &failure.place)
-                .chain(part.blocked.iter().map(|blocked| &blocked.place))
-                .chain(part.unfinished.iter().flat_map(|it| &it.places));
-            named
-                .places
-                .extend(places.map(|place| (name, place.account.as_str(), place.region.as_str())));
+                .map(|failure| &failure.location)
+                .chain(part.blocked.iter().map(|blocked| &blocked.location))
+                .chain(part.unfinished.iter().flat_map(|it| &it.locations));
+            named.locations.extend(
+                locations
+                    .map(|location| (name, location.account.as_str(), location.region.as_str())),
+            );
             let (reason, skipped) = match &part.outcome {
                 PartOutcome::Unchanged | PartOutcome::Done | PartOutcome::Partial => continue,
                 PartOutcome::Skipped { reason } => (reason, true),
@@ -159,10 +160,10 @@ impl<'r> Named<'r> {
                     (reason, false)
                 }
             };
-            match &part.place {
+            match &part.location {
                 _ if reason.is_empty() => {}
-                Some(place) => {
-                    named.places.insert((name, management, &place.region));
+                Some(location) => {
+                    named.locations.insert((name, management, &location.region));
                 }
                 None => {
                     named.sets.insert(name);
@@ -175,22 +176,25 @@ impl<'r> Named<'r> {
         named
     }
 
-    fn has_place(&self, difference: &Difference) -> bool {
-        difference.place.as_ref().is_some_and(|(account, region)| {
-            self.places
-                .contains(&(difference.name.as_str(), account, region))
-        })
+    fn has_location(&self, difference: &Difference) -> bool {
+        difference
+            .location
+            .as_ref()
+            .is_some_and(|(account, region)| {
+                self.locations
+                    .contains(&(difference.name.as_str(), account, region))
+            })
     }
 
     fn has(&self, difference: &Difference) -> bool {
         let name = difference.name.as_str();
-        self.has_place(difference)
+        self.has_location(difference)
             || self.skipped.contains(name)
-            || (difference.place.is_none() && self.sets.contains(name))
+            || (difference.location.is_none() && self.sets.contains(name))
     }
 }
 
-/// In the end: equal, or exactly what is not is named.
+/// In the end the fleet equals the bundle, or the report names exactly what doesn't.
 pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyReport) -> Vec<Broken> {
     if report.outcome() == ApplyOutcome::Blocked {
         // Nothing was begun, and the problems say why.
@@ -213,14 +217,14 @@ pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyRepor
     let different: BTreeSet<(&str, &str, &str)> = found
         .iter()
         .filter_map(|difference| {
-            let (account, region) = difference.place.as_ref()?;
+            let (account, region) = difference.location.as_ref()?;
             Some((difference.name.as_str(), account.as_str(), region.as_str()))
         })
         .collect();
     // A failed stack set's own definition makes each of its instances differ.
     let wrong_sets: BTreeSet<&str> = found
         .iter()
-        .filter(|difference| difference.place.is_none())
+        .filter(|difference| difference.location.is_none())
         .map(|difference| difference.name.as_str())
         .collect();
     let falsely: Vec<String> = report
@@ -230,12 +234,14 @@ pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyRepor
         .flat_map(|part| {
             part.failures
                 .iter()
-                .map(move |failure| (part.name.as_str(), &failure.place))
+                .map(move |failure| (part.name.as_str(), &failure.location))
         })
-        .filter(|(name, place)| !different.contains(&(name, &place.account, &place.region)))
-        // There the fleet is nobody's, but having tried is worth a word.
-        .filter(|(_, place)| is_reachable(fleet, &place.account, &place.region))
-        .map(|(name, place)| format!("{name} in {} {}", place.account, place.region))
+        .filter(|(name, location)| {
+            !different.contains(&(name, &location.account, &location.region))
+        })
+        // Unreachable locations may differ, but a failed attempt must be reported.
+        .filter(|(_, location)| is_reachable(fleet, &location.account, &location.region))
+        .map(|(name, location)| format!("{name} in {} {}", location.account, location.region))
         .collect();
     if !falsely.is_empty() {
         all.push(broken(
@@ -249,7 +255,7 @@ pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyRepor
     all
 }
 
-/// Nothing of other people's has changed, and nothing of theirs was aimed at.
+/// Nothing of other people has changed, and no request named any of it.
 pub(crate) fn only_ours(lab: &Lab, fleet: &Fleet, requests: &[Request]) -> Vec<Broken> {
     let touched = lab.touched(fleet).into_iter();
     let aimed = requests
@@ -281,7 +287,7 @@ pub(crate) fn nothing_was_begun(requests: &[Request]) -> Vec<Broken> {
         .collect()
 }
 
-/// The run had nothing to do: what it asked for all the same.
+/// Requests of a run that had nothing to do.
 pub(crate) fn nothing_to_do(requests: &[Request], outcome: ApplyOutcome) -> Vec<Broken> {
     let mut all = Vec::new();
     if !requests.is_empty() {
@@ -303,7 +309,7 @@ pub(crate) fn nothing_to_do(requests: &[Request], outcome: ApplyOutcome) -> Vec<
     all
 }
 
-/// What was changed directly is found, nothing else is, and nothing is changed by looking.
+/// What was changed directly is found, nothing else is, and the check changes nothing.
 pub(crate) fn drift_found(
     report: &DriftReport,
     done: &[Tampering],
@@ -320,15 +326,15 @@ pub(crate) fn drift_found(
     vec![broken(Invariant::DriftFound, list(&all))]
 }
 
-/// What a deployer asked for, and where the world changed in between by other hands.
+/// The requests of deployers, and the moments at which something else changed the organization.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// What deployers asked for, in order.
+    /// The requests of deployers, in order.
     requests: Vec<Request>,
-    /// Numbers of journal entries before which somebody else did something.
+    /// Numbers of journal entries before which something else happened.
     disturbed: BTreeSet<u64>,
-    /// All operations that there ever were, by stack set, id and time: a stack set that was deleted and
-    /// made anew numbers its operations from the beginning.
+    /// All operations so far, by stack set, id and time: a stack set that was deleted and created again
+    /// numbers its operations from the beginning.
     operations: BTreeMap<(String, String, Timestamp), FleetOperation>,
 }
 
@@ -343,12 +349,12 @@ impl History {
         self.operations.extend(operations);
     }
 
-    /// Somebody else does something, between these numbers of the journal.
+    /// Notes that something else happened, between these numbers of the journal.
     pub(crate) fn disturb(&mut self, numbers: RangeInclusive<u64>) {
         self.disturbed.extend(numbers);
     }
 
-    /// No work was started while the same ran, or after it had been done and nobody undid it.
+    /// No work was started while the same ran, or after it had been done and not undone.
     pub(crate) fn started_once(&self) -> Vec<Broken> {
         let starts: Vec<&Request> = self
             .requests

@@ -25,7 +25,7 @@ const FOREIGN: &str = r#"{"Resources":{"Topic":{"Type":"AWS::SNS::Topic","Proper
 /// The role by which a delegated administrator looks into other accounts.
 const ACCESS_ROLE: &str = "ExampleAccess";
 
-/// Makes that role.
+/// The template with that role.
 const ACCESS: &str = r#"{"Resources": {"Access": {"Type": "AWS::IAM::Role", "Properties": {
     "RoleName": "ExampleAccess",
     "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
@@ -34,7 +34,7 @@ const ACCESS: &str = r#"{"Resources": {"Access": {"Type": "AWS::IAM::Role", "Pro
     "Policies": [{"PolicyName": "all", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Action": "*", "Resource": "*"}]}}]}}}}"#;
 
-/// Who acts for StackSets in member accounts.
+/// The service principal of StackSets in member accounts.
 const STACK_SETS_MEMBER: &str = "member.org.stacksets.cloudformation.amazonaws.com";
 
 /// The Regions to choose from.
@@ -71,7 +71,7 @@ struct Foreign {
 }
 
 impl Lab {
-    /// An organization of so many workload accounts, without anything random about it.
+    /// An organization of this many workload accounts, without randomness.
     pub(crate) async fn plain(accounts: usize, regions: &[String], seed: u64) -> Result<Lab> {
         let simulator = Simulator::start(Config {
             workload_accounts: accounts,
@@ -191,7 +191,7 @@ impl Lab {
         self.regions.first().map_or("", String::as_str)
     }
 
-    /// Ids of all member accounts that play no part of their own, whatever their state.
+    /// Ids of all member accounts except hub and log archive, whatever their state.
     pub(crate) fn workloads(&self) -> Vec<String> {
         let fleet = self.simulator.fleet();
         let parts = [MANAGEMENT, LOG_ARCHIVE, HUB];
@@ -203,10 +203,11 @@ impl Lab {
     }
 
     /// Ids of the units that hold an account, in themselves or below.
-    pub(crate) fn peopled_units(&self) -> Vec<String> {
+    pub(crate) fn populated_units(&self) -> Vec<String> {
         let fleet = self.simulator.fleet();
-        let is_peopled = |unit: &&String| fleet.accounts.values().any(|it| it.path.contains(unit));
-        self.units.iter().filter(is_peopled).cloned().collect()
+        let is_populated =
+            |unit: &&String| fleet.accounts.values().any(|it| it.path.contains(unit));
+        self.units.iter().filter(is_populated).cloned().collect()
     }
 
     /// Calls Organizations as the management account.
@@ -236,7 +237,7 @@ impl Lab {
         Ok(to.clone())
     }
 
-    /// Puts things of other people where they are easily confused with ours.
+    /// Creates things of other people that are easily confused with those of Gizmos.
     fn plant(&mut self, rng: &mut Rng) -> Result<()> {
         let unit = rng.choice(&self.units).context("no unit")?.clone();
         let names = [
@@ -247,7 +248,7 @@ impl Lab {
             "example-baseline",
         ];
         if rng.u8(..20) == 0 {
-            // Exactly a name of ours: nothing can be deployed under it.
+            // Exactly a name of Gizmos, under which nothing can be deployed then.
             let name = rng.choice(["gizmos-rules-spoke", "gizmos-topic"]);
             self.foreign_stack_set(name.unwrap_or_default(), &json!([]), &unit)?;
         }

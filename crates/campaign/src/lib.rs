@@ -1,8 +1,8 @@
 //! The simulation campaign: the real deployer, through the real AWS SDK, in thousands of random
-//! organizations where things go wrong, killed at random points and run again.
+//! organizations with random faults, killed at random points and run again.
 //!
 //! A seed decides everything of a run: the organization, the rules, what is edited, who interferes,
-//! which faults are met and when the deployer dies. Deployer, SDK and simulator share one virtual
+//! which faults occur and when the deployer dies. Deployer, SDK and simulator share one virtual
 //! time in one thread, so a seed replays, and hours take milliseconds.
 //!
 //! What must hold is checked on the simulator's own state and on its journal of requests, never on
@@ -20,18 +20,19 @@ mod differences;
 mod invariants;
 mod lab;
 mod process;
+mod random_faults;
+mod random_input;
 mod result;
 mod run;
 mod scale;
 mod tampering;
 mod time;
-mod trouble;
-mod wish;
+
 mod workers;
 
 pub use deployers::{Deployer, Product};
 pub use invariants::{Broken, Invariant};
-pub use result::{Counts, Failure, Outcome};
+pub use result::{CampaignResult, Counts, Failure};
 pub use run::{Run, run};
 pub use scale::{Calls, Scale, Step, scale};
 pub use workers::campaign;

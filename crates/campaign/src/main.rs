@@ -48,9 +48,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             eprintln!("{done} of {seeds}");
         }
     };
-    let outcome = campaign(from, seeds, threads, &Product, &progress);
-    print(arguments.format, &outcome)?;
-    Ok(code(outcome.failures.is_empty()))
+    let result = campaign(from, seeds, threads, &Product, &progress);
+    print(arguments.format, &result)?;
+    Ok(code(result.failures.is_empty()))
 }
 
 fn measure(accounts: usize, arguments: &Arguments) -> Result<ExitCode> {

@@ -1,4 +1,4 @@
-//! What this process takes, as Linux tells it.
+//! What this process uses, according to Linux.
 
 /// Clock ticks of `/proc` in a second, the same on every Linux.
 const TICKS: f64 = 100.0;

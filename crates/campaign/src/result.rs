@@ -10,7 +10,7 @@ use crate::invariants::{Broken, Invariant};
 /// Sums over runs.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Counts {
-    /// Deployments that were carried to an end, however many processes it took.
+    /// Deployments that ended, however many processes they took.
     pub deployments: u64,
     /// Processes of the deployer.
     pub processes: u64,
@@ -20,9 +20,9 @@ pub struct Counts {
     pub errors: u64,
     /// API calls.
     pub calls: u64,
-    /// API calls of the deployer that change something, or would.
+    /// API calls of the deployer that change something, or would have.
     pub mutating: u64,
-    /// How often each fault was met.
+    /// How often each fault occurred.
     pub faults: BTreeMap<String, u64>,
     /// Virtual time of all runs together.
     pub virtual_seconds: u64,
@@ -62,7 +62,7 @@ pub struct Failure {
 
 /// A campaign's result.
 #[derive(Clone, Debug, Serialize)]
-pub struct Outcome {
+pub struct CampaignResult {
     /// The first seed.
     pub from: u64,
     /// How many runs there were.
@@ -77,7 +77,7 @@ pub struct Outcome {
     pub story: Vec<String>,
 }
 
-impl Outcome {
+impl CampaignResult {
     /// In how many runs an invariant broke.
     pub fn broken(&self, invariant: Invariant) -> usize {
         self.failures
@@ -87,7 +87,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for CampaignResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for failure in &self.failures {
             writeln!(f, "seed {} FAILED", failure.seed)?;

@@ -1,4 +1,4 @@
-//! One run: a random organization, and a deployer that is let loose on it and killed.
+//! One run: a random organization, and a deployer that works on it and is killed.
 
 use std::time::{Duration, Instant};
 
@@ -12,19 +12,19 @@ use simulator::Event;
 use crate::deployers::Deployer;
 use crate::invariants::{self, Broken, History, Invariant};
 use crate::lab::Lab;
+use crate::random_faults;
+use crate::random_input::Input;
 use crate::result::Counts;
 use crate::tampering::{self, Tampering};
 use crate::time::{Ended, Kill, drive};
-use crate::trouble;
-use crate::wish::Wish;
 
-/// So many processes may be needed for one deployment.
+/// Processes that one deployment may need.
 const ATTEMPTS: usize = 12;
 
-/// The world goes on for so long after something has moved in it: automatic deployment follows.
+/// How long automatic deployment may take to follow a moved account.
 const AFTERMATH: Duration = Duration::from_hours(3);
 
-/// So often one deployment is killed, at most.
+/// How often one deployment is killed, at most.
 const KILLS: usize = 4;
 
 /// What came of one seed.
@@ -32,13 +32,13 @@ const KILLS: usize = 4;
 pub struct Run {
     /// What happened, a line each.
     pub story: Vec<String>,
-    /// What should not have.
+    /// What broke.
     pub broken: Vec<Broken>,
     /// In numbers.
     pub counts: Counts,
 }
 
-/// Carries the run of a seed out. An error is the campaign's own: the run says nothing then.
+/// Carries out the run of a seed. An error is the campaign's own, and says nothing about the deployer.
 pub async fn run(seed: u64, deployer: &dyn Deployer) -> Result<Run> {
     let start = Instant::now();
     // The SDK's jitter comes from this thread's generator.
@@ -46,15 +46,15 @@ pub async fn run(seed: u64, deployer: &dyn Deployer) -> Result<Run> {
     let mut rng = Rng::with_seed(seed);
     let lab = Lab::random(&mut rng, seed).await?;
     let regions = watched(&mut rng, &lab);
-    let wish = Wish::random(&mut rng, &regions, &lab)?;
-    let faults = trouble::random(&mut rng, &lab, seed);
+    let input = Input::random(&mut rng, &regions, &lab)?;
+    let faults = random_faults::random(&mut rng, &lab, seed);
     let mut runner = Runner {
         deployer,
         epoch: lab.simulator.now(),
         lab,
-        wish,
+        input,
         history: History::default(),
-        // Most edits here take away more than a fifth.
+        // Most edits here remove more than a fifth.
         allow_delete: rng.u8(..8) > 0,
         run: Run::default(),
     };
@@ -91,7 +91,7 @@ fn watched(rng: &mut Rng, lab: &Lab) -> Vec<String> {
 /// How one process of the deployer ended.
 enum Process {
     Reported(ApplyReport),
-    /// It reported, but what it had read of the world no longer holds.
+    /// It reported, but the organization has changed since it was read.
     Overtaken,
     Failed,
     Killed,
@@ -100,7 +100,7 @@ enum Process {
 struct Runner<'d> {
     deployer: &'d dyn Deployer,
     lab: Lab,
-    wish: Wish,
+    input: Input,
     history: History,
     /// Whether any number of instances may be removed.
     allow_delete: bool,
@@ -126,9 +126,9 @@ impl Runner<'_> {
         }
     }
 
-    /// Deploys until there is nothing more to be gained, with crashes in between; then checks.
+    /// Deploys until another process would change nothing, with crashes in between; then checks.
     async fn deployment(&mut self, rng: &mut Rng) -> Result<Option<ApplyOutcome>> {
-        let bundle = self.wish.bundle()?;
+        let bundle = self.input.bundle()?;
         self.run.counts.deployments += 1;
         let mut kills = if rng.u8(..4) == 0 {
             0
@@ -142,7 +142,7 @@ impl Runner<'_> {
                 Process::Killed => {
                     kills -= 1;
                     if rng.u8(..12) == 0 {
-                        // Nobody runs it again: things go on from here.
+                        // It is never run again, and the run continues from here.
                         self.tell("left as it is");
                         return Ok(None);
                     }
@@ -194,7 +194,7 @@ impl Runner<'_> {
         Ok(Some(report.outcome()))
     }
 
-    /// One process of the deployer, and what is to be checked after each.
+    /// Runs one process of the deployer, and checks what must hold after each.
     async fn process(&mut self, bundle: &Bundle, kill: Option<Kill>) -> Process {
         let before = self.lab.simulator.journal_length();
         let happened_before = self.lab.simulator.stats().happened.len();
@@ -215,64 +215,66 @@ impl Runner<'_> {
         let happened = self.lab.simulator.stats().happened;
         let happened = happened.get(happened_before..).unwrap_or_default();
         for event in happened {
-            self.tell(&format!("meanwhile: {event}"));
+            self.tell(&format!("at the same time: {event}"));
         }
         if !happened.is_empty() {
             // When exactly does not matter: what the event undid may be done again.
             self.history
                 .disturb(before..=self.lab.simulator.journal_length());
         }
+        let report = match ended {
+            Ended::Hung => {
+                self.broke(vec![Broken {
+                    invariant: Invariant::Ends,
+                    what:
+                        "the deployer made no progress for 20 seconds of real time, or took more \
+                           than 14 days of virtual time"
+                            .to_owned(),
+                }]);
+                return Process::Failed;
+            }
+            Ended::Killed => {
+                self.run.counts.kills += 1;
+                self.tell(&format!("killed: {kill:?}"));
+                return Process::Killed;
+            }
+            Ended::Finished(Err(error)) => {
+                self.run.counts.errors += 1;
+                self.tell(&format!("failed: {error}: {}", error.source));
+                return Process::Failed;
+            }
+            Ended::Finished(Ok(report)) => report,
+        };
+        self.tell_report(&report);
         // Automatic deployment follows a moved account minutes later.
         let follows = |(set, id): &(String, String)| {
             let ours = id.strip_prefix(set.as_str()).is_some();
             !ours && !operations_before.contains_key(&(set.clone(), id.clone()))
         };
-        let overtaken = happened.iter().any(|it| trouble::moves_the_world(it))
+        let overtaken = happened.iter().any(|it| random_faults::changes_targets(it))
             || fleet.operations.keys().any(follows);
-        match ended {
-            Ended::Hung => {
-                self.broke(vec![Broken {
-                    invariant: Invariant::Ends,
-                    what: "the deployer got nowhere for 20 seconds of real time, or was not done after 14 days of \
-                           virtual time"
-                        .to_owned(),
-                }]);
-                Process::Failed
+        if overtaken {
+            return Process::Overtaken;
+        }
+        self.broke(invariants::no_false_success(bundle, &fleet, &report));
+        if report.outcome() == ApplyOutcome::Blocked {
+            let requests = self.lab.simulator.journal(before);
+            self.broke(invariants::nothing_was_begun(&requests));
+        }
+        Process::Reported(report)
+    }
+
+    fn tell_report(&mut self, report: &ApplyReport) {
+        self.tell(&format!("reported {:?}", report.outcome()));
+        for part in &report.parts {
+            if !part.outcome.is_good() {
+                self.tell(&format!("  {}: {:?}", part.name, part.outcome));
             }
-            Ended::Killed => {
-                self.run.counts.kills += 1;
-                self.tell(&format!("killed: {kill:?}"));
-                Process::Killed
-            }
-            Ended::Finished(Err(error)) => {
-                self.run.counts.errors += 1;
-                self.tell(&format!("failed: {error}: {}", error.source));
-                Process::Failed
-            }
-            Ended::Finished(Ok(report)) => {
-                self.tell(&format!("reported {:?}", report.outcome()));
-                for part in &report.parts {
-                    if !part.outcome.is_good() {
-                        let line = format!("  {}: {:?}", part.name, part.outcome);
-                        self.tell(&line);
-                    }
-                    for failure in part.failures.iter().take(3) {
-                        let line = format!(
-                            "    {} {}: {}",
-                            failure.place, failure.status, failure.reason
-                        );
-                        self.tell(&line);
-                    }
-                }
-                if overtaken {
-                    return Process::Overtaken;
-                }
-                self.broke(invariants::no_false_success(bundle, &fleet, &report));
-                if report.outcome() == ApplyOutcome::Blocked {
-                    let requests = self.lab.simulator.journal(before);
-                    self.broke(invariants::nothing_was_begun(&requests));
-                }
-                Process::Reported(report)
+            for failure in part.failures.iter().take(3) {
+                self.tell(&format!(
+                    "    {} {}: {}",
+                    failure.location, failure.status, failure.reason
+                ));
             }
         }
     }
@@ -280,15 +282,15 @@ impl Runner<'_> {
     /// Somebody changes something.
     fn change(&mut self, rng: &mut Rng) -> Result<()> {
         let what = match rng.u8(..12) {
-            0..=4 => self.wish.edit_rules(rng)?,
-            5..=7 => self.wish.edit_organization(rng, &self.lab),
+            0..=4 => self.input.edit_rules(rng)?,
+            5..=7 => self.input.edit_organization(rng, &self.lab),
             8 | 9 => self.organization_changes(rng)?,
             _ => self.second_administrator(rng),
         };
         let next = self.lab.simulator.journal_length();
         self.history.disturb(next..=next);
         self.tell(&what);
-        // Some lists lag, and what nobody can see yet nobody can be blamed for.
+        // Some lists lag, and the deployer can't know what no list shows.
         let minutes = if rng.bool() { 1 } else { rng.u64(1..90) };
         self.lab.simulator.advance(Duration::from_mins(minutes));
         Ok(())
@@ -316,7 +318,7 @@ impl Runner<'_> {
         })
     }
 
-    /// Something that an administrator does by hand to a stack set of ours.
+    /// An administrator changes a stack set of Gizmos by hand.
     fn second_administrator(&mut self, rng: &mut Rng) -> String {
         let fleet = self.lab.simulator.fleet();
         let names: Vec<&String> = fleet
@@ -337,9 +339,9 @@ impl Runner<'_> {
             .flat_map(|set| set.source.parameters())
             .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": value}))
             .collect();
-        let spots: Vec<&(String, String)> =
+        let locations: Vec<&(String, String)> =
             set.iter().flat_map(|set| set.instances.keys()).collect();
-        let Some((account, region)) = rng.choice(spots) else {
+        let Some((account, region)) = rng.choice(locations) else {
             return "nothing happens".to_owned();
         };
         let unit = fleet
@@ -385,7 +387,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Everything that goes wrong stops going wrong, and the last deployment has to work.
+    /// All faults end, and the last deployment has to succeed.
     async fn calm(&mut self, rng: &mut Rng) -> Result<()> {
         self.lab
             .simulator
@@ -401,9 +403,9 @@ impl Runner<'_> {
         }
         let next = self.lab.simulator.journal_length();
         self.history.disturb(next..=next);
-        self.tell("nothing goes wrong any more");
+        self.tell("all faults end");
         self.lab.simulator.advance(AFTERMATH);
-        // What still runs hangs, and nobody is left who would stop it by hand.
+        // What still runs is stuck, so it is stopped by hand.
         let stop = Event::StopOperation { stack_set: None };
         while let Ok(stopped) = self.lab.simulator.happen(&stop) {
             self.tell(&format!("stopped by hand: {stopped}"));
@@ -414,7 +416,7 @@ impl Runner<'_> {
             outcome,
             None | Some(ApplyOutcome::Done | ApplyOutcome::NothingToDo | ApplyOutcome::Blocked)
         );
-        let settled = settled || self.lab.blocks(&self.wish.bundle()?);
+        let settled = settled || self.lab.blocks(&self.input.bundle()?);
         if !settled && self.run.broken.is_empty() {
             self.broke(vec![Broken {
                 invariant: Invariant::Ends,
@@ -440,9 +442,9 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Looks for drift where this was done directly, and nothing else.
+    /// Checks that drift is found where this was done directly, and nowhere else.
     async fn drift(&mut self, done: &[Tampering]) -> Result<()> {
-        let bundle = self.wish.bundle()?;
+        let bundle = self.input.bundle()?;
         let before = self.lab.simulator.journal_length();
         let deployer = self.deployer;
         let work = Box::pin(async {
@@ -453,7 +455,7 @@ impl Runner<'_> {
         let requests = self.lab.simulator.journal(before);
         match ended {
             Ended::Finished(Ok(report)) => {
-                self.tell(&format!("drift: {} findings", report.findings.len()));
+                self.tell(&format!("drift: {} differences", report.differences.len()));
                 for unchecked in &report.unchecked {
                     let line = format!("  unchecked: {}: {}", unchecked.what, unchecked.reason);
                     self.tell(&line);
@@ -466,7 +468,7 @@ impl Runner<'_> {
             }]),
             Ended::Killed | Ended::Hung => self.broke(vec![Broken {
                 invariant: Invariant::Ends,
-                what: "the drift check got nowhere".to_owned(),
+                what: "the drift check made no progress".to_owned(),
             }]),
         }
         Ok(())
@@ -493,15 +495,16 @@ fn is_same(one: &ApplyReport, other: &ApplyReport) -> bool {
             .parts
             .iter()
             .map(|part| {
-                let places: Vec<_> = part.failures.iter().map(|it| it.place.clone()).collect();
-                (part.name.clone(), part.place.clone(), places)
+                let locations: Vec<_> =
+                    part.failures.iter().map(|it| it.location.clone()).collect();
+                (part.name.clone(), part.location.clone(), locations)
             })
             .collect::<Vec<_>>()
     };
     one.outcome() == other.outcome() && gist(one) == gist(other)
 }
 
-/// Early or late alike: most of what can go wrong is decided in the first moments of each step.
+/// Early and late moments are equally likely: most faults matter in the first moments of each step.
 fn random_kill(rng: &mut Rng) -> Kill {
     let log = |rng: &mut Rng, most: u32| {
         let limit = 1_u64 << rng.u32(1..=most);

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use aws::Aws;
 use compiler::{Bundle, Templates, organization};
 use deployer::drift::DriftOutcome;
 use deployer::{ApplyOutcome, DeployError, DriftOptions, Silent};
@@ -25,7 +26,7 @@ const MEMORY: f64 = 300.0;
 /// Real seconds for a plan, and for a deployment that has nothing to do.
 const QUICK: f64 = 10.0;
 
-/// What the scale case took, but for its steps.
+/// What the scale case took, except for its steps.
 #[derive(Debug, Serialize)]
 pub struct Scale {
     /// Accounts of the organization, the management account included.
@@ -42,8 +43,8 @@ pub struct Scale {
     pub missed: Vec<String>,
 }
 
-/// Deploys the repository's own rules to so many accounts and Regions. `progress` hears of every
-/// step that has ended.
+/// Deploys the repository's own rules to this many accounts and Regions. Calls `progress` after each
+/// step.
 pub async fn scale(
     accounts: usize,
     regions: usize,
@@ -70,78 +71,97 @@ pub async fn scale(
         ..Extent::default()
     };
 
-    let plan = Measured::start(&lab);
-    let planned = plan.run(async {
-        let cloud = lab.connect(&bundle.organization).await;
+    let steps = Steps {
+        lab: &lab,
+        bundle: &bundle,
+    };
+
+    let plan = steps.measure("plan", async |cloud| {
         let observed = deployer::observe(&cloud, &bundle).await?;
-        Ok::<_, DeployError>(deployer::plan(&bundle, &observed))
+        Ok(deployer::plan(&bundle, &observed))
     });
-    let planned = Box::pin(planned).await?;
-    let outcome = format!("{} instances to add", planned.summary().instances_add);
-    let step = plan.end("plan", outcome);
+    let (planned, step) = plan.await?;
+    let step = step.ended(format!(
+        "{} instances to add",
+        planned.summary().instances_add
+    ));
     scale.quick(&step);
     progress(&step.compared(&extent))?;
 
-    let deploy = Measured::start(&lab);
-    let report = deploy.run(async {
-        let cloud = lab.connect(&bundle.organization).await;
+    let deploy = steps.measure("deploy", async |cloud| {
         deployer::apply(&cloud, &bundle, &planned, &Silent).await
     });
-    let outcome = Box::pin(report).await?.outcome();
-    drop(planned);
-    let step = deploy.end("deploy", format!("{outcome:?}"));
-    scale.require(outcome == ApplyOutcome::Done, "the deployment worked out");
+    let (report, step) = deploy.await?;
+    let outcome = report.outcome();
+    drop((report, planned));
+    scale.require(outcome == ApplyOutcome::Done, "the deployment succeeded");
     let fleet = lab.simulator.fleet();
     count(&mut extent, &bundle, &fleet);
     scale.instances = extent.instances + extent.managed;
     let wrong = differences(&bundle, &fleet).len();
     drop(fleet);
     scale.require(wrong == 0, "the fleet equals the bundle");
-    progress(&step.compared(&extent))?;
+    progress(&step.ended(format!("{outcome:?}")).compared(&extent))?;
 
-    let plan = Measured::start(&lab);
-    let planned = plan.run(async {
-        let cloud = lab.connect(&bundle.organization).await;
+    let again = steps.measure("plan again", async |cloud| {
         let observed = deployer::observe(&cloud, &bundle).await?;
-        Ok::<_, DeployError>(deployer::plan(&bundle, &observed).is_empty())
+        Ok(deployer::plan(&bundle, &observed).is_empty())
     });
-    let is_empty = Box::pin(planned).await?;
-    let step = plan.end("plan again", format!("empty: {is_empty}"));
+    let (is_empty, step) = again.await?;
+    let step = step.ended(format!("empty: {is_empty}"));
     scale.require(is_empty, "the second plan is empty");
     scale.quick(&step);
     progress(&step.compared(&extent))?;
 
-    let again = Measured::start(&lab);
     let before = lab.simulator.journal_length();
-    let report = again.run(async {
-        let cloud = lab.connect(&bundle.organization).await;
+    let again = steps.measure("deploy again", async |cloud| {
         let observed = deployer::observe(&cloud, &bundle).await?;
         let plan = deployer::plan(&bundle, &observed);
         drop(observed);
         deployer::apply(&cloud, &bundle, &plan, &Silent).await
     });
-    let outcome = Box::pin(report).await?.outcome();
-    let step = again.end("deploy again", format!("{outcome:?}"));
+    let (report, step) = again.await?;
+    let step = step.ended(format!("{:?}", report.outcome()));
     let mutating = lab.simulator.journal_length() - before;
     scale.require(mutating == 0, "deploying again made no mutating call");
     scale.quick(&step);
     progress(&step.compared(&extent))?;
 
-    let drift = Measured::start(&lab);
-    let found = drift.run(async {
-        let cloud = lab.connect(&bundle.organization).await;
+    let drift = steps.measure("drift", async |cloud| {
         deployer::drift(&cloud, &bundle, &DriftOptions::default(), &Silent).await
     });
-    let outcome = Box::pin(found).await?.outcome();
-    let step = drift.end("drift", format!("{outcome:?}"));
+    let (report, step) = drift.await?;
+    let outcome = report.outcome();
     scale.require(outcome == DriftOutcome::InSync, "there is no drift");
-    progress(&step.compared(&extent))?;
+    progress(&step.ended(format!("{outcome:?}")).compared(&extent))?;
 
     lab.simulator.stop().await;
     scale.peak_mb = process::peak_memory();
     let small = scale.peak_mb.is_none_or(|peak| peak < MEMORY);
     scale.require(small, &format!("the peak memory is below {MEMORY} MB"));
     Ok(scale)
+}
+
+/// The steps of the scale case, each as a new process would do it.
+struct Steps<'a> {
+    lab: &'a Lab,
+    bundle: &'a Bundle,
+}
+
+impl Steps<'_> {
+    async fn measure<T>(
+        &self,
+        name: &'static str,
+        work: impl AsyncFnOnce(Aws) -> Result<T, DeployError>,
+    ) -> Result<(T, Step)> {
+        let measured = Measured::start(self.lab);
+        let work = measured.run(async {
+            let cloud = self.lab.connect(&self.bundle.organization).await;
+            work(cloud).await
+        });
+        let result = Box::pin(work).await?;
+        Ok((result, measured.end(name)))
+    }
 }
 
 /// The repository's rules for all accounts and the first Regions.

@@ -1,12 +1,12 @@
-//! What somebody does to deployed things behind the back of stack sets: the drift check has to find
-//! it, and nothing else.
+//! Direct changes of deployed stacks, outside of their stack sets: the drift check has to find them,
+//! and nothing else.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use deployer::DriftReport;
-use deployer::drift::{DriftCode, DriftFinding};
+use deployer::drift::{Difference, DriftCode};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use simulator::{Fleet, FleetStack};
@@ -21,10 +21,10 @@ const STACK_SETS: [&str; 2] = ["gizmos-rules-spoke", "gizmos-rules-local"];
 /// Long enough for a stack's own update or deletion.
 const A_WHILE: Duration = Duration::from_mins(10);
 
-/// Something that was done, and what has to be found.
+/// A direct change, and what a drift check has to find.
 #[derive(Clone, Debug)]
 pub(crate) struct Tampering {
-    /// The kind of finding.
+    /// The difference that a drift check must report.
     pub(crate) code: DriftCode,
     pub(crate) account: String,
     pub(crate) region: String,
@@ -208,8 +208,8 @@ fn delete_the_stack(lab: &Lab, stack: &FleetStack) -> Option<DriftCode> {
 
 /// What a report overlooks, or finds where nothing was done.
 pub(crate) fn misjudged(report: &DriftReport, done: &[Tampering]) -> Vec<String> {
-    let is_at = |finding: &DriftFinding, tampering: &Tampering| {
-        (finding.place.as_ref()).is_some_and(|place| place.account == tampering.account)
+    let is_at = |difference: &Difference, tampering: &Tampering| {
+        (difference.location.as_ref()).is_some_and(|location| location.account == tampering.account)
     };
     // Said to be unchecked, as in an account that has joined without the access role, is not silent.
     let is_unchecked = |tampering: &Tampering| {
@@ -217,26 +217,26 @@ pub(crate) fn misjudged(report: &DriftReport, done: &[Tampering]) -> Vec<String>
     };
     let overlooked = done.iter().filter(|tampering| {
         !is_unchecked(tampering)
-            && !report.findings.iter().any(|finding| {
-                is_at(finding, tampering)
-                    && finding.code == tampering.code
-                    && (finding.place.as_ref())
-                        .is_some_and(|place| place.region == tampering.region)
+            && !report.differences.iter().any(|difference| {
+                is_at(difference, tampering)
+                    && difference.code == tampering.code
+                    && (difference.location.as_ref())
+                        .is_some_and(|location| location.region == tampering.region)
             })
     });
-    let false_findings = report
-        .findings
+    let false_alarms = report
+        .differences
         .iter()
-        .filter(|finding| !done.iter().any(|tampering| is_at(finding, tampering)));
+        .filter(|difference| !done.iter().any(|tampering| is_at(difference, tampering)));
     overlooked
         .map(|tampering| format!("{tampering} was overlooked"))
-        .chain(false_findings.map(|finding| {
-            let place = finding.place.as_ref();
-            let place = place.map_or_else(String::new, |place| format!(" in {place}"));
+        .chain(false_alarms.map(|difference| {
+            let location = difference.location.as_ref();
+            let location = location.map_or_else(String::new, |location| format!(" in {location}"));
             format!(
-                "{}{place} is no drift: {}",
-                finding.code.id(),
-                finding.message
+                "{}{location} is no drift: {}",
+                difference.code.id(),
+                difference.message
             )
         }))
         .collect()

@@ -1,8 +1,7 @@
 //! One virtual time for the deployer, the SDK and the simulator.
 //!
-//! Whatever waits in the client (the deployer between two looks, the SDK before another attempt)
-//! is entered here. When nothing can go on without time, the simulator's clock jumps to the first
-//! of them. All of a run happens in one thread, so the same seed gives the same run, and hours
+//! Every wait in the client (the deployer between two polls, the SDK before a retry) is entered
+//! here. When nothing can continue without time, the simulator's clock jumps to the first of them. All of a run happens in one thread, so the same seed gives the same run, and hours
 //! take milliseconds.
 
 use std::collections::BTreeMap;
@@ -16,14 +15,14 @@ use std::time::{Duration, Instant};
 use futures::task::AtomicWaker;
 use simulator::Simulator;
 
-/// So often the sockets are looked at without any news before time may pass. Loopback delivers at
-/// once: one look would do, but for a busy machine.
+/// How often the sockets are polled in vain before time may pass. Loopback delivers at once, so one
+/// poll would do except on a busy machine.
 const QUIET: u32 = 24;
 
 /// Real time without any progress after which a run counts as hung.
 const HUNG: Duration = Duration::from_secs(20);
 
-/// Virtual time after which it does, whatever progress it seems to make: the deployer's own limits
+/// Virtual time after which it counts as hung, whatever progress it seems to make: the deployer's own limits
 /// are twelve hours for each of a handful of stack sets.
 const ENDLESS: Duration = Duration::from_hours(24 * 14);
 
@@ -67,7 +66,7 @@ impl Time {
             .map(|((at, _), _)| *at)
     }
 
-    /// Time is `now`: whoever waited for that goes on.
+    /// Sets the time to `now`, and wakes whatever waited for that.
     fn wake(&self, now: Duration) {
         let due: Vec<Waker> = {
             let mut sleepers = self.sleepers();
@@ -122,11 +121,11 @@ pub(crate) enum Kill {
 /// How a piece of work ended.
 #[derive(Debug)]
 pub(crate) enum Ended<T> {
-    /// It came to its end.
+    /// It ended.
     Finished(T),
     /// It was dropped, as a crash would.
     Killed,
-    /// It got nowhere for a long real time.
+    /// It made no progress for a long real time.
     Hung,
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 
 use crate::deployers::Deployer;
-use crate::result::{Counts, Failure, Outcome};
+use crate::result::{CampaignResult, Counts, Failure};
 use crate::run::{Run, run};
 
 /// Runs seeds from `from` on, each in a thread with a runtime and a simulator of its own.
@@ -18,7 +18,7 @@ pub fn campaign(
     threads: usize,
     deployer: &dyn Deployer,
     progress: &(dyn Fn(u64, Option<&Failure>) + Sync),
-) -> Outcome {
+) -> CampaignResult {
     let start = Instant::now();
     let next = AtomicU64::new(0);
     let sums: Mutex<Sums> = Mutex::default();
@@ -31,7 +31,7 @@ pub fn campaign(
                         break;
                     }
                     let seed = from + index;
-                    // A panic of the deployer or the simulator is a finding like any other.
+                    // A panic of the deployer or the simulator is a failure like any other.
                     let run = std::panic::AssertUnwindSafe(|| one(seed, deployer));
                     let result = std::panic::catch_unwind(run)
                         .unwrap_or_else(|_| Err(anyhow!("it panicked; the message is above")));
@@ -45,7 +45,7 @@ pub fn campaign(
     });
     let mut sums = sums.into_inner().unwrap_or_else(PoisonError::into_inner);
     sums.failures.sort_by_key(|failure| failure.seed);
-    Outcome {
+    CampaignResult {
         from,
         seeds,
         counts: sums.counts,

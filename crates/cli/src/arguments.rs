@@ -1,12 +1,12 @@
-//! The command line: what can be asked for, and the help that says so.
+//! The command line and its help.
 
 use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use compiler::organization::Topology;
-use deployer::DriftOptions;
 use deployer::drift::DriftCheck;
+use deployer::{DriftOptions, Scope};
 use jiff::civil::Date;
 
 /// Detections as configuration for a whole AWS Organization.
@@ -22,7 +22,7 @@ use jiff::civil::Date;
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) project: ProjectArguments,
-    /// How to print results: text for people, json for programs
+    /// Format of results: text for people, json for programs
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
     #[command(subcommand)]
@@ -97,7 +97,7 @@ pub(crate) enum Command {
     ///
     /// `rules/LINTS.md` explains every diagnostic.
     #[command(
-        after_help = "Examples:\n  cargo xtask check\n  cargo xtask check --fix                 # mend what can be mended by machine\n  \
+        after_help = "Examples:\n  cargo xtask check\n  cargo xtask check --fix                 # fix what can be fixed automatically\n  \
             cargo xtask check --mutations           # would the rules' tests notice a change?\n  cargo xtask check --format json\n  cargo xtask check --format sarif > check.sarif"
     )]
     Check(CheckArguments),
@@ -110,10 +110,10 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = GenerateMode::Write)]
         mode: GenerateMode,
     },
-    /// Bring rule files into the one layout; comments stay
+    /// Format rule files; comments stay
     ///
-    /// Order of keys, indentation, quotes, width of lines, empty lines. A file that can't be read
-    /// as YAML is left as it is, with the reason.
+    /// Fixes the order of keys, indentation, quotes, line width and empty lines. A file that isn't
+    /// valid YAML is left unchanged, with the reason.
     #[command(
         after_help = "Examples:\n  cargo xtask fmt\n  cargo xtask fmt --check                 # exit code 1 if a file isn't formatted\n  \
             cargo xtask fmt rules/iam/iam-access-key-created.yaml\n  cargo xtask fmt -                       # from standard input to standard output, for editors"
@@ -126,10 +126,10 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Begin a rule from an event that happened: pattern, message, fixture and two tests
+    /// Start a rule from a real event: pattern, message, fixture and two tests
     ///
-    /// What identifies an account or opens one is replaced in the fixture. What only the rule's
-    /// author can know is left as `TODO`, and `check` refuses the rule until it is written.
+    /// Account ids, keys and secrets are replaced in the fixture. What only the rule's author can
+    /// know is left as `TODO`, and `check` refuses the rule until it is written.
     #[command(
         after_help = "FILE holds a CloudTrail record or a whole EventBridge event: one JSON document, {\"Records\": […]}, \
             or JSON lines; - is standard input.\n\n\
@@ -173,9 +173,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Check that a deployment can begin: identity, trusted access, permissions, Regions, quotas
+    /// Check that a deployment can start: identity, trusted access, permissions, Regions, quotas
     ///
-    /// Touches nothing. Every failure comes with its fix. `deploy` makes the same checks first.
+    /// Changes nothing. Every failure comes with its fix. `deploy` runs the same checks first.
     #[command(
         after_help = "Example:\n  AWS_PROFILE=management cargo xtask doctor --org   # exit code 6 if a check fails"
     )]
@@ -183,7 +183,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         target: Target,
     },
-    /// Roll the stack sets out over the organization, then verify the alert chain
+    /// Deploy the stack sets to the organization, then verify the alert chain
     #[command(
         after_help = "Examples:\n  cargo xtask deploy --org --simulator                          # try it, embedded\n  \
             cargo xtask deploy --org --simulator=http://127.0.0.1:4599    # against `simulator serve`\n  \
@@ -192,7 +192,7 @@ pub(crate) enum Command {
     Deploy {
         #[command(flatten)]
         target: Target,
-        /// Don't verify the alert chain afterwards
+        /// Don't verify the alert chain afterward
         #[arg(long)]
         no_verify: bool,
         #[command(flatten)]
@@ -201,8 +201,8 @@ pub(crate) enum Command {
     /// Prove that the alert chain works
     ///
     /// On the simulator every rule's test events are sent through the deployed chain, and the
-    /// alerts are compared with the expected ones. On AWS the chain's health is checked, since
-    /// nobody can send events in the name of an AWS service.
+    /// alerts are compared with the expected ones. On AWS the chain's health is checked, because
+    /// only an AWS service can send events in its name.
     #[command(
         after_help = "Examples:\n  cargo xtask verify --org --simulator\n  cargo xtask verify --org --simulator=http://127.0.0.1:4599\n  cargo xtask verify --org"
     )]
@@ -210,13 +210,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         target: Target,
     },
-    /// Say where reality differs from the compiled rules; exit code 5 if it does
+    /// Report where the organization differs from the compiled rules; exit code 5 if it does
     ///
     /// Five checks: `plan`, a deployment would change nothing; `instances`, every expected account
     /// and Region has a current stack instance and no other has one; `resources`, none was changed
-    /// behind CloudFormation's back; `stacks`, none was changed past its stack set; `chain`, every
-    /// link from the trail to the subscribers works. Changes nothing; CloudFormation is asked to
-    /// look for drift.
+    /// outside CloudFormation; `stacks`, none was changed outside its stack set; `chain`, every link
+    /// from the trail to the subscribers works. Changes nothing; CloudFormation is asked to detect
+    /// drift.
     #[command(
         after_help = "Examples:\n  cargo xtask drift --org\n  cargo xtask drift --org --only instances,chain --regions us-east-1\n  \
             cargo xtask drift --org --no-detect                  # not one call that could change anything\n  \
@@ -235,7 +235,7 @@ pub(crate) enum Command {
     Destroy {
         #[command(flatten)]
         target: Target,
-        /// The organization's id, typed out, in place of the question
+        /// The organization's id, instead of being asked for it
         #[arg(long, value_name = "ORGANIZATION-ID")]
         confirm: Option<String>,
     },
@@ -252,7 +252,7 @@ pub(crate) enum Command {
             cargo xtask backtest logs/ --compare v1.0..v1.1\n  \
             cargo xtask backtest logs/ --strict   # exit code 1 if any file is corrupt or foreign")]
     Backtest(BacktestArguments),
-    /// Show what becomes of a rule: its pattern, where it runs, who is told, and its alert
+    /// Show what a rule compiles to: its pattern, where it runs, whom it notifies, and its alert
     #[command(
         after_help = "Examples:\n  cargo xtask explain root-usage\n  cargo xtask explain root-usage --format json"
     )]
@@ -261,9 +261,9 @@ pub(crate) enum Command {
         #[arg(value_name = "RULE")]
         rule: String,
     },
-    /// Say which rules fire on events, and why one doesn't
+    /// Show which rules fire on events, and why one doesn't
     ///
-    /// Judges as EventBridge would: a read-only call, a data event or a record over 256 KB isn't
+    /// Decides as EventBridge does: a read-only call, a data event or a record over 256 KB isn't
     /// delivered, whatever a pattern says.
     #[command(
         after_help = "FILE holds CloudTrail records or whole EventBridge events: one JSON document, {\"Records\": […]}, \
@@ -373,32 +373,32 @@ pub(crate) struct SigmaImportArguments {
     /// Sigma rule files, or folders of them
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// Where to put the rule files [default: sigma in the rules' folder]
+    /// Folder for the rule files [default: sigma in the rules' folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// How to compare texts
     #[arg(long, value_enum, default_value_t = CaseArgument::Ignore)]
     pub(crate) case: CaseArgument,
-    /// Licence of the rules that name none, an SPDX identifier; the public collection's is DRL-1.1
+    /// License of the rules that name none, an SPDX identifier; the public collection's is DRL-1.1
     #[arg(long, value_name = "ID")]
     pub(crate) license: Option<String>,
-    /// Replace rule files that are there
+    /// Replace existing rule files
     #[arg(long)]
     pub(crate) overwrite: bool,
     /// Write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Hold the imported rules against the Sigma rules over the CloudTrail records of a file,
-    /// plain or .gz
+    /// Compare the imported rules with the Sigma rules over the CloudTrail records of a file, plain
+    /// or .gz
     #[arg(long, value_name = "FILE")]
     pub(crate) verify: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum CaseArgument {
-    /// As Sigma does, in any case wherever EventBridge can
+    /// Ignore case as Sigma does, wherever EventBridge can
     Ignore,
-    /// In the case that the rule spells; shorter patterns
+    /// Match the case as written in the rule; shorter patterns
     Exact,
 }
 
@@ -411,16 +411,16 @@ impl From<CaseArgument> for sigma::Case {
     }
 }
 
-/// How strict a check is, and whether it mends.
+/// How strict a check is, and whether it fixes files.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// Mend rule files where the change can't be wrong, then check
+    /// Fix rule files where the change is certainly right, then check
     #[arg(long)]
     pub(crate) fix: bool,
     /// Exit with 64 for warnings, too
     #[arg(long)]
     pub(crate) deny_warnings: bool,
-    /// Say which changes of the rules' patterns no test would notice
+    /// List the changes of the rules' patterns that no test would notice
     #[arg(long)]
     pub(crate) mutations: bool,
 }
@@ -429,23 +429,23 @@ pub(crate) struct CheckArguments {
 pub(crate) enum GenerateMode {
     /// Write the pages that differ
     Write,
-    /// Say which pages differ
+    /// List the pages that differ
     Check,
 }
 
-/// How a deployment goes about it.
+/// How a deployment proceeds.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DeploymentArguments {
     /// Deploy only what this saved plan says; refused if rules or organization changed since
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
-    /// Let any number of stack instances be removed
+    /// Allow the removal of any number of stack instances
     #[arg(long)]
     pub(crate) allow_delete: bool,
-    /// Without --allow-delete, at most so many of a hundred instances of a stack set are removed
+    /// Without --allow-delete, the largest share of a stack set's instances that may be removed
     #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) max_delete: u8,
-    /// How long to wait for an operation; then exit code 7, and the operation goes on
+    /// How long to wait for an operation; then exit code 7, and the operation continues
     #[arg(long, value_name = "MINUTES", default_value_t = 720)]
     pub(crate) time_limit: u64,
 }
@@ -461,19 +461,19 @@ impl Default for DeploymentArguments {
     }
 }
 
-/// What a drift check looks at.
+/// What drift is checked for.
 #[derive(Debug, Args)]
 pub(crate) struct DriftArguments {
-    /// Make only these checks
+    /// Run only these checks
     #[arg(long, value_delimiter = ',', value_enum, value_name = "CHECK,…")]
     pub(crate) only: Vec<CheckArgument>,
-    /// Look only at these accounts
+    /// Check only these accounts
     #[arg(long, value_delimiter = ',', value_name = "ACCOUNT,…", value_parser = account)]
     pub(crate) accounts: Vec<String>,
-    /// Look only at these Regions
+    /// Check only these Regions
     #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
     pub(crate) regions: Vec<String>,
-    /// Don't have CloudFormation look for drift now; take what its latest look found
+    /// Don't make CloudFormation detect drift now; use its latest results
     #[arg(long)]
     pub(crate) no_detect: bool,
 }
@@ -481,8 +481,10 @@ pub(crate) struct DriftArguments {
 impl From<&DriftArguments> for DriftOptions {
     fn from(arguments: &DriftArguments) -> Self {
         let mut options = Self {
-            accounts: arguments.accounts.iter().cloned().collect(),
-            regions: arguments.regions.iter().cloned().collect(),
+            scope: Scope {
+                accounts: arguments.accounts.iter().cloned().collect(),
+                regions: arguments.regions.iter().cloned().collect(),
+            },
             detect: !arguments.no_detect,
             ..Self::default()
         };
@@ -541,12 +543,12 @@ pub(crate) struct BacktestArguments {
     /// Compare with the rules of a git revision, or of two: BEFORE, or BEFORE..AFTER
     #[arg(long, value_name = "REV")]
     pub(crate) compare: Option<String>,
-    /// Exit with 1 if a file is corrupt, truncated or no log
+    /// Exit with 1 if a file is corrupt, truncated or not a log
     #[arg(long)]
     pub(crate) strict: bool,
 }
 
-/// An account's id. One that lost its leading zeros would silently match nothing.
+/// An account's id. One without its leading zeros would silently match nothing.
 fn account(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(text.to_owned())
@@ -562,6 +564,9 @@ pub(crate) struct Target {
     #[arg(long, required = true, action = ArgAction::SetTrue)]
     pub(crate) org: bool,
     /// An embedded organization instead of AWS; with a URL, a running `simulator serve`
+    ///
+    /// The management account calls, or another one that the URL names:
+    /// `http://333344445555@127.0.0.1:4599`.
     #[arg(
         long,
         value_name = "URL",
@@ -594,14 +599,14 @@ pub(crate) enum SimulatorCommand {
         /// Regions of the organization, the home Region first
         #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
         regions: Vec<String>,
-        /// Virtual seconds per real second; 0 stops the clock but for waits
+        /// Virtual seconds per real second; at 0 the clock moves only while something waits
         #[arg(long, default_value_t = 60.0)]
         speed: f64,
-        /// What is to go wrong: a JSON file with the fields of `simulator::Faults`
+        /// What goes wrong: a JSON file with the fields of `simulator::Faults`
         #[arg(long, value_name = "FILE")]
         faults: Option<PathBuf>,
     },
-    /// Have an AWS service emit an event in an account and Region, and show what became of it
+    /// Make an AWS service emit an event in an account and Region, and trace it
     #[command(
         after_help = "FILE holds CloudTrail records or whole EventBridge events: one JSON document, {\"Records\": […]}, \
             or JSON lines; - is standard input.\n\n\

@@ -1,4 +1,4 @@
-//! Which cloud a command talks to: AWS (or whatever `AWS_ENDPOINT_URL` names), a served simulator,
+//! The cloud that a command talks to: AWS (or whatever `AWS_ENDPOINT_URL` names), a served simulator,
 //! or one embedded for the life of the command.
 
 use std::sync::Arc;
@@ -15,15 +15,45 @@ use crate::simulator_client::SimulatorClient;
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) cloud: Aws,
-    /// The simulator's own API, if that is what we talk to.
+    /// The simulator's own API, if this is a simulator.
     pub(crate) simulator: Option<SimulatorClient>,
-    /// Keeps an embedded simulator running.
-    embedded: Option<Simulator>,
+    is_embedded: bool,
 }
 
 impl Connection {
-    /// Connects; starts the embedded organization if that is asked for.
-    pub(crate) async fn open(target: &Target, organization: &Organization) -> Result<Self> {
+    /// Connects, works and disconnects. An embedded organization is stopped however the work ends.
+    pub(crate) async fn with<T>(
+        target: &Target,
+        organization: &Organization,
+        work: impl AsyncFnOnce(&Self) -> Result<T>,
+    ) -> Result<T> {
+        let embedded = match target.simulator.as_deref() {
+            Some(EMBEDDED) => {
+                let started = Simulator::start(Config::default()).await;
+                Some(started.context("could not start the embedded organization")?)
+            }
+            _ => None,
+        };
+        let endpoint = embedded.as_ref().map(Simulator::endpoint);
+        let endpoint = endpoint.as_deref().or(target.simulator.as_deref());
+        let result = async {
+            let connection = Self::open(endpoint, embedded.is_some(), organization).await?;
+            // Boxed: a deployment's future is too large for the stack of each caller.
+            Box::pin(work(&connection)).await
+        }
+        .await;
+        if let Some(simulator) = embedded {
+            simulator.stop().await;
+        }
+        result
+    }
+
+    /// Connects to a simulator, or to AWS without one.
+    async fn open(
+        simulator: Option<&str>,
+        is_embedded: bool,
+        organization: &Organization,
+    ) -> Result<Self> {
         let mut options = Options::new(&organization.home_region);
         options.access_role.clone_from(&organization.access_role);
         options.artifacts = organization.artifacts.as_ref().map(|it| ArtifactBucket {
@@ -31,59 +61,54 @@ impl Connection {
             owner: organization.accounts.management.clone(),
             prefix: ARTIFACT_PREFIX.to_owned(),
         });
-        let Some(simulator) = target.simulator.as_deref() else {
+        let management = &organization.accounts.management;
+        let Some(address) = simulator else {
             let cloud = Aws::connect(options).await;
             return Ok(Self {
-                cloud: cloud.on_behalf_of(&organization.accounts.management).await,
+                cloud: cloud.on_behalf_of(management).await,
                 simulator: None,
-                embedded: None,
+                is_embedded,
             });
         };
-        let embedded = if simulator == EMBEDDED {
-            let started = Simulator::start(Config::default())
-                .await
-                .context("could not start the embedded organization")?;
-            Some(started)
-        } else {
-            None
-        };
-        let endpoint = embedded
-            .as_ref()
-            .map_or_else(|| simulator.to_owned(), Simulator::endpoint);
+        let (caller, endpoint) = caller(address);
         let client = SimulatorClient::new(&endpoint);
         // Fails early, with the reason, if nothing is served there.
         client.state().await?;
         client.reset_calls().await?;
         // The simulator takes an account id for the credentials of that account's administrator.
         options.credentials = Some(Credentials {
-            access_key_id: organization.accounts.management.clone(),
+            access_key_id: caller.unwrap_or(management).to_owned(),
             secret_access_key: "simulator".to_owned(),
         });
         options.endpoint_url = Some(endpoint);
         options.pause = Some(virtual_pause(&client));
+        let mut cloud = Aws::connect(options).await;
+        if caller.is_some() {
+            cloud = cloud.on_behalf_of(management).await;
+        }
         Ok(Self {
-            cloud: Aws::connect(options).await,
+            cloud,
             simulator: Some(client),
-            embedded,
+            is_embedded,
         })
     }
 
     /// Whether the organization lives only as long as this command.
     pub(crate) fn is_embedded(&self) -> bool {
-        self.embedded.is_some()
+        self.is_embedded
     }
 
-    /// What we talk to, in words.
+    /// The organization and its cloud, in words.
     pub(crate) fn describe(&self, organization: &Organization) -> String {
-        let what = match (&self.embedded, &self.simulator) {
-            (Some(_), _) => "an embedded simulation",
-            (None, Some(_)) => "a served simulation",
-            (None, None) => "AWS",
+        let what = match &self.simulator {
+            Some(_) if self.is_embedded => "an embedded simulation",
+            Some(_) => "a served simulation",
+            None => "AWS",
         };
         format!("organization {} ({what})", organization.id)
     }
 
-    /// How often the simulator was called, as a line; empty on AWS.
+    /// A line with the number of calls to the simulator; empty on AWS.
     pub(crate) async fn calls_line(&self) -> Result<String> {
         let Some(simulator) = &self.simulator else {
             return Ok(String::new());
@@ -94,25 +119,75 @@ impl Connection {
             calls.mutating, calls.reading
         ))
     }
+}
 
-    /// Ends an embedded organization.
-    pub(crate) async fn close(self) {
-        if let Some(simulator) = self.embedded {
-            simulator.stop().await;
-        }
+/// The access key or account that calls, if an address such as `http://333344445555@127.0.0.1:4599`
+/// names one, and the address without it.
+fn caller(address: &str) -> (Option<&str>, String) {
+    let parts = address
+        .split_once("://")
+        .and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?)));
+    match parts {
+        Some((scheme, (caller, host))) => (Some(caller), format!("{scheme}://{host}")),
+        None => (None, address.to_owned()),
     }
 }
 
-/// Waiting moves the virtual clock on, so that an operation of forty minutes takes no time.
+/// Waiting advances the virtual clock, so that an operation of forty minutes takes no time.
 fn virtual_pause(client: &SimulatorClient) -> Pauser {
     let client = client.clone();
     Arc::new(move |duration| {
         let client = client.clone();
         Box::pin(async move {
             if client.advance(duration).await.is_err() {
-                // The simulator has gone; the next call says so better than we could here.
+                // The simulator is gone; the next call reports that better than this one could.
                 tokio::time::sleep(duration).await;
             }
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use anyhow::bail;
+
+    use super::*;
+
+    #[test]
+    fn an_address_can_name_who_calls() {
+        for (address, wanted) in [
+            ("http://127.0.0.1:4599", (None, "http://127.0.0.1:4599")),
+            (
+                "http://333344445555@127.0.0.1:4599",
+                (Some("333344445555"), "http://127.0.0.1:4599"),
+            ),
+            ("127.0.0.1", (None, "127.0.0.1")),
+        ] {
+            let (name, endpoint) = caller(address);
+            assert_eq!((name, endpoint.as_str()), wanted);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_embedded_organization_is_stopped_when_the_work_fails() {
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/library/organization.yaml");
+        let (organization, _) = compiler::organization::load(&file);
+        let target = Target {
+            org: true,
+            simulator: Some(EMBEDDED.to_owned()),
+        };
+        let mut client = None;
+        let result: Result<()> =
+            Connection::with(&target, &organization.unwrap(), async |connection| {
+                assert!(connection.is_embedded());
+                client.clone_from(&connection.simulator);
+                bail!("no")
+            })
+            .await;
+        assert_eq!(result.unwrap_err().to_string(), "no");
+        assert!(client.unwrap().state().await.is_err());
+    }
 }

@@ -1,35 +1,37 @@
 //! Events as people have them at hand: in files, or on standard input.
 
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::environment::Environment;
+
 /// Reads the events of a file, `-` for standard input: CloudTrail records, which are wrapped as
 /// `EventBridge` wraps them, or whole events.
-pub(crate) fn read(file: &Path) -> Result<Vec<Value>> {
+pub(crate) fn read(environment: &Environment, file: &Path) -> Result<Vec<Value>> {
     let shown = file.display();
-    raw(file)?
+    raw(environment, file)?
         .iter()
         .enumerate()
         .map(|(index, record)| {
-            rules::envelope::of(record)
-                .with_context(|| format!("entry {} of {shown} is no event", index + 1))
+            cloudtrail::envelope::of(record)
+                .with_context(|| format!("entry {} of {shown} is not an event", index + 1))
         })
         .collect()
 }
 
 /// As [`read`], each as it stands in the file.
-pub(crate) fn raw(file: &Path) -> Result<Vec<Value>> {
+pub(crate) fn raw(environment: &Environment, file: &Path) -> Result<Vec<Value>> {
     let shown = file.display();
-    let mut text = String::new();
-    if file == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text)?;
+    let text = if file == Path::new("-") {
+        environment.read_input(u64::MAX)
     } else {
-        text = std::fs::read_to_string(file).with_context(|| format!("could not read {shown}"))?;
-    }
-    records(&text).with_context(|| format!("could not read {shown}"))
+        std::fs::read_to_string(environment.resolve(file))
+    };
+    text.map_err(anyhow::Error::from)
+        .and_then(|text| records(&text))
+        .with_context(|| format!("could not read {shown}"))
 }
 
 /// The records of a document: a list, a log file's `Records`, or one.
@@ -53,7 +55,45 @@ fn records(text: &str) -> Result<Vec<Value>> {
         .collect::<Result<_, _>>()?;
     let records: Vec<Value> = values.into_iter().flat_map(unpacked).collect();
     if records.is_empty() {
-        bail!("it holds no event");
+        bail!("it contains no event");
     }
     Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn events_are_read_from_every_shape_of_document() {
+        let (one, two) = (json!({"a": 1}), json!({"a": 2}));
+        for (text, wanted) in [
+            (one.to_string(), vec![&one]),
+            (json!([one, two]).to_string(), vec![&one, &two]),
+            (json!({"Records": [one, two]}).to_string(), vec![&one, &two]),
+            (format!("{one}\n{two}\n"), vec![&one, &two]),
+            (
+                json!({"Records": 1}).to_string(),
+                vec![&json!({"Records": 1})],
+            ),
+        ] {
+            let (environment, _) = Environment::captured("/");
+            let environment = environment.with_input(&text);
+            let found = raw(&environment, Path::new("-")).unwrap();
+            assert_eq!(found.iter().collect::<Vec<_>>(), wanted, "{text}");
+        }
+        for nothing in ["", "[]", "{\"Records\": []}", "{"] {
+            assert!(records(nothing).is_err(), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_event_is_named_by_its_number() {
+        let (environment, _) = Environment::captured("/");
+        let environment = environment.with_input("[{\"a\": 1}]");
+        let error = read(&environment, Path::new("-")).unwrap_err();
+        assert_eq!(error.to_string(), "entry 1 of - is not an event");
+    }
 }

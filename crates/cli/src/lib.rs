@@ -1,8 +1,9 @@
-//! The product's commands: what `cargo xtask check`, `deploy --org` and all the others do.
+//! The product's commands: what `gizmos check`, `deploy --org` and all the others do.
 //!
-//! This is the one crate that prints, reads the environment and looks at the clock. Everything
-//! else is done by the crates below it: `rules` loads and tests, `compiler` compiles, `deployer`
-//! plans and applies through the ports that `aws` implements, `report` renders the results.
+//! This is the one crate that prints, reads the environment and looks at the clock, and it does so
+//! in one module: [`run`] gets an [`Environment`]. Everything else is done by the crates below it:
+//! `rules` loads and tests, `compiler` compiles, `deployer` plans and applies through the ports that
+//! `aws` implements, `report` renders the results.
 //!
 //! - results go to standard output, in the format that `--format` names;
 //! - progress and errors go to standard error;
@@ -10,37 +11,60 @@
 //!
 //! # Example
 //!
-//! ```
-//! use cli::Exit;
+//! A command runs in the process that calls it, beside others, and what it prints is captured:
 //!
-//! assert_eq!(Exit::Drift.code(), 5);
-//! assert_eq!(Exit::Configuration.code(), 64);
 //! ```
-#![expect(
-    clippy::print_stderr,
-    reason = "progress and errors of a command line program"
-)]
+//! use cli::{Environment, Exit};
+//!
+//! let (environment, captured) = Environment::captured("/home/alice/detections");
+//! let exit = cli::run(["gizmos", "plan", "--orgg"], &environment);
+//! assert_eq!(exit, Exit::Configuration);
+//! assert_eq!(exit.code(), 64);
+//! assert!(captured.errors().contains("unexpected argument '--orgg'"));
+//! assert_eq!(captured.output(), "");
+//! ```
 
 mod arguments;
 mod commands;
 mod connection;
+mod deployment;
+mod detach;
+mod environment;
 mod events;
 mod exit;
-mod interrupt;
-mod output;
+mod files;
+mod interrupts;
+mod invocation;
 mod progress;
 mod project;
+mod saved_plan;
 mod simulator_client;
+mod spelling;
+mod verification;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
+use arguments::Arguments;
+
+pub use environment::{Captured, Environment};
 pub use exit::Exit;
+pub use interrupts::{Interrupter, Interrupts};
 
-/// Runs the command that the process' arguments ask for.
-pub fn main() -> ExitCode {
-    let arguments = match arguments::Arguments::try_parse() {
+/// Runs a command to its end. The first argument is the program's name.
+pub fn run<I>(arguments: I, environment: &Environment) -> Exit
+where
+    I: IntoIterator,
+    I::Item: Into<OsString> + Clone,
+{
+    spelling::install();
+    let mut command = spelling::help(Arguments::command());
+    let parsed = command
+        .try_get_matches_from_mut(arguments)
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .map_err(|error| error.format(&mut command));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are answers; everything else is a wrong use, which is 64 here and
@@ -50,49 +74,36 @@ pub fn main() -> ExitCode {
             } else {
                 Exit::Done
             };
-            return match error.print() {
-                Ok(()) => exit.into(),
-                Err(_) => Exit::Failed.into(),
+            return match environment.print_usage(&error) {
+                Ok(()) => exit,
+                Err(_) => Exit::Failed,
             };
         }
     };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: could not start: {error}");
-            return Exit::Failed.into();
+            environment.note(format_args!("error: could not start: {error}"));
+            return Exit::Failed;
         }
     };
     let result = runtime.block_on(async {
         tokio::select! {
-            result = commands::run(arguments) => result,
-            () = unclaimed_interrupt() => {
-                eprintln!("\ninterrupted; run the same command again to go on");
+            result = commands::run(arguments, environment) => result,
+            () = environment.interrupts().unclaimed() => {
+                environment.note("\ninterrupted; run the same command again to continue");
                 Ok(Exit::Interrupted)
             }
         }
     });
-    // A simulator served by a task, or a blocking call under way, is not waited for.
+    // Doesn't wait for a blocking call that is still running.
     runtime.shutdown_background();
     match result {
-        Ok(exit) => exit.into(),
-        Err(error) if output::is_closed_pipe(&error) => Exit::Done.into(),
+        Ok(exit) => exit,
+        Err(error) if environment::is_closed_pipe(&error) => Exit::Done,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            Exit::Failed.into()
-        }
-    }
-}
-
-/// Returns at a Ctrl-C that no command deals with itself.
-async fn unclaimed_interrupt() {
-    loop {
-        // Without a handler for signals, the program can't be interrupted in an orderly way.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        if !interrupt::is_claimed() {
-            return;
+            environment.note_error(&error);
+            Exit::Failed
         }
     }
 }

@@ -8,11 +8,12 @@ use deployer::ports::Action;
 use deployer::{Progress, ProgressEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::output;
+use crate::environment::{Environment, Stream};
 
 /// Shows what a command is doing.
 #[derive(Debug)]
 pub(crate) struct Display {
+    errors: Stream,
     bars: Option<MultiProgress>,
     /// The operations that run.
     running: Mutex<BTreeMap<Operation, Running>>,
@@ -29,9 +30,11 @@ struct Running {
 }
 
 impl Display {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(environment: &Environment) -> Self {
+        let errors = environment.errors().clone();
         Self {
-            bars: output::people_watch().then(MultiProgress::new),
+            bars: errors.is_terminal().then(MultiProgress::new),
+            errors,
             running: Mutex::default(),
         }
     }
@@ -49,7 +52,7 @@ impl Display {
         match &self.bars {
             // Failing to draw progress is no reason to fail a deployment.
             Some(bars) => drop(bars.println(line)),
-            None => eprintln!("{line}"),
+            None => self.errors.note(line),
         }
     }
 
@@ -84,15 +87,45 @@ impl Running {
     }
 }
 
+impl Display {
+    /// An operation begins to be shown: a line, and on a terminal a bar.
+    fn start(&self, operation: Operation, title: String, total: usize) {
+        self.line(&format!("  {title}, {total} instances"));
+        let running = Running {
+            began: Instant::now(),
+            bar: self.bar(title, total),
+        };
+        self.operations().insert(operation, running);
+    }
+
+    /// An operation has worked on so many of its instances.
+    fn advance(&self, operation: &Operation, done: usize, failed: usize, total: usize) {
+        let operations = self.operations();
+        let Some(running) = operations.get(operation) else {
+            return;
+        };
+        if let Some(bar) = &running.bar {
+            bar.set_position((done + failed) as u64);
+        } else {
+            let (stack_set, pace) = (&operation.0, running.pace(done + failed, total));
+            self.line(&format!(
+                "  {stack_set}: {done}/{total} done, {failed} failed{pace}"
+            ));
+        }
+    }
+
+    /// An operation is no longer shown.
+    fn finish(&self, operation: &Operation) {
+        let finished = self.operations().remove(operation);
+        if let Some(bar) = finished.and_then(|running| running.bar) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 impl Progress for Display {
     fn report(&self, event: &ProgressEvent) {
         match event {
-            ProgressEvent::StackSetCreated { stack_set } => {
-                self.line(&format!("  {stack_set}: stack set created"));
-            }
-            ProgressEvent::StackSetDeleted { stack_set } => {
-                self.line(&format!("  {stack_set}: stack set deleted"));
-            }
             ProgressEvent::OperationStarted {
                 stack_set,
                 operation,
@@ -100,18 +133,10 @@ impl Progress for Display {
                 wave,
                 total,
             } => {
-                let wave = wave
-                    .as_ref()
-                    .map(|wave| format!(", wave {wave}"))
-                    .unwrap_or_default();
+                let wave = wave.as_ref().map(|wave| format!(", wave {wave}"));
+                let wave = wave.unwrap_or_default();
                 let title = format!("{stack_set}: {}{wave}", word(*action));
-                self.line(&format!("  {title}, {total} instances"));
-                let running = Running {
-                    began: Instant::now(),
-                    bar: self.bar(title, *total),
-                };
-                self.operations()
-                    .insert((stack_set.clone(), operation.clone()), running);
+                self.start((stack_set.clone(), operation.clone()), title, *total);
             }
             ProgressEvent::Instances {
                 stack_set,
@@ -119,18 +144,12 @@ impl Progress for Display {
                 done,
                 failed,
                 total,
-            } => {
-                let operations = self.operations();
-                let Some(running) = operations.get(&(stack_set.clone(), operation.clone())) else {
-                    return;
-                };
-                if let Some(bar) = &running.bar {
-                    bar.set_position((done + failed) as u64);
-                } else {
-                    let pace = running.pace(done + failed, *total);
-                    eprintln!("  {stack_set}: {done}/{total} done, {failed} failed{pace}");
-                }
-            }
+            } => self.advance(
+                &(stack_set.clone(), operation.clone()),
+                *done,
+                *failed,
+                *total,
+            ),
             ProgressEvent::OperationFinished {
                 stack_set,
                 operation,
@@ -138,52 +157,57 @@ impl Progress for Display {
                 done,
                 failed,
             } => {
-                let finished = self
-                    .operations()
-                    .remove(&(stack_set.clone(), operation.clone()));
-                if let Some(bar) = finished.and_then(|running| running.bar) {
-                    bar.finish_and_clear();
-                }
+                self.finish(&(stack_set.clone(), operation.clone()));
                 let status = format!("{status:?}").to_lowercase();
                 self.line(&format!(
                     "  {stack_set}: {status}, {done} done, {failed} failed"
                 ));
             }
-            ProgressEvent::Waiting {
-                stack_set,
-                operation,
-                ours,
-            } => {
-                let whose = if *ours { "our own" } else { "another" };
-                self.line(&format!(
-                    "  {stack_set}: waiting for {whose} operation {operation}"
-                ));
-            }
-            ProgressEvent::Soaking {
-                stack_set,
-                wave,
-                minutes,
-            } => {
-                self.line(&format!(
-                    "  {stack_set}: wave {wave} is deployed; the next one waits {minutes} min"
-                ));
-            }
-            ProgressEvent::StackStarted {
-                stack,
-                place,
-                action,
-            } => self.line(&format!("  {stack} in {place}: {}", word(*action))),
-            ProgressEvent::StackFinished {
-                stack,
-                place,
-                status,
-                succeeded,
-            } => {
-                let word = if *succeeded { "" } else { " FAILED" };
-                self.line(&format!("  {stack} in {place}:{word} {status}"));
-            }
-            ProgressEvent::Checking { what } => self.line(&format!("  checking {what}")),
+            other => self.line(&text(other)),
         }
+    }
+}
+
+/// An event that is one line on its own.
+fn text(event: &ProgressEvent) -> String {
+    match event {
+        ProgressEvent::StackSetCreated { stack_set } => {
+            format!("  {stack_set}: stack set created")
+        }
+        ProgressEvent::StackSetDeleted { stack_set } => {
+            format!("  {stack_set}: stack set deleted")
+        }
+        ProgressEvent::Waiting {
+            stack_set,
+            operation,
+            ours,
+        } => {
+            let whose = if *ours { "our own" } else { "another" };
+            format!("  {stack_set}: waiting for {whose} operation {operation}")
+        }
+        ProgressEvent::Soaking {
+            stack_set,
+            wave,
+            minutes,
+        } => format!("  {stack_set}: wave {wave} is deployed; the next one waits {minutes} min"),
+        ProgressEvent::StackStarted {
+            stack,
+            location,
+            action,
+        } => format!("  {stack} in {location}: {}", word(*action)),
+        ProgressEvent::StackFinished {
+            stack,
+            location,
+            status,
+            succeeded,
+        } => {
+            let word = if *succeeded { "" } else { " FAILED" };
+            format!("  {stack} in {location}:{word} {status}")
+        }
+        ProgressEvent::Checking { what } => format!("  checking {what}"),
+        ProgressEvent::OperationStarted { .. }
+        | ProgressEvent::Instances { .. }
+        | ProgressEvent::OperationFinished { .. } => String::new(),
     }
 }
 
@@ -193,5 +217,38 @@ fn word(action: Action) -> &'static str {
         Action::Update => "updating",
         Action::Delete => "deleting",
         Action::DetectDrift => "detecting drift",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_lines_where_there_is_no_terminal_and_known_while_they_run() {
+        let (environment, captured) = Environment::captured("/");
+        let display = Display::new(&environment);
+        let (stack_set, operation) = ("gizmos-topic".to_owned(), "gizmos-topic-1".to_owned());
+        display.report(&ProgressEvent::OperationStarted {
+            stack_set: stack_set.clone(),
+            operation: operation.clone(),
+            action: Action::Create,
+            wave: Some("canary".to_owned()),
+            total: 2,
+        });
+        assert_eq!(display.running(), [(stack_set.clone(), operation.clone())]);
+        display.report(&ProgressEvent::Instances {
+            stack_set: stack_set.clone(),
+            operation: operation.clone(),
+            done: 1,
+            failed: 1,
+            total: 2,
+        });
+        display.finish(&(stack_set, operation));
+        assert!(display.running().is_empty());
+        assert_eq!(
+            captured.errors(),
+            "  gizmos-topic: creating, wave canary, 2 instances\n  gizmos-topic: 1/2 done, 1 failed\n"
+        );
     }
 }

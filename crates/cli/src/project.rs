@@ -9,9 +9,17 @@ use rules::{Library, Rule, TestOutcome};
 use syntax::{Diagnostic, SourceFile};
 
 use crate::arguments::ProjectArguments;
+use crate::environment::Environment;
 
-/// Rules about the scheduled look for drift, in the stack sets' folder.
+/// Rules about the scheduled drift detection, in the stack sets' folder.
 const DRIFT_RULES: &str = "drift-rules";
+
+/// Where the user's files are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Files<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) arguments: &'a ProjectArguments,
+}
 
 /// Everything that a command needs to know of the user's files.
 #[derive(Debug)]
@@ -25,32 +33,36 @@ pub(crate) struct Project {
     pub(crate) bundle: Option<Bundle>,
     /// What is wrong, in all files at once; the tests' diagnostics included.
     pub(crate) diagnostics: Vec<Diagnostic>,
-    root: PathBuf,
+    /// The folder for the compiled templates, unless the user names another.
+    pub(crate) default_output: PathBuf,
 }
 
 impl Project {
     /// Loads, tests and compiles. Never fails: what is wrong is in `diagnostics`.
-    pub(crate) fn load(arguments: &ProjectArguments) -> Self {
-        let root = root();
-        let mut rule_library = library(arguments);
+    pub(crate) fn load(files: Files<'_>) -> Self {
+        let mut rule_library = files.load_rules(&files.rules());
         let mut diagnostics = std::mem::take(&mut rule_library.diagnostics);
 
-        let stacksets = stacksets_folder(arguments);
-        let file = organization_file(arguments);
+        let stacksets = files.stacksets();
+        let file = files.organization();
         let (mut organization, problems) = organization::load(&file);
         diagnostics.extend(problems);
-        if let (Some(organization), Some(topology)) = (&mut organization, arguments.topology) {
+        if let (Some(organization), Some(topology)) = (&mut organization, files.arguments.topology)
+        {
             organization.topology = topology.into();
         }
-        let mut more = drift_rules(organization.as_ref(), &stacksets);
+        let mut more = files.drift_rules(organization.as_ref());
         diagnostics.append(&mut more.diagnostics);
         rule_library.rules.append(&mut more.rules);
-        let outcomes: Vec<TestOutcome> = rule_library
+        let mut outcomes: Vec<TestOutcome> = rule_library
             .rules
             .iter()
             .flat_map(rules::run_tests)
             .collect();
-        diagnostics.extend(outcomes.iter().filter_map(|it| it.diagnostic.clone()));
+        for diagnostic in outcomes.iter_mut().filter_map(|it| it.diagnostic.as_mut()) {
+            files.environment.relate(std::slice::from_mut(diagnostic));
+            diagnostics.push(diagnostic.clone());
+        }
 
         let templates = Templates::load(&stacksets)
             .map_err(|problems| diagnostics.extend(problems))
@@ -66,20 +78,16 @@ impl Project {
         if diagnostics.iter().any(Diagnostic::is_error) {
             bundle = None;
         }
+        files.environment.relate(&mut diagnostics);
         Self {
             rule_library,
             outcomes,
             organization,
-            organization_file: file,
+            organization_file: files.environment.shown(&file),
             bundle,
             diagnostics,
-            root,
+            default_output: files.resolve(Path::new("target/stacksets")),
         }
-    }
-
-    /// The folder for the compiled templates, unless the user names another.
-    pub(crate) fn default_output(&self) -> PathBuf {
-        shown(&self.root, Path::new("target/stacksets"))
     }
 
     /// How many of the rules' tests passed, and how many there are.
@@ -89,54 +97,76 @@ impl Project {
     }
 }
 
-/// The rules alone, without their tests and without compiling.
-pub(crate) fn library(arguments: &ProjectArguments) -> Library {
-    rules::load(&rules_folder(arguments), &options())
-}
-
-/// The rules that would be deployed: those about drift are if there is a schedule for it.
-pub(crate) fn deployed_library(arguments: &ProjectArguments) -> Library {
-    let mut library = library(arguments);
-    let (organization, _) = organization::load(&organization_file(arguments));
-    let mut more = drift_rules(organization.as_ref(), &stacksets_folder(arguments));
-    library.diagnostics.append(&mut more.diagnostics);
-    library.rules.append(&mut more.rules);
-    library
-}
-
-/// Rules about the scheduled look for drift; without a schedule there is nothing to be told about.
-fn drift_rules(organization: Option<&Organization>, stacksets: &Path) -> Library {
-    if organization.is_some_and(|it| it.drift_schedule.is_some()) {
-        rules::load(&stacksets.join(DRIFT_RULES), &options())
-    } else {
-        Library::default()
+impl Files<'_> {
+    /// A path of the project: below the folder that `GIZMOS_ROOT` names, or the current one.
+    fn resolve(self, path: &Path) -> PathBuf {
+        let root = self.environment.variable("GIZMOS_ROOT");
+        let root = root.map_or_else(PathBuf::new, PathBuf::from);
+        self.environment.resolve(&root.join(path))
     }
-}
 
-fn organization_file(arguments: &ProjectArguments) -> PathBuf {
-    arguments.organization.as_ref().map_or_else(
-        || stacksets_folder(arguments).join("organization.yaml"),
-        |file| shown(&root(), file),
-    )
-}
-
-/// The rule files of the project as they are, those about drift included.
-pub(crate) fn rule_sources(
-    arguments: &ProjectArguments,
-) -> (Vec<Arc<SourceFile>>, Vec<Diagnostic>) {
-    let (mut files, mut diagnostics) = rules::sources(&rules_folder(arguments));
-    let drift = stacksets_folder(arguments).join(DRIFT_RULES);
-    if drift.is_dir() {
-        let (more, problems) = rules::sources(&drift);
-        files.extend(more);
-        diagnostics.extend(problems);
+    /// The folder of the rules.
+    pub(crate) fn rules(self) -> PathBuf {
+        self.resolve(&self.arguments.rules)
     }
-    (files, diagnostics)
-}
 
-fn options() -> rules::Options {
-    rules::Options {
-        today: jiff::ZonedDateTime::now().date(),
+    /// The folder of the organization file and the stack sets' templates.
+    pub(crate) fn stacksets(self) -> PathBuf {
+        self.resolve(&self.arguments.stacksets)
+    }
+
+    fn organization(self) -> PathBuf {
+        self.arguments.organization.as_ref().map_or_else(
+            || self.stacksets().join("organization.yaml"),
+            |file| self.resolve(file),
+        )
+    }
+
+    /// The rules alone, without their tests and without compiling.
+    pub(crate) fn library(self) -> Library {
+        self.load_rules(&self.rules())
+    }
+
+    /// The rules that would be deployed: those about drift are if there is a schedule for it.
+    pub(crate) fn deployed_library(self) -> Library {
+        let mut library = self.library();
+        let (organization, _) = organization::load(&self.organization());
+        let mut more = self.drift_rules(organization.as_ref());
+        library.diagnostics.append(&mut more.diagnostics);
+        library.rules.append(&mut more.rules);
+        library
+    }
+
+    /// The rules of any folder.
+    pub(crate) fn load_rules(self, folder: &Path) -> Library {
+        let options = rules::Options {
+            today: self.environment.today(),
+        };
+        let mut library = rules::load(folder, &options);
+        self.environment.relate(&mut library.diagnostics);
+        library
+    }
+
+    /// Rules about the scheduled drift detection; without a schedule there is nothing to report.
+    fn drift_rules(self, organization: Option<&Organization>) -> Library {
+        if organization.is_some_and(|it| it.drift_schedule.is_some()) {
+            self.load_rules(&self.stacksets().join(DRIFT_RULES))
+        } else {
+            Library::default()
+        }
+    }
+
+    /// The rule files of the project as they are, those about drift included.
+    pub(crate) fn rule_sources(self) -> (Vec<Arc<SourceFile>>, Vec<Diagnostic>) {
+        let (mut files, mut diagnostics) = rules::sources(&self.rules());
+        let drift = self.stacksets().join(DRIFT_RULES);
+        if drift.is_dir() {
+            let (more, problems) = rules::sources(&drift);
+            files.extend(more);
+            diagnostics.extend(problems);
+        }
+        self.environment.relate(&mut diagnostics);
+        (files, diagnostics)
     }
 }
 
@@ -146,39 +176,53 @@ pub(crate) fn rule<'l>(library: &'l Library, id: &str) -> Result<&'l Rule, Strin
         return Ok(rule);
     }
     let ids: Vec<&str> = library.rules.iter().map(|rule| rule.id.as_str()).collect();
-    let hint = rules::nearest(id, &ids).map_or_else(
+    let hint = syntax::nearest(id, &ids).map_or_else(
         || {
-            "a rule's id is its file's name without `.yaml`; rules with errors are left out, and \
-             `cargo xtask check` shows those"
-                .to_owned()
+            format!(
+                "a rule's id is its file's name without `.yaml`; rules with errors are left out, and \
+                 {} shows those",
+                crate::spelling::command("check")
+            )
         },
         |near| format!("did you mean `{near}`?"),
     );
     Err(format!("error: there is no rule `{id}`\nhint: {hint}"))
 }
 
-/// The folder of the rules.
-pub(crate) fn rules_folder(arguments: &ProjectArguments) -> PathBuf {
-    shown(&root(), &arguments.rules)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The folder of the organization file and the stack sets' templates.
-pub(crate) fn stacksets_folder(arguments: &ProjectArguments) -> PathBuf {
-    shown(&root(), &arguments.stacksets)
-}
+    #[test]
+    fn an_unknown_rule_is_answered_with_what_to_do() {
+        let error = rule(&Library::default(), "no-such-rule").unwrap_err();
+        assert!(
+            error.starts_with("error: there is no rule `no-such-rule`\nhint: "),
+            "{error}"
+        );
+    }
 
-/// The project's folder: where `cargo xtask` says it is, or the current one.
-fn root() -> PathBuf {
-    std::env::var_os("GIZMOS_ROOT").map_or_else(PathBuf::new, PathBuf::from)
-}
-
-/// A path of the project as people like to read it: relative to the current folder if it is below.
-fn shown(root: &Path, path: &Path) -> PathBuf {
-    let path = root.join(path);
-    std::env::current_dir()
-        .ok()
-        .and_then(|current| path.strip_prefix(current).map(Path::to_path_buf).ok())
-        // The current folder itself would be an empty path, which no system call takes.
-        .filter(|shown| !shown.as_os_str().is_empty())
-        .unwrap_or(path)
+    #[test]
+    fn files_are_below_the_root_that_the_environment_names() {
+        let arguments = ProjectArguments {
+            rules: "rules".into(),
+            stacksets: "stacksets".into(),
+            organization: Some("/etc/organization.yaml".into()),
+            topology: None,
+        };
+        let (here, _) = Environment::captured("/home/alice/project/crates");
+        let (elsewhere, _) = Environment::captured("/home/alice/project/crates");
+        let elsewhere = elsewhere.with_variable("GIZMOS_ROOT", "/home/alice/project");
+        for (environment, root) in [
+            (&here, "/home/alice/project/crates"),
+            (&elsewhere, "/home/alice/project"),
+        ] {
+            let files = Files {
+                environment,
+                arguments: &arguments,
+            };
+            assert_eq!(files.rules(), Path::new(root).join("rules"));
+            assert_eq!(files.organization(), Path::new("/etc/organization.yaml"));
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use anyhow::Result;
-use deployer::ports::Place;
+use deployer::ports::Location;
 use deployer::verify::{Chain, ChainError, Delivery, Hop, HopOutcome, TestInstance, Trace};
 use serde_json::Value;
 use simulator_client::{Client, ClientError, Instance, State};
@@ -42,15 +42,16 @@ impl SimulatorClient {
 fn explained<T>(answer: Result<T, ClientError>) -> Result<T> {
     answer.map_err(|error| match error {
         ClientError::Unreachable { url, source } => anyhow::Error::new(*source).context(format!(
-            "no simulator answers at {url}; `cargo xtask simulator serve` starts one"
+            "no simulator answers at {url}; {} starts one",
+            crate::spelling::command("simulator serve")
         )),
         error => error.into(),
     })
 }
 
 impl Chain for SimulatorClient {
-    async fn send(&self, place: &Place, event: &Value) -> Result<Trace, ChainError> {
-        let sent = self.0.send(&place.account, &place.region, event).await;
+    async fn send(&self, location: &Location, event: &Value) -> Result<Trace, ChainError> {
+        let sent = self.0.send(&location.account, &location.region, event).await;
         sent.map(trace).map_err(chain_error)
     }
 
@@ -72,8 +73,8 @@ impl Chain for SimulatorClient {
         self.0.put_instance(&instance).await.map_err(chain_error)
     }
 
-    async fn instances(&self, place: &Place) -> Result<Vec<TestInstance>, ChainError> {
-        let instances = self.0.instances(&place.account, &place.region).await;
+    async fn instances(&self, location: &Location) -> Result<Vec<TestInstance>, ChainError> {
+        let instances = self.0.instances(&location.account, &location.region).await;
         let instances = instances.map_err(chain_error)?.into_iter();
         Ok(instances
             .map(|instance| TestInstance {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{Value, context};
 use rules::Rule;
-use syntax::Diagnostic;
+use syntax::{Diagnostic, nearest};
 
 use crate::emit::{self, Rendered};
 use crate::forward::{self, Forwarder};
-use crate::organization::{ARTIFACT_PREFIX, Organization, Topic, Topology, closest};
+use crate::organization::{ARTIFACT_PREFIX, Organization, Topic, Topology};
 use crate::view::{self, Names};
 use crate::{
     AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets, Templates, limits,
@@ -93,7 +93,7 @@ impl<'c> Compiler<'c> {
         if rules.is_empty() {
             self.diagnostics.push(
                 Diagnostic::error("compile::no-rules", "there is no rule to deploy")
-                    .help("`cargo xtask destroy --org` takes everything down"),
+                    .help(format!("{} removes everything", remedy::Command::Destroy)),
             );
         }
         let mut routed = Vec::new();
@@ -114,8 +114,9 @@ impl<'c> Compiler<'c> {
         if rule.message.is_none() {
             if rule.respond.is_none() {
                 let message = format!("rule `{}` neither notifies nor responds", rule.id);
-                self.diagnostics
-                    .push(Diagnostic::error("compile::no-effect", message).at(rule.place.clone()));
+                self.diagnostics.push(
+                    Diagnostic::error("compile::no-effect", message).at(rule.location.clone()),
+                );
             }
             return Vec::new();
         }
@@ -123,10 +124,10 @@ impl<'c> Compiler<'c> {
             if all.iter().any(|topic| topic.name == *name) {
                 continue;
             }
-            let names = all.iter().map(|topic| topic.name.as_str());
-            let help = match closest(name, names.clone()) {
+            let names: Vec<&str> = all.iter().map(|topic| topic.name.as_str()).collect();
+            let help = match nearest(name, &names) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("topics: {}", names.collect::<Vec<_>>().join(", ")),
+                None => format!("topics: {}", names.join(", ")),
             };
             self.diagnostics.push(
                 Diagnostic::error(
@@ -136,7 +137,7 @@ impl<'c> Compiler<'c> {
                         rule.id
                     ),
                 )
-                .at(rule.place.clone())
+                .at(rule.location.clone())
                 .help(help),
             );
         }
@@ -157,7 +158,7 @@ impl<'c> Compiler<'c> {
                         rule.id, rule.severity
                     ),
                 )
-                .at(rule.place.clone()),
+                .at(rule.location.clone()),
             );
         }
         topics
@@ -696,7 +697,7 @@ fn too_large(rule: &Rule, most: usize) -> Diagnostic {
         "limit::template",
         format!("rule `{}` doesn't fit a template of {most} bytes", rule.id),
     )
-    .at(rule.place.clone())
+    .at(rule.location.clone())
 }
 
 fn shard_name(name: &str, index: usize) -> String {

@@ -33,8 +33,8 @@ pub(crate) fn render(
                     part.name()
                 ),
             );
-            match templates.place(part) {
-                Some(place) => diagnostic.at(place),
+            match templates.location(part) {
+                Some(location) => diagnostic.at(location),
                 None => diagnostic,
             }
         };

@@ -373,7 +373,7 @@ fn coarse(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit>
                     "forward::too-long",
                     format!("`{names}` can't be forwarded: {error}"),
                 )
-                .at(first.rule.place.clone()),
+                .at(first.rule.location.clone()),
             );
             return Vec::new();
         }
@@ -385,7 +385,7 @@ fn coarse(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit>
                 "the patterns of `{names}` overlap and don't fit one forwarder together: {what}"
             ),
         )
-        .at(first.rule.place.clone())
+        .at(first.rule.location.clone())
         .help("pin `detail-type` and `detail.eventName` in these rules, or join them"),
     );
     units

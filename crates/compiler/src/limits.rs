@@ -150,7 +150,7 @@ pub(crate) fn bus(
                     rules.len()
                 ),
             )
-            .at(first.place.clone())
+            .at(first.location.clone())
             .help("retire rules, or join patterns that belong together in one rule with `$or`"),
         );
     }
@@ -167,7 +167,7 @@ pub(crate) fn bus(
                     with_wildcard.count()
                 ),
             )
-            .at(first.place.clone())
+            .at(first.location.clone())
             .help("use `prefix`, `suffix` or `equals-ignore-case` where they say the same"),
         );
     }
@@ -235,7 +235,7 @@ impl Check<'_> {
     fn error(&mut self, code: &'static str, message: &str) {
         let message = format!("rule `{}`: {message}", self.rule.id);
         self.diagnostics
-            .push(Diagnostic::error(code, message).at(self.rule.place.clone()));
+            .push(Diagnostic::error(code, message).at(self.rule.location.clone()));
     }
 
     fn at_most(&mut self, what: &str, found: usize, most: usize, unit: &str) {

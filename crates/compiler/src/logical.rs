@@ -38,10 +38,9 @@ fn camel_case(name: &str) -> String {
 
 /// The first 32 bits of the text's SHA-256, as eight capital hexadecimal digits.
 pub(crate) fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    let first = digest.iter().take(4);
-    let number = first.fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
-    format!("{number:08X}")
+    let mut digits = base16ct::upper::encode_string(&Sha256::digest(text.as_bytes()));
+    digits.truncate(8);
+    digits
 }
 
 #[cfg(test)]

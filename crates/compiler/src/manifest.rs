@@ -44,13 +44,7 @@ impl Serialize for Bundle {
 }
 
 fn sha256(text: &str) -> String {
-    let mut hex = String::new();
-    for byte in Sha256::digest(text.as_bytes()) {
-        for digit in [byte >> 4, byte & 15] {
-            hex.extend(char::from_digit(u32::from(digit), 16));
-        }
-    }
-    hex
+    base16ct::lower::encode_string(&Sha256::digest(text.as_bytes()))
 }
 
 impl Bundle {

@@ -70,7 +70,7 @@ fn blind(
                 rule.id
             ),
         )
-        .at(rule.place.clone())
+        .at(rule.location.clone())
         .help("put the organization file's name into `event_pattern`, beside or in place of the default")
     })
 }

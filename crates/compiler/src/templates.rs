@@ -2,12 +2,16 @@
 //!
 //! Values enter a template only as JSON: the file names end in `.json.j2`, which makes minijinja
 //! write every expression as a JSON value. Whatever a value holds, it stays one value.
+//!
+//! Loops and conditions have one shape: every entry that they write ends with a comma. No template
+//! asks whether an entry is the last one; a comma before a closing bracket is dropped when the
+//! rendered text is read.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use minijinja::{Environment, UndefinedBehavior, Value};
-use syntax::{Diagnostic, Place, SourceFile, Span};
+use syntax::{Diagnostic, SourceFile, SourceLocation, Span};
 
 use crate::{Part, json};
 
@@ -83,6 +87,7 @@ impl Templates {
             .get_template(&name)
             .and_then(|template| template.render(context))
             .map_err(|error| Box::new(self.diagnostic("template::render", &error)))?;
+        let text = without_trailing_commas(&text);
         json::parse(&text).map_err(|error| {
             let line = text
                 .lines()
@@ -93,17 +98,17 @@ impl Templates {
                 format!("`{name}` does not render to JSON: {error}"),
             )
             .note(format!("the rendered line is `{}`", line.trim()));
-            Box::new(match self.place(part) {
-                Some(place) => diagnostic.at(place),
+            Box::new(match self.location(part) {
+                Some(location) => diagnostic.at(location),
                 None => diagnostic,
             })
         })
     }
 
     /// The source of a part, for diagnostics about what it renders to.
-    pub(crate) fn place(&self, part: Part) -> Option<Place> {
+    pub(crate) fn location(&self, part: Part) -> Option<SourceLocation> {
         self.file(&source_name(part))
-            .map(|file| Place::new(file, Span::new(0, 0)))
+            .map(|file| SourceLocation::new(file, Span::new(0, 0)))
     }
 
     fn file(&self, name: &str) -> Option<&Arc<SourceFile>> {
@@ -129,10 +134,100 @@ impl Templates {
         let span = error.range().map_or(Span::new(before, before), |range| {
             Span::new(range.start, range.end)
         });
-        diagnostic.at(Place::new(file, span))
+        diagnostic.at(SourceLocation::new(file, span))
     }
+}
+
+/// Replaces each comma before a closing bracket by a space, which keeps lines and columns.
+fn without_trailing_commas(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut in_string = false;
+    let mut is_escaped = false;
+    // A comma and the space after it wait until the next character decides.
+    let mut waiting = String::new();
+    for c in text.chars() {
+        if !in_string && (c == ',' || (c.is_whitespace() && !waiting.is_empty())) {
+            // A second comma is an error that stays one.
+            if c == ',' {
+                out.push_str(&waiting);
+                waiting.clear();
+            }
+            waiting.push(c);
+            continue;
+        }
+        if !in_string && matches!(c, '}' | ']') && waiting.starts_with(',') {
+            waiting.replace_range(..1, " ");
+        }
+        out.push_str(&waiting);
+        waiting.clear();
+        in_string = match c {
+            '"' if !is_escaped => !in_string,
+            _ => in_string,
+        };
+        is_escaped = in_string && c == '\\' && !is_escaped;
+        out.push(c);
+    }
+    out + &waiting
 }
 
 fn source_name(part: Part) -> String {
     format!("{}.template.json.j2", part.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_before_a_closing_bracket_is_dropped_outside_of_strings_only() {
+        for (rendered, read) in [
+            ("[1, 2,\n]", "[1, 2 \n]"),
+            (
+                r#"{"a": [1,], "b": "x,]\",}",}"#,
+                r#"{"a": [1 ], "b": "x,]\",}" }"#,
+            ),
+            (r#"{"a": "\\",}"#, r#"{"a": "\\" }"#),
+            ("[1,,]", "[1, ]"),
+            ("[,]", "[ ]"),
+            ("[1] ,", "[1] ,"),
+        ] {
+            assert_eq!(without_trailing_commas(rendered), read);
+        }
+    }
+
+    /// Comma logic breaks silently when a loop or a condition is added: see the module's comment.
+    #[test]
+    fn no_template_decides_about_commas() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacksets");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|it| it != "j2") {
+                continue;
+            }
+            seen += 1;
+            let text = std::fs::read_to_string(&path).unwrap();
+            for (number, line) in text.lines().enumerate() {
+                let logic = [
+                    "loop.last",
+                    "loop.first",
+                    "loop.index",
+                    "%},{%",
+                    "%}, {%",
+                    "\",\" if",
+                ]
+                .iter()
+                .find(|it| line.contains(**it));
+                let here = format!("{}:{}", path.display(), number + 1);
+                assert_eq!(logic, None, "{here}: {line}");
+                // A block is on lines of its own, so that no comma hides behind a tag.
+                let tags = line.matches("{%").count();
+                assert!(
+                    tags == 0 || line.trim().ends_with("%}") && tags == 1,
+                    "{here}: {line}"
+                );
+            }
+        }
+        assert!(seen > 8, "{seen}");
+    }
 }

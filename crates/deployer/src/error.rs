@@ -1,19 +1,19 @@
-//! What stops a command before it has a report to give.
+//! Errors that end a command before it has a report.
 
 use crate::ports::CloudError;
 
-/// A call failed without which there is nothing to report.
+/// A call failed that everything else depends on.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
 pub struct DeployError {
     /// What was being done, as the start of a sentence: `cannot list the accounts`.
     pub doing: String,
-    /// What the cloud answered.
+    /// The cloud's error.
     #[source]
     pub source: CloudError,
 }
 
-/// Puts what was being done in front of a cloud's answer.
+/// Adds what was being done to a cloud's error.
 pub(crate) trait Doing<T> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T, DeployError>;
 }

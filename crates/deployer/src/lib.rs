@@ -10,9 +10,13 @@
 //! - [`drift()`] is the same plan, read-only, plus CloudFormation's drift detection and the
 //!   [`health()`] of the alert chain;
 //! - [`verify`] sends the rules' test events through the deployed chain;
-//! - [`destroy()`] takes away what is ours.
+//! - [`destroy()`] removes what was deployed.
 //!
-//! Whoever implements the ports gets all of it:
+//! Inside, `rollout` (where instances belong, in which calls and waves) and `operation` (starting
+//! operations and waiting for them) lie below `plan`, `apply` and `drift`; `fleet` and `health` read,
+//! and decide nothing.
+//!
+//! An implementation of the ports is all that it needs:
 //!
 //! ```
 //! use deployer::ports::{Cloud, CloudError};
@@ -25,27 +29,35 @@
 //!     Ok(matches!(report.outcome(), ApplyOutcome::Done | ApplyOutcome::NothingToDo))
 //! }
 //!
-//! // What a cloud refuses is one of a closed set of errors, so that it can be acted upon.
+//! // Errors are a closed set, so that code can act on them.
 //! let error = CloudError::NotFound { message: "StackSet gizmos-topic".to_owned() };
 //! assert!(error.is_not_found());
 //! ```
 
 pub mod apply;
+mod code;
 pub mod drift;
 mod error;
 #[cfg(test)]
 mod fake;
-mod observe;
-mod operations;
+mod fingerprint;
+mod fleet;
+mod health;
+mod operation;
 pub mod plan;
 pub mod ports;
 pub mod preflight;
 mod progress;
+mod rollout;
 pub mod verify;
 
 pub use apply::{ApplyOutcome, ApplyReport, apply, destroy};
-pub use drift::{DriftOptions, DriftOutcome, DriftReport, HealthFinding, drift, health};
+pub use drift::{DriftOptions, DriftOutcome, DriftReport, drift};
 pub use error::DeployError;
-pub use observe::{Observed, ObservedStack, ObservedStackSet, World, observe, observe_settled};
+pub use fingerprint::hex;
+pub use fleet::{
+    Membership, Observed, ObservedStack, ObservedStackSet, Scope, observe, observe_settled,
+};
+pub use health::{BrokenLink, health};
 pub use plan::{Plan, plan};
 pub use progress::{Progress, ProgressEvent, Silent};

@@ -1,8 +1,8 @@
-//! Live news of what is being done.
+//! Live progress of a command.
 
 use serde::Serialize;
 
-use crate::ports::{Action, OperationStatus, Place};
+use crate::ports::{Action, Location, OperationStatus};
 
 /// Something that happened while a command runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,7 +18,7 @@ pub enum ProgressEvent {
         /// Its name.
         stack_set: String,
     },
-    /// An operation of a stack set was started, or one that was running already is waited for.
+    /// An operation of a stack set was started, or the run waits for one that was running already.
     OperationStarted {
         /// The stack set's name.
         stack_set: String,
@@ -37,14 +37,14 @@ pub enum ProgressEvent {
         stack_set: String,
         /// The operation's id.
         operation: String,
-        /// Instances done well.
+        /// Instances that succeeded.
         done: usize,
-        /// Instances failed.
+        /// Instances that failed.
         failed: usize,
         /// Instances it is for.
         total: usize,
     },
-    /// An operation came to its end.
+    /// An operation ended.
     OperationFinished {
         /// The stack set's name.
         stack_set: String,
@@ -52,18 +52,18 @@ pub enum ProgressEvent {
         operation: String,
         /// How it ended.
         status: OperationStatus,
-        /// Instances done well.
+        /// Instances that succeeded.
         done: usize,
-        /// Instances failed or cancelled.
+        /// Instances that failed or were canceled.
         failed: usize,
     },
-    /// Somebody else's operation is in the way.
+    /// The run waits for an operation that is in the way.
     Waiting {
         /// The stack set's name.
         stack_set: String,
         /// The operation's id.
         operation: String,
-        /// Whether an earlier run of ours started it.
+        /// Whether an earlier run of Gizmos started it.
         ours: bool,
     },
     /// A wave is deployed and the next one waits.
@@ -80,35 +80,35 @@ pub enum ProgressEvent {
         /// The stack's name.
         stack: String,
         /// Where.
-        place: Place,
+        location: Location,
         /// What is done.
         action: Action,
     },
-    /// An ordinary stack came to the end of its operation.
+    /// Work on an ordinary stack ended.
     StackFinished {
         /// The stack's name.
         stack: String,
         /// Where.
-        place: Place,
+        location: Location,
         /// `CREATE_COMPLETE`, …
         status: String,
-        /// Whether that is what was wanted.
+        /// Whether the operation succeeded.
         succeeded: bool,
     },
     /// A check begins.
     Checking {
-        /// What is looked at, in words.
+        /// What is checked, in words.
         what: String,
     },
 }
 
-/// Gets told of progress. Called from whichever task the news comes from.
+/// Receives progress, from any task.
 pub trait Progress: Sync {
     /// Something happened.
     fn report(&self, event: &ProgressEvent);
 }
 
-/// Tells nobody.
+/// Ignores everything.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

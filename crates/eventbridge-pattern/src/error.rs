@@ -61,9 +61,11 @@ pub enum EventError {
 
 /// The matcher gave up: whether the event matches is undecided.
 ///
-/// Only an event that repeats the same array key many times, with thousands of elements each, gets
-/// here. Anyone who can write events can cause this error. Decide what it means where it occurs: an alert system should treat the event
-/// as a match.
+/// Only an event with many long arrays under the same path gets here: one that repeats a key, or
+/// spells a path with dots in several ways. Anyone who can write events can cause this error, so
+/// decide what it means where it occurs: an alert system should treat the event as a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
-#[error("undecided: the event repeats array keys so often that matching it takes too much work")]
+#[error(
+    "undecided: the event has so many arrays under the same path that matching it takes too much work"
+)]
 pub struct TooMuchWork;

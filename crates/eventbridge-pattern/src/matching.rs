@@ -117,7 +117,7 @@ impl Span {
 /// Fields are taken in the order of their paths, and a set of ties is followed for each way to
 /// satisfy the fields so far: the elements of arrays that it has chosen. Ties to arrays that no
 /// later field reaches are dropped, which keeps the set as small as the event's arrays; only events
-/// that repeat a key with arrays in it can multiply it, and those run into the limit.
+/// with several arrays under one path can multiply it, and those run into the limit.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Search {
     /// Where leaves are in arrays, outermost element first.

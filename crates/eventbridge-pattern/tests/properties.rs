@@ -162,7 +162,7 @@ proptest! {
         }
         for event in &events {
             let parsed = Event::parse(event).expect("an object");
-            let one = inputs.iter().any(|pattern| matches(&pattern, &parsed));
+            let one = inputs.iter().any(|pattern| matches(pattern, &parsed));
             let other = packed.iter().any(|packed| matches(&packed.pattern, &parsed));
             prop_assert_eq!(one, other, "{}", event);
         }

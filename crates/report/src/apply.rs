@@ -1,4 +1,4 @@
-//! What a deployment or a removal did, as people read it.
+//! The report of a deployment or a removal, for people.
 
 use deployer::ApplyReport;
 use deployer::apply::{PartOutcome, PartReport};
@@ -19,7 +19,7 @@ pub fn terminal(report: &ApplyReport) -> String {
                 &mut text,
                 &format!(
                     "      {}  {}: {}",
-                    failure.status, failure.place, failure.reason
+                    failure.status, failure.location, failure.reason
                 ),
             );
             for event in &failure.events {
@@ -46,8 +46,8 @@ pub fn terminal(report: &ApplyReport) -> String {
                 &mut text,
                 &format!(
                     "      left as it is  {}: {}",
-                    plural(left.places.len(), "instance"),
-                    list(&left.places)
+                    plural(left.locations.len(), "instance"),
+                    list(&left.locations)
                 ),
             );
         }
@@ -58,7 +58,7 @@ pub fn terminal(report: &ApplyReport) -> String {
     text
 }
 
-/// The report in one line; `verb` is what was done, such as `Deployed`.
+/// The report in one line that begins with `verb`, such as `Deployed`.
 pub fn summary(report: &ApplyReport, verb: &str) -> String {
     let sum = report.summary();
     let mut line = format!(
@@ -86,14 +86,14 @@ fn format_failures(failed: usize, skipped: usize, instances: usize) -> String {
 }
 
 fn headline(part: &PartReport) -> String {
-    let name = match &part.place {
-        Some(place) => format!("stack {} in {place}", part.name),
+    let name = match &part.location {
+        Some(location) => format!("stack {} in {location}", part.name),
         None => format!("stack set {}", part.name),
     };
     let done: usize = part.operations.iter().map(|it| it.succeeded).sum();
     let (word, detail) = match &part.outcome {
         PartOutcome::Unchanged => ("unchanged", String::new()),
-        PartOutcome::Done if part.place.is_some() => ("done", String::new()),
+        PartOutcome::Done if part.location.is_some() => ("done", String::new()),
         PartOutcome::Done => ("done", format!(": {}", plural(done, "instance"))),
         PartOutcome::Partial => (
             "partial",

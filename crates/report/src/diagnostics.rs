@@ -8,7 +8,7 @@ const LONGEST_LINE: usize = 1_000;
 
 /// Every diagnostic with its excerpt, and a last line that counts them. Empty for no diagnostics.
 ///
-/// `color` adds ANSI colours; the text alone says everything too.
+/// `color` adds ANSI colors; the text alone says everything too.
 pub fn terminal(diagnostics: &[Diagnostic], color: bool) -> String {
     let renderer = if color {
         Renderer::styled()
@@ -49,22 +49,23 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
     let title = level
         .primary_title(diagnostic.message.as_str())
         .id(diagnostic.code);
-    let mut group = match &diagnostic.place {
-        Some(place) if excerpt_is_readable(place) => {
-            let mut annotation = AnnotationKind::Primary.span(place.span.start..place.span.end);
+    let mut group = match &diagnostic.location {
+        Some(location) if excerpt_is_readable(location) => {
+            let mut annotation =
+                AnnotationKind::Primary.span(location.span.start..location.span.end);
             if !diagnostic.label.is_empty() {
                 annotation = annotation.label(diagnostic.label.as_str());
             }
             title.element(
-                Snippet::source(place.file.text.as_str())
-                    .path(place.file.path.to_string_lossy())
+                Snippet::source(location.file.text.as_str())
+                    .path(location.file.path.to_string_lossy())
                     .annotation(annotation),
             )
         }
-        Some(place) => {
-            let (line, column) = place.line_column();
+        Some(location) => {
+            let (line, column) = location.line_column();
             title.element(
-                annotate_snippets::Origin::path(place.file.path.to_string_lossy())
+                annotate_snippets::Origin::path(location.file.path.to_string_lossy())
                     .line(line)
                     .char_column(column),
             )
@@ -85,9 +86,9 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
 }
 
 /// Whether the lines of the span are short enough to show.
-fn excerpt_is_readable(place: &syntax::Place) -> bool {
-    let text = &place.file.text;
-    let (start, end) = (place.span.start, place.span.end);
+fn excerpt_is_readable(location: &syntax::SourceLocation) -> bool {
+    let text = &location.file.text;
+    let (start, end) = (location.span.start, location.span.end);
     if start > end || end > text.len() {
         return false;
     }
@@ -106,7 +107,7 @@ fn excerpt_is_readable(place: &syntax::Place) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use syntax::{Place, SourceFile, Span};
+    use syntax::{SourceFile, SourceLocation, Span};
 
     use super::*;
 
@@ -116,7 +117,7 @@ mod tests {
             "id: example\nseverty: high\n",
         ));
         Diagnostic::error("rule::unknown-field", "unknown field `severty`")
-            .at(Place::new(&file, Span::new(12, 19)))
+            .at(SourceLocation::new(&file, Span::new(12, 19)))
             .label("not a field of a rule")
             .help("did you mean `severity`?")
     }
@@ -139,8 +140,8 @@ mod tests {
     #[test]
     fn a_megabyte_in_one_line_is_not_shown() {
         let file = Arc::new(SourceFile::new("rules/x.yaml", "a".repeat(1_000_000)));
-        let diagnostic =
-            Diagnostic::error("rule::size", "too long").at(Place::new(&file, Span::new(10, 12)));
+        let diagnostic = Diagnostic::error("rule::size", "too long")
+            .at(SourceLocation::new(&file, Span::new(10, 12)));
         let text = terminal(&[diagnostic], false);
         assert!(text.len() < 300, "{}", text.len());
         assert!(text.contains("rules/x.yaml:1:11"), "{text}");

@@ -1,19 +1,20 @@
-//! What a drift check found, as people and programs read it.
+//! The report of a drift check, for people and programs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use deployer::DriftReport;
-use deployer::drift::{DriftCheck, DriftCode, DriftFinding, DriftOutcome, Unchecked};
+use deployer::drift::{Difference, DriftCheck, DriftCode, DriftOutcome, Unchecked};
 use deployer::ports::ResourceDriftStatus;
+use remedy::Command;
 use serde_json::{Value, json};
 use syntax::Severity;
 
 use crate::plan::problems;
 use crate::{junit, plural, push_line, sarif};
 
-/// Findings of one kind about one stack set that people get to read; the rest is counted. A
-/// removed rule would fill the screen with every account there is.
+/// Differences of one kind in one stack set that are listed; the rest is counted. A removed rule would
+/// fill the screen with every account.
 const LISTED: usize = 10;
 
 /// The longest Markdown: an issue's body holds 65,536 characters.
@@ -22,16 +23,16 @@ const LONGEST_PAGE: usize = 60_000;
 /// The report for a terminal.
 pub fn terminal(report: &DriftReport) -> String {
     let mut text = problems(&report.plan.problems);
-    let (findings, more) = listed(&report.findings);
-    for finding in findings {
+    let (differences, more) = listed(&report.differences);
+    for difference in differences {
         push_line(
             &mut text,
-            &format!("drift[{}]: {}", finding.code.id(), headline(finding)),
+            &format!("drift[{}]: {}", difference.code.id(), headline(difference)),
         );
-        for line in details(finding) {
+        for line in details(difference) {
             push_line(&mut text, &format!("       {line}"));
         }
-        push_line(&mut text, &format!("  help: {}", finding.fix));
+        push_line(&mut text, &format!("  help: {}", difference.fix));
     }
     for line in more {
         push_line(
@@ -60,15 +61,19 @@ pub fn markdown(report: &DriftReport) -> String {
             &format!("- **{}**: {}", problem.message, problem.fix),
         );
     }
-    let (findings, more) = listed(&report.findings);
-    let entries = findings
+    let (differences, more) = listed(&report.differences);
+    let entries = differences
         .into_iter()
-        .map(|finding| {
-            let mut entry = format!("- `{}` {}\n", finding.code.id(), inline(&headline(finding)));
-            for line in details(finding) {
+        .map(|difference| {
+            let mut entry = format!(
+                "- `{}` {}\n",
+                difference.code.id(),
+                inline(&headline(difference))
+            );
+            for line in details(difference) {
                 push_line(&mut entry, &format!("  - {}", inline(&line)));
             }
-            push_line(&mut entry, &format!("  - what to do: {}", finding.fix));
+            push_line(&mut entry, &format!("  - what to do: {}", difference.fix));
             entry
         })
         .chain(more.into_iter().map(|line| format!("- {line}\n")))
@@ -89,7 +94,10 @@ pub fn markdown(report: &DriftReport) -> String {
     if left_out > 0 {
         push_line(
             &mut text,
-            &format!("- {left_out} more; `cargo xtask drift --org --format json` has all"),
+            &format!(
+                "- {left_out} more; {} has all",
+                Command::Drift { json: true }
+            ),
         );
     }
     text
@@ -112,7 +120,7 @@ pub fn summary(report: &DriftReport) -> String {
             let counts: Vec<String> = DriftCheck::ALL
                 .iter()
                 .filter_map(|check| {
-                    let found = report.findings.iter().filter(|it| it.check == *check);
+                    let found = report.differences.iter().filter(|it| it.check == *check);
                     let count = found.count();
                     (count > 0).then(|| format!("{count} {}", check.name()))
                 })
@@ -124,7 +132,7 @@ pub fn summary(report: &DriftReport) -> String {
             };
             format!(
                 "Drift: {} ({}); {checked} checked{unproven}.",
-                plural(report.findings.len(), "difference"),
+                plural(report.differences.len(), "difference"),
                 counts.join(", ")
             )
         }
@@ -136,7 +144,7 @@ pub fn summary(report: &DriftReport) -> String {
     }
 }
 
-/// The report as a SARIF log. A finding about a rule is placed at the rule's file, which `files`
+/// The report as a SARIF log. A difference about a rule is placed at the rule's file, which `files`
 /// has by the rule's id; any other at the organization file.
 pub fn sarif(
     report: &DriftReport,
@@ -152,16 +160,16 @@ pub fn sarif(
         })
         .collect();
     let entries: Vec<sarif::Entry> = report
-        .findings
+        .differences
         .iter()
-        .map(|finding| {
-            let file = finding.rules.iter().find_map(|rule| files.get(rule));
+        .map(|difference| {
+            let file = difference.rules.iter().find_map(|rule| files.get(rule));
             let file = file.map_or(organization, PathBuf::as_path);
             sarif::Entry {
-                code: finding.code.id().to_owned(),
+                code: difference.code.id().to_owned(),
                 severity: Severity::Error,
-                message: whole(finding),
-                locations: vec![location(finding, file)],
+                message: whole(difference),
+                locations: vec![location(difference, file)],
                 fixes: Vec::new(),
             }
         })
@@ -169,13 +177,13 @@ pub fn sarif(
     sarif::log(&entries, &pages)
 }
 
-fn location(finding: &DriftFinding, file: &Path) -> Value {
+fn location(difference: &Difference, file: &Path) -> Value {
     let mut names: Vec<&str> = Vec::new();
-    if let Some(place) = &finding.place {
-        names.extend([place.account.as_str(), place.region.as_str()]);
+    if let Some(location) = &difference.location {
+        names.extend([location.account.as_str(), location.region.as_str()]);
     }
-    names.extend(finding.part.as_deref());
-    if let Some(resource) = &finding.resource {
+    names.extend(difference.part.as_deref());
+    if let Some(resource) = &difference.resource {
         names.push(&resource.logical_id);
     }
     let mut location = sarif::start_of(file);
@@ -188,30 +196,30 @@ fn location(finding: &DriftFinding, file: &Path) -> Value {
     location
 }
 
-/// The report as `JUnit`: a suite per check that was made, a failed case per finding, an error per
-/// thing that could not be looked at, and a case that passes where nothing was found.
+/// The report as `JUnit`: a suite per check that was made, a failed case per difference, an error per
+/// thing that could not be checked, and a case that passes where nothing was found.
 pub fn junit(report: &DriftReport) -> String {
     let suites = report.checked.checks.iter().map(|check| {
         let mut cases = Vec::new();
-        for finding in report.findings.iter().filter(|it| it.check == *check) {
+        for difference in report.differences.iter().filter(|it| it.check == *check) {
             cases.push(junit::Case {
-                name: headline(finding),
-                class: finding.code.id().to_owned(),
-                outcome: junit::Outcome::Failure(whole(finding)),
+                name: headline(difference),
+                class: difference.code.id().to_owned(),
+                outcome: junit::CaseOutcome::Failure(whole(difference)),
             });
         }
         for it in report.unchecked.iter().filter(|it| it.check == *check) {
             cases.push(junit::Case {
                 name: it.what.clone(),
                 class: "unchecked".to_owned(),
-                outcome: junit::Outcome::Error(unchecked_line(it)),
+                outcome: junit::CaseOutcome::Error(unchecked_line(it)),
             });
         }
         if cases.is_empty() {
             cases.push(junit::Case {
                 name: "no drift".to_owned(),
                 class: check.name().to_owned(),
-                outcome: junit::Outcome::Passed,
+                outcome: junit::CaseOutcome::Passed,
             });
         }
         junit::Suite {
@@ -224,7 +232,7 @@ pub fn junit(report: &DriftReport) -> String {
         let cases = report.plan.problems.iter().map(|problem| junit::Case {
             name: problem.message.clone(),
             class: "problem".to_owned(),
-            outcome: junit::Outcome::Error(problem.fix.clone()),
+            outcome: junit::CaseOutcome::Error(problem.fix.to_string()),
         });
         suites = vec![junit::Suite {
             name: "preflight".to_owned(),
@@ -234,29 +242,29 @@ pub fn junit(report: &DriftReport) -> String {
     junit::document("gizmos drift", &suites)
 }
 
-/// A finding with everything it says, in several lines.
-fn whole(finding: &DriftFinding) -> String {
-    let mut text = headline(finding);
-    for line in details(finding) {
+/// A difference with all its details, in several lines.
+fn whole(difference: &Difference) -> String {
+    let mut text = headline(difference);
+    for line in details(difference) {
         text.push('\n');
         text.push_str(&line);
     }
     text.push_str("\nhelp: ");
-    text.push_str(&finding.fix);
+    text.push_str(&difference.fix.to_string());
     text
 }
 
-/// The first findings of each kind and part, and a line for the rest of each.
-fn listed(findings: &[DriftFinding]) -> (Vec<&DriftFinding>, Vec<String>) {
+/// The first differences of each kind and part, and a line for the rest of each.
+fn listed(differences: &[Difference]) -> (Vec<&Difference>, Vec<String>) {
     let mut counts: BTreeMap<(DriftCode, Option<&str>), usize> = BTreeMap::new();
     let mut shown = Vec::new();
-    for finding in findings {
+    for difference in differences {
         let count = counts
-            .entry((finding.code, finding.part.as_deref()))
+            .entry((difference.code, difference.part.as_deref()))
             .or_default();
         *count += 1;
         if *count <= LISTED {
-            shown.push(finding);
+            shown.push(difference);
         }
     }
     let more = counts
@@ -292,35 +300,35 @@ fn unchecked(all: &[Unchecked]) -> Vec<String> {
 fn unchecked_line(it: &Unchecked) -> String {
     let part = it.part.as_ref();
     let part = part.map(|part| format!(" of {part}")).unwrap_or_default();
-    let place = it.place.as_ref();
-    let place = place
-        .map(|place| format!(" in {place}"))
+    let location = it.location.as_ref();
+    let location = location
+        .map(|location| format!(" in {location}"))
         .unwrap_or_default();
-    format!("{}{part}{place}: {}", it.what, it.reason)
+    format!("{}{part}{location}: {}", it.what, it.reason)
 }
 
-fn headline(finding: &DriftFinding) -> String {
-    let part = finding
+fn headline(difference: &Difference) -> String {
+    let part = difference
         .part
         .as_ref()
         .map(|part| format!("{part}: "))
         .unwrap_or_default();
-    let place = finding
-        .place
+    let location = difference
+        .location
         .as_ref()
-        .map(|place| format!(" ({place})"))
+        .map(|location| format!(" ({location})"))
         .unwrap_or_default();
-    let rules = if finding.rules.is_empty() {
+    let rules = if difference.rules.is_empty() {
         String::new()
     } else {
-        format!(" [rules: {}]", finding.rules.join(", "))
+        format!(" [rules: {}]", difference.rules.join(", "))
     };
-    format!("{part}{}{place}{rules}", finding.message)
+    format!("{part}{}{location}{rules}", difference.message)
 }
 
 /// What should be there and what is, a line for each property of a changed resource.
-fn details(finding: &DriftFinding) -> Vec<String> {
-    if let Some(resource) = &finding.resource
+fn details(difference: &Difference) -> Vec<String> {
+    if let Some(resource) = &difference.resource
         && resource.status == ResourceDriftStatus::Modified
     {
         let differences = resource.differences.iter();
@@ -336,7 +344,7 @@ fn details(finding: &DriftFinding) -> Vec<String> {
             })
             .collect();
     }
-    match (&finding.expected, &finding.actual) {
+    match (&difference.expected, &difference.actual) {
         (Some(expected), Some(actual)) => {
             vec![format!(
                 "expected {}, found {}",
@@ -358,14 +366,14 @@ fn short(value: &str) -> String {
     format!("{start}…")
 }
 
-/// Text that Markdown shows as it is, in one line: names of accounts and values found in them are
-/// other people's words.
+/// Text that Markdown shows as it is, in one line. Account names and values come from other people,
+/// who may put anything into them.
 fn inline(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
             '\n' | '\r' => safe.push(' '),
-            // HTML, links, mentions and tables; the rest of Markdown only changes the type face.
+            // HTML, links, mentions and tables; the rest of Markdown only changes the typeface.
             '<' => safe.push_str("&lt;"),
             '@' => safe.push_str("&#64;"),
             '[' | ']' | '`' | '*' | '|' | '\\' => {

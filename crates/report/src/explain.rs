@@ -1,4 +1,4 @@
-//! What becomes of one rule: its pattern, where it runs, who is told, and its alert.
+//! One rule explained: its pattern, where it runs, its topics and its alert.
 
 use compiler::organization::{Organization, Topic};
 use compiler::{AccountFilter, Bundle, Carrier, Size, Targets};
@@ -133,7 +133,10 @@ pub fn text(explained: &Explained) -> String {
     line("\nWhere it runs");
     match &explained.carriers {
         None => {
-            line("  unknown until the project compiles; `cargo xtask check` shows why it doesn't");
+            line(&format!(
+                "  unknown until the project compiles; {} shows why it doesn't",
+                remedy::Command::Check
+            ));
         }
         Some(carriers) if carriers.is_empty() => {
             line("  nowhere");

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions>
 
-use syntax::{Diagnostic, Place, Span};
+use syntax::{Diagnostic, SourceLocation, Span};
 
 /// One line for each diagnostic.
 pub fn diagnostics(diagnostics: &[Diagnostic]) -> String {
@@ -14,13 +14,16 @@ pub fn diagnostics(diagnostics: &[Diagnostic]) -> String {
 
 fn line(diagnostic: &Diagnostic) -> String {
     let mut properties = Vec::new();
-    if let Some(place) = &diagnostic.place {
-        let (line, column) = place.line_column();
-        let end = Place::new(&place.file, Span::new(place.span.end, place.span.end));
+    if let Some(location) = &diagnostic.location {
+        let (line, column) = location.line_column();
+        let end = SourceLocation::new(
+            &location.file,
+            Span::new(location.span.end, location.span.end),
+        );
         let (end_line, end_column) = end.line_column();
         properties.push(format!(
             "file={}",
-            property(&place.file.path.to_string_lossy())
+            property(&location.file.path.to_string_lossy())
         ));
         properties.push(format!("line={line}"));
         // Columns are understood only where the diagnostic begins and ends on one line.
@@ -70,7 +73,7 @@ mod tests {
     fn a_line_that_no_text_can_break() {
         let file = Arc::new(SourceFile::new("rules/a,b.yaml", "id: x\nidd: y\n"));
         let diagnostic = Diagnostic::error("rule::unknown-field", "100 % wrong\n::error::no")
-            .at(Place::new(&file, Span::new(6, 9)))
+            .at(SourceLocation::new(&file, Span::new(6, 9)))
             .help("did you mean `id`?");
         assert_eq!(
             diagnostics(&[diagnostic]),

@@ -1,6 +1,7 @@
 //! `JUnit` XML, the format in which continuous integration reads results of checks.
 //!
-//! There is no standard; this is the part that all readers share.
+//! There is no standard; this is the part that all readers share. It is written by hand because the
+//! library for it, `quick-junit`, brings a second version of the XML library, and chrono beside jiff.
 
 /// Checks that belong together.
 #[derive(Clone, Debug)]
@@ -19,17 +20,17 @@ pub struct Case {
     /// What it belongs to, such as a code.
     pub class: String,
     /// How it went.
-    pub outcome: Outcome,
+    pub outcome: CaseOutcome,
 }
 
 /// How a check went; the text may have several lines, of which the first is the summary.
 #[derive(Clone, Debug)]
-pub enum Outcome {
+pub enum CaseOutcome {
     /// Well.
     Passed,
     /// Not as it should be.
     Failure(String),
-    /// It could not be made.
+    /// It could not be run.
     Error(String),
 }
 
@@ -49,12 +50,12 @@ pub fn document(name: &str, suites: &[Suite]) -> String {
                 "    <testcase name=\"{name}\" classname=\"{class}\""
             ));
             let (tag, said) = match &case.outcome {
-                Outcome::Passed => {
+                CaseOutcome::Passed => {
                     text.push_str("/>\n");
                     continue;
                 }
-                Outcome::Failure(said) => ("failure", said),
-                Outcome::Error(said) => ("error", said),
+                CaseOutcome::Failure(said) => ("failure", said),
+                CaseOutcome::Error(said) => ("error", said),
             };
             let first = said.lines().next().unwrap_or_default();
             let (first, said) = (escape(first), escape(said));
@@ -73,9 +74,9 @@ fn counts<'a>(cases: impl Iterator<Item = &'a Case>) -> String {
     for case in cases {
         tests += 1;
         match case.outcome {
-            Outcome::Passed => {}
-            Outcome::Failure(_) => failures += 1,
-            Outcome::Error(_) => errors += 1,
+            CaseOutcome::Passed => {}
+            CaseOutcome::Failure(_) => failures += 1,
+            CaseOutcome::Error(_) => errors += 1,
         }
     }
     format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"")
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passed_failed_and_unmade_checks() {
+    fn junit_has_passed_failed_and_impossible_checks() {
         let case = |name: &str, outcome| Case {
             name: name.to_owned(),
             class: "instance::missing".to_owned(),
@@ -116,14 +117,14 @@ mod tests {
                 cases: vec![
                     case(
                         "a \"quoted\" <name>",
-                        Outcome::Failure("first & foremost\n\u{1b}[0m".into()),
+                        CaseOutcome::Failure("first & foremost\n\u{1b}[0m".into()),
                     ),
-                    case("b", Outcome::Error("access denied".into())),
+                    case("b", CaseOutcome::Error("access denied".into())),
                 ],
             },
             Suite {
                 name: "plan".to_owned(),
-                cases: vec![case("no drift", Outcome::Passed)],
+                cases: vec![case("no drift", CaseOutcome::Passed)],
             },
         ];
         let expected = [

@@ -1,11 +1,11 @@
-//! A plan as people read it.
+//! A plan, for people.
 
 use std::collections::BTreeMap;
 
 use deployer::plan::{
-    BlockedPlace, Change, Plan, Problem, Reason, RuleChange, RuleChangeKind, StackSetPlan,
+    BlockedLocation, Change, Plan, Problem, Reason, RuleChange, RuleChangeKind, StackSetPlan,
 };
-use deployer::ports::Place;
+use deployer::ports::Location;
 
 use crate::{plural, push_line};
 
@@ -27,7 +27,7 @@ pub fn terminal(plan: &Plan) -> String {
             "  {:<10} stack {} in {}{}",
             stack.change.word(),
             stack.name,
-            stack.place,
+            stack.location,
             explanation(&stack.change)
         ));
         lines.extend(rules(&stack.rules));
@@ -122,7 +122,7 @@ pub fn markdown(plan: &Plan) -> String {
                 "| {} | stack `{}` in {} | | | | {} |",
                 stack.change.word(),
                 stack.name,
-                stack.place,
+                stack.location,
                 explanation(&stack.change).trim_start_matches(": ")
             ),
         );
@@ -167,7 +167,7 @@ pub fn markdown(plan: &Plan) -> String {
             ),
         );
     }
-    let blocked: Vec<&BlockedPlace> = plan
+    let blocked: Vec<&BlockedLocation> = plan
         .stack_sets
         .iter()
         .flat_map(|set| &set.blocked)
@@ -175,7 +175,7 @@ pub fn markdown(plan: &Plan) -> String {
     if !blocked.is_empty() {
         text.push('\n');
     }
-    for line in blocked_places(&blocked) {
+    for line in blocked_locations(&blocked) {
         push_line(&mut text, &format!("- {line}"));
     }
     if plan.problems.is_empty() {
@@ -240,33 +240,33 @@ pub fn problems(problems: &[Problem]) -> String {
     text
 }
 
-/// The places that can't be brought into line: one line for each reason, with as many accounts as
+/// The locations that can't be brought into line: one line for each reason, with as many accounts as
 /// can be read.
-pub(crate) fn blocked(places: &[BlockedPlace]) -> Vec<String> {
-    let places: Vec<&BlockedPlace> = places.iter().collect();
-    let lines = blocked_places(&places).into_iter();
+pub(crate) fn blocked(locations: &[BlockedLocation]) -> Vec<String> {
+    let locations: Vec<&BlockedLocation> = locations.iter().collect();
+    let lines = blocked_locations(&locations).into_iter();
     lines.map(|line| format!("      {line}")).collect()
 }
 
-fn blocked_places(places: &[&BlockedPlace]) -> Vec<String> {
-    let mut by_reason: BTreeMap<&str, Vec<&BlockedPlace>> = BTreeMap::new();
-    for it in places {
+fn blocked_locations(locations: &[&BlockedLocation]) -> Vec<String> {
+    let mut by_reason: BTreeMap<&str, Vec<&BlockedLocation>> = BTreeMap::new();
+    for it in locations {
         by_reason.entry(&it.reason).or_default().push(it);
     }
     let mut lines = Vec::new();
-    for (reason, places) in by_reason {
-        for it in places.iter().take(LISTED) {
+    for (reason, locations) in by_reason {
+        for it in locations.iter().take(LISTED) {
             let name = it
                 .account_name
                 .as_ref()
                 .map(|name| format!(" ({name})"))
                 .unwrap_or_default();
-            lines.push(format!("blocked  {}{name}: {reason}", it.place));
+            lines.push(format!("blocked  {}{name}: {reason}", it.location));
         }
-        if places.len() > LISTED {
+        if locations.len() > LISTED {
             lines.push(format!(
-                "blocked  and {} more places: {reason}",
-                places.len() - LISTED
+                "blocked  and {} more locations: {reason}",
+                locations.len() - LISTED
             ));
         }
     }
@@ -283,16 +283,16 @@ fn stack_set(set: &StackSetPlan) -> Vec<String> {
     for operation in &set.in_progress {
         lines.push(format!("      running  operation {operation}"));
     }
-    for (word, places) in [
+    for (word, locations) in [
         ("add", &set.add),
         ("update", &set.update),
         ("remove", &set.remove),
     ] {
-        if !places.is_empty() {
+        if !locations.is_empty() {
             lines.push(format!(
                 "      {word:<8} {}: {}",
-                plural(places.len(), "instance"),
-                list(places)
+                plural(locations.len(), "instance"),
+                list(locations)
             ));
         }
     }
@@ -304,7 +304,7 @@ fn stack_set(set: &StackSetPlan) -> Vec<String> {
     for repair in set.repair.iter().take(LISTED) {
         lines.push(format!(
             "      repair   {}: {}",
-            repair.place, repair.reason
+            repair.location, repair.reason
         ));
     }
     if set.repair.len() > LISTED {
@@ -367,12 +367,14 @@ fn explanation(change: &Change) -> String {
 }
 
 /// Places by account: `012345678901 in eu-central-1, us-east-1; …`.
-pub(crate) fn list(places: &[Place]) -> String {
+pub(crate) fn list(locations: &[Location]) -> String {
     let mut accounts: Vec<(&str, Vec<&str>)> = Vec::new();
-    for place in places {
+    for location in locations {
         match accounts.last_mut() {
-            Some((account, regions)) if *account == place.account => regions.push(&place.region),
-            _ => accounts.push((&place.account, vec![&place.region])),
+            Some((account, regions)) if *account == location.account => {
+                regions.push(&location.region);
+            }
+            _ => accounts.push((&location.account, vec![&location.region])),
         }
     }
     let mut parts: Vec<String> = accounts

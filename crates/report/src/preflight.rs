@@ -1,4 +1,4 @@
-//! What a preflight found, as people read it.
+//! The result of a preflight, for people.
 
 use deployer::preflight::{Check, CheckState, Preflight};
 
@@ -14,7 +14,7 @@ pub fn terminal(found: &Preflight) -> String {
     text
 }
 
-/// Only what is worth knowing although a deployment can begin.
+/// Only the warnings, with which a deployment can begin.
 pub fn warnings(found: &Preflight) -> String {
     let mut text = String::new();
     for check in &found.checks {
@@ -29,6 +29,8 @@ pub fn warnings(found: &Preflight) -> String {
 pub fn markdown(found: &Preflight) -> String {
     let mut text = "| | check | found | fix |\n|---|---|---|---|\n".to_owned();
     for check in &found.checks {
+        let fix = check.fix.as_ref().map(ToString::to_string);
+        let fix = fix.unwrap_or_default();
         push_line(
             &mut text,
             &format!(
@@ -36,7 +38,7 @@ pub fn markdown(found: &Preflight) -> String {
                 word(check.state),
                 check.what,
                 check.message.replace('|', "\\|"),
-                check.fix.as_deref().unwrap_or_default().replace('|', "\\|")
+                fix.replace('|', "\\|")
             ),
         );
     }

@@ -5,12 +5,12 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use syntax::{Diagnostic, Place, Severity, Span};
+use syntax::{Diagnostic, Severity, SourceLocation, Span};
 
 /// What a code means, carried along for whoever reads a result.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
-    /// The code, such as `eventbridge_pattern::value-type`.
+    /// The code, such as `pattern::value-type`.
     pub code: &'static str,
     /// A heading.
     pub name: &'static str,
@@ -99,14 +99,14 @@ fn entry(diagnostic: &Diagnostic) -> Entry {
         message.push_str("\nhelp: ");
         message.push_str(help);
     }
-    let place = diagnostic.place.as_ref();
-    let fixes = diagnostic.fix.iter().zip(place).map(|(fix, place)| {
+    let location = diagnostic.location.as_ref();
+    let fixes = diagnostic.fix.iter().zip(location).map(|(fix, location)| {
         let replacements: Vec<Value> = fix
             .edits
             .iter()
             .map(|edit| {
                 json!({
-                    "deletedRegion": region(&Place::new(&place.file, edit.span)),
+                    "deletedRegion": region(&SourceLocation::new(&location.file, edit.span)),
                     "insertedContent": { "text": edit.text },
                 })
             })
@@ -114,7 +114,7 @@ fn entry(diagnostic: &Diagnostic) -> Entry {
         json!({
             "description": { "text": fix.title },
             "artifactChanges": [{
-                "artifactLocation": { "uri": uri(&place.file.path) },
+                "artifactLocation": { "uri": uri(&location.file.path) },
                 "replacements": replacements,
             }],
         })
@@ -124,15 +124,15 @@ fn entry(diagnostic: &Diagnostic) -> Entry {
         severity: diagnostic.severity,
         message,
         fixes: fixes.collect(),
-        locations: place.map(location).into_iter().collect(),
+        locations: location.map(self::location).into_iter().collect(),
     }
 }
 
 /// A place in a file as a location.
-pub fn location(place: &Place) -> Value {
+pub fn location(location: &SourceLocation) -> Value {
     json!({ "physicalLocation": {
-        "artifactLocation": { "uri": uri(&place.file.path) },
-        "region": region(place),
+        "artifactLocation": { "uri": uri(&location.file.path) },
+        "region": region(location),
     }})
 }
 
@@ -144,9 +144,12 @@ pub(crate) fn start_of(path: &Path) -> Value {
     }})
 }
 
-fn region(place: &Place) -> Value {
-    let (line, column) = place.line_column();
-    let end = Place::new(&place.file, Span::new(place.span.end, place.span.end));
+fn region(location: &SourceLocation) -> Value {
+    let (line, column) = location.line_column();
+    let end = SourceLocation::new(
+        &location.file,
+        Span::new(location.span.end, location.span.end),
+    );
     let (end_line, end_column) = end.line_column();
     json!({ "startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column })
 }
@@ -182,13 +185,13 @@ mod tests {
     fn a_diagnostic_with_a_fix() {
         let file = Arc::new(SourceFile::new("rules/a b.yaml", "id: ä\nx: [fälse]\n"));
         let span = Span::new(11, 17);
-        let diagnostic = Diagnostic::error("eventbridge_pattern::value-type", "never matches")
-            .at(Place::new(&file, span))
+        let diagnostic = Diagnostic::error("pattern::value-type", "never matches")
+            .at(SourceLocation::new(&file, span))
             .note("a note")
             .help("quote it")
             .fix(Fix::replace("put it in quotes", span, "\"false\""));
         let page = Page {
-            code: "eventbridge_pattern::value-type",
+            code: "pattern::value-type",
             name: "Never matches",
             about: "Because.",
         };
@@ -197,7 +200,7 @@ mod tests {
         assert_eq!(
             diagnostics(&[diagnostic], &[page])["runs"][0]["results"],
             json!([{
-                "ruleId": "eventbridge_pattern::value-type",
+                "ruleId": "pattern::value-type",
                 "ruleIndex": 0,
                 "level": "error",
                 "message": { "text": "never matches\na note\nhelp: quote it" },

@@ -1,4 +1,4 @@
-//! What a verification showed, as people read it.
+//! The report of a verification, for people.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ fn rule_line(rule: &str, cases: &[&Case]) -> String {
 fn failure(case: &Case) -> Vec<String> {
     let mut lines = vec![format!(
         "FAILED {} / {} (sent in {})",
-        case.rule, case.test, case.place
+        case.rule, case.test, case.location
     )];
     lines.extend(case.failures.iter().map(|it| format!("  {it}")));
     if let Some(hop) = &case.broken_link {

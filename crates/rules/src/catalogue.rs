@@ -5,11 +5,11 @@ use std::path::Path;
 
 use crate::attack::{TACTICS, TECHNIQUES};
 use crate::model::{Origin, Rule, Severity};
-use crate::outcome::run_tests;
+use crate::test::run_tests;
 
 const HEAD: &str = "# Rule catalogue
 
-<!-- Made by `cargo xtask generate` from the rules; edit them. -->
+<!-- Made from the rules by the `generate` command; edit them. -->
 
 ";
 
@@ -52,7 +52,7 @@ pub fn catalogue(rules: &[Rule], folder: &Path) -> String {
 pub fn alerts(rules: &[Rule], folder: &Path) -> String {
     let mut out = "# Every alert as it arrives
 
-<!-- Made by `cargo xtask generate` from the rules; edit them. -->
+<!-- Made from the rules by the `generate` command; edit them. -->
 
 Each rule's alert on the event of its first test that must match. Read them as somebody who has just
 been woken up: what happened, who, where, when, what to do first?
@@ -151,7 +151,7 @@ fn cis(out: &mut String, rules: &[Rule]) {
     }
 }
 
-/// Tactics by techniques. A technique that serves several tactics stands in each.
+/// Tactics by techniques. A technique that serves several tactics is listed under each.
 fn attack(out: &mut String, rules: &[Rule]) {
     line(
         out,

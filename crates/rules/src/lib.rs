@@ -1,23 +1,21 @@
 //! The rule file: one detection in YAML, with its message, exceptions and tests.
 //!
-//! [`load`] reads a folder of rule files and gives back a [`Library`]: the rules that are in
-//! order, and a diagnostic with file, line and column for everything that is not. `rules/README.md`
+//! [`load`] reads a folder of rule files and returns a [`Library`]: the sound rules, and a diagnostic
+//! with file, line and column for everything else. `rules/README.md`
 //! describes the format for those who write rules.
 //!
 //! # Layout
 //!
-//! - `library`: the folder; `shape`: the fields; `lower`: one file, field by field; `fields`, `text`, `suggest`: what
-//!   all fields share;
-//! - `message`: a text with placeholders becomes an input transformer that no value can break;
-//! - `exceptions`: known cases become part of the event pattern;
-//! - [`lint`]: every code that a diagnostic can have, with its page; what comments allow;
-//! - `attack`: the tactics and techniques that tags may name;
-//! - `catalogue`: pages about all rules of a library;
-//! - `draft`: a rule file begun from an event;
-//! - `outcome`: a rule's own tests; `fixtures`: the events they share;
-//! - [`envelope`]: what `EventBridge` makes of a CloudTrail record, from a value or from its bytes;
-//! - [`mutation`]: whether tests notice a change of the pattern;
-//! - [`hostile`]: events as an attacker would write them.
+//! - `library`: a folder of rules, from its files to sound rules;
+//! - `read`: a file's text to fields; messages become input transformers that no value can break,
+//!   exceptions become part of the event pattern;
+//! - [`lint`]: every code that a diagnostic can have, the checks of a rule that has been read, and the
+//!   comments that allow a diagnostic;
+//! - `test`: a rule's own tests; [`mutation`]: whether they notice a change of the pattern;
+//! - `catalogue`: pages about all rules of a library; `attack`: the tactics and techniques of tags;
+//! - `draft`: a rule file begun from an event.
+//!
+//! Reading ends before linting begins: `lint` sees the fields of a file, `read` knows no lint.
 //!
 //! # Invariants
 //!
@@ -42,33 +40,22 @@
 mod attack;
 mod catalogue;
 mod draft;
-pub mod envelope;
-mod exceptions;
-mod fields;
-mod fixtures;
-pub mod hostile;
 mod library;
 pub mod lint;
-mod lower;
-mod message;
 mod model;
-pub mod mutation;
-mod outcome;
-mod path;
-mod shape;
+mod read;
 mod source_pin;
-mod suggest;
-mod text;
+mod test;
 
 pub use catalogue::{alerts, catalogue};
-pub use draft::{Draft, Replaced, UNFINISHED, draft};
-pub use library::{Library, Options, SCHEMA_FILE, check_file, load, sources};
-pub use lower::is_id;
+pub use draft::{Draft, Replaced, draft};
+pub use library::{Library, Options, check_file, load};
 pub use model::{
     Budget, Exception, ImportedFrom, Message, Origin, Response, Rule, RuleTest, Severity, Status,
-    UnknownSeverity,
+    UNFINISHED, UnknownSeverity,
 };
-pub use outcome::{TestOutcome, run_tests};
-pub use shape::{format, schema};
+pub use read::folder::{SCHEMA_FILE, sources};
+pub use read::rule::is_id;
+pub use read::shape::{format, schema};
 pub use source_pin::pins_source;
-pub use suggest::nearest;
+pub use test::{TestOutcome, mutation, run_tests};

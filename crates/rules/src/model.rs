@@ -8,7 +8,7 @@ use std::sync::Arc;
 use eventbridge_pattern::Pattern;
 use jiff::civil::Date;
 use serde::Serialize;
-use syntax::{Place, SourceFile};
+use syntax::{SourceFile, SourceLocation};
 
 /// One detection. Only rules without error diagnostics become a `Rule`.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ pub struct Rule {
     /// The rule file.
     pub file: Arc<SourceFile>,
     /// Where the id was written.
-    pub place: Place,
+    pub location: SourceLocation,
 }
 
 impl Rule {
@@ -80,7 +80,7 @@ pub struct Budget {
     pub max_alerts_per_day: u64,
 }
 
-/// Where a rule comes from that was imported: what its licence wants to be kept, and what the
+/// Where a rule comes from that was imported: what its license wants to be kept, and what the
 /// import lost. Nothing of it is deployed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ImportedFrom {
@@ -90,7 +90,7 @@ pub struct ImportedFrom {
     pub id: Option<String>,
     /// Who wrote it.
     pub author: Option<String>,
-    /// SPDX identifier of its licence.
+    /// SPDX identifier of its license.
     pub license: Option<String>,
     /// The day it was written, as it says.
     pub date: Option<String>,
@@ -101,6 +101,9 @@ pub struct ImportedFrom {
     /// What the imported rule doesn't do as the original does.
     pub losses: Vec<String>,
 }
+
+/// The first word of a text that the author has yet to write.
+pub const UNFINISHED: &str = "TODO";
 
 /// How mature a rule is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -154,7 +157,7 @@ pub enum Severity {
     Medium,
     /// Look at it now.
     High,
-    /// Wake somebody up.
+    /// Page the person on call.
     Critical,
 }
 
@@ -261,7 +264,7 @@ pub struct RuleTest {
     /// The exact message expected, if the test says one.
     pub message: Option<String>,
     /// Where the test was written.
-    pub place: Place,
+    pub location: SourceLocation,
 }
 
 /// Where the shape of a test's event is known from.

@@ -94,9 +94,9 @@ fn summary(library: &Library) -> Vec<String> {
     library
         .diagnostics
         .iter()
-        .map(|diagnostic| match &diagnostic.place {
-            Some(place) => {
-                let (line, column) = place.line_column();
+        .map(|diagnostic| match &diagnostic.location {
+            Some(location) => {
+                let (line, column) = location.line_column();
                 format!("{} {line}:{column}", diagnostic.code)
             }
             None => diagnostic.code.to_owned(),
@@ -209,33 +209,30 @@ fn a_slip_is_suggested() {
 fn patterns() {
     assert_eq!(
         found("[CreateAccessKey]", "[{prefx: Create}]"),
-        ["eventbridge_pattern::invalid 18:18"]
+        ["pattern::invalid 18:18"]
     );
     assert_eq!(
         found("[CreateAccessKey]", "CreateAccessKey"),
-        ["eventbridge_pattern::invalid 18:5"]
+        ["pattern::invalid 18:5"]
     );
-    assert_eq!(
-        found("  source: [aws.iam]\n", ""),
-        ["eventbridge_pattern::source 15:3"]
-    );
+    assert_eq!(found("  source: [aws.iam]\n", ""), ["pattern::source 15:3"]);
     assert_eq!(
         found("source: [aws.iam]", "source: [{prefix: a}]"),
-        ["eventbridge_pattern::source 15:3"]
+        ["pattern::source 15:3"]
     );
     assert_eq!(
         found(
             "  source: [aws.iam]\n",
             "  $or: [{source: [aws.iam]}, {region: [us-east-1]}]\n"
         ),
-        ["eventbridge_pattern::source 15:3"]
+        ["pattern::source 15:3"]
     );
     assert_eq!(
         found(
             "event_pattern:\n  source: [aws.iam]",
             "event_pattern:\n  source: [aws.iam, my.app]"
         ),
-        ["eventbridge_pattern::forgeable-source 15:3"]
+        ["pattern::forgeable-source 15:3"]
     );
 }
 
@@ -276,7 +273,7 @@ fn texts() {
     assert_eq!(
         found("[CreateAccessKey]", "[\"${x}\"]"),
         [
-            "eventbridge_pattern::unknown-event-name 18:17",
+            "pattern::unknown-event-name 18:17",
             "rule::substitution 18:18",
             "exception::untested 26:11",
             "test::match 28:11",

@@ -4,10 +4,11 @@
 
 use std::path::PathBuf;
 
+use cloudtrail::hostile;
 use eventbridge_pattern::Event;
 use eventbridge_pattern::transformer::Reserved;
 use rules::mutation::{self, Fate};
-use rules::{Library, Options, Rule, hostile};
+use rules::{Library, Options, Rule};
 use serde_json::Value;
 
 fn library() -> Library {

@@ -147,9 +147,9 @@ fn fixes_mend_what_they_are_for_and_nothing_else_and_one_round_is_enough() {
             .iter()
             .find(|it| it.code == *code && it.fix.is_some());
         let diagnostic = diagnostic.unwrap_or_else(|| panic!("{code}: no fix on its bad example"));
-        let place = diagnostic.place.as_ref().expect("a place");
+        let location = diagnostic.location.as_ref().expect("a place");
         let fixes: Vec<_> = diagnostic.fix.iter().cloned().collect();
-        let (text, applied) = syntax::apply(&place.file.text, &fixes);
+        let (text, applied) = syntax::apply(&location.file.text, &fixes);
         assert_eq!(applied, 1, "{code}");
         let fixed = load(Example::File(Box::leak(text.into_boxed_str())));
         let again = fixed

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::expression::{Atom, Expression};
-use crate::fields::{self, Kind};
+use crate::fields::{self, FieldKind};
 use crate::lower::{Context, Lowered};
 use crate::terms::{self, Exclusion, Match, Term, TooHard};
 
@@ -110,7 +110,7 @@ fn joined(
             joined.fields.insert(field.clone(), terms.clone());
             continue;
         };
-        if fields::kind(field) == Kind::Open && before != terms {
+        if fields::kind(field) == FieldKind::Open && before != terms {
             context.losses.narrower(format!(
                 "if `{field}` is a list, one item has to pass all of its tests"
             ));

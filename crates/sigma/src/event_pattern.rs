@@ -122,7 +122,7 @@ fn json_of(alternatives: &[Alternative], losses: &mut Losses) -> Value {
 }
 
 /// The sources of the events, which follow from the records' event sources
-/// ([`rules::envelope::wrap`]).
+/// ([`cloudtrail::envelope::wrap`]).
 fn sources(alternatives: &[Alternative]) -> Value {
     let mut names = BTreeSet::new();
     for alternative in alternatives {

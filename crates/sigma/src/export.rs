@@ -1,11 +1,12 @@
-//! Export: from a rule of ours to a Sigma rule.
+//! Export: from a rule file to a Sigma rule.
 
+use cloudtrail::envelope::{API_CALL, DETAIL_TYPES, DETAIL_TYPES_OF_CLOUDTRAIL};
 use rules::Rule;
 use serde_json::{Map, Value, json};
 use syntax::Diagnostic;
 
 use crate::expression::Number;
-use crate::fields::{self, Kind};
+use crate::fields::{self, FieldKind};
 use crate::loss::{Loss, Losses};
 use crate::text::{Piece, Text, is_cased};
 
@@ -33,7 +34,7 @@ pub fn export(rule: &Rule) -> Result<Exported, Vec<Diagnostic>> {
                 "sigma::not-exportable",
                 format!("`{}` can't be said in Sigma: {message}", rule.id),
             )
-            .at(rule.place.clone()),
+            .at(rule.location.clone()),
         ]
     })?;
     let losses = writer.losses.into_vec();
@@ -222,14 +223,14 @@ impl Writer {
                 None => operand,
             };
             // A text that spells a number is also excluded as a number.
-            if kind == Kind::Open && spells_another_type(&term) {
+            if kind == FieldKind::Open && spells_another_type(&term) {
                 self.losses.narrower(format!(
                     "{term} of `{field}` is excluded as text and as what it spells"
                 ));
             }
             any.push(self.exact_term(field, &term)?);
         }
-        if kind == Kind::Open {
+        if kind == FieldKind::Open {
             self.losses.narrower(format!(
                 "if `{field}` is a list, no item of it may be excluded"
             ));
@@ -244,8 +245,8 @@ impl Writer {
 
     fn term(&mut self, field: &str, term: &Value) -> Result<Part, String> {
         let kind = fields::kind(field);
-        let spells = kind == Kind::Open && spells_another_type(term);
-        if spells || (kind == Kind::Text && term.is_boolean()) {
+        let spells = kind == FieldKind::Open && spells_another_type(term);
+        if spells || (kind == FieldKind::Text && term.is_boolean()) {
             self.losses.wider(format!(
                 "{term} of `{field}` also matches what it spells in another type"
             ));
@@ -304,8 +305,8 @@ impl Writer {
         })
     }
 
-    fn note_existence(&mut self, field: &str, kind: Kind, there: bool) {
-        if matches!(kind, Kind::Open | Kind::Object) {
+    fn note_existence(&mut self, field: &str, kind: FieldKind, there: bool) {
+        if matches!(kind, FieldKind::Open | FieldKind::Object) {
             let text = format!(
                 "if `{field}` is an object or an empty list, it exists for Sigma and not for EventBridge"
             );
@@ -340,7 +341,7 @@ impl Writer {
 
     /// Any text: Sigma's `*` is any value.
     fn any_text(&mut self, field: &str) -> Part {
-        if fields::kind(field) != Kind::Text {
+        if fields::kind(field) != FieldKind::Text {
             self.losses.wider(format!(
                 "`{field}` has to be a text; any value but null passes"
             ));
@@ -423,27 +424,19 @@ fn detail_types(terms: &[Value]) -> Result<Option<Part>, String> {
     }
     let mut kinds = Vec::new();
     for term in terms {
-        match term.as_str() {
+        let detail_type = term
+            .as_str()
+            .filter(|it| DETAIL_TYPES_OF_CLOUDTRAIL.contains(it));
+        let Some(detail_type) = detail_type else {
+            return Err(format!(
+                "{term} is no type of CloudTrail's events, and Sigma has no log source for it"
+            ));
+        };
+        let event_types = DETAIL_TYPES.iter().filter(|(_, it)| *it == detail_type);
+        kinds.extend(event_types.map(|(event_type, _)| json!(event_type)));
+        if detail_type == API_CALL {
             // A record without the field is of this type.
-            Some("AWS API Call via CloudTrail") => {
-                kinds.extend([json!("AwsApiCall"), Value::Null]);
-            }
-            Some("AWS Service Event via CloudTrail") => kinds.push(json!("AwsServiceEvent")),
-            Some("AWS Console Action via CloudTrail") => kinds.push(json!("AwsConsoleAction")),
-            Some("AWS Console Sign In via CloudTrail") => {
-                kinds.extend([json!("AwsConsoleSignIn"), json!("AwsConsoleSignin")]);
-            }
-            // A spelling of the documentation that events don't have.
-            Some("AWS Console Signin via CloudTrail") => {}
-            Some("AWS Insight via CloudTrail") => kinds.push(json!("AwsCloudTrailInsight")),
-            Some("AWS Network Activity Event via CloudTrail") => {
-                kinds.push(json!("AwsVpceEvent"));
-            }
-            _ => {
-                return Err(format!(
-                    "{term} is no type of CloudTrail's events, and Sigma has no log source for it"
-                ));
-            }
+            kinds.push(Value::Null);
         }
     }
     let (nulls, texts): (Vec<Value>, Vec<Value>) = kinds.into_iter().partition(Value::is_null);

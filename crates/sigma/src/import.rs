@@ -22,13 +22,13 @@ use crate::write;
 pub struct Options {
     /// How case is compared.
     pub case: Case,
-    /// SPDX identifier of the licence of rules that name none, if it is known.
+    /// SPDX identifier of the license of rules that name none, if it is known.
     pub license: Option<String>,
     /// Today, for the checks of the result.
     pub today: Date,
 }
 
-/// A Sigma rule as rules of ours.
+/// A Sigma rule as rule files of Gizmos.
 #[derive(Clone, Debug)]
 pub struct Imported {
     /// One rule, or several where one would cross a limit of EventBridge.
@@ -77,12 +77,16 @@ impl Imported {
     }
 }
 
-/// Turns a Sigma rule into rules of ours.
+/// Turns a Sigma rule into rule files of Gizmos.
 ///
 /// `Err` says why there is none. Codes: `sigma::not-expressible`, `sigma::never`, `sigma::always`.
 pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Diagnostic>> {
     let refuse = |code, message: String, help: &str| {
-        vec![Diagnostic::error(code, message).at(rule.place()).help(help)]
+        vec![
+            Diagnostic::error(code, message)
+                .at(rule.location())
+                .help(help),
+        ]
     };
     let mut context = Context {
         case: options.case,
@@ -131,7 +135,7 @@ pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Diagnostic
                     "sigma::no-test",
                     "no event could be made up that matches the rule",
                 )
-                .at(rule.place())
+                .at(rule.location())
                 .help("write a test from a real event"),
             );
         }
@@ -160,13 +164,13 @@ pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Diagnostic
 fn too_open(rule: &Rule, alternative: &Alternative, context: Context) -> Diagnostic {
     if !alternative.dropped {
         return Diagnostic::error("sigma::always", "the rule would match every event")
-            .at(rule.place());
+            .at(rule.location());
     }
     let diagnostic = Diagnostic::error(
         "sigma::not-expressible",
         "a part of the rule can't be said in an event pattern, and the rest would match far too much",
     )
-    .at(rule.place())
+    .at(rule.location())
     .help("name the calls that it is about (`eventName`); what can't be said is then left out");
     context
         .losses
@@ -229,7 +233,7 @@ fn tests(rule: &Rule, part: &Part, losses: &[Loss]) -> Option<Tests> {
 
 /// What the pattern says to a record; `None` if EventBridge gets no event of it.
 fn judged(part: &Part, record: &Value) -> Option<bool> {
-    let event = rules::envelope::wrap(record).ok()?;
+    let event = cloudtrail::envelope::wrap(record).ok()?;
     let event = Event::parse(&event.to_string()).ok()?;
     part.pattern.matches(&event).ok()
 }

@@ -1,4 +1,4 @@
-//! Sigma rules for AWS CloudTrail: read, judge directly, import as rules of ours, export ours.
+//! Sigma rules for AWS CloudTrail: read them, judge them directly, import and export them.
 //!
 //! [Sigma](https://sigmahq.io/sigma-specification/) is the common format of detection rules. It
 //! compares without case, has regular expressions and comparisons of fields, and is judged over
@@ -7,17 +7,17 @@
 //! - **exact**: the event pattern matches the same records as the Sigma rule;
 //! - **with losses**: each difference is stated with its direction ([`Effect`]); a clause that
 //!   can't be said is left out only if the rule still names the calls that it is about;
-//! - **refused**, with the reason and its place in the file.
+//! - **refused**, with the reason and its location in the file.
 //!
 //! What a Sigma rule means over a CloudTrail record is decided in one place, [`Rule::matches`],
-//! which knows nothing of event patterns; property tests hold the imported patterns against it.
+//! which doesn't know event patterns; property tests hold the imported patterns against it.
 //!
 //! # Layout
 //!
 //! - `rule`, `modifiers`, `condition`, `text`: the file becomes an `expression`;
 //! - `evaluate`: the expression against a record;
 //! - `lower`, `terms`, `glob`, `regex_globs`: one test as terms of an event pattern; `fields` is
-//!   what is known of a record's fields;
+//!   the shapes of a record's fields;
 //! - `alternatives`: negations pushed to the tests, and the rest multiplied out;
 //! - `event_pattern`: alternatives within EventBridge's limits; `witness`: events for tests;
 //!   `write`: the file;

@@ -1,7 +1,7 @@
 //! From a test of a rule to the terms of an event pattern, asked for or excluded.
 
 use crate::expression::{Atom, Comparison, Network, Number, Regex, Test, TimePart, Written};
-use crate::fields::{self, Kind};
+use crate::fields::{self, FieldKind};
 use crate::glob;
 use crate::loss::Losses;
 use crate::regex_globs;
@@ -84,13 +84,13 @@ impl Context {
         let kind = fields::kind(field);
         let terms = match test {
             Test::Null => {
-                if kind == Kind::Object {
+                if kind == FieldKind::Object {
                     self.losses.narrower(format!(
                         "`{field}` has to be null; a record that lacks it doesn't match"
                     ));
                     return Lowered::Terms(vec![Term::Null]);
                 }
-                if kind == Kind::Open {
+                if kind == FieldKind::Open {
                     self.losses.wider(format!(
                         "if `{field}` is an object or an empty list, EventBridge takes it for absent"
                     ));
@@ -98,14 +98,14 @@ impl Context {
                 vec![Term::Null, Term::Absent]
             }
             Test::Exists => match kind {
-                Kind::Object => return self.drop(field, EXISTING_OBJECT),
-                Kind::Open => {
+                FieldKind::Object => return self.drop(field, EXISTING_OBJECT),
+                FieldKind::Open => {
                     self.losses.narrower(format!(
                         "if `{field}` is an object or an empty list, EventBridge takes it for absent"
                     ));
                     vec![Term::Exists]
                 }
-                Kind::Text | Kind::Boolean => vec![Term::Exists],
+                FieldKind::Text | FieldKind::Boolean => vec![Term::Exists],
             },
             Test::Value {
                 text,
@@ -149,9 +149,9 @@ impl Context {
         (text.clone(), !cased && self.case == Case::Ignore)
     }
 
-    fn value(&mut self, field: &str, kind: Kind, text: &Text, cased: bool) -> Vec<Term> {
+    fn value(&mut self, field: &str, kind: FieldKind, text: &Text, cased: bool) -> Vec<Term> {
         if text.shape() == Shape::Any {
-            if kind == Kind::Object {
+            if kind == FieldKind::Object {
                 return vec![];
             }
             return vec![Term::NonNull];
@@ -170,12 +170,12 @@ impl Context {
         }
         let mut terms = vec![Term::Text(matched)];
         if let Shape::Exact(exact) = text.shape() {
-            if kind == Kind::Open
+            if kind == FieldKind::Open
                 && let Some(number) = Number::parse(&exact)
             {
                 terms.push(Term::Number(number));
             }
-            if kind != Kind::Text
+            if kind != FieldKind::Text
                 && let Some(value) = boolean(&exact)
             {
                 terms.push(Term::Boolean(value));
@@ -215,31 +215,31 @@ impl Context {
     fn none(&mut self, field: &str, test: &Test) -> Lowered {
         let kind = fields::kind(field);
         let is_about_presence = matches!(test, Test::Null | Test::Exists);
-        if kind == Kind::Open && !is_about_presence {
+        if kind == FieldKind::Open && !is_about_presence {
             self.losses.wider(format!(
                 "if `{field}` is a list, one item that isn't excluded is enough"
             ));
         }
         let terms = match test {
             Test::Null => match kind {
-                Kind::Object => return self.drop(field, EXISTING_OBJECT),
-                Kind::Open => {
+                FieldKind::Object => return self.drop(field, EXISTING_OBJECT),
+                FieldKind::Open => {
                     self.losses.narrower(format!(
                         "if `{field}` is an object or an empty list, EventBridge takes it for absent"
                     ));
                     vec![Term::NonNull]
                 }
-                Kind::Text | Kind::Boolean => vec![Term::NonNull],
+                FieldKind::Text | FieldKind::Boolean => vec![Term::NonNull],
             },
             Test::Exists => match kind {
-                Kind::Object => return self.drop(field, EXISTING_OBJECT),
-                Kind::Open => {
+                FieldKind::Object => return self.drop(field, EXISTING_OBJECT),
+                FieldKind::Open => {
                     self.losses.wider(format!(
                         "if `{field}` is an object or an empty list, EventBridge takes it for absent"
                     ));
                     vec![Term::Absent]
                 }
-                Kind::Text | Kind::Boolean => vec![Term::Absent],
+                FieldKind::Text | FieldKind::Boolean => vec![Term::Absent],
             },
             Test::Value {
                 text,
@@ -286,13 +286,13 @@ impl Context {
     fn no_value(
         &mut self,
         field: &str,
-        kind: Kind,
+        kind: FieldKind,
         text: &Text,
         cased: bool,
         written: Written,
     ) -> Lowered {
         if text.shape() == Shape::Any {
-            if kind == Kind::Object {
+            if kind == FieldKind::Object {
                 return Lowered::Terms(vec![Term::Exists, Term::Absent]);
             }
             return Lowered::Terms(vec![Term::Null, Term::Absent]);
@@ -313,10 +313,10 @@ impl Context {
         let Shape::Exact(exact) = text.shape() else {
             return Lowered::Terms(vec![Term::Not(vec![excluded]), Term::Absent]);
         };
-        if kind != Kind::Text
+        if kind != FieldKind::Text
             && let Some(value) = boolean(&exact)
         {
-            if kind == Kind::Boolean {
+            if kind == FieldKind::Boolean {
                 return Lowered::Terms(vec![Term::Boolean(!value), Term::Null, Term::Absent]);
             }
             if written == Written::Boolean {
@@ -336,7 +336,7 @@ impl Context {
                 "the text `{exact}` is excluded from `{field}`, the boolean isn't"
             ));
         }
-        if kind == Kind::Open
+        if kind == FieldKind::Open
             && let Some(number) = Number::parse(&exact)
         {
             if written == Written::Number {
@@ -459,7 +459,7 @@ fn times(
     number: i64,
 ) -> Result<Vec<Text>, &'static str> {
     if field != "eventTime" {
-        return Err("only the parts of `eventTime` can be told from its text");
+        return Err("only the parts of `eventTime` follow from its text");
     }
     let (first, last) = match part {
         TimePart::Minute => (0, 59),

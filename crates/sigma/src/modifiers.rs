@@ -54,12 +54,12 @@ struct Flags {
     dot_all: bool,
     comparison: Option<Comparison>,
     part: Option<TimePart>,
-    kind: Kind,
+    kind: ModifierKind,
 }
 
 /// The type that a modifier gives to the values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Kind {
+enum ModifierKind {
     #[default]
     Value,
     Regex,
@@ -110,7 +110,7 @@ pub(crate) fn entry(entry: &Entry) -> Result<Expression, Wrong> {
         Value::Sequence(items) => items.iter().collect(),
         _ => vec![&entry.value],
     };
-    if flags.kind == Kind::Exists {
+    if flags.kind == ModifierKind::Exists {
         return exists(&field, &nodes, entry.value.span);
     }
     let mut per_value = Vec::new();
@@ -183,67 +183,71 @@ fn exists(field: &str, nodes: &[&Node], span: Span) -> Result<Expression, Wrong>
     })
 }
 
+fn kind(name: &str) -> Option<ModifierKind> {
+    Some(match name {
+        "re" => ModifierKind::Regex,
+        "cidr" => ModifierKind::Cidr,
+        "exists" => ModifierKind::Exists,
+        "fieldref" => ModifierKind::Reference,
+        _ => return None,
+    })
+}
+
+fn comparison(name: &str) -> Option<Comparison> {
+    Some(match name {
+        "lt" => Comparison::Less,
+        "lte" => Comparison::LessOrEqual,
+        "gt" => Comparison::Greater,
+        "gte" => Comparison::GreaterOrEqual,
+        _ => return None,
+    })
+}
+
+fn time_part(name: &str) -> Option<TimePart> {
+    Some(match name {
+        "minute" => TimePart::Minute,
+        "hour" => TimePart::Hour,
+        "day" => TimePart::Day,
+        "week" => TimePart::Week,
+        "month" => TimePart::Month,
+        "year" => TimePart::Year,
+        _ => return None,
+    })
+}
+
 fn read(names: &[&str], span: Span) -> Result<(Flags, Vec<Step>), Wrong> {
     let mut flags = Flags::default();
     let mut steps = Vec::new();
     let mut kinds = 0;
     for name in names {
+        if let Some(kind) = kind(name) {
+            kinds += 1;
+            flags.kind = kind;
+            continue;
+        }
+        if let Some(comparison) = comparison(name) {
+            kinds += 1;
+            flags.comparison = Some(comparison);
+            continue;
+        }
+        if let Some(part) = time_part(name) {
+            flags.part = Some(part);
+            continue;
+        }
+        let flag = match *name {
+            "all" => Some(&mut flags.all),
+            "neq" => Some(&mut flags.neq),
+            "cased" => Some(&mut flags.cased),
+            "i" => Some(&mut flags.ignore_case),
+            "m" => Some(&mut flags.multi_line),
+            "s" => Some(&mut flags.dot_all),
+            _ => None,
+        };
+        if let Some(flag) = flag {
+            *flag = true;
+            continue;
+        }
         let step = match *name {
-            "all" => {
-                flags.all = true;
-                continue;
-            }
-            "neq" => {
-                flags.neq = true;
-                continue;
-            }
-            "cased" => {
-                flags.cased = true;
-                continue;
-            }
-            "i" => {
-                flags.ignore_case = true;
-                continue;
-            }
-            "m" => {
-                flags.multi_line = true;
-                continue;
-            }
-            "s" => {
-                flags.dot_all = true;
-                continue;
-            }
-            "re" | "cidr" | "exists" | "fieldref" => {
-                kinds += 1;
-                flags.kind = match *name {
-                    "re" => Kind::Regex,
-                    "cidr" => Kind::Cidr,
-                    "exists" => Kind::Exists,
-                    _ => Kind::Reference,
-                };
-                continue;
-            }
-            "lt" | "lte" | "gt" | "gte" => {
-                kinds += 1;
-                flags.comparison = Some(match *name {
-                    "lt" => Comparison::Less,
-                    "lte" => Comparison::LessOrEqual,
-                    "gt" => Comparison::Greater,
-                    _ => Comparison::GreaterOrEqual,
-                });
-                continue;
-            }
-            "minute" | "hour" | "day" | "week" | "month" | "year" => {
-                flags.part = Some(match *name {
-                    "minute" => TimePart::Minute,
-                    "hour" => TimePart::Hour,
-                    "day" => TimePart::Day,
-                    "week" => TimePart::Week,
-                    "month" => TimePart::Month,
-                    _ => TimePart::Year,
-                });
-                continue;
-            }
             "contains" => Step::Contains,
             "startswith" => Step::Starts,
             "endswith" => Step::Ends,
@@ -272,7 +276,7 @@ fn read(names: &[&str], span: Span) -> Result<(Flags, Vec<Step>), Wrong> {
         flags.ends |= step == Step::Ends;
         steps.push(step);
     }
-    let references = flags.kind == Kind::Reference;
+    let references = flags.kind == ModifierKind::Reference;
     let typed = kinds > 0 || flags.part.is_some();
     let changes = steps
         .iter()
@@ -280,8 +284,8 @@ fn read(names: &[&str], span: Span) -> Result<(Flags, Vec<Step>), Wrong> {
     let regex_flags = flags.ignore_case || flags.multi_line || flags.dot_all;
     if kinds > 1
         || (typed && changes)
-        || (regex_flags && flags.kind != Kind::Regex)
-        || (flags.part.is_some() && flags.kind != Kind::Value)
+        || (regex_flags && flags.kind != ModifierKind::Regex)
+        || (flags.part.is_some() && flags.kind != ModifierKind::Value)
     {
         return Err(wrong(
             "sigma::modifier",
@@ -324,19 +328,19 @@ fn tests(node: &Node, flags: &Flags, steps: &[Step]) -> Result<Vec<Test>, Wrong>
         return Ok(vec![Test::Compare(comparison, number)]);
     }
     match flags.kind {
-        Kind::Regex => {
+        ModifierKind::Regex => {
             let regex = Regex::new(&text, flags.ignore_case, flags.multi_line, flags.dot_all)
                 .map_err(refuse)?;
             Ok(vec![Test::Regex(regex)])
         }
-        Kind::Cidr => Network::parse(&text)
+        ModifierKind::Cidr => Network::parse(&text)
             .map(|network| vec![Test::Cidr(network)])
             .ok_or_else(|| {
                 refuse(format!(
                     "`{text}` is not an address range such as 192.0.2.0/24"
                 ))
             }),
-        Kind::Reference => Ok(vec![Test::Reference {
+        ModifierKind::Reference => Ok(vec![Test::Reference {
             other: text,
             how: match (flags.contains, flags.starts, flags.ends) {
                 (true, ..) => How::Contains,
@@ -346,7 +350,7 @@ fn tests(node: &Node, flags: &Flags, steps: &[Step]) -> Result<Vec<Test>, Wrong>
             },
             cased: flags.cased,
         }]),
-        Kind::Exists | Kind::Value => {
+        ModifierKind::Exists | ModifierKind::Value => {
             let plain_number = written != Written::Text && steps.is_empty();
             let text = if plain_number {
                 Text::plain(&text)
@@ -382,7 +386,7 @@ fn tests(node: &Node, flags: &Flags, steps: &[Step]) -> Result<Vec<Test>, Wrong>
 
 impl Flags {
     fn is_plain(&self) -> bool {
-        self.kind == Kind::Value && self.comparison.is_none() && self.part.is_none()
+        self.kind == ModifierKind::Value && self.comparison.is_none() && self.part.is_none()
     }
 }
 
@@ -511,7 +515,7 @@ fn dashes(text: Text) -> Result<Vec<Text>, String> {
     Ok(all)
 }
 
-/// The text, unless it holds a `%name%` that somebody would have to fill in.
+/// The text, unless it holds a placeholder `%name%`.
 fn without_placeholders(text: Text) -> Result<Text, String> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut open: Option<String> = None;

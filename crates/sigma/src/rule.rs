@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use syntax::{Diagnostic, Node, Place, SourceFile, Span, Value};
+use syntax::{Diagnostic, Node, SourceFile, SourceLocation, Span, Value};
 
 use crate::condition::{self, Condition, Names};
 use crate::evaluate::{self, Record};
@@ -31,7 +31,7 @@ pub struct Rule {
     pub level: Option<String>,
     /// Who wrote it.
     pub author: Option<String>,
-    /// SPDX identifier of the licence.
+    /// SPDX identifier of the license.
     pub license: Option<String>,
     /// Day of creation, as written.
     pub date: Option<String>,
@@ -73,8 +73,8 @@ impl Rule {
         evaluate::holds(&self.expression, record)
     }
 
-    pub(crate) fn place(&self) -> Place {
-        Place::new(&self.file, self.detection)
+    pub(crate) fn location(&self) -> SourceLocation {
+        SourceLocation::new(&self.file, self.detection)
     }
 }
 
@@ -100,7 +100,7 @@ pub fn read(file: &Arc<SourceFile>) -> Result<Rule, Vec<Diagnostic>> {
     }
 }
 
-/// What the YAML reader refuses, in the words of somebody who imports.
+/// The YAML reader's errors, worded for an import.
 fn explained(diagnostic: Diagnostic) -> Diagnostic {
     match diagnostic.code {
         "yaml::documents" => diagnostic
@@ -121,7 +121,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn push(&mut self, diagnostic: Diagnostic, span: Span) {
         self.diagnostics
-            .push(diagnostic.at(Place::new(self.file, span)));
+            .push(diagnostic.at(SourceLocation::new(self.file, span)));
     }
 
     fn error(&mut self, code: &'static str, message: impl Into<String>, span: Span) {
@@ -230,6 +230,33 @@ impl Reader<'_> {
         }
     }
 
+    /// The conditions that can be parsed, each with its span.
+    fn conditions(&mut self, node: &Node) -> Vec<(Condition, Span)> {
+        let conditions: Vec<&Node> = match &node.value {
+            Value::Sequence(items) => items.iter().collect(),
+            _ => vec![node],
+        };
+        let mut parsed = Vec::new();
+        for node in conditions {
+            let Some(text) = node.as_str() else {
+                self.error(
+                    "sigma::condition",
+                    format!("a condition is text, not {}", node.kind()),
+                    node.span,
+                );
+                continue;
+            };
+            match condition::parse(text) {
+                Ok(condition) => parsed.push((condition, node.span)),
+                Err(bad) => self.push(
+                    Diagnostic::error(bad.code, bad.message).help(bad.help),
+                    node.span,
+                ),
+            }
+        }
+        parsed
+    }
+
     fn detection(&mut self, root: &Node) -> Option<Expression> {
         let Some(entry) = root.entry("detection") else {
             self.error(
@@ -270,28 +297,7 @@ impl Reader<'_> {
             );
             return None;
         };
-        let conditions: Vec<&Node> = match &condition.value.value {
-            Value::Sequence(items) => items.iter().collect(),
-            _ => vec![&condition.value],
-        };
-        let mut parsed = Vec::new();
-        for node in conditions {
-            let Some(text) = node.as_str() else {
-                self.error(
-                    "sigma::condition",
-                    format!("a condition is text, not {}", node.kind()),
-                    node.span,
-                );
-                continue;
-            };
-            match condition::parse(text) {
-                Ok(condition) => parsed.push((condition, node.span)),
-                Err(bad) => self.push(
-                    Diagnostic::error(bad.code, bad.message).help(bad.help),
-                    node.span,
-                ),
-            }
-        }
+        let parsed = self.conditions(&condition.value);
         if self.diagnostics.len() > before {
             return None;
         }

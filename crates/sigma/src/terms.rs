@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::expression::{Network, Number};
-use crate::fields::{self, Kind};
+use crate::fields::{self, FieldKind};
 use crate::glob::{self, Glob};
 use crate::loss::Losses;
 use crate::text::{Piece, Shape, Text};
@@ -171,7 +171,7 @@ fn meet_two(field: &str, a: &Term, b: &Term, losses: &mut Losses) -> Result<Vec<
         (Term::Exists, other) | (other, Term::Exists) => vec![other.clone()],
         (Term::NonNull, Term::Null) | (Term::Null, Term::NonNull) => Vec::new(),
         (Term::NonNull, Term::Not(except)) | (Term::Not(except), Term::NonNull) => {
-            if fields::kind(field) != Kind::Text {
+            if fields::kind(field) != FieldKind::Text {
                 losses.wider(format!("a `{field}` of null counts as a value"));
             }
             vec![Term::Not(except.clone())]
@@ -386,9 +386,9 @@ pub(crate) fn render(field: &str, terms: &[Term], losses: &mut Losses) -> Vec<Va
             Term::Absent => json!({ "exists": false }),
             Term::NonNull => {
                 match fields::kind(field) {
-                    Kind::Text => out.push(json!({ "prefix": "" })),
-                    Kind::Boolean => out.extend([json!(true), json!(false)]),
-                    Kind::Object | Kind::Open => out.extend([
+                    FieldKind::Text => out.push(json!({ "prefix": "" })),
+                    FieldKind::Boolean => out.extend([json!(true), json!(false)]),
+                    FieldKind::Object | FieldKind::Open => out.extend([
                         json!({ "prefix": "" }),
                         json!(true),
                         json!(false),

@@ -15,7 +15,7 @@ pub(crate) const CHOICES: usize = 4;
 pub(crate) struct Changed {
     pub(crate) field: String,
     pub(crate) name: String,
-    /// What stands there instead; `None` is nothing.
+    /// The replacement; `None` removes the field.
     pub(crate) value: Option<Value>,
     pub(crate) record: Value,
 }
@@ -151,7 +151,7 @@ fn value_of(term: &Term) -> Value {
     }
 }
 
-/// A text that fits: nothing stands for a star, but something does where that would leave nothing.
+/// A text that fits: a star becomes nothing, unless the whole text would be empty.
 fn text_of(text: &Match) -> String {
     let plain: String = text
         .glob
@@ -234,7 +234,7 @@ fn get<'a>(record: &'a Value, path: &str) -> Option<&'a Value> {
         .try_fold(record, |value, step| value.get(step))
 }
 
-/// Sets a field; what stands in the way becomes an object.
+/// Sets a field; any other value on the way becomes an object.
 fn set(record: &mut Value, path: &str, value: Value) {
     let mut at = record;
     for step in path.split('.') {

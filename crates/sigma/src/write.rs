@@ -275,7 +275,7 @@ fn message(rule: &Rule, part: &Part, tests: Option<&Tests>) -> String {
     for (label, path) in lines {
         text.push_str(&format!("{label}: {{{{ detail.{path} }}}}\n"));
     }
-    // The licence of the public rules wants the author in what a match says.
+    // The license of the public rules requires the author's name in each match.
     if let Some(author) = &rule.author {
         text.push_str(&format!("rule by: {}\n", clean(author, MAX_WORDS)));
     }

@@ -19,7 +19,7 @@ pub struct Comment {
 
 /// The comments of a file in the order written. `#` inside of a text starts none.
 ///
-/// If the file isn't YAML, these are the comments before the place where it ceases to be.
+/// If the file isn't YAML, these are the comments before the first error.
 ///
 /// ```
 /// let file = std::sync::Arc::new(syntax::SourceFile::new("a.yaml", "# one\na: '# no' # two\n"));

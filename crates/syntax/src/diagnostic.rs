@@ -6,7 +6,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::fix::Fix;
-use crate::source::Place;
+use crate::source::SourceLocation;
 
 /// How bad a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -30,7 +30,7 @@ impl fmt::Display for Severity {
 /// Something wrong in a user's file. Many of them come out of one run.
 ///
 /// Serializes to `{code, severity, message, file, line, column, help, notes, fix}`; `file`, `line`
-/// and `column` are null for a diagnostic without a place.
+/// and `column` are null for a diagnostic without a location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Stable short name, such as `rule::unknown-field`, to search for and to filter by.
@@ -39,15 +39,15 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
-    /// Where; `None` for what has no place in a file, such as an empty folder.
-    pub place: Option<Place>,
+    /// Where; `None` without a position in a file, such as for an empty folder.
+    pub location: Option<SourceLocation>,
     /// Text to set beside the excerpt; may be empty.
     pub label: String,
-    /// What to do about it.
+    /// How to correct it.
     pub help: Option<String>,
-    /// Further lines: a diff, a reason, a related place.
+    /// Further lines: a diff, a reason, a related location.
     pub notes: Vec<String>,
-    /// The change of the file that surely mends it, if there is one.
+    /// The change of the file that corrects it, if one is certain to.
     pub fix: Option<Fix>,
 }
 
@@ -67,7 +67,7 @@ impl Diagnostic {
             code,
             severity,
             message: shortened(message, 500),
-            place: None,
+            location: None,
             label: String::new(),
             help: None,
             notes: Vec::new(),
@@ -77,8 +77,8 @@ impl Diagnostic {
 
     /// Says where.
     #[must_use]
-    pub fn at(mut self, place: Place) -> Self {
-        self.place = Some(place);
+    pub fn at(mut self, location: SourceLocation) -> Self {
+        self.location = Some(location);
         self
     }
 
@@ -128,8 +128,8 @@ fn shortened(mut text: String, most: usize) -> String {
 impl fmt::Display for Diagnostic {
     /// One line: `path:line:column: error[code]: message`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(place) = &self.place {
-            write!(f, "{place}: ")?;
+        if let Some(location) = &self.location {
+            write!(f, "{location}: ")?;
         }
         write!(f, "{}[{}]: {}", self.severity, self.code, self.message)
     }
@@ -137,11 +137,11 @@ impl fmt::Display for Diagnostic {
 
 impl Serialize for Diagnostic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let position = self.place.as_ref().map(Place::line_column);
+        let position = self.location.as_ref().map(SourceLocation::line_column);
         let file = self
-            .place
+            .location
             .as_ref()
-            .map(|place| place.file.path.display().to_string());
+            .map(|location| location.file.path.display().to_string());
         let mut out = serializer.serialize_struct("Diagnostic", 9)?;
         out.serialize_field("code", self.code)?;
         out.serialize_field("severity", &self.severity)?;
@@ -167,7 +167,7 @@ mod tests {
     fn serializes_with_file_line_and_column() {
         let file = Arc::new(SourceFile::new("rules/a.yaml", "id: x\nidd: y\n"));
         let diagnostic = Diagnostic::error("rule::unknown-field", "unknown field `idd`")
-            .at(Place::new(&file, Span::new(6, 9)))
+            .at(SourceLocation::new(&file, Span::new(6, 9)))
             .help("did you mean `id`?");
         assert_eq!(
             serde_json::to_value(&diagnostic).unwrap(),

@@ -49,7 +49,7 @@ impl Serialize for Edit {
 }
 
 /// A text with fixes applied, and how many were. A fix that touches what an earlier one changed, or
-/// whose places aren't in the text, is left out as a whole; the next round finds it again.
+/// whose spans aren't in the text, is left out as a whole; the next round finds it again.
 ///
 /// ```
 /// use syntax::{Fix, Span};

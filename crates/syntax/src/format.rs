@@ -42,7 +42,7 @@ pub enum Unformatted {
 /// - What is written in brackets stays so if it fits into 120 characters and holds no comment.
 /// - Text is in quotes only where it needs them, and those are double ones unless that takes
 ///   backslashes. Text in blocks (`|`, `>`) stays; folded text (`>`) wider than 100 characters is
-///   filled anew.
+///   filled again.
 /// - Keys come in the order that `order` has for a mapping, given the keys that lead to it (`[]`
 ///   for a list's items); keys that it doesn't name come last, as they were.
 /// - Comments stay with the value that they precede or follow.

@@ -1,4 +1,5 @@
-//! Source files, places in them, diagnostics, and a YAML tree in which every value knows its place.
+//! Source files, diagnostics that point into them, and a YAML tree in which every value knows its
+//! location.
 //!
 //! Users of Gizmos write YAML. When something in it is wrong they want to see file, line and
 //! column of the very value, and all problems at once rather than one per run. So this crate
@@ -6,14 +7,15 @@
 //!
 //! # Layout
 //!
-//! - [`SourceFile`], [`Span`], [`Place`]: where something was written;
+//! - [`SourceFile`], [`Span`], [`SourceLocation`]: where something was written;
 //! - [`Diagnostic`], [`Severity`]: something wrong in a user's file, as a value;
 //! - [`Node`], [`Value`], [`Entry`]: the tree;
 //! - [`parse`]: text to tree, with limits on size, depth and number of values;
-//! - [`comments`]: what stands beside the values;
-//! - [`Fix`], [`Edit`]: how a diagnostic is mended, as changes of the text;
+//! - [`comments`]: the comments beside the values;
+//! - [`Fix`], [`Edit`]: the correction for a diagnostic, as changes of the text;
 //! - [`write_entry`]: from a value to its text; [`format()`]: from a text to the one layout;
-//! - [`Shape`]: what fields a format has, and its JSON Schema.
+//! - [`nearest`]: what a misspelled word probably means;
+//! - [`Shape`]: the fields of a format, and its JSON Schema.
 //!
 //! # Invariants
 //!
@@ -34,8 +36,8 @@
 //! let node = node.ok_or("no document")?;
 //! let mfa = node.get("mfa").ok_or("no mfa")?;
 //! assert_eq!(mfa.as_str(), Some("No"));
-//! let place = syntax::Place::new(&file, mfa.span);
-//! assert_eq!(place.to_string(), "rules/example.yaml:2:6");
+//! let location = syntax::SourceLocation::new(&file, mfa.span);
+//! assert_eq!(location.to_string(), "rules/example.yaml:2:6");
 //! # Ok::<(), &'static str>(())
 //! ```
 
@@ -47,6 +49,7 @@ mod parse;
 mod scalar;
 mod shape;
 mod source;
+mod suggest;
 mod tree;
 mod write;
 
@@ -55,7 +58,8 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use fix::{Edit, Fix, apply};
 pub use format::{Unformatted, format};
 pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_VALUES, parse};
-pub use shape::{Field, Kind, Shape};
-pub use source::{Place, SourceFile, Span};
+pub use shape::{Field, FieldType, Shape};
+pub use source::{SourceFile, SourceLocation, Span};
+pub use suggest::nearest;
 pub use tree::{Entry, Node, Value};
 pub use write::write_entry;

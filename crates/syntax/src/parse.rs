@@ -7,7 +7,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, StrInput};
 
 use crate::diagnostic::Diagnostic;
 use crate::scalar;
-use crate::source::{Place, SourceFile, Span};
+use crate::source::{SourceFile, SourceLocation, Span};
 use crate::tree::{Entry, Node, Value};
 
 /// Largest file that is read, in bytes.
@@ -37,7 +37,7 @@ pub fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Vec<Diagnostic>) {
                 file.text.len()
             ),
         )
-        .at(Place::new(file, Span::new(0, 0)));
+        .at(SourceLocation::new(file, Span::new(0, 0)));
         return (None, vec![diagnostic]);
     }
     let mut options = Options::default();
@@ -63,7 +63,7 @@ struct Builder<'input> {
     file: &'input Arc<SourceFile>,
     diagnostics: Vec<Diagnostic>,
     values: usize,
-    /// A value stands for something that was refused, so the tree doesn't say what was written.
+    /// A value replaces something that was refused, so the tree differs from the text.
     guessed: bool,
 }
 
@@ -107,7 +107,7 @@ impl<'input> Builder<'input> {
                 let end = self.end_of_character(offset);
                 self.diagnostics.push(
                     Diagnostic::error("yaml::syntax", format!("invalid YAML: {}", error.info()))
-                        .at(Place::new(self.file, Span::new(offset, end))),
+                        .at(SourceLocation::new(self.file, Span::new(offset, end))),
                 );
                 Err(Stop)
             }
@@ -122,7 +122,7 @@ impl<'input> Builder<'input> {
 
     fn refuse(&mut self, code: &'static str, message: impl Into<String>, span: Span) {
         self.diagnostics
-            .push(Diagnostic::error(code, message).at(Place::new(self.file, span)));
+            .push(Diagnostic::error(code, message).at(SourceLocation::new(self.file, span)));
     }
 
     fn node(&mut self, event: Event<'input>, span: Span, depth: usize) -> Result<Node, Stop> {
@@ -251,13 +251,13 @@ impl<'input> Builder<'input> {
                 continue;
             };
             if let Some(first) = seen.get(&key) {
-                let (line, _) = Place::new(self.file, *first).line_column();
+                let (line, _) = SourceLocation::new(self.file, *first).line_column();
                 self.diagnostics.push(
                     Diagnostic::error(
                         "yaml::duplicate-key",
                         format!("the key `{key}` occurs twice"),
                     )
-                    .at(Place::new(self.file, key_span))
+                    .at(SourceLocation::new(self.file, key_span))
                     .note(format!("it was first written on line {line}")),
                 );
                 continue;
@@ -295,7 +295,7 @@ mod tests {
             .1
             .iter()
             .map(|diagnostic| {
-                let (line, column) = diagnostic.place.as_ref().unwrap().line_column();
+                let (line, column) = diagnostic.location.as_ref().unwrap().line_column();
                 (diagnostic.code, line, column)
             })
             .collect()
@@ -337,7 +337,7 @@ mod tests {
         assert!(node.is_none());
         assert_eq!(diagnostics.len(), 1);
         assert_eq!(diagnostics[0].code, "yaml::syntax");
-        let (line, _) = diagnostics[0].place.as_ref().unwrap().line_column();
+        let (line, _) = diagnostics[0].location.as_ref().unwrap().line_column();
         assert!((2..=3).contains(&line), "{line}");
     }
 
@@ -361,7 +361,10 @@ mod tests {
         let (node, diagnostics) = read("a: 1\nb: 2\na: 3\n");
         assert_eq!(node.unwrap().get("a").unwrap().as_number(), Some("1"));
         assert_eq!(diagnostics[0].code, "yaml::duplicate-key");
-        assert_eq!(diagnostics[0].place.as_ref().unwrap().line_column(), (3, 1));
+        assert_eq!(
+            diagnostics[0].location.as_ref().unwrap().line_column(),
+            (3, 1)
+        );
         assert_eq!(diagnostics[0].notes, ["it was first written on line 1"]);
     }
 

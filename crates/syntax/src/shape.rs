@@ -1,5 +1,5 @@
-//! What fields a file has, as data: readers take their names from it, formatting their order, and
-//! editors a JSON Schema.
+//! The fields of a file format, as data: readers take their names from it, formatting takes their
+//! order, and editors a JSON Schema.
 
 use serde_json::{Map, Value, json};
 
@@ -19,42 +19,42 @@ pub struct Shape {
 pub struct Field {
     /// Its key.
     pub name: &'static str,
-    /// Whether it must be there.
+    /// Whether it is required.
     pub is_required: bool,
-    /// What it says, in a sentence or two.
+    /// A description in one or two sentences.
     pub about: &'static str,
     /// What its value may be.
-    pub kind: Kind,
+    pub field_type: FieldType,
 }
 
 impl Field {
-    /// A field that must be there.
+    /// A required field.
     #[must_use]
-    pub const fn required(name: &'static str, about: &'static str, kind: Kind) -> Self {
+    pub const fn required(name: &'static str, about: &'static str, field_type: FieldType) -> Self {
         Self {
             name,
             is_required: true,
             about,
-            kind,
+            field_type,
         }
     }
 
-    /// A field that may be left out.
+    /// An optional field.
     #[must_use]
-    pub const fn optional(name: &'static str, about: &'static str, kind: Kind) -> Self {
+    pub const fn optional(name: &'static str, about: &'static str, field_type: FieldType) -> Self {
         Self {
             is_required: false,
-            ..Self::required(name, about, kind)
+            ..Self::required(name, about, field_type)
         }
     }
 }
 
 /// What a value may be.
 #[derive(Debug)]
-pub enum Kind {
-    /// This very number.
+pub enum FieldType {
+    /// This number only.
     Exactly(u64),
-    /// A whole number between two.
+    /// A whole number in a range, inclusive.
     Number(u64, u64),
     /// `true` or `false`.
     Boolean,
@@ -65,11 +65,11 @@ pub enum Kind {
     /// One of some words.
     Word(&'static [&'static str]),
     /// A list of at least so many items.
-    List(usize, &'static Kind),
+    List(usize, &'static FieldType),
     /// A mapping of known fields.
     Mapping(&'static Shape),
     /// A mapping of any keys, each with such a value, at least one.
-    Each(&'static Kind),
+    Each(&'static FieldType),
     /// A mapping of anything.
     Object,
     /// What the schema's definition of that name says.
@@ -97,28 +97,28 @@ impl Shape {
             return Some(self);
         };
         let field = self.fields.iter().find(|field| field.name == *first)?;
-        let mut kind = &field.kind;
+        let mut kind = &field.field_type;
         let mut rest = rest;
         loop {
             match (kind, rest.split_first()) {
-                (Kind::List(_, item), Some((&"[]", below))) => {
+                (FieldType::List(_, item), Some((&"[]", below))) => {
                     kind = item;
                     rest = below;
                 }
-                (Kind::Mapping(shape), _) => return shape.at(rest),
+                (FieldType::Mapping(shape), _) => return shape.at(rest),
                 _ => return None,
             }
         }
     }
 
     /// The shape as JSON Schema (draft 7, which editors know), with definitions for
-    /// [`Kind::Defined`].
+    /// [`FieldType::Defined`].
     ///
     /// ```
-    /// use syntax::{Field, Kind, Shape};
+    /// use syntax::{Field, FieldType, Shape};
     ///
     /// static FIELDS: [Field; 1] = [Field {
-    ///     name: "enabled", is_required: true, about: "Whether it is on.", kind: Kind::Boolean,
+    ///     name: "enabled", is_required: true, about: "Whether it is on.", field_type: FieldType::Boolean,
     /// }];
     /// static SHAPE: Shape = Shape::of(&FIELDS);
     /// let schema = SHAPE.schema("A switch", serde_json::json!({}));
@@ -144,7 +144,7 @@ impl Shape {
         for field in self.fields {
             let mut property = Map::new();
             property.insert("description".to_owned(), json!(field.about));
-            match field.kind.schema() {
+            match field.field_type.schema() {
                 // Beside `$ref` nothing else counts in draft 7.
                 Value::Object(below) if below.contains_key("$ref") => {
                     property.insert("allOf".to_owned(), json!([below]));
@@ -187,7 +187,7 @@ impl Shape {
     }
 }
 
-impl Kind {
+impl FieldType {
     fn schema(&self) -> Value {
         match self {
             Self::Exactly(number) => json!({"const": number}),

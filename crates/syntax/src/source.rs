@@ -41,14 +41,14 @@ impl Span {
 
 /// A span in a file: what a diagnostic points at.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceLocation {
     /// The file.
     pub file: Arc<SourceFile>,
     /// The range in its text.
     pub span: Span,
 }
 
-impl Place {
+impl SourceLocation {
     /// The given span of the given file.
     pub fn new(file: &Arc<SourceFile>, span: Span) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Place {
         (line, column)
     }
 
-    /// The text at this place; empty if the span lies outside the file.
+    /// The text at this location; empty if the span lies outside the file.
     pub fn text(&self) -> &str {
         self.file
             .text
@@ -86,7 +86,7 @@ impl Place {
             .unwrap_or_default()
     }
 
-    /// The place of the first occurrence of `needle` inside this place, or this place itself.
+    /// The location of the first occurrence of `needle` inside this one, or this location itself.
     ///
     /// A block scalar is one value with one span; this finds the word that matters in it.
     #[must_use]
@@ -101,7 +101,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLocation {
     /// `path:line:column`, which terminals and editors turn into a link.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, column) = self.line_column();
@@ -109,9 +109,9 @@ impl fmt::Display for Place {
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for SourceLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Place({self})")
+        write!(f, "SourceLocation({self})")
     }
 }
 
@@ -119,8 +119,8 @@ impl fmt::Debug for Place {
 mod tests {
     use super::*;
 
-    fn place(text: &str, start: usize, end: usize) -> Place {
-        Place::new(
+    fn location(text: &str, start: usize, end: usize) -> SourceLocation {
+        SourceLocation::new(
             &Arc::new(SourceFile::new("a.yaml", text)),
             Span::new(start, end),
         )
@@ -128,21 +128,21 @@ mod tests {
 
     #[test]
     fn columns_count_characters_from_one() {
-        assert_eq!(place("ä: ö\nß: x", 3, 4).line_column(), (1, 3));
-        assert_eq!(place("ab\ncd", 3, 5).line_column(), (2, 1));
-        assert_eq!(place("ab\ncd", 4, 5).to_string(), "a.yaml:2:2");
+        assert_eq!(location("ä: ö\nß: x", 3, 4).line_column(), (1, 3));
+        assert_eq!(location("ab\ncd", 3, 5).line_column(), (2, 1));
+        assert_eq!(location("ab\ncd", 4, 5).to_string(), "a.yaml:2:2");
     }
 
     #[test]
     fn an_offset_outside_the_text_is_the_end() {
-        assert_eq!(place("ab", 99, 120).line_column(), (1, 3));
-        assert_eq!(place("", 0, 0).line_column(), (1, 1));
-        assert_eq!(place("ab", 99, 120).text(), "");
+        assert_eq!(location("ab", 99, 120).line_column(), (1, 3));
+        assert_eq!(location("", 0, 0).line_column(), (1, 1));
+        assert_eq!(location("ab", 99, 120).text(), "");
     }
 
     #[test]
     fn narrowing_finds_the_word_inside() {
-        let whole = place("m: say {{ x }} now", 3, 18);
+        let whole = location("m: say {{ x }} now", 3, 18);
         assert_eq!(whole.narrowed_to("{{ x }}").span, Span::new(7, 14));
         assert_eq!(whole.narrowed_to("absent"), whole);
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-/// Longest list or mapping that stands on one line, in characters.
+/// Longest list or mapping on one line, in characters.
 const MAX_LINE: usize = 90;
 
 /// Appends an entry of a mapping, `key: value`, one or more lines at an indentation of so many
@@ -115,7 +115,7 @@ fn scalar_text(text: &str) -> String {
     }
 }
 
-/// Whether a text needs no quotes anywhere: nobody could take it for something else.
+/// Whether a text needs no quotes anywhere: no reader resolves it to another type.
 pub(crate) fn is_word(text: &str) -> bool {
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '$')
         && text

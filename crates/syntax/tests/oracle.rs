@@ -113,8 +113,8 @@ proptest! {
         let (node, diagnostics) = syntax::parse(&file);
         prop_assert!(node.is_some() || !diagnostics.is_empty(), "{text:?}");
         for diagnostic in diagnostics {
-            let place = diagnostic.place.unwrap();
-            prop_assert!(text.get(place.span.start..place.span.end).is_some(), "{text:?} {place:?}");
+            let location = diagnostic.location.unwrap();
+            prop_assert!(text.get(location.span.start..location.span.end).is_some(), "{text:?} {location:?}");
         }
         compare(&text)?;
     }

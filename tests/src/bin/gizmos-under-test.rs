@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    cli::run(std::env::args_os(), &cli::Environment::of_process()).into()
 }

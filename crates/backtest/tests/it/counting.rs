@@ -1,7 +1,7 @@
 //! What is counted per rule.
 
 use backtest::{Options, Scope, Watch};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::corpus::{Logs, record, rule, sources};
 
@@ -129,6 +129,32 @@ fn both_accounts_of_a_call_alert_and_the_copy_is_named() {
     );
     let alerts = &logs.run(&rule(&[])).rules["trail-stopped"];
     assert_eq!((alerts.alerts, alerts.copies), (3, 1));
+}
+
+#[test]
+fn a_record_that_takes_too_much_work_alerts_and_is_counted_as_undecided() {
+    // The same path, spelled so that each spelling is an array of its own.
+    let spelled = |depth: usize| {
+        let steps = ["requestParameters", "a", "b", "c"];
+        let (above, below) = (steps[..=depth].join("."), steps[depth + 1..].join("."));
+        let name = |leaf: String| {
+            let separator = if below.is_empty() { "" } else { "." };
+            format!("{below}{separator}{leaf}")
+        };
+        let element = json!({ name(format!("x{depth}")): 1, name("z".to_owned()): 1 });
+        (above, Value::from(vec![element; 200]))
+    };
+    let hostile = Value::Object((0..4).map(spelled).collect());
+    let pattern = r"    eventName: [StopLogging]
+    requestParameters: {a: {b: {c: {x0: [1], x1: [1], x2: [1], x3: [1], z: [2, {exists: false}]}}}}";
+    let logs = Logs::new();
+    logs.trail(
+        "a.json.gz",
+        &[record("1", &hostile), record("2", &json!({}))],
+    );
+    let rules = rule(&[("    eventName: [StopLogging]", pattern)]);
+    let alerts = &logs.run(&rules).rules["trail-stopped"];
+    assert_eq!((alerts.alerts, alerts.undecided), (1, 1));
 }
 
 #[test]

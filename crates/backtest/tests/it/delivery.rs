@@ -85,8 +85,8 @@ fn what_the_trail_does_not_select_is_counted_with_the_reason() {
 
 #[test]
 fn whole_events_of_an_archive_are_taken_as_they_are() {
-    let call = rules::envelope::wrap(&record("1", &json!({}))).unwrap();
-    let read = rules::envelope::wrap(&record("2", &json!({"readOnly": true}))).unwrap();
+    let call = cloudtrail::envelope::wrap(&record("1", &json!({}))).unwrap();
+    let read = cloudtrail::envelope::wrap(&record("2", &json!({"readOnly": true}))).unwrap();
     let other = json!({
         "version": "0", "id": "3", "detail-type": "Something", "source": "aws.cloudtrail",
         "account": "012345678901", "time": "2026-11-23T10:00:00Z", "region": "eu-central-1",

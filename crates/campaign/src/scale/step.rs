@@ -41,9 +41,9 @@ pub struct Step {
 /// Calls of one action.
 #[derive(Debug, Serialize)]
 pub struct Calls {
-    /// That were made.
+    /// How many were made.
     pub made: u64,
-    /// That the step takes if nothing is asked twice; `None` for actions that wait for something,
+    /// How many the step takes if nothing is read twice; `None` for actions that wait for something,
     /// and those that depend on how work is divided.
     pub least: Option<u64>,
 }
@@ -53,7 +53,7 @@ pub struct Calls {
 pub(super) struct Extent {
     /// Accounts of the organization.
     pub(super) accounts: usize,
-    /// Stack sets of ours.
+    /// Stack sets of Gizmos.
     pub(super) stack_sets: usize,
     /// Pages of all stack sets' instances.
     pub(super) instance_pages: usize,
@@ -115,7 +115,7 @@ impl Extent {
     }
 }
 
-/// A step that is going on.
+/// A step under way.
 pub(super) struct Measured<'l> {
     lab: &'l Lab,
     start: Instant,
@@ -148,7 +148,7 @@ impl<'l> Measured<'l> {
     }
 
     /// The work is done.
-    pub(super) fn end(self, name: &'static str, outcome: String) -> Step {
+    pub(super) fn end(self, name: &'static str) -> Step {
         let simulator = &self.lab.simulator;
         let calls = simulator
             .calls()
@@ -167,7 +167,7 @@ impl<'l> Measured<'l> {
         let processor = process::processor_time().zip(self.processor_start);
         Step {
             name,
-            outcome,
+            outcome: String::new(),
             calls,
             virtual_seconds: u64::try_from(elapsed.as_secs()).unwrap_or_default(),
             real_seconds: self.start.elapsed().as_secs_f64(),
@@ -178,6 +178,12 @@ impl<'l> Measured<'l> {
 }
 
 impl Step {
+    /// With how it ended.
+    pub(super) fn ended(mut self, outcome: String) -> Step {
+        self.outcome = outcome;
+        self
+    }
+
     /// With the least calls that could have done.
     pub(super) fn compared(mut self, extent: &Extent) -> Step {
         for (action, calls) in &mut self.calls {

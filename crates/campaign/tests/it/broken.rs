@@ -7,7 +7,7 @@ use campaign::{Deployer, Invariant, Product, campaign};
 use compiler::{Bundle, OWNERSHIP_TAG};
 use deployer::apply::{InstanceFailure, PartOutcome};
 use deployer::ports::{
-    AccountSelection, ConcurrencyMode, DeploymentTargets, InstanceRequest, Pause, Place,
+    AccountSelection, ConcurrencyMode, DeploymentTargets, InstanceRequest, Location, Pause,
     Preferences, RegionConcurrency, StackSets, Tolerance,
 };
 use deployer::{ApplyOutcome, ApplyReport, DeployError, DriftReport};
@@ -23,7 +23,7 @@ enum Fault {
     HidesFailures,
     /// One failure of each part is forgotten.
     ForgetsOne,
-    /// A place that is fine is called failed.
+    /// A location that is fine is called failed.
     BlamesTheInnocent,
     /// The same work is started a second time when it has succeeded.
     StartsAgain,
@@ -31,7 +31,7 @@ enum Fault {
     TakesOverOthers,
     /// A fleet without a difference is updated all the same.
     AlwaysUpdates,
-    /// The last finding of a drift check is forgotten.
+    /// The last difference of a drift check is forgotten.
     OverlooksDrift,
     /// It waits for something that never comes.
     NeverEnds,
@@ -58,7 +58,7 @@ impl Deployer for Fault {
         Box::pin(async move {
             let mut report = Product.drift(cloud, bundle).await?;
             if matches!(self, Fault::OverlooksDrift) {
-                report.findings.pop();
+                report.differences.pop();
             }
             Ok(report)
         })
@@ -89,7 +89,7 @@ impl Fault {
                     && part.outcome == PartOutcome::Unchanged
                 {
                     part.failures.push(InstanceFailure {
-                        place: Place::new(hub, &bundle.organization.home_region),
+                        location: Location::new(hub, &bundle.organization.home_region),
                         status: "failed".to_owned(),
                         reason: "an example".to_owned(),
                         events: Vec::new(),

@@ -1,9 +1,9 @@
-//! `backtest`: what would the rules have said about the past?
+//! `backtest`: which alerts would the rules have raised?
 
 mod meter;
 mod revision;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -13,52 +13,53 @@ use rules::Rule;
 use serde::Serialize;
 use syntax::Diagnostic;
 
-use crate::arguments::{BacktestArguments, Format, ProjectArguments};
-use crate::commands::backtest::revision::Range;
-use crate::commands::print_diagnostics;
+use crate::arguments::{BacktestArguments, Format};
+use crate::environment::Environment;
 use crate::exit::Exit;
-use crate::output;
+use crate::invocation::Invocation;
 use crate::project::Project;
 
+use revision::Range;
+
 pub(crate) async fn run(
-    project: &ProjectArguments,
-    format: Format,
+    invocation: &Invocation<'_>,
     arguments: &BacktestArguments,
 ) -> Result<Exit> {
+    let environment = invocation.environment;
     if arguments
         .from
         .zip(arguments.to)
         .is_some_and(|(from, to)| from > to)
     {
-        eprintln!("error: --from is later than --to");
+        environment.note("error: --from is later than --to");
         return Ok(Exit::Configuration);
     }
     let range = match arguments.compare.as_deref().map(Range::parse).transpose() {
         Ok(range) => range,
         Err(error) => {
-            eprintln!("error: {error}");
+            environment.note(format_args!("error: {error}"));
             return Ok(Exit::Configuration);
         }
     };
     let (before, after) = match range {
-        Some(range) => range.rules(project)?,
+        Some(range) => range.rules(invocation.files())?,
         None => (None, None),
     };
     let rules = if let Some(after) = after {
         after.rules
     } else {
-        let project = Project::load(project);
+        let project = Project::load(invocation.files());
         if project.diagnostics.iter().any(Diagnostic::is_error) {
-            print_diagnostics(&project, format)?;
+            invocation.print_diagnostics(&project)?;
             return Ok(Exit::Configuration);
         }
         project.rule_library.rules
     };
-    let sources = sources(&arguments.paths).await?;
+    let sources = sources(environment, &arguments.paths).await?;
     let watch = Arc::new(Watch::default());
-    // Whatever ends this future, Ctrl-C for one, ends the run as well.
+    // Whatever ends this future, such as Ctrl-C, ends the run as well.
     let _stop = StopAtEnd(Arc::clone(&watch));
-    let meter = meter::Meter::start(&watch);
+    let meter = meter::Meter::start(environment, &watch);
     let job = Job {
         rules: deployed(rules),
         before: before.as_ref().map(|before| deployed(before.rules.clone())),
@@ -70,9 +71,9 @@ pub(crate) async fn run(
     };
     let finished = tokio::task::spawn_blocking(move || job.run(&watch)).await;
     meter.stop();
-    let (result, comparison) = finished.context("the backtest broke down")??;
+    let (result, comparison) = finished.context("the backtest failed")??;
     let compared = comparison.zip(before.map(|before| before.name));
-    print(&result, compared.as_ref(), format)?;
+    print(invocation, &result, compared.as_ref())?;
     let failed = result.is_over_budget() || (arguments.strict && result.skipped_files > 0);
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
@@ -118,10 +119,13 @@ impl Drop for StopAtEnd {
     }
 }
 
-async fn sources(paths: &[String]) -> Result<Vec<Box<dyn Source>>> {
+async fn sources(environment: &Environment, paths: &[String]) -> Result<Vec<Box<dyn Source>>> {
     let (remote, local): (Vec<&String>, Vec<&String>) =
         paths.iter().partition(|path| path.starts_with("s3://"));
-    let local: Vec<PathBuf> = local.into_iter().map(PathBuf::from).collect();
+    let local: Vec<PathBuf> = local
+        .into_iter()
+        .map(|path| environment.resolve(Path::new(path)))
+        .collect();
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     for logs in LocalLogs::all(&local) {
         sources.push(Box::new(logs));
@@ -129,7 +133,9 @@ async fn sources(paths: &[String]) -> Result<Vec<Box<dyn Source>>> {
     for address in remote {
         match LogBucket::connect(address).await {
             Some(bucket) => sources.push(Box::new(bucket)),
-            None => bail!("`{address}` names no bucket; write s3://bucket or s3://bucket/prefix"),
+            None => {
+                bail!("`{address}` doesn't name a bucket; write s3://bucket or s3://bucket/prefix")
+            }
         }
     }
     Ok(sources)
@@ -153,9 +159,14 @@ struct Compared<'a> {
     comparison: &'a Comparison,
 }
 
-fn print(result: &Backtest, compared: Option<&(Comparison, String)>, format: Format) -> Result<()> {
-    match format {
-        Format::Json => output::json(&Document {
+fn print(
+    invocation: &Invocation<'_>,
+    result: &Backtest,
+    compared: Option<&(Comparison, String)>,
+) -> Result<()> {
+    let environment = invocation.environment;
+    match invocation.format {
+        Format::Json => environment.print_json(&Document {
             result,
             comparison: compared.map(|(comparison, with)| Compared {
                 with,
@@ -170,7 +181,7 @@ fn print(result: &Backtest, compared: Option<&(Comparison, String)>, format: For
                 text.push('\n');
                 text.push_str(&report::backtest::comparison_terminal(comparison, with));
             }
-            output::text(&text)
+            environment.print(&text)
         }
         Format::Markdown => {
             let mut text = String::new();
@@ -178,7 +189,7 @@ fn print(result: &Backtest, compared: Option<&(Comparison, String)>, format: For
                 text.push_str(&report::backtest::comparison_markdown(comparison, with));
             }
             text.push_str(&report::backtest::markdown(result));
-            output::text(&text)
+            environment.print(&text)
         }
     }
 }

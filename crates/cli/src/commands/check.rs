@@ -12,30 +12,28 @@ use serde::Serialize;
 use serde_json::json;
 use syntax::{Diagnostic, Fix};
 
-use crate::arguments::{CheckArguments, Format, ProjectArguments};
-use crate::commands::print_diagnostics;
+use crate::arguments::{CheckArguments, Format};
+use crate::environment::Environment;
 use crate::exit::Exit;
-use crate::output;
+use crate::files;
+use crate::invocation::Invocation;
 use crate::project::Project;
 
-/// A fix may make room for another one; more rounds than this would be a fix that undoes another.
+/// A fix can reveal the next one; more rounds than this mean that fixes undo each other.
 const ROUNDS: usize = 10;
 
-pub(crate) fn run(
-    arguments: &ProjectArguments,
-    format: Format,
-    check: CheckArguments,
-) -> Result<Exit> {
-    let mut project = Project::load(arguments);
+pub(crate) fn run(invocation: &Invocation<'_>, check: CheckArguments) -> Result<Exit> {
+    let environment = invocation.environment;
+    let mut project = Project::load(invocation.files());
     let mut fixed = 0;
     if check.fix {
         for _ in 0..ROUNDS {
-            let applied = mend(&project.diagnostics)?;
+            let applied = fix(environment, &project.diagnostics)?;
             if applied == 0 {
                 break;
             }
             fixed += applied;
-            project = Project::load(arguments);
+            project = Project::load(invocation.files());
         }
     }
     let (passed, tests) = project.tests();
@@ -44,8 +42,8 @@ pub(crate) fn run(
     let mutations = check
         .mutations
         .then(|| Mutations::of(&project.rule_library.rules));
-    match format {
-        Format::Json => output::json(&json!({
+    match invocation.format {
+        Format::Json => environment.print_json(&json!({
             "rules": rules,
             "tests": { "passed": passed, "failed": tests - passed },
             "lints": lints,
@@ -55,13 +53,13 @@ pub(crate) fn run(
             "diagnostics": project.diagnostics,
             "outcomes": project.outcomes,
         }))?,
-        Format::Sarif => output::json(&report::sarif::diagnostics(
+        Format::Sarif => environment.print_json(&report::sarif::diagnostics(
             &project.diagnostics,
             &lint_pages(),
         ))?,
-        Format::Github => output::text(&report::github::diagnostics(&project.diagnostics))?,
+        Format::Github => environment.print(&report::github::diagnostics(&project.diagnostics))?,
         Format::Text | Format::Markdown | Format::Junit => {
-            print_diagnostics(&project, format)?;
+            invocation.print_diagnostics(&project)?;
             let mut line = format!(
                 "{}, {}, {}: {passed} passed, {} failed; {}",
                 plural(rules, "rule"),
@@ -76,9 +74,9 @@ pub(crate) fn run(
             if fixed > 0 {
                 line.push_str(&format!(", {fixed} fixed"));
             }
-            output::text(&line)?;
+            environment.print(&line)?;
             if let Some(mutations) = &mutations {
-                output::text(&mutations.to_string())?;
+                environment.print(&mutations.to_string())?;
             }
         }
     }
@@ -90,7 +88,7 @@ pub(crate) fn run(
     })
 }
 
-/// How many changes of the rules' patterns somebody would notice.
+/// How many changes of the rules' patterns the tests or the checks would notice.
 #[derive(Debug, Default, Serialize)]
 struct Mutations {
     tested: usize,
@@ -144,7 +142,7 @@ fn share(part: usize, all: usize) -> f64 {
     100.0 * part as f64 / all as f64
 }
 
-/// What the lints are about, for formats that carry it along.
+/// The lints' documentation, for formats that include it.
 fn lint_pages() -> Vec<report::sarif::Page> {
     rules::lint::registry()
         .iter()
@@ -156,14 +154,14 @@ fn lint_pages() -> Vec<report::sarif::Page> {
         .collect()
 }
 
-/// Applies the fixes of all diagnostics to their files; gives how many.
-fn mend(diagnostics: &[Diagnostic]) -> Result<usize> {
+/// Applies the fixes of all diagnostics to their files and returns how many.
+fn fix(environment: &Environment, diagnostics: &[Diagnostic]) -> Result<usize> {
     let mut files: BTreeMap<PathBuf, (&str, Vec<Fix>)> = BTreeMap::new();
     for diagnostic in diagnostics {
-        if let (Some(place), Some(fix)) = (&diagnostic.place, &diagnostic.fix) {
+        if let (Some(location), Some(fix)) = (&diagnostic.location, &diagnostic.fix) {
             files
-                .entry(place.file.path.clone())
-                .or_insert_with(|| (place.file.text.as_str(), Vec::new()))
+                .entry(location.file.path.clone())
+                .or_insert_with(|| (location.file.text.as_str(), Vec::new()))
                 .1
                 .push(fix.clone());
         }
@@ -172,7 +170,7 @@ fn mend(diagnostics: &[Diagnostic]) -> Result<usize> {
     for (path, (text, fixes)) in files {
         let (text, count) = syntax::apply(text, &fixes);
         if count > 0 {
-            output::replace(&path, &text)?;
+            files::replace(environment, &path, &text)?;
             applied += count;
         }
     }

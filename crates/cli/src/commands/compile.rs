@@ -1,36 +1,36 @@
 //! `compile`: rules and organization file to CloudFormation templates.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use report::plural;
 
-use crate::arguments::{Format, ProjectArguments};
-use crate::commands::compiled;
+use crate::arguments::Format;
 use crate::exit::Exit;
-use crate::output;
+use crate::invocation::Invocation;
 
-pub(crate) fn run(
-    arguments: &ProjectArguments,
-    format: Format,
-    out: Option<PathBuf>,
-) -> Result<Exit> {
-    let Some(compiled) = compiled(arguments, format)? else {
+pub(crate) fn run(invocation: &Invocation<'_>, out: Option<&Path>) -> Result<Exit> {
+    let environment = invocation.environment;
+    let Some(compiled) = invocation.compiled("Nothing was compiled.")? else {
         return Ok(Exit::Configuration);
     };
-    let folder = out.unwrap_or_else(|| compiled.project.default_output());
+    let folder = out.map_or_else(
+        || compiled.project.default_output.clone(),
+        |out| environment.resolve(out),
+    );
+    let shown = environment.shown(&folder);
+    let shown = shown.display();
     let files = compiled
         .bundle
         .write(&folder)
-        .with_context(|| format!("could not write to {}", folder.display()))?;
-    if format == Format::Json {
-        output::json(&compiled.bundle)?;
+        .with_context(|| format!("could not write to {shown}"))?;
+    if invocation.format == Format::Json {
+        environment.print_json(&compiled.bundle)?;
     } else {
         let mut text = format!(
-            "Compiled {} into {} in {}:\n",
+            "Compiled {} into {} in {shown}:\n",
             plural(compiled.project.rule_library.rules.len(), "rule"),
-            plural(compiled.bundle.stack_sets.len(), "stack set"),
-            folder.display()
+            plural(compiled.bundle.stack_sets.len(), "stack set")
         );
         for set in &compiled.bundle.stack_sets {
             text.push_str(&format!(
@@ -41,7 +41,7 @@ pub(crate) fn run(
             ));
         }
         text.push_str(&format!("{} written", plural(files.len(), "file")));
-        output::text(&text)?;
+        environment.print(&text)?;
     }
     Ok(Exit::Done)
 }

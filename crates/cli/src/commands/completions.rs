@@ -1,17 +1,17 @@
-//! `completions`: what a shell needs to complete commands and options.
+//! `completions`: a script that makes a shell complete commands and options.
 
 use anyhow::Result;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::arguments::Arguments;
+use crate::environment::Environment;
 use crate::exit::Exit;
-use crate::output;
 
-pub(crate) fn run(shell: Shell) -> Result<Exit> {
+pub(crate) fn run(environment: &Environment, shell: Shell) -> Result<Exit> {
     // Into memory first: clap_complete panics when the reader has gone.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "gizmos", &mut script);
-    output::text(&String::from_utf8_lossy(&script))?;
+    environment.print(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Done)
 }

@@ -1,61 +1,69 @@
 //! `destroy`: remove what was deployed.
 
-use std::io::{BufRead, IsTerminal};
-
 use anyhow::Result;
 use compiler::{Bundle, Part};
 use serde_json::json;
 
-use crate::arguments::{Format, ProjectArguments, Target};
-use crate::commands::{compiled, deploy};
+use crate::arguments::{Format, Target};
 use crate::connection::Connection;
+use crate::deployment;
 use crate::exit::Exit;
-use crate::output;
+use crate::invocation::Invocation;
 use crate::progress::Display;
 
 pub(crate) async fn run(
-    arguments: &ProjectArguments,
-    format: Format,
+    invocation: &Invocation<'_>,
     target: &Target,
     confirm: Option<String>,
 ) -> Result<Exit> {
-    let Some(compiled) = compiled(arguments, format)? else {
+    let environment = invocation.environment;
+    let Some(compiled) = invocation.compiled("Nothing was removed.")? else {
         return Ok(Exit::Configuration);
     };
     let id = &compiled.organization.id;
     let answer = match confirm {
-        Some(answer) => answer,
-        None if std::io::stdin().is_terminal() => ask(id)?,
-        None => String::new(),
+        Some(answer) => Some(answer),
+        None => environment.ask(&format!(
+            "This removes trail, topics and all detections from every account of {id}.\n\
+             Type the organization's id to continue: "
+        ))?,
     };
-    if answer.trim() != id {
-        eprintln!(
+    if answer.as_deref().map(str::trim) != Some(id.as_str()) {
+        environment.note(format_args!(
             "error: not confirmed, nothing was removed\n\
-             hint: `--confirm {id}` says that all detections of the organization are to go"
-        );
+             hint: `--confirm {id}` confirms that all detections of the organization are removed"
+        ));
         return Ok(Exit::Configuration);
     }
-    let connection = Connection::open(target, &compiled.organization).await?;
-    let removal = deployer::destroy(&connection.cloud, &compiled.bundle, &Display::new()).await?;
-    let bucket = log_bucket(&compiled.bundle);
-    if format == Format::Json {
-        output::json(&json!({ "removal": removal, "kept": { "log_bucket": bucket } }))?;
-    } else {
-        output::text(&report::apply::terminal(&removal))?;
-        output::text(&format!(
-            "{}. Log buckets and keys stay, with all logs, and so does trusted access.",
-            report::apply::summary(&removal, "Removed")
-        ))?;
-        if let Some(bucket) = bucket {
-            output::text(&format!(
-                "To deploy again, give `trail.bucket` in the organization file another name than \
-                 {bucket}, or import that bucket."
-            ))?;
+    Connection::with(target, &compiled.organization, async |connection| {
+        let progress = Display::new(environment);
+        let removal = deployer::destroy(&connection.cloud, &compiled.bundle, &progress).await?;
+        let bucket = log_bucket(&compiled.bundle);
+        if invocation.format == Format::Json {
+            let document = json!({ "removal": removal, "kept": { "log_bucket": bucket } });
+            environment.print_json(&document)?;
+        } else {
+            environment.print(&text(&removal, bucket))?;
+            environment.print(&connection.calls_line().await?)?;
         }
-        output::text(&connection.calls_line().await?)?;
+        Ok(deployment::exit_of(removal.outcome()))
+    })
+    .await
+}
+
+fn text(removal: &deployer::ApplyReport, bucket: Option<&str>) -> String {
+    let mut text = report::apply::terminal(removal);
+    text.push_str(&format!(
+        "{}. Log buckets and keys stay, with all logs, and so does trusted access.\n",
+        report::apply::summary(removal, "Removed")
+    ));
+    if let Some(bucket) = bucket {
+        text.push_str(&format!(
+            "To deploy again, give `trail.bucket` in the organization file another name than \
+             {bucket}, or import that bucket.\n"
+        ));
     }
-    connection.close().await;
-    Ok(deploy::exit_of(removal.outcome()))
+    text
 }
 
 /// The bucket that stays behind, and whose name is taken from now on.
@@ -65,14 +73,4 @@ fn log_bucket(bundle: &Bundle) -> Option<&str> {
         .iter()
         .find(|set| set.part == Part::Bucket)?;
     set.parameters.get("BucketName").map(String::as_str)
-}
-
-fn ask(organization: &str) -> Result<String> {
-    eprint!(
-        "This removes trail, topics and all detections from every account of {organization}.\n\
-         Type the organization's id to go on: "
-    );
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer)
 }

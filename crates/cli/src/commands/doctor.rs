@@ -2,35 +2,31 @@
 
 use anyhow::Result;
 
-use crate::arguments::{Format, ProjectArguments, Target};
-use crate::commands::compiled;
+use crate::arguments::{Format, Target};
 use crate::connection::Connection;
 use crate::exit::Exit;
-use crate::output;
+use crate::invocation::Invocation;
 
-pub(crate) async fn run(
-    arguments: &ProjectArguments,
-    format: Format,
-    target: &Target,
-) -> Result<Exit> {
-    let Some(compiled) = compiled(arguments, format)? else {
+pub(crate) async fn run(invocation: &Invocation<'_>, target: &Target) -> Result<Exit> {
+    let environment = invocation.environment;
+    let Some(compiled) = invocation.compiled("The organization was not checked.")? else {
         return Ok(Exit::Configuration);
     };
-    let connection = Connection::open(target, &compiled.organization).await?;
-    let found = deployer::preflight::thorough(&connection.cloud, &compiled.bundle).await;
-    match format {
-        Format::Json => output::json(&found)?,
-        Format::Markdown => output::text(&report::preflight::markdown(&found))?,
-        _ => {
-            output::text(&report::preflight::terminal(&found))?;
-            output::text(&connection.calls_line().await?)?;
+    Connection::with(target, &compiled.organization, async |connection| {
+        let found = deployer::preflight::thorough(&connection.cloud, &compiled.bundle).await;
+        match invocation.format {
+            Format::Json => environment.print_json(&found)?,
+            Format::Markdown => environment.print(&report::preflight::markdown(&found))?,
+            _ => {
+                environment.print(&report::preflight::terminal(&found))?;
+                environment.print(&connection.calls_line().await?)?;
+            }
         }
-    }
-    let exit = if found.passed() {
-        Exit::Done
-    } else {
-        Exit::Blocked
-    };
-    connection.close().await;
-    Ok(exit)
+        Ok(if found.passed() {
+            Exit::Done
+        } else {
+            Exit::Blocked
+        })
+    })
+    .await
 }

@@ -4,53 +4,49 @@ use anyhow::Result;
 use deployer::DriftOptions;
 use deployer::drift::DriftOutcome;
 
-use crate::arguments::{Format, ProjectArguments, Target};
-use crate::commands::compiled;
+use crate::arguments::{Format, Target};
 use crate::connection::Connection;
 use crate::exit::Exit;
-use crate::output;
+use crate::invocation::Invocation;
 use crate::progress::Display;
 
 pub(crate) async fn run(
-    arguments: &ProjectArguments,
-    format: Format,
+    invocation: &Invocation<'_>,
     target: &Target,
     options: &DriftOptions,
 ) -> Result<Exit> {
-    let Some(compiled) = compiled(arguments, format)? else {
+    let environment = invocation.environment;
+    let Some(compiled) = invocation.compiled("Drift was not checked.")? else {
         return Ok(Exit::Configuration);
     };
-    let connection = Connection::open(target, &compiled.organization).await?;
-    let drift = deployer::drift(
-        &connection.cloud,
-        &compiled.bundle,
-        options,
-        &Display::new(),
-    )
-    .await?;
-    match format {
-        Format::Text | Format::Github => {
-            output::text(&report::drift::terminal(&drift))?;
-            output::text(&connection.calls_line().await?)?;
+    Connection::with(target, &compiled.organization, async |connection| {
+        let progress = Display::new(environment);
+        let drift =
+            deployer::drift(&connection.cloud, &compiled.bundle, options, &progress).await?;
+        match invocation.format {
+            Format::Text | Format::Github => {
+                environment.print(&report::drift::terminal(&drift))?;
+                environment.print(&connection.calls_line().await?)?;
+            }
+            Format::Sarif => {
+                let rules = &compiled.project.rule_library.rules;
+                let files = rules
+                    .iter()
+                    .map(|rule| (rule.id.clone(), environment.shown(&rule.file.path)))
+                    .collect();
+                let organization = &compiled.project.organization_file;
+                environment.print_json(&report::drift::sarif(&drift, &files, organization))?;
+            }
+            Format::Junit => environment.print(&report::drift::junit(&drift))?,
+            Format::Markdown => environment.print(&report::drift::markdown(&drift))?,
+            Format::Json => environment.print_json(&drift)?,
         }
-        Format::Sarif => {
-            let rules = &compiled.project.rule_library.rules;
-            let files = rules
-                .iter()
-                .map(|rule| (rule.id.clone(), rule.file.path.clone()))
-                .collect();
-            let organization = &compiled.project.organization_file;
-            output::json(&report::drift::sarif(&drift, &files, organization))?;
-        }
-        Format::Junit => output::text(&report::drift::junit(&drift))?,
-        Format::Markdown => output::text(&report::drift::markdown(&drift))?,
-        Format::Json => output::json(&drift)?,
-    }
-    connection.close().await;
-    Ok(match drift.outcome() {
-        DriftOutcome::InSync => Exit::Done,
-        DriftOutcome::Drifted => Exit::Drift,
-        DriftOutcome::Incomplete => Exit::Failed,
-        DriftOutcome::Blocked => Exit::Blocked,
+        Ok(match drift.outcome() {
+            DriftOutcome::InSync => Exit::Done,
+            DriftOutcome::Drifted => Exit::Drift,
+            DriftOutcome::Incomplete => Exit::Failed,
+            DriftOutcome::Blocked => Exit::Blocked,
+        })
     })
+    .await
 }

@@ -1,27 +1,28 @@
-//! `explain`: what becomes of one rule.
+//! `explain`: what one rule compiles to.
 
 use anyhow::Result;
 use report::explain::Explained;
 
-use crate::arguments::{Format, ProjectArguments};
+use crate::arguments::Format;
 use crate::exit::Exit;
-use crate::output;
+use crate::invocation::Invocation;
 use crate::project::{self, Project};
 
-pub(crate) fn run(arguments: &ProjectArguments, format: Format, id: &str) -> Result<Exit> {
-    let project = Project::load(arguments);
+pub(crate) fn run(invocation: &Invocation<'_>, id: &str) -> Result<Exit> {
+    let environment = invocation.environment;
+    let project = Project::load(invocation.files());
     let rule = match project::rule(&project.rule_library, id) {
         Ok(rule) => rule,
         Err(unknown) => {
-            eprintln!("{unknown}");
+            environment.note(unknown);
             return Ok(Exit::Configuration);
         }
     };
     let explained = Explained::of(rule, project.bundle.as_ref(), project.organization.as_ref());
-    if format == Format::Json {
-        output::json(&explained)?;
+    if invocation.format == Format::Json {
+        environment.print_json(&explained)?;
     } else {
-        output::text(&report::explain::text(&explained))?;
+        environment.print(&report::explain::text(&explained))?;
     }
     Ok(Exit::Done)
 }

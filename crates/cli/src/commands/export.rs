@@ -6,20 +6,13 @@ use rules::Rule;
 use sigma::Exported;
 use syntax::Diagnostic;
 
-use crate::arguments::{Format, ProjectArguments, SigmaExportArguments};
+use crate::arguments::{Format, SigmaExportArguments};
 use crate::exit::Exit;
-use crate::output;
-use crate::project::rules_folder;
+use crate::invocation::Invocation;
 
-pub(crate) fn sigma(
-    project: &ProjectArguments,
-    format: Format,
-    arguments: &SigmaExportArguments,
-) -> Result<Exit> {
-    let options = rules::Options {
-        today: jiff::ZonedDateTime::now().date(),
-    };
-    let library = rules::load(&rules_folder(project), &options);
+pub(crate) fn sigma(invocation: &Invocation<'_>, arguments: &SigmaExportArguments) -> Result<Exit> {
+    let environment = invocation.environment;
+    let library = invocation.files().library();
     let (mut exported, mut diagnostics) = (Vec::new(), Vec::new());
     for rule in chosen(&library.rules, &arguments.ids)? {
         match sigma::export(rule) {
@@ -28,15 +21,16 @@ pub(crate) fn sigma(
         }
     }
     if let Some(out) = &arguments.out {
-        std::fs::create_dir_all(out)
+        std::fs::create_dir_all(environment.resolve(out))
             .with_context(|| format!("could not create {}", out.display()))?;
         for (rule, result) in &exported {
             let path = out.join(format!("{}.yml", rule.id.replace('-', "_")));
-            std::fs::write(&path, &result.text)
+            std::fs::write(environment.resolve(&path), &result.text)
                 .with_context(|| format!("could not write {}", path.display()))?;
         }
     }
-    print(format, &exported, &diagnostics, arguments.out.is_none())?;
+    environment.relate(&mut diagnostics);
+    print(invocation, &exported, &diagnostics, arguments.out.is_none())?;
     Ok(match (exported.is_empty(), diagnostics.is_empty()) {
         (_, true) => Exit::Done,
         (true, false) => Exit::Configuration,
@@ -53,49 +47,48 @@ fn chosen<'a>(library: &'a [Rule], ids: &[String]) -> Result<Vec<&'a Rule>> {
         .map(|id| match library.iter().find(|rule| rule.id == *id) {
             Some(rule) => Ok(rule),
             None => {
-                bail!("there is no sound rule `{id}`; `check` says what is wrong with the others")
+                bail!("there is no valid rule `{id}`; `check` shows which rules have errors")
             }
         })
         .collect()
 }
 
 fn print(
-    format: Format,
+    invocation: &Invocation<'_>,
     exported: &[(&Rule, Exported)],
     diagnostics: &[Diagnostic],
     with_text: bool,
 ) -> Result<()> {
-    if format == Format::Json {
+    let environment = invocation.environment;
+    if invocation.format == Format::Json {
         let rules: Vec<_> = exported
             .iter()
             .map(|(rule, result)| {
                 serde_json::json!({ "rule": rule.id, "losses": result.losses, "text": result.text })
             })
             .collect();
-        return output::json(&serde_json::json!({ "rules": rules, "diagnostics": diagnostics }));
+        return environment
+            .print_json(&serde_json::json!({ "rules": rules, "diagnostics": diagnostics }));
     }
     if with_text {
         let texts: Vec<&str> = exported.iter().map(|(_, it)| it.text.as_str()).collect();
-        output::text(&texts.join("---\n"))?;
+        environment.print(&texts.join("---\n"))?;
     }
     for (rule, result) in exported {
         for loss in &result.losses {
-            eprintln!("{}: {loss}", rule.id);
+            environment.note(format_args!("{}: {loss}", rule.id));
         }
     }
-    eprint!(
-        "{}",
-        report::diagnostics::terminal(diagnostics, output::people_watch())
-    );
+    environment.note_diagnostics(diagnostics);
     let exact = exported
         .iter()
         .filter(|(_, it)| it.losses.is_empty())
         .count();
-    eprintln!(
+    environment.note(format_args!(
         "{}: {exact} exact, {} with loss, {} refused",
         plural(exported.len() + diagnostics.len(), "rule"),
         exported.len() - exact,
         diagnostics.len()
-    );
+    ));
     Ok(())
 }

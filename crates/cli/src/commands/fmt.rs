@@ -1,7 +1,5 @@
-//! `fmt`: rule files in the one layout.
+//! `fmt`: one layout for rule files.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,42 +8,41 @@ use report::plural;
 use serde_json::json;
 use syntax::{Diagnostic, SourceFile, Unformatted};
 
-use crate::arguments::{Format, ProjectArguments};
+use crate::arguments::Format;
+use crate::environment::Environment;
 use crate::exit::Exit;
-use crate::output;
-use crate::project::rule_sources;
+use crate::files;
+use crate::invocation::Invocation;
+use crate::spelling;
 
-/// What became of the files.
+/// The result of a run.
 #[derive(Default)]
 struct Formatted {
     files: usize,
     changed: Vec<PathBuf>,
-    /// Files of which no layout was found that says the same.
+    /// Files that no layout keeps the meaning of.
     left: Vec<PathBuf>,
     diagnostics: Vec<Diagnostic>,
 }
 
-pub(crate) fn run(
-    arguments: &ProjectArguments,
-    format: Format,
-    check: bool,
-    files: &[PathBuf],
-) -> Result<Exit> {
+pub(crate) fn run(invocation: &Invocation<'_>, check: bool, files: &[PathBuf]) -> Result<Exit> {
+    let environment = invocation.environment;
     if files == [PathBuf::from("-")] {
-        return standard_input();
+        return standard_input(environment);
     }
     let mut formatted = Formatted::default();
     let sources = if files.is_empty() {
-        let (sources, diagnostics) = rule_sources(arguments);
+        let (sources, diagnostics) = invocation.files().rule_sources();
         formatted.diagnostics = diagnostics;
         sources
     } else {
-        files.iter().map(|file| read(file)).collect::<Result<_>>()?
+        let read = |file: &PathBuf| read(environment, file);
+        files.iter().map(read).collect::<Result<_>>()?
     };
     for source in sources {
-        formatted.file(&source, check)?;
+        formatted.file(environment, &source, check)?;
     }
-    formatted.print(format, check)?;
+    formatted.print(invocation, check)?;
     Ok(
         if !formatted.diagnostics.is_empty() || !formatted.left.is_empty() {
             Exit::Configuration
@@ -58,70 +55,71 @@ pub(crate) fn run(
 }
 
 /// From standard input to standard output, for editors.
-fn standard_input() -> Result<Exit> {
-    let mut text = String::new();
-    std::io::stdin()
-        .take(syntax::MAX_BYTES as u64 + 1)
-        .read_to_string(&mut text)?;
+fn standard_input(environment: &Environment) -> Result<Exit> {
+    let text = environment.read_input(files::YAML_LIMIT)?;
     let source = Arc::new(SourceFile::new("standard-input.yaml", text));
     let mut formatted = Formatted::default();
     match rules::format(&source) {
         Ok(text) => {
-            output::text(&text)?;
+            environment.print(&text)?;
             return Ok(Exit::Done);
         }
         Err(Unformatted::Diagnostics(diagnostics)) => formatted.diagnostics = diagnostics,
         Err(Unformatted::Unsafe) => formatted.left.push(source.path.clone()),
     }
-    formatted.complain();
+    formatted.note_problems(environment);
     Ok(Exit::Configuration)
 }
 
-fn read(path: &Path) -> Result<Arc<SourceFile>> {
-    let shown = || format!("could not read {}", path.display());
-    let mut text = String::new();
-    // One byte more than the reader of YAML takes is enough for it to say so.
-    File::open(path)
-        .with_context(shown)?
-        .take(syntax::MAX_BYTES as u64 + 1)
-        .read_to_string(&mut text)
-        .with_context(shown)?;
+fn read(environment: &Environment, path: &Path) -> Result<Arc<SourceFile>> {
+    let bytes = files::read_yaml(environment, path)?;
+    let text =
+        String::from_utf8(bytes).with_context(|| format!("could not read {}", path.display()))?;
     Ok(Arc::new(SourceFile::new(path, text)))
 }
 
 impl Formatted {
-    fn file(&mut self, source: &Arc<SourceFile>, check: bool) -> Result<()> {
+    fn file(
+        &mut self,
+        environment: &Environment,
+        source: &Arc<SourceFile>,
+        check: bool,
+    ) -> Result<()> {
         self.files += 1;
         match rules::format(source) {
             Ok(text) if text == source.text => {}
             Ok(text) => {
                 if !check {
-                    output::replace(&source.path, &text)?;
+                    files::replace(environment, &source.path, &text)?;
                 }
-                self.changed.push(source.path.clone());
+                self.changed.push(environment.shown(&source.path));
             }
-            Err(Unformatted::Diagnostics(diagnostics)) => self.diagnostics.extend(diagnostics),
-            Err(Unformatted::Unsafe) => self.left.push(source.path.clone()),
+            Err(Unformatted::Diagnostics(mut diagnostics)) => {
+                environment.relate(&mut diagnostics);
+                self.diagnostics.extend(diagnostics);
+            }
+            Err(Unformatted::Unsafe) => self.left.push(environment.shown(&source.path)),
         }
         Ok(())
     }
 
-    fn print(&self, format: Format, check: bool) -> Result<()> {
-        if format == Format::Json {
-            return output::json(&json!({
+    fn print(&self, invocation: &Invocation<'_>, check: bool) -> Result<()> {
+        let environment = invocation.environment;
+        if invocation.format == Format::Json {
+            return environment.print_json(&json!({
                 "files": self.files, "changed": self.changed, "left": self.left, "diagnostics": self.diagnostics,
             }));
         }
-        self.complain();
+        self.note_problems(environment);
         let done = if check {
-            "not formatted; `cargo xtask fmt` does it"
+            format!("not formatted; {} formats it", spelling::command("fmt"))
         } else {
-            "formatted"
+            "formatted".to_owned()
         };
         for path in &self.changed {
-            output::text(&format!("{}: {done}", path.display()))?;
+            environment.print(&format!("{}: {done}", path.display()))?;
         }
-        output::text(&format!(
+        environment.print(&format!(
             "{}, {} {}",
             plural(self.files, "file"),
             self.changed.len(),
@@ -129,15 +127,14 @@ impl Formatted {
         ))
     }
 
-    fn complain(&self) {
-        let text = report::diagnostics::terminal(&self.diagnostics, output::people_watch());
-        eprint!("{text}");
+    fn note_problems(&self, environment: &Environment) {
+        environment.note_diagnostics(&self.diagnostics);
         for path in &self.left {
-            eprintln!(
-                "error: {} is left as it is: formatting it would change what it says\n\
-                 hint: this is a mistake in `fmt`; write the file more plainly, and report it",
+            environment.note(format_args!(
+                "error: {} was left unchanged: formatting would change its meaning\n\
+                 hint: this is a bug in `fmt`; simplify the file, and report it",
                 path.display()
-            );
+            ));
         }
     }
 }

@@ -1,14 +1,14 @@
-//! `generate`: pages that are made from the code and the rules, so that they can't be out of date.
+//! `generate`: the pages that follow from the code and the rules.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::arguments::{GenerateMode, ProjectArguments};
+use crate::arguments::GenerateMode;
 use crate::exit::Exit;
-use crate::output;
-use crate::project::{library, rules_folder, stacksets_folder};
+use crate::invocation::Invocation;
+use crate::project::Files;
 
 /// A page and where it belongs.
 struct Page {
@@ -17,10 +17,10 @@ struct Page {
 }
 
 /// Every page.
-fn pages(arguments: &ProjectArguments) -> Vec<Page> {
-    let folder = &rules_folder(arguments);
+fn pages(files: Files<'_>) -> Vec<Page> {
+    let folder = &files.rules();
     // Rules with errors are left out; `check` says so.
-    let library = library(arguments);
+    let library = files.library();
     let page = |name: &str, text: String| Page {
         path: folder.join(name),
         text,
@@ -31,32 +31,35 @@ fn pages(arguments: &ProjectArguments) -> Vec<Page> {
         page("ALERTS.md", rules::alerts(&library.rules, folder)),
         page(rules::SCHEMA_FILE, schema(&rules::schema())),
         Page {
-            path: stacksets_folder(arguments).join("organization.schema.json"),
+            path: files.stacksets().join("organization.schema.json"),
             text: schema(&compiler::organization::schema()),
         },
     ]
 }
 
-/// As JSON is committed.
+/// JSON as it is committed.
 fn schema(schema: &Value) -> String {
     format!("{schema:#}\n")
 }
 
-pub(crate) fn run(arguments: &ProjectArguments, mode: GenerateMode) -> Result<Exit> {
+pub(crate) fn run(invocation: &Invocation<'_>, mode: GenerateMode) -> Result<Exit> {
+    let environment = invocation.environment;
     let mut exit = Exit::Done;
-    for page in pages(arguments) {
-        let shown = page.path.display();
+    for page in pages(invocation.files()) {
+        let shown = environment.shown(&page.path);
+        let shown = shown.display();
         let current = std::fs::read_to_string(&page.path).is_ok_and(|text| text == page.text);
         match mode {
-            _ if current => output::text(&format!("{shown} is current"))?,
+            _ if current => environment.print(&format!("{shown} is current"))?,
             GenerateMode::Write => {
                 std::fs::write(&page.path, &page.text)
                     .with_context(|| format!("could not write {shown}"))?;
-                output::text(&format!("{shown} written"))?;
+                environment.print(&format!("{shown} written"))?;
             }
             GenerateMode::Check => {
-                output::text(&format!(
-                    "{shown} is out of date; `cargo xtask generate` writes it"
+                environment.print(&format!(
+                    "{shown} is out of date; {} writes it",
+                    crate::spelling::command("generate")
                 ))?;
                 exit = Exit::Failed;
             }

@@ -1,30 +1,28 @@
 //! `import`: rules of other formats become rule files.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use eventbridge_pattern::Event;
-use flate2::read::MultiGzDecoder;
 use report::plural;
 use serde::Serialize;
 use serde_json::Value;
 use sigma::{Imported, Loss, Options, Record, Rule};
 use syntax::{Diagnostic, SourceFile};
 
-use crate::arguments::{Format, ProjectArguments, SigmaImportArguments};
+use crate::arguments::{Format, SigmaImportArguments};
+use crate::environment::Environment;
 use crate::events::unpacked;
 use crate::exit::Exit;
-use crate::output;
-use crate::project::rules_folder;
+use crate::files;
+use crate::invocation::Invocation;
 
 /// Folders below a given one that are searched.
 const MAX_DEPTH: usize = 8;
 
-/// What came of one Sigma file.
+/// The result of one Sigma file.
 #[derive(Debug, Serialize)]
 struct Outcome {
     file: PathBuf,
@@ -32,7 +30,7 @@ struct Outcome {
     /// The rule files; empty if there is none.
     rules: Vec<PathBuf>,
     losses: Vec<Loss>,
-    /// Why it was refused, or what `check` says about the result.
+    /// Why it was refused, or the diagnostics of the imported rules.
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -44,11 +42,11 @@ enum Kind {
     Refused,
 }
 
-/// How imported rules and Sigma agree over real records.
+/// How far imported rules and Sigma agree over real records.
 #[derive(Debug, Default, Serialize)]
 struct Verified {
     records: usize,
-    /// Records that no CloudTrail event is made of.
+    /// Records that aren't CloudTrail events.
     skipped: usize,
     rules: usize,
     /// Verdicts in which a Sigma rule matched, and in which its import did.
@@ -60,25 +58,24 @@ struct Verified {
     unstated: Vec<(String, usize)>,
 }
 
-pub(crate) fn sigma(
-    project: &ProjectArguments,
-    format: Format,
-    arguments: &SigmaImportArguments,
-) -> Result<Exit> {
-    let rules = rules_folder(project);
-    let out = arguments.out.clone().unwrap_or_else(|| rules.join("sigma"));
+pub(crate) fn sigma(invocation: &Invocation<'_>, arguments: &SigmaImportArguments) -> Result<Exit> {
+    let environment = invocation.environment;
+    let out = arguments.out.clone().unwrap_or_else(|| {
+        let rules = environment.shown(&invocation.files().rules());
+        rules.join("sigma")
+    });
     let options = Options {
         case: arguments.case.into(),
         license: arguments.license.clone(),
-        today: jiff::ZonedDateTime::now().date(),
+        today: environment.today(),
     };
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut outcomes = Vec::new();
     let mut imported = Vec::new();
-    for path in sigma_files(&arguments.files)? {
-        let outcome = match one(&path, &options)? {
+    for path in sigma_files(environment, &arguments.files)? {
+        let outcome = match one(environment, &path, &options)? {
             Ok((rule, result)) => {
-                let outcome = written(&path, &result, &out, arguments, &mut taken)?;
+                let outcome = written(environment, &path, &result, &out, arguments, &mut taken)?;
                 if outcome.kind != Kind::Refused {
                     imported.push((path.display().to_string(), rule, result));
                 }
@@ -89,13 +86,10 @@ pub(crate) fn sigma(
         outcomes.push(outcome);
     }
     let verified = match &arguments.verify {
-        Some(path) => Some(
-            verify(&imported, path)
-                .with_context(|| format!("could not read {}", path.display()))?,
-        ),
+        Some(path) => Some(verify(environment, &imported, path)?),
         None => None,
     };
-    print(format, &outcomes, verified.as_ref(), arguments.dry_run)?;
+    print(invocation, &outcomes, verified.as_ref(), arguments.dry_run)?;
     let refused = outcomes
         .iter()
         .filter(|it| it.kind == Kind::Refused)
@@ -127,15 +121,12 @@ fn refused(path: &Path, diagnostics: Vec<Diagnostic>) -> Outcome {
 }
 
 /// Reads and imports one file.
-fn one(path: &Path, options: &Options) -> Result<Result<(Rule, Imported), Vec<Diagnostic>>> {
-    let shown = || format!("could not read {}", path.display());
-    let mut bytes = Vec::new();
-    // One byte more than the reader of YAML takes is enough for it to say so.
-    File::open(path)
-        .with_context(shown)?
-        .take(syntax::MAX_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .with_context(shown)?;
+fn one(
+    environment: &Environment,
+    path: &Path,
+    options: &Options,
+) -> Result<Result<(Rule, Imported), Vec<Diagnostic>>> {
+    let bytes = files::read_yaml(environment, path)?;
     let file = Arc::new(SourceFile::new(path, String::from_utf8_lossy(&bytes)));
     Ok(sigma::read(&file).and_then(|rule| {
         let imported = sigma::import(&rule, options)?;
@@ -145,6 +136,7 @@ fn one(path: &Path, options: &Options) -> Result<Result<(Rule, Imported), Vec<Di
 
 /// Writes the rule files of an import, unless that would overwrite something.
 fn written(
+    environment: &Environment,
     path: &Path,
     imported: &Imported,
     out: &Path,
@@ -158,13 +150,13 @@ fn written(
         .collect();
     for (rule, target) in imported.rules.iter().zip(&paths) {
         let twice = !taken.insert(rule.id.clone());
-        if twice || (!arguments.overwrite && target.exists()) {
+        if twice || (!arguments.overwrite && environment.resolve(target).exists()) {
             let diagnostic = Diagnostic::error(
                 "import::exists",
-                format!("there is a rule file {} already", target.display()),
+                format!("the rule file {} exists already", target.display()),
             )
             .help(if twice {
-                "two files of this import have one name; rename one of them"
+                "two files of this import have the same name; rename one of them"
             } else {
                 "remove it, or import with --overwrite"
             });
@@ -172,10 +164,10 @@ fn written(
         }
     }
     if !arguments.dry_run {
-        std::fs::create_dir_all(out)
+        std::fs::create_dir_all(environment.resolve(out))
             .with_context(|| format!("could not create {}", out.display()))?;
         for (rule, target) in imported.rules.iter().zip(&paths) {
-            std::fs::write(target, &rule.text)
+            std::fs::write(environment.resolve(target), &rule.text)
                 .with_context(|| format!("could not write {}", target.display()))?;
         }
     }
@@ -193,34 +185,39 @@ fn written(
 }
 
 /// The files given, and those with Sigma's extensions in the folders given.
-fn sigma_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+fn sigma_files(environment: &Environment, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
-        if path.is_dir() {
-            walk(path, 0, &mut found)?;
+        if environment.resolve(path).is_dir() {
+            walk(environment, path, 0, &mut found)?;
         } else {
             found.push(path.clone());
         }
     }
     anyhow::ensure!(
         !found.is_empty(),
-        "there is no .yml or .yaml file in what was given"
+        "the given paths contain no .yml or .yaml file"
     );
     Ok(found)
 }
 
-fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
+fn walk(
+    environment: &Environment,
+    folder: &Path,
+    depth: usize,
+    found: &mut Vec<PathBuf>,
+) -> Result<()> {
     let shown = || format!("could not read {}", folder.display());
-    let mut entries = std::fs::read_dir(folder)
+    let mut entries = std::fs::read_dir(environment.resolve(folder))
         .with_context(shown)?
         .collect::<Result<Vec<_>, _>>()
         .with_context(shown)?;
     entries.sort_by_key(std::fs::DirEntry::path);
     for entry in entries {
-        let path = entry.path();
+        let path = folder.join(entry.file_name());
         let kind = entry.file_type().with_context(shown)?;
         if kind.is_dir() && depth < MAX_DEPTH {
-            walk(&path, depth + 1, found)?;
+            walk(environment, &path, depth + 1, found)?;
         } else if kind.is_file()
             && path
                 .extension()
@@ -232,22 +229,22 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Holds every import against its Sigma rule, over the records of a file.
-fn verify(imported: &[(String, Rule, Imported)], path: &Path) -> Result<Verified> {
-    let file = File::open(path)?;
-    let reader: Box<dyn Read> = if path.extension().is_some_and(|extension| extension == "gz") {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
+/// Compares every import with its Sigma rule, over the records of a file.
+fn verify(
+    environment: &Environment,
+    imported: &[(String, Rule, Imported)],
+    path: &Path,
+) -> Result<Verified> {
+    let reader = files::open_unpacked(environment, path)?;
     let mut verified = Verified {
         rules: imported.len(),
         ..Verified::default()
     };
     let mut unstated = vec![0; imported.len()];
-    let values = serde_json::Deserializer::from_reader(BufReader::new(reader)).into_iter::<Value>();
+    let values = serde_json::Deserializer::from_reader(reader).into_iter::<Value>();
     for value in values {
-        for record in unpacked(value?) {
+        let value = value.with_context(|| format!("could not read {}", path.display()))?;
+        for record in unpacked(value) {
             let Some(event) = event(&record) else {
                 verified.skipped += 1;
                 continue;
@@ -278,12 +275,12 @@ fn verify(imported: &[(String, Rule, Imported)], path: &Path) -> Result<Verified
 
 /// The event that EventBridge makes of a record.
 fn event(record: &Value) -> Option<Event> {
-    let event = rules::envelope::wrap(record).ok()?;
+    let event = cloudtrail::envelope::wrap(record).ok()?;
     Event::parse(&event.to_string()).ok()
 }
 
 fn print(
-    format: Format,
+    invocation: &Invocation<'_>,
     outcomes: &[Outcome],
     verified: Option<&Verified>,
     dry_run: bool,
@@ -295,8 +292,9 @@ fn print(
         count(Kind::Refused),
     );
     let rules: usize = outcomes.iter().map(|it| it.rules.len()).sum();
-    if format == Format::Json {
-        return output::json(&serde_json::json!({
+    let environment = invocation.environment;
+    if invocation.format == Format::Json {
+        return environment.print_json(&serde_json::json!({
             "exact": exact, "with_loss": with_loss, "refused": refused, "rules": rules,
             "files": outcomes, "verified": verified,
         }));
@@ -314,12 +312,9 @@ fn print(
         for loss in &outcome.losses {
             text.push_str(&format!("           {loss}\n"));
         }
-        output::text(&text)?;
+        environment.print(&text)?;
         if !outcome.diagnostics.is_empty() {
-            eprint!(
-                "{}",
-                report::diagnostics::terminal(&outcome.diagnostics, output::people_watch())
-            );
+            environment.note_diagnostics(&outcome.diagnostics);
         }
     }
     let done = if dry_run {
@@ -327,20 +322,20 @@ fn print(
     } else {
         "written"
     };
-    output::text(&format!(
+    environment.print(&format!(
         "{}: {exact} exact, {with_loss} with loss, {refused} refused; {} {done}",
         plural(outcomes.len(), "Sigma file"),
         plural(rules, "rule"),
     ))?;
     if let Some(verified) = verified {
-        output::text(&verified_text(verified))?;
+        environment.print(&verified_text(verified))?;
     }
     Ok(())
 }
 
 fn verified_text(verified: &Verified) -> String {
     let mut text = format!(
-        "verified: {} records x {} Sigma rules ({} records are no events): Sigma matches {} times, the imported rules {}; \
+        "verified: {} records x {} Sigma rules ({} records are not events): Sigma matches {} times, the imported rules {}; \
          {} verdicts differ as a loss says, {} otherwise\n",
         verified.records,
         verified.rules,

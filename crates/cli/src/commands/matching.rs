@@ -3,31 +3,31 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use cloudtrail::Withheld;
 use eventbridge_pattern::{Event, RuleSet, Scratch};
 use report::matching::{Fired, Matched, Why};
 use rules::Rule;
-use rules::envelope::Withheld;
 use serde_json::{Value, json};
 
-use crate::arguments::{Format, ProjectArguments};
+use crate::arguments::Format;
 use crate::events;
 use crate::exit::Exit;
-use crate::output;
+use crate::invocation::Invocation;
 use crate::project;
 
 pub(crate) fn run(
-    arguments: &ProjectArguments,
-    format: Format,
+    invocation: &Invocation<'_>,
     why: Option<&str>,
     files: &[PathBuf],
 ) -> Result<Exit> {
-    let library = project::deployed_library(arguments);
+    let environment = invocation.environment;
+    let library = invocation.files().deployed_library();
     let why = match why {
         None => None,
         Some(id) => match project::rule(&library, id) {
             Ok(rule) => Some(rule),
             Err(unknown) => {
-                eprintln!("{unknown}");
+                environment.note(unknown);
                 return Ok(Exit::Configuration);
             }
         },
@@ -38,10 +38,11 @@ pub(crate) fn run(
         .filter(|diagnostic| diagnostic.is_error())
         .count();
     if broken > 0 {
-        eprintln!(
-            "warning: the rules have {}, and those rules are not looked at; `cargo xtask check` shows them",
-            report::plural(broken, "error")
-        );
+        environment.note(format_args!(
+            "warning: the rules have {}; rules with errors are left out, and {} shows them",
+            report::plural(broken, "error"),
+            crate::spelling::command("check")
+        ));
     }
     let set = library
         .rules
@@ -53,15 +54,15 @@ pub(crate) fn run(
         .build();
     let mut results = Vec::new();
     for file in files {
-        for event in events::read(file)? {
+        for event in events::read(environment, file)? {
             let judged = judge(&library.rules, &set, why, &event);
             results.push(judged.with_context(|| format!("an event of {}", file.display()))?);
         }
     }
-    if format == Format::Json {
-        output::json(&json!({ "events": results }))?;
+    if invocation.format == Format::Json {
+        environment.print_json(&json!({ "events": results }))?;
     } else {
-        output::text(&report::matching::text(&results))?;
+        environment.print(&report::matching::text(&results))?;
     }
     Ok(Exit::Done)
 }

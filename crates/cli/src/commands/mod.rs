@@ -16,126 +16,72 @@ mod import;
 mod matching;
 mod new;
 mod plan;
-mod saved;
 mod simulator;
 mod vectors;
 mod verify;
 
 use anyhow::Result;
-use compiler::Bundle;
-use compiler::organization::Organization;
-use serde_json::json;
 
-use crate::arguments::{
-    Arguments, Command, ExportCommand, Format, ImportCommand, ProjectArguments,
-};
+use crate::arguments::{Arguments, Command, ExportCommand, ImportCommand};
+use crate::environment::Environment;
 use crate::exit::Exit;
-use crate::output;
-use crate::project::Project;
+use crate::invocation::Invocation;
 
 /// Runs a command to its end.
-pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
+pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> Result<Exit> {
     let Arguments {
         project,
         format,
         command,
     } = arguments;
     if !command.writes(format) {
-        eprintln!(
+        environment.note(
             "error: this command doesn't write that format\n\
-             hint: `--format sarif` is for `check` and `drift`, `github` for `check`, `junit` for `drift`"
+             hint: `--format sarif` is for `check` and `drift`, `github` for `check`, `junit` for `drift`",
         );
         return Ok(Exit::Configuration);
     }
+    let invocation = &Invocation {
+        environment,
+        project: &project,
+        format,
+    };
     // Boxed: these futures hold whole plans and reports, too much for the stack of each caller.
     match command {
-        Command::Check(arguments) => check::run(&project, format, arguments),
-        Command::Generate { mode } => generate::run(&project, mode),
+        Command::Check(arguments) => check::run(invocation, arguments),
+        Command::Generate { mode } => generate::run(invocation, mode),
         Command::Import {
             from: ImportCommand::Sigma(arguments),
-        } => import::sigma(&project, format, &arguments),
+        } => import::sigma(invocation, &arguments),
         Command::Export {
             to: ExportCommand::Sigma(arguments),
-        } => export::sigma(&project, format, &arguments),
-        Command::Compile { out } => compile::run(&project, format, out),
+        } => export::sigma(invocation, &arguments),
+        Command::Compile { out } => compile::run(invocation, out.as_deref()),
         Command::Plan {
             target,
             detailed_exitcode,
             out,
-        } => Box::pin(plan::run(&project, format, &target, detailed_exitcode, out)).await,
-        Command::Doctor { target } => Box::pin(doctor::run(&project, format, &target)).await,
+        } => Box::pin(plan::run(invocation, &target, detailed_exitcode, out)).await,
+        Command::Doctor { target } => Box::pin(doctor::run(invocation, &target)).await,
         Command::Deploy {
             target,
             no_verify,
             deployment,
-        } => {
-            Box::pin(deploy::run(
-                &project,
-                format,
-                &target,
-                !no_verify,
-                &deployment,
-            ))
-            .await
-        }
-        Command::Verify { target } => Box::pin(verify::run(&project, format, &target)).await,
+        } => Box::pin(deploy::run(invocation, &target, !no_verify, &deployment)).await,
+        Command::Verify { target } => Box::pin(verify::run(invocation, &target)).await,
         Command::Drift { target, scope } => {
-            Box::pin(drift::run(&project, format, &target, &(&scope).into())).await
+            Box::pin(drift::run(invocation, &target, &(&scope).into())).await
         }
         Command::Destroy { target, confirm } => {
-            Box::pin(destroy::run(&project, format, &target, confirm)).await
+            Box::pin(destroy::run(invocation, &target, confirm)).await
         }
-        Command::Backtest(arguments) => backtest::run(&project, format, &arguments).await,
-        Command::Explain { rule } => explain::run(&project, format, &rule),
-        Command::Match { why, files } => matching::run(&project, format, why.as_deref(), &files),
-        Command::Fmt { check, files } => fmt::run(&project, format, check, &files),
-        Command::New(arguments) => new::run(&project, format, &arguments),
-        Command::Completions { shell } => completions::run(shell),
-        Command::Vectors { files } => vectors::run(format, &files),
-        Command::Simulator { command } => simulator::run(format, command).await,
+        Command::Backtest(arguments) => backtest::run(invocation, &arguments).await,
+        Command::Explain { rule } => explain::run(invocation, &rule),
+        Command::Match { why, files } => matching::run(invocation, why.as_deref(), &files),
+        Command::Fmt { check, files } => fmt::run(invocation, check, &files),
+        Command::New(arguments) => new::run(invocation, &arguments),
+        Command::Completions { shell } => completions::run(environment, shell),
+        Command::Vectors { files } => vectors::run(invocation, &files),
+        Command::Simulator { command } => simulator::run(invocation, command).await,
     }
-}
-
-/// A project that compiles, with what a deployment needs of it.
-#[derive(Debug)]
-pub(crate) struct Compiled {
-    pub(crate) project: Project,
-    pub(crate) bundle: Bundle,
-    pub(crate) organization: Organization,
-}
-
-/// Loads and compiles; prints every diagnostic. `None` if one of them is an error: then nothing may
-/// be deployed, and the exit code is [`Exit::Configuration`].
-pub(crate) fn compiled(arguments: &ProjectArguments, format: Format) -> Result<Option<Compiled>> {
-    let project = Project::load(arguments);
-    let (Some(bundle), Some(organization)) = (&project.bundle, &project.organization) else {
-        print_diagnostics(&project, format)?;
-        eprintln!("Nothing was deployed.");
-        return Ok(None);
-    };
-    if !project.diagnostics.is_empty() {
-        eprint!(
-            "{}",
-            report::diagnostics::terminal(&project.diagnostics, output::people_watch())
-        );
-    }
-    let (bundle, organization) = (bundle.clone(), organization.clone());
-    Ok(Some(Compiled {
-        project,
-        bundle,
-        organization,
-    }))
-}
-
-/// The diagnostics as a command's result: JSON on standard output if that is asked for, else text on
-/// standard error.
-pub(crate) fn print_diagnostics(project: &Project, format: Format) -> Result<()> {
-    if format == Format::Json {
-        return output::json(&json!({ "diagnostics": project.diagnostics }));
-    }
-    eprint!(
-        "{}",
-        report::diagnostics::terminal(&project.diagnostics, output::people_watch())
-    );
-    Ok(())
 }

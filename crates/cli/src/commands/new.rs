@@ -1,4 +1,4 @@
-//! `new`: a rule file begun from an event that happened.
+//! `new`: a rule file started from a real event.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -11,50 +11,45 @@ use rules::{Draft, Rule};
 use serde_json::{Value, json};
 use syntax::Diagnostic;
 
-use crate::arguments::{Format, NewArguments, ProjectArguments};
+use crate::arguments::{Format, NewArguments};
+use crate::environment::Environment;
 use crate::events;
 use crate::exit::Exit;
-use crate::output;
-use crate::project::{self, rules_folder};
+use crate::invocation::Invocation;
 
 /// Most events of a file that are listed to choose from.
 const MAX_LISTED: usize = 20;
 
-pub(crate) fn run(
-    project: &ProjectArguments,
-    format: Format,
-    arguments: &NewArguments,
-) -> Result<Exit> {
-    match begin(project, arguments)? {
-        Ok(begun) => {
-            if format == Format::Json {
-                output::json(&begun.json())?;
+pub(crate) fn run(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Exit> {
+    let environment = invocation.environment;
+    match start(invocation, arguments)? {
+        Ok(started) => {
+            if invocation.format == Format::Json {
+                environment.print_json(&started.json())?;
             } else {
-                output::text(&begun.text())?;
-                let others: Vec<Diagnostic> = begun.others().cloned().collect();
-                eprint!(
-                    "{}",
-                    report::diagnostics::terminal(&others, output::people_watch())
-                );
+                environment.print(&started.text())?;
+                let others: Vec<Diagnostic> = started.others().cloned().collect();
+                environment.note_diagnostics(&others);
             }
             Ok(Exit::Done)
         }
         Err(refusal) => {
-            eprintln!("{refusal}");
+            environment.note(refusal);
             Ok(Exit::Configuration)
         }
     }
 }
 
 /// What was written, and what `check` says about it.
-struct Begun {
+struct Started {
     rule: PathBuf,
     fixture: PathBuf,
     draft: Draft,
     diagnostics: Vec<Diagnostic>,
 }
 
-fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<Begun, String>> {
+fn start(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result<Started, String>> {
+    let (environment, files) = (invocation.environment, invocation.files());
     let id = arguments.name.as_str();
     if !rules::is_id(id) {
         return Ok(Err(format!(
@@ -62,18 +57,18 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
         )));
     }
     let file = &arguments.from_event;
-    let record = match chosen(file, arguments.record)? {
+    let record = match chosen(environment, file, arguments.record)? {
         Ok(record) => record,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let event =
-        rules::envelope::of(&record).with_context(|| format!("{} is no event", file.display()))?;
-    let folder = rules_folder(project);
-    let library = project::library(project);
+    let event = cloudtrail::envelope::of(&record)
+        .with_context(|| format!("{} is not an event", file.display()))?;
+    let folder = files.rules();
+    let library = files.library();
     if let Some(taken) = library.rules.iter().find(|rule| rule.id == id) {
         return Ok(Err(format!(
             "error: there is a rule `{id}` already, {}",
-            taken.file.path.display()
+            environment.shown(&taken.file.path).display()
         )));
     }
     let theme = arguments
@@ -87,7 +82,7 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
     {
         return Ok(Err(format!(
             "error: `{theme}` can't be a rule's folder\nhint: a folder below {} of letters, digits, `-` and `_`, such as `iam`",
-            folder.display()
+            environment.shown(&folder).display()
         )));
     }
     let rule = folder.join(&theme).join(format!("{id}.yaml"));
@@ -98,26 +93,28 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
         rules::SCHEMA_FILE
     );
     let draft = rules::draft(id, &record, &schema)
-        .with_context(|| format!("{} is no event", file.display()))?;
+        .with_context(|| format!("{} is not an event", file.display()))?;
     for path in [&rule, &fixture] {
         if path.symlink_metadata().is_ok() {
             return Ok(Err(format!(
-                "error: {} is there already, and nothing is overwritten\nhint: choose another name, or remove it",
-                path.display()
+                "error: {} exists already, and nothing is overwritten\nhint: choose another name, or remove it",
+                environment.shown(path).display()
             )));
         }
     }
     write(&fixture, &draft.fixture)?;
     write(&rule, &draft.rule)?;
-    let diagnostics = project::library(project)
+    let (rule, fixture) = (environment.shown(&rule), environment.shown(&fixture));
+    let diagnostics = files
+        .library()
         .diagnostics
         .into_iter()
         .filter(|diagnostic| {
-            let place = diagnostic.place.as_ref();
-            place.is_some_and(|place| place.file.path == rule)
+            let location = diagnostic.location.as_ref();
+            location.is_some_and(|location| location.file.path == rule)
         })
         .collect();
-    Ok(Ok(Begun {
+    Ok(Ok(Started {
         rule,
         fixture,
         draft,
@@ -126,8 +123,12 @@ fn begin(project: &ProjectArguments, arguments: &NewArguments) -> Result<Result<
 }
 
 /// The event of a file; if there are several, the one of that number, counted from 1.
-fn chosen(file: &Path, number: Option<usize>) -> Result<Result<Value, String>> {
-    let mut records = events::raw(file)?;
+fn chosen(
+    environment: &Environment,
+    file: &Path,
+    number: Option<usize>,
+) -> Result<Result<Value, String>> {
+    let mut records = events::raw(environment, file)?;
     let count = records.len();
     let shown = if file == Path::new("-") {
         "standard input".to_owned()
@@ -204,7 +205,7 @@ fn is_folder_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
-/// Writes a file that isn't there yet.
+/// Writes a file that doesn't exist yet.
 fn write(path: &Path, text: &str) -> Result<()> {
     let shown = || format!("could not write {}", path.display());
     if let Some(folder) = path.parent() {
@@ -218,7 +219,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
         .with_context(shown)
 }
 
-impl Begun {
+impl Started {
     fn unfinished(&self) -> impl Iterator<Item = &Diagnostic> {
         let is_unfinished = |it: &&Diagnostic| it.code == "rule::unfinished";
         self.diagnostics.iter().filter(is_unfinished)
@@ -264,17 +265,58 @@ impl Begun {
                 "\nAs it stands, the rule will not fire: this is {reason}.\n"
             ));
         }
-        text.push_str("\nStill to be written, until then `cargo xtask check` refuses the rule:\n");
+        text.push_str(&format!(
+            "\nStill to be written, until then {} refuses the rule:\n",
+            crate::spelling::command("check")
+        ));
         for diagnostic in self.unfinished() {
             let message = diagnostic
                 .message
                 .rsplit("TODO: ")
                 .next()
                 .unwrap_or_default();
-            if let Some(place) = &diagnostic.place {
-                text.push_str(&format!("  {place}: {message}\n"));
+            if let Some(location) = &diagnostic.location {
+                text.push_str(&format!("  {location}: {message}\n"));
             }
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choose(text: &str, number: Option<usize>) -> Result<Value, String> {
+        let (environment, _) = Environment::captured("/");
+        let environment = environment.with_input(text);
+        chosen(&environment, Path::new("-"), number).unwrap()
+    }
+
+    #[test]
+    fn the_event_is_the_only_one_or_that_of_the_number() {
+        assert_eq!(choose("{\"a\": 1}", None), Ok(json!({"a": 1})));
+        let two = r#"[{"eventName": "Stop\u001b", "eventSource": "x"}, {"a": 2}]"#;
+        assert_eq!(choose(two, Some(2)), Ok(json!({"a": 2})));
+        let refusal = choose(two, None).unwrap_err();
+        assert!(
+            refusal.starts_with("error: standard input holds 2 events"),
+            "{refusal}"
+        );
+        assert!(refusal.contains("  1  Stop\\u{1b} (x)"), "{refusal}");
+        for wrong in [0, 3] {
+            assert!(
+                choose(two, Some(wrong))
+                    .unwrap_err()
+                    .ends_with("numbered from 1")
+            );
+        }
+    }
+
+    #[test]
+    fn a_source_without_rules_gives_its_folder_the_name_of_the_service() {
+        let folder = |source: &str| theme(&[], Path::new("rules"), &json!({"source": source}));
+        assert_eq!(folder("aws.iam"), "iam");
+        assert_eq!(folder("../x.y"), "---x-y");
     }
 }

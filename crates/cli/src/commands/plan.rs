@@ -4,44 +4,44 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::arguments::{Format, ProjectArguments, Target};
-use crate::commands::{compiled, saved};
+use crate::arguments::{Format, Target};
 use crate::connection::Connection;
 use crate::exit::Exit;
-use crate::output;
+use crate::invocation::Invocation;
+use crate::saved_plan;
 
 pub(crate) async fn run(
-    arguments: &ProjectArguments,
-    format: Format,
+    invocation: &Invocation<'_>,
     target: &Target,
     detailed_exitcode: bool,
     out: Option<PathBuf>,
 ) -> Result<Exit> {
-    let Some(compiled) = compiled(arguments, format)? else {
+    let environment = invocation.environment;
+    let Some(compiled) = invocation.compiled("No plan was made.")? else {
         return Ok(Exit::Configuration);
     };
-    let connection = Connection::open(target, &compiled.organization).await?;
-    let observed = deployer::observe(&connection.cloud, &compiled.bundle).await?;
-    let plan = deployer::plan(&compiled.bundle, &observed);
-    if let Some(path) = &out {
-        saved::write(path, &plan)?;
-        eprintln!("The plan is saved in {}.", path.display());
-    }
-    match format {
-        Format::Text | Format::Sarif | Format::Github | Format::Junit => {
-            output::text(&report::plan::terminal(&plan))?;
-            output::text(&connection.calls_line().await?)?;
+    Connection::with(target, &compiled.organization, async |connection| {
+        let observed = deployer::observe(&connection.cloud, &compiled.bundle).await?;
+        let plan = deployer::plan(&compiled.bundle, &observed);
+        if let Some(path) = &out {
+            saved_plan::write(environment, path, &plan)?;
+            environment.note(format_args!("The plan is saved in {}.", path.display()));
         }
-        Format::Markdown => output::text(&report::plan::markdown(&plan))?,
-        Format::Json => output::json(&plan)?,
-    }
-    let exit = if !plan.problems.is_empty() {
-        Exit::Blocked
-    } else if detailed_exitcode && !plan.is_empty() {
-        Exit::Changes
-    } else {
-        Exit::Done
-    };
-    connection.close().await;
-    Ok(exit)
+        match invocation.format {
+            Format::Text | Format::Sarif | Format::Github | Format::Junit => {
+                environment.print(&report::plan::terminal(&plan))?;
+                environment.print(&connection.calls_line().await?)?;
+            }
+            Format::Markdown => environment.print(&report::plan::markdown(&plan))?,
+            Format::Json => environment.print_json(&plan)?,
+        }
+        Ok(if !plan.problems.is_empty() {
+            Exit::Blocked
+        } else if detailed_exitcode && !plan.is_empty() {
+            Exit::Changes
+        } else {
+            Exit::Done
+        })
+    })
+    .await
 }

@@ -1,21 +1,23 @@
-//! `simulator`: the embedded organization, by hand.
+//! `simulator`: the simulated organization, by hand.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use deployer::ports::Place;
+use deployer::ports::Location;
 use deployer::verify::{Chain, Trace};
 use serde_json::Value;
 use simulator::{Config, Simulator};
 use simulator_client::State;
 
 use crate::arguments::{Format, SimulatorCommand};
+use crate::environment::Environment;
 use crate::events;
 use crate::exit::Exit;
-use crate::output;
+use crate::invocation::Invocation;
 use crate::simulator_client::{SimulatorClient, delivery_text, inbox_text};
 
-pub(crate) async fn run(format: Format, command: SimulatorCommand) -> Result<Exit> {
+pub(crate) async fn run(invocation: &Invocation<'_>, command: SimulatorCommand) -> Result<Exit> {
+    let environment = invocation.environment;
     match command {
         SimulatorCommand::Serve {
             port,
@@ -32,37 +34,38 @@ pub(crate) async fn run(format: Format, command: SimulatorCommand) -> Result<Exi
             };
             if let Some(file) = faults {
                 let read = || format!("could not read {}", file.display());
-                let text = std::fs::read_to_string(&file).with_context(read)?;
+                let text =
+                    std::fs::read_to_string(environment.resolve(&file)).with_context(read)?;
                 config.faults = serde_json::from_str(&text).with_context(read)?;
             }
             if !regions.is_empty() {
                 config.regions = regions;
             }
-            serve(config).await
+            serve(environment, config).await
         }
         SimulatorCommand::Send {
             endpoint,
             account,
             region,
             file,
-        } => send(format, &endpoint, account, region, &file).await,
+        } => send(invocation, &endpoint, account, region, &file).await,
         SimulatorCommand::Inbox { endpoint } => {
             let deliveries = SimulatorClient::new(&endpoint).inbox().await?;
-            if format == Format::Json {
-                output::json(&deliveries)?;
+            if invocation.format == Format::Json {
+                environment.print_json(&deliveries)?;
             } else {
-                output::text(&inbox_text(&deliveries))?;
-                output::text(&report::plural(deliveries.len(), "alert"))?;
+                environment.print(&inbox_text(&deliveries))?;
+                environment.print(&report::plural(deliveries.len(), "alert"))?;
             }
             Ok(Exit::Done)
         }
     }
 }
 
-/// Accounts that are listed at the start.
+/// Most accounts that are listed at the start.
 const SHOWN: usize = 50;
 
-async fn serve(config: Config) -> Result<Exit> {
+async fn serve(environment: &Environment, config: Config) -> Result<Exit> {
     let simulator = Simulator::start(config).await?;
     let endpoint = simulator.endpoint();
     let state = SimulatorClient::new(&endpoint).state().await?;
@@ -77,50 +80,51 @@ async fn serve(config: Config) -> Result<Exit> {
         "\nRegions: {}\n\nUse it with any AWS client:\n  \
          export AWS_ENDPOINT_URL={endpoint} AWS_REGION={}\n  \
          export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=simulator   # an account id is its administrator\n\n\
-         Ctrl-C ends it.",
+         Ctrl-C stops it.",
         state.regions.join(", "),
         state.regions.first().map_or("", String::as_str),
         state.organization.management,
     ));
-    output::text(&text)?;
+    environment.print(&text)?;
     // Until Ctrl-C, which the caller turns into the exit code 130.
     std::future::pending::<()>().await;
     Ok(Exit::Done)
 }
 
 async fn send(
-    format: Format,
+    invocation: &Invocation<'_>,
     endpoint: &str,
     account: Option<String>,
     region: Option<String>,
     file: &Path,
 ) -> Result<Exit> {
+    let environment = invocation.environment;
     let client = SimulatorClient::new(endpoint);
     let state = client.state().await?;
     let mut traces = Vec::new();
-    for event in events::read(file)? {
-        let place = place(&state, &event, account.as_deref(), region.as_deref())?;
-        traces.push((place.clone(), client.send(&place, &event).await?));
+    for event in events::read(environment, file)? {
+        let location = location(&state, &event, account.as_deref(), region.as_deref())?;
+        traces.push((location.clone(), client.send(&location, &event).await?));
     }
-    if format == Format::Json {
+    if invocation.format == Format::Json {
         let traces: Vec<&Trace> = traces.iter().map(|(_, trace)| trace).collect();
-        output::json(&traces)?;
+        environment.print_json(&traces)?;
     } else {
-        for (place, trace) in &traces {
-            output::text(&trace_text(place, trace))?;
+        for (location, trace) in &traces {
+            environment.print(&trace_text(location, trace))?;
         }
     }
     Ok(Exit::Done)
 }
 
-/// Where an event happens: as asked for, else as it says itself if the organization has such a
-/// place, else in a workload account in the home Region.
-fn place(
+/// Where an event happens: as asked for, else where the event says if the organization has that
+/// account and Region, else in a workload account in the home Region.
+fn location(
     state: &State,
     event: &Value,
     account: Option<&str>,
     region: Option<&str>,
-) -> Result<Place> {
+) -> Result<Location> {
     let own = |key| event.get(key).and_then(Value::as_str);
     let account = match account {
         Some(account) => account,
@@ -136,11 +140,11 @@ fn place(
             .or_else(|| state.regions.first().map(String::as_str))
             .context("the organization has no Region")?,
     };
-    Ok(Place::new(account, region))
+    Ok(Location::new(account, region))
 }
 
-fn trace_text(place: &Place, trace: &Trace) -> String {
-    let mut text = format!("event {} in {place}\n", trace.event_id);
+fn trace_text(location: &Location, trace: &Trace) -> String {
+    let mut text = format!("event {} in {location}\n", trace.event_id);
     for hop in &trace.hops {
         text.push_str(&format!("  {}\n", report::verify::hop(hop)));
     }
@@ -152,4 +156,37 @@ fn trace_text(place: &Place, trace: &Trace) -> String {
         report::plural(trace.deliveries.len(), "alert")
     ));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_happens_where_it_says_unless_the_organization_has_no_such_place() {
+        let state: State = serde_json::from_value(json!({
+            "organization": {
+                "management": "111122223333", "log_archive": "222233334444", "security": "333344445555",
+            },
+            "accounts": [
+                {"id": "111122223333", "name": "management"}, {"id": "012345678901", "name": "workload"},
+            ],
+            "regions": ["eu-central-1", "us-east-1"],
+        }))
+        .unwrap();
+        let at = |event: Value, account: Option<&str>, region: Option<&str>| {
+            location(&state, &event, account, region)
+                .unwrap()
+                .to_string()
+        };
+        let known = json!({"account": "111122223333", "region": "us-east-1"});
+        assert_eq!(at(known.clone(), None, None), "111122223333 us-east-1");
+        let asked = at(known, Some("999999999999"), Some("eu-west-1"));
+        assert_eq!(asked, "999999999999 eu-west-1");
+        let unknown = json!({"account": "999999999999", "region": "eu-west-1"});
+        assert_eq!(at(unknown, None, None), "012345678901 eu-central-1");
+        assert_eq!(at(json!({}), None, None), "012345678901 eu-central-1");
+    }
 }

@@ -1,19 +1,19 @@
-//! `vectors`: does the pattern engine say what was recorded?
+//! `vectors`: does the pattern engine agree with recorded verdicts?
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use eventbridge_pattern::vectors::check_line;
-use flate2::read::MultiGzDecoder;
 use serde::Serialize;
 
 use crate::arguments::Format;
+use crate::environment::Environment;
 use crate::exit::Exit;
-use crate::output;
+use crate::files;
+use crate::invocation::Invocation;
 
-/// What came of one file, or of all.
+/// The result of one file, or of all.
 #[derive(Debug, Default, Serialize)]
 struct Count {
     agree: usize,
@@ -21,30 +21,31 @@ struct Count {
     disagreements: Vec<String>,
 }
 
-pub(crate) fn run(format: Format, files: &[PathBuf]) -> Result<Exit> {
+pub(crate) fn run(invocation: &Invocation<'_>, files: &[PathBuf]) -> Result<Exit> {
+    let environment = invocation.environment;
     let mut all = Count::default();
     for path in files {
-        let count = check(path).with_context(|| format!("could not read {}", path.display()))?;
-        if format != Format::Json {
+        let count = check(environment, path)?;
+        if invocation.format != Format::Json {
             for disagreement in &count.disagreements {
-                output::text(disagreement)?;
+                environment.print(disagreement)?;
             }
             if files.len() > 1 {
                 let Count {
                     agree, disagree, ..
                 } = count;
                 let path = path.display();
-                output::text(&format!("{path}: {agree} agree, {disagree} disagree"))?;
+                environment.print(&format!("{path}: {agree} agree, {disagree} disagree"))?;
             }
         }
         all.agree += count.agree;
         all.disagree += count.disagree;
         all.disagreements.extend(count.disagreements);
     }
-    if format == Format::Json {
-        output::json(&all)?;
+    if invocation.format == Format::Json {
+        environment.print_json(&all)?;
     } else {
-        output::text(&format!("{} agree, {} disagree", all.agree, all.disagree))?;
+        environment.print(&format!("{} agree, {} disagree", all.agree, all.disagree))?;
     }
     Ok(if all.disagree == 0 {
         Exit::Done
@@ -53,18 +54,13 @@ pub(crate) fn run(format: Format, files: &[PathBuf]) -> Result<Exit> {
     })
 }
 
-/// Checks every line of a file. A line that is no vector counts as a disagreement: nothing that was
-/// recorded may be passed over in silence.
-fn check(path: &Path) -> Result<Count> {
-    let file = File::open(path)?;
-    let reader: Box<dyn Read> = if path.extension().is_some_and(|extension| extension == "gz") {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
+/// Checks every line of a file. A line that isn't a vector counts as a disagreement: no recorded
+/// verdict may be skipped silently.
+fn check(environment: &Environment, path: &Path) -> Result<Count> {
+    let reader = files::open_unpacked(environment, path)?;
     let mut count = Count::default();
-    for (line, number) in BufReader::new(reader).lines().zip(1..) {
-        let line = line?;
+    for (line, number) in reader.lines().zip(1..) {
+        let line = line.with_context(|| format!("could not read {}", path.display()))?;
         if line.trim().is_empty() {
             continue;
         }
@@ -85,6 +81,7 @@ fn check(path: &Path) -> Result<Count> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write;
 
     use flate2::Compression;
@@ -108,12 +105,13 @@ mod tests {
         let mut packer = GzEncoder::new(File::create(&packed).unwrap(), Compression::fast());
         packer.write_all(LINES.as_bytes()).unwrap();
         packer.finish().unwrap();
+        let (environment, _) = Environment::captured(folder.path());
         for path in [plain, packed] {
-            let count = check(&path).unwrap();
+            let count = check(&environment, &path).unwrap();
             assert_eq!((count.agree, count.disagree), (2, 2));
             assert!(count.disagreements[0].ends_with(":3: wrong: expected match, got no_match"));
             assert!(count.disagreements[1].contains("not a vector"));
         }
-        assert!(check(&folder.path().join("missing")).is_err());
+        assert!(check(&environment, Path::new("missing")).is_err());
     }
 }

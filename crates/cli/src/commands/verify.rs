@@ -1,124 +1,43 @@
 //! `verify`: does an event in a member account become an alert in the inbox?
 
-use anyhow::{Context, Result, bail};
-use deployer::HealthFinding;
-use deployer::ports::Organizations;
-use deployer::verify::{VerifyOutcome, VerifyReport};
-use serde_json::{Value, json};
+use anyhow::{Result, bail};
 
-use crate::arguments::{DeploymentArguments, Format, ProjectArguments, Target};
-use crate::commands::{Compiled, compiled, deploy};
+use crate::arguments::{DeploymentArguments, Format, Target};
 use crate::connection::Connection;
+use crate::deployment;
 use crate::exit::Exit;
-use crate::output;
-use crate::progress::Display;
+use crate::invocation::Invocation;
+use crate::verification;
 
-pub(crate) async fn run(
-    arguments: &ProjectArguments,
-    format: Format,
-    target: &Target,
-) -> Result<Exit> {
-    let Some(compiled) = compiled(arguments, format)? else {
+pub(crate) async fn run(invocation: &Invocation<'_>, target: &Target) -> Result<Exit> {
+    let environment = invocation.environment;
+    let Some(compiled) = invocation.compiled("Nothing was verified.")? else {
         return Ok(Exit::Configuration);
     };
-    let connection = Connection::open(target, &compiled.organization).await?;
-    if connection.is_embedded() {
-        eprintln!("The embedded organization starts empty, so it is deployed first.");
-        let how = DeploymentArguments::default();
-        let Some(deployment) = deploy::deploy(&connection, &compiled, format, &how).await? else {
-            return Ok(Exit::Interrupted);
-        };
-        let exit = deploy::exit_of(deployment.report.outcome());
-        if exit != Exit::Done {
-            bail!("the deployment did not succeed, so there is nothing to verify");
+    Connection::with(target, &compiled.organization, async |connection| {
+        if connection.is_embedded() {
+            environment.note("The embedded organization starts empty, so it is deployed first.");
+            let how = DeploymentArguments::default();
+            let deployed = deployment::deploy(invocation, connection, &compiled, &how).await?;
+            let Some(deployment) = deployed else {
+                return Ok(Exit::Interrupted);
+            };
+            if deployment::exit_of(deployment.report.outcome()) != Exit::Done {
+                bail!("the deployment did not succeed, so there is nothing to verify");
+            }
         }
-    }
-    let verification = chain(&connection, &compiled).await?;
-    if format == Format::Json {
-        output::json(&verification.to_json())?;
-    } else {
-        output::text(&format!(
-            "{}\n{}",
-            verification.to_text(),
-            verification.summary()
-        ))?;
-    }
-    connection.close().await;
-    Ok(if verification.passed() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
-}
-
-/// What a verification showed: the chain's health, and on the simulator every rule's events.
-#[derive(Debug)]
-pub(crate) struct Verification {
-    health: Vec<HealthFinding>,
-    events: Option<VerifyReport>,
-}
-
-/// Looks at the chain's health and, on the simulator, sends every rule's events through it.
-pub(crate) async fn chain(connection: &Connection, compiled: &Compiled) -> Result<Verification> {
-    let mut events = None;
-    if let Some(simulator) = &connection.simulator {
-        let accounts = connection.cloud.list_accounts().await?;
-        let account = deployer::verify::sender(&compiled.bundle, &accounts)
-            .context("no watched member account is active, so no event can be sent from one")?;
-        let report = deployer::verify::verify(
-            simulator,
-            &compiled.bundle,
-            &compiled.project.rule_library.rules,
-            &account,
-            &Display::new(),
-        )
-        .await?;
-        events = Some(report);
-    }
-    let health = deployer::health(&connection.cloud, &compiled.bundle).await?;
-    Ok(Verification { health, events })
-}
-
-impl Verification {
-    pub(crate) fn passed(&self) -> bool {
-        self.health.is_empty()
-            && self
-                .events
-                .as_ref()
-                .is_none_or(|events| events.outcome() == VerifyOutcome::Passed)
-    }
-
-    pub(crate) fn to_text(&self) -> String {
-        let mut text = self
-            .events
-            .as_ref()
-            .map(report::verify::terminal)
-            .unwrap_or_default();
-        for finding in &self.health {
-            text.push_str(&format!(
-                "broken link: {} ({}): {}\n  help: {}\n",
-                finding.link, finding.place, finding.message, finding.fix
-            ));
-        }
-        text
-    }
-
-    pub(crate) fn summary(&self) -> String {
-        let health = if self.health.is_empty() {
-            "The alert chain is healthy: trail, subscriptions, dead letters, bus policy.".to_owned()
+        let verification = verification::verify(environment, connection, &compiled).await?;
+        if invocation.format == Format::Json {
+            environment.print_json(&verification.to_json())?;
         } else {
-            format!(
-                "The alert chain is NOT healthy: {}.",
-                report::plural(self.health.len(), "broken link")
-            )
-        };
-        match &self.events {
-            Some(events) => format!("{}\n{health}\n", report::verify::summary(events)),
-            None => format!("{health}\n"),
+            let (text, summary) = (verification.to_text(), verification.summary());
+            environment.print(&format!("{text}\n{summary}"))?;
         }
-    }
-
-    pub(crate) fn to_json(&self) -> Value {
-        json!({ "passed": self.passed(), "health": self.health, "events": self.events })
-    }
+        Ok(if verification.passed() {
+            Exit::Done
+        } else {
+            Exit::Failed
+        })
+    })
+    .await
 }

@@ -18,7 +18,7 @@ use super::{
 const MAX_UNITS: usize = 50;
 /// The Region in which IAM, Organizations and most root sign-ins are seen, wherever they happen.
 const GLOBAL_REGION: &str = "us-east-1";
-/// Shorter than this, and an investigation finds no log files any more.
+/// With a shorter retention, an investigation would find no log files.
 const SHORT_RETENTION: u32 = 90;
 
 const ACCOUNT: Shape = Shape {
@@ -435,10 +435,10 @@ impl Reader {
             });
         let (accounts, home) = accounts.zip(home)?;
         if administrators.contains(&accounts.management) {
-            let place = node.get("administrators").map_or(node.span, |it| it.span);
+            let location = node.get("administrators").map_or(node.span, |it| it.span);
             self.error(
                 "organization::accounts",
-                place,
+                location,
                 "the management account owns the bucket and is no delegated administrator",
             );
         }
@@ -611,7 +611,7 @@ impl Reader {
     }
 
     fn first_occurrence(&self, node: &Node, text: &str) -> Span {
-        self.place(node.span).narrowed_to(text).span
+        self.location(node.span).narrowed_to(text).span
     }
 
     fn wave(&mut self, node: &Node) -> Option<Wave> {

@@ -4,9 +4,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use syntax::{Diagnostic, Node, Place, Shape as Fields, SourceFile, Span, Value};
-
-use super::closest;
+use syntax::{Diagnostic, Node, Shape as Fields, SourceFile, SourceLocation, Span, Value, nearest};
 
 /// The file and what was found in it so far.
 pub(super) struct Reader {
@@ -25,12 +23,12 @@ pub(super) struct Shape {
 }
 
 impl Reader {
-    pub(super) fn place(&self, span: Span) -> Place {
-        Place::new(&self.file, span)
+    pub(super) fn location(&self, span: Span) -> SourceLocation {
+        SourceLocation::new(&self.file, span)
     }
 
     pub(super) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
-        let diagnostic = Diagnostic::error(code, message).at(self.place(span));
+        let diagnostic = Diagnostic::error(code, message).at(self.location(span));
         self.diagnostics.push(diagnostic);
     }
 
@@ -42,7 +40,7 @@ impl Reader {
         help: impl Into<String>,
     ) {
         let diagnostic = Diagnostic::error(code, message)
-            .at(self.place(span))
+            .at(self.location(span))
             .help(help);
         self.diagnostics.push(diagnostic);
     }
@@ -55,7 +53,7 @@ impl Reader {
         help: impl Into<String>,
     ) {
         let diagnostic = Diagnostic::warning(code, message)
-            .at(self.place(span))
+            .at(self.location(span))
             .help(help);
         self.diagnostics.push(diagnostic);
     }
@@ -71,7 +69,7 @@ impl Reader {
             if fields.contains(&entry.key.as_str()) {
                 continue;
             }
-            let help = match closest(&entry.key, fields.iter().copied()) {
+            let help = match nearest(&entry.key, &fields) {
                 Some(field) => format!("did you mean `{field}`?"),
                 None => format!("fields here: {}", fields.join(", ")),
             };
@@ -195,7 +193,7 @@ impl Reader {
         let found = choices.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-            let help = match closest(text, words.iter().copied()) {
+            let help = match nearest(text, &words) {
                 Some(word) => format!("did you mean `{word}`?"),
                 None => format!("one of {}", words.join(", ")),
             };

@@ -1,26 +1,31 @@
 //! The fields of the organization file. `read` takes their names from here, editors the schema.
 
 use serde_json::{Value, json};
-use syntax::{Field, Kind, Shape};
+use syntax::{Field, FieldType, Shape};
 
-const ACCOUNT: Kind = Kind::Pattern("^[0-9]{12}$");
-const REGION: Kind = Kind::Pattern("^[a-z]{2}(-[a-z]+){1,2}-[0-9]{1,2}$");
-const UNIT: Kind = Kind::Pattern("^ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}$");
-const UNIT_OR_ROOT: Kind = Kind::Pattern("^(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32})$");
-const NAME: Kind = Kind::Pattern("^[a-z][a-z0-9-]{0,39}$");
+const ACCOUNT: FieldType = FieldType::Pattern("^[0-9]{12}$");
+const REGION: FieldType = FieldType::Pattern("^[a-z]{2}(-[a-z]+){1,2}-[0-9]{1,2}$");
+const UNIT: FieldType = FieldType::Pattern("^ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}$");
+const UNIT_OR_ROOT: FieldType =
+    FieldType::Pattern("^(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32})$");
+const NAME: FieldType = FieldType::Pattern("^[a-z][a-z0-9-]{0,39}$");
 
 /// The file.
 pub(super) static ORGANIZATION: Shape = Shape::of(&[
-    Field::required("version", "The version of the format: 1.", Kind::Exactly(1)),
+    Field::required(
+        "version",
+        "The version of the format: 1.",
+        FieldType::Exactly(1),
+    ),
     Field::required(
         "organization",
         "The organization's id; `aws organizations describe-organization` prints it.",
-        Kind::Pattern("^o-[a-z0-9]{10,32}$"),
+        FieldType::Pattern("^o-[a-z0-9]{10,32}$"),
     ),
     Field::required(
         "root",
         "The root's id; `aws organizations list-roots` prints it.",
-        Kind::Pattern("^r-[a-z0-9]{4,32}$"),
+        FieldType::Pattern("^r-[a-z0-9]{4,32}$"),
     ),
     Field::required(
         "home_region",
@@ -30,53 +35,57 @@ pub(super) static ORGANIZATION: Shape = Shape::of(&[
     Field::required(
         "regions",
         "The watched Regions. Keep us-east-1: IAM, Organizations and most root sign-ins appear only there.",
-        Kind::List(1, &REGION),
+        FieldType::List(1, &REGION),
     ),
     Field::required(
         "accounts",
         "Which account is what. Quote the ids: some begin with a zero.",
-        Kind::Mapping(&ACCOUNTS),
+        FieldType::Mapping(&ACCOUNTS),
     ),
     Field::required(
         "targets",
         "Which member accounts are watched. The management account always is.",
-        Kind::Mapping(&TARGETS),
+        FieldType::Mapping(&TARGETS),
     ),
     Field::optional(
         "topology",
         "`hub`: accounts forward to one account, which detects and notifies. `local`: topics and detections everywhere.",
-        Kind::Word(&["hub", "local"]),
+        FieldType::Word(&["hub", "local"]),
     ),
     Field::optional(
         "forward",
         "`exact`: forward just the events that some rule matches. `broad`: all events with the sources and names of the rules.",
-        Kind::Word(&["exact", "broad"]),
+        FieldType::Word(&["exact", "broad"]),
     ),
     Field::optional(
         "access_role",
         "The role in member accounts that the management account may assume, for reading.",
-        Kind::Pattern("^[A-Za-z0-9+=,.@_-]{1,64}$"),
+        FieldType::Pattern("^[A-Za-z0-9+=,.@_-]{1,64}$"),
     ),
-    Field::optional("trail", "The organization's trail.", Kind::Mapping(&TRAIL)),
+    Field::optional(
+        "trail",
+        "The organization's trail.",
+        FieldType::Mapping(&TRAIL),
+    ),
     Field::required(
         "topics",
         "Who is told. Every severity needs a topic.",
-        Kind::List(1, &Kind::Mapping(&TOPIC)),
+        FieldType::List(1, &FieldType::Mapping(&TOPIC)),
     ),
     Field::optional(
         "waves",
         "The order of deployment; accounts that no wave names come last.",
-        Kind::List(0, &Kind::Mapping(&WAVE)),
+        FieldType::List(0, &FieldType::Mapping(&WAVE)),
     ),
     Field::optional(
         "artifacts",
         "A bucket in the management account by which large templates reach CloudFormation. Left out: they are split up.",
-        Kind::Mapping(&ARTIFACTS),
+        FieldType::Mapping(&ARTIFACTS),
     ),
     Field::optional(
         "drift_schedule",
         "When CloudFormation looks for drift by itself: EventBridge Scheduler's rate or cron, UTC. Left out: never.",
-        Kind::Pattern(r"^(cron|rate)\(.+\)$"),
+        FieldType::Pattern(r"^(cron|rate)\(.+\)$"),
     ),
 ]);
 
@@ -98,12 +107,12 @@ pub(super) static TARGETS: Shape = Shape::of(&[
     Field::required(
         "organizational_units",
         "Units with everything below them; the root's id stands for every account there is.",
-        Kind::List(1, &UNIT_OR_ROOT),
+        FieldType::List(1, &UNIT_OR_ROOT),
     ),
     Field::optional(
         "exclude_accounts",
         "Accounts of these units that are not watched.",
-        Kind::List(0, &ACCOUNT),
+        FieldType::List(0, &ACCOUNT),
     ),
 ]);
 
@@ -111,17 +120,17 @@ pub(super) static TRAIL: Shape = Shape::of(&[
     Field::optional(
         "name",
         "The trail's name.",
-        Kind::Pattern("^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"),
+        FieldType::Pattern("^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"),
     ),
     Field::optional(
         "retention_days",
         "How long log files are kept.",
-        Kind::Number(1, 36_500),
+        FieldType::Number(1, 36_500),
     ),
     Field::optional(
         "bucket",
         "The log bucket's name, if it isn't to be made of the ids.",
-        Kind::Pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
+        FieldType::Pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
     ),
 ]);
 
@@ -134,15 +143,15 @@ pub(super) static TOPIC: Shape = Shape::of(&[
     Field::required(
         "severities",
         "Which alerts it takes, unless a rule names its topics itself.",
-        Kind::List(
+        FieldType::List(
             0,
-            &Kind::Word(&["informational", "low", "medium", "high", "critical"]),
+            &FieldType::Word(&["informational", "low", "medium", "high", "critical"]),
         ),
     ),
     Field::optional(
         "subscriptions",
         "Who gets them.",
-        Kind::List(0, &Kind::Mapping(&SUBSCRIPTION)),
+        FieldType::List(0, &FieldType::Mapping(&SUBSCRIPTION)),
     ),
 ]);
 
@@ -150,12 +159,12 @@ pub(super) static SUBSCRIPTION: Shape = Shape::of(&[
     Field::required(
         "protocol",
         "How alerts are delivered.",
-        Kind::Word(&["email", "https", "sqs"]),
+        FieldType::Word(&["email", "https", "sqs"]),
     ),
     Field::required(
         "endpoint",
         "An e-mail address, an https address, or the ARN of a standard queue.",
-        Kind::Pattern(r"^(\S+@\S+\.\S+|https://\S+|arn:\S+:sqs:\S+)$"),
+        FieldType::Pattern(r"^(\S+@\S+\.\S+|https://\S+|arn:\S+:sqs:\S+)$"),
     ),
 ]);
 
@@ -165,13 +174,17 @@ pub(super) static WAVE: Shape = Shape {
         Field::optional(
             "organizational_units",
             "Units of the wave.",
-            Kind::List(0, &UNIT),
+            FieldType::List(0, &UNIT),
         ),
-        Field::optional("accounts", "Accounts of the wave.", Kind::List(0, &ACCOUNT)),
+        Field::optional(
+            "accounts",
+            "Accounts of the wave.",
+            FieldType::List(0, &ACCOUNT),
+        ),
         Field::optional(
             "soak_minutes",
             "How long to wait and look after the wave, if it changed stacks that were there already.",
-            Kind::Number(0, 1440),
+            FieldType::Number(0, 1440),
         ),
     ],
     any_of: &["organizational_units", "accounts"],
@@ -182,12 +195,12 @@ pub(super) static ARTIFACTS: Shape = Shape::of(&[
     Field::optional(
         "bucket",
         "The bucket's name, if it isn't to be made of account and Region.",
-        Kind::Pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
+        FieldType::Pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
     ),
     Field::optional(
         "administrators",
         "Delegated administrators of StackSets that may put templates there.",
-        Kind::List(0, &ACCOUNT),
+        FieldType::List(0, &ACCOUNT),
     ),
 ]);
 
@@ -237,9 +250,9 @@ mod tests {
             let path = [path, &[field.name]].concat();
             let is_missed = codes_without(&path).contains(&"organization::missing-field");
             assert_eq!(is_missed, field.is_required, "{path:?}");
-            match &field.kind {
-                Kind::Mapping(below) => fields_of(below, &path),
-                Kind::List(_, Kind::Mapping(below)) => {
+            match &field.field_type {
+                FieldType::Mapping(below) => fields_of(below, &path),
+                FieldType::List(_, FieldType::Mapping(below)) => {
                     fields_of(below, &[path.as_slice(), &["[]"]].concat());
                 }
                 _ => {}
@@ -255,7 +268,8 @@ mod tests {
     #[test]
     fn words_are_those_of_the_types() {
         let severities = TOPIC.fields.iter().find(|field| field.name == "severities");
-        let Some(Kind::List(_, Kind::Word(words))) = severities.map(|it| &it.kind) else {
+        let Some(FieldType::List(_, FieldType::Word(words))) = severities.map(|it| &it.field_type)
+        else {
             panic!("{severities:?}");
         };
         assert_eq!(words.to_vec(), Severity::ALL.map(Severity::as_str));

@@ -365,7 +365,10 @@ fn a_rule_that_notifies_nobody_is_refused() {
         diagnostics[0].help.as_deref(),
         Some("did you mean `alerts`?")
     );
-    assert_eq!(diagnostics[0].place.as_ref().unwrap().line_column(), (1, 5));
+    assert_eq!(
+        diagnostics[0].location.as_ref().unwrap().line_column(),
+        (1, 5)
+    );
 
     let silent = Rule {
         message: None,
@@ -454,7 +457,7 @@ fn template_faults_are_diagnostics_at_their_place() {
         assert_eq!(diagnostics[0].code, code, "{diagnostics:?}");
         assert!(
             diagnostics[0]
-                .place
+                .location
                 .as_ref()
                 .unwrap()
                 .file

@@ -170,7 +170,7 @@ fn dynamic_references_are_refused_wherever_they_hide() {
     for rule in [title, pattern, key, message] {
         let diagnostics = crate::support::errors(&[rule], &example());
         assert_eq!(diagnostics[0].code, "limit::dynamic-reference");
-        assert!(diagnostics[0].place.is_some());
+        assert!(diagnostics[0].location.is_some());
     }
 }
 

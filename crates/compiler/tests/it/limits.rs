@@ -14,9 +14,13 @@ fn many(count: usize) -> Vec<Rule> {
         .collect()
 }
 
-fn place(diagnostic: &Diagnostic) -> String {
-    let place = diagnostic.place.as_ref().unwrap();
-    format!("{}:{}", place.file.path.display(), place.line_column().0)
+fn location(diagnostic: &Diagnostic) -> String {
+    let location = diagnostic.location.as_ref().unwrap();
+    format!(
+        "{}:{}",
+        location.file.path.display(),
+        location.line_column().0
+    )
 }
 
 fn hub_sets(bundle: &Bundle) -> Vec<&str> {
@@ -33,7 +37,7 @@ fn the_rule_after_the_quota_of_a_bus_is_named() {
     let diagnostics = errors(&many(301), &example());
     assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
     assert_eq!(diagnostics[0].code, "limit::rules-per-bus");
-    assert_eq!(place(&diagnostics[0]), "rules/rule-300.yaml:1");
+    assert_eq!(location(&diagnostics[0]), "rules/rule-300.yaml:1");
 }
 
 #[test]
@@ -42,13 +46,13 @@ fn some_regions_take_fewer_rules() {
     organization.home_region = "eu-south-1".to_owned();
     organization.regions.push("eu-south-1".to_owned());
     assert_eq!(
-        place(&errors(&many(101), &organization)[0]),
+        location(&errors(&many(101), &organization)[0]),
         "rules/rule-100.yaml:1"
     );
     let mut organization = local();
     organization.regions.push("af-south-1".to_owned());
     assert_eq!(
-        place(&errors(&many(101), &organization)[0]),
+        location(&errors(&many(101), &organization)[0]),
         "rules/rule-100.yaml:1"
     );
 }
@@ -64,7 +68,7 @@ fn wildcards_have_a_quota_of_their_own() {
     bundle(&rules[..30], &example());
     let diagnostics = errors(&rules, &example());
     assert_eq!(diagnostics[0].code, "limit::wildcards-per-bus");
-    assert_eq!(place(&diagnostics[0]), "rules/rule-30.yaml:1");
+    assert_eq!(location(&diagnostics[0]), "rules/rule-30.yaml:1");
 }
 
 #[test]

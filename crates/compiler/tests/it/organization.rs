@@ -25,13 +25,13 @@ fn only_diagnostic(from: &str, to: &str) -> (&'static str, (usize, usize), Strin
     let (_, diagnostics) = edited(from, to);
     assert_eq!(diagnostics.len(), 1, "{diagnostics:#?}");
     let diagnostic = &diagnostics[0];
-    let place = diagnostic.place.as_ref().unwrap();
+    let location = diagnostic.location.as_ref().unwrap();
     let text = format!(
         "{} | {}",
         diagnostic.message,
         diagnostic.help.as_deref().unwrap_or_default()
     );
-    (diagnostic.code, place.line_column(), text)
+    (diagnostic.code, location.line_column(), text)
 }
 
 #[test]
@@ -112,9 +112,9 @@ fn a_missing_file_is_a_diagnostic() {
 
 #[test]
 fn an_unknown_field_is_found_where_it_is() {
-    let (code, place, text) = only_diagnostic("home_region:", "home_regoin:\nhome_region:");
+    let (code, location, text) = only_diagnostic("home_region:", "home_regoin:\nhome_region:");
     assert_eq!(code, "organization::unknown-field");
-    assert_eq!(place.1, 1);
+    assert_eq!(location.1, 1);
     assert!(text.contains("did you mean `home_region`?"), "{text}");
 }
 
@@ -249,7 +249,7 @@ fn what_does_not_fit_together_is_found() {
         assert!(
             diagnostics
                 .iter()
-                .all(|diagnostic| diagnostic.place.is_some())
+                .all(|diagnostic| diagnostic.location.is_some())
         );
     }
 }

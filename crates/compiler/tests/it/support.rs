@@ -8,7 +8,7 @@ use compiler::{Bundle, Part, StackSet, Templates, compile};
 use eventbridge_pattern::Pattern;
 use rules::{Message, Response, Rule, Severity, Status};
 use serde_json::Value;
-use syntax::{Diagnostic, Place, SourceFile, Span};
+use syntax::{Diagnostic, SourceFile, SourceLocation, Span};
 
 pub(crate) fn stacksets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacksets")
@@ -65,7 +65,7 @@ pub(crate) fn rule(id: &str, pattern: &str) -> Rule {
         exceptions: Vec::new(),
         imported_from: None,
         tests: Vec::new(),
-        place: Place::new(&file, Span::new(4, 4 + id.len())),
+        location: SourceLocation::new(&file, Span::new(4, 4 + id.len())),
         file,
     }
 }

@@ -1,9 +1,10 @@
-//! A guard against a slip in the organization file that would take the detections away.
+//! Protects against a mistake in the organization file that would remove detections.
+
+use remedy::{Command, Remedy};
 
 use crate::plan::{Change, Plan, Problem, ProblemKind, StackSetPlan};
 
-/// What is wrong with a plan that removes more than `percent` of a hundred instances of any stack
-/// set.
+/// The problem of a plan that removes more than `percent` % of any stack set's instances.
 pub fn removals_problem(plan: &Plan, percent: u8) -> Option<Problem> {
     let too_many: Vec<String> = plan
         .stack_sets
@@ -24,10 +25,11 @@ pub fn removals_problem(plan: &Plan, percent: u8) -> Option<Problem> {
     Some(Problem {
         kind: ProblemKind::TooManyRemovals,
         message: format!("the plan removes {}", too_many.join(", ")),
-        fix: format!(
-            "if that is meant, say so with `--allow-delete`; without it at most {percent} % of a \
-             stack set's instances are removed"
-        ),
+        fix: Remedy::from("if you mean that, run ")
+            .command(Command::Deploy { allow_delete: true })
+            .words(format!(
+                "; without that option, at most {percent} % of a stack set's instances are removed"
+            )),
     })
 }
 
@@ -43,26 +45,17 @@ fn exceeds(set: &StackSetPlan, percent: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::Place;
+    use crate::ports::Location;
 
     fn plan(remove: usize, unchanged: usize) -> Plan {
-        let place = |n: usize| Place::new(format!("{n:012}"), "eu-central-1");
+        let location = |n: usize| Location::new(format!("{n:012}"), "eu-central-1");
         Plan {
             organization: "o-exampleorg1".into(),
             problems: Vec::new(),
             stack_sets: vec![StackSetPlan {
-                name: "gizmos-rules-spoke".into(),
-                part: None,
-                change: Change::Unchanged,
-                add: Vec::new(),
-                update: Vec::new(),
-                remove: (0..remove).map(place).collect(),
-                repair: Vec::new(),
+                remove: (0..remove).map(location).collect(),
                 unchanged,
-                unchanged_in: std::collections::BTreeMap::new(),
-                blocked: Vec::new(),
-                rules: Vec::new(),
-                in_progress: Vec::new(),
+                ..StackSetPlan::new("gizmos-rules-spoke", None, Change::Unchanged)
             }],
             stacks: Vec::new(),
             accounts: 0,

@@ -1,337 +1,210 @@
 //! Removing instances, and stack sets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::operation::{Chain, Task};
+use super::removal_requests::requests;
 use super::repair::repair;
-use super::report::{PartReport, Unfinished};
+use super::report::PartReport;
 use super::settle::{is_old, settled};
-use super::{Run, Stop, targeting, waves};
-use crate::observe::{ObservedStackSet, Patience, observe_stack_set};
-use crate::plan::{Change, Repair, StackSetPlan, is_owned, region_is_off};
-use crate::ports::{
-    AccountSelection, AccountState, Cloud, CloudError, DeploymentTargets, Instance,
-    InstanceRequest, InstanceStatus, Place,
-};
+use super::{LAG, Run};
+use crate::fleet::{ObservedStackSet, Patience, is_owned, observe_stack_set};
+use crate::operation::{Sequence, Stop, Task};
+use crate::plan::{Change, Repair, StackSetPlan};
+use crate::ports::{Cloud, CloudError, Instance, InstanceStatus, Location};
 use crate::progress::ProgressEvent;
+use crate::rollout::region_is_off;
 
-/// How often a stack set is looked at afresh when it changes under our hands.
+/// How often a round is repeated because the stack set or its lists have changed.
 const REPLANS: u32 = 8;
 
-/// How long is waited each time.
-const LAG: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// Removes instances, and with `Change::Delete` the stack set itself. Ends with another look: an
-/// operation succeeds as well where it finds nothing to do.
-pub(crate) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan) -> PartReport {
-    let mut report = PartReport::begin(&plan.name, None);
-    if plan.change == Change::Delete {
+/// Removes instances, and with `Change::Delete` the stack set itself. The last round only looks: an
+/// operation also succeeds where it finds nothing to do.
+pub(super) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan) -> PartReport {
+    let mut removal = Removal {
+        run,
+        plan,
+        whole: plan.change == Change::Delete,
+        unwanted: plan.remove.iter().collect(),
+        report: PartReport::begin(&plan.name, None),
+        tries: 0,
+        done: BTreeSet::new(),
+    };
+    if removal.whole {
         // Those of a stack set that stays are in the report of its deployment.
-        report.blocked.clone_from(&plan.blocked);
+        removal.report.blocked.clone_from(&plan.blocked);
     }
-    let mut tries = Tries::default();
     let result = loop {
-        match try_remove(run, plan, &mut report, &mut tries).await {
-            Err(Stop::Replan | Stop::Lagging) if !tries.are_used_up() => {
-                tries.count += 1;
-                run.cloud.pause(LAG).await;
+        match removal.round().await {
+            Err(Stop::Replan | Stop::Lagging) if removal.tries < REPLANS => {
+                removal.tries += 1;
+                run.session.cloud.pause(LAG).await;
             }
             result => break result,
         }
     };
-    report.conclude(result);
-    if !report.outcome.is_good() {
-        account_for(run, plan, &mut report).await;
+    removal.report.conclude(result);
+    if !removal.report.outcome.is_good() {
+        removal.account_for().await;
     }
-    report
+    removal.report
 }
 
-/// Names every instance that should have gone, now that the removal has ended badly.
-async fn account_for<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan, report: &mut PartReport) {
-    let reason = report.outcome.reason().to_owned();
-    // Without an answer, the failures that are known have to do.
-    let Ok(existing) = observe_stack_set(run.cloud, &plan.name, Patience::None).await else {
-        return;
-    };
-    let unfinished = report.unfinished.iter().flat_map(|it| &it.places);
-    let named: BTreeSet<&Place> = (report.failures.iter().map(|it| &it.place))
-        .chain(report.blocked.iter().map(|it| &it.place))
-        .chain(unfinished)
-        .collect();
-    let whole = plan.change == Change::Delete;
-    let unwanted: BTreeSet<&Place> = plan.remove.iter().collect();
-    let places: Vec<Place> = (existing.iter().flat_map(|found| &found.instances))
-        .map(|instance| Place::new(&instance.account, &instance.region))
-        .filter(|place| (whole || unwanted.contains(place)) && !named.contains(place))
-        .collect();
-    if !places.is_empty() {
-        report.unfinished.push(Unfinished { reason, places });
-    }
-}
-
-/// How often a removal was begun anew.
-#[derive(Debug, Default)]
-struct Tries {
-    count: u32,
+/// The removal of instances of one stack set, round by round.
+struct Removal<'a, C> {
+    run: &'a Run<'a, C>,
+    plan: &'a StackSetPlan,
+    /// Whether the stack set itself goes.
+    whole: bool,
+    unwanted: BTreeSet<&'a Location>,
+    report: PartReport,
+    tries: u32,
     /// Where operations of this run have succeeded.
-    done: BTreeSet<Place>,
+    done: BTreeSet<Location>,
 }
 
-impl Tries {
-    fn are_used_up(&self) -> bool {
-        self.count >= REPLANS
-    }
-}
-
-async fn try_remove<C: Cloud>(
-    run: &Run<'_, C>,
-    plan: &StackSetPlan,
-    report: &mut PartReport,
-    tries: &mut Tries,
-) -> Result<(), Stop> {
-    let Some(existing) = settled(run, &plan.name, &report.operations).await? else {
-        return Ok(());
-    };
-    if !is_owned(&existing.details.tags) {
-        return Err(Stop::Failed(format!(
-            "{} no longer carries our tag and is left alone",
-            plan.name
-        )));
-    }
-    let whole = plan.change == Change::Delete;
-    let unwanted: BTreeSet<&Place> = plan.remove.iter().collect();
-    let (out_of_reach, places): (Vec<&Instance>, Vec<&Instance>) = existing
-        .instances
-        .iter()
-        .filter(|it| whole || unwanted.contains(&Place::new(&it.account, &it.region)))
-        .partition(|it| run.world.is_off(&it.region));
-    let left = StackSetPlan {
-        remove: places
+impl<C: Cloud> Removal<'_, C> {
+    async fn round(&mut self) -> Result<(), Stop> {
+        let Run { session, .. } = self.run;
+        let name = &self.plan.name;
+        let Some(existing) = settled(session, name, &self.report.operations).await? else {
+            return Ok(());
+        };
+        if !is_owned(&existing.details.tags) {
+            return Err(Stop::Failed(format!(
+                "{name} no longer carries the tag of Gizmos and is left alone"
+            )));
+        }
+        let (out_of_reach, instances): (Vec<&Instance>, Vec<&Instance>) = existing
+            .instances
             .iter()
-            .map(|it| Place::new(&it.account, &it.region))
-            .collect(),
-        ..plan.clone()
-    };
-    let still: Vec<Place> = (left
-        .remove
-        .iter()
-        .filter(|place| tries.done.contains(place)))
-    .cloned()
-    .collect();
-    if !tries.are_used_up() && (!still.is_empty() || is_old(run, &existing, &left).await?) {
-        return Err(Stop::Lagging);
+            .filter(|instance| self.is_unwanted(&instance.location()))
+            .partition(|instance| self.run.membership.is_off(&instance.region));
+        let left: Vec<Location> = instances.iter().map(|it| it.location()).collect();
+        self.check_lists(&existing, &left).await?;
+        if !self.remove_instances(&existing, instances).await? {
+            return Ok(());
+        }
+        if !left.is_empty() {
+            // The next round sees whether they are gone.
+            self.done.extend(left);
+            return Err(Stop::Replan);
+        }
+        if let Some(instance) = out_of_reach.first() {
+            return Err(Stop::Failed(region_is_off(&instance.region)));
+        }
+        if self.whole {
+            self.delete_stack_set().await?;
+        }
+        Ok(())
     }
-    if !still.is_empty() {
+
+    fn is_unwanted(&self, location: &Location) -> bool {
+        self.whole || self.unwanted.contains(location)
+    }
+
+    /// Stops if the lists still show what has been removed.
+    async fn check_lists(
+        &mut self,
+        existing: &ObservedStackSet,
+        left: &[Location],
+    ) -> Result<(), Stop> {
+        let still: Vec<Location> = left
+            .iter()
+            .filter(|location| self.done.contains(location))
+            .cloned()
+            .collect();
+        if self.tries < REPLANS {
+            let plan = StackSetPlan {
+                remove: left.to_vec(),
+                ..self.plan.clone()
+            };
+            if !still.is_empty() || is_old(&self.run.session, existing, &plan).await? {
+                return Err(Stop::Lagging);
+            }
+        }
+        if still.is_empty() {
+            return Ok(());
+        }
         let reason = format!(
             "the operations on {} succeeded, but {} of its instances are still there",
-            plan.name,
+            self.plan.name,
             still.len()
         );
-        report.unfinished.push(Unfinished {
-            reason: reason.clone(),
-            places: still,
-        });
-        return Err(Stop::Failed(reason));
+        self.report.leave(reason.clone(), still);
+        Err(Stop::Failed(reason))
     }
-    let mut chain = Chain::after(&plan.name, &existing.operations);
-    // What an earlier deletion failed on can't be reached by another one.
-    let (stuck, sound): (Vec<&Instance>, Vec<&Instance>) = places
-        .into_iter()
-        .partition(|instance| instance.status == InstanceStatus::Inoperable);
-    let mut good = true;
-    if !stuck.is_empty() {
-        let repairs: Vec<Repair> = stuck
+
+    /// `false` if an operation failed somewhere.
+    async fn remove_instances(
+        &mut self,
+        existing: &ObservedStackSet,
+        instances: Vec<&Instance>,
+    ) -> Result<bool, Stop> {
+        let run = self.run;
+        let mut sequence = Sequence::after(&self.plan.name, &existing.operations);
+        // Another deletion can't reach what an earlier one failed on.
+        let (stuck, sound): (Vec<&Instance>, Vec<&Instance>) = instances
             .into_iter()
-            .filter(|instance| is_active(run, &instance.account))
-            .map(Repair::of)
-            .collect();
-        let before = report.failures.len();
-        repair(run, &existing, &repairs, &mut chain, report).await?;
-        good &= report.failures.len() == before;
-    }
-    let places: Vec<Place> = sound
-        .into_iter()
-        .map(|it| Place::new(&it.account, &it.region))
-        .collect();
-    for (request, total) in tasks(run, &existing, &places) {
-        let task = Task::Delete(request);
-        let finished = chain.perform(run, task, None, total).await?;
-        good &= report.take(finished)?;
-    }
-    if !good {
-        return Ok(());
-    }
-    if !left.remove.is_empty() {
-        tries.done.extend(left.remove);
-        return Err(Stop::Replan);
-    }
-    if let Some(instance) = out_of_reach.first() {
-        return Err(Stop::Failed(region_is_off(&instance.region)));
-    }
-    if whole {
-        delete_set(run, &plan.name, report).await?;
-    }
-    Ok(())
-}
-
-async fn delete_set<C: Cloud>(
-    run: &Run<'_, C>,
-    name: &str,
-    report: &mut PartReport,
-) -> Result<(), Stop> {
-    match run.cloud.delete_stack_set(name).await {
-        Ok(()) | Err(CloudError::NotFound { .. }) => {
-            report.changed = true;
-            run.progress.report(&ProgressEvent::StackSetDeleted {
-                stack_set: name.to_owned(),
-            });
-            Ok(())
+            .partition(|instance| instance.status == InstanceStatus::Inoperable);
+        let mut good = true;
+        if !stuck.is_empty() {
+            let repairs: Vec<Repair> = stuck
+                .into_iter()
+                .filter(|instance| run.is_active(&instance.account))
+                .map(Repair::of)
+                .collect();
+            let before = self.report.failures.len();
+            repair(run, existing, &repairs, &mut sequence, &mut self.report).await?;
+            good &= self.report.failures.len() == before;
         }
-        Err(
-            CloudError::OperationInProgress { .. }
-            | CloudError::Unavailable { .. }
-            | CloudError::Throttled
-            | CloudError::Stale { .. }
-            | CloudError::NotEmpty { .. },
-        ) => Err(Stop::Replan),
-        Err(error) => Err(Stop::cloud(&format!("cannot delete {name}"), &error)),
+        let locations: Vec<Location> = sound.into_iter().map(Instance::location).collect();
+        for (request, total) in requests(run, existing, &locations) {
+            let task = Task::Delete(request);
+            let finished = sequence.perform(&run.session, task, None, total).await?;
+            good &= self.report.take(finished)?;
+        }
+        Ok(good)
     }
-}
 
-fn is_active<C>(run: &Run<'_, C>, id: &str) -> bool {
-    run.account(id)
-        .is_some_and(|account| account.state == AccountState::Active)
-}
+    async fn delete_stack_set(&mut self) -> Result<(), Stop> {
+        let name = &self.plan.name;
+        let session = &self.run.session;
+        match session.cloud.delete_stack_set(name).await {
+            Ok(()) | Err(CloudError::NotFound { .. }) => {
+                self.report.changed = true;
+                session.progress.report(&ProgressEvent::StackSetDeleted {
+                    stack_set: name.clone(),
+                });
+                Ok(())
+            }
+            Err(
+                CloudError::OperationInProgress { .. }
+                | CloudError::Unavailable { .. }
+                | CloudError::Throttled
+                | CloudError::Stale { .. }
+                | CloudError::NotEmpty { .. },
+            ) => Err(Stop::Replan),
+            Err(error) => Err(Stop::cloud(&format!("cannot delete {name}"), &error)),
+        }
+    }
 
-/// The calls that remove these places. An account that is no longer in use can't be reached: there
-/// the instance is forgotten and its stack left.
-fn tasks<C>(
-    run: &Run<'_, C>,
-    existing: &ObservedStackSet,
-    places: &[Place],
-) -> Vec<(InstanceRequest, usize)> {
-    let account_of = |id: &str| run.account(id);
-    let (alive, gone): (Vec<Place>, Vec<Place>) = places
-        .iter()
-        .cloned()
-        .partition(|place| is_active(run, &place.account));
-    let make = |targets, regions, retain_stacks| InstanceRequest {
-        stack_set: existing.details.name.clone(),
-        targets,
-        regions,
-        preferences: waves::removal(),
-        operation_id: String::new(),
-        retain_stacks,
-    };
-    let named = |places: &[Place], retain| named(run, existing, places, retain);
-    let mut tasks = named(&gone, true);
-    let units = &existing.details.organizational_units;
-    let mut whole = |units: Vec<String>, places: &[&Place]| {
-        let regions: BTreeSet<String> = places.iter().map(|place| place.region.clone()).collect();
-        let targets = DeploymentTargets {
-            organizational_units: units,
-            accounts: AccountSelection::All,
+    /// Names every instance that should have gone, after the removal has failed.
+    async fn account_for(&mut self) {
+        let reason = self.report.outcome.reason().to_owned();
+        let cloud = self.run.session.cloud;
+        // Without an answer, the known failures must do.
+        let Ok(existing) = observe_stack_set(cloud, &self.plan.name, Patience::None).await else {
+            return;
         };
-        tasks.push((
-            make(targets, regions.into_iter().collect(), false),
-            places.len(),
-        ));
-    };
-    if places.len() == existing.instances.len() && !units.is_empty() && !alive.is_empty() {
-        whole(units.clone(), &alive.iter().collect::<Vec<_>>());
-        return tasks;
+        let unfinished = self.report.unfinished.iter().flat_map(|it| &it.locations);
+        let named: BTreeSet<&Location> = (self.report.failures.iter().map(|it| &it.location))
+            .chain(self.report.blocked.iter().map(|it| &it.location))
+            .chain(unfinished)
+            .collect();
+        let locations: Vec<Location> = (existing.iter().flat_map(|found| &found.instances))
+            .map(Instance::location)
+            .filter(|location| self.is_unwanted(location) && !named.contains(location))
+            .collect();
+        self.report.leave(reason, locations);
     }
-    // Units and Regions that are no longer wanted go as a whole: that also ends the automatic
-    // deployment to them.
-    let set = run
-        .bundle
-        .stack_sets
-        .iter()
-        .find(|set| set.name == existing.details.name);
-    let mut rest = alive;
-    if let Some(members) = set.and_then(|set| set.targets.members.as_ref()) {
-        let unwanted = |place: &Place| !members.regions.contains(&place.region);
-        let (go, stay): (Vec<Place>, Vec<Place>) = rest.into_iter().partition(unwanted);
-        rest = stay;
-        if units.is_empty() {
-            rest.extend(go);
-        } else if !go.is_empty() {
-            whole(units.clone(), &go.iter().collect::<Vec<_>>());
-        }
-        for unit in units {
-            if members.organizational_units.contains(unit) {
-                continue;
-            }
-            let under = |id: &str| account_of(id).is_some_and(|account| account.is_under(unit));
-            let (go, stay): (Vec<Place>, Vec<Place>) =
-                rest.into_iter().partition(|place| under(&place.account));
-            rest = stay;
-            let all = existing
-                .instances
-                .iter()
-                .filter(|instance| under(&instance.account))
-                .filter(|instance| members.regions.contains(&instance.region))
-                .count();
-            // An account that has moved to where it is wanted is still recorded with the unit it left,
-            // and would go with it.
-            let has_left = existing.instances.iter().any(|instance| {
-                instance.organizational_unit.as_ref() == Some(unit) && !under(&instance.account)
-            });
-            if all == go.len() && all > 0 && !has_left {
-                whole(vec![unit.clone()], &go.iter().collect::<Vec<_>>());
-            } else {
-                rest.extend(go);
-            }
-        }
-    }
-    tasks.extend(named(&rest, false));
-    tasks
-}
-
-/// The calls that remove these places by naming their accounts, each through the unit by which it
-/// was reached, or by which it can be reached now that it has moved. Never "all of the unit": that
-/// would also end its automatic deployment.
-pub(super) fn named<C>(
-    run: &Run<'_, C>,
-    existing: &ObservedStackSet,
-    places: &[Place],
-    retain_stacks: bool,
-) -> Vec<(InstanceRequest, usize)> {
-    let wanted: BTreeSet<&Place> = places.iter().collect();
-    let recorded: BTreeMap<Place, &String> = existing
-        .instances
-        .iter()
-        .filter_map(|instance| {
-            let unit = instance.organizational_unit.as_ref()?;
-            Some((Place::new(&instance.account, &instance.region), unit))
-        })
-        .filter(|(place, _)| wanted.contains(place))
-        .collect();
-    let mut by_unit: BTreeMap<String, Vec<Place>> = BTreeMap::new();
-    for place in places {
-        let account = run.account(&place.account);
-        let unit = recorded
-            .get(place)
-            .filter(|unit| account.is_none_or(|account| account.is_under(unit)))
-            .map(|unit| (*unit).clone())
-            .or_else(|| account?.path.last().cloned())
-            .unwrap_or_else(|| run.bundle.organization.root.clone());
-        by_unit.entry(unit).or_default().push(place.clone());
-    }
-    by_unit
-        .into_iter()
-        .flat_map(|(unit, places)| targeting::group(&places, &[unit], &BTreeSet::new(), &[]))
-        .map(|group| {
-            let total = group.places.len();
-            let request = InstanceRequest {
-                stack_set: existing.details.name.clone(),
-                targets: group.targets,
-                regions: group.regions,
-                preferences: waves::removal(),
-                operation_id: String::new(),
-                retain_stacks,
-            };
-            (request, total)
-        })
-        .collect()
 }

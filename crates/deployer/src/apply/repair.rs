@@ -1,81 +1,84 @@
-//! Instances that no operation can reach any more: their leftovers go, so that they can be made
+//! Instances that no operation can reach: their remains are removed, so that they can be created
 //! anew.
 //!
 //! AWS's way out of `INOPERABLE` is to delete the instance with its stack retained, and the stack
 //! by hand. Here the stack goes first: a run that is killed in between still finds the instance,
-//! and goes on.
+//! and continues.
 //!
 //! AWS: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-troubleshooting.html>
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt, stream};
 
-use super::operation::{Chain, Task};
-use super::report::{InstanceFailure, PartReport};
-use super::{Run, Stop, removal, stack};
-use crate::observe::ObservedStackSet;
+use super::Run;
+use super::removal_requests::named;
+use super::report::PartReport;
+use super::stack::StackRun;
+use crate::fleet::ObservedStackSet;
+use crate::operation::{InstanceFailure, Sequence, Session, Stop, Task};
 use crate::plan::Repair;
-use crate::ports::{Cloud, CloudError, Place};
+use crate::ports::{Cloud, CloudError, Location};
 
 /// How many stacks are deleted at once.
 const AT_ONCE: usize = 4;
 
-/// Removes the stacks and instances; gives the places where they can be made anew. Where that
+/// Removes the stacks and instances; returns the locations where they can be created anew. Where that
 /// isn't possible, the report says why.
 pub(super) async fn repair<C: Cloud>(
     run: &Run<'_, C>,
     existing: &ObservedStackSet,
     repairs: &[Repair],
-    chain: &mut Chain,
+    sequence: &mut Sequence,
     report: &mut PartReport,
-) -> Result<Vec<Place>, Stop> {
+) -> Result<Vec<Location>, Stop> {
     let cleared: Vec<(&Repair, Result<(), String>)> = stream::iter(repairs)
-        .map(|repair| async move { (repair, clear(run, repair).await) })
+        .map(|repair| async move { (repair, clear(&run.session, repair).await) })
         .buffered(AT_ONCE)
         .collect()
         .await;
-    let mut places = Vec::new();
+    let mut locations = Vec::new();
     for (repair, result) in cleared {
         match result {
-            Ok(()) => places.push(repair.place.clone()),
+            Ok(()) => locations.push(repair.location.clone()),
             Err(reason) => report.failures.push(InstanceFailure {
-                place: repair.place.clone(),
+                location: repair.location.clone(),
                 status: "not repaired".to_owned(),
                 reason: format!("{}; {reason}", repair.reason),
                 events: Vec::new(),
             }),
         }
     }
-    let mut gone = Vec::new();
-    for (request, total) in removal::named(run, existing, &places, true) {
+    let mut failed: BTreeSet<Location> = BTreeSet::new();
+    for (request, total) in named(run, existing, &locations, true) {
         let task = Task::Delete(request);
-        let finished = chain.perform(run, task, Some("repair"), total).await?;
-        let failed: Vec<Place> = finished
-            .failures
-            .iter()
-            .map(|it| it.place.clone())
-            .collect();
+        let finished = sequence
+            .perform(&run.session, task, Some("repair"), total)
+            .await?;
+        failed.extend(finished.failures.iter().map(|it| it.location.clone()));
         report.take(finished)?;
-        gone.extend(failed);
     }
-    places.retain(|place| !gone.contains(place));
-    Ok(places)
+    locations.retain(|location| !failed.contains(location));
+    Ok(locations)
 }
 
 /// Deletes the stack of an instance, if there still is one.
-async fn clear<C: Cloud>(run: &Run<'_, C>, repair: &Repair) -> Result<(), String> {
+async fn clear<C: Cloud>(session: &Session<'_, C>, repair: &Repair) -> Result<(), String> {
     let Some(id) = &repair.stack_id else {
         return Ok(());
     };
+    let location = &repair.location;
     let by_hand = |error: &CloudError| {
         format!(
             "its stack could not be deleted ({error}); delete it by hand: `aws cloudformation \
              delete-stack --stack-name {id} --region {}` in account {}",
-            repair.place.region, repair.place.account
+            location.region, location.account
         )
     };
-    match run.cloud.describe_stack(&repair.place, id).await {
+    match session.cloud.describe_stack(location, id).await {
         Ok(None) => Ok(()),
-        Ok(Some(found)) => stack::delete_leftover(run, &repair.place, &found)
+        Ok(Some(found)) => StackRun::new(session, location, &found.id)
+            .delete_remains(&found)
             .await
             .map_err(|stop| stop.to_string()),
         Err(error) => Err(by_hand(&error)),

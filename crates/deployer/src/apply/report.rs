@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::plan::{BlockedPlace, Problem};
-use crate::ports::{Action, FailureEvent, OperationStatus, Place};
+use crate::operation::{Finished, InstanceFailure, OperationReport, Stop};
+use crate::plan::{BlockedLocation, Problem, StackSetPlan};
+use crate::ports::{Location, OperationStatus};
 
 /// What a deployment or a removal did, part by part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -20,17 +21,17 @@ pub struct PartReport {
     /// Name of the stack set or stack.
     pub name: String,
     /// Where the stack is; `None` for a stack set.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
     /// How it went.
     pub outcome: PartOutcome,
-    /// Whether anything was changed, or tried to.
+    /// Whether the run changed anything, or tried to.
     pub changed: bool,
-    /// The operations that were waited for.
+    /// The operations that the run waited for.
     pub operations: Vec<OperationReport>,
     /// Every account and Region that failed, with the reason.
     pub failures: Vec<InstanceFailure>,
     /// Places that could not be worked on.
-    pub blocked: Vec<BlockedPlace>,
+    pub blocked: Vec<BlockedLocation>,
     /// Places that are not what the bundle says although nothing failed there: not begun, returned
     /// to the previous template, or no longer wanted only since the plan was made.
     pub unfinished: Vec<Unfinished>,
@@ -42,7 +43,7 @@ pub struct Unfinished {
     /// Why.
     pub reason: String,
     /// Where, sorted.
-    pub places: Vec<Place>,
+    pub locations: Vec<Location>,
 }
 
 /// How it went with a part.
@@ -60,14 +61,14 @@ pub enum PartOutcome {
         /// Why.
         reason: String,
     },
-    /// It wasn't begun, since something it depends on failed, or it isn't ours.
+    /// It wasn't begun, since something it depends on failed, or Gizmos didn't make it.
     Skipped {
         /// Why.
         reason: String,
     },
-    /// It was still running when the limit for waiting was reached.
+    /// It was still running when the time limit was reached.
     TimedOut {
-        /// What was waited for.
+        /// What the run waited for.
         reason: String,
     },
 }
@@ -89,34 +90,105 @@ impl PartOutcome {
     }
 }
 
-/// An operation that was waited for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct OperationReport {
-    /// Its id.
-    pub id: String,
-    /// What it did.
-    pub action: Action,
-    /// The wave it belonged to, if there are several.
-    pub wave: Option<String>,
-    /// How it ended.
-    pub status: OperationStatus,
-    /// Instances done well.
-    pub succeeded: usize,
-    /// Instances failed or cancelled.
-    pub failed: usize,
-}
+impl PartReport {
+    /// A part with which nothing has happened yet.
+    pub(super) fn begin(name: &str, location: Option<Location>) -> PartReport {
+        PartReport {
+            name: name.to_owned(),
+            location,
+            outcome: PartOutcome::Unchanged,
+            changed: false,
+            operations: Vec::new(),
+            failures: Vec::new(),
+            blocked: Vec::new(),
+            unfinished: Vec::new(),
+        }
+    }
 
-/// An account and Region in which something failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct InstanceFailure {
-    /// Where.
-    pub place: Place,
-    /// `failed` or `cancelled`.
-    pub status: String,
-    /// What CloudFormation said.
-    pub reason: String,
-    /// The stack's own failure events, first failure first; empty if they could not be read.
-    pub events: Vec<FailureEvent>,
+    pub(super) fn skipped(name: &str, location: Option<Location>, reason: String) -> PartReport {
+        let mut report = PartReport::begin(name, location);
+        report.outcome = PartOutcome::Skipped { reason };
+        report
+    }
+
+    /// A stack set that isn't begun: all locations where it has something to do are unfinished.
+    pub(super) fn not_begun(planned: &StackSetPlan, reason: String) -> PartReport {
+        let mut report = PartReport::skipped(&planned.name, None, reason.clone());
+        report.blocked.clone_from(&planned.blocked);
+        let repair = planned.repair.iter().map(|repair| &repair.location);
+        let mut locations: Vec<Location> = planned
+            .add
+            .iter()
+            .chain(&planned.update)
+            .chain(repair)
+            .cloned()
+            .collect();
+        locations.sort();
+        report.leave(reason, locations);
+        report
+    }
+
+    /// Notes locations that are left as they are.
+    pub(super) fn leave(&mut self, reason: String, locations: Vec<Location>) {
+        if !locations.is_empty() {
+            self.unfinished.push(Unfinished { reason, locations });
+        }
+    }
+
+    /// Notes a finished operation; `false` if it didn't succeed everywhere.
+    pub(super) fn take(&mut self, finished: Finished) -> Result<bool, Stop> {
+        let good = finished.is_good();
+        let OperationReport {
+            id,
+            status,
+            succeeded,
+            failed,
+            ..
+        } = finished.report.clone();
+        self.changed = true;
+        self.operations.push(finished.report);
+        self.failures.extend(finished.failures);
+        let reason = finished.reason.as_deref().unwrap_or("no reason given");
+        match status {
+            // Somebody's decision: start no other operation.
+            OperationStatus::Stopped => Err(Stop::Stopped(format!(
+                "operation {id} was stopped by hand after {succeeded} of {} instances; run the \
+                 same command again to continue",
+                succeeded + failed
+            ))),
+            OperationStatus::Succeeded => Ok(good),
+            _ if failed == 0 => Err(Stop::Failed(format!(
+                "operation {id} failed without a failed instance: {reason}"
+            ))),
+            _ => Ok(good),
+        }
+    }
+
+    /// Sets the outcome from what was noted on the way.
+    pub(super) fn conclude(&mut self, result: Result<(), Stop>) {
+        self.outcome = match result {
+            Err(Stop::TimedOut(reason)) => PartOutcome::TimedOut { reason },
+            Err(stop) => PartOutcome::Failed {
+                reason: stop.to_string(),
+            },
+            Ok(()) if !self.failures.is_empty() => {
+                let mut operations = self.operations.iter();
+                match operations.find(|it| it.status != OperationStatus::Succeeded) {
+                    Some(operation) => PartOutcome::Failed {
+                        reason: format!(
+                            "operation {} failed in {} of {} instances",
+                            operation.id,
+                            operation.failed,
+                            operation.failed + operation.succeeded
+                        ),
+                    },
+                    None => PartOutcome::Partial,
+                }
+            }
+            Ok(()) if self.changed => PartOutcome::Done,
+            Ok(()) => PartOutcome::Unchanged,
+        };
+    }
 }
 
 /// How a deployment or removal ended. Each has an exit code.
@@ -127,12 +199,12 @@ pub enum ApplyOutcome {
     NothingToDo,
     /// Everything was done: 0.
     Done,
-    /// Done with failures inside, or some parts failed and others not, or places were left as they
+    /// Done with failures inside, or some parts failed and others not, or locations were left as they
     /// are: 3.
     Partial,
-    /// Nothing that was tried worked out, or an operation failed or was stopped: 4.
+    /// Every part that was tried failed, or an operation failed or was stopped: 4.
     Failed,
-    /// Stopped waiting; it may still run: 7.
+    /// The run stopped waiting; the operation may still run: 7.
     TimedOut,
     /// Nothing was begun: 6.
     Blocked,
@@ -149,7 +221,7 @@ pub struct ApplySummary {
     pub failed: usize,
     /// Parts not begun.
     pub skipped: usize,
-    /// Stack instances done well; an ordinary stack counts as one.
+    /// Stack instances that succeeded; an ordinary stack counts as one.
     pub instances_succeeded: usize,
     /// Stack instances that failed; an ordinary stack counts as one.
     pub instances_failed: usize,
@@ -189,7 +261,7 @@ impl ApplyReport {
                 | PartOutcome::TimedOut { .. } => sum.failed += 1,
                 PartOutcome::Skipped { .. } => sum.skipped += 1,
             }
-            if part.place.is_some() {
+            if part.location.is_some() {
                 match part.outcome {
                     PartOutcome::Done => sum.instances_succeeded += 1,
                     PartOutcome::Failed { .. } => sum.instances_failed += 1,

@@ -1,59 +1,55 @@
-//! Reading a stack set once nothing works on it any more, and telling old answers from new ones.
+//! Reading a stack set once nothing works on it, and telling old answers from new ones.
 //!
 //! `DescribeStackSet` and `DescribeStackSetOperation` are strongly consistent, the lists are not: a
-//! run that follows another one closely may be shown the fleet as it was before. So it waits a
-//! moment after operations that it hasn't seen end. After its own it knows what they did, and each
+//! run that closely follows another one may see the fleet as it was before. So it waits a moment
+//! after operations that it hasn't seen end. It knows what its own operations did, and each
 //! contradiction is a reason to read the lists again.
 
 use std::collections::BTreeSet;
 
-use super::operation;
-use super::report::OperationReport;
-use super::{Run, Stop};
-use crate::observe::{ObservedStackSet, Patience, observe_stack_set};
+use crate::fleet::{ObservedStackSet, Patience, observe_stack_set};
+use crate::operation::{OperationReport, Session, Stop, await_others, wait};
 use crate::plan::{Change, StackSetPlan};
-use crate::ports::{Action, Cloud, OperationStatus, OperationSummary, Place, ResultStatus};
+use crate::ports::{Action, Cloud, Location, OperationStatus, OperationSummary, ResultStatus};
 
-/// Operations that instances name and the list doesn't: so many are asked for by their id.
+/// Operations that instances name but the list doesn't: how many are read by their id.
 const ASKED_FOR: usize = 5;
 
 /// Most operations that a page of the list holds.
 const PAGE: usize = 100;
 
-/// Reads a stack set once nothing works on it any more. An operation that an earlier run of ours
-/// has started is waited for like any other: what it leaves undone is in the plan made afterwards.
-/// `done` are the operations of this run: what they did is known, whatever the lists show.
-pub(crate) async fn settled<C: Cloud>(
-    run: &Run<'_, C>,
+/// Reads a stack set once nothing works on it. It waits for the operation of an earlier run like for
+/// any other: what that leaves undone is in the plan made afterwards. `done` are the operations of
+/// this run, whose effect is known whatever the lists show.
+pub(super) async fn settled<C: Cloud>(
+    session: &Session<'_, C>,
     name: &str,
     done: &[OperationReport],
 ) -> Result<Option<ObservedStackSet>, Stop> {
     let done = done.iter().map(|operation| operation.id.clone()).collect();
     loop {
-        let Some(found) = observe_stack_set(run.cloud, name, Patience::AllBut(&done))
-            .await
-            .map_err(|error| Stop::deploy(&error))?
+        let Some(found) = observe_stack_set(session.cloud, name, Patience::AllBut(&done)).await?
         else {
             return Ok(None);
         };
         if !found.pending.is_empty() {
-            operation::await_others(run, name).await?;
+            await_others(session, name).await?;
             continue;
         }
-        if !wait_for_unlisted(run, name, &found).await? {
+        if !wait_for_unlisted(session, name, &found).await? {
             return Ok(Some(found));
         }
     }
 }
 
-/// Waits for an operation that instances tell of and the list doesn't. `true` if there was one.
+/// Waits for an operation that instances name but the list doesn't. `true` if there was one.
 async fn wait_for_unlisted<C: Cloud>(
-    run: &Run<'_, C>,
+    session: &Session<'_, C>,
     name: &str,
     found: &ObservedStackSet,
 ) -> Result<bool, Stop> {
     if found.operations.len() >= PAGE {
-        // Old operations have left the page: not to be listed means nothing.
+        // Old operations have left the page, so a missing one means nothing.
         return Ok(false);
     }
     let listed: BTreeSet<&str> = found.operations.iter().map(|op| op.id.as_str()).collect();
@@ -64,13 +60,13 @@ async fn wait_for_unlisted<C: Cloud>(
         .filter(|id| !listed.contains(id))
         .collect();
     for id in unlisted.into_iter().take(ASKED_FOR) {
-        let operation = run
+        let operation = session
             .cloud
             .describe_operation(name, id)
             .await
             .map_err(|error| Stop::cloud(&format!("cannot describe operation {id}"), &error))?;
         if operation.is_some_and(|operation| operation.status.is_pending()) {
-            operation::wait(run, name, id, found.instances.len()).await?;
+            wait(session, name, id, found.instances.len()).await?;
             return Ok(true);
         }
     }
@@ -78,8 +74,8 @@ async fn wait_for_unlisted<C: Cloud>(
 }
 
 /// Whether the list of instances contradicts the results of the latest operation: then it is old.
-pub(crate) async fn is_old<C: Cloud>(
-    run: &Run<'_, C>,
+pub(super) async fn is_old<C: Cloud>(
+    session: &Session<'_, C>,
     found: &ObservedStackSet,
     plan: &StackSetPlan,
 ) -> Result<bool, Stop> {
@@ -90,7 +86,7 @@ pub(crate) async fn is_old<C: Cloud>(
     if suspects.is_empty() {
         return Ok(false);
     }
-    let results = run
+    let results = session
         .cloud
         .list_operation_results(&found.details.name, &latest.id)
         .await
@@ -103,11 +99,11 @@ pub(crate) async fn is_old<C: Cloud>(
     Ok(results
         .into_iter()
         .filter(|result| result.status == ResultStatus::Succeeded)
-        .any(|result| suspects.contains(&Place::new(result.account, result.region))))
+        .any(|result| suspects.contains(&Location::new(result.account, result.region))))
 }
 
 /// Places where the latest operation, if it worked there, has already done what the plan wants.
-fn suspects(plan: &StackSetPlan, latest: &OperationSummary) -> BTreeSet<Place> {
+fn suspects(plan: &StackSetPlan, latest: &OperationSummary) -> BTreeSet<Location> {
     if !matches!(
         latest.status,
         OperationStatus::Succeeded | OperationStatus::Failed | OperationStatus::Stopped

@@ -3,138 +3,134 @@
 use std::collections::BTreeMap;
 
 use compiler::{Bundle, StackSet};
+use remedy::{Command, Remedy};
 
-use super::DEPLOY;
-use super::code::{DriftCheck, DriftCode, DriftOptions};
-use super::report::DriftFinding;
+use super::options::DriftOptions;
+use super::report::{Difference, Found};
 use super::template::template_changes;
-use crate::observe::Observed;
-use crate::plan::{Change, Plan, Reason, RuleChange};
-use crate::ports::Place;
+use crate::code::{DriftCheck, DriftCode};
+use crate::fleet::Observed;
+use crate::plan::{Change, Deployed, Plan, Reason, RuleChange, StackSetPlan};
 
-/// What is deployed under a name.
-struct Deployed<'a> {
-    template: &'a str,
-    parameters: &'a BTreeMap<String, String>,
-    tags: &'a BTreeMap<String, String>,
+/// A stack set or stack that is compared.
+struct Compared<'a> {
+    /// `stack set` or `stack`.
+    what: &'static str,
+    name: &'a str,
+    change: &'a Change,
+    rules: &'a [RuleChange],
+    deployed: Option<Deployed<'a>>,
 }
 
 /// Stack sets and stacks that aren't what the bundle says.
-pub(crate) fn definition(
+pub(super) fn definition(
     bundle: &Bundle,
     plan: &Plan,
     observed: &Observed,
     options: &DriftOptions,
-) -> Vec<DriftFinding> {
-    let mut findings = Vec::new();
+) -> Found {
+    let mut found = Found::default();
     for set in &plan.stack_sets {
-        let deployed = observed.stack_sets.get(&set.name).map(|found| Deployed {
-            template: &found.details.template,
-            parameters: &found.details.parameters,
-            tags: &found.details.tags,
-        });
-        findings.extend(compare(
-            ("stack set", &set.name, None),
-            &set.change,
-            &set.rules,
-            in_bundle(bundle, &set.name),
-            deployed.as_ref(),
+        found.differences.extend(compare(
+            bundle,
+            &Compared {
+                what: "stack set",
+                name: &set.name,
+                change: &set.change,
+                rules: &set.rules,
+                deployed: observed.stack_sets.get(&set.name).map(Into::into),
+            },
         ));
-        // With the instances' own check, each is named there.
+        // The instances' own check names each of them.
         if set.change == Change::Unchanged && !options.makes(DriftCheck::Instances) {
-            let places = [&set.add, &set.update, &set.remove];
-            let [add, update, remove] =
-                places.map(|places| places.iter().filter(|place| options.covers(place)).count());
-            if add + update + remove > 0 {
-                let message = format!(
-                    "stack set {}: a deployment would create {add}, update {update} and remove \
-                     {remove} stack instances",
-                    set.name
-                );
-                findings.push(
-                    DriftFinding::new(DriftCode::PlanInstances, message, DEPLOY).part(&set.name),
-                );
-            }
+            found.differences.extend(due_instances(set, options));
         }
     }
-    // What can't be read has not drifted: the caller lists it as unchecked.
-    let readable = observed.stacks_unreadable.is_none();
-    let stacks = plan.stacks.iter().filter(|_| readable);
-    for stack in stacks.filter(|it| options.covers(&it.place)) {
-        let found = observed
-            .stacks
-            .iter()
-            .find(|found| found.place == stack.place && found.stack.name == stack.name);
-        let deployed = found.map(|found| Deployed {
-            template: found.template.as_deref().unwrap_or_default(),
-            parameters: &found.stack.parameters,
-            tags: &found.stack.tags,
-        });
-        findings.extend(compare(
-            ("stack", &stack.name, Some(&stack.place)),
-            &stack.change,
-            &stack.rules,
-            in_bundle(bundle, &stack.name),
-            deployed.as_ref(),
-        ));
+    if observed.stacks_unreadable.is_some() {
+        // What can't be read has not drifted; the caller lists it as unchecked.
+        return found;
     }
-    findings
+    for stack in &plan.stacks {
+        if !options.covers(&stack.location) {
+            continue;
+        }
+        let difference = compare(
+            bundle,
+            &Compared {
+                what: "stack",
+                name: &stack.name,
+                change: &stack.change,
+                rules: &stack.rules,
+                deployed: observed.stack(&stack.location, &stack.name).map(Into::into),
+            },
+        );
+        found
+            .differences
+            .extend(difference.map(|it| it.at(&stack.location)));
+    }
+    found
 }
 
-fn in_bundle<'a>(bundle: &'a Bundle, name: &str) -> Option<&'a StackSet> {
-    bundle.stack_sets.iter().find(|set| set.name == name)
+/// A stack set whose definition is right, but not all of its instances.
+fn due_instances(set: &StackSetPlan, options: &DriftOptions) -> Option<Difference> {
+    let locations = [&set.add, &set.update, &set.remove];
+    let [add, update, remove] = locations.map(|all| {
+        let covered = all.iter().filter(|location| options.covers(location));
+        covered.count()
+    });
+    if add + update + remove == 0 {
+        return None;
+    }
+    let message = format!(
+        "stack set {}: a deployment would create {add}, update {update} and remove {remove} stack \
+         instances",
+        set.name
+    );
+    let difference = Difference::new(DriftCode::PlanInstances, message, Remedy::DEPLOY);
+    Some(difference.part(&set.name))
 }
 
-fn compare(
-    (what, name, place): (&str, &str, Option<&Place>),
-    change: &Change,
-    rules: &[RuleChange],
-    wanted: Option<&StackSet>,
-    deployed: Option<&Deployed<'_>>,
-) -> Option<DriftFinding> {
-    let finding = match change {
+fn compare(bundle: &Bundle, it: &Compared<'_>) -> Option<Difference> {
+    let Compared { what, name, .. } = it;
+    let difference = |code, message| Difference::new(code, message, Remedy::DEPLOY);
+    let mut difference = match it.change {
         Change::Unchanged => return None,
-        Change::Create => DriftFinding::new(
-            DriftCode::PlanMissing,
-            format!("{what} {name} is missing"),
-            DEPLOY,
-        ),
+        Change::Create => difference(DriftCode::PlanMissing, format!("{what} {name} is missing")),
         Change::Update { reasons } => {
             let words: Vec<String> = reasons.iter().map(Reason::describe).collect();
             let message = format!(
                 "{what} {name} differs from the bundle: {}{}",
                 words.join("; "),
-                in_rules(rules)
+                in_rules(it.rules)
             );
-            let finding = DriftFinding::new(DriftCode::PlanDiffers, message, DEPLOY);
-            match (wanted, deployed) {
+            let difference = difference(DriftCode::PlanDiffers, message);
+            let wanted = bundle.stack_sets.iter().find(|set| set.name == *name);
+            match (wanted, it.deployed) {
                 (Some(wanted), Some(deployed)) => {
                     let (expected, actual) = values(reasons, wanted, deployed);
-                    finding.values(expected, actual)
+                    difference.values(expected, actual)
                 }
-                _ => finding,
+                _ => difference,
             }
         }
-        Change::Replace { status } => DriftFinding::new(
+        Change::Replace { status } => difference(
             DriftCode::PlanNeverCreated,
             format!("{what} {name} is in {status}: it was never created"),
-            DEPLOY,
         ),
-        Change::Delete => DriftFinding::new(
+        Change::Delete => difference(
             DriftCode::PlanUnwanted,
-            format!("{what} {name} carries our tag but is not in the bundle"),
-            DEPLOY,
+            format!("{what} {name} carries the tag of Gizmos but is not in the bundle"),
         ),
-        Change::Blocked { reason } => DriftFinding::new(
+        Change::Blocked { reason } => Difference::new(
             DriftCode::PlanBlocked,
             reason.clone(),
-            "remove what stands in the way, then run `cargo xtask deploy --org`",
+            Remedy::from("remove what stands in the way, then run ").command(Command::Deploy {
+                allow_delete: false,
+            }),
         ),
     };
-    let mut finding = finding.part(name);
-    finding.place = place.cloned();
-    finding.rules = rules.iter().map(|rule| rule.rule.clone()).collect();
-    Some(finding)
+    difference.rules = it.rules.iter().map(|rule| rule.rule.clone()).collect();
+    Some(difference.part(name))
 }
 
 fn in_rules(rules: &[RuleChange]) -> String {
@@ -149,7 +145,7 @@ fn in_rules(rules: &[RuleChange]) -> String {
 }
 
 /// Expected and actual values of whatever differs.
-fn values(reasons: &[Reason], wanted: &StackSet, deployed: &Deployed<'_>) -> (String, String) {
+fn values(reasons: &[Reason], wanted: &StackSet, deployed: Deployed<'_>) -> (String, String) {
     let mut expected = Vec::new();
     let mut actual = Vec::new();
     for reason in reasons {

@@ -2,143 +2,150 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use compiler::{Bundle, Members, StackSet};
+use compiler::{Bundle, StackSet};
+use remedy::Remedy;
 
-use super::DEPLOY;
-use super::code::{DriftCheck, DriftCode, DriftOptions};
-use super::report::DriftFinding;
-use crate::observe::{Observed, ObservedStackSet};
-use crate::plan::{desired, is_owned};
-use crate::ports::{AccountState, Instance, InstanceStatus, Place};
+use super::options::DriftOptions;
+use super::report::{Difference, Found};
+use crate::code::{DriftCheck, DriftCode};
+use crate::fleet::{Membership, Observed, is_owned};
+use crate::ports::{AccountState, Instance, InstanceStatus, Location};
+use crate::rollout::{Desired, desired};
 
 /// Instances that are missing, unexpected or not current.
-pub(crate) fn instances(
-    bundle: &Bundle,
-    observed: &Observed,
-    options: &DriftOptions,
-) -> Vec<DriftFinding> {
-    let mut findings = Vec::new();
+pub(super) fn instances(bundle: &Bundle, observed: &Observed, options: &DriftOptions) -> Found {
+    let mut found = Found::default();
     for set in &bundle.stack_sets {
         let Some(members) = &set.targets.members else {
             continue;
         };
-        let found = observed.stack_sets.get(&set.name);
-        let told_by_plan = match found {
-            None => true,
-            Some(found) => !is_owned(&found.details.tags),
-        };
-        if told_by_plan && options.makes(DriftCheck::Plan) {
-            // That the whole stack set is missing, or somebody else's, is finding enough.
+        let existing = observed.stack_sets.get(&set.name);
+        let reported_whole = existing.is_none_or(|found| !is_owned(&found.details.tags));
+        if reported_whole && options.makes(DriftCheck::Plan) {
+            // The first check says that the stack set is missing, or somebody else's.
             continue;
         }
-        of_stack_set(
-            bundle,
-            observed,
-            options,
+        let check = StackSetCheck {
             set,
-            members,
-            found,
-            &mut findings,
-        );
+            membership: &observed.membership,
+            wanted: desired(members, &bundle.organization, &observed.membership),
+            there: existing
+                .into_iter()
+                .flat_map(|found| &found.instances)
+                .map(|instance| (instance.location(), instance))
+                .collect(),
+        };
+        let mut differences = check.missing_and_outdated();
+        differences.extend(check.unexpected());
+        differences.extend(check.blocked());
+        differences.retain(|it| it.location.as_ref().is_none_or(|it| options.covers(it)));
+        found.differences.extend(differences);
     }
-    findings
+    found
 }
 
-fn of_stack_set(
-    bundle: &Bundle,
-    observed: &Observed,
-    options: &DriftOptions,
-    set: &StackSet,
-    members: &Members,
-    found: Option<&ObservedStackSet>,
-    findings: &mut Vec<DriftFinding>,
-) {
-    let names: BTreeMap<&str, &str> = observed
-        .accounts
-        .iter()
-        .map(|account| (account.id.as_str(), account.name.as_str()))
-        .collect();
-    let name_of = |place: &Place| match names.get(place.account.as_str()) {
-        Some(name) => format!("account {name}"),
-        None => "an unknown account".to_owned(),
-    };
-    let mut push = |code, place: &Place, message: String, values: (&str, String), fix: &str| {
-        if options.covers(place) {
-            let finding = DriftFinding::new(code, message, fix)
-                .part(&set.name)
-                .place(place)
-                .values(values.0, values.1);
-            findings.push(finding);
+/// The instances of one stack set, as they should be and as they are.
+struct StackSetCheck<'a> {
+    set: &'a StackSet,
+    membership: &'a Membership,
+    wanted: Desired,
+    there: BTreeMap<Location, &'a Instance>,
+}
+
+impl StackSetCheck<'_> {
+    fn difference(
+        &self,
+        code: DriftCode,
+        location: &Location,
+        message: String,
+        (expected, actual): (&str, String),
+    ) -> Difference {
+        Difference::new(code, message, Remedy::DEPLOY)
+            .part(&self.set.name)
+            .at(location)
+            .values(expected, actual)
+    }
+
+    fn account(&self, location: &Location) -> String {
+        match self.membership.account(&location.account) {
+            Some(account) => format!("account {}", account.name),
+            None => "an unknown account".to_owned(),
         }
-    };
-    let wanted = desired(members, &bundle.organization, &observed.world());
-    let there: BTreeMap<Place, &Instance> = found
-        .into_iter()
-        .flat_map(|found| &found.instances)
-        .map(|it| (Place::new(&it.account, &it.region), it))
-        .collect();
-    for place in &wanted.places {
-        match there.get(place) {
-            None => push(
-                DriftCode::InstanceMissing,
-                place,
-                format!("the stack instance of {} is missing", name_of(place)),
-                ("a current stack instance", "none".to_owned()),
-                DEPLOY,
-            ),
-            Some(instance) if instance.status != InstanceStatus::Current => {
-                let reason = match instance.reason.as_deref() {
-                    Some(reason) => format!(": {reason}"),
-                    None => String::new(),
-                };
-                push(
-                    DriftCode::InstanceNotCurrent,
-                    place,
-                    format!(
-                        "the stack instance of {} is not current{reason}",
-                        name_of(place)
-                    ),
-                    ("CURRENT", status(instance)),
-                    DEPLOY,
-                );
+    }
+
+    fn missing_and_outdated(&self) -> Vec<Difference> {
+        let difference = |location: &Location| {
+            let account = self.account(location);
+            let Some(instance) = self.there.get(location) else {
+                return Some(self.difference(
+                    DriftCode::InstanceMissing,
+                    location,
+                    format!("the stack instance of {account} is missing"),
+                    ("a current stack instance", "none".to_owned()),
+                ));
+            };
+            if instance.status == InstanceStatus::Current {
+                return None;
             }
-            Some(_) => {}
-        }
-    }
-    // An account that is out of use needs no watching, and what it has left is no drift.
-    let idle: BTreeSet<&Place> = wanted
-        .blocked
-        .iter()
-        .map(|blocked| &blocked.place)
-        .collect();
-    for (place, instance) in &there {
-        if !wanted.places.contains(place) && !idle.contains(place) {
-            push(
-                DriftCode::InstanceUnexpected,
-                place,
-                format!(
-                    "{} has a stack instance, but none belongs there",
-                    name_of(place)
-                ),
-                ("none", format!("a stack instance, {}", status(instance))),
-                DEPLOY,
-            );
-        }
-    }
-    for blocked in &wanted.blocked {
-        let account = observed
-            .accounts
+            let reason = instance.reason.as_deref();
+            let reason = reason.map(|it| format!(": {it}")).unwrap_or_default();
+            Some(self.difference(
+                DriftCode::InstanceNotCurrent,
+                location,
+                format!("the stack instance of {account} is not current{reason}"),
+                ("CURRENT", status(instance)),
+            ))
+        };
+        self.wanted
+            .locations
             .iter()
-            .find(|account| account.id == blocked.place.account);
-        if account.is_none_or(|account| account.state == AccountState::Active) {
-            push(
-                DriftCode::InstanceBlocked,
-                &blocked.place,
-                blocked.reason.clone(),
-                ("a current stack instance", "none".to_owned()),
-                "correct the organization file, or put the account where it belongs",
-            );
-        }
+            .filter_map(difference)
+            .collect()
+    }
+
+    fn unexpected(&self) -> Vec<Difference> {
+        // An account that is out of use needs no detections, and what it still has is no drift.
+        let blocked: BTreeSet<&Location> =
+            self.wanted.blocked.iter().map(|it| &it.location).collect();
+        self.there
+            .iter()
+            .filter(|(it, _)| !self.wanted.locations.contains(it) && !blocked.contains(it))
+            .map(|(location, instance)| {
+                self.difference(
+                    DriftCode::InstanceUnexpected,
+                    location,
+                    format!(
+                        "{} has a stack instance, but none belongs there",
+                        self.account(location)
+                    ),
+                    ("none", format!("a stack instance, {}", status(instance))),
+                )
+            })
+            .collect()
+    }
+
+    /// Accounts in use that can't have the instance that they should have.
+    fn blocked(&self) -> Vec<Difference> {
+        let in_use = |location: &Location| {
+            let account = self.membership.account(&location.account);
+            account.is_none_or(|account| account.state == AccountState::Active)
+        };
+        self.wanted
+            .blocked
+            .iter()
+            .filter(|blocked| in_use(&blocked.location))
+            .map(|blocked| {
+                let mut difference = self.difference(
+                    DriftCode::InstanceBlocked,
+                    &blocked.location,
+                    blocked.reason.clone(),
+                    ("a current stack instance", "none".to_owned()),
+                );
+                difference.fix =
+                    "correct the organization file, or move the account to the right unit".into();
+                difference
+            })
+            .collect()
     }
 }
 

@@ -1,35 +1,31 @@
 //! Where fleet and bundle differ, and which links of the alert chain don't work.
 //!
-//! Everything is read-only, except that CloudFormation is asked to look for drift.
+//! Everything is read-only, except that CloudFormation is asked to detect drift.
 
-mod code;
 mod definition;
-mod health;
 mod instances;
+mod options;
 mod report;
-mod resolve;
 mod resources;
 mod template;
 mod visit;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-
-pub use code::{DriftCheck, DriftCode, DriftOptions};
-pub use report::{Checked, DriftFinding, DriftOutcome, DriftReport, HealthFinding, Unchecked};
 
 use compiler::{Bundle, StackSet};
 use futures::future::join_all;
 
-use crate::apply::{Limits, Run};
+pub use crate::code::{DriftCheck, DriftCode};
 use crate::error::DeployError;
-use crate::observe::{Observed, World, observe};
+use crate::fleet::{Observed, observe};
+use crate::health::{Fault, Inspection, inspect};
+use crate::operation::{Limits, Session};
 use crate::plan::{Change, Plan, plan};
-use crate::ports::{Cloud, Place};
+use crate::ports::{Cloud, Location};
 use crate::progress::{Progress, ProgressEvent};
-
-const DEPLOY: &str = "run `cargo xtask deploy --org`";
-const LOOK: &str = "read the messages; their attributes name the rule and the error";
+pub use options::DriftOptions;
+use report::Found;
+pub use report::{Checked, Difference, DriftOutcome, DriftReport, Unchecked};
 
 /// Compares fleet and bundle in every respect that `options` asks for.
 pub async fn drift(
@@ -46,192 +42,194 @@ pub async fn drift(
     checking("stack sets, stacks and instances");
     let observed = observe(cloud, bundle).await?;
     let plan = plan(bundle, &observed);
-    let mut report = DriftReport {
-        findings: Vec::new(),
+    let mut found = Found {
         unchecked: unknown_accounts(&observed, options),
-        notes: Vec::new(),
-        checked: Checked {
-            checks: options.checks.iter().copied().collect(),
-            ..Checked::default()
-        },
-        plan,
+        ..Found::default()
     };
-    if !report.plan.problems.is_empty() {
-        return Ok(report);
+    let mut checked = Checked {
+        checks: options.checks.iter().copied().collect(),
+        ..Checked::default()
+    };
+    if !plan.problems.is_empty() {
+        return Ok(conclude(plan, found, checked));
     }
     let about_stacks = options.makes(DriftCheck::Plan) || options.makes(DriftCheck::Resources);
     if let Some(reason) = observed.stacks_unreadable.as_ref().filter(|_| about_stacks) {
-        report.unchecked.push(Unchecked {
+        found.unchecked.push(Unchecked {
             check: DriftCheck::Plan,
             part: None,
             what: "stacks of the management account".to_owned(),
-            place: None,
+            location: None,
             reason: reason.clone(),
         });
     }
     if options.makes(DriftCheck::Plan) {
-        report.findings = definition::definition(bundle, &report.plan, &observed, options);
+        found.merge(definition::definition(bundle, &plan, &observed, options));
     }
     if options.makes(DriftCheck::Instances) {
-        report
-            .findings
-            .extend(instances::instances(bundle, &observed, options));
+        found.merge(instances::instances(bundle, &observed, options));
     }
-    let (sets, stacks) = existing(bundle, &report.plan, options);
-    report.checked.stack_sets = sets.len();
-    report.checked.stacks = stacks.len();
-    report.checked.instances = sets
-        .iter()
-        .filter_map(|set| observed.stack_sets.get(&set.name))
-        .flat_map(|found| &found.instances)
-        .filter(|it| options.covers(&Place::new(&it.account, &it.region)))
-        .count();
+    let existing = Existing::of(bundle, &plan, options);
+    existing.count(&observed, options, &mut checked);
     if options.makes(DriftCheck::Resources) {
         checking("resources");
-        let run = Run {
+        let session = Session {
             cloud,
-            bundle,
             progress,
             limits: Limits::default(),
-            gate: false,
-            world: Arc::new(World::default()),
         };
-        let in_sets = join_all(
-            sets.iter()
-                .map(|set| resources::of_stack_set(&run, options, set, &observed)),
-        )
-        .await;
-        let in_stacks = join_all(
-            stacks
-                .iter()
-                .map(|(set, place)| resources::of_stack(&run, options, set, place)),
-        )
-        .await;
-        for detected in in_sets.into_iter().chain(in_stacks) {
-            report.findings.extend(detected.findings);
-            report.unchecked.extend(detected.unchecked);
-            report.notes.extend(detected.notes);
-        }
+        found.merge(existing.resources(&session, &observed, options).await);
     }
     if options.makes(DriftCheck::Stacks) || options.makes(DriftCheck::Chain) {
         checking("every account's stacks");
-        let visited = visit::visit(cloud, bundle, &observed, options).await;
-        report.findings.extend(visited.findings);
-        report.unchecked.extend(visited.unchecked);
+        found.merge(visit::visit(cloud, bundle, &observed, options).await);
     }
     if options.makes(DriftCheck::Chain) {
         checking("the alert chain's health");
-        let inspection = health::inspect(cloud, bundle, options).await?;
-        let broken = inspection.broken.into_iter();
-        report
-            .findings
-            .extend(broken.map(health::Broken::into_drift));
-        report.unchecked.extend(inspection.unreadable);
+        found.merge(inspect(cloud, bundle, &options.scope).await?.into());
     }
-    // In the order of the checks; within one as they were found.
-    report.findings.sort_by_key(|finding| finding.check);
-    forget_resources_of_gone_stacks(&mut report);
-    Ok(report)
+    Ok(conclude(plan, found, checked))
 }
 
-/// An account of another organization, or a slip of the pen, would match nothing and look healthy.
+fn conclude(plan: Plan, mut found: Found, checked: Checked) -> DriftReport {
+    // In the order of the checks; within one as they were found.
+    found.differences.sort_by_key(|difference| difference.check);
+    forget_resources_of_gone_stacks(&mut found);
+    DriftReport {
+        plan,
+        differences: found.differences,
+        unchecked: found.unchecked,
+        notes: found.notes,
+        checked,
+    }
+}
+
+/// An account of another organization, or a mistyped one, would match nothing and look healthy.
 fn unknown_accounts(observed: &Observed, options: &DriftOptions) -> Vec<Unchecked> {
-    let known: BTreeSet<&String> = observed
-        .accounts
-        .iter()
-        .map(|account| &account.id)
-        .collect();
     options
+        .scope
         .accounts
         .iter()
-        .filter(|id| !known.contains(id))
+        .filter(|id| observed.membership.account(id).is_none())
         .map(|id| Unchecked {
             check: DriftCheck::Instances,
             part: None,
             what: format!("account {id}"),
-            place: None,
+            location: None,
             reason: "it is not in the organization".to_owned(),
         })
         .collect()
 }
 
-/// That drift detection fails where there is no stack any more is no news.
-fn forget_resources_of_gone_stacks(report: &mut DriftReport) {
-    let gone: BTreeSet<(&str, &Place)> = report
-        .findings
+/// Drift detection fails where a stack is gone, which is reported already.
+fn forget_resources_of_gone_stacks(found: &mut Found) {
+    let gone: BTreeSet<(&str, &Location)> = found
+        .differences
         .iter()
-        .filter(|finding| finding.code == DriftCode::StackGone)
-        .filter_map(|finding| Some((finding.part.as_deref()?, finding.place.as_ref()?)))
+        .filter(|difference| difference.code == DriftCode::StackGone)
+        .filter_map(|it| Some((it.part.as_deref()?, it.location.as_ref()?)))
         .collect();
-    report.unchecked.retain(|it| match (&it.part, &it.place) {
-        (Some(part), Some(place)) => {
-            it.check != DriftCheck::Resources || !gone.contains(&(part.as_str(), place))
+    found.unchecked.retain(|it| match (&it.part, &it.location) {
+        (Some(part), Some(location)) => {
+            it.check != DriftCheck::Resources || !gone.contains(&(part.as_str(), location))
         }
         _ => true,
     });
 }
 
-/// What exists and can be asked for drift: stack sets, and stacks of the management account.
-fn existing<'a>(
-    bundle: &'a Bundle,
-    plan: &Plan,
-    options: &DriftOptions,
-) -> (Vec<&'a StackSet>, Vec<(&'a StackSet, Place)>) {
-    let there = |change: &Change| matches!(change, Change::Unchanged | Change::Update { .. });
-    let sets = bundle
-        .stack_sets
-        .iter()
-        .filter(|set| {
-            plan.stack_sets
-                .iter()
-                .any(|planned| planned.name == set.name && there(&planned.change))
-        })
-        .collect();
-    let stacks = bundle
-        .stack_sets
-        .iter()
-        .flat_map(|set| {
-            plan.stacks
-                .iter()
-                .filter(move |planned| planned.name == set.name && there(&planned.change))
-                .filter(|planned| options.covers(&planned.place))
-                .map(move |planned| (set, planned.place.clone()))
-        })
-        .collect();
-    (sets, stacks)
+/// What exists, so that CloudFormation can detect its drift.
+struct Existing<'a> {
+    sets: Vec<&'a StackSet>,
+    /// Stacks of the management account.
+    stacks: Vec<(&'a StackSet, Location)>,
 }
 
-/// Looks at every link of the alert chain. A link that can't be looked at counts as broken.
-pub async fn health(
-    cloud: &impl Cloud,
-    bundle: &Bundle,
-) -> Result<Vec<HealthFinding>, DeployError> {
-    let inspection = health::inspect(cloud, bundle, &DriftOptions::default()).await?;
-    let broken = inspection
-        .broken
-        .into_iter()
-        .map(health::Broken::into_health);
-    let unreadable = inspection.unreadable.into_iter().filter_map(|found| {
-        Some(HealthFinding {
-            link: found.what,
-            place: found.place?,
-            message: found.reason,
-            fix: health::PERMIT.to_owned(),
-        })
-    });
-    Ok(broken.chain(unreadable).collect())
+impl<'a> Existing<'a> {
+    fn of(bundle: &'a Bundle, plan: &Plan, options: &DriftOptions) -> Existing<'a> {
+        let exists = |change: &Change| matches!(change, Change::Unchanged | Change::Update { .. });
+        let mut existing = Existing {
+            sets: Vec::new(),
+            stacks: Vec::new(),
+        };
+        for set in &bundle.stack_sets {
+            let mut planned = plan.stack_sets.iter();
+            if planned.any(|it| it.name == set.name && exists(&it.change)) {
+                existing.sets.push(set);
+            }
+            let stacks = plan
+                .stacks
+                .iter()
+                .filter(|it| it.name == set.name && exists(&it.change))
+                .filter(|it| options.covers(&it.location));
+            existing
+                .stacks
+                .extend(stacks.map(|it| (set, it.location.clone())));
+        }
+        existing
+    }
+
+    fn count(&self, observed: &Observed, options: &DriftOptions, checked: &mut Checked) {
+        checked.stack_sets = self.sets.len();
+        checked.stacks = self.stacks.len();
+        checked.instances = self
+            .sets
+            .iter()
+            .filter_map(|set| observed.stack_sets.get(&set.name))
+            .flat_map(|found| &found.instances)
+            .filter(|instance| options.covers(&instance.location()))
+            .count();
+    }
+
+    async fn resources<C: Cloud>(
+        &self,
+        session: &Session<'_, C>,
+        observed: &Observed,
+        options: &DriftOptions,
+    ) -> Found {
+        let sets = self
+            .sets
+            .iter()
+            .map(|set| resources::of_stack_set(session, options, set, observed));
+        let mut found = Found::default();
+        for detected in join_all(sets).await {
+            found.merge(detected);
+        }
+        let stacks = self
+            .stacks
+            .iter()
+            .map(|(set, location)| resources::of_stack(session, options, set, location));
+        for detected in join_all(stacks).await {
+            found.merge(detected);
+        }
+        found
+    }
 }
 
-/// Links of the alert chain that were looked at and don't work; those that can't be looked at are
-/// left out.
-pub(crate) async fn broken_links(
-    cloud: &impl Cloud,
-    bundle: &Bundle,
-    options: &DriftOptions,
-) -> Result<Vec<HealthFinding>, DeployError> {
-    let inspection = health::inspect(cloud, bundle, options).await?;
-    let broken = inspection.broken.into_iter();
-    Ok(broken.map(health::Broken::into_health).collect())
+impl From<Inspection> for Found {
+    fn from(inspection: Inspection) -> Found {
+        let unreadable = inspection.unreadable.into_iter().map(|it| Unchecked {
+            check: DriftCheck::Chain,
+            part: None,
+            what: it.link,
+            location: Some(it.location),
+            reason: it.reason,
+        });
+        Found {
+            differences: inspection.faults.into_iter().map(Into::into).collect(),
+            unchecked: unreadable.collect(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl From<Fault> for Difference {
+    fn from(fault: Fault) -> Difference {
+        let link = fault.link;
+        let message = format!("{}: {}", link.link, link.message);
+        Difference::new(fault.code, message, link.fix)
+            .at(&link.location)
+            .values(fault.expected, fault.actual)
+    }
 }
 
 #[cfg(test)]

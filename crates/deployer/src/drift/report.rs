@@ -1,27 +1,28 @@
 //! What a drift check found.
 
+use remedy::Remedy;
 use serde::Serialize;
 
-use super::code::{DriftCheck, DriftCode};
+use crate::code::{DriftCheck, DriftCode};
 use crate::plan::Plan;
-use crate::ports::{Place, ResourceDrift};
+use crate::ports::{Location, ResourceDrift};
 
-/// Any difference between bundle and fleet, and every link of the alert chain that doesn't work.
+/// Every difference between bundle and fleet, broken links of the alert chain included.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DriftReport {
     /// What a deployment would change.
     pub plan: Plan,
-    /// What was found, in the order of the checks.
-    pub findings: Vec<DriftFinding>,
-    /// What could not be looked at, and why. While there is any, "no drift" is not proven.
+    /// In the order of the checks.
+    pub differences: Vec<Difference>,
+    /// What could not be checked, and why. While there is any, "no drift" is not proven.
     pub unchecked: Vec<Unchecked>,
     /// What a reader should know, such as how old the result of a check is.
     pub notes: Vec<String>,
-    /// What was looked at.
+    /// What was checked.
     pub checked: Checked,
 }
 
-/// What was looked at.
+/// What was checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
     /// The checks that were made, in their order.
@@ -34,9 +35,25 @@ pub struct Checked {
     pub stacks: usize,
 }
 
-/// One difference.
+/// What one check found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) differences: Vec<Difference>,
+    pub(super) unchecked: Vec<Unchecked>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Found {
+    pub(super) fn merge(&mut self, other: Found) {
+        self.differences.extend(other.differences);
+        self.unchecked.extend(other.unchecked);
+        self.notes.extend(other.notes);
+    }
+}
+
+/// One difference between bundle and fleet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DriftFinding {
+pub struct Difference {
     /// What kind of difference.
     pub code: DriftCode,
     /// Which check found it.
@@ -44,7 +61,7 @@ pub struct DriftFinding {
     /// Name of the stack set or stack, if it is about one.
     pub part: Option<String>,
     /// Where, if it is about one account and Region.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
     /// One sentence without a full stop.
     pub message: String,
     /// The rules it is about.
@@ -56,17 +73,17 @@ pub struct DriftFinding {
     /// What is there.
     pub actual: Option<String>,
     /// What to do about it.
-    pub fix: String,
+    pub fix: Remedy,
 }
 
-impl DriftFinding {
-    /// A finding that is about nothing in particular yet.
-    pub(crate) fn new(code: DriftCode, message: impl Into<String>, fix: impl Into<String>) -> Self {
-        DriftFinding {
+impl Difference {
+    /// A difference that names no stack set, location or rule yet.
+    pub(crate) fn new(code: DriftCode, message: impl Into<String>, fix: impl Into<Remedy>) -> Self {
+        Difference {
             code,
             check: code.check(),
             part: None,
-            place: None,
+            location: None,
             message: message.into(),
             rules: Vec::new(),
             resource: None,
@@ -81,8 +98,8 @@ impl DriftFinding {
         self
     }
 
-    pub(crate) fn place(mut self, place: &Place) -> Self {
-        self.place = Some(place.clone());
+    pub(crate) fn at(mut self, location: &Location) -> Self {
+        self.location = Some(location.clone());
         self
     }
 
@@ -93,7 +110,7 @@ impl DriftFinding {
     }
 }
 
-/// Something that could not be looked at.
+/// Something that could not be checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unchecked {
     /// The check that it belongs to.
@@ -103,22 +120,9 @@ pub struct Unchecked {
     /// What it is: `resources`, `trail gizmos`.
     pub what: String,
     /// Where, if it is about one account and Region.
-    pub place: Option<Place>,
-    /// Why it could not be looked at.
+    pub location: Option<Location>,
+    /// Why it could not be checked.
     pub reason: String,
-}
-
-/// A link of the alert chain that doesn't work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct HealthFinding {
-    /// Which link: `trail gizmos`, `subscription security@example.com of gizmos-alerts`, …
-    pub link: String,
-    /// Where it is.
-    pub place: Place,
-    /// One sentence without a full stop.
-    pub message: String,
-    /// What to do about it.
-    pub fix: String,
 }
 
 /// How a drift check ended. Each has an exit code.
@@ -129,9 +133,9 @@ pub enum DriftOutcome {
     InSync,
     /// There is drift: 5.
     Drifted,
-    /// No drift was found, but not everything could be looked at: 1.
+    /// No drift was found, but not everything could be checked: 1.
     Incomplete,
-    /// The credentials don't fit the organization; nothing was compared: 6.
+    /// The credentials don't belong to the organization; nothing was compared: 6.
     Blocked,
 }
 
@@ -140,7 +144,7 @@ impl DriftReport {
     pub fn outcome(&self) -> DriftOutcome {
         if !self.plan.problems.is_empty() {
             DriftOutcome::Blocked
-        } else if !self.findings.is_empty() {
+        } else if !self.differences.is_empty() {
             DriftOutcome::Drifted
         } else if !self.unchecked.is_empty() {
             DriftOutcome::Incomplete

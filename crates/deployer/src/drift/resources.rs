@@ -1,275 +1,312 @@
-//! CloudFormation's own drift detection, for stack sets and ordinary stacks.
+//! Check 3: CloudFormation's own drift detection, for stack sets and ordinary stacks.
 
 use compiler::StackSet;
 use futures::{StreamExt, stream};
 
-use super::code::{DriftCheck, DriftCode, DriftOptions};
-use super::report::{DriftFinding, Unchecked};
-use crate::apply::{Backoff, Run, Stop, await_others, fingerprint, looking, wait};
-use crate::observe::Observed;
-use crate::plan::{resources, rule_of};
+use super::options::DriftOptions;
+use super::report::{Difference, Found, Unchecked};
+use crate::code::{DriftCheck, DriftCode};
+use crate::fingerprint::fingerprint;
+use crate::fleet::Observed;
+use crate::fleet::template::{resources, rule_of};
+use crate::operation::{Backoff, Session, Stop, await_others, wait};
 use crate::ports::{
-    Action, Cloud, CloudError, DriftDetection, OperationStatus, Place, PropertyDifference,
-    ResourceDrift, ResourceDriftStatus, ResultStatus,
+    Action, Cloud, CloudError, DriftDetection, Location, Operation, OperationStatus,
+    OperationSummary, PropertyDifference, ResourceDrift, ResourceDriftStatus, ResultStatus,
 };
 use crate::progress::ProgressEvent;
+use crate::rollout::detection;
 
 /// How many instances' drifts are read at once.
 const AT_ONCE: usize = 4;
 
-/// Resource drift found, and what could not be looked at.
-#[derive(Debug, Default)]
-pub(crate) struct Detected {
-    pub(crate) findings: Vec<DriftFinding>,
-    pub(crate) unchecked: Vec<Unchecked>,
-    pub(crate) notes: Vec<String>,
-}
+const FIX: &str = "put it back by hand as expected; or remove the stack instance and deploy again";
 
 /// Detects drift in every instance of a stack set.
-pub(crate) async fn of_stack_set<C: Cloud>(
-    run: &Run<'_, C>,
+pub(super) async fn of_stack_set<C: Cloud>(
+    session: &Session<'_, C>,
     options: &DriftOptions,
     set: &StackSet,
     observed: &Observed,
-) -> Detected {
-    let mut detected = Detected::default();
-    let instances = observed.stack_sets.get(&set.name);
-    let total = instances.map_or(0, |found| found.instances.len());
-    if total > 0
-        && let Err(stop) = try_stack_set(run, options, set, total, &mut detected).await
+) -> Found {
+    let existing = observed.stack_sets.get(&set.name);
+    let mut check = StackSetCheck {
+        session,
+        options,
+        set,
+        total: existing.map_or(0, |found| found.instances.len()),
+        found: Found::default(),
+    };
+    if check.total > 0
+        && let Err(stop) = check.run().await
     {
-        detected.skip(&set.name, None, stop.to_string());
+        check.found.skip(&set.name, None, stop.to_string());
     }
-    detected
+    check.found
 }
 
-async fn try_stack_set<C: Cloud>(
-    run: &Run<'_, C>,
-    options: &DriftOptions,
-    set: &StackSet,
+/// Drift detection in one stack set.
+struct StackSetCheck<'a, C> {
+    session: &'a Session<'a, C>,
+    options: &'a DriftOptions,
+    set: &'a StackSet,
+    /// How many instances it has.
     total: usize,
-    detected: &mut Detected,
-) -> Result<(), Stop> {
-    let name = &set.name;
-    let doing = |what: &str, error: CloudError| Stop::cloud(&format!("{what} of {name}"), &error);
-    let operation = if options.detect {
-        start(run, name).await?
-    } else if let Some(latest) = latest(run, name).await? {
-        latest
-    } else {
-        detected.notes.push(format!(
-            "resources of {name}: CloudFormation has never looked for drift, and was not asked to"
-        ));
-        return Ok(());
-    };
-    let ended = if options.detect {
-        run.progress.report(&ProgressEvent::OperationStarted {
-            stack_set: name.clone(),
-            operation: operation.clone(),
-            action: Action::DetectDrift,
-            wave: None,
-            total,
-        });
-        wait(run, name, &operation, total).await?
-    } else {
-        run.cloud
-            .describe_operation(name, &operation)
-            .await
-            .map_err(|error| doing("cannot read the drift", error))?
-            .ok_or_else(|| Stop::Failed("its latest drift detection is forgotten".to_owned()))?
-    };
-    let counts = ended.drift.clone().unwrap_or_default();
-    if !options.detect {
-        let when = counts.checked.as_deref().unwrap_or("an unknown time");
-        detected.notes.push(format!(
-            "resources of {name}: as CloudFormation saw them at {when}"
-        ));
+    found: Found,
+}
+
+impl<C: Cloud> StackSetCheck<'_, C> {
+    async fn run(&mut self) -> Result<(), Stop> {
+        let ended = if self.options.detect {
+            self.detect().await?
+        } else {
+            match self.latest().await? {
+                Some(ended) => ended,
+                None => return Ok(()),
+            }
+        };
+        let failed = self.note_failures(&ended).await?;
+        if self.options.detect {
+            self.session
+                .progress
+                .report(&ProgressEvent::OperationFinished {
+                    stack_set: self.set.name.clone(),
+                    operation: ended.id.clone(),
+                    status: ended.status.clone(),
+                    done: self.total.saturating_sub(failed),
+                    failed,
+                });
+        }
+        if ended.status != OperationStatus::Succeeded && failed == 0 {
+            return Err(Stop::Failed(format!(
+                "drift detection did not succeed: {}",
+                ended.reason.as_deref().unwrap_or("no reason given")
+            )));
+        }
+        if ended.drift.as_ref().is_none_or(|counts| counts.drifted > 0) {
+            self.read_drifts(&ended.id).await?;
+        }
+        Ok(())
     }
-    let all_well =
-        ended.status == OperationStatus::Succeeded && ended.drift.is_some() && counts.failed == 0;
-    let mut failed = 0;
-    if !all_well {
-        let results = run
-            .cloud
-            .list_operation_results(name, &operation)
-            .await
-            .map_err(|error| doing("cannot read the drift", error))?;
-        for result in results {
-            if result.status != ResultStatus::Succeeded {
-                failed += 1;
-                let place = Place::new(result.account, result.region);
-                if options.covers(&place) {
-                    let reason = result
-                        .reason
-                        .unwrap_or_else(|| "no reason given".to_owned());
-                    detected.skip(name, Some(place), reason);
+
+    fn failed(&self, what: &str, error: &CloudError) -> Stop {
+        Stop::cloud(&format!("{what} of {}", self.set.name), error)
+    }
+
+    /// Starts a detection, or joins one that runs, and waits for its end.
+    async fn detect(&self) -> Result<Operation, Stop> {
+        let id = self.start().await?;
+        self.session
+            .progress
+            .report(&ProgressEvent::OperationStarted {
+                stack_set: self.set.name.clone(),
+                operation: id.clone(),
+                action: Action::DetectDrift,
+                wave: None,
+                total: self.total,
+            });
+        wait(self.session, &self.set.name, &id, self.total).await
+    }
+
+    /// The id comes from the operations before it: new for every detection, the same if the call
+    /// has to be repeated.
+    async fn start(&self) -> Result<String, Stop> {
+        let name = &self.set.name;
+        loop {
+            let operations = self.operations().await?;
+            match operations.iter().find(|found| found.status.is_pending()) {
+                Some(running) if running.action == Some(Action::DetectDrift) => {
+                    return Ok(running.id.clone());
                 }
+                Some(_) => {
+                    await_others(self.session, name).await?;
+                    continue;
+                }
+                None => {}
             }
-        }
-    }
-    if options.detect {
-        run.progress.report(&ProgressEvent::OperationFinished {
-            stack_set: name.clone(),
-            operation: operation.clone(),
-            status: ended.status.clone(),
-            done: total.saturating_sub(failed),
-            failed,
-        });
-    }
-    if ended.status != OperationStatus::Succeeded && failed == 0 {
-        return Err(Stop::Failed(format!(
-            "drift detection did not succeed: {}",
-            ended.reason.as_deref().unwrap_or("no reason given")
-        )));
-    }
-    if ended.drift.is_some() && counts.drifted == 0 {
-        return Ok(());
-    }
-    let mut drifted = run
-        .cloud
-        .list_drifted_instances(name)
-        .await
-        .map_err(|error| doing("cannot list the drifted instances", error))?;
-    drifted.retain(|place| options.covers(place));
-    let operation = operation.as_str();
-    let read = stream::iter(drifted)
-        .map(|place| async move {
-            let drifts = run
+            let before: Vec<&str> = operations.iter().map(|found| found.id.as_str()).collect();
+            let id = format!("gizmos-drift-{}", fingerprint(&before));
+            let started = self
+                .session
                 .cloud
-                .list_instance_resource_drifts(name, operation, &place.account, &place.region)
+                .detect_stack_set_drift(name, detection(), &id)
                 .await;
-            (place, drifts)
-        })
-        .buffered(AT_ONCE)
-        .collect::<Vec<_>>()
-        .await;
-    for (place, drifts) in read {
-        match drifts {
-            Ok(drifts) => detected.add(set, &place, drifts),
-            Err(error) => detected.skip(name, Some(place), error.to_string()),
+            match started {
+                Ok(id) => return Ok(id),
+                Err(CloudError::OperationIdAlreadyExists { .. }) => return Ok(id),
+                Err(CloudError::OperationInProgress { .. }) => {
+                    await_others(self.session, name).await?;
+                }
+                Err(error) => return Err(Stop::cloud("cannot start drift detection", &error)),
+            }
         }
     }
-    Ok(())
-}
 
-/// The latest detection that came to its end.
-async fn latest<C: Cloud>(run: &Run<'_, C>, name: &str) -> Result<Option<String>, Stop> {
-    let operations = run
-        .cloud
-        .list_operations(name)
-        .await
-        .map_err(|e| Stop::cloud(&format!("cannot list the operations of {name}"), &e))?;
-    let mut ended = operations
-        .into_iter()
-        .filter(|it| it.action == Some(Action::DetectDrift) && !it.status.is_pending());
-    Ok(ended.next().map(|operation| operation.id))
-}
+    async fn operations(&self) -> Result<Vec<OperationSummary>, Stop> {
+        let operations = self.session.cloud.list_operations(&self.set.name).await;
+        operations.map_err(|error| self.failed("cannot list the operations", &error))
+    }
 
-/// Starts a detection, or attaches to one that runs. The id comes from the operation before it:
-/// new for every detection, the same if the call has to be repeated.
-async fn start<C: Cloud>(run: &Run<'_, C>, name: &str) -> Result<String, Stop> {
-    loop {
-        let operations = run
+    /// The latest detection that has ended; a note says how old it is, or that there is none.
+    async fn latest(&mut self) -> Result<Option<Operation>, Stop> {
+        let name = &self.set.name;
+        let mut operations = self.operations().await?.into_iter();
+        let latest =
+            operations.find(|it| it.action == Some(Action::DetectDrift) && !it.status.is_pending());
+        let Some(latest) = latest else {
+            self.found.notes.push(format!(
+                "resources of {name}: CloudFormation has never detected drift, and was not asked to"
+            ));
+            return Ok(None);
+        };
+        let ended = self
+            .session
             .cloud
-            .list_operations(name)
+            .describe_operation(name, &latest.id)
             .await
-            .map_err(|e| Stop::cloud(&format!("cannot list the operations of {name}"), &e))?;
-        match operations.iter().find(|found| found.status.is_pending()) {
-            Some(running) if running.action == Some(Action::DetectDrift) => {
-                return Ok(running.id.clone());
-            }
-            Some(_) => {
-                await_others(run, name).await?;
+            .map_err(|error| self.failed("cannot read the drift", &error))?
+            .ok_or_else(|| {
+                Stop::Failed("CloudFormation no longer knows its latest drift detection".to_owned())
+            })?;
+        let when = ended.drift.as_ref().and_then(|it| it.checked.as_deref());
+        self.found.notes.push(format!(
+            "resources of {name}: as CloudFormation saw them at {}",
+            when.unwrap_or("an unknown time")
+        ));
+        Ok(Some(ended))
+    }
+
+    /// Notes the instances in which the detection failed, and counts them.
+    async fn note_failures(&mut self, ended: &Operation) -> Result<usize, Stop> {
+        let counted = ended.drift.as_ref();
+        if ended.status == OperationStatus::Succeeded && counted.is_some_and(|it| it.failed == 0) {
+            return Ok(0);
+        }
+        let results = self
+            .session
+            .cloud
+            .list_operation_results(&self.set.name, &ended.id)
+            .await
+            .map_err(|error| self.failed("cannot read the drift", &error))?;
+        let mut failed = 0;
+        for result in results {
+            if result.status == ResultStatus::Succeeded {
                 continue;
             }
-            None => {}
-        }
-        let before: Vec<&str> = operations.iter().map(|found| found.id.as_str()).collect();
-        let id = format!("gizmos-drift-{}", fingerprint(&before));
-        match run.cloud.detect_stack_set_drift(name, looking(), &id).await {
-            Ok(id) => return Ok(id),
-            Err(CloudError::OperationIdAlreadyExists { .. }) => return Ok(id),
-            Err(CloudError::OperationInProgress { .. }) => await_others(run, name).await?,
-            Err(error) => {
-                return Err(Stop::cloud("cannot start drift detection", &error));
+            failed += 1;
+            let location = Location::new(result.account, result.region);
+            if self.options.covers(&location) {
+                let reason = result.reason;
+                let reason = reason.unwrap_or_else(|| "no reason given".to_owned());
+                self.found.skip(&self.set.name, Some(location), reason);
             }
         }
+        Ok(failed)
+    }
+
+    async fn read_drifts(&mut self, operation: &str) -> Result<(), Stop> {
+        let cloud = self.session.cloud;
+        let name = &self.set.name;
+        let mut drifted = cloud
+            .list_drifted_instances(name)
+            .await
+            .map_err(|error| self.failed("cannot list the drifted instances", &error))?;
+        drifted.retain(|location| self.options.covers(location));
+        let read = stream::iter(drifted)
+            .map(|location| async move {
+                let Location { account, region } = &location;
+                let drifts = cloud
+                    .list_instance_resource_drifts(name, operation, account, region)
+                    .await;
+                (location, drifts)
+            })
+            .buffered(AT_ONCE)
+            .collect::<Vec<_>>()
+            .await;
+        for (location, drifts) in read {
+            match drifts {
+                Ok(drifts) => self.found.add(self.set, &location, drifts),
+                Err(error) => self.found.skip(name, Some(location), error.to_string()),
+            }
+        }
+        Ok(())
     }
 }
 
 /// Detects drift in a stack of the management account.
-pub(crate) async fn of_stack<C: Cloud>(
-    run: &Run<'_, C>,
+pub(super) async fn of_stack<C: Cloud>(
+    session: &Session<'_, C>,
     options: &DriftOptions,
     set: &StackSet,
-    place: &Place,
-) -> Detected {
-    let mut detected = Detected::default();
+    location: &Location,
+) -> Found {
+    let mut found = Found::default();
     let drifts = if options.detect {
-        try_stack(run, &set.name, place).await
+        detect_in_stack(session, &set.name, location).await
     } else {
-        detected.notes.push(format!(
-            "resources of stack {} in {place}: as of CloudFormation's latest look",
+        found.notes.push(format!(
+            "resources of stack {} in {location}: as of CloudFormation's latest detection",
             set.name
         ));
-        let found = run.cloud.list_resource_drifts(place, &set.name).await;
-        found.map_err(|error| Stop::cloud("cannot read the drift", &error))
+        let drifts = session.cloud.list_resource_drifts(location, &set.name);
+        drifts
+            .await
+            .map_err(|error| Stop::cloud("cannot read the drift", &error))
     };
     match drifts {
-        Ok(drifts) => detected.add(set, place, drifts),
-        Err(stop) => detected.skip(&set.name, Some(place.clone()), stop.to_string()),
+        Ok(drifts) => found.add(set, location, drifts),
+        Err(stop) => found.skip(&set.name, Some(location.clone()), stop.to_string()),
     }
-    detected
+    found
 }
 
-async fn try_stack<C: Cloud>(
-    run: &Run<'_, C>,
+async fn detect_in_stack<C: Cloud>(
+    session: &Session<'_, C>,
     name: &str,
-    place: &Place,
+    location: &Location,
 ) -> Result<Vec<ResourceDrift>, Stop> {
-    let doing = |error: CloudError| Stop::cloud("cannot detect drift", &error);
-    let detection = run
-        .cloud
-        .detect_stack_drift(place, name)
+    let cloud = session.cloud;
+    let failed = |error: CloudError| Stop::cloud("cannot detect drift", &error);
+    let detection = cloud
+        .detect_stack_drift(location, name)
         .await
-        .map_err(doing)?;
+        .map_err(failed)?;
     let mut pause = Backoff::new();
     loop {
-        match run
-            .cloud
-            .describe_drift_detection(place, &detection)
+        let state = cloud
+            .describe_drift_detection(location, &detection)
             .await
-            .map_err(doing)?
-        {
+            .map_err(failed)?;
+        match state {
             DriftDetection::Complete { drifted: false } => return Ok(Vec::new()),
             DriftDetection::Complete { drifted: true } => break,
             DriftDetection::Failed { reason } => {
                 return Err(Stop::Failed(format!("drift detection failed: {reason}")));
             }
-            DriftDetection::InProgress if pause.waited >= run.limits.operation => {
+            DriftDetection::InProgress if pause.waited >= session.limits.operation => {
                 return Err(Stop::TimedOut("drift detection does not end".to_owned()));
             }
-            DriftDetection::InProgress => run.cloud.pause(pause.next()).await,
+            DriftDetection::InProgress => cloud.pause(pause.next()).await,
         }
     }
-    run.cloud
-        .list_resource_drifts(place, name)
+    cloud
+        .list_resource_drifts(location, name)
         .await
-        .map_err(doing)
+        .map_err(failed)
 }
 
-impl Detected {
-    fn skip(&mut self, part: &str, place: Option<Place>, reason: String) {
+impl Found {
+    fn skip(&mut self, part: &str, location: Option<Location>, reason: String) {
         self.unchecked.push(Unchecked {
             check: DriftCheck::Resources,
             part: Some(part.to_owned()),
             what: "resources".to_owned(),
-            place,
+            location,
             reason,
         });
     }
 
-    fn add(&mut self, set: &StackSet, place: &Place, drifts: Vec<ResourceDrift>) {
+    fn add(&mut self, set: &StackSet, location: &Location, drifts: Vec<ResourceDrift>) {
         let known = resources(&set.template);
         for drift in drifts {
             let by_metadata = known
@@ -284,18 +321,16 @@ impl Detected {
                 _ => DriftCode::ResourceModified,
             };
             let (expected, actual) = values(&drift);
-            let mut finding = DriftFinding::new(code, message(&drift, &rules), FIX)
+            let mut difference = Difference::new(code, message(&drift, &rules), FIX)
                 .part(&set.name)
-                .place(place)
+                .at(location)
                 .values(expected, actual);
-            finding.rules = rules;
-            finding.resource = Some(drift);
-            self.findings.push(finding);
+            difference.rules = rules;
+            difference.resource = Some(drift);
+            self.differences.push(difference);
         }
     }
 }
-
-const FIX: &str = "put it back by hand as expected; or remove the stack instance and deploy again";
 
 /// Expected and actual values of all that differs.
 fn values(drift: &ResourceDrift) -> (String, String) {
@@ -328,10 +363,10 @@ fn message(drift: &ResourceDrift, rules: &[String]) -> String {
         ),
     };
     if drift.status == ResourceDriftStatus::Deleted {
-        return format!("{what} was deleted behind CloudFormation's back");
+        return format!("{what} was deleted outside of CloudFormation");
     }
     let paths: Vec<&str> = drift.differences.iter().map(|d| d.path.as_str()).collect();
-    let changed = format!("{what} was changed behind CloudFormation's back");
+    let changed = format!("{what} was changed outside of CloudFormation");
     if paths.is_empty() {
         changed
     } else {

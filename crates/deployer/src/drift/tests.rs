@@ -5,6 +5,8 @@ use serde_json::json;
 use super::*;
 use crate::apply;
 use crate::fake::{Fake, HOME, HUB, MANAGEMENT, bundle};
+use crate::fleet::Scope;
+use crate::health::health;
 use crate::ports::{
     Account, AccountState, Instance, PropertyDifference, ResourceDrift, ResourceDriftStatus,
     Subscription, TrailStatus,
@@ -49,7 +51,7 @@ async fn messages(cloud: &Fake) -> Vec<String> {
         .unwrap();
     assert_eq!(report.outcome(), DriftOutcome::Drifted);
     report
-        .findings
+        .differences
         .into_iter()
         .map(|found| found.message)
         .collect()
@@ -63,7 +65,7 @@ async fn an_untouched_fleet_has_no_drift_however_often_one_looks() {
         let report = drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
             .await
             .unwrap();
-        assert_eq!(report.findings, []);
+        assert_eq!(report.differences, []);
         assert_eq!(report.unchecked, []);
         assert_eq!(report.outcome(), DriftOutcome::InSync);
         assert_eq!((report.checked.instances, report.checked.stacks), (15, 3));
@@ -97,21 +99,21 @@ async fn a_rule_changed_or_deleted_by_hand_is_named() {
         actual: None,
     };
     cloud.state().drifts.insert(
-        ("gizmos-rules-hub".into(), Place::new(HUB, HOME)),
+        ("gizmos-rules-hub".into(), Location::new(HUB, HOME)),
         vec![
             drifted("Rulerootuseractivity", ResourceDriftStatus::Modified),
             drifted("Ruleec2stopped", ResourceDriftStatus::Deleted),
         ],
     );
     cloud.state().drifts.insert(
-        ("gizmos-trail".into(), Place::new(MANAGEMENT, HOME)),
+        ("gizmos-trail".into(), Location::new(MANAGEMENT, HOME)),
         vec![drifted("Trail", ResourceDriftStatus::Modified)],
     );
     let report = drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
         .await
         .unwrap();
     let found: Vec<(&str, Vec<&str>)> = report
-        .findings
+        .differences
         .iter()
         .map(|f| {
             (
@@ -125,16 +127,16 @@ async fn a_rule_changed_or_deleted_by_hand_is_named() {
         [
             (
                 "rule root-user-activity (AWS::Events::Rule Rulerootuseractivity) was changed \
-                 behind CloudFormation's back: /State",
+                 outside of CloudFormation: /State",
                 vec!["root-user-activity"]
             ),
             (
-                "rule ec2-stopped (AWS::Events::Rule Ruleec2stopped) was deleted behind \
-                 CloudFormation's back",
+                "rule ec2-stopped (AWS::Events::Rule Ruleec2stopped) was deleted outside of \
+                 CloudFormation",
                 vec!["ec2-stopped"]
             ),
             (
-                "AWS::Events::Rule Trail was changed behind CloudFormation's back: /State",
+                "AWS::Events::Rule Trail was changed outside of CloudFormation: /State",
                 vec![]
             ),
         ]
@@ -224,14 +226,14 @@ async fn a_changed_bundle_is_drift_in_terms_of_rules() {
         .await
         .unwrap();
     assert_eq!(
-        report.findings[0].message,
+        report.differences[0].message,
         "stack set gizmos-rules-hub differs from the bundle: template (rule root-user-activity \
          removed)"
     );
 }
 
-fn spoke() -> Place {
-    Place::new("100000000006", "us-east-1")
+fn spoke() -> Location {
+    Location::new("100000000006", "us-east-1")
 }
 
 /// Plants one drift for each check; all in one account but what only the hub has.
@@ -245,7 +247,7 @@ async fn drifted_in_every_respect() -> (Fake, Bundle) {
         let set = state.sets.get_mut("gizmos-rules-spoke").unwrap();
         let instance = set.instances.remove(&spoke()).unwrap();
         set.instances.insert(
-            Place::new("100000000007", "ap-south-1"),
+            Location::new("100000000007", "ap-south-1"),
             Instance {
                 account: "100000000007".into(),
                 region: "ap-south-1".into(),
@@ -253,7 +255,7 @@ async fn drifted_in_every_respect() -> (Fake, Bundle) {
             },
         );
         state.drifts.insert(
-            ("gizmos-topic".into(), Place::new(HUB, HOME)),
+            ("gizmos-topic".into(), Location::new(HUB, HOME)),
             vec![ResourceDrift {
                 logical_id: "DeadLetters".into(),
                 physical_id: Some("https://sqs/gizmos-dead-letters".into()),
@@ -266,7 +268,7 @@ async fn drifted_in_every_respect() -> (Fake, Bundle) {
         );
         let at = |region: &str| {
             let set = "gizmos-rules-spoke".to_owned();
-            (set, Place::new("012345678901", region))
+            (set, Location::new("012345678901", region))
         };
         state.direct.insert(at("us-east-1"), None);
         state.direct.insert(
@@ -275,7 +277,7 @@ async fn drifted_in_every_respect() -> (Fake, Bundle) {
         );
         state
             .spoke_queues
-            .insert(Place::new("100000000002", HOME), 3);
+            .insert(Location::new("100000000002", HOME), 3);
         state.gone_roles.insert("100000000007".into());
     }
     (cloud, bundle)
@@ -285,11 +287,15 @@ async fn found(cloud: &Fake, bundle: &Bundle, options: &DriftOptions) -> Vec<Str
     let report = drift(cloud, bundle, options, &Silent).await.unwrap();
     assert_eq!(report.unchecked, []);
     report
-        .findings
+        .differences
         .iter()
         .map(|it| {
-            let place = it.place.as_ref().map(Place::to_string).unwrap_or_default();
-            format!("{} {place}", it.code.id())
+            let location = it
+                .location
+                .as_ref()
+                .map(Location::to_string)
+                .unwrap_or_default();
+            format!("{} {location}", it.code.id())
         })
         .collect()
 }
@@ -352,8 +358,10 @@ async fn each_check_finds_what_was_planted_for_it_and_nothing_else() {
 async fn accounts_and_regions_narrow_the_look() {
     let (cloud, bundle) = drifted_in_every_respect().await;
     let options = DriftOptions {
-        accounts: ["012345678901".to_owned()].into(),
-        regions: [HOME.to_owned()].into(),
+        scope: Scope {
+            accounts: ["012345678901".to_owned()].into(),
+            regions: [HOME.to_owned()].into(),
+        },
         ..DriftOptions::default()
     };
     assert_eq!(
@@ -364,7 +372,10 @@ async fn accounts_and_regions_narrow_the_look() {
         ]
     );
     let stranger = DriftOptions {
-        accounts: ["999999999999".to_owned()].into(),
+        scope: Scope {
+            accounts: ["999999999999".to_owned()].into(),
+            ..Scope::default()
+        },
         ..DriftOptions::default()
     };
     let report = drift(&healthy().await, &crate::fake::bundle(), &stranger, &Silent)
@@ -384,7 +395,7 @@ async fn without_detection_nothing_is_called_that_changes_anything() {
     cloud.take_calls();
     let report = drift(&cloud, &bundle(), &options, &Silent).await.unwrap();
     assert_eq!(report.outcome(), DriftOutcome::InSync);
-    assert!(report.notes[0].contains("has never looked for drift"));
+    assert!(report.notes[0].contains("has never detected drift"));
     assert_eq!(cloud.take_calls(), [""; 0]);
 
     // What the latest look found is reported, with its age.
@@ -428,11 +439,11 @@ async fn changed_parameters_of_a_stack_are_shown_beside_the_stack_sets() {
     let report = drift(&cloud, &bundle, &only(DriftCheck::Stacks), &Silent)
         .await
         .unwrap();
-    let [finding] = &report.findings[..] else {
-        panic!("{:#?}", report.findings);
+    let [difference] = &report.differences[..] else {
+        panic!("{:#?}", report.differences);
     };
-    assert_eq!(finding.code, DriftCode::StackParameters);
-    assert_eq!(finding.place, Some(spoke()));
-    assert_eq!(finding.expected.as_deref(), Some("HubBusArn=ours"));
-    assert_eq!(finding.actual.as_deref(), Some("HubBusArn=a stranger's"));
+    assert_eq!(difference.code, DriftCode::StackParameters);
+    assert_eq!(difference.location, Some(spoke()));
+    assert_eq!(difference.expected.as_deref(), Some("HubBusArn=ours"));
+    assert_eq!(difference.actual.as_deref(), Some("HubBusArn=a stranger's"));
 }

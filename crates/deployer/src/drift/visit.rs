@@ -4,7 +4,7 @@
 //! CloudFormation tells an administrator of stack sets neither the template nor the parameters
 //! that a stack really has, and drift detection compares resources with the stack's own template,
 //! so a stack that was updated directly passes for current and in sync. Its time of last update
-//! proves nothing either: it may lie within an operation of the stack set. So every stack is asked.
+//! proves nothing either: it may lie within an operation of the stack set. So every stack is read.
 //! The cost: per account one session of the access role and one list of roles; per stack a
 //! description, a template and a queue's depth. Rates are limited per account and Region, and each
 //! gets a handful of these calls, so many accounts are visited at once.
@@ -13,16 +13,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use compiler::{Bundle, Part, StackSet};
 use futures::{StreamExt, stream};
-use serde_json::{Map, Value};
+use remedy::{Command, Remedy};
+use serde_json::Value;
 
-use super::code::{DriftCheck, DriftCode, DriftOptions};
 use super::definition::named;
-use super::report::{DriftFinding, Unchecked};
+use super::options::DriftOptions;
+use super::report::{Difference, Found, Unchecked};
 use super::template::template_changes;
-use super::{DEPLOY, LOOK};
-use crate::observe::{Observed, ObservedStackSet};
-use crate::plan::{is_owned, same_template};
-use crate::ports::{AccountState, Cloud, CloudError, InstanceStatus, Place, Stack};
+use crate::code::{DriftCheck, DriftCode};
+use crate::fleet::template::{parameter_values, parse, same_template};
+use crate::fleet::{Observed, ObservedStackSet, is_owned};
+use crate::health::READ_DEAD_LETTERS;
+use crate::ports::{AccountState, Cloud, CloudError, InstanceStatus, Location, Stack};
 
 /// How many accounts are visited at once.
 const ACCOUNTS_AT_ONCE: usize = 32;
@@ -34,17 +36,23 @@ const ROLE: &str = "ForwarderRoleName";
 /// Forwarders' roles have this path; the hub's bus admits no others.
 const ROLE_PATH: &str = "/gizmos/";
 
-/// What the visits found.
-#[derive(Debug, Default)]
-pub(crate) struct Visited {
-    pub(crate) findings: Vec<DriftFinding>,
-    pub(crate) unchecked: Vec<Unchecked>,
+const RESTORE: &str = "find out who did it and why; then have the stack set update the instance: \
+                       `aws cloudformation update-stack-instances` for this account and Region";
+
+fn remove_and_deploy() -> Remedy {
+    Remedy::from(
+        "remove the stack instance (`aws cloudformation delete-stack-instances`, with \
+         --retain-stacks if the stack is gone), then run ",
+    )
+    .command(Command::Deploy {
+        allow_delete: false,
+    })
 }
 
-/// One stack to look at.
-struct Stop<'a> {
+/// One stack to read.
+struct Target<'a> {
     set: &'a str,
-    place: Place,
+    location: Location,
     /// The stack's id; `None` if the instance has lost it.
     stack: Option<&'a str>,
     /// The stack itself, if it is known already: one of the management account.
@@ -56,87 +64,93 @@ struct Stop<'a> {
 struct Template<'a> {
     text: &'a str,
     parameters: BTreeMap<String, String>,
-    /// Outputs that a link of the chain is known by.
+    /// Outputs that name a link of the alert chain.
     links: BTreeSet<&'static str>,
 }
 
 impl<'a> Template<'a> {
     fn new(part: Part, text: &'a str, given: &BTreeMap<String, String>) -> Self {
-        let parsed: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
-        let section = |name: &str| parsed.get(name).and_then(Value::as_object);
-        let mut parameters = BTreeMap::new();
-        for (name, declared) in section("Parameters").into_iter().flatten() {
-            if let Some(default) = declared.get("Default") {
-                let value = default
-                    .as_str()
-                    .map_or_else(|| default.to_string(), str::to_owned);
-                parameters.insert(name.clone(), value);
-            }
-        }
-        parameters.extend(given.clone());
         let everywhere = matches!(part, Part::RulesSpoke | Part::RulesLocal);
-        let outputs = section("Outputs").filter(|_| everywhere);
+        let sections = parse(text).unwrap_or_default();
+        let outputs = sections.get("Outputs").and_then(Value::as_object);
         let links = [QUEUE, ROLE]
             .into_iter()
-            .filter(|name| outputs.is_some_and(|outputs| outputs.contains_key(*name)))
+            .filter(|name| everywhere && outputs.is_some_and(|it| it.contains_key(*name)))
             .collect();
         Template {
             text,
-            parameters,
+            parameters: parameter_values(text, given),
             links,
         }
     }
 }
 
-/// Visits every account that has stacks of ours.
-pub(crate) async fn visit(
+/// Visits every account that has stacks of Gizmos.
+pub(super) async fn visit(
     cloud: &impl Cloud,
     bundle: &Bundle,
     observed: &Observed,
     options: &DriftOptions,
-) -> Visited {
-    let mut all = Visited::default();
-    let stacks = options.makes(DriftCheck::Stacks);
-    let chain = options.makes(DriftCheck::Chain);
-    if !stacks && !chain {
-        return all;
-    }
-    let templates: Vec<(&StackSet, &ObservedStackSet, Template<'_>)> = bundle
+) -> Found {
+    let deployed: Vec<(&ObservedStackSet, Template<'_>)> = bundle
         .stack_sets
         .iter()
         .filter_map(|set| {
             let found = observed.stack_sets.get(&set.name)?;
             let details = &found.details;
             let template = Template::new(set.part, &details.template, &details.parameters);
-            is_owned(&details.tags).then_some((set, found, template))
+            is_owned(&details.tags).then_some((found, template))
         })
         .collect();
-    let own: Vec<(&StackSet, Template<'_>)> = bundle
+    let compiled: Vec<(&StackSet, Template<'_>)> = bundle
         .stack_sets
         .iter()
         .map(|set| (set, Template::new(set.part, &set.template, &set.parameters)))
         .collect();
-    let active: BTreeSet<&str> = observed
-        .accounts
-        .iter()
-        .filter(|account| account.state == AccountState::Active)
-        .map(|account| account.id.as_str())
-        .collect();
-    let mut accounts: BTreeMap<&str, Vec<Stop<'_>>> = BTreeMap::new();
-    for (set, found, template) in &templates {
-        if !stacks && template.links.is_empty() {
+    let instances = instance_targets(&deployed, observed, options);
+    let stacks = stack_targets(&compiled, observed, options);
+    let mut accounts: BTreeMap<String, Vec<Target<'_>>> = BTreeMap::new();
+    for target in instances.into_iter().chain(stacks) {
+        let account = target.location.account.clone();
+        accounts.entry(account).or_default().push(target);
+    }
+    let visits = stream::iter(accounts.into_values())
+        .map(|targets| visit_account(cloud, options, targets))
+        .buffered(ACCOUNTS_AT_ONCE);
+    let mut visits = std::pin::pin!(visits);
+    let mut found = Found::default();
+    while let Some(visited) = visits.next().await {
+        found.merge(visited);
+    }
+    found
+}
+
+/// The stacks of current instances in accounts that are in use. The instances' own check reports the
+/// others.
+fn instance_targets<'a>(
+    deployed: &'a [(&'a ObservedStackSet, Template<'a>)],
+    observed: &Observed,
+    options: &DriftOptions,
+) -> Vec<Target<'a>> {
+    let membership = &observed.membership;
+    let is_active = |id: &str| {
+        let account = membership.account(id);
+        account.is_some_and(|account| account.state == AccountState::Active)
+    };
+    let mut targets = Vec::new();
+    for (found, template) in deployed {
+        if !options.makes(DriftCheck::Stacks) && template.links.is_empty() {
             continue;
         }
         for instance in &found.instances {
-            let place = Place::new(&instance.account, &instance.region);
-            // One that isn't current is no news: the instances' own check names it.
-            let looked_at = instance.status == InstanceStatus::Current
-                && active.contains(instance.account.as_str())
-                && options.covers(&place);
-            if looked_at {
-                accounts.entry(&instance.account).or_default().push(Stop {
-                    set: &set.name,
-                    place,
+            let location = instance.location();
+            if instance.status == InstanceStatus::Current
+                && is_active(&instance.account)
+                && options.covers(&location)
+            {
+                targets.push(Target {
+                    set: &found.details.name,
+                    location,
                     stack: instance.stack_id.as_deref(),
                     known: None,
                     template,
@@ -144,81 +158,77 @@ pub(crate) async fn visit(
             }
         }
     }
-    // The management account's own stacks; the plan compares their templates.
-    for (set, template) in own.iter().filter(|(_, it)| chain && !it.links.is_empty()) {
+    targets
+}
+
+/// The management account's own stacks that are part of the alert chain. The plan compares their
+/// templates.
+fn stack_targets<'a>(
+    compiled: &'a [(&'a StackSet, Template<'a>)],
+    observed: &'a Observed,
+    options: &DriftOptions,
+) -> Vec<Target<'a>> {
+    let mut targets = Vec::new();
+    if !options.makes(DriftCheck::Chain) {
+        return targets;
+    }
+    for (set, template) in compiled.iter().filter(|(_, it)| !it.links.is_empty()) {
         for found in &observed.stacks {
             let ours = found.stack.name == set.name && is_owned(&found.stack.tags);
-            if ours && options.covers(&found.place) {
-                accounts
-                    .entry(&found.place.account)
-                    .or_default()
-                    .push(Stop {
-                        set: &set.name,
-                        place: found.place.clone(),
-                        stack: Some(&found.stack.id),
-                        known: Some(&found.stack),
-                        template,
-                    });
+            if ours && options.covers(&found.location) {
+                targets.push(Target {
+                    set: &set.name,
+                    location: found.location.clone(),
+                    stack: Some(&found.stack.id),
+                    known: Some(&found.stack),
+                    template,
+                });
             }
         }
     }
-    let visits = stream::iter(accounts.into_values())
-        .map(|stops| visit_account(cloud, options, stops))
-        .buffered(ACCOUNTS_AT_ONCE);
-    let mut visits = std::pin::pin!(visits);
-    while let Some(visited) = visits.next().await {
-        all.findings.extend(visited.findings);
-        all.unchecked.extend(visited.unchecked);
-    }
-    all
+    targets
 }
 
 async fn visit_account(
     cloud: &impl Cloud,
     options: &DriftOptions,
-    stops: Vec<Stop<'_>>,
-) -> Visited {
-    let mut visited = Visited::default();
-    // The names of the account's roles: asked for once, when the first is looked for.
-    let mut roles: Option<BTreeSet<String>> = None;
-    let mut stops = stops.into_iter();
-    while let Some(stop) = stops.next() {
-        let stack = match (stop.known, stop.stack) {
+    targets: Vec<Target<'_>>,
+) -> Found {
+    let mut visit = Visit {
+        cloud,
+        options,
+        roles: None,
+        found: Found::default(),
+    };
+    let mut targets = targets.into_iter();
+    while let Some(target) = targets.next() {
+        let stack = match (target.known, target.stack) {
             (Some(known), _) => Ok(Some(known.clone())),
             (None, None) => Ok(None),
-            (None, Some(id)) => cloud.describe_stack(&stop.place, id).await,
+            (None, Some(id)) => cloud.describe_stack(&target.location, id).await,
         };
-        let stack = match stack {
-            Ok(Some(stack)) => stack,
-            Ok(None) => {
-                visited.findings.push(gone(options, &stop));
-                continue;
-            }
+        match stack {
+            Ok(Some(stack)) => visit.check(&target, &stack).await,
+            Ok(None) => visit.found.differences.push(gone(options, &target)),
             Err(CloudError::AccessDenied { action, message }) if action == "sts:AssumeRole" => {
-                // It is the same for everything in this account.
-                let more = stops.len();
-                visited.unchecked.push(Unchecked {
+                // The same would happen for everything else in this account.
+                visit.found.unchecked.push(Unchecked {
                     check: first(options),
                     part: None,
-                    what: format!("{} stacks of account {}", more + 1, stop.place.account),
-                    place: None,
+                    what: format!(
+                        "{} stacks of account {}",
+                        targets.len() + 1,
+                        target.location.account
+                    ),
+                    location: None,
                     reason: format!("access denied for `{action}`: {message}"),
                 });
-                return visited;
+                break;
             }
-            Err(error) => {
-                visited.skip(first(options), &stop, &error);
-                continue;
-            }
-        };
-        if options.makes(DriftCheck::Stacks) && stop.known.is_none() {
-            compare(cloud, &stop, &stack, &mut visited).await;
-        }
-        if options.makes(DriftCheck::Chain) {
-            links(cloud, &stop, &stack, &mut roles, &mut visited).await;
+            Err(error) => visit.skip(first(options), &target, error.to_string()),
         }
     }
-    visited
+    visit.found
 }
 
 /// The check that a visit is made for.
@@ -230,25 +240,10 @@ fn first(options: &DriftOptions) -> DriftCheck {
     }
 }
 
-impl Visited {
-    fn skip(&mut self, check: DriftCheck, stop: &Stop<'_>, error: &CloudError) {
-        self.unchecked.push(Unchecked {
-            check,
-            part: Some(stop.set.to_owned()),
-            what: "stack".to_owned(),
-            place: Some(stop.place.clone()),
-            reason: error.to_string(),
-        });
-    }
-}
-
-const REPAIR: &str = "remove the stack instance (`aws cloudformation delete-stack-instances`, with \
-                      --retain-stacks if the stack is gone), then run `cargo xtask deploy --org`";
-
-fn gone(options: &DriftOptions, stop: &Stop<'_>) -> DriftFinding {
+fn gone(options: &DriftOptions, target: &Target<'_>) -> Difference {
     let (code, what) = if options.makes(DriftCheck::Stacks) {
         (DriftCode::StackGone, "the stack")
-    } else if stop.template.links.contains(ROLE) {
+    } else if target.template.links.contains(ROLE) {
         (DriftCode::RoleMissing, "the stack with the forwarder role")
     } else {
         (
@@ -257,145 +252,166 @@ fn gone(options: &DriftOptions, stop: &Stop<'_>) -> DriftFinding {
         )
     };
     let message = format!("{what} was deleted directly; its stack set still calls it current");
-    DriftFinding::new(code, message, REPAIR)
-        .part(stop.set)
-        .place(&stop.place)
-        .values(stop.stack.unwrap_or("a stack"), "no stack")
+    target
+        .difference(code, message, remove_and_deploy())
+        .values(target.stack.unwrap_or("a stack"), "no stack")
 }
 
-/// Check 4: the stack's template and parameters against the stack set's.
-async fn compare(cloud: &impl Cloud, stop: &Stop<'_>, stack: &Stack, visited: &mut Visited) {
-    if stack.is_in_progress() {
-        visited.unchecked.push(Unchecked {
-            check: DriftCheck::Stacks,
-            part: Some(stop.set.to_owned()),
+impl Target<'_> {
+    fn difference(&self, code: DriftCode, message: String, fix: impl Into<Remedy>) -> Difference {
+        Difference::new(code, message, fix)
+            .part(self.set)
+            .at(&self.location)
+    }
+}
+
+/// A visit to one account.
+struct Visit<'a, C> {
+    cloud: &'a C,
+    options: &'a DriftOptions,
+    /// The names of the account's roles: read once, when the first is needed.
+    roles: Option<BTreeSet<String>>,
+    found: Found,
+}
+
+impl<C: Cloud> Visit<'_, C> {
+    fn skip(&mut self, check: DriftCheck, target: &Target<'_>, reason: String) {
+        self.found.unchecked.push(Unchecked {
+            check,
+            part: Some(target.set.to_owned()),
             what: "stack".to_owned(),
-            place: Some(stop.place.clone()),
-            reason: format!("it is being changed right now ({})", stack.status),
+            location: Some(target.location.clone()),
+            reason,
         });
-        return;
     }
-    let names: BTreeSet<&String> = stop
-        .template
-        .parameters
-        .keys()
-        .chain(stack.parameters.keys())
-        .collect();
-    let differing: Vec<String> = names
-        .into_iter()
-        .filter(|name| stop.template.parameters.get(*name) != stack.parameters.get(*name))
-        .cloned()
-        .collect();
-    if !differing.is_empty() {
-        let message = format!(
-            "the stack was updated directly: parameters {} are not its stack set's",
-            differing.join(", ")
-        );
-        let values =
-            |of: &BTreeMap<String, String>| named(&differing, of).collect::<Vec<_>>().join("; ");
-        visited.findings.push(
-            DriftFinding::new(DriftCode::StackParameters, message, RESTORE)
-                .part(stop.set)
-                .place(&stop.place)
-                .values(values(&stop.template.parameters), values(&stack.parameters)),
-        );
-    }
-    match cloud.stack_template(&stop.place, &stack.id).await {
-        Ok(template) if same_template(stop.template.text, &template) => {}
-        Ok(template) => {
-            let changes = template_changes(stop.template.text, &template);
-            let message =
-                format!("the stack was updated directly, with another template: {changes}");
-            visited.findings.push(
-                DriftFinding::new(DriftCode::StackTemplate, message, RESTORE)
-                    .part(stop.set)
-                    .place(&stop.place)
-                    .values("the stack set's template", changes),
-            );
+
+    async fn check(&mut self, target: &Target<'_>, stack: &Stack) {
+        if self.options.makes(DriftCheck::Stacks) && target.known.is_none() {
+            self.compare(target, stack).await;
         }
-        Err(error) => visited.skip(DriftCheck::Stacks, stop, &error),
+        if self.options.makes(DriftCheck::Chain) {
+            self.links(target, stack).await;
+        }
     }
-}
 
-const RESTORE: &str = "find out who did it and why; then have the stack set update the instance: \
-                       `aws cloudformation update-stack-instances` for this account and Region";
+    /// Check 4: the stack's template and parameters against the stack set's.
+    async fn compare(&mut self, target: &Target<'_>, stack: &Stack) {
+        if stack.is_in_progress() {
+            let reason = format!("it is being changed right now ({})", stack.status);
+            self.skip(DriftCheck::Stacks, target, reason);
+            return;
+        }
+        self.found
+            .differences
+            .extend(parameter_difference(target, stack));
+        let template = self.cloud.stack_template(&target.location, &stack.id);
+        match template.await {
+            Ok(template) if same_template(target.template.text, &template) => {}
+            Ok(template) => {
+                let changes = template_changes(target.template.text, &template);
+                let message =
+                    format!("the stack was updated directly, with another template: {changes}");
+                self.found.differences.push(
+                    target
+                        .difference(DriftCode::StackTemplate, message, RESTORE)
+                        .values("the stack set's template", changes),
+                );
+            }
+            Err(error) => self.skip(DriftCheck::Stacks, target, error.to_string()),
+        }
+    }
 
-/// Check 5 in a spoke: nothing lies in the dead letters, and the forwarder role is there.
-async fn links(
-    cloud: &impl Cloud,
-    stop: &Stop<'_>,
-    stack: &Stack,
-    roles: &mut Option<BTreeSet<String>>,
-    visited: &mut Visited,
-) {
-    if stop.template.links.contains(QUEUE)
-        && let Some(url) = stack.outputs.get(QUEUE)
-    {
+    /// Check 5 in a spoke: the dead-letter queue is empty, and the forwarder role is there.
+    async fn links(&mut self, target: &Target<'_>, stack: &Stack) {
+        let links = &target.template.links;
+        if links.contains(QUEUE)
+            && let Some(url) = stack.outputs.get(QUEUE)
+        {
+            self.queue(target, url).await;
+        }
+        if links.contains(ROLE)
+            && let Some(role) = stack.outputs.get(ROLE)
+        {
+            self.role(target, role).await;
+        }
+        if links.iter().any(|name| !stack.outputs.contains_key(*name)) {
+            // Without its outputs the stack is not what it should be, and nothing is proven.
+            let message = "the stack's outputs lack its dead-letter queue or forwarder role";
+            self.found.differences.push(target.difference(
+                DriftCode::QueueMissing,
+                message.to_owned(),
+                Remedy::DEPLOY,
+            ));
+        }
+    }
+
+    async fn queue(&mut self, target: &Target<'_>, url: &str) {
         let name = url.rsplit('/').next().unwrap_or(url);
-        let found = match cloud.queue_depth(&stop.place, url).await {
-            Ok(Some(0)) => None,
-            Ok(Some(depth)) => Some(
-                DriftFinding::new(
-                    DriftCode::DeadLetters,
-                    format!("dead letters {name}: {depth} events could not be delivered"),
-                    LOOK,
-                )
-                .values("0 messages", format!("{depth} messages")),
+        match self.cloud.queue_depth(&target.location, url).await {
+            Ok(Some(0)) => {}
+            Ok(Some(depth)) => self.found.differences.push(
+                target
+                    .difference(
+                        DriftCode::DeadLetters,
+                        format!("dead letters {name}: {depth} events could not be delivered"),
+                        READ_DEAD_LETTERS,
+                    )
+                    .values("0 messages", format!("{depth} messages")),
             ),
-            Ok(None) => Some(
-                DriftFinding::new(
-                    DriftCode::QueueMissing,
-                    format!("dead letters {name}: the queue does not exist"),
-                    REPAIR,
-                )
-                .values(url, "no queue"),
+            Ok(None) => self.found.differences.push(
+                target
+                    .difference(
+                        DriftCode::QueueMissing,
+                        format!("dead letters {name}: the queue does not exist"),
+                        remove_and_deploy(),
+                    )
+                    .values(url, "no queue"),
             ),
-            Err(error) => {
-                visited.skip(DriftCheck::Chain, stop, &error);
-                None
-            }
-        };
-        visited
-            .findings
-            .extend(found.map(|it| it.part(stop.set).place(&stop.place)));
+            Err(error) => self.skip(DriftCheck::Chain, target, error.to_string()),
+        }
     }
-    if stop.template.links.contains(ROLE)
-        && let Some(role) = stack.outputs.get(ROLE)
-    {
-        if roles.is_none() {
-            match cloud.role_names(&stop.place, ROLE_PATH).await {
-                Ok(names) => *roles = Some(names.into_iter().collect()),
-                Err(error) => {
-                    visited.skip(DriftCheck::Chain, stop, &error);
-                    return;
-                }
+
+    async fn role(&mut self, target: &Target<'_>, role: &str) {
+        if self.roles.is_none() {
+            match self.cloud.role_names(&target.location, ROLE_PATH).await {
+                Ok(names) => self.roles = Some(names.into_iter().collect()),
+                Err(error) => return self.skip(DriftCheck::Chain, target, error.to_string()),
             }
         }
-        if roles.as_ref().is_some_and(|roles| !roles.contains(role)) {
+        if self.roles.as_ref().is_some_and(|it| !it.contains(role)) {
             let message = format!(
                 "forwarder role {role} does not exist: no event of this account and Region \
                  reaches the hub"
             );
-            visited.findings.push(
-                DriftFinding::new(DriftCode::RoleMissing, message, REPAIR)
-                    .part(stop.set)
-                    .place(&stop.place)
+            self.found.differences.push(
+                target
+                    .difference(DriftCode::RoleMissing, message, remove_and_deploy())
                     .values(format!("{ROLE_PATH}{role}"), "no role"),
             );
         }
     }
-    if stop
-        .template
-        .links
-        .iter()
-        .any(|name| !stack.outputs.contains_key(*name))
-    {
-        // Without its outputs the stack is not what it should be: nothing is proven.
-        let message = "the stack does not tell its dead-letter queue and forwarder role";
-        visited.findings.push(
-            DriftFinding::new(DriftCode::QueueMissing, message, DEPLOY)
-                .part(stop.set)
-                .place(&stop.place),
-        );
+}
+
+fn parameter_difference(target: &Target<'_>, stack: &Stack) -> Option<Difference> {
+    let expected = &target.template.parameters;
+    let names: BTreeSet<&String> = expected.keys().chain(stack.parameters.keys()).collect();
+    let differing: Vec<String> = names
+        .into_iter()
+        .filter(|name| expected.get(*name) != stack.parameters.get(*name))
+        .cloned()
+        .collect();
+    if differing.is_empty() {
+        return None;
     }
+    let message = format!(
+        "the stack was updated directly: parameters {} are not its stack set's",
+        differing.join(", ")
+    );
+    let values =
+        |of: &BTreeMap<String, String>| named(&differing, of).collect::<Vec<_>>().join("; ");
+    Some(
+        target
+            .difference(DriftCode::StackParameters, message, RESTORE)
+            .values(values(expected), values(&stack.parameters)),
+    )
 }

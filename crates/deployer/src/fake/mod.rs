@@ -27,10 +27,10 @@ pub(crate) struct FakeOperation {
     pub(crate) action: Action,
     pub(crate) status: OperationStatus,
     ends: Duration,
-    places: Vec<Place>,
+    locations: Vec<Location>,
     results: Vec<OperationResult>,
     /// The instances when it started.
-    before: BTreeMap<Place, Instance>,
+    before: BTreeMap<Location, Instance>,
 }
 
 impl FakeOperation {
@@ -42,7 +42,7 @@ impl FakeOperation {
 #[derive(Debug, Clone)]
 pub(crate) struct FakeSet {
     pub(crate) details: StackSetDetails,
-    pub(crate) instances: BTreeMap<Place, Instance>,
+    pub(crate) instances: BTreeMap<Location, Instance>,
     pub(crate) operations: Vec<FakeOperation>,
 }
 
@@ -62,10 +62,10 @@ pub(crate) struct State {
     pub(crate) trails: Vec<TrailSummary>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) sets: BTreeMap<String, FakeSet>,
-    pub(crate) stacks: BTreeMap<(Place, String), (Stack, String)>,
-    change_sets: BTreeMap<(Place, String, String), ChangeSetRequest>,
+    pub(crate) stacks: BTreeMap<(Location, String), (Stack, String)>,
+    change_sets: BTreeMap<(Location, String, String), ChangeSetRequest>,
     /// Places in which operations on the named stack set or stack fail.
-    pub(crate) failing: BTreeSet<(String, Place)>,
+    pub(crate) failing: BTreeSet<(String, Location)>,
     /// Mutating calls, in order: `create gizmos-bucket`.
     pub(crate) calls: Vec<String>,
     /// The next starts of operations are refused since another runs.
@@ -80,14 +80,14 @@ pub(crate) struct State {
     pub(crate) trail: Option<TrailStatus>,
     pub(crate) queue: Option<u64>,
     pub(crate) policy: Option<Value>,
-    pub(crate) drifts: BTreeMap<(String, Place), Vec<ResourceDrift>>,
+    pub(crate) drifts: BTreeMap<(String, Location), Vec<ResourceDrift>>,
     /// What was done directly to the stack of a stack set's instance; `None`: it was deleted.
-    pub(crate) direct: BTreeMap<(String, Place), Option<DirectUpdate>>,
+    pub(crate) direct: BTreeMap<(String, Location), Option<DirectUpdate>>,
     /// Messages in the dead-letter queues of spokes.
-    pub(crate) spoke_queues: BTreeMap<Place, u64>,
+    pub(crate) spoke_queues: BTreeMap<Location, u64>,
     /// Accounts whose forwarder roles were deleted.
     pub(crate) gone_roles: BTreeSet<String>,
-    /// Stacks that there may be in a place.
+    /// Stacks that there may be in a location.
     pub(crate) stack_quota: Option<usize>,
     /// What others have put into the artifact bucket.
     pub(crate) strange_objects: usize,
@@ -143,7 +143,7 @@ impl Fake {
         name: &str,
         id: &str,
         action: Action,
-        places: impl FnOnce(&State, &FakeSet) -> Vec<Place>,
+        locations: impl FnOnce(&State, &FakeSet) -> Vec<Location>,
         apply: impl FnOnce(&mut FakeSet),
     ) -> Result<String, CloudError> {
         let mut state = self.state();
@@ -164,12 +164,12 @@ impl Fake {
                 message: "busy".into(),
             });
         }
-        let places = places(&state, set);
+        let locations = locations(&state, set);
         let word = format!("{action:?}").to_lowercase();
-        let accounts: BTreeSet<&str> = places.iter().map(|p| p.account.as_str()).collect();
+        let accounts: BTreeSet<&str> = locations.iter().map(|p| p.account.as_str()).collect();
         let call = format!(
             "{word} {} of {name} in {} accounts",
-            places.len(),
+            locations.len(),
             accounts.len()
         );
         let lost = std::mem::take(&mut state.lose_answer);
@@ -183,7 +183,7 @@ impl Fake {
             action,
             status: OperationStatus::Running,
             ends: now + OPERATION,
-            places,
+            locations,
             results: Vec::new(),
         });
         if lost {
@@ -194,16 +194,20 @@ impl Fake {
 }
 
 impl Fake {
-    fn stack_of_instance(&self, place: &Place, set: &str) -> Result<Option<Stack>, CloudError> {
+    fn stack_of_instance(
+        &self,
+        location: &Location,
+        set: &str,
+    ) -> Result<Option<Stack>, CloudError> {
         let state = self.state();
-        if state.closed.contains(&place.account) {
+        if state.closed.contains(&location.account) {
             return Err(CloudError::AccessDenied {
                 action: "sts:AssumeRole".into(),
                 message: "no such role".into(),
             });
         }
         let details = &state.sets[set].details;
-        let direct = state.direct.get(&(set.to_owned(), place.clone()));
+        let direct = state.direct.get(&(set.to_owned(), location.clone()));
         let parameters = match direct {
             Some(None) => return Ok(None),
             Some(Some((_, parameters))) => parameters.clone(),
@@ -246,7 +250,7 @@ fn missing(name: &str) -> CloudError {
 }
 
 impl State {
-    fn selected(&self, targets: &DeploymentTargets, regions: &[String]) -> Vec<Place> {
+    fn selected(&self, targets: &DeploymentTargets, regions: &[String]) -> Vec<Location> {
         self.accounts
             .iter()
             .filter(|a| a.id != MANAGEMENT)
@@ -256,7 +260,7 @@ impl State {
                 AccountSelection::Intersection(only) => only.contains(&a.id),
                 AccountSelection::Difference(not) => !not.contains(&a.id),
             })
-            .flat_map(|a| regions.iter().map(|r| Place::new(&a.id, r)))
+            .flat_map(|a| regions.iter().map(|r| Location::new(&a.id, r)))
             .collect()
     }
 
@@ -266,9 +270,9 @@ impl State {
     }
 
     /// Makes an instance inoperable; its stack stays.
-    pub(crate) fn break_instance(&mut self, name: &str, place: &Place) {
+    pub(crate) fn break_instance(&mut self, name: &str, location: &Location) {
         let set = self.sets.get_mut(name).unwrap();
-        set.instances.get_mut(place).unwrap().status = InstanceStatus::Inoperable;
+        set.instances.get_mut(location).unwrap().status = InstanceStatus::Inoperable;
     }
 
     /// Does what is due by now.
@@ -284,13 +288,13 @@ impl State {
                     continue;
                 }
                 let mut failed = false;
-                for place in &operation.places {
+                for location in &operation.locations {
                     let fails = operation.action != Action::DetectDrift
-                        && self.failing.contains(&(name.clone(), place.clone()));
+                        && self.failing.contains(&(name.clone(), location.clone()));
                     failed |= fails;
                     operation.results.push(OperationResult {
-                        account: place.account.clone(),
-                        region: place.region.clone(),
+                        account: location.account.clone(),
+                        region: location.region.clone(),
                         status: if fails {
                             ResultStatus::Failed
                         } else {
@@ -300,25 +304,25 @@ impl State {
                     });
                     match operation.action {
                         Action::Delete if !fails => {
-                            set.instances.remove(place);
+                            set.instances.remove(location);
                         }
                         Action::DetectDrift => {
-                            if let Some(instance) = set.instances.get_mut(place) {
+                            if let Some(instance) = set.instances.get_mut(location) {
                                 let drifted =
-                                    self.drifts.contains_key(&(name.clone(), place.clone()));
+                                    self.drifts.contains_key(&(name.clone(), location.clone()));
                                 instance.drift_status =
                                     Some(if drifted { "DRIFTED" } else { "IN_SYNC" }.into());
                             }
                         }
                         _ => {
                             if operation.action == Action::Create {
-                                self.direct.remove(&(name.clone(), place.clone()));
+                                self.direct.remove(&(name.clone(), location.clone()));
                             }
                             set.instances.insert(
-                                place.clone(),
+                                location.clone(),
                                 Instance {
-                                    account: place.account.clone(),
-                                    region: place.region.clone(),
+                                    account: location.account.clone(),
+                                    region: location.region.clone(),
                                     organizational_unit: None,
                                     stack_id: Some(format!("arn:stack/{name}")),
                                     status: if fails {
@@ -342,11 +346,11 @@ impl State {
                 };
             }
         }
-        for ((place, name), (stack, _)) in &mut self.stacks {
+        for ((location, name), (stack, _)) in &mut self.stacks {
             if !stack.is_in_progress() {
                 continue;
             }
-            let fails = self.failing.contains(&(name.clone(), place.clone()));
+            let fails = self.failing.contains(&(name.clone(), location.clone()));
             let verb = stack.status.trim_end_matches("_IN_PROGRESS").to_owned();
             stack.status = match (verb.as_str(), fails) {
                 ("CREATE", true) => "ROLLBACK_COMPLETE".into(),
@@ -375,7 +379,7 @@ impl Pause for Fake {
 impl Buckets for Fake {
     async fn empty_bucket(
         &self,
-        _: &Place,
+        _: &Location,
         bucket: &str,
         prefix: &str,
     ) -> Result<Emptied, CloudError> {
@@ -452,36 +456,40 @@ impl Organizations for Fake {
 impl Health for Fake {
     async fn subscriptions(
         &self,
-        _: &Place,
+        _: &Location,
         topic: &str,
     ) -> Result<Option<Vec<Subscription>>, CloudError> {
         Ok(self.state().subscriptions.get(topic).cloned())
     }
 
-    async fn trail_status(&self, _: &Place, _: &str) -> Result<Option<TrailStatus>, CloudError> {
+    async fn trail_status(&self, _: &Location, _: &str) -> Result<Option<TrailStatus>, CloudError> {
         Ok(self.state().trail.clone())
     }
 
-    async fn trails(&self, _: &Place) -> Result<Vec<TrailSummary>, CloudError> {
+    async fn trails(&self, _: &Location) -> Result<Vec<TrailSummary>, CloudError> {
         Ok(self.state().trails.clone())
     }
 
-    async fn queue_depth(&self, place: &Place, queue: &str) -> Result<Option<u64>, CloudError> {
+    async fn queue_depth(
+        &self,
+        location: &Location,
+        queue: &str,
+    ) -> Result<Option<u64>, CloudError> {
         let state = self.state();
         Ok(if queue.starts_with("http") {
-            Some(state.spoke_queues.get(place).copied().unwrap_or(0))
+            Some(state.spoke_queues.get(location).copied().unwrap_or(0))
         } else {
             state.queue
         })
     }
 
-    async fn bus_policy(&self, _: &Place, _: &str) -> Result<Option<Value>, CloudError> {
+    async fn bus_policy(&self, _: &Location, _: &str) -> Result<Option<Value>, CloudError> {
         Ok(self.state().policy.clone())
     }
 
-    async fn role_names(&self, place: &Place, _: &str) -> Result<Vec<String>, CloudError> {
+    async fn role_names(&self, location: &Location, _: &str) -> Result<Vec<String>, CloudError> {
         let state = self.state();
-        let gone = state.gone_roles.contains(&place.account);
+        let gone = state.gone_roles.contains(&location.account);
         Ok(if gone {
             Vec::new()
         } else {

@@ -128,20 +128,20 @@ impl StackSets for Fake {
             Action::Delete,
             |state, set| {
                 let targets = &request.targets;
-                let mut places = state.selected(targets, &request.regions);
-                places.retain(|place| set.instances.contains_key(place));
+                let mut locations = state.selected(targets, &request.regions);
+                locations.retain(|location| set.instances.contains_key(location));
                 if targets.accounts == AccountSelection::All {
                     // Accounts that have left the unit are still recorded with it.
-                    let recorded = set.instances.iter().filter(|(place, instance)| {
+                    let recorded = set.instances.iter().filter(|(location, instance)| {
                         let unit = instance.organizational_unit.as_ref();
                         unit.is_some_and(|unit| targets.organizational_units.contains(unit))
-                            && request.regions.contains(&place.region)
+                            && request.regions.contains(&location.region)
                     });
-                    places.extend(recorded.map(|(place, _)| place.clone()));
-                    places.sort();
-                    places.dedup();
+                    locations.extend(recorded.map(|(location, _)| location.clone()));
+                    locations.sort();
+                    locations.dedup();
                 }
-                places
+                locations
             },
             |_| {},
         )
@@ -188,9 +188,9 @@ impl StackSets for Fake {
                     .unwrap(),
                 ),
                 drift: (o.action == Action::DetectDrift).then(|| DriftCounts {
-                    total: u32::try_from(o.places.len()).unwrap(),
+                    total: u32::try_from(o.locations.len()).unwrap(),
                     drifted: u32::try_from(
-                        o.places
+                        o.locations
                             .iter()
                             .filter(|p| {
                                 let key = (stack_set.to_owned(), (*p).clone());
@@ -256,11 +256,11 @@ impl StackSets for Fake {
         )
     }
 
-    async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Place>, CloudError> {
+    async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Location>, CloudError> {
         let instances = self.list_instances(stack_set).await?.into_iter();
         Ok(instances
             .filter(|it| it.drift_status.as_deref() == Some("DRIFTED"))
-            .map(|it| Place::new(it.account, it.region))
+            .map(|it| Location::new(it.account, it.region))
             .collect())
     }
 
@@ -271,7 +271,7 @@ impl StackSets for Fake {
         account: &str,
         region: &str,
     ) -> Result<Vec<ResourceDrift>, CloudError> {
-        let key = (stack_set.to_owned(), Place::new(account, region));
+        let key = (stack_set.to_owned(), Location::new(account, region));
         Ok(self.state().drifts.get(&key).cloned().unwrap_or_default())
     }
 }

@@ -3,25 +3,25 @@
 use super::*;
 
 impl Stacks for Fake {
-    async fn stack_quota(&self, _: &Place) -> Result<Option<usize>, CloudError> {
+    async fn stack_quota(&self, _: &Location) -> Result<Option<usize>, CloudError> {
         Ok(self.state().stack_quota)
     }
 
-    async fn list_stacks(&self, place: &Place) -> Result<Vec<Stack>, CloudError> {
+    async fn list_stacks(&self, location: &Location) -> Result<Vec<Stack>, CloudError> {
         let state = self.state();
-        let here = state.stacks.iter().filter(|((at, _), _)| at == place);
+        let here = state.stacks.iter().filter(|((at, _), _)| at == location);
         Ok(here.map(|(_, (stack, _))| stack.clone()).collect())
     }
 
     async fn describe_stack(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> Result<Option<Stack>, CloudError> {
         if let Some(set) = stack.strip_prefix("arn:stack/") {
-            return self.stack_of_instance(place, set);
+            return self.stack_of_instance(location, set);
         }
-        let key = (place.clone(), stack.to_owned());
+        let key = (location.clone(), stack.to_owned());
         Ok(self
             .state()
             .stacks
@@ -29,16 +29,16 @@ impl Stacks for Fake {
             .map(|(stack, _)| stack.clone()))
     }
 
-    async fn stack_template(&self, place: &Place, stack: &str) -> Result<String, CloudError> {
+    async fn stack_template(&self, location: &Location, stack: &str) -> Result<String, CloudError> {
         if let Some(set) = stack.strip_prefix("arn:stack/") {
             let state = self.state();
-            let key = (set.to_owned(), place.clone());
+            let key = (set.to_owned(), location.clone());
             return Ok(match state.direct.get(&key) {
                 Some(Some((template, _))) => template.clone(),
                 _ => state.sets[set].details.template.clone(),
             });
         }
-        let key = (place.clone(), stack.to_owned());
+        let key = (location.clone(), stack.to_owned());
         let state = self.state();
         state
             .stacks
@@ -49,14 +49,18 @@ impl Stacks for Fake {
 
     async fn create_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         request: &ChangeSetRequest,
     ) -> Result<(), CloudError> {
-        let key = (place.clone(), request.stack.clone(), request.name.clone());
+        let key = (
+            location.clone(),
+            request.stack.clone(),
+            request.name.clone(),
+        );
         let mut state = self.state();
         state
             .calls
-            .push(format!("change {} in {}", request.stack, place.region));
+            .push(format!("change {} in {}", request.stack, location.region));
         if state.change_sets.contains_key(&key) {
             return Err(CloudError::AlreadyExists {
                 message: request.name.clone(),
@@ -68,11 +72,11 @@ impl Stacks for Fake {
 
     async fn describe_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
         name: &str,
     ) -> Result<Option<ChangeSet>, CloudError> {
-        let key = (place.clone(), stack.to_owned(), name.to_owned());
+        let key = (location.clone(), stack.to_owned(), name.to_owned());
         let found = self.state().change_sets.contains_key(&key);
         Ok(found.then_some(ChangeSet {
             status: ChangeSetStatus::Ready,
@@ -82,12 +86,12 @@ impl Stacks for Fake {
 
     async fn execute_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
         name: &str,
     ) -> Result<(), CloudError> {
         let mut state = self.state();
-        let key = (place.clone(), stack.to_owned(), name.to_owned());
+        let key = (location.clone(), stack.to_owned(), name.to_owned());
         let request = state
             .change_sets
             .remove(&key)
@@ -109,30 +113,32 @@ impl Stacks for Fake {
         };
         state
             .stacks
-            .insert((place.clone(), stack.into()), (made, request.template));
+            .insert((location.clone(), stack.into()), (made, request.template));
         Ok(())
     }
 
-    async fn delete_change_set(&self, _: &Place, _: &str, _: &str) -> Result<(), CloudError> {
+    async fn delete_change_set(&self, _: &Location, _: &str, _: &str) -> Result<(), CloudError> {
         Ok(())
     }
 
-    async fn delete_stack(&self, place: &Place, stack: &str) -> Result<(), CloudError> {
+    async fn delete_stack(&self, location: &Location, stack: &str) -> Result<(), CloudError> {
         let mut state = self.state();
         state
             .calls
-            .push(format!("delete stack {stack} in {}", place.region));
+            .push(format!("delete stack {stack} in {}", location.region));
         if let Some(set) = stack.strip_prefix("arn:stack/") {
-            state.direct.insert((set.to_owned(), place.clone()), None);
+            state
+                .direct
+                .insert((set.to_owned(), location.clone()), None);
             return Ok(());
         }
-        if let Some((found, _)) = state.stacks.get_mut(&(place.clone(), stack.to_owned())) {
+        if let Some((found, _)) = state.stacks.get_mut(&(location.clone(), stack.to_owned())) {
             found.status = "DELETE_IN_PROGRESS".into();
         }
         Ok(())
     }
 
-    async fn failure_events(&self, _: &Place, _: &str) -> Result<Vec<FailureEvent>, CloudError> {
+    async fn failure_events(&self, _: &Location, _: &str) -> Result<Vec<FailureEvent>, CloudError> {
         Ok(vec![FailureEvent {
             logical_id: "Rule".into(),
             resource_type: "AWS::Events::Rule".into(),
@@ -141,16 +147,16 @@ impl Stacks for Fake {
         }])
     }
 
-    async fn detect_stack_drift(&self, _: &Place, stack: &str) -> Result<String, CloudError> {
+    async fn detect_stack_drift(&self, _: &Location, stack: &str) -> Result<String, CloudError> {
         Ok(stack.into())
     }
 
     async fn describe_drift_detection(
         &self,
-        place: &Place,
+        location: &Location,
         detection: &str,
     ) -> Result<DriftDetection, CloudError> {
-        let key = (detection.to_owned(), place.clone());
+        let key = (detection.to_owned(), location.clone());
         Ok(DriftDetection::Complete {
             drifted: self.state().drifts.contains_key(&key),
         })
@@ -158,10 +164,10 @@ impl Stacks for Fake {
 
     async fn list_resource_drifts(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> Result<Vec<ResourceDrift>, CloudError> {
-        let key = (stack.to_owned(), place.clone());
+        let key = (stack.to_owned(), location.clone());
         Ok(self.state().drifts.get(&key).cloned().unwrap_or_default())
     }
 }

@@ -6,20 +6,8 @@ use compiler::StackSet;
 use serde_json::Value;
 
 use super::model::{Reason, RuleChange, RuleChangeKind};
-
-/// Whether two templates say the same. The order of keys and white space don't matter.
-pub(crate) fn same_template(ours: &str, theirs: &str) -> bool {
-    if ours == theirs {
-        return true;
-    }
-    match (
-        serde_json::from_str::<Value>(ours),
-        serde_json::from_str::<Value>(theirs),
-    ) {
-        (Ok(ours), Ok(theirs)) => ours == theirs,
-        _ => false,
-    }
-}
+use crate::fleet::template::{parameter_values, resources, rule_of, same_template};
+use crate::fleet::{ObservedStack, ObservedStackSet};
 
 /// What is deployed, of a stack set or of a stack.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +15,30 @@ pub(crate) struct Deployed<'a> {
     pub(crate) template: &'a str,
     pub(crate) parameters: &'a BTreeMap<String, String>,
     pub(crate) tags: &'a BTreeMap<String, String>,
-    /// Of a stack it comes from the template and is not compared.
-    pub(crate) description: Option<&'a str>,
+    /// `None` for a stack, where it comes from the template and is not compared.
+    description: Option<&'a str>,
+}
+
+impl<'a> From<&'a ObservedStackSet> for Deployed<'a> {
+    fn from(found: &'a ObservedStackSet) -> Self {
+        Deployed {
+            template: &found.details.template,
+            parameters: &found.details.parameters,
+            tags: &found.details.tags,
+            description: Some(&found.details.description),
+        }
+    }
+}
+
+impl<'a> From<&'a ObservedStack> for Deployed<'a> {
+    fn from(found: &'a ObservedStack) -> Self {
+        Deployed {
+            template: found.template.as_deref().unwrap_or_default(),
+            parameters: &found.stack.parameters,
+            tags: &found.stack.tags,
+            description: None,
+        }
+    }
 }
 
 /// In which respects what is deployed differs from the bundle.
@@ -37,7 +47,10 @@ pub(crate) fn reasons(set: &StackSet, deployed: Deployed<'_>) -> Vec<Reason> {
     if !same_template(&set.template, deployed.template) {
         reasons.push(Reason::Template);
     }
-    let parameters = differing(&with_defaults(set), deployed.parameters);
+    let parameters = differing(
+        &parameter_values(&set.template, &set.parameters),
+        deployed.parameters,
+    );
     if !parameters.is_empty() {
         reasons.push(Reason::Parameters(parameters));
     }
@@ -54,33 +67,11 @@ pub(crate) fn reasons(set: &StackSet, deployed: Deployed<'_>) -> Vec<Reason> {
     reasons
 }
 
-/// The stack set's parameters, and the defaults of those it leaves out: CloudFormation lists both.
-fn with_defaults(set: &StackSet) -> BTreeMap<String, String> {
-    let mut values = BTreeMap::new();
-    if let Ok(template) = serde_json::from_str::<Value>(&set.template)
-        && let Some(declared) = template.get("Parameters").and_then(Value::as_object)
-    {
-        for (name, parameter) in declared {
-            match parameter.get("Default") {
-                Some(Value::String(text)) => {
-                    values.insert(name.clone(), text.clone());
-                }
-                Some(other) => {
-                    values.insert(name.clone(), other.to_string());
-                }
-                None => {}
-            }
-        }
-    }
-    values.extend(set.parameters.clone());
-    values
-}
-
 /// Keys that have different values, or are missing on one side.
 fn differing(ours: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>) -> Vec<String> {
     let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
     keys.into_iter()
-        // CloudFormation adds tags of its own, which nobody can change.
+        // CloudFormation adds tags of its own, which users can't change.
         .filter(|key| !key.starts_with("aws:"))
         .filter(|key| ours.get(*key) != theirs.get(*key))
         .cloned()
@@ -181,22 +172,6 @@ fn severity(resource: &Value) -> Option<&str> {
         .find_map(|target| target.pointer("/InputTransformer/InputTemplate")?.as_str())?;
     let (_, rest) = template.split_once(FIELD)?;
     rest.split_once('"').map(|(severity, _)| severity)
-}
-
-/// The rule that a resource of a template was made from, by its metadata.
-pub(crate) fn rule_of(resource: &Value) -> Option<&str> {
-    resource.pointer("/Metadata/gizmos/rule")?.as_str()
-}
-
-/// The resources of a template by logical id.
-pub(crate) fn resources(template: &str) -> BTreeMap<String, Value> {
-    let Ok(Value::Object(mut template)) = serde_json::from_str::<Value>(template) else {
-        return BTreeMap::new();
-    };
-    match template.swap_remove("Resources") {
-        Some(Value::Object(resources)) => resources.into_iter().collect(),
-        _ => BTreeMap::new(),
-    }
 }
 
 fn by_rule<'a>(

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use compiler::{Bundle, StackSet};
 
 use super::model::{Change, Estimate, Plan, Reason, StackSetPlan};
-use crate::apply::{Group, WaveCells, group, removal, split};
 use crate::ports::{Account, Preferences, RegionConcurrency, Tolerance};
+use crate::rollout::{Group, group, removal, split};
 
 /// What StackSets does at once for one stack set.
 const AT_ONCE: usize = 100;
@@ -98,15 +98,19 @@ fn roll_out(
         sum.operations += 1;
         seconds += OPERATION;
     }
-    let places: Vec<_> = planned.repair.iter().map(|it| it.place.clone()).collect();
-    for group in group(&places, &[], &BTreeSet::new(), &[]) {
+    let locations: Vec<_> = planned
+        .repair
+        .iter()
+        .map(|it| it.location.clone())
+        .collect();
+    for group in group(&locations, &[], &BTreeSet::new(), &[]) {
         seconds += operation(&group, &removal(), sum);
     }
-    let add: Vec<_> = planned.add.iter().chain(&places).cloned().collect();
+    let add: Vec<_> = planned.add.iter().chain(&locations).cloned().collect();
     let definition = reasons
         .iter()
         .any(|reason| *reason != Reason::AutoDeployment);
-    let parts: Vec<WaveCells> = split(
+    let parts = split(
         &bundle.organization.waves,
         accounts,
         &planned.update,
@@ -116,8 +120,8 @@ fn roll_out(
     let mut soak = 0;
     let last = parts.len().saturating_sub(1);
     for (index, part) in parts.iter().enumerate() {
-        for places in [&part.update, &part.add] {
-            for group in group(places, &[], &BTreeSet::new(), &members.regions) {
+        for locations in [&part.update, &part.add] {
+            for group in group(locations, &[], &BTreeSet::new(), &members.regions) {
                 seconds += operation(&group, &part.preferences, sum);
             }
         }
@@ -131,9 +135,9 @@ fn roll_out(
 /// Seconds of one operation.
 fn operation(group: &Group, how: &Preferences, sum: &mut Estimate) -> usize {
     sum.operations += 1;
-    sum.instances += group.places.len();
+    sum.instances += group.locations.len();
     let regions = group.regions.len().max(1);
-    let accounts = group.places.len() / regions;
+    let accounts = group.locations.len() / regions;
     let wanted = match how.max_concurrent {
         Tolerance::Count(count) => usize::try_from(count).unwrap_or(AT_ONCE),
         Tolerance::Percentage(percent) => accounts * usize::try_from(percent).unwrap_or(100) / 100,
@@ -151,17 +155,19 @@ fn operation(group: &Group, how: &Preferences, sum: &mut Estimate) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::main_wave;
-    use crate::ports::Place;
+    use crate::ports::Location;
+    use crate::rollout::main;
 
     #[test]
     fn a_hundred_stacks_at_once_is_the_most() {
-        let places: Vec<Place> = (0..10_000)
-            .flat_map(|n| ["eu-central-1", "us-east-1"].map(|r| Place::new(format!("{n:012}"), r)))
+        let locations: Vec<Location> = (0..10_000)
+            .flat_map(|n| {
+                ["eu-central-1", "us-east-1"].map(|r| Location::new(format!("{n:012}"), r))
+            })
             .collect();
-        let groups = group(&places, &[], &BTreeSet::new(), &[]);
+        let groups = group(&locations, &[], &BTreeSet::new(), &[]);
         let mut sum = Estimate::default();
-        let seconds = operation(&groups[0], &main_wave(), &mut sum);
+        let seconds = operation(&groups[0], &main(), &mut sum);
         assert_eq!((sum.operations, sum.instances), (1, 20_000));
         assert_eq!(seconds, OPERATION + 200 * STACK);
     }

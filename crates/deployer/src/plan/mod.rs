@@ -2,78 +2,79 @@
 
 mod basis;
 mod compare;
-mod desired;
 mod estimate;
 mod model;
+mod problems;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use compiler::{Bundle, OWNERSHIP_TAG, Part, StackSet};
 
-use compare::{Deployed, reasons, rule_changes};
-pub(crate) use compare::{resources, rule_of, same_template};
-pub(crate) use desired::{desired, region_is_off, selected};
+pub(crate) use compare::Deployed;
+use compare::{reasons, rule_changes};
 pub use model::{
-    Basis, BlockedPlace, Cells, Change, Estimate, Plan, PlanSummary, Problem, ProblemKind, Reason,
-    Repair, RuleChange, RuleChangeKind, StackPlan, StackSetPlan,
+    Basis, Cells, Change, Estimate, Plan, PlanSummary, Problem, ProblemKind, Reason, Repair,
+    RuleChange, RuleChangeKind, StackPlan, StackSetPlan,
 };
+pub(crate) use problems::{ACTIVATE_TRUSTED_ACCESS, wrong_management_account, wrong_organization};
 
-use crate::observe::{Observed, ObservedStack, ObservedStackSet, World};
-use crate::ports::{Account, AccountState, Instance, InstanceStatus, Place, TrustedAccess};
+use crate::fleet::{Membership, Observed, ObservedStack, ObservedStackSet, is_owned, tagged_part};
+use crate::ports::{Account, AccountState, Instance, InstanceStatus, Location};
+pub use crate::rollout::BlockedLocation;
+use crate::rollout::{Desired, desired, region_is_off, selected};
 
 /// Compares bundle and fleet. Pure: the same two always give the same plan.
 pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
-    let problems = problems(bundle, observed);
+    let membership = &observed.membership;
     let mut plan = Plan {
         organization: bundle.organization.id.clone(),
-        problems,
+        problems: problems::problems(bundle, observed),
         stack_sets: Vec::new(),
         stacks: Vec::new(),
-        accounts: watched(bundle, &observed.accounts).len(),
+        accounts: watched(bundle, &membership.accounts).len(),
         regions: bundle.organization.regions.len(),
         estimate: Estimate::default(),
         basis: basis::basis(bundle, observed),
     };
     if observed.organization.id != bundle.organization.id {
-        // Compared with a stranger's fleet, everything would look new.
+        // Compared with another organization's fleet, everything would look new.
         return plan;
     }
-    let world = observed.world();
     for set in &bundle.stack_sets {
         if set.targets.members.is_some() {
             let existing = observed.stack_sets.get(&set.name);
             plan.stack_sets
-                .push(plan_stack_set(bundle, set, existing, &world));
+                .push(plan_stack_set(bundle, set, existing, membership));
         }
         for region in &set.targets.management_regions {
-            let place = Place::new(&bundle.organization.accounts.management, region);
+            let location = Location::new(&bundle.organization.accounts.management, region);
             let blocked = observed
                 .stacks_unreadable
                 .as_ref()
                 .map(|error| no_way_in(bundle, error))
-                .or_else(|| world.is_off(region).then(|| region_is_off(region)));
+                .or_else(|| membership.is_off(region).then(|| region_is_off(region)));
             if let Some(reason) = blocked {
                 plan.stacks.push(StackPlan {
                     name: set.name.clone(),
                     part: Some(set.part),
-                    place,
+                    location,
                     change: Change::Blocked { reason },
                     rules: Vec::new(),
                 });
                 continue;
             }
-            let existing = find_stack(observed, &place, &set.name);
-            plan.stacks.push(plan_stack(set, place, existing));
+            let existing = observed.stack(&location, &set.name);
+            plan.stacks.push(plan_stack(set, location, existing));
         }
     }
     plan.stack_sets
-        .extend(unwanted_stack_sets(bundle, observed, &world));
+        .extend(unwanted_stack_sets(bundle, observed, membership));
     plan.stacks.extend(unwanted_stacks(bundle, observed));
-    plan.estimate = estimate::estimate(bundle, &world.accounts, &plan);
+    plan.estimate = estimate::estimate(bundle, &membership.accounts, &plan);
     plan
 }
 
-/// What a delegated administrator that can't act in the management account has to know.
+/// What a delegated administrator needs to know that can't enter the management account.
 fn no_way_in(bundle: &Bundle, error: &str) -> String {
     let organization = &bundle.organization;
     format!(
@@ -103,87 +104,6 @@ fn watched<'a>(bundle: &'a Bundle, accounts: &'a [Account]) -> BTreeSet<&'a str>
     ids
 }
 
-fn problems(bundle: &Bundle, observed: &Observed) -> Vec<Problem> {
-    let organization = &bundle.organization;
-    if observed.organization.id != organization.id {
-        return vec![Problem {
-            kind: ProblemKind::WrongOrganization,
-            message: format!(
-                "the credentials belong to organization {}, the organization file is about {}",
-                observed.organization.id, organization.id
-            ),
-            fix: "use credentials of the right organization, or correct `organization` in the \
-                  organization file"
-                .to_owned(),
-        }];
-    }
-    let mut problems = Vec::new();
-    if observed.organization.management_account != organization.accounts.management {
-        problems.push(Problem {
-            kind: ProblemKind::WrongManagementAccount,
-            message: format!(
-                "the organization's management account is {}, the organization file says {}",
-                observed.organization.management_account, organization.accounts.management
-            ),
-            fix: "correct `accounts.management` in the organization file".to_owned(),
-        });
-    }
-    let uses_stack_sets = bundle
-        .stack_sets
-        .iter()
-        .any(|set| set.targets.members.is_some());
-    if uses_stack_sets && observed.trusted_access == TrustedAccess::Disabled {
-        problems.push(Problem {
-            kind: ProblemKind::TrustedAccessOff,
-            message: "StackSets has no trusted access to the organization".to_owned(),
-            fix: "activate it once with the management account's credentials: \
-                  `aws cloudformation activate-organizations-access`"
-                .to_owned(),
-        });
-    }
-    let parts = [
-        ("accounts.log_archive", &organization.accounts.log_archive),
-        ("accounts.hub", &organization.accounts.hub),
-    ];
-    for (field, id) in parts {
-        let account = observed.accounts.iter().find(|account| account.id == *id);
-        let wrong = match account {
-            None => Some("is not in the organization".to_owned()),
-            Some(account) if account.state != AccountState::Active => {
-                Some(format!("is {}", account.state.describe()))
-            }
-            Some(_) => None,
-        };
-        if let Some(wrong) = wrong {
-            problems.push(Problem {
-                kind: ProblemKind::AccountMissing,
-                message: format!("account {id} {wrong}"),
-                fix: format!("correct `{field}` in the organization file"),
-            });
-        }
-    }
-    for unit in &organization.targets.organizational_units {
-        if !observed
-            .accounts
-            .iter()
-            .any(|account| account.is_under(unit))
-        {
-            problems.push(Problem {
-                kind: ProblemKind::EmptyTarget,
-                message: format!("there is no account under {unit}"),
-                fix: "correct `targets.organizational_units` in the organization file".to_owned(),
-            });
-        }
-    }
-    problems
-}
-
-/// Whether somebody else's tags, or none, are on it.
-pub(crate) fn is_owned(tags: &BTreeMap<String, String>) -> bool {
-    tags.get(OWNERSHIP_TAG.0)
-        .is_some_and(|value| value == OWNERSHIP_TAG.1)
-}
-
 fn not_owned(what: &str, name: &str) -> String {
     format!(
         "a {what} named {name} exists without the tag {}={}; it belongs to somebody else",
@@ -196,16 +116,16 @@ pub(crate) fn plan_stack_set(
     bundle: &Bundle,
     set: &StackSet,
     existing: Option<&ObservedStackSet>,
-    world: &World,
+    membership: &Membership,
 ) -> StackSetPlan {
     let mut wanted = match &set.targets.members {
-        Some(members) => desired(members, &bundle.organization, world),
-        None => desired::Desired::default(),
+        Some(members) => desired(members, &bundle.organization, membership),
+        None => Desired::default(),
     };
     let mut plan = StackSetPlan::new(&set.name, Some(set.part), Change::Create);
     let Some(existing) = existing else {
         plan.rules = rule_changes(Some(set), None);
-        plan.add = wanted.places.into_iter().collect();
+        plan.add = wanted.locations.into_iter().collect();
         plan.blocked = wanted.blocked;
         return plan;
     };
@@ -216,15 +136,7 @@ pub(crate) fn plan_stack_set(
         return plan;
     }
     plan.in_progress = existing.pending.iter().map(|op| op.id.clone()).collect();
-    let mut why = reasons(
-        set,
-        Deployed {
-            template: &existing.details.template,
-            parameters: &existing.details.parameters,
-            tags: &existing.details.tags,
-            description: Some(&existing.details.description),
-        },
-    );
+    let mut why = reasons(set, existing.into());
     let everywhere = !why.is_empty();
     if let Some(auto) = &existing.details.auto_deployment
         && (auto.enabled != set.auto_deployment || (auto.enabled && auto.retain_stacks))
@@ -238,34 +150,34 @@ pub(crate) fn plan_stack_set(
         Change::Update { reasons: why }
     };
     plan.blocked = wanted.blocked;
-    let blocked: BTreeSet<Place> = plan.blocked.iter().map(|it| it.place.clone()).collect();
+    let blocked: BTreeSet<Location> = plan.blocked.iter().map(|it| it.location.clone()).collect();
     for instance in &existing.instances {
-        let place = Place::new(&instance.account, &instance.region);
-        if wanted.places.remove(&place) {
+        let location = instance.location();
+        if wanted.locations.remove(&location) {
             if is_stuck(instance) {
                 plan.repair.push(Repair::of(instance));
             } else if everywhere || instance.status != InstanceStatus::Current {
-                plan.update.push(place);
+                plan.update.push(location);
             } else {
                 plan.unchanged += 1;
-                *plan.unchanged_in.entry(place.region).or_default() += 1;
+                *plan.unchanged_in.entry(location.region).or_default() += 1;
             }
-        } else if !blocked.contains(&place) {
-            if world.is_off(&place.region) {
-                plan.blocked.push(out_of_reach(place, world));
+        } else if !blocked.contains(&location) {
+            if membership.is_off(&location.region) {
+                plan.blocked.push(out_of_reach(location, membership));
             } else {
-                plan.remove.push(place);
+                plan.remove.push(location);
             }
         }
     }
-    plan.add = wanted.places.into_iter().collect();
-    plan.blocked.sort_by(|a, b| a.place.cmp(&b.place));
+    plan.add = wanted.locations.into_iter().collect();
+    plan.blocked.sort_by(|a, b| a.location.cmp(&b.location));
     plan.update.sort();
     plan.remove.sort();
     plan
 }
 
-/// Whether no operation can reach an instance any more.
+/// Whether no operation can reach an instance.
 fn is_stuck(instance: &Instance) -> bool {
     instance.status == InstanceStatus::Inoperable
         || matches!(
@@ -274,24 +186,17 @@ fn is_stuck(instance: &Instance) -> bool {
         )
 }
 
-fn find_stack<'a>(observed: &'a Observed, place: &Place, name: &str) -> Option<&'a ObservedStack> {
-    observed
-        .stacks
-        .iter()
-        .find(|stack| stack.place == *place && stack.stack.name == name)
-}
-
 /// Compares one stack of the management account with what exists.
 pub(crate) fn plan_stack(
     set: &StackSet,
-    place: Place,
+    location: Location,
     existing: Option<&ObservedStack>,
 ) -> StackPlan {
     let old = existing.and_then(|stack| stack.template.as_deref());
     let mut rules = rule_changes(Some(set), old);
     let change = match existing {
         None => Change::Create,
-        // It waits for its first change set: nothing was made yet, so there is nothing to own.
+        // It waits for its first change set: it holds nothing yet that somebody could own.
         Some(found) if found.stack.status == "REVIEW_IN_PROGRESS" => Change::Create,
         Some(found) if !is_owned(&found.stack.tags) => {
             rules.clear();
@@ -310,15 +215,7 @@ pub(crate) fn plan_stack(
             ),
         },
         Some(found) => {
-            let mut why = reasons(
-                set,
-                Deployed {
-                    template: found.template.as_deref().unwrap_or_default(),
-                    parameters: &found.stack.parameters,
-                    tags: &found.stack.tags,
-                    description: None,
-                },
-            );
+            let mut why = reasons(set, found.into());
             if found.stack.is_in_progress() {
                 why.push(Reason::InProgress(found.stack.status.clone()));
             }
@@ -332,16 +229,10 @@ pub(crate) fn plan_stack(
     StackPlan {
         name: set.name.clone(),
         part: Some(set.part),
-        place,
+        location,
         change,
         rules,
     }
-}
-
-/// The part that a stack set or stack says it is, by its tag.
-pub(crate) fn tagged_part(tags: &BTreeMap<String, String>) -> Option<Part> {
-    let name = tags.get("gizmos:part")?;
-    Part::ALL.into_iter().find(|part| part.name() == name)
 }
 
 /// Position in the order of removal: what depends on others goes first.
@@ -352,14 +243,18 @@ pub(crate) fn removal_rank(part: Option<Part>) -> u8 {
         Some(Part::Topic | Part::TopicLocal) => 2,
         Some(Part::Trail) => 3,
         Some(Part::Bucket) => 4,
-        // Until the end a template may have to be handed over once more.
+        // Last, as removing other parts may need to upload a template once more.
         Some(Part::Artifacts) => 5,
     }
 }
 
-/// Stack sets that are ours but no longer in the bundle (or no longer as a stack set), in the
-/// order of removal.
-fn unwanted_stack_sets(bundle: &Bundle, observed: &Observed, world: &World) -> Vec<StackSetPlan> {
+/// Stack sets that Gizmos made but that are no longer in the bundle (or no longer as a stack set), in
+/// the order of removal.
+fn unwanted_stack_sets(
+    bundle: &Bundle,
+    observed: &Observed,
+    membership: &Membership,
+) -> Vec<StackSetPlan> {
     let mut plans: Vec<StackSetPlan> = observed
         .stack_sets
         .values()
@@ -370,22 +265,22 @@ fn unwanted_stack_sets(bundle: &Bundle, observed: &Observed, world: &World) -> V
                 .iter()
                 .any(|set| set.name == found.details.name && set.targets.members.is_some())
         })
-        .map(|found| delete_stack_set(found, world))
+        .map(|found| delete_stack_set(found, membership))
         .collect();
     plans.sort_by_key(|plan| removal_rank(plan.part));
     plans
 }
 
 /// The plan to remove a stack set with all its instances.
-pub(crate) fn delete_stack_set(found: &ObservedStackSet, world: &World) -> StackSetPlan {
+pub(crate) fn delete_stack_set(found: &ObservedStackSet, membership: &Membership) -> StackSetPlan {
     let part = tagged_part(&found.details.tags);
     let mut plan = StackSetPlan::new(&found.details.name, part, Change::Delete);
     for instance in &found.instances {
-        let place = Place::new(&instance.account, &instance.region);
-        if world.is_off(&place.region) {
-            plan.blocked.push(out_of_reach(place, world));
+        let location = instance.location();
+        if membership.is_off(&location.region) {
+            plan.blocked.push(out_of_reach(location, membership));
         } else {
-            plan.remove.push(place);
+            plan.remove.push(location);
         }
     }
     plan.rules = rule_changes(None, Some(&found.details.template));
@@ -393,15 +288,17 @@ pub(crate) fn delete_stack_set(found: &ObservedStackSet, world: &World) -> Stack
     plan
 }
 
-/// An instance that nobody wants, where no operation is taken.
-fn out_of_reach(place: Place, world: &World) -> BlockedPlace {
-    BlockedPlace {
-        account_name: world.account(&place.account).map(|it| it.name.clone()),
+/// An instance that should go, in a Region where no operation works.
+fn out_of_reach(location: Location, membership: &Membership) -> BlockedLocation {
+    BlockedLocation {
+        account_name: membership
+            .account(&location.account)
+            .map(|it| it.name.clone()),
         reason: format!(
             "it is no longer wanted and can't be removed: {}",
-            region_is_off(&place.region)
+            region_is_off(&location.region)
         ),
-        place,
+        location,
     }
 }
 
@@ -413,7 +310,10 @@ fn unwanted_stacks(bundle: &Bundle, observed: &Observed) -> Vec<StackPlan> {
         .filter(|found| {
             !bundle.stack_sets.iter().any(|set| {
                 set.name == found.stack.name
-                    && set.targets.management_regions.contains(&found.place.region)
+                    && set
+                        .targets
+                        .management_regions
+                        .contains(&found.location.region)
             })
         })
         .collect();
@@ -426,7 +326,7 @@ pub(crate) fn delete_stack(found: &ObservedStack) -> StackPlan {
     StackPlan {
         name: found.stack.name.clone(),
         part: tagged_part(&found.stack.tags),
-        place: found.place.clone(),
+        location: found.location.clone(),
         change: Change::Delete,
         rules: rule_changes(None, found.template.as_deref()),
     }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use compiler::Part;
+use remedy::Remedy;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{Instance, Place};
+use crate::ports::{Instance, Location};
+use crate::rollout::BlockedLocation;
 
 /// All that must change for the fleet to equal the bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,7 +63,7 @@ pub struct Problem {
     /// What is wrong.
     pub message: String,
     /// What to do about it.
-    pub fix: String,
+    pub fix: Remedy,
 }
 
 /// Kinds of reasons not to begin.
@@ -92,20 +94,20 @@ pub struct StackSetPlan {
     /// What happens to the stack set itself.
     pub change: Change,
     /// Instances to be created, sorted.
-    pub add: Vec<Place>,
+    pub add: Vec<Location>,
     /// Instances to be updated, sorted.
-    pub update: Vec<Place>,
+    pub update: Vec<Location>,
     /// Instances to be removed, sorted.
-    pub remove: Vec<Place>,
-    /// Instances that no operation reaches any more: removed with what is left of their stacks,
-    /// and made anew.
+    pub remove: Vec<Location>,
+    /// Instances that no operation can reach: removed with the remains of their stacks, and created
+    /// anew.
     pub repair: Vec<Repair>,
     /// Instances that are as they should be.
     pub unchanged: usize,
     /// The same by Region.
     pub unchanged_in: BTreeMap<String, usize>,
     /// Places that can't be brought into line now.
-    pub blocked: Vec<BlockedPlace>,
+    pub blocked: Vec<BlockedLocation>,
     /// The change in terms of rules.
     pub rules: Vec<RuleChange>,
     /// Operations that run right now.
@@ -131,12 +133,16 @@ impl StackSetPlan {
         }
     }
 
-    /// Whether there is anything to do.
+    /// Whether there is nothing to do.
     pub fn is_unchanged(&self) -> bool {
+        self.is_deployed() && self.remove.is_empty()
+    }
+
+    /// Whether there is nothing to do except removals.
+    pub(crate) fn is_deployed(&self) -> bool {
         self.change == Change::Unchanged
             && self.add.is_empty()
             && self.update.is_empty()
-            && self.remove.is_empty()
             && self.repair.is_empty()
     }
 }
@@ -150,7 +156,7 @@ pub struct Cells {
     pub update: usize,
     /// Instances to be removed.
     pub delete: usize,
-    /// Instances to be removed and made anew.
+    /// Instances to be removed and created anew.
     pub repair: usize,
     /// Places that can't be brought into line now.
     pub blocked: usize,
@@ -162,20 +168,20 @@ impl StackSetPlan {
     /// The matrix of accounts and Regions, counted by Region.
     pub fn matrix(&self) -> BTreeMap<&str, Cells> {
         let mut cells: BTreeMap<&str, Cells> = BTreeMap::new();
-        for place in &self.add {
-            cells.entry(&place.region).or_default().create += 1;
+        for location in &self.add {
+            cells.entry(&location.region).or_default().create += 1;
         }
-        for place in &self.update {
-            cells.entry(&place.region).or_default().update += 1;
+        for location in &self.update {
+            cells.entry(&location.region).or_default().update += 1;
         }
-        for place in &self.remove {
-            cells.entry(&place.region).or_default().delete += 1;
+        for location in &self.remove {
+            cells.entry(&location.region).or_default().delete += 1;
         }
         for repair in &self.repair {
-            cells.entry(&repair.place.region).or_default().repair += 1;
+            cells.entry(&repair.location.region).or_default().repair += 1;
         }
         for blocked in &self.blocked {
-            cells.entry(&blocked.place.region).or_default().blocked += 1;
+            cells.entry(&blocked.location.region).or_default().blocked += 1;
         }
         for (region, count) in &self.unchanged_in {
             cells.entry(region).or_default().unchanged += count;
@@ -184,14 +190,14 @@ impl StackSetPlan {
     }
 }
 
-/// An instance that no operation reaches any more.
+/// An instance that no operation can reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Repair {
     /// Where.
-    pub place: Place,
+    pub location: Location,
     /// Why, such as `INOPERABLE: the deletion of its stack failed`.
     pub reason: String,
-    /// What is left of its stack.
+    /// The id of its stack, if there still is one.
     pub stack_id: Option<String>,
 }
 
@@ -204,7 +210,7 @@ impl Repair {
         };
         let why = instance.reason.as_deref().unwrap_or("no reason given");
         Repair {
-            place: Place::new(&instance.account, &instance.region),
+            location: instance.location(),
             reason: format!("{state}: {why}"),
             stack_id: instance.stack_id.clone(),
         }
@@ -219,7 +225,7 @@ pub struct StackPlan {
     /// Its part of the chain; `None` if it is no longer in the bundle and untagged.
     pub part: Option<Part>,
     /// The management account and a Region.
-    pub place: Place,
+    pub location: Location,
     /// What happens to it.
     pub change: Change,
     /// The change in terms of rules.
@@ -254,7 +260,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// One word for people.
+    /// One word for it.
     pub fn word(&self) -> &'static str {
         match self {
             Change::Create => "create",
@@ -297,17 +303,6 @@ impl Reason {
             Reason::InProgress(status) => format!("it is in {status}"),
         }
     }
-}
-
-/// An account and Region that can't be brought into line now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct BlockedPlace {
-    /// Where.
-    pub place: Place,
-    /// The account's name, if known.
-    pub account_name: Option<String>,
-    /// Why, such as `the account is suspended`.
-    pub reason: String,
 }
 
 /// What happens to a rule.
@@ -363,11 +358,11 @@ pub struct PlanSummary {
     pub instances_update: usize,
     /// Stack instances to be removed.
     pub instances_remove: usize,
-    /// Stack instances to be removed and made anew.
+    /// Stack instances to be removed and created anew.
     pub instances_repair: usize,
     /// Stack instances as they should be.
     pub instances_unchanged: usize,
-    /// Stack instances that can't be brought into line now.
+    /// Stack instances that can't be deployed or removed now.
     pub instances_blocked: usize,
 }
 
@@ -419,7 +414,7 @@ impl Plan {
             merged
                 .entry(&change.rule)
                 .and_modify(|known| {
-                    // Added here and removed there is a move: for people the rule has changed.
+                    // Added here and removed there is a move: users see a changed rule.
                     if known.change != change.change {
                         known.change = RuleChangeKind::Changed;
                     }

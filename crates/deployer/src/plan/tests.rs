@@ -39,7 +39,7 @@ async fn on_an_empty_organization_everything_is_created() {
         of(&plan, "gizmos-rules-spoke")
             .add
             .iter()
-            .all(|place| place.account != MANAGEMENT)
+            .all(|location| location.account != MANAGEMENT)
     );
 }
 
@@ -84,7 +84,7 @@ async fn an_edited_rule_is_named_and_touches_only_its_stack_set() {
             reasons: vec![Reason::Template]
         }
     );
-    assert_eq!(hub.update, [Place::new(HUB, HOME)]);
+    assert_eq!(hub.update, [Location::new(HUB, HOME)]);
     let rules: Vec<(String, &str)> = plan
         .rules()
         .into_iter()
@@ -157,14 +157,15 @@ async fn accounts_come_and_go() {
     let (_, mut observed) = deployed().await;
     // One is suspended, one leaves the organization, one is new.
     observed
+        .membership
         .accounts
         .retain(|account| account.id != "100000000002");
-    for account in &mut observed.accounts {
+    for account in &mut observed.membership.accounts {
         if account.id == "012345678901" {
             account.state = AccountState::Suspended;
         }
     }
-    observed.accounts.push(Account {
+    observed.membership.accounts.push(Account {
         id: "100000000010".into(),
         name: "new".into(),
         state: AccountState::Active,
@@ -175,8 +176,8 @@ async fn accounts_come_and_go() {
     assert_eq!(
         spoke.add,
         [
-            Place::new("100000000010", HOME),
-            Place::new("100000000010", "us-east-1")
+            Location::new("100000000010", HOME),
+            Location::new("100000000010", "us-east-1")
         ]
     );
     assert_eq!(spoke.remove.len(), 2);
@@ -184,7 +185,7 @@ async fn accounts_come_and_go() {
         spoke
             .remove
             .iter()
-            .all(|place| place.account == "100000000002")
+            .all(|location| location.account == "100000000002")
     );
     assert_eq!(spoke.blocked.len(), 2);
     assert_eq!(spoke.blocked[0].reason, "the account is suspended");
@@ -309,7 +310,7 @@ async fn preflight_names_what_is_missing() {
 #[tokio::test(start_paused = true)]
 async fn a_region_that_is_off_is_blocked_in_every_account() {
     let (_, mut observed) = deployed().await;
-    observed.enabled_regions = Some([HOME.to_owned()].into());
+    observed.membership.enabled_regions = Some([HOME.to_owned()].into());
     let plan = plan(&bundle(), &observed);
     let spoke = of(&plan, "gizmos-rules-spoke");
     assert_eq!((spoke.blocked.len(), spoke.unchanged), (6, 6));
@@ -318,7 +319,7 @@ async fn a_region_that_is_off_is_blocked_in_every_account() {
     let stack = plan
         .stacks
         .iter()
-        .find(|stack| stack.place.region == "us-east-1");
+        .find(|stack| stack.location.region == "us-east-1");
     assert!(matches!(stack.unwrap().change, Change::Blocked { .. }));
 }
 

@@ -1,15 +1,15 @@
-//! Buckets, as far as they have to be emptied.
+//! Emptying buckets.
 
 use std::future::Future;
 
-use super::{CloudError, Place};
+use super::{CloudError, Location};
 
-/// What came of emptying a bucket.
+/// The result of emptying a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Emptied {
     /// Versions of objects and delete markers that were deleted.
     pub deleted: usize,
-    /// Those that were left, since their keys begin with something else.
+    /// Those that remain, since their keys begin with something else.
     pub left: usize,
 }
 
@@ -20,7 +20,7 @@ pub trait Buckets {
     /// AWS: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
     fn empty_bucket(
         &self,
-        place: &Place,
+        location: &Location,
         bucket: &str,
         prefix: &str,
     ) -> impl Future<Output = Result<Emptied, CloudError>> + Send;

@@ -83,7 +83,7 @@ pub enum CloudError {
         /// What the service said.
         message: String,
     },
-    /// An error that has no better place.
+    /// An error that has no variant of its own.
     #[error("{code}: {message}{}", .request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default())]
     Unexpected {
         /// The service's error code.

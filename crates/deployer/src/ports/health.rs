@@ -5,7 +5,7 @@ use std::future::Future;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{CloudError, Place};
+use super::{CloudError, Location};
 
 /// A subscription of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -18,7 +18,7 @@ pub struct Subscription {
     pub confirmed: bool,
 }
 
-/// What CloudTrail tells about a trail.
+/// A trail's settings and state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrailStatus {
     /// Whether it records at all.
@@ -55,27 +55,27 @@ pub trait Health {
     /// Every subscription of a topic; `None` if there is no such topic.
     fn subscriptions(
         &self,
-        place: &Place,
+        location: &Location,
         topic: &str,
     ) -> impl Future<Output = Result<Option<Vec<Subscription>>, CloudError>> + Send;
 
     /// A trail by name; `None` if there is none.
     fn trail_status(
         &self,
-        place: &Place,
+        location: &Location,
         trail: &str,
     ) -> impl Future<Output = Result<Option<TrailStatus>, CloudError>> + Send;
 
-    /// Every trail that records in this place, wherever it was made.
+    /// Every trail that records in this location, wherever it was made.
     fn trails(
         &self,
-        place: &Place,
+        location: &Location,
     ) -> impl Future<Output = Result<Vec<TrailSummary>, CloudError>> + Send;
 
     /// How many messages a queue holds, by its name or URL; `None` if there is no such queue.
     fn queue_depth(
         &self,
-        place: &Place,
+        location: &Location,
         queue: &str,
     ) -> impl Future<Output = Result<Option<u64>, CloudError>> + Send;
 
@@ -83,14 +83,14 @@ pub trait Health {
     /// policy.
     fn bus_policy(
         &self,
-        place: &Place,
+        location: &Location,
         bus: &str,
     ) -> impl Future<Output = Result<Option<Value>, CloudError>> + Send;
 
     /// Names of an account's roles under a path, `/gizmos/`. IAM has no Regions: any will do.
     fn role_names(
         &self,
-        place: &Place,
+        location: &Location,
         path: &str,
     ) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
 }

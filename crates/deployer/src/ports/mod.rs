@@ -2,8 +2,8 @@
 //!
 //! The adapters live elsewhere: the `aws` crate implements [`Cloud`] with the AWS SDK; tests
 //! implement it in memory. Every method is one call of the cloud's API or one paginated list;
-//! nothing here decides anything. A template that is too large for the call goes ahead of it to the
-//! artifact bucket, which is the adapter's business.
+//! nothing here decides anything. If a template is too large for a call, the adapter first
+//! uploads it to the artifact bucket.
 
 mod buckets;
 mod error;
@@ -29,7 +29,7 @@ pub use stack_sets::{
 };
 pub use stacks::{
     ChangeSet, ChangeSetKind, ChangeSetRequest, ChangeSetStatus, DriftDetection, FailureEvent,
-    Place, Stack, Stacks,
+    Location, Stack, Stacks,
 };
 
 /// Everything the deployer needs from a cloud.

@@ -1,4 +1,4 @@
-//! The organization: who we are, which accounts there are.
+//! The organization: the caller, and all accounts.
 //!
 //! AWS: <https://docs.aws.amazon.com/organizations/latest/APIReference/Welcome.html>
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::CloudError;
 
-/// Whose credentials are in use, as `sts:GetCallerIdentity` tells.
+/// Whose credentials are in use, by `sts:GetCallerIdentity`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Identity {
     /// Twelve digits.
@@ -24,7 +24,7 @@ pub struct OrganizationDetails {
     pub id: String,
     /// The management account's twelve digits.
     pub management_account: String,
-    /// Whether it has more than consolidated billing, if told.
+    /// Whether it has more than consolidated billing, if known.
     pub all_features: Option<bool>,
 }
 
@@ -38,7 +38,7 @@ pub enum Permission {
     Denied,
 }
 
-/// State of an account, as `Account.State` tells.
+/// State of an account, by `Account.State`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountState {
@@ -112,10 +112,10 @@ pub trait Organizations {
         &self,
     ) -> impl Future<Output = Result<OrganizationDetails, CloudError>> + Send;
 
-    /// Every account with its state and place, the management account included.
+    /// Every account with its state and path, the management account included.
     fn list_accounts(&self) -> impl Future<Output = Result<Vec<Account>, CloudError>> + Send;
 
-    /// The Regions that are enabled in the management account; `None` if the caller can't tell.
+    /// The Regions that are enabled in the management account; `None` if the caller can't list them.
     ///
     /// AWS: <https://docs.aws.amazon.com/accounts/latest/reference/API_ListRegions.html>
     fn enabled_regions(

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{CloudError, Place};
+use super::{CloudError, Location};
 
 /// A stack set in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,9 +48,9 @@ pub struct StackSetDetails {
     pub tags: BTreeMap<String, String>,
     /// `CAPABILITY_IAM` and the like.
     pub capabilities: Vec<String>,
-    /// Automatic deployment, if the endpoint tells.
+    /// Automatic deployment, if the endpoint reports it.
     pub auto_deployment: Option<AutoDeployment>,
-    /// Whether conflicting operations are queued instead of refused, if the endpoint tells.
+    /// Whether conflicting operations are queued instead of refused, if the endpoint reports it.
     pub managed_execution: Option<bool>,
     /// The organizational units it was deployed to.
     pub organizational_units: Vec<String>,
@@ -103,9 +103,9 @@ pub struct DeploymentTargets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tolerance {
-    /// So many.
+    /// This many.
     Count(u32),
-    /// So many of a hundred, rounded down.
+    /// A percentage, rounded down.
     Percentage(u32),
 }
 
@@ -129,7 +129,7 @@ pub enum ConcurrencyMode {
     SoftFailureTolerance,
 }
 
-/// How an operation goes about its instances.
+/// How an operation works through its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Preferences {
     /// Regions one by one or together.
@@ -163,7 +163,7 @@ pub struct StackSetUpdate {
     pub targets: Option<DeploymentTargets>,
     /// Which Regions; empty means every instance.
     pub regions: Vec<String>,
-    /// How to go about it.
+    /// How to work through them.
     pub preferences: Preferences,
     /// Also the idempotency token.
     pub operation_id: String,
@@ -178,7 +178,7 @@ pub struct InstanceRequest {
     pub targets: DeploymentTargets,
     /// Which Regions.
     pub regions: Vec<String>,
-    /// How to go about it.
+    /// How to work through them.
     pub preferences: Preferences,
     /// Also the idempotency token.
     pub operation_id: String,
@@ -200,7 +200,7 @@ pub enum Action {
     DetectDrift,
 }
 
-/// Where an operation stands.
+/// The state of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationStatus {
@@ -212,7 +212,7 @@ pub enum OperationStatus {
     Stopping,
     /// Was stopped.
     Stopped,
-    /// Done. Failures within tolerance may hide behind it.
+    /// Done, possibly with failures within the tolerance.
     Succeeded,
     /// Failures went over the tolerance.
     Failed,
@@ -240,7 +240,7 @@ pub struct OperationSummary {
     pub id: String,
     /// What it does, if known to this version.
     pub action: Option<Action>,
-    /// Where it stands.
+    /// Its state.
     pub status: OperationStatus,
     /// When it ended, if it has.
     pub ended: Option<SystemTime>,
@@ -255,9 +255,9 @@ pub struct DriftCounts {
     pub drifted: u32,
     /// Without.
     pub in_sync: u32,
-    /// That could not be looked at.
+    /// That could not be checked.
     pub failed: u32,
-    /// When, in RFC 3339, if told.
+    /// When, in RFC 3339, if reported.
     pub checked: Option<String>,
 }
 
@@ -268,7 +268,7 @@ pub struct Operation {
     pub id: String,
     /// What it does, if known to this version.
     pub action: Option<Action>,
-    /// Where it stands.
+    /// Its state.
     pub status: OperationStatus,
     /// When it ended, if it has.
     pub ended: Option<SystemTime>,
@@ -332,20 +332,27 @@ pub struct Instance {
     pub account: String,
     /// Such as `eu-central-1`.
     pub region: String,
-    /// The organizational unit it was deployed through, if told.
+    /// The organizational unit it was deployed through, if reported.
     pub organizational_unit: Option<String>,
     /// The stack; an instance may exist without one.
     pub stack_id: Option<String>,
     /// Whether it is up to date.
     pub status: InstanceStatus,
-    /// `SUCCEEDED`, `FAILED`, `SKIPPED_SUSPENDED_ACCOUNT`, …, if told.
+    /// `SUCCEEDED`, `FAILED`, `SKIPPED_SUSPENDED_ACCOUNT`, …, if reported.
     pub detailed_status: Option<String>,
     /// Why, if it says so.
     pub reason: Option<String>,
-    /// `DRIFTED`, `IN_SYNC`, `NOT_CHECKED`, …, if told.
+    /// `DRIFTED`, `IN_SYNC`, `NOT_CHECKED`, …, if reported.
     pub drift_status: Option<String>,
-    /// The operation that worked on it last, if told.
+    /// The operation that worked on it last, if reported.
     pub last_operation: Option<String>,
+}
+
+impl Instance {
+    /// Where it is.
+    pub fn location(&self) -> Location {
+        Location::new(&self.account, &self.region)
+    }
 }
 
 /// Drift of one resource.
@@ -375,12 +382,12 @@ pub struct PropertyDifference {
     pub kind: String,
 }
 
-/// What drift detection found out about one resource.
+/// The result of drift detection for one resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ResourceDrift {
     /// Its name in the template.
     pub logical_id: String,
-    /// Its name in the account, if told.
+    /// Its name in the account, if reported.
     pub physical_id: Option<String>,
     /// Such as `AWS::Events::Rule`.
     pub resource_type: String,
@@ -388,9 +395,9 @@ pub struct ResourceDrift {
     pub status: ResourceDriftStatus,
     /// Every differing property.
     pub differences: Vec<PropertyDifference>,
-    /// All properties as in the template, if told.
+    /// All properties as in the template, if reported.
     pub expected: Option<Value>,
-    /// All properties as found, if told.
+    /// All properties as found, if reported.
     pub actual: Option<Value>,
 }
 
@@ -482,11 +489,11 @@ pub trait StackSets {
         operation_id: &str,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
-    /// Where the latest drift detection found drift.
+    /// The instances in which the latest drift detection found drift.
     fn list_drifted_instances(
         &self,
         stack_set: &str,
-    ) -> impl Future<Output = Result<Vec<Place>, CloudError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Location>, CloudError>> + Send;
 
     /// What a finished drift detection found in one instance.
     fn list_instance_resource_drifts(

@@ -11,24 +11,24 @@ use super::{CloudError, ResourceDrift};
 
 /// An account and a Region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Place {
+pub struct Location {
     /// Twelve digits.
     pub account: String,
     /// Such as `eu-central-1`.
     pub region: String,
 }
 
-impl Place {
+impl Location {
     /// That Region of that account.
-    pub fn new(account: impl Into<String>, region: impl Into<String>) -> Place {
-        Place {
+    pub fn new(account: impl Into<String>, region: impl Into<String>) -> Location {
+        Location {
             account: account.into(),
             region: region.into(),
         }
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.account, self.region)
     }
@@ -103,7 +103,7 @@ pub struct ChangeSetRequest {
     pub description: String,
 }
 
-/// Where a change set stands.
+/// The state of a change set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeSetStatus {
@@ -120,13 +120,13 @@ pub enum ChangeSetStatus {
 /// A change set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangeSet {
-    /// Where it stands.
+    /// Its state.
     pub status: ChangeSetStatus,
     /// Why, if it says so.
     pub reason: Option<String>,
 }
 
-/// A stack event that tells of a failure.
+/// A stack event that reports a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FailureEvent {
     /// The resource's name in the template, or the stack's name.
@@ -139,7 +139,7 @@ pub struct FailureEvent {
     pub reason: String,
 }
 
-/// Where a stack's drift detection stands.
+/// The state of a stack's drift detection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "status")]
 pub enum DriftDetection {
@@ -157,64 +157,63 @@ pub enum DriftDetection {
     },
 }
 
-/// Ordinary stacks. The place says in which account and Region; in accounts other than the
-/// caller's the adapter goes through the access role.
+/// Ordinary stacks, by location. In accounts other than the caller's, the adapter uses the access role.
 pub trait Stacks {
-    /// How many stacks there may be in a place; `None` if CloudFormation doesn't say.
+    /// The quota of stacks in a location; `None` if CloudFormation doesn't say.
     ///
     /// AWS: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeAccountLimits.html>
     fn stack_quota(
         &self,
-        place: &Place,
+        location: &Location,
     ) -> impl Future<Output = Result<Option<usize>, CloudError>> + Send;
 
-    /// Every stack of the place that is not deleted.
+    /// Every stack of the location that is not deleted.
     fn list_stacks(
         &self,
-        place: &Place,
+        location: &Location,
     ) -> impl Future<Output = Result<Vec<Stack>, CloudError>> + Send;
 
     /// One stack by name or id; `None` if there is none.
     fn describe_stack(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<Option<Stack>, CloudError>> + Send;
 
     /// The template's text as it was given.
     fn stack_template(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
     /// Has CloudFormation compute what a new template would change.
     fn create_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         request: &ChangeSetRequest,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
 
     /// A change set; `None` if there is none.
     fn describe_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
         name: &str,
     ) -> impl Future<Output = Result<Option<ChangeSet>, CloudError>> + Send;
 
-    /// Starts what a change set says.
+    /// Executes a change set.
     fn execute_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
         name: &str,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
 
-    /// Forgets a change set.
+    /// Deletes a change set.
     fn delete_change_set(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
         name: &str,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
@@ -222,7 +221,7 @@ pub trait Stacks {
     /// Starts the deletion of a stack.
     fn delete_stack(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
 
@@ -230,28 +229,28 @@ pub trait Stacks {
     /// first.
     fn failure_events(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<Vec<FailureEvent>, CloudError>> + Send;
 
     /// Starts drift detection; returns its id.
     fn detect_stack_drift(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
-    /// Where a drift detection stands.
+    /// The state of a drift detection.
     fn describe_drift_detection(
         &self,
-        place: &Place,
+        location: &Location,
         detection: &str,
     ) -> impl Future<Output = Result<DriftDetection, CloudError>> + Send;
 
     /// Every resource that the latest drift detection found modified or deleted.
     fn list_resource_drifts(
         &self,
-        place: &Place,
+        location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<Vec<ResourceDrift>, CloudError>> + Send;
 }

@@ -7,12 +7,14 @@ mod quotas;
 use std::collections::BTreeSet;
 
 use compiler::{Bundle, Part};
+use remedy::Remedy;
 use serde::Serialize;
 
-use crate::apply::fingerprint;
-use crate::observe::World;
+use crate::fingerprint::fingerprint;
+use crate::fleet::{Membership, is_owned};
+use crate::plan::{ACTIVATE_TRUSTED_ACCESS, Problem, wrong_management_account, wrong_organization};
 use crate::ports::{
-    Cloud, CloudError, Identity, OrganizationDetails, Place, TrailSummary, TrustedAccess,
+    Cloud, CloudError, Identity, Location, OrganizationDetails, TrailSummary, TrustedAccess,
 };
 
 /// The service principal of delegated administrators of StackSets.
@@ -20,7 +22,8 @@ use crate::ports::{
 const STACK_SETS_ADMINISTRATION: &str = "member.org.stacksets.cloudformation.amazonaws.com";
 /// The service principal of CloudTrail's organization trails.
 const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
-/// What a preflight found out.
+
+/// What a preflight found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Preflight {
     /// Every check in the order it was made.
@@ -36,7 +39,7 @@ impl Preflight {
             .any(|check| check.state == CheckState::Failed)
     }
 
-    fn add(&mut self, what: &str, state: CheckState, message: String, fix: Option<String>) {
+    fn add(&mut self, what: &str, state: CheckState, message: String, fix: Option<Remedy>) {
         self.checks.push(Check {
             what: what.to_owned(),
             state,
@@ -49,18 +52,20 @@ impl Preflight {
         self.add(what, CheckState::Passed, message, None);
     }
 
-    fn fail(&mut self, what: &str, message: String, fix: String) {
-        self.add(what, CheckState::Failed, message, Some(fix));
+    fn fail(&mut self, what: &str, message: String, fix: impl Into<Remedy>) {
+        self.add(what, CheckState::Failed, message, Some(fix.into()));
     }
 
-    fn warn(&mut self, what: &str, message: String, fix: String) {
-        self.add(what, CheckState::Warning, message, Some(fix));
+    fn warn(&mut self, what: &str, message: String, fix: impl Into<Remedy>) {
+        self.add(what, CheckState::Warning, message, Some(fix.into()));
     }
 
-    /// A question that got no answer doesn't stop a deployment: it may work all the same.
+    /// A question without an answer doesn't stop a deployment, which may work nevertheless.
     fn unknown(&mut self, what: &str, error: &CloudError) {
         let fix = match error {
-            CloudError::AccessDenied { action, .. } => Some(format!("allow the caller {action}")),
+            CloudError::AccessDenied { action, .. } => {
+                Some(format!("allow the caller {action}").into())
+            }
             _ => None,
         };
         self.add(what, CheckState::Unknown, error.to_string(), fix);
@@ -70,14 +75,14 @@ impl Preflight {
 /// One check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What is looked at: `trusted access of CloudTrail`.
+    /// What is checked: `trusted access of CloudTrail`.
     pub what: String,
     /// What came of it.
     pub state: CheckState,
     /// What was found, in one sentence.
     pub message: String,
     /// What to do about it.
-    pub fix: Option<String>,
+    pub fix: Option<Remedy>,
 }
 
 /// What came of a check.
@@ -88,13 +93,13 @@ pub enum CheckState {
     Passed,
     /// Worth knowing; a deployment can begin.
     Warning,
-    /// Could not be looked at; a deployment can begin.
+    /// Could not be checked; a deployment can begin.
     Unknown,
     /// A deployment can't begin.
     Failed,
 }
 
-/// Looks at what a deployment depends on, in the few calls that each deployment can afford. Changes
+/// Checks what a deployment depends on, in the few calls that each deployment can afford. Changes
 /// nothing.
 pub async fn preflight(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
     let mut found = Preflight { checks: Vec::new() };
@@ -109,15 +114,15 @@ pub async fn thorough(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
     let Some(caller) = look(cloud, bundle, &mut found).await else {
         return found;
     };
-    match World::read(cloud).await {
-        Ok(world) => quotas::instances(bundle, &world, &mut found),
+    match Membership::read(cloud).await {
+        Ok(membership) => quotas::instances(bundle, &membership, &mut found),
         Err(error) => found.unknown("instances of a stack set", &error.source),
     }
     quotas::stacks(cloud, bundle, &caller, &mut found).await;
     found
 }
 
-/// The caller, unless it was of no use to look any further.
+/// The caller, unless a failed check makes all others pointless.
 async fn look(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) -> Option<Identity> {
     let (caller, organization) = identity(cloud, bundle, found).await?;
     role(cloud, &caller, &organization, found).await;
@@ -141,8 +146,7 @@ async fn identity(
             found.fail(
                 "identity",
                 error.to_string(),
-                "give the command valid credentials: `aws sts get-caller-identity` must work"
-                    .to_owned(),
+                "give the command valid credentials: `aws sts get-caller-identity` must work",
             );
             return None;
         }
@@ -155,42 +159,23 @@ async fn identity(
                 "organization",
                 error.to_string(),
                 "allow the caller organizations:DescribeOrganization, and use an account of the \
-                 organization"
-                    .to_owned(),
+                 organization",
             );
             return None;
         }
     };
     let expected = &bundle.organization;
-    if organization.id != expected.id {
-        found.fail(
-            "organization",
-            format!(
-                "the credentials belong to organization {}, the organization file is about {}",
-                organization.id, expected.id
-            ),
-            "use credentials of the right organization, or correct `organization` in the \
-             organization file"
-                .to_owned(),
-        );
-        return None;
-    }
-    if organization.management_account != expected.accounts.management {
-        found.fail(
-            "organization",
-            format!(
-                "the management account is {}, the organization file says {}",
-                organization.management_account, expected.accounts.management
-            ),
-            "correct `accounts.management` in the organization file".to_owned(),
-        );
+    let wrong = wrong_organization(expected, &organization)
+        .or_else(|| wrong_management_account(expected, &organization));
+    if let Some(Problem { message, fix, .. }) = wrong {
+        found.fail("organization", message, fix);
         return None;
     }
     if organization.all_features == Some(false) {
         found.fail(
             "organization",
             "the organization has consolidated billing only".to_owned(),
-            "enable all features: `aws organizations enable-all-features`".to_owned(),
+            "enable all features: `aws organizations enable-all-features`",
         );
         return None;
     }
@@ -251,9 +236,7 @@ async fn trusted_access(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflig
         Ok(TrustedAccess::Disabled) => found.fail(
             STACK_SETS,
             "disabled: no stack can be deployed to other accounts".to_owned(),
-            "activate it once with the management account's credentials: `aws cloudformation \
-             activate-organizations-access`"
-                .to_owned(),
+            ACTIVATE_TRUSTED_ACCESS,
         ),
         Ok(TrustedAccess::Unknown) => found.add(
             STACK_SETS,
@@ -312,7 +295,7 @@ async fn regions(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
         Ok(None) => found.add(
             WHAT,
             CheckState::Unknown,
-            "only the management account can tell which are enabled".to_owned(),
+            "only the management account can list the enabled Regions".to_owned(),
             None,
         ),
         Err(error) => found.unknown(WHAT, &error),
@@ -325,7 +308,7 @@ async fn trails(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
     let Some(set) = bundle.stack_sets.iter().find(|set| set.part == Part::Trail) else {
         return;
     };
-    let home = Place::new(&organization.accounts.management, &organization.home_region);
+    let home = Location::new(&organization.accounts.management, &organization.home_region);
     let trails = match cloud.trails(&home).await {
         Ok(trails) => trails,
         Err(error) => {
@@ -337,12 +320,12 @@ async fn trails(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
     let ours = |trail: &TrailSummary| trail.name == *name && trail.home_region == home.region;
     let deployed = matches!(
         cloud.describe_stack(&home, &set.name).await,
-        Ok(Some(stack)) if crate::plan::is_owned(&stack.tags)
+        Ok(Some(stack)) if is_owned(&stack.tags)
     );
     if !deployed && trails.iter().any(ours) {
         found.fail(
             WHAT,
-            format!("a trail named {name} exists that Gizmos has not made"),
+            format!("a trail named {name} exists that Gizmos did not create"),
             "choose another `trail.name` in the organization file".to_owned(),
         );
         return;
@@ -353,13 +336,13 @@ async fn trails(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
         .map(|trail| trail.name.as_str())
         .collect();
     if others.is_empty() {
-        found.pass(WHAT, "no other one".to_owned());
+        found.pass(WHAT, "no other".to_owned());
     } else {
         found.warn(
             WHAT,
             format!(
-                "the organization has another trail ({}): the second copy of management events \
-                 is charged",
+                "the organization has another trail ({}), and AWS charges for a second copy of \
+                 management events",
                 others.join(", ")
             ),
             "see https://aws.amazon.com/cloudtrail/pricing/ and keep one of the two".to_owned(),
@@ -367,7 +350,7 @@ async fn trails(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
     }
 }
 
-/// Whether the accounts that play a part can be looked into.
+/// Whether the management, log archive and hub accounts can be read.
 async fn accounts(cloud: &impl Cloud, bundle: &Bundle, caller: &Identity, found: &mut Preflight) {
     let organization = &bundle.organization;
     let parts = [
@@ -379,11 +362,11 @@ async fn accounts(cloud: &impl Cloud, bundle: &Bundle, caller: &Identity, found:
         if *account == caller.account {
             continue;
         }
-        let place = Place::new(account, &organization.home_region);
+        let location = Location::new(account, &organization.home_region);
         let what = format!("access to the {what}");
-        // A name that no stack has: that there is none is the answer.
+        // A name that no stack has, as "there is none" is answer enough.
         let probe = format!("gizmos-probe-{}", fingerprint(account));
-        match cloud.describe_stack(&place, &probe).await {
+        match cloud.describe_stack(&location, &probe).await {
             Ok(_) => found.pass(&what, format!("{account}, by {}", organization.access_role)),
             Err(error) if error.is_denied() => found.warn(
                 &what,

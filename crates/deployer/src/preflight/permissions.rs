@@ -9,16 +9,16 @@ use serde_json::json;
 use super::Preflight;
 use crate::ports::{Cloud, Identity, Permission};
 
-/// Stands for the unique end of an ARN, which isn't known before the thing is there.
+/// Placeholder for the unique end of an ARN, which CloudFormation chooses.
 const UNIQUE: &str = "00000000-0000-4000-8000-000000000000";
 
-/// Actions that are allowed or denied on the same resources. Which action knows which resources:
+/// Actions that are allowed or denied on the same resources. Which resources an action accepts:
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html>
 struct Need {
     actions: &'static [&'static str],
-    /// What they will be called on.
+    /// The resources that calls will name.
     resources: Vec<String>,
-    /// What a policy would say instead, which has to match all of them.
+    /// The pattern for a policy, which matches all of them.
     pattern: String,
 }
 
@@ -46,7 +46,7 @@ fn needs(bundle: &Bundle, caller: &Identity) -> Vec<Need> {
                 "cloudformation:DeleteStackInstances",
                 "cloudformation:StopStackSetOperation",
             ],
-            // They belong to the management account whoever administers them.
+            // They belong to the management account, whichever account administers them.
             resources: stack_sets
                 .map(|set| {
                     let name = &set.name;
@@ -65,7 +65,7 @@ fn needs(bundle: &Bundle, caller: &Identity) -> Vec<Need> {
             pattern: objects(&artifacts.bucket, "*"),
         });
     }
-    // In the management account another caller acts with the access role, and not by itself.
+    // A caller from another account uses the access role in the management account.
     if caller.account != *management {
         return needs;
     }
@@ -112,7 +112,7 @@ fn needs(bundle: &Bundle, caller: &Identity) -> Vec<Need> {
     needs
 }
 
-/// Asks IAM what it would say of every call that changes something.
+/// Asks IAM about every call that changes something.
 pub(super) async fn check(
     cloud: &impl Cloud,
     bundle: &Bundle,

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use compiler::{AccountFilter, Bundle};
 
 use super::{CheckState, Preflight};
-use crate::observe::World;
-use crate::plan::desired;
-use crate::ports::{Cloud, CloudError, Identity, Place};
+use crate::fleet::Membership;
+use crate::ports::{Cloud, CloudError, Identity, Location, Stack};
+use crate::rollout::desired;
 
 /// Stack sets of one administrator account.
 const STACK_SETS: usize = 1_000;
@@ -18,7 +18,7 @@ const STACK_SETS: usize = 1_000;
 /// Instances of one stack set.
 const INSTANCES: usize = 100_000;
 
-/// Stack sets, which one list tells.
+/// The number of stack sets, from one list.
 pub(super) async fn stack_sets(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
     const WHAT: &str = "quotas";
     match cloud.list_stack_sets().await {
@@ -61,16 +61,18 @@ fn raise(code: &str, wanted: usize, region: &str) -> String {
     )
 }
 
-/// Instances of each stack set. No API of CloudFormation tells this quota, so more than its default
-/// is a warning: it may have been raised.
-pub(super) fn instances(bundle: &Bundle, world: &World, found: &mut Preflight) {
+/// Instances of each stack set. No API of CloudFormation returns this quota, so more than its default
+/// is only a warning: it may have been raised.
+pub(super) fn instances(bundle: &Bundle, membership: &Membership, found: &mut Preflight) {
     const WHAT: &str = "instances of a stack set";
     let mut most = 0;
     for set in &bundle.stack_sets {
         let Some(members) = &set.targets.members else {
             continue;
         };
-        let count = desired(members, &bundle.organization, world).places.len();
+        let count = desired(members, &bundle.organization, membership)
+            .locations
+            .len();
         most = most.max(count);
         if count > INSTANCES {
             found.warn(
@@ -80,7 +82,7 @@ pub(super) fn instances(bundle: &Bundle, world: &World, found: &mut Preflight) {
                     set.name
                 ),
                 "have the quota \"Stack instances per stack set\" raised: `aws service-quotas \
-                 list-service-quotas --service-code cloudformation` tells its code and value; or \
+                 list-service-quotas --service-code cloudformation` lists its code and value; or \
                  watch fewer Regions"
                     .to_owned(),
             );
@@ -91,8 +93,8 @@ pub(super) fn instances(bundle: &Bundle, world: &World, found: &mut Preflight) {
     }
 }
 
-/// Stacks of an account and Region, where several of ours come together: the management account,
-/// the hub and the log archive. Of the others that stack sets reach, each has one or two.
+/// Stacks of an account and Region, where several of Gizmos come together: the management account,
+/// the hub and the log archive. Any other that stack sets reach has one or two.
 pub(super) async fn stacks(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -100,14 +102,82 @@ pub(super) async fn stacks(
     found: &mut Preflight,
 ) {
     const WHAT: &str = "stacks of an account and Region";
-    let organization = &bundle.organization;
-    let management = &organization.accounts.management;
-    // Our stacks in each place: a stack's own name, or how the name of an instance's stack begins.
-    let mut ours: BTreeMap<Place, BTreeSet<String>> = BTreeMap::new();
+    let mut failed = false;
+    let mut seen = 0;
+    for (location, wanted) in &planned(bundle) {
+        let quota = match cloud.stack_quota(location).await {
+            Ok(Some(quota)) => quota,
+            Ok(None) => continue,
+            // Whether an account can be read is a check of its own.
+            Err(error) if error.is_denied() && location.account != caller.account => continue,
+            Err(error) => {
+                found.unknown(WHAT, &error);
+                return;
+            }
+        };
+        let stacks = match cloud.list_stacks(location).await {
+            Ok(stacks) => stacks,
+            Err(error) => {
+                found.unknown(WHAT, &error);
+                return;
+            }
+        };
+        seen += 1;
+        let missing = wanted.iter().filter(|name| !name.is_in(&stacks));
+        let all = stacks.len() + missing.count();
+        if all > quota {
+            failed = true;
+            found.fail(
+                WHAT,
+                format!("{location} would have {all} stacks, the quota is {quota}"),
+                format!(
+                    "delete stacks there that are no longer needed, or have the quota raised with \
+                     credentials of {}: {}",
+                    location.account,
+                    raise("L-0485CB21", all, &location.region)
+                ),
+            );
+        }
+    }
+    if seen == 0 {
+        found.add(
+            WHAT,
+            CheckState::Unknown,
+            "no account's quota could be read".to_owned(),
+            None,
+        );
+    } else if !failed {
+        found.pass(WHAT, format!("below the quota in {seen} locations"));
+    }
+}
+
+/// A stack of the bundle.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Name {
+    Whole(String),
+    /// How the name of an instance's stack begins.
+    Start(String),
+}
+
+impl Name {
+    fn is_in(&self, stacks: &[Stack]) -> bool {
+        stacks.iter().any(|stack| match self {
+            Name::Whole(name) => stack.name == *name,
+            Name::Start(start) => stack.name.starts_with(start),
+        })
+    }
+}
+
+/// The bundle's stacks in each location, except where stack sets reach whole units.
+fn planned(bundle: &Bundle) -> BTreeMap<Location, BTreeSet<Name>> {
+    let management = &bundle.organization.accounts.management;
+    let mut planned: BTreeMap<Location, BTreeSet<Name>> = BTreeMap::new();
     for set in &bundle.stack_sets {
         for region in &set.targets.management_regions {
-            let place = Place::new(management, region);
-            ours.entry(place).or_default().insert(set.name.clone());
+            let names = planned
+                .entry(Location::new(management, region))
+                .or_default();
+            names.insert(Name::Whole(set.name.clone()));
         }
         let Some(members) = &set.targets.members else {
             continue;
@@ -117,62 +187,10 @@ pub(super) async fn stacks(
         };
         for account in accounts {
             for region in &members.regions {
-                let begins = format!("StackSet-{}-", set.name);
-                let place = Place::new(account, region);
-                ours.entry(place).or_default().insert(begins);
+                let names = planned.entry(Location::new(account, region)).or_default();
+                names.insert(Name::Start(format!("StackSet-{}-", set.name)));
             }
         }
     }
-    let mut failed = false;
-    let mut seen = 0;
-    for (place, wanted) in &ours {
-        let quota = match cloud.stack_quota(place).await {
-            Ok(Some(quota)) => quota,
-            Ok(None) => continue,
-            // That an account can't be looked into is a check of its own.
-            Err(error) if error.is_denied() && place.account != caller.account => continue,
-            Err(error) => {
-                found.unknown(WHAT, &error);
-                return;
-            }
-        };
-        let stacks = match cloud.list_stacks(place).await {
-            Ok(stacks) => stacks,
-            Err(error) => {
-                found.unknown(WHAT, &error);
-                return;
-            }
-        };
-        seen += 1;
-        let there = |wanted: &&String| {
-            let is_it = |name: &str| {
-                name == *wanted || name.starts_with(wanted.as_str()) && wanted.ends_with('-')
-            };
-            !stacks.iter().any(|stack| is_it(&stack.name))
-        };
-        let all = stacks.len() + wanted.iter().filter(there).count();
-        if all > quota {
-            failed = true;
-            found.fail(
-                WHAT,
-                format!("{place} would have {all} stacks, the quota is {quota}"),
-                format!(
-                    "delete stacks there that are no longer needed, or have the quota raised with \
-                     credentials of {}: {}",
-                    place.account,
-                    raise("L-0485CB21", all, &place.region)
-                ),
-            );
-        }
-    }
-    if seen == 0 {
-        found.add(
-            WHAT,
-            CheckState::Unknown,
-            "the quota of none of the accounts could be read".to_owned(),
-            None,
-        );
-    } else if !failed {
-        found.pass(WHAT, format!("below the quota in {seen} places"));
-    }
+    planned
 }

@@ -8,7 +8,7 @@ async fn failed(cloud: &Fake) -> Vec<(String, String)> {
         .checks
         .iter()
         .filter(|check| check.state == CheckState::Failed)
-        .map(|check| (check.what.clone(), check.fix.clone().unwrap()))
+        .map(|check| (check.what.clone(), check.fix.as_ref().unwrap().to_string()))
         .collect();
     assert_eq!(found.passed(), failed.is_empty());
     assert_eq!(cloud.take_calls(), [""; 0]);
@@ -91,7 +91,10 @@ async fn quotas_that_would_be_crossed_come_with_the_call_that_raises_them() {
         let found = thorough(&cloud, &bundle()).await;
         let check = found.checks.into_iter().find(|it| it.what == what).unwrap();
         assert_eq!(check.state, state, "{}", check.message);
-        (check.message, check.fix.unwrap_or_default())
+        (
+            check.message,
+            check.fix.map_or_else(String::new, |fix| fix.to_string()),
+        )
     };
     find(STACKS, CheckState::Unknown).await;
     find(INSTANCES, CheckState::Passed).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ports::Place;
+use crate::ports::Location;
 
 /// The chain could not be reached.
 #[derive(Clone, Debug, thiserror::Error, Serialize)]
@@ -21,7 +21,7 @@ pub struct ChainError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HopOutcome {
-    /// It went on.
+    /// It passed.
     Ok,
     /// It ended here, rightly or not: no rule matched, no subscription.
     Dropped,
@@ -66,7 +66,7 @@ pub struct Trace {
     /// The id it was given.
     pub event_id: String,
     /// The event as the service emitted it, with the account, Region, time and id it was given.
-    /// Missing if the chain doesn't tell; then only account, Region and id count as known.
+    /// Missing if the chain doesn't report it; then only account, Region and id are known.
     #[serde(default)]
     pub event: Option<Value>,
     /// Every link it reached.
@@ -91,12 +91,12 @@ pub struct TestInstance {
 }
 
 /// Sends events through the deployed chain and looks at what comes out. The simulator has it; AWS
-/// can't, since nobody but AWS may emit events of `aws.*` sources.
+/// can't, since only AWS itself may emit events of `aws.*` sources.
 pub trait Chain {
-    /// Has the service emit an event in that place and follows it to its end.
+    /// Has the service emit an event in that location and follows it to its end.
     fn send(
         &self,
-        place: &Place,
+        location: &Location,
         event: &Value,
     ) -> impl Future<Output = Result<Trace, ChainError>> + Send;
 
@@ -106,10 +106,10 @@ pub trait Chain {
         instance: &TestInstance,
     ) -> impl Future<Output = Result<(), ChainError>> + Send;
 
-    /// The virtual machines of a place.
+    /// The virtual machines of a location.
     fn instances(
         &self,
-        place: &Place,
+        location: &Location,
     ) -> impl Future<Output = Result<Vec<TestInstance>, ChainError>> + Send;
 
     /// Takes what these events have left in dead-letter queues out of them.

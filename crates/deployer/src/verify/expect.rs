@@ -1,16 +1,16 @@
-//! Which alerts an event must lead to, worked out without the chain.
+//! Which alerts an event must lead to, computed without the chain.
 
 use compiler::Bundle;
-use compiler::organization::{Protocol, Topology};
+use compiler::organization::Topology;
 use eventbridge_pattern::Event;
 use eventbridge_pattern::transformer::{InputTransformer, Reserved};
 use rules::Rule;
 use serde_json::Value;
 
 use super::chain::Delivery;
-use crate::ports::Place;
+use crate::ports::Location;
 
-/// Stands for a time that only the chain knows. As long as a real one.
+/// Placeholder for a time that only the chain knows, as long as a real one.
 const SOME_TIME: &str = "0000-00-00T00:00:00Z";
 
 /// An alert that must arrive.
@@ -21,7 +21,7 @@ pub(crate) struct Alert {
     /// Name of the topic on AWS.
     pub(crate) topic: String,
     /// Account and Region of the topic.
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     /// `email`, `https`, `sqs`.
     pub(crate) protocol: &'static str,
     /// Address, URL or ARN.
@@ -33,13 +33,13 @@ pub(crate) struct Alert {
 impl Alert {
     /// Whether the delivery went where this alert belongs.
     pub(crate) fn is_for(&self, delivery: &Delivery) -> bool {
-        let place = format!(
+        let location = format!(
             ":{}:{}:{}",
-            self.place.region, self.place.account, self.topic
+            self.location.region, self.location.account, self.topic
         );
         delivery.endpoint == self.endpoint
             && delivery.protocol == self.protocol
-            && delivery.topic_arn.ends_with(&place)
+            && delivery.topic_arn.ends_with(&location)
     }
 
     /// Whether the delivery is this alert.
@@ -61,7 +61,7 @@ pub(crate) fn message_of(delivery: &Delivery) -> String {
     delivery.body.clone()
 }
 
-/// Whether the texts are the same, where every [`SOME_TIME`] stands for one and the same time.
+/// Whether the texts are the same, with the same time for every [`SOME_TIME`].
 fn same_text(expected: &str, actual: &str) -> bool {
     let Some((before, _)) = expected.split_once(SOME_TIME) else {
         return expected == actual;
@@ -82,17 +82,17 @@ fn same_text(expected: &str, actual: &str) -> bool {
     shaped && expected.replace(SOME_TIME, &time) == actual
 }
 
-/// The event as it is emitted in a place.
-pub(crate) fn at_place(event: &Value, place: &Place) -> Value {
+/// The event as it is emitted in a location.
+pub(crate) fn at_location(event: &Value, location: &Location) -> Value {
     let mut event = event.clone();
     if let Some(map) = event.as_object_mut() {
-        map.insert("account".into(), place.account.as_str().into());
-        map.insert("region".into(), place.region.as_str().into());
+        map.insert("account".into(), location.account.as_str().into());
+        map.insert("region".into(), location.region.as_str().into());
     }
     event
 }
 
-/// The rules with everything that is needed to say what they would send.
+/// The rules with everything that is needed to compute what they would send.
 #[derive(Debug)]
 pub(crate) struct Watch<'a> {
     bundle: &'a Bundle,
@@ -117,12 +117,12 @@ impl<'a> Watch<'a> {
     }
 
     /// The alerts that an event must lead to. `emitted` is the event as the service emitted it, if
-    /// the chain tells; else it is `sent` with the id it was given and some time.
+    /// the chain reports it; else it is `sent` with the id it was given and some time.
     pub(crate) fn expected(
         &self,
         emitted: Option<&Value>,
         sent: &Value,
-        place: &Place,
+        location: &Location,
         id: &str,
     ) -> Result<Vec<Alert>, String> {
         let mut event = emitted.unwrap_or(sent).clone();
@@ -157,17 +157,17 @@ impl<'a> Watch<'a> {
                 .map_err(Clone::clone)?
                 .render(&text, &reserved)
                 .map_err(|error| format!("the message of {}: {error}", rule.id))?;
-            alerts.extend(self.addressed(rule, place, &body));
+            alerts.extend(self.addressed(rule, location, &body));
         }
         Ok(alerts)
     }
 
     /// One alert for every subscriber of every topic that the rule goes to.
-    fn addressed(&self, rule: &Rule, place: &Place, text: &str) -> Vec<Alert> {
+    fn addressed(&self, rule: &Rule, location: &Location, text: &str) -> Vec<Alert> {
         let organization = &self.bundle.organization;
-        let place = match organization.topology {
-            Topology::Hub => Place::new(&organization.accounts.hub, &organization.home_region),
-            Topology::Local => place.clone(),
+        let location = match organization.topology {
+            Topology::Hub => Location::new(&organization.accounts.hub, &organization.home_region),
+            Topology::Local => location.clone(),
         };
         organization
             .topics
@@ -180,16 +180,12 @@ impl<'a> Watch<'a> {
                 }
             })
             .flat_map(|topic| {
-                let place = &place;
+                let location = &location;
                 topic.subscriptions.iter().map(move |subscription| Alert {
                     rule: rule.id.clone(),
                     topic: organization.topic_name(topic),
-                    place: place.clone(),
-                    protocol: match subscription.protocol {
-                        Protocol::Email => "email",
-                        Protocol::Https => "https",
-                        Protocol::Sqs => "sqs",
-                    },
+                    location: location.clone(),
+                    protocol: subscription.protocol.name(),
                     endpoint: subscription.endpoint.clone(),
                     text: text.to_owned(),
                 })

@@ -3,15 +3,15 @@
 use serde::Serialize;
 
 use super::chain::{Delivery, Hop};
-use crate::ports::Place;
+use crate::ports::Location;
 
 /// What a verification showed, case by case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct VerifyReport {
     /// Every event that was sent.
     pub cases: Vec<Case>,
-    /// Where the events were sent from, each place once, sorted.
-    pub places: Vec<Place>,
+    /// Where the events were sent from, each location once, sorted.
+    pub locations: Vec<Location>,
 }
 
 /// What a case is about.
@@ -40,7 +40,7 @@ pub struct Case {
     /// What it is about.
     pub kind: CaseKind,
     /// Where it was sent from.
-    pub place: Place,
+    pub location: Location,
     /// What went wrong; empty if nothing did.
     pub failures: Vec<String>,
     /// The alerts of this rule that arrived.

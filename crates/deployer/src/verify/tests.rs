@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use eventbridge_pattern::Pattern;
-use rules::{Message, Origin, Rule, RuleTest, Severity, Status};
+use rules::{Message, Origin, Response, Severity, Status};
 use serde_json::json;
 use syntax::{SourceFile, Span};
 
@@ -15,7 +17,7 @@ fn rule(id: &str, pattern: &str) -> Rule {
         path: PathBuf::from(format!("rules/{id}.yaml")),
         text: String::new(),
     });
-    let place = syntax::Place {
+    let location = syntax::SourceLocation {
         file: Arc::clone(&file),
         span: Span { start: 0, end: 0 },
     };
@@ -62,7 +64,7 @@ fn rule(id: &str, pattern: &str) -> Rule {
                 origin: Origin::Recorded,
                 matches: true,
                 message: None,
-                place: place.clone(),
+                location: location.clone(),
             },
             RuleTest {
                 name: "somebody".into(),
@@ -70,11 +72,11 @@ fn rule(id: &str, pattern: &str) -> Rule {
                 origin: Origin::Recorded,
                 matches: false,
                 message: None,
-                place: place.clone(),
+                location: location.clone(),
             },
         ],
         file,
-        place,
+        location,
     }
 }
 
@@ -93,7 +95,7 @@ struct FakeChain {
 }
 
 impl Chain for FakeChain {
-    async fn send(&self, place: &Place, event: &Value) -> Result<Trace, ChainError> {
+    async fn send(&self, location: &Location, event: &Value) -> Result<Trace, ChainError> {
         let mut event = event.clone();
         event["id"] = "11111111-2222-4333-8444-555555555555".into();
         event["time"] = "2026-11-23T12:00:00Z".into();
@@ -103,8 +105,8 @@ impl Chain for FakeChain {
             event_id: "11111111-2222-4333-8444-555555555555".into(),
             event: None,
             hops: vec![Hop {
-                account: place.account.clone(),
-                region: place.region.clone(),
+                account: location.account.clone(),
+                region: location.region.clone(),
                 link: "trail".into(),
                 outcome: HopOutcome::Ok,
                 detail: None,
@@ -151,7 +153,7 @@ impl Chain for FakeChain {
         }
         if let Some((key, value)) = &self.responds_to {
             for machine in self.machines.lock().unwrap().values_mut() {
-                if machine.account == place.account && machine.tags.get(key) == Some(value) {
+                if machine.account == location.account && machine.tags.get(key) == Some(value) {
                     machine.state = "running".into();
                 }
             }
@@ -165,7 +167,7 @@ impl Chain for FakeChain {
         Ok(())
     }
 
-    async fn instances(&self, _: &Place) -> Result<Vec<TestInstance>, ChainError> {
+    async fn instances(&self, _: &Location) -> Result<Vec<TestInstance>, ChainError> {
         Ok(self.machines.lock().unwrap().values().cloned().collect())
     }
 
@@ -209,7 +211,10 @@ async fn a_working_chain_passes_with_alerts_of_every_rule_that_matches() {
             .iter()
             .any(|case| case.kind == CaseKind::Negative && case.alerts.is_empty())
     );
-    assert_eq!(report.places, [Place::new("012345678901", "us-east-1")]);
+    assert_eq!(
+        report.locations,
+        [Location::new("012345678901", "us-east-1")]
+    );
     let positive = report
         .cases
         .iter()
@@ -287,7 +292,7 @@ async fn an_alert_that_nobody_expected_is_a_failure() {
         .iter()
         .find(|case| case.kind == CaseKind::Negative)
         .unwrap();
-    assert!(negative.failures[0].starts_with("an alert that nobody expected arrived"));
+    assert!(negative.failures[0].starts_with("an unexpected alert arrived"));
 }
 
 #[tokio::test]

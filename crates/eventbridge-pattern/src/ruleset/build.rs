@@ -36,6 +36,65 @@ struct Waiting {
     left: (Vec<Guard>, Vec<u32>),
 }
 
+impl Waiting {
+    /// An alternative whose `open` fields aren't known to hold when it is tried.
+    fn of(id: usize, alternative: u32, open: &[u32], guards: &[Guards]) -> Waiting {
+        let of = |number: &u32| guards.get(*number as usize);
+        let mut all = open.iter().filter_map(of).flat_map(|guards| &guards.all);
+        let gate = all.next().copied().unwrap_or_default();
+        let inline = [(); INLINE].map(|()| all.next().copied().unwrap_or_default());
+        let is_unguarded = |number: &&u32| !of(number).is_some_and(|guards| guards.are_enough);
+        Waiting {
+            gate,
+            pinned: Pinned {
+                id,
+                alternative,
+                guards: inline,
+                left: Left::default(),
+            },
+            left: (
+                all.copied().collect(),
+                open.iter().filter(is_unguarded).copied().collect(),
+            ),
+        }
+    }
+}
+
+/// The numbers of alternatives by what they are pinned to.
+struct PinnedAt {
+    values: Vec<Vec<u32>>,
+    presence: Vec<Vec<u32>>,
+    nothing: Vec<u32>,
+}
+
+impl PinnedAt {
+    fn new(values: usize, paths: usize) -> PinnedAt {
+        PinnedAt {
+            values: vec![Vec::new(); values],
+            presence: vec![Vec::new(); paths],
+            nothing: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, pin: &Pin, number: u32, fields: &[SharedField]) {
+        match pin {
+            Pin::Nothing => self.nothing.push(number),
+            Pin::Presence(path) => {
+                if let Some(pins) = self.presence.get_mut(*path as usize) {
+                    pins.push(number);
+                }
+            }
+            Pin::Values(field) => {
+                for value in values_of(fields.get(*field as usize)) {
+                    if let Some(pins) = self.values.get_mut(*value as usize) {
+                        pins.push(number);
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl RuleSetBuilder {
     /// Adds a pattern under an id. Several patterns may share one id.
     #[must_use]
@@ -115,9 +174,7 @@ impl RuleSetBuilder {
             })
             .collect();
         let mut waiting = Vec::with_capacity(alternatives.len());
-        let mut unpinned = Vec::new();
-        let mut by_value: Vec<Vec<u32>> = vec![Vec::new(); values.len()];
-        let mut by_presence: Vec<Vec<u32>> = vec![Vec::new(); trie.len()];
+        let mut pinned_at = PinnedAt::new(values.len(), trie.len());
         for (number, (id, in_path_order)) in (0..).zip(alternatives) {
             let start = count(set.checks.len());
             let mut checks = in_path_order.clone();
@@ -132,63 +189,23 @@ impl RuleSetBuilder {
                 Pin::Values(_) => checks.get(..checks.len() - 1).unwrap_or_default(),
                 Pin::Presence(_) | Pin::Nothing => &checks,
             };
-            let of = |number: &u32| guards.get(*number as usize);
-            let mut all = open.iter().filter_map(of).flat_map(|guards| &guards.all);
-            let gate = all.next().copied().unwrap_or_default();
-            let inline = [(); INLINE].map(|()| all.next().copied().unwrap_or_default());
-            let is_unguarded = |number: &&u32| !of(number).is_some_and(|guards| guards.are_enough);
-            let left = (
-                all.copied().collect(),
-                open.iter().filter(is_unguarded).copied().collect(),
-            );
-            let to_pin = Pinned {
-                id,
-                alternative: number,
-                guards: inline,
-                left: Left::default(),
-            };
-            let in_use = open.iter().filter_map(of).flat_map(|guards| &guards.all);
-            for (path, kinds) in in_use.filter_map(Guard::needs) {
+            let open_guards = open
+                .iter()
+                .filter_map(|number| guards.get(*number as usize))
+                .flat_map(|guards| &guards.all);
+            for (path, kinds) in open_guards.filter_map(Guard::needs) {
                 if let Some(path) = set.paths.get_mut(path as usize) {
                     path.registers |= kinds;
                 }
             }
-            waiting.push(Waiting {
-                gate,
-                pinned: to_pin,
-                left,
-            });
-            match pin {
-                Pin::Nothing => unpinned.push(number),
-                Pin::Presence(path) => {
-                    if let Some(pins) = by_presence.get_mut(path as usize) {
-                        pins.push(number);
-                    }
-                }
-                Pin::Values(field) => {
-                    for value in values_of(fields.get(field as usize)) {
-                        if let Some(pins) = by_value.get_mut(*value as usize) {
-                            pins.push(number);
-                        }
-                    }
-                }
-            }
+            waiting.push(Waiting::of(id, number, open, &guards));
+            pinned_at.add(&pin, number, &fields);
             set.checks.extend(checks);
             set.in_path_order.extend(in_path_order);
             let end = count(set.checks.len());
             set.alternatives.push(Part { start, end });
         }
-        for pins in by_value {
-            let part = set.pin(&waiting, &pins);
-            set.by_value.push(part);
-        }
-        for (path, pins) in by_presence.into_iter().enumerate() {
-            let part = set.pin(&waiting, &pins);
-            if let Some(path) = set.paths.get_mut(path) {
-                path.by_presence = part;
-            }
-        }
-        set.unpinned = set.pin(&waiting, &unpinned);
+        set.pin_all(&waiting, pinned_at);
         RuleSet {
             trie,
             values,
@@ -209,6 +226,20 @@ fn texts(term: &Term) -> &[String] {
 }
 
 impl RuleSet {
+    fn pin_all(&mut self, waiting: &[Waiting], pinned_at: PinnedAt) {
+        for pins in pinned_at.values {
+            let part = self.pin(waiting, &pins);
+            self.by_value.push(part);
+        }
+        for (path, pins) in pinned_at.presence.into_iter().enumerate() {
+            let part = self.pin(waiting, &pins);
+            if let Some(path) = self.paths.get_mut(path) {
+                path.by_presence = part;
+            }
+        }
+        self.unpinned = self.pin(waiting, &pinned_at.nothing);
+    }
+
     /// Adds alternatives that are tried together.
     fn pin(&mut self, waiting: &[Waiting], numbers: &[u32]) -> Part {
         let start = count(self.pins.len());

@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 
 use compiler::Part;
 use deployer::plan::{
-    Basis, BlockedPlace, Change, Estimate, Plan, Problem, ProblemKind, Reason, Repair, RuleChange,
-    RuleChangeKind, StackPlan, StackSetPlan,
+    Basis, BlockedLocation, Change, Estimate, Plan, Problem, ProblemKind, Reason, Repair,
+    RuleChange, RuleChangeKind, StackPlan, StackSetPlan,
 };
-use deployer::ports::Place;
+use deployer::ports::Location;
 
 use super::{markdown, terminal};
 
@@ -17,7 +17,7 @@ fn stack(name: &str, part: Part, region: &str, change: Change) -> StackPlan {
     StackPlan {
         name: name.into(),
         part: Some(part),
-        place: Place::new("111122223333", region),
+        location: Location::new("111122223333", region),
         change,
         rules: Vec::new(),
     }
@@ -56,13 +56,13 @@ fn full() -> Plan {
         change: RuleChangeKind::Removed,
         details: Vec::new(),
     };
-    // More places than are listed by name.
+    // More locations than are listed by name.
     let accounts = (1..=14).map(|number| format!("1000000000{number:02}"));
-    let update: Vec<Place> = accounts
-        .flat_map(|account| ["eu-central-1", "us-east-1"].map(|it| Place::new(&account, it)))
+    let update: Vec<Location> = accounts
+        .flat_map(|account| ["eu-central-1", "us-east-1"].map(|it| Location::new(&account, it)))
         .collect();
     let hub = StackSetPlan {
-        update: vec![Place::new("333344445555", "eu-central-1")],
+        update: vec![Location::new("333344445555", "eu-central-1")],
         rules: vec![added.clone(), severity.clone(), removed],
         ..set(
             "gizmos-rules-hub",
@@ -76,24 +76,24 @@ fn full() -> Plan {
         )
     };
     let spoke = StackSetPlan {
-        add: vec![Place::new("012345678901", "us-east-1")],
+        add: vec![Location::new("012345678901", "us-east-1")],
         update,
-        remove: vec![Place::new("200000000001", "eu-central-1")],
+        remove: vec![Location::new("200000000001", "eu-central-1")],
         repair: vec![Repair {
-            place: Place::new("012345678901", "eu-central-1"),
+            location: Location::new("012345678901", "eu-central-1"),
             reason: "INOPERABLE: the deletion of its stack failed".into(),
             stack_id: None,
         }],
         unchanged: 3,
         unchanged_in: BTreeMap::from([("eu-central-1".into(), 2), ("us-east-1".into(), 1)]),
         blocked: vec![
-            BlockedPlace {
-                place: Place::new("300000000001", "eu-central-1"),
+            BlockedLocation {
+                location: Location::new("300000000001", "eu-central-1"),
                 account_name: Some("sandbox".into()),
                 reason: "the account is suspended".into(),
             },
-            BlockedPlace {
-                place: Place::new("300000000001", "us-east-1"),
+            BlockedLocation {
+                location: Location::new("300000000001", "us-east-1"),
                 account_name: Some("sandbox".into()),
                 reason: "the account is suspended".into(),
             },
@@ -116,13 +116,13 @@ fn full() -> Plan {
                 ..set("gizmos-bucket", Part::Bucket, Change::Unchanged)
             },
             StackSetPlan {
-                add: vec![Place::new("333344445555", "eu-central-1")],
+                add: vec![Location::new("333344445555", "eu-central-1")],
                 ..set("gizmos-topic", Part::Topic, Change::Create)
             },
             hub,
             spoke,
             StackSetPlan {
-                remove: vec![Place::new("333344445555", "eu-central-1")],
+                remove: vec![Location::new("333344445555", "eu-central-1")],
                 ..set("gizmos-rules-hub-2", Part::RulesHub, Change::Delete)
             },
         ],

@@ -1,5 +1,8 @@
 //! What in an event makes it worth telling: the pattern, and the event that just misses it.
 
+use cloudtrail::envelope::{
+    API_CALL, SERVICE_EVENT, SIGN_IN, SIGN_IN_IN_GUIDE, is_from_cloudtrail,
+};
 use serde_json::{Map, Value, json};
 
 /// Fields of services' own events that say what kind of event it is, the most telling first.
@@ -60,9 +63,7 @@ impl Clauses {
         let mut pattern = Map::new();
         pattern.insert("source".to_owned(), json!([source]));
         let (types, below, near_miss) = match name {
-            Some(name) if detail_type.ends_with("via CloudTrail") => {
-                call(detail_type, detail, name)
-            }
+            Some(name) if is_from_cloudtrail(detail_type) => call(detail_type, detail, name),
             _ => own_event(detail_type, detail),
         };
         pattern.insert("detail-type".to_owned(), json!(types));
@@ -91,11 +92,11 @@ fn call(detail_type: &str, detail: &Value, name: &str) -> Parts {
     if detail.pointer("/userIdentity/type") == Some(&json!("Root")) {
         below.insert("userIdentity".to_owned(), json!({"type": ["Root"]}));
     }
-    if detail_type == "AWS Service Event via CloudTrail" {
+    if detail_type == SERVICE_EVENT {
         let near_miss = NearMiss {
             name: "a call of that name, not the service's own doing".to_owned(),
             record: json!({"eventType": "AwsApiCall"}),
-            event: json!({"detail-type": "AWS API Call via CloudTrail", "detail": {"eventType": "AwsApiCall"}}),
+            event: json!({"detail-type": API_CALL, "detail": {"eventType": "AwsApiCall"}}),
         };
         return (vec![detail_type.to_owned()], below, near_miss);
     }
@@ -139,12 +140,9 @@ fn call(detail_type: &str, detail: &Value, name: &str) -> Parts {
 
 /// AWS's guide and its events spell one detail type differently.
 fn both_spellings(detail_type: &str) -> Vec<String> {
-    const SIGN_IN: [&str; 2] = [
-        "AWS Console Sign In via CloudTrail",
-        "AWS Console Signin via CloudTrail",
-    ];
-    if SIGN_IN.contains(&detail_type) {
-        SIGN_IN.map(str::to_owned).to_vec()
+    let both = [SIGN_IN, SIGN_IN_IN_GUIDE];
+    if both.contains(&detail_type) {
+        both.map(str::to_owned).to_vec()
     } else {
         vec![detail_type.to_owned()]
     }

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use crate::model::Message;
-use crate::path::EventPath;
+use crate::read::path::EventPath;
 
 /// Most lines about what was asked for.
 const MAX_LINES: usize = 6;
 /// How deep a value may lie below what it is looked for in.
 const MAX_STEPS: usize = 5;
-/// Longest value that is worth a line, in bytes.
+/// Longest value that gets a line, in bytes.
 const MAX_VALUE: usize = 300;
 /// Longest label, in characters.
 const MAX_LABEL: usize = 40;

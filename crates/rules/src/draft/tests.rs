@@ -44,7 +44,7 @@ fn record(changes: &Value) -> Value {
         "responseElements": null, "eventType": "AwsApiCall", "managementEvent": true,
         "recipientAccountId": "111122223333", "eventCategory": "Management",
     });
-    crate::fixtures::merge(&mut record, changes);
+    crate::read::fixtures::merge(&mut record, changes);
     record
 }
 

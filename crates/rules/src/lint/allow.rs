@@ -1,4 +1,4 @@
-//! `# allow: eventbridge_pattern::value-type the reason`: a diagnostic that was looked at and is meant to stay.
+//! `# allow: pattern::value-type the reason`: a diagnostic that was looked at and is meant to stay.
 //!
 //! A comment at the end of a line allows what is found on that line, or in the value that begins
 //! there; a comment on a line of its own does the same for the next line that isn't a comment. The
@@ -7,10 +7,9 @@
 
 use std::sync::Arc;
 
-use syntax::{Diagnostic, Node, Place, SourceFile, Span, Value};
+use syntax::{Diagnostic, Node, SourceFile, SourceLocation, Span, Value, nearest};
 
-use super::{Lint, find, registry};
-use crate::suggest;
+use super::registry::{Lint, find, registry};
 
 const MARK: &str = "allow:";
 /// Most of them in one file.
@@ -25,7 +24,7 @@ pub(crate) struct Allowances {
 #[derive(Debug)]
 struct Allowance {
     lint: &'static Lint,
-    place: Place,
+    location: SourceLocation,
     /// What it covers.
     span: Span,
     used: bool,
@@ -48,29 +47,29 @@ impl Allowances {
             .iter()
             .filter_map(|it| Some((it, it.text.strip_prefix(MARK)?)));
         for (comment, text) in marked.take(MOST) {
-            let place = Place::new(file, comment.span);
+            let location = SourceLocation::new(file, comment.span);
             let (code, reason) = text
                 .trim()
                 .split_once(char::is_whitespace)
                 .unwrap_or((text.trim(), ""));
             let Some(lint) = find(code) else {
-                diagnostics.push(unknown(code).at(place));
+                diagnostics.push(unknown(code).at(location));
                 continue;
             };
             if !lint.allow {
                 diagnostics.push(
                     Diagnostic::error(
                         "allow::refused",
-                        format!("`{code}` can't be allowed; it has to be mended"),
+                        format!("`{code}` can't be allowed; correct it"),
                     )
-                    .at(place),
+                    .at(location),
                 );
                 continue;
             }
             if reason.trim().is_empty() {
                 diagnostics.push(
                     Diagnostic::error("allow::no-reason", format!("why is `{code}` allowed here?"))
-                        .at(place)
+                        .at(location)
                         .help(format!("write `# allow: {code} the reason`")),
                 );
                 continue;
@@ -82,7 +81,7 @@ impl Allowances {
             };
             list.push(Allowance {
                 lint,
-                place,
+                location,
                 span: covered(root, line),
                 used: false,
             });
@@ -96,14 +95,14 @@ impl Allowances {
             return;
         }
         diagnostics.retain(|diagnostic| {
-            let Some(place) = &diagnostic.place else {
+            let Some(location) = &diagnostic.location else {
                 return true;
             };
             let mut allowed = false;
             for it in &mut self.list {
                 if it.lint.code == diagnostic.code
-                    && it.place.file == place.file
-                    && (it.span.start..=it.span.end).contains(&place.span.start)
+                    && it.location.file == location.file
+                    && (it.span.start..=it.span.end).contains(&location.span.start)
                 {
                     it.used = true;
                     allowed = true;
@@ -119,9 +118,9 @@ impl Allowances {
         diagnostics.extend(unused.into_iter().map(|it| {
             Diagnostic::error(
                 "allow::unused",
-                format!("nothing here is `{}` any more", it.lint.code),
+                format!("there is no `{}` here to allow", it.lint.code),
             )
-            .at(it.place)
+            .at(it.location)
             .help(
                 "remove the comment, or put it on or above the line that the diagnostic points at",
             )
@@ -133,7 +132,7 @@ impl Allowances {
 fn unknown(code: &str) -> Diagnostic {
     let diagnostic = Diagnostic::error("allow::unknown", format!("there is no lint `{code}`"));
     let codes: Vec<&str> = registry().iter().map(|lint| lint.code).collect();
-    match suggest::nearest(code, &codes) {
+    match nearest(code, &codes) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic.help("rules/LINTS.md lists all of them"),
     }

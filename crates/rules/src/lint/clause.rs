@@ -1,5 +1,4 @@
-//! An event pattern as its author wrote it: fields with their places, and in which branches of
-//! which `$or` they stand.
+//! An event pattern as written: fields with their locations, and the branches of `$or` around them.
 
 use syntax::{Entry, Node, Span, Value};
 
@@ -19,12 +18,12 @@ pub(super) struct Clause<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Term<'a> {
     pub(super) node: &'a Node,
-    pub(super) kind: Kind<'a>,
+    pub(super) matcher: Matcher<'a>,
 }
 
-/// What an item says.
+/// What an item asks of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind<'a> {
+pub(super) enum Matcher<'a> {
     Text(&'a str),
     Number(&'a str),
     Bool(bool),
@@ -46,8 +45,8 @@ pub(super) enum Kind<'a> {
 impl<'a> Clause<'a> {
     /// The exact texts of the list with their nodes.
     pub(super) fn texts(&self) -> impl Iterator<Item = (&'a str, &'a Node)> {
-        self.terms.iter().filter_map(|term| match term.kind {
-            Kind::Text(text) => Some((text, term.node)),
+        self.terms.iter().filter_map(|term| match term.matcher {
+            Matcher::Text(text) => Some((text, term.node)),
             _ => None,
         })
     }
@@ -66,7 +65,7 @@ impl<'a> Clause<'a> {
     pub(super) fn has_exists(&self, wanted: bool) -> bool {
         self.terms
             .iter()
-            .any(|term| term.kind == Kind::Exists(wanted))
+            .any(|term| term.matcher == Matcher::Exists(wanted))
     }
 
     /// The key and the list.
@@ -120,28 +119,31 @@ impl<'a> Walk<'a> {
 }
 
 fn term(node: &Node) -> Term<'_> {
-    let kind = match &node.value {
-        Value::String(text) => Kind::Text(text),
-        Value::Number(text) => Kind::Number(text),
-        Value::Bool(value) => Kind::Bool(*value),
-        Value::Null => Kind::Null,
-        Value::Mapping(entries) => entries.first().map_or(Kind::Other, operator),
-        Value::Sequence(_) => Kind::Other,
+    let matcher = match &node.value {
+        Value::String(text) => Matcher::Text(text),
+        Value::Number(text) => Matcher::Number(text),
+        Value::Bool(value) => Matcher::Bool(*value),
+        Value::Null => Matcher::Null,
+        Value::Mapping(entries) => entries.first().map_or(Matcher::Other, operator),
+        Value::Sequence(_) => Matcher::Other,
     };
-    Term { node, kind }
+    Term { node, matcher }
 }
 
-fn operator(entry: &Entry) -> Kind<'_> {
+fn operator(entry: &Entry) -> Matcher<'_> {
     let text = entry.value.as_str();
     match (entry.key.as_str(), text) {
-        ("prefix", Some(text)) => Kind::Prefix(text),
-        ("suffix", Some(text)) => Kind::Suffix(text),
-        ("wildcard", Some(text)) => Kind::Wildcard(text),
-        ("equals-ignore-case", Some(text)) => Kind::IgnoringCase(text),
-        ("numeric", _) => Kind::Numeric,
-        ("prefix" | "suffix" | "cidr" | "equals-ignore-case" | "exactly", _) => Kind::OtherText,
-        ("anything-but", _) => Kind::Except(&entry.value),
-        ("exists", _) => entry.value.as_bool().map_or(Kind::Other, Kind::Exists),
-        _ => Kind::Other,
+        ("prefix", Some(text)) => Matcher::Prefix(text),
+        ("suffix", Some(text)) => Matcher::Suffix(text),
+        ("wildcard", Some(text)) => Matcher::Wildcard(text),
+        ("equals-ignore-case", Some(text)) => Matcher::IgnoringCase(text),
+        ("numeric", _) => Matcher::Numeric,
+        ("prefix" | "suffix" | "cidr" | "equals-ignore-case" | "exactly", _) => Matcher::OtherText,
+        ("anything-but", _) => Matcher::Except(&entry.value),
+        ("exists", _) => entry
+            .value
+            .as_bool()
+            .map_or(Matcher::Other, Matcher::Exists),
+        _ => Matcher::Other,
     }
 }

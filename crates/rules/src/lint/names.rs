@@ -1,4 +1,4 @@
-//! What is known of AWS: services and their operations, events that are no API calls, Regions.
+//! Facts about AWS: services and their operations, events that are not API calls, Regions.
 //!
 //! `data/event-names.txt` is made from botocore's service models by `cargo xtask event-names`;
 //! `data/other-event-names.txt` is written by hand and names its sources.

@@ -1,12 +1,12 @@
 //! `rules/LINTS.md`.
 
-use super::{EXAMPLE_EVENT, EXAMPLE_RULE, Example, Lint, registry};
+use super::registry::{EXAMPLE_EVENT, EXAMPLE_RULE, Example, Lint, registry};
 
 const HEAD: &str = "# Lints
 
-<!-- Made by `cargo xtask generate` from the registry in crates/rules/src/lint; edit it there. -->
+<!-- Made by the `generate` command from the registry in crates/rules/src/lint; edit it there. -->
 
-What `cargo xtask check` finds in rule files. An error stops a deployment; a warning doesn't, but CI
+What `check` finds in rule files. An error stops a deployment; a warning doesn't, but CI
 refuses both (`check --deny-warnings`). `check --fix` mends those that are marked with a fix, where
 the change can't be wrong, and touches nothing else in the file.
 
@@ -15,13 +15,13 @@ A diagnostic that is meant to stay is allowed in place, with its reason:
 ```yaml
 event_pattern:
   detail:
-    # allow: eventbridge_pattern::missing-key every PutBucketAcl names its bucket
+    # allow: pattern::missing-key every PutBucketAcl names its bucket
     requestParameters: {bucketName: [{anything-but: [public-assets]}]}
 ```
 
-The comment stands at the end of the line that the diagnostic points at, or above it; it covers the
-whole value that begins there. One without a reason, or that silences nothing, is an error. What
-is not marked as allowable has to be mended.
+The comment goes at the end of the line that the diagnostic points at, or above it; it covers the
+whole value that begins there. A comment without a reason, or one that silences nothing, is an error.
+A diagnostic that is not marked as allowable can't be silenced.
 
 Examples show only the fields in which they differ from this rule:
 

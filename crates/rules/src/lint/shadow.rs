@@ -1,4 +1,4 @@
-//! Rules that say what another rule says already.
+//! Rules that another rule already covers.
 
 use eventbridge_pattern::{RuleSet, Scratch};
 use syntax::Diagnostic;
@@ -8,11 +8,11 @@ use crate::model::Rule;
 /// Most rules that one rule is compared with; a proof takes a bounded time, but not none.
 const MOST: usize = 16;
 
-/// A warning for each rule of which every event alerts as another rule, at least as loud and to the
-/// same people. A rule that stands out from a wider one by its severity or topics is meant to.
+/// A warning for each rule whose events all alert as another rule, with at least the same severity and
+/// to the same topics. A rule may differ from a wider one by its severity or topics.
 ///
-/// Implication is proven pattern by pattern, which would be too much for every pair of thousands of
-/// rules; a rule's own positive tests say cheaply which others could imply it.
+/// A proof takes two patterns, and all pairs of thousands of rules would take too long; a rule's own
+/// positive tests show cheaply which others could cover it.
 pub(crate) fn check(rules: &[Rule]) -> Vec<Diagnostic> {
     let set = rules
         .iter()
@@ -57,20 +57,20 @@ pub(crate) fn check(rules: &[Rule]) -> Vec<Diagnostic> {
                 Diagnostic::warning(
                     "library::shadowed",
                     format!(
-                        "every event of `{}` alerts as `{}`, too, at least as loud and to the same people",
+                        "every event of `{}` also alerts as `{}`, with at least the same severity and to the same topics",
                         rule.id, wider.id
                     ),
                 )
-                .at(rule.place.clone())
-                .note(format!("`{}` is {}", wider.id, wider.place))
-                .help("remove one of the two, narrow the other, or let the severity or `notify` tell them apart"),
+                .at(rule.location.clone())
+                .note(format!("`{}` is {}", wider.id, wider.location))
+                .help("remove one of the two, narrow the other, or give them different severities or topics"),
             );
         }
     }
     diagnostics
 }
 
-/// Whether who gets alerts of `rule` gets those of `wider` as loud.
+/// Whether `wider` alerts the same topics with at least the severity of `rule`.
 fn says_as_much(rule: &Rule, wider: &Rule) -> bool {
     rule.enabled
         && wider.enabled

@@ -62,7 +62,7 @@ fn run(
 /// What the rule itself says.
 fn agree(rule: &Rule, imported: &Imported, record: &Value) -> Result<bool, TestCaseError> {
     let wanted = rule.matches(&Record::new(record));
-    let event = rules::envelope::wrap(record).unwrap();
+    let event = cloudtrail::envelope::wrap(record).unwrap();
     let matched = imported.matches(&Event::parse(&event.to_string()).unwrap());
     let disagreement = imported.disagreement(wanted, matched);
     prop_assert!(

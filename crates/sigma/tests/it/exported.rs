@@ -40,7 +40,7 @@ fn records(rule: &rules::Rule) -> Vec<Value> {
     let mut records = Vec::new();
     for test in &rule.tests {
         let record = &test.event["detail"];
-        let is_record = rules::envelope::wrap(record).is_ok_and(|event| event == test.event);
+        let is_record = cloudtrail::envelope::wrap(record).is_ok_and(|event| event == test.event);
         if is_record {
             vary(record, record, &mut Vec::new(), &mut records);
             records.push(record.clone());
@@ -80,7 +80,7 @@ fn there_and_back(rule: &rules::Rule) -> (usize, usize) {
     let (mut judged, mut matched) = (0, 0);
     for record in records(rule) {
         // Fields that CloudTrail always writes as texts are left so.
-        let Ok(event) = rules::envelope::wrap(&record) else {
+        let Ok(event) = cloudtrail::envelope::wrap(&record) else {
             continue;
         };
         if !is_plausible(&record) {

@@ -1,4 +1,4 @@
-//! What becomes of every rule.
+//! The result for every rule.
 
 use std::fmt::Write;
 

@@ -17,7 +17,7 @@ pub(super) struct Line<'a> {
     pub(super) comment: &'a str,
 }
 
-/// A value with what stands around the values in it.
+/// A value with the comments around the values in it.
 #[derive(Debug)]
 pub(super) enum Tree<'a> {
     Scalar(Scalar<'a>),

@@ -115,7 +115,7 @@ fn item(out: &mut String, indent: usize, item: &Item<'_>, opens: bool) {
     before.extend(inside_nothing(&item.value));
     let in_lines = matches!(&item.value, Tree::Collection(it) if in_lines(it, indent, item));
     if in_lines {
-        // What stood behind a closing bracket stands above the lines that come in its place.
+        // A comment after a closing bracket moves above the lines that replace it.
         before.extend(beside.take().map(|comment| Line {
             after_blank: false,
             comment,

@@ -3,7 +3,7 @@
 use super::PROSE;
 
 /// The lines of a folded block (`>`), each paragraph that is too wide at this indentation filled
-/// anew. In such a block a line's end is a space, unless the line or a neighbour is indented.
+/// again. In such a block a line's end is a space, unless the line or an adjacent one is indented.
 pub(super) fn folded(lines: &[&str], indent: usize) -> Vec<String> {
     let mut out = Vec::new();
     let mut paragraph: Vec<&str> = Vec::new();

@@ -1,4 +1,4 @@
-//! How far a backtest is: a bar on a terminal, now and then a line elsewhere.
+//! The progress of a backtest: a bar on a terminal, a line every ten seconds elsewhere.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use backtest::{Glance, Watch};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::output;
+use crate::environment::Environment;
 
-/// Between two looks at a terminal's bar.
+/// Between two updates of a terminal's bar.
 const TICK: Duration = Duration::from_millis(200);
 /// Between two lines where there is no terminal.
 const LINE: Duration = Duration::from_secs(10);
@@ -24,12 +24,13 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn start(watch: &Arc<Watch>) -> Self {
+    pub(super) fn start(environment: &Environment, watch: &Arc<Watch>) -> Self {
+        let errors = environment.errors().clone();
         let (end, ended) = mpsc::channel::<()>();
         let watch = Arc::clone(watch);
         let thread = std::thread::spawn(move || {
             let start = Instant::now();
-            let bar = output::people_watch().then(bar);
+            let bar = errors.is_terminal().then(bar);
             let tick = if bar.is_some() { TICK } else { LINE };
             while ended.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
                 let glance = watch.glance();
@@ -40,7 +41,7 @@ impl Meter {
                         bar.set_position(glance.bytes_read);
                         bar.set_message(line);
                     }
-                    None => eprintln!("  {line}"),
+                    None => errors.note(format_args!("  {line}")),
                 }
             }
             if let Some(bar) = bar {
@@ -53,7 +54,7 @@ impl Meter {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn stop(self) {
         drop(self);
     }
@@ -63,7 +64,7 @@ impl Drop for Meter {
     fn drop(&mut self) {
         self.end = None;
         if let Some(thread) = self.thread.take() {
-            // A meter that broke is no reason to lose the result.
+            // A broken meter must not lose the result.
             drop(thread.join());
         }
     }
@@ -93,7 +94,7 @@ fn line(glance: &Glance, elapsed: Duration) -> String {
     )
 }
 
-/// The time left at the rate so far; `None` while it can't be known.
+/// The time left at the rate so far; `None` while that is unknown.
 fn left(glance: &Glance, elapsed: Duration) -> Option<Duration> {
     if !glance.is_listed || glance.bytes_read == 0 || elapsed < Duration::from_secs(1) {
         return None;

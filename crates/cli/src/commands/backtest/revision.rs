@@ -11,8 +11,7 @@ use report::plural;
 use rules::Rule;
 use syntax::Diagnostic;
 
-use crate::arguments::ProjectArguments;
-use crate::project;
+use crate::project::Files;
 
 /// Most rule files of a revision, and the size of each: the same bounds as for a folder of rules,
 /// with room for fixtures.
@@ -42,9 +41,9 @@ impl Range {
             None => (text, None),
         };
         for revision in [Some(before), after].into_iter().flatten() {
-            // A revision never begins with a dash; an option of git's does.
+            // A revision never starts with a dash; git would read that as an option.
             if revision.is_empty() || revision.starts_with(['-', '.']) {
-                bail!("`{text}` is neither a revision nor BEFORE..AFTER");
+                bail!("`{text}` is not a revision or BEFORE..AFTER");
             }
         }
         Ok(Self {
@@ -54,27 +53,22 @@ impl Range {
     }
 
     /// Loads the rules before and, if a revision is given for them, after. They are only read,
-    /// nothing of them is run.
-    pub(super) fn rules(
-        &self,
-        arguments: &ProjectArguments,
-    ) -> Result<(Option<Revision>, Option<Revision>)> {
-        let folder = project::rules_folder(arguments);
-        let load = |revision: &String| load(revision, &folder);
+    /// nothing in them is run.
+    pub(super) fn rules(&self, files: Files<'_>) -> Result<(Option<Revision>, Option<Revision>)> {
+        let load = |revision: &String| load(revision, files);
         let before = load(&self.before)?;
         let after = self.after.as_ref().map(load).transpose()?;
         Ok((Some(before), after))
     }
 }
 
-fn load(revision: &str, folder: &Path) -> Result<Revision> {
+fn load(revision: &str, files: Files<'_>) -> Result<Revision> {
+    let environment = files.environment;
+    let folder = files.rules();
     // Extracted, read and removed at once: nothing is left behind, however the run ends later.
-    let extracted = extract(revision, folder)
+    let extracted = extract(revision, &folder)
         .with_context(|| format!("could not read the rules of the revision `{revision}`"))?;
-    let options = rules::Options {
-        today: jiff::ZonedDateTime::now().date(),
-    };
-    let library = rules::load(extracted.path(), &options);
+    let library = files.load_rules(extracted.path());
     let wrong = library
         .diagnostics
         .iter()
@@ -83,20 +77,20 @@ fn load(revision: &str, folder: &Path) -> Result<Revision> {
     if library.rules.is_empty() {
         bail!(
             "the revision `{revision}` has no rules in `{}`",
-            folder.display()
+            environment.shown(&folder).display()
         );
     }
     if wrong > 0 {
-        eprintln!(
+        environment.note(format_args!(
             "warning: the rules of `{revision}` have {}; rules with errors are left out",
             plural(wrong, "error")
-        );
+        ));
         let errors: Vec<Diagnostic> = library
             .diagnostics
             .into_iter()
             .filter(Diagnostic::is_error)
             .collect();
-        eprint!("{}", report::diagnostics::terminal(&errors, false));
+        environment.note_diagnostics(&errors);
     }
     Ok(Revision {
         name: revision.to_owned(),
@@ -107,8 +101,8 @@ fn load(revision: &str, folder: &Path) -> Result<Revision> {
 /// Writes a folder of a revision, as it is in git's store, into a temporary one. No hook, filter or
 /// text conversion runs.
 fn extract(revision: &str, folder: &Path) -> Result<tempfile::TempDir> {
-    let repository =
-        fs::canonicalize(folder).with_context(|| format!("`{}` is not there", folder.display()))?;
+    let repository = fs::canonicalize(folder)
+        .with_context(|| format!("there is no folder `{}`", folder.display()))?;
     let git = |arguments: &[&OsStr]| {
         let mut command = Command::new("git");
         command
@@ -142,7 +136,7 @@ fn extract(revision: &str, folder: &Path) -> Result<tempfile::TempDir> {
         .spawn()
         .context("could not start git")?;
     let (Some(mut ask), Some(told)) = (store.stdin.take(), store.stdout.take()) else {
-        bail!("git has no pipes");
+        bail!("git started without pipes");
     };
     let mut told = BufReader::new(told);
     for (object, path) in &files {
@@ -163,7 +157,9 @@ fn files(listing: &[u8]) -> Result<Vec<(String, PathBuf)>> {
     let mut files = Vec::new();
     let text = std::str::from_utf8(listing).context("a file's name is not UTF-8")?;
     for entry in text.split('\0').filter(|entry| !entry.is_empty()) {
-        let (about, path) = entry.split_once('\t').context("git's listing is garbled")?;
+        let (about, path) = entry
+            .split_once('\t')
+            .context("git's listing can't be read")?;
         let mut about = about.split(' ');
         let (mode, kind, object) = (about.next(), about.next(), about.next());
         if kind != Some("blob") || !mode.is_some_and(|mode| mode.starts_with("100")) {
@@ -174,7 +170,7 @@ fn files(listing: &[u8]) -> Result<Vec<(String, PathBuf)>> {
             .components()
             .all(|it| matches!(it, Component::Normal(_)))
         {
-            bail!("`{}` leads out of the folder", path.display());
+            bail!("`{}` is outside the folder", path.display());
         }
         files.push((object.unwrap_or_default().to_owned(), path));
         if files.len() > MAX_FILES {

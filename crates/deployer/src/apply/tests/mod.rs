@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::fake::{ARCHIVE, Fake, HOME, HUB, MANAGEMENT, bundle, rules_template};
-use crate::ports::{AccountState, InstanceStatus, Pause, Place};
+use crate::ports::{AccountState, InstanceStatus, Location, Pause};
 use crate::progress::{ProgressEvent, Silent};
 use crate::{observe, observe_settled, plan};
 
@@ -33,10 +33,10 @@ fn of<'a>(report: &'a ApplyReport, name: &str) -> &'a PartReport {
     report.parts.iter().find(|part| part.name == name).unwrap()
 }
 
-/// Lets every operation at one place fail.
+/// Lets every operation at one location fail.
 fn fail(cloud: &Fake, name: &str, account: &str, region: &str) {
-    let place = Place::new(account, region);
-    cloud.state().failing.insert((name.to_owned(), place));
+    let location = Location::new(account, region);
+    cloud.state().failing.insert((name.to_owned(), location));
 }
 
 /// A run that is killed while its first operations go on.
@@ -121,7 +121,7 @@ async fn a_suspended_account_is_skipped_and_reported() {
     assert_eq!(report.outcome(), ApplyOutcome::Done);
     let spoke = of(&report, "gizmos-rules-spoke");
     assert_eq!(spoke.blocked.len(), 2);
-    assert_eq!(spoke.blocked[0].place.account, "012345678901");
+    assert_eq!(spoke.blocked[0].location.account, "012345678901");
 }
 
 #[tokio::test(start_paused = true)]

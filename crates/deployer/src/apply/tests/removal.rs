@@ -1,6 +1,7 @@
 //! What is no longer wanted goes last, and nothing else goes.
 
 use super::*;
+use crate::plan::ProblemKind;
 
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_stack_set_is_left_alone() {
@@ -178,7 +179,7 @@ async fn an_instance_is_removed_from_an_account_that_has_moved_away() {
     let left = cloud.state().sets["gizmos-rules-spoke"]
         .instances
         .keys()
-        .any(|place| place.account == moved);
+        .any(|location| location.account == moved);
     assert!(!left);
 }
 
@@ -201,7 +202,7 @@ async fn instances_in_a_region_that_is_off_stay_and_so_does_their_stack_set() {
     let left: Vec<String> = cloud.state().sets["gizmos-rules-spoke"]
         .instances
         .keys()
-        .map(|place| place.region.clone())
+        .map(|location| location.region.clone())
         .collect();
     assert_eq!(left, ["us-east-1"; 6]);
 
@@ -226,8 +227,8 @@ async fn a_unit_that_goes_does_not_take_an_account_along_that_has_moved_out_of_i
         // It was in development, and automatic deployment hasn't followed it yet.
         let mut state = cloud.state();
         let set = state.sets.get_mut("gizmos-rules-spoke").unwrap();
-        for (place, instance) in &mut set.instances {
-            if place.account == moved {
+        for (location, instance) in &mut set.instances {
+            if location.account == moved {
                 instance.organizational_unit = Some(DEVELOPMENT.into());
             }
         }
@@ -236,11 +237,17 @@ async fn a_unit_that_goes_does_not_take_an_account_along_that_has_moved_out_of_i
     assert_eq!(deploy(&cloud, &bundle).await.outcome(), ApplyOutcome::Done);
     let state = cloud.state();
     let instances = &state.sets["gizmos-rules-spoke"].instances;
-    let kept = instances.keys().filter(|place| place.account == moved);
+    let kept = instances
+        .keys()
+        .filter(|location| location.account == moved);
     assert_eq!(kept.count(), 2);
     let accounts = state.accounts.iter();
     let gone = accounts.filter(|account| account.is_under(DEVELOPMENT));
     for account in gone {
-        assert!(!instances.keys().any(|place| place.account == account.id));
+        assert!(
+            !instances
+                .keys()
+                .any(|location| location.account == account.id)
+        );
     }
 }

@@ -20,9 +20,9 @@ async fn one_instance_that_failed_is_retried_alone() {
         .parameters
         .insert("Bus".into(), "gizmos".into());
     deploy(&cloud, &bundle).await;
-    let place = Place::new("100000000002", "us-east-1");
+    let location = Location::new("100000000002", "us-east-1");
     let mut spoke = cloud.state().sets["gizmos-rules-spoke"].clone();
-    spoke.instances.get_mut(&place).unwrap().status = InstanceStatus::Outdated;
+    spoke.instances.get_mut(&location).unwrap().status = InstanceStatus::Outdated;
     cloud
         .state()
         .sets
@@ -104,7 +104,7 @@ async fn somebody_elses_operation_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn a_stack_that_failed_is_replaced_by_the_next_run() {
     let cloud = Fake::new();
-    let place = Place::new(MANAGEMENT, HOME);
+    let location = Location::new(MANAGEMENT, HOME);
     fail(&cloud, "gizmos-trail", MANAGEMENT, HOME);
     let report = deploy(&cloud, &bundle()).await;
     let trail = of(&report, "gizmos-trail");
@@ -116,7 +116,7 @@ async fn a_stack_that_failed_is_replaced_by_the_next_run() {
     cloud.state().failing.clear();
     let again = deploy(&cloud, &bundle()).await;
     assert_eq!(of(&again, "gizmos-trail").outcome, PartOutcome::Done);
-    let status = cloud.state().stacks[&(place, "gizmos-trail".to_owned())]
+    let status = cloud.state().stacks[&(location, "gizmos-trail".to_owned())]
         .0
         .status
         .clone();
@@ -186,8 +186,10 @@ async fn what_old_lists_still_call_current_is_brought_into_line() {
 async fn an_inoperable_instance_goes_with_its_stack_and_is_made_anew() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
-    let place = Place::new("100000000002", "us-east-1");
-    cloud.state().break_instance("gizmos-rules-spoke", &place);
+    let location = Location::new("100000000002", "us-east-1");
+    cloud
+        .state()
+        .break_instance("gizmos-rules-spoke", &location);
     cloud.take_calls();
     let report = deploy(&cloud, &bundle()).await;
     assert_eq!(report.outcome(), ApplyOutcome::Done, "{report:#?}");

@@ -27,14 +27,19 @@ async fn an_update_brings_the_template_to_the_canaries_first() {
 #[tokio::test(start_paused = true)]
 async fn a_failing_canary_stops_the_later_waves_and_is_explained() {
     let cloud = Fake::new();
-    let place = Place::new("100000000006", "us-east-1");
-    fail(&cloud, "gizmos-rules-spoke", &place.account, &place.region);
+    let location = Location::new("100000000006", "us-east-1");
+    fail(
+        &cloud,
+        "gizmos-rules-spoke",
+        &location.account,
+        &location.region,
+    );
     let report = deploy(&cloud, &bundle()).await;
     assert_eq!(report.outcome(), ApplyOutcome::Failed);
     let spoke = of(&report, "gizmos-rules-spoke");
     assert_eq!(spoke.operations.len(), 1);
     assert_eq!(spoke.failures.len(), 1);
-    assert_eq!(spoke.failures[0].place, place);
+    assert_eq!(spoke.failures[0].location, location);
     assert_eq!(
         spoke.failures[0].events[0].reason,
         "quota of rules exceeded"
@@ -44,7 +49,7 @@ async fn a_failing_canary_stops_the_later_waves_and_is_explained() {
     let stack = report
         .parts
         .iter()
-        .find(|part| part.place == Some(Place::new(MANAGEMENT, "us-east-1")));
+        .find(|part| part.location == Some(Location::new(MANAGEMENT, "us-east-1")));
     assert!(matches!(
         stack.unwrap().outcome,
         PartOutcome::Skipped { .. }
@@ -104,8 +109,13 @@ async fn a_failed_wave_returns_to_the_previous_template_and_the_rest_is_not_touc
     let old = spoke_template(&cloud);
     let mut changed = bundle();
     new_spoke(&mut changed);
-    let place = Place::new("100000000006", "us-east-1");
-    fail(&cloud, "gizmos-rules-spoke", &place.account, &place.region);
+    let location = Location::new("100000000006", "us-east-1");
+    fail(
+        &cloud,
+        "gizmos-rules-spoke",
+        &location.account,
+        &location.region,
+    );
     cloud.take_calls();
     let report = deploy(&cloud, &changed).await;
     assert_eq!(report.outcome(), ApplyOutcome::Failed);
@@ -122,16 +132,21 @@ async fn a_failed_wave_returns_to_the_previous_template_and_the_rest_is_not_touc
         panic!("{:?}", spoke.outcome)
     };
     assert!(
-        reason.starts_with("wave canary failed; 3 of its instances were returned"),
+        reason.starts_with("wave canary failed; 3 of its instances were rolled back"),
         "{reason}"
     );
     assert!(
         reason.ends_with("the later waves were not begun"),
         "{reason}"
     );
-    // Every place that isn't as the bundle says is named: one failed, the others were left.
-    assert!(spoke.failures.iter().all(|failure| failure.place == place));
-    let left: usize = spoke.unfinished.iter().map(|it| it.places.len()).sum();
+    // Every location that isn't as the bundle says is named: one failed, the others were left.
+    assert!(
+        spoke
+            .failures
+            .iter()
+            .all(|failure| failure.location == location)
+    );
+    let left: usize = spoke.unfinished.iter().map(|it| it.locations.len()).sum();
     assert_eq!(left, 11);
 }
 
@@ -150,11 +165,11 @@ async fn a_failed_wave_of_a_change_that_a_killed_run_began_stops_and_says_how_to
         panic!("{:?}", spoke.outcome)
     };
     assert!(reason.starts_with("wave canary failed"), "{reason}");
-    assert!(reason.ends_with("deploy the commit before"), "{reason}");
+    assert!(reason.ends_with("deploy the previous commit"), "{reason}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_wave_has_created_is_not_returned_to_a_template_it_never_had() {
+async fn what_a_wave_has_created_is_not_rolled_back_to_a_template_it_never_had() {
     let cloud = Fake::new();
     let mut first = bundle();
     if let Some(members) = &mut first.stack_sets[4].targets.members {
@@ -212,7 +227,10 @@ async fn a_wave_after_which_the_chain_is_broken_returns_to_the_previous_template
         reason.starts_with("after wave canary the alert chain is worse than before: trail gizmos"),
         "{reason}"
     );
-    assert!(reason.contains("its 4 instances were returned"), "{reason}");
+    assert!(
+        reason.contains("its 4 instances were rolled back"),
+        "{reason}"
+    );
     assert_eq!(cloud.take_calls().len(), 2);
     assert_eq!(spoke_template(&cloud), old);
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use syntax::{Diagnostic, Span};
 
 use super::Scope;
-use crate::lint::clause::Kind;
+use crate::lint::clause::Matcher;
 
 pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     refused_calls(scope, diagnostics);
@@ -38,10 +38,10 @@ fn refused_calls(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(
         Diagnostic::warning(
             "test::refused-call",
-            "nothing says whether a call that was refused alerts, too",
+            "nothing says whether refused calls alert, too",
         )
-        .at(scope.place(names.key.key_span))
-        .help("add `errorCode: [{exists: false}]` to alert on what happened only, or a test with an `errorCode` that shows what is meant"),
+        .at(scope.location(names.key.key_span))
+        .help("add `errorCode: [{exists: false}]` to alert on successful calls only, or a test with an `errorCode` that shows the intent"),
     );
 }
 
@@ -64,7 +64,7 @@ fn exceptions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                         exception.name
                     ),
                 )
-                .at(scope.place(*span))
+                .at(scope.location(*span))
                 .help("add a test with `expect: no_match` whose event has the excepted value"),
             );
         }
@@ -95,13 +95,10 @@ fn near_miss(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     });
     if !near {
         diagnostics.push(
-            Diagnostic::warning(
-                "test::no-near-miss",
-                "every event that must not match is far from matching",
-            )
-            .at(scope.place(tests_key(scope)))
-            .note("each of them fails two or more clauses of the pattern")
-            .help("add one that differs from a match in a single field"),
+            Diagnostic::warning("test::no-near-miss", "no test is a near miss")
+                .at(scope.location(tests_key(scope)))
+                .note("every `no_match` test fails two or more clauses of the pattern")
+                .help("add one that differs from a match in a single field"),
         );
     }
 }
@@ -138,12 +135,12 @@ fn own_deployments(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let ours = |text: &str| text.to_ascii_lowercase().contains("gizmos");
     let names_ours = scope.clauses.iter().find(|clause| {
         clause.path.starts_with("detail.requestParameters")
-            && clause.terms.iter().any(|term| match term.kind {
-                Kind::Text(text)
-                | Kind::Prefix(text)
-                | Kind::Suffix(text)
-                | Kind::Wildcard(text)
-                | Kind::IgnoringCase(text) => ours(text),
+            && clause.terms.iter().any(|term| match term.matcher {
+                Matcher::Text(text)
+                | Matcher::Prefix(text)
+                | Matcher::Suffix(text)
+                | Matcher::Wildcard(text)
+                | Matcher::IgnoringCase(text) => ours(text),
                 _ => false,
             })
     });
@@ -160,7 +157,7 @@ fn own_deployments(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             && it
                 .terms
                 .iter()
-                .any(|term| matches!(term.kind, Kind::Except(_) | Kind::Exists(false)))
+                .any(|term| matches!(term.matcher, Matcher::Except(_) | Matcher::Exists(false)))
     }) || scope
         .subject
         .exceptions
@@ -172,8 +169,8 @@ fn own_deployments(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 "rule::own-deployments",
                 "the rule watches Gizmos' own resources, and every deployment would alert",
             )
-            .at(scope.place(clause.span()))
-            .help("leave out who deploys: `userIdentity: {invokedBy: [{anything-but: [cloudformation.amazonaws.com]}, {exists: false}]}`, or an exception for the deploying role"),
+            .at(scope.location(clause.span()))
+            .help("exclude the deploying caller: `userIdentity: {invokedBy: [{anything-but: [cloudformation.amazonaws.com]}, {exists: false}]}`, or an exception for the deploying role"),
         );
     }
 }

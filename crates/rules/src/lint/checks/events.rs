@@ -1,12 +1,12 @@
 //! Does this event exist, and does it reach the rule?
 
-use syntax::{Diagnostic, Fix, Node, Span};
+use cloudtrail::envelope::{DETAIL_TYPES_OF_CLOUDTRAIL, SIGN_IN, SIGN_IN_IN_GUIDE};
+use syntax::{Diagnostic, Fix, Node, Span, nearest};
 
 use super::{Scope, scalar};
-use crate::lint::clause::{Clause, Kind};
-use crate::lint::fields::{CLOUDTRAIL, SIGN_IN, SIGNIN};
+use crate::lint::clause::{Clause, Matcher};
 use crate::lint::names;
-use crate::suggest;
+use crate::read::reader::listed;
 
 /// Services whose events are recorded in us-east-1, wherever in the world the call is made.
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html>
@@ -63,36 +63,38 @@ pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn detail_types(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for clause in scope.at("detail-type") {
         for (text, node) in clause.texts() {
-            if CLOUDTRAIL.contains(&text) {
+            if DETAIL_TYPES_OF_CLOUDTRAIL.contains(&text) {
                 continue;
             }
-            let same = CLOUDTRAIL.iter().find(|it| it.eq_ignore_ascii_case(text));
+            let same = DETAIL_TYPES_OF_CLOUDTRAIL
+                .iter()
+                .find(|it| it.eq_ignore_ascii_case(text));
             if let Some(same) = same {
                 diagnostics.push(case(scope, "the detail type", text, same, node));
-            } else if let Some(near) = suggest::nearest(text, &CLOUDTRAIL) {
+            } else if let Some(near) = nearest(text, &DETAIL_TYPES_OF_CLOUDTRAIL) {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::detail-type",
+                        "pattern::detail-type",
                         format!("CloudTrail has no detail type `{text}`"),
                     )
-                    .at(scope.place(node.span))
+                    .at(scope.location(node.span))
                     .help(format!("did you mean `{near}`?")),
                 );
             }
         }
         let has = |wanted: &str| clause.texts().find(|(text, _)| *text == wanted);
-        let (one, other) = match (has(SIGN_IN), has(SIGNIN)) {
-            (Some((_, node)), None) => (node, SIGNIN),
+        let (one, other) = match (has(SIGN_IN), has(SIGN_IN_IN_GUIDE)) {
+            (Some((_, node)), None) => (node, SIGN_IN_IN_GUIDE),
             (None, Some((_, node))) => (node, SIGN_IN),
             _ => continue,
         };
         let mut diagnostic = Diagnostic::warning(
-            "eventbridge_pattern::sign-in-spelling",
+            "pattern::sign-in-spelling",
             "the detail type of console sign-ins is listed in one of its two spellings",
         )
-        .at(scope.place(one.span))
+        .at(scope.location(one.span))
         .note(format!(
-            "AWS's guide prints `{SIGNIN}`, events have `{SIGN_IN}`"
+            "AWS's guide prints `{SIGN_IN_IN_GUIDE}`, events have `{SIGN_IN}`"
         ))
         .help(format!("list `{other}`, too"));
         if let Some(fix) = add_item(scope, clause, one, other) {
@@ -133,10 +135,10 @@ fn add_item(scope: &Scope<'_>, clause: &Clause<'_>, item: &Node, text: &str) -> 
 /// Right but for upper and lower case.
 fn case(scope: &Scope<'_>, what: &str, written: &str, right: &str, node: &Node) -> Diagnostic {
     Diagnostic::error(
-        "eventbridge_pattern::case",
-        format!("{what} is `{right}`, not `{written}`, and EventBridge minds the case"),
+        "pattern::case",
+        format!("{what} is `{right}`, not `{written}`: EventBridge is case-sensitive here"),
     )
-    .at(scope.place(node.span))
+    .at(scope.location(node.span))
     .fix(Fix::replace(
         format!("write `{right}`"),
         node.span,
@@ -157,21 +159,21 @@ fn sources(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 continue;
             }
             let mut diagnostic = Diagnostic::warning(
-                "eventbridge_pattern::unknown-event-source",
+                "pattern::unknown-event-source",
                 format!("no AWS service is known to record events as `{text}`"),
             )
-            .at(scope.place(node.span));
+            .at(scope.location(node.span));
             let with_suffix = format!("{text}.amazonaws.com");
             if let Some(service) = text.strip_prefix("aws.").filter(|it| names::is_service(it)) {
                 diagnostic = diagnostic.help(format!(
-                    "`{text}` belongs into `source`; here it is `{service}.amazonaws.com`"
+                    "`{text}` belongs in `source`; here it is `{service}.amazonaws.com`"
                 ));
             } else if names::is_source(&with_suffix) {
                 diagnostic = diagnostic.help(format!("write `{with_suffix}`"));
             } else {
                 let known = names::sources();
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                if let Some(near) = suggest::nearest(text, &known) {
+                if let Some(near) = nearest(text, &known) {
                     diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
                 }
             }
@@ -192,9 +194,9 @@ fn mismatch(
     let mut offered = Vec::new();
     for other in scope.at("source").filter(|other| other.meets(clause)) {
         for term in &other.terms {
-            match term.kind {
-                Kind::Text(source) if source.starts_with("aws.") => offered.push(source),
-                Kind::Prefix(prefix) if !wanted.starts_with(prefix) => {}
+            match term.matcher {
+                Matcher::Text(source) if source.starts_with("aws.") => offered.push(source),
+                Matcher::Prefix(prefix) if !wanted.starts_with(prefix) => {}
                 _ => return,
             }
         }
@@ -211,14 +213,11 @@ fn mismatch(
     if !offered.is_empty() && !offered.iter().any(related) {
         diagnostics.push(
             Diagnostic::error(
-                "eventbridge_pattern::source-mismatch",
+                "pattern::source-mismatch",
                 format!("an event with `eventSource` `{text}` has the source `{wanted}`"),
             )
-            .at(scope.place(node.span))
-            .note(format!(
-                "the pattern wants {}",
-                crate::fields::listed(&offered)
-            ))
+            .at(scope.location(node.span))
+            .note(format!("the pattern wants {}", listed(&offered)))
             .help(format!(
                 "add `{wanted}` to `source`, or correct one of the two"
             )),
@@ -236,22 +235,22 @@ fn names(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             continue;
         };
         for term in &clause.terms {
-            match term.kind {
-                Kind::Text(name) => {
+            match term.matcher {
+                Matcher::Text(name) => {
                     name_of(scope, &services, name, term.node, api_call, diagnostics);
                 }
-                Kind::Prefix(prefix)
+                Matcher::Prefix(prefix)
                     if api_call && !services.iter().any(|it| names::is_beginning(it, prefix)) =>
                 {
                     diagnostics.push(
                         Diagnostic::warning(
-                            "eventbridge_pattern::unknown-event-name",
+                            "pattern::unknown-event-name",
                             format!(
                                 "no event of {} is known to begin with `{prefix}`",
-                                crate::fields::listed(&services)
+                                listed(&services)
                             ),
                         )
-                        .at(scope.place(term.node.span)),
+                        .at(scope.location(term.node.span)),
                     );
                 }
                 _ => {}
@@ -272,12 +271,12 @@ fn name_of(
     if api_call && services.iter().all(|it| data(&it)) {
         diagnostics.push(
             Diagnostic::error(
-                "eventbridge_pattern::data-event",
+                "pattern::data-event",
                 format!("`{name}` is a data event, and the trail records management events only"),
             )
-            .at(scope.place(node.span))
+            .at(scope.location(node.span))
             .note("without a trail that selects them, CloudTrail sends no data events to EventBridge")
-            .help("if another trail of the organization selects them, say so: `# allow: eventbridge_pattern::data-event which trail`"),
+            .help("if another trail of the organization selects them, say so: `# allow: pattern::data-event which trail`"),
         );
         return;
     }
@@ -303,21 +302,18 @@ fn name_of(
         return;
     }
     let diagnostic = Diagnostic::warning(
-        "eventbridge_pattern::unknown-event-name",
-        format!(
-            "{} is not known to record `{name}`",
-            crate::fields::listed(services)
-        ),
+        "pattern::unknown-event-name",
+        format!("{} is not known to record `{name}`", listed(services)),
     )
-    .at(scope.place(node.span));
+    .at(scope.location(node.span));
     let elsewhere = names::services_with(name);
-    diagnostics.push(match suggest::nearest(name, &known) {
+    diagnostics.push(match nearest(name, &known) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None if !elsewhere.is_empty() => diagnostic.help(format!(
             "it is an event of {}",
-            crate::fields::listed(&elsewhere)
+            listed(&elsewhere)
         )),
-        None => diagnostic.help("IAM's names of actions differ from names of API calls in places; CloudTrail has the latter"),
+        None => diagnostic.help("some IAM actions are named differently from their API calls; CloudTrail records the call's name"),
     });
 }
 
@@ -330,10 +326,10 @@ fn versioned(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let diagnostic = Diagnostic::error(
-        "eventbridge_pattern::versioned-name",
+        "pattern::versioned-name",
         format!("CloudTrail records `{name}` with the API's version, as `{recorded}`"),
     )
-    .at(scope.place(node.span))
+    .at(scope.location(node.span))
     .help(format!("write `{{prefix: {name}}}`"));
     // Only if nothing else begins so.
     let alone = names::events(service)
@@ -367,7 +363,7 @@ fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let services = scope.services(clause).unwrap_or_default();
         for term in &clause.terms {
             some = true;
-            let (Kind::Text(name) | Kind::Prefix(name)) = term.kind else {
+            let (Matcher::Text(name) | Matcher::Prefix(name)) = term.matcher else {
                 all_change = false;
                 continue;
             };
@@ -380,12 +376,12 @@ fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             if reads && !scope.subject.read_only {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::read-only-call",
-                        format!("`{name}` only reads, and the rule doesn't ask for such calls"),
+                        "pattern::read-only-call",
+                        format!("`{name}` is a read-only call, and the rule doesn't ask for those"),
                     )
-                    .at(scope.place(term.node.span))
-                    .help("write `read_only: true`; EventBridge then gets every reading call of every account, which costs")
-                    .note("EventBridge keeps management events that begin with List, Get or Describe from other rules"),
+                    .at(scope.location(term.node.span))
+                    .help("write `read_only: true`; EventBridge then receives every read-only call of every account, at a cost")
+                    .note("EventBridge delivers management events that begin with List, Get or Describe to no other rules"),
                 );
             }
         }
@@ -394,9 +390,9 @@ fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
         diagnostics.push(
             Diagnostic::warning(
                 "rule::needless-read-only",
-                "the rule asks for reading calls, and none of its event names reads",
+                "the rule asks for read-only calls, and none of its event names is one",
             )
-            .at(scope.place(node.span))
+            .at(scope.location(node.span))
             .fix(Fix::replace("write `false`", node.span, "false")),
         );
     }
@@ -405,9 +401,9 @@ fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn regions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for path in ["region", "detail.awsRegion"] {
         for clause in scope.at(path) {
-            let mut listed = Vec::new();
+            let mut named = Vec::new();
             for (region, node) in clause.texts() {
-                listed.push(region);
+                named.push(region);
                 if names::REGIONS.contains(&region)
                     || (path == "detail.awsRegion" && !scope.is_cloudtrail())
                 {
@@ -419,41 +415,41 @@ fn regions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                     continue;
                 }
                 let diagnostic = Diagnostic::warning(
-                    "eventbridge_pattern::unknown-region",
+                    "pattern::unknown-region",
                     format!("there is no Region `{region}`"),
                 )
-                .at(scope.place(node.span));
-                diagnostics.push(match suggest::nearest(region, &names::REGIONS) {
+                .at(scope.location(node.span));
+                diagnostics.push(match nearest(region, &names::REGIONS) {
                     Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                     None => diagnostic,
                 });
             }
-            if listed.len() != clause.terms.len() {
+            if named.len() != clause.terms.len() {
                 continue;
             }
             let Some(services) = scope.services(clause) else {
                 continue;
             };
             let all = |wanted: &[&str]| services.iter().all(|it| wanted.contains(it));
-            if all(&GLOBAL) && !listed.contains(&"us-east-1") && scope.is_cloudtrail() {
+            if all(&GLOBAL) && !named.contains(&"us-east-1") && scope.is_cloudtrail() {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::global-region",
+                        "pattern::global-region",
                         format!(
                             "events of {} are recorded in us-east-1 only",
-                            crate::fields::listed(&services)
+                            listed(&services)
                         ),
                     )
-                    .at(scope.place(clause.span()))
+                    .at(scope.location(clause.span()))
                     .help("leave the Region out, or add us-east-1"),
                 );
-            } else if all(&["signin"]) && !SIGN_IN_REGIONS.iter().all(|it| listed.contains(it)) {
+            } else if all(&["signin"]) && !SIGN_IN_REGIONS.iter().all(|it| named.contains(it)) {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::global-region",
+                        "pattern::global-region",
                         "console sign-ins are recorded in more Regions than these",
                     )
-                    .at(scope.place(clause.span()))
+                    .at(scope.location(clause.span()))
                     .note("root users: us-east-1; IAM users: there, or us-east-2, eu-north-1, ap-southeast-2; and wherever a regional endpoint is used")
                     .help("leave the Region out"),
                 );

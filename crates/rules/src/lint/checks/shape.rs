@@ -1,12 +1,12 @@
 //! Does a clause say what its author meant, given the shape of events?
 
+use cloudtrail::fields::FieldShape;
 use serde_json::Value;
-use syntax::{Diagnostic, Fix, Span};
+use syntax::{Diagnostic, Fix, Span, nearest};
 
 use super::{Scope, scalar};
-use crate::lint::clause::{Clause, Kind};
-use crate::lint::fields::{self, Shape};
-use crate::suggest;
+use crate::lint::clause::{Clause, Matcher};
+use crate::lint::fields;
 
 pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     shadowed(scope, diagnostics);
@@ -28,21 +28,19 @@ fn shadowed(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
         else {
             continue;
         };
-        let (line, _) = scope.place(second.span()).line_column();
+        let (line, _) = scope.location(second.span()).line_column();
         let inside = second.branches.len() > first.branches.len();
         let diagnostic = Diagnostic::error(
-            "eventbridge_pattern::or-shadow",
+            "pattern::or-shadow",
             format!(
-                "this clause on `{}` doesn't count: the one on line {line} replaces it",
+                "this clause on `{}` has no effect: the one on line {line} replaces it",
                 first.path
             ),
         )
-        .at(scope.place(first.span()))
+        .at(scope.location(first.span()))
         .note("EventBridge keeps the last clause of a path; clauses inside of a `$or` don't narrow those outside");
         diagnostics.push(if inside {
-            diagnostic.help(
-                "say in each branch of the `$or` what the field has to be, and nothing outside",
-            )
+            diagnostic.help("constrain the field in each branch of the `$or`, and not outside")
         } else {
             diagnostic.help("join the two into one list, or remove one")
         });
@@ -54,14 +52,11 @@ fn dotted(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnost
     if key.key.contains('.') {
         diagnostics.push(
             Diagnostic::warning(
-                "eventbridge_pattern::dotted-key",
-                format!(
-                    "`{}` is one key, which EventBridge takes apart at the dots",
-                    key.key
-                ),
+                "pattern::dotted-key",
+                format!("EventBridge splits the key `{}` at its dots", key.key),
             )
-            .at(scope.place(key.key_span))
-            .help("write the levels one inside the other, as the event has them"),
+            .at(scope.location(key.key_span))
+            .help("nest the levels as in the event"),
         );
     }
 }
@@ -84,13 +79,12 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
     }
     let path = &clause.path;
     let diagnostic = |text: String| {
-        Diagnostic::warning("eventbridge_pattern::unknown-field", text)
-            .at(scope.place(clause.key.key_span))
+        Diagnostic::warning("pattern::unknown-field", text).at(scope.location(clause.key.key_span))
     };
     let text = format!("records of CloudTrail have no `{step}` at `{path}`");
     if let Some(same) = known.iter().find(|it| it.eq_ignore_ascii_case(step)) {
         let found = diagnostic(format!(
-            "{text}; it is `{same}`, and EventBridge minds the case"
+            "{text}; it is `{same}`: EventBridge is case-sensitive here"
         ));
         diagnostics.push(if clause.key.key == step {
             found.fix(Fix::replace(
@@ -103,10 +97,10 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
         });
         return;
     }
-    diagnostics.push(match suggest::nearest(step, &known) {
+    diagnostics.push(match nearest(step, &known) {
         Some(near) => diagnostic(text).help(format!("did you mean `{near}`?")),
         None => diagnostic(text).help(
-            "what a call is given and returns is below `requestParameters` and `responseElements`",
+            "parameters and results of a call are below `requestParameters` and `responseElements`",
         ),
     });
 }
@@ -114,12 +108,12 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
 /// `exists` asks for a leaf, and an object is none.
 fn exists(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for term in &clause.terms {
-        let Kind::Exists(wanted) = term.kind else {
+        let Matcher::Exists(wanted) = term.matcher else {
             continue;
         };
         let known = matches!(
             fields::shape(&clause.path, scope.is_cloudtrail()),
-            Some(Shape::Object | Shape::Open)
+            Some(FieldShape::Object | FieldShape::ServiceObject | FieldShape::List)
         );
         let seen = scope
             .subject
@@ -136,16 +130,16 @@ fn exists(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnost
             let meaning = if wanted {
                 "so this never matches"
             } else {
-                "so this always matches, also where the object is there"
+                "so this always matches, even if the object is present"
             };
             diagnostics.push(
                 Diagnostic::error(
-                    "eventbridge_pattern::exists-on-object",
+                    "pattern::exists-on-object",
                     format!("`{}` is an object, {meaning}", clause.path),
                 )
-                .at(scope.place(term.node.span))
-                .note("`exists` asks whether there is a value that is no object and no list")
-                .help("ask for a field inside of it that is always there"),
+                .at(scope.location(term.node.span))
+                .note("`exists` looks for a value that is neither an object nor a list")
+                .help("name a field inside it that is always present"),
             );
         }
     }
@@ -156,7 +150,7 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diag
     let exclusions: Vec<_> = clause
         .terms
         .iter()
-        .filter(|term| matches!(term.kind, Kind::Except(_)))
+        .filter(|term| matches!(term.matcher, Matcher::Except(_)))
         .collect();
     let Some(first) = exclusions.first() else {
         return;
@@ -171,36 +165,36 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diag
     if in_list {
         diagnostics.push(
             Diagnostic::warning(
-                "eventbridge_pattern::exclusion-in-list",
-                format!("`{}` lies in a list, of which one other item is enough", clause.path),
+                "pattern::exclusion-in-list",
+                format!("`{}` is in a list, and one other item is enough to match", clause.path),
             )
-            .at(scope.place(first.node.span))
-            .note("`anything-but` matches as soon as any item of the list is something else, and not only if all are")
-            .help("match what you look for instead of what you don't, or use `exceptions` with care"),
+            .at(scope.location(first.node.span))
+            .note("`anything-but` matches as soon as any item of the list differs, not only if all do")
+            .help("match what you look for instead, or use `exceptions` with care"),
         );
     }
     if let Some(second) = clause.terms.get(1).filter(|_| overlap(clause)) {
         diagnostics.push(
             Diagnostic::error(
-                "eventbridge_pattern::always-matches",
+                "pattern::always-matches",
                 format!("every value of `{}` satisfies this list", clause.path),
             )
-            .at(scope.place(Span::new(
+            .at(scope.location(Span::new(
                 clause.key.value.span.start,
                 clause.key.value.span.end.max(second.node.span.end),
             )))
             .note("items of a list are joined by \"or\": what one excludes, another lets in")
-            .help("put everything that is excluded into one `anything-but: […]`"),
+            .help("put all excluded values into one `anything-but: […]`"),
         );
         return;
     }
     if !clause.has_exists(false) && !fields::is_always_there(&clause.path) {
         diagnostics.push(
             Diagnostic::warning(
-                "eventbridge_pattern::missing-key",
+                "pattern::missing-key",
                 format!("events without `{}` don't match", clause.path),
             )
-            .at(scope.place(clause.span()))
+            .at(scope.location(clause.span()))
             .note("`anything-but` needs a value; a root user has no user name, a refused call often no parameters")
             .help("add `{exists: false}` to the list, so that a missing field is \"anything but\", too"),
         );
@@ -222,8 +216,8 @@ fn overlap(clause: &Clause<'_>) -> bool {
     let excluded: Vec<Option<Vec<String>>> = clause
         .terms
         .iter()
-        .filter_map(|term| match term.kind {
-            Kind::Except(node) => Some(texts(node)),
+        .filter_map(|term| match term.matcher {
+            Matcher::Except(node) => Some(texts(node)),
             _ => None,
         })
         .collect();
@@ -263,7 +257,7 @@ fn value_at<'v>(event: &'v Value, path: &str) -> impl Iterator<Item = &'v Value>
     values.into_iter()
 }
 
-/// Whether a list stands on the way to, or at the end of, a path.
+/// Whether there is a list on the way to a path or at its end.
 fn crosses_list(event: &Value, path: &str) -> bool {
     let mut value = event;
     for step in path.split('.') {

@@ -7,10 +7,10 @@
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
-use syntax::{Diagnostic, Node, Place, SourceFile};
+use syntax::{Diagnostic, Node, SourceFile, SourceLocation, nearest};
 
 use crate::attack::{TACTICS, TECHNIQUES};
-use crate::suggest;
+use crate::read::reader::listed;
 
 const CIS: &str = include_str!("../../../data/cis-aws-foundations.txt");
 
@@ -36,7 +36,7 @@ pub(super) fn check(file: &Arc<SourceFile>, root: &Node) -> Vec<Diagnostic> {
         } else {
             None
         };
-        diagnostics.extend(diagnostic.map(|it| it.at(Place::new(file, node.span))));
+        diagnostics.extend(diagnostic.map(|it| it.at(SourceLocation::new(file, node.span))));
         if diagnostics.len() >= MOST {
             break;
         }
@@ -65,7 +65,7 @@ fn attack(id: &str) -> Option<Diagnostic> {
             "tags are in small letters: `attack.{}`",
             id.to_ascii_lowercase()
         ))
-    } else if let Some(near) = suggest::nearest(&id.replace('_', "-"), &TACTICS) {
+    } else if let Some(near) = nearest(&id.replace('_', "-"), &TACTICS) {
         diagnostic.help(format!("did you mean `attack.{near}`?"))
     } else if upper.contains('.') && known(parent) {
         diagnostic.help(format!("`{parent}` exists, and has no such sub-technique"))
@@ -105,7 +105,7 @@ fn cis(id: &str) -> Option<Diagnostic> {
                 )
                 .help(format!(
                     "it is written `cis.v3.0.0.4.2`, version first; known versions are {}",
-                    crate::fields::listed(&known)
+                    listed(&known)
                 )),
             )
         }

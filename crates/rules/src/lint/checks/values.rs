@@ -1,13 +1,14 @@
 //! Can a value of an event be equal to this?
 
+use cloudtrail::fields::FieldShape;
 use eventbridge_pattern::RedundancyReason;
 use serde_json::Value;
-use syntax::{Diagnostic, Fix, Node, Span};
+use syntax::{Diagnostic, Fix, Node, Span, nearest};
 
 use super::{Scope, scalar};
-use crate::lint::clause::{Clause, Kind};
-use crate::lint::fields::{self, Shape};
-use crate::suggest;
+use crate::lint::clause::{Clause, Matcher};
+use crate::lint::fields;
+use crate::read::reader::listed;
 
 pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for clause in scope.clauses {
@@ -20,7 +21,7 @@ pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
         account(scope, clause, diagnostics);
         wildcards(scope, clause, diagnostics);
     }
-    idle(scope, diagnostics);
+    redundant(scope, diagnostics);
 }
 
 /// The type of a JSON value that a term compares with.
@@ -41,16 +42,16 @@ impl Type {
     }
 }
 
-fn type_of(kind: Kind<'_>) -> Option<Type> {
+fn type_of(kind: Matcher<'_>) -> Option<Type> {
     match kind {
-        Kind::Text(_)
-        | Kind::Prefix(_)
-        | Kind::Suffix(_)
-        | Kind::Wildcard(_)
-        | Kind::IgnoringCase(_)
-        | Kind::OtherText => Some(Type::Text),
-        Kind::Number(_) | Kind::Numeric => Some(Type::Number),
-        Kind::Bool(_) => Some(Type::Bool),
+        Matcher::Text(_)
+        | Matcher::Prefix(_)
+        | Matcher::Suffix(_)
+        | Matcher::Wildcard(_)
+        | Matcher::IgnoringCase(_)
+        | Matcher::OtherText => Some(Type::Text),
+        Matcher::Number(_) | Matcher::Numeric => Some(Type::Number),
+        Matcher::Bool(_) => Some(Type::Bool),
         _ => None,
     }
 }
@@ -58,8 +59,8 @@ fn type_of(kind: Kind<'_>) -> Option<Type> {
 /// Texts where events have booleans, and the like.
 fn types(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let known = match fields::shape(&clause.path, scope.is_cloudtrail()) {
-        Some(Shape::Text) => Some(Type::Text),
-        Some(Shape::Bool) => Some(Type::Bool),
+        Some(FieldShape::Text) => Some(Type::Text),
+        Some(FieldShape::Boolean) => Some(Type::Bool),
         _ => None,
     };
     let seen = seen_type(scope, &clause.path);
@@ -68,17 +69,17 @@ fn types(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
     };
     // A list that also asks for the right type, or for any, covers the others on purpose.
     if clause.terms.iter().any(|term| {
-        type_of(term.kind) == Some(actual)
-            || matches!(term.kind, Kind::Except(_) | Kind::Exists(true))
+        type_of(term.matcher) == Some(actual)
+            || matches!(term.matcher, Matcher::Except(_) | Matcher::Exists(true))
     }) {
         return;
     }
     for term in &clause.terms {
-        let Some(written) = type_of(term.kind) else {
+        let Some(written) = type_of(term.matcher) else {
             continue;
         };
         let diagnostic = Diagnostic::error(
-            "eventbridge_pattern::value-type",
+            "pattern::value-type",
             format!(
                 "`{}` is {} in events, and this is {}, so it never matches",
                 clause.path,
@@ -86,8 +87,8 @@ fn types(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
                 written.name()
             ),
         )
-        .at(scope.place(term.node.span));
-        diagnostics.push(match retyped(term.kind, actual) {
+        .at(scope.location(term.node.span));
+        diagnostics.push(match retyped(term.matcher, actual) {
             Some(text) => diagnostic.fix(Fix::replace(
                 format!("write `{text}`"),
                 term.node.span,
@@ -122,14 +123,14 @@ fn seen_type(scope: &Scope<'_>, path: &str) -> Option<Type> {
 }
 
 /// The same value in another type, if that is a matter of quotes.
-fn retyped(kind: Kind<'_>, wanted: Type) -> Option<String> {
+fn retyped(kind: Matcher<'_>, wanted: Type) -> Option<String> {
     match (kind, wanted) {
-        (Kind::Bool(value), Type::Text) => Some(format!("\"{value}\"")),
-        (Kind::Number(text), Type::Text) => Some(format!("\"{text}\"")),
-        (Kind::Text(text), Type::Bool) if text == "true" || text == "false" => {
+        (Matcher::Bool(value), Type::Text) => Some(format!("\"{value}\"")),
+        (Matcher::Number(text), Type::Text) => Some(format!("\"{text}\"")),
+        (Matcher::Text(text), Type::Bool) if text == "true" || text == "false" => {
             Some(text.to_owned())
         }
-        (Kind::Text(text), Type::Number) if text.parse::<i64>().is_ok() => Some(text.to_owned()),
+        (Matcher::Text(text), Type::Number) if text.parse::<i64>().is_ok() => Some(text.to_owned()),
         _ => None,
     }
 }
@@ -139,11 +140,11 @@ fn words(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
     if !scope.is_cloudtrail() {
         return;
     }
-    let Some(words) = fields::words(&clause.path) else {
+    let Some(words) = fields::values(&clause.path) else {
         return;
     };
-    let excluded = clause.terms.iter().filter_map(|term| match term.kind {
-        Kind::Except(node) => Some(node),
+    let excluded = clause.terms.iter().filter_map(|term| match term.matcher {
+        Matcher::Except(node) => Some(node),
         _ => None,
     });
     let excluded = excluded.flat_map(|node| match node.as_sequence() {
@@ -160,13 +161,13 @@ fn words(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
         if let Some(same) = words.iter().find(|it| it.eq_ignore_ascii_case(text)) {
             diagnostics.push(
                 Diagnostic::error(
-                    "eventbridge_pattern::case",
+                    "pattern::case",
                     format!(
-                        "`{}` is `{same}`, not `{text}`, and EventBridge minds the case",
+                        "`{}` is `{same}`, not `{text}`: EventBridge is case-sensitive here",
                         clause.path
                     ),
                 )
-                .at(scope.place(node.span))
+                .at(scope.location(node.span))
                 .fix(Fix::replace(
                     format!("write `{same}`"),
                     node.span,
@@ -176,13 +177,13 @@ fn words(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
             continue;
         }
         let diagnostic = Diagnostic::warning(
-            "eventbridge_pattern::unknown-value",
+            "pattern::unknown-value",
             format!("`{}` is not known to be `{text}`", clause.path),
         )
-        .at(scope.place(node.span));
-        diagnostics.push(match suggest::nearest(text, words) {
+        .at(scope.location(node.span));
+        diagnostics.push(match nearest(text, words) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => diagnostic.help(format!("it is one of {}", crate::fields::listed(words))),
+            None => diagnostic.help(format!("it is one of {}", listed(words))),
         });
     }
 }
@@ -195,22 +196,22 @@ fn success(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
         return;
     }
     for term in &clause.terms {
-        let empty = match term.kind {
-            Kind::Null => true,
-            Kind::Text(text) => text.is_empty() || text.eq_ignore_ascii_case("success"),
+        let empty = match term.matcher {
+            Matcher::Null => true,
+            Matcher::Text(text) => text.is_empty() || text.eq_ignore_ascii_case("success"),
             _ => false,
         };
         if empty {
             let diagnostic = Diagnostic::error(
-                "eventbridge_pattern::success-filter",
+                "pattern::success-filter",
                 format!(
-                    "`{}` is absent from a call that worked, so this never matches",
+                    "`{}` is absent from successful calls, so this never matches",
                     clause.path
                 ),
             )
-            .at(scope.place(term.node.span));
+            .at(scope.location(term.node.span));
             diagnostics.push(if clause.has_exists(false) {
-                diagnostic.help("remove it; `{exists: false}` beside it says the same")
+                diagnostic.help("remove it; the `{exists: false}` in the list says the same")
             } else {
                 diagnostic.fix(Fix::replace(
                     "write `{exists: false}`",
@@ -239,10 +240,10 @@ fn account(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
         if !is_id && !nobody {
             diagnostics.push(
                 Diagnostic::error(
-                    "eventbridge_pattern::account-id",
-                    format!("`{text}` is no account id, so this never matches"),
+                    "pattern::account-id",
+                    format!("`{text}` is not an account id, so this never matches"),
                 )
-                .at(scope.place(node.span))
+                .at(scope.location(node.span))
                 .help("an account id has 12 digits; some begin with zeros"),
             );
         }
@@ -252,7 +253,7 @@ fn account(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
 /// The operator of which a bus takes 30 rules, where another says the same.
 fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for term in &clause.terms {
-        let Kind::Wildcard(text) = term.kind else {
+        let Matcher::Wildcard(text) = term.matcher else {
             continue;
         };
         if text.contains('\\') {
@@ -270,10 +271,10 @@ fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagn
         };
         diagnostics.push(
             Diagnostic::warning(
-                "eventbridge_pattern::needless-wildcard",
+                "pattern::needless-wildcard",
                 format!("`{instead}` says the same as this wildcard"),
             )
-            .at(scope.place(term.node.span))
+            .at(scope.location(term.node.span))
             .note("an event bus takes 30 rules with `wildcard`, and AWS doesn't raise that quota")
             .fix(Fix::replace(
                 format!("write `{instead}`"),
@@ -285,7 +286,7 @@ fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagn
 }
 
 /// Parts that make no difference, as the pattern engine proves.
-fn idle(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
+fn redundant(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     // Where a clause replaces another, what is left isn't what was written.
     if !scope.subject.written.overridden_paths().is_empty() {
         return;
@@ -296,20 +297,20 @@ fn idle(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             (None, RedundancyReason::NeverMatches) => {
                 diagnostics.push(
                     Diagnostic::error(
-                        "eventbridge_pattern::never-matches",
+                        "pattern::never-matches",
                         "no event can match this pattern, or a branch of its `$or`",
                     )
-                    .at(scope.place(pattern_key(scope)))
+                    .at(scope.location(pattern_key(scope)))
                     .note(redundant.part),
                 );
             }
             (None, RedundancyReason::CoveredBy(cover)) => {
                 diagnostics.push(
                     Diagnostic::warning(
-                        "eventbridge_pattern::redundant-branch",
+                        "pattern::redundant-branch",
                         "a branch of the `$or` adds nothing beside another",
                     )
-                    .at(scope.place(pattern_key(scope)))
+                    .at(scope.location(pattern_key(scope)))
                     .note(format!("this branch: {}", redundant.part))
                     .note(format!("is covered by: {cover}"))
                     .help("remove it, or narrow the other"),
@@ -357,14 +358,14 @@ fn term(
     };
     let diagnostic = match cover {
         Some(cover) => Diagnostic::warning(
-            "eventbridge_pattern::redundant-value",
+            "pattern::redundant-value",
             format!("`{text}` adds nothing beside `{cover}`"),
         )
         .help("remove it, or narrow the other"),
         None => Diagnostic::error(
-            "eventbridge_pattern::never-matches",
+            "pattern::never-matches",
             format!("no value of an event is equal to `{text}`"),
         ),
     };
-    diagnostics.push(diagnostic.at(scope.place(found.node.span)));
+    diagnostics.push(diagnostic.at(scope.location(found.node.span)));
 }

@@ -1,7 +1,7 @@
 //! The field `exceptions`.
 
-use super::{Lint, error, warning};
-use crate::lint::Example::{self, Fields, Words};
+use super::lint::Example::{self, Fields, Words};
+use super::lint::{Lint, error, warning};
 
 const GOOD: Example = Fields(
     "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2027-06-30\n    when: {detail.userIdentity.userName: [archive-job]}\ntests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n  - name: the archive job stops it\n    expect: no_match\n    fixture: stop-logging.json\n    override: {userIdentity: {userName: archive-job}}\n",
@@ -63,7 +63,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "exception::untested",
         "No test shows the exception",
-        "An exception with a slip in its path or value silences nothing, or too much. A test whose event has the excepted value shows that it works.",
+        "An exception with a mistake in its path or value silences nothing, or too much. A test whose event has the excepted value shows that it works.",
         Fields(
             "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2027-06-30\n    when: {detail.userIdentity.userName: [archive-job]}\n",
         ),

@@ -1,7 +1,7 @@
 //! The rules folder as a whole.
 
-use super::{Lint, error, warning};
-use crate::lint::Example::{self, Fields, Words};
+use super::lint::Example::{self, Fields, Words};
+use super::lint::{Lint, error, warning};
 
 const RULE: Example = Words("a folder of `.yaml` files, at most 8 folders deep");
 
@@ -37,7 +37,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "library::extension",
         "A file that looks like a rule and isn't read",
-        "Rule files end in `.yaml`. A rule that nobody reads is a rule that never fires.",
+        "Rule files end in `.yaml`. Gizmos doesn't read this file, so the rule would never fire.",
         Words("`rules/iam/example-rule.yml`"),
         RULE,
     ),
@@ -50,8 +50,8 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     warning(
         "library::shadowed",
-        "A rule that says what another one says",
-        "Every event of the rule also matches another one, of the same or a higher severity and for the same topics: two alerts for one thing. It is proven from the patterns. A rule that stands out from a wider one, by its severity or its topics, is fine.",
+        "A rule that another one covers",
+        "Every event of the rule also matches another rule of the same or a higher severity and with the same topics, so it alerts twice. The patterns prove it. A rule may differ from a wider one by its severity or its topics.",
         Fields(
             "id: any-trail-call\nevent_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [DeleteTrail, StopLogging]\n    errorCode: [{exists: false}]\n---\nid: example-rule\n",
         ),

@@ -1,7 +1,7 @@
 //! What is found when the rules are compiled: quotas of AWS, topics, forwarders.
 
-use super::{Lint, error, warning};
-use crate::lint::Example::{self, Words};
+use super::lint::Example::{self, Words};
+use super::lint::{Lint, error, warning};
 
 const RULE: Example = Words("a rule within the quotas");
 
@@ -15,10 +15,10 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "limit::pattern",
-        "The pattern is no JSON",
+        "The pattern is not JSON",
         "CloudFormation takes event patterns as JSON.",
         Words(
-            "nothing that can be written in a rule file leads here; it guards against a mistake of the compiler",
+            "no rule file causes this; it guards against a bug in the compiler",
         ),
         RULE,
     ),
@@ -32,7 +32,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "limit::wildcards-per-bus",
         "Too many rules with `wildcard` on one bus",
-        "An event bus takes 30 rules with the `wildcard` operator, and AWS doesn't raise this quota. Where `prefix`, `suffix` or `equals-ignore-case` say the same, they cost nothing; see `eventbridge_pattern::needless-wildcard`.",
+        "An event bus takes 30 rules with the `wildcard` operator, and AWS doesn't raise this quota. Where `prefix`, `suffix` or `equals-ignore-case` say the same, they cost nothing; see `pattern::needless-wildcard`.",
         Words("31 rules with `wildcard`"),
         RULE,
     ),
@@ -53,7 +53,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "limit::dynamic-reference",
         "`{{resolve:` in a compiled text",
-        "CloudFormation would put a secret or parameter of the deploying account in its place.",
+        "CloudFormation would replace it with a secret or parameter of the deploying account.",
         Words("a title with `{{resolve:ssm:name}}`"),
         RULE,
     ),
@@ -67,15 +67,15 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "compile::no-rules",
         "There is no rule to deploy",
-        "Deploying nothing would remove every deployed rule, so nothing is done; `destroy` is for that.",
-        Words("a library of which no rule is right"),
+        "Deploying nothing would remove every deployed rule; `destroy` does that on purpose.",
+        Words("a library without a valid rule"),
         RULE,
     ),
     error(
         "compile::no-effect",
         "A rule that neither notifies nor responds",
-        "It would be deployed for nothing.",
-        Words("nothing that can be written in a rule file leads here; it guards against a mistake of the compiler"),
+        "It would have no effect.",
+        Words("no rule file causes this; it guards against a bug in the compiler"),
         RULE,
     ),
     error(
@@ -109,7 +109,7 @@ pub(super) const LINTS: &[Lint] = &[
     .never_allowed(),
     warning(
         "compile::unprotected",
-        "A rule of self-protection that doesn't know a name",
+        "A self-protection rule with another name in its pattern",
         "The rule watches something that Gizmos deploys, and the organization file gives it another name than the rule's pattern has. Put the organization file's name into the pattern.",
         Words("a trail that the organization file calls `audit`, and a rule for `gizmos`"),
         RULE,

@@ -1,7 +1,7 @@
 //! The field `message`.
 
-use super::{Lint, error};
-use crate::lint::Example::{self, Fields, Words};
+use super::lint::Example::{self, Fields, Words};
+use super::lint::{Lint, error};
 
 const GOOD: Example = Fields("message: |\n  who: {{ detail.userIdentity.arn }}\n");
 
@@ -22,7 +22,7 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "message::empty",
-        "The message, or a line of it, says nothing",
+        "The message, or a line of it, is empty",
         "A label without a value would be an empty field of the alert.",
         Fields("message: |\n  who:\n  name: {{ detail.userIdentity.arn }}\n"),
         GOOD,
@@ -36,7 +36,7 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "message::duplicate-label",
-        "A label stands twice",
+        "A label occurs twice",
         "Each label becomes a field of a JSON object, which has one value.",
         Fields(
             "message: |\n  who: {{ detail.userIdentity.arn }}\n  who: {{ detail.sourceIPAddress }}\n",
@@ -67,10 +67,8 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "message::invalid",
         "EventBridge would refuse the message",
-        "The compiled message was run past EventBridge's own rules for input transformers, and failed.",
-        Words(
-            "nothing that can be written in a rule file leads here; it guards against a mistake of the compiler",
-        ),
+        "The compiled message breaks EventBridge's rules for input transformers.",
+        Words("no rule file causes this; it guards against a bug in the compiler"),
         GOOD,
     ),
 ];

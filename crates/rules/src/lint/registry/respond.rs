@@ -1,7 +1,7 @@
 //! The field `respond`.
 
-use super::{Lint, error};
-use crate::lint::Example::{self, Fields};
+use super::lint::Example::{self, Fields};
+use super::lint::{Lint, error};
 
 const GOOD: Example = Fields(
     "respond:\n  start_instance:\n    instance: detail.requestParameters.name\n    tag: {key: auto-start, value: \"true\"}\n",

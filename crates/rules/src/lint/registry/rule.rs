@@ -1,7 +1,7 @@
 //! The rule's own fields, texts, and the comments that allow.
 
-use super::{Lint, error, warning};
-use crate::lint::Example::{self, Fields, Without, Words};
+use super::lint::Example::{self, Fields, Without, Words};
+use super::lint::{Lint, error, warning};
 
 const GOOD: Example = Fields("");
 
@@ -9,7 +9,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "rule::unknown-field",
         "A field that doesn't exist",
-        "A misspelt field would be ignored in silence; so every field that isn't known is refused, with a suggestion if it looks like a slip.",
+        "A misspelled field would be ignored silently, so an unknown field is an error, with a suggestion for a likely misspelling.",
         Fields("severty: high\n"),
         GOOD,
     ),
@@ -79,7 +79,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "rule::deprecated",
         "The rule is not deployed",
-        "A deprecated rule is kept for its history. Remove the file when nobody needs it any more.",
+        "A deprecated rule is kept for its history. Remove the file once no one needs it.",
         Fields("status: deprecated\n"),
         GOOD,
     ),
@@ -93,7 +93,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "rule::runbook-missing",
         "No runbook",
-        "From severity medium on, somebody is told right away, and needs to know what to do first.",
+        "From severity medium on, an alert reaches a person right away, who needs to know what to do first.",
         Without("runbook"),
         GOOD,
     ),
@@ -113,7 +113,7 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "rule::no-effect",
-        "The rule neither says nor does anything",
+        "The rule neither alerts nor responds",
         "Add a `message` or a `respond`.",
         Without("message"),
         GOOD,
@@ -129,21 +129,21 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "rule::character",
         "A control, invisible or bidirectional character",
-        "It makes text look like something else than it is, in an editor, a review or an alert.",
+        "It makes text look different from what it is, in an editor, a review or an alert.",
         Fields("owner: \"cloud\\u202Esecurity\"\n"),
         GOOD,
     ),
     error(
         "rule::dynamic-reference",
         "A CloudFormation dynamic reference",
-        "CloudFormation would put a secret or parameter of the deploying account in the place of `{{resolve:…}}`.",
+        "CloudFormation would replace `{{resolve:…}}` with a secret or parameter of the deploying account.",
         Fields("message: |\n  who: {{resolve:ssm:/password}} {{ detail.userIdentity.arn }}\n"),
         GOOD,
     ),
     error(
         "rule::substitution",
         "A CloudFormation substitution",
-        "CloudFormation may put something else in the place of `${…}`.",
+        "CloudFormation may replace `${…}`.",
         Fields("runbook: Look at account ${AWS::AccountId}.\n"),
         GOOD,
     ),
@@ -156,22 +156,22 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "rule::unfinished",
-        "Something is still to be written",
-        "`new` writes down what an event says, and leaves as `TODO` what only the rule's author can know: what happened, why it matters, when it is harmless, what to do first. A line of any text that begins with `TODO` counts.",
+        "The author has yet to write something",
+        "`new` writes what the event says, and leaves as `TODO` what only the rule's author knows: what happened, why it matters, when it is harmless, what to do first. A line of any text that begins with `TODO` counts.",
         Fields("runbook: |\n  TODO: what to do first\n"),
         GOOD,
     ),
     error(
         "rule::too-many-diagnostics",
         "More than 100 diagnostics in one file",
-        "The rest is shown once these are mended.",
+        "The others appear once these are fixed.",
         Words("a file of 200 tests without a name"),
         GOOD,
     ),
     warning(
         "rule::needless-read-only",
-        "Asks for reading calls and doesn't need them",
-        "With `read_only: true` EventBridge gets every `List`, `Get` and `Describe` call of every account, which costs. None of the rule's event names is one.",
+        "Asks for read-only calls and doesn't need them",
+        "With `read_only: true`, EventBridge receives every `List`, `Get` and `Describe` call of every account, at a cost. None of the rule's event names is such a call.",
         Fields("read_only: true\n"),
         Fields("read_only: false\n"),
     )
@@ -193,20 +193,20 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "rule::own-deployments",
         "Every deployment of Gizmos would alert",
-        "The pattern names resources that Gizmos deploys and leaves out nobody. CloudFormation changes them on every deployment: exclude `invokedBy: cloudformation.amazonaws.com` or the deploying role, keeping events without the field.",
+        "The pattern names resources that Gizmos deploys and excludes no caller. CloudFormation changes them on every deployment: exclude `invokedBy: cloudformation.amazonaws.com` or the deploying role, keeping events without the field.",
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    requestParameters: {name: [{suffix: trail/gizmos}]}\n    errorCode: [{exists: false}]\n"),
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    requestParameters: {name: [{suffix: trail/gizmos}]}\n    userIdentity: {invokedBy: [{anything-but: [cloudformation.amazonaws.com]}, {exists: false}]}\n    errorCode: [{exists: false}]\n"),
     ),
     error(
         "allow::unknown",
         "A comment allows a lint that doesn't exist",
-        "Nothing is silenced by it.",
+        "It silences nothing.",
         Fields("# allow: rule::depricated kept for the audit\nstatus: deprecated\n"),
         Fields("# allow: rule::deprecated kept for the audit\nstatus: deprecated\n"),
     ),
     error(
         "allow::refused",
-        "A comment allows what has to be mended",
+        "A comment allows what can't be allowed",
         "What EventBridge or CloudFormation would refuse, and what protects the deployment from a rule file, can't be allowed.",
         Fields("# allow: rule::version we are ahead\nversion: 2\n"),
         GOOD,

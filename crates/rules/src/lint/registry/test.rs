@@ -1,7 +1,7 @@
 //! The field `tests`.
 
-use super::{Lint, error, warning};
-use crate::lint::Example::{self, Fields, Words};
+use super::lint::Example::{self, Fields, Words};
+use super::lint::{Lint, error, warning};
 
 const GOOD: Example = Fields("");
 
@@ -9,7 +9,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "test::no-positive",
         "No test that must match",
-        "Without one, nobody knows whether the rule can fire at all.",
+        "Without one, nothing shows that the rule can fire at all.",
         Fields(
             "tests:\n  - name: the call was refused\n    expect: no_match\n    fixture: stop-logging.json\n    override: {errorCode: AccessDenied}\n",
         ),
@@ -27,7 +27,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "test::match",
         "A test fails",
-        "The rule matches an event that it should not, or the other way round. The notes name the fields that stand in the way.",
+        "The rule matches an event that it should not, or the other way round. The notes name the fields that don't match.",
         Fields(
             "tests:\n  - name: logging is started\n    expect: match\n    fixture: stop-logging.json\n    override: {eventName: StartLogging}\n",
         ),
@@ -46,9 +46,7 @@ pub(super) const LINTS: &[Lint] = &[
         "test::undeliverable",
         "EventBridge would drop the alert",
         "The rendered alert isn't what EventBridge delivers; it would end in the dead letter queue.",
-        Words(
-            "nothing that can be written in a rule file leads here; it guards against a mistake of the compiler",
-        ),
+        Words("no rule file causes this; it guards against a bug in the compiler"),
         GOOD,
     ),
     error(
@@ -71,8 +69,8 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "test::like",
-        "Like no earlier test",
-        "`like` names a test of the same rule that stands above. Its event is taken, with its own changes.",
+        "No earlier test of that name",
+        "`like` names an earlier test of the same rule and starts from its event, changes included.",
         Fields(
             "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n  - name: the call was refused\n    expect: no_match\n    like: a trail was stopped\n    override: {errorCode: AccessDenied}\n",
         ),
@@ -81,7 +79,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "test::each",
         "Not one path and its values",
-        "`each` makes one test of every value that it puts at its path.",
+        "`each` makes one test for every value that it puts at its path.",
         Fields(
             "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n    each: {eventName: StopLogging}\n  - name: the call was refused\n    expect: no_match\n    fixture: stop-logging.json\n    override: {errorCode: AccessDenied}\n",
         ),
@@ -106,7 +104,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "test::refused-call",
         "Nothing says whether refused calls alert",
-        "CloudTrail records calls that were refused as well. Say what is meant: a clause `errorCode: [{exists: false}]`, or a test with an `errorCode`, whatever it expects.",
+        "CloudTrail records refused calls, too. State the intent: a clause `errorCode: [{exists: false}]`, or a test with an `errorCode` and either expectation.",
         Fields(
             "event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\ntests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n  - name: logging is started\n    expect: no_match\n    fixture: stop-logging.json\n    override: {eventName: StartLogging}\n",
         ),

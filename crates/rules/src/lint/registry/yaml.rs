@@ -1,15 +1,15 @@
 //! What the YAML reader refuses.
 
-use super::{Lint, error};
-use crate::lint::Example::{Fields, File, Words};
+use super::lint::Example::{Fields, File, Words};
+use super::lint::{Lint, error};
 
-const RULE: crate::lint::Example = Words("a file that is YAML 1.2 of plain values");
+const RULE: super::lint::Example = Words("a file that is YAML 1.2 of plain values");
 
 pub(super) const LINTS: &[Lint] = &[
     error(
         "yaml::syntax",
         "The file is not YAML",
-        "The reader gives up at this place, so nothing else in the file is checked.",
+        "The reader stops here, so nothing else in the file is checked.",
         File("version: 1\nid: [example-rule\n"),
         RULE,
     ),
@@ -29,7 +29,7 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "yaml::duplicate-key",
-        "A key stands twice",
+        "A key occurs twice",
         "YAML forbids it, and which of the two counts differs from reader to reader.",
         Fields(
             "title: A trail was stopped\nowner: cloud-security\ntags:\n  - service.cloudtrail\ntests: []\n\"title\": Another title\n",
@@ -38,7 +38,7 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "yaml::key",
-        "A key is no text",
+        "A key is not text",
         "Keys are names of fields. YAML would allow lists and mappings as keys.",
         Fields("event_pattern:\n  ? [source]\n  : [aws.cloudtrail]\n"),
         RULE,
@@ -60,7 +60,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "yaml::tag",
         "Tags are not supported",
-        "A tag such as `!Sub` asks the reader to make something else of a value. Rule files hold plain values.",
+        "A tag such as `!Sub` asks the reader to transform a value. Rule files hold plain values.",
         Fields("owner: !Sub cloud-security\n"),
         RULE,
     ),

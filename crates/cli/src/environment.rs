@@ -1,0 +1,393 @@
+//! Everything a command may know of the process it runs in, and every way it has to speak.
+//!
+//! No other module prints, or reads an environment variable, the current folder, the clock or
+//! Ctrl-C. So a program, such as a test, can run several commands at once and read what each said.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use jiff::ZonedDateTime;
+use jiff::civil::Date;
+use serde::Serialize;
+use syntax::{Diagnostic, SourceFile};
+
+use crate::interrupts::Interrupts;
+
+/// What a command sees of the world.
+pub struct Environment {
+    folder: PathBuf,
+    variables: BTreeMap<OsString, OsString>,
+    clock: fn() -> ZonedDateTime,
+    input: Mutex<Box<dyn Read + Send>>,
+    input_is_terminal: bool,
+    output: Stream,
+    errors: Stream,
+    interrupts: Interrupts,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Environment {
+    /// The one of this process.
+    pub fn of_process() -> Self {
+        Self {
+            // Where the current folder was removed, paths stay as they are given.
+            folder: std::env::current_dir().unwrap_or_default(),
+            variables: std::env::vars_os().collect(),
+            clock: ZonedDateTime::now,
+            input: Mutex::new(Box::new(io::stdin())),
+            input_is_terminal: io::stdin().is_terminal(),
+            output: Stream::new(anstream::stdout(), io::stdout().is_terminal()),
+            errors: Stream::new(anstream::stderr(), io::stderr().is_terminal()),
+            interrupts: Interrupts::of_process(),
+        }
+    }
+
+    /// One without variables or input, in which nothing is a terminal. What a command prints is kept.
+    pub fn captured(folder: impl Into<PathBuf>) -> (Self, Captured) {
+        let captured = Captured::default();
+        let environment = Self {
+            folder: folder.into(),
+            variables: BTreeMap::new(),
+            clock: ZonedDateTime::now,
+            input: Mutex::new(Box::new(io::empty())),
+            input_is_terminal: false,
+            output: Stream::new(captured.output.clone(), false),
+            errors: Stream::new(captured.errors.clone(), false),
+            interrupts: Interrupts::never(),
+        };
+        (environment, captured)
+    }
+
+    /// With this text on standard input.
+    #[must_use]
+    pub fn with_input(mut self, text: &str) -> Self {
+        self.input = Mutex::new(Box::new(io::Cursor::new(text.to_owned())));
+        self
+    }
+
+    /// With this environment variable.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// With this clock instead of the system's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: fn() -> ZonedDateTime) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// With Ctrl-C coming from elsewhere.
+    #[must_use]
+    pub fn with_interrupts(mut self, interrupts: Interrupts) -> Self {
+        self.interrupts = interrupts;
+        self
+    }
+
+    /// An environment variable.
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.variables
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+    }
+
+    /// Today, in the system's time zone.
+    pub(crate) fn today(&self) -> Date {
+        (self.clock)().date()
+    }
+
+    /// Where Ctrl-C comes from.
+    pub(crate) fn interrupts(&self) -> &Interrupts {
+        &self.interrupts
+    }
+
+    /// A user's path as the file system takes it.
+    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
+        let path = self.folder.join(path);
+        // `rules/` and `rules` are one folder; `.` would be shown in every path below it.
+        path.components().collect()
+    }
+
+    /// A resolved path as people like to read it: relative to their folder if it is below.
+    pub(crate) fn shown(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.folder)
+            .ok()
+            .filter(|shown| !shown.as_os_str().is_empty())
+            .unwrap_or(path)
+            .to_path_buf()
+    }
+
+    /// A text about files with their paths as [`Self::shown`].
+    fn shorten(&self, text: &str) -> String {
+        // In the root folder every path would lose its slash.
+        if self.folder.parent().is_none() {
+            return text.to_owned();
+        }
+        text.replace(&format!("{}/", self.folder.display()), "")
+    }
+
+    /// Diagnostics about files that were read by their resolved paths, for people.
+    pub(crate) fn relate(&self, diagnostics: &mut [Diagnostic]) {
+        let mut files: BTreeMap<PathBuf, Arc<SourceFile>> = BTreeMap::new();
+        for diagnostic in diagnostics {
+            if let Some(location) = &mut diagnostic.location {
+                let file = files.entry(location.file.path.clone()).or_insert_with(|| {
+                    let shown = self.shown(&location.file.path);
+                    Arc::new(SourceFile::new(shown, location.file.text.clone()))
+                });
+                location.file = Arc::clone(file);
+            }
+            diagnostic.message = self.shorten(&diagnostic.message);
+            let more = diagnostic.help.iter_mut().chain(&mut diagnostic.notes);
+            for text in more {
+                *text = self.shorten(text);
+            }
+        }
+    }
+
+    /// Reads standard input, at most so many bytes.
+    pub(crate) fn read_input(&self, limit: u64) -> io::Result<String> {
+        let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        input.as_mut().take(limit).read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// Asks whoever is at the terminal; `None` if nobody is.
+    pub(crate) fn ask(&self, question: &str) -> io::Result<Option<String>> {
+        if !self.input_is_terminal {
+            return Ok(None);
+        }
+        self.errors.write(question)?;
+        let mut answer = String::new();
+        let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        BufReader::new(input.as_mut()).read_line(&mut answer)?;
+        Ok(Some(answer))
+    }
+
+    /// Writes a result's text to standard output, with a line's end.
+    pub(crate) fn print(&self, text: &str) -> Result<()> {
+        let end = if text.is_empty() || text.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        };
+        Ok(self.output.write(&format!("{text}{end}"))?)
+    }
+
+    /// Writes a result to standard output as one JSON document.
+    pub(crate) fn print_json(&self, value: &impl Serialize) -> Result<()> {
+        self.print(&serde_json::to_string_pretty(value)?)
+    }
+
+    /// Writes help, or what is wrong with the arguments.
+    pub(crate) fn print_usage(&self, error: &clap::Error) -> Result<()> {
+        let stream = if error.use_stderr() {
+            &self.errors
+        } else {
+            &self.output
+        };
+        let text = error.render();
+        Ok(if stream.is_terminal {
+            stream.write(&text.ansi().to_string())
+        } else {
+            stream.write(&text.to_string())
+        }?)
+    }
+
+    /// Writes a line of progress, a warning or an error to standard error.
+    pub(crate) fn note(&self, line: impl fmt::Display) {
+        self.errors.note(line);
+    }
+
+    /// Writes an error that ended a command.
+    pub(crate) fn note_error(&self, error: &anyhow::Error) {
+        self.note(self.shorten(&format!("error: {error:#}")));
+    }
+
+    /// Writes text of several lines to standard error as it is.
+    pub(crate) fn note_text(&self, text: &str) {
+        if !text.is_empty() {
+            self.note(text.strip_suffix('\n').unwrap_or(text));
+        }
+    }
+
+    /// Writes diagnostics to standard error.
+    pub(crate) fn note_diagnostics(&self, diagnostics: &[Diagnostic]) {
+        let color = self.errors.is_terminal();
+        self.note_text(&report::diagnostics::terminal(diagnostics, color));
+    }
+
+    /// Standard error.
+    pub(crate) fn errors(&self) -> &Stream {
+        &self.errors
+    }
+}
+
+/// Standard output or standard error.
+#[derive(Clone)]
+pub(crate) struct Stream {
+    writer: Arc<Mutex<dyn Write + Send>>,
+    is_terminal: bool,
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("is_terminal", &self.is_terminal)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stream {
+    fn new(writer: impl Write + Send + 'static, is_terminal: bool) -> Self {
+        Self {
+            writer: Arc::new(Mutex::new(writer)),
+            is_terminal,
+        }
+    }
+
+    /// Whether colors and moving progress make sense.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    fn write(&self, text: &str) -> io::Result<()> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.write_all(text.as_bytes())?;
+        writer.flush()
+    }
+
+    /// Writes a line that nobody needs: that it can't be written is no reason to fail.
+    pub(crate) fn note(&self, line: impl fmt::Display) {
+        self.write(&format!("{line}\n")).unwrap_or_default();
+    }
+}
+
+/// What a command has printed so far.
+#[derive(Clone, Debug, Default)]
+pub struct Captured {
+    output: Buffer,
+    errors: Buffer,
+}
+
+impl Captured {
+    /// Standard output.
+    pub fn output(&self) -> String {
+        self.output.text()
+    }
+
+    /// Standard error.
+    pub fn errors(&self) -> String {
+        self.errors.text()
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether an error says that the reader of our output has gone.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use syntax::{SourceLocation, Span};
+
+    use super::*;
+
+    #[test]
+    fn paths_are_resolved_for_the_file_system_and_shown_relative() {
+        let (here, _) = Environment::captured("/home/alice/detections");
+        for (given, resolved, shown) in [
+            ("rules", "/home/alice/detections/rules", "rules"),
+            ("rules/", "/home/alice/detections/rules", "rules"),
+            ("./rules", "/home/alice/detections/rules", "rules"),
+            ("../rules", "/home/alice/detections/../rules", "../rules"),
+            ("/etc/rules", "/etc/rules", "/etc/rules"),
+            (".", "/home/alice/detections", "/home/alice/detections"),
+        ] {
+            assert_eq!(here.resolve(Path::new(given)), Path::new(resolved));
+            assert_eq!(here.shown(Path::new(resolved)), Path::new(shown));
+        }
+        assert_eq!(
+            here.shorten("no /home/alice/detections/rules, no /home/alice/x"),
+            "no rules, no /home/alice/x"
+        );
+        let (root, _) = Environment::captured("/");
+        assert_eq!(root.shorten("no /etc/rules"), "no /etc/rules");
+    }
+
+    #[test]
+    fn diagnostics_name_files_as_people_know_them() {
+        let (here, captured) = Environment::captured("/home/alice");
+        let file = Arc::new(SourceFile::new("/home/alice/a.yaml", "x: 1\n"));
+        let mut diagnostics =
+            [Diagnostic::error("a::b", "see /home/alice/c.yaml").help("mend /home/alice/a.yaml")];
+        diagnostics[0].location = Some(SourceLocation::new(&file, Span::new(0, 1)));
+        here.relate(&mut diagnostics);
+        here.note_diagnostics(&diagnostics);
+        let errors = captured.errors();
+        assert!(errors.contains("a.yaml:1:1"), "{errors}");
+        assert!(!errors.contains("/home/alice"), "{errors}");
+    }
+
+    #[test]
+    fn results_end_with_one_line_end_and_go_to_standard_output_alone() {
+        let (here, captured) = Environment::captured("/");
+        here.print("a").unwrap();
+        here.print("b\n").unwrap();
+        here.print("").unwrap();
+        here.note("c");
+        here.note_text("d\n");
+        assert_eq!(captured.output(), "a\nb\n");
+        assert_eq!(captured.errors(), "c\nd\n");
+    }
+
+    #[test]
+    fn nobody_is_asked_without_a_terminal() {
+        let (here, captured) = Environment::captured("/");
+        assert_eq!(here.with_input("yes\n").ask("Really? ").unwrap(), None);
+        assert_eq!(captured.errors(), "");
+    }
+}

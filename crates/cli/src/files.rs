@@ -1,0 +1,69 @@
+//! Reading and replacing the user's files.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use flate2::read::MultiGzDecoder;
+
+use crate::environment::Environment;
+
+/// One byte more than the reader of YAML takes is enough for it to say so.
+pub(crate) const YAML_LIMIT: u64 = syntax::MAX_BYTES as u64 + 1;
+
+/// Reads a YAML file, but no more of it than is needed to see that it is too large.
+pub(crate) fn read_yaml(environment: &Environment, path: &Path) -> Result<Vec<u8>> {
+    let shown = || format!("could not read {}", environment.shown(path).display());
+    let mut bytes = Vec::new();
+    File::open(environment.resolve(path))
+        .with_context(shown)?
+        .take(YAML_LIMIT)
+        .read_to_end(&mut bytes)
+        .with_context(shown)?;
+    Ok(bytes)
+}
+
+/// Opens a file, unpacking it if its name ends with `.gz`.
+pub(crate) fn open_unpacked(environment: &Environment, path: &Path) -> Result<Box<dyn BufRead>> {
+    let file = File::open(environment.resolve(path))
+        .with_context(|| format!("could not read {}", path.display()))?;
+    Ok(
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            Box::new(BufReader::new(MultiGzDecoder::new(file)))
+        } else {
+            Box::new(BufReader::new(file))
+        },
+    )
+}
+
+/// Replaces a file of the user's.
+pub(crate) fn replace(environment: &Environment, path: &Path, text: &str) -> Result<()> {
+    let resolved = environment.resolve(path);
+    // Beside the file first: an interrupted write must not leave half a rule.
+    let beside = resolved.with_extension("yaml.new");
+    std::fs::write(&beside, text)
+        .and_then(|()| std::fs::rename(&beside, &resolved))
+        .with_context(|| format!("could not write {}", environment.shown(path).display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaced_file_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (environment, _) = Environment::captured(folder.path());
+        std::fs::write(folder.path().join("a.yaml"), "old").unwrap();
+        replace(&environment, Path::new("a.yaml"), "new").unwrap();
+        let found: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            read_yaml(&environment, Path::new("a.yaml")).unwrap(),
+            b"new"
+        );
+        let error = replace(&environment, Path::new("no/a.yaml"), "new").unwrap_err();
+        assert_eq!(error.to_string(), "could not write no/a.yaml");
+    }
+}

@@ -1,0 +1,118 @@
+//! Ctrl-C: where it comes from, and who deals with it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::watch;
+
+/// A source of interrupts, and whether the command deals with them itself.
+#[derive(Debug)]
+pub struct Interrupts {
+    /// `None` for the process's own Ctrl-C.
+    sent: Option<watch::Receiver<()>>,
+    claims: AtomicUsize,
+}
+
+/// Interrupts a command that runs in this process.
+#[derive(Clone, Debug)]
+pub struct Interrupter(watch::Sender<()>);
+
+impl Interrupter {
+    /// Acts as Ctrl-C does.
+    pub fn interrupt(&self) {
+        self.0.send_replace(());
+    }
+}
+
+impl Interrupts {
+    pub(crate) fn of_process() -> Self {
+        Self {
+            sent: None,
+            claims: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn never() -> Self {
+        Self::by_hand().1
+    }
+
+    /// Interrupts that somebody sends from this process.
+    pub fn by_hand() -> (Interrupter, Self) {
+        let (sender, receiver) = watch::channel(());
+        let interrupts = Self {
+            sent: Some(receiver),
+            claims: AtomicUsize::new(0),
+        };
+        (Interrupter(sender), interrupts)
+    }
+
+    /// Returns at the next interrupt, counted from the first poll.
+    pub(crate) async fn next(&self) {
+        let heard = match &self.sent {
+            None => tokio::signal::ctrl_c().await.is_ok(),
+            Some(sent) => {
+                let mut sent = sent.clone();
+                sent.mark_unchanged();
+                sent.changed().await.is_ok()
+            }
+        };
+        // Without a handler for signals, or anybody to send one, no interrupt ever comes.
+        if !heard {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Returns at an interrupt that no command deals with itself.
+    pub(crate) async fn unclaimed(&self) {
+        loop {
+            self.next().await;
+            if self.claims.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Leaves interrupts to the caller for as long as the claim lives.
+    pub(crate) fn claim(&self) -> Claim<'_> {
+        self.claims.fetch_add(1, Ordering::SeqCst);
+        Claim(self)
+    }
+}
+
+/// Keeps an interrupt from ending the program.
+#[derive(Debug)]
+pub(crate) struct Claim<'a>(&'a Interrupts);
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.0.claims.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether an interrupt ends a command.
+    async fn ends(interrupter: &Interrupter, interrupts: &Interrupts) -> bool {
+        tokio::select! {
+            biased;
+            () = interrupts.unclaimed() => true,
+            () = async {
+                interrupter.interrupt();
+                // Lets the other branch hear of it.
+                tokio::task::yield_now().await;
+                tokio::task::yield_now().await;
+            } => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_interrupt_ends_what_nobody_has_claimed() {
+        let (interrupter, interrupts) = Interrupts::by_hand();
+        assert!(ends(&interrupter, &interrupts).await);
+        let claim = interrupts.claim();
+        assert!(!ends(&interrupter, &interrupts).await);
+        drop(claim);
+        assert!(ends(&interrupter, &interrupts).await);
+    }
+}

@@ -1,0 +1,66 @@
+//! What a command is asked besides its own arguments, and the project that it is about.
+
+use anyhow::Result;
+use compiler::Bundle;
+use compiler::organization::Organization;
+use serde_json::json;
+
+use crate::arguments::{Format, ProjectArguments};
+use crate::environment::Environment;
+use crate::project::{self, Project};
+
+/// The part of the command line that all commands share, and where it was typed.
+#[derive(Debug)]
+pub(crate) struct Invocation<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) project: &'a ProjectArguments,
+    pub(crate) format: Format,
+}
+
+/// A project that compiles, with what a deployment needs of it.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) project: Project,
+    pub(crate) bundle: Bundle,
+    pub(crate) organization: Organization,
+}
+
+impl<'a> Invocation<'a> {
+    /// The user's files.
+    pub(crate) fn files(&self) -> project::Files<'a> {
+        project::Files {
+            environment: self.environment,
+            arguments: self.project,
+        }
+    }
+
+    /// Loads and compiles, and prints every diagnostic. `None` if one of them is an error: then the
+    /// command stops with [`Exit::Configuration`](crate::Exit::Configuration), and `consequence` says
+    /// what it didn't do.
+    pub(crate) fn compiled(&self, consequence: &str) -> Result<Option<Compiled>> {
+        let project = Project::load(self.files());
+        let (Some(bundle), Some(organization)) = (&project.bundle, &project.organization) else {
+            self.print_diagnostics(&project)?;
+            self.environment.note(consequence);
+            return Ok(None);
+        };
+        self.environment.note_diagnostics(&project.diagnostics);
+        let (bundle, organization) = (bundle.clone(), organization.clone());
+        Ok(Some(Compiled {
+            project,
+            bundle,
+            organization,
+        }))
+    }
+
+    /// The diagnostics as a command's result: JSON on standard output if that is asked for, else
+    /// text on standard error.
+    pub(crate) fn print_diagnostics(&self, project: &Project) -> Result<()> {
+        if self.format == Format::Json {
+            let document = json!({ "diagnostics": project.diagnostics });
+            return self.environment.print_json(&document);
+        }
+        self.environment.note_diagnostics(&project.diagnostics);
+        Ok(())
+    }
+}

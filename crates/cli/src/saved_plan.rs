@@ -1,0 +1,100 @@
+//! A plan in a file, to be carried out later.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use deployer::Plan;
+use deployer::plan::Basis;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::environment::Environment;
+
+/// The version of the file's layout.
+const VERSION: u32 = 1;
+
+/// What is read of a saved plan. The rest is for people: a plan follows from its basis, so comparing
+/// that is enough.
+#[derive(Debug, Deserialize)]
+struct Saved {
+    version: u32,
+    basis: Basis,
+}
+
+/// Saves a plan.
+pub(crate) fn write(environment: &Environment, path: &Path, plan: &Plan) -> Result<()> {
+    let text = serde_json::to_string_pretty(&json!({
+        "version": VERSION,
+        "basis": plan.basis,
+        "plan": plan,
+    }))?;
+    fs::write(environment.resolve(path), text + "\n")
+        .with_context(|| format!("could not save the plan to {}", path.display()))
+}
+
+/// Reads what a saved plan was made from.
+pub(crate) fn basis(environment: &Environment, path: &Path) -> Result<Basis> {
+    let text = fs::read_to_string(environment.resolve(path))
+        .with_context(|| format!("could not read the plan {}", path.display()))?;
+    let saved: Saved = serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{} is not a plan; {} saves one",
+            path.display(),
+            crate::spelling::command("plan --org --out FILE")
+        )
+    })?;
+    if saved.version != VERSION {
+        bail!(
+            "{} was saved by another version of this program; plan again",
+            path.display()
+        );
+    }
+    Ok(saved.basis)
+}
+
+/// Why a saved plan can't be carried out; `None` if it can.
+pub(crate) fn outdated(saved: &Basis, now: &Basis) -> Option<&'static str> {
+    match (saved.bundle == now.bundle, saved.fleet == now.fleet) {
+        (true, true) => None,
+        (false, _) => Some("rules or organization file have changed since the plan was made"),
+        (true, false) => Some("accounts or stacks have changed since the plan was made"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plan_of_this_version_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (environment, _) = Environment::captured(folder.path());
+        let read = |text: &str| {
+            fs::write(folder.path().join("plan.json"), text).unwrap();
+            basis(&environment, Path::new("plan.json"))
+        };
+        let text = |version: u32| {
+            let basis = json!({"bundle": "b", "fleet": "f"});
+            json!({"version": version, "basis": basis, "plan": {}}).to_string()
+        };
+        let found = read(&text(VERSION)).unwrap();
+        assert_eq!((found.bundle.as_str(), found.fleet.as_str()), ("b", "f"));
+        let error = read(&text(VERSION + 1)).unwrap_err().to_string();
+        assert!(error.contains("another version"), "{error}");
+        let error = read("{}").unwrap_err().to_string();
+        assert!(error.starts_with("plan.json is not a plan"), "{error}");
+    }
+
+    #[test]
+    fn a_plan_is_outdated_once_its_basis_differs() {
+        let basis = |bundle: &str, fleet: &str| Basis {
+            bundle: bundle.to_owned(),
+            fleet: fleet.to_owned(),
+        };
+        let now = basis("b", "f");
+        assert_eq!(outdated(&basis("b", "f"), &now), None);
+        assert!(outdated(&basis("x", "x"), &now).is_some_and(|it| it.starts_with("rules")));
+        assert!(outdated(&basis("b", "x"), &now).is_some_and(|it| it.starts_with("accounts")));
+    }
+}

@@ -1,0 +1,299 @@
+//! From a CloudTrail record to the event that `EventBridge` makes of it.
+//!
+//! The rules of `EventBridge`'s guide
+//! (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html>),
+//! except for one spelling: the guide prints `AWS Console Signin via CloudTrail`, the events
+//! themselves say `AWS Console Sign In via CloudTrail`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::Head;
+
+/// The event types of records and the detail types of the events they become. Both capitalizations
+/// of the sign-in's event type occur in records.
+pub const DETAIL_TYPES: [(&str, &str); 7] = [
+    ("AwsApiCall", API_CALL),
+    ("AwsServiceEvent", SERVICE_EVENT),
+    ("AwsConsoleAction", CONSOLE_ACTION),
+    ("AwsConsoleSignIn", SIGN_IN),
+    ("AwsConsoleSignin", SIGN_IN),
+    ("AwsCloudTrailInsight", INSIGHT),
+    ("AwsVpceEvent", NETWORK_ACTIVITY),
+];
+/// The detail types of events that carry a record. Both spellings of the sign-in's: patterns list
+/// either.
+pub const DETAIL_TYPES_OF_CLOUDTRAIL: [&str; 7] = [
+    API_CALL,
+    CONSOLE_ACTION,
+    SIGN_IN,
+    SIGN_IN_IN_GUIDE,
+    INSIGHT,
+    NETWORK_ACTIVITY,
+    SERVICE_EVENT,
+];
+const CONSOLE_ACTION: &str = "AWS Console Action via CloudTrail";
+const INSIGHT: &str = "AWS Insight via CloudTrail";
+const NETWORK_ACTIVITY: &str = "AWS Network Activity Event via CloudTrail";
+/// The detail type of an API call.
+pub const API_CALL: &str = "AWS API Call via CloudTrail";
+/// The detail type of what a service did by itself.
+pub const SERVICE_EVENT: &str = "AWS Service Event via CloudTrail";
+/// The detail type of a sign-in, as events have it.
+pub const SIGN_IN: &str = "AWS Console Sign In via CloudTrail";
+/// The detail type of a sign-in, as the guide has it. No event has it.
+pub const SIGN_IN_IN_GUIDE: &str = "AWS Console Signin via CloudTrail";
+
+/// Whether events of this detail type carry a CloudTrail record.
+pub fn is_from_cloudtrail(detail_type: &str) -> bool {
+    detail_type.ends_with(" via CloudTrail")
+}
+
+/// The value is neither a CloudTrail record nor an `EventBridge` event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not a JSON object.
+    #[error("the event is not a JSON object")]
+    NotAnObject,
+    /// A field that is needed is missing or has another type.
+    #[error("`{field}` of the {kind} is missing or not {wanted}")]
+    Field {
+        /// The field's name.
+        field: &'static str,
+        /// `CloudTrail record` or `EventBridge event`.
+        kind: &'static str,
+        /// What it has to be.
+        wanted: &'static str,
+    },
+    /// CloudTrail sends no such record to `EventBridge`, or the type is unknown.
+    #[error("a CloudTrail record of the eventType `{0}` does not become an EventBridge event")]
+    EventType(String),
+    /// Neither a record nor an event.
+    #[error(
+        "neither a CloudTrail record (`eventSource`, `eventName`) nor an EventBridge event (`source`, `detail-type`, `detail`)"
+    )]
+    Unknown,
+}
+
+/// Wraps a CloudTrail record into the event that reaches the default bus.
+///
+/// `source` is `aws.` and the first part of `eventSource`, `detail-type` follows from
+/// `eventType`, `account` is `recipientAccountId` (the account whose trail recorded the call),
+/// `region`, `time` and `id` are the record's own. AWS gives the event an id of its own; the
+/// record's makes the result repeatable.
+///
+/// What old or shortened records lack is filled in: the caller's account for
+/// `recipientAccountId`, `AwsApiCall` for `eventType` (a field since record version 1.02), the
+/// start of 1970 for `eventTime` and a nil UUID for `eventID`.
+///
+/// ```
+/// let record = serde_json::json!({
+///     "eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "eventType": "AwsConsoleSignIn",
+///     "eventTime": "2026-11-23T03:00:00Z", "awsRegion": "us-east-1", "recipientAccountId": "012345678901",
+///     "eventID": "6f0c1f6e-0b3f-4bb1-9b0e-5f3b0f3e7a11",
+/// });
+/// let event = cloudtrail::envelope::wrap(&record)?;
+/// assert_eq!(event["source"], "aws.signin");
+/// assert_eq!(event["detail-type"], "AWS Console Sign In via CloudTrail");
+/// # Ok::<(), cloudtrail::envelope::EnvelopeError>(())
+/// ```
+pub fn wrap(record: &Value) -> Result<Value, EnvelopeError> {
+    if !record.is_object() {
+        return Err(EnvelopeError::NotAnObject);
+    }
+    let head = Head::deserialize(record).map_err(|_| EnvelopeError::Unknown)?;
+    let envelope = Envelope::new(&head)?;
+    Ok(json!({
+        "version": "0",
+        "id": envelope.id,
+        "detail-type": envelope.detail_type,
+        "source": format!("aws.{}", envelope.service),
+        "account": envelope.account,
+        "time": envelope.time,
+        "region": envelope.region,
+        "resources": [],
+        "detail": record,
+    }))
+}
+
+/// The envelope around a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// The event's id: the record's.
+    pub id: &'a str,
+    /// The event's detail type, such as `AWS API Call via CloudTrail`.
+    pub detail_type: &'static str,
+    /// The source without `aws.` in front.
+    pub service: &'a str,
+    /// The account on whose bus the event is.
+    pub account: &'a str,
+    /// RFC 3339, UTC.
+    pub time: &'a str,
+    /// The Region in which the call was made.
+    pub region: &'a str,
+}
+
+impl<'a> Envelope<'a> {
+    /// The envelope of the record with this head.
+    pub(crate) fn new(head: &'a Head<'_>) -> Result<Self, EnvelopeError> {
+        let missing = |field| EnvelopeError::Field {
+            field,
+            kind: "CloudTrail record",
+            wanted: "text",
+        };
+        let event_source = head.event_source.as_deref();
+        let event_source = event_source.ok_or_else(|| missing("eventSource"))?;
+        let event_type = head.event_type.as_deref().unwrap_or("AwsApiCall");
+        let detail_type = DETAIL_TYPES.iter().find(|(known, _)| *known == event_type);
+        let (_, detail_type) =
+            detail_type.ok_or_else(|| EnvelopeError::EventType(event_type.to_owned()))?;
+        let account = head.recipient_account_id.as_deref();
+        let region = head.aws_region.as_deref();
+        Ok(Self {
+            detail_type,
+            service: event_source
+                .strip_suffix(".amazonaws.com")
+                .unwrap_or(event_source),
+            account: account
+                .or(head.caller_account.as_deref())
+                .ok_or_else(|| missing("recipientAccountId"))?,
+            region: region.ok_or_else(|| missing("awsRegion"))?,
+            id: head
+                .event_id
+                .as_deref()
+                .unwrap_or("00000000-0000-0000-0000-000000000000"),
+            time: head.event_time.as_deref().unwrap_or("1970-01-01T00:00:00Z"),
+        })
+    }
+
+    /// Appends the event around the record's own text, which goes in as it is.
+    pub fn write(&self, record: &[u8], out: &mut Vec<u8>) {
+        out.reserve(record.len() + 300);
+        out.extend_from_slice(br#"{"version":"0","id":"#);
+        quoted("", self.id, out);
+        out.extend_from_slice(br#","detail-type":"#);
+        quoted("", self.detail_type, out);
+        out.extend_from_slice(br#","source":"#);
+        quoted("aws.", self.service, out);
+        out.extend_from_slice(br#","account":"#);
+        quoted("", self.account, out);
+        out.extend_from_slice(br#","time":"#);
+        quoted("", self.time, out);
+        out.extend_from_slice(br#","region":"#);
+        quoted("", self.region, out);
+        out.extend_from_slice(br#","resources":[],"detail":"#);
+        out.extend_from_slice(record);
+        out.push(b'}');
+    }
+}
+
+/// Appends a JSON string. The prefix has nothing to escape.
+fn quoted(prefix: &str, text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(prefix.as_bytes());
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend([b'\\', byte]),
+            0..=0x1f => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
+}
+
+/// The event of a value that is either a whole event, which passes through unchanged, or a
+/// CloudTrail record, which is wrapped.
+pub fn of(value: &Value) -> Result<Value, EnvelopeError> {
+    let object = value.as_object().ok_or(EnvelopeError::NotAnObject)?;
+    if object.contains_key("detail-type") || object.contains_key("detail") {
+        for field in ["id", "detail-type", "source", "account", "time", "region"] {
+            if !object.get(field).is_some_and(Value::is_string) {
+                return Err(event_field(field, "text"));
+            }
+        }
+        if !object.get("detail").is_some_and(Value::is_object) {
+            return Err(event_field("detail", "an object"));
+        }
+        return Ok(value.clone());
+    }
+    if object.contains_key("eventSource") || object.contains_key("eventName") {
+        return wrap(value);
+    }
+    Err(EnvelopeError::Unknown)
+}
+
+fn event_field(field: &'static str, wanted: &'static str) -> EnvelopeError {
+    EnvelopeError::Field {
+        field,
+        kind: "EventBridge event",
+        wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Value {
+        json!({
+            "eventSource": "monitoring.amazonaws.com", "eventName": "DeleteAlarms", "eventType": "AwsApiCall",
+            "eventTime": "2026-11-23T03:00:00Z", "awsRegion": "eu-central-1", "recipientAccountId": "012345678901",
+            "eventID": "6f0c1f6e-0b3f-4bb1-9b0e-5f3b0f3e7a11", "userIdentity": {"accountId": "111122223333"},
+        })
+    }
+
+    #[test]
+    fn the_envelope_says_what_the_record_says() {
+        let event = wrap(&record()).unwrap();
+        assert_eq!(event["source"], "aws.monitoring");
+        assert_eq!(event["detail-type"], "AWS API Call via CloudTrail");
+        assert_eq!(event["account"], "012345678901");
+        assert_eq!(event["region"], "eu-central-1");
+        assert_eq!(event["time"], "2026-11-23T03:00:00Z");
+        assert_eq!(event["resources"], json!([]));
+        assert_eq!(event["detail"], record());
+    }
+
+    #[test]
+    fn an_old_record_has_the_callers_account() {
+        let mut old = record();
+        old.as_object_mut().unwrap().remove("recipientAccountId");
+        assert_eq!(wrap(&old).unwrap()["account"], "111122223333");
+    }
+
+    #[test]
+    fn a_shortened_record_is_filled_in() {
+        let mut short = record();
+        for field in ["eventType", "eventTime", "eventID"] {
+            short.as_object_mut().unwrap().remove(field);
+        }
+        let event = wrap(&short).unwrap();
+        assert_eq!(event["detail-type"], "AWS API Call via CloudTrail");
+        assert_eq!(event["time"], "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_whole_event_passes_unchanged() {
+        let event = wrap(&record()).unwrap();
+        assert_eq!(of(&event).unwrap(), event);
+        assert_eq!(of(&record()).unwrap(), event);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let mut bad = record();
+        bad.as_object_mut().unwrap().remove("awsRegion");
+        assert_eq!(
+            of(&bad).unwrap_err().to_string(),
+            "`awsRegion` of the CloudTrail record is missing or not text"
+        );
+        assert_eq!(of(&json!({"a": 1})), Err(EnvelopeError::Unknown));
+        assert_eq!(of(&json!([])), Err(EnvelopeError::NotAnObject));
+        let mut event = wrap(&record()).unwrap();
+        event["account"] = json!(12_345_678_901_u64);
+        assert_eq!(
+            of(&event).unwrap_err().to_string(),
+            "`account` of the EventBridge event is missing or not text"
+        );
+    }
+}

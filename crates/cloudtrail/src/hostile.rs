@@ -1,0 +1,259 @@
+//! Events as an attacker would write them.
+//!
+//! Whoever calls an AWS API chooses user agents, session names, tags and request parameters. If
+//! a quote in one of them could break an alert, it could be silenced. [`variants`] plants such
+//! text in every string under `detail` that the pattern leaves free, so that tests can prove that
+//! the alert still arrives.
+
+use eventbridge_pattern::{Event, Pattern};
+use serde_json::Value;
+
+use crate::fields;
+
+/// Length of the long text, in bytes.
+const LONG: usize = 10 * 1024;
+/// Long texts are spread over events of at most this many bytes, safely below the 256 KB that
+/// `EventBridge` accepts.
+const MAX_EVENT: usize = 200 * 1000;
+
+/// Short hostile texts and their names.
+const SHORT: [(&str, &str); 6] = [
+    ("quote", "\""),
+    ("backslash", "\\"),
+    ("newline", "\n"),
+    ("angle bracket", "<"),
+    ("braces", "{{"),
+    (
+        "everything",
+        "\"\\\n<{{resolve:ssm:x}}<account>${AWS::AccountId}\"",
+    ),
+];
+
+/// An event with hostile text in it that the pattern still matches.
+#[derive(Clone, Debug)]
+pub struct Hostile {
+    /// What was planted, `quote` or `10 kB (2)`.
+    pub name: String,
+    /// The whole event.
+    pub event: Value,
+    /// JSON path (`$.detail.…`) and new value of every string that was changed.
+    pub planted: Vec<(String, String)>,
+}
+
+/// Hostile variants of `event`: one for each short text, and as many for the 10 kB text as it
+/// takes to keep each event under 200 kB. Each is matched by `pattern`.
+///
+/// A text is appended to the original value, or put before it where the pattern looks at the end.
+/// Strings that the pattern pins, and those that CloudTrail writes by itself, stay unchanged.
+pub fn variants(event: &Value, pattern: &Pattern) -> Vec<Hostile> {
+    let mut found = Vec::new();
+    let mut leaves = Vec::new();
+    if let Some(detail) = event.get("detail") {
+        strings(detail, &mut vec!["detail".to_owned()], &mut leaves);
+        if detail.get("eventVersion").is_some() {
+            leaves
+                .retain(|steps| !matches!(&steps[..], [_, name] if is_written_by_cloudtrail(name)));
+        }
+    }
+    for (name, text) in SHORT {
+        let mut variant = Hostile::new(name, event);
+        for pointer in &leaves {
+            variant.plant(pointer, text, pattern);
+        }
+        if !variant.planted.is_empty() {
+            found.push(variant);
+        }
+    }
+    found.extend(long(event, pattern, &leaves));
+    found
+}
+
+fn is_written_by_cloudtrail(name: &str) -> bool {
+    fields::field(name).is_some_and(|field| field.is_written_by_cloudtrail)
+}
+
+fn long(event: &Value, pattern: &Pattern, leaves: &[Vec<String>]) -> Vec<Hostile> {
+    let text = "x".repeat(LONG);
+    let base = event.to_string().len();
+    let room = MAX_EVENT.saturating_sub(base) / LONG;
+    if room == 0 {
+        return Vec::new();
+    }
+    let mut found: Vec<Hostile> = Vec::new();
+    for pointer in leaves {
+        // Asking on the small event keeps the matching cheap.
+        let mut alone = Hostile::new("10 kB", event);
+        if !alone.plant(pointer, &text, pattern) {
+            continue;
+        }
+        let full = found
+            .last()
+            .is_none_or(|variant| variant.planted.len() >= room);
+        if full {
+            found.push(Hostile::new(&format!("10 kB ({})", found.len() + 1), event));
+        }
+        if let Some(variant) = found.last_mut() {
+            variant.plant(pointer, &text, pattern);
+        }
+    }
+    found.retain(|variant| !variant.planted.is_empty());
+    found
+}
+
+impl Hostile {
+    fn new(name: &str, event: &Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            event: event.clone(),
+            planted: Vec::new(),
+        }
+    }
+
+    /// Plants a text in one string, unless the pattern then no longer matches.
+    fn plant(&mut self, steps: &[String], text: &str, pattern: &Pattern) -> bool {
+        let Some(leaf) = leaf(&mut self.event, steps) else {
+            return false;
+        };
+        let Value::String(original) = leaf.clone() else {
+            return false;
+        };
+        for hostile in [format!("{original}{text}"), format!("{text}{original}")] {
+            if let Some(leaf) = self::leaf(&mut self.event, steps) {
+                *leaf = Value::String(hostile.clone());
+            }
+            let matches = Event::parse(&self.event.to_string())
+                .is_ok_and(|event| pattern.matches(&event) == Ok(true));
+            if matches {
+                self.planted.push((json_path(steps), hostile));
+                return true;
+            }
+        }
+        if let Some(leaf) = self::leaf(&mut self.event, steps) {
+            *leaf = Value::String(original);
+        }
+        false
+    }
+}
+
+fn leaf<'a>(event: &'a mut Value, steps: &[String]) -> Option<&'a mut Value> {
+    steps.iter().try_fold(event, |value, step| match value {
+        Value::Object(map) => map.get_mut(step),
+        Value::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// The steps to every string below `value`.
+fn strings(value: &Value, path: &mut Vec<String>, out: &mut Vec<Vec<String>>) {
+    match value {
+        Value::String(_) => out.push(path.clone()),
+        Value::Object(map) => {
+            for (key, below) in map {
+                path.push(key.clone());
+                strings(below, path, out);
+                path.pop();
+            }
+        }
+        Value::Array(items) => {
+            for (index, below) in items.iter().enumerate() {
+                path.push(index.to_string());
+                strings(below, path, out);
+                path.pop();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// `$.detail.items[0].id`; a step of digits is taken for an index.
+fn json_path(steps: &[String]) -> String {
+    steps.iter().fold("$".to_owned(), |path, step| {
+        if step.bytes().all(|byte| byte.is_ascii_digit()) {
+            format!("{path}[{step}]")
+        } else {
+            format!("{path}.{step}")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event() -> Value {
+        json!({
+            "source": "aws.iam", "account": "012345678901",
+            "detail": {
+                "eventName": "CreateUser", "userAgent": "cli", "count": 3,
+                "arn": "arn:aws:iam::012345678901:user/alice",
+                "tags": [{"key": "a", "value": "b"}],
+            },
+        })
+    }
+
+    fn pattern() -> Pattern {
+        Pattern::parse(
+            r#"{"source": ["aws.iam"], "detail": {"eventName": ["CreateUser"], "arn": [{"suffix": "/alice"}]}}"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn every_free_string_is_changed_and_no_pinned_one() {
+        let variants = variants(&event(), &pattern());
+        let quote = variants
+            .iter()
+            .find(|variant| variant.name == "quote")
+            .unwrap();
+        assert_eq!(quote.event["detail"]["eventName"], "CreateUser");
+        assert_eq!(quote.event["detail"]["userAgent"], "cli\"");
+        assert_eq!(
+            quote.event["detail"]["arn"],
+            "\"arn:aws:iam::012345678901:user/alice"
+        );
+        assert_eq!(quote.event["detail"]["tags"][0]["value"], "b\"");
+        assert_eq!(quote.event["account"], "012345678901");
+        assert_eq!(quote.event["detail"]["count"], 3);
+        let paths: Vec<&str> = quote
+            .planted
+            .iter()
+            .map(|(path, _)| path.as_str())
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "$.detail.userAgent",
+                "$.detail.arn",
+                "$.detail.tags[0].key",
+                "$.detail.tags[0].value"
+            ]
+        );
+    }
+
+    #[test]
+    fn long_texts_are_spread_over_events_that_fit() {
+        let mut event = event();
+        for n in 0..30 {
+            event["detail"][format!("f{n}")] = json!("x");
+        }
+        let variants = variants(&event, &pattern());
+        let long: Vec<&Hostile> = variants
+            .iter()
+            .filter(|variant| variant.name.starts_with("10 kB"))
+            .collect();
+        assert_eq!(long.len(), 2);
+        assert_eq!(
+            long.iter()
+                .map(|variant| variant.planted.len())
+                .sum::<usize>(),
+            34
+        );
+        for variant in long {
+            let text = variant.event.to_string();
+            assert!(text.len() < MAX_EVENT);
+            assert_eq!(pattern().matches(&Event::parse(&text).unwrap()), Ok(true));
+        }
+    }
+}

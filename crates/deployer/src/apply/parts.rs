@@ -1,0 +1,189 @@
+//! The order of a deployment and of a removal, part by part.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compiler::{Part, StackSet};
+use futures::future::join_all;
+
+use super::report::{PartOutcome, PartReport, Unfinished};
+use super::{Run, change_set, removal, stack, stack_set};
+use crate::plan::{Change, Plan, StackPlan, StackSetPlan, removal_rank};
+use crate::ports::Cloud;
+
+/// Deploys every part of the bundle once what it depends on is deployed.
+pub(super) async fn deploy_all<C: Cloud>(run: &Run<'_, C>, plan: &Plan) -> Vec<PartReport> {
+    let mut reports = Vec::new();
+    // By name, whether what depends on the part may begin.
+    let mut done: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut waiting: Vec<&StackSet> = run.bundle.stack_sets.iter().collect();
+    while !waiting.is_empty() {
+        let names: BTreeSet<&str> = waiting.iter().map(|set| set.name.as_str()).collect();
+        let waits = |set: &StackSet| {
+            let mut needed = set.depends_on.iter();
+            needed.any(|name| names.contains(name.as_str()))
+        };
+        let (later, mut ready): (Vec<&StackSet>, Vec<&StackSet>) =
+            waiting.into_iter().partition(|set| waits(set));
+        waiting = later;
+        if ready.is_empty() {
+            // A circle, which the compiler never makes: the order of the bundle decides.
+            ready = std::mem::take(&mut waiting);
+        }
+        let steps = ready.iter().map(|set| {
+            let broken = set
+                .depends_on
+                .iter()
+                .find(|name| done.get(name.as_str()) == Some(&false))
+                .map(|name| format!("{name}, which it depends on, failed"));
+            deploy_part(run, set, plan, broken)
+        });
+        let finished = join_all(steps).await;
+        for (set, parts) in ready.into_iter().zip(finished) {
+            // An artifact bucket that can't be read from here may exist nevertheless; what needs it
+            // will fail if it doesn't.
+            let unseen = |part: &PartReport| {
+                set.part == Part::Artifacts && matches!(part.outcome, PartOutcome::Skipped { .. })
+            };
+            let good = |part: &PartReport| part.outcome.is_good() || unseen(part);
+            done.insert(&set.name, parts.iter().all(good));
+            reports.extend(parts);
+        }
+    }
+    reports
+}
+
+/// The instances, then the management account's stacks, of one stack set.
+async fn deploy_part<C: Cloud>(
+    run: &Run<'_, C>,
+    set: &StackSet,
+    plan: &Plan,
+    broken: Option<String>,
+) -> Vec<PartReport> {
+    let mut reports = Vec::new();
+    let instances = plan
+        .stack_sets
+        .iter()
+        .find(|planned| planned.name == set.name && planned.change != Change::Delete);
+    if let Some(planned) = instances {
+        reports.push(deploy_instances(run, set, planned, broken.clone()).await);
+    }
+    let reason = broken.or_else(|| reports.iter().find_map(blocks_stacks));
+    let stacks = plan
+        .stacks
+        .iter()
+        .filter(|planned| planned.name == set.name && planned.change != Change::Delete)
+        .map(|planned| deploy_stack(run, set, planned, reason.clone()));
+    reports.extend(join_all(stacks).await);
+    reports
+}
+
+async fn deploy_instances<C: Cloud>(
+    run: &Run<'_, C>,
+    set: &StackSet,
+    planned: &StackSetPlan,
+    broken: Option<String>,
+) -> PartReport {
+    if planned.is_deployed() && planned.in_progress.is_empty() {
+        let mut report = PartReport::begin(&set.name, None);
+        report.blocked.clone_from(&planned.blocked);
+        return report;
+    }
+    match broken {
+        Some(reason) => PartReport::not_begun(planned, reason),
+        None => stack_set::deploy(run, set, planned).await,
+    }
+}
+
+/// Why the management account's stacks don't follow the instances. Failures in some accounts are no
+/// reason to leave it without detections.
+fn blocks_stacks(report: &PartReport) -> Option<String> {
+    match &report.outcome {
+        PartOutcome::Unchanged | PartOutcome::Done | PartOutcome::Partial => None,
+        PartOutcome::Skipped { reason } => Some(reason.clone()),
+        PartOutcome::Failed { .. } | PartOutcome::TimedOut { .. } => {
+            Some(format!("the stack set {} failed", report.name))
+        }
+    }
+}
+
+async fn deploy_stack<C: Cloud>(
+    run: &Run<'_, C>,
+    set: &StackSet,
+    planned: &StackPlan,
+    reason: Option<String>,
+) -> PartReport {
+    let location = Some(planned.location.clone());
+    match (&planned.change, reason) {
+        (Change::Unchanged, _) => PartReport::begin(&set.name, location),
+        (Change::Blocked { reason }, _) => PartReport::skipped(&set.name, location, reason.clone()),
+        (_, Some(reason)) => PartReport::skipped(&set.name, location, reason),
+        (_, None) => change_set::deploy(&run.session, set, &planned.location).await,
+    }
+}
+
+/// Something to be removed.
+enum Removal<'a> {
+    StackSet(&'a StackSetPlan),
+    Stack(&'a StackPlan),
+}
+
+/// Removes what a plan removes: first what depends on others. With `broken`, nothing is removed for
+/// that reason.
+pub(super) async fn remove_all<C: Cloud>(
+    run: &Run<'_, C>,
+    plan: &Plan,
+    mut broken: Option<String>,
+) -> Vec<PartReport> {
+    let mut reports: Vec<PartReport> = Vec::new();
+    for removals in removals(plan).into_values() {
+        let steps = removals
+            .into_iter()
+            .map(|removal| remove(run, removal, broken.clone()));
+        let done = join_all(steps).await;
+        if broken.is_none()
+            && let Some(part) = done.iter().find(|part| !part.outcome.is_good())
+        {
+            broken = Some(format!("{} could not be removed", part.name));
+        }
+        reports.extend(done);
+    }
+    reports
+}
+
+/// What a plan removes, by the order of removal.
+fn removals(plan: &Plan) -> BTreeMap<u8, Vec<Removal<'_>>> {
+    let mut all: BTreeMap<u8, Vec<Removal<'_>>> = BTreeMap::new();
+    for set in &plan.stack_sets {
+        if set.change == Change::Delete || !set.remove.is_empty() {
+            let rank = all.entry(removal_rank(set.part)).or_default();
+            rank.push(Removal::StackSet(set));
+        }
+    }
+    for stack in plan.stacks.iter().filter(|it| it.change == Change::Delete) {
+        let rank = all.entry(removal_rank(stack.part)).or_default();
+        rank.push(Removal::Stack(stack));
+    }
+    all
+}
+
+async fn remove<C: Cloud>(
+    run: &Run<'_, C>,
+    removal: Removal<'_>,
+    broken: Option<String>,
+) -> PartReport {
+    match (removal, broken) {
+        (Removal::StackSet(plan), Some(reason)) => {
+            let mut report = PartReport::skipped(&plan.name, None, reason.clone());
+            report.unfinished.push(Unfinished {
+                reason,
+                locations: plan.remove.clone(),
+            });
+            report
+        }
+        (Removal::Stack(plan), Some(reason)) => {
+            PartReport::skipped(&plan.name, Some(plan.location.clone()), reason)
+        }
+        (Removal::StackSet(plan), None) => removal::remove(run, plan).await,
+        (Removal::Stack(plan), None) => stack::remove(&run.session, plan).await,
+    }
+}

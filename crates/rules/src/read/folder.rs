@@ -1,0 +1,168 @@
+//! The rules folder and the texts of its files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use syntax::{Diagnostic, SourceFile, SourceLocation, Span};
+
+/// The name of the schema of rule files, at the top of the rules folder.
+pub const SCHEMA_FILE: &str = "rule.schema.json";
+/// Most rule files in a library.
+pub(crate) const MAX_FILES: usize = 10_000;
+/// Deepest sub-folder.
+const MAX_FOLDERS: usize = 8;
+
+/// The paths of the rule files of a folder, and diagnostics for a folder that is missing, empty or
+/// too large.
+pub(crate) fn rule_files(directory: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    if !directory.is_dir() {
+        diagnostics.push(
+            Diagnostic::error(
+                "library::missing",
+                format!("there is no rules folder `{}`", directory.display()),
+            )
+            .help("run the command from the repository's root, or name the folder"),
+        );
+        return paths;
+    }
+    walk(directory, 0, &mut paths, diagnostics);
+    if paths.is_empty() {
+        diagnostics.push(
+            Diagnostic::error(
+                "library::empty",
+                format!(
+                    "the rules folder `{}` holds no rule (`*.yaml`)",
+                    directory.display()
+                ),
+            )
+            .help("deploying it would remove every deployed rule"),
+        );
+    }
+    if paths.len() > MAX_FILES {
+        diagnostics.push(Diagnostic::error(
+            "library::too-many",
+            format!("{} rule files are more than {MAX_FILES}", paths.len()),
+        ));
+    }
+    paths
+}
+
+/// The rule files of a folder as they are, and a diagnostic for each that couldn't be read.
+pub fn sources(directory: &Path) -> (Vec<Arc<SourceFile>>, Vec<Diagnostic>) {
+    let (mut paths, mut diagnostics) = (Vec::new(), Vec::new());
+    walk(directory, 0, &mut paths, &mut diagnostics);
+    paths.truncate(MAX_FILES);
+    let mut unreadable = Vec::new();
+    let files = paths
+        .iter()
+        .filter_map(|path| read(path, &mut unreadable))
+        .collect();
+    diagnostics.append(&mut unreadable);
+    (files, diagnostics)
+}
+
+fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, diagnostics: &mut Vec<Diagnostic>) {
+    if depth > MAX_FOLDERS {
+        diagnostics.push(Diagnostic::error(
+            "library::unreadable",
+            format!(
+                "`{}` is more than {MAX_FOLDERS} folders deep",
+                folder.display()
+            ),
+        ));
+        return;
+    }
+    let entries = std::fs::read_dir(folder).and_then(|entries| {
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            found.push((entry.path(), entry.file_type()?));
+        }
+        Ok(found)
+    });
+    let mut entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => {
+            diagnostics.push(unreadable(folder, &error));
+            return;
+        }
+    };
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    for (path, kind) in entries {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if name.starts_with('.') || (depth == 0 && name == "fixtures") {
+            continue;
+        }
+        if kind.is_symlink() {
+            diagnostics.push(at_file(
+                Diagnostic::error(
+                    "library::symlink",
+                    format!("`{}` is a link", path.display()),
+                )
+                .help("rules are plain files; links are not followed"),
+                &path,
+            ));
+        } else if kind.is_dir() {
+            walk(&path, depth + 1, paths, diagnostics);
+        } else {
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("yaml") => paths.push(path),
+                // Generated, for editors.
+                _ if depth == 0 && name == SCHEMA_FILE => {}
+                Some("yml" | "json") => diagnostics.push(at_file(
+                    Diagnostic::error("library::extension", format!("`{name}` is not read"))
+                        .help("rule files end in `.yaml`"),
+                    &path,
+                )),
+                _ => {}
+            }
+        }
+    }
+}
+
+pub(crate) fn read(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<Arc<SourceFile>> {
+    let text = path.metadata().and_then(|metadata| {
+        if metadata.len() > syntax::MAX_BYTES as u64 {
+            return Ok(None);
+        }
+        std::fs::read_to_string(path).map(Some)
+    });
+    match text {
+        Ok(Some(text)) => Some(Arc::new(SourceFile::new(path, text))),
+        Ok(None) => {
+            diagnostics.push(at_file(
+                Diagnostic::error(
+                    "yaml::too-large",
+                    format!("the file has more than {} bytes", syntax::MAX_BYTES),
+                ),
+                path,
+            ));
+            None
+        }
+        Err(error) => {
+            diagnostics.push(unreadable(path, &error));
+            None
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
+    at_file(
+        Diagnostic::error(
+            "library::unreadable",
+            format!("can't read `{}`: {error}", path.display()),
+        ),
+        path,
+    )
+}
+
+/// Points at a file whose text isn't at hand.
+fn at_file(diagnostic: Diagnostic, path: &Path) -> Diagnostic {
+    let file = Arc::new(SourceFile::new(path, ""));
+    diagnostic.at(SourceLocation::new(&file, Span::default()))
+}

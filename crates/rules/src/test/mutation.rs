@@ -1,0 +1,347 @@
+//! Do a rule's tests notice when its pattern is changed?
+//!
+//! A clause whose loss no test notices is either not needed or not tested: somebody will lose it in
+//! an edit, and the rule falls silent or becomes a flood. [`mutants`] makes every small change of a
+//! pattern and says of each whether a test fails because of it.
+
+use eventbridge_pattern::{Event, Pattern};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::model::Rule;
+use crate::source_pin::pins_source;
+
+/// Most mutants of one rule that are tried; a pattern of 2,048 characters has far fewer.
+const MAX_MUTANTS: usize = 1000;
+/// Makes a string another one.
+const OTHER: &str = "~";
+
+/// One change of a rule's pattern, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mutant {
+    /// What was changed, `detail.eventName: without "DeleteTrail"`.
+    pub change: String,
+    /// Whether a test noticed.
+    pub fate: Fate,
+}
+
+/// Whether a change was noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// A test of the rule fails.
+    Tested,
+    /// The result isn't an event pattern, or pins no source: loading refuses it.
+    Refused,
+    /// No test. The tests say nothing about this part of the pattern.
+    Survived,
+}
+
+/// All changes of a rule's pattern: each field, alternative and value left out in turn, each only
+/// value replaced, each bound of a number moved.
+///
+/// `source` and a `detail.eventSource` that repeats it are one clause: no event has one without the
+/// other, so no test could tell them apart.
+pub fn mutants(rule: &Rule) -> Vec<Mutant> {
+    let Ok(Value::Object(mut pattern)) = serde_json::from_str(rule.pattern.text()) else {
+        return Vec::new();
+    };
+    drop_repeated_source(&mut pattern);
+    let mut changes = Vec::new();
+    object(&pattern, "", &mut |change, mutant| {
+        if changes.len() < MAX_MUTANTS {
+            changes.push((change, Value::Object(mutant)));
+        }
+    });
+    let tests: Vec<(Event, bool)> = rule
+        .tests
+        .iter()
+        .filter_map(|test| Some((Event::parse(&test.event.to_string()).ok()?, test.matches)))
+        .collect();
+    changes
+        .into_iter()
+        .map(|(change, mutant)| Mutant {
+            change,
+            fate: fate(&mutant, &tests),
+        })
+        .collect()
+}
+
+fn fate(mutant: &Value, tests: &[(Event, bool)]) -> Fate {
+    let Some(pattern) = Pattern::parse(&mutant.to_string()).ok().filter(pins_source) else {
+        return Fate::Refused;
+    };
+    let noticed = tests
+        .iter()
+        .any(|(event, expected)| pattern.matches(event) != Ok(*expected));
+    if noticed {
+        Fate::Tested
+    } else {
+        Fate::Survived
+    }
+}
+
+fn drop_repeated_source(pattern: &mut Map<String, Value>) {
+    let sources = pattern.get("source").and_then(Value::as_array).cloned();
+    let Some(detail) = pattern.get_mut("detail").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let repeated: Option<Vec<Value>> = sources.map(|sources| {
+        let repeat = |source: Value| {
+            let service = source.as_str()?.strip_prefix("aws.")?;
+            Some(json!(format!("{service}.amazonaws.com")))
+        };
+        sources.into_iter().filter_map(repeat).collect()
+    });
+    if repeated.as_ref() == detail.get("eventSource").and_then(Value::as_array) {
+        detail.shift_remove("eventSource");
+    }
+}
+
+/// Gives every change of an object, with what the whole object is then.
+fn object(
+    fields: &Map<String, Value>,
+    path: &str,
+    give: &mut dyn FnMut(String, Map<String, Value>),
+) {
+    for (key, value) in fields {
+        let here = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        let mut with = |change: String, replacement: Option<Value>| {
+            let mut mutant = fields.clone();
+            match replacement {
+                Some(replacement) => mutant.insert(key.clone(), replacement),
+                None => mutant.shift_remove(key),
+            };
+            give(change, mutant);
+        };
+        match value {
+            Value::Array(branches) if key == "$or" => {
+                alternatives(fields, branches, &here, give);
+            }
+            Value::Array(values) => {
+                with(format!("{here}: left out"), None);
+                list(values, &mut |change, values| {
+                    with(format!("{here}: {change}"), Some(Value::Array(values)));
+                });
+            }
+            Value::Object(below) => object(below, &here, &mut |change, below| {
+                // An object without fields is no pattern; without it the field is left out.
+                let below = (!below.is_empty()).then_some(Value::Object(below));
+                with(change, below);
+            }),
+            _ => {}
+        }
+    }
+}
+
+fn alternatives(
+    fields: &Map<String, Value>,
+    branches: &[Value],
+    here: &str,
+    give: &mut dyn FnMut(String, Map<String, Value>),
+) {
+    for (index, branch) in branches.iter().enumerate() {
+        let name = format!("{here}[{index}]");
+        let mut others = branches.to_vec();
+        others.remove(index);
+        give(format!("{name}: left out"), with_branches(fields, others));
+        let Value::Object(branch) = branch else {
+            continue;
+        };
+        object(branch, &name, &mut |change, branch| {
+            let mut branches = branches.to_vec();
+            if let Some(location) = branches.get_mut(index) {
+                *location = Value::Object(branch);
+            }
+            give(change, with_branches(fields, branches));
+        });
+    }
+}
+
+/// The object with other alternatives. An only one becomes part of the object.
+fn with_branches(fields: &Map<String, Value>, mut branches: Vec<Value>) -> Map<String, Value> {
+    let mut mutant = fields.clone();
+    if branches.len() == 1
+        && let Some(Value::Object(only)) = branches.pop()
+    {
+        mutant.shift_remove("$or");
+        merge(&mut mutant, only);
+    } else {
+        mutant.insert("$or".to_owned(), Value::Array(branches));
+    }
+    mutant
+}
+
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Object(into)), Value::Object(value)) => merge(into, value),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Gives every change of a field's values: one left out, or the only one replaced.
+fn list(values: &[Value], give: &mut dyn FnMut(String, Vec<Value>)) {
+    for (index, value) in values.iter().enumerate() {
+        if values.len() > 1 {
+            let mut others = values.to_vec();
+            others.remove(index);
+            give(format!("without {value}"), others);
+        }
+        for (change, replacement) in replacements(value, values.len() == 1) {
+            let mut changed = values.to_vec();
+            if let Some(location) = changed.get_mut(index) {
+                *location = replacement;
+            }
+            give(change, changed);
+        }
+    }
+}
+
+/// Other values in the place of one. Of several values each is left out already, which is the same as
+/// replacing it, so only what is inside of it is changed.
+fn replacements(value: &Value, only: bool) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    match value {
+        Value::String(text) if only => {
+            found.push((
+                format!("another text than {value}"),
+                json!(format!("{text}{OTHER}")),
+            ));
+        }
+        Value::Bool(yes) if only => found.push((format!("{} for {yes}", !yes), json!(!yes))),
+        Value::Object(matcher) => {
+            for (operator, operand) in matcher {
+                for (change, operand) in operands(operator, operand, only) {
+                    found.push((format!("{operator} {change}"), json!({ operator: operand })));
+                }
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+fn operands(operator: &str, operand: &Value, only: bool) -> Vec<(String, Value)> {
+    match (operator, operand) {
+        ("exists", Value::Bool(yes)) if only => vec![(format!("{}", !yes), json!(!yes))],
+        ("numeric", Value::Array(terms)) => terms
+            .iter()
+            .enumerate()
+            .filter_map(|(index, term)| {
+                let other = match term.as_str()? {
+                    ">=" => ">",
+                    ">" => ">=",
+                    "<=" => "<",
+                    "<" => "<=",
+                    _ => return None,
+                };
+                let mut terms = terms.clone();
+                *terms.get_mut(index)? = json!(other);
+                Some((format!("{other} for {term}"), Value::Array(terms)))
+            })
+            .collect(),
+        ("anything-but", Value::Array(values)) => {
+            let mut found = Vec::new();
+            list(values, &mut |change, values| {
+                found.push((change, Value::Array(values)));
+            });
+            found
+        }
+        ("anything-but", Value::Object(_)) => replacements(operand, true),
+        (_, Value::String(text)) if only => {
+            vec![(format!("{operand} longer"), json!(format!("{text}{OTHER}")))]
+        }
+        (_, Value::Array(values)) => {
+            let mut found = Vec::new();
+            list(values, &mut |change, values| {
+                found.push((change, Value::Array(values)));
+            });
+            found
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(pattern: &Value) -> Vec<(String, Value)> {
+        let mut found = Vec::new();
+        object(pattern.as_object().unwrap(), "", &mut |change, mutant| {
+            found.push((change, Value::Object(mutant)));
+        });
+        found
+    }
+
+    #[test]
+    fn every_field_alternative_and_value_is_changed_once() {
+        let pattern = json!({
+            "source": ["aws.a"],
+            "detail": {"$or": [{"x": ["1", "2"]}, {"y": [{"numeric": [">=", 7]}]}]},
+        });
+        let found = changes(&pattern);
+        let names: Vec<&str> = found.iter().map(|(change, _)| change.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "source: left out",
+                "source: another text than \"aws.a\"",
+                "detail.$or[0]: left out",
+                "detail.$or[0].x: left out",
+                "detail.$or[0].x: without \"1\"",
+                "detail.$or[0].x: without \"2\"",
+                "detail.$or[1]: left out",
+                "detail.$or[1].y: left out",
+                "detail.$or[1].y: numeric > for \">=\"",
+            ]
+        );
+        let of = |name: &str| &found.iter().find(|(change, _)| change == name).unwrap().1;
+        assert_eq!(
+            *of("detail.$or[0]: left out"),
+            json!({"source": ["aws.a"], "detail": {"y": [{"numeric": [">=", 7]}]}})
+        );
+        assert_eq!(
+            of("detail.$or[0].x: without \"1\"")["detail"]["$or"][0],
+            json!({"x": ["2"]})
+        );
+    }
+
+    #[test]
+    fn a_repeated_source_is_one_clause() {
+        let mut pattern = json!({
+            "source": ["aws.a"],
+            "detail": {"eventSource": ["a.amazonaws.com"], "eventName": ["X"]},
+        });
+        drop_repeated_source(pattern.as_object_mut().unwrap());
+        assert_eq!(pattern["detail"], json!({"eventName": ["X"]}));
+        let mut other =
+            json!({"source": ["aws.a"], "detail": {"eventSource": ["b.amazonaws.com"]}});
+        let before = other.clone();
+        drop_repeated_source(other.as_object_mut().unwrap());
+        assert_eq!(other, before);
+    }
+
+    #[test]
+    fn what_no_test_notices_survives() {
+        let event = |name: &str| {
+            Event::parse(&json!({"source": "aws.a", "detail": {"n": name}}).to_string()).unwrap()
+        };
+        let tests = [(event("x"), true), (event("z"), false)];
+        let judge = |pattern: Value| fate(&pattern, &tests);
+        let with = |names: Value| json!({"source": ["aws.a"], "detail": {"n": names}});
+        assert_eq!(judge(with(json!(["x"]))), Fate::Survived);
+        assert_eq!(judge(with(json!(["y"]))), Fate::Tested);
+        assert_eq!(judge(json!({"source": ["aws.a"]})), Fate::Tested);
+        assert_eq!(judge(json!({"detail": {"n": ["x"]}})), Fate::Refused);
+        assert_eq!(judge(with(json!([]))), Fate::Refused);
+    }
+}

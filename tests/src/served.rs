@@ -1,0 +1,192 @@
+//! An organization that several commands and clients talk to.
+
+use serde_json::{Value, json};
+use simulator::{Config, Simulator};
+
+use crate::{ACCESS_ROLE, HOME, MANAGEMENT};
+
+/// An organization served on a free port for as long as this lives. Its clock only moves when a
+/// command waits.
+#[derive(Debug)]
+pub struct Served {
+    endpoint: String,
+    simulator: Option<Simulator>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Served {
+    /// Serves the seeded organization.
+    pub fn start() -> Self {
+        Self::start_with(Config::default())
+    }
+
+    /// Serves an organization.
+    pub fn start_with(config: Config) -> Self {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let simulator = runtime
+            .block_on(Simulator::start(config))
+            .expect("the simulator starts");
+        Self {
+            endpoint: simulator.endpoint(),
+            simulator: Some(simulator),
+            runtime,
+        }
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// `--simulator=http://127.0.0.1:PORT`
+    pub fn argument(&self) -> String {
+        format!("--simulator={}", self.endpoint)
+    }
+
+    /// The same for another caller than the management account: an account or an access key.
+    pub fn argument_as(&self, caller: &str) -> String {
+        let (scheme, host) = self.endpoint.split_once("://").expect("an address");
+        format!("--simulator={scheme}://{caller}@{host}")
+    }
+
+    /// Asks the simulator's own API.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Value {
+        let mut answer = ureq::get(format!("{}/_simulator/{path}", self.endpoint))
+            .call()
+            .expect("an answer");
+        answer.body_mut().read_json().expect("JSON")
+    }
+
+    /// Tells the simulator's own API.
+    #[track_caller]
+    pub fn post(&self, path: &str, body: &Value) -> Value {
+        let mut answer = ureq::post(format!("{}/_simulator/{path}", self.endpoint))
+            .send_json(body)
+            .expect("an answer");
+        answer.body_mut().read_json().expect("JSON")
+    }
+
+    /// Returns once an action, `cloudformation:CreateStackInstances`, has been called.
+    pub fn wait_for_call(&self, action: &str) {
+        let called = || {
+            let calls = self.get("calls");
+            calls
+                .get("by_action")
+                .and_then(|all| all.get(action))
+                .is_some()
+        };
+        while !called() {
+            // Only to leave the processor to the program that will make the call.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
+    /// Lets virtual time pass.
+    pub fn advance(&self, seconds: u64) {
+        self.post("clock/advance", &json!({ "seconds": seconds }));
+    }
+
+    /// Calls an AWS API that speaks JSON as the administrator of an account, as any client would.
+    #[track_caller]
+    pub fn call(&self, account: &str, region: &str, target: &str, input: &Value) -> Value {
+        let service = match target.split('.').next().unwrap_or(target) {
+            "AWSEvents" => "events",
+            name if name.contains("CloudTrail") => "cloudtrail",
+            name if name.starts_with("AWSOrganizations") => "organizations",
+            "AmazonSQS" => "sqs",
+            other => panic!("no service for {other}"),
+        };
+        let mut answer = ureq::post(&self.endpoint)
+            .header("Authorization", authorization(account, region, service))
+            .header("X-Amz-Target", target)
+            .content_type("application/x-amz-json-1.1")
+            .send(input.to_string())
+            .unwrap_or_else(|error| panic!("{target}: {error}"));
+        let text = answer.body_mut().read_to_string().expect("a text");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Makes an account a delegated administrator of StackSets.
+    #[track_caller]
+    pub fn delegate_stack_sets(&self, account: &str) {
+        self.call(
+            MANAGEMENT,
+            "us-east-1",
+            "AWSOrganizationsV20161128.RegisterDelegatedAdministrator",
+            &json!({
+                "AccountId": account,
+                "ServicePrincipal": "member.org.stacksets.cloudformation.amazonaws.com",
+            }),
+        );
+    }
+
+    /// Makes a role in every account, [`ACCESS_ROLE`], that an account may assume.
+    #[track_caller]
+    pub fn let_in(&self, account: &str) {
+        let role = json!({"Resources": {"Access": {"Type": "AWS::IAM::Role", "Properties": {
+            "RoleName": ACCESS_ROLE,
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{account}:root")},
+                "Action": "sts:AssumeRole"}]},
+            "Policies": [{"PolicyName": "all", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": "*", "Resource": "*"}]}}]}}}});
+        let form = [
+            ("Action", "CreateStack"),
+            ("StackName", "access"),
+            ("TemplateBody", &role.to_string()),
+            ("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
+        ];
+        let state = self.get("state");
+        let accounts = state.get("accounts").and_then(Value::as_array);
+        for account in accounts.into_iter().flatten() {
+            let id = account.get("id").and_then(Value::as_str).expect("an id");
+            self.query(id, HOME, "cloudformation", &form);
+        }
+        // CloudFormation takes a moment.
+        self.advance(120);
+    }
+
+    /// Calls an AWS API that takes a form and answers XML.
+    #[track_caller]
+    pub fn query(
+        &self,
+        account: &str,
+        region: &str,
+        service: &str,
+        form: &[(&str, &str)],
+    ) -> String {
+        let mut answer = ureq::post(&self.endpoint)
+            .header("Authorization", authorization(account, region, service))
+            .send_form(form.iter().copied())
+            .unwrap_or_else(|error| panic!("{form:?}: {error}"));
+        answer.body_mut().read_to_string().expect("a text")
+    }
+
+    /// The environment of any AWS client that acts as this account's administrator.
+    pub fn environment<'a>(&'a self, account: &'a str, region: &'a str) -> Vec<(&'a str, &'a str)> {
+        vec![
+            ("AWS_ENDPOINT_URL", &self.endpoint),
+            ("AWS_ACCESS_KEY_ID", account),
+            ("AWS_SECRET_ACCESS_KEY", "simulator"),
+            ("AWS_REGION", region),
+            ("AWS_DEFAULT_REGION", region),
+        ]
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(simulator) = self.simulator.take() {
+            self.runtime.block_on(simulator.stop());
+        }
+    }
+}
+
+/// A header as a client signs it; the simulator reads who calls and checks no signature.
+pub fn authorization(account: &str, region: &str, service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential={account}/20261123/{region}/{service}/aws4_request, \
+         SignedHeaders=host, Signature=0"
+    )
+}

@@ -1,0 +1,39 @@
+//! `cargo xtask ci --second-opinions`: slower third parties that keep the project honest, with their
+//! own set-up. It stays under 20 minutes on two idle cores.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::{shell, steps, third_parties};
+
+/// Installs what these checks need.
+pub(crate) fn set_up() -> Result<()> {
+    third_parties::SECOND_OPINIONS.install()?;
+    third_parties::install_cargo_deny()
+}
+
+pub(crate) fn run() -> ExitCode {
+    steps::run(&mut [
+        ("third parties: set-up", &mut set_up),
+        ("dependency policy", &mut dependency_policy),
+        ("third parties: conformance", &mut conformance),
+    ])
+}
+
+fn dependency_policy() -> Result<()> {
+    shell::run(
+        shell::program(third_parties::cargo_deny_program())
+            .args(["--locked", "check", "bans", "licenses", "sources"]),
+    )
+}
+
+/// The AWS CLI, boto3, moto and jsonschema.
+fn conformance() -> Result<()> {
+    shell::run(
+        shell::cargo()
+            .args(["test", "--package", "tests", "--test", "conformance"])
+            .args(["--locked", "--", "--ignored"])
+            .env("GIZMOS_PYTHON", third_parties::SECOND_OPINIONS.programs()),
+    )
+}
