@@ -51,7 +51,10 @@ fn explained<T>(answer: Result<T, ClientError>) -> Result<T> {
 
 impl Chain for SimulatorClient {
     async fn send(&self, location: &Location, event: &Value) -> Result<Trace, ChainError> {
-        let sent = self.0.send(&location.account, &location.region, event).await;
+        let sent = self
+            .0
+            .send(&location.account, &location.region, event)
+            .await;
         sent.map(trace).map_err(chain_error)
     }
 

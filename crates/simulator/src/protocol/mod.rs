@@ -225,20 +225,17 @@ pub(crate) fn carry_out(
         }
         Some(_) => owner.stage(services).look(&caller.account, Look::Anywhere),
     }
-    let answer = match service {
-        "cloudformation" => {
-            crate::cloudformation::call(&mut owner.stage(services), caller, action, input)
+    let answer = if service == "cloudformation" {
+        crate::cloudformation::call(&mut owner.stage(services), caller, action, input)
+    } else {
+        if !matches!(service, "organizations" | "sts") {
+            let look = Look::of(service, is_mutating(service, action));
+            let stage = &mut owner.stage(services);
+            stage.look(&caller.account, look);
+            stage.look_at_named(input, look);
         }
-        _ => {
-            if !matches!(service, "organizations" | "sts") {
-                let look = Look::of(service, is_mutating(service, action));
-                let stage = &mut owner.stage(services);
-                stage.look(&caller.account, look);
-                stage.look_at_named(input, look);
-            }
-            let cloud = &mut Cloud { services, owner };
-            crate::services::call(cloud, caller, service, action, input)
-        }
+        let cloud = &mut Cloud { services, owner };
+        crate::services::call(cloud, caller, service, action, input)
     };
     owner.follow_moves(services);
     answer

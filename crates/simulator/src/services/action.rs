@@ -120,15 +120,17 @@ pub(crate) use actions;
 macro_rules! requests {
     ($(
         $(#[$attribute:meta])*
-        struct $name:ident $(, $alias:ident)* { $($(#[$on_field:meta])* $field:ident: $type:ty),* $(,)? }
+        $visibility:vis struct $name:ident $(, $alias:ident)* {
+            $($(#[$on_field:meta])* $field_visibility:vis $field:ident: $type:ty),* $(,)?
+        }
     )+) => {$(
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields, rename_all = "PascalCase")]
         $(#[$attribute])*
-        struct $name {
-            $($(#[$on_field])* $field: $type),*
+        $visibility struct $name {
+            $($(#[$on_field])* $field_visibility $field: $type),*
         }
-        $(type $alias = $name;)*
+        $($visibility type $alias = $name;)*
     )+};
 }
 

@@ -1,9 +1,8 @@
 //! AWS Account Management: which Regions an account has.
 
-use serde::Deserialize;
 use serde_json::json;
 
-use super::action::{Answer, Context, actions, anything};
+use super::action::{Answer, Context, actions, anything, requests};
 use super::environment::DEFAULT_REGIONS;
 use crate::services::organizations::MANAGEMENT;
 use crate::wire::api::ApiError;
@@ -20,14 +19,15 @@ actions! {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct ListRegions {
-    account_id: Option<String>,
-    max_results: Option<u32>,
-    next_token: Option<String>,
-    #[serde(default)]
-    region_opt_status_contains: Vec<String>,
+requests! {
+    struct ListRegions {
+        account_id: Option<String>,
+        max_results: Option<u32>,
+        next_token: Option<String>,
+        #[serde(default)]
+        region_opt_status_contains: Vec<String>,
+    }
+    struct GetRegionOptStatus { account_id: Option<String>, region_name: String }
 }
 
 fn list_regions(request: ListRegions, context: &mut Context<'_>) -> Answer {
@@ -45,13 +45,6 @@ fn list_regions(request: ListRegions, context: &mut Context<'_>) -> Answer {
         .max_results
         .map_or(PAGE, |size| PAGE.min(size as usize));
     listing("Regions", regions, request.next_token.as_deref(), size)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct GetRegionOptStatus {
-    account_id: Option<String>,
-    region_name: String,
 }
 
 fn get_region_opt_status(request: GetRegionOptStatus, context: &mut Context<'_>) -> Answer {

@@ -5,14 +5,14 @@
     reason = "a handler gets its request by value, whether it keeps parts of it or not"
 )]
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::actions::{PAGE, own_bus, properties};
 use super::resources::check_target;
 use super::rule::parse_pattern;
 use super::{Bus, Events, Rule, not_found, targets, validation};
-use crate::services::action::{Answer, Context};
+use crate::services::action::{Answer, Context, requests};
 use crate::services::arn::short;
 use crate::services::{json_text, with};
 use crate::wire::api::{ApiError, Caller};
@@ -53,17 +53,59 @@ fn rule_mut<'e>(
     found.ok_or_else(|| no_rule(name, bus))
 }
 
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct PutRule {
-    pub(super) name: String,
-    pub(super) event_bus_name: Option<String>,
-    event_pattern: Option<String>,
-    schedule_expression: Option<String>,
-    state: Option<String>,
-    description: Option<String>,
-    role_arn: Option<String>,
-    tags: Option<Value>,
+requests! {
+    #[derive(Serialize)]
+    pub(super) struct PutRule {
+        pub(super) name: String,
+        pub(super) event_bus_name: Option<String>,
+        event_pattern: Option<String>,
+        schedule_expression: Option<String>,
+        state: Option<String>,
+        description: Option<String>,
+        role_arn: Option<String>,
+        tags: Option<Value>,
+    }
+    /// A request that only names a rule.
+    pub(super) struct NamedRule, DescribeRule, EnableRule, DisableRule {
+        name: String,
+        event_bus_name: Option<String>,
+    }
+    pub(super) struct ListRules {
+        name_prefix: Option<String>,
+        event_bus_name: Option<String>,
+        next_token: Option<String>,
+        limit: Option<usize>,
+    }
+    pub(super) struct DeleteRule {
+        pub(super) name: String,
+        pub(super) event_bus_name: Option<String>,
+        _force: Option<bool>,
+    }
+    pub(super) struct ListTargetsByRule {
+        pub(super) rule: String,
+        pub(super) event_bus_name: Option<String>,
+        next_token: Option<String>,
+        limit: Option<usize>,
+    }
+    pub(super) struct ListRuleNamesByTarget {
+        target_arn: String,
+        event_bus_name: Option<String>,
+        next_token: Option<String>,
+        limit: Option<usize>,
+    }
+    pub(super) struct PutTargets {
+        pub(super) rule: String,
+        pub(super) event_bus_name: Option<String>,
+        #[serde(default)]
+        targets: Vec<Value>,
+    }
+    pub(super) struct RemoveTargets {
+        pub(super) rule: String,
+        pub(super) event_bus_name: Option<String>,
+        #[serde(default)]
+        ids: Vec<String>,
+        _force: Option<bool>,
+    }
 }
 
 pub(super) fn put_rule(request: PutRule, events: &mut Events, context: &mut Context<'_>) -> Answer {
@@ -85,18 +127,6 @@ pub(super) fn put_rule(request: PutRule, events: &mut Events, context: &mut Cont
     let arn = super::rule::put_rule(events, location, &bus, &request.name, properties)?;
     Ok(json!({"RuleArn": arn}))
 }
-
-/// A request that only names a rule.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct NamedRule {
-    name: String,
-    event_bus_name: Option<String>,
-}
-
-pub(super) type DescribeRule = NamedRule;
-pub(super) type EnableRule = NamedRule;
-pub(super) type DisableRule = NamedRule;
 
 impl NamedRule {
     pub(super) fn arn(&self, caller: &Caller) -> String {
@@ -130,15 +160,6 @@ fn describe(rule: &Rule, bus: Option<&str>) -> Value {
             ("EventPattern", pattern.map(Value::String)),
         ],
     )
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct ListRules {
-    name_prefix: Option<String>,
-    event_bus_name: Option<String>,
-    next_token: Option<String>,
-    limit: Option<usize>,
 }
 
 pub(super) fn list_rules(
@@ -181,14 +202,6 @@ fn set_state(request: &NamedRule, events: &mut Events, caller: &Caller, state: &
     Ok(json!({}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct DeleteRule {
-    pub(super) name: String,
-    pub(super) event_bus_name: Option<String>,
-    _force: Option<bool>,
-}
-
 pub(super) fn delete_rule(
     request: DeleteRule,
     events: &mut Events,
@@ -203,15 +216,6 @@ pub(super) fn delete_rule(
     Ok(json!({}))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct ListTargetsByRule {
-    pub(super) rule: String,
-    pub(super) event_bus_name: Option<String>,
-    next_token: Option<String>,
-    limit: Option<usize>,
-}
-
 pub(super) fn list_targets_by_rule(
     request: ListTargetsByRule,
     events: &mut Events,
@@ -222,15 +226,6 @@ pub(super) fn list_targets_by_rule(
     let size = request.limit.unwrap_or(PAGE);
     let token = request.next_token.as_deref();
     listing("Targets", rule.targets().to_vec(), token, size)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct ListRuleNamesByTarget {
-    target_arn: String,
-    event_bus_name: Option<String>,
-    next_token: Option<String>,
-    limit: Option<usize>,
 }
 
 pub(super) fn list_rule_names_by_target(
@@ -248,15 +243,6 @@ pub(super) fn list_rule_names_by_target(
         .collect();
     let size = request.limit.unwrap_or(PAGE);
     listing("RuleNames", names, request.next_token.as_deref(), size)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct PutTargets {
-    pub(super) rule: String,
-    pub(super) event_bus_name: Option<String>,
-    #[serde(default)]
-    targets: Vec<Value>,
 }
 
 pub(super) fn put_targets(
@@ -284,16 +270,6 @@ pub(super) fn put_targets(
     targets::check_all(&all, bus)?;
     set_targets(bus, &request.rule, all);
     Ok(json!({"FailedEntryCount": 0, "FailedEntries": []}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct RemoveTargets {
-    pub(super) rule: String,
-    pub(super) event_bus_name: Option<String>,
-    #[serde(default)]
-    ids: Vec<String>,
-    _force: Option<bool>,
 }
 
 pub(super) fn remove_targets(

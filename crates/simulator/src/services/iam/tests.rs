@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::resources::Resources;
 use crate::resources::tests::{ACCOUNT, place, services};
-use crate::resources::{create, read, update};
 use crate::services::iam::actions::ACTIONS;
 use crate::wire::Effect;
 
@@ -21,7 +21,7 @@ fn a_role_keeps_the_policies_others_put_on_it() {
             }]}}],
         })
     };
-    create(
+    Resources::create(
         &mut services,
         &place("R"),
         "AWS::IAM::Role",
@@ -32,8 +32,8 @@ fn a_role_keeps_the_policies_others_put_on_it() {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}],
     }});
-    create(&mut services, &place("E"), "AWS::IAM::RolePolicy", &extra).unwrap();
-    update(
+    Resources::create(&mut services, &place("E"), "AWS::IAM::RolePolicy", &extra).unwrap();
+    Resources::update(
         &mut services,
         &place("R"),
         "AWS::IAM::Role",
@@ -50,7 +50,7 @@ fn a_role_keeps_the_policies_others_put_on_it() {
         .keys()
         .collect();
     assert_eq!(names, ["extra", "own"]);
-    let live = read(&services, &place("E"), "AWS::IAM::RolePolicy", "extra|r");
+    let live = Resources::read(&services, &place("E"), "AWS::IAM::RolePolicy", "extra|r");
     assert_eq!(live, Ok(Some(extra)));
 }
 

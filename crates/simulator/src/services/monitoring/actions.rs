@@ -4,11 +4,10 @@
     reason = "the shape that the table of actions wants"
 )]
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Alarm, Monitoring, alarm_arn};
-use crate::services::action::{Answer, Context, actions, anything};
+use crate::services::action::{Answer, Context, actions, anything, requests};
 use crate::wire::api::ApiError;
 
 actions! {
@@ -19,19 +18,19 @@ actions! {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DescribeAlarms {
-    #[serde(default)]
-    alarm_names: Vec<String>,
-    alarm_name_prefix: Option<String>,
-    state_value: Option<String>,
+requests! {
+    struct DescribeAlarms {
+        #[serde(default)]
+        alarm_names: Vec<String>,
+        alarm_name_prefix: Option<String>,
+        state_value: Option<String>,
+    }
+    struct DeleteAlarms {
+        #[serde(default)]
+        alarm_names: Vec<String>,
+    }
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature of all actions' handlers"
-)]
 fn describe_alarms(
     request: DescribeAlarms,
     monitoring: &mut Monitoring,
@@ -53,13 +52,6 @@ fn describe_alarms(
         .map(describe)
         .collect();
     Ok(json!({"MetricAlarms": alarms, "CompositeAlarms": []}))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct DeleteAlarms {
-    #[serde(default)]
-    alarm_names: Vec<String>,
 }
 
 fn delete_alarms(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::action;
-use crate::resources::create;
+use crate::resources::Resources;
 use crate::resources::tests::{place, services};
 use crate::services::is_mutating;
 use crate::wire::api::RawRequest;
@@ -52,7 +52,7 @@ fn only_what_changes_something_is_journaled() {
 #[test]
 fn a_bucket_policy_speaks_of_its_bucket_only() {
     let mut services = services();
-    create(
+    Resources::create(
         &mut services,
         &place("S"),
         "AWS::S3::Bucket",
@@ -62,6 +62,7 @@ fn a_bucket_policy_speaks_of_its_bucket_only() {
     let policy = json!({"Bucket": "logs-1", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
         "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::logs-2/*",
     }]}});
-    let refused = create(&mut services, &place("P"), "AWS::S3::BucketPolicy", &policy).unwrap_err();
+    let refused = Resources::create(&mut services, &place("P"), "AWS::S3::BucketPolicy", &policy)
+        .unwrap_err();
     assert!(refused.to_string().contains("invalid resource"));
 }

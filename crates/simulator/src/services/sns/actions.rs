@@ -1,11 +1,6 @@
 //! The API actions of SNS.
 #![expect(
     clippy::needless_pass_by_value,
-    reason = "the shape that the table of actions wants"
-)]
-
-#![expect(
-    clippy::needless_pass_by_value,
     reason = "a handler gets its request by value, whether it keeps parts of it or not"
 )]
 

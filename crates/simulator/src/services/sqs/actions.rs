@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Message, NUMBERS, Queue, Sqs, check, invalid, md5_of, parse_policy};
@@ -78,23 +77,14 @@ requests! {
         _wait_time_seconds: Option<i64>,
     }
     struct DeleteMessage { queue_url: String, receipt_handle: String }
+    /// A request that only names a queue.
+    struct NamedQueue, ListQueueTags, PurgeQueue, DeleteQueue { queue_url: String }
 }
 
 fn on(caller: &Caller, url: &str) -> String {
     let (account, region) = (&caller.account, &caller.region);
     format!("arn:aws:sqs:{region}:{account}:{}", short(url))
 }
-
-/// A request that only names a queue.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct NamedQueue {
-    queue_url: String,
-}
-
-type ListQueueTags = NamedQueue;
-type PurgeQueue = NamedQueue;
-type DeleteQueue = NamedQueue;
 
 impl NamedQueue {
     fn arn(&self, caller: &Caller) -> String {
