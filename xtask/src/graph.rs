@@ -7,7 +7,7 @@ use crate::shell;
 
 /// What each member may depend on, directly. A crate missing here may depend on none.
 ///
-/// The simulator depends on `eventbridge-pattern` only: sharing code with the compiler or the deployer would
+/// The simulator's crates depend on `eventbridge-pattern` and each other only: sharing code with the compiler or the deployer would
 /// make it share their mistakes, and it would confirm them.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("syntax", &[]),
@@ -48,7 +48,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "syntax",
         ],
     ),
-    ("simulator", &["eventbridge-pattern"]),
+    ("simulator-client", &[]),
+    ("simulator-policy", &[]),
+    ("simulator-wire", &[]),
+    (
+        "simulator",
+        &["eventbridge-pattern", "simulator-policy", "simulator-wire"],
+    ),
     (
         "report",
         &[
@@ -75,6 +81,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "rules",
             "sigma",
             "simulator",
+            "simulator-client",
             "syntax",
         ],
     ),

@@ -17,53 +17,26 @@ use deployer::ports::{
     ChangeSetKind, ChangeSetRequest, Location, Organizations, StackSets, Stacks, TrustedAccess,
 };
 use deployer::{ApplyOutcome, Silent};
-use serde_json::{Value, json};
+use serde_json::json;
 use simulator::{Config, Simulator};
+use simulator_client::Client;
 
 const MANAGEMENT: &str = "111122223333";
 const HOME: &str = "eu-central-1";
 
 async fn connect(simulator: &Simulator) -> Aws {
-    let endpoint = simulator.endpoint();
     let mut options = Options::new(HOME);
-    options.endpoint_url = Some(endpoint.clone());
+    options.endpoint_url = Some(simulator.endpoint());
     options.credentials = Some(Credentials {
         access_key_id: MANAGEMENT.into(),
         secret_access_key: "simulated".into(),
     });
+    let client = Client::new(&simulator.endpoint());
     options.pause = Some(Arc::new(move |duration: Duration| {
-        let endpoint = endpoint.clone();
-        Box::pin(async move { advance(&endpoint, duration).await })
+        let client = client.clone();
+        Box::pin(async move { client.advance(duration).await.unwrap() })
     }));
     Aws::connect(options).await
-}
-
-/// Moves the simulator's clock.
-async fn advance(endpoint: &str, duration: Duration) {
-    post(
-        endpoint,
-        "clock/advance",
-        &json!({"seconds": duration.as_secs()}),
-    )
-    .await;
-}
-
-async fn post(endpoint: &str, path: &str, body: &Value) -> Value {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let address = endpoint.trim_start_matches("http://");
-    let body = body.to_string();
-    let request = format!(
-        "POST /_simulator/{path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let body = answer.split_once("\r\n\r\n").unwrap().1;
-    serde_json::from_str(body).unwrap_or(Value::Null)
 }
 
 /// One stack set with a queue, everywhere; the management account included.
@@ -190,7 +163,8 @@ async fn a_bundle_is_deployed_changed_checked_and_removed() {
     assert_eq!(report.outcome(), ApplyOutcome::Done, "{report:#?}");
     assert_eq!(report.summary().instances_succeeded, 9 * 2 + 2);
 
-    post(&simulator.endpoint(), "calls/reset", &json!({})).await;
+    let client = Client::new(&simulator.endpoint());
+    client.reset_calls().await.unwrap();
     let again = deploy(&cloud, &bundle(3600)).await;
     assert_eq!(again.outcome(), ApplyOutcome::NothingToDo, "{again:#?}");
 
@@ -220,12 +194,13 @@ async fn a_bundle_is_deployed_changed_checked_and_removed() {
 
     // A new account gets its instances by itself.
     let account = json!({"name": "new", "organizational_unit": "ou-exmp-production"});
-    post(&simulator.endpoint(), "accounts", &account).await;
+    let (status, answer) = simulator.admin("POST", "accounts", &account);
+    assert_eq!(status, 200, "{answer}");
     let observed = deployer::observe(&cloud, &bundle(7200)).await.unwrap();
     let missing = deployer::plan(&bundle(7200), &observed);
     assert_eq!(missing.stack_sets[0].add.len(), 2);
     assert_eq!(missing.stack_sets[0].change, Change::Unchanged);
-    advance(&simulator.endpoint(), Duration::from_hours(1)).await;
+    client.advance(Duration::from_hours(1)).await.unwrap();
     let observed = deployer::observe(&cloud, &bundle(7200)).await.unwrap();
     let plan = deployer::plan(&bundle(7200), &observed);
     assert!(plan.is_empty(), "{plan:#?}");

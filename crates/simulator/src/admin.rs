@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api::ApiError;
+use crate::wire::api::ApiError;
 use crate::world::World;
 
 /// The furthest one call may move the clock: ten years.
@@ -46,6 +46,86 @@ struct NewUnit {
     id: Option<String>,
 }
 
+/// What a route reads.
+struct Request<'a> {
+    query: &'a [(String, String)],
+    body: &'a [u8],
+}
+
+impl Request<'_> {
+    fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        serde_json::from_slice(self.body).map_err(|error| {
+            ApiError::validation(format!("the body is not what was expected: {error}"))
+        })
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        let mut query = self.query.iter();
+        query
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+type Route = fn(&mut World, &Request<'_>) -> Result<Value, ApiError>;
+
+/// Method, path and what answers it.
+const ROUTES: &[(&str, &str, Route)] = &[
+    ("GET", "state", |world, _| Ok(state(world))),
+    ("GET", "calls", |world, _| {
+        Ok(json!({
+            "mutating": world.calls.mutating,
+            "reading": world.calls.reading,
+            "by_action": world.calls.by_action,
+        }))
+    }),
+    ("POST", "calls/reset", |world, _| {
+        world.calls = crate::world::Calls::default();
+        Ok(json!({}))
+    }),
+    ("POST", "clock/advance", advance),
+    ("POST", "events", emit),
+    ("POST", "dead-letters/discard", |world, request| {
+        let Discard { event_ids } = request.read()?;
+        let discard = crate::services::events::dead_letters::discard;
+        let discarded = event_ids.iter().map(|id| discard(&mut world.services, id));
+        Ok(json!({"discarded": discarded.sum::<usize>()}))
+    }),
+    ("GET", "faults", |world, _| Ok(json!(world.faults.faults))),
+    ("POST", "faults", |world, request| {
+        let faults: crate::faults::Faults = request.read()?;
+        faults.check().map_err(ApiError::validation)?;
+        crate::faults::start(world, faults);
+        Ok(json!({}))
+    }),
+    ("POST", "happen", |world, request| {
+        let event = request.read()?;
+        let what = crate::faults::happen(world, &event).map_err(ApiError::validation)?;
+        Ok(json!({"happened": what}))
+    }),
+    ("GET", "stats", |world, _| {
+        Ok(json!(crate::stats::stats(world)))
+    }),
+    ("GET", "inbox", |world, _| {
+        Ok(json!(world.services.sns.inbox))
+    }),
+    ("POST", "inbox/clear", |world, _| {
+        world.services.sns.inbox.clear();
+        Ok(json!({}))
+    }),
+    ("POST", "accounts", create_account),
+    ("POST", "units", create_unit),
+    ("POST", "instances", |world, request| {
+        let instance: Value = request.read()?;
+        crate::services::ec2::put(&mut world.services, &instance)
+    }),
+    ("GET", "instances", |world, request| {
+        let (account, region) = (request.value("account"), request.value("region"));
+        let shown = crate::services::ec2::shown(&world.services, account, region);
+        Ok(json!(shown))
+    }),
+];
+
 /// Answers a request: HTTP status and JSON body. Errors are `{"error": …}`.
 pub(crate) fn serve(
     world: &mut World,
@@ -54,7 +134,16 @@ pub(crate) fn serve(
     query: &[(String, String)],
     body: &[u8],
 ) -> (u16, Value) {
-    match route(world, method, path, query, body) {
+    let mut routes = ROUTES.iter();
+    let answer = match routes.find(|(verb, route, _)| *verb == method && *route == path) {
+        Some((_, _, answer)) => answer(world, &Request { query, body }),
+        None => Err(ApiError::new(
+            "NotFound",
+            format!("there is no {method} /_simulator/{path}"),
+        )
+        .status(404)),
+    };
+    match answer {
         Ok(answer) => (200, answer),
         Err(error) => (
             error.status,
@@ -63,126 +152,63 @@ pub(crate) fn serve(
     }
 }
 
-fn route(
-    world: &mut World,
-    method: &str,
-    path: &str,
-    query: &[(String, String)],
-    body: &[u8],
-) -> Result<Value, ApiError> {
-    match (method, path) {
-        ("GET", "state") => Ok(state(world)),
-        ("GET", "calls") => Ok(json!({
-            "mutating": world.calls.mutating,
-            "reading": world.calls.reading,
-            "by_action": world.calls.by_action,
-        })),
-        ("POST", "calls/reset") => {
-            world.calls = crate::world::Calls::default();
-            Ok(json!({}))
-        }
-        ("POST", "clock/advance") => {
-            let Advance { seconds } = read(body)?;
-            if !(0.0..=LONGEST_STEP).contains(&seconds) {
-                return Err(ApiError::validation(
-                    "seconds must be between 0 and ten years",
-                ));
-            }
-            world.advance(seconds);
-            Ok(json!({"now": world.clock.now().to_string()}))
-        }
-        ("POST", "events") => {
-            let Emit {
-                account,
-                region,
-                event,
-            } = read(body)?;
-            if world.organization.account(&account).is_none() {
-                return Err(ApiError::validation(format!(
-                    "there is no account {account}"
-                )));
-            }
-            if !world.config.regions.contains(&region) {
-                return Err(ApiError::validation(format!("there is no Region {region}")));
-            }
-            if !event.is_object() {
-                return Err(ApiError::validation("event must be a whole event envelope"));
-            }
-            let trace = crate::services::emit(world, &account, &region, event);
-            Ok(json!(trace))
-        }
-        ("POST", "dead-letters/discard") => {
-            let Discard { event_ids } = read(body)?;
-            let discard = crate::services::events::dead_letters::discard;
-            let discarded: usize = event_ids.iter().map(|id| discard(world, id)).sum();
-            Ok(json!({"discarded": discarded}))
-        }
-        ("GET", "faults") => Ok(json!(world.faults.faults)),
-        ("POST", "faults") => {
-            let faults: crate::faults::Faults = read(body)?;
-            faults.check().map_err(ApiError::validation)?;
-            crate::faults::start(world, faults);
-            Ok(json!({}))
-        }
-        ("POST", "happen") => {
-            let event = read(body)?;
-            let what = crate::faults::happen(world, &event).map_err(ApiError::validation)?;
-            Ok(json!({"happened": what}))
-        }
-        ("GET", "stats") => Ok(json!(crate::stats::stats(world))),
-        ("GET", "inbox") => Ok(json!(world.services.sns.inbox)),
-        ("POST", "inbox/clear") => {
-            world.services.sns.inbox.clear();
-            Ok(json!({}))
-        }
-        ("POST", "accounts") => {
-            let NewAccount {
-                name,
-                organizational_unit,
-                id,
-            } = read(body)?;
-            let id = crate::organizations::create_account(world, &name, &organizational_unit, id)?;
-            Ok(world.organization.account(&id).map_or(Value::Null, account))
-        }
-        ("POST", "units") => {
-            let NewUnit { name, parent, id } = read(body)?;
-            let id = crate::organizations::create_unit(world, &name, &parent, id)?;
-            Ok(json!({"id": id, "name": name, "parent": parent}))
-        }
-        ("POST", "instances") => {
-            let instance: Value = read(body)?;
-            crate::services::ec2::put(world, &instance)
-        }
-        ("GET", "instances") => {
-            let value = |name: &str| {
-                query
-                    .iter()
-                    .find(|(key, _)| key == name)
-                    .map(|(_, value)| value.as_str())
-            };
-            Ok(json!(crate::services::ec2::shown(
-                world,
-                value("account"),
-                value("region")
-            )))
-        }
-        _ => Err(ApiError::new(
-            "NotFound",
-            format!("there is no {method} /_simulator/{path}"),
-        )
-        .status(404)),
+fn advance(world: &mut World, request: &Request<'_>) -> Result<Value, ApiError> {
+    let Advance { seconds } = request.read()?;
+    if !(0.0..=LONGEST_STEP).contains(&seconds) {
+        return Err(ApiError::validation(
+            "seconds must be between 0 and ten years",
+        ));
     }
+    world.advance(seconds);
+    Ok(json!({"now": world.clock.now().to_string()}))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| {
-        ApiError::validation(format!("the body is not what was expected: {error}"))
-    })
+fn emit(world: &mut World, request: &Request<'_>) -> Result<Value, ApiError> {
+    let Emit {
+        account,
+        region,
+        event,
+    } = request.read()?;
+    if world.services.organization.account(&account).is_none() {
+        return Err(ApiError::validation(format!(
+            "there is no account {account}"
+        )));
+    }
+    if !world.config.regions.contains(&region) {
+        return Err(ApiError::validation(format!("there is no Region {region}")));
+    }
+    if !event.is_object() {
+        return Err(ApiError::validation("event must be a whole event envelope"));
+    }
+    let trace = world.with_services(|cloud| crate::services::emit(cloud, &account, &region, event));
+    Ok(json!(trace))
+}
+
+fn create_account(world: &mut World, request: &Request<'_>) -> Result<Value, ApiError> {
+    let NewAccount {
+        name,
+        organizational_unit,
+        id,
+    } = request.read()?;
+    let services = &mut world.services;
+    let create = crate::services::organizations::create_account;
+    let id = create(services, &name, &organizational_unit, id)?;
+    let created = services.organization.account(&id);
+    Ok(created.map_or(Value::Null, account))
+}
+
+fn create_unit(world: &mut World, request: &Request<'_>) -> Result<Value, ApiError> {
+    let NewUnit { name, parent, id } = request.read()?;
+    let create = crate::services::organizations::create_unit;
+    let id = create(&mut world.services, &name, &parent, id)?;
+    Ok(json!({"id": id, "name": name, "parent": parent}))
 }
 
 fn state(world: &World) -> Value {
-    use crate::organizations::{LOG_ARCHIVE, MANAGEMENT, ORGANIZATION_ID, ROOT_ID, SECURITY};
-    let organization = &world.organization;
+    use crate::services::organizations::{
+        LOG_ARCHIVE, MANAGEMENT, ORGANIZATION_ID, ROOT_ID, SECURITY,
+    };
+    let organization = &world.services.organization;
     let units: Vec<Value> = organization
         .units()
         .map(|unit| json!({"id": unit.id, "name": unit.name, "parent": unit.parent}))
@@ -202,6 +228,6 @@ fn state(world: &World) -> Value {
     })
 }
 
-fn account(account: &crate::organizations::Account) -> Value {
+fn account(account: &crate::services::organizations::Account) -> Value {
     json!({"id": account.id, "name": account.name, "ou": account.parent, "state": account.state})
 }

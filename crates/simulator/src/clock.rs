@@ -99,23 +99,3 @@ impl Clock {
         }
     }
 }
-
-/// A time as AWS's XML protocols write it.
-pub(crate) fn iso(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
-}
-
-/// A time as HTTP headers write it.
-pub(crate) fn http_date(time: Timestamp) -> String {
-    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
-}
-
-/// A time as AWS's JSON protocols write it.
-pub(crate) fn epoch(time: Timestamp) -> serde_json::Value {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "milliseconds since 1970 are far below 2^53"
-    )]
-    let seconds = time.as_millisecond() as f64 / 1000.0;
-    serde_json::Value::from(seconds)
-}

@@ -1,4 +1,4 @@
-//! The journal: every request that was meant to change something, and what came of it.
+//! The journal: every request that was meant to change something, and its outcome.
 
 use std::collections::VecDeque;
 
@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::api::ApiError;
 use crate::faults::Asked;
+use crate::wire::api::ApiError;
 
 /// The oldest entries go beyond this; a deployment of ten thousand accounts makes some dozens.
 const KEPT: usize = 100_000;
 
-/// What only tells one attempt from the next, or how fast to go, and not what is to be done.
+/// Parameters that only distinguish one attempt from the next or set its pace, not what it does.
 const NOT_CONTENT: [&str; 4] = [
     "OperationId",
     "ClientRequestToken",
@@ -20,8 +20,8 @@ const NOT_CONTENT: [&str; 4] = [
     "OperationPreferences",
 ];
 
-/// A request that was meant to change something, as the simulator saw it: what a client believes
-/// to have done, and whether the answer ever reached it, is not in here.
+/// A request that was meant to change something, as the simulator saw it. What the client knows of
+/// its effect, and whether the answer ever reached it, is not recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Counts from 0, without gaps.
@@ -117,5 +117,5 @@ fn content(action: &str, input: &Value) -> String {
             hash.update(value.to_string().as_bytes());
         }
     }
-    crate::world::hex(&hash.finalize())
+    crate::wire::hex(&hash.finalize())
 }

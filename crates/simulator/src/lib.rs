@@ -27,30 +27,27 @@
 //! ```
 
 mod admin;
-mod api;
 mod clock;
 mod cloudformation;
 mod faults;
-mod input;
 mod journal;
-mod organizations;
-mod policy;
 mod protocol;
 mod resources;
 mod server;
 mod services;
+mod snapshot;
 mod stats;
-mod sts;
-mod truth;
 mod world;
 
-pub use faults::{
-    Bucket, Event, Faults, InstanceEffect, InstanceFault, Lag, Rate, RequestFault, Scheduled,
-    StackOf, When,
-};
+use simulator_policy as policy;
+use simulator_wire as wire;
+
+pub use cloudformation::{InstanceEffect, Lag, Quotas, StackOf};
+pub use faults::{Bucket, Event, Faults, InstanceFault, Rate, RequestFault, Scheduled, When};
 pub use journal::Request;
-pub use server::{Config, DEFAULT_REGIONS, Quotas, Simulator, SimulatorError};
-pub use stats::Stats;
-pub use truth::{
+pub use server::{Config, Simulator, SimulatorError};
+pub use services::environment::DEFAULT_REGIONS;
+pub use snapshot::{
     Fleet, FleetAccount, FleetInstance, FleetOperation, FleetStack, FleetStackSet, Source,
 };
+pub use stats::Stats;

@@ -10,61 +10,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::clock::http_date;
+use crate::cloudformation::Quotas;
 use crate::faults::{Event, Faults};
 use crate::protocol::Reply;
 use crate::stats::Stats;
+use crate::wire::time::http_date;
 use crate::world::World;
-
-/// The Regions that every account has without asking for them.
-pub const DEFAULT_REGIONS: [&str; 17] = [
-    "ap-northeast-1",
-    "ap-northeast-2",
-    "ap-northeast-3",
-    "ap-south-1",
-    "ap-southeast-1",
-    "ap-southeast-2",
-    "ca-central-1",
-    "eu-central-1",
-    "eu-north-1",
-    "eu-west-1",
-    "eu-west-2",
-    "eu-west-3",
-    "sa-east-1",
-    "us-east-1",
-    "us-east-2",
-    "us-west-1",
-    "us-west-2",
-];
-
-/// CloudFormation's quotas; the default is AWS's.
-///
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quotas {
-    /// Stack sets of the organization.
-    pub stack_sets: usize,
-    /// Stack instances of a stack set.
-    pub instances_per_stack_set: usize,
-    /// Operations that wait on a stack set with managed execution.
-    pub queued_operations: usize,
-    /// Accounts of a Region in which an operation is at work at the same time.
-    pub concurrent_instances_per_region: usize,
-    /// Stacks of an account in a Region.
-    pub stacks_per_region: usize,
-}
-
-impl Default for Quotas {
-    fn default() -> Quotas {
-        Quotas {
-            stack_sets: 1_000,
-            instances_per_stack_set: 100_000,
-            queued_operations: 10_000,
-            concurrent_instances_per_region: 10_000,
-            stacks_per_region: 2_000,
-        }
-    }
-}
 
 /// How the simulated organization starts.
 #[derive(Debug, Clone)]

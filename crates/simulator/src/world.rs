@@ -1,34 +1,28 @@
 //! Everything that exists: the organization, the services' state, the clock, the call counters.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 
 use crate::Config;
 use crate::clock::{Clock, Due};
-use crate::cloudformation::CloudFormation;
-use crate::organizations::Organization;
+use crate::cloudformation::{CloudFormation, Later, Quotas, Stage};
 use crate::services::Services;
-use crate::sts::Sessions;
+use crate::services::environment::{Cloud, Environment, Look, Owner};
+use crate::services::organizations::Organization;
+use crate::wire::api::{ApiError, Caller};
 
 /// The whole simulated world. Every request has it to itself.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
-    pub(crate) organization: Organization,
     pub(crate) services: Services,
     pub(crate) cloudformation: CloudFormation,
-    pub(crate) sessions: Sessions,
     pub(crate) calls: Calls,
     pub(crate) faults: crate::faults::State,
     pub(crate) journal: crate::journal::Journal,
-    /// Regions that are off in every account.
-    off: BTreeSet<String>,
-    /// Regions that are off in one account.
-    off_in: BTreeSet<(String, String)>,
-    ids: u64,
     requests: u64,
 }
 
@@ -58,33 +52,88 @@ impl Calls {
 impl World {
     pub(crate) fn new(config: Config) -> World {
         let clock = Clock::new(config.speed);
-        let organization = Organization::seeded(config.workload_accounts, clock.now());
+        let mut environment = Environment::new(config.seed, config.regions.clone(), clock.now());
+        environment.confirm_subscriptions = config.confirm_subscriptions;
+        environment.off = config.disabled_regions.iter().cloned().collect();
+        let services = Services {
+            environment,
+            organization: Organization::seeded(config.workload_accounts, clock.now()),
+            ..Services::default()
+        };
         let mut world = World {
             config,
             clock,
-            organization,
-            services: Services::default(),
+            services,
             cloudformation: CloudFormation::default(),
-            sessions: Sessions::default(),
             calls: Calls::default(),
             faults: crate::faults::State::default(),
             journal: crate::journal::Journal::default(),
-            off: BTreeSet::new(),
-            off_in: BTreeSet::new(),
-            ids: 0,
             requests: 0,
         };
-        world.off = world.config.disabled_regions.iter().cloned().collect();
         // With it come the policies that AWS manages.
-        crate::services::iam::access_role(&mut world, crate::organizations::MANAGEMENT);
+        crate::services::iam::access_role(
+            &mut world.services,
+            crate::services::organizations::MANAGEMENT,
+        );
         let faults = world.config.faults.clone();
         crate::faults::start(&mut world, faults);
         world
     }
 
-    /// Has [`crate::services::due`] called with the task, `seconds` from now on the virtual clock.
-    pub(crate) fn schedule(&mut self, seconds: i64, task: crate::services::Task) {
-        self.clock.after(seconds, Due::Services(task));
+    /// Does what CloudFormation and the services have left to the owner of the clock.
+    pub(crate) fn settle(&mut self) {
+        let (services, mut owner) = self.split();
+        owner.follow_moves(services);
+        for (seconds, later) in std::mem::take(&mut self.cloudformation.later) {
+            let due = match later {
+                Later::CloudFormation(task) => Due::CloudFormation(task),
+                Later::Services(task) => Due::Services(task),
+            };
+            self.clock.after(seconds, due);
+        }
+        for (seconds, task) in std::mem::take(&mut self.services.environment.later) {
+            self.clock.after(seconds, Due::Services(task));
+        }
+    }
+
+    /// The services, and what owns them.
+    fn split(&mut self) -> (&mut Services, ServicesOwner<'_>) {
+        let owner = ServicesOwner {
+            cloudformation: &mut self.cloudformation,
+            faults: &mut self.faults,
+            quotas: self.config.quotas,
+        };
+        (&mut self.services, owner)
+    }
+
+    /// CloudFormation at work.
+    pub(crate) fn stage(&mut self) -> Stage<'_> {
+        let (services, owner) = self.split();
+        owner.into_stage(services)
+    }
+
+    /// Lends the services to something that may reach beyond them.
+    pub(crate) fn with_services<T>(&mut self, borrow: impl FnOnce(&mut Cloud<'_>) -> T) -> T {
+        let (services, mut owner) = self.split();
+        borrow(&mut Cloud {
+            services,
+            owner: &mut owner,
+        })
+    }
+
+    /// Carries out an API call, without the wire.
+    pub(crate) fn call(
+        &mut self,
+        caller: &Caller,
+        service: &str,
+        action: &str,
+        input: &Value,
+    ) -> Result<Value, ApiError> {
+        let (services, mut owner) = self.split();
+        let answer =
+            crate::protocol::carry_out(services, &mut owner, caller, service, action, input);
+        self.settle();
+        answer
     }
 
     /// Lets a clock that runs by itself catch up, and does what became due.
@@ -109,22 +158,19 @@ impl World {
     }
 
     fn run_until(&mut self, target: Timestamp) {
+        self.settle();
         while let Some(due) = self.clock.next(target) {
+            self.services.environment.now = self.clock.now();
             match due {
-                Due::CloudFormation(task) => crate::cloudformation::due(self, task),
-                Due::Services(task) => crate::services::due(self, task),
+                Due::CloudFormation(task) => crate::cloudformation::due(&mut self.stage(), task),
+                Due::Services(task) => {
+                    self.with_services(|cloud| crate::services::due(cloud, task));
+                }
                 Due::Fault(planned) => crate::faults::due(self, planned),
             }
+            self.settle();
         }
-    }
-
-    /// Whether a Region exists and is on in the account.
-    pub(crate) fn region_is_on(&self, region: &str, account: &str) -> bool {
-        self.config.regions.iter().any(|known| known == region)
-            && !self.off.contains(region)
-            && !self
-                .off_in
-                .contains(&(account.to_owned(), region.to_owned()))
+        self.services.environment.now = self.clock.now();
     }
 
     /// Switches a Region on or off, in one account or in all.
@@ -138,33 +184,33 @@ impl World {
             return Err(format!("there is no Region {region}"));
         }
         match (account, on) {
-            (Some(account), _) if self.organization.account(account).is_none() => {
+            (Some(account), _) if self.services.organization.account(account).is_none() => {
                 return Err(format!("there is no account {account}"));
             }
             (Some(account), true) => {
-                self.off_in.remove(&(account.to_owned(), region.to_owned()));
+                self.services
+                    .environment
+                    .off_in
+                    .remove(&(account.to_owned(), region.to_owned()));
             }
             (Some(account), false) => {
-                self.off_in.insert((account.to_owned(), region.to_owned()));
+                self.services
+                    .environment
+                    .off_in
+                    .insert((account.to_owned(), region.to_owned()));
             }
             (None, true) => {
-                self.off.remove(region);
-                self.off_in.retain(|(_, off)| off != region);
+                self.services.environment.off.remove(region);
+                self.services
+                    .environment
+                    .off_in
+                    .retain(|(_, off)| off != region);
             }
             (None, false) => {
-                self.off.insert(region.to_owned());
+                self.services.environment.off.insert(region.to_owned());
             }
         }
         Ok(())
-    }
-
-    /// The next bytes of the seeded sequence every made-up id comes from.
-    fn random(&mut self) -> [u8; 32] {
-        self.ids += 1;
-        let mut hash = Sha256::new();
-        hash.update(self.config.seed.to_be_bytes());
-        hash.update(self.ids.to_be_bytes());
-        hash.finalize().into()
     }
 
     /// The id of the next request; not from the seeded sequence, so that reading changes nothing.
@@ -177,56 +223,66 @@ impl World {
     pub(crate) fn requests(&self) -> u64 {
         self.requests
     }
+}
 
-    /// A new id in UUID form.
-    pub(crate) fn uuid(&mut self) -> String {
-        let hex = hex(&self.random());
-        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-        format!(
-            "{}-{}-4{}-a{}-{}",
-            part(0, 8),
-            part(8, 12),
-            part(13, 16),
-            part(17, 20),
-            part(20, 32)
-        )
+/// The world without its services, which own nothing beyond themselves.
+pub(crate) struct ServicesOwner<'a> {
+    pub(crate) cloudformation: &'a mut CloudFormation,
+    faults: &'a mut crate::faults::State,
+    quotas: Quotas,
+}
+
+impl<'a> ServicesOwner<'a> {
+    fn into_stage(self, services: &'a mut Services) -> Stage<'a> {
+        Stage {
+            cloudformation: self.cloudformation,
+            services,
+            quotas: self.quotas,
+            lag: self.faults.faults.lag,
+            faults: self.faults,
+        }
     }
 
-    /// A number from the seeded sequence, both ends included.
-    pub(crate) fn between(&mut self, least: i64, most: i64) -> i64 {
-        let first = self.random().first().copied().unwrap_or_default();
-        least + i64::from(first) % (most - least + 1).max(1)
+    /// CloudFormation at work on the services.
+    pub(crate) fn stage<'b>(&'b mut self, services: &'b mut Services) -> Stage<'b> {
+        let owner = ServicesOwner {
+            cloudformation: &mut *self.cloudformation,
+            faults: &mut *self.faults,
+            quotas: self.quotas,
+        };
+        owner.into_stage(services)
     }
 
-    /// An id of up to 32 characters `A-Z0-9` that depends on nothing but the seed and the text.
-    pub(crate) fn token_of(&self, text: &str, length: usize) -> String {
-        let mut hash = Sha256::new();
-        hash.update(self.config.seed.to_be_bytes());
-        hash.update(text.as_bytes());
-        letters(&hash.finalize().into(), length)
-    }
-
-    /// A new id of up to 32 characters `A-Z0-9`, as in generated physical names.
-    pub(crate) fn token(&mut self, length: usize) -> String {
-        letters(&self.random(), length)
+    /// Has CloudFormation follow the accounts that came, went or moved.
+    pub(crate) fn follow_moves(&mut self, services: &mut Services) {
+        for moved in std::mem::take(&mut services.environment.moves) {
+            let (from, to) = (moved.from.as_deref(), moved.to.as_deref());
+            let stage = &mut self.stage(services);
+            crate::cloudformation::account_moved(stage, &moved.account, from, to);
+        }
     }
 }
 
-fn letters(bytes: &[u8; 32], length: usize) -> String {
-    const ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    bytes
-        .iter()
-        .take(length)
-        .filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()))
-        .map(|byte| char::from(*byte))
-        .collect()
-}
+impl Owner for ServicesOwner<'_> {
+    fn look(&mut self, services: &mut Services, account: &str, look: Look) {
+        self.stage(services).look(account, look);
+    }
 
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    fn look_at_named(&mut self, services: &mut Services, value: &Value, look: Look) {
+        self.stage(services).look_at_named(value, look);
+    }
+
+    fn remember_look(&mut self, _: &mut Services, account: &str) {
+        self.cloudformation.remember_look(account);
+    }
+
+    fn call(
+        &mut self,
+        services: &mut Services,
+        caller: &Caller,
+        (service, action): (&str, &str),
+        input: &Value,
+    ) -> Result<Value, ApiError> {
+        crate::protocol::carry_out(services, self, caller, service, action, input)
+    }
 }

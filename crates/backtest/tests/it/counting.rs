@@ -81,8 +81,7 @@ fn samples_are_the_first_alerts_as_they_would_be_delivered() {
             "2026-11-23T12:00:00Z"
         ]
     );
-    let message: serde_json::Value =
-        serde_json::from_str(samples[0].message.as_deref().unwrap()).unwrap();
+    let message: Value = serde_json::from_str(samples[0].message.as_deref().unwrap()).unwrap();
     assert_eq!(message["agent"], "aws-cli \"quoted\"");
     assert_eq!(message["account"], "012345678901");
 }

@@ -7,13 +7,14 @@ use deployer::ports::Location;
 use deployer::verify::{Chain, Trace};
 use serde_json::Value;
 use simulator::{Config, Simulator};
+use simulator_client::State;
 
 use crate::arguments::{Format, SimulatorCommand};
 use crate::environment::Environment;
 use crate::events;
 use crate::exit::Exit;
 use crate::invocation::Invocation;
-use crate::simulator_client::{SimulatorClient, State, delivery_text, inbox_text};
+use crate::simulator_client::{SimulatorClient, delivery_text, inbox_text};
 
 pub(crate) async fn run(invocation: &Invocation<'_>, command: SimulatorCommand) -> Result<Exit> {
     let environment = invocation.environment;

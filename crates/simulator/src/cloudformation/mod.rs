@@ -3,11 +3,14 @@
 //! Operations are asynchronous: a request checks what AWS checks at once and enters an
 //! `…_IN_PROGRESS` state; the work happens some virtual seconds later, when the clock gets there.
 
-mod interference;
+mod action;
+mod outside_changes;
 mod request;
 pub(crate) mod set;
+mod settings;
 pub(crate) mod stack;
 mod template;
+mod template_url;
 #[cfg(test)]
 mod tests;
 
@@ -15,16 +18,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
-use crate::api::{ApiError, Caller};
-use crate::clock::Due;
-use crate::input::Input;
-use crate::world::World;
+use crate::services::Services;
 
-pub(crate) use interference::{stack_of, stick_running, stop_running, tamper};
+pub(crate) use action::{call, is_mutating};
+pub(crate) use outside_changes::{edit_resource, stick_running, stop_running};
 pub(crate) use set::auto::account_moved;
-pub(crate) use stack::look::{Look, cool, glance, named, remember_glance, warm};
+pub(crate) use settings::InstanceFaults;
+pub use settings::{InstanceEffect, Lag, Quotas, StackOf};
 
 /// All stacks and stack sets.
 #[derive(Debug, Default)]
@@ -35,14 +36,16 @@ pub(crate) struct CloudFormation {
     /// By detection id.
     detections: BTreeMap<String, Detection>,
     pub(crate) sets: set::StackSets,
-    /// Why the pending operation of a stack is going to fail, by the stack's id.
-    sabotage: BTreeMap<Arc<str>, String>,
-    /// Accounts whose stacks are not folded because somebody looked at them, the latest last.
-    glanced: VecDeque<Arc<str>>,
-    /// The resources of folded stacks that are there because somebody looked at them.
+    /// Why the pending operation of a stack will fail, by the stack's id.
+    planned_failures: BTreeMap<Arc<str>, String>,
+    /// Accounts whose stacks are unfolded because a request read them, the latest last.
+    looked_at: VecDeque<Arc<str>>,
+    /// The resources of folded stacks that are there because a request read them.
     shown: BTreeMap<Arc<str>, BTreeMap<String, stack::Resource>>,
-    /// What is known to come out well.
+    /// Operations that are known to succeed.
     proofs: Vec<stack::fold::Proof>,
+    /// Work for later, in seconds from now, which the owner of the clock takes.
+    pub(crate) later: Vec<(i64, Later)>,
 }
 
 /// A drift detection on one stack.
@@ -65,10 +68,17 @@ pub(crate) enum Task {
     Detection(String),
     /// Finish what a stack set operation does in one account and Region.
     Instance(set::operation::Job),
-    /// Look whether a stack set operation can go on.
+    /// See whether a stack set operation can continue.
     Operation { set: Arc<str>, operation: Arc<str> },
     /// Automatic deployment after an account came, went or moved.
     Auto(set::auto::Move),
+}
+
+/// Work for later, of CloudFormation or of a service.
+#[derive(Debug)]
+pub(crate) enum Later {
+    CloudFormation(Task),
+    Services(crate::services::Task),
 }
 
 impl CloudFormation {
@@ -90,132 +100,57 @@ impl CloudFormation {
     }
 }
 
-/// Schedules a task after 10 to 20 virtual seconds, the same for the same world every time.
-fn later(world: &mut World, task: Task) {
-    let seconds = world.between(10, 20);
-    after(world, seconds, task);
+/// CloudFormation together with what it works on.
+pub(crate) struct Stage<'a> {
+    pub(crate) cloudformation: &'a mut CloudFormation,
+    pub(crate) services: &'a mut Services,
+    pub(crate) quotas: Quotas,
+    pub(crate) lag: Lag,
+    pub(crate) faults: &'a mut dyn InstanceFaults,
 }
 
-fn after(world: &mut World, seconds: i64, task: Task) {
-    world.clock.after(seconds, Due::CloudFormation(task));
+impl Stage<'_> {
+    /// Virtual time.
+    fn now(&self) -> Timestamp {
+        self.services.environment.now
+    }
+
+    /// Schedules a task after 10 to 20 virtual seconds, drawn from the seeded sequence.
+    fn later(&mut self, task: Task) {
+        let seconds = self.services.environment.between(10, 20);
+        self.after(seconds, task);
+    }
+
+    fn after(&mut self, seconds: i64, task: Task) {
+        let outlet = &mut self.cloudformation.later;
+        // Tasks due at the same time run in the order in which they were scheduled.
+        let earlier = std::mem::take(&mut self.services.environment.later).into_iter();
+        outlet.extend(earlier.map(|(seconds, task)| (seconds, Later::Services(task))));
+        outlet.push((seconds, Later::CloudFormation(task)));
+    }
 }
 
 /// Does what was scheduled.
-pub(crate) fn due(world: &mut World, task: Task) {
+pub(crate) fn due(stage: &mut Stage<'_>, task: Task) {
     match task {
-        Task::Stack(id) => stack::execute::finish(world, &id),
-        Task::ChangeSet(id) => stack::change_set::finish(world, &id),
+        Task::Stack(id) => stack::execute::finish(stage, &id),
+        Task::ChangeSet(id) => stack::change_set::finish(stage, &id),
         Task::Detection(id) => {
-            if let Some(stack) = world
+            if let Some(stack) = stage
                 .cloudformation
                 .detections
                 .get(&id)
                 .map(|it| it.stack.clone())
             {
-                let result = stack::drift::detect(world, &stack);
-                stack::drift::announce(world, &stack, &id, result);
-                if let Some(detection) = world.cloudformation.detections.get_mut(&id) {
+                let result = stack::drift::detect(stage, &stack);
+                stack::drift::announce(stage, &stack, &id, result);
+                if let Some(detection) = stage.cloudformation.detections.get_mut(&id) {
                     detection.result = Some(result);
                 }
             }
         }
-        Task::Instance(job) => set::operation::finish(world, &job),
-        Task::Operation { set, operation } => set::operation::proceed(world, &set, &operation),
-        Task::Auto(moved) => set::auto::follow(world, &moved),
+        Task::Instance(job) => set::operation::finish(stage, &job),
+        Task::Operation { set, operation } => set::operation::proceed(stage, &set, &operation),
+        Task::Auto(moved) => set::auto::follow(stage, &moved),
     }
-}
-
-/// The ARN of what an action is about, as far as its parameters tell; otherwise `*`.
-fn resource(world: &World, caller: &Caller, input: &Value) -> String {
-    let text = |name: &str| input.get(name).and_then(Value::as_str);
-    let (account, region) = (&caller.account, &caller.region);
-    if let Some(name) = text("StackSetName") {
-        return match world.cloudformation.sets.find(region, name) {
-            Some(set) => set.arn(),
-            None => format!(
-                "arn:aws:cloudformation:{region}:{}:stackset/{name}:*",
-                crate::organizations::MANAGEMENT
-            ),
-        };
-    }
-    match text("StackName") {
-        Some(name) if name.starts_with("arn:") => name.to_owned(),
-        Some(name) => match world.cloudformation.stacks.find(account, region, name) {
-            Some(stack) => stack.id.as_ref().to_owned(),
-            None => format!("arn:aws:cloudformation:{region}:{account}:stack/{name}/*"),
-        },
-        None => "*".to_owned(),
-    }
-}
-
-/// Whether the action changes something; drift detection does not.
-pub(crate) fn is_mutating(action: &str) -> bool {
-    !["Describe", "List", "Get", "Validate", "Detect", "Estimate"]
-        .iter()
-        .any(|verb| action.starts_with(verb))
-}
-
-/// Actions on stacks that don't look at their resources.
-const LIGHT: &[&str] = &[
-    "DescribeStacks",
-    "GetTemplate",
-    "GetTemplateSummary",
-    "ListStacks",
-    "ValidateTemplate",
-    "CreateStackInstances",
-    "UpdateStackInstances",
-    "DeleteStackInstances",
-    "ListStackInstances",
-    "DescribeStackInstance",
-    "ActivateOrganizationsAccess",
-    "DeactivateOrganizationsAccess",
-    "DescribeOrganizationsAccess",
-    "DescribeAccountLimits",
-];
-
-/// The quotas that CloudFormation tells of.
-fn limits(world: &World, input: &Value) -> Result<Value, ApiError> {
-    Input::new(input, &["NextToken"])?;
-    let quotas = &world.config.quotas;
-    Ok(json!({"AccountLimits": [
-        {"Name": "StackLimit", "Value": quotas.stacks_per_region},
-        {"Name": "StackOutputsLimit", "Value": 200},
-        {"Name": "ConcurrentResourcesLimit", "Value": 2_500},
-    ]}))
-}
-
-/// Answers one action.
-pub(crate) fn call(
-    world: &mut World,
-    caller: &Caller,
-    action: &str,
-    input: &Value,
-) -> Result<Value, ApiError> {
-    let resource = resource(world, caller, input);
-    crate::services::authorize(
-        world,
-        caller,
-        &format!("cloudformation:{action}"),
-        &resource,
-    )?;
-    if !action.contains("StackSet") && !LIGHT.contains(&action) {
-        if is_mutating(action) {
-            warm(world, &caller.account);
-        } else {
-            glance(world, &caller.account);
-        }
-    }
-    if action == "DescribeAccountLimits" {
-        return limits(world, input);
-    }
-    if let Some(answer) = stack::api::call(world, caller, action, input) {
-        return answer;
-    }
-    if let Some(answer) = stack::change_set::call(world, caller, action, input) {
-        return answer;
-    }
-    if let Some(answer) = set::api::call(world, caller, action, input) {
-        return answer;
-    }
-    Err(ApiError::unknown_action("cloudformation", action))
 }

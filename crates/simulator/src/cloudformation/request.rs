@@ -1,39 +1,145 @@
-//! What the requests that bring a template have in common.
+//! What the parameters of several actions have in common.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
+use super::Stage;
 use super::stack::Deployment;
 use super::template::parameter::{self, Given};
-use super::template::{BODY_LIMIT, Template, URL_LIMIT};
-use crate::api::{ApiError, Caller};
-use crate::input::Input;
-use crate::world::World;
+use super::template::{BODY_LIMIT, Template};
+use super::template_url;
+use crate::resources::Resources;
+use crate::wire::api::{ApiError, Caller};
+use crate::wire::paging::bad_token;
 
-/// The parameters [`deployment`] reads.
-pub(crate) const FIELDS: &[&str] = &[
-    "TemplateBody",
-    "TemplateURL",
-    "UsePreviousTemplate",
-    "Parameters",
-    "Tags",
-    "Capabilities",
-];
+/// Declares the parameters of an action; `of stack set` adds those that name a stack set, and `with
+/// template` those that describe a deployment.
+macro_rules! request {
+    ($name:ident of stack set $(with $template:ident)? { $($fields:tt)* }) => {
+        $crate::cloudformation::request::request! { $name $(with $template)? {
+            stack_set_name: String,
+            #[serde(default)]
+            call_as: $crate::cloudformation::request::CallAs,
+            $($fields)*
+        } }
+    };
+    ($name:ident with template { $($fields:tt)* }) => {
+        $crate::cloudformation::request::request! { $name {
+            $($fields)*
+            template_body: Option<String>,
+            #[serde(rename = "TemplateURL")]
+            template_url: Option<String>,
+            #[serde(default)]
+            use_previous_template: bool,
+            parameters: Option<Vec<$crate::cloudformation::request::ParameterGiven>>,
+            tags: Option<Vec<$crate::cloudformation::request::Tag>>,
+            #[serde(default)]
+            capabilities: Vec<String>,
+        } }
 
-/// [`FIELDS`] and what else an action knows.
-pub(crate) fn fields(more: &[&'static str]) -> Vec<&'static str> {
-    FIELDS.iter().chain(more).copied().collect()
+        impl $name {
+            fn source(&self) -> $crate::cloudformation::request::Source<'_> {
+                $crate::cloudformation::request::Source {
+                    body: self.template_body.as_deref(),
+                    url: self.template_url.as_deref(),
+                    reuse: self.use_previous_template,
+                    parameters: self.parameters.as_deref().unwrap_or_default(),
+                    tags: self.tags.as_deref(),
+                    capabilities: &self.capabilities,
+                }
+            }
+        }
+    };
+    ($name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "PascalCase")]
+        struct $name {
+            $($(#[$attribute])* $field: $type,)*
+        }
+    };
+}
+pub(crate) use request;
+
+/// Entries per page of the listings.
+const PAGE: usize = 100;
+
+/// How many entries a page is to have.
+pub(crate) fn page_size(most: Option<usize>) -> Result<usize, ApiError> {
+    match most.unwrap_or(PAGE) {
+        size @ 1..=PAGE => Ok(size),
+        _ => Err(ApiError::validation("MaxResults must be between 1 and 100")),
+    }
+}
+
+/// One page of a listing.
+pub(crate) fn listing(
+    name: &str,
+    items: Vec<Value>,
+    token: Option<&str>,
+    most: Option<usize>,
+) -> Result<Value, ApiError> {
+    crate::wire::listing(name, items, token, page_size(most)?)
+        .map_err(|_| bad_token("cloudformation", token.unwrap_or_default()))
+}
+
+/// For whom an administrator of stack sets acts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum CallAs {
+    #[default]
+    #[serde(rename = "SELF")]
+    Itself,
+    DelegatedAdmin,
+}
+
+/// A parameter as a request gives it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub(crate) struct ParameterGiven {
+    parameter_key: String,
+    parameter_value: Option<String>,
+    #[serde(default)]
+    use_previous_value: bool,
+}
+
+/// A tag as a request gives it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub(crate) struct Tag {
+    key: String,
+    value: Option<String>,
+}
+
+/// A condition of a listing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub(crate) struct Filter<T> {
+    pub(crate) name: T,
+    pub(crate) values: Option<String>,
+}
+
+/// The parameters that describe a deployment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) body: Option<&'a str>,
+    pub(crate) url: Option<&'a str>,
+    /// Whether to take the previous template.
+    pub(crate) reuse: bool,
+    pub(crate) parameters: &'a [ParameterGiven],
+    pub(crate) tags: Option<&'a [Tag]>,
+    pub(crate) capabilities: &'a [String],
 }
 
 /// The template of a request, checked; `None` if it sends none.
 pub(crate) fn template(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     caller: &Caller,
-    input: Input<'_>,
+    body: Option<&str>,
+    url: Option<&str>,
 ) -> Result<Option<Arc<Template>>, ApiError> {
-    let (body, url) = (input.text("TemplateBody"), input.text("TemplateURL"));
     let text = match (body, url) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
@@ -47,13 +153,13 @@ pub(crate) fn template(
             )));
         }
         (Some(body), None) => body.to_owned(),
-        (None, Some(url)) => fetch(world, caller, url)?,
+        (None, Some(url)) => template_url::fetch(stage, caller, url)?,
     };
     let template = Template::parse(&text).map_err(ApiError::validation)?;
     let unknown: Vec<&str> = template
         .types()
         .into_iter()
-        .filter(|kind| !crate::resources::is_known(kind))
+        .filter(|kind| !stage.services.is_known(kind))
         .collect();
     if !unknown.is_empty() {
         return Err(ApiError::validation(format!(
@@ -64,151 +170,61 @@ pub(crate) fn template(
     Ok(Some(Arc::new(template)))
 }
 
-/// Reads a template from the simulated S3 with the caller's own permissions.
-fn fetch(world: &mut World, caller: &Caller, url: &str) -> Result<String, ApiError> {
-    let Some(address) = Address::of(url) else {
-        return Err(ApiError::validation("TemplateURL must be a supported URL."));
-    };
-    let broken = |why: &str| {
-        ApiError::validation(format!(
-            "S3 error: {why}\nFor more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
-        ))
-    };
-    // The documents want the bucket in the stack's own Region, and S3 serves a bucket at the
-    // endpoint of its Region alone.
-    let bucket = world.services.s3.buckets.get(&address.bucket);
-    if bucket.is_some_and(|bucket| {
-        bucket.region != caller.region
-            || address
-                .region
-                .as_ref()
-                .is_some_and(|region| *region != bucket.region)
-    }) {
-        return Err(broken(
-            "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
-        ));
-    }
-    let place = (address.bucket.as_str(), address.key.as_str());
-    let body = crate::services::s3::read(world, caller, place, address.version.as_deref())
-        .map_err(|error| broken(&error.message))?;
-    if body.len() > URL_LIMIT {
-        return Err(ApiError::validation(format!(
-            "Template may not exceed {URL_LIMIT} bytes in size."
-        )));
-    }
-    String::from_utf8(body)
-        .map_err(|_| ApiError::validation("Template format error: the template is not UTF-8."))
-}
-
-/// What a `TemplateURL` names.
-#[derive(Debug, PartialEq, Eq)]
-struct Address {
-    bucket: String,
-    key: String,
-    /// `None` at the global endpoint.
-    region: Option<String>,
-    version: Option<String>,
-}
-
-impl Address {
-    /// Bucket in the path or in the host name, `s3.REGION` or the older `s3-REGION`.
-    fn of(url: &str) -> Option<Address> {
-        let (host, rest) = url.strip_prefix("https://")?.split_once('/')?;
-        let host = host.strip_suffix(".amazonaws.com")?;
-        let (before, after) = match host.find("s3") {
-            Some(0) => ("", host.get(2..)?),
-            _ => host.rsplit_once(".s3")?,
-        };
-        let region = match after {
-            "" => None,
-            _ => Some(after.strip_prefix(['.', '-'])?.to_owned()),
-        };
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (bucket, key) = match before {
-            "" => path.split_once('/')?,
-            bucket => (bucket, path),
-        };
-        let version = form_urlencoded::parse(query.as_bytes())
-            .find(|(name, _)| name == "versionId")
-            .map(|(_, id)| id.into_owned());
-        let usable = !bucket.is_empty() && !key.is_empty();
-        usable.then(|| Address {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            region,
-            version,
-        })
-    }
+/// The error for a request without a template.
+pub(crate) fn no_template() -> ApiError {
+    ApiError::validation("Either Template URL or Template Body must be specified.")
 }
 
 /// The whole deployment a request describes, falling back to `previous` where it says so.
 pub(crate) fn deployment(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     caller: &Caller,
-    input: Input<'_>,
+    source: Source<'_>,
     previous: Option<&Deployment>,
 ) -> Result<Arc<Deployment>, ApiError> {
-    let reuse = input.boolean("UsePreviousTemplate")? == Some(true);
-    let template = match (template(world, caller, input)?, previous) {
-        (Some(_), _) if reuse => {
+    let sent = template(stage, caller, source.body, source.url)?;
+    let template = match (sent, previous) {
+        (Some(_), _) if source.reuse => {
             return Err(ApiError::validation(
                 "You cannot specify both usePreviousTemplate and Template Body/Template URL.",
             ));
         }
         (Some(template), _) => template,
-        (None, Some(previous)) if reuse => Arc::clone(&previous.template),
-        _ => {
-            return Err(ApiError::validation(
-                "Either Template URL or Template Body must be specified.",
-            ));
-        }
+        (None, Some(previous)) if source.reuse => Arc::clone(&previous.template),
+        _ => return Err(no_template()),
     };
-    let given = parameters(input, "Parameters")?;
-    let values = parameter::values(
-        &template,
-        &given,
-        previous.map(|previous| &previous.parameters),
-    )
-    .map_err(ApiError::validation)?;
-    let capabilities = input.texts("Capabilities")?;
+    let given = parameters(source.parameters)?;
+    let before = previous.map(|previous| &previous.parameters);
+    let parameters = parameter::values(&template, &given, before).map_err(ApiError::validation)?;
+    let capabilities = source.capabilities.to_vec();
     capable(&template, &capabilities)?;
-    let tags = match (input.has("Tags"), previous) {
-        (false, Some(previous)) => previous.tags.clone(),
-        _ => tags(input)?,
+    let tags = match (source.tags, previous) {
+        (None, Some(previous)) => previous.tags.clone(),
+        (given, _) => tags(given.unwrap_or_default())?,
     };
     Ok(Arc::new(Deployment {
         template,
-        parameters: values,
+        parameters,
         tags,
         capabilities,
     }))
 }
 
-/// The parameters a request gives.
-pub(crate) fn parameters(
-    input: Input<'_>,
-    name: &str,
-) -> Result<BTreeMap<String, Given>, ApiError> {
+/// The parameters a request gives, by name.
+pub(crate) fn parameters(items: &[ParameterGiven]) -> Result<BTreeMap<String, Given>, ApiError> {
     let mut given = BTreeMap::new();
-    for item in input.list(name)? {
-        let item = Input::new(
-            item,
-            &["ParameterKey", "ParameterValue", "UsePreviousValue"],
-        )?;
-        let key = item.required("ParameterKey")?;
-        let value = match (
-            item.text("ParameterValue"),
-            item.boolean("UsePreviousValue")?,
-        ) {
-            (Some(_), Some(true)) => {
+    for item in items {
+        let key = &item.parameter_key;
+        let value = match (&item.parameter_value, item.use_previous_value) {
+            (Some(_), true) => {
                 return Err(ApiError::validation(format!(
                     "Invalid input for parameter key {key}. Cannot specify usePreviousValue as true and non empty value for a parameter"
                 )));
             }
-            (None, Some(true)) => Given::Previous,
-            (value, _) => Given::Value(value.unwrap_or_default().to_owned()),
+            (None, true) => Given::Previous,
+            (value, false) => Given::Value(value.clone().unwrap_or_default()),
         };
-        if given.insert(key.to_owned(), value).is_some() {
+        if given.insert(key.clone(), value).is_some() {
             return Err(ApiError::validation(format!(
                 "Duplicate parameter key {key}"
             )));
@@ -217,22 +233,22 @@ pub(crate) fn parameters(
     Ok(given)
 }
 
-/// The tags a request gives.
-pub(crate) fn tags(input: Input<'_>) -> Result<BTreeMap<String, String>, ApiError> {
-    let pairs = input.pairs("Tags", "Key", "Value")?;
-    if pairs.len() > 50 {
+fn tags(given: &[Tag]) -> Result<BTreeMap<String, String>, ApiError> {
+    if given.len() > 50 {
         return Err(ApiError::validation("Tags must contain at most 50 entries"));
     }
-    if let Some((key, _)) = pairs.iter().find(|(key, _)| key.starts_with("aws:")) {
+    if let Some(tag) = given.iter().find(|tag| tag.key.starts_with("aws:")) {
         return Err(ApiError::validation(format!(
-            "aws: prefixed tag key names are not allowed for external use. ({key})"
+            "aws: prefixed tag key names are not allowed for external use. ({})",
+            tag.key
         )));
     }
-    Ok(pairs.into_iter().collect())
+    let pair = |tag: &Tag| (tag.key.clone(), tag.value.clone().unwrap_or_default());
+    Ok(given.iter().map(pair).collect())
 }
 
 /// Checks that the request acknowledges what the template may do.
-pub(crate) fn capable(template: &Template, given: &[String]) -> Result<(), ApiError> {
+fn capable(template: &Template, given: &[String]) -> Result<(), ApiError> {
     const KNOWN: &[&str] = &[
         "CAPABILITY_IAM",
         "CAPABILITY_NAMED_IAM",
@@ -264,7 +280,6 @@ pub(crate) fn capable(template: &Template, given: &[String]) -> Result<(), ApiEr
 
 /// What the template says about itself, for `ValidateTemplate` and `GetTemplateSummary`.
 pub(crate) fn declared(template: &Template) -> Vec<(String, Value)> {
-    use serde_json::json;
     let capability = template.capability();
     let mut fields = vec![("Description".to_owned(), json!(template.description()))];
     if let Some((capability, reasons)) = capability {
@@ -278,49 +293,4 @@ pub(crate) fn declared(template: &Template) -> Vec<(String, Value)> {
         ));
     }
     fields
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Address;
-
-    #[test]
-    fn buckets_are_addressed_in_the_path_or_in_the_host() {
-        let address =
-            |url: &str| Address::of(url).map(|it| (it.bucket, it.key, it.region, it.version));
-        let found = |region: Option<&str>, version: Option<&str>| {
-            let owned = |text: Option<&str>| text.map(str::to_owned);
-            Some((
-                "b".to_owned(),
-                "k/t.json".to_owned(),
-                owned(region),
-                owned(version),
-            ))
-        };
-        let home = Some("eu-central-1");
-        for (url, expected) in [
-            (
-                "https://b.s3.eu-central-1.amazonaws.com/k/t.json",
-                found(home, None),
-            ),
-            (
-                "https://b.s3-eu-central-1.amazonaws.com/k/t.json",
-                found(home, None),
-            ),
-            (
-                "https://s3.eu-central-1.amazonaws.com/b/k/t.json",
-                found(home, None),
-            ),
-            (
-                "https://s3.amazonaws.com/b/k/t.json?versionId=v%2B1",
-                found(None, Some("v+1")),
-            ),
-            ("https://b.s3.amazonaws.com/k/t.json", found(None, None)),
-            ("http://b.s3.amazonaws.com/k/t.json", None),
-            ("https://example.com/k/t.json", None),
-            ("https://s3.amazonaws.com/b", None),
-        ] {
-            assert_eq!(address(url), expected, "{url}");
-        }
-    }
 }

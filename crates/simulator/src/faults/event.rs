@@ -1,11 +1,11 @@
-//! What other people, the organization and AWS do meanwhile.
+//! What other people, the organization and AWS do in the meantime.
 
 use serde_json::{Map, Value, json};
 
-use super::{Event, Faults, StackOf, State, When};
-use crate::api::Caller;
+use super::{Event, Faults, State, When};
 use crate::clock::Due;
-use crate::cloudformation;
+use crate::cloudformation::{self, StackOf};
+use crate::wire::api::Caller;
 use crate::world::World;
 
 /// An event of the schedule that is due.
@@ -38,18 +38,18 @@ pub(crate) fn due(world: &mut World, planned: Planned) {
     }
     let scheduled = world.faults.faults.schedule.get(planned.index);
     if let Some(event) = scheduled.map(|scheduled| scheduled.event.clone()) {
-        // What became of it is remembered.
+        // The outcome is recorded.
         happen(world, &event).unwrap_or_default();
     }
 }
 
-/// Makes an event happen, and says what became of it. One that is not possible now, such as stopping an operation where none
-/// runs, does nothing and is remembered as such.
+/// Makes an event happen, and returns its outcome. An event that is impossible now, such as stopping
+/// an operation when none runs, does nothing and is recorded as such.
 pub(crate) fn happen(world: &mut World, event: &Event) -> Result<String, String> {
     let name = event.name();
     let now = world.clock.now();
     let outcome = carry_out(world, event);
-    let told = match &outcome {
+    let record = match &outcome {
         Ok(what) => {
             world.faults.count(name);
             format!("{name}: {what}")
@@ -59,25 +59,30 @@ pub(crate) fn happen(world: &mut World, event: &Event) -> Result<String, String>
             format!("{name}: nothing to do: {why}")
         }
     };
-    world.faults.happened.push((now, told));
+    world.faults.happened.push((now, record));
     outcome
 }
 
 fn carry_out(world: &mut World, event: &Event) -> Result<String, String> {
     match event {
         Event::SetAccountState { account, state } => {
-            crate::organizations::set_state(world, account, state)?;
+            crate::services::organizations::set_state(&mut world.services, account, state)?;
             Ok(format!("{account} is {state}"))
         }
         Event::MoveAccount { account, to } => {
-            crate::organizations::move_account(world, account, to)?;
+            crate::services::organizations::move_account(&mut world.services, account, to)?;
             Ok(format!("{account} is in {to}"))
         }
         Event::CreateAccount {
             name,
             organizational_unit,
-        } => crate::organizations::create_account(world, name, organizational_unit, None)
-            .map_err(|error| error.message),
+        } => crate::services::organizations::create_account(
+            &mut world.services,
+            name,
+            organizational_unit,
+            None,
+        )
+        .map_err(|error| error.message),
         Event::SetRegion {
             region,
             enabled,
@@ -91,10 +96,10 @@ fn carry_out(world: &mut World, event: &Event) -> Result<String, String> {
             ))
         }
         Event::StopOperation { stack_set } => {
-            cloudformation::stop_running(world, stack_set.as_deref())
+            cloudformation::stop_running(&mut world.stage(), stack_set.as_deref())
         }
         Event::StickOperation { stack_set } => {
-            cloudformation::stick_running(world, stack_set.as_deref())
+            cloudformation::stick_running(&mut world.stage(), stack_set.as_deref())
         }
         Event::Call {
             account,
@@ -123,9 +128,9 @@ fn carry_out(world: &mut World, event: &Event) -> Result<String, String> {
             stack,
             logical_id,
             properties,
-        } => tamper(world, stack, logical_id.as_deref(), Some(properties)),
+        } => edit_resource(world, stack, logical_id.as_deref(), Some(properties)),
         Event::DeleteResource { stack, logical_id } => {
-            tamper(world, stack, logical_id.as_deref(), None)
+            edit_resource(world, stack, logical_id.as_deref(), None)
         }
     }
 }
@@ -146,7 +151,7 @@ fn call(
     action: &str,
     input: &Value,
 ) -> Result<String, String> {
-    match crate::protocol::carry_out(world, caller, service, action, input) {
+    match world.call(caller, service, action, input) {
         Ok(_) => Ok(format!("{service}:{action} by {}", caller.account)),
         Err(error) => Err(format!("{}: {}", error.code, error.message)),
     }
@@ -158,7 +163,7 @@ fn on_stack(
     action: &str,
     mut input: Value,
 ) -> Result<String, String> {
-    let id = cloudformation::stack_of(world, stack)?;
+    let id = world.cloudformation.stack_of(stack)?;
     if let Some(fields) = input.as_object_mut() {
         fields.insert(
             "StackName".to_owned(),
@@ -169,12 +174,12 @@ fn on_stack(
     call(world, &caller, "cloudformation", action, &input)
 }
 
-fn tamper(
+fn edit_resource(
     world: &mut World,
     stack: &StackOf,
     logical_id: Option<&str>,
     properties: Option<&Map<String, Value>>,
 ) -> Result<String, String> {
-    let id = cloudformation::stack_of(world, stack)?;
-    cloudformation::tamper(world, &id, logical_id, properties)
+    let id = world.cloudformation.stack_of(stack)?;
+    cloudformation::edit_resource(&mut world.stage(), &id, logical_id, properties)
 }

@@ -1,50 +1,51 @@
 //! Which accounts and Regions fail in a stack set operation.
 
-use super::{InstanceEffect, covers};
-use crate::world::World;
+use super::{State, covers};
+use crate::cloudformation::{InstanceEffect, InstanceFaults};
 
 /// Actions that an instance fault is about unless it names others.
 const ACTIONS: [&str; 3] = ["CREATE", "UPDATE", "DELETE"];
 
-/// What goes wrong with an operation's work in an account and Region, if anything; counts it.
-pub(crate) fn instance_fault(
-    world: &mut World,
-    stack_set: &str,
-    (account, region): (&str, &str),
-    action: &str,
-) -> Option<InstanceEffect> {
-    let state = &mut world.faults;
-    for (index, fault) in state.faults.instances.iter().enumerate() {
-        let meant = (fault.accounts.is_empty() || fault.accounts.iter().any(|it| it == account))
-            && (fault.regions.is_empty() || fault.regions.iter().any(|it| it == region))
-            && covers(&fault.stack_sets, stack_set)
-            && if fault.actions.is_empty() {
-                ACTIONS.contains(&action)
-            } else {
-                fault.actions.iter().any(|it| it == action)
-            };
-        if !meant {
-            continue;
+impl InstanceFaults for State {
+    fn instance_fault(
+        &mut self,
+        stack_set: &str,
+        (account, region): (&str, &str),
+        action: &str,
+    ) -> Option<InstanceEffect> {
+        for (index, fault) in self.faults.instances.iter().enumerate() {
+            let meant = (fault.accounts.is_empty()
+                || fault.accounts.iter().any(|it| it == account))
+                && (fault.regions.is_empty() || fault.regions.iter().any(|it| it == region))
+                && covers(&fault.stack_sets, stack_set)
+                && if fault.actions.is_empty() {
+                    ACTIONS.contains(&action)
+                } else {
+                    fault.actions.iter().any(|it| it == action)
+                };
+            if !meant {
+                continue;
+            }
+            let drawn = self
+                .chance
+                .of(&["instance", &index.to_string(), account, region]);
+            if drawn >= fault.share {
+                continue;
+            }
+            let key = (index, account.to_owned(), region.to_owned());
+            let met = self.met.entry(key).or_default();
+            if fault.times.is_some_and(|times| *met >= times) {
+                continue;
+            }
+            *met += 1;
+            let effect = fault.effect.clone();
+            self.count(match effect {
+                InstanceEffect::Fail(_) => "instance_failed",
+                InstanceEffect::Delay(_) => "instance_delayed",
+                InstanceEffect::Stuck => "instance_stuck",
+            });
+            return Some(effect);
         }
-        let drawn = state
-            .chance
-            .of(&["instance", &index.to_string(), account, region]);
-        if drawn >= fault.share {
-            continue;
-        }
-        let key = (index, account.to_owned(), region.to_owned());
-        let met = state.met.entry(key).or_default();
-        if fault.times.is_some_and(|times| *met >= times) {
-            continue;
-        }
-        *met += 1;
-        let effect = fault.effect.clone();
-        state.count(match effect {
-            InstanceEffect::Fail(_) => "instance_failed",
-            InstanceEffect::Delay(_) => "instance_delayed",
-            InstanceEffect::Stuck => "instance_stuck",
-        });
-        return Some(effect);
+        None
     }
-    None
 }

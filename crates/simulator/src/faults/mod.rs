@@ -12,12 +12,12 @@ mod request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::cloudformation::{InstanceEffect, Lag, StackOf};
 pub(crate) use chance::Chance;
 pub(crate) use event::{Planned, due, happen, start};
-pub(crate) use instance::instance_fault;
 pub(crate) use request::{After, Asked, Before, Decision, State, after, before, called};
 
-/// Everything that is to go wrong. The default is a world without faults.
+/// Everything that goes wrong. The default is a world without faults.
 ///
 /// ```
 /// let faults: simulator::Faults = serde_json::from_str(r#"{
@@ -47,7 +47,7 @@ pub struct Faults {
     /// Real milliseconds for which a request that is to time out is left without an answer, after
     /// which its connection is closed.
     pub time_out_milliseconds: u32,
-    /// How far listings are behind.
+    /// By how much listings lag.
     pub lag: Lag,
     /// Virtual seconds after which a pagination token is refused; never if there is none.
     pub token_lifetime_seconds: Option<u32>,
@@ -74,7 +74,7 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// Refuses numbers that make no sense, all at once.
+    /// Refuses numbers that make no sense, and names them all.
     pub(crate) fn check(&self) -> Result<(), String> {
         let mut wrong = Vec::new();
         let shares = self
@@ -140,7 +140,7 @@ pub struct Rate {
     /// The APIs it meets, such as `cloudformation:List*`; empty means all.
     #[serde(default)]
     pub apis: Vec<String>,
-    /// At most so many times; no limit if there is none.
+    /// The maximum number of times; no limit if there is none.
     #[serde(default)]
     pub most: Option<u64>,
 }
@@ -198,18 +198,6 @@ impl RequestFault {
     }
 }
 
-/// Virtual seconds by which the eventually consistent listings are behind; 0 is not at all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Lag {
-    /// `ListStackSetOperations`.
-    pub operations: u32,
-    /// `ListStackSetOperationResults`.
-    pub results: u32,
-    /// `ListStackInstances`.
-    pub instances: u32,
-}
-
 /// Accounts and Regions in which the work of stack set operations goes wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -240,19 +228,6 @@ fn whole() -> f64 {
     1.0
 }
 
-/// How the work in one account and Region goes wrong.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum InstanceEffect {
-    /// The first resource fails with this reason, and the stack rolls back.
-    Fail(String),
-    /// It takes so many virtual seconds more.
-    Delay(u32),
-    /// It never ends.
-    Stuck,
-}
-
 /// Something that happens once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -268,7 +243,7 @@ pub struct Scheduled {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum When {
-    /// After so many virtual seconds.
+    /// After this many virtual seconds.
     AtSecond(f64),
     /// Right after a call was answered.
     AfterCalls {
@@ -316,19 +291,19 @@ pub enum Event {
         #[serde(default)]
         account: Option<String>,
     },
-    /// Somebody stops the operation that is running.
+    /// Another person stops the running operation.
     StopOperation {
         /// The stack set's name; any that has a running operation if there is none.
         #[serde(default)]
         stack_set: Option<String>,
     },
-    /// The operation that is running hangs: nothing of it ends any more, until it is stopped.
+    /// The running operation hangs: no work of it ends until it is stopped.
     StickOperation {
         /// The stack set's name; any that has a running operation if there is none.
         #[serde(default)]
         stack_set: Option<String>,
     },
-    /// Somebody else makes a call, such as a second administrator.
+    /// Another person makes a call, such as a second administrator.
     Call {
         /// Whose administrator calls.
         account: String,
@@ -341,29 +316,29 @@ pub enum Event {
         /// The parameters as the service's API names them.
         input: Value,
     },
-    /// Somebody changes a stack instance's stack directly.
+    /// Another person changes a stack instance's stack directly.
     UpdateStack {
         /// Which stack.
         stack: StackOf,
         /// The new template.
         template_body: String,
     },
-    /// Somebody deletes a stack instance's stack directly.
+    /// Another person deletes a stack instance's stack directly.
     DeleteStack {
         /// Which stack.
         stack: StackOf,
     },
-    /// Somebody changes a resource behind CloudFormation's back.
+    /// A resource is changed outside CloudFormation.
     EditResource {
         /// Of which stack.
         stack: StackOf,
         /// The resource; the first one in the order of names if there is none.
         #[serde(default)]
         logical_id: Option<String>,
-        /// The properties that get another value, in template shape; `null` takes one away.
+        /// The properties that get another value, in template shape; `null` removes one.
         properties: Map<String, Value>,
     },
-    /// Somebody deletes a resource behind CloudFormation's back.
+    /// A resource is deleted outside CloudFormation.
     DeleteResource {
         /// Of which stack.
         stack: StackOf,
@@ -371,18 +346,6 @@ pub enum Event {
         #[serde(default)]
         logical_id: Option<String>,
     },
-}
-
-/// A stack, named by what a test knows of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StackOf {
-    /// The account.
-    pub account: String,
-    /// The Region.
-    pub region: String,
-    /// The stack set whose instance it is, or the stack's own name.
-    pub name: String,
 }
 
 impl Event {

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Bucket, Chance, Event, Faults, RequestFault, covers};
-use crate::api::{ApiError, Caller};
+use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
-/// The faults of a world, and what became of them so far.
+/// The faults of a world, and their outcomes so far.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) faults: Faults,
@@ -221,7 +221,7 @@ fn expired(world: &mut World, asked: &Asked<'_>) -> Option<ApiError> {
         return None;
     }
     world.faults.count("token_expired");
-    Some(crate::input::bad_token(asked.service, token))
+    Some(crate::wire::paging::bad_token(asked.service, token))
 }
 
 /// Takes a token out of every bucket that covers the request; whether one was empty.
@@ -303,7 +303,7 @@ pub(crate) fn called(world: &mut World, service: &str, action: &str) {
         true
     });
     for event in ready {
-        // What became of it is remembered.
+        // The outcome is recorded.
         super::event::happen(world, &event).unwrap_or_default();
     }
 }

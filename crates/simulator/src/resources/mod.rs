@@ -3,24 +3,15 @@
 //! Every type has an allow list of properties with their types; what is not on it is an error, so a
 //! misspelt property fails here as it fails on AWS.
 
-mod cloudtrail;
-mod events;
-mod iam;
-mod kms;
-mod monitoring;
-mod policies;
-mod s3;
-mod scheduler;
-mod shape;
-mod sns;
-mod sqs;
+pub(crate) mod policies;
+pub(crate) mod shape;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::api::ApiError;
-use crate::world::World;
+use crate::services::Services;
+use crate::wire::api::ApiError;
 use shape::Property;
 
 /// Where in which stack a resource belongs.
@@ -78,39 +69,42 @@ pub(crate) enum ResourceError {
     NotReadable(String),
 }
 
-type Create = fn(&mut World, &Place, &Map<String, Value>) -> Result<Created, ResourceError>;
-type Update = fn(&mut World, &Place, &str, &Change) -> Result<Created, ResourceError>;
-type Delete = fn(&mut World, &Place, &str) -> Result<(), ResourceError>;
-type Read = fn(&World, &Place, &str) -> Option<Map<String, Value>>;
+/// What a handler that creates or updates answers.
+pub(crate) type Made = Result<Created, ResourceError>;
+
+pub(crate) type Create = fn(&mut Services, &Place, &Map<String, Value>) -> Made;
+pub(crate) type Update = fn(&mut Services, &Place, &str, &Change) -> Made;
+pub(crate) type Delete = fn(&mut Services, &Place, &str) -> Result<(), ResourceError>;
+pub(crate) type Read = fn(&Services, &Place, &str) -> Option<Map<String, Value>>;
 
 /// A resource type with its allow list and handlers, which get checked properties.
-struct Type {
-    name: &'static str,
-    properties: &'static [Property],
-    create: Create,
+pub(crate) struct Type {
+    pub(crate) name: &'static str,
+    pub(crate) properties: &'static [Property],
+    pub(crate) create: Create,
     /// Changes everything that is not fixed.
-    update: Update,
-    delete: Delete,
-    read: Option<Read>,
+    pub(crate) update: Update,
+    pub(crate) delete: Delete,
+    pub(crate) read: Option<Read>,
 }
 
 /// The old and new properties of an update.
-struct Change {
-    old: Map<String, Value>,
-    new: Map<String, Value>,
+pub(crate) struct Change {
+    pub(crate) old: Map<String, Value>,
+    pub(crate) new: Map<String, Value>,
 }
 
 fn type_named(name: &str) -> Result<&'static Type, ResourceError> {
     [
-        kms::TYPES,
-        s3::TYPES,
-        cloudtrail::TYPES,
-        sns::TYPES,
-        sqs::TYPES,
-        events::TYPES,
-        iam::TYPES,
-        monitoring::TYPES,
-        scheduler::TYPES,
+        crate::services::kms::resources::TYPES,
+        crate::services::s3::resources::TYPES,
+        crate::services::cloudtrail::resources::TYPES,
+        crate::services::sns::resources::TYPES,
+        crate::services::sqs::resources::TYPES,
+        crate::services::events::resources::TYPES,
+        crate::services::iam::resources::TYPES,
+        crate::services::monitoring::resources::TYPES,
+        crate::services::scheduler::resources::TYPES,
     ]
     .into_iter()
     .flatten()
@@ -120,11 +114,6 @@ fn type_named(name: &str) -> Result<&'static Type, ResourceError> {
             "Template format error: Unrecognized resource types: [{name}]"
         ))
     })
-}
-
-/// Whether there is such a resource type.
-pub(crate) fn is_known(type_name: &str) -> bool {
-    type_named(type_name).is_ok()
 }
 
 fn check(
@@ -139,68 +128,111 @@ fn check(
     })
 }
 
-/// Checks a resource's properties against its type's allow list and returns them as the service
-/// keeps them: numbers and booleans given as text become numbers and booleans, and the other way
-/// round where the type says so. Compare these with [`read`] to find drift.
-pub(crate) fn normalize(type_name: &str, properties: &Value) -> Result<Value, ResourceError> {
-    let kind = type_named(type_name)?;
-    check(kind, properties, "").map(Value::Object)
+/// The resources that CloudFormation makes, by type.
+pub(crate) trait Resources {
+    /// Whether there is such a resource type.
+    fn is_known(&self, type_name: &str) -> bool;
+
+    /// Checks a resource's properties against its type's allow list and returns them as the service
+    /// keeps them: numbers and booleans given as text become numbers and booleans, and the other way
+    /// round where the type says so. Compare these with [`Resources::read`] to find drift.
+    fn normalize(&self, type_name: &str, properties: &Value) -> Result<Value, ResourceError>;
+
+    /// Creates a resource. `properties` are fully resolved (no intrinsic functions left).
+    fn create(
+        &mut self,
+        place: &Place,
+        type_name: &str,
+        properties: &Value,
+    ) -> Result<Created, ResourceError>;
+
+    /// Changes a resource from `old` to `new` properties, or says that it needs a new one.
+    fn update(
+        &mut self,
+        place: &Place,
+        type_name: &str,
+        physical_id: &str,
+        old: &Value,
+        new: &Value,
+    ) -> Result<Updated, ResourceError>;
+
+    /// Deletes a resource; one that is already gone is not an error.
+    fn delete(
+        &mut self,
+        place: &Place,
+        type_name: &str,
+        physical_id: &str,
+    ) -> Result<(), ResourceError>;
+
+    /// The live properties in template shape, or `None` when the resource is gone.
+    fn read(
+        &self,
+        place: &Place,
+        type_name: &str,
+        physical_id: &str,
+    ) -> Result<Option<Value>, ResourceError>;
 }
 
-/// Creates a resource. `properties` are fully resolved (no intrinsic functions left).
-pub(crate) fn create(
-    world: &mut World,
-    place: &Place,
-    type_name: &str,
-    properties: &Value,
-) -> Result<Created, ResourceError> {
-    let kind = type_named(type_name)?;
-    let properties = check(kind, properties, &place.logical_id)?;
-    (kind.create)(world, place, &properties)
-}
-
-/// Changes a resource from `old` to `new` properties, or says that it needs a new one.
-pub(crate) fn update(
-    world: &mut World,
-    place: &Place,
-    type_name: &str,
-    physical_id: &str,
-    old: &Value,
-    new: &Value,
-) -> Result<Updated, ResourceError> {
-    let kind = type_named(type_name)?;
-    let new = check(kind, new, &place.logical_id)?;
-    let old = check(kind, old, &place.logical_id)?;
-    let replace = kind
-        .properties
-        .iter()
-        .any(|property| property.fixed && old.get(property.name) != new.get(property.name));
-    if replace {
-        return Ok(Updated::Replace);
+impl Resources for Services {
+    fn is_known(&self, type_name: &str) -> bool {
+        type_named(type_name).is_ok()
     }
-    (kind.update)(world, place, physical_id, &Change { old, new }).map(Updated::InPlace)
-}
 
-/// Deletes a resource; one that is already gone is not an error.
-pub(crate) fn delete(
-    world: &mut World,
-    place: &Place,
-    type_name: &str,
-    physical_id: &str,
-) -> Result<(), ResourceError> {
-    (type_named(type_name)?.delete)(world, place, physical_id)
-}
+    fn normalize(&self, type_name: &str, properties: &Value) -> Result<Value, ResourceError> {
+        check(type_named(type_name)?, properties, "").map(Value::Object)
+    }
 
-/// The live properties in template shape, or `None` when the resource is gone.
-pub(crate) fn read(
-    world: &World,
-    place: &Place,
-    type_name: &str,
-    physical_id: &str,
-) -> Result<Option<Value>, ResourceError> {
-    match type_named(type_name)?.read {
-        Some(read) => Ok(read(world, place, physical_id).map(Value::Object)),
-        None => Err(ResourceError::NotReadable(type_name.to_owned())),
+    fn create(
+        &mut self,
+        place: &Place,
+        type_name: &str,
+        properties: &Value,
+    ) -> Result<Created, ResourceError> {
+        let kind = type_named(type_name)?;
+        let properties = check(kind, properties, &place.logical_id)?;
+        (kind.create)(self, place, &properties)
+    }
+
+    fn update(
+        &mut self,
+        place: &Place,
+        type_name: &str,
+        physical_id: &str,
+        old: &Value,
+        new: &Value,
+    ) -> Result<Updated, ResourceError> {
+        let kind = type_named(type_name)?;
+        let new = check(kind, new, &place.logical_id)?;
+        let old = check(kind, old, &place.logical_id)?;
+        let replace = kind
+            .properties
+            .iter()
+            .any(|property| property.fixed && old.get(property.name) != new.get(property.name));
+        if replace {
+            return Ok(Updated::Replace);
+        }
+        (kind.update)(self, place, physical_id, &Change { old, new }).map(Updated::InPlace)
+    }
+
+    fn delete(
+        &mut self,
+        place: &Place,
+        type_name: &str,
+        physical_id: &str,
+    ) -> Result<(), ResourceError> {
+        (type_named(type_name)?.delete)(self, place, physical_id)
+    }
+
+    fn read(
+        &self,
+        place: &Place,
+        type_name: &str,
+        physical_id: &str,
+    ) -> Result<Option<Value>, ResourceError> {
+        match type_named(type_name)?.read {
+            Some(read) => Ok(read(self, place, physical_id).map(Value::Object)),
+            None => Err(ResourceError::NotReadable(type_name.to_owned())),
+        }
     }
 }
 
@@ -219,26 +251,26 @@ impl From<ApiError> for ResourceError {
 }
 
 /// The resource is not there any more, though its stack has it.
-fn gone(physical_id: &str) -> ResourceError {
+pub(crate) fn gone(physical_id: &str) -> ResourceError {
     let message = format!("{physical_id} does not exist");
     ResourceError::NotFound(handler_message(&message, "NotFound"))
 }
 
 /// The service refuses, in a resource handler's words.
-fn refused(message: &str, code: &str) -> ResourceError {
+pub(crate) fn refused(message: &str, code: &str) -> ResourceError {
     ResourceError::Refused(handler_message(message, code))
 }
 
-fn handler_message(message: &str, code: &str) -> String {
+pub(crate) fn handler_message(message: &str, code: &str) -> String {
     format!("Resource handler returned message: \"{message}\" (HandlerErrorCode: {code})")
 }
 
-fn text<'a>(properties: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(properties: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     properties.get(name).and_then(Value::as_str)
 }
 
 /// A list of texts; empty if the template has none.
-fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> {
+pub(crate) fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> {
     properties
         .get(name)
         .and_then(Value::as_array)
@@ -250,8 +282,8 @@ fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> {
 
 /// The name the template gives, or a generated `<stack>-<logical id>-<suffix>` of at most `limit`
 /// characters.
-fn name_or_generated(
-    world: &mut World,
+pub(crate) fn name_or_generated(
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
     property: &str,
@@ -259,12 +291,12 @@ fn name_or_generated(
 ) -> String {
     match text(properties, property) {
         Some(name) => name.to_owned(),
-        None => generated(world, place, limit),
+        None => generated(services, place, limit),
     }
 }
 
-fn generated(world: &mut World, place: &Place, limit: usize) -> String {
-    let suffix = suffix(world, place);
+pub(crate) fn generated(services: &mut Services, place: &Place, limit: usize) -> String {
+    let suffix = suffix(services, place);
     let room = limit.saturating_sub(suffix.len() + 2);
     let logical: String = place.logical_id.chars().take(room / 2).collect();
     let stack: String = place
@@ -276,18 +308,20 @@ fn generated(world: &mut World, place: &Place, limit: usize) -> String {
 }
 
 /// Twelve characters that are the same whenever the same resource is made.
-fn suffix(world: &World, place: &Place) -> String {
+fn suffix(services: &Services, place: &Place) -> String {
     let Place {
         stack_id,
         logical_id,
         generation,
         ..
     } = place;
-    world.token_of(&format!("{stack_id}|{logical_id}|{generation}"), 12)
+    services
+        .environment
+        .token_of(&format!("{stack_id}|{logical_id}|{generation}"), 12)
 }
 
 /// A resource with its attributes.
-fn created<const N: usize>(
+pub(crate) fn created<const N: usize>(
     physical_id: impl Into<String>,
     attributes: [(&str, Value); N],
 ) -> Created {
@@ -301,4 +335,4 @@ fn created<const N: usize>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,17 +7,17 @@ use serde_json::{Map, Value, json};
 
 use super::shape::Property;
 use super::{Change, Created, Place, ResourceError, Type, created, generated, text, texts};
-use crate::world::World;
+use crate::services::Services;
 
 /// A kind of resource that a policy can be put on. `name` is what the property that names it
 /// holds: an ARN, a URL, a bucket's name.
-pub(super) trait Holder {
+pub(crate) trait Holder {
     /// The property that names the one holder of an inline policy.
     const PROPERTY: &'static str;
 
     /// Puts a policy on the holder; `fresh` refuses a holder that already has one.
     fn put(
-        world: &mut World,
+        services: &mut Services,
         place: &Place,
         name: &str,
         written: Value,
@@ -25,20 +25,20 @@ pub(super) trait Holder {
     ) -> Result<(), ResourceError>;
 
     /// Takes the policy off the holder, if there is one.
-    fn clear(world: &mut World, place: &Place, name: &str) -> Result<(), ResourceError>;
+    fn clear(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError>;
 
     /// The live policy; `None` if the holder is gone or has no policy.
-    fn policy(world: &World, place: &Place, name: &str) -> Option<Value>;
+    fn policy(services: &Services, place: &Place, name: &str) -> Option<Value>;
 }
 
 /// A holder that the types naming several know, too.
-pub(super) trait Listed: Holder {
+pub(crate) trait Listed: Holder {
     /// The property that lists the holders.
     const LIST: &'static str;
 }
 
 /// The type that puts a policy on one holder.
-pub(super) const fn inline<H: Holder>(name: &'static str, properties: &'static [Property]) -> Type {
+pub(crate) const fn inline<H: Holder>(name: &'static str, properties: &'static [Property]) -> Type {
     Type {
         name,
         properties,
@@ -50,7 +50,7 @@ pub(super) const fn inline<H: Holder>(name: &'static str, properties: &'static [
 }
 
 /// The type that puts a policy on several holders. It has no read handler.
-pub(super) const fn listed<H: Listed>(name: &'static str, properties: &'static [Property]) -> Type {
+pub(crate) const fn listed<H: Listed>(name: &'static str, properties: &'static [Property]) -> Type {
     Type {
         name,
         properties,
@@ -62,27 +62,31 @@ pub(super) const fn listed<H: Listed>(name: &'static str, properties: &'static [
 }
 
 fn create_inline<H: Holder>(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let name = text(properties, H::PROPERTY).unwrap_or_default();
-    H::put(world, place, name, document(properties), true)?;
+    H::put(services, place, name, document(properties), true)?;
     Ok(created(name, []))
 }
 
 fn update_inline<H: Holder>(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
-    H::put(world, place, name, document(&change.new), false)?;
+    H::put(services, place, name, document(&change.new), false)?;
     Ok(created(name, []))
 }
 
-fn read_inline<H: Holder>(world: &World, place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let policy = H::policy(world, place, name)?;
+fn read_inline<H: Holder>(
+    services: &Services,
+    place: &Place,
+    name: &str,
+) -> Option<Map<String, Value>> {
+    let policy = H::policy(services, place, name)?;
     let mut live = Map::new();
     live.insert(H::PROPERTY.to_owned(), json!(name));
     live.insert("PolicyDocument".to_owned(), policy);
@@ -90,44 +94,44 @@ fn read_inline<H: Holder>(world: &World, place: &Place, name: &str) -> Option<Ma
 }
 
 fn create_listed<H: Listed>(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let names = texts(properties, H::LIST);
     for name in &names {
-        H::put(world, place, name, document(properties), false)?;
+        H::put(services, place, name, document(properties), false)?;
     }
     // Deleting gets nothing but the physical id to find the holders by.
-    let id = format!("{}|{}", generated(world, place, 128), names.join("|"));
+    let id = format!("{}|{}", generated(services, place, 128), names.join("|"));
     Ok(created(id.as_str(), [("Id", json!(id))]))
 }
 
 fn update_listed<H: Listed>(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     id: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     for name in texts(&change.new, H::LIST) {
-        H::put(world, place, &name, document(&change.new), false)?;
+        H::put(services, place, &name, document(&change.new), false)?;
     }
     Ok(created(id, [("Id", json!(id))]))
 }
 
 fn delete_listed<H: Listed>(
-    world: &mut World,
+    services: &mut Services,
     place: &Place,
     id: &str,
 ) -> Result<(), ResourceError> {
     for name in id.split('|').skip(1) {
-        H::clear(world, place, name)?;
+        H::clear(services, place, name)?;
     }
     Ok(())
 }
 
 /// `PolicyDocument` as the template has it.
-pub(super) fn document(properties: &Map<String, Value>) -> Value {
+pub(crate) fn document(properties: &Map<String, Value>) -> Value {
     properties
         .get("PolicyDocument")
         .cloned()

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// The type of a property's value.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Text,
     /// One of these words.
     Choice(&'static [&'static str]),
@@ -21,16 +21,16 @@ pub(super) enum Shape {
 
 /// One property.
 #[derive(Debug)]
-pub(super) struct Property {
-    pub(super) name: &'static str,
+pub(crate) struct Property {
+    pub(crate) name: &'static str,
     shape: Shape,
     required: bool,
     /// A change of it needs a new resource.
-    pub(super) fixed: bool,
+    pub(crate) fixed: bool,
 }
 
 /// `Tags`, as most types have them.
-pub(super) const TAGS: Property = Property::new("Tags", Shape::List(&TAG));
+pub(crate) const TAGS: Property = Property::new("Tags", Shape::List(&TAG));
 
 const TAG: Shape = Shape::Object(&[
     Property::new("Key", Shape::Text).required(),
@@ -38,7 +38,7 @@ const TAG: Shape = Shape::Object(&[
 ]);
 
 impl Property {
-    pub(super) const fn new(name: &'static str, shape: Shape) -> Property {
+    pub(crate) const fn new(name: &'static str, shape: Shape) -> Property {
         Property {
             name,
             shape,
@@ -47,12 +47,12 @@ impl Property {
         }
     }
 
-    pub(super) const fn required(mut self) -> Property {
+    pub(crate) const fn required(mut self) -> Property {
         self.required = true;
         self
     }
 
-    pub(super) const fn fixed(mut self) -> Property {
+    pub(crate) const fn fixed(mut self) -> Property {
         self.fixed = true;
         self
     }
@@ -60,7 +60,7 @@ impl Property {
 
 /// Checks an object against an allow list and brings its scalars into their types. The error is in
 /// CloudFormation's words, behind `Properties validation failed for resource X with message:`.
-pub(super) fn object(
+pub(crate) fn object(
     allowed: &[Property],
     value: &Value,
     at: &str,

@@ -2,10 +2,11 @@ use serde_json::json;
 
 use super::*;
 use crate::Config;
+use crate::world::World;
 
-const ACCOUNT: &str = "333344445555";
+pub(crate) const ACCOUNT: &str = "333344445555";
 
-fn place(logical_id: &str) -> Place {
+pub(crate) fn place(logical_id: &str) -> Place {
     Place {
         account: ACCOUNT.to_owned(),
         region: "eu-central-1".to_owned(),
@@ -16,12 +17,12 @@ fn place(logical_id: &str) -> Place {
     }
 }
 
-fn world() -> World {
-    World::new(Config::default())
+pub(crate) fn services() -> Services {
+    World::new(Config::default()).services
 }
 
-fn refusal(kind: &str, properties: &Value) -> String {
-    create(&mut world(), &place("Thing"), kind, properties)
+pub(crate) fn refusal(kind: &str, properties: &Value) -> String {
+    Resources::create(&mut services(), &place("Thing"), kind, properties)
         .unwrap_err()
         .to_string()
 }
@@ -61,7 +62,7 @@ fn unknown_types_and_properties_and_wrong_values_are_refused() {
 #[test]
 fn scalars_take_the_type_of_their_property() {
     assert_eq!(
-        normalize(
+        services().normalize(
             "AWS::SQS::Queue",
             &json!({"MessageRetentionPeriod": "1209600", "SqsManagedSseEnabled": "true", "QueueName": 7})
         )
@@ -72,11 +73,17 @@ fn scalars_take_the_type_of_their_property() {
 
 #[test]
 fn generated_names_fit_their_limit_and_keep_the_logical_id() {
-    let mut world = world();
+    let mut services = services();
     let role = json!({"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole",
     }]}});
-    let made = create(&mut world, &place("ForwarderRole"), "AWS::IAM::Role", &role).unwrap();
+    let made = Resources::create(
+        &mut services,
+        &place("ForwarderRole"),
+        "AWS::IAM::Role",
+        &role,
+    )
+    .unwrap();
     assert_eq!(made.physical_id.len(), 64);
     assert!(made.physical_id.starts_with("StackSet-gizmos-"));
     assert!(made.physical_id.contains("-ForwarderRole-"));
@@ -84,14 +91,20 @@ fn generated_names_fit_their_limit_and_keep_the_logical_id() {
         made.attributes["Arn"],
         format!("arn:aws:iam::{ACCOUNT}:role/{}", made.physical_id)
     );
-    let bucket = create(&mut world, &place("Bucket"), "AWS::S3::Bucket", &json!({})).unwrap();
+    let bucket = Resources::create(
+        &mut services,
+        &place("Bucket"),
+        "AWS::S3::Bucket",
+        &json!({}),
+    )
+    .unwrap();
     assert!(bucket.physical_id.len() <= 63);
     assert_eq!(bucket.physical_id, bucket.physical_id.to_lowercase());
 }
 
 #[test]
 fn a_name_that_is_taken_is_refused() {
-    let mut world = world();
+    let mut services = services();
     for (kind, properties) in [
         ("AWS::SNS::Topic", json!({"TopicName": "t"})),
         ("AWS::SQS::Queue", json!({"QueueName": "q"})),
@@ -109,8 +122,8 @@ fn a_name_that_is_taken_is_refused() {
             }}),
         ),
     ] {
-        create(&mut world, &place("A"), kind, &properties).unwrap();
-        let again = create(&mut world, &place("B"), kind, &properties);
+        Resources::create(&mut services, &place("A"), kind, &properties).unwrap();
+        let again = Resources::create(&mut services, &place("B"), kind, &properties);
         assert!(
             matches!(again, Err(ResourceError::AlreadyExists(_))),
             "{kind}: {again:?}"
@@ -120,12 +133,12 @@ fn a_name_that_is_taken_is_refused() {
 
 #[test]
 fn a_change_of_name_needs_a_new_resource_and_any_other_does_not() {
-    let mut world = world();
+    let mut services = services();
     let old = json!({"QueueName": "q", "VisibilityTimeout": 30});
-    let made = create(&mut world, &place("Q"), "AWS::SQS::Queue", &old).unwrap();
+    let made = Resources::create(&mut services, &place("Q"), "AWS::SQS::Queue", &old).unwrap();
     let mut change = |new: &Value| {
-        update(
-            &mut world,
+        Resources::update(
+            &mut services,
             &place("Q"),
             "AWS::SQS::Queue",
             &made.physical_id,
@@ -142,39 +155,39 @@ fn a_change_of_name_needs_a_new_resource_and_any_other_does_not() {
         change(&json!({"QueueName": "q", "VisibilityTimeout": "60"})),
         Updated::InPlace(made.clone())
     );
-    let live = read(&world, &place("Q"), "AWS::SQS::Queue", &made.physical_id);
+    let live = Resources::read(&services, &place("Q"), "AWS::SQS::Queue", &made.physical_id);
     assert_eq!(
         live,
         Ok(Some(json!({"QueueName": "q", "VisibilityTimeout": 60})))
     );
-    delete(
-        &mut world,
+    Resources::delete(
+        &mut services,
         &place("Q"),
         "AWS::SQS::Queue",
         &made.physical_id,
     )
     .unwrap();
-    delete(
-        &mut world,
+    Resources::delete(
+        &mut services,
         &place("Q"),
         "AWS::SQS::Queue",
         &made.physical_id,
     )
     .unwrap();
-    let live = read(&world, &place("Q"), "AWS::SQS::Queue", &made.physical_id);
+    let live = Resources::read(&services, &place("Q"), "AWS::SQS::Queue", &made.physical_id);
     assert_eq!(live, Ok(None));
 }
 
 #[test]
 fn cloudformation_is_blind_to_three_types() {
-    let world = world();
+    let services = services();
     for kind in [
         "AWS::SNS::TopicPolicy",
         "AWS::SQS::QueuePolicy",
         "AWS::IAM::Policy",
     ] {
         assert_eq!(
-            read(&world, &place("P"), kind, "x"),
+            Resources::read(&services, &place("P"), kind, "x"),
             Err(ResourceError::NotReadable(kind.to_owned()))
         );
     }
@@ -182,8 +195,9 @@ fn cloudformation_is_blind_to_three_types() {
 
 #[test]
 fn policies_of_topics_and_queues_are_visible_when_inline() {
-    let mut world = world();
-    let topic = create(&mut world, &place("T"), "AWS::SNS::Topic", &json!({})).unwrap();
+    let mut services = services();
+    let topic =
+        Resources::create(&mut services, &place("T"), "AWS::SNS::Topic", &json!({})).unwrap();
     let policy = |action: &str| {
         json!({"TopicArn": topic.physical_id, "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
@@ -191,11 +205,13 @@ fn policies_of_topics_and_queues_are_visible_when_inline() {
         }]}})
     };
     let kind = "AWS::SNS::TopicInlinePolicy";
-    let made = create(&mut world, &place("P"), kind, &policy("sns:Publish")).unwrap();
-    let live = |world: &World| read(world, &place("P"), kind, &made.physical_id).unwrap();
-    assert_eq!(live(&world), Some(policy("sns:Publish")));
-    update(
-        &mut world,
+    let made = Resources::create(&mut services, &place("P"), kind, &policy("sns:Publish")).unwrap();
+    let live = |services: &Services| {
+        Resources::read(services, &place("P"), kind, &made.physical_id).unwrap()
+    };
+    assert_eq!(live(&services), Some(policy("sns:Publish")));
+    Resources::update(
+        &mut services,
         &place("P"),
         kind,
         &made.physical_id,
@@ -203,119 +219,36 @@ fn policies_of_topics_and_queues_are_visible_when_inline() {
         &policy("sns:*"),
     )
     .unwrap();
-    assert_eq!(live(&world), Some(policy("sns:*")));
-    delete(&mut world, &place("P"), kind, &made.physical_id).unwrap();
-    assert_eq!(live(&world), None);
-}
-
-#[test]
-fn a_role_keeps_the_policies_others_put_on_it() {
-    let mut world = world();
-    let role = |action: &str| {
-        json!({
-            "RoleName": "r",
-            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
-                "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole",
-            }]},
-            "Policies": [{"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
-                "Effect": "Allow", "Action": action, "Resource": "*",
-            }]}}],
-        })
-    };
-    create(
-        &mut world,
-        &place("R"),
-        "AWS::IAM::Role",
-        &role("sns:Publish"),
-    )
-    .unwrap();
-    let extra = json!({"PolicyName": "extra", "RoleName": "r", "PolicyDocument": {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}],
-    }});
-    create(&mut world, &place("E"), "AWS::IAM::RolePolicy", &extra).unwrap();
-    update(
-        &mut world,
-        &place("R"),
-        "AWS::IAM::Role",
-        "r",
-        &role("sns:Publish"),
-        &role("sns:*"),
-    )
-    .unwrap();
-    let names: Vec<&String> = world
-        .services
-        .iam
-        .role_by_name(ACCOUNT, "r")
-        .unwrap()
-        .inline
-        .keys()
-        .collect();
-    assert_eq!(names, ["extra", "own"]);
-    let live = read(&world, &place("E"), "AWS::IAM::RolePolicy", "extra|r");
-    assert_eq!(live, Ok(Some(extra)));
+    assert_eq!(live(&services), Some(policy("sns:*")));
+    Resources::delete(&mut services, &place("P"), kind, &made.physical_id).unwrap();
+    assert_eq!(live(&services), None);
 }
 
 #[test]
 fn a_bus_with_rules_and_a_bucket_with_objects_are_not_deleted() {
-    let mut world = world();
-    create(
-        &mut world,
+    let mut services = services();
+    Resources::create(
+        &mut services,
         &place("B"),
         "AWS::Events::EventBus",
         &json!({"Name": "b"}),
     )
     .unwrap();
     let rule = json!({"Name": "r", "EventBusName": "b", "EventPattern": {"source": ["a"]}});
-    let made = create(&mut world, &place("R"), "AWS::Events::Rule", &rule).unwrap();
+    let made = Resources::create(&mut services, &place("R"), "AWS::Events::Rule", &rule).unwrap();
     assert_eq!(made.physical_id, "b|r");
-    assert!(delete(&mut world, &place("B"), "AWS::Events::EventBus", "b").is_err());
-    delete(&mut world, &place("R"), "AWS::Events::Rule", "b|r").unwrap();
-    assert!(delete(&mut world, &place("B"), "AWS::Events::EventBus", "b").is_ok());
-    create(
-        &mut world,
+    assert!(Resources::delete(&mut services, &place("B"), "AWS::Events::EventBus", "b").is_err());
+    Resources::delete(&mut services, &place("R"), "AWS::Events::Rule", "b|r").unwrap();
+    assert!(Resources::delete(&mut services, &place("B"), "AWS::Events::EventBus", "b").is_ok());
+    Resources::create(
+        &mut services,
         &place("S"),
         "AWS::S3::Bucket",
         &json!({"BucketName": "logs-1"}),
     )
     .unwrap();
-    if let Some(bucket) = world.services.s3.buckets.get_mut("logs-1") {
+    if let Some(bucket) = services.s3.buckets.get_mut("logs-1") {
         bucket.objects.put("a", Vec::new(), None);
     }
-    assert!(delete(&mut world, &place("S"), "AWS::S3::Bucket", "logs-1").is_err());
-}
-
-#[test]
-fn a_bucket_policy_speaks_of_its_bucket_only() {
-    let mut world = world();
-    create(
-        &mut world,
-        &place("S"),
-        "AWS::S3::Bucket",
-        &json!({"BucketName": "logs-1"}),
-    )
-    .unwrap();
-    let policy = json!({"Bucket": "logs-1", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
-        "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::logs-2/*",
-    }]}});
-    let refused = create(&mut world, &place("P"), "AWS::S3::BucketPolicy", &policy).unwrap_err();
-    assert!(refused.to_string().contains("invalid resource"));
-}
-
-#[test]
-fn an_alias_needs_a_key_of_its_own_account() {
-    let alias =
-        json!({"AliasName": "alias/gizmos", "TargetKeyId": "00000000-0000-4000-a000-000000000000"});
-    assert!(refusal("AWS::KMS::Alias", &alias).contains("does not exist"));
-    let alias = json!({"AliasName": "gizmos", "TargetKeyId": "x"});
-    assert!(refusal("AWS::KMS::Alias", &alias).contains("not a valid alias name"));
-}
-
-#[test]
-fn a_key_that_locks_its_account_out_is_refused() {
-    let key = json!({"KeyPolicy": {"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "kms:Decrypt", "Resource": "*",
-    }]}});
-    assert!(refusal("AWS::KMS::Key", &key).contains("will not allow you to update the key policy"));
+    assert!(Resources::delete(&mut services, &place("S"), "AWS::S3::Bucket", "logs-1").is_err());
 }

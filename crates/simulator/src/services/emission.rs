@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::Services;
 use super::cloudtrail::{GLOBAL_REGION, carries, is_global};
+use super::environment::Cloud;
 use super::events::{Origin, arrive};
 use super::{Hop, Outcome, Trace};
-use crate::world::World;
 
 /// CloudTrail sends no larger events to EventBridge.
 const LARGEST: usize = 256 * 1024;
@@ -14,7 +15,7 @@ const LARGEST: usize = 256 * 1024;
 /// become those; `id`, `time`, `version` and `resources` are filled in where the envelope has none.
 /// Events `… via CloudTrail` go the way CloudTrail takes them: global services record in
 /// us-east-1 wherever the caller was, and without a trail that logs nothing arrives.
-pub(crate) fn emit(world: &mut World, account: &str, region: &str, event: Value) -> Trace {
+pub(crate) fn emit(cloud: &mut Cloud<'_>, account: &str, region: &str, event: Value) -> Trace {
     let mut event = event;
     let via_cloudtrail = event
         .get("detail-type")
@@ -22,14 +23,14 @@ pub(crate) fn emit(world: &mut World, account: &str, region: &str, event: Value)
         .is_some_and(|kind| kind.ends_with("via CloudTrail"));
     let global = via_cloudtrail && is_global(&event) && region != GLOBAL_REGION;
     let there = if global { GLOBAL_REGION } else { region };
-    let id = envelope(world, account, there, &mut event);
+    let id = envelope(cloud, account, there, &mut event);
     let mut trace = Trace {
         event_id: id,
         ..Trace::default()
     };
     if via_cloudtrail {
         let size = event.to_string().len();
-        let (outcome, detail) = match carries(world, account, there, &event) {
+        let (outcome, detail) = match carries(cloud, account, there, &event) {
             Ok(_) if size > LARGEST => (
                 Outcome::Dropped,
                 format!(
@@ -54,7 +55,7 @@ pub(crate) fn emit(world: &mut World, account: &str, region: &str, event: Value)
         }
     }
     arrive(
-        world,
+        cloud,
         (account, there, "default"),
         &event,
         Origin::Here,
@@ -64,9 +65,13 @@ pub(crate) fn emit(world: &mut World, account: &str, region: &str, event: Value)
 }
 
 /// Completes the envelope and gives the event's id.
-fn envelope(world: &mut World, account: &str, region: &str, event: &mut Value) -> String {
-    let fresh = world.uuid();
-    let now = world.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+fn envelope(services: &mut Services, account: &str, region: &str, event: &mut Value) -> String {
+    let fresh = services.environment.uuid();
+    let now = services
+        .environment
+        .now
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string();
     let Some(fields) = event.as_object_mut() else {
         return fresh;
     };

@@ -5,32 +5,41 @@
 //! permission breaks a chain here where it would break it on AWS.
 
 pub(crate) mod account;
+pub(crate) mod action;
 pub(crate) mod arn;
 pub(crate) mod cloudtrail;
 pub(crate) mod ec2;
 mod emission;
+pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod iam;
 pub(crate) mod kms;
 pub(crate) mod monitoring;
+pub(crate) mod organizations;
 pub(crate) mod s3;
 pub(crate) mod scheduler;
 pub(crate) mod sns;
 pub(crate) mod sqs;
 pub(crate) mod ssm;
+pub(crate) mod sts;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub(crate) use emission::emit;
 
-use crate::api::{ApiError, Caller};
 use crate::policy::{Context, Request};
-use crate::world::World;
+use crate::wire::Effect;
+use crate::wire::api::{ApiError, Caller};
+use action::Action;
+use environment::{Cloud, Environment, Look};
 
 /// The state of every service of the data plane, over all accounts and Regions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Services {
+    pub(crate) environment: Environment,
+    pub(crate) organization: organizations::Organization,
+    pub(crate) sessions: sts::Sessions,
     pub(crate) cloudtrail: cloudtrail::CloudTrail,
     pub(crate) ec2: ec2::Ec2,
     pub(crate) events: events::Events,
@@ -161,22 +170,24 @@ pub(crate) struct Trace {
 /// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`; S3's REST goes to [`s3::rest`]). A caller who assumed
 /// a role needs that role's permission.
 pub(crate) fn call(
-    world: &mut World,
+    cloud: &mut Cloud<'_>,
     caller: &Caller,
     service: &str,
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    perform(world, caller, service, action, input).map_err(|error| in_words_of(service, error))
+    perform(cloud, caller, service, action, input).map_err(|error| in_words_of(service, error))
 }
 
 /// Bad input and refusals have other codes in these services than in CloudFormation and IAM.
 fn in_words_of(service: &str, error: ApiError) -> ApiError {
     let (code, status) = match (error.code.as_str(), service) {
-        ("ValidationError", service) if service != "iam" => ("ValidationException", error.status),
-        ("AccessDenied", "cloudtrail" | "events" | "kms" | "sqs" | "ssm") => {
+        ("ValidationError", "iam" | "organizations" | "sts") => return error,
+        ("ValidationError", _) => ("ValidationException", error.status),
+        ("AccessDenied", "cloudtrail" | "events" | "kms" | "organizations" | "sqs" | "ssm") => {
             ("AccessDeniedException", 400)
         }
+        ("InvalidAction", "organizations") => ("UnknownOperationException", error.status),
         ("AccessDenied", "ec2") => ("UnauthorizedOperation", 403),
         ("AccessDenied", "sns") => ("AuthorizationError", 403),
         _ => return error,
@@ -189,95 +200,23 @@ fn in_words_of(service: &str, error: ApiError) -> ApiError {
 }
 
 fn perform(
-    world: &mut World,
+    cloud: &mut Cloud<'_>,
     caller: &Caller,
     service: &str,
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    // These ask the policies themselves, resource policies included.
-    let own_check = matches!(
-        (service, action),
-        ("events", "PutEvents") | ("sns", "Publish")
-    );
-    if !own_check {
-        let prefix = if service == "monitoring" {
-            "cloudwatch"
-        } else {
-            service
-        };
-        authorize(
-            world,
-            caller,
-            &format!("{prefix}:{action}"),
-            &resource(caller, service, input),
-        )?;
+    let known = named(service, action).ok_or_else(|| ApiError::unknown_action(service, action))?;
+    if service == "organizations" {
+        organizations::permit(&cloud.organization, caller, known)?;
     }
-    match service {
-        "account" => account::call(world, caller, action, input),
-        "cloudtrail" => cloudtrail::call(world, caller, action, input),
-        "ec2" => ec2::call(world, caller, action, input),
-        "events" => events::call(world, caller, action, input),
-        "iam" => iam::call(world, caller, action, input),
-        "kms" => kms::call(world, caller, action, input),
-        "monitoring" => monitoring::call(world, caller, action, input),
-        "sns" => sns::call(world, caller, action, input),
-        "sqs" => {
-            let answer = sqs::call(world, caller, action, input)?;
-            if let Some(url) = input.get("QueueUrl").and_then(Value::as_str) {
-                let queue = sqs::arn_of(world, &caller.region, url).map(str::to_owned);
-                if let Some(queue) = queue {
-                    monitoring::queue_changed(world, &queue);
-                }
-            }
-            Ok(answer)
-        }
-        "ssm" => ssm::call(world, caller, action, input),
-        _ => Err(ApiError::unknown_action(service, action)),
-    }
-}
-
-/// The ARN an action is about as far as its input tells, otherwise `*`.
-fn resource(caller: &Caller, service: &str, input: &Value) -> String {
-    let text = |name: &str| input.get(name).and_then(Value::as_str);
-    let (account, region) = (&caller.account, &caller.region);
-    match service {
-        "events" => match (text("Rule").or_else(|| text("Name")), text("EventBusName")) {
-            (Some(rule), None | Some("default")) => {
-                format!("arn:aws:events:{region}:{account}:rule/{rule}")
-            }
-            (Some(rule), Some(bus)) => {
-                format!(
-                    "arn:aws:events:{region}:{account}:rule/{}/{rule}",
-                    arn::short(bus)
-                )
-            }
-            (None, _) => "*".to_owned(),
-        },
-        "sns" => text("TopicArn")
-            .or_else(|| text("SubscriptionArn"))
-            .unwrap_or("*")
-            .to_owned(),
-        "sqs" => text("QueueUrl").map_or_else(
-            || "*".to_owned(),
-            |url| format!("arn:aws:sqs:{region}:{account}:{}", arn::short(url)),
-        ),
-        "cloudtrail" => text("Name").map_or_else(
-            || "*".to_owned(),
-            |name| cloudtrail::trail_arn(account, region, arn::short(name)),
-        ),
-        "iam" => text("RoleName").map_or_else(
-            || "*".to_owned(),
-            |name| format!("arn:aws:iam::{account}:role/{name}"),
-        ),
-        _ => "*".to_owned(),
-    }
+    (known.answer)(cloud, caller, input)
 }
 
 /// Whether the caller may do `action` on `resource`: an account's administrator may do everything
 /// in it, a role what its policies allow.
 pub(crate) fn authorize(
-    world: &World,
+    services: &Services,
     caller: &Caller,
     action: &str,
     resource: &str,
@@ -285,10 +224,11 @@ pub(crate) fn authorize(
     let Some(role) = &caller.role else {
         return Ok(());
     };
-    let context = iam::organization_context(world, &caller.account, Context::new())
-        .with("aws:RequestedRegion", caller.region.as_str());
+    let context =
+        iam::organization_context(&services.organization, &caller.account, Context::new())
+            .with("aws:RequestedRegion", caller.region.as_str());
     let request = Request::new(iam::principal(caller), action, resource, context);
-    if iam::identity(world, role, &request).allowed {
+    if iam::identity(services, role, &request).allowed {
         Ok(())
     } else {
         Err(ApiError::denied(caller, action, resource))
@@ -303,6 +243,18 @@ pub(crate) fn json_text(document: &Value) -> String {
     }
 }
 
+/// Adds to an answer those members that have a value.
+pub(crate) fn with<const N: usize>(
+    mut answer: Value,
+    members: [(&str, Option<Value>); N],
+) -> Value {
+    if let Value::Object(answer) = &mut answer {
+        let given = members.into_iter();
+        answer.extend(given.filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
+    answer
+}
+
 /// Tags in template shape as a list of `Key`/`Value` pairs, empty when there are none.
 pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
     properties
@@ -311,30 +263,64 @@ pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
         .unwrap_or_else(|| Value::Array(Vec::new()))
 }
 
-/// Whether an action changes something.
-pub(crate) fn is_mutating(action: &str) -> bool {
-    !["Describe", "Get", "List", "Head", "Simulate", "Test"]
-        .iter()
-        .any(|verb| action.starts_with(verb))
+/// The table of a service's actions.
+fn actions(service: &str) -> Option<&'static [Action]> {
+    match service {
+        "account" => Some(account::ACTIONS),
+        "cloudtrail" => Some(cloudtrail::ACTIONS),
+        "ec2" => Some(ec2::ACTIONS),
+        "events" => Some(events::ACTIONS),
+        "iam" => Some(iam::ACTIONS),
+        "kms" => Some(kms::ACTIONS),
+        "monitoring" => Some(monitoring::ACTIONS),
+        "organizations" => Some(organizations::ACTIONS),
+        "sns" => Some(sns::ACTIONS),
+        "sqs" => Some(sqs::ACTIONS),
+        "ssm" => Some(ssm::ACTIONS),
+        "sts" => Some(sts::ACTIONS),
+        _ => None,
+    }
+}
+
+/// Whether an action changes something. An unknown action is refused; its name decides whether the
+/// journal records the attempt.
+pub(crate) fn is_mutating(service: &str, action: &str) -> bool {
+    let effect = match service {
+        "s3" => s3::effect(action),
+        _ => named(service, action).map(|known| known.effect),
+    };
+    match effect {
+        Some(effect) => effect == Effect::Changes,
+        None => !["Describe", "Get", "List", "Head", "Simulate", "Test"]
+            .iter()
+            .any(|verb| action.starts_with(verb)),
+    }
+}
+
+fn named(service: &str, action: &str) -> Option<&'static Action> {
+    let mut table = actions(service).unwrap_or_default().iter();
+    table.find(|known| known.name == action)
 }
 
 /// Does work that [`World::schedule`] was asked to do now.
-pub(crate) fn due(world: &mut World, task: Task) {
+pub(crate) fn due(cloud: &mut Cloud<'_>, task: Task) {
     match task {
-        Task::ConfirmSubscription { subscription } => sns::confirm(world, &subscription),
+        Task::ConfirmSubscription { subscription } => {
+            sns::confirm(&mut cloud.services.sns, &subscription);
+        }
         Task::RunAutomation { execution } => {
-            let account = world.services.ssm.account_of(&execution);
+            let account = cloud.ssm.account_of(&execution);
             if let Some(account) = account {
-                crate::cloudformation::warm(world, &account);
+                cloud.look(&account, Look::ToChange);
             }
-            ssm::run(world, &execution, &mut Trace::default());
+            ssm::run(cloud, &execution, &mut Trace::default());
         }
         Task::SettleInstance {
             account,
             region,
             instance,
         } => {
-            ec2::settle(world, &account, &region, &instance);
+            ec2::settle(cloud, &account, &region, &instance);
         }
         Task::Emit {
             account,
@@ -342,11 +328,11 @@ pub(crate) fn due(world: &mut World, task: Task) {
             event,
         } => {
             if let Ok(event) = serde_json::from_str(&event) {
-                emit(world, &account, &region, event);
+                emit(cloud, &account, &region, event);
             }
         }
-        Task::RunSchedule(run) => scheduler::run(world, &run),
-        Task::EvaluateAlarm { alarm } => monitoring::evaluate(world, &alarm),
+        Task::RunSchedule(run) => scheduler::run(cloud, &run),
+        Task::EvaluateAlarm { alarm } => monitoring::evaluate(cloud, &alarm),
     }
 }
 

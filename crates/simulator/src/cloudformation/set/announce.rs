@@ -4,23 +4,23 @@
 
 use serde_json::{Value, json};
 
-use super::{Spot, StackSet};
-use crate::organizations::MANAGEMENT;
+use super::{Location, StackSet};
+use crate::cloudformation::Stage;
 use crate::services::Task;
-use crate::world::World;
+use crate::services::organizations::MANAGEMENT;
 
-/// Whether anybody would see the events; a hundred thousand that nobody sees are not sent.
-fn is_heard(world: &World, region: &str) -> bool {
-    world
+/// Whether a rule could match the events: sending a hundred thousand that none matches is slow.
+fn is_heard(stage: &Stage<'_>, region: &str) -> bool {
+    stage
         .services
         .events
         .bus(MANAGEMENT, region, "default")
         .is_some_and(|bus| !bus.rules.is_empty())
 }
 
-/// Says that a stack set is there, or that it is deleted.
-pub(super) fn stack_set(world: &mut World, id: &str) {
-    send(world, id, "CloudFormation StackSet Status Change", |set| {
+/// Announces that a stack set was created or deleted.
+pub(super) fn stack_set(stage: &mut Stage<'_>, id: &str) {
+    send(stage, id, "CloudFormation StackSet Status Change", |set| {
         Some(json!({
             "stack-set-arn": set.arn(),
             "status-details": {"status": set.status()},
@@ -28,10 +28,10 @@ pub(super) fn stack_set(world: &mut World, id: &str) {
     });
 }
 
-/// Says that an operation has another status.
-pub(super) fn operation(world: &mut World, id: &str, operation: &str) {
+/// Announces an operation's new status.
+pub(super) fn operation(stage: &mut Stage<'_>, id: &str, operation: &str) {
     let kind = "CloudFormation StackSet Operation Status Change";
-    send(world, id, kind, |set| {
+    send(stage, id, kind, |set| {
         let operation = set.operations.get(operation)?;
         Some(json!({
             "stack-set-arn": set.arn(),
@@ -41,11 +41,11 @@ pub(super) fn operation(world: &mut World, id: &str, operation: &str) {
     });
 }
 
-/// Says that a stack instance has another status; one that is gone has none.
-pub(super) fn instance(world: &mut World, id: &str, spot: &Spot, action: &str) {
+/// Announces a stack instance's new status; a deleted instance has none.
+pub(super) fn instance(stage: &mut Stage<'_>, id: &str, location: &Location, action: &str) {
     let kind = "CloudFormation StackSet StackInstance Status Change";
-    send(world, id, kind, |set| {
-        let instance = set.instances.get(spot)?;
+    send(stage, id, kind, |set| {
+        let instance = set.instances.get(location)?;
         Some(json!({
             "stack-set-arn": set.arn(),
             "stack-id": instance.stack.as_deref().unwrap_or_default(),
@@ -59,11 +59,11 @@ pub(super) fn instance(world: &mut World, id: &str, spot: &Spot, action: &str) {
     });
 }
 
-fn send(world: &mut World, id: &str, kind: &str, detail: impl Fn(&StackSet) -> Option<Value>) {
-    let Some(set) = world.cloudformation.sets.get(id) else {
+fn send(stage: &mut Stage<'_>, id: &str, kind: &str, detail: impl Fn(&StackSet) -> Option<Value>) {
+    let Some(set) = stage.set(id) else {
         return;
     };
-    if !is_heard(world, &set.region) {
+    if !is_heard(stage, &set.region) {
         return;
     }
     let Some(detail) = detail(set) else {
@@ -81,5 +81,5 @@ fn send(world: &mut World, id: &str, kind: &str, detail: impl Fn(&StackSet) -> O
         region,
         event: event.to_string(),
     };
-    world.schedule(1, task);
+    stage.services.environment.schedule(1, task);
 }

@@ -1,81 +1,110 @@
-//! The actions on stack sets that do something; [`listing`] has those that tell something.
+//! The actions that change stack sets; [`instances`](super::instances) has those that change their
+//! instances, [`listing`](super::listing) those that show something.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::api::{ApiError, Caller};
-use crate::cloudformation::request::{self, deployment, fields};
+use crate::cloudformation::Stage;
+use crate::cloudformation::action::{Answer, actions};
+use crate::cloudformation::request::{CallAs, deployment, request};
 use crate::cloudformation::set::operation::{Request, exceeded, start, stop};
-use crate::cloudformation::set::target::{self, Purpose, Targets};
-use crate::cloudformation::set::{AutoDeployment, Change, Spot, StackSet, Work, announce, listing};
+use crate::cloudformation::set::target::{self, Purpose};
+use crate::cloudformation::set::{self, Change, Location, StackSet, Work, announce};
 use crate::cloudformation::stack::api::check_name;
-use crate::input::Input;
-use crate::organizations::{MANAGEMENT, STACKSETS_PRINCIPAL};
-use crate::world::World;
+use crate::services::organizations::{MANAGEMENT, STACKSETS_PRINCIPAL};
+use crate::wire::api::{ApiError, Caller};
 
-/// Answers the actions on stack sets; `None` if the action is none of them.
-pub(crate) fn call(
-    world: &mut World,
-    caller: &Caller,
-    action: &str,
-    input: &Value,
-) -> Option<Result<Value, ApiError>> {
-    Some(match action {
-        "CreateStackSet" => create(world, caller, input),
-        "UpdateStackSet" => update(world, caller, input),
-        "DeleteStackSet" => delete(world, caller, input),
-        "DescribeStackSet" => listing::describe(world, caller, input),
-        "ListStackSets" => listing::list(world, caller, input),
-        "CreateStackInstances" => create_instances(world, caller, input),
-        "UpdateStackInstances" => update_instances(world, caller, input),
-        "DeleteStackInstances" => delete_instances(world, caller, input),
-        "ListStackInstances" => listing::list_instances(world, caller, input),
-        "DescribeStackInstance" => listing::describe_instance(world, caller, input),
-        "DescribeStackSetOperation" => listing::describe_operation(world, caller, input),
-        "ListStackSetOperations" => listing::list_operations(world, caller, input),
-        "ListStackSetOperationResults" => listing::list_results(world, caller, input),
-        "StopStackSetOperation" => stop_operation(world, caller, input),
-        "DetectStackSetDrift" => detect_drift(world, caller, input),
-        "ListStackInstanceResourceDrifts" => listing::list_drifts(world, caller, input),
-        "ListStackSetAutoDeploymentTargets" => listing::list_targets(world, caller, input),
-        "ActivateOrganizationsAccess" => access(world, caller, input, Some(true)),
-        "DeactivateOrganizationsAccess" => access(world, caller, input, Some(false)),
-        "DescribeOrganizationsAccess" => access(world, caller, input, None),
-        _ => return None,
-    })
+actions! {
+    Changes CreateStackSet folded(create);
+    Changes UpdateStackSet folded(update);
+    Changes DeleteStackSet folded(delete);
+    Changes StopStackSetOperation folded(stop_operation);
+    Reads DetectStackSetDrift folded(detect_drift);
+    Changes ActivateOrganizationsAccess folded(activate_access);
+    Changes DeactivateOrganizationsAccess folded(deactivate_access);
+    Reads DescribeOrganizationsAccess folded(describe_access);
 }
+
+request! { CreateStackSet of stack set with template {
+    description: Option<String>,
+    permission_model: Option<String>,
+    auto_deployment: Option<AutoDeployment>,
+    client_request_token: Option<String>,
+    managed_execution: Option<ManagedExecution>,
+} }
+
+request! { UpdateStackSet of stack set with template {
+    description: Option<String>,
+    operation_preferences: Option<Value>,
+    deployment_targets: Option<Value>,
+    #[serde(default)]
+    regions: Vec<String>,
+    permission_model: Option<String>,
+    auto_deployment: Option<AutoDeployment>,
+    operation_id: Option<String>,
+    managed_execution: Option<ManagedExecution>,
+} }
+
+request! { AutoDeployment {
+    #[serde(default)]
+    enabled: bool,
+    retain_stacks_on_account_removal: Option<bool>,
+    #[serde(default)]
+    depends_on: Vec<String>,
+} }
+
+request! { ManagedExecution {
+    #[serde(default)]
+    active: bool,
+} }
+
+request! { DeleteStackSet of stack set {} }
+
+request! { StopStackSetOperation of stack set {
+    operation_id: String,
+} }
+
+request! { DetectStackSetDrift of stack set {
+    operation_preferences: Option<Value>,
+    operation_id: Option<String>,
+} }
+
+request! { ActivateOrganizationsAccess {} }
+
+request! { DeactivateOrganizationsAccess {} }
+
+request! { DescribeOrganizationsAccess {
+    #[serde(default)]
+    call_as: CallAs,
+} }
 
 /// Checks `CallAs`: whether the caller administers the organization's stack sets.
 pub(crate) fn administers(
-    world: &World,
+    stage: &Stage<'_>,
     caller: &Caller,
-    input: Input<'_>,
+    call_as: CallAs,
 ) -> Result<bool, ApiError> {
-    if input.choice("CallAs", &["SELF", "DELEGATED_ADMIN"])? == "SELF" {
-        return Ok(caller.account == MANAGEMENT);
+    let organization = &stage.services.organization;
+    match call_as {
+        CallAs::Itself => Ok(caller.account == MANAGEMENT),
+        _ if organization.is_delegated(&caller.account, STACKSETS_PRINCIPAL) => Ok(true),
+        CallAs::DelegatedAdmin => Err(ApiError::validation(
+            "Account used is not a delegated administrator",
+        )),
     }
-    if world
-        .organization
-        .is_delegated(&caller.account, STACKSETS_PRINCIPAL)
-    {
-        return Ok(true);
-    }
-    Err(ApiError::validation(
-        "Account used is not a delegated administrator",
-    ))
 }
 
-/// The stack set of that name, id or ARN, if the caller may see it.
+/// The stack set of that name, id or ARN, be it deleted, if the caller may see it.
 pub(crate) fn find<'a>(
-    world: &'a World,
+    stage: &'a Stage<'_>,
     caller: &Caller,
-    input: Input<'_>,
+    call_as: CallAs,
     name: &str,
 ) -> Result<&'a StackSet, ApiError> {
-    let found = if administers(world, caller, input)? {
-        world.cloudformation.sets.find(&caller.region, name)
+    let found = if administers(stage, caller, call_as)? {
+        stage.cloudformation.sets.find(&caller.region, name)
     } else {
         // The caller's own, self-managed stack sets: there are none.
         None
@@ -91,92 +120,45 @@ fn not_found(name: &str) -> ApiError {
     .status(404)
 }
 
-/// The stack set a request names, be it deleted.
-pub(crate) fn ever_named<'a>(
-    world: &'a World,
+/// The living stack set of that name, id or ARN.
+pub(crate) fn living<'a>(
+    stage: &'a Stage<'_>,
     caller: &Caller,
-    input: Input<'_>,
+    call_as: CallAs,
+    name: &str,
 ) -> Result<&'a StackSet, ApiError> {
-    find(world, caller, input, input.required("StackSetName")?)
-}
-
-/// The living stack set a request names.
-pub(crate) fn named<'a>(
-    world: &'a World,
-    caller: &Caller,
-    input: Input<'_>,
-) -> Result<&'a StackSet, ApiError> {
-    let set = ever_named(world, caller, input)?;
+    let set = find(stage, caller, call_as, name)?;
     if set.deleted {
-        return Err(not_found(input.required("StackSetName")?));
+        return Err(not_found(name));
     }
     Ok(set)
 }
 
-fn auto_deployment(input: Input<'_>) -> Result<Option<AutoDeployment>, ApiError> {
-    let known = ["Enabled", "RetainStacksOnAccountRemoval", "DependsOn"];
-    let Some(given) = input.structure("AutoDeployment", &known)? else {
-        return Ok(None);
-    };
-    let enabled = given.boolean("Enabled")?.unwrap_or_default();
-    let retain = given.boolean("RetainStacksOnAccountRemoval")?;
-    if enabled && retain.is_none() {
-        return Err(ApiError::validation(
-            "RetainStacksOnAccountRemoval must be specified when AutoDeployment is enabled",
-        ));
+impl AutoDeployment {
+    fn check(&self) -> Result<set::AutoDeployment, ApiError> {
+        match (self.enabled, self.retain_stacks_on_account_removal) {
+            (true, None) => Err(ApiError::validation(
+                "RetainStacksOnAccountRemoval must be specified when AutoDeployment is enabled",
+            )),
+            (false, Some(_)) => Err(ApiError::validation(
+                "RetainStacksOnAccountRemoval must not be specified when AutoDeployment is disabled",
+            )),
+            (enabled, retain) => Ok(set::AutoDeployment {
+                enabled,
+                retain: retain.unwrap_or_default(),
+                depends_on: self.depends_on.clone(),
+            }),
+        }
     }
-    if !enabled && retain.is_some() {
-        return Err(ApiError::validation(
-            "RetainStacksOnAccountRemoval must not be specified when AutoDeployment is disabled",
-        ));
-    }
-    let depends_on = given.texts("DependsOn")?;
-    Ok(Some(AutoDeployment {
-        enabled,
-        retain: retain.unwrap_or_default(),
-        depends_on,
-    }))
 }
 
-fn managed_execution(input: Input<'_>) -> Result<Option<bool>, ApiError> {
-    let Some(given) = input.structure("ManagedExecution", &["Active"])? else {
-        return Ok(None);
-    };
-    Ok(Some(given.boolean("Active")?.unwrap_or_default()))
-}
-
-fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = fields(&[
-        "StackSetName",
-        "Description",
-        "PermissionModel",
-        "AutoDeployment",
-        "CallAs",
-        "ClientRequestToken",
-        "ManagedExecution",
-    ]);
-    let input = Input::new(input, &known)?;
-    let name = input.required("StackSetName")?;
+fn create(request: &CreateStackSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
+    let name = &request.stack_set_name;
     check_name(name, "stackSetName")?;
-    let admin = administers(world, caller, input)?;
-    if input.text("PermissionModel") != Some("SERVICE_MANAGED") {
-        return Err(ApiError::validation(
-            "The simulator supports only stack sets with PermissionModel SERVICE_MANAGED.",
-        ));
-    }
-    if !admin {
-        return Err(ApiError::validation(
-            "Only the organization's management account or a delegated administrator can create a StackSet with SERVICE_MANAGED permission model",
-        ));
-    }
-    if !world.organization.trusts(STACKSETS_PRINCIPAL) {
-        return Err(ApiError::validation(
-            "You must enable organizations access to operate a service managed stack set",
-        ));
-    }
-    let token = input.text("ClientRequestToken");
-    if let Some(existing) = world.cloudformation.sets.find(&caller.region, name) {
-        if token.is_some() && existing.token.as_deref() == token {
+    may_create(request, stage, caller)?;
+    let token = &request.client_request_token;
+    if let Some(existing) = stage.cloudformation.sets.find(&caller.region, name) {
+        if token.is_some() && existing.token == *token {
             return Ok(json!({"StackSetId": existing.id}));
         }
         return Err(ApiError::new(
@@ -185,147 +167,157 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         )
         .status(409));
     }
-    let limit = world.config.quotas.stack_sets;
-    let living = world.cloudformation.sets.all().filter(|set| !set.deleted);
+    let limit = stage.quotas.stack_sets;
+    let living = stage.cloudformation.sets.all().filter(|set| !set.deleted);
     if living.count() >= limit {
         return Err(exceeded("stack sets", limit));
     }
-    let auto = auto_deployment(input)?.ok_or_else(|| {
+    let auto = request.auto_deployment.as_ref().ok_or_else(|| {
         ApiError::validation(
             "AutoDeployment must be specified for SERVICE_MANAGED permission model",
         )
     })?;
-    let deployment = deployment(world, caller, input, None)?;
-    let id = format!("{name}:{}", world.uuid());
+    let auto = auto.check()?;
+    let deployment = deployment(stage, caller, request.source(), None)?;
+    let id = format!("{name}:{}", stage.services.environment.uuid());
+    let managed = request.managed_execution.as_ref();
     let set = StackSet {
         id: id.clone(),
-        name: name.to_owned(),
+        name: name.clone(),
         region: caller.region.clone(),
-        description: input.text("Description").map(str::to_owned),
+        description: request.description.clone(),
         deployment,
         auto,
-        managed: managed_execution(input)?.unwrap_or_default(),
+        managed: managed.is_some_and(|managed| managed.active),
         deleted: false,
-        token: token.map(str::to_owned),
+        token: token.clone(),
         targets: BTreeMap::new(),
         instances: BTreeMap::new(),
         operations: indexmap::IndexMap::new(),
         drift: None,
         removed: Vec::new(),
     };
-    world.cloudformation.sets.insert(set);
-    announce::stack_set(world, &id);
+    stage.cloudformation.sets.insert(set);
+    announce::stack_set(stage, &id);
     Ok(json!({"StackSetId": id}))
 }
 
-fn operation_id(world: &mut World, input: Input<'_>) -> Arc<str> {
-    match input.text("OperationId") {
-        Some(id) => id.into(),
-        None => world.uuid().into(),
-    }
+fn may_create(
+    request: &CreateStackSet,
+    stage: &Stage<'_>,
+    caller: &Caller,
+) -> Result<(), ApiError> {
+    let administers = administers(stage, caller, request.call_as)?;
+    let why = if request.permission_model.as_deref() != Some("SERVICE_MANAGED") {
+        "The simulator supports only stack sets with PermissionModel SERVICE_MANAGED."
+    } else if !administers {
+        "Only the organization's management account or a delegated administrator can create a StackSet with SERVICE_MANAGED permission model"
+    } else if !stage.services.organization.trusts(STACKSETS_PRINCIPAL) {
+        "You must enable organizations access to operate a service managed stack set"
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::validation(why))
 }
 
-fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = fields(&[
-        "StackSetName",
-        "Description",
-        "OperationPreferences",
-        "DeploymentTargets",
-        "Regions",
-        "PermissionModel",
-        "AutoDeployment",
-        "OperationId",
-        "CallAs",
-        "ManagedExecution",
-    ]);
-    let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
+fn update(request: &UpdateStackSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
+    let name = &request.stack_set_name;
+    let set = living(stage, caller, request.call_as, name)?;
     let (set_id, previous) = (set.id.clone(), set.deployment.clone());
     let (managed_now, running) = (set.managed, set.running().is_some());
-    if input
-        .text("PermissionModel")
-        .is_some_and(|model| model != "SERVICE_MANAGED")
-    {
+    let model = request.permission_model.as_deref();
+    if model.is_some_and(|model| model != "SERVICE_MANAGED") {
         return Err(ApiError::validation("PermissionModel cannot be changed"));
     }
-    let targets = target::read(world, input, Purpose::Update)?;
-    let auto = auto_deployment(input)?;
+    let raw = request.deployment_targets.as_ref();
+    let targets = target::read(stage, raw, &request.regions, Purpose::Update)?;
+    let auto = request.auto_deployment.as_ref();
+    let auto = auto.map(AutoDeployment::check).transpose()?;
     if auto.is_some() && targets.is_some() {
         return Err(ApiError::validation(
             "AutoDeployment cannot be specified together with DeploymentTargets or Regions",
         ));
     }
-    let managed = managed_execution(input)?;
+    let managed = request.managed_execution.as_ref().map(|it| it.active);
     if managed.is_some_and(|managed| managed != managed_now) && running {
         return Err(ApiError::new(
             "InvalidOperationException",
             "ManagedExecution cannot be changed while operations are running",
         ));
     }
-    let outdates = ["TemplateBody", "TemplateURL", "Parameters"]
-        .iter()
-        .any(|name| input.has(name));
     let change = Change {
-        deployment: deployment(world, caller, input, Some(&previous))?,
-        description: input.text("Description").map(str::to_owned),
+        deployment: deployment(stage, caller, request.source(), Some(&previous))?,
+        description: request.description.clone(),
         auto,
         managed,
-        outdates,
+        outdates: request.template_body.is_some()
+            || request.template_url.is_some()
+            || request.parameters.is_some(),
     };
-    let preferences = target::preferences(world, input)?;
-    let set = named(world, caller, input)?;
-    let (spots, regions, raw) = if let Some(targets) = targets {
-        let mut spots = targets.existing(world, set)?;
-        spots.retain(|spot, _| operable(set, spot));
-        (spots, targets.regions, targets.raw)
-    } else {
-        let mut spots = everywhere(set);
-        spots.retain(|spot, _| operable(set, spot));
-        let regions = regions_of(&spots);
-        (spots, regions, Value::Null)
+    let preferences = target::preferences(stage, request.operation_preferences.as_ref())?;
+    let set = living(stage, caller, request.call_as, name)?;
+    let (mut locations, targeted) = match targets {
+        Some(targets) => (
+            targets.existing(stage, set)?,
+            Some((targets.regions, targets.raw)),
+        ),
+        None => (everywhere(set), None),
     };
+    locations.retain(|location, _| operable(set, location));
+    let (regions, targets) = targeted.unwrap_or_else(|| (regions_of(&locations), Value::Null));
     let request = Request {
-        id: operation_id(world, input),
+        id: operation_id(stage, request.operation_id.as_deref()),
         work: Work::Update { overrides: None },
         preferences,
-        targets: raw,
-        spots,
+        targets,
+        locations,
         regions,
         change: Some(change),
     };
-    begin(world, &set_id, request)
+    begin(stage, &set_id, request)
+}
+
+/// The id that a request gives its operation, or a new one.
+pub(super) fn operation_id(stage: &mut Stage<'_>, given: Option<&str>) -> Arc<str> {
+    match given {
+        Some(id) => id.into(),
+        None => stage.services.environment.uuid().into(),
+    }
 }
 
 /// All instances of a stack set, with the units they were targeted through.
-fn everywhere(set: &StackSet) -> BTreeMap<Spot, Arc<str>> {
+fn everywhere(set: &StackSet) -> BTreeMap<Location, Arc<str>> {
     set.instances
         .iter()
-        .map(|(spot, instance)| (spot.clone(), Arc::clone(&instance.unit)))
+        .map(|(location, instance)| (location.clone(), Arc::clone(&instance.unit)))
         .collect()
 }
 
-fn regions_of(spots: &BTreeMap<Spot, Arc<str>>) -> Vec<Arc<str>> {
-    let regions: BTreeSet<&Arc<str>> = spots.keys().map(|(_, region)| region).collect();
+fn regions_of(locations: &BTreeMap<Location, Arc<str>>) -> Vec<Arc<str>> {
+    let regions: BTreeSet<&Arc<str>> = locations.keys().map(|(_, region)| region).collect();
     regions.into_iter().cloned().collect()
 }
 
-fn begin(world: &mut World, set_id: &str, request: Request) -> Result<Value, ApiError> {
-    let id = start(world, set_id, request)?;
+pub(super) fn begin(
+    stage: &mut Stage<'_>,
+    set_id: &str,
+    request: Request,
+) -> Result<Value, ApiError> {
+    let id = start(stage, set_id, request)?;
     Ok(json!({"OperationId": &*id}))
 }
 
 /// Whether updates still reach the instance.
-fn operable(set: &StackSet, spot: &Spot) -> bool {
+pub(super) fn operable(set: &StackSet, location: &Location) -> bool {
     set.instances
-        .get(spot)
+        .get(location)
         .is_some_and(|instance| instance.status != "INOPERABLE")
 }
 
-fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackSetName", "CallAs"])?;
+fn delete(request: &DeleteStackSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     // Deleting what does not exist is no error.
-    let Ok(set) = named(world, caller, input) else {
-        administers(world, caller, input)?;
+    let Ok(set) = living(stage, caller, request.call_as, &request.stack_set_name) else {
+        administers(stage, caller, request.call_as)?;
         return Ok(Value::Null);
     };
     if let Some(operation) = set.running() {
@@ -345,204 +337,78 @@ fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         );
     }
     let id = set.id.clone();
-    if let Some(set) = world.cloudformation.sets.get_mut(&id) {
+    if let Some(set) = stage.set_mut(&id) {
         set.deleted = true;
     }
-    announce::stack_set(world, &id);
+    announce::stack_set(stage, &id);
     Ok(Value::Null)
 }
 
-/// What `CreateStackInstances` and `UpdateStackInstances` read.
-const INSTANCE_FIELDS: &[&str] = &[
-    "StackSetName",
-    "DeploymentTargets",
-    "Regions",
-    "ParameterOverrides",
-    "OperationPreferences",
-    "OperationId",
-    "CallAs",
-];
-
-fn create_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, INSTANCE_FIELDS)?;
-    let set_id = named(world, caller, input)?.id.clone();
-    let overrides = overrides(world, &set_id, input)?;
-    let Some(targets) = target::read(world, input, Purpose::Create)? else {
-        return Err(crate::input::missing("deploymentTargets"));
-    };
-    let (units, regions) = (targets.units.clone(), targets.regions.clone());
-    let spots = targets.all(world);
-    let work = Work::Create { overrides };
-    let answer = run(world, input, &set_id, work, targets, spots)?;
-    if let Some(set) = world.cloudformation.sets.get_mut(&set_id) {
-        for unit in units {
-            let targeted = set.targets.entry(unit.as_ref().to_owned()).or_default();
-            targeted.extend(regions.iter().map(|region| region.as_ref().to_owned()));
-        }
-    }
-    Ok(answer)
-}
-
-/// `ParameterOverrides`, which must name the template's parameters.
-fn overrides(
-    world: &World,
-    set_id: &str,
-    input: Input<'_>,
-) -> Result<BTreeMap<String, crate::cloudformation::template::parameter::Given>, ApiError> {
-    let given = request::parameters(input, "ParameterOverrides")?;
-    let template = world
-        .cloudformation
-        .sets
-        .get(set_id)
-        .map(|set| &set.deployment.template);
-    let unknown = given
-        .keys()
-        .find(|key| template.is_none_or(|template| !template.parameters.contains_key(*key)));
-    match unknown {
-        None => Ok(given),
-        Some(key) => Err(ApiError::validation(format!(
-            "Parameters: [{key}] do not exist in the template"
-        ))),
-    }
-}
-
-fn update_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, INSTANCE_FIELDS)?;
-    let set = named(world, caller, input)?;
-    let set_id = set.id.clone();
-    let Some(targets) = target::read(world, input, Purpose::Update)? else {
-        return Err(crate::input::missing("regions"));
-    };
-    let mut spots = targets.existing(world, set)?;
-    spots.retain(|spot, _| operable(set, spot));
-    let overrides = if input.has("ParameterOverrides") {
-        Some(overrides(world, &set_id, input)?)
-    } else {
-        None
-    };
-    let work = Work::Update { overrides };
-    run(world, input, &set_id, work, targets, spots)
-}
-
-fn delete_instances(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = [
-        "StackSetName",
-        "DeploymentTargets",
-        "Regions",
-        "OperationPreferences",
-        "RetainStacks",
-        "OperationId",
-        "CallAs",
-    ];
-    let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
-    let set_id = set.id.clone();
-    let retain = input
-        .boolean("RetainStacks")?
-        .ok_or_else(|| crate::input::missing("retainStacks"))?;
-    let Some(targets) = target::read(world, input, Purpose::Delete)? else {
-        return Err(crate::input::missing("deploymentTargets"));
-    };
-    let mut spots = targets.all(world);
-    spots.retain(|spot, _| set.instances.contains_key(spot));
-    spots.extend(targets.existing(world, set).unwrap_or_default());
-    let (whole, units, regions) = (
-        targets.whole_units(),
-        targets.units.clone(),
-        targets.regions.clone(),
-    );
-    let work = Work::Delete { retain };
-    let answer = run(world, input, &set_id, work, targets, spots)?;
-    if let (true, Some(set)) = (whole, world.cloudformation.sets.get_mut(&set_id)) {
-        for unit in units {
-            if let Some(left) = set.targets.get_mut(&*unit) {
-                left.retain(|region| !regions.iter().any(|gone| **gone == **region));
-            }
-        }
-        set.targets.retain(|_, regions| !regions.is_empty());
-    }
-    Ok(answer)
-}
-
-/// Starts an operation at the spots of a request's targets.
-fn run(
-    world: &mut World,
-    input: Input<'_>,
-    set_id: &str,
-    work: Work,
-    targets: Targets,
-    spots: BTreeMap<Spot, Arc<str>>,
-) -> Result<Value, ApiError> {
-    let request = Request {
-        preferences: target::preferences(world, input)?,
-        id: operation_id(world, input),
-        work,
-        targets: targets.raw,
-        spots,
-        regions: targets.regions,
-        change: None,
-    };
-    begin(world, set_id, request)
-}
-
-fn stop_operation(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
-    let id = named(world, caller, input)?.id.clone();
-    stop(world, &id, input.required("OperationId")?)?;
+fn stop_operation(
+    request: &StopStackSetOperation,
+    stage: &mut Stage<'_>,
+    caller: &Caller,
+) -> Answer {
+    let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
+    let id = set.id.clone();
+    stop(stage, &id, &request.operation_id)?;
     Ok(Value::Null)
 }
 
-fn detect_drift(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(
-        input,
-        &[
-            "StackSetName",
-            "OperationPreferences",
-            "OperationId",
-            "CallAs",
-        ],
-    )?;
-    let preferences = target::preferences(world, input)?;
-    let set = named(world, caller, input)?;
+fn detect_drift(request: &DetectStackSetDrift, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
+    let preferences = target::preferences(stage, request.operation_preferences.as_ref())?;
+    let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
     let set_id = set.id.clone();
-    let spots = everywhere(set);
+    let locations = everywhere(set);
     let request = Request {
-        id: operation_id(world, input),
+        id: operation_id(stage, request.operation_id.as_deref()),
         work: Work::DetectDrift,
         preferences,
         targets: Value::Null,
-        regions: regions_of(&spots),
-        spots,
+        regions: regions_of(&locations),
+        locations,
         change: None,
     };
-    begin(world, &set_id, request)
+    begin(stage, &set_id, request)
 }
 
-/// Trusted access: switches it, or tells how it stands.
-fn access(
-    world: &mut World,
-    caller: &Caller,
-    input: &Value,
-    switch: Option<bool>,
-) -> Result<Value, ApiError> {
-    let known: &[&str] = if switch.is_none() { &["CallAs"] } else { &[] };
-    let input = Input::new(input, known)?;
-    if let Some(enable) = switch {
-        if caller.account != MANAGEMENT {
-            return Err(ApiError::new(
-                "InvalidOperationException",
-                "Organizations access can only be changed by the management account",
-            ));
-        }
-        let now = world.clock.now();
-        if enable {
-            world.organization.trust(STACKSETS_PRINCIPAL, now);
-        } else {
-            world.organization.distrust(STACKSETS_PRINCIPAL);
-        }
-        return Ok(Value::Null);
+fn may_change_access(caller: &Caller) -> Result<(), ApiError> {
+    if caller.account == MANAGEMENT {
+        return Ok(());
     }
-    administers(world, caller, input)?;
-    let enabled = world.organization.trusts(STACKSETS_PRINCIPAL);
+    Err(ApiError::new(
+        "InvalidOperationException",
+        "Organizations access can only be changed by the management account",
+    ))
+}
+
+fn activate_access(
+    _: &ActivateOrganizationsAccess,
+    stage: &mut Stage<'_>,
+    caller: &Caller,
+) -> Answer {
+    may_change_access(caller)?;
+    let now = stage.now();
+    stage.services.organization.trust(STACKSETS_PRINCIPAL, now);
+    Ok(Value::Null)
+}
+
+fn deactivate_access(
+    _: &DeactivateOrganizationsAccess,
+    stage: &mut Stage<'_>,
+    caller: &Caller,
+) -> Answer {
+    may_change_access(caller)?;
+    stage.services.organization.distrust(STACKSETS_PRINCIPAL);
+    Ok(Value::Null)
+}
+
+fn describe_access(
+    request: &DescribeOrganizationsAccess,
+    stage: &Stage<'_>,
+    caller: &Caller,
+) -> Answer {
+    administers(stage, caller, request.call_as)?;
+    let enabled = stage.services.organization.trusts(STACKSETS_PRINCIPAL);
     Ok(json!({"Status": if enabled { "ENABLED" } else { "DISABLED" }}))
 }

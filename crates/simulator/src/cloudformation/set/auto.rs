@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::cloudformation::Stage;
+use crate::cloudformation::Task;
 use crate::cloudformation::set::operation::{Request, start};
-use crate::cloudformation::set::{Amount, Preferences, Spot, StackSet, Work};
-use crate::cloudformation::{Task, after};
-use crate::organizations::MANAGEMENT;
-use crate::world::World;
+use crate::cloudformation::set::{Amount, Location, Preferences, StackSet, Work};
+use crate::services::organizations::MANAGEMENT;
 
 /// Seconds between the change and the operation.
 const DELAY: (i64, i64) = (120, 240);
@@ -31,7 +31,7 @@ pub(crate) struct Move {
 
 /// An account came (no `from`), went (no `to`) or moved.
 pub(crate) fn account_moved(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     account: &str,
     from: Option<&str>,
     to: Option<&str>,
@@ -41,7 +41,7 @@ pub(crate) fn account_moved(
     }
     let below = |set: &StackSet, parent: Option<&str>| -> Vec<String> {
         let lineage = parent
-            .map(|parent| world.organization.lineage(parent))
+            .map(|parent| stage.services.organization.lineage(parent))
             .unwrap_or_default();
         set.targets
             .keys()
@@ -50,7 +50,7 @@ pub(crate) fn account_moved(
             .collect()
     };
     let mut moves = Vec::new();
-    for set in world
+    for set in stage
         .cloudformation
         .sets
         .all()
@@ -74,33 +74,37 @@ pub(crate) fn account_moved(
     }
     for step in moves {
         // The creation comes after the deletion, which it waits for.
-        let seconds = world.between(DELAY.0, DELAY.1) + if step.join { DELAY.1 } else { 0 };
-        after(world, seconds, Task::Auto(step));
+        let seconds = stage.services.environment.between(DELAY.0, DELAY.1)
+            + if step.join { DELAY.1 } else { 0 };
+        stage.after(seconds, Task::Auto(step));
     }
 }
 
 /// Does what a stack set has to do about an account.
-pub(crate) fn follow(world: &mut World, step: &Move) {
-    let Some(set) = world.cloudformation.sets.get(&step.set) else {
+pub(crate) fn follow(stage: &mut Stage<'_>, step: &Move) {
+    let Some(set) = stage.set(&step.set) else {
         return;
     };
     if set.deleted || !set.auto.enabled {
         return;
     }
-    let waits = set.running().is_some() || dependency_is_busy(world, set);
+    let waits = set.running().is_some() || dependency_is_busy(stage, set);
     if waits {
-        after(world, RETRY, Task::Auto(step.clone()));
+        stage.after(RETRY, Task::Auto(step.clone()));
         return;
     }
-    let spots = if step.join {
-        to_create(world, set, &step.account)
+    let locations = if step.join {
+        to_create(stage, set, &step.account)
     } else {
-        to_delete(world, set, &step.account)
+        to_delete(stage, set, &step.account)
     };
-    if spots.is_empty() {
+    if locations.is_empty() {
         return;
     }
-    let mut regions: Vec<Arc<str>> = spots.keys().map(|(_, region)| Arc::clone(region)).collect();
+    let mut regions: Vec<Arc<str>> = locations
+        .keys()
+        .map(|(_, region)| Arc::clone(region))
+        .collect();
     regions.dedup();
     let work = if step.join {
         Work::Create {
@@ -119,24 +123,24 @@ pub(crate) fn follow(world: &mut World, step: &Move) {
         raw: Value::Null,
         ..Preferences::default()
     };
-    let id = format!("auto-deployment-{}", world.uuid()).into();
+    let id = format!("auto-deployment-{}", stage.services.environment.uuid()).into();
     let request = Request {
         id,
         work,
         preferences,
         targets: Value::Null,
-        spots,
+        locations,
         regions,
         change: None,
     };
-    if start(world, &step.set, request).is_err() {
-        after(world, RETRY, Task::Auto(step.clone()));
+    if start(stage, &step.set, request).is_err() {
+        stage.after(RETRY, Task::Auto(step.clone()));
     }
 }
 
-fn dependency_is_busy(world: &World, set: &StackSet) -> bool {
+fn dependency_is_busy(stage: &Stage<'_>, set: &StackSet) -> bool {
     set.auto.depends_on.iter().any(|arn| {
-        world
+        stage
             .cloudformation
             .sets
             .find(&set.region, arn)
@@ -144,39 +148,43 @@ fn dependency_is_busy(world: &World, set: &StackSet) -> bool {
     })
 }
 
-/// What is missing in the account now.
-fn to_create(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, Arc<str>> {
-    let mut spots = BTreeMap::new();
-    let Some(parent) = world
+/// The instances that the account lacks.
+fn to_create(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Location, Arc<str>> {
+    let mut locations = BTreeMap::new();
+    let Some(parent) = stage
+        .services
         .organization
         .account(account)
         .map(|account| account.parent.clone())
     else {
-        return spots;
+        return locations;
     };
-    for unit in world.organization.lineage(&parent) {
+    for unit in stage.services.organization.lineage(&parent) {
         for region in set.targets.get(&unit).into_iter().flatten() {
-            let spot = (Arc::from(account), Arc::from(region.as_str()));
-            if !set.instances.contains_key(&spot) {
-                spots.entry(spot).or_insert_with(|| unit.as_str().into());
+            let location = (Arc::from(account), Arc::from(region.as_str()));
+            if !set.instances.contains_key(&location) {
+                locations
+                    .entry(location)
+                    .or_insert_with(|| unit.as_str().into());
             }
         }
     }
-    spots
+    locations
 }
 
-/// What the account has through units it is not in any more.
-fn to_delete(world: &World, set: &StackSet, account: &str) -> BTreeMap<Spot, Arc<str>> {
-    let lineage = world
+/// The instances that the account has through units it has left.
+fn to_delete(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Location, Arc<str>> {
+    let lineage = stage
+        .services
         .organization
         .account(account)
-        .map(|account| world.organization.lineage(&account.parent))
+        .map(|account| stage.services.organization.lineage(&account.parent))
         .unwrap_or_default();
     set.instances
         .iter()
-        .filter(|(spot, instance)| {
-            *spot.0 == *account && !lineage.iter().any(|unit| **unit == *instance.unit)
+        .filter(|(location, instance)| {
+            *location.0 == *account && !lineage.iter().any(|unit| **unit == *instance.unit)
         })
-        .map(|(spot, instance)| (spot.clone(), Arc::clone(&instance.unit)))
+        .map(|(location, instance)| (location.clone(), Arc::clone(&instance.unit)))
         .collect()
 }

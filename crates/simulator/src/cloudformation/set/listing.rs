@@ -1,37 +1,123 @@
-//! The actions that tell about stack sets, their instances, operations and drift.
+//! The actions that show stack sets, their instances, operations and drift.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{administers, ever_named, named};
-use crate::api::{ApiError, Caller};
-use crate::cloudformation::set::{Instance, Operation, Spot, StackSet};
-use crate::cloudformation::stack::api::{listing, page_size};
+use super::api::{administers, find, living};
+use crate::cloudformation::Stage;
+use crate::cloudformation::action::{Answer, actions};
+use crate::cloudformation::request::{CallAs, Filter, listing, page_size, request};
+use crate::cloudformation::set::{Instance, Location, Operation, StackSet};
 use crate::cloudformation::stack::{drift, fold};
 use crate::cloudformation::template::parameter::Given;
-use crate::input::{Input, bad_token, page_of};
-use crate::world::World;
+use crate::wire::api::{ApiError, Caller};
+use crate::wire::paging::{bad_token, page_of};
 
-pub(crate) fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackSetName", "CallAs"])?;
-    let set = ever_named(world, caller, input)?;
+actions! {
+    Reads DescribeStackSet folded(describe);
+    Reads ListStackSets folded(list);
+    Reads ListStackInstances folded(list_instances);
+    Reads DescribeStackInstance folded(describe_instance);
+    Reads DescribeStackSetOperation folded(describe_operation);
+    Reads ListStackSetOperations folded(list_operations);
+    Reads ListStackSetOperationResults folded(list_results);
+    Reads ListStackInstanceResourceDrifts unfolded(list_drifts);
+    Reads ListStackSetAutoDeploymentTargets folded(list_targets);
+}
+
+request! { DescribeStackSet of stack set {} }
+
+request! { ListStackSets {
+    status: Option<Status>,
+    next_token: Option<String>,
+    max_results: Option<usize>,
+    #[serde(default)]
+    call_as: CallAs,
+} }
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Status {
+    Active,
+    Deleted,
+}
+
+request! { ListStackInstances of stack set {
+    next_token: Option<String>,
+    max_results: Option<usize>,
+    #[serde(default)]
+    filters: Vec<Filter<InstanceProperty>>,
+    stack_instance_account: Option<String>,
+    stack_instance_region: Option<String>,
+} }
+
+/// What a listing of instances can be filtered by.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum InstanceProperty {
+    DetailedStatus,
+    LastOperationId,
+    DriftStatus,
+}
+
+request! { DescribeStackInstance of stack set {
+    stack_instance_account: String,
+    stack_instance_region: String,
+} }
+
+request! { DescribeStackSetOperation of stack set {
+    operation_id: String,
+} }
+
+request! { ListStackSetOperations of stack set {
+    next_token: Option<String>,
+    max_results: Option<usize>,
+} }
+
+request! { ListStackSetOperationResults of stack set {
+    operation_id: String,
+    next_token: Option<String>,
+    max_results: Option<usize>,
+    #[serde(default)]
+    filters: Vec<Filter<ResultProperty>>,
+} }
+
+/// What a listing of results can be filtered by.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum ResultProperty {
+    OperationResultStatus,
+}
+
+request! { ListStackInstanceResourceDrifts of stack set {
+    next_token: Option<String>,
+    max_results: Option<usize>,
+    #[serde(default)]
+    stack_instance_resource_drift_statuses: Vec<String>,
+    stack_instance_account: String,
+    stack_instance_region: String,
+    operation_id: String,
+} }
+
+request! { ListStackSetAutoDeploymentTargets of stack set {
+    next_token: Option<String>,
+    max_results: Option<usize>,
+} }
+
+fn describe(request: &DescribeStackSet, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let set = find(stage, caller, request.call_as, &request.stack_set_name)?;
     Ok(json!({"StackSet": set.describe()}))
 }
 
-pub(crate) fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["Status", "CallAs", "NextToken", "MaxResults"])?;
-    let deleted = match input.text("Status") {
-        None => None,
-        Some("ACTIVE") => Some(false),
-        Some("DELETED") => Some(true),
-        Some(other) => return Err(ApiError::validation(format!("Status {other} is not valid"))),
-    };
-    let sets = if administers(world, caller, input)? {
-        world
+fn list(request: &ListStackSets, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let deleted = request.status.as_ref().map(|it| *it == Status::Deleted);
+    let sets = if administers(stage, caller, request.call_as)? {
+        stage
             .cloudformation
             .sets
             .all()
@@ -42,75 +128,62 @@ pub(crate) fn list(world: &World, caller: &Caller, input: &Value) -> Result<Valu
     } else {
         Vec::new()
     };
-    listing(input, "Summaries", sets)
+    let token = request.next_token.as_deref();
+    listing("Summaries", sets, token, request.max_results)
 }
 
-pub(crate) fn list_instances(
-    world: &World,
-    caller: &Caller,
-    input: &Value,
-) -> Result<Value, ApiError> {
-    let known = [
-        "StackSetName",
-        "NextToken",
-        "MaxResults",
-        "Filters",
-        "StackInstanceAccount",
-        "StackInstanceRegion",
-        "CallAs",
-    ];
-    let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
-    let filters = input.pairs("Filters", "Name", "Values")?;
-    let (account, region) = (
-        input.text("StackInstanceAccount"),
-        input.text("StackInstanceRegion"),
-    );
-    let known = ["DETAILED_STATUS", "LAST_OPERATION_ID", "DRIFT_STATUS"];
-    if let Some((name, _)) = filters
-        .iter()
-        .find(|(name, _)| !known.contains(&name.as_str()))
-    {
-        return Err(no_filter(name));
+impl Filter<InstanceProperty> {
+    fn matches(&self, instance: &Instance) -> bool {
+        let shown = match self.name {
+            InstanceProperty::DetailedStatus => instance.detailed,
+            InstanceProperty::LastOperationId => instance.operation.as_deref().unwrap_or_default(),
+            InstanceProperty::DriftStatus => instance.drift,
+        };
+        shown == self.values.as_deref().unwrap_or_default()
     }
-    let matches = |instance: &Instance| {
-        filters.iter().all(|(name, value)| match name.as_str() {
-            "DETAILED_STATUS" => instance.detailed == value,
-            "LAST_OPERATION_ID" => instance.operation.as_deref() == Some(value.as_str()),
-            _ => instance.drift == value,
-        })
-    };
-    let then = behind(world, world.faults.faults.lag.instances);
-    let gone: BTreeMap<Spot, &Instance> = set
+}
+
+fn list_instances(request: &ListStackInstances, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
+    let account = request.stack_instance_account.as_deref();
+    let region = request.stack_instance_region.as_deref();
+    let then = behind(stage, stage.lag.instances);
+    let gone: BTreeMap<Location, &Instance> = set
         .removed
         .iter()
         .filter(|(_, _, at)| *at > then)
-        .map(|(spot, instance, _)| (spot.clone(), instance))
+        .map(|(location, instance, _)| (location.clone(), instance))
         .collect();
-    let start = match (start(input)?, account) {
+    let token = request.next_token.as_deref();
+    let start = match (start(token)?, account) {
         (Bound::Unbounded, Some(account)) => Bound::Included((account.into(), "".into())),
         (start, _) => start,
     };
     let found = merged(
         set.instances.range((start.clone(), Bound::Unbounded)),
         gone.range((start, Bound::Unbounded))
-            .map(|(spot, it)| (spot, *it)),
+            .map(|(location, it)| (location, *it)),
     )
-    .take_while(|(spot, _)| account.is_none_or(|account| *account == *spot.0))
-    .filter(|(spot, _)| region.is_none_or(|region| *region == *spot.1))
-    .filter_map(|(spot, instance)| Some((spot, instance.seen(then)?)))
-    .filter(|(_, instance)| matches(instance));
+    .take_while(|(location, _)| account.is_none_or(|account| *account == *location.0))
+    .filter(|(location, _)| region.is_none_or(|region| *region == *location.1))
+    .filter_map(|(location, instance)| Some((location, instance.seen(then)?)))
+    .filter(|(_, instance)| {
+        request
+            .filters
+            .iter()
+            .all(|filter| filter.matches(instance))
+    });
     summaries(
-        input,
+        request.max_results,
         found,
-        |(spot, _)| spot,
-        |(spot, instance)| instance.describe(set, spot),
+        |(location, _)| location,
+        |(location, instance)| instance.describe(set, location),
     )
 }
 
-/// Where a listing of accounts and Regions goes on: after the last one of the page before.
-fn start(input: Input<'_>) -> Result<Bound<Spot>, ApiError> {
-    match input.text("NextToken") {
+/// Where a listing of accounts and Regions continues: after the last one of the page before.
+fn start(token: Option<&str>) -> Result<Bound<Location>, ApiError> {
+    match token {
         None | Some("") => Ok(Bound::Unbounded),
         Some(token) => token
             .split_once('/')
@@ -121,9 +194,9 @@ fn start(input: Input<'_>) -> Result<Bound<Spot>, ApiError> {
 
 /// Two listings in one order; of what is in both, the first one counts.
 fn merged<'a>(
-    first: impl Iterator<Item = (&'a Spot, &'a Instance)>,
-    second: impl Iterator<Item = (&'a Spot, &'a Instance)>,
-) -> impl Iterator<Item = (&'a Spot, &'a Instance)> {
+    first: impl Iterator<Item = (&'a Location, &'a Instance)>,
+    second: impl Iterator<Item = (&'a Location, &'a Instance)>,
+) -> impl Iterator<Item = (&'a Location, &'a Instance)> {
     let (mut first, mut second) = (first.peekable(), second.peekable());
     std::iter::from_fn(move || match (first.peek(), second.peek()) {
         (Some((left, _)), Some((right, _))) => match left.cmp(right) {
@@ -141,64 +214,55 @@ fn merged<'a>(
 
 /// The page of a listing by accounts and Regions that begins with the first of `found`.
 fn summaries<'a, T>(
-    input: Input<'_>,
+    most: Option<usize>,
     found: impl Iterator<Item = T>,
-    spot: impl Fn(&T) -> &'a Spot,
+    location: impl Fn(&T) -> &'a Location,
     describe: impl Fn(T) -> Value,
 ) -> Result<Value, ApiError> {
-    let size = page_size(input)?;
+    let size = page_size(most)?;
     let (page, next) = page_of(found, size, |item| {
-        let (account, region) = spot(item);
+        let (account, region) = location(item);
         format!("{account}/{region}")
     });
     let page: Vec<Value> = page.into_iter().map(describe).collect();
     Ok(json!({"Summaries": page, "NextToken": next}))
 }
 
-/// The time that a listing shows which is so many seconds behind.
-fn behind(world: &World, seconds: u32) -> Timestamp {
-    let now = world.clock.now();
+/// The time as of which a listing that is some seconds behind shows the world.
+fn behind(stage: &Stage<'_>, seconds: u32) -> Timestamp {
+    let now = stage.now();
     now.checked_sub(SignedDuration::from_secs(i64::from(seconds)))
         .unwrap_or(now)
 }
 
-fn no_filter(name: &str) -> ApiError {
-    ApiError::validation(format!("The filter {name} is not valid"))
-}
-
-fn instance<'a>(set: &'a StackSet, input: Input<'_>) -> Result<(Spot, &'a Instance), ApiError> {
-    let spot = (
-        input.required("StackInstanceAccount")?.into(),
-        input.required("StackInstanceRegion")?.into(),
-    );
-    let instance = set.instances.get(&spot).ok_or_else(|| {
+fn instance<'a>(
+    set: &'a StackSet,
+    account: &str,
+    region: &str,
+) -> Result<(Location, &'a Instance), ApiError> {
+    let location = (account.into(), region.into());
+    let instance = set.instances.get(&location).ok_or_else(|| {
         ApiError::new(
             "StackInstanceNotFoundException",
-            format!(
-                "Stack instance for account {} in Region {} does not exist",
-                spot.0, spot.1
-            ),
+            format!("Stack instance for account {account} in Region {region} does not exist"),
         )
         .status(404)
     })?;
-    Ok((spot, instance))
+    Ok((location, instance))
 }
 
-pub(crate) fn describe_instance(
-    world: &World,
+fn describe_instance(
+    request: &DescribeStackInstance,
+    stage: &Stage<'_>,
     caller: &Caller,
-    input: &Value,
-) -> Result<Value, ApiError> {
-    let known = [
-        "StackSetName",
-        "StackInstanceAccount",
-        "StackInstanceRegion",
-        "CallAs",
-    ];
-    let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
-    let (spot, instance) = instance(set, input)?;
-    let mut answer = instance.describe(set, &spot);
+) -> Answer {
+    let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
+    let (account, region) = (
+        &request.stack_instance_account,
+        &request.stack_instance_region,
+    );
+    let (location, instance) = instance(set, account, region)?;
+    let mut answer = instance.describe(set, &location);
     let overrides: Vec<Value> = instance
         .overrides
         .iter()
@@ -213,8 +277,7 @@ pub(crate) fn describe_instance(
     Ok(json!({"StackInstance": answer}))
 }
 
-fn operation<'a>(set: &'a StackSet, input: Input<'_>) -> Result<&'a Operation, ApiError> {
-    let id = input.required("OperationId")?;
+fn operation<'a>(set: &'a StackSet, id: &str) -> Result<&'a Operation, ApiError> {
     set.operations.get(id).ok_or_else(|| {
         ApiError::new(
             "OperationNotFoundException",
@@ -224,27 +287,19 @@ fn operation<'a>(set: &'a StackSet, input: Input<'_>) -> Result<&'a Operation, A
     })
 }
 
-pub(crate) fn describe_operation(
-    world: &World,
+fn describe_operation(
+    request: &DescribeStackSetOperation,
+    stage: &Stage<'_>,
     caller: &Caller,
-    input: &Value,
-) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackSetName", "OperationId", "CallAs"])?;
-    let set = ever_named(world, caller, input)?;
-    Ok(json!({"StackSetOperation": operation(set, input)?.describe(set)}))
+) -> Answer {
+    let set = find(stage, caller, request.call_as, &request.stack_set_name)?;
+    let operation = operation(set, &request.operation_id)?;
+    Ok(json!({"StackSetOperation": operation.describe(set)}))
 }
 
-pub(crate) fn list_operations(
-    world: &World,
-    caller: &Caller,
-    input: &Value,
-) -> Result<Value, ApiError> {
-    let input = Input::new(
-        input,
-        &["StackSetName", "NextToken", "MaxResults", "CallAs"],
-    )?;
-    let set = ever_named(world, caller, input)?;
-    let then = behind(world, world.faults.faults.lag.operations);
+fn list_operations(request: &ListStackSetOperations, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let set = find(stage, caller, request.call_as, &request.stack_set_name)?;
+    let then = behind(stage, stage.lag.operations);
     let operations = set
         .operations
         .values()
@@ -252,54 +307,44 @@ pub(crate) fn list_operations(
         .filter(|operation| operation.created <= then)
         .map(|operation| operation.summary(then))
         .collect();
-    listing(input, "Summaries", operations)
+    let token = request.next_token.as_deref();
+    listing("Summaries", operations, token, request.max_results)
 }
 
-pub(crate) fn list_results(
-    world: &World,
+fn list_results(
+    request: &ListStackSetOperationResults,
+    stage: &Stage<'_>,
     caller: &Caller,
-    input: &Value,
-) -> Result<Value, ApiError> {
-    let known = [
-        "StackSetName",
-        "OperationId",
-        "NextToken",
-        "MaxResults",
-        "CallAs",
-        "Filters",
-    ];
-    let input = Input::new(input, &known)?;
-    let set = ever_named(world, caller, input)?;
-    let filters = input.pairs("Filters", "Name", "Values")?;
-    if let Some((name, _)) = filters
-        .iter()
-        .find(|(name, _)| name != "OPERATION_RESULT_STATUS")
-    {
-        return Err(no_filter(name));
-    }
-    let then = behind(world, world.faults.faults.lag.results);
-    let found = operation(set, input)?
+) -> Answer {
+    let set = find(stage, caller, request.call_as, &request.stack_set_name)?;
+    let then = behind(stage, stage.lag.results);
+    let start = start(request.next_token.as_deref())?;
+    let wanted = |shown: &str| {
+        let mut filters = request.filters.iter();
+        filters.all(|filter| match filter.name {
+            ResultProperty::OperationResultStatus => {
+                shown == filter.values.as_deref().unwrap_or_default()
+            }
+        })
+    };
+    let found = operation(set, &request.operation_id)?
         .results
-        .range((start(input)?, Bound::Unbounded))
-        .filter_map(|(spot, result)| {
+        .range((start, Bound::Unbounded))
+        .filter_map(|(location, result)| {
             let status = if result.changed <= then {
                 result.status
             } else {
                 result.before
             };
-            (!status.is_empty()).then_some((spot, result, status))
+            (!status.is_empty()).then_some((location, result, status))
         })
-        .filter(|(_, _, shown)| filters.iter().all(|(_, status)| shown == status));
+        .filter(|(_, _, shown)| wanted(shown));
     summaries(
-        input,
+        request.max_results,
         found,
-        |(spot, _, _)| spot,
+        |(location, _, _)| location,
         |((account, region), result, status)| {
-            let reason = if status == result.status {
-                result.reason.as_ref()
-            } else {
-                None
-            };
+            let reason = result.reason.as_ref().filter(|_| status == result.status);
             json!({
                 "Account": &**account,
                 "Region": &**region,
@@ -315,50 +360,41 @@ pub(crate) fn list_results(
     )
 }
 
-pub(crate) fn list_drifts(
-    world: &mut World,
+fn list_drifts(
+    request: &ListStackInstanceResourceDrifts,
+    stage: &mut Stage<'_>,
     caller: &Caller,
-    input: &Value,
-) -> Result<Value, ApiError> {
-    let known = [
-        "StackSetName",
-        "NextToken",
-        "MaxResults",
-        "StackInstanceResourceDriftStatuses",
-        "StackInstanceAccount",
-        "StackInstanceRegion",
-        "OperationId",
-        "CallAs",
-    ];
-    let input = Input::new(input, &known)?;
-    let set = named(world, caller, input)?;
-    operation(set, input)?;
-    let (_, instance) = instance(set, input)?;
-    let statuses = input.texts("StackInstanceResourceDriftStatuses")?;
+) -> Answer {
+    let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
+    operation(set, &request.operation_id)?;
+    let (account, region) = (
+        &request.stack_instance_account,
+        &request.stack_instance_region,
+    );
+    let (_, instance) = instance(set, account, region)?;
+    let statuses = &request.stack_instance_resource_drift_statuses;
     let drifts = match instance.stack.clone() {
         Some(stack) => {
-            fold::unfold(world, &stack);
-            drift::describe(world, &stack, &statuses, false)
+            fold::unfold(stage, &stack);
+            drift::describe(stage, &stack, statuses, false)
         }
         None => Vec::new(),
     };
-    listing(input, "Summaries", drifts)
+    let token = request.next_token.as_deref();
+    listing("Summaries", drifts, token, request.max_results)
 }
 
-pub(crate) fn list_targets(
-    world: &World,
+fn list_targets(
+    request: &ListStackSetAutoDeploymentTargets,
+    stage: &Stage<'_>,
     caller: &Caller,
-    input: &Value,
-) -> Result<Value, ApiError> {
-    let input = Input::new(
-        input,
-        &["StackSetName", "NextToken", "MaxResults", "CallAs"],
-    )?;
-    let set = named(world, caller, input)?;
+) -> Answer {
+    let set = living(stage, caller, request.call_as, &request.stack_set_name)?;
     let targets = set
         .targets
         .iter()
         .map(|(unit, regions)| json!({"OrganizationalUnitId": unit, "Regions": regions}))
         .collect();
-    listing(input, "Summaries", targets)
+    let token = request.next_token.as_deref();
+    listing("Summaries", targets, token, request.max_results)
 }

@@ -3,6 +3,7 @@
 mod announce;
 pub(crate) mod api;
 pub(crate) mod auto;
+pub(crate) mod instances;
 pub(crate) mod listing;
 pub(crate) mod operation;
 pub(crate) mod target;
@@ -14,13 +15,14 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::clock::iso;
+use crate::cloudformation::Stage;
 use crate::cloudformation::stack::{Deployment, tags};
 use crate::cloudformation::template::parameter::Given;
-use crate::organizations::MANAGEMENT;
+use crate::services::organizations::MANAGEMENT;
+use crate::wire::time::iso;
 
 /// An account and a Region.
-pub(crate) type Spot = (Arc<str>, Arc<str>);
+pub(crate) type Location = (Arc<str>, Arc<str>);
 
 /// A service-managed stack set.
 #[derive(Debug)]
@@ -40,13 +42,13 @@ pub(crate) struct StackSet {
     pub(crate) token: Option<String>,
     /// Targeted units and their Regions, for automatic deployment.
     pub(crate) targets: BTreeMap<String, BTreeSet<String>>,
-    pub(crate) instances: BTreeMap<Spot, Instance>,
+    pub(crate) instances: BTreeMap<Location, Instance>,
     /// In the order they were asked for.
     pub(crate) operations: IndexMap<Arc<str>, Operation>,
     /// The last finished drift detection.
     pub(crate) drift: Option<DriftDetails>,
-    /// Instances that are gone, and since when, for a listing that is behind.
-    pub(crate) removed: Vec<(Spot, Instance, Timestamp)>,
+    /// Deleted instances, and since when they are deleted, for listings that lag.
+    pub(crate) removed: Vec<(Location, Instance, Timestamp)>,
 }
 
 /// What happens when accounts come and go.
@@ -71,8 +73,7 @@ pub(crate) struct Instance {
     pub(crate) operation: Option<Arc<str>>,
     pub(crate) drift: &'static str,
     pub(crate) drift_checked: Option<Timestamp>,
-    /// What a listing that is behind shows still, and since when it is not true any more; nothing
-    /// for an instance that is new.
+    /// What a listing that lags still shows, and until when it was true; nothing for a new instance.
     pub(crate) before: Option<Seen>,
     pub(crate) changed: Timestamp,
 }
@@ -85,7 +86,7 @@ pub(crate) struct Seen {
     pub(crate) operation: Option<Arc<str>>,
 }
 
-/// What an operation does at each of its spots.
+/// What an operation does at each of its locations.
 #[derive(Debug, Clone)]
 pub(crate) enum Work {
     Create {
@@ -125,7 +126,7 @@ pub(crate) struct Operation {
     pub(crate) preferences: Preferences,
     /// `DeploymentTargets` as given.
     pub(crate) targets: Value,
-    pub(crate) results: BTreeMap<Spot, Outcome>,
+    pub(crate) results: BTreeMap<Location, Outcome>,
     /// In the order they are to be done.
     pub(crate) regions: Vec<RegionWork>,
     /// What becomes the stack set's when the operation begins.
@@ -189,7 +190,7 @@ impl RegionWork {
     }
 }
 
-/// How fast an operation goes and how many failures it bears.
+/// How fast an operation proceeds and how many failures it tolerates.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Preferences {
     pub(crate) parallel: bool,
@@ -212,7 +213,7 @@ pub(crate) enum Amount {
 }
 
 impl Amount {
-    /// The number for so many accounts; percentages are rounded down.
+    /// The number out of all `accounts`; percentages are rounded down.
     pub(crate) fn of(self, accounts: usize, unset: usize) -> usize {
         match self {
             Amount::Unset => unset,
@@ -327,7 +328,7 @@ impl Instance {
         }
     }
 
-    /// Keeps what is true now for listings that are behind; called before a change.
+    /// Keeps the current state for listings that lag; called before a change.
     pub(crate) fn remember(&mut self, now: Timestamp) {
         // A new instance that changes in the moment of its creation was never seen.
         if self.changed == now {
@@ -356,11 +357,11 @@ impl Instance {
         Some(Cow::Owned(old))
     }
 
-    pub(crate) fn describe(&self, set: &StackSet, spot: &Spot) -> Value {
+    pub(crate) fn describe(&self, set: &StackSet, location: &Location) -> Value {
         json!({
             "StackSetId": set.id,
-            "Region": &*spot.1,
-            "Account": &*spot.0,
+            "Region": &*location.1,
+            "Account": &*location.0,
             "StackId": self.stack.as_deref(),
             "Status": self.status,
             "StatusReason": self.reason,
@@ -489,5 +490,15 @@ impl StackSets {
             .take_while(|(key, _)| key.starts_with(&prefix))
             .map(|(_, set)| set)
             .find(|set| !set.deleted && set.region == region)
+    }
+}
+
+impl Stage<'_> {
+    pub(crate) fn set(&self, id: &str) -> Option<&StackSet> {
+        self.cloudformation.sets.get(id)
+    }
+
+    pub(crate) fn set_mut(&mut self, id: &str) -> Option<&mut StackSet> {
+        self.cloudformation.sets.get_mut(id)
     }
 }

@@ -1,60 +1,161 @@
 //! The actions on stacks.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::api::{ApiError, Caller};
-use crate::clock::iso;
-use crate::cloudformation::request::{self, declared, deployment, fields};
+use crate::cloudformation::action::{Answer, actions};
+use crate::cloudformation::request::{
+    CallAs, declared, deployment, listing, no_template, request, template,
+};
 use crate::cloudformation::set::operation::exceeded;
-use crate::cloudformation::stack::drift;
-use crate::cloudformation::stack::{OnFailure, Stack, begin_create, begin_delete, begin_update};
+use crate::cloudformation::stack::{
+    OnFailure, Resource, Stack, begin_create, begin_delete, begin_update, drift,
+};
 use crate::cloudformation::template::Template;
-use crate::cloudformation::{Detection, Task, later};
-use crate::input::{Input, bad_token, page};
-use crate::world::World;
+use crate::cloudformation::{Detection, Stage, Task, set};
+use crate::wire::api::{ApiError, Caller};
+use crate::wire::time::iso;
 
-/// Entries per page of the listings.
-pub(crate) const PAGE: usize = 100;
-
-/// Answers the actions on stacks; `None` if the action is none of them.
-pub(crate) fn call(
-    world: &mut World,
-    caller: &Caller,
-    action: &str,
-    input: &Value,
-) -> Option<Result<Value, ApiError>> {
-    Some(match action {
-        "CreateStack" => create(world, caller, input),
-        "UpdateStack" => update(world, caller, input),
-        "DeleteStack" => delete(world, caller, input),
-        "UpdateTerminationProtection" => protect(world, caller, input),
-        "DescribeStacks" => describe(world, caller, input),
-        "ListStacks" => list(world, caller, input),
-        "DescribeStackEvents" => events(world, caller, input),
-        "DescribeStackResources" => resources(world, caller, input),
-        "ListStackResources" => resource_summaries(world, caller, input),
-        "ListExports" => exports(world, caller, input),
-        "GetTemplate" => get_template(world, caller, input),
-        "GetTemplateSummary" => summary(world, caller, input),
-        "ValidateTemplate" => validate(world, caller, input),
-        "DetectStackDrift" => detect(world, caller, input),
-        "DescribeStackDriftDetectionStatus" => detection(world, caller, input),
-        "DescribeStackResourceDrifts" => drifts(world, caller, input),
-        _ => return None,
-    })
+actions! {
+    Changes CreateStack unfolded(create);
+    Changes UpdateStack unfolded(update);
+    Changes DeleteStack unfolded(delete);
+    Changes UpdateTerminationProtection unfolded(protect);
+    Reads DescribeStacks folded(describe);
+    Reads ListStacks folded(list);
+    Reads DescribeStackEvents unfolded(events);
+    Reads DescribeStackResources unfolded(resources);
+    Reads ListStackResources unfolded(resource_summaries);
+    Reads ListExports unfolded(exports);
+    Reads GetTemplate folded(get_template);
+    Reads GetTemplateSummary folded(summary);
+    Reads ValidateTemplate folded(validate);
+    Reads DetectStackDrift unfolded(detect);
+    Reads DescribeStackDriftDetectionStatus unfolded(detection);
+    Reads DescribeStackResourceDrifts unfolded(drifts);
+    Reads DescribeAccountLimits folded(limits);
 }
+
+request! { CreateStack with template {
+    stack_name: String,
+    on_failure: Option<OnFailure>,
+    disable_rollback: Option<bool>,
+    #[serde(default)]
+    enable_termination_protection: bool,
+    #[serde(rename = "ClientRequestToken")]
+    _token: Option<String>,
+} }
+
+request! { UpdateStack with template {
+    stack_name: String,
+    #[serde(rename = "ClientRequestToken")]
+    _token: Option<String>,
+} }
+
+request! { DeleteStack {
+    stack_name: String,
+    #[serde(default)]
+    retain_resources: BTreeSet<String>,
+    #[serde(rename = "ClientRequestToken")]
+    _token: Option<String>,
+} }
+
+request! { UpdateTerminationProtection {
+    stack_name: String,
+    enable_termination_protection: bool,
+} }
+
+request! { DescribeStacks {
+    stack_name: Option<String>,
+    next_token: Option<String>,
+} }
+
+request! { ListStacks {
+    #[serde(default)]
+    stack_status_filter: Vec<String>,
+    next_token: Option<String>,
+} }
+
+request! { DescribeStackEvents {
+    stack_name: String,
+    next_token: Option<String>,
+} }
+
+request! { DescribeStackResources {
+    stack_name: String,
+    logical_resource_id: Option<String>,
+} }
+
+request! { ListStackResources {
+    stack_name: String,
+    next_token: Option<String>,
+} }
+
+request! { ListExports {
+    next_token: Option<String>,
+} }
+
+request! { GetTemplate {
+    stack_name: String,
+    #[serde(rename = "TemplateStage")]
+    _stage: Option<TemplateStage>,
+} }
+
+/// Templates without macros are the same in both.
+#[derive(Debug, Deserialize)]
+enum TemplateStage {
+    Original,
+    Processed,
+}
+
+request! { GetTemplateSummary {
+    template_body: Option<String>,
+    #[serde(rename = "TemplateURL")]
+    template_url: Option<String>,
+    stack_name: Option<String>,
+    stack_set_name: Option<String>,
+    #[serde(default)]
+    call_as: CallAs,
+} }
+
+request! { ValidateTemplate {
+    template_body: Option<String>,
+    #[serde(rename = "TemplateURL")]
+    template_url: Option<String>,
+} }
+
+request! { DetectStackDrift {
+    stack_name: String,
+} }
+
+request! { DescribeStackDriftDetectionStatus {
+    stack_drift_detection_id: String,
+} }
+
+request! { DescribeStackResourceDrifts {
+    stack_name: String,
+    #[serde(default)]
+    stack_resource_drift_status_filters: Vec<String>,
+    next_token: Option<String>,
+    max_results: Option<usize>,
+} }
+
+request! { DescribeAccountLimits {
+    #[serde(rename = "NextToken")]
+    _next_token: Option<String>,
+} }
 
 /// A stack by name or id.
 pub(crate) fn find<'a>(
-    world: &'a World,
+    stage: &'a Stage<'_>,
     caller: &Caller,
     name: &str,
 ) -> Result<&'a Stack, ApiError> {
-    world
-        .cloudformation
-        .stacks
+    let stacks = &stage.cloudformation.stacks;
+    stacks
         .find(&caller.account, &caller.region, name)
         .ok_or_else(|| ApiError::validation(format!("Stack with id {name} does not exist")))
 }
@@ -72,98 +173,65 @@ pub(crate) fn check_name(name: &str, what: &str) -> Result<(), ApiError> {
     )))
 }
 
-fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = fields(&[
-        "StackName",
-        "OnFailure",
-        "DisableRollback",
-        "EnableTerminationProtection",
-        "ClientRequestToken",
-    ]);
-    let input = Input::new(input, &known)?;
-    let name = input.required("StackName")?;
+fn create(request: &CreateStack, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
+    let name = &request.stack_name;
     check_name(name, "stackName")?;
-    let on_failure = match (input.text("OnFailure"), input.boolean("DisableRollback")?) {
+    let on_failure = match (request.on_failure, request.disable_rollback) {
         (Some(_), Some(_)) => {
             return Err(ApiError::validation(
                 "Only one of DisableRollback and OnFailure can be specified.",
             ));
         }
-        (None, Some(true)) | (Some("DO_NOTHING"), None) => OnFailure::DoNothing,
-        (Some("DELETE"), None) => OnFailure::Delete,
-        (None | Some("ROLLBACK"), _) => OnFailure::Rollback,
-        (Some(other), _) => {
-            return Err(ApiError::validation(format!(
-                "OnFailure cannot be {other}."
-            )));
-        }
+        (None, Some(true)) => OnFailure::DoNothing,
+        (given, _) => given.unwrap_or(OnFailure::Rollback),
     };
-    let deployment = deployment(world, caller, input, None)?;
-    if world
-        .cloudformation
-        .stacks
-        .find(&caller.account, &caller.region, name)
-        .is_some()
-    {
+    let deployment = deployment(stage, caller, request.source(), None)?;
+    let stacks = &stage.cloudformation.stacks;
+    if stacks.find(&caller.account, &caller.region, name).is_some() {
         return Err(ApiError::new(
             "AlreadyExistsException",
             format!("Stack [{name}] already exists"),
         ));
     }
-    let limit = world.config.quotas.stacks_per_region;
-    let living = &world.cloudformation.stacks;
-    let there = living.living_in(&caller.account, Some(&caller.region));
+    let limit = stage.quotas.stacks_per_region;
+    let there = stacks.living_in(&caller.account, Some(&caller.region));
     if there.take(limit).count() >= limit {
         return Err(exceeded("stacks", limit));
     }
     let id = begin_create(
-        world,
+        stage,
         &caller.account.as_str().into(),
         &caller.region.as_str().into(),
         name,
         deployment,
         on_failure,
     );
-    let protect = input
-        .boolean("EnableTerminationProtection")?
-        .unwrap_or_default();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(&id) {
-        stack.termination_protection = protect;
+    if let Some(stack) = stage.stack_mut(&id) {
+        stack.termination_protection = request.enable_termination_protection;
     }
-    later(world, Task::Stack(id.clone()));
+    stage.later(Task::Stack(id.clone()));
     Ok(json!({"StackId": &*id}))
 }
 
-fn update(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = fields(&["StackName", "ClientRequestToken"]);
-    let input = Input::new(input, &known)?;
-    let name = input.required("StackName")?;
-    let stack = world
+fn update(request: &UpdateStack, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
+    let name = &request.stack_name;
+    let stack = stage
         .cloudformation
         .stacks
         .find(&caller.account, &caller.region, name)
         .filter(|stack| stack.deleted.is_none())
         .ok_or_else(|| ApiError::validation(format!("Stack [{name}] does not exist")))?;
     let (id, previous) = (stack.id.clone(), stack.deployment.clone());
-    let deployment = deployment(world, caller, input, Some(&previous))?;
-    begin_update(world, &id, deployment)?;
-    later(world, Task::Stack(id.clone()));
+    let deployment = deployment(stage, caller, request.source(), Some(&previous))?;
+    begin_update(stage, &id, deployment)?;
+    stage.later(Task::Stack(id.clone()));
     Ok(json!({"StackId": &*id}))
 }
 
-fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(
-        input,
-        &["StackName", "RetainResources", "ClientRequestToken"],
-    )?;
-    let name = input.required("StackName")?;
-    let keep: BTreeSet<String> = input.texts("RetainResources")?.into_iter().collect();
+fn delete(request: &DeleteStack, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
+    let keep = &request.retain_resources;
     // Deleting what does not exist is no error.
-    let Some(stack) = world
-        .cloudformation
-        .stacks
-        .find(&caller.account, &caller.region, name)
-    else {
+    let Ok(stack) = find(stage, caller, &request.stack_name) else {
         return Ok(Value::Null);
     };
     if stack.deleted.is_some() || stack.status == "DELETE_IN_PROGRESS" {
@@ -187,30 +255,28 @@ fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         ));
     }
     let id = stack.id.clone();
-    begin_delete(world, &id, keep);
-    later(world, Task::Stack(id));
+    begin_delete(stage, &id, keep.clone());
+    stage.later(Task::Stack(id));
     Ok(Value::Null)
 }
 
-fn protect(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackName", "EnableTerminationProtection"])?;
-    let enable = input
-        .boolean("EnableTerminationProtection")?
-        .ok_or_else(|| crate::input::missing("enableTerminationProtection"))?;
-    let id = find(world, caller, input.required("StackName")?)?
-        .id
-        .clone();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(&id) {
-        stack.termination_protection = enable;
+fn protect(
+    request: &UpdateTerminationProtection,
+    stage: &mut Stage<'_>,
+    caller: &Caller,
+) -> Answer {
+    let id = find(stage, caller, &request.stack_name)?.id.clone();
+    if let Some(stack) = stage.stack_mut(&id) {
+        stack.termination_protection = request.enable_termination_protection;
     }
     Ok(json!({"StackId": &*id}))
 }
 
-fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackName", "NextToken"])?;
-    let stacks = match input.text("StackName").filter(|name| !name.is_empty()) {
-        Some(name) => vec![find(world, caller, name)?.describe()],
-        None => world
+fn describe(request: &DescribeStacks, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let name = request.stack_name.as_deref();
+    let stacks = match name.filter(|name| !name.is_empty()) {
+        Some(name) => vec![find(stage, caller, name)?.describe()],
+        None => stage
             .cloudformation
             .stacks
             .of(&caller.account, &caller.region)
@@ -219,56 +285,29 @@ fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiE
             .map(Stack::describe)
             .collect(),
     };
-    listing(input, "Stacks", stacks)
+    listing("Stacks", stacks, request.next_token.as_deref(), None)
 }
 
-fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackStatusFilter", "NextToken"])?;
-    let statuses: Vec<&str> = input.texts("StackStatusFilter")?;
-    let stacks = world
+fn list(request: &ListStacks, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let statuses = &request.stack_status_filter;
+    let stacks = stage
         .cloudformation
         .stacks
         .of(&caller.account, &caller.region)
         .into_iter()
-        .filter(|stack| statuses.is_empty() || statuses.contains(&stack.status))
+        .filter(|stack| statuses.is_empty() || statuses.iter().any(|it| it == stack.status))
         .map(Stack::summary)
         .collect();
-    listing(input, "StackSummaries", stacks)
+    listing(
+        "StackSummaries",
+        stacks,
+        request.next_token.as_deref(),
+        None,
+    )
 }
 
-/// One page of a listing in this API's form.
-pub(crate) fn listing(input: Input<'_>, name: &str, items: Vec<Value>) -> Result<Value, ApiError> {
-    list_with(input, name, items, |item| item)
-}
-
-/// How many entries a page is to have.
-pub(crate) fn page_size(input: Input<'_>) -> Result<usize, ApiError> {
-    match input.integer("MaxResults")? {
-        None => Ok(PAGE),
-        Some(size) => usize::try_from(size)
-            .ok()
-            .filter(|size| (1..=PAGE).contains(size))
-            .ok_or_else(|| ApiError::validation("MaxResults must be between 1 and 100")),
-    }
-}
-
-/// One page of a listing, of which only the entries on the page are rendered.
-pub(crate) fn list_with<T>(
-    input: Input<'_>,
-    name: &str,
-    items: Vec<T>,
-    render: impl Fn(T) -> Value,
-) -> Result<Value, ApiError> {
-    let token = input.text("NextToken");
-    let (items, next) = page(items, token, page_size(input)?)
-        .map_err(|_| bad_token("cloudformation", token.unwrap_or_default()))?;
-    let items: Vec<Value> = items.into_iter().map(render).collect();
-    Ok(json!({name: items, "NextToken": next}))
-}
-
-fn events(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackName", "NextToken"])?;
-    let stack = find(world, caller, input.required("StackName")?)?;
+fn events(request: &DescribeStackEvents, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let stack = find(stage, caller, &request.stack_name)?;
     let events = stack
         .events
         .iter()
@@ -288,88 +327,83 @@ fn events(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiErr
             })
         })
         .collect();
-    listing(input, "StackEvents", events)
+    listing("StackEvents", events, request.next_token.as_deref(), None)
 }
 
-fn resources(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackName", "LogicalResourceId"])?;
-    let stack = find(world, caller, input.required("StackName")?)?;
-    let only = input.text("LogicalResourceId");
+/// What both listings of a stack's resources show of one.
+fn resource(name: &str, resource: &Resource) -> Map<String, Value> {
+    let drift = resource.drift.as_ref();
+    let status = drift.map_or("NOT_CHECKED", |drift| drift.status);
+    Map::from_iter([
+        ("LogicalResourceId".to_owned(), json!(name)),
+        ("PhysicalResourceId".to_owned(), json!(resource.physical_id)),
+        ("ResourceType".to_owned(), json!(resource.kind)),
+        ("ResourceStatus".to_owned(), json!(resource.status)),
+        ("ResourceStatusReason".to_owned(), json!(resource.reason)),
+        (
+            "DriftInformation".to_owned(),
+            json!({"StackResourceDriftStatus": status}),
+        ),
+    ])
+}
+
+fn resources(request: &DescribeStackResources, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let stack = find(stage, caller, &request.stack_name)?;
+    let only = request.logical_resource_id.as_ref();
     let resources: Vec<Value> = stack
         .resources
         .iter()
-        .filter(|(name, _)| only.is_none_or(|only| only == name.as_str()))
-        .map(|(name, resource)| {
-            json!({
-                "StackName": &*stack.name,
-                "StackId": &*stack.id,
-                "LogicalResourceId": name,
-                "PhysicalResourceId": resource.physical_id,
-                "ResourceType": resource.kind,
-                "Timestamp": iso(resource.at),
-                "ResourceStatus": resource.status,
-                "ResourceStatusReason": resource.reason,
-                "DriftInformation": {"StackResourceDriftStatus": drift_status(resource)},
-            })
+        .filter(|(name, _)| only.is_none_or(|only| only == *name))
+        .map(|(name, it)| {
+            let mut shown = resource(name, it);
+            shown.insert("StackName".to_owned(), json!(&*stack.name));
+            shown.insert("StackId".to_owned(), json!(&*stack.id));
+            shown.insert("Timestamp".to_owned(), json!(iso(it.at)));
+            Value::Object(shown)
         })
         .collect();
     Ok(json!({"StackResources": resources}))
 }
 
-fn resource_summaries(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackName", "NextToken"])?;
-    let stack = find(world, caller, input.required("StackName")?)?;
+fn resource_summaries(request: &ListStackResources, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let stack = find(stage, caller, &request.stack_name)?;
     let resources = stack
         .resources
         .iter()
-        .map(|(name, resource)| {
-            json!({
-                "LogicalResourceId": name,
-                "PhysicalResourceId": resource.physical_id,
-                "ResourceType": resource.kind,
-                "LastUpdatedTimestamp": iso(resource.at),
-                "ResourceStatus": resource.status,
-                "ResourceStatusReason": resource.reason,
-                "DriftInformation": {"StackResourceDriftStatus": drift_status(resource)},
-            })
+        .map(|(name, it)| {
+            let mut shown = resource(name, it);
+            shown.insert("LastUpdatedTimestamp".to_owned(), json!(iso(it.at)));
+            Value::Object(shown)
         })
         .collect();
-    listing(input, "StackResourceSummaries", resources)
+    let token = request.next_token.as_deref();
+    listing("StackResourceSummaries", resources, token, None)
 }
 
-fn drift_status(resource: &crate::cloudformation::stack::Resource) -> &'static str {
-    resource
-        .drift
-        .as_ref()
-        .map_or("NOT_CHECKED", |drift| drift.status)
-}
-
-fn exports(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["NextToken"])?;
-    let exports = world
+fn exports(request: &ListExports, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let exports = stage
         .cloudformation
         .exports(&caller.account, &caller.region)
         .into_iter()
         .map(|(name, (value, stack))| json!({"ExportingStackId": stack, "Name": name, "Value": value}))
         .collect();
-    listing(input, "Exports", exports)
+    listing("Exports", exports, request.next_token.as_deref(), None)
 }
 
-fn get_template(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackName", "TemplateStage"])?;
-    input.choice("TemplateStage", &["Original", "Processed"])?;
-    let stack = find(world, caller, input.required("StackName")?)?;
+fn get_template(request: &GetTemplate, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let stack = find(stage, caller, &request.stack_name)?;
     Ok(json!({
         "TemplateBody": stack.deployment.template.body,
         "StagesAvailable": ["Original", "Processed"],
     }))
 }
 
-fn validate(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["TemplateBody", "TemplateURL"])?;
-    let template = request::template(world, caller, input)?.ok_or_else(|| {
-        ApiError::validation("Either Template URL or Template Body must be specified.")
-    })?;
+fn validate(request: &ValidateTemplate, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
+    let (body, url) = (
+        request.template_body.as_deref(),
+        request.template_url.as_deref(),
+    );
+    let template = template(stage, caller, body, url)?.ok_or_else(no_template)?;
     let parameters: Vec<Value> = template
         .parameters
         .iter()
@@ -387,28 +421,20 @@ fn validate(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, 
     Ok(Value::Object(answer))
 }
 
-fn summary(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(
-        input,
-        &[
-            "TemplateBody",
-            "TemplateURL",
-            "StackName",
-            "StackSetName",
-            "CallAs",
-        ],
-    )?;
-    let template = match (input.text("StackName"), input.text("StackSetName")) {
-        (Some(name), None) => {
-            std::sync::Arc::clone(&find(world, caller, name)?.deployment.template)
-        }
+fn summary(request: &GetTemplateSummary, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
+    let template = match (&request.stack_name, &request.stack_set_name) {
+        (Some(name), None) => Arc::clone(&find(stage, caller, name)?.deployment.template),
         (None, Some(name)) => {
-            let set = crate::cloudformation::set::api::find(world, caller, input, name)?;
-            std::sync::Arc::clone(&set.deployment.template)
+            let set = set::api::find(stage, caller, request.call_as, name)?;
+            Arc::clone(&set.deployment.template)
         }
-        _ => request::template(world, caller, input)?.ok_or_else(|| {
-            ApiError::validation("Either Template URL or Template Body must be specified.")
-        })?,
+        _ => {
+            let (body, url) = (
+                request.template_body.as_deref(),
+                request.template_url.as_deref(),
+            );
+            template(stage, caller, body, url)?.ok_or_else(no_template)?
+        }
     };
     Ok(Value::Object(summarize(&template)))
 }
@@ -446,37 +472,32 @@ fn summarize(template: &Template) -> Map<String, Value> {
     answer
 }
 
-fn detect(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackName"])?;
-    let stack = find(world, caller, input.required("StackName")?)?;
-    let checkable = stack.updatable() || stack.status == "UPDATE_ROLLBACK_FAILED";
-    if !checkable {
+fn detect(request: &DetectStackDrift, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
+    let stack = find(stage, caller, &request.stack_name)?;
+    if !stack.checkable() {
         return Err(ApiError::validation(format!(
             "Drift detection cannot be performed on stack [{}] in state {}",
             stack.id, stack.status
         )));
     }
-    let stack_id = stack.id.clone();
-    let id = world.uuid();
     let detection = Detection {
-        stack: stack_id,
-        at: world.clock.now(),
+        stack: stack.id.clone(),
+        at: stage.now(),
         result: None,
     };
-    world
-        .cloudformation
-        .detections
-        .insert(id.clone(), detection);
-    later(world, Task::Detection(id.clone()));
+    let id = stage.services.environment.uuid();
+    let detections = &mut stage.cloudformation.detections;
+    detections.insert(id.clone(), detection);
+    stage.later(Task::Detection(id.clone()));
     Ok(json!({"StackDriftDetectionId": id}))
 }
 
-fn detection(world: &World, _caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let id = Input::new(input, &["StackDriftDetectionId"])?.required("StackDriftDetectionId")?;
-    let detection =
-        world.cloudformation.detections.get(id).ok_or_else(|| {
-            ApiError::validation(format!("Drift detection [{id}] does not exist"))
-        })?;
+fn detection(request: &DescribeStackDriftDetectionStatus, stage: &Stage<'_>, _: &Caller) -> Answer {
+    let id = &request.stack_drift_detection_id;
+    let detections = &stage.cloudformation.detections;
+    let detection = detections
+        .get(id)
+        .ok_or_else(|| ApiError::validation(format!("Drift detection [{id}] does not exist")))?;
     let status = if detection.result.is_some() {
         "DETECTION_COMPLETE"
     } else {
@@ -492,19 +513,20 @@ fn detection(world: &World, _caller: &Caller, input: &Value) -> Result<Value, Ap
     }))
 }
 
-fn drifts(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = [
-        "StackName",
-        "StackResourceDriftStatusFilters",
-        "NextToken",
-        "MaxResults",
-    ];
-    let input = Input::new(input, &known)?;
-    let stack = find(world, caller, input.required("StackName")?)?;
-    let statuses = input.texts("StackResourceDriftStatusFilters")?;
-    listing(
-        input,
-        "StackResourceDrifts",
-        drift::describe(world, &stack.id, &statuses, true),
-    )
+fn drifts(request: &DescribeStackResourceDrifts, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let stack = find(stage, caller, &request.stack_name)?;
+    let statuses = &request.stack_resource_drift_status_filters;
+    let drifts = drift::describe(stage, &stack.id, statuses, true);
+    let token = request.next_token.as_deref();
+    listing("StackResourceDrifts", drifts, token, request.max_results)
+}
+
+/// The quotas that CloudFormation shows.
+#[expect(clippy::unnecessary_wraps, reason = "all handlers have one signature")]
+fn limits(_: &DescribeAccountLimits, stage: &Stage<'_>, _: &Caller) -> Answer {
+    Ok(json!({"AccountLimits": [
+        {"Name": "StackLimit", "Value": stage.quotas.stacks_per_region},
+        {"Name": "StackOutputsLimit", "Value": 200},
+        {"Name": "ConcurrentResourcesLimit", "Value": 2_500},
+    ]}))
 }

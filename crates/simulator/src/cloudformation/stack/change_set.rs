@@ -4,19 +4,72 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::api::{ApiError, Caller};
-use crate::clock::iso;
-use crate::cloudformation::request::{deployment, fields};
-use crate::cloudformation::stack::api::{check_name, find, listing};
+use crate::cloudformation::action::{Answer, actions};
+use crate::cloudformation::request::{deployment, listing, request};
+use crate::cloudformation::stack::api::{check_name, find};
 use crate::cloudformation::stack::{
     Deployment, OnFailure, Pending, Stack, begin_update, enter_review, same, tags,
 };
 use crate::cloudformation::template::evaluate::Scope;
-use crate::cloudformation::{Task, after, later};
-use crate::input::Input;
-use crate::world::World;
+use crate::cloudformation::{Stage, Task};
+use crate::wire::api::{ApiError, Caller};
+use crate::wire::time::iso;
+
+actions! {
+    Changes CreateChangeSet unfolded(create);
+    Reads DescribeChangeSet unfolded(describe);
+    Reads ListChangeSets unfolded(list);
+    Changes ExecuteChangeSet unfolded(execute);
+    Changes DeleteChangeSet unfolded(delete);
+}
+
+request! { CreateChangeSet with template {
+    stack_name: String,
+    change_set_name: String,
+    #[serde(default)]
+    change_set_type: ChangeSetType,
+    description: Option<String>,
+    #[serde(rename = "ClientToken")]
+    _token: Option<String>,
+    on_stack_failure: Option<OnFailure>,
+} }
+
+/// What a change set does to its stack.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum ChangeSetType {
+    Create,
+    #[default]
+    Update,
+}
+
+request! { DescribeChangeSet {
+    change_set_name: String,
+    stack_name: Option<String>,
+    next_token: Option<String>,
+} }
+
+request! { ListChangeSets {
+    stack_name: String,
+    next_token: Option<String>,
+} }
+
+request! { ExecuteChangeSet {
+    change_set_name: String,
+    stack_name: Option<String>,
+    #[serde(rename = "ClientRequestToken")]
+    _token: Option<String>,
+    #[serde(default)]
+    disable_rollback: bool,
+} }
+
+request! { DeleteChangeSet {
+    change_set_name: String,
+    stack_name: Option<String>,
+} }
 
 /// A change set of one stack.
 #[derive(Debug)]
@@ -35,104 +88,12 @@ pub(crate) struct ChangeSet {
     changes: Vec<Value>,
 }
 
-/// Answers the actions on change sets; `None` if the action is none of them.
-pub(crate) fn call(
-    world: &mut World,
-    caller: &Caller,
-    action: &str,
-    input: &Value,
-) -> Option<Result<Value, ApiError>> {
-    Some(match action {
-        "CreateChangeSet" => create(world, caller, input),
-        "DescribeChangeSet" => describe(world, caller, input),
-        "ListChangeSets" => list(world, caller, input),
-        "ExecuteChangeSet" => execute(world, caller, input),
-        "DeleteChangeSet" => delete(world, caller, input),
-        _ => return None,
-    })
-}
-
-fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = fields(&[
-        "StackName",
-        "ChangeSetName",
-        "ChangeSetType",
-        "Description",
-        "ClientToken",
-        "OnStackFailure",
-    ]);
-    let input = Input::new(input, &known)?;
-    let (stack_name, name) = (
-        input.required("StackName")?,
-        input.required("ChangeSetName")?,
-    );
+fn create(request: &CreateChangeSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
+    let name = &request.change_set_name;
     check_name(name, "changeSetName")?;
-    let kind = input.text("ChangeSetType").unwrap_or("UPDATE");
-    let on_failure = match input.text("OnStackFailure") {
-        None | Some("ROLLBACK") => OnFailure::Rollback,
-        Some("DELETE") => OnFailure::Delete,
-        Some("DO_NOTHING") => OnFailure::DoNothing,
-        Some(other) => {
-            return Err(ApiError::validation(format!(
-                "OnStackFailure cannot be {other}."
-            )));
-        }
-    };
-    let existing = world
-        .cloudformation
-        .stacks
-        .find(&caller.account, &caller.region, stack_name)
-        .filter(|stack| stack.deleted.is_none())
-        .map(|stack| {
-            (
-                stack.id.clone(),
-                stack.status,
-                stack.deployment.clone(),
-                stack.updatable(),
-            )
-        });
-    let (stack, deployment) = match (kind, existing) {
-        ("CREATE", None) => {
-            check_name(stack_name, "stackName")?;
-            let deployment = deployment(world, caller, input, None)?;
-            let id = enter_review(
-                world,
-                &caller.account.as_str().into(),
-                &caller.region.as_str().into(),
-                stack_name,
-                deployment.clone(),
-            );
-            (id, deployment)
-        }
-        ("CREATE", Some((id, "REVIEW_IN_PROGRESS", _, _))) => {
-            (id, deployment(world, caller, input, None)?)
-        }
-        ("CREATE", Some(_)) => {
-            return Err(ApiError::validation(format!(
-                "Stack [{stack_name}] already exists and cannot be created again with the changeSet [{name}]."
-            )));
-        }
-        ("UPDATE", Some((id, status, previous, updatable))) => {
-            if !updatable {
-                return Err(ApiError::validation(format!(
-                    "Stack:{id} is in {status} state and can not be updated."
-                )));
-            }
-            (id, deployment(world, caller, input, Some(&previous))?)
-        }
-        ("UPDATE", None) => {
-            return Err(ApiError::validation(format!(
-                "Stack [{stack_name}] does not exist"
-            )));
-        }
-        (other, _) => {
-            return Err(ApiError::validation(format!(
-                "The simulator does not support ChangeSetType {other}."
-            )));
-        }
-    };
-    let taken = |set: &ChangeSet| set.stack == stack && set.name == name;
-    if world.cloudformation.change_sets.values().any(taken) {
+    let (stack, deployment) = stack_and_deployment(request, stage, caller)?;
+    let taken = |set: &ChangeSet| set.stack == stack && set.name == *name;
+    if stage.cloudformation.change_sets.values().any(taken) {
         return Err(ApiError::new(
             "AlreadyExistsException",
             format!(
@@ -144,45 +105,95 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, Ap
         "arn:aws:cloudformation:{}:{}:changeSet/{name}/{}",
         caller.region,
         caller.account,
-        world.uuid()
+        stage.services.environment.uuid()
     );
     let set = ChangeSet {
         id: id.clone(),
-        name: name.to_owned(),
+        name: name.clone(),
         stack: stack.clone(),
         deployment,
-        description: input.text("Description").map(str::to_owned),
-        created: world.clock.now(),
+        description: request.description.clone(),
+        created: stage.now(),
         status: "CREATE_PENDING",
         reason: None,
         execution: "UNAVAILABLE",
-        on_failure,
+        on_failure: request.on_stack_failure.unwrap_or(OnFailure::Rollback),
         changes: Vec::new(),
     };
-    world.cloudformation.change_sets.insert(id.clone(), set);
-    let seconds = world.between(2, 5);
-    after(world, seconds, Task::ChangeSet(id.clone()));
+    stage.cloudformation.change_sets.insert(id.clone(), set);
+    let seconds = stage.services.environment.between(2, 5);
+    stage.after(seconds, Task::ChangeSet(id.clone()));
     Ok(json!({"Id": id, "StackId": &*stack}))
 }
 
+/// The stack of a new change set, which it creates in review if need be, and what the stack is to
+/// become.
+fn stack_and_deployment(
+    request: &CreateChangeSet,
+    stage: &mut Stage<'_>,
+    caller: &Caller,
+) -> Result<(Arc<str>, Arc<Deployment>), ApiError> {
+    let (name, source) = (&request.stack_name, request.source());
+    let existing = stage
+        .cloudformation
+        .stacks
+        .find(&caller.account, &caller.region, name)
+        .filter(|stack| stack.deleted.is_none());
+    match (request.change_set_type, existing) {
+        (ChangeSetType::Create, None) => {
+            check_name(name, "stackName")?;
+            let deployment = deployment(stage, caller, source, None)?;
+            let id = enter_review(
+                stage,
+                &caller.account.as_str().into(),
+                &caller.region.as_str().into(),
+                name,
+                deployment.clone(),
+            );
+            Ok((id, deployment))
+        }
+        (ChangeSetType::Create, Some(stack)) if stack.status == "REVIEW_IN_PROGRESS" => {
+            let id = stack.id.clone();
+            Ok((id, deployment(stage, caller, source, None)?))
+        }
+        (ChangeSetType::Create, Some(_)) => Err(ApiError::validation(format!(
+            "Stack [{name}] already exists and cannot be created again with the changeSet [{}].",
+            request.change_set_name
+        ))),
+        (ChangeSetType::Update, Some(stack)) if !stack.updatable() => {
+            Err(ApiError::validation(format!(
+                "Stack:{} is in {} state and can not be updated.",
+                stack.id, stack.status
+            )))
+        }
+        (ChangeSetType::Update, Some(stack)) => {
+            let (id, previous) = (stack.id.clone(), stack.deployment.clone());
+            Ok((id, deployment(stage, caller, source, Some(&previous))?))
+        }
+        (ChangeSetType::Update, None) => Err(ApiError::validation(format!(
+            "Stack [{name}] does not exist"
+        ))),
+    }
+}
+
 /// Computes the changes.
-pub(crate) fn finish(world: &mut World, id: &str) {
-    let Some(set) = world.cloudformation.change_sets.get(id) else {
+pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
+    let Some(set) = stage.cloudformation.change_sets.get(id) else {
         return;
     };
-    let Some(stack) = world.cloudformation.stacks.get(&set.stack) else {
+    let Some(stack) = stage.stack(&set.stack) else {
         return;
     };
     let review = stack.status == "REVIEW_IN_PROGRESS";
     let empty = !review && same(&stack.deployment, &set.deployment);
-    let exports = world
+    let exports = stage
         .cloudformation
         .exports(&stack.account, &stack.region)
         .into_iter()
         .map(|(name, (value, _))| (name, value))
         .collect();
     let changes = changes(stack, &set.deployment, &exports);
-    if let Some(set) = world.cloudformation.change_sets.get_mut(id) {
+    if let Some(set) = stage.cloudformation.change_sets.get_mut(id) {
         if empty {
             set.status = "FAILED";
             set.reason = Some(
@@ -195,6 +206,24 @@ pub(crate) fn finish(world: &mut World, id: &str) {
             set.changes = changes;
         }
     }
+}
+
+/// A resource's line in a change set.
+fn change(action: &str, name: &str, physical_id: Option<&str>, kind: &str) -> Value {
+    let mut change = json!({
+        "Action": action,
+        "LogicalResourceId": name,
+        "PhysicalResourceId": physical_id,
+        "ResourceType": kind,
+        "Scope": [],
+        "Details": [],
+    });
+    if let (true, Some(fields)) = (action == "Modify", change.as_object_mut()) {
+        // Only the handler knows, when the change is carried out.
+        fields.insert("Replacement".to_owned(), "Conditional".into());
+        fields.insert("Scope".to_owned(), json!(["Properties"]));
+    }
+    json!({"Type": "Resource", "ResourceChange": change})
 }
 
 fn changes(
@@ -213,22 +242,6 @@ fn changes(
         exports,
         imported: std::cell::RefCell::default(),
     };
-    let change = |action: &str, name: &str, physical_id: Option<&str>, kind: &str| {
-        let mut change = json!({
-            "Action": action,
-            "LogicalResourceId": name,
-            "PhysicalResourceId": physical_id,
-            "ResourceType": kind,
-            "Scope": [],
-            "Details": [],
-        });
-        if let (true, Some(fields)) = (action == "Modify", change.as_object_mut()) {
-            // Only the handler knows, when the change is carried out.
-            fields.insert("Replacement".to_owned(), "Conditional".into());
-            fields.insert("Scope".to_owned(), json!(["Properties"]));
-        }
-        json!({"Type": "Resource", "ResourceChange": change})
-    };
     let mut found = Vec::new();
     let mut wanted = Vec::new();
     for name in &deployment.template.order {
@@ -246,7 +259,7 @@ fn changes(
         match stack.resources.get(name) {
             None => found.push(change("Add", name, None, &declaration.kind)),
             Some(old) => {
-                // What refers to a resource that is still to be made can't be told: it changes.
+                // A reference to a resource that is still to be made has no value yet: it changes.
                 let properties = scope.resolve(&declaration.properties).ok().flatten();
                 if properties.as_ref() != Some(&old.properties) {
                     found.push(change(
@@ -273,45 +286,40 @@ fn changes(
 
 /// A change set by ARN, or by name with its stack's.
 fn lookup<'a>(
-    world: &'a World,
+    stage: &'a Stage<'_>,
     caller: &Caller,
-    input: Input<'_>,
+    name: &str,
+    stack: Option<&str>,
 ) -> Result<&'a ChangeSet, ApiError> {
-    let name = input.required("ChangeSetName")?;
-    let missing = || {
+    let sets = &stage.cloudformation.change_sets;
+    let found = if name.starts_with("arn:") {
+        sets.get(name)
+    } else {
+        let stack = stack.ok_or_else(|| crate::wire::missing("StackName"))?;
+        let stack = find(stage, caller, stack)?;
+        sets.values()
+            .find(|set| set.stack == stack.id && set.name == name)
+    };
+    found.ok_or_else(|| {
         ApiError::new(
             "ChangeSetNotFound",
             format!("ChangeSet [{name}] does not exist"),
         )
         .status(404)
-    };
-    if name.starts_with("arn:") {
-        return world
-            .cloudformation
-            .change_sets
-            .get(name)
-            .ok_or_else(missing);
-    }
-    let stack = find(world, caller, input.required("StackName")?)?;
-    world
-        .cloudformation
-        .change_sets
-        .values()
-        .find(|set| set.stack == stack.id && set.name == name)
-        .ok_or_else(missing)
+    })
 }
 
-fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["ChangeSetName", "StackName", "NextToken"])?;
-    let set = lookup(world, caller, input)?;
+fn describe(request: &DescribeChangeSet, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let stack = request.stack_name.as_deref();
+    let set = lookup(stage, caller, &request.change_set_name, stack)?;
     let parameters: Vec<Value> = set
         .deployment
         .parameters
         .iter()
         .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": value}))
         .collect();
-    let mut answer = summary(world, set);
-    let changes = listing(input, "Changes", set.changes.clone())?;
+    let mut answer = summary(stage, set);
+    let changes = set.changes.clone();
     for more in [
         json!({
             "Parameters": parameters,
@@ -319,7 +327,7 @@ fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiE
             "Capabilities": set.deployment.capabilities,
             "Tags": tags(&set.deployment.tags),
         }),
-        changes,
+        listing("Changes", changes, request.next_token.as_deref(), None)?,
     ] {
         if let Value::Object(fields) = more {
             answer.extend(fields);
@@ -328,8 +336,8 @@ fn describe(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiE
     Ok(Value::Object(answer))
 }
 
-fn summary(world: &World, set: &ChangeSet) -> Map<String, Value> {
-    let stack = world.cloudformation.stacks.get(&set.stack);
+fn summary(stage: &Stage<'_>, set: &ChangeSet) -> Map<String, Value> {
+    let stack = stage.stack(&set.stack);
     let fields = json!({
         "ChangeSetName": set.name,
         "ChangeSetId": set.id,
@@ -348,29 +356,22 @@ fn summary(world: &World, set: &ChangeSet) -> Map<String, Value> {
     }
 }
 
-fn list(world: &World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["StackName", "NextToken"])?;
-    let stack = find(world, caller, input.required("StackName")?)?;
-    let sets = world
+fn list(request: &ListChangeSets, stage: &Stage<'_>, caller: &Caller) -> Answer {
+    let stack = find(stage, caller, &request.stack_name)?;
+    let sets = stage
         .cloudformation
         .change_sets
         .values()
         .filter(|set| set.stack == stack.id)
-        .map(|set| Value::Object(summary(world, set)))
+        .map(|set| Value::Object(summary(stage, set)))
         .collect();
-    listing(input, "Summaries", sets)
+    listing("Summaries", sets, request.next_token.as_deref(), None)
 }
 
-fn execute(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let known = [
-        "ChangeSetName",
-        "StackName",
-        "ClientRequestToken",
-        "DisableRollback",
-    ];
-    let input = Input::new(input, &known)?;
-    let keep_failed = input.boolean("DisableRollback")? == Some(true);
-    let set = lookup(world, caller, input)?;
+fn execute(request: &ExecuteChangeSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
+    let keep_failed = request.disable_rollback;
+    let name = request.stack_name.as_deref();
+    let set = lookup(stage, caller, &request.change_set_name, name)?;
     if set.execution != "AVAILABLE" {
         return Err(ApiError::new(
             "InvalidChangeSetStatus",
@@ -388,14 +389,12 @@ fn execute(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
     } else {
         on_failure
     };
-    let review = world
-        .cloudformation
-        .stacks
-        .get(&stack)
+    let review = stage
+        .stack(&stack)
         .is_some_and(|it| it.status == "REVIEW_IN_PROGRESS");
     if review {
-        let now = world.clock.now();
-        if let Some(stack) = world.cloudformation.stacks.get_mut(&stack) {
+        let now = stage.now();
+        if let Some(stack) = stage.stack_mut(&stack) {
             stack.deployment = deployment;
             stack.pending = Some(Pending::Create(on_failure));
             stack.enter(now, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()));
@@ -405,26 +404,26 @@ fn execute(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, A
             "The simulator supports DisableRollback only for change sets that create a stack.",
         ));
     } else {
-        begin_update(world, &stack, deployment)?;
+        begin_update(stage, &stack, deployment)?;
     }
     // A stack's other change sets are void once one of them is executed.
-    world
+    stage
         .cloudformation
         .change_sets
         .retain(|other, set| set.stack != stack || *other == id);
-    if let Some(set) = world.cloudformation.change_sets.get_mut(&id) {
+    if let Some(set) = stage.cloudformation.change_sets.get_mut(&id) {
         set.execution = "EXECUTE_COMPLETE";
     }
-    later(world, Task::Stack(stack));
+    stage.later(Task::Stack(stack));
     Ok(Value::Null)
 }
 
-fn delete(world: &mut World, caller: &Caller, input: &Value) -> Result<Value, ApiError> {
-    let input = Input::new(input, &["ChangeSetName", "StackName"])?;
-    let Ok(set) = lookup(world, caller, input) else {
-        return Ok(Value::Null);
-    };
-    let id = set.id.clone();
-    world.cloudformation.change_sets.remove(&id);
+#[expect(clippy::unnecessary_wraps, reason = "all handlers have one signature")]
+fn delete(request: &DeleteChangeSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
+    let stack = request.stack_name.as_deref();
+    if let Ok(set) = lookup(stage, caller, &request.change_set_name, stack) {
+        let id = set.id.clone();
+        stage.cloudformation.change_sets.remove(&id);
+    }
     Ok(Value::Null)
 }

@@ -1,4 +1,4 @@
-//! Making a stack's resources what its template says, one after the other.
+//! Makes a stack's resources what its template says, one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 
 use super::execute::{event, handler_reason, record};
 use super::fold::Folded;
+use crate::cloudformation::Stage;
 use crate::cloudformation::stack::{Deployment, Output, Resource};
 use crate::cloudformation::template::evaluate::Scope;
 use crate::cloudformation::template::{Policy, Template};
-use crate::input::scalar;
-use crate::resources::{self, Place, Updated};
-use crate::world::World;
+use crate::resources::{Place, Resources, Updated};
+use crate::wire::scalar;
 
 /// Why an operation stopped.
 pub(crate) struct Failure {
@@ -20,7 +20,7 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
 }
 
-/// How to take back one step.
+/// How to undo one step.
 pub(crate) enum Undo {
     /// Delete what was made under this logical id, be it new or a replacement.
     Made(String),
@@ -51,6 +51,7 @@ impl Generations<'_> {
 }
 
 /// The result of making a stack's resources what its template says.
+#[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) resources: BTreeMap<String, Resource>,
     pub(crate) undo: Vec<Undo>,
@@ -64,22 +65,15 @@ pub(crate) struct Outcome {
 /// Makes the resources what the deployment says, starting from `old`. Stops at the first failure;
 /// nothing is deleted here. With `only`, no others are made.
 pub(crate) fn converge(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     deployment: &Deployment,
     old: &BTreeMap<String, Resource>,
     generations: Generations<'_>,
     only: Option<&BTreeSet<String>>,
 ) -> Outcome {
-    let mut outcome = Outcome {
-        resources: BTreeMap::new(),
-        undo: Vec::new(),
-        replaced: Vec::new(),
-        outputs: Vec::new(),
-        imports: BTreeSet::new(),
-        failure: None,
-    };
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+    let mut outcome = Outcome::default();
+    let Some(stack) = stage.stack(id) else {
         return outcome;
     };
     let (account, region, name) = (
@@ -87,7 +81,7 @@ pub(crate) fn converge(
         stack.region.clone(),
         stack.name.clone(),
     );
-    let exports = world.cloudformation.exports(&account, &region);
+    let exports = stage.cloudformation.exports(&account, &region);
     let values = exports
         .iter()
         .map(|(name, (value, _))| (name.clone(), value.clone()))
@@ -108,7 +102,7 @@ pub(crate) fn converge(
     for logical_id in template.order.iter().filter(wanted) {
         let generation = generations.of(logical_id);
         let stepped = step(
-            world,
+            stage,
             id,
             &mut scope,
             &mut outcome,
@@ -117,29 +111,12 @@ pub(crate) fn converge(
             generation,
         );
         if let Err(reason) = stepped {
-            let kind = template
-                .resources
-                .get(logical_id)
-                .map(|d| d.kind.clone())
-                .unwrap_or_default();
-            let status = if old.contains_key(logical_id) {
-                "UPDATE_FAILED"
-            } else {
-                "CREATE_FAILED"
-            };
-            let physical_id = old
-                .get(logical_id)
-                .map(|r| r.physical_id.clone())
-                .unwrap_or_default();
-            record(
-                world,
-                id,
-                logical_id,
-                &physical_id,
-                &kind,
-                status,
-                Some(reason.clone()),
-            );
+            let (before, declaration) = (old.get(logical_id), template.resources.get(logical_id));
+            let physical_id = before.map_or("", |it| it.physical_id.as_str());
+            let kind = declaration.map_or("", |it| it.kind.as_str());
+            let status = failed(before.is_some());
+            let why = Some(reason.clone());
+            record(stage, id, logical_id, physical_id, kind, status, why);
             outcome.failure = Some(Failure {
                 logical_id: logical_id.clone(),
                 reason,
@@ -147,26 +124,11 @@ pub(crate) fn converge(
             return outcome;
         }
     }
-    match outputs(&scope, &template) {
-        Ok(found) => {
-            let taken = found.iter().find_map(|output| {
-                let export = output.export.as_ref()?;
-                let (_, owner) = exports.get(export)?;
-                (owner != id).then(|| {
-                    format!("Export with name {export} is already exported by stack {owner}")
-                })
-            });
-            match taken {
-                None => outcome.outputs = found,
-                Some(reason) => {
-                    outcome.failure = Some(Failure {
-                        logical_id: name.as_ref().to_owned(),
-                        reason,
-                    });
-                }
-            }
-        }
+    match outputs(&scope, &template).and_then(|found| exportable(found, &exports, id)) {
+        Ok(found) => outcome.outputs = found,
         Err(reason) => {
+            let (kind, status) = ("AWS::CloudFormation::Stack", failed(!old.is_empty()));
+            record(stage, id, &name, id, kind, status, Some(reason.clone()));
             outcome.failure = Some(Failure {
                 logical_id: name.as_ref().to_owned(),
                 reason,
@@ -174,28 +136,35 @@ pub(crate) fn converge(
         }
     }
     outcome.imports = scope.imported.into_inner().into_iter().collect();
-    if let Some(failure) = &outcome.failure {
-        let reason = Some(failure.reason.clone());
-        let status = if old.is_empty() {
-            "CREATE_FAILED"
-        } else {
-            "UPDATE_FAILED"
-        };
-        record(
-            world,
-            id,
-            &name,
-            id,
-            "AWS::CloudFormation::Stack",
-            status,
-            reason,
-        );
-    }
     outcome
 }
 
+fn failed(updating: bool) -> &'static str {
+    if updating {
+        "UPDATE_FAILED"
+    } else {
+        "CREATE_FAILED"
+    }
+}
+
+/// The outputs, if no other stack exports one of their names.
+fn exportable(
+    outputs: Vec<Output>,
+    exports: &BTreeMap<String, (String, String)>,
+    id: &str,
+) -> Result<Vec<Output>, String> {
+    for export in outputs.iter().filter_map(|output| output.export.as_ref()) {
+        if let Some((_, owner)) = exports.get(export).filter(|(_, owner)| owner != id) {
+            return Err(format!(
+                "Export with name {export} is already exported by stack {owner}"
+            ));
+        }
+    }
+    Ok(outputs)
+}
+
 fn step(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     scope: &mut Scope<'_>,
     outcome: &mut Outcome,
@@ -212,7 +181,7 @@ fn step(
     {
         return Ok(());
     }
-    if let Some(reason) = world.cloudformation.sabotage.remove(id) {
+    if let Some(reason) = stage.cloudformation.planned_failures.remove(id) {
         return Err(reason);
     }
     let properties = scope
@@ -220,32 +189,25 @@ fn step(
         .unwrap_or_else(|| Value::Object(Map::new()));
     // Nothing here reads the metadata, but a function in it that cannot be resolved is an error.
     scope.resolve(&declaration.metadata)?;
-    let Some(mut place) = world
-        .cloudformation
-        .stacks
-        .get(id)
-        .map(|stack| stack.place(logical_id))
-    else {
+    let Some(mut place) = stage.stack(id).map(|stack| stack.place(logical_id)) else {
         return Err("the stack is gone".to_owned());
     };
     place.generation = generation;
-    let kind = declaration.kind.as_str();
-    let at = world.clock.now();
     let mut resource = Resource {
-        kind: kind.to_owned(),
+        kind: declaration.kind.clone(),
         physical_id: String::new(),
         properties,
         attributes: BTreeMap::new(),
         deletion_policy: declaration.deletion_policy,
         status: "CREATE_COMPLETE",
         reason: None,
-        at,
+        at: stage.now(),
         drift: None,
         generation,
     };
     match old.get(logical_id) {
         None => {
-            make(world, id, &place, &mut resource)?;
+            make(stage, id, &place, &mut resource)?;
             outcome.undo.push(Undo::Made(logical_id.to_owned()));
         }
         Some(before) if before.properties == resource.properties => {
@@ -255,48 +217,14 @@ fn step(
             };
         }
         Some(before) => {
-            resource.status = "UPDATE_COMPLETE";
-            resource.physical_id.clone_from(&before.physical_id);
-            resource.generation = before.generation;
-            event(world, id, logical_id, &resource, "UPDATE_IN_PROGRESS", None);
-            let updated = resources::update(
-                world,
-                &place,
-                kind,
-                &before.physical_id,
-                &before.properties,
-                &resource.properties,
-            )
-            .map_err(|error| handler_reason(world, &error))?;
-            match updated {
-                Updated::InPlace(made) => {
-                    resource.physical_id = made.physical_id;
-                    resource.attributes = made.attributes;
-                    outcome.undo.push(Undo::Changed(
-                        logical_id.to_owned(),
-                        Box::new(before.clone()),
-                    ));
-                }
-                Updated::Replace => {
-                    let reason = "Requested update requires the creation of a new physical resource; hence creating one.";
-                    event(
-                        world,
-                        id,
-                        logical_id,
-                        &resource,
-                        "UPDATE_IN_PROGRESS",
-                        Some(reason.to_owned()),
-                    );
-                    resource.generation = generation;
-                    make(world, id, &place, &mut resource)?;
-                    let keep = declaration.update_replace_policy != Policy::Delete;
-                    outcome.undo.push(Undo::Made(logical_id.to_owned()));
-                    outcome
-                        .replaced
-                        .push((logical_id.to_owned(), before.clone(), keep));
-                }
+            let undo = change(stage, id, &place, before, &mut resource)?;
+            if let Undo::Made(_) = undo {
+                let keep = declaration.update_replace_policy != Policy::Delete;
+                let replaced = (logical_id.to_owned(), before.clone(), keep);
+                outcome.replaced.push(replaced);
             }
-            event(world, id, logical_id, &resource, "UPDATE_COMPLETE", None);
+            outcome.undo.push(undo);
+            event(stage, id, logical_id, &resource, "UPDATE_COMPLETE", None);
         }
     }
     scope.made.insert(
@@ -307,11 +235,63 @@ fn step(
     Ok(())
 }
 
-fn make(world: &mut World, id: &str, place: &Place, resource: &mut Resource) -> Result<(), String> {
+/// Changes a resource to its new properties, or replaces it.
+fn change(
+    stage: &mut Stage<'_>,
+    id: &str,
+    place: &Place,
+    before: &Resource,
+    resource: &mut Resource,
+) -> Result<Undo, String> {
+    let logical_id = &place.logical_id;
+    resource.status = "UPDATE_COMPLETE";
+    resource.physical_id.clone_from(&before.physical_id);
+    resource.generation = before.generation;
+    let doing = "UPDATE_IN_PROGRESS";
+    event(stage, id, logical_id, resource, doing, None);
+    let updated = stage
+        .services
+        .update(
+            place,
+            &resource.kind,
+            &before.physical_id,
+            &before.properties,
+            &resource.properties,
+        )
+        .map_err(|error| handler_reason(stage, &error))?;
+    match updated {
+        Updated::InPlace(made) => {
+            resource.physical_id = made.physical_id;
+            resource.attributes = made.attributes;
+            Ok(Undo::Changed(logical_id.clone(), Box::new(before.clone())))
+        }
+        Updated::Replace => {
+            let reason = "Requested update requires the creation of a new physical resource; hence creating one.";
+            event(
+                stage,
+                id,
+                logical_id,
+                resource,
+                doing,
+                Some(reason.to_owned()),
+            );
+            resource.generation = place.generation;
+            make(stage, id, place, resource)?;
+            Ok(Undo::Made(logical_id.clone()))
+        }
+    }
+}
+
+fn make(
+    stage: &mut Stage<'_>,
+    id: &str,
+    place: &Place,
+    resource: &mut Resource,
+) -> Result<(), String> {
     let replacing = resource.status == "UPDATE_COMPLETE";
     if !replacing {
         event(
-            world,
+            stage,
             id,
             &place.logical_id,
             resource,
@@ -319,13 +299,15 @@ fn make(world: &mut World, id: &str, place: &Place, resource: &mut Resource) -> 
             None,
         );
     }
-    let made = resources::create(world, place, &resource.kind, &resource.properties)
-        .map_err(|error| handler_reason(world, &error))?;
+    let made = stage
+        .services
+        .create(place, &resource.kind, &resource.properties)
+        .map_err(|error| handler_reason(stage, &error))?;
     resource.physical_id = made.physical_id;
     resource.attributes = made.attributes;
     if !replacing {
         event(
-            world,
+            stage,
             id,
             &place.logical_id,
             resource,

@@ -1,17 +1,17 @@
-//! Drift detection: what a stack's resources are, against what its template says.
+//! Drift detection: compares a stack's resources with its template.
 //!
-//! Only properties the template sets are looked at, types without a read handler are not checked,
+//! Only properties that the template sets are compared, types without a read handler are not checked,
 //! and `KmsKeyId` is never compared: the same blind spots as on AWS.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::clock::iso;
-use crate::input::scalar;
-use crate::resources::{self, ResourceError};
-use crate::world::World;
+use crate::cloudformation::Stage;
+use crate::resources::{ResourceError, Resources};
+use crate::wire::scalar;
+use crate::wire::time::iso;
 
-use super::Stack;
+use super::{Resource, Stack};
 
 /// Properties holding free-form documents, in which every difference counts.
 const DOCUMENTS: &[&str] = &[
@@ -48,32 +48,28 @@ pub(crate) struct ResourceDrift {
     pub(crate) at: Timestamp,
 }
 
-/// Looks at every resource of a stack and remembers what it found: the stack's drift status and
-/// the number of drifted resources.
-pub(crate) fn detect(world: &mut World, id: &str) -> (&'static str, usize) {
-    let now = world.clock.now();
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+/// Compares every resource of a stack with its template and records the result. Returns the
+/// stack's drift status and the number of drifted resources.
+pub(crate) fn detect(stage: &mut Stage<'_>, id: &str) -> (&'static str, usize) {
+    let now = stage.now();
+    let Some(stack) = stage.stack_mut(id) else {
         return ("NOT_CHECKED", 0);
     };
     if stack.folded.is_some() {
-        // Nobody has touched it since it was found in sync.
+        // A stack is folded only while nothing has changed it since it was found in sync.
         stack.drift = "IN_SYNC";
         stack.drift_checked = Some(now);
         return ("IN_SYNC", 0);
     }
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return ("NOT_CHECKED", 0);
     };
     let found: Vec<(String, ResourceDrift)> = stack
         .resources
         .iter()
         .map(|(name, resource)| {
-            let place = stack.place(name);
-            let live = resources::read(world, &place, &resource.kind, &resource.physical_id);
-            (
-                name.clone(),
-                compare(&resource.kind, &resource.properties, live, now),
-            )
+            let drift = compare(stage.services, stack, name, resource, now);
+            (name.clone(), drift)
         })
         .collect();
     let drifted = found
@@ -81,7 +77,7 @@ pub(crate) fn detect(world: &mut World, id: &str) -> (&'static str, usize) {
         .filter(|(_, drift)| matches!(drift.status, "MODIFIED" | "DELETED"))
         .count();
     let status = if drifted > 0 { "DRIFTED" } else { "IN_SYNC" };
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.stack_mut(id) {
         stack.drift = status;
         stack.drift_checked = Some(now);
         for (name, drift) in found {
@@ -93,16 +89,16 @@ pub(crate) fn detect(world: &mut World, id: &str) -> (&'static str, usize) {
     (status, drifted)
 }
 
-/// Says on the account's default bus that a stack's drift detection is over.
+/// Sends an event to the account's default bus when a stack's drift detection has ended.
 ///
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/event-detail-drift-detection-status-change.html>
 pub(crate) fn announce(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     detection: &str,
     (status, drifted): (&'static str, usize),
 ) {
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return;
     };
     let event = json!({
@@ -124,26 +120,30 @@ pub(crate) fn announce(
         region: stack.region.as_ref().to_owned(),
         event: event.to_string(),
     };
-    world.schedule(1, task);
+    stage.services.environment.schedule(1, task);
 }
 
-/// Whether all resources are as the template says, without remembering it.
-pub(crate) fn is_in_sync(world: &World, stack: &Stack) -> bool {
+/// Whether all resources are as the template says, without recording it.
+pub(crate) fn is_in_sync(stage: &Stage<'_>, stack: &Stack) -> bool {
     stack.resources.iter().all(|(name, resource)| {
-        let place = stack.place(name);
-        let live = resources::read(world, &place, &resource.kind, &resource.physical_id);
-        let at = resource.at;
-        compare(&resource.kind, &resource.properties, live, at).status == "IN_SYNC"
+        compare(stage.services, stack, name, resource, resource.at).status == "IN_SYNC"
     })
 }
 
 fn compare(
-    kind: &str,
-    properties: &Value,
-    live: Result<Option<Value>, ResourceError>,
+    services: &impl Resources,
+    stack: &Stack,
+    name: &str,
+    resource: &Resource,
     at: Timestamp,
 ) -> ResourceDrift {
-    let expected = resources::normalize(kind, properties).unwrap_or_else(|_| properties.clone());
+    let Resource {
+        kind, properties, ..
+    } = resource;
+    let live = services.read(&stack.place(name), kind, &resource.physical_id);
+    let expected = services
+        .normalize(kind, properties)
+        .unwrap_or_else(|_| properties.clone());
     let drift = |status, actual, differences| ResourceDrift {
         status,
         expected: expected.clone(),
@@ -197,7 +197,7 @@ fn difference(
             }
         }
         (Value::Array(wanted), Value::Array(given)) => {
-            // Order does not count: what has an equal on the other side is taken away first.
+            // Order does not count: equal items are paired off first.
             let mut left: Vec<&Value> = given.iter().collect();
             let mut open: Vec<(usize, &Value)> = Vec::new();
             for (index, wanted) in wanted.iter().enumerate() {
@@ -266,8 +266,13 @@ impl Difference {
 
 /// The drift of a stack's resources as the API lists it. `statuses` filters; empty lists all that
 /// were checked.
-pub(crate) fn describe(world: &World, id: &str, statuses: &[String], detailed: bool) -> Vec<Value> {
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+pub(crate) fn describe(
+    stage: &Stage<'_>,
+    id: &str,
+    statuses: &[String],
+    detailed: bool,
+) -> Vec<Value> {
+    let Some(stack) = stage.stack(id) else {
         return Vec::new();
     };
     stack

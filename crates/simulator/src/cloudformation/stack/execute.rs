@@ -1,103 +1,80 @@
-//! Carrying out a stack operation: making, changing and removing its resources, and undoing it
-//! all when one fails.
+//! Carries out a stack operation: creates, changes and deletes its resources, and rolls back when
+//! one fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::converge::{Failure, Generations, Outcome, Undo, converge};
 use super::fold;
+use crate::cloudformation::Stage;
 use crate::cloudformation::stack::{Deployment, Event, OnFailure, Pending, Resource};
 use crate::cloudformation::template::{Policy, Template};
-use crate::resources::{self, ResourceError, Updated};
-use crate::world::World;
+use crate::resources::{ResourceError, Resources, Updated};
 
-/// Does what the stack's pending operation says.
-pub(crate) fn finish(world: &mut World, id: &str) {
-    let Some(pending) = world
-        .cloudformation
-        .stacks
-        .get_mut(id)
-        .and_then(|stack| stack.pending.take())
-    else {
+/// Carries out the stack's pending operation.
+pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
+    let Some(pending) = stage.stack_mut(id).and_then(|stack| stack.pending.take()) else {
         return;
     };
-    fold::unfold(world, id);
+    fold::unfold(stage, id);
     match pending {
-        Pending::Create(on_failure) => create(world, id, on_failure),
-        Pending::Update(deployment) => update(world, id, deployment),
-        Pending::Delete(keep) => delete(world, id, &keep),
+        Pending::Create(on_failure) => create(stage, id, on_failure),
+        Pending::Update(deployment) => update(stage, id, deployment),
+        Pending::Delete(keep) => delete(stage, id, &keep),
     }
-    // One that found no resource to fail at.
-    world.cloudformation.sabotage.remove(id);
+    // A planned failure that no resource consumed does not outlive its operation.
+    stage.cloudformation.planned_failures.remove(id);
 }
 
-fn create(world: &mut World, id: &str, on_failure: OnFailure) {
-    let Some(deployment) = world
-        .cloudformation
-        .stacks
-        .get(id)
-        .map(|stack| stack.deployment.clone())
-    else {
+fn create(stage: &mut Stage<'_>, id: &str, on_failure: OnFailure) {
+    let deployment = stage.stack(id).map(|stack| Arc::clone(&stack.deployment));
+    let Some(deployment) = deployment else {
         return;
     };
     let first = Generations::Now(0);
-    let outcome = converge(world, id, &deployment, &BTreeMap::new(), first, None);
-    let now = world.clock.now();
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+    let outcome = converge(stage, id, &deployment, &BTreeMap::new(), first, None);
+    let Some(stack) = stage.stack_mut(id) else {
         return;
     };
     stack.resources = outcome.resources;
     let Some(failure) = outcome.failure else {
         stack.outputs = outcome.outputs;
         stack.imports = outcome.imports;
-        stack.enter(now, "CREATE_COMPLETE", None);
-        return;
+        return stage.enter(id, "CREATE_COMPLETE", None);
     };
-    let reason = format!(
-        "The following resource(s) failed to create: [{}]. ",
-        failure.logical_id
-    );
-    if on_failure == OnFailure::DoNothing {
-        stack.enter(now, "CREATE_FAILED", Some(reason));
-        return;
-    }
+    let reason = failed_to("create", [failure.logical_id]);
     let (doing, done, failed) = match on_failure {
+        OnFailure::DoNothing => return stage.enter(id, "CREATE_FAILED", Some(reason)),
         OnFailure::Delete => ("DELETE_IN_PROGRESS", "DELETE_COMPLETE", "DELETE_FAILED"),
-        _ => (
+        OnFailure::Rollback => (
             "ROLLBACK_IN_PROGRESS",
             "ROLLBACK_COMPLETE",
             "ROLLBACK_FAILED",
         ),
     };
-    stack.enter(
-        now,
-        doing,
-        Some(format!("{reason}Rollback requested by user.")),
-    );
-    let stuck = remove_all(world, id, &deployment.template, &BTreeSet::new(), true);
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
-        return;
-    };
+    let reason = format!("{reason}Rollback requested by user.");
+    stage.enter(id, doing, Some(reason));
+    let stuck = remove_all(stage, id, &deployment.template, &BTreeSet::new(), true);
     if !stuck.is_empty() {
-        let names = stuck.into_iter().collect::<Vec<_>>().join(", ");
-        stack.enter(
-            now,
-            failed,
-            Some(format!(
-                "The following resource(s) failed to delete: [{names}]. "
-            )),
-        );
-        return;
+        return stage.enter(id, failed, Some(failed_to("delete", stuck)));
     }
-    stack.enter(now, done, None);
+    stage.enter(id, done, None);
     if on_failure == OnFailure::Delete {
-        stack.deleted = Some(now);
-        world.cloudformation.stacks.release_name(id);
+        stage.end_deletion(id);
     }
 }
 
-fn update(world: &mut World, id: &str, deployment: Arc<Deployment>) {
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+/// The reason of a stack's status after resources failed.
+fn failed_to(verb: &str, resources: impl IntoIterator<Item = String>) -> String {
+    let names: Vec<String> = resources.into_iter().collect();
+    format!(
+        "The following resource(s) failed to {verb}: [{}]. ",
+        names.join(", ")
+    )
+}
+
+fn update(stage: &mut Stage<'_>, id: &str, deployment: Arc<Deployment>) {
+    let Some(stack) = stage.stack(id) else {
         return;
     };
     let (old, old_template) = (
@@ -105,10 +82,9 @@ fn update(world: &mut World, id: &str, deployment: Arc<Deployment>) {
         Arc::clone(&stack.deployment.template),
     );
     let updates = Generations::Now(stack.updates);
-    let mut outcome = converge(world, id, &deployment, &old, updates, None);
-    let now = world.clock.now();
+    let mut outcome = converge(stage, id, &deployment, &old, updates, None);
     if let Some(failure) = outcome.failure.take() {
-        roll_back(world, id, outcome, old, &failure);
+        roll_back(stage, id, outcome, old, &failure);
         return;
     }
     let removed: Vec<String> = old_template
@@ -118,133 +94,110 @@ fn update(world: &mut World, id: &str, deployment: Arc<Deployment>) {
         .filter(|name| old.contains_key(*name) && !outcome.resources.contains_key(*name))
         .cloned()
         .collect();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.stack_mut(id) {
         stack.resources = outcome.resources;
         stack.outputs = outcome.outputs;
         stack.imports = outcome.imports;
         stack.deployment = deployment;
-        stack.enter(now, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None);
     }
+    stage.enter(id, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None);
     for (name, resource, keep) in outcome.replaced {
-        clean_up(world, id, &name, &resource, keep);
+        clean_up(stage, id, &name, &resource, keep);
     }
     for name in removed {
         if let Some(resource) = old.get(&name) {
-            clean_up(
-                world,
-                id,
-                &name,
-                resource,
-                resource.deletion_policy != Policy::Delete,
-            );
+            let keep = resource.deletion_policy != Policy::Delete;
+            clean_up(stage, id, &name, resource, keep);
         }
     }
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
-        stack.enter(now, "UPDATE_COMPLETE", None);
-    }
+    stage.enter(id, "UPDATE_COMPLETE", None);
 }
 
-/// Removes what an update left behind. A failure is told in the events but fails nothing, as on AWS.
-fn clean_up(world: &mut World, id: &str, name: &str, resource: &Resource, keep: bool) {
+/// Removes what an update left behind. A failure shows in the events but fails nothing, as on AWS.
+fn clean_up(stage: &mut Stage<'_>, id: &str, name: &str, resource: &Resource, keep: bool) {
     if keep {
-        event(world, id, name, resource, "DELETE_SKIPPED", None);
+        event(stage, id, name, resource, "DELETE_SKIPPED", None);
         return;
     }
-    let Some(place) = world
-        .cloudformation
-        .stacks
-        .get(id)
-        .map(|stack| stack.place(name))
-    else {
+    let Some(place) = stage.stack(id).map(|stack| stack.place(name)) else {
         return;
     };
-    event(world, id, name, resource, "DELETE_IN_PROGRESS", None);
-    match resources::delete(world, &place, &resource.kind, &resource.physical_id) {
-        Ok(()) => event(world, id, name, resource, "DELETE_COMPLETE", None),
+    event(stage, id, name, resource, "DELETE_IN_PROGRESS", None);
+    match stage
+        .services
+        .delete(&place, &resource.kind, &resource.physical_id)
+    {
+        Ok(()) => event(stage, id, name, resource, "DELETE_COMPLETE", None),
         Err(error) => {
-            let reason = handler_reason(world, &error);
-            event(world, id, name, resource, "DELETE_FAILED", Some(reason));
+            let reason = handler_reason(stage, &error);
+            event(stage, id, name, resource, "DELETE_FAILED", Some(reason));
         }
     }
 }
 
 fn roll_back(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     outcome: Outcome,
     old: BTreeMap<String, Resource>,
     failure: &Failure,
 ) {
-    let now = world.clock.now();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
-        let reason = format!(
-            "The following resource(s) failed to update: [{}]. ",
-            failure.logical_id
-        );
-        stack.enter(now, "UPDATE_ROLLBACK_IN_PROGRESS", Some(reason));
-    }
+    let reason = failed_to("update", [failure.logical_id.clone()]);
+    stage.enter(id, "UPDATE_ROLLBACK_IN_PROGRESS", Some(reason));
     let mut restored = old;
     let mut stuck = Vec::new();
     for step in outcome.undo.into_iter().rev() {
-        let name = match &step {
-            Undo::Made(name) | Undo::Changed(name, _) => name.clone(),
-        };
-        let Some(current) = outcome.resources.get(&name) else {
+        let (Undo::Made(name) | Undo::Changed(name, _)) = &step;
+        let Some(current) = outcome.resources.get(name) else {
             continue;
         };
-        let Some(place) = world
-            .cloudformation
-            .stacks
-            .get(id)
-            .map(|stack| stack.place(&name))
-        else {
-            return;
-        };
-        let result = match step {
-            Undo::Made(_) => resources::delete(world, &place, &current.kind, &current.physical_id),
-            Undo::Changed(_, before) => resources::update(
-                world,
-                &place,
-                &current.kind,
-                &current.physical_id,
-                &current.properties,
-                &before.properties,
-            )
-            .map(|updated| {
-                if let Updated::InPlace(made) = updated
-                    && let Some(resource) = restored.get_mut(&name)
-                {
-                    resource.physical_id = made.physical_id;
-                    resource.attributes = made.attributes;
-                }
-            }),
-        };
-        match result {
-            Ok(()) => event(world, id, &name, current, "UPDATE_COMPLETE", None),
+        match undo(stage, id, &step, current, &mut restored) {
+            Ok(()) => event(stage, id, name, current, "UPDATE_COMPLETE", None),
             Err(error) => {
-                let reason = handler_reason(world, &error);
-                event(world, id, &name, current, "UPDATE_FAILED", Some(reason));
-                stuck.push(name);
+                let reason = handler_reason(stage, &error);
+                event(stage, id, name, current, "UPDATE_FAILED", Some(reason));
+                stuck.push(name.clone());
             }
         }
     }
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+    if let Some(stack) = stage.stack_mut(id) {
         stack.resources = restored;
-        if stuck.is_empty() {
-            stack.enter(now, "UPDATE_ROLLBACK_COMPLETE", None);
-        } else {
-            let reason = format!(
-                "The following resource(s) failed to update: [{}]. ",
-                stuck.join(", ")
-            );
-            stack.enter(now, "UPDATE_ROLLBACK_FAILED", Some(reason));
-        }
+    }
+    if stuck.is_empty() {
+        stage.enter(id, "UPDATE_ROLLBACK_COMPLETE", None);
+    } else {
+        let reason = failed_to("update", stuck);
+        stage.enter(id, "UPDATE_ROLLBACK_FAILED", Some(reason));
     }
 }
 
-fn delete(world: &mut World, id: &str, keep: &BTreeSet<String>) {
-    let now = world.clock.now();
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+/// Undoes one step of an update; `restored` gets what the resource is afterward.
+fn undo(
+    stage: &mut Stage<'_>,
+    id: &str,
+    step: &Undo,
+    current: &Resource,
+    restored: &mut BTreeMap<String, Resource>,
+) -> Result<(), ResourceError> {
+    let (Undo::Made(name) | Undo::Changed(name, _)) = step;
+    let Some(place) = stage.stack(id).map(|stack| stack.place(name)) else {
+        return Ok(());
+    };
+    let (kind, physical_id) = (&current.kind, &current.physical_id);
+    let Undo::Changed(_, before) = step else {
+        return stage.services.delete(&place, kind, physical_id);
+    };
+    let (from, to) = (&current.properties, &before.properties);
+    let updated = stage.services.update(&place, kind, physical_id, from, to)?;
+    if let (Updated::InPlace(made), Some(resource)) = (updated, restored.get_mut(name)) {
+        resource.physical_id = made.physical_id;
+        resource.attributes = made.attributes;
+    }
+    Ok(())
+}
+
+fn delete(stage: &mut Stage<'_>, id: &str, keep: &BTreeSet<String>) {
+    let Some(stack) = stage.stack(id) else {
         return;
     };
     let template = Arc::clone(&stack.deployment.template);
@@ -253,7 +206,7 @@ fn delete(world: &mut World, id: &str, keep: &BTreeSet<String>) {
         .iter()
         .filter_map(|output| output.export.as_deref())
         .collect();
-    let user = world
+    let user = stage
         .cloudformation
         .stacks
         .of(&stack.account, &stack.region)
@@ -266,41 +219,27 @@ fn delete(world: &mut World, id: &str, keep: &BTreeSet<String>) {
                 .then(|| ((*export).to_owned(), other.name.clone()))
         });
     if let Some((export, user)) = user {
-        if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
-            let reason = format!(
-                "Delete canceled. Cannot delete export {export} as it is in use by {user}."
-            );
-            // The stack goes back to what it was: nothing has been deleted.
-            stack.enter(now, "DELETE_FAILED", Some(reason));
-        }
-        return;
+        // Nothing has been deleted.
+        let reason =
+            format!("Delete canceled. Cannot delete export {export} as it is in use by {user}.");
+        return stage.enter(id, "DELETE_FAILED", Some(reason));
     }
-    let stuck = remove_all(world, id, &template, keep, false);
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
-        return;
-    };
-    if stuck.is_empty() {
-        stack.enter(now, "DELETE_COMPLETE", None);
-        stack.deleted = Some(now);
+    let stuck = remove_all(stage, id, &template, keep, false);
+    if !stuck.is_empty() {
+        return stage.enter(id, "DELETE_FAILED", Some(failed_to("delete", stuck)));
+    }
+    stage.enter(id, "DELETE_COMPLETE", None);
+    if let Some(stack) = stage.stack_mut(id) {
         stack.outputs.clear();
         stack.imports.clear();
-        world.cloudformation.stacks.release_name(id);
-    } else {
-        let names = stuck.into_iter().collect::<Vec<_>>().join(", ");
-        stack.enter(
-            now,
-            "DELETE_FAILED",
-            Some(format!(
-                "The following resource(s) failed to delete: [{names}]. "
-            )),
-        );
     }
+    stage.end_deletion(id);
 }
 
 /// Deletes a stack's resources, dependents first. What failed stays in the stack, and so does all
 /// it needs; the failed ones are returned.
 fn remove_all(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     template: &Template,
     keep: &BTreeSet<String>,
@@ -309,7 +248,7 @@ fn remove_all(
     let mut failed = BTreeSet::new();
     let mut blocked = BTreeSet::new();
     for name in template.order.iter().rev() {
-        let Some(stack) = world.cloudformation.stacks.get(id) else {
+        let Some(stack) = stage.stack(id) else {
             break;
         };
         let Some(resource) = stack.resources.get(name).cloned() else {
@@ -332,23 +271,25 @@ fn remove_all(
                 Policy::RetainExceptOnCreate => !undoing_creation,
             };
         if retain {
-            event(world, id, name, &resource, "DELETE_SKIPPED", None);
+            event(stage, id, name, &resource, "DELETE_SKIPPED", None);
         } else {
-            event(world, id, name, &resource, "DELETE_IN_PROGRESS", None);
-            let deleted = match world.cloudformation.sabotage.remove(id) {
+            event(stage, id, name, &resource, "DELETE_IN_PROGRESS", None);
+            let deleted = match stage.cloudformation.planned_failures.remove(id) {
                 Some(reason) => Err(reason),
-                None => resources::delete(world, &place, &resource.kind, &resource.physical_id)
-                    .map_err(|error| handler_reason(world, &error)),
+                None => stage
+                    .services
+                    .delete(&place, &resource.kind, &resource.physical_id)
+                    .map_err(|error| handler_reason(stage, &error)),
             };
             if let Err(reason) = deleted {
-                event(world, id, name, &resource, "DELETE_FAILED", Some(reason));
+                event(stage, id, name, &resource, "DELETE_FAILED", Some(reason));
                 blocked.extend(needs);
                 failed.insert(name.clone());
                 continue;
             }
-            event(world, id, name, &resource, "DELETE_COMPLETE", None);
+            event(stage, id, name, &resource, "DELETE_COMPLETE", None);
         }
-        if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+        if let Some(stack) = stage.stack_mut(id) {
             stack.resources.remove(name);
         }
     }
@@ -356,21 +297,21 @@ fn remove_all(
 }
 
 /// The reason as a stack event shows it.
-pub(crate) fn handler_reason(world: &mut World, error: &ResourceError) -> String {
+pub(crate) fn handler_reason(stage: &mut Stage<'_>, error: &ResourceError) -> String {
     let code = match error {
         ResourceError::Invalid(_) => "InvalidRequest",
         ResourceError::AlreadyExists(_) => "AlreadyExists",
         ResourceError::NotFound(_) => "NotFound",
         _ => "GeneralServiceException",
     };
-    let token = world.uuid();
+    let token = stage.services.environment.uuid();
     format!(
         "Resource handler returned message: \"{error}\" (RequestToken: {token}, HandlerErrorCode: {code})"
     )
 }
 
 pub(crate) fn event(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     logical_id: &str,
     resource: &Resource,
@@ -378,7 +319,7 @@ pub(crate) fn event(
     reason: Option<String>,
 ) {
     record(
-        world,
+        stage,
         id,
         logical_id,
         &resource.physical_id,
@@ -389,7 +330,7 @@ pub(crate) fn event(
 }
 
 pub(crate) fn record(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     logical_id: &str,
     physical_id: &str,
@@ -397,8 +338,8 @@ pub(crate) fn record(
     status: &'static str,
     reason: Option<String>,
 ) {
-    let at = world.clock.now();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+    let at = stage.now();
+    if let Some(stack) = stage.stack_mut(id) {
         stack.events.push(Event {
             at,
             logical_id: logical_id.into(),

@@ -1,10 +1,10 @@
-//! A stack that nobody has looked into is kept as what it was made from.
+//! Keeps stacks that no request has observed as what they were made from.
 //!
-//! The stacks of a stack set are alike, and there may be a hundred thousand of them. One whose
-//! resources are as its template says, and can't be in anybody's way, is folded: its resources go
-//! out of the services' memory, and come back the same, to the last generated name, before
-//! anybody can see or change them. What was carried out once in a Region is not carried out again
-//! for each account where it must come to the same.
+//! The stacks of a stack set are alike, and there may be a hundred thousand of them. A stack whose
+//! resources are as its template says, and can't get in the way of others, is folded: its
+//! resources leave the services' memory, and come back the same, down to the last generated name,
+//! before a request can see or change them. Work that was carried out once in a Region is not
+//! repeated for each account where it must have the same result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,11 +14,12 @@ use serde_json::Value;
 use super::converge::{Generations, Outcome, converge};
 use super::drift::{self, ResourceDrift};
 use super::{Deployment, OnFailure, Output, Pending, Resource, Stack, execute, look};
+use crate::cloudformation::Stage;
 use crate::cloudformation::template::{Policy, Template};
-use crate::world::World;
+use crate::resources::Resources;
 
-/// The types that are nothing but their properties while nobody uses them, each with the property
-/// that gives a fixed name, which somebody else could want.
+/// The types that keep no state of their own while they are unused, each with the property that
+/// gives a fixed name, which another stack could want.
 const FOLDABLE: &[(&str, &str)] = &[
     ("AWS::Events::Rule", "Name"),
     ("AWS::IAM::Role", "RoleName"),
@@ -26,7 +27,7 @@ const FOLDABLE: &[(&str, &str)] = &[
     ("AWS::SQS::QueueInlinePolicy", ""),
 ];
 
-/// So many rules of all stacks fit on a bus, whatever their patterns.
+/// How many rules of all stacks fit on a bus, whatever their patterns.
 const ROOM_FOR_RULES: usize = 30;
 
 /// How many proofs are kept.
@@ -39,7 +40,7 @@ pub(crate) struct Folded {
     pub(super) generations: BTreeMap<String, u32>,
 }
 
-/// That an operation comes out well in a Region, because it did once.
+/// An operation that is known to succeed in a Region, because it did once.
 #[derive(Debug)]
 pub(crate) struct Proof {
     /// The stack before; `None` is its creation.
@@ -54,11 +55,11 @@ pub(crate) struct Proof {
 }
 
 /// Carries out the pending operation of a stack instance's stack.
-pub(crate) fn carry_out(world: &mut World, id: &str) {
-    if skip(world, id) {
+pub(crate) fn carry_out(stage: &mut Stage<'_>, id: &str) {
+    if skip(stage, id) {
         return;
     }
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return;
     };
     let from = stack
@@ -66,19 +67,19 @@ pub(crate) fn carry_out(world: &mut World, id: &str) {
         .as_ref()
         .map(|folded| (Arc::clone(&stack.deployment), Arc::clone(folded)));
     let creation = matches!(stack.pending, Some(Pending::Create(_)));
-    execute::finish(world, id);
-    let now = world.clock.now();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+    execute::finish(stage, id);
+    let now = stage.now();
+    if let Some(stack) = stage.stack_mut(id) {
         stack.settled = now;
     }
-    let Some(result) = fold(world, id) else {
-        // What it was folded to is no more.
-        if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+    let Some(result) = fold(stage, id) else {
+        // It no longer is what it was folded to.
+        if let Some(stack) = stage.stack_mut(id) {
             stack.unfolded = None;
         }
         return;
     };
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return;
     };
     let template = &stack.deployment.template;
@@ -91,10 +92,10 @@ pub(crate) fn carry_out(world: &mut World, id: &str) {
             to: Arc::clone(&stack.deployment),
             region: Arc::clone(&stack.region),
             updates: stack.updates,
-            alone: neighbours(world, stack).0 == 0,
+            alone: neighbours(stage, stack).0 == 0,
             result,
         };
-        let proofs = &mut world.cloudformation.proofs;
+        let proofs = &mut stage.cloudformation.proofs;
         if proofs.len() >= PROOFS {
             proofs.clear();
         }
@@ -102,37 +103,37 @@ pub(crate) fn carry_out(world: &mut World, id: &str) {
     }
 }
 
-/// Enters the state to which the pending operation must come, if that is known.
-fn skip(world: &mut World, id: &str) -> bool {
-    if world.cloudformation.sabotage.contains_key(id) {
+/// Enters the state in which the pending operation must end, if that is known.
+fn skip(stage: &mut Stage<'_>, id: &str) -> bool {
+    if stage.cloudformation.planned_failures.contains_key(id) {
         return false;
     }
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+    let Some(stack) = stage.stack(id) else {
         return false;
     };
     let (to, result) = match (&stack.pending, &stack.folded) {
         (Some(Pending::Create(OnFailure::Rollback)), None) => {
-            match proof(world, stack, None, &stack.deployment) {
+            match proof(stage, stack, None, &stack.deployment) {
                 Some(result) => (Arc::clone(&stack.deployment), result),
                 None => return false,
             }
         }
-        (Some(Pending::Update(to)), Some(folded)) => match proof(world, stack, Some(folded), to) {
+        (Some(Pending::Update(to)), Some(folded)) => match proof(stage, stack, Some(folded), to) {
             Some(result) => (Arc::clone(to), result),
             None => return false,
         },
-        // Nothing is there that could keep it.
+        // A folded stack has nothing that could prevent its deletion.
         (Some(Pending::Delete(keep)), Some(folded)) if keep.is_empty() => {
             (Arc::clone(&stack.deployment), Arc::clone(folded))
         }
         _ => return false,
     };
-    look::conceal(world, id);
-    let Some(outputs) = outputs(world, id, &to, &result) else {
+    look::hide(stage, id);
+    let Some(outputs) = outputs(stage, id, &to, &result) else {
         return false;
     };
-    let now = world.clock.now();
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+    let now = stage.now();
+    let Some(stack) = stage.stack_mut(id) else {
         return false;
     };
     stack.outputs = outputs;
@@ -148,15 +149,15 @@ fn skip(world: &mut World, id: &str) -> bool {
     stack.events = Vec::new();
     if stack.status == "DELETE_COMPLETE" {
         stack.deleted = Some(now);
-        world.cloudformation.stacks.release_name(id);
+        stage.cloudformation.stacks.release_name(id);
     }
     true
 }
 
-/// The outputs of a stack that is not made: they tell the names of its own resources. `None` if they
-/// tell something of rules, which would take as long as to make the stack.
+/// The outputs of a stack that is not made: they contain the names of its own resources. `None` if
+/// they depend on rules, which would take as long as making the stack.
 fn outputs(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     deployment: &Deployment,
     folded: &Folded,
@@ -166,19 +167,19 @@ fn outputs(
         return Some(Vec::new());
     }
     let others = look::without_rules(template)?;
-    let outcome = make_some(world, id, deployment, folded, &others);
-    delete(world, id, template, &outcome.resources);
+    let outcome = make_some(stage, id, deployment, folded, &others);
+    delete(stage, id, template, &outcome.resources);
     outcome.failure.is_none().then_some(outcome.outputs)
 }
 
-/// What a stack becomes by the operation, if it was carried out in this Region before.
+/// What the operation makes of a stack, if it was carried out in this Region before.
 fn proof(
-    world: &World,
+    stage: &Stage<'_>,
     stack: &Stack,
     folded: Option<&Arc<Folded>>,
     to: &Arc<Deployment>,
 ) -> Option<Arc<Folded>> {
-    let proof = world.cloudformation.proofs.iter().find(|proof| {
+    let proof = stage.cloudformation.proofs.iter().find(|proof| {
         let from = match (&proof.from, folded) {
             (None, None) => true,
             (Some((deployment, before)), Some(folded)) => {
@@ -190,15 +191,15 @@ fn proof(
             && proof.region == stack.region
             && proof.updates == stack.updates
     })?;
-    let (others, rules) = neighbours(world, stack);
+    let (others, rules) = neighbours(stage, stack);
     let room = (proof.alone && others == 0)
         || rules + rules_of(&stack.deployment.template) <= ROOM_FOR_RULES;
     room.then(|| Arc::clone(&proof.result))
 }
 
 /// How many other stacks live in a stack's account and Region, and how many rules they have.
-fn neighbours(world: &World, stack: &Stack) -> (usize, usize) {
-    world
+fn neighbours(stage: &Stage<'_>, stack: &Stack) -> (usize, usize) {
+    stage
         .cloudformation
         .stacks
         .living_in(&stack.account, Some(&stack.region))
@@ -217,20 +218,20 @@ fn rules_of(template: &Template) -> usize {
 }
 
 /// Folds a stack that allows it.
-fn fold(world: &mut World, id: &str) -> Option<Arc<Folded>> {
-    let stack = world.cloudformation.stacks.get(id)?;
+fn fold(stage: &mut Stage<'_>, id: &str) -> Option<Arc<Folded>> {
+    let stack = stage.stack(id)?;
     let quiet = matches!(stack.status, "CREATE_COMPLETE" | "UPDATE_COMPLETE")
         && !stack.looked_into
         && stack.imports.is_empty()
         && stack.outputs.iter().all(|output| output.export.is_none())
         && stack.resources.values().all(foldable)
-        && drift::is_in_sync(world, stack);
-    quiet.then(|| put_away(world, id))?
+        && drift::is_in_sync(stage, stack);
+    quiet.then(|| fold_away(stage, id))?
 }
 
-/// Takes a stack's resources out of the services' memory.
-pub(super) fn put_away(world: &mut World, id: &str) -> Option<Arc<Folded>> {
-    let stack = world.cloudformation.stacks.get_mut(id)?;
+/// Removes a stack's resources from the services' memory.
+pub(super) fn fold_away(stage: &mut Stage<'_>, id: &str) -> Option<Arc<Folded>> {
+    let stack = stage.stack_mut(id)?;
     let generations: BTreeMap<String, u32> = stack
         .resources
         .iter()
@@ -240,10 +241,10 @@ pub(super) fn put_away(world: &mut World, id: &str) -> Option<Arc<Folded>> {
     let (account, region) = (Arc::clone(&stack.account), Arc::clone(&stack.region));
     let resources = std::mem::take(&mut stack.resources);
     let template = Arc::clone(&stack.deployment.template);
-    delete(world, id, &template, &resources);
-    world.services.events.forget_default(&account, &region);
-    let stack = world.cloudformation.stacks.get_mut(id)?;
-    // The same again, if it was only glanced at: proofs know it by that.
+    delete(stage, id, &template, &resources);
+    stage.services.events.forget_default(&account, &region);
+    let stack = stage.stack_mut(id)?;
+    // The same again, if it was only read: proofs compare pointers.
     let before = stack.unfolded.take();
     let folded = before
         .filter(|before| before.generations == generations)
@@ -253,9 +254,9 @@ pub(super) fn put_away(world: &mut World, id: &str) -> Option<Arc<Folded>> {
     Some(folded)
 }
 
-/// Takes resources that a folded stack can make again out of the services' memory.
+/// Removes resources that a folded stack can make again from the services' memory.
 pub(super) fn delete(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     template: &Template,
     resources: &BTreeMap<String, Resource>,
@@ -264,12 +265,12 @@ pub(super) fn delete(
         let Some(resource) = resources.get(name) else {
             continue;
         };
-        let Some(stack) = world.cloudformation.stacks.get(id) else {
+        let Some(stack) = stage.stack(id) else {
             return;
         };
         let place = stack.place(name);
         let (kind, physical_id) = (&resource.kind, &resource.physical_id);
-        let deleted = crate::resources::delete(world, &place, kind, physical_id);
+        let deleted = stage.services.delete(&place, kind, physical_id);
         debug_assert!(deleted.is_ok(), "{kind} {physical_id}: {deleted:?}");
     }
 }
@@ -284,9 +285,9 @@ fn foldable(resource: &Resource) -> bool {
 }
 
 /// Brings a folded stack's resources back.
-pub(crate) fn unfold(world: &mut World, id: &str) {
-    look::conceal(world, id);
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+pub(crate) fn unfold(stage: &mut Stage<'_>, id: &str) {
+    look::hide(stage, id);
+    let Some(stack) = stage.stack_mut(id) else {
         return;
     };
     let Some(folded) = stack.folded.take() else {
@@ -296,13 +297,13 @@ pub(crate) fn unfold(world: &mut World, id: &str) {
     let (settled, checked) = (stack.settled, stack.drift_checked);
     let pending = std::mem::take(&mut stack.events);
     stack.unfolded = Some(Arc::clone(&folded));
-    let outcome = make_again(world, id, &deployment, &folded, None);
+    let outcome = make_again(stage, id, &deployment, &folded, None);
     debug_assert!(
         outcome.failure.is_none(),
         "a folded stack comes back: {:?}",
         outcome.failure.map(|failure| failure.reason)
     );
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+    let Some(stack) = stage.stack_mut(id) else {
         return;
     };
     stack.resources = outcome.resources;
@@ -320,18 +321,18 @@ pub(crate) fn unfold(world: &mut World, id: &str) {
     history(stack, pending);
 }
 
-/// Makes some of a stack's resources for a moment, of which the stack itself knows nothing.
+/// Makes some of a stack's resources for a moment, without recording them in the stack.
 pub(super) fn make_some(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     deployment: &Deployment,
     folded: &Folded,
     some: &BTreeSet<String>,
 ) -> Outcome {
-    let stack = world.cloudformation.stacks.get_mut(id);
+    let stack = stage.stack_mut(id);
     let events = stack.map(|stack| std::mem::take(&mut stack.events));
-    let outcome = make_again(world, id, deployment, folded, Some(some));
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+    let outcome = make_again(stage, id, deployment, folded, Some(some));
+    if let Some(stack) = stage.stack_mut(id) {
         stack.events = events.unwrap_or_default();
     }
     outcome
@@ -339,22 +340,22 @@ pub(super) fn make_some(
 
 /// Makes a folded stack's resources again, all or some.
 fn make_again(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     deployment: &Deployment,
     folded: &Folded,
     only: Option<&BTreeSet<String>>,
 ) -> Outcome {
-    // A failure that is planned is the failure of the operation that has begun since.
-    let sabotage = world.cloudformation.sabotage.remove_entry(id);
+    // A planned failure belongs to the operation that has begun since.
+    let planned = stage.cloudformation.planned_failures.remove_entry(id);
     let (empty, generations) = (BTreeMap::new(), Generations::Of(folded));
-    let outcome = converge(world, id, deployment, &empty, generations, only);
-    world.cloudformation.sabotage.extend(sabotage);
+    let outcome = converge(stage, id, deployment, &empty, generations, only);
+    stage.cloudformation.planned_failures.extend(planned);
     outcome
 }
 
-/// Puts the events of a stack that was folded together again; `pending` are those of an operation
-/// that has begun since.
+/// Restores the events of a stack that was folded; `pending` are those of an operation that has
+/// begun since.
 fn history(stack: &mut Stack, pending: Vec<super::Event>) {
     let resources = std::mem::take(&mut stack.events);
     let (created, updated, settled) = (stack.created, stack.updated, stack.settled);

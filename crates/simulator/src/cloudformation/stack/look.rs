@@ -1,8 +1,9 @@
-//! Who looks at an account finds what is there, though its stacks are folded.
+//! Unfolds an account's stacks before a request can observe them.
 //!
-//! Somebody who could change something brings everything back for good, and somebody who only
-//! reads, until others have been looked at since. Most resources of many alike stacks are
-//! EventBridge rules, and they cost most: who asks another service doesn't bring them back.
+//! A request that could change something unfolds them for good. One that only reads unfolds them
+//! until other accounts have been looked at since. Most resources of many alike stacks are
+//! EventBridge rules, and they cost most: a request to a service that shows no rules leaves them
+//! folded.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,76 +11,106 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::Stack;
-use super::fold::{self, put_away, unfold};
+use super::fold::{self, fold_away, unfold};
 use crate::cloudformation::template::Template;
-use crate::world::World;
+use crate::cloudformation::{CloudFormation, Stage};
+use crate::services::environment::Look;
+use crate::services::iam::{access_role, forget_access_role, keep_access_role};
 
-/// So many accounts that were only looked at stay as they were looked at. A client that visits many
-/// at once comes back to each of them a few times.
-const GLANCED: usize = 64;
-
-/// The services whose answers show nothing of a stack's rules.
-const WITHOUT_RULES: &[&str] = &["iam", "sqs"];
+/// How many accounts stay unfolded after requests that only read. A client that visits many at once
+/// comes back to each of them a few times.
+const KEPT: usize = 64;
 
 const RULE: &str = "AWS::Events::Rule";
 
-/// How somebody looks at an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
-    /// At whatever is there but the rules.
-    PastRules,
-    /// At anything.
-    Anywhere,
-    /// In order to change something.
-    ToChange,
-}
+impl Stage<'_> {
+    /// Brings back what a request is about to look at in an account.
+    pub(crate) fn look(&mut self, account: &str, look: Look) {
+        access_role(self.services, account);
+        match look {
+            Look::PastRules => {
+                let shown = &self.cloudformation.shown;
+                let hidden = |it: &Stack| it.folded.is_some() && !shown.contains_key(&it.id);
+                for id in stacks(self, account, hidden) {
+                    show(self, &id);
+                }
+            }
+            Look::Anywhere => {
+                for id in stacks(self, account, |stack| stack.folded.is_some()) {
+                    unfold(self, &id);
+                }
+            }
+            Look::ToChange => {
+                keep_access_role(self.services, account);
+                for id in stacks(self, account, |stack| !stack.looked_into) {
+                    look_into(self, &id);
+                }
+                return;
+            }
+        }
+        self.cloudformation.remember_look(account);
+    }
 
-impl Look {
-    /// What a call of a service looks at.
-    pub(crate) fn of(service: &str, mutating: bool) -> Look {
-        if mutating {
-            Look::ToChange
-        } else if WITHOUT_RULES.contains(&service) {
-            Look::PastRules
-        } else {
-            Look::Anywhere
+    /// Looks at every account that a request's parameters name in an ARN or a queue's URL.
+    pub(crate) fn look_at_named(&mut self, input: &Value, look: Look) {
+        match input {
+            Value::String(text) if text.starts_with("arn:") || text.contains("://") => {
+                let parts = text.split([':', '/']);
+                for account in parts.filter(|part| is_account_id(part)) {
+                    self.look(account, look);
+                }
+            }
+            Value::Array(items) => {
+                for item in items {
+                    self.look_at_named(item, look);
+                }
+            }
+            Value::Object(fields) => {
+                for item in Map::values(fields) {
+                    self.look_at_named(item, look);
+                }
+            }
+            _ => {}
         }
     }
 
-    /// Brings back what there is to see in an account.
-    pub(crate) fn at(self, world: &mut World, account: &str) {
-        match self {
-            Look::PastRules => glance_past_rules(world, account),
-            Look::Anywhere => glance(world, account),
-            Look::ToChange => warm(world, account),
+    /// Folds again what was only read, except in the accounts that were read last: a client that
+    /// looks at one comes back to it soon.
+    pub(crate) fn fold_again(&mut self) {
+        while self.cloudformation.looked_at.len() > KEPT {
+            let Some(account) = self.cloudformation.looked_at.pop_front() else {
+                return;
+            };
+            for id in stacks(self, &account, |stack| stack.folded.is_some()) {
+                hide(self, &id);
+            }
+            let only_read = |stack: &Stack| {
+                let only_read = stack.unfolded.is_some() && !stack.looked_into;
+                only_read && stack.folded.is_none() && stack.pending.is_none()
+            };
+            for id in stacks(self, &account, only_read) {
+                fold_away(self, &id);
+            }
+            forget_access_role(self.services, &account);
         }
     }
 }
 
-/// Somebody is going to look into an account and change nothing: brings back what is folded there,
-/// until [`cool`] finds that it is long ago.
-pub(crate) fn glance(world: &mut World, account: &str) {
-    crate::services::iam::access_role(world, account);
-    for id in stacks(world, account, |stack| stack.folded.is_some()) {
-        unfold(world, &id);
+impl CloudFormation {
+    /// Counts an account among those that were looked at last.
+    pub(crate) fn remember_look(&mut self, account: &str) {
+        let looked_at = &mut self.looked_at;
+        let known = looked_at.iter().rposition(|known| **known == *account);
+        let account = known
+            .and_then(|position| looked_at.remove(position))
+            .unwrap_or_else(|| account.into());
+        looked_at.push_back(account);
     }
-    remember_glance(world, account);
-}
-
-/// Somebody is going to ask one of the [`WITHOUT_RULES`] about an account and change nothing.
-fn glance_past_rules(world: &mut World, account: &str) {
-    crate::services::iam::access_role(world, account);
-    let shown = &world.cloudformation.shown;
-    let hidden = |stack: &Stack| stack.folded.is_some() && !shown.contains_key(&stack.id);
-    for id in stacks(world, account, hidden) {
-        show(world, &id);
-    }
-    remember_glance(world, account);
 }
 
 /// Brings back what a folded stack has besides rules.
-fn show(world: &mut World, id: &Arc<str>) {
-    let Some(stack) = world.cloudformation.stacks.get(id) else {
+fn show(stage: &mut Stage<'_>, id: &Arc<str>) {
+    let Some(stack) = stage.stack(id) else {
         return;
     };
     let Some(folded) = stack.folded.clone() else {
@@ -87,11 +118,11 @@ fn show(world: &mut World, id: &Arc<str>) {
     };
     let deployment = Arc::clone(&stack.deployment);
     let Some(others) = without_rules(&deployment.template) else {
-        return unfold(world, id);
+        return unfold(stage, id);
     };
-    // Outputs that tell something of a rule can't be made, and nobody asks for them here.
-    let made = fold::make_some(world, id, &deployment, &folded, &others);
-    let shown = &mut world.cloudformation.shown;
+    // Outputs that depend on a rule can't be made, and these requests don't show outputs.
+    let made = fold::make_some(stage, id, &deployment, &folded, &others);
+    let shown = &mut stage.cloudformation.shown;
     shown.insert(Arc::clone(id), made.resources);
 }
 
@@ -109,88 +140,30 @@ pub(super) fn without_rules(template: &Template) -> Option<BTreeSet<String>> {
         .collect()
 }
 
-/// Takes back what [`show`] has brought.
-pub(super) fn conceal(world: &mut World, id: &str) {
-    let Some(resources) = world.cloudformation.shown.remove(id) else {
+/// Removes what [`show`] brought back.
+pub(super) fn hide(stage: &mut Stage<'_>, id: &str) {
+    let Some(resources) = stage.cloudformation.shown.remove(id) else {
         return;
     };
-    if let Some(stack) = world.cloudformation.stacks.get(id) {
+    if let Some(stack) = stage.stack(id) {
         let template = Arc::clone(&stack.deployment.template);
-        fold::delete(world, id, &template, &resources);
+        fold::delete(stage, id, &template, &resources);
     }
 }
 
-/// Has [`cool`] look after an account.
-pub(crate) fn remember_glance(world: &mut World, account: &str) {
-    let glanced = &mut world.cloudformation.glanced;
-    match glanced.iter().rposition(|known| **known == *account) {
-        Some(position) => {
-            if let Some(known) = glanced.remove(position) {
-                glanced.push_back(known);
-            }
-        }
-        None => glanced.push_back(account.into()),
-    }
-}
-
-/// Folds again what was only glanced at, but for the accounts that were glanced at last: whoever
-/// looks at one comes back to it soon.
-pub(crate) fn cool(world: &mut World) {
-    while world.cloudformation.glanced.len() > GLANCED {
-        let Some(account) = world.cloudformation.glanced.pop_front() else {
-            return;
-        };
-        for id in stacks(world, &account, |stack| stack.folded.is_some()) {
-            conceal(world, &id);
-        }
-        let glanced_at = |stack: &Stack| {
-            let glanced_at = stack.unfolded.is_some() && !stack.looked_into;
-            glanced_at && stack.folded.is_none() && stack.pending.is_none()
-        };
-        for id in stacks(world, &account, glanced_at) {
-            put_away(world, &id);
-        }
-        crate::services::iam::forget_access_role(world, &account);
-    }
-}
-
-/// Somebody is going to change something in an account: brings back for good what is folded there.
-pub(crate) fn warm(world: &mut World, account: &str) {
-    crate::services::iam::access_role(world, account);
-    crate::services::iam::keep_access_role(world, account);
-    for id in stacks(world, account, |stack| !stack.looked_into) {
-        look_into(world, &id);
-    }
-}
-
-/// Somebody is going to look into a stack or change it: it is never folded again.
-pub(crate) fn look_into(world: &mut World, id: &str) {
-    unfold(world, id);
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+/// Unfolds a stack that may be changed from now on: it is never folded again.
+pub(crate) fn look_into(stage: &mut Stage<'_>, id: &str) {
+    unfold(stage, id);
+    if let Some(stack) = stage.stack_mut(id) {
         stack.looked_into = true;
     }
 }
 
-/// Looks at every account that a request's parameters name in an ARN or a queue's URL.
-pub(crate) fn named(world: &mut World, input: &Value, look: Look) {
-    match input {
-        Value::String(text) if text.starts_with("arn:") || text.contains("://") => {
-            let parts = text.split([':', '/']);
-            for account in parts.filter(|part| is_account_id(part)) {
-                look.at(world, account);
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| named(world, item, look)),
-        Value::Object(fields) => Map::values(fields).for_each(|item| named(world, item, look)),
-        _ => {}
-    }
-}
-
-/// The ids of an account's living stacks, as far as they are such.
-fn stacks(world: &World, account: &str, such: impl Fn(&Stack) -> bool) -> Vec<Arc<str>> {
-    let living = world.cloudformation.stacks.living_in(account, None);
+/// The ids of an account's living stacks that match.
+fn stacks(stage: &Stage<'_>, account: &str, matches: impl Fn(&Stack) -> bool) -> Vec<Arc<str>> {
+    let living = stage.cloudformation.stacks.living_in(account, None);
     living
-        .filter(|stack| such(stack))
+        .filter(|stack| matches(stack))
         .map(|stack| Arc::clone(&stack.id))
         .collect()
 }

@@ -13,14 +13,15 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::ApiError;
-use crate::clock::iso;
+use crate::cloudformation::Stage;
 use crate::cloudformation::stack::drift::ResourceDrift;
 use crate::cloudformation::template::{Policy, Template};
 use crate::resources::Place;
-use crate::world::World;
+use crate::wire::api::ApiError;
+use crate::wire::time::iso;
 
 /// What a stack is, or is to be, made from.
 #[derive(Debug, Clone)]
@@ -46,7 +47,8 @@ impl Deployment {
 }
 
 /// What to do when the creation of a stack fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum OnFailure {
     Rollback,
     Delete,
@@ -129,9 +131,9 @@ pub(crate) struct Stack {
     pub(crate) settled: Timestamp,
     /// Set while the resources are kept only as what they were made from.
     pub(crate) folded: Option<Arc<fold::Folded>>,
-    /// What it was folded to before somebody looked at it.
+    /// What it was folded to before a request read it.
     pub(crate) unfolded: Option<Arc<fold::Folded>>,
-    /// Whether somebody could have changed the resources.
+    /// Whether a request could have changed the resources.
     pub(crate) looked_into: bool,
 }
 
@@ -147,6 +149,11 @@ impl Stack {
             self.status,
             "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
         )
+    }
+
+    /// Whether drift detection is possible.
+    pub(crate) fn checkable(&self) -> bool {
+        self.updatable() || self.status == "UPDATE_ROLLBACK_FAILED"
     }
 
     /// Where a resource of this stack is.
@@ -358,18 +365,45 @@ impl Stacks {
     }
 }
 
+impl Stage<'_> {
+    pub(crate) fn stack(&self, id: &str) -> Option<&Stack> {
+        self.cloudformation.stacks.get(id)
+    }
+
+    pub(crate) fn stack_mut(&mut self, id: &str) -> Option<&mut Stack> {
+        self.cloudformation.stacks.get_mut(id)
+    }
+
+    /// Enters a stack's new status, with its event.
+    pub(crate) fn enter(&mut self, id: &str, status: &'static str, reason: Option<String>) {
+        let now = self.now();
+        if let Some(stack) = self.stack_mut(id) {
+            stack.enter(now, status, reason);
+        }
+    }
+
+    /// Ends the deletion of a stack.
+    pub(crate) fn end_deletion(&mut self, id: &str) {
+        let now = self.now();
+        if let Some(stack) = self.stack_mut(id) {
+            stack.deleted = Some(now);
+            self.cloudformation.stacks.release_name(id);
+        }
+    }
+}
+
 /// Enters a new stack that waits for its resources.
 pub(crate) fn begin_create(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     account: &Arc<str>,
     region: &Arc<str>,
     name: &str,
     deployment: Arc<Deployment>,
     on_failure: OnFailure,
 ) -> Arc<str> {
-    let id = enter_review(world, account, region, name, deployment);
-    let now = world.clock.now();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(&id) {
+    let id = enter_review(stage, account, region, name, deployment);
+    let now = stage.now();
+    if let Some(stack) = stage.stack_mut(&id) {
         stack.events.clear();
         stack.pending = Some(Pending::Create(on_failure));
         stack.enter(now, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()));
@@ -379,16 +413,16 @@ pub(crate) fn begin_create(
 
 /// Enters a stack without resources, in review for its first change set.
 pub(crate) fn enter_review(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     account: &Arc<str>,
     region: &Arc<str>,
     name: &str,
     deployment: Arc<Deployment>,
 ) -> Arc<str> {
-    let now = world.clock.now();
+    let now = stage.now();
     let id: Arc<str> = format!(
         "arn:aws:cloudformation:{region}:{account}:stack/{name}/{}",
-        world.uuid()
+        stage.services.environment.uuid()
     )
     .into();
     let mut stack = Stack {
@@ -417,18 +451,18 @@ pub(crate) fn enter_review(
         looked_into: false,
     };
     stack.enter(now, "REVIEW_IN_PROGRESS", Some("User Initiated".to_owned()));
-    world.cloudformation.stacks.insert(stack);
+    stage.cloudformation.stacks.insert(stack);
     id
 }
 
 /// Starts an update; refuses one that would change nothing.
 pub(crate) fn begin_update(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     id: &str,
     deployment: Arc<Deployment>,
 ) -> Result<(), ApiError> {
-    let now = world.clock.now();
-    let Some(stack) = world.cloudformation.stacks.get_mut(id) else {
+    let now = stage.now();
+    let Some(stack) = stage.stack_mut(id) else {
         return Err(ApiError::validation(format!("Stack [{id}] does not exist")));
     };
     if !stack.updatable() {
@@ -484,9 +518,9 @@ fn section<'a>(deployment: &'a Deployment, name: &str) -> Option<&'a Value> {
 }
 
 /// Starts the deletion of a stack.
-pub(crate) fn begin_delete(world: &mut World, id: &str, keep: BTreeSet<String>) {
-    let now = world.clock.now();
-    if let Some(stack) = world.cloudformation.stacks.get_mut(id) {
+pub(crate) fn begin_delete(stage: &mut Stage<'_>, id: &str, keep: BTreeSet<String>) {
+    let now = stage.now();
+    if let Some(stack) = stage.stack_mut(id) {
         stack.pending = Some(Pending::Delete(keep));
         stack.enter(now, "DELETE_IN_PROGRESS", Some("User Initiated".to_owned()));
     }

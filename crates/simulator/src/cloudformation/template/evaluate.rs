@@ -6,9 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use crate::cloudformation::template::Template;
 use crate::cloudformation::template::parameter::referred;
-use crate::cloudformation::template::{SubPart, Template, attribute, sub_parts};
-use crate::input::scalar;
+use crate::cloudformation::template::references::{SubPart, attribute, sub_parts};
+use crate::wire::scalar;
 
 /// How deep conditions may refer to each other; cycles are refused before.
 const CONDITION_DEPTH: usize = 64;
@@ -70,61 +71,10 @@ impl Scope<'_> {
                 self.attribute(resource, &attribute).map(Some)
             }
             "Fn::Sub" => self.sub(argument).map(|text| Some(Value::String(text))),
-            "Fn::Join" => {
-                let [separator, items] = arguments(argument, name)?;
-                let separator = separator
-                    .as_str()
-                    .ok_or("Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined.")?;
-                let texts = self
-                    .items(items, name)?
-                    .iter()
-                    .map(|item| {
-                        scalar(item)
-                            .ok_or_else(|| format!("Template error: {name} can only join texts"))
-                    })
-                    .collect::<Result<Vec<_>, _>>()?;
-                Ok(Some(Value::String(texts.join(separator))))
-            }
-            "Fn::Select" => {
-                let [index, items] = arguments(argument, name)?;
-                let index = self.text(index, name)?;
-                let items = self.items(items, name)?;
-                let chosen = index
-                    .parse::<usize>()
-                    .ok()
-                    .and_then(|index| items.get(index));
-                chosen.cloned().map(Some).ok_or_else(|| {
-                    format!("Template error: Fn::Select cannot select nonexistent value at index {index}")
-                })
-            }
-            "Fn::Split" => {
-                let [separator, text] = arguments(argument, name)?;
-                let (separator, text) = (self.text(separator, name)?, self.text(text, name)?);
-                if separator.is_empty() {
-                    return Err("Template error: every Fn::Split object requires a delimiter that is not empty".to_owned());
-                }
-                Ok(Some(Value::from(
-                    text.split(separator.as_str())
-                        .map(str::to_owned)
-                        .collect::<Vec<_>>(),
-                )))
-            }
-            "Fn::FindInMap" => {
-                let [map, first, second] = arguments(argument, name)?;
-                let (map, first, second) = (
-                    self.text(map, name)?,
-                    self.text(first, name)?,
-                    self.text(second, name)?,
-                );
-                let value = self
-                    .template
-                    .entry("Mappings", &map)
-                    .and_then(|map| map.get(&first))
-                    .and_then(|entry| entry.get(&second));
-                value.cloned().map(Some).ok_or_else(|| {
-                    format!("Template error: Unable to get mapping for {map}::{first}::{second}")
-                })
-            }
+            "Fn::Join" => self.join(argument).map(Some),
+            "Fn::Select" => self.select(argument).map(Some),
+            "Fn::Split" => self.split(argument).map(Some),
+            "Fn::FindInMap" => self.find_in_map(argument).map(Some),
             "Fn::Base64" => Ok(Some(Value::String(
                 STANDARD.encode(self.text(argument, name)?),
             ))),
@@ -163,6 +113,65 @@ impl Scope<'_> {
                 "Template error: the function {name} is not supported"
             )),
         }
+    }
+
+    fn join(&self, argument: &Value) -> Result<Value, String> {
+        let name = "Fn::Join";
+        let [separator, items] = arguments(argument, name)?;
+        let separator = separator
+            .as_str()
+            .ok_or("Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined.")?;
+        let texts = self
+            .items(items, name)?
+            .iter()
+            .map(|item| {
+                scalar(item).ok_or_else(|| format!("Template error: {name} can only join texts"))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Value::String(texts.join(separator)))
+    }
+
+    fn select(&self, argument: &Value) -> Result<Value, String> {
+        let name = "Fn::Select";
+        let [index, items] = arguments(argument, name)?;
+        let index = self.text(index, name)?;
+        let items = self.items(items, name)?;
+        let position = index.parse::<usize>().ok();
+        let chosen = position.and_then(|position| items.get(position));
+        chosen.cloned().ok_or_else(|| {
+            format!("Template error: {name} cannot select nonexistent value at index {index}")
+        })
+    }
+
+    fn split(&self, argument: &Value) -> Result<Value, String> {
+        let name = "Fn::Split";
+        let [separator, text] = arguments(argument, name)?;
+        let (separator, text) = (self.text(separator, name)?, self.text(text, name)?);
+        if separator.is_empty() {
+            return Err(format!(
+                "Template error: every {name} object requires a delimiter that is not empty"
+            ));
+        }
+        let parts = text.split(separator.as_str()).map(str::to_owned);
+        Ok(Value::from(parts.collect::<Vec<_>>()))
+    }
+
+    fn find_in_map(&self, argument: &Value) -> Result<Value, String> {
+        let name = "Fn::FindInMap";
+        let [map, first, second] = arguments(argument, name)?;
+        let (map, first, second) = (
+            self.text(map, name)?,
+            self.text(first, name)?,
+            self.text(second, name)?,
+        );
+        let value = self
+            .template
+            .entry("Mappings", &map)
+            .and_then(|map| map.get(&first))
+            .and_then(|entry| entry.get(&second));
+        value.cloned().ok_or_else(|| {
+            format!("Template error: Unable to get mapping for {map}::{first}::{second}")
+        })
     }
 
     fn reference(&self, name: &str) -> Result<Option<Value>, String> {

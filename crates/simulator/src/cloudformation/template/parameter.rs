@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::cloudformation::template::Template;
-use crate::input::scalar;
+use crate::wire::scalar;
 
 const KEYS: &[&str] = &[
     "Type",

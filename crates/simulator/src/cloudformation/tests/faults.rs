@@ -239,7 +239,7 @@ fn listings_are_behind_and_descriptions_are_not() {
     assert_eq!(operations(&mut lab), ["SUCCEEDED"]);
     assert_eq!(lab.results(&id)["SUCCEEDED"], 10);
     assert_eq!(lab.count("CURRENT"), 10);
-    // What is gone is shown for a while.
+    // Deleted instances are shown for a while.
     let targets = json!({"OrganizationalUnitIds": [PRODUCTION]});
     lab.begin(
         "DeleteStackInstances",

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Lab;
 use super::sets::fast;
+use crate::services::environment::Look;
 
 const PRODUCTION: &str = "ou-exmp-production";
 const ACCOUNT: &str = "100000000002";
@@ -136,7 +137,7 @@ fn what_was_folded_comes_back_the_same_and_goes_on_from_there() {
     let id = lab.stack_in(ACCOUNT);
     // Looking twice at one stack: brought back, folded again, brought back.
     let ids = |lab: &mut Lab| {
-        super::super::stack::fold::unfold(&mut lab.world, &id);
+        super::super::stack::fold::unfold(&mut lab.world.stage(), &id);
         let stack = lab.world.cloudformation.stacks.get(&id).unwrap();
         let ids = stack
             .resources
@@ -159,7 +160,9 @@ fn what_was_folded_comes_back_the_same_and_goes_on_from_there() {
 fn an_event_in_a_folded_account_goes_its_way() {
     let mut lab = Lab::with_spokes(SPOKE);
     let event = json!({"source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification", "detail": {}});
-    let trace = crate::services::emit(&mut lab.world, ACCOUNT, "eu-central-1", event);
+    let trace = lab
+        .world
+        .with_services(|cloud| crate::services::emit(cloud, ACCOUNT, "eu-central-1", event));
     let outcomes: Vec<String> = trace
         .hops
         .iter()
@@ -198,7 +201,13 @@ fn drift_is_found_in_the_one_that_was_changed() {
     let mut lab = Lab::with_spokes(SPOKE);
     let id = lab.stack_in(ACCOUNT);
     let change = json!({"MessageRetentionPeriod": 777});
-    crate::cloudformation::tamper(&mut lab.world, &id, Some("Queue"), change.as_object()).unwrap();
+    crate::cloudformation::edit_resource(
+        &mut lab.world.stage(),
+        &id,
+        Some("Queue"),
+        change.as_object(),
+    )
+    .unwrap();
     let operation = lab.begin(
         "DetectStackSetDrift",
         &json!({"OperationPreferences": fast()}),
@@ -261,9 +270,11 @@ fn a_stack_that_was_looked_at_and_is_different_then_stays() {
     lab.physical_ids(ACCOUNT);
     lab.update_spokes(&SPOKE.replace("{MessageRetentionPeriod: 600}", "{QueueName: fixed}"));
     for number in 0..100 {
-        crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+        lab.world
+            .stage()
+            .look(&format!("9{number:011}"), Look::Anywhere);
     }
-    crate::cloudformation::cool(&mut lab.world);
+    lab.world.stage().fold_again();
     assert_eq!(lab.folded(), 0);
     assert_eq!(lab.world.services.sqs.queues.len(), 10);
 }
@@ -287,17 +298,21 @@ fn what_is_only_looked_at_is_folded_again() {
     assert_eq!(lab.folded(), 8);
     // Others are looked at meanwhile.
     for number in 0..100 {
-        crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+        lab.world
+            .stage()
+            .look(&format!("9{number:011}"), Look::Anywhere);
     }
-    crate::cloudformation::cool(&mut lab.world);
+    lab.world.stage().fold_again();
     assert_eq!(lab.folded(), 10);
     assert_eq!(lab.world.services.sqs.queues.len(), 0);
     assert_eq!(lab.physical_ids(ACCOUNT), ids);
     for number in 100..200 {
-        crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+        lab.world
+            .stage()
+            .look(&format!("9{number:011}"), Look::Anywhere);
     }
-    crate::cloudformation::cool(&mut lab.world);
-    // And it goes on like all the others: one proof for each Region.
+    lab.world.stage().fold_again();
+    // It continues like all the others: one proof for each Region.
     lab.update_spokes(&SPOKE.replace("600", "700"));
     assert_eq!(lab.folded(), 10);
     assert_eq!(lab.world.cloudformation.proofs.len(), before + 2);
@@ -339,7 +354,7 @@ fn a_planned_failure_meets_the_operation_and_not_the_coming_back() {
 fn who_asks_for_queues_or_roles_finds_them_and_brings_no_rule_back() {
     let mut lab = Lab::with_spokes(SPOKE);
     let ids = Lab::with_spokes(SPOKE).physical_ids(ACCOUNT);
-    let caller = crate::api::Caller {
+    let caller = crate::wire::api::Caller {
         account: ACCOUNT.to_owned(),
         region: "eu-central-1".to_owned(),
         arn: format!("arn:aws:iam::{ACCOUNT}:root"),
@@ -347,7 +362,7 @@ fn who_asks_for_queues_or_roles_finds_them_and_brings_no_rule_back() {
     };
     let look = |lab: &mut Lab| {
         let mut ask = |service: &str, action: &str, input: Value| {
-            crate::protocol::carry_out(&mut lab.world, &caller, service, action, &input).unwrap()
+            lab.world.call(&caller, service, action, &input).unwrap()
         };
         let all = json!({"QueueUrl": ids["Queue"], "AttributeNames": ["All"]});
         let queue = ask("sqs", "GetQueueAttributes", all)["Attributes"].clone();
@@ -382,7 +397,7 @@ fn every_stack_tells_its_own_names_in_its_outputs() {
     for (template, proofs) in [(queue, 2), (rule, 10)] {
         let mut lab = Lab::with_spokes(&template);
         assert_eq!(lab.folded(), 10);
-        // What tells of a rule is really made everywhere.
+        // Stacks whose outputs depend on a rule are made everywhere.
         assert_eq!(lab.world.cloudformation.proofs.len(), proofs);
         for template in [template.clone(), template.replace("600", "700")] {
             if template.contains("700") {
@@ -415,9 +430,11 @@ fn every_stack_tells_its_own_names_in_its_outputs() {
                 assert_eq!(events, if template.contains("700") { 12 } else { 10 });
             }
             for number in 0..100 {
-                crate::cloudformation::glance(&mut lab.world, &format!("9{number:011}"));
+                lab.world
+                    .stage()
+                    .look(&format!("9{number:011}"), Look::Anywhere);
             }
-            crate::cloudformation::cool(&mut lab.world);
+            lab.world.stage().fold_again();
         }
     }
 }

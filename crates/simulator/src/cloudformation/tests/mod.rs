@@ -1,4 +1,4 @@
-//! Behaviour of CloudFormation as its callers see it, without the wire in between.
+//! Behavior of CloudFormation as its callers see it, without the wire in between.
 
 mod faults;
 mod fold;
@@ -10,11 +10,11 @@ mod templates;
 use serde_json::Value;
 
 use crate::Config;
-use crate::api::{ApiError, Caller};
-use crate::organizations::MANAGEMENT;
+use crate::services::organizations::MANAGEMENT;
+use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
-/// A world, and somebody to call it.
+/// A world, and a client that calls it.
 struct Lab {
     world: World,
 }
@@ -33,10 +33,14 @@ impl Lab {
             arn: format!("arn:aws:iam::{account}:root"),
             role: None,
         };
-        if crate::organizations::is_mutating(action) && action.ends_with("Account") {
-            return crate::organizations::call(&mut self.world, &caller, action, input);
+        if crate::services::is_mutating("organizations", action) && action.ends_with("Account") {
+            return self.world.with_services(|cloud| {
+                crate::services::call(cloud, &caller, "organizations", action, input)
+            });
         }
-        super::call(&mut self.world, &caller, action, input)
+        let answer = super::call(&mut self.world.stage(), &caller, action, input);
+        self.world.settle();
+        answer
     }
 
     /// Calls as the management account; must work.

@@ -1,10 +1,10 @@
-//! Drift detection on a schedule, and what StackSets tell about themselves.
+//! Drift detection on a schedule, and the events of StackSets.
 
 use serde_json::{Value, json};
 
 use super::Lab;
 use super::sets::fast;
-use crate::organizations::MANAGEMENT;
+use crate::services::organizations::MANAGEMENT;
 
 const PRODUCTION: &str = "ou-exmp-production";
 
@@ -156,7 +156,7 @@ fn a_schedule_tries_again_while_something_is_in_the_way() {
         "UpdateStackInstances",
         &json!({"DeploymentTargets": targets, "Regions": super::sets::REGIONS}),
     );
-    crate::cloudformation::stick_running(&mut lab.world, None).unwrap();
+    crate::cloudformation::stick_running(&mut lab.world.stage(), None).unwrap();
     lab.wait(3_600.0 * 2.0);
     let outcomes = lab.scheduled();
     assert_eq!(outcomes.len(), 3, "{outcomes:?}");

@@ -202,12 +202,12 @@ fn defaults_go_one_account_at_a_time_and_region_after_region() {
         let done_first = lab
             .instances()
             .iter()
-            .filter(|(spot, it)| spot.1 == "us-east-1" && it.0 == "CURRENT")
+            .filter(|(location, it)| location.1 == "us-east-1" && it.0 == "CURRENT")
             .count();
         let home = lab
             .instances()
             .iter()
-            .any(|(spot, it)| spot.1 == "eu-central-1" && it.1 != "PENDING");
+            .any(|(location, it)| location.1 == "eu-central-1" && it.1 != "PENDING");
         seen_home_early |= home && done_first < 5;
     }
     assert_eq!(most, 1);
@@ -434,8 +434,13 @@ fn instances_follow_accounts_minutes_later() {
     let mut lab = Lab::with_set(false);
     lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);
-    let new =
-        crate::organizations::create_account(&mut lab.world, "new", PRODUCTION, None).unwrap();
+    let new = crate::services::organizations::create_account(
+        &mut lab.world.services,
+        "new",
+        PRODUCTION,
+        None,
+    )
+    .unwrap();
     lab.wait(60.0);
     assert_eq!(lab.instances().len(), 10);
     lab.wait(900.0);
@@ -485,20 +490,23 @@ fn drift_is_found_where_a_resource_was_deleted() {
         .as_str()
         .unwrap()
         .to_owned();
-    let caller = crate::api::Caller {
+    let caller = crate::wire::api::Caller {
         account: "012345678901".to_owned(),
         region: "eu-central-1".to_owned(),
         arn: "arn:aws:iam::012345678901:root".to_owned(),
         role: None,
     };
-    crate::services::call(
-        &mut lab.world,
-        &caller,
-        "sqs",
-        "DeleteQueue",
-        &json!({"QueueUrl": url}),
-    )
-    .unwrap();
+    lab.world
+        .with_services(|cloud| {
+            crate::services::call(
+                cloud,
+                &caller,
+                "sqs",
+                "DeleteQueue",
+                &json!({"QueueUrl": url}),
+            )
+        })
+        .unwrap();
     let id = lab.begin(
         "DetectStackSetDrift",
         &json!({"OperationPreferences": fast()}),
@@ -529,21 +537,25 @@ fn a_delegated_administrator_has_to_say_so() {
         error.message,
         "Account used is not a delegated administrator"
     );
-    let principal = crate::organizations::STACKSETS_PRINCIPAL;
-    let caller = crate::api::Caller {
-        account: crate::organizations::MANAGEMENT.to_owned(),
+    let principal = crate::services::organizations::STACKSETS_PRINCIPAL;
+    let caller = crate::wire::api::Caller {
+        account: crate::services::organizations::MANAGEMENT.to_owned(),
         region: "us-east-1".to_owned(),
         arn: "arn:aws:iam::111122223333:root".to_owned(),
         role: None,
     };
     let register = json!({"AccountId": hub, "ServicePrincipal": principal});
-    crate::organizations::call(
-        &mut lab.world,
-        &caller,
-        "RegisterDelegatedAdministrator",
-        &register,
-    )
-    .unwrap();
+    lab.world
+        .with_services(|cloud| {
+            crate::services::call(
+                cloud,
+                &caller,
+                "organizations",
+                "RegisterDelegatedAdministrator",
+                &register,
+            )
+        })
+        .unwrap();
     lab.call(hub, "DescribeStackSet", &delegated).unwrap();
     let error = lab.call(hub, "DescribeStackSet", &plain).unwrap_err();
     assert_eq!(error.code, "StackSetNotFoundException");

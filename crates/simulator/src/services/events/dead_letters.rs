@@ -1,72 +1,66 @@
-//! Where an event goes that cannot be delivered: the dead-letter queue of its target, or of the bus
-//! that could not take it.
+//! Dead-letter queues: where an event goes that can't be delivered to a target or a bus.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::SERVICE;
+use super::rules::Target;
 use crate::policy::Context;
+use crate::services::Services;
 use crate::services::arn::{Arn, short};
 use crate::services::sns::Refusal;
 use crate::services::{Hop, Outcome, Trace, monitoring, sqs};
-use crate::world::World;
 
-/// A target that did not take an event.
+/// A target that refused an event.
 pub(super) struct Failed<'a> {
     /// The rule's ARN.
     pub(super) rule: &'a str,
     /// Account and Region of the rule.
-    pub(super) place: (&'a str, &'a str),
-    pub(super) target: &'a Value,
+    pub(super) location: (&'a str, &'a str),
+    pub(super) target: &'a Target,
 }
 
-/// Puts what could not be delivered into the target's dead-letter queue; without one it is lost.
+/// Puts what couldn't be delivered into the target's dead-letter queue; without one it is lost.
 pub(super) fn of_target(
-    world: &mut World,
+    services: &mut Services,
     failed: &Failed<'_>,
     refusal: &Refusal,
     body: String,
     trace: &mut Trace,
 ) {
-    let queue = failed
-        .target
-        .pointer("/DeadLetterConfig/Arn")
-        .and_then(Value::as_str);
-    let Some(queue) = queue else {
+    let Some(queue) = &failed.target.dead_letters else {
         trace.hops.push(Hop::new(
-            failed.place,
+            failed.location,
             "dead letters",
             Outcome::Dropped,
             "the target has no dead-letter queue: the event is lost",
         ));
         return;
     };
-    let target = failed
-        .target
-        .get("Arn")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
     let letter = Letter {
-        place: failed.place,
+        location: failed.location,
         source: failed.rule,
         queue,
-        attributes: vec![("RULE_ARN", failed.rule), ("TARGET_ARN", target)],
+        attributes: vec![
+            ("RULE_ARN", failed.rule),
+            ("TARGET_ARN", &failed.target.arn),
+        ],
         refusal,
     };
-    keep(world, letter, body, trace);
+    keep(services, letter, body, trace);
 }
 
-/// A bus that could not take an event keeps it in its own dead-letter queue, if it has one;
-/// otherwise the sender has to deal with it.
+/// A bus that refuses an event keeps it in its own dead-letter queue, if it has one; otherwise
+/// the sender gets the refusal.
 pub(super) fn of_bus(
-    world: &mut World,
+    services: &mut Services,
     bus: &str,
     refusal: Refusal,
     body: &str,
     trace: &mut Trace,
 ) -> Result<(), Refusal> {
-    let queue = world
-        .services
+    let queue = services
         .events
         .buses
         .get(bus)
@@ -77,38 +71,38 @@ pub(super) fn of_bus(
     let (Some(queue), Some(parsed)) = (queue, Arn::parse(bus)) else {
         return Err(refusal);
     };
-    let place = (parsed.account, parsed.region);
+    let location = (parsed.account, parsed.region);
     trace.hops.push(Hop::new(
-        place,
+        location,
         &refusal.link,
         refusal.outcome,
         &refusal.reason,
     ));
     let letter = Letter {
-        place,
+        location,
         source: bus,
         queue: &queue,
         attributes: vec![("EVENT_BUS_ARN", bus)],
         refusal: &refusal,
     };
-    keep(world, letter, body.to_owned(), trace);
+    keep(services, letter, body.to_owned(), trace);
     Ok(())
 }
 
 struct Letter<'a> {
-    place: (&'a str, &'a str),
-    /// The ARN the queue's policy sees as `aws:SourceArn`.
+    location: (&'a str, &'a str),
+    /// `aws:SourceArn` for the queue's policy.
     source: &'a str,
     queue: &'a str,
     attributes: Vec<(&'a str, &'a str)>,
     refusal: &'a Refusal,
 }
 
-fn keep(world: &mut World, letter: Letter<'_>, body: String, trace: &mut Trace) {
+fn keep(services: &mut Services, letter: Letter<'_>, body: String, trace: &mut Trace) {
     let context = Context::new()
         .with("aws:SourceArn", letter.source)
-        .with("aws:SourceAccount", letter.place.0);
-    let verdict = sqs::service_may_send(world, letter.queue, "events.amazonaws.com", context);
+        .with("aws:SourceAccount", letter.location.0);
+    let verdict = sqs::service_may_send(services, letter.queue, SERVICE, context);
     let (outcome, detail) = if verdict.allowed {
         let attributes: BTreeMap<String, String> = letter
             .attributes
@@ -120,12 +114,12 @@ fn keep(world: &mut World, letter: Letter<'_>, body: String, trace: &mut Trace) 
             ])
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        if let Some(message) = sqs::send(world, letter.queue, body, attributes) {
-            let all = &mut world.services.events.dead_letters;
+        if let Some(message) = sqs::send(services, letter.queue, body, attributes) {
+            let all = &mut services.events.dead_letters;
             let of_event = all.entry(trace.event_id.clone()).or_default();
             of_event.push((letter.queue.to_owned(), message));
         }
-        monitoring::queue_changed(world, letter.queue);
+        monitoring::queue_changed(services, letter.queue);
         let detail = format!("kept as a dead letter ({})", letter.refusal.code);
         (Outcome::Ok, detail)
     } else {
@@ -135,24 +129,24 @@ fn keep(world: &mut World, letter: Letter<'_>, body: String, trace: &mut Trace) 
         )
     };
     trace.hops.push(Hop::new(
-        letter.place,
+        letter.location,
         format!("dead letters {}", short(letter.queue)),
         outcome,
         detail,
     ));
 }
 
-/// Takes the dead letters of an event out of their queues; gives how many there were.
-pub(crate) fn discard(world: &mut World, event_id: &str) -> usize {
-    let letters = world.services.events.dead_letters.remove(event_id);
+/// Removes the dead letters of an event from their queues and returns their number.
+pub(crate) fn discard(services: &mut Services, event_id: &str) -> usize {
+    let letters = services.events.dead_letters.remove(event_id);
     let mut discarded = 0;
     for (queue, message) in letters.into_iter().flatten() {
-        if let Some(found) = world.services.sqs.queues.get_mut(&queue) {
+        if let Some(found) = services.sqs.queues.get_mut(&queue) {
             let before = found.messages.len();
             found.messages.retain(|it| it.id != message);
             discarded += before - found.messages.len();
         }
-        monitoring::queue_changed(world, &queue);
+        monitoring::queue_changed(services, &queue);
     }
     discarded
 }

@@ -1,14 +1,17 @@
-//! What `PutTargets` accepts.
+//! Targets, and what `PutTargets` accepts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use eventbridge_pattern::transformer::{InputTransformer, check_input, check_path};
 use serde_json::Value;
 
-use super::{Bus, TARGETS_PER_RULE, is_name, validation};
-use crate::api::ApiError;
+use super::{Bus, is_name, limit_exceeded, validation};
 use crate::services::arn::Arn;
 use crate::services::iam::role_account;
+use crate::wire::api::ApiError;
+
+/// Targets per rule, not adjustable.
+const TARGETS_PER_RULE: usize = 5;
 
 /// What a target's ARN points at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub(crate) enum Destination<'a> {
     Automation { region: &'a str, document: &'a str },
 }
 
-/// Reads a target's ARN; the services the simulator can deliver to.
+/// Reads a target's ARN; `None` if the simulator can't deliver to it.
 pub(crate) fn destination(arn: &str) -> Option<Destination<'_>> {
     let parsed = Arn::parse(arn)?;
     let (account, region) = (parsed.account, parsed.region);
@@ -64,16 +67,11 @@ pub(super) fn transformer(target: &Value) -> Result<Option<InputTransformer>, Ap
 /// Checks all targets of a rule.
 pub(super) fn check_all(targets: &[Value], bus: &Bus) -> Result<(), ApiError> {
     if targets.len() > TARGETS_PER_RULE {
-        return Err(ApiError::new(
-            "LimitExceededException",
-            format!(
-                "The requested resource exceeds the maximum number allowed: {TARGETS_PER_RULE} targets per rule."
-            ),
-        ));
+        return Err(limit_exceeded(TARGETS_PER_RULE, "targets per rule"));
     }
     let mut ids = BTreeSet::new();
     for target in targets {
-        let id = target.get("Id").and_then(Value::as_str).unwrap_or_default();
+        let id = text(target, "Id").unwrap_or_default();
         if !is_name(id, 64) {
             return Err(validation(format!("Invalid target id {id:?}.")));
         }
@@ -86,93 +84,110 @@ pub(super) fn check_all(targets: &[Value], bus: &Bus) -> Result<(), ApiError> {
 }
 
 fn check(target: &Value, id: &str, bus: &Bus) -> Result<(), ApiError> {
-    let text = |name: &str| target.get(name).and_then(Value::as_str);
-    let arn = text("Arn").unwrap_or_default();
-    let refused = |why: &str| {
-        validation(format!(
-            "Parameter {arn} is not valid for target {id}. Reason: {why}"
-        ))
-    };
-    let destination = destination(arn).ok_or_else(|| {
-        refused("Provided Arn is not in correct format, or the simulator cannot deliver to it.")
-    })?;
-    let role = text("RoleArn");
-    match role {
-        Some(role) if role_account(role).is_none() => {
-            return Err(validation(format!(
-                "RoleArn of target {id} is not a role's ARN: {role}"
-            )));
-        }
-        Some(role) if role_account(role) != Some(bus.account.as_str()) => {
-            return Err(ApiError::new(
-                "AccessDeniedException",
-                format!("Cross-account pass role is not allowed: {role}"),
-            ));
-        }
-        _ => {}
-    }
-    let same_account = |account: &str| account == bus.account;
-    match destination {
-        Destination::Bus { account, region } => {
-            if !same_account(account) || region != bus.region {
-                if target.get("InputTransformer").is_some() {
-                    return Err(refused(
-                        "InputTransformer is not supported for an event bus of another account or Region.",
-                    ));
-                }
-                if role.is_none() && region != bus.region {
-                    return Err(refused(
-                        "RoleArn is required for an event bus of another Region.",
-                    ));
-                }
-            }
-        }
-        Destination::Topic { account, region } | Destination::Queue { account, region } => {
-            if region != bus.region {
-                return Err(refused("The target must be in the Region of the rule."));
-            }
-            if !same_account(account) && role.is_none() {
-                return Err(refused(
-                    "RoleArn is required for a target of another account.",
-                ));
-            }
-        }
-        Destination::Automation { region, .. } => {
-            if region != bus.region {
-                return Err(refused("The target must be in the Region of the rule."));
-            }
-            if role.is_none() {
-                return Err(refused("RoleArn is required for target."));
-            }
-        }
-    }
+    check_role(target, id, bus)?;
+    check_destination(target, id, bus)?;
     check_forms(target, id)?;
-    if let Some(letters) = target
+    check_dead_letters(target, id, bus)?;
+    check_retries(target, id)
+}
+
+fn text<'a>(target: &'a Value, name: &str) -> Option<&'a str> {
+    target.get(name).and_then(Value::as_str)
+}
+
+fn check_role(target: &Value, id: &str, bus: &Bus) -> Result<(), ApiError> {
+    let Some(role) = text(target, "RoleArn") else {
+        return Ok(());
+    };
+    match role_account(role) {
+        None => Err(validation(format!(
+            "RoleArn of target {id} is not a role's ARN: {role}"
+        ))),
+        Some(account) if account != bus.account => Err(ApiError::new(
+            "AccessDeniedException",
+            format!("Cross-account pass role is not allowed: {role}"),
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+fn check_destination(target: &Value, id: &str, bus: &Bus) -> Result<(), ApiError> {
+    let arn = text(target, "Arn").unwrap_or_default();
+    let has_role = text(target, "RoleArn").is_some();
+    let refused = |why: &str| {
+        Err(validation(format!(
+            "Parameter {arn} is not valid for target {id}. Reason: {why}"
+        )))
+    };
+    let other_region = "The target must be in the Region of the rule.";
+    match destination(arn) {
+        None => {
+            refused("Provided Arn is not in correct format, or the simulator cannot deliver to it.")
+        }
+        Some(Destination::Bus { account, region }) => {
+            let here = account == bus.account && region == bus.region;
+            if !here && target.get("InputTransformer").is_some() {
+                refused(
+                    "InputTransformer is not supported for an event bus of another account or Region.",
+                )
+            } else if region != bus.region && !has_role {
+                refused("RoleArn is required for an event bus of another Region.")
+            } else {
+                Ok(())
+            }
+        }
+        Some(Destination::Topic { account, region } | Destination::Queue { account, region }) => {
+            if region != bus.region {
+                refused(other_region)
+            } else if account != bus.account && !has_role {
+                refused("RoleArn is required for a target of another account.")
+            } else {
+                Ok(())
+            }
+        }
+        Some(Destination::Automation { region, .. }) if region != bus.region => {
+            refused(other_region)
+        }
+        Some(Destination::Automation { .. }) if !has_role => {
+            refused("RoleArn is required for target.")
+        }
+        Some(Destination::Automation { .. }) => Ok(()),
+    }
+}
+
+fn check_dead_letters(target: &Value, id: &str, bus: &Bus) -> Result<(), ApiError> {
+    let letters = target
         .pointer("/DeadLetterConfig/Arn")
-        .and_then(Value::as_str)
-    {
-        let good = Arn::parse(letters).is_some_and(|queue| {
+        .and_then(Value::as_str);
+    let standard_queue_here = |letters: &str| {
+        Arn::parse(letters).is_some_and(|queue| {
             queue.service == "sqs"
                 && queue.region == bus.region
                 && queue.resource.strip_suffix(".fifo").is_none()
-        });
-        if !good {
-            return Err(validation(format!(
-                "DeadLetterConfig of target {id} must be a standard SQS queue of the same Region: {letters}"
-            )));
-        }
+        })
+    };
+    match letters {
+        Some(letters) if !standard_queue_here(letters) => Err(validation(format!(
+            "DeadLetterConfig of target {id} must be a standard SQS queue of the same Region: {letters}"
+        ))),
+        _ => Ok(()),
     }
+}
+
+fn check_retries(target: &Value, id: &str) -> Result<(), ApiError> {
     for (field, low, high) in [
         ("MaximumRetryAttempts", 0, 185),
         ("MaximumEventAgeInSeconds", 60, 86_400),
     ] {
-        if let Some(value) = target
+        let value = target
             .get("RetryPolicy")
-            .and_then(|policy| policy.get(field))
-            && !value
+            .and_then(|policy| policy.get(field));
+        let allowed = |value: &Value| {
+            value
                 .as_i64()
                 .is_some_and(|value| (low..=high).contains(&value))
-        {
+        };
+        if let Some(value) = value.filter(|value| !allowed(value)) {
             return Err(validation(format!(
                 "RetryPolicy of target {id}: {field} must be between {low} and {high}, not {value}"
             )));
@@ -192,12 +207,10 @@ fn check_forms(target: &Value, id: &str) -> Result<(), ApiError> {
             "Only one of Input, InputPath, or InputTransformer must be provided for target {id}."
         )));
     }
-    if let Some(input) = target.get("Input").and_then(Value::as_str) {
+    if let Some(input) = text(target, "Input") {
         check_input(input).map_err(|error| validation(error.message))?;
     }
-    if let Some(path) = target.get("InputPath").and_then(Value::as_str)
-        && !path.is_empty()
-    {
+    if let Some(path) = text(target, "InputPath").filter(|path| !path.is_empty()) {
         check_path(path).map_err(|error| validation(error.message))?;
     }
     transformer(target)?;

@@ -1,4 +1,4 @@
-//! What lies in a bucket, and how it is listed.
+//! The objects of a bucket, with their versions, and their listings.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,8 +8,8 @@ use quick_xml::escape::escape;
 use quick_xml::events::Event;
 
 use super::rest::xml;
-use crate::api::{ApiError, RawResponse};
-use crate::world::hex;
+use crate::services::environment::hex;
+use crate::wire::api::{ApiError, RawResponse};
 
 /// Most entries of a page, and most objects that one call deletes.
 const PAGE: usize = 1000;
@@ -31,9 +31,9 @@ pub(crate) struct Version {
     pub(crate) content: Option<Vec<u8>>,
 }
 
-/// An object that is to be deleted, as `DeleteObjects` names it.
+/// An object that `DeleteObjects` names.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Doomed {
+pub(super) struct ObjectToDelete {
     pub(super) key: String,
     pub(super) version: Option<String>,
 }
@@ -176,7 +176,7 @@ impl Objects {
 }
 
 /// The list of a `DeleteObjects` request.
-pub(super) fn doomed(body: &[u8]) -> Result<Vec<Doomed>, ApiError> {
+pub(super) fn objects_to_delete(body: &[u8]) -> Result<Vec<ObjectToDelete>, ApiError> {
     let malformed = || {
         ApiError::new(
             "MalformedXML",
@@ -185,14 +185,14 @@ pub(super) fn doomed(body: &[u8]) -> Result<Vec<Doomed>, ApiError> {
     };
     let text = std::str::from_utf8(body).map_err(|_| malformed())?;
     let mut reader = quick_xml::Reader::from_str(text);
-    let mut objects: Vec<Doomed> = Vec::new();
+    let mut objects: Vec<ObjectToDelete> = Vec::new();
     let mut element = String::new();
     loop {
         match reader.read_event().map_err(|_| malformed())? {
             Event::Start(start) => {
                 start.local_name().as_ref().clone_into(&mut element);
                 if element == "Object" {
-                    objects.push(Doomed {
+                    objects.push(ObjectToDelete {
                         key: String::new(),
                         version: None,
                     });
@@ -222,14 +222,14 @@ pub(super) fn doomed(body: &[u8]) -> Result<Vec<Doomed>, ApiError> {
             _ => {}
         }
     }
-    let sound = |object: &Doomed| !object.key.is_empty();
+    let sound = |object: &ObjectToDelete| !object.key.is_empty();
     if objects.is_empty() || objects.len() > PAGE || !objects.iter().all(sound) {
         return Err(malformed());
     }
     Ok(objects)
 }
 
-/// The entity tag of a content.
+/// The entity tag of an object.
 pub(super) fn etag(content: &[u8]) -> String {
     format!("\"{}\"", hex(&Md5::digest(content)))
 }
@@ -282,24 +282,24 @@ mod tests {
     fn what_is_to_be_deleted_is_read_with_its_entities() {
         let list = b"<Delete><Object><Key>a&amp;b</Key><VersionId>1</VersionId></Object><Object><Key>c</Key></Object><Quiet>true</Quiet></Delete>";
         assert_eq!(
-            doomed(list).unwrap(),
+            objects_to_delete(list).unwrap(),
             [
-                Doomed {
+                ObjectToDelete {
                     key: "a&b".into(),
                     version: Some("1".into())
                 },
-                Doomed {
+                ObjectToDelete {
                     key: "c".into(),
                     version: None
                 }
             ]
         );
         assert_eq!(
-            doomed(b"<Delete></Delete>").unwrap_err().code,
+            objects_to_delete(b"<Delete></Delete>").unwrap_err().code,
             "MalformedXML"
         );
         assert_eq!(
-            doomed(b"<Delete><Object>").unwrap_err().code,
+            objects_to_delete(b"<Delete><Object>").unwrap_err().code,
             "MalformedXML"
         );
     }

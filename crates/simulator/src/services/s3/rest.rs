@@ -4,20 +4,57 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use crate::api::{ApiError, Caller, RawRequest, RawResponse};
-use crate::clock::iso;
+use super::objects::{etag, objects_to_delete};
+use super::routes::{self, DELETE_OBJECT, GET_OBJECT};
+use super::{Bucket, parse_policy};
 use crate::policy::{Context, Decision, Request, Verdict};
+use crate::services::Services;
 use crate::services::{iam, json_text};
-use crate::world::World;
-
-use super::Bucket;
-use super::objects::{doomed, etag};
-use super::settings::configuration;
+use crate::wire::api::{ApiError, Caller, RawRequest, RawResponse};
+use crate::wire::protocol::error_body;
+use crate::wire::time::iso;
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
+/// What a handler answers.
+pub(super) type Response = Result<RawResponse, ApiError>;
+
+/// A request with the address it is about.
+pub(super) struct Call<'a> {
+    caller: &'a Caller,
+    request: &'a RawRequest,
+    bucket: String,
+    /// Empty for what concerns the whole bucket.
+    key: String,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn bucket<'s>(
+        &self,
+        services: &'s mut Services,
+    ) -> Result<&'s mut Bucket, ApiError> {
+        bucket_named(services, &self.bucket)
+    }
+
+    fn parameter(&self, name: &str) -> Option<&'a str> {
+        parameter(self.request, name)
+    }
+
+    fn version(&self) -> Option<&'a str> {
+        self.parameter("versionId")
+    }
+
+    fn resource(&self) -> String {
+        if self.key.is_empty() {
+            format!("arn:aws:s3:::{}", self.bucket)
+        } else {
+            format!("arn:aws:s3:::{}/{}", self.bucket, self.key)
+        }
+    }
+}
+
 /// Bucket and key of a path-style or virtual-hosted request.
-fn address(request: &RawRequest) -> (String, String) {
+pub(super) fn address(request: &RawRequest) -> (String, String) {
     let path = request.path.trim_start_matches('/');
     let host = request.headers.get("host").map_or("", String::as_str);
     if let Some((bucket, rest)) = host.split_once('.')
@@ -31,11 +68,7 @@ fn address(request: &RawRequest) -> (String, String) {
     }
 }
 
-fn has(request: &RawRequest, name: &str) -> bool {
-    request.query.iter().any(|(key, _)| key == name)
-}
-
-fn parameter<'a>(request: &'a RawRequest, name: &str) -> Option<&'a str> {
+pub(super) fn parameter<'a>(request: &'a RawRequest, name: &str) -> Option<&'a str> {
     request
         .query
         .iter()
@@ -43,86 +76,10 @@ fn parameter<'a>(request: &'a RawRequest, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value.as_str())
 }
 
-/// The sub-resources that make other actions out of a bucket's `GET`, `PUT` and `DELETE`.
-const SUBRESOURCES: [(&str, &str); 24] = [
-    ("policy", "BucketPolicy"),
-    ("policyStatus", "BucketPolicyStatus"),
-    ("location", "BucketLocation"),
-    ("encryption", "BucketEncryption"),
-    ("versioning", "BucketVersioning"),
-    ("publicAccessBlock", "PublicAccessBlock"),
-    ("ownershipControls", "BucketOwnershipControls"),
-    ("lifecycle", "BucketLifecycleConfiguration"),
-    ("logging", "BucketLogging"),
-    ("tagging", "BucketTagging"),
-    ("acl", "BucketAcl"),
-    ("notification", "BucketNotificationConfiguration"),
-    ("cors", "BucketCors"),
-    ("website", "BucketWebsite"),
-    ("replication", "BucketReplication"),
-    ("object-lock", "ObjectLockConfiguration"),
-    ("accelerate", "BucketAccelerateConfiguration"),
-    ("requestPayment", "BucketRequestPayment"),
-    ("inventory", "BucketInventoryConfiguration"),
-    ("metrics", "BucketMetricsConfiguration"),
-    ("analytics", "BucketAnalyticsConfiguration"),
-    (
-        "intelligent-tiering",
-        "BucketIntelligentTieringConfiguration",
-    ),
-    ("versions", "ObjectVersions"),
-    ("uploads", "MultipartUploads"),
-];
-
-/// The name of the action a request stands for: `GetBucketPolicy`, `PutObject`, …
-pub(crate) fn action(request: &RawRequest) -> String {
-    let (bucket, key) = address(request);
-    let method = request.method.as_str();
-    if bucket.is_empty() {
-        return if method == "GET" {
-            "ListBuckets"
-        } else {
-            "Unknown"
-        }
-        .to_owned();
-    }
-    if !key.is_empty() {
-        return match method {
-            "GET" => "GetObject",
-            "HEAD" => "HeadObject",
-            "PUT" => "PutObject",
-            "DELETE" => "DeleteObject",
-            _ => "Unknown",
-        }
-        .to_owned();
-    }
-    if let Some((_, what)) = SUBRESOURCES.iter().find(|(name, _)| has(request, name)) {
-        let verb = match method {
-            "GET" if what.starts_with("ObjectVersions") || what.starts_with("Multipart") => "List",
-            "GET" => "Get",
-            "PUT" => "Put",
-            "DELETE" => "Delete",
-            _ => return "Unknown".to_owned(),
-        };
-        return format!("{verb}{what}");
-    }
-    match method {
-        "HEAD" => "HeadBucket",
-        "GET" if parameter(request, "list-type") == Some("2") => "ListObjectsV2",
-        "GET" => "ListObjects",
-        "PUT" => "CreateBucket",
-        "DELETE" => "DeleteBucket",
-        "POST" if has(request, "delete") => "DeleteObjects",
-        _ => "Unknown",
-    }
-    .to_owned()
-}
-
-/// Answers one REST request. Bucket in the path or in the host name, body decoded or in AWS's
-/// chunked signing format.
-pub(crate) fn rest(world: &mut World, caller: &Caller, request: &RawRequest) -> RawResponse {
-    let action = action(request);
-    match respond(world, caller, request, &action) {
+/// Answers one REST request. The bucket is in the path or in the host name; the body is plain or in
+/// AWS's chunked signing format.
+pub(crate) fn rest(services: &mut Services, caller: &Caller, request: &RawRequest) -> RawResponse {
+    match respond(services, caller, request) {
         Ok(response) => response,
         Err(error) => {
             let body = if request.method == "HEAD" {
@@ -139,16 +96,7 @@ pub(crate) fn rest(world: &mut World, caller: &Caller, request: &RawRequest) -> 
     }
 }
 
-/// An error as S3 writes it.
-pub(crate) fn error_body(error: &ApiError) -> String {
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{}</Code><Message>{}</Message></Error>",
-        escape(error.code.as_str()),
-        escape(error.message.as_str())
-    )
-}
-
-fn ok(status: u16, body: impl Into<Vec<u8>>) -> RawResponse {
+pub(super) fn ok(status: u16, body: impl Into<Vec<u8>>) -> RawResponse {
     RawResponse {
         status,
         headers: Vec::new(),
@@ -165,154 +113,103 @@ pub(super) fn xml(root: &str, inner: &str) -> RawResponse {
     )
 }
 
-fn respond(
-    world: &mut World,
-    caller: &Caller,
-    request: &RawRequest,
-    action: &str,
-) -> Result<RawResponse, ApiError> {
+fn respond(services: &mut Services, caller: &Caller, request: &RawRequest) -> Response {
     let (bucket, key) = address(request);
-    if action == "ListBuckets" {
-        return Ok(list_buckets(world, caller));
-    }
-    if action == "CreateBucket" {
-        super::create_bucket(
-            world,
-            &caller.account,
-            &caller.region,
-            &bucket,
-            serde_json::Map::new(),
-        )?;
-        let mut response = ok(200, Vec::new());
-        response
-            .headers
-            .push(("location".to_owned(), format!("/{bucket}")));
-        return Ok(response);
-    }
-    let resource = if key.is_empty() {
-        format!("arn:aws:s3:::{bucket}")
-    } else {
-        format!("arn:aws:s3:::{bucket}/{key}")
+    let call = Call {
+        caller,
+        request,
+        bucket,
+        key,
     };
-    let expected = request.headers.get("x-amz-expected-bucket-owner");
-    if let Some(expected) = expected
-        && bucket_mut(world, &bucket)?.account != *expected
+    if let Some(owner) = request.headers.get("x-amz-expected-bucket-owner")
+        && call.bucket(services)?.account != *owner
     {
-        return Err(ApiError::new("AccessDenied", "Access Denied").status(403));
+        return Err(access_denied());
     }
-    let response = if action == "DeleteObjects" {
-        bucket_mut(world, &bucket)?;
-        Ok(delete_objects(world, caller, &bucket, &body(request))?)
-    } else {
-        let version = parameter(request, "versionId").is_some();
-        let permission = permission(action, version);
-        permitted(world, caller, &bucket, permission, &resource)?;
-        bucket_call(world, request, action, (&bucket, &key))
+    let action = routes::action(request);
+    let route = routes::named(&action);
+    let permission = match route {
+        Some(route) => route.permission,
+        None => Some((action.as_str(), action.as_str())),
     };
-    let region = bucket_mut(world, &bucket).map(|bucket| bucket.region.clone());
-    let mut response = response?;
-    let Ok(region) = region else {
-        return Ok(response);
+    if let Some(permission) = permission {
+        let resource = call.resource();
+        let bucket = &call.bucket;
+        check(
+            services,
+            caller,
+            bucket,
+            permission,
+            call.version(),
+            &resource,
+        )?;
+    }
+    let Some(route) = route else {
+        return Err(ApiError::new(
+            "NotImplemented",
+            format!("The simulator does not know the action s3:{action}."),
+        )
+        .status(501));
     };
-    response
-        .headers
-        .push(("x-amz-bucket-region".to_owned(), region));
+    let region = call.bucket(services).map(|bucket| bucket.region.clone());
+    let mut response = (route.answer)(services, &call)?;
+    if let Ok(region) = region {
+        response = with_header(response, "x-amz-bucket-region", region);
+    }
     Ok(response)
 }
 
-/// The permission that an action takes.
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
-fn permission(action: &str, version: bool) -> &str {
-    match (action, version) {
-        ("HeadBucket" | "ListObjects" | "ListObjectsV2", _) => "ListBucket",
-        ("ListObjectVersions", _) => "ListBucketVersions",
-        ("GetObject" | "HeadObject", true) => "GetObjectVersion",
-        ("DeleteObject", true) => "DeleteObjectVersion",
-        ("HeadObject", false) => "GetObject",
-        (other, _) => other,
-    }
+fn with_header(mut response: RawResponse, name: &str, value: impl Into<String>) -> RawResponse {
+    response.headers.push((name.to_owned(), value.into()));
+    response
+}
+
+fn access_denied() -> ApiError {
+    ApiError::new("AccessDenied", "Access Denied").status(403)
 }
 
 /// Reads an object on behalf of a caller, as a service does that was given its address.
 pub(crate) fn read(
-    world: &mut World,
+    services: &mut Services,
     caller: &Caller,
     (bucket, key): (&str, &str),
     version: Option<&str>,
 ) -> Result<Vec<u8>, ApiError> {
     let resource = format!("arn:aws:s3:::{bucket}/{key}");
-    let permission = permission("GetObject", version.is_some());
-    permitted(world, caller, bucket, permission, &resource)?;
-    let content = bucket_mut(world, bucket)?.objects.get(key, version)?;
-    Ok(content.to_vec())
+    check(services, caller, bucket, GET_OBJECT, version, &resource)?;
+    let bucket = bucket_named(services, bucket)?;
+    Ok(bucket.objects.get(key, version)?.to_vec())
 }
 
-/// Deletes what a list names; what the caller may not delete is reported, and stays.
-fn delete_objects(
-    world: &mut World,
-    caller: &Caller,
-    bucket: &str,
-    body: &[u8],
-) -> Result<RawResponse, ApiError> {
-    let mut errors = String::new();
-    for object in doomed(body)? {
-        let resource = format!("arn:aws:s3:::{bucket}/{}", object.key);
-        let permission = permission("DeleteObject", object.version.is_some());
-        if let Err(error) = permitted(world, caller, bucket, permission, &resource) {
-            write!(
-                errors,
-                "<Error><Key>{}</Key><Code>{}</Code><Message>{}</Message></Error>",
-                escape(object.key.as_str()),
-                error.code,
-                error.message
-            )
-            .unwrap_or_default();
-            continue;
-        }
-        let marker = marker(world, bucket);
-        let objects = &mut bucket_mut(world, bucket)?.objects;
-        match object.version {
-            Some(version) => objects.delete_version(&object.key, &version),
-            None => objects.delete(&object.key, marker),
-        }
-    }
-    Ok(xml("DeleteResult", &errors))
-}
-
-/// The id of the next version in a bucket; `None` if the bucket keeps no versions.
-fn marker(world: &mut World, bucket: &str) -> Option<String> {
-    let bucket = world.services.s3.buckets.get(bucket)?;
-    let versioning = bucket.properties.get("VersioningConfiguration")?;
-    (versioning.get("Status")? == "Enabled").then(|| world.token(32))
-}
-
-fn bucket_mut<'w>(world: &'w mut World, name: &str) -> Result<&'w mut Bucket, ApiError> {
-    world.services.s3.buckets.get_mut(name).ok_or_else(|| {
+fn bucket_named<'s>(services: &'s mut Services, name: &str) -> Result<&'s mut Bucket, ApiError> {
+    services.s3.buckets.get_mut(name).ok_or_else(|| {
         ApiError::new("NoSuchBucket", "The specified bucket does not exist").status(404)
     })
 }
 
-/// The bucket's own account may unless its policy denies; everybody else needs the policy.
-fn permitted(
-    world: &mut World,
+/// Checks a permission, given without and with a version. The bucket's own account has it unless the
+/// bucket's policy denies; everybody else needs the policy.
+fn check(
+    services: &mut Services,
     caller: &Caller,
     bucket: &str,
-    permission: &str,
+    permission: (&str, &str),
+    version: Option<&str>,
     resource: &str,
 ) -> Result<(), ApiError> {
-    bucket_mut(world, bucket)?;
-    let permission = format!("s3:{permission}");
+    bucket_named(services, bucket)?;
+    let permission = version.map_or(permission.0, |_| permission.1);
     let request = Request::new(
         iam::principal(caller),
-        &permission,
+        &format!("s3:{permission}"),
         resource,
-        iam::organization_context(world, &caller.account, Context::new()),
+        iam::organization_context(&services.organization, &caller.account, Context::new()),
     );
     let identity = match &caller.role {
-        Some(role) => iam::identity(world, role, &request),
+        Some(role) => iam::identity(services, role, &request),
         None => Verdict::allow("the account's administrator may"),
     };
-    let bucket = bucket_mut(world, bucket)?;
+    let bucket = bucket_named(services, bucket)?;
     let decision = bucket
         .policy
         .as_ref()
@@ -326,19 +223,27 @@ fn permitted(
     if allowed {
         Ok(())
     } else {
-        Err(ApiError::new("AccessDenied", "Access Denied").status(403))
+        Err(access_denied())
     }
 }
 
-fn list_buckets(world: &World, caller: &Caller) -> RawResponse {
-    let mut inner = format!("<Owner><ID>{}</ID></Owner><Buckets>", caller.account);
-    for bucket in world
-        .services
-        .s3
-        .buckets
-        .values()
-        .filter(|bucket| bucket.account == caller.account)
-    {
+pub(super) fn create_bucket(services: &mut Services, call: &Call<'_>) -> Response {
+    let (
+        Caller {
+            account, region, ..
+        },
+        name,
+    ) = (call.caller, &call.bucket);
+    super::create_bucket(services, account, region, name, serde_json::Map::new())?;
+    Ok(with_header(ok(200, []), "location", format!("/{name}")))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
+pub(super) fn list_buckets(services: &mut Services, call: &Call<'_>) -> Response {
+    let account = &call.caller.account;
+    let mut inner = format!("<Owner><ID>{account}</ID></Owner><Buckets>");
+    let buckets = services.s3.buckets.values();
+    for bucket in buckets.filter(|bucket| bucket.account == *account) {
         // Writing to a string does not fail.
         write!(
             inner,
@@ -349,118 +254,155 @@ fn list_buckets(world: &World, caller: &Caller) -> RawResponse {
         .unwrap_or_default();
     }
     inner.push_str("</Buckets>");
-    xml("ListAllMyBucketsResult", &inner)
+    Ok(xml("ListAllMyBucketsResult", &inner))
 }
 
-fn bucket_call(
-    world: &mut World,
-    request: &RawRequest,
-    action: &str,
-    place: (&str, &str),
-) -> Result<RawResponse, ApiError> {
-    let (name, key) = place;
-    let now = iso(world.clock.now());
-    let fresh = matches!(action, "PutObject" | "DeleteObject")
-        .then(|| marker(world, name))
-        .flatten();
-    let version = parameter(request, "versionId");
-    let bucket = bucket_mut(world, name)?;
-    match action {
-        "HeadBucket" => Ok(ok(200, Vec::new())),
-        "GetBucketLocation" => {
-            // us-east-1 is written as an empty constraint.
-            let region = if bucket.region == "us-east-1" {
-                ""
-            } else {
-                &bucket.region
-            };
-            Ok(xml("LocationConstraint", region))
+/// Deletes the objects of a list. What the caller may not delete stays and is reported.
+pub(super) fn delete_objects(services: &mut Services, call: &Call<'_>) -> Response {
+    let bucket = &call.bucket;
+    call.bucket(services)?;
+    let mut errors = String::new();
+    for object in objects_to_delete(&body(call.request))? {
+        let resource = format!("arn:aws:s3:::{bucket}/{}", object.key);
+        let version = object.version.as_deref();
+        let checked = check(
+            services,
+            call.caller,
+            bucket,
+            DELETE_OBJECT,
+            version,
+            &resource,
+        );
+        match checked {
+            Ok(()) => delete(services, bucket, &object.key, version)?,
+            Err(error) => write!(
+                errors,
+                "<Error><Key>{}</Key><Code>{}</Code><Message>{}</Message></Error>",
+                escape(object.key.as_str()),
+                error.code,
+                error.message
+            )
+            .unwrap_or_default(),
         }
-        "GetBucketPolicy" => match &bucket.policy {
-            Some((written, _)) => {
-                let mut response = ok(200, json_text(written));
-                response
-                    .headers
-                    .push(("content-type".to_owned(), "application/json".to_owned()));
-                Ok(response)
-            }
-            None => Err(
-                ApiError::new("NoSuchBucketPolicy", "The bucket policy does not exist").status(404),
-            ),
-        },
-        "PutBucketPolicy" => {
-            let written = serde_json::from_slice(&body(request))
-                .map_err(|_| ApiError::new("MalformedPolicy", "Policies must be valid JSON"))?;
-            let document = super::parse_policy(bucket, &written)?;
-            bucket.policy = Some((written, document));
-            Ok(ok(204, Vec::new()))
+    }
+    Ok(xml("DeleteResult", &errors))
+}
+
+/// Deletes one version of an object, or the object as far as the bucket keeps no versions.
+fn delete(
+    services: &mut Services,
+    bucket: &str,
+    key: &str,
+    version: Option<&str>,
+) -> Result<(), ApiError> {
+    let marker = new_version(services, bucket);
+    let objects = &mut bucket_named(services, bucket)?.objects;
+    match version {
+        Some(version) => objects.delete_version(key, version),
+        None => objects.delete(key, marker),
+    }
+    Ok(())
+}
+
+/// The id of the next version in a bucket; `None` if the bucket keeps no versions.
+fn new_version(services: &mut Services, bucket: &str) -> Option<String> {
+    let bucket = services.s3.buckets.get(bucket)?;
+    let versioning = bucket.properties.get("VersioningConfiguration")?;
+    (versioning.get("Status")? == "Enabled").then(|| services.environment.token(32))
+}
+
+pub(super) fn head_bucket(services: &mut Services, call: &Call<'_>) -> Response {
+    call.bucket(services).map(|_| ok(200, []))
+}
+
+pub(super) fn get_bucket_location(services: &mut Services, call: &Call<'_>) -> Response {
+    // us-east-1 is written as an empty constraint.
+    Ok(match call.bucket(services)?.region.as_str() {
+        "us-east-1" => xml("LocationConstraint", ""),
+        region => xml("LocationConstraint", region),
+    })
+}
+
+pub(super) fn get_bucket_policy(services: &mut Services, call: &Call<'_>) -> Response {
+    match &call.bucket(services)?.policy {
+        Some((written, _)) => {
+            let response = ok(200, json_text(written));
+            Ok(with_header(response, "content-type", "application/json"))
         }
-        "DeleteBucketPolicy" => {
-            bucket.policy = None;
-            Ok(ok(204, Vec::new()))
+        None => {
+            Err(ApiError::new("NoSuchBucketPolicy", "The bucket policy does not exist").status(404))
         }
-        "GetBucketEncryption" | "GetBucketVersioning" | "GetPublicAccessBlock" => {
-            configuration(bucket, action)
-        }
-        "DeletePublicAccessBlock" => {
-            bucket.properties.remove("PublicAccessBlockConfiguration");
-            Ok(ok(204, Vec::new()))
-        }
-        "DeleteBucket" => {
-            if !bucket.objects.is_empty() {
-                return Err(not_empty());
-            }
-            world.services.s3.buckets.remove(name);
-            Ok(ok(204, Vec::new()))
-        }
-        "PutObject" => {
-            let body = body(request);
-            let mut response = ok(200, Vec::new());
-            response.headers.push(("etag".to_owned(), etag(&body)));
-            if let Some(id) = &fresh {
-                let header = ("x-amz-version-id".to_owned(), id.clone());
-                response.headers.push(header);
-            }
-            bucket.objects.put(key, body, fresh);
-            Ok(response)
-        }
-        "GetObject" | "HeadObject" => {
-            let content = bucket.objects.get(key, version)?;
-            let tag = etag(content);
-            let body = if action == "GetObject" { content } else { &[] };
-            let mut response = ok(200, body);
-            response.headers.push(("etag".to_owned(), tag));
-            Ok(response)
-        }
-        "DeleteObject" => {
-            match version {
-                Some(version) => bucket.objects.delete_version(key, version),
-                None => bucket.objects.delete(key, fresh),
-            }
-            Ok(ok(204, Vec::new()))
-        }
-        "ListObjectsV2" => {
-            let prefix = parameter(request, "prefix").unwrap_or("");
-            Ok(bucket.objects.list(name, prefix, &now))
-        }
-        "ListObjectVersions" => {
-            let prefix = parameter(request, "prefix").unwrap_or("");
-            let after = (
-                parameter(request, "key-marker"),
-                parameter(request, "version-id-marker"),
-            );
-            Ok(bucket.objects.list_versions(name, prefix, after, &now))
-        }
-        _ => Err(ApiError::new(
-            "NotImplemented",
-            format!("The simulator does not know the action s3:{action}."),
-        )
-        .status(501)),
     }
 }
 
+pub(super) fn put_bucket_policy(services: &mut Services, call: &Call<'_>) -> Response {
+    let written = serde_json::from_slice(&body(call.request))
+        .map_err(|_| ApiError::new("MalformedPolicy", "Policies must be valid JSON"))?;
+    let bucket = call.bucket(services)?;
+    let document = parse_policy(bucket, &written)?;
+    bucket.policy = Some((written, document));
+    Ok(ok(204, []))
+}
+
+pub(super) fn delete_bucket_policy(services: &mut Services, call: &Call<'_>) -> Response {
+    call.bucket(services)?.policy = None;
+    Ok(ok(204, []))
+}
+
+pub(super) fn delete_bucket(services: &mut Services, call: &Call<'_>) -> Response {
+    if !call.bucket(services)?.objects.is_empty() {
+        return Err(not_empty());
+    }
+    services.s3.buckets.remove(&call.bucket);
+    Ok(ok(204, []))
+}
+
+pub(super) fn put_object(services: &mut Services, call: &Call<'_>) -> Response {
+    let version = new_version(services, &call.bucket);
+    let content = body(call.request);
+    let mut response = with_header(ok(200, []), "etag", etag(&content));
+    if let Some(id) = &version {
+        response = with_header(response, "x-amz-version-id", id);
+    }
+    let objects = &mut call.bucket(services)?.objects;
+    objects.put(&call.key, content, version);
+    Ok(response)
+}
+
+/// `GetObject` and `HeadObject`.
+pub(super) fn get_object(services: &mut Services, call: &Call<'_>) -> Response {
+    let objects = &call.bucket(services)?.objects;
+    let content = objects.get(&call.key, call.version())?;
+    let head = call.request.method == "HEAD";
+    let response = ok(200, if head { &[] } else { content });
+    Ok(with_header(response, "etag", etag(content)))
+}
+
+pub(super) fn delete_object(services: &mut Services, call: &Call<'_>) -> Response {
+    delete(services, &call.bucket, &call.key, call.version())?;
+    Ok(ok(204, []))
+}
+
+pub(super) fn list_objects(services: &mut Services, call: &Call<'_>) -> Response {
+    let now = iso(services.environment.now);
+    let prefix = call.parameter("prefix").unwrap_or_default();
+    let objects = &call.bucket(services)?.objects;
+    Ok(objects.list(&call.bucket, prefix, &now))
+}
+
+pub(super) fn list_object_versions(services: &mut Services, call: &Call<'_>) -> Response {
+    let now = iso(services.environment.now);
+    let prefix = call.parameter("prefix").unwrap_or_default();
+    let after = (
+        call.parameter("key-marker"),
+        call.parameter("version-id-marker"),
+    );
+    let objects = &call.bucket(services)?.objects;
+    Ok(objects.list_versions(&call.bucket, prefix, after, &now))
+}
+
 /// The answer to deleting a bucket that holds objects.
-pub(super) fn not_empty() -> ApiError {
+fn not_empty() -> ApiError {
     ApiError::new(
         "BucketNotEmpty",
         "The bucket you tried to delete is not empty",

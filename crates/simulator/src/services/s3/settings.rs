@@ -1,67 +1,79 @@
-//! How a bucket is set up.
+//! The actions that show or remove the settings of a bucket.
 
 use quick_xml::escape::escape;
 
 use super::Bucket;
-use super::rest::xml;
-use crate::api::{ApiError, RawResponse};
-use crate::services::json_text;
+use super::rest::{Call, Response, ok, xml};
+use crate::services::{Services, json_text};
+use crate::wire::api::ApiError;
 
-/// The settings people look at first.
-pub(super) fn configuration(bucket: &Bucket, action: &str) -> Result<RawResponse, ApiError> {
-    let at = |pointer: &str| {
-        let (name, rest) = pointer.split_once('/').unwrap_or((pointer, ""));
-        let value = bucket.properties.get(name)?;
-        value.pointer(&format!("/{rest}")).map(json_text)
-    };
-    let element = |name: &str, value: Option<String>| {
-        value.map_or_else(String::new, |value| {
-            format!("<{name}>{}</{name}>", escape(value.as_str()))
-        })
-    };
-    match action {
-        "GetBucketVersioning" => {
-            let status = at("VersioningConfiguration/Status");
-            Ok(xml("VersioningConfiguration", &element("Status", status)))
-        }
-        "GetPublicAccessBlock" => {
-            if !bucket
-                .properties
-                .contains_key("PublicAccessBlockConfiguration")
-            {
-                return Err(ApiError::new(
-                    "NoSuchPublicAccessBlockConfiguration",
-                    "The public access block configuration was not found",
-                )
-                .status(404));
-            }
-            let mut inner = String::new();
-            for name in [
-                "BlockPublicAcls",
-                "IgnorePublicAcls",
-                "BlockPublicPolicy",
-                "RestrictPublicBuckets",
-            ] {
-                let value = at(&format!("PublicAccessBlockConfiguration/{name}"));
-                inner.push_str(&element(name, value.or_else(|| Some("false".to_owned()))));
-            }
-            Ok(xml("PublicAccessBlockConfiguration", &inner))
-        }
-        _ => {
-            // Without a setting of its own a bucket is encrypted with keys S3 manages.
-            let rule = "BucketEncryption/ServerSideEncryptionConfiguration/0";
-            let default = format!("{rule}/ServerSideEncryptionByDefault");
-            let algorithm = at(&format!("{default}/SSEAlgorithm"));
-            let inner = format!(
-                "<Rule><ApplyServerSideEncryptionByDefault>{}{}</ApplyServerSideEncryptionByDefault>{}</Rule>",
-                element(
-                    "SSEAlgorithm",
-                    algorithm.or_else(|| Some("AES256".to_owned()))
-                ),
-                element("KMSMasterKeyID", at(&format!("{default}/KMSMasterKeyID"))),
-                element("BucketKeyEnabled", at(&format!("{rule}/BucketKeyEnabled"))),
-            );
-            Ok(xml("ServerSideEncryptionConfiguration", &inner))
-        }
+/// The setting at a JSON pointer without its leading slash.
+fn setting(bucket: &Bucket, pointer: &str) -> Option<String> {
+    let (name, rest) = pointer.split_once('/').unwrap_or((pointer, ""));
+    let value = bucket.properties.get(name)?;
+    value.pointer(&format!("/{rest}")).map(json_text)
+}
+
+fn element(name: &str, value: Option<String>) -> String {
+    value.map_or_else(String::new, |value| {
+        format!("<{name}>{}</{name}>", escape(value.as_str()))
+    })
+}
+
+pub(super) fn get_bucket_versioning(services: &mut Services, call: &Call<'_>) -> Response {
+    let status = setting(call.bucket(services)?, "VersioningConfiguration/Status");
+    Ok(xml("VersioningConfiguration", &element("Status", status)))
+}
+
+pub(super) fn get_public_access_block(services: &mut Services, call: &Call<'_>) -> Response {
+    let bucket = call.bucket(services)?;
+    let property = "PublicAccessBlockConfiguration";
+    if !bucket.properties.contains_key(property) {
+        return Err(ApiError::new(
+            "NoSuchPublicAccessBlockConfiguration",
+            "The public access block configuration was not found",
+        )
+        .status(404));
     }
+    let inner: String = [
+        "BlockPublicAcls",
+        "IgnorePublicAcls",
+        "BlockPublicPolicy",
+        "RestrictPublicBuckets",
+    ]
+    .into_iter()
+    .map(|name| {
+        let value = setting(bucket, &format!("{property}/{name}"));
+        element(name, value.or_else(|| Some("false".to_owned())))
+    })
+    .collect();
+    Ok(xml(property, &inner))
+}
+
+pub(super) fn delete_public_access_block(services: &mut Services, call: &Call<'_>) -> Response {
+    let properties = &mut call.bucket(services)?.properties;
+    properties.remove("PublicAccessBlockConfiguration");
+    Ok(ok(204, []))
+}
+
+pub(super) fn get_bucket_encryption(services: &mut Services, call: &Call<'_>) -> Response {
+    let bucket = call.bucket(services)?;
+    let rule = "BucketEncryption/ServerSideEncryptionConfiguration/0";
+    let default = format!("{rule}/ServerSideEncryptionByDefault");
+    // A bucket without this setting is encrypted with keys that S3 manages.
+    let algorithm =
+        setting(bucket, &format!("{default}/SSEAlgorithm")).unwrap_or_else(|| "AES256".to_owned());
+    let inner = format!(
+        "<Rule><ApplyServerSideEncryptionByDefault>{}{}</ApplyServerSideEncryptionByDefault>{}</Rule>",
+        element("SSEAlgorithm", Some(algorithm)),
+        element(
+            "KMSMasterKeyID",
+            setting(bucket, &format!("{default}/KMSMasterKeyID"))
+        ),
+        element(
+            "BucketKeyEnabled",
+            setting(bucket, &format!("{rule}/BucketKeyEnabled"))
+        ),
+    );
+    Ok(xml("ServerSideEncryptionConfiguration", &inner))
 }

@@ -1,6 +1,6 @@
 //! When a schedule is due: `rate(…)`, `cron(…)` and `at(…)`, in UTC.
 //!
-//! Of cron expressions, `L`, `W` and `#` are not supported and refused.
+//! `L`, `W` and `#` in cron expressions are not supported and refused.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,13 @@ const MONTHS: [&str; 12] = [
 ];
 const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
-/// How many days ahead a cron expression is looked up: every date comes within eight years.
+/// How many days ahead a cron expression is searched: every date occurs within eight years.
 const HORIZON: usize = 8 * 366;
 
 /// A parsed expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expression {
-    /// Every so often, counted from when the schedule was made.
+    /// At an interval, counted from the creation of the schedule.
     Rate(SignedDuration),
     Cron(Cron),
     /// Once.
@@ -40,7 +40,7 @@ pub(crate) struct Cron {
 }
 
 impl Expression {
-    /// Reads an expression; `None` if it is none.
+    /// Parses an expression; `None` if it is invalid.
     pub(crate) fn parse(text: &str) -> Option<Expression> {
         let (kind, rest) = text.split_once('(')?;
         let inner = rest.strip_suffix(')')?;
@@ -88,7 +88,7 @@ fn cron(inner: &str) -> Option<Cron> {
     let [minutes, hours, days, months, weekdays, years] = fields.as_slice() else {
         return None;
     };
-    // One of the two says which day it is, the other one leaves it open.
+    // AWS wants a `?` in exactly one of the two fields.
     if (*days == "?") == (*weekdays == "?") {
         return None;
     }
@@ -125,7 +125,7 @@ fn values(field: &str, least: i16, most: i16, names: &[&str]) -> Option<BTreeSet
         let (from, to) = match (range, range.split_once('-')) {
             ("*", _) => (least, most),
             (_, Some((from, to))) => (one(from)?, one(to)?),
-            // `5/10` goes on from 5 to the end.
+            // `5/10` starts at 5 and ends at the largest value.
             (single, None) if part.contains('/') => (one(single)?, most),
             (single, None) => (one(single)?, one(single)?),
         };
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn expressions_say_when() {
+    fn expressions_give_the_next_time() {
         for (expression, now, then) in [
             (
                 "cron(0 6 * * ? *)",
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_expression_is_refused() {
+    fn invalid_expressions_are_refused() {
         for wrong in [
             "daily",
             "rate(0 days)",

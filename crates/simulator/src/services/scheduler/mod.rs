@@ -1,22 +1,24 @@
-//! Amazon EventBridge Scheduler: schedules that call an API of AWS, by the universal target.
+//! Amazon EventBridge Scheduler: schedules that call an AWS API through the universal target.
 
 mod expression;
+pub(crate) mod resources;
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-pub(crate) use expression::Expression;
+use expression::Expression;
 
 use super::{Task, iam, monitoring, sqs};
-use crate::api::{ApiError, Caller};
-use crate::policy::{Context, Request};
-use crate::world::World;
+use crate::policy::{Context, Principal, Request};
+use crate::services::Services;
+use crate::services::environment::{Cloud, Look};
+use crate::wire::api::{ApiError, Caller};
 
 /// The service's principal.
 const SERVICE: &str = "scheduler.amazonaws.com";
-/// Begins the ARN of a universal target; service and action follow.
+/// The start of a universal target's ARN; service and action follow.
 const UNIVERSAL: &str = "arn:aws:scheduler:::aws-sdk:";
 /// Virtual seconds between two attempts.
 const RETRY: i64 = 60;
@@ -37,24 +39,24 @@ pub(crate) struct Schedule {
     pub(crate) properties: Map<String, Value>,
     expression: Expression,
     made: Timestamp,
-    /// Counts the changes: what was planned before one does not happen any more.
+    /// Counts the changes: a call planned before the last one is dropped.
     version: u64,
-    /// What became of its calls, oldest first.
+    /// The outcomes of its calls, oldest first.
     pub(crate) outcomes: Vec<Result<(), String>>,
 }
 
-/// A call that a schedule is to make.
+/// A planned call of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     schedule: String,
     version: u64,
-    /// When it was first due.
+    /// When the first attempt was due.
     due: Timestamp,
     attempt: i64,
 }
 
 /// The ARN of a schedule.
-pub(crate) fn schedule_arn(account: &str, region: &str, group: &str, name: &str) -> String {
+fn schedule_arn(account: &str, region: &str, group: &str, name: &str) -> String {
     format!("arn:aws:scheduler:{region}:{account}:schedule/{group}/{name}")
 }
 
@@ -62,44 +64,26 @@ fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new("ValidationException", message)
 }
 
-/// Makes a schedule from template-shaped properties, or changes it.
-pub(crate) fn put(
-    world: &mut World,
+/// Creates a schedule from template-shaped properties, or changes it.
+fn put(
+    services: &mut Services,
     (account, region): (&str, &str),
     arn: &str,
     properties: Map<String, Value>,
 ) -> Result<(), ApiError> {
-    let text = |name: &str| properties.get(name).and_then(Value::as_str);
-    let written = text("ScheduleExpression").unwrap_or_default();
-    let expression = Expression::parse(written)
-        .ok_or_else(|| invalid(format!("Invalid Schedule Expression {written}.")))?;
-    if text("ScheduleExpressionTimezone").is_some_and(|zone| zone != "UTC") {
-        return Err(invalid("The simulator knows schedules in UTC only."));
-    }
-    let target = |name: &str| properties.get("Target").and_then(|target| target.get(name));
-    let target_arn = target("Arn").and_then(Value::as_str).unwrap_or_default();
-    if universal(target_arn).is_none() {
-        return Err(invalid(format!(
-            "Provided Arn is not in correct format, or the simulator has no such target: {target_arn}."
-        )));
-    }
-    let input = target("Input").and_then(Value::as_str).unwrap_or("{}");
-    if !serde_json::from_str::<Value>(input).is_ok_and(|input| input.is_object()) {
-        return Err(invalid(
-            "Invalid RequestJson provided. Reason: it is not a JSON object.",
-        ));
-    }
-    // The role has to be there, and to trust the service, when the schedule is made.
-    let role = target("RoleArn")
-        .and_then(Value::as_str)
+    let expression = check(&properties)?;
+    // The role has to exist and to trust the service when the schedule is made.
+    let role = properties
+        .get("Target")
+        .and_then(|target| target.get("RoleArn")?.as_str())
         .unwrap_or_default();
-    iam::service_may_assume(world, role, SERVICE, context(account, arn)).map_err(|_| {
+    iam::service_may_assume(services, role, SERVICE, context(account, arn)).map_err(|_| {
         invalid(format!(
             "The execution role you provide must allow AWS EventBridge Scheduler to assume the role. ({role})"
         ))
     })?;
-    let now = world.clock.now();
-    let known = world.services.scheduler.schedules.remove(arn);
+    let now = services.environment.now;
+    let known = services.scheduler.schedules.remove(arn);
     let (made, version, outcomes) = known.map_or((now, 0, Vec::new()), |known| {
         (known.made, known.version + 1, known.outcomes)
     });
@@ -112,13 +96,37 @@ pub(crate) fn put(
         version,
         outcomes,
     };
-    world
-        .services
+    services
         .scheduler
         .schedules
         .insert(arn.to_owned(), schedule);
-    plan(world, arn);
+    plan(services, arn);
     Ok(())
+}
+
+/// Checks a schedule's properties and parses its expression.
+fn check(properties: &Map<String, Value>) -> Result<Expression, ApiError> {
+    let text = |name: &str| properties.get(name).and_then(Value::as_str);
+    let written = text("ScheduleExpression").unwrap_or_default();
+    let expression = Expression::parse(written)
+        .ok_or_else(|| invalid(format!("Invalid Schedule Expression {written}.")))?;
+    if text("ScheduleExpressionTimezone").is_some_and(|zone| zone != "UTC") {
+        return Err(invalid("The simulator supports schedules in UTC only."));
+    }
+    let target = |name: &str| properties.get("Target")?.get(name)?.as_str();
+    let arn = target("Arn").unwrap_or_default();
+    if universal(arn).is_none() {
+        return Err(invalid(format!(
+            "Provided Arn is not in correct format, or the simulator has no such target: {arn}."
+        )));
+    }
+    let input = target("Input").unwrap_or("{}");
+    if !serde_json::from_str::<Value>(input).is_ok_and(|input| input.is_object()) {
+        return Err(invalid(
+            "Invalid RequestJson provided. Reason: it is not a JSON object.",
+        ));
+    }
+    Ok(expression)
 }
 
 fn context(account: &str, arn: &str) -> Context {
@@ -127,12 +135,12 @@ fn context(account: &str, arn: &str) -> Context {
         .with("aws:SourceArn", arn)
 }
 
-/// Service and action of a universal target: `detectStackSetDrift` is `DetectStackSetDrift`.
+/// Service and action of a universal target, whose ARN has the action's first letter in lower case.
 fn universal(arn: &str) -> Option<(&str, String)> {
     let (service, action) = arn.strip_prefix(UNIVERSAL)?.split_once(':')?;
     let mut letters = action.chars();
     let first = letters.next().filter(char::is_ascii_lowercase)?;
-    // What only reads is refused: nobody would get the answer.
+    // Like AWS, refuse actions that only read: a schedule discards the answer.
     let reads = [
         "get", "describe", "list", "poll", "receive", "search", "scan", "query", "select", "read",
     ];
@@ -161,10 +169,10 @@ impl Schedule {
     }
 }
 
-/// Puts a schedule's next call into the clock.
-fn plan(world: &mut World, arn: &str) {
-    let now = world.clock.now();
-    let Some(schedule) = world.services.scheduler.schedules.get(arn) else {
+/// Schedules the next call on the virtual clock.
+fn plan(services: &mut Services, arn: &str) {
+    let now = services.environment.now;
+    let Some(schedule) = services.scheduler.schedules.get(arn) else {
         return;
     };
     let Some(next) = schedule.expression.next(schedule.made, now) else {
@@ -182,47 +190,43 @@ fn plan(world: &mut World, arn: &str) {
         due: next,
         attempt: 0,
     };
-    // Somewhere within the window, the same in every run.
-    let draw = world.token_of(&format!("{arn}|{next}"), 4);
+    // A time within the window that is the same in every run of the simulator.
+    let draw = services.environment.token_of(&format!("{arn}|{next}"), 4);
     let draw = draw
         .bytes()
         .fold(0_i64, |sum, byte| sum * 36 + i64::from(byte));
     let late = if window > 0 { draw % (window * 60) } else { 0 };
     let seconds = next.duration_since(now).as_secs() + late;
-    world.schedule(seconds, Task::RunSchedule(run));
+    services
+        .environment
+        .schedule(seconds, Task::RunSchedule(run));
 }
 
-/// Makes a schedule's call, and plans the next one.
-pub(crate) fn run(world: &mut World, run: &Run) {
-    let Some(schedule) = world.services.scheduler.schedules.get(&run.schedule) else {
+/// Makes a schedule's call and plans the next one.
+pub(crate) fn run(cloud: &mut Cloud<'_>, run: &Run) {
+    let Some(schedule) = cloud.scheduler.schedules.get(&run.schedule) else {
         return;
     };
     if schedule.version != run.version {
         return;
     }
     if run.attempt == 0 {
-        plan(world, &run.schedule);
+        plan(cloud, &run.schedule);
     }
-    let Some(schedule) = world
-        .services
-        .scheduler
-        .schedules
-        .get(&run.schedule)
-        .cloned()
-    else {
+    let Some(schedule) = cloud.scheduler.schedules.get(&run.schedule).cloned() else {
         return;
     };
     if !schedule.enabled() {
         return;
     }
-    crate::cloudformation::warm(world, &schedule.account);
-    let outcome = call(world, &schedule, &run.schedule);
-    let now = world.clock.now();
-    let told = outcome
-        .as_ref()
-        .map_err(|error| format!("{}: {}", error.code, error.message));
-    if let Some(known) = world.services.scheduler.schedules.get_mut(&run.schedule) {
-        known.outcomes.push(told.map(|_| ()));
+    cloud.look(&schedule.account, Look::ToChange);
+    let outcome = call(cloud, &schedule, &run.schedule);
+    let now = cloud.environment.now;
+    if let Some(known) = cloud.scheduler.schedules.get_mut(&run.schedule) {
+        let outcome = outcome.as_ref().map(|_| ());
+        known
+            .outcomes
+            .push(outcome.map_err(|error| format!("{}: {}", error.code, error.message)));
     }
     let Err(error) = outcome else {
         return;
@@ -233,23 +237,23 @@ pub(crate) fn run(world: &mut World, run: &Run) {
     let oldest = schedule
         .number("RetryPolicy", "MaximumEventAgeInSeconds")
         .unwrap_or(86_400);
-    let final_ = error.status == 403 || error.code.starts_with("Validation");
+    let is_final = error.status == 403 || error.code.starts_with("Validation");
     let too_old = now.duration_since(run.due) >= SignedDuration::from_secs(oldest);
-    if final_ || run.attempt >= attempts || too_old {
-        dead_letter(world, &schedule, &run.schedule, &error);
+    if is_final || run.attempt >= attempts || too_old {
+        dead_letter(cloud, &schedule, &run.schedule, &error);
         return;
     }
     let again = Run {
         attempt: run.attempt + 1,
         ..run.clone()
     };
-    world.schedule(RETRY, Task::RunSchedule(again));
+    cloud.environment.schedule(RETRY, Task::RunSchedule(again));
 }
 
-fn call(world: &mut World, schedule: &Schedule, arn: &str) -> Result<Value, ApiError> {
+fn call(cloud: &mut Cloud<'_>, schedule: &Schedule, arn: &str) -> Result<Value, ApiError> {
     let role = schedule.text("Target", "RoleArn").unwrap_or_default();
     let denied = |why: String| ApiError::new("AccessDenied", why).status(403);
-    iam::service_may_assume(world, role, SERVICE, context(&schedule.account, arn))
+    iam::service_may_assume(cloud, role, SERVICE, context(&schedule.account, arn))
         .map_err(denied)?;
     let target = schedule.text("Target", "Arn").unwrap_or_default();
     let (service, action) = universal(target).ok_or_else(|| invalid("no such target"))?;
@@ -265,27 +269,20 @@ fn call(world: &mut World, schedule: &Schedule, arn: &str) -> Result<Value, ApiE
         ),
         role: Some(role.to_owned()),
     };
-    crate::protocol::carry_out(world, &caller, service, &action, &input)
+    cloud.call(&caller, (service, &action), &input)
 }
 
-/// Keeps what could not be called, if the schedule has a queue for that and its role may use it.
-fn dead_letter(world: &mut World, schedule: &Schedule, arn: &str, error: &ApiError) {
+/// Keeps a failed call as a dead letter, if the schedule has a queue for it and its role may use it.
+fn dead_letter(services: &mut Services, schedule: &Schedule, arn: &str, error: &ApiError) {
     let target = schedule.properties.get("Target");
-    let queue = target
-        .and_then(|target| target.get("DeadLetterConfig")?.get("Arn")?.as_str())
-        .map(str::to_owned);
-    let role = schedule.text("Target", "RoleArn").unwrap_or_default();
-    let Some(queue) = queue.filter(|queue| world.services.sqs.queues.contains_key(queue)) else {
+    let queue = target.and_then(|target| target.get("DeadLetterConfig")?.get("Arn")?.as_str());
+    let Some(queue) = queue.filter(|queue| services.sqs.queues.contains_key(*queue)) else {
         return;
     };
-    let principal = iam::principal(&Caller {
-        account: schedule.account.clone(),
-        region: schedule.region.clone(),
-        arn: role.to_owned(),
-        role: Some(role.to_owned()),
-    });
-    let request = Request::new(principal, "sqs:SendMessage", queue.as_str(), Context::new());
-    if !iam::identity(world, role, &request).allowed {
+    let role = schedule.text("Target", "RoleArn").unwrap_or_default();
+    let principal = Principal::Role(role.to_owned());
+    let request = Request::new(principal, "sqs:SendMessage", queue, Context::new());
+    if !iam::identity(services, role, &request).allowed {
         return;
     }
     let attributes = [
@@ -295,6 +292,6 @@ fn dead_letter(world: &mut World, schedule: &Schedule, arn: &str, error: &ApiErr
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let body = schedule.text("Target", "Input").unwrap_or("{}").to_owned();
-    sqs::send(world, &queue, body, attributes.into());
-    monitoring::queue_changed(world, &queue);
+    sqs::send(services, queue, body, attributes.into());
+    monitoring::queue_changed(services, queue);
 }

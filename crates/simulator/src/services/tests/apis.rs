@@ -18,8 +18,8 @@ fn editing_a_rule_through_the_api_shows_in_its_live_properties() {
             }),
         )
         .unwrap();
-    let live = resources::read(
-        &fleet.world,
+    let live = Resources::read(
+        &fleet.world.services,
         &place(HUB, HOME, "Detection"),
         "AWS::Events::Rule",
         "gizmos|sign-in",
@@ -49,8 +49,8 @@ fn editing_a_rule_through_the_api_shows_in_its_live_properties() {
             json!({"Name": "sign-in", "EventBusName": "gizmos"}),
         )
         .unwrap();
-    let live = resources::read(
-        &fleet.world,
+    let live = Resources::read(
+        &fleet.world.services,
         &place(HUB, HOME, "Detection"),
         "AWS::Events::Rule",
         "gizmos|sign-in",
@@ -205,8 +205,8 @@ fn unsubscribing_by_hand_silences_the_chain_and_shows_as_deleted() {
         .call(HUB, "sns", "Unsubscribe", json!({"SubscriptionArn": arn}))
         .unwrap();
     assert_eq!(stop(&fleet.sign_in()).link, "topic gizmos-alerts");
-    let live = resources::read(
-        &fleet.world,
+    let live = Resources::read(
+        &fleet.world.services,
         &place(HUB, HOME, "Email"),
         "AWS::SNS::Subscription",
         &arn,
@@ -282,7 +282,7 @@ fn the_dead_letters_of_an_event_can_be_discarded_by_its_id() {
     emit(&mut fleet.world, MEMBER, SPOKE_REGION, second);
     assert_eq!(fleet.dead_letters().len(), 2);
     let discard = |fleet: &mut Fleet| {
-        let world = &mut fleet.world;
+        let world = &mut fleet.world.services;
         crate::services::events::dead_letters::discard(world, &first)
     };
     assert_eq!(discard(&mut fleet), 1);
@@ -349,10 +349,15 @@ fn keys_are_found_by_id_arn_and_alias() {
 #[test]
 fn the_management_account_can_assume_the_role_every_member_has() {
     let mut fleet = Fleet::empty();
-    crate::services::iam::access_role(&mut fleet.world, MEMBER);
+    crate::services::iam::access_role(&mut fleet.world.services, MEMBER);
     let role = format!("arn:aws:iam::{MEMBER}:role/OrganizationAccountAccessRole");
     let may = |account: &str| {
-        crate::services::iam::may_assume(&fleet.world, &administrator(account, HOME), &role).is_ok()
+        crate::services::iam::may_assume(
+            &fleet.world.services,
+            &administrator(account, HOME),
+            &role,
+        )
+        .is_ok()
     };
     assert!(may(MANAGEMENT));
     assert!(!may(HUB));

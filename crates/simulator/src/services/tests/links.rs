@@ -290,7 +290,7 @@ fn a_text_template_that_a_quote_breaks() {
 #[test]
 fn a_subscription_nobody_confirmed() {
     let mut fleet = Fleet::empty();
-    fleet.world.config.confirm_subscriptions = false;
+    fleet.world.services.environment.confirm_subscriptions = false;
     fleet.archive();
     fleet.trail();
     fleet.hub();

@@ -10,10 +10,10 @@ mod trail;
 
 use serde_json::{Value, json};
 
-use super::{Hop, Outcome, Trace, call, emit};
+use super::{Hop, Outcome, Trace};
 use crate::Config;
-use crate::api::{ApiError, Caller};
-use crate::resources::{self, Created, Place, ResourceError};
+use crate::resources::{Created, Place, ResourceError, Resources};
+use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
 pub(super) const MANAGEMENT: &str = "111122223333";
@@ -74,8 +74,8 @@ impl Fleet {
                 set(&mut properties, pointer, value.clone());
             }
         }
-        resources::create(
-            &mut self.world,
+        Resources::create(
+            &mut self.world.services,
             &place(account, region, logical_id),
             kind,
             &properties,
@@ -441,4 +441,18 @@ fn bucket_policy() -> Value {
          "Resource": [arn, format!("{arn}/*")],
          "Condition": {"Bool": {"aws:SecureTransport": false}}},
     ]}})
+}
+
+fn emit(world: &mut World, account: &str, region: &str, event: Value) -> Trace {
+    world.with_services(|cloud| super::emit(cloud, account, region, event))
+}
+
+fn call(
+    world: &mut World,
+    caller: &Caller,
+    service: &str,
+    action: &str,
+    input: &Value,
+) -> Result<Value, ApiError> {
+    world.with_services(|cloud| super::call(cloud, caller, service, action, input))
 }

@@ -70,7 +70,7 @@ fn with_response(edits: &[(&'static str, &'static str, Value)], tags: &Value) ->
         }),
     );
     crate::services::ec2::put(
-        &mut fleet.world,
+        &mut fleet.world.services,
         &json!({"account": MEMBER, "region": HOME, "instance_id": INSTANCE, "state": "running", "tags": tags}),
     )
     .unwrap();
@@ -78,7 +78,7 @@ fn with_response(edits: &[(&'static str, &'static str, Value)], tags: &Value) ->
 }
 
 fn state(fleet: &Fleet) -> String {
-    crate::services::ec2::shown(&fleet.world, Some(MEMBER), Some(HOME))[0]["state"]
+    crate::services::ec2::shown(&fleet.world.services, Some(MEMBER), Some(HOME))[0]["state"]
         .as_str()
         .unwrap()
         .to_owned()

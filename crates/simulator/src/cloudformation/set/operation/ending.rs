@@ -1,45 +1,45 @@
-//! How the work at one account and Region ends, and with the last of it the operation.
+//! Ends the work at one account and Region, and the operation with the last of it.
 
 use jiff::Timestamp;
 
-use crate::api::ApiError;
+use crate::cloudformation::Stage;
+use crate::cloudformation::Task;
 use crate::cloudformation::set::operation::work::{accessible, hold};
 use crate::cloudformation::set::operation::{Job, begin, proceed};
 use crate::cloudformation::set::{RegionWork, Work, announce};
-use crate::cloudformation::stack::{drift, fold};
-use crate::cloudformation::{Task, after, later};
-use crate::world::World;
+use crate::cloudformation::stack::{Stack, drift, fold};
+use crate::wire::api::ApiError;
 
-/// How the work at one spot ended.
+/// How the work at one location ended.
 enum End {
     Done,
     Failed(String),
     Skipped,
 }
 
-/// Ends the work at one spot, and looks what may start now.
-pub(crate) fn finish(world: &mut World, job: &Job) {
-    let Some(set) = world.cloudformation.sets.get(&job.set) else {
+/// Ends the work at one location, and starts what may run now.
+pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
+    let Some(set) = stage.set(&job.set) else {
         return;
     };
     let Some(operation) = set.operations.get(&job.operation) else {
         return;
     };
     if operation.stuck && operation.status == "RUNNING" {
-        hold(world, job.clone());
+        hold(stage, job.clone());
         return;
     }
     let work = operation.work.clone();
     let stack = set
         .instances
-        .get(&job.spot)
+        .get(&job.location)
         .and_then(|instance| instance.stack.clone());
     let retain = matches!(work, Work::Delete { retain: true });
     let mut drifted = None;
-    let end = if !accessible(world, &job.spot.0) && !retain {
-        // What the account's CloudFormation had begun before, it ends.
+    let end = if !accessible(stage, &job.location.0) && !retain {
+        // CloudFormation in the account still finishes what it had begun.
         if let Some(id) = &stack {
-            fold::carry_out(world, id);
+            fold::carry_out(stage, id);
         }
         End::Skipped
     } else if let Some(failure) = &job.failure {
@@ -47,11 +47,11 @@ pub(crate) fn finish(world: &mut World, job: &Job) {
     } else if let Work::DetectDrift = work {
         let checkable = stack
             .as_ref()
-            .and_then(|id| world.cloudformation.stacks.get(id))
-            .is_some_and(|stack| stack.updatable() || stack.status == "UPDATE_ROLLBACK_FAILED");
+            .and_then(|id| stage.stack(id))
+            .is_some_and(Stack::checkable);
         match stack {
             Some(id) if checkable => {
-                drifted = Some(drift::detect(world, &id));
+                drifted = Some(drift::detect(stage, &id));
                 End::Done
             }
             _ => End::Failed(
@@ -64,19 +64,19 @@ pub(crate) fn finish(world: &mut World, job: &Job) {
             // How an earlier operation ended, a rollback perhaps, is not this one's failure.
             Some(_) if job.idle => End::Done,
             Some(id) if !retain => {
-                fold::carry_out(world, &id);
-                outcome(world, &id)
+                fold::carry_out(stage, &id);
+                outcome(stage, &id)
             }
             _ => End::Done,
         }
     };
-    record(world, job, &work, end, drifted);
-    announce::instance(world, &job.set, &job.spot, work.action());
-    proceed(world, &job.set, &job.operation);
+    record(stage, job, &work, end, drifted);
+    announce::instance(stage, &job.set, &job.location, work.action());
+    proceed(stage, &job.set, &job.operation);
 }
 
-fn outcome(world: &World, id: &str) -> End {
-    match world.cloudformation.stacks.get(id) {
+fn outcome(stage: &Stage<'_>, id: &str) -> End {
+    match stage.stack(id) {
         None => End::Done,
         Some(stack) => match stack.status {
             "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_COMPLETE" => End::Done,
@@ -90,19 +90,19 @@ fn outcome(world: &World, id: &str) -> End {
 }
 
 fn record(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     job: &Job,
     work: &Work,
     end: End,
     drifted: Option<(&'static str, usize)>,
 ) {
-    let now = world.clock.now();
-    let Some(set) = world.cloudformation.sets.get_mut(&job.set) else {
+    let now = stage.now();
+    let lag = i64::from(stage.lag.instances);
+    let Some(set) = stage.set_mut(&job.set) else {
         return;
     };
     let deleting = matches!(work, Work::Delete { .. });
-    let lag = i64::from(world.faults.faults.lag.instances);
-    if let Some(instance) = set.instances.get_mut(&job.spot) {
+    if let Some(instance) = set.instances.get_mut(&job.location) {
         instance.remember(now);
         if let Some((status, _)) = drifted {
             instance.drift = status;
@@ -120,9 +120,9 @@ fn record(
         }
     }
     if deleting && matches!(end, End::Done) {
-        let gone = set.instances.remove(&job.spot);
+        let gone = set.instances.remove(&job.location);
         if let (true, Some(gone)) = (lag > 0, gone) {
-            set.removed.push((job.spot.clone(), gone, now));
+            set.removed.push((job.location.clone(), gone, now));
             let old = |at: Timestamp| now.duration_since(at).as_secs() >= lag;
             set.removed.retain(|(_, _, at)| !old(*at));
         }
@@ -138,7 +138,7 @@ fn record(
         }
     }
     let failed = matches!(end, End::Failed(_));
-    if let Some(outcome) = operation.results.get_mut(&job.spot) {
+    if let Some(outcome) = operation.results.get_mut(&job.location) {
         let status;
         (status, outcome.reason) = match end {
             End::Done => ("SUCCEEDED", None),
@@ -153,7 +153,7 @@ fn record(
     if let Some(work) = operation
         .regions
         .iter_mut()
-        .find(|work| work.region == job.spot.1)
+        .find(|work| work.region == job.location.1)
     {
         work.running = work.running.saturating_sub(1);
         work.failed += usize::from(failed);
@@ -161,9 +161,9 @@ fn record(
 }
 
 /// Ends an operation and begins the next one in the queue.
-pub(super) fn end(world: &mut World, set_id: &str, id: &str) {
-    let now = world.clock.now();
-    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+pub(super) fn end(stage: &mut Stage<'_>, set_id: &str, id: &str) {
+    let now = stage.now();
+    let Some(set) = stage.set_mut(set_id) else {
         return;
     };
     let Some(operation) = set.operations.get_mut(id) else {
@@ -184,7 +184,7 @@ pub(super) fn end(world: &mut World, set_id: &str, id: &str) {
             _ if details.failed > 0 => "PARTIAL_SUCCESS",
             _ => "COMPLETED",
         };
-        // What was stopped is not the last result.
+        // A stopped detection does not replace the last result.
         if operation.status != "STOPPED" {
             set.drift = Some(details.clone());
         }
@@ -198,14 +198,13 @@ pub(super) fn end(world: &mut World, set_id: &str, id: &str) {
         .values()
         .find(|other| other.status == "QUEUED")
         .map(|other| other.id.clone());
-    announce::operation(world, set_id, id);
-    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+    announce::operation(stage, set_id, id);
+    let Some(set) = stage.set_mut(set_id) else {
         return;
     };
     if let (false, Some(next)) = (running, next) {
         begin(set, &next, now);
-        after(
-            world,
+        stage.after(
             1,
             Task::Operation {
                 set: set_id.into(),
@@ -216,8 +215,8 @@ pub(super) fn end(world: &mut World, set_id: &str, id: &str) {
 }
 
 /// Asks a running operation to stop.
-pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiError> {
-    let now = world.clock.now();
+pub(crate) fn stop(stage: &mut Stage<'_>, set_id: &str, id: &str) -> Result<(), ApiError> {
+    let now = stage.now();
     let missing = || {
         ApiError::new(
             "OperationNotFoundException",
@@ -225,11 +224,7 @@ pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiE
         )
         .status(404)
     };
-    let set = world
-        .cloudformation
-        .sets
-        .get_mut(set_id)
-        .ok_or_else(missing)?;
+    let set = stage.set_mut(set_id).ok_or_else(missing)?;
     let operation = set.operations.get_mut(id).ok_or_else(missing)?;
     let mut held = Vec::new();
     match operation.status {
@@ -251,8 +246,7 @@ pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiE
             ));
         }
     }
-    after(
-        world,
+    stage.after(
         1,
         Task::Operation {
             set: set_id.into(),
@@ -260,8 +254,8 @@ pub(crate) fn stop(world: &mut World, set_id: &str, id: &str) -> Result<(), ApiE
         },
     );
     for job in held {
-        later(world, Task::Instance(job));
+        stage.later(Task::Instance(job));
     }
-    announce::operation(world, set_id, id);
+    announce::operation(stage, set_id, id);
     Ok(())
 }

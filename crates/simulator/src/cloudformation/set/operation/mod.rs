@@ -1,4 +1,4 @@
-//! How a stack set operation goes through accounts and Regions.
+//! How a stack set operation proceeds through accounts and Regions.
 //!
 //! Work is handed out Region by Region (or in all Regions at once), to as many accounts at a time
 //! as the preferences allow, each taking some virtual seconds. When more accounts of a Region fail
@@ -10,13 +10,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::api::ApiError;
+use crate::cloudformation::Stage;
 use crate::cloudformation::set::{
-    Change, DriftDetails, Instance, Operation, Outcome, Preferences, RegionWork, Spot, StackSet,
-    Work, announce,
+    Change, DriftDetails, Instance, Location, Operation, Outcome, Preferences, RegionWork,
+    StackSet, Work, announce,
 };
-use crate::cloudformation::{Task, after};
-use crate::world::World;
+use crate::cloudformation::{Quotas, Task};
+use crate::wire::api::ApiError;
 
 mod ending;
 mod work;
@@ -29,8 +29,8 @@ pub(crate) use work::stick;
 pub(crate) struct Job {
     set: Arc<str>,
     operation: Arc<str>,
-    spot: Spot,
-    /// Why it failed before it began; decided at the start, told at the end.
+    location: Location,
+    /// Why it failed before it began; decided at the start, reported at the end.
     failure: Option<String>,
     /// Whether the stack was already what it should become.
     idle: bool,
@@ -43,8 +43,8 @@ pub(crate) struct Request {
     pub(crate) work: Work,
     pub(crate) preferences: Preferences,
     pub(crate) targets: Value,
-    /// Spots and the units they are targeted through.
-    pub(crate) spots: BTreeMap<Spot, Arc<str>>,
+    /// Locations and the units they are targeted through.
+    pub(crate) locations: BTreeMap<Location, Arc<str>>,
     /// The Regions in the order of the request.
     pub(crate) regions: Vec<Arc<str>>,
     pub(crate) change: Option<Change>,
@@ -52,16 +52,16 @@ pub(crate) struct Request {
 
 const CANCELLED: &str = "Cancelled since failure tolerance has exceeded";
 
-/// Starts or queues an operation; refuses it if another one is in the way.
+/// Starts or queues an operation; refuses it if another one prevents it.
 pub(crate) fn start(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     set_id: &str,
     request: Request,
 ) -> Result<Arc<str>, ApiError> {
-    let now = world.clock.now();
-    let quotas = world.config.quotas;
+    let now = stage.now();
+    let quotas = stage.quotas;
     let at_most = quotas.concurrent_instances_per_region.max(1);
-    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+    let Some(set) = stage.set_mut(set_id) else {
         return Err(ApiError::new("StackSetNotFoundException", "StackSet not found").status(404));
     };
     check_id(&request.id)?;
@@ -72,53 +72,20 @@ pub(crate) fn start(
         )
         .status(409));
     }
-    let active = set.running().map(|operation| Arc::clone(&operation.id));
-    let status = match active {
-        None => "RUNNING",
-        Some(other) if !set.managed => {
-            return Err(ApiError::new(
-                "OperationInProgressException",
-                format!(
-                    "Another Operation on StackSet {} is in progress: {other}",
-                    set.arn()
-                ),
-            )
-            .status(409));
-        }
-        Some(_) if in_the_way(set, &request) => {
-            let queued = set.operations.values().filter(|it| it.status == "QUEUED");
-            if queued.count() >= quotas.queued_operations {
-                return Err(exceeded(
-                    "queued operations on a stack set",
-                    quotas.queued_operations,
-                ));
-            }
-            "QUEUED"
-        }
-        Some(_) => "RUNNING",
-    };
-    if let Work::Create { .. } = request.work {
-        let new = request
-            .spots
-            .keys()
-            .filter(|spot| !set.instances.contains_key(*spot));
-        if set.instances.len() + new.count() > quotas.instances_per_stack_set {
-            let limit = quotas.instances_per_stack_set;
-            return Err(exceeded("stack instances in a stack set", limit));
-        }
-    }
+    let status = status(set, &request, quotas)?;
+    check_size(set, &request, quotas.instances_per_stack_set)?;
     let drift = matches!(request.work, Work::DetectDrift).then(|| DriftDetails {
         detection: "IN_PROGRESS",
         at: now,
-        total: request.spots.len(),
+        total: request.locations.len(),
         drifted: 0,
         in_sync: 0,
         failed: 0,
     });
     let results = request
-        .spots
+        .locations
         .iter()
-        .map(|(spot, unit)| {
+        .map(|(location, unit)| {
             let outcome = Outcome {
                 status: "PENDING",
                 reason: None,
@@ -126,7 +93,7 @@ pub(crate) fn start(
                 before: "",
                 changed: now,
             };
-            (spot.clone(), outcome)
+            (location.clone(), outcome)
         })
         .collect();
     let id = Arc::clone(&request.id);
@@ -150,8 +117,7 @@ pub(crate) fn start(
     if status == "RUNNING" {
         begin(set, &id, now);
         // The first stack starts a moment after the answer.
-        after(
-            world,
+        stage.after(
             1,
             Task::Operation {
                 set: set_id.into(),
@@ -159,8 +125,49 @@ pub(crate) fn start(
             },
         );
     }
-    announce::operation(world, set_id, &id);
+    announce::operation(stage, set_id, &id);
     Ok(id)
+}
+
+/// Whether an operation runs at once or waits; refuses it if it may do neither.
+fn status(set: &StackSet, request: &Request, quotas: Quotas) -> Result<&'static str, ApiError> {
+    let active = set.running().map(|operation| Arc::clone(&operation.id));
+    match active {
+        None => Ok("RUNNING"),
+        Some(other) if !set.managed => Err(ApiError::new(
+            "OperationInProgressException",
+            format!(
+                "Another Operation on StackSet {} is in progress: {other}",
+                set.arn()
+            ),
+        )
+        .status(409)),
+        Some(_) if must_wait(set, request) => {
+            let queued = set.operations.values().filter(|it| it.status == "QUEUED");
+            if queued.count() >= quotas.queued_operations {
+                return Err(exceeded(
+                    "queued operations on a stack set",
+                    quotas.queued_operations,
+                ));
+            }
+            Ok("QUEUED")
+        }
+        Some(_) => Ok("RUNNING"),
+    }
+}
+
+/// Refuses to create more instances than a stack set may have.
+fn check_size(set: &StackSet, request: &Request, limit: usize) -> Result<(), ApiError> {
+    if let Work::Create { .. } = request.work {
+        let new = request
+            .locations
+            .keys()
+            .filter(|location| !set.instances.contains_key(*location));
+        if set.instances.len() + new.count() > limit {
+            return Err(exceeded("stack instances in a stack set", limit));
+        }
+    }
+    Ok(())
 }
 
 /// The error for what is beyond a quota.
@@ -183,8 +190,8 @@ fn check_id(id: &str) -> Result<(), ApiError> {
     )))
 }
 
-/// With managed execution: whether the request has to wait. Once one waits, all new ones do.
-fn in_the_way(set: &StackSet, request: &Request) -> bool {
+/// With managed execution: whether the request must wait. Once one waits, all new ones do.
+fn must_wait(set: &StackSet, request: &Request) -> bool {
     set.operations
         .values()
         .filter(|operation| operation.active())
@@ -195,11 +202,11 @@ fn in_the_way(set: &StackSet, request: &Request) -> bool {
                 || operation
                     .results
                     .keys()
-                    .any(|spot| request.spots.contains_key(spot))
+                    .any(|location| request.locations.contains_key(location))
         })
 }
 
-/// What is to do in each Region, to `at_most` accounts at a time.
+/// The work in each Region, in `at_most` accounts at a time.
 fn region_work(request: &Request, at_most: usize) -> Vec<RegionWork> {
     let mut order: Vec<&Arc<str>> = request
         .preferences
@@ -216,7 +223,7 @@ fn region_work(request: &Request, at_most: usize) -> Vec<RegionWork> {
         .into_iter()
         .map(|region| {
             let waiting: VecDeque<Arc<str>> = request
-                .spots
+                .locations
                 .keys()
                 .filter(|(_, other)| other == region)
                 .map(|(account, _)| Arc::clone(account))
@@ -265,7 +272,7 @@ fn begin(set: &mut StackSet, id: &Arc<str>, now: Timestamp) {
         }
     }
     let work = operation.work.clone();
-    for (spot, outcome) in &operation.results {
+    for (location, outcome) in &operation.results {
         let overrides = match &work {
             Work::Create { overrides } => Some(overrides.clone()),
             Work::Update { overrides } => overrides.clone(),
@@ -273,10 +280,10 @@ fn begin(set: &mut StackSet, id: &Arc<str>, now: Timestamp) {
         };
         if matches!(work, Work::Create { .. }) {
             set.instances
-                .entry(spot.clone())
+                .entry(location.clone())
                 .or_insert_with(|| Instance::new(&outcome.unit, now));
         }
-        let Some(instance) = set.instances.get_mut(spot) else {
+        let Some(instance) = set.instances.get_mut(location) else {
             continue;
         };
         instance.remember(now);
@@ -295,9 +302,9 @@ fn begin(set: &mut StackSet, id: &Arc<str>, now: Timestamp) {
 }
 
 /// Hands out what may run now; ends the operation when nothing is left.
-pub(crate) fn proceed(world: &mut World, set_id: &str, id: &str) {
-    let now = world.clock.now();
-    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+pub(crate) fn proceed(stage: &mut Stage<'_>, set_id: &str, id: &str) {
+    let now = stage.now();
+    let Some(set) = stage.set_mut(set_id) else {
         return;
     };
     let Some(operation) = set.operations.get_mut(id) else {
@@ -350,23 +357,23 @@ pub(crate) fn proceed(world: &mut World, set_id: &str, id: &str) {
             break;
         }
     }
-    for (spot, reason) in cancelled {
-        if let Some(outcome) = operation.results.get_mut(&spot) {
+    for (location, reason) in cancelled {
+        if let Some(outcome) = operation.results.get_mut(&location) {
             outcome.enter("CANCELLED", now);
             outcome.reason = Some(reason.to_owned());
         }
         let drift = matches!(operation.work, Work::DetectDrift);
-        if let (false, Some(instance)) = (drift, set.instances.get_mut(&spot)) {
+        if let (false, Some(instance)) = (drift, set.instances.get_mut(&location)) {
             instance.remember(now);
             instance.detailed = "CANCELLED";
             instance.reason = Some(reason.to_owned());
         }
     }
     let done = operation.regions.iter().all(RegionWork::done);
-    for spot in jobs {
-        work::launch(world, set_id, id, spot);
+    for location in jobs {
+        work::launch(stage, set_id, id, location);
     }
     if done {
-        ending::end(world, set_id, id);
+        ending::end(stage, set_id, id);
     }
 }

@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::cloudformation::InstanceEffect;
+use crate::cloudformation::Stage;
+use crate::cloudformation::Task;
 use crate::cloudformation::set::operation::Job;
-use crate::cloudformation::set::{Spot, Work};
+use crate::cloudformation::set::{Location, Work};
 use crate::cloudformation::stack::{self, Deployment, OnFailure, execute};
 use crate::cloudformation::template::parameter;
-use crate::cloudformation::{Task, after, later};
-use crate::faults::InstanceEffect;
-use crate::world::World;
 
-/// Starts the work at one spot.
-pub(super) fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
-    let now = world.clock.now();
-    let Some(set) = world.cloudformation.sets.get_mut(set_id) else {
+/// Starts the work at one location.
+pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, location: Location) {
+    let now = stage.now();
+    let Some(set) = stage.set_mut(set_id) else {
         return;
     };
     let name = set.name.clone();
@@ -22,11 +22,11 @@ pub(super) fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
     let Some(operation) = set.operations.get_mut(id) else {
         return;
     };
-    if let Some(outcome) = operation.results.get_mut(&spot) {
+    if let Some(outcome) = operation.results.get_mut(&location) {
         outcome.enter("RUNNING", now);
     }
     let work = operation.work.clone();
-    let instance = set.instances.get_mut(&spot);
+    let instance = set.instances.get_mut(&location);
     let (stack, overrides) = match instance {
         Some(instance) => {
             if !matches!(work, Work::DetectDrift) {
@@ -37,76 +37,91 @@ pub(super) fn launch(world: &mut World, set_id: &str, id: &str, spot: Spot) {
         }
         None => (None, BTreeMap::new()),
     };
-    // Letting go of a stack is nothing that could fail.
+    // Retaining a stack cannot fail.
     let fault = if let Work::Delete { retain: true } = work {
         None
     } else {
-        let place = (&*spot.0, &*spot.1);
-        crate::faults::instance_fault(world, &name, place, work.action())
+        let at = (&*location.0, &*location.1);
+        stage.faults.instance_fault(&name, at, work.action())
     };
-    let mut idle = false;
-    let mut failure = match &work {
-        _ if !accessible(world, &spot.0) => None,
-        _ if !world.region_is_on(&spot.1, &spot.0) => Some(format!(
+    let begun = match &work {
+        _ if !accessible(stage, &location.0) => Begun::Work,
+        _ if !region_is_on(stage, &location) => Begun::Failed(format!(
             "Region {} is not enabled in account {}",
-            spot.1, spot.0
+            location.1, location.0
         )),
-        Work::Create { .. } | Work::Update { .. } => deploy(
-            world,
-            &name,
-            &spot,
-            stack.as_deref(),
-            &deployment,
-            &overrides,
-        )
-        .map_or_else(Some, |(stack, begun)| {
-            idle = !begun;
-            let instance = world
-                .cloudformation
-                .sets
-                .get_mut(set_id)
-                .and_then(|set| set.instances.get_mut(&spot));
-            if let Some(instance) = instance {
-                instance.stack = Some(stack);
-            }
-            None
-        }),
-        Work::Delete { retain: false } => stack.and_then(|stack| remove(world, &stack)),
-        Work::Delete { retain: true } | Work::DetectDrift => None,
+        Work::Create { .. } | Work::Update { .. } => {
+            let stack = stack.as_deref();
+            let deployed = deploy(stage, &name, &location, stack, &deployment, &overrides);
+            deployed.map_or_else(Begun::Failed, |(stack, begun)| {
+                let set = stage.set_mut(set_id);
+                if let Some(instance) = set.and_then(|set| set.instances.get_mut(&location)) {
+                    instance.stack = Some(stack);
+                }
+                if begun { Begun::Work } else { Begun::Nothing }
+            })
+        }
+        Work::Delete { retain: false } => stack
+            .and_then(|stack| remove(stage, &stack))
+            .map_or(Begun::Work, Begun::Failed),
+        Work::Delete { retain: true } | Work::DetectDrift => Begun::Work,
+    };
+    let (idle, mut failure) = match begun {
+        Begun::Work => (false, None),
+        Begun::Nothing => (true, None),
+        Begun::Failed(why) => (false, Some(why)),
     };
     if let (Some(InstanceEffect::Fail(reason)), None) = (&fault, &failure) {
-        failure = sabotage(world, set_id, &spot, reason);
+        failure = plan_failure(stage, set_id, &location, reason);
     }
     let job = Job {
         set: set_id.into(),
         operation: id.into(),
-        spot,
+        location,
         failure,
         idle,
     };
     match fault {
-        Some(InstanceEffect::Stuck) => hold(world, job),
+        Some(InstanceEffect::Stuck) => hold(stage, job),
         Some(InstanceEffect::Delay(seconds)) => {
-            after(world, i64::from(seconds), Task::Instance(job));
+            stage.after(i64::from(seconds), Task::Instance(job));
         }
-        _ => later(world, Task::Instance(job)),
+        _ => stage.later(Task::Instance(job)),
     }
 }
 
-/// Makes the stack's pending operation fail; gives the reason if it has none that could.
-fn sabotage(world: &mut World, set_id: &str, spot: &Spot, reason: &str) -> Option<String> {
-    let pending = world
-        .cloudformation
-        .sets
-        .get(set_id)
-        .and_then(|set| set.instances.get(spot)?.stack.clone())
+/// How the work at a location began.
+enum Begun {
+    Work,
+    /// The stack is already what it should become.
+    Nothing,
+    Failed(String),
+}
+
+fn region_is_on(stage: &Stage<'_>, (account, region): &Location) -> bool {
+    stage.services.environment.region_is_on(region, account)
+}
+
+/// Makes the stack's pending operation fail; returns the reason if it has none.
+fn plan_failure(
+    stage: &mut Stage<'_>,
+    set_id: &str,
+    location: &Location,
+    reason: &str,
+) -> Option<String> {
+    let pending = stage
+        .set(set_id)
+        .and_then(|set| set.instances.get(location)?.stack.clone())
         .filter(|id| {
-            let stack = world.cloudformation.stacks.get(id);
+            let stack = stage.stack(id);
             stack.is_some_and(|stack| stack.pending.is_some())
         });
     match pending {
         Some(id) => {
-            world.cloudformation.sabotage.insert(id, reason.to_owned());
+            stage
+                .cloudformation
+                .planned_failures
+                .insert(id, reason.to_owned());
             None
         }
         None => Some(reason.to_owned()),
@@ -114,23 +129,19 @@ fn sabotage(world: &mut World, set_id: &str, spot: &Spot, reason: &str) -> Optio
 }
 
 /// Keeps work from ending, until the operation is stopped.
-pub(super) fn hold(world: &mut World, job: Job) {
-    let operation = world
-        .cloudformation
-        .sets
-        .get_mut(&job.set)
+pub(super) fn hold(stage: &mut Stage<'_>, job: Job) {
+    let operation = stage
+        .set_mut(&job.set)
         .and_then(|set| set.operations.get_mut(&job.operation));
     if let Some(operation) = operation {
         operation.held.push(job);
     }
 }
 
-/// Lets an operation hang: what runs does not end and nothing else begins, until it is stopped.
-pub(crate) fn stick(world: &mut World, set_id: &str, id: &str) {
-    let operation = world
-        .cloudformation
-        .sets
-        .get_mut(set_id)
+/// Makes an operation hang: running work does not end and no other begins, until it is stopped.
+pub(crate) fn stick(stage: &mut Stage<'_>, set_id: &str, id: &str) {
+    let operation = stage
+        .set_mut(set_id)
         .and_then(|set| set.operations.get_mut(id));
     if let Some(operation) = operation {
         operation.stuck = true;
@@ -138,19 +149,20 @@ pub(crate) fn stick(world: &mut World, set_id: &str, id: &str) {
 }
 
 /// Whether StackSets can work in the account.
-pub(super) fn accessible(world: &World, account: &str) -> bool {
-    world
+pub(super) fn accessible(stage: &Stage<'_>, account: &str) -> bool {
+    stage
+        .services
         .organization
         .account(account)
         .is_some_and(|account| account.state == "ACTIVE")
 }
 
-/// Starts to create or update the stack at a spot; gives its id and whether there was anything to do,
-/// or why that can't be done.
+/// Starts to create or update the stack at a location; returns its id and whether there was
+/// anything to do, or why it can't.
 fn deploy(
-    world: &mut World,
+    stage: &mut Stage<'_>,
     set_name: &str,
-    spot: &Spot,
+    location: &Location,
     stack: Option<&str>,
     deployment: &Arc<Deployment>,
     overrides: &BTreeMap<String, parameter::Given>,
@@ -171,7 +183,7 @@ fn deploy(
         let parameters = parameter::values(&deployment.template, &given, None)?;
         Arc::make_mut(&mut deployment).parameters = parameters;
     }
-    let existing = stack.and_then(|id| world.cloudformation.stacks.get(id));
+    let existing = stack.and_then(|id| stage.stack(id));
     if let Some(existing) = existing.filter(|stack| stack.deleted.is_none()) {
         let id = existing.id.clone();
         let unusable = matches!(
@@ -179,27 +191,27 @@ fn deploy(
             "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED"
         );
         if !unusable {
-            return match stack::begin_update(world, &id, deployment) {
+            return match stack::begin_update(stage, &id, deployment) {
                 Ok(()) => Ok((id, true)),
                 Err(error) if error.message == "No updates are to be performed." => Ok((id, false)),
                 Err(error) => Err(error.message),
             };
         }
-        // A stack that never came to be is replaced by a new try.
-        stack::begin_delete(world, &id, BTreeSet::new());
-        execute::finish(world, &id);
+        // A stack whose creation failed is replaced.
+        stack::begin_delete(stage, &id, BTreeSet::new());
+        execute::finish(stage, &id);
     }
-    let (account, region) = spot;
-    let limit = world.config.quotas.stacks_per_region;
-    let living = &world.cloudformation.stacks;
+    let (account, region) = location;
+    let limit = stage.quotas.stacks_per_region;
+    let living = &stage.cloudformation.stacks;
     if living.living_in(account, Some(region)).take(limit).count() >= limit {
         return Err(format!(
             "Limit for stack has been exceeded: {limit} in {account} {region}"
         ));
     }
-    let name = format!("StackSet-{set_name}-{}", world.uuid());
+    let name = format!("StackSet-{set_name}-{}", stage.services.environment.uuid());
     let id = stack::begin_create(
-        world,
+        stage,
         account,
         region,
         &name,
@@ -209,9 +221,9 @@ fn deploy(
     Ok((id, true))
 }
 
-/// Starts to delete a stack; gives why that can't be done.
-fn remove(world: &mut World, id: &str) -> Option<String> {
-    let stack = world.cloudformation.stacks.get(id)?;
+/// Starts to delete a stack; returns why it can't.
+fn remove(stage: &mut Stage<'_>, id: &str) -> Option<String> {
+    let stack = stage.stack(id)?;
     if stack.deleted.is_some() {
         return None;
     }
@@ -227,6 +239,6 @@ fn remove(world: &mut World, id: &str) -> Option<String> {
             stack.name, stack.status
         ));
     }
-    stack::begin_delete(world, id, BTreeSet::new());
+    stack::begin_delete(stage, id, BTreeSet::new());
     None
 }

@@ -1,0 +1,104 @@
+//! Listings in pages.
+
+use serde_json::{Value, json};
+
+use super::api::ApiError;
+
+/// The answer of a listing action: the page of `items` that a token asks for, and the token of the
+/// next one if there is one.
+pub fn listing(
+    name: &str,
+    items: Vec<Value>,
+    token: Option<&str>,
+    size: usize,
+) -> Result<Value, ApiError> {
+    let (items, next) = page(items, token, size)?;
+    Ok(match next {
+        Some(next) => json!({name: items, "NextToken": next}),
+        None => json!({name: items}),
+    })
+}
+
+/// The answer of a listing action of IAM or KMS: like [`listing`], with the service's own `names` of
+/// the flag that says there is more and of the next page's token.
+pub fn marked_listing(
+    name: &str,
+    items: Vec<Value>,
+    names: (&str, &str),
+    token: Option<&str>,
+    size: Option<usize>,
+) -> Result<Value, ApiError> {
+    let (items, next) = page(items, token, size.unwrap_or(100))?;
+    let mut answer = json!({name: items, names.0: next.is_some()});
+    if let (Some(next), Some(answer)) = (next, answer.as_object_mut()) {
+        answer.insert(names.1.to_owned(), Value::String(next));
+    }
+    Ok(answer)
+}
+
+/// The error for an invalid pagination token, as the service words it.
+pub fn bad_token(service: &str, token: &str) -> ApiError {
+    match service {
+        "cloudformation" => ApiError::validation(format!("{token} is not a valid NextToken")),
+        "organizations" => ApiError::new(
+            "InvalidInputException",
+            "You specified a value for NextToken that isn't valid.",
+        ),
+        _ => ApiError::new(
+            "InvalidNextTokenException",
+            "The pagination token is invalid.",
+        ),
+    }
+}
+
+/// The first `size` of `items`, and the key of the last one if there are more: where the next page
+/// begins. Reads only one page of a long list, and entries that come or go elsewhere between two
+/// pages don't shift it.
+pub fn page_of<T>(
+    mut items: impl Iterator<Item = T>,
+    size: usize,
+    key: impl Fn(&T) -> String,
+) -> (Vec<T>, Option<String>) {
+    let page: Vec<T> = items.by_ref().take(size.max(1)).collect();
+    let next = page.last().map(key).filter(|_| items.next().is_some());
+    (page, next)
+}
+
+/// One page of `items`, and the token of the next one: the position where it starts. A list that
+/// became shorter between two pages ends without an error.
+pub fn page<T>(
+    items: Vec<T>,
+    token: Option<&str>,
+    size: usize,
+) -> Result<(Vec<T>, Option<String>), ApiError> {
+    let start: usize = match token {
+        None | Some("") => 0,
+        Some(token) => token.parse().map_err(|_| bad_token("", token))?,
+    };
+    let size = size.max(1);
+    let end = start.saturating_add(size);
+    let next = (end < items.len()).then(|| end.to_string());
+    Ok((items.into_iter().skip(start).take(size).collect(), next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_cover_everything_once() {
+        let items: Vec<u32> = (0..45).collect();
+        let mut seen = Vec::new();
+        let mut token = None;
+        loop {
+            let (part, next) = page(items.clone(), token.as_deref(), 20).unwrap();
+            seen.extend(part);
+            token = next;
+            if token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, items);
+        assert!(page(items, Some("nonsense"), 20).is_err());
+    }
+}

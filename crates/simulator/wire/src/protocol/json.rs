@@ -1,0 +1,103 @@
+//! AWS JSON, whose action is in a header, and REST with JSON, whose action is the path.
+
+use serde_json::{Map, Value, json};
+
+use super::{Operation, Protocol};
+use crate::api::{ApiError, RawRequest};
+
+/// The service prefixes of `X-Amz-Target`.
+const TARGETS: &[(&str, &str)] = &[
+    ("AWSOrganizationsV20161128", "organizations"),
+    ("AWSEvents", "events"),
+    ("AmazonSQS", "sqs"),
+    ("TrentService", "kms"),
+    (
+        "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
+        "cloudtrail",
+    ),
+    ("CloudTrail_20131101", "cloudtrail"),
+    ("AmazonSSM", "ssm"),
+    ("GraniteServiceVersion20100801", "monitoring"),
+];
+
+/// The actions that are paths, by service.
+const PATHS: &[(&str, &str, &str)] = &[
+    ("account", "/listRegions", "ListRegions"),
+    ("account", "/getRegionOptStatus", "GetRegionOptStatus"),
+];
+
+/// A request with a target.
+pub(super) fn decode(
+    request: &RawRequest,
+    target: &str,
+) -> (Protocol, Result<Operation, ApiError>) {
+    let is_old = request
+        .header("content-type")
+        .is_some_and(|kind| kind.contains("json-1.0"));
+    let content_type = if is_old {
+        "application/x-amz-json-1.0"
+    } else {
+        "application/x-amz-json-1.1"
+    };
+    (
+        Protocol::Json { content_type },
+        operation(target, &request.body),
+    )
+}
+
+fn operation(target: &str, body: &[u8]) -> Result<Operation, ApiError> {
+    let (service, action) = target
+        .rsplit_once('.')
+        .and_then(|(prefix, action)| {
+            let (_, service) = TARGETS.iter().find(|(known, _)| *known == prefix)?;
+            Some((*service, action))
+        })
+        .ok_or_else(|| {
+            ApiError::new(
+                "UnknownOperationException",
+                format!("The simulator does not know {target}."),
+            )
+        })?;
+    Ok(Operation {
+        service: Some(service),
+        action: action.to_owned(),
+        input: input(body)?,
+    })
+}
+
+/// A request to a service whose actions are paths; `None` if it is no such request.
+pub(super) fn decode_rest(
+    request: &RawRequest,
+    service: &str,
+) -> Option<(Protocol, Result<Operation, ApiError>)> {
+    let (_, _, action) = PATHS.iter().find(|(of, path, _)| {
+        *of == service && *path == request.path && request.method == "POST"
+    })?;
+    let protocol = Protocol::Json {
+        content_type: "application/json",
+    };
+    let operation = input(&request.body).map(|input| Operation {
+        service: None,
+        action: (*action).to_owned(),
+        input,
+    });
+    Some((protocol, operation))
+}
+
+fn input(body: &[u8]) -> Result<Value, ApiError> {
+    if body.is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        ApiError::new(
+            "SerializationException",
+            format!("The body is not JSON: {error}"),
+        )
+    })
+}
+
+/// An error; AWS's clients read its message from either field.
+pub(super) fn error_body(error: &ApiError) -> String {
+    let ApiError { code, message, .. } = error;
+    json!({"__type": code, "message": message, "Message": message}).to_string()
+}

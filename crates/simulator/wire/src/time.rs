@@ -1,0 +1,23 @@
+//! Times as the protocols write them.
+
+use jiff::Timestamp;
+
+/// A time as AWS's XML protocols write it.
+pub fn iso(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// A time as HTTP headers write it.
+pub fn http_date(time: Timestamp) -> String {
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// A time as AWS's JSON protocols write it.
+pub fn epoch(time: Timestamp) -> serde_json::Value {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds since 1970 are far below 2^53"
+    )]
+    let seconds = time.as_millisecond() as f64 / 1000.0;
+    serde_json::Value::from(seconds)
+}
