@@ -212,7 +212,7 @@ impl Stacks for Aws {
                 _ => break,
             }
         }
-        // They come newest first; the first failure is the cause of the others.
+        // Events come newest first, and the first failure causes the others.
         failures.reverse();
         Ok(failures)
     }
