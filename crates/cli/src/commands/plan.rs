@@ -1,4 +1,4 @@
-//! `plan`: what would a deployment change?
+//! The command `plan`: shows what a deployment would change.
 
 use std::path::PathBuf;
 

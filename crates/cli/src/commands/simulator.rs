@@ -1,4 +1,4 @@
-//! `simulator`: the simulated organization, by hand.
+//! The command `simulator`: serves the simulated organization and talks to it.
 
 use std::path::Path;
 
@@ -61,7 +61,7 @@ pub(crate) async fn run(invocation: &Invocation<'_>, command: SimulatorCommand) 
     }
 }
 
-/// Most accounts that are listed at the start.
+/// Maximum accounts to list at startup.
 const SHOWN: usize = 50;
 
 async fn serve(environment: &Environment, config: Config) -> Result<Exit> {
@@ -85,7 +85,7 @@ async fn serve(environment: &Environment, config: Config) -> Result<Exit> {
         state.organization.management,
     ));
     environment.print(&text)?;
-    // Until Ctrl-C, which the caller turns into the exit code 130.
+    // Ctrl-C ends the command; the caller turns it into exit code 130.
     std::future::pending::<()>().await;
     Ok(Exit::Done)
 }
@@ -116,8 +116,8 @@ async fn send(
     Ok(Exit::Done)
 }
 
-/// Where an event happens: as asked for, else where the event says if the organization has that
-/// account and Region, else in a workload account in the home Region.
+/// Where an event happens: as requested, otherwise as the event says if the organization has that
+/// account and Region, otherwise in a workload account in the home Region.
 fn location(
     state: &State,
     event: &Value,
