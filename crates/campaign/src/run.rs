@@ -144,7 +144,7 @@ impl Runner<'_> {
                     kills -= 1;
                     if rng.u8(..12) == 0 {
                         // The deployment is not repeated, and the run continues from this state.
-                        self.tell("left as it is");
+                        self.tell("left unfinished");
                         return Ok(None);
                     }
                 }
