@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_asked_without_a_terminal() {
+    fn ask_returns_none_without_a_terminal() {
         let (here, captured) = Environment::captured("/");
         assert_eq!(here.with_input("yes\n").ask("Really? ").unwrap(), None);
         assert_eq!(captured.errors(), "");

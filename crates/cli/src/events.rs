@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_event_is_named_by_its_number() {
+    fn an_invalid_event_is_reported_by_its_number() {
         let (environment, _) = Environment::captured("/");
         let environment = environment.with_input("[{\"a\": 1}]");
         let error = read(&environment, Path::new("-")).unwrap_err();

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_interrupt_ends_what_nobody_has_claimed() {
+    async fn an_unclaimed_interrupt_ends_the_command() {
         let (interrupter, interrupts) = Interrupts::by_hand();
         assert!(ends(&interrupter, &interrupts).await);
         let claim = interrupts.claim();

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_megabyte_in_one_line_is_not_shown() {
+    fn a_line_of_a_megabyte_is_not_shown() {
         let file = Arc::new(SourceFile::new("rules/x.yaml", "a".repeat(1_000_000)));
         let diagnostic = Diagnostic::error("rule::size", "too long")
             .at(SourceLocation::new(&file, Span::new(10, 12)));

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_place_has_no_location() {
+    fn a_diagnostic_without_a_position_has_no_location() {
         let log = diagnostics(&[Diagnostic::warning("library::empty", "no rule")], &[]);
         let result = &log["runs"][0]["results"][0];
         assert_eq!(result["level"], "warning");

@@ -160,41 +160,41 @@ fn is_caught(fault: Fault, invariant: Invariant) {
 }
 
 #[test]
-fn a_hidden_failure_is_seen() {
+fn a_hidden_failure_is_detected() {
     is_caught(Fault::HidesFailures, Invariant::NoFalseSuccess);
 }
 
 #[test]
-fn a_forgotten_failure_is_seen() {
+fn a_forgotten_failure_is_detected() {
     is_caught(Fault::ForgetsOne, Invariant::EqualOrNamed);
 }
 
 #[test]
-fn a_false_accusation_is_seen() {
+fn a_false_accusation_is_detected() {
     is_caught(Fault::BlamesTheInnocent, Invariant::EqualOrNamed);
 }
 
 #[test]
-fn work_that_is_started_again_is_seen() {
+fn work_that_is_started_again_is_detected() {
     is_caught(Fault::StartsAgain, Invariant::StartedOnce);
 }
 
 #[test]
-fn a_touched_stack_set_of_others_is_seen() {
+fn a_changed_stack_set_of_another_owner_is_detected() {
     is_caught(Fault::TakesOverOthers, Invariant::OnlyOurs);
 }
 
 #[test]
-fn an_update_without_need_is_seen() {
+fn an_unnecessary_update_is_detected() {
     is_caught(Fault::AlwaysUpdates, Invariant::NothingToDo);
 }
 
 #[test]
-fn overlooked_drift_is_seen() {
+fn overlooked_drift_is_detected() {
     is_caught(Fault::OverlooksDrift, Invariant::DriftFound);
 }
 
 #[test]
-fn a_deployer_that_never_ends_is_seen() {
+fn a_deployer_that_never_ends_is_detected() {
     is_caught(Fault::NeverEnds, Invariant::Ends);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 #[test]
-fn every_step_does_what_it_says_and_asks_little_more_than_once() {
+fn every_step_makes_few_redundant_calls() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
