@@ -1,4 +1,4 @@
-//! A chain that is broken on purpose: verification fails and names the link.
+//! Deliberately broken chains: verification fails and names the link.
 
 use crate::project;
 
