@@ -146,7 +146,7 @@ impl<C: Cloud> Deployment<'_, C> {
             }
             if fresh {
                 return Err(Stop::Failed(format!(
-                    "CloudFormation refuses the change of stack {stack}: {}",
+                    "CloudFormation rejects the change of stack {stack}: {}",
                     computed.reason.as_deref().unwrap_or("no reason given")
                 )));
             }

@@ -26,7 +26,7 @@ pub fn removals_problem(plan: &Plan, percent: u8) -> Option<Problem> {
     Some(Problem {
         kind: ProblemKind::TooManyRemovals,
         message: format!("the plan removes {}", too_many.join(", ")),
-        fix: Remedy::from("if you mean that, run ")
+        fix: Remedy::from("if this is intended, run ")
             .command(Command::Deploy { allow_delete: true })
             .words(format!(
                 "; without that option, at most {percent} % of a stack set's instances are removed"

@@ -71,7 +71,7 @@ impl<C: Cloud> Removal<'_, C> {
         };
         if !is_owned(&existing.details.tags) {
             return Err(Stop::Failed(format!(
-                "{name} no longer carries the tag of Gizmos and is left alone"
+                "{name} no longer has the ownership tag and is left unchanged"
             )));
         }
         let (out_of_reach, instances): (Vec<&Instance>, Vec<&Instance>) = existing
@@ -126,7 +126,7 @@ impl<C: Cloud> Removal<'_, C> {
             return Ok(());
         }
         let reason = format!(
-            "the operations on {} succeeded, but {} of its instances are still there",
+            "the operations on {} succeeded, but {} of its instances still exist",
             self.plan.name,
             still.len()
         );

@@ -49,7 +49,7 @@ impl<'a, C: Cloud> StackRun<'a, C> {
         };
         if !is_owned(&found.stack.tags) {
             return Err(Stop::Failed(format!(
-                "stack {} in {} no longer carries the tag of Gizmos and is left alone",
+                "stack {} in {} no longer has the ownership tag and is left unchanged",
                 self.name, self.location
             )));
         }
@@ -62,7 +62,7 @@ impl<'a, C: Cloud> StackRun<'a, C> {
         // StackSets copies the stack set's tags to each stack.
         if !is_owned(&found.tags) {
             return Err(Stop::Failed(format!(
-                "its stack {} does not carry the tag of Gizmos and is left alone",
+                "its stack {} does not have the ownership tag and is left unchanged",
                 found.name
             )));
         }

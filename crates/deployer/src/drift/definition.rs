@@ -119,7 +119,7 @@ fn compare(bundle: &Bundle, it: &Compared<'_>) -> Option<Difference> {
         ),
         Change::Delete => difference(
             DriftCode::PlanUnwanted,
-            format!("{what} {name} carries the tag of Gizmos but is not in the bundle"),
+            format!("{what} {name} has the ownership tag but is not in the bundle"),
         ),
         Change::Blocked { reason } => Difference::new(
             DriftCode::PlanBlocked,

@@ -116,7 +116,7 @@ impl StackSetCheck<'_> {
                     DriftCode::InstanceUnexpected,
                     location,
                     format!(
-                        "{} has a stack instance, but none belongs there",
+                        "{} has an unexpected stack instance",
                         self.account(location)
                     ),
                     ("none", format!("a stack instance, {}", status(instance))),

@@ -285,7 +285,9 @@ async fn detect_in_stack<C: Cloud>(
                 return Err(Stop::Failed(format!("drift detection failed: {reason}")));
             }
             DriftDetection::InProgress if pause.waited >= session.limits.operation => {
-                return Err(Stop::TimedOut("drift detection does not end".to_owned()));
+                return Err(Stop::TimedOut(
+                    "drift detection did not end in time".to_owned(),
+                ));
             }
             DriftDetection::InProgress => cloud.pause(pause.next()).await,
         }

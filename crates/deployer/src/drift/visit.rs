@@ -250,7 +250,7 @@ fn gone(options: &DriftOptions, target: &Target<'_>) -> Difference {
             "the stack with the dead-letter queue",
         )
     };
-    let message = format!("{what} was deleted directly; its stack set still calls it current");
+    let message = format!("{what} was deleted directly; its stack set still reports it as current");
     target
         .difference(code, message, remove_and_deploy())
         .values(target.stack.unwrap_or("a stack"), "no stack")

@@ -25,7 +25,7 @@ pub(crate) fn wrong_organization(
         problem(
             ProblemKind::WrongOrganization,
             format!(
-                "the credentials belong to organization {}, the organization file is about {}",
+                "the credentials belong to organization {}, but the organization file describes {}",
                 found.id, expected.id
             ),
             "use credentials of the right organization, or correct `organization` in the \
@@ -43,7 +43,7 @@ pub(crate) fn wrong_management_account(
         problem(
             ProblemKind::WrongManagementAccount,
             format!(
-                "the organization's management account is {}, the organization file says {}",
+                "the organization's management account is {}, but the organization file says {}",
                 found.management_account, expected.accounts.management
             ),
             "correct `accounts.management` in the organization file",

@@ -48,7 +48,7 @@ pub enum CloudError {
         message: String,
     },
     /// The stack set changed after it was read.
-    #[error("the stack set has changed meanwhile: {message}")]
+    #[error("the stack set has changed in the meantime: {message}")]
     Stale {
         /// What the service said.
         message: String,
@@ -66,7 +66,7 @@ pub enum CloudError {
         message: String,
     },
     /// The service rejected the request.
-    #[error("refused as invalid: {message}")]
+    #[error("rejected as invalid: {message}")]
     Invalid {
         /// What the service said.
         message: String,

@@ -282,8 +282,8 @@ async fn regions(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
             for region in off {
                 let message = format!("{region} is not enabled in the management account");
                 let fix = format!(
-                    "`aws account enable-region --region-name {region}` enables it, or take it \
-                     out of `regions` in the organization file"
+                    "`aws account enable-region --region-name {region}` enables it, or remove it \
+                     from `regions` in the organization file"
                 );
                 if *region == organization.home_region {
                     found.fail(WHAT, message, fix);

@@ -133,8 +133,7 @@ impl<'a> Watch<'a> {
             map.insert("time".into(), SOME_TIME.into());
         }
         let text = event.to_string();
-        let flat =
-            Event::parse(&text).map_err(|error| format!("the event is unusable: {error}"))?;
+        let flat = Event::parse(&text).map_err(|error| format!("the event is invalid: {error}"))?;
         let mut alerts = Vec::new();
         for (rule, transformer) in &self.rules {
             let matches = rule

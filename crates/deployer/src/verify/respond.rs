@@ -65,7 +65,7 @@ pub(super) async fn respond(
     let pointer = instance.trim_start_matches('$').replace('.', "/");
     let Some(id) = test.event.pointer(&pointer).and_then(Value::as_str) else {
         case.failures.push(format!(
-            "the test event has no {instance}, so no machine can be started"
+            "the test event has no {instance}, so no instance can be started"
         ));
         return Ok(case);
     };
@@ -81,7 +81,7 @@ pub(super) async fn respond(
     let expected = if machine.tagged { "running" } else { "stopped" };
     if state != expected {
         case.failures.push(format!(
-            "the {} machine {id} is {state}, expected {expected}",
+            "the {} instance {id} is {state}, expected {expected}",
             machine.word()
         ));
         if machine.tagged {

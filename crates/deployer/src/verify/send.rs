@@ -62,7 +62,7 @@ pub(super) async fn send(
                 "the last link the event reached is {} in {} {}",
                 hop.link, hop.account, hop.region
             ),
-            None => "no link of the chain saw the event".to_owned(),
+            None => "the event reached no link of the chain".to_owned(),
         });
     }
     let hops = if found.failures.is_empty() {
@@ -94,11 +94,11 @@ impl Sent<'_> {
         let (location, rule) = (&self.location, &self.rule.id);
         match self.kind {
             CaseKind::Negative if alerts => Some(format!(
-                "as sent from {location}, the event matches {rule} and is no negative test"
+                "as sent from {location}, the event matches {rule}, so it is not a negative test"
             )),
             CaseKind::Positive | CaseKind::Hostile if self.rule.message.is_some() && !alerts => {
                 Some(format!(
-                    "as sent from {location}, the event does not lead to an alert of {rule}"
+                    "as sent from {location}, the event does not cause an alert of {rule}"
                 ))
             }
             _ => None,
@@ -157,7 +157,7 @@ impl Comparison {
                 .find(|it| it.is_some_and(|it| alert.is_for(it)));
             if let Some(delivery) = wrong.and_then(Option::take) {
                 self.failures.push(format!(
-                    "the alert of {} to {} says something else: expected {}, arrived {}",
+                    "the alert of {} to {} has the wrong text: expected {}, arrived {}",
                     alert.rule, alert.endpoint, alert.text, delivery.body
                 ));
             } else {

@@ -322,7 +322,7 @@ async fn a_response_must_start_the_tagged_machine_and_only_that() {
         .collect();
     assert_eq!(
         failures,
-        ["the tagged machine i-0123456789abcdef0 is stopped, expected running"]
+        ["the tagged instance i-0123456789abcdef0 is stopped, expected running"]
     );
 }
 
