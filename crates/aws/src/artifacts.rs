@@ -50,7 +50,7 @@ impl Aws {
         }
         let too_large = |why: &str| CloudError::Invalid {
             message: format!(
-                "a template of {} bytes is too large for a request, which takes {INLINE}: {why}",
+                "a template of {} bytes is too large for a request, whose limit is {INLINE}: {why}",
                 template.len()
             ),
         };

@@ -317,7 +317,7 @@ impl Aws {
             .map_err(|e| cloud_error("sts:AssumeRole", &e))?;
         let Some(keys) = answer.credentials else {
             return Err(CloudError::Invalid {
-                message: "sts:AssumeRole answered without credentials".to_owned(),
+                message: "sts:AssumeRole returned no credentials".to_owned(),
             });
         };
         let expires = SystemTime::try_from(keys.expiration).unwrap_or(soon);

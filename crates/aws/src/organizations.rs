@@ -110,7 +110,7 @@ impl Organizations for Aws {
             .await?
             .organization
             .ok_or_else(|| CloudError::NotFound {
-                message: "the account is in no organization".to_owned(),
+                message: "the account belongs to no organization".to_owned(),
             })?;
         Ok(OrganizationDetails {
             id: organization.id.unwrap_or_default(),
