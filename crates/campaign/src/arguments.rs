@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 #[command(
     name = "cargo xtask campaign",
     after_help = "Examples:\n  cargo xtask campaign --seeds 1000\n  \
-        cargo xtask campaign --seed 4711   # replays one run and tells its story\n  \
+        cargo xtask campaign --seed 4711   # replays one run and prints its log\n  \
         cargo xtask campaign --seeds 200 --from 5000 --format json\n  \
         cargo xtask campaign --accounts 10000 --regions 4   # the scale case\n\n\
         Exit code 1 if any invariant broke, or the scale case missed a bar."

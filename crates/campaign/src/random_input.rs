@@ -149,12 +149,12 @@ impl Input {
             1 if rule.message.is_some() => {
                 let word = rng.u32(..);
                 rule.message = Some(message(&rule.id, word, self.padding));
-                format!("rule {} says something else", rule.id)
+                format!("rule {} gets another message", rule.id)
             }
             _ if rule.respond.is_none() => {
                 rule.written_pattern = pattern.clone();
                 rule.pattern = pattern;
-                format!("rule {} looks for something else", rule.id)
+                format!("rule {} gets another pattern", rule.id)
             }
             _ => "change nothing".to_owned(),
         })
@@ -195,10 +195,10 @@ impl Input {
                 let excluded = &mut organization.targets.exclude_accounts;
                 if excluded.contains(&account) {
                     excluded.retain(|known| *known != account);
-                    format!("{account} is no longer left out")
+                    format!("{account} is no longer excluded")
                 } else {
                     excluded.push(account.clone());
-                    format!("{account} is left out")
+                    format!("{account} is excluded")
                 }
             }
             8 => {

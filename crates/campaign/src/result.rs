@@ -140,7 +140,7 @@ impl fmt::Display for CampaignResult {
             "time         {hours:.1} h virtual, {:.1} s real",
             self.elapsed_seconds
         )?;
-        writeln!(f, "invariants, and runs in which they broke")?;
+        writeln!(f, "invariants, and the number of runs that violated them")?;
         for invariant in Invariant::ALL {
             writeln!(
                 f,

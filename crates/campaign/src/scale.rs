@@ -52,7 +52,7 @@ pub async fn scale(
 ) -> Result<Scale> {
     if accounts < 4 || !(1..=DEFAULT_REGIONS.len()).contains(&regions) {
         bail!(
-            "it takes at least 4 accounts, and 1 to {} Regions",
+            "the scale case needs at least 4 accounts and 1 to {} Regions",
             DEFAULT_REGIONS.len()
         );
     }
@@ -238,6 +238,6 @@ impl fmt::Display for Scale {
         for missed in &self.missed {
             writeln!(f, "MISSED: {missed}")?;
         }
-        writeln!(f, "bars missed: {}", self.missed.len())
+        writeln!(f, "requirements missed: {}", self.missed.len())
     }
 }

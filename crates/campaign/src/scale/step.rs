@@ -204,7 +204,7 @@ impl fmt::Display for Step {
             "{name}: {outcome}; {minutes:.1} min virtual, {real:.2} s real"
         )?;
         if let Some(seconds) = self.processor_seconds {
-            write!(f, " ({seconds:.2} s of processors)")?;
+            write!(f, " ({seconds:.2} s processor time)")?;
         }
         if let Some(peak) = self.peak_mb {
             write!(f, ", {peak:.0} MB at the peak")?;
