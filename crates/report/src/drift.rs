@@ -37,7 +37,7 @@ pub fn terminal(report: &DriftReport) -> String {
     for line in more {
         push_line(
             &mut text,
-            &format!("drift: {line}; `--format json` has all"),
+            &format!("drift: {line}; `--format json` lists all"),
         );
     }
     for line in unchecked(&report.unchecked) {
@@ -95,7 +95,7 @@ pub fn markdown(report: &DriftReport) -> String {
         push_line(
             &mut text,
             &format!(
-                "- {left_out} more; {} has all",
+                "- {left_out} more; {} lists all",
                 Command::Drift { json: true }
             ),
         );

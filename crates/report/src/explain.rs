@@ -198,12 +198,12 @@ fn place(explained: &Explained, carrier: &Carrier) -> String {
         && others > 0
     {
         text.push_str(&format!(
-            "\n  carries {} too; pattern of {} characters",
+            "\n  shared with {}; pattern of {} characters",
             plural(others, "other rule"),
             pattern.chars().count()
         ));
     } else if carrier.pattern.is_some() && carrier.rules == [explained.rule.clone()] {
-        text.push_str("\n  carries this rule only");
+        text.push_str("\n  used by this rule only");
     }
     text
 }
