@@ -16,7 +16,7 @@ use jiff::civil::Date;
     version,
     about = "Detections as configuration for a whole AWS Organization",
     after_help = "Exit codes: 0 done or nothing to do; 1 failed; 2 there are changes (plan --detailed-exitcode); \
-        3 partial success; 4 an operation failed or was stopped; 5 drift; 6 blocked before anything was touched; \
+        3 partial success; 4 an operation failed or was stopped; 5 drift; 6 blocked before anything was changed; \
         7 timed out; 64 wrong arguments, rules or configuration; 130 interrupted."
 )]
 pub(crate) struct Arguments {
@@ -219,7 +219,7 @@ pub(crate) enum Command {
     /// drift.
     #[command(
         after_help = "Examples:\n  cargo xtask drift --org\n  cargo xtask drift --org --only instances,chain --regions us-east-1\n  \
-            cargo xtask drift --org --no-detect                  # not one call that could change anything\n  \
+            cargo xtask drift --org --no-detect                  # makes no call that could change anything\n  \
             cargo xtask drift --org --format sarif > drift.sarif\n  cargo xtask drift --org --format junit > drift.xml"
     )]
     Drift {
@@ -230,7 +230,7 @@ pub(crate) enum Command {
     },
     /// Remove everything Gizmos deployed; the log buckets and their keys stay
     #[command(
-        after_help = "Examples:\n  cargo xtask destroy --org\n  cargo xtask destroy --org --confirm o-exampleorg1   # without a question"
+        after_help = "Examples:\n  cargo xtask destroy --org\n  cargo xtask destroy --org --confirm o-exampleorg1   # no confirmation prompt"
     )]
     Destroy {
         #[command(flatten)]

@@ -41,7 +41,7 @@ async fn detach(environment: &Environment, cloud: &Aws, display: &Display) {
     }
     for (stack_set, operation) in &running {
         environment.note(format_args!(
-            "  operation {operation} of {stack_set} continues by itself"
+            "  operation {operation} of {stack_set} continues on its own"
         ));
     }
     environment.note(format_args!(

@@ -189,7 +189,9 @@ fn text(event: &ProgressEvent) -> String {
             stack_set,
             wave,
             minutes,
-        } => format!("  {stack_set}: wave {wave} is deployed; the next one waits {minutes} min"),
+        } => {
+            format!("  {stack_set}: wave {wave} is deployed; the next wave starts in {minutes} min")
+        }
         ProgressEvent::StackStarted {
             stack,
             location,

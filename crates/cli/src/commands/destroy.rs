@@ -54,7 +54,7 @@ pub(crate) async fn run(
 fn text(removal: &deployer::ApplyReport, bucket: Option<&str>) -> String {
     let mut text = report::apply::terminal(removal);
     text.push_str(&format!(
-        "{}. Log buckets and keys stay, with all logs, and so does trusted access.\n",
+        "{}. Log buckets, their logs, keys and trusted access remain.\n",
         report::apply::summary(removal, "Removed")
     ));
     if let Some(bucket) = bucket {

@@ -153,7 +153,7 @@ fn written(
         if twice || (!arguments.overwrite && environment.resolve(target).exists()) {
             let diagnostic = Diagnostic::error(
                 "import::exists",
-                format!("the rule file {} exists already", target.display()),
+                format!("the rule file {} already exists", target.display()),
             )
             .help(if twice {
                 "two files of this import have the same name; rename one of them"

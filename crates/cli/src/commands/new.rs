@@ -97,7 +97,7 @@ fn start(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result
     for path in [&rule, &fixture] {
         if path.symlink_metadata().is_ok() {
             return Ok(Err(format!(
-                "error: {} exists already, and nothing is overwritten\nhint: choose another name, or remove it",
+                "error: {} already exists and is not overwritten\nhint: choose another name, or remove it",
                 environment.shown(path).display()
             )));
         }
@@ -140,7 +140,7 @@ fn chosen(
         None if count == 1 => Some(0),
         None => {
             let mut refusal = format!(
-                "error: {shown} holds {}\nhint: choose one with --record NUMBER:",
+                "error: {shown} contains {}\nhint: choose one with --record NUMBER:",
                 plural(count, "event")
             );
             for (index, record) in records.iter().take(MAX_LISTED).enumerate() {
@@ -163,7 +163,7 @@ fn chosen(
     Ok(match index {
         Some(index) => Ok(records.swap_remove(index)),
         None => Err(format!(
-            "error: {shown} holds {}, numbered from 1",
+            "error: {shown} contains {}, numbered from 1",
             plural(count, "event")
         )),
     })
@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(choose(two, Some(2)), Ok(json!({"a": 2})));
         let refusal = choose(two, None).unwrap_err();
         assert!(
-            refusal.starts_with("error: standard input holds 2 events"),
+            refusal.starts_with("error: standard input contains 2 events"),
             "{refusal}"
         );
         assert!(refusal.contains("  1  Stop\\u{1b} (x)"), "{refusal}");

@@ -68,7 +68,7 @@ async fn serve(environment: &Environment, config: Config) -> Result<Exit> {
     let simulator = Simulator::start(config).await?;
     let endpoint = simulator.endpoint();
     let state = SimulatorClient::new(&endpoint).state().await?;
-    let mut text = format!("An AWS Organization is served at {endpoint}\n\n");
+    let mut text = format!("Serving an AWS Organization at {endpoint}\n\n");
     for account in state.accounts.iter().take(SHOWN) {
         text.push_str(&format!("  {}  {}\n", account.id, account.name));
     }

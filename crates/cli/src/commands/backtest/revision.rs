@@ -129,7 +129,7 @@ fn extract(revision: &str, folder: &Path) -> Result<tempfile::TempDir> {
         ".".as_ref(),
     ]))?;
     let files = files(&listing)?;
-    let target = tempfile::tempdir().context("no temporary folder")?;
+    let target = tempfile::tempdir().context("could not create a temporary folder")?;
     let mut store = git(&["cat-file".as_ref(), "--batch".as_ref()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
