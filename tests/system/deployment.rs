@@ -158,7 +158,7 @@ fn one_interrupt_detaches_and_the_same_command_resumes() {
     let project = project();
     let run = interrupted(&organization, &project, 1)
         .says("interrupted; run the same command again to continue")
-        .says("of gizmos-bucket continues by itself")
+        .says("of gizmos-bucket continues on its own")
         .says("hint: Ctrl-C again within 5 seconds asks AWS to stop");
     assert!(!run.all().contains("is being stopped"), "{}", run.all());
     let before = operations(&organization);

@@ -48,12 +48,12 @@ fn new_creates_a_rule_that_check_rejects_until_it_is_completed() {
     }
     // It never overwrites anything.
     let before = fs::read_to_string(project.path(RULE)).expect("a rule");
-    project.run(&new).expect(64).says("nothing is overwritten");
+    project.run(&new).expect(64).says("is not overwritten");
     project.remove(RULE);
     project
         .run(&new)
         .expect(64)
-        .says(&format!("{FIXTURE} exists already"));
+        .says(&format!("{FIXTURE} already exists"));
     assert!(!project.path(RULE).exists());
     project.remove(FIXTURE);
     project.run(&new).expect(0);
@@ -74,7 +74,7 @@ fn new_selects_an_event_of_a_log_file_by_its_number() {
     };
     new(&[])
         .expect(64)
-        .says("log.json holds 3 events")
+        .says("log.json contains 3 events")
         .says("  3  CreateLoginProfile (iam.amazonaws.com)");
     new(&["--record", "4"]).expect(64).says("numbered from 1");
     new(&["--record", "2"])

@@ -125,7 +125,7 @@ fn an_interrupted_removal_is_finished_by_the_next_run() {
     project
         .run(&again)
         .expect(0)
-        .says("Log buckets and keys stay")
+        .says("Log buckets, their logs, keys and trusted access remain")
         .says("gizmos-logs-o-exampleorg1-222233334444-eu-central-1");
     // Now there is nothing left to remove.
     project.run(&again).expect(0);

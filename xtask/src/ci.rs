@@ -21,7 +21,7 @@ pub(crate) fn run() -> ExitCode {
     let mut tools = Some(thread::spawn(set_up));
     let mut join_tools = || match tools.take().map(thread::JoinHandle::join) {
         Some(Ok(installed)) => installed,
-        _ => Err(anyhow!("the installation broke off")),
+        _ => Err(anyhow!("the installation thread panicked")),
     };
     steps::run(&mut [
         ("format", &mut format),
