@@ -6,7 +6,7 @@ use compiler::StackSet;
 
 use super::LAG;
 use super::report::PartReport;
-use super::stack::{LOST_LOOKS, STALE_LOOKS, StackRun};
+use super::stack::{LOST_READS, STALE_READS, StackRun};
 use crate::fingerprint::fingerprint;
 use crate::fleet::ObservedStack;
 use crate::operation::{Backoff, Session, Stop};
@@ -169,7 +169,7 @@ impl<C: Cloud> Deployment<'_, C> {
         loop {
             match cloud.describe_change_set(location, stack, name).await {
                 Ok(Some(found)) if found.status != ChangeSetStatus::Pending => return Ok(found),
-                Err(error) if error.is_passing() && lost < LOST_LOOKS => lost += 1,
+                Err(error) if error.is_passing() && lost < LOST_READS => lost += 1,
                 Err(error) => return Err(self.cannot_prepare(&error)),
                 Ok(_) => {}
             }
@@ -228,7 +228,7 @@ impl<C: Cloud> Deployment<'_, C> {
             {
                 let old = before == Some(found.stack.status.as_str())
                     && self.change(Some(&found)) != Change::Unchanged;
-                if !old || looked >= STALE_LOOKS {
+                if !old || looked >= STALE_READS {
                     return Ok(found.stack);
                 }
             }

@@ -10,7 +10,7 @@ use crate::ports::Cloud;
 
 /// A link counts as broken only if two inspections this far apart find it broken: a dead-letter
 /// queue may hold a message for a moment.
-const SECOND_LOOK: Duration = Duration::from_secs(30);
+const BETWEEN_INSPECTIONS: Duration = Duration::from_secs(30);
 
 /// Links that were already broken before the first wave; `None` disables the gate.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Gate {
         if first.is_empty() {
             return None;
         }
-        run.session.cloud.pause(SECOND_LOOK).await;
+        run.session.cloud.pause(BETWEEN_INSPECTIONS).await;
         new_links(before, look(run).await?)
             .into_iter()
             .find(|link| first.iter().any(|known| is_same(known, link)))

@@ -26,7 +26,7 @@ pub struct PartReport {
     pub outcome: PartOutcome,
     /// Whether the run changed the part or tried to.
     pub changed: bool,
-    /// Operations that the run waited for, including those of earlier runs.
+    /// Operations that the run waited for, in order.
     pub operations: Vec<OperationReport>,
     /// Every location that failed, with the reason.
     pub failures: Vec<InstanceFailure>,
@@ -212,11 +212,11 @@ pub enum ApplyOutcome {
 /// Counts of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ApplySummary {
-    /// Parts that changed and didn't fail.
+    /// Parts whose every change succeeded.
     pub changed: usize,
     /// Parts that already matched the bundle.
     pub unchanged: usize,
-    /// Parts that failed entirely or in some locations.
+    /// Parts that failed or timed out, entirely or in some locations.
     pub failed: usize,
     /// Parts that were not started.
     pub skipped: usize,

@@ -11,10 +11,10 @@ use crate::ports::{Action, Cloud, CloudError, Location, Stack};
 use crate::progress::ProgressEvent;
 
 /// Reads that may still show the old status: it lags behind the call that changes the stack.
-pub(super) const STALE_LOOKS: u32 = 6;
+pub(super) const STALE_READS: u32 = 6;
 
 /// Consecutive reads that may fail.
-pub(super) const LOST_LOOKS: u32 = 10;
+pub(super) const LOST_READS: u32 = 10;
 
 /// Removes a stack.
 pub(super) async fn remove<C: Cloud>(session: &Session<'_, C>, plan: &StackPlan) -> PartReport {
@@ -76,12 +76,12 @@ impl<'a, C: Cloud> StackRun<'a, C> {
         let mut lost = 0;
         loop {
             match observe_stack(cloud, self.location, self.name).await {
-                Err(error) if error.source.is_passing() && lost < LOST_LOOKS => {
+                Err(error) if error.source.is_passing() && lost < LOST_READS => {
                     lost += 1;
                     cloud.pause(pause.next()).await;
                 }
                 // The stack was deleted between the two calls of one read.
-                Err(error) if error.source.is_not_found() && lost < LOST_LOOKS => lost += 1,
+                Err(error) if error.source.is_not_found() && lost < LOST_READS => lost += 1,
                 result => return Ok(result?),
             }
         }
@@ -157,7 +157,7 @@ impl<'a, C: Cloud> StackRun<'a, C> {
         loop {
             cloud.pause(pause.next()).await;
             let stack = match cloud.describe_stack(location, name).await {
-                Err(error) if error.is_passing() && lost < LOST_LOOKS => {
+                Err(error) if error.is_passing() && lost < LOST_READS => {
                     lost += 1;
                     continue;
                 }
@@ -177,7 +177,7 @@ impl<'a, C: Cloud> StackRun<'a, C> {
                     return Err(self.stays_in(&stack.status));
                 }
                 // The call got lost, or was refused because of an operation that has ended since.
-                Some(stack) if !stack.is_in_progress() && looks % STALE_LOOKS == 0 => {
+                Some(stack) if !stack.is_in_progress() && looks % STALE_READS == 0 => {
                     cloud.delete_stack(location, name).await.map_err(failed)?;
                 }
                 Some(_) => {}

@@ -14,8 +14,8 @@ pub struct DriftReport {
     pub plan: Plan,
     /// Sorted by check.
     pub differences: Vec<Difference>,
-    /// What could not be checked, with reasons. Unless this is empty, the absence of drift is not
-    /// proven.
+    /// Parts that could not be checked, with reasons. Unless this is empty, the absence of drift is
+    /// not proven.
     pub unchecked: Vec<Unchecked>,
     /// Facts that affect how to read the report, such as the age of a drift detection.
     pub notes: Vec<String>,

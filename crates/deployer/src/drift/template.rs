@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_what_differs() {
+    fn template_changes_names_the_differences() {
         let expected = r#"{"Resources": {"A": 1, "B": 2, "C": 3}, "Description": "x"}"#;
         let actual = r#"{"Resources": {"A": 1, "B": 9, "D": 4}}"#;
         assert_eq!(

@@ -386,7 +386,7 @@ async fn accounts_and_regions_limit_the_scope() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_detection_nothing_is_called_that_changes_anything() {
+async fn drift_without_detection_makes_no_mutating_call() {
     let cloud = healthy().await;
     let options = DriftOptions {
         detect: false,
@@ -409,7 +409,7 @@ async fn without_detection_nothing_is_called_that_changes_anything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_without_the_access_role_is_named_once_and_proves_nothing() {
+async fn an_account_without_the_access_role_is_reported_once_as_unchecked() {
     let cloud = healthy().await;
     cloud.state().closed.insert("100000000002".into());
     let report = drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
@@ -421,7 +421,7 @@ async fn an_account_without_the_access_role_is_named_once_and_proves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn changed_parameters_of_a_stack_are_shown_beside_the_stack_sets() {
+async fn changed_stack_parameters_are_shown_next_to_the_stack_sets() {
     let cloud = healthy().await;
     let mut bundle = bundle();
     bundle.stack_sets[4].parameters = BTreeMap::from([("HubBusArn".into(), "ours".into())]);

@@ -135,7 +135,7 @@ async fn observe_stack_sets(
         .doing(|| "cannot list the stack sets".to_owned())?
         .into_iter()
         .map(|set| set.name)
-        .filter(|name| has_our_name(name, bundle))
+        .filter(|name| has_gizmos_name(name, bundle))
         .collect();
     stream::iter(names)
         .map(|name| async move {
@@ -180,7 +180,7 @@ async fn observe_management_stacks(
     Ok(stacks)
 }
 
-fn has_our_name(name: &str, bundle: &Bundle) -> bool {
+fn has_gizmos_name(name: &str, bundle: &Bundle) -> bool {
     name.starts_with(NAME_PREFIX) || bundle.stack_sets.iter().any(|set| set.name == name)
 }
 
@@ -265,7 +265,7 @@ async fn observe_stacks(
         .doing(|| format!("cannot list the stacks in {location}"))?;
     let mut observed = Vec::new();
     for stack in stacks {
-        if has_our_name(&stack.name, bundle) {
+        if has_gizmos_name(&stack.name, bundle) {
             observed.push(with_template(cloud, &location, stack).await?);
         }
     }

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_become_what_they_are_in_the_account() {
+    fn intrinsic_functions_are_resolved_for_the_account() {
         context_check(
             &json!({"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${BusName}"}),
             &json!("arn:aws:events:eu-central-1:333344445555:event-bus/gizmos"),

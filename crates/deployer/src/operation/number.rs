@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_the_list_does_not_show_is_found_by_its_number() {
+    async fn unlisted_operations_are_found_by_their_number() {
         let cloud = Fake::new();
         let bundle = bundle();
         let observed = observe(&cloud, &bundle).await.unwrap();

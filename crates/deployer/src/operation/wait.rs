@@ -5,7 +5,7 @@ use crate::ports::{Cloud, CloudError, Operation, OperationSummary, ResultStatus}
 use crate::progress::ProgressEvent;
 
 /// Consecutive failed reads of a running operation that are tolerated.
-const LOST_LOOKS: u32 = 20;
+const LOST_READS: u32 = 20;
 
 /// Average number of result pages read per poll. Larger operations are polled just as often, but
 /// their results are read less often.
@@ -75,7 +75,7 @@ pub(crate) async fn wait<C: Cloud>(
             Ok(Some(_)) => lost = 0,
             // The operation continues even if it can't be read.
             Ok(None) | Err(CloudError::Unavailable { .. } | CloudError::Throttled)
-                if lost < LOST_LOOKS =>
+                if lost < LOST_READS =>
             {
                 lost += 1;
             }

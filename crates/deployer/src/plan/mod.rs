@@ -51,7 +51,7 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
             let blocked = observed
                 .stacks_unreadable
                 .as_ref()
-                .map(|error| no_way_in(bundle, error))
+                .map(|error| management_account_unreachable(bundle, error))
                 .or_else(|| membership.is_off(region).then(|| region_is_off(region)));
             if let Some(reason) = blocked {
                 plan.stacks.push(StackPlan {
@@ -75,7 +75,7 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
 }
 
 /// Explains to a delegated administrator why the management account can't be read.
-fn no_way_in(bundle: &Bundle, error: &str) -> String {
+fn management_account_unreachable(bundle: &Bundle, error: &str) -> String {
     let organization = &bundle.organization;
     format!(
         "the stacks of the management account can't be reached from here ({error}); create the \

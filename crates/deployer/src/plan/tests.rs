@@ -61,7 +61,7 @@ async fn a_deployed_fleet_has_an_empty_plan_whatever_the_order_of_keys() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_edited_rule_is_named_and_touches_only_its_stack_set() {
+async fn an_edited_rule_is_named_and_changes_only_its_stack_set() {
     let (_, observed) = deployed().await;
     let mut bundle = bundle();
     bundle.stack_sets[3].template = rules_template(&[
@@ -153,7 +153,7 @@ async fn a_parameter_left_to_its_default_is_no_difference() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn accounts_come_and_go() {
+async fn a_plan_follows_new_suspended_and_departed_accounts() {
     let (_, mut observed) = deployed().await;
     // One account is suspended, one leaves the organization, one is new.
     observed
@@ -308,7 +308,7 @@ async fn preflight_names_what_is_missing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_that_is_off_is_blocked_in_every_account() {
+async fn a_disabled_region_is_blocked_in_every_account() {
     let (_, mut observed) = deployed().await;
     observed.membership.enabled_regions = Some([HOME.to_owned()].into());
     let plan = plan(&bundle(), &observed);

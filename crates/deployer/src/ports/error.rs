@@ -20,68 +20,68 @@ pub enum CloudError {
     AccessDenied {
         /// The action as IAM names it, such as `cloudformation:CreateStackSet`.
         action: String,
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
     /// The named resource does not exist.
     #[error("not found: {message}")]
     NotFound {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
     /// A resource with the name already exists.
     #[error("already exists: {message}")]
     AlreadyExists {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
     /// Another operation is running on the stack set, or the stack is being changed.
     #[error("another operation is in progress: {message}")]
     OperationInProgress {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
     /// An operation with this id was submitted before: an earlier attempt took effect.
     #[error("the operation id has been used before: {message}")]
     OperationIdAlreadyExists {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
     /// The stack set changed after it was read.
     #[error("the stack set has changed in the meantime: {message}")]
     Stale {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
     /// The stack set still has instances.
     #[error("not empty: {message}")]
     NotEmpty {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
     /// A service quota is exhausted. Retrying does not help.
     #[error("quota exceeded: {message}")]
     Quota {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
     /// The service rejected the request.
     #[error("rejected as invalid: {message}")]
     Invalid {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
     /// No response: connection failure, timeout, or a server error that persisted through all
     /// retries.
     #[error("the service is unavailable: {message}")]
     Unavailable {
-        /// What went wrong.
+        /// The failure, such as a timeout.
         message: String,
     },
     /// The endpoint does not implement this call. Happens with emulators, not with AWS.
     #[error("the endpoint does not support this call: {message}")]
     Unsupported {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
     /// An error without a variant of its own.
@@ -89,7 +89,7 @@ pub enum CloudError {
     Unexpected {
         /// The service's error code.
         code: String,
-        /// What the service said.
+        /// The service's message.
         message: String,
         /// The request's id, for a support case.
         request_id: Option<String>,

@@ -152,9 +152,9 @@ pub struct StackSetUpdate {
     pub description: String,
     /// The new template; `None` keeps the previous one.
     pub template: Option<String>,
-    /// All parameter values, including unchanged ones: those left out revert to their defaults.
+    /// All parameter values, including unchanged ones.
     pub parameters: BTreeMap<String, String>,
-    /// All tags, including unchanged ones: those left out are removed.
+    /// All tags, including unchanged ones.
     pub tags: BTreeMap<String, String>,
     /// Such as `CAPABILITY_IAM`.
     pub capabilities: Vec<String>,
@@ -187,7 +187,7 @@ pub struct InstanceRequest {
     pub retain_stacks: bool,
 }
 
-/// What an operation does with its instances.
+/// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -366,7 +366,7 @@ pub enum ResourceDriftStatus {
     Modified,
     /// The resource was deleted.
     Deleted,
-    /// CloudFormation doesn't support drift detection for it.
+    /// CloudFormation could not tell, for example because it doesn't support the type.
     NotChecked,
 }
 

@@ -296,7 +296,7 @@ async fn an_unexpected_alert_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_response_must_start_the_tagged_machine_and_only_that() {
+async fn a_response_must_start_only_the_tagged_instance() {
     let mut protect = rule("ec2-stop-protection", r#"{"source": ["aws.ec2"]}"#);
     protect.message = None;
     protect.respond = Some(Response::StartInstance {

@@ -26,7 +26,7 @@ async fn a_stack_set_without_the_tag_is_left_unchanged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn removal_comes_last_and_only_if_all_went_well() {
+async fn removals_come_last_and_only_if_nothing_failed() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     let mut smaller = bundle();
@@ -79,7 +79,7 @@ async fn an_account_that_is_excluded_loses_its_instances_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_or_unit_that_is_no_longer_wanted_goes_as_a_whole() {
+async fn an_unwanted_region_or_unit_is_removed_as_a_whole() {
     let cloud = Fake::new();
     let mut bundle = bundle();
     let members = |bundle: &mut Bundle, units: &[&str], regions: &[&str]| {
@@ -181,7 +181,7 @@ async fn an_instance_is_removed_from_an_account_that_has_moved_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn instances_in_a_region_that_is_off_stay_and_so_does_their_stack_set() {
+async fn instances_in_a_disabled_region_stay_and_so_does_their_stack_set() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     cloud.state().enabled_regions = Some(vec![HOME.into()]);

@@ -169,7 +169,7 @@ async fn a_failed_wave_after_a_killed_run_stops_and_says_how_to_roll_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_wave_has_created_is_not_rolled_back_to_a_template_it_never_had() {
+async fn instances_created_by_a_failed_wave_are_not_rolled_back() {
     let cloud = Fake::new();
     let mut first = bundle();
     if let Some(members) = &mut first.stack_sets[4].targets.members {
