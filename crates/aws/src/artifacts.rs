@@ -29,7 +29,7 @@ pub struct ArtifactBucket {
 
 /// A template as a request carries it: exactly one of the two fields is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Handed {
+pub(crate) struct PreparedTemplate {
     pub(crate) body: Option<String>,
     pub(crate) url: Option<String>,
 }
@@ -37,13 +37,13 @@ pub(crate) struct Handed {
 impl Aws {
     /// Prepares a template for a call with this configuration: inline if it is small enough,
     /// otherwise uploaded to the artifact bucket and referenced by URL.
-    pub(crate) async fn hand_over(
+    pub(crate) async fn prepare_template(
         &self,
         config: &SdkConfig,
         template: &str,
-    ) -> Result<Handed, CloudError> {
+    ) -> Result<PreparedTemplate, CloudError> {
         if template.len() <= INLINE {
-            return Ok(Handed {
+            return Ok(PreparedTemplate {
                 body: Some(template.to_owned()),
                 url: None,
             });
@@ -82,7 +82,7 @@ impl Aws {
             })
             .await?
             .version_id;
-        Ok(Handed {
+        Ok(PreparedTemplate {
             body: None,
             url: Some(address(bucket, home, &key, version.as_deref())),
         })

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_used_up_quota_is_not_throttling() {
+    fn an_exhausted_quota_is_not_throttling() {
         assert!(matches!(
             of("LimitExceededException", "too many", 400),
             CloudError::Quota { .. }

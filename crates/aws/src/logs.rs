@@ -269,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn below_a_region_everything_is_listed_at_once_unless_days_are_asked_for() {
+    fn below_a_region_everything_is_listed_at_once_unless_days_are_selected() {
         let everything = Scope::default();
         let november = Scope {
             from: "2026-11-01".parse().ok(),

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn throttling_is_known_by_its_many_names() {
+    fn throttling_is_recognized_by_all_its_names() {
         assert!(names_throttling(b"<Code>Throttling</Code>"));
         assert!(names_throttling(
             br#"{"__type":"TooManyRequestsException"}"#

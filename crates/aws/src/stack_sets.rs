@@ -11,7 +11,7 @@ use deployer::ports::{
     StackSetSummary, StackSetUpdate, StackSets, Tolerance,
 };
 
-use crate::artifacts::Handed;
+use crate::artifacts::PreparedTemplate;
 use crate::connect::Aws;
 use crate::error::cloud_error;
 
@@ -73,7 +73,7 @@ impl StackSets for Aws {
     }
 
     async fn create_stack_set(&self, new: &NewStackSet) -> Result<(), CloudError> {
-        let template = self.hand_over(self.base(), &new.template).await?;
+        let template = self.prepare_template(self.base(), &new.template).await?;
         let request = self
             .stack_sets()
             .create_stack_set()
@@ -94,8 +94,8 @@ impl StackSets for Aws {
 
     async fn update_stack_set(&self, update: &StackSetUpdate) -> Result<String, CloudError> {
         let template = match &update.template {
-            Some(template) => self.hand_over(self.base(), template).await?,
-            None => Handed::default(),
+            Some(template) => self.prepare_template(self.base(), template).await?,
+            None => PreparedTemplate::default(),
         };
         let request = self
             .stack_sets()
@@ -610,7 +610,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn region_order_is_only_said_when_regions_go_one_by_one() {
+    fn region_order_is_sent_only_for_sequential_regions() {
         let mut how = Preferences {
             region_concurrency: RegionConcurrency::Parallel,
             failure_tolerance: Tolerance::Percentage(5),
