@@ -18,7 +18,7 @@ pub struct Counts {
     pub kills: u64,
     /// Processes that ended with an error instead of a report.
     pub errors: u64,
-    /// API calls, including those of events and manual changes.
+    /// API calls, as counted by the simulator.
     pub calls: u64,
     /// Mutating API calls of the deployer, including rejected ones.
     pub mutating: u64,

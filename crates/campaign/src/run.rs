@@ -59,7 +59,7 @@ pub async fn run(seed: u64, deployer: &dyn Deployer) -> Result<Run> {
         run: Run::default(),
     };
     runner.lab.simulator.set_faults(faults)?;
-    runner.tell(&format!(
+    runner.log(&format!(
         "an organization of {} accounts, {} units and {} Regions",
         runner.lab.simulator.fleet().accounts.len(),
         runner.lab.units.len(),
@@ -109,7 +109,7 @@ struct Runner<'d> {
 }
 
 impl Runner<'_> {
-    fn tell(&mut self, line: &str) {
+    fn log(&mut self, line: &str) {
         let at = self.lab.simulator.now().duration_since(self.epoch);
         self.run
             .story
@@ -118,7 +118,7 @@ impl Runner<'_> {
 
     fn broke(&mut self, broken: Vec<Broken>) {
         for broken in broken {
-            self.tell(&format!("BROKEN: {broken}"));
+            self.log(&format!("BROKEN: {broken}"));
             // One cause shows up in many ways, and again after every step.
             if !self.run.broken.contains(&broken) {
                 self.run.broken.push(broken);
@@ -144,7 +144,7 @@ impl Runner<'_> {
                     kills -= 1;
                     if rng.u8(..12) == 0 {
                         // The deployment is not repeated, and the run continues from this state.
-                        self.tell("left unfinished");
+                        self.log("left unfinished");
                         return Ok(None);
                     }
                 }
@@ -216,7 +216,7 @@ impl Runner<'_> {
         let happened = self.lab.simulator.stats().happened;
         let happened = happened.get(happened_before..).unwrap_or_default();
         for event in happened {
-            self.tell(&format!("at the same time: {event}"));
+            self.log(&format!("at the same time: {event}"));
         }
         if !happened.is_empty() {
             // The exact time doesn't matter: work that the event undid may be started again.
@@ -236,17 +236,17 @@ impl Runner<'_> {
             }
             Ended::Killed => {
                 self.run.counts.kills += 1;
-                self.tell(&format!("killed: {kill:?}"));
+                self.log(&format!("killed: {kill:?}"));
                 return Process::Killed;
             }
             Ended::Finished(Err(error)) => {
                 self.run.counts.errors += 1;
-                self.tell(&format!("failed: {error}: {}", error.source));
+                self.log(&format!("failed: {error}: {}", error.source));
                 return Process::Failed;
             }
             Ended::Finished(Ok(report)) => report,
         };
-        self.tell_report(&report);
+        self.log_report(&report);
         // Automatic deployment follows a moved account minutes later.
         let follows = |(set, id): &(String, String)| {
             let ours = id.strip_prefix(set.as_str()).is_some();
@@ -265,14 +265,14 @@ impl Runner<'_> {
         Process::Reported(report)
     }
 
-    fn tell_report(&mut self, report: &ApplyReport) {
-        self.tell(&format!("reported {:?}", report.outcome()));
+    fn log_report(&mut self, report: &ApplyReport) {
+        self.log(&format!("reported {:?}", report.outcome()));
         for part in &report.parts {
             if !part.outcome.is_good() {
-                self.tell(&format!("  {}: {:?}", part.name, part.outcome));
+                self.log(&format!("  {}: {:?}", part.name, part.outcome));
             }
             for failure in part.failures.iter().take(3) {
-                self.tell(&format!(
+                self.log(&format!(
                     "    {} {}: {}",
                     failure.location, failure.status, failure.reason
                 ));
@@ -290,7 +290,7 @@ impl Runner<'_> {
         };
         let next = self.lab.simulator.journal_length();
         self.history.disturb(next..=next);
-        self.tell(&what);
+        self.log(&what);
         // Some lists lag, and the deployer can't know what no list shows.
         let minutes = if rng.bool() { 1 } else { rng.u64(1..90) };
         self.lab.simulator.advance(Duration::from_mins(minutes));
@@ -404,12 +404,12 @@ impl Runner<'_> {
         }
         let next = self.lab.simulator.journal_length();
         self.history.disturb(next..=next);
-        self.tell("all faults end");
+        self.log("all faults end");
         self.lab.simulator.advance(AFTERMATH);
         // Operations that are still running are stuck, so they are stopped by hand.
         let stop = Event::StopOperation { stack_set: None };
         while let Ok(stopped) = self.lab.simulator.happen(&stop) {
-            self.tell(&format!("stopped by hand: {stopped}"));
+            self.log(&format!("stopped by hand: {stopped}"));
             self.lab.simulator.advance(Duration::from_mins(5));
         }
         let outcome = self.deployment(rng).await?;
@@ -434,7 +434,7 @@ impl Runner<'_> {
         if good && self.run.broken.is_empty() {
             let done = tampering::random(rng, &self.lab);
             for tampering in &done {
-                self.tell(&format!("by hand: {tampering}"));
+                self.log(&format!("by hand: {tampering}"));
                 let name = format!("tampering {}", tampering.code.id());
                 *self.run.counts.faults.entry(name).or_default() += 1;
             }
@@ -456,10 +456,10 @@ impl Runner<'_> {
         let requests = self.lab.simulator.journal(before);
         match ended {
             Ended::Finished(Ok(report)) => {
-                self.tell(&format!("drift: {} differences", report.differences.len()));
+                self.log(&format!("drift: {} differences", report.differences.len()));
                 for unchecked in &report.unchecked {
                     let line = format!("  unchecked: {}: {}", unchecked.what, unchecked.reason);
-                    self.tell(&line);
+                    self.log(&line);
                 }
                 self.broke(invariants::drift_found(&report, done, &requests));
             }
