@@ -514,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_shows_alerts_samples_and_all_that_was_left_out() {
+    fn terminal_shows_alerts_samples_and_skipped_files() {
         let text = terminal(&result());
         for line in [
             "      12       0.4           11  noisy  1 place, 2026-11-01T10:00:00Z to 2026-11-02T10:00:00Z  OVER BUDGET",

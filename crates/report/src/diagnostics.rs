@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_in_words() {
+    fn count_names_errors_and_warnings() {
         assert_eq!(
             count(&[diagnostic(), Diagnostic::warning("a", "b")]),
             "1 error, 1 warning"

@@ -13,7 +13,7 @@ use crate::{plural, push_line};
 pub struct Explained {
     /// Unique in the rule library.
     pub rule: String,
-    /// First line of its alerts.
+    /// Appears at the start of its alerts.
     pub title: String,
     /// Decides which topics receive its alerts.
     pub severity: &'static str,
@@ -143,7 +143,7 @@ pub fn text(explained: &Explained) -> String {
         }
         Some(carriers) => {
             for carrier in carriers {
-                line(&indented(&place(explained, carrier)));
+                line(&indented(&carrier_text(explained, carrier)));
             }
         }
     }
@@ -186,13 +186,13 @@ pub fn text(explained: &Explained) -> String {
 }
 
 /// A resource that implements the rule, in a few lines.
-fn place(explained: &Explained, carrier: &Carrier) -> String {
+fn carrier_text(explained: &Explained, carrier: &Carrier) -> String {
     let mut text = format!("{} {}", carrier.kind, carrier.resource);
     if let Some(state) = &carrier.state {
         text.push_str(&format!(" ({state})"));
     }
     text.push_str(&format!("\n  stack set {}", carrier.stack_set));
-    text.push_str(&format!("\n  {}", whereabouts(&carrier.targets)));
+    text.push_str(&format!("\n  {}", target_text(&carrier.targets)));
     let others = carrier.rules.len().saturating_sub(1);
     if let Some(pattern) = &carrier.pattern
         && others > 0
@@ -208,7 +208,7 @@ fn place(explained: &Explained, carrier: &Carrier) -> String {
     text
 }
 
-fn whereabouts(targets: &Targets) -> String {
+fn target_text(targets: &Targets) -> String {
     let mut parts = Vec::new();
     if let Some(members) = &targets.members {
         let units = members.organizational_units.join(", ");

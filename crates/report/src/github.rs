@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_no_text_can_break() {
+    fn escaping_keeps_an_annotation_on_one_line() {
         let file = Arc::new(SourceFile::new("rules/a,b.yaml", "id: x\nidd: y\n"));
         let diagnostic = Diagnostic::error("rule::unknown-field", "100 % wrong\n::error::no")
             .at(SourceLocation::new(&file, Span::new(6, 9)))

@@ -169,20 +169,20 @@ fn refused() -> Plan {
 }
 
 #[test]
-fn for_a_terminal() {
+fn renders_plans_for_a_terminal() {
     insta::assert_snapshot!("terminal", terminal(&full()));
     insta::assert_snapshot!("terminal_refused", terminal(&refused()));
     insta::assert_snapshot!("terminal_empty", terminal(&empty()));
 }
 
 #[test]
-fn for_a_pull_request() {
+fn renders_plans_as_markdown() {
     insta::assert_snapshot!("markdown", markdown(&full()));
     insta::assert_snapshot!("markdown_refused", markdown(&refused()));
     insta::assert_snapshot!("markdown_empty", markdown(&empty()));
 }
 
 #[test]
-fn for_programs() {
+fn renders_plans_as_json() {
     insta::assert_json_snapshot!("json", full());
 }
