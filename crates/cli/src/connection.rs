@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_can_name_who_calls() {
+    fn an_address_can_name_the_caller() {
         for (address, wanted) in [
             ("http://127.0.0.1:4599", (None, "http://127.0.0.1:4599")),
             (

@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn diagnostics_name_files_as_people_know_them() {
+    fn diagnostics_show_relative_paths() {
         let (here, captured) = Environment::captured("/home/alice");
         let file = Arc::new(SourceFile::new("/home/alice/a.yaml", "x: 1\n"));
         let mut diagnostics =

@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_rule_is_answered_with_what_to_do() {
+    fn an_unknown_rule_comes_with_a_hint() {
         let error = rule(&Library::default(), "no-such-rule").unwrap_err();
         assert!(
             error.starts_with("error: there is no rule `no-such-rule`\nhint: "),

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_happens_where_it_says_unless_the_organization_has_no_such_place() {
+    fn an_event_happens_at_its_own_location_if_the_organization_has_it() {
         let state: State = serde_json::from_value(json!({
             "organization": {
                 "management": "111122223333", "log_archive": "222233334444", "security": "333344445555",

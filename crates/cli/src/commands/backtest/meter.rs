@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_rate_and_time_left_once_all_files_are_known() {
+    fn progress_shows_time_left_once_all_files_are_known() {
         let mut glance = Glance {
             files_found: 100,
             bytes_found: 1000,
