@@ -7,7 +7,7 @@ use crate::{aws, aws_run, project};
 
 #[test]
 #[ignore = "needs the AWS CLI; `cargo xtask ci --second-opinions` runs it"]
-fn the_aws_cli_sees_what_the_sdk_deployed_and_finds_drift_of_its_own_making() {
+fn the_aws_cli_reads_the_deployment_and_its_changes_are_drift() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();

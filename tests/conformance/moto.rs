@@ -140,9 +140,9 @@ fn deploy_on_moto(topology: &str) {
     let mut patterns = 0;
     for set in bundle["stack_sets"].as_array().expect("stack sets") {
         let name = set["name"].as_str().expect("a name");
-        let places = places(&bundle, set);
-        assert!(!places.is_empty(), "{name} targets no location");
-        for (account, region) in places {
+        let locations = locations(&bundle, set);
+        assert!(!locations.is_empty(), "{name} targets no location");
+        for (account, region) in locations {
             let environment = moto.environment(&account, &region);
             let template = folder.join(format!("{name}.template.json"));
             create_stack(&borrowed(&environment), set, &template, name);
@@ -154,7 +154,7 @@ fn deploy_on_moto(topology: &str) {
 
 /// The accounts and Regions that a stack set targets, with one member account of each kind, because
 /// moto treats all of them alike.
-fn places(bundle: &Value, set: &Value) -> Vec<(String, String)> {
+fn locations(bundle: &Value, set: &Value) -> Vec<(String, String)> {
     let organization = &bundle["organization"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let list = |value: &Value| -> Vec<String> {
@@ -163,10 +163,10 @@ fn places(bundle: &Value, set: &Value) -> Vec<(String, String)> {
             .map(|items| items.iter().map(text).collect())
             .unwrap_or_default()
     };
-    let mut places = Vec::new();
+    let mut locations = Vec::new();
     let targets = &set["targets"];
     for region in list(&targets["management_regions"]) {
-        places.push((text(&organization["accounts"]["management"]), region));
+        locations.push((text(&organization["accounts"]["management"]), region));
     }
     let members = &targets["members"];
     if !members.is_null() {
@@ -181,11 +181,11 @@ fn places(bundle: &Value, set: &Value) -> Vec<(String, String)> {
             .map(|(_, accounts)| list(accounts));
         for account in only.unwrap_or_else(|| vec!["012345678901".to_owned()]) {
             for region in list(&members["regions"]) {
-                places.push((account.clone(), region));
+                locations.push((account.clone(), region));
             }
         }
     }
-    places
+    locations
 }
 
 #[track_caller]

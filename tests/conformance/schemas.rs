@@ -103,7 +103,7 @@ fn refuses(schema: &str, good: &Value, changes: &[(&str, Value)]) {
 
 #[test]
 #[ignore = "needs the Python environment"]
-fn what_check_refuses_the_schema_of_rules_refuses() {
+fn the_rule_schema_rejects_what_check_rejects() {
     let good =
         read(&tests::repository().join("tests/library/rules/iam/iam-access-key-created.yaml"));
     let changes = [

@@ -37,7 +37,7 @@ pub const HUB: &str = "333344445555";
 /// The home Region in the committed organization file.
 pub const HOME: &str = "eu-central-1";
 
-/// The role that [`Served::let_in`] creates in every account.
+/// The role that [`Served::create_access_role`] creates in every account.
 pub const ACCESS_ROLE: &str = "DetectionsAccess";
 
 /// A valid rule for tests to break. It needs `fixtures/event.json`.

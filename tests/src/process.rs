@@ -91,7 +91,7 @@ impl Started {
     }
 
     /// Waits until this text appears on standard error, or the stream ends.
-    pub fn wait_until_it_says(&self, text: &str) {
+    pub fn wait_for_error_output(&self, text: &str) {
         let waited = self
             .errors
             .changed

@@ -123,7 +123,7 @@ impl Served {
 
     /// Creates [`ACCESS_ROLE`] in every account; `account` may assume it.
     #[track_caller]
-    pub fn let_in(&self, account: &str) {
+    pub fn create_access_role(&self, account: &str) {
         let role = json!({"Resources": {"Access": {"Type": "AWS::IAM::Role", "Properties": {
             "RoleName": ACCESS_ROLE,
             "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{

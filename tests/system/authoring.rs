@@ -142,7 +142,7 @@ fn completions_are_written_for_every_shell_and_work_in_bash() {
 }
 
 #[test]
-fn explain_shows_where_a_rule_runs_whom_it_tells_and_its_alert() {
+fn explain_shows_locations_subscribers_and_the_alert() {
     let project = project();
     let explain = ["explain", "cloudtrail-tampering"];
     project

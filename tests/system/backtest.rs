@@ -44,7 +44,7 @@ fn git(project: &tests::Project, arguments: &[&str]) {
 }
 
 #[test]
-fn alerts_over_a_folder_in_every_format_and_what_a_change_of_the_rules_does_to_them() {
+fn backtest_of_a_folder_in_every_format_and_with_a_rule_change() {
     let project = project();
     project.write(
         &format!("logs/{FOLDER}/a.json"),
@@ -128,7 +128,7 @@ fn alerts_over_a_folder_in_every_format_and_what_a_change_of_the_rules_does_to_t
 }
 
 #[test]
-fn alerts_over_a_bucket() {
+fn backtest_of_a_bucket() {
     let served = Served::start();
     let put = |path: &str, content: &str| {
         ureq::put(format!("{}/{path}", served.endpoint()))

@@ -288,7 +288,7 @@ fn with_a_region_that_is_off() -> (Served, Project) {
 fn a_delegated_administrator_sees_which_region_is_disabled() {
     let (organization, project) = with_a_region_that_is_off();
     organization.delegate_stack_sets(HUB);
-    organization.let_in(HUB);
+    organization.create_access_role(HUB);
     project.replace(
         "stacksets/organization.yaml",
         "access_role: OrganizationAccountAccessRole",

@@ -135,10 +135,10 @@ fn a_delegated_administrator_deploys_everything_it_can_reach() {
 fn interrupted(organization: &Served, project: &Project, times: usize) -> Run {
     let environment = organization.environment(MANAGEMENT, HOME);
     let running = project.start_with(&["deploy", "--org", "--no-verify"], &environment);
-    running.wait_until_it_says("gizmos-bucket: creating");
+    running.wait_for_error_output("gizmos-bucket: creating");
     for _ in 0..times {
         running.interrupt();
-        running.wait_until_it_says("Ctrl-C again");
+        running.wait_for_error_output("Ctrl-C again");
     }
     running.finish().expect(130)
 }

@@ -7,7 +7,7 @@ use cli::{Environment, Exit, Interrupts};
 use crate::project;
 
 #[test]
-fn commands_run_beside_each_other_and_an_interrupt_ends_one_of_them() {
+fn concurrent_commands_are_independent_and_an_interrupt_ends_one() {
     let project = project();
     let (environment, served) = Environment::captured(project.path("."));
     let (interrupter, interrupts) = Interrupts::by_hand();

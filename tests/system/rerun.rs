@@ -73,7 +73,7 @@ fn untouched(run: &tests::Run, stack_sets: &[&str]) {
 }
 
 #[test]
-fn what_was_deployed_can_be_removed_and_the_logs_stay() {
+fn destroy_removes_the_deployment_and_keeps_the_logs() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
@@ -183,7 +183,7 @@ fn environment_variables_are_all_that_a_real_organization_needs() {
 fn a_delegated_administrator_deploys_changes_nothing_twice_and_destroys() {
     let organization = Served::start();
     organization.delegate_stack_sets(HUB);
-    organization.let_in(HUB);
+    organization.create_access_role(HUB);
     let project = project();
     let target = organization.argument_as(HUB);
     let run = |arguments: &[&str]| project.run(&[arguments, &["--org", &target]].concat());
