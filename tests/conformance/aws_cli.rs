@@ -1,4 +1,4 @@
-//! The unmodified AWS CLI sees what the SDK deployed, and can work on it.
+//! The unmodified AWS CLI reads and changes what the SDK deployed.
 
 use serde_json::json;
 use tests::{HOME, HUB, MANAGEMENT, Served};
@@ -7,7 +7,7 @@ use crate::{aws, aws_run, project};
 
 #[test]
 #[ignore = "needs the AWS CLI; `cargo xtask ci --second-opinions` runs it"]
-fn the_aws_cli_sees_what_the_sdk_deployed_and_finds_drift_of_its_own_making() {
+fn the_aws_cli_reads_the_deployment_and_its_changes_are_drift() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
@@ -66,7 +66,8 @@ fn the_aws_cli_sees_what_the_sdk_deployed_and_finds_drift_of_its_own_making() {
         "{stacks:#}"
     );
 
-    // An event of our own source is accepted and goes nowhere; one of an AWS source is refused.
+    // An event of a custom source is accepted and matches no rule; one of an AWS source is
+    // rejected.
     let entry = |source: &str| {
         json!([{ "Source": source, "DetailType": "example", "Detail": "{}" }]).to_string()
     };
@@ -81,7 +82,7 @@ fn the_aws_cli_sees_what_the_sdk_deployed_and_finds_drift_of_its_own_making() {
     );
     assert_eq!(forged["FailedEntryCount"], 1, "{forged:#}");
 
-    // A rule changed by hand is drift, and the rule is named.
+    // A rule changed by hand is reported as drift, with the rule's id.
     let rules = aws(
         &hub,
         &["events", "list-rules", "--event-bus-name", "gizmos"],
@@ -114,7 +115,7 @@ fn the_aws_cli_sees_what_the_sdk_deployed_and_finds_drift_of_its_own_making() {
         .expect(5)
         .says("iam-access-key-created");
 
-    // What the simulator does not know is an error, not silence.
+    // The simulator answers unknown actions with an error instead of silence.
     let unknown = aws_run(&hub, &["events", "list-archives"]);
     assert_ne!(unknown.code, 0, "{}", unknown.all());
 }
@@ -141,7 +142,7 @@ fn the_aws_cli_finds_the_template_in_its_bucket_and_can_empty_it() {
     assert_eq!(versions.len(), 1, "{versions:#?}");
     let text = |name: &str| versions[0][name].as_str().expect("a text").to_owned();
     let (key, version) = (text("Key"), text("VersionId"));
-    // The bucket and what is in it can be read by those who deploy, and deployed by hand.
+    // Deployers can read the bucket and its objects, and use the template by hand.
     let url = format!("https://{BUCKET}.s3.{HOME}.amazonaws.com/{key}?versionId={version}");
     let validate = [
         "cloudformation",

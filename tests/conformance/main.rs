@@ -1,12 +1,12 @@
-//! Third parties keep the project honest: the AWS CLI drives the simulator, moto deploys every
-//! compiled template, jsonschema reads the schemas for editors.
+//! Compares the project with third parties: the AWS CLI drives the simulator, moto deploys every
+//! compiled template, and jsonschema validates the editor schemas.
 //!
-//! They need the pinned Python environment, so they are ignored unless asked for, as
-//! `cargo xtask ci --second-opinions` does.
+//! These tests need the pinned Python environment, so they are ignored unless requested, as `cargo
+//! xtask ci --second-opinions` does.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a test's own set-up may fail the test at once"
+    reason = "a test's own setup may fail the test at once"
 )]
 
 mod aws_cli;
@@ -18,7 +18,7 @@ use std::process::Command;
 use serde_json::Value;
 use tests::Run;
 
-/// A project of the tests' library.
+/// A project with the tests' library.
 fn project() -> tests::Project {
     tests::Project::new(env!("CARGO_BIN_EXE_gizmos-under-test"))
 }

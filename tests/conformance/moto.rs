@@ -1,5 +1,5 @@
-//! moto deploys every compiled template as a plain stack, in the accounts and Regions it is meant
-//! for, and its EventBridge accepts every rule.
+//! moto deploys every compiled template as an ordinary stack in the accounts and Regions it
+//! targets, and its EventBridge accepts every rule.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{aws, project};
 
-/// A moto server on a free port, ended when this is dropped.
+/// A moto server on a free port, stopped on drop.
 struct Moto {
     endpoint: String,
     server: Child,
@@ -41,7 +41,7 @@ impl Moto {
         moto
     }
 
-    /// The environment of a client in an account: moto takes the account from an assumed role.
+    /// Environment for a client in an account. moto takes the account from an assumed role.
     fn environment(&self, account: &str, region: &str) -> Vec<(String, String)> {
         let root = self.variables("testing", "testing", "", region);
         let role = format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole");
@@ -140,9 +140,9 @@ fn deploy_on_moto(topology: &str) {
     let mut patterns = 0;
     for set in bundle["stack_sets"].as_array().expect("stack sets") {
         let name = set["name"].as_str().expect("a name");
-        let places = places(&bundle, set);
-        assert!(!places.is_empty(), "{name} is meant for no place");
-        for (account, region) in places {
+        let locations = locations(&bundle, set);
+        assert!(!locations.is_empty(), "{name} targets no location");
+        for (account, region) in locations {
             let environment = moto.environment(&account, &region);
             let template = folder.join(format!("{name}.template.json"));
             create_stack(&borrowed(&environment), set, &template, name);
@@ -152,9 +152,9 @@ fn deploy_on_moto(topology: &str) {
     assert!(patterns > 0, "no rule reached moto's EventBridge");
 }
 
-/// The accounts and Regions a stack set is meant for; of the member accounts one of each kind,
-/// since moto makes no difference between them.
-fn places(bundle: &Value, set: &Value) -> Vec<(String, String)> {
+/// The accounts and Regions that a stack set targets, with one member account of each kind, because
+/// moto treats all of them alike.
+fn locations(bundle: &Value, set: &Value) -> Vec<(String, String)> {
     let organization = &bundle["organization"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let list = |value: &Value| -> Vec<String> {
@@ -163,14 +163,14 @@ fn places(bundle: &Value, set: &Value) -> Vec<(String, String)> {
             .map(|items| items.iter().map(text).collect())
             .unwrap_or_default()
     };
-    let mut places = Vec::new();
+    let mut locations = Vec::new();
     let targets = &set["targets"];
     for region in list(&targets["management_regions"]) {
-        places.push((text(&organization["accounts"]["management"]), region));
+        locations.push((text(&organization["accounts"]["management"]), region));
     }
     let members = &targets["members"];
     if !members.is_null() {
-        // `{"only": [ids]}`, or a filter that a workload account passes.
+        // Either `{"only": [ids]}` or a filter that workload accounts pass.
         let only = members["accounts"]
             .as_object()
             .and_then(|filter| {
@@ -181,11 +181,11 @@ fn places(bundle: &Value, set: &Value) -> Vec<(String, String)> {
             .map(|(_, accounts)| list(accounts));
         for account in only.unwrap_or_else(|| vec!["012345678901".to_owned()]) {
             for region in list(&members["regions"]) {
-                places.push((account.clone(), region));
+                locations.push((account.clone(), region));
             }
         }
     }
-    places
+    locations
 }
 
 #[track_caller]
@@ -229,7 +229,7 @@ fn create_stack(environment: &[(&str, &str)], set: &Value, template: &Path, name
     );
 }
 
-/// Compares the rules of a template with those that moto's EventBridge has, pattern by pattern.
+/// Compares a template's rules with those in moto's EventBridge, pattern by pattern.
 #[track_caller]
 fn accepted_rules(environment: &[(&str, &str)], template: &Path) -> usize {
     let template = std::fs::read_to_string(template).expect("a template");

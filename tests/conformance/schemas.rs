@@ -1,4 +1,4 @@
-//! The schemas for editors, read by the reference implementation of JSON Schema in Python.
+//! Validates the editor schemas with the JSON Schema implementation for Python.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tests::Run;
 
-/// Validates documents; prints for each what is wrong with it.
+/// Validates documents and prints the errors of each.
 const VALIDATE: &str = r#"
 import json, sys, jsonschema
 task = json.load(open(sys.argv[1], encoding="utf-8"))
@@ -17,7 +17,7 @@ validator = kind(task["schema"])
 print(json.dumps([[f"{error.json_path}: {error.message}"[:300] for error in validator.iter_errors(it)] for it in task["documents"]]))
 "#;
 
-/// What is wrong with each of some documents.
+/// The validation errors of each document.
 fn errors(schema: &str, documents: &[Value]) -> Vec<Vec<String>> {
     let text = fs::read_to_string(tests::repository().join(schema)).expect("the schema");
     let schema: Value = serde_json::from_str(&text).expect("JSON");
@@ -69,7 +69,7 @@ fn every_rule_fits_its_schema() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A document with one value replaced, by its JSON pointer; null takes it away.
+/// A document with one value, given by JSON pointer, replaced; null removes it.
 fn with(document: &Value, pointer: &str, value: Value) -> Value {
     let mut document = document.clone();
     let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
@@ -103,7 +103,7 @@ fn refuses(schema: &str, good: &Value, changes: &[(&str, Value)]) {
 
 #[test]
 #[ignore = "needs the Python environment"]
-fn what_check_refuses_the_schema_of_rules_refuses() {
+fn the_rule_schema_rejects_what_check_rejects() {
     let good =
         read(&tests::repository().join("tests/library/rules/iam/iam-access-key-created.yaml"));
     let changes = [

@@ -1,16 +1,17 @@
-//! What the whole-system tests stand on: a project of a small library, the commands, a simulator.
+//! Support for the whole-system tests: a project with a small library, the commands, and a
+//! simulator.
 //!
-//! The tests use the public interface only: the commands' arguments, output and exit codes, and the
-//! simulator's HTTP API. They never look inside a crate.
+//! The tests use public interfaces only: the commands' arguments, output and exit codes, and the
+//! simulator's HTTP API. They never use a crate's internals.
 //!
-//! A command runs in the test's own process, many beside each other, unless the process is the point:
-//! signals, a closed pipe, AWS settings from the environment, third-party programs.
+//! Commands run within the test's process, many concurrently, unless the process itself matters:
+//! signals, a closed pipe, AWS settings from the environment, or third-party programs.
 #![expect(
     clippy::missing_panics_doc,
     clippy::return_self_not_must_use,
     clippy::expect_used,
     clippy::panic,
-    reason = "test support: a broken set-up should fail the test at once"
+    reason = "test support: a broken setup should fail the test at once"
 )]
 
 mod process;
@@ -30,16 +31,16 @@ pub use served::{Served, authorization};
 /// The management account of the seeded organization.
 pub const MANAGEMENT: &str = "111122223333";
 
-/// The account of the seeded organization that the alerts go to.
+/// The hub account of the seeded organization.
 pub const HUB: &str = "333344445555";
 
-/// The home Region of the committed organization file.
+/// The home Region in the committed organization file.
 pub const HOME: &str = "eu-central-1";
 
-/// The role in every account that [`Served::let_in`] makes.
+/// The role that [`Served::create_access_role`] creates in every account.
 pub const ACCESS_ROLE: &str = "DetectionsAccess";
 
-/// A rule without a mistake, to be broken; it goes by `fixtures/event.json`.
+/// A valid rule for tests to break. It needs `fixtures/event.json`.
 pub const EXAMPLE_RULE: &str = r"version: 1
 id: example-rule
 title: A trail was stopped
@@ -68,7 +69,7 @@ tests:
     override: {errorCode: AccessDenied}
 ";
 
-/// The fixture of [`EXAMPLE_RULE`].
+/// The content of `fixtures/event.json` for [`EXAMPLE_RULE`].
 pub const EXAMPLE_EVENT: &str = r#"{
   "eventVersion": "1.08", "eventTime": "2026-11-23T10:00:00Z", "eventSource": "cloudtrail.amazonaws.com",
   "eventName": "StopLogging", "eventType": "AwsApiCall", "awsRegion": "eu-central-1",
@@ -76,7 +77,7 @@ pub const EXAMPLE_EVENT: &str = r#"{
   "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/alice"}
 }"#;
 
-/// The repository's root.
+/// The root of the repository.
 pub fn repository() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().unwrap_or(tests).to_path_buf()

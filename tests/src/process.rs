@@ -1,4 +1,4 @@
-//! The program in a process of its own.
+//! Runs the program in its own process.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use crate::Run;
 
-/// A command that runs the program in a folder, without any of the caller's AWS settings.
+/// A command that runs the program in a folder, without the caller's AWS settings.
 pub(crate) fn command(
     program: &Path,
     folder: &Path,
@@ -22,7 +22,7 @@ pub(crate) fn command(
     command
 }
 
-/// Takes the caller's AWS settings away, so that no test can reach a real account.
+/// Removes the caller's AWS settings, so that no test can reach a real account.
 pub(crate) fn clean(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -37,7 +37,7 @@ pub(crate) fn clean(command: &mut Command) {
         .env("NO_COLOR", "1");
 }
 
-/// A program that runs beside the test.
+/// A program that runs concurrently with the test.
 #[derive(Debug)]
 pub struct Started {
     child: Child,
@@ -45,7 +45,7 @@ pub struct Started {
     reader: JoinHandle<()>,
 }
 
-/// What a program has printed on standard error so far, and whether there can be more.
+/// Standard error so far, and whether more may follow.
 #[derive(Debug, Default)]
 struct Errors {
     text: Mutex<(String, bool)>,
@@ -85,13 +85,13 @@ impl Started {
         }
     }
 
-    /// Its process id.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits until this text is on standard error, or the program has closed it.
-    pub fn wait_until_it_says(&self, text: &str) {
+    /// Waits until this text appears on standard error, or the stream ends.
+    pub fn wait_for_error_output(&self, text: &str) {
         let waited = self
             .errors
             .changed
@@ -99,20 +99,20 @@ impl Started {
         drop(waited.expect("a lock"));
     }
 
-    /// Ctrl-C.
+    /// Sends Ctrl-C.
     pub fn interrupt(&self) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-INT", &id]).status();
         assert!(sent.is_ok_and(|sent| sent.success()), "no signal was sent");
     }
 
-    /// Ends it at once, as a machine does that is switched off.
+    /// Kills it at once, like a machine that loses power.
     pub fn kill(mut self) {
         self.child.kill().expect("it can be ended");
         self.child.wait().expect("it ends");
     }
 
-    /// Waits for the program's end.
+    /// Waits until the program ends.
     pub fn finish(mut self) -> Run {
         let status = self.child.wait().expect("a status");
         self.reader.join().expect("all is read");

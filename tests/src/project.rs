@@ -1,4 +1,4 @@
-//! A user's files, in a folder of their own.
+//! A user's files in a temporary folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::{EXAMPLE_RULE, Run, Started, process, repository};
 
-/// A project in a folder of its own, to be edited and broken.
+/// A project in a temporary folder, to be edited and broken.
 #[derive(Debug)]
 pub struct Project {
     folder: TempDir,
@@ -17,7 +17,7 @@ pub struct Project {
 }
 
 impl Project {
-    /// The tests' own library and organization file, with the product's templates; `program` is
+    /// The tests' own library and organization file with the product's templates. `program` is
     /// `env!("CARGO_BIN_EXE_gizmos-under-test")`.
     pub fn new(program: &str) -> Self {
         let library = repository().join("tests/library");
@@ -27,8 +27,8 @@ impl Project {
         project
     }
 
-    /// The committed library and organization file. Whoever edits a rule must not break a test of
-    /// the program: only what is said about the committed files themselves belongs to this project.
+    /// The committed library and organization file. Use it only for tests about these files
+    /// themselves, because editing a rule must not break tests of the program.
     pub fn committed(program: &str) -> Self {
         Self::of(program, &repository().join("rules"))
     }
@@ -46,12 +46,12 @@ impl Project {
         }
     }
 
-    /// The path of a file of this copy.
+    /// The path of a file in this copy.
     pub fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
 
-    /// Replaces text in a file; the text must be there.
+    /// Replaces text in a file, which must contain it.
     pub fn replace(&self, file: &str, from: &str, to: &str) {
         let path = self.path(file);
         let text =
@@ -60,7 +60,7 @@ impl Project {
         fs::write(&path, text.replacen(from, to, 1)).expect("written");
     }
 
-    /// Writes a file.
+    /// Writes a file, and creates its folder.
     pub fn write(&self, file: &str, text: &str) {
         let path = self.path(file);
         fs::create_dir_all(path.parent().expect("a folder")).expect("created");
@@ -72,7 +72,7 @@ impl Project {
         fs::remove_file(self.path(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
     }
 
-    /// Takes the waves out of the organization file: everything is one operation.
+    /// Removes the waves from the organization file, so that everything is one operation.
     pub fn remove_waves(&self) {
         let file = "stacksets/organization.yaml";
         let text = fs::read_to_string(self.path(file)).expect("the organization file");
@@ -80,7 +80,7 @@ impl Project {
         self.write(file, without);
     }
 
-    /// Adds rules whose alerts are so long that all of them don't fit one request.
+    /// Adds rules with alerts so long that all rules don't fit into one request.
     pub fn add_large_rules(&self) {
         self.write("rules/fixtures/event.json", crate::EXAMPLE_EVENT);
         for number in 0..20 {
@@ -95,8 +95,8 @@ impl Project {
 
     /// Runs a command in this copy.
     ///
-    /// Without `--simulator` a command would talk to whatever the caller's AWS settings name, so it
-    /// runs in a process without any.
+    /// Without `--simulator`, a command would use the caller's AWS settings, so it runs in a
+    /// separate process without any.
     pub fn run(&self, arguments: &[&str]) -> Run {
         let is_about = |option: &str| arguments.iter().any(|it| it.starts_with(option));
         if (is_about("--org") && !is_about("--simulator")) || is_about("s3://") {
@@ -115,12 +115,12 @@ impl Project {
         Run::of(&command.output().expect("the program starts"))
     }
 
-    /// Deploys this copy as the management account, without sending events afterwards.
+    /// Deploys this copy as the management account, without verification.
     pub fn deploy(&self, organization: &crate::Served) -> Run {
         self.run(&["deploy", "--org", "--no-verify", &organization.argument()])
     }
 
-    /// Starts the program with these environment variables, and doesn't wait for it.
+    /// Starts the program with these environment variables, without waiting for it.
     pub fn start_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Started {
         Started::of(process::command(
             &self.program,
@@ -138,8 +138,8 @@ impl Project {
         fs::set_permissions(self.path(&file), mode).expect("made executable");
     }
 
-    /// Runs a script in this copy as a workflow's step is run; `cargo xtask` is the program under
-    /// test, called with the argument in `SIMULATOR`, if there is one.
+    /// Runs a script in this copy like a workflow step. `cargo xtask` is the program under test,
+    /// called with the argument in `SIMULATOR`, if there is one.
     pub fn script(&self, script: &str, environment: &[(String, String)]) -> Run {
         let program = self.program.display();
         let cargo = format!(

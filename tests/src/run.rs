@@ -1,23 +1,23 @@
-//! What a run of a command gave.
+//! The result of running a command.
 
 use std::process::Output;
 
 use cli::{Captured, Exit};
 use serde_json::Value;
 
-/// What a run of a command gave.
+/// The result of running a command.
 #[derive(Debug)]
 pub struct Run {
-    /// Its exit code.
+    /// Exit code.
     pub code: i32,
-    /// Results.
+    /// Standard output: results.
     pub stdout: String,
-    /// Progress, diagnostics and errors.
+    /// Standard error: progress, diagnostics and errors.
     pub stderr: String,
 }
 
 impl Run {
-    /// The output of a finished program.
+    /// The result of a finished program.
     pub fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
@@ -26,7 +26,7 @@ impl Run {
         }
     }
 
-    /// The output of a command that ran in this process.
+    /// The result of a command that ran in this process.
     pub(crate) fn captured(exit: Exit, captured: &Captured) -> Self {
         Self {
             code: exit.code().into(),
@@ -35,12 +35,12 @@ impl Run {
         }
     }
 
-    /// Everything it printed.
+    /// Both streams, standard output first.
     pub fn all(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 
-    /// Fails the test with everything that was printed unless the exit code is this one.
+    /// Fails the test, and shows all output, unless the exit code is `code`.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(
@@ -52,7 +52,7 @@ impl Run {
         self
     }
 
-    /// Fails the test unless this text was printed.
+    /// Fails the test unless either stream contains this text.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
         assert!(

@@ -1,11 +1,11 @@
-//! An organization that several commands and clients talk to.
+//! An organization shared by several commands and clients.
 
 use serde_json::{Value, json};
 use simulator::{Config, Simulator};
 
 use crate::{ACCESS_ROLE, HOME, MANAGEMENT};
 
-/// An organization served on a free port for as long as this lives. Its clock only moves when a
+/// An organization served on a free port until it is dropped. Its clock advances only when a
 /// command waits.
 #[derive(Debug)]
 pub struct Served {
@@ -43,13 +43,13 @@ impl Served {
         format!("--simulator={}", self.endpoint)
     }
 
-    /// The same for another caller than the management account: an account or an access key.
+    /// `argument` for another caller than the management account: an account or an access key.
     pub fn argument_as(&self, caller: &str) -> String {
         let (scheme, host) = self.endpoint.split_once("://").expect("an address");
         format!("--simulator={scheme}://{caller}@{host}")
     }
 
-    /// Asks the simulator's own API.
+    /// Calls a read action of the simulator's own API.
     #[track_caller]
     pub fn get(&self, path: &str) -> Value {
         let mut answer = ureq::get(format!("{}/_simulator/{path}", self.endpoint))
@@ -58,7 +58,7 @@ impl Served {
         answer.body_mut().read_json().expect("JSON")
     }
 
-    /// Tells the simulator's own API.
+    /// Calls a mutating action of the simulator's own API.
     #[track_caller]
     pub fn post(&self, path: &str, body: &Value) -> Value {
         let mut answer = ureq::post(format!("{}/_simulator/{path}", self.endpoint))
@@ -67,7 +67,7 @@ impl Served {
         answer.body_mut().read_json().expect("JSON")
     }
 
-    /// Returns once an action, `cloudformation:CreateStackInstances`, has been called.
+    /// Returns once an action such as `cloudformation:CreateStackInstances` has been called.
     pub fn wait_for_call(&self, action: &str) {
         let called = || {
             let calls = self.get("calls");
@@ -77,7 +77,7 @@ impl Served {
                 .is_some()
         };
         while !called() {
-            // Only to leave the processor to the program that will make the call.
+            // Yields the processor to the program that will make the call.
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }
@@ -87,7 +87,7 @@ impl Served {
         self.post("clock/advance", &json!({ "seconds": seconds }));
     }
 
-    /// Calls an AWS API that speaks JSON as the administrator of an account, as any client would.
+    /// Calls an AWS JSON API as an account's administrator, like any client would.
     #[track_caller]
     pub fn call(&self, account: &str, region: &str, target: &str, input: &Value) -> Value {
         let service = match target.split('.').next().unwrap_or(target) {
@@ -121,9 +121,9 @@ impl Served {
         );
     }
 
-    /// Makes a role in every account, [`ACCESS_ROLE`], that an account may assume.
+    /// Creates [`ACCESS_ROLE`] in every account; `account` may assume it.
     #[track_caller]
-    pub fn let_in(&self, account: &str) {
+    pub fn create_access_role(&self, account: &str) {
         let role = json!({"Resources": {"Access": {"Type": "AWS::IAM::Role", "Properties": {
             "RoleName": ACCESS_ROLE,
             "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
@@ -143,11 +143,11 @@ impl Served {
             let id = account.get("id").and_then(Value::as_str).expect("an id");
             self.query(id, HOME, "cloudformation", &form);
         }
-        // CloudFormation takes a moment.
+        // CloudFormation needs a moment.
         self.advance(120);
     }
 
-    /// Calls an AWS API that takes a form and answers XML.
+    /// Calls an AWS query API, which takes a form and returns XML.
     #[track_caller]
     pub fn query(
         &self,
@@ -163,7 +163,7 @@ impl Served {
         answer.body_mut().read_to_string().expect("a text")
     }
 
-    /// The environment of any AWS client that acts as this account's administrator.
+    /// Environment for any AWS client that acts as this account's administrator.
     pub fn environment<'a>(&'a self, account: &'a str, region: &'a str) -> Vec<(&'a str, &'a str)> {
         vec![
             ("AWS_ENDPOINT_URL", &self.endpoint),
@@ -183,7 +183,7 @@ impl Drop for Served {
     }
 }
 
-/// A header as a client signs it; the simulator reads who calls and checks no signature.
+/// An `Authorization` header. The simulator reads the caller from it and checks no signature.
 pub fn authorization(account: &str, region: &str, service: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256 Credential={account}/20261123/{region}/{service}/aws4_request, \

@@ -1,4 +1,4 @@
-//! Templates that are too large for a request go through the artifact bucket.
+//! Templates that are too large for a request are passed through the artifact bucket.
 
 use serde_json::{Value, json};
 use tests::{HOME, HUB, MANAGEMENT, Project, Served, authorization};
@@ -8,7 +8,7 @@ use crate::project;
 const BUCKET: &str = "gizmos-artifacts-111122223333-eu-central-1";
 const ORGANIZATION: &str = "stacksets/organization.yaml";
 
-/// A library that doesn't fit one request, and the bucket for it.
+/// A library that doesn't fit into one request, with an artifact bucket.
 fn with_a_bucket() -> Project {
     let project = project();
     project.add_large_rules();
@@ -16,7 +16,7 @@ fn with_a_bucket() -> Project {
     project
 }
 
-/// Names of the deployed stack sets with detections on the hub's bus.
+/// Names of the deployed stack sets that contain detections on the hub's bus.
 fn detections(organization: &Served) -> Vec<String> {
     let list = [("Action", "ListStackSets"), ("Status", "ACTIVE")];
     let list = organization.query(MANAGEMENT, HOME, "cloudformation", &list);
@@ -68,7 +68,7 @@ fn a_rule_set_that_is_too_large_for_a_request_is_one_stack_set() {
     );
     assert!(set.len() > 51_200, "{}", set.len());
 
-    // It is compared by what it says, and not by where it came from.
+    // Templates are compared by content, not by where they came from.
     project
         .run(&deploy)
         .expect(0)
@@ -79,7 +79,7 @@ fn a_rule_set_that_is_too_large_for_a_request_is_one_stack_set() {
         .expect(0)
         .says("No drift");
 
-    // The deployment before this one is as large, so a change is handed over the same way, once.
+    // The deployed template is as large, so a change also uses the bucket, once.
     organization.post("calls/reset", &json!({}));
     project.replace(
         "rules/sign-in/console-sign-in-without-mfa.yaml",
@@ -89,7 +89,7 @@ fn a_rule_set_that_is_too_large_for_a_request_is_one_stack_set() {
     project.run(&deploy).expect(0).says("Deployed: ");
     assert_eq!(calls(&organization, "s3:PutObject"), 1);
 
-    // Nobody but the management account gets at the bucket.
+    // Only the management account can access the bucket.
     assert_eq!(ask(&organization, MANAGEMENT, "?versions"), 200);
     assert_eq!(ask(&organization, HUB, "?versions"), 403);
 
@@ -98,7 +98,7 @@ fn a_rule_set_that_is_too_large_for_a_request_is_one_stack_set() {
         .expect(0)
         .says("done       stack gizmos-artifacts");
     assert_eq!(ask(&organization, MANAGEMENT, "?versions"), 404);
-    // The name is free again.
+    // The bucket name is free again.
     project.replace(
         ORGANIZATION,
         "  # bucket: example-trail-logs",
@@ -108,7 +108,7 @@ fn a_rule_set_that_is_too_large_for_a_request_is_one_stack_set() {
 }
 
 #[test]
-fn the_bucket_can_be_added_and_given_up() {
+fn the_artifact_bucket_can_be_added_and_removed() {
     let organization = Served::start();
     let project = project();
     project.add_large_rules();
@@ -127,7 +127,7 @@ fn the_bucket_can_be_added_and_given_up() {
 }
 
 #[test]
-fn what_others_keep_in_the_bucket_is_not_deleted() {
+fn foreign_objects_in_the_artifact_bucket_are_not_deleted() {
     let organization = Served::start();
     let project = with_a_bucket();
     let target = organization.argument();
@@ -145,7 +145,7 @@ fn what_others_keep_in_the_bucket_is_not_deleted() {
 }
 
 #[test]
-fn a_delegated_administrator_needs_to_be_named_to_use_the_bucket() {
+fn the_artifact_bucket_admits_only_listed_delegated_administrators() {
     let organization = Served::start();
     organization.delegate_stack_sets(HUB);
     let project = with_a_bucket();
@@ -169,14 +169,14 @@ fn a_delegated_administrator_needs_to_be_named_to_use_the_bucket() {
     );
     project.deploy(&organization).expect(0);
     edit("critical", "high");
-    // It has no access to the management account, but the bucket exists already.
+    // It can't access the management account, but the bucket already exists.
     delegated()
         .expect(3)
         .says("done       stack set gizmos-rules-hub");
 }
 
 #[test]
-fn whoever_has_taken_the_name_of_the_bucket_gets_no_template() {
+fn an_artifact_bucket_of_another_account_receives_no_template() {
     let organization = Served::start();
     let project = with_a_bucket();
     let url = format!("{}/{BUCKET}", organization.endpoint());

@@ -1,10 +1,10 @@
-//! What helps those who write rules.
+//! Commands that help rule authors.
 
 use serde_json::{Value, json};
 
 use crate::project;
 
-/// A call that `cloudtrail-tampering` is about, with changes.
+/// A call that matches `cloudtrail-tampering`, with changes.
 fn record(changes: &Value) -> Value {
     let mut record = json!({
         "eventVersion": "1.08", "eventID": "e51d8a60-52c7-4ab0-8c4a-000000000001",
@@ -124,7 +124,7 @@ fn match_knows_the_rules_about_drift_while_there_is_a_schedule_for_it() {
 }
 
 #[test]
-fn completions_are_written_for_every_shell_and_bash_takes_them() {
+fn completions_are_written_for_every_shell_and_work_in_bash() {
     let project = project();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = project.run(&["completions", shell]).expect(0).stdout;
@@ -132,7 +132,7 @@ fn completions_are_written_for_every_shell_and_bash_takes_them() {
             assert!(script.contains(word), "{shell} lacks {word}");
         }
     }
-    // What bash itself makes of them: the candidates for `gizmos comp`.
+    // Ask bash itself for the candidates for `gizmos comp`.
     let script = project.run(&["completions", "bash"]).stdout;
     project.write("completions.bash", &script);
     let complete = "source ./completions.bash; COMP_WORDS=(gizmos comp); COMP_CWORD=1; \
@@ -142,7 +142,7 @@ fn completions_are_written_for_every_shell_and_bash_takes_them() {
 }
 
 #[test]
-fn explain_shows_where_a_rule_runs_whom_it_tells_and_its_alert() {
+fn explain_shows_locations_subscribers_and_the_alert() {
     let project = project();
     let explain = ["explain", "cloudtrail-tampering"];
     project
@@ -171,7 +171,7 @@ fn explain_shows_where_a_rule_runs_whom_it_tells_and_its_alert() {
         );
     }
     assert_eq!(json["topics"][0]["name"], "alerts");
-    // Where nothing compiles, the rule itself can still be shown.
+    // A rule can be explained even if the project doesn't compile.
     project.replace(
         "stacksets/organization.yaml",
         "root: r-exmp",
@@ -182,6 +182,6 @@ fn explain_shows_where_a_rule_runs_whom_it_tells_and_its_alert() {
         .expect(0)
         .says("unknown until the project compiles")
         .says("\"alert\": \"[CRITICAL]");
-    assert!(!run.stdout.contains("nobody"), "{}", run.stdout);
+    assert!(!run.stdout.contains("no topic receives"), "{}", run.stdout);
     project.run(&["explain", "nothing-of-the-kind"]).expect(64);
 }

@@ -1,4 +1,4 @@
-//! Rules over past logs, through the program: from files and from a bucket.
+//! Backtests through the program, from files and from a bucket.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use crate::project;
 const ACCOUNT: &str = "012345678901";
 const FOLDER: &str = "AWSLogs/o-exampleorg1/012345678901/CloudTrail/eu-central-1/2026/11/23";
 
-/// A call that `cloudtrail-tampering` is about.
+/// A call that matches `cloudtrail-tampering`.
 fn record(id: u32, name: &str, time: &str) -> Value {
     json!({
         "eventVersion": "1.08", "eventID": format!("e51d8a60-52c7-4ab0-8c4a-{id:012}"),
@@ -44,7 +44,7 @@ fn git(project: &tests::Project, arguments: &[&str]) {
 }
 
 #[test]
-fn alerts_over_a_folder_in_every_format_and_what_a_change_of_the_rules_does_to_them() {
+fn backtest_of_a_folder_in_every_format_and_with_a_rule_change() {
     let project = project();
     project.write(
         &format!("logs/{FOLDER}/a.json"),
@@ -54,7 +54,7 @@ fn alerts_over_a_folder_in_every_format_and_what_a_change_of_the_rules_does_to_t
             record(3, "AddTags", "2026-11-23T12:00:00Z"),
         ]),
     );
-    // Another trail's copy of the first, and a file that ends too early.
+    // Another trail's copy of the first record, and a truncated file.
     let copy = file(&[record(1, "StopLogging", "2026-11-23T10:00:00Z")]);
     project.write("logs/other/b.json", &copy);
     project.write("logs/other/c.json", copy.trim_end_matches("}]}"));
@@ -66,7 +66,7 @@ fn alerts_over_a_folder_in_every_format_and_what_a_change_of_the_rules_does_to_t
         .says("\"alert\": \"[CRITICAL] CloudTrail logging was stopped or weakened in account 012345678901 (eu-central-1)\"")
         .says("other/c.json is truncated")
         .says("Never fired: ")
-        .says("4 records: 1 duplicates, 0 not delivered, 3 put to ");
+        .says("4 records: 1 duplicates, 0 not delivered, 3 matched against ");
     project.run(&["backtest", "logs", "--strict"]).expect(1);
     project
         .run(&[
@@ -87,7 +87,7 @@ fn alerts_over_a_folder_in_every_format_and_what_a_change_of_the_rules_does_to_t
         .expect(64)
         .says("12 digits");
 
-    // A change: one more call is reported, and too much of it.
+    // A change: the rule also matches another call, and exceeds its budget.
     git(&project, &["init", "--quiet"]);
     git(&project, &["add", "rules"]);
     git(&project, &["commit", "--quiet", "--message", "before"]);
@@ -120,7 +120,7 @@ fn alerts_over_a_folder_in_every_format_and_what_a_change_of_the_rules_does_to_t
         .run(&["backtest", "logs", "--compare", "HEAD", "--format", "markdown"])
         .expect(1)
         .says("this change would have added 1 alert in this sample")
-        .says("**Over budget:** cloudtrail-tampering may alert 2 times a day, and did 3 times on 2026-11-23");
+        .says("**Over budget:** cloudtrail-tampering may alert 2 times a day, but alerted 3 times on 2026-11-23");
     project
         .run(&["backtest", "logs", "--compare", "no-such-revision"])
         .expect(1)
@@ -128,7 +128,7 @@ fn alerts_over_a_folder_in_every_format_and_what_a_change_of_the_rules_does_to_t
 }
 
 #[test]
-fn alerts_over_a_bucket() {
+fn backtest_of_a_bucket() {
     let served = Served::start();
     let put = |path: &str, content: &str| {
         ureq::put(format!("{}/{path}", served.endpoint()))

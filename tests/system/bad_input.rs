@@ -1,17 +1,17 @@
-//! Wrong files: every problem of a run is reported at once with its place, and nothing is deployed.
+//! Invalid files: a run reports all errors with their positions at once, and deploys nothing.
 
 use serde_json::Value;
 
 use tests::{EXAMPLE_EVENT, EXAMPLE_RULE, Project};
 
-/// The project, and what the example rule goes by.
+/// The project, with the fixture of the example rule.
 fn project() -> Project {
     let project = crate::project();
     project.write("rules/fixtures/event.json", EXAMPLE_EVENT);
     project
 }
 
-/// Writes the rule as another one, with one thing broken.
+/// Writes the example rule under another id, with one thing broken.
 fn broken(project: &Project, id: &str, from: &str, to: &str) {
     let rule = EXAMPLE_RULE.replace("id: example-rule", &format!("id: {id}"));
     assert!(rule.contains(from), "{from:?} is not in the rule");
@@ -22,10 +22,10 @@ fn broken(project: &Project, id: &str, from: &str, to: &str) {
 }
 
 #[test]
-fn the_rule_that_the_others_break_is_right() {
+fn the_example_rule_is_valid_before_it_is_broken() {
     let project = project();
     project.write("rules/broken/example-rule.yaml", EXAMPLE_RULE);
-    // What the library has already is only a warning.
+    // The rule only gets a warning, because the library already has one like it.
     project
         .run(&["check"])
         .expect(0)
@@ -99,7 +99,7 @@ fn all_problems_of_all_files_are_reported_in_one_run_and_nothing_is_deployed() {
         );
     }
     let run = run.says("stacksets/organization.yaml");
-    // Nothing was begun: no progress of any operation.
+    // Nothing was started, so there is no progress of any operation.
     assert!(!run.all().contains("instances"), "{}", run.all());
 }
 

@@ -1,4 +1,4 @@
-//! A chain that is broken on purpose: verification fails and names the link.
+//! Deliberately broken chains: verification fails and names the link.
 
 use crate::project;
 
@@ -45,7 +45,7 @@ fn verification_names_a_forwarder_role_that_does_not_exist() {
 }
 
 #[test]
-fn verification_names_a_forwarder_role_that_the_bus_does_not_know() {
+fn verification_names_a_forwarder_role_that_the_bus_denies() {
     deploy_broken(
         "rules-spoke.template.json.j2",
         r#""Path": "/gizmos/""#,

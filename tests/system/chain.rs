@@ -56,7 +56,7 @@ fn the_local_topology_alerts_too() {
         .says("The alert chain is healthy");
 }
 
-/// The old chain stays until the new one is complete, and nothing of it is left behind.
+/// The old chain works until the new one is complete, and nothing of it remains afterward.
 #[test]
 fn the_topology_changes_without_a_gap_and_back() {
     let organization = Served::start();
@@ -68,7 +68,7 @@ fn the_topology_changes_without_a_gap_and_back() {
     let deploy = ["deploy", "--allow-delete"];
     run("hub", &[&deploy[..], &["--no-verify"]].concat()).expect(0);
 
-    // All templates of the new chain fail: a complete one would send its alerts a second time.
+    // All templates of the new chain fail. If any succeeded, alerts would arrive twice.
     let rest = (2..10).map(|number| format!("gizmos-rules-local-{number}"));
     let sets: Vec<String> = ["gizmos-rules-local".to_owned()]
         .into_iter()
@@ -85,7 +85,7 @@ fn the_topology_changes_without_a_gap_and_back() {
     for topology in ["local", "hub"] {
         run(topology, &deploy).expect(0).says("all as expected");
         run(topology, &["plan", "--detailed-exitcode"]).expect(0);
-        // What verification sent has left nothing behind either.
+        // Verification leaves nothing behind either.
         run(topology, &["drift"]).expect(0).says("No drift");
     }
 }

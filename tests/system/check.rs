@@ -1,4 +1,4 @@
-//! `check` and `generate`: what they mend, refuse and write for other programs.
+//! The commands `check` and `generate`: fixes, errors, and output for other programs.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn a_generated_page_that_is_out_of_date_is_named_and_rewritten() {
 }
 
 #[test]
-fn a_fix_changes_what_it_mends_and_nothing_else() {
+fn a_fix_changes_nothing_else() {
     let project = project();
     let before = fs::read_to_string(project.path(RULE)).unwrap();
     project.replace(
@@ -38,7 +38,7 @@ fn a_fix_changes_what_it_mends_and_nothing_else() {
         ),
         before
     );
-    // A second run finds nothing more to do, and leaves nothing behind.
+    // A second run finds nothing to do and leaves no files behind.
     let run = project.run(&["check", "--fix"]);
     assert!(!run.all().contains("fixed"), "{}", run.all());
     assert_eq!(fs::read_to_string(project.path(RULE)).unwrap(), after);

@@ -1,5 +1,5 @@
-//! What users of other deployers complain about, tried on ours. `crates/deployer/COMPLAINTS.md` has
-//! the list, with the test for each.
+//! Reproduces what users of other deployers complain about. `crates/deployer/COMPLAINTS.md` lists
+//! the complaints with their tests.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ fn deployed() -> (Served, Project) {
     (organization, project)
 }
 
-/// A change that concerns every account.
+/// Makes a change that affects every account.
 fn edit(project: &Project) {
     project.replace(
         RULE,
@@ -33,14 +33,14 @@ fn edit(project: &Project) {
     );
 }
 
-/// Texts of an element, in order.
+/// The text of every element with this name, in order.
 fn elements<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
     let start = format!("<{name}>");
     let parts = xml.split(start.as_str()).skip(1);
     parts.filter_map(|part| part.split('<').next()).collect()
 }
 
-/// Ids of the spokes' operations, the latest first.
+/// Ids of the spokes' operations, latest first.
 fn operations(organization: &Served) -> Vec<String> {
     let list = [
         ("Action", "ListStackSetOperations"),
@@ -60,7 +60,7 @@ fn operation(organization: &Served, id: &str) -> String {
     cloudformation(organization, &describe)
 }
 
-/// Another user's operation on the spokes of one account, which takes longer than usual or never
+/// Starts another user's operation on one account's spokes. It takes longer than usual or never
 /// ends.
 fn interfere(organization: &Served, effect: &Value) {
     let instances = json!([{
@@ -78,12 +78,12 @@ fn interfere(organization: &Served, effect: &Value) {
             "DeploymentTargets.OrganizationalUnitIds.member.1",
             "ou-exmp-production",
         ),
-        ("OperationId", "somebody-elses"),
+        ("OperationId", "another-users"),
     ];
     cloudformation(organization, &update);
 }
 
-/// Removes spokes behind the deployer's back.
+/// Removes spokes without the deployer's knowledge.
 fn remove(organization: &Served, accounts: &[&str], regions: &[&str]) {
     let mut form: Vec<(String, String)> = [
         ("Action", "DeleteStackInstances"),
@@ -123,19 +123,19 @@ fn accounts_of(organization: &Served, unit: &str) -> Vec<String> {
 }
 
 #[test]
-fn somebody_elses_operation_is_waited_for() {
+fn a_concurrent_operation_is_waited_for() {
     let (organization, project) = deployed();
     interfere(&organization, &json!({ "delay": 900 }));
     edit(&project);
     project
         .deploy(&organization)
         .expect(0)
-        .says("waiting for another operation somebody-elses")
+        .says("waiting for another operation another-users")
         .says("done       stack set gizmos-rules-spoke");
 }
 
 #[test]
-fn somebody_elses_operation_that_never_ends_is_waited_for_half_an_hour() {
+fn a_concurrent_operation_that_never_ends_is_waited_for_half_an_hour() {
     let (organization, project) = deployed();
     interfere(&organization, &json!("stuck"));
     edit(&project);
@@ -143,22 +143,22 @@ fn somebody_elses_operation_that_never_ends_is_waited_for_half_an_hour() {
     project
         .deploy(&organization)
         .expect(7)
-        .says("somebody-elses");
+        .says("another-users");
     assert_eq!(operations(&organization), before);
 }
 
 #[test]
 fn an_operation_that_is_queued_behind_another_one_is_waited_for() {
     let (organization, project) = deployed();
-    // Sent while our canaries are worked on, theirs runs when our next wave is due, and longer than
-    // that one soaks.
+    // Sent while Gizmos updates the canaries, so it starts before the next wave is due and takes
+    // longer than the canaries soak.
     let theirs = json!({
         "when": { "after_calls": { "calls": 2, "apis": ["cloudformation:UpdateStackSet"] } },
         "event": {
             "do": "call", "account": MANAGEMENT, "region": HOME, "service": "cloudformation",
             "action": "UpdateStackInstances",
             "input": {
-                "StackSetName": SPOKE, "Regions": [HOME], "OperationId": "somebody-elses",
+                "StackSetName": SPOKE, "Regions": [HOME], "OperationId": "another-users",
                 "DeploymentTargets": {
                     "AccountFilterType": "INTERSECTION", "Accounts": ["012345678901"],
                     "OrganizationalUnitIds": ["ou-exmp-production"],
@@ -181,12 +181,12 @@ fn an_operation_that_is_queued_behind_another_one_is_waited_for() {
         let time = |name: &str| elements(&operation, name).concat();
         (time("CreationTimestamp"), time("EndTimestamp"))
     };
-    let (_, ended) = times("somebody-elses");
+    let (_, ended) = times("another-users");
     let all: Vec<(String, String)> = operations(&organization)
         .iter()
         .map(|id| times(id))
         .collect();
-    // Times of this form are ordered as texts are.
+    // Timestamps in this format sort as text.
     let queued = all
         .iter()
         .any(|(began, finished)| *began < ended && *finished > ended);
@@ -230,7 +230,7 @@ fn a_ragged_matrix_takes_the_fewest_operations() {
     remove(&organization, &[second, third], &["us-east-1"]);
     let before = operations(&organization).len();
     project.deploy(&organization).expect(0);
-    // One in each Region; by account it would be three.
+    // One operation per Region; by account it would take three.
     assert_eq!(operations(&organization).len(), before + 2);
     project
         .deploy(&organization)
@@ -244,7 +244,8 @@ fn an_account_that_moves_while_an_operation_runs_keeps_its_spoke() {
     let [moved, ..] = &accounts_of(&organization, "ou-exmp-development")[..] else {
         panic!("no account in development");
     };
-    // The first update is the hub's, the second one works on the canaries, of which it is one.
+    // The first update is the hub's; the second one is for the canaries, which include this
+    // account.
     let schedule = json!([{
         "when": { "after_calls": { "calls": 2, "apis": ["cloudformation:UpdateStackSet"] } },
         "event": { "do": "move_account", "account": moved, "to": "ou-exmp-production" },
@@ -255,7 +256,7 @@ fn an_account_that_moves_while_an_operation_runs_keeps_its_spoke() {
     assert!([0, 3, 4].contains(&run.code), "{}", run.all());
     let happened = organization.get("stats")["happened"].to_string();
     assert!(happened.contains("move_account"), "{happened}");
-    // What StackSets moves by itself is settled some minutes later.
+    // StackSets itself moves the instance some minutes later.
     organization.advance(3_600);
     project.deploy(&organization).expect(0);
     let target = organization.argument();
@@ -265,7 +266,7 @@ fn an_account_that_moves_while_an_operation_runs_keeps_its_spoke() {
         .says("No drift");
 }
 
-/// A watched Region is off in the management account.
+/// An organization in which a watched Region is disabled in the management account.
 fn with_a_region_that_is_off() -> (Served, Project) {
     let organization = Served::start_with(Config {
         regions: [HOME, "us-east-1", "us-west-2", "af-south-1"]
@@ -284,10 +285,10 @@ fn with_a_region_that_is_off() -> (Served, Project) {
 }
 
 #[test]
-fn a_delegated_administrator_too_is_told_which_region_is_not_enabled() {
+fn a_delegated_administrator_sees_which_region_is_disabled() {
     let (organization, project) = with_a_region_that_is_off();
     organization.delegate_stack_sets(HUB);
-    organization.let_in(HUB);
+    organization.create_access_role(HUB);
     project.replace(
         "stacksets/organization.yaml",
         "access_role: OrganizationAccountAccessRole",
@@ -301,7 +302,7 @@ fn a_delegated_administrator_too_is_told_which_region_is_not_enabled() {
 }
 
 #[test]
-fn a_region_that_is_not_enabled_is_left_out_and_named() {
+fn a_disabled_region_is_skipped_and_reported() {
     let (organization, project) = with_a_region_that_is_off();
     project
         .deploy(&organization)
@@ -362,9 +363,9 @@ fn throttling_slows_a_deployment_down_and_does_not_fail_it() {
 }
 
 #[test]
-fn nothing_is_rolled_out_one_account_at_a_time_by_accident() {
+fn a_rollout_processes_accounts_concurrently() {
     let (organization, _) = deployed();
-    // The last wave is everything that no other wave has named.
+    // The last wave covers all accounts that no other wave names.
     let latest = operations(&organization).swap_remove(0);
     let operation = operation(&organization, &latest);
     assert_eq!(

@@ -1,5 +1,4 @@
-//! Plans that are kept, the preflight, interruptions, and other administrators than the management
-//! account.
+//! Saved plans, preflight, interrupts, and delegated administrators.
 
 use tests::{HOME, HUB, MANAGEMENT, Project, Run, Served};
 
@@ -8,7 +7,7 @@ use crate::project;
 const RULE: &str = "rules/sign-in/console-sign-in-without-mfa.yaml";
 
 #[test]
-fn a_saved_plan_is_carried_out_unless_something_has_changed_since() {
+fn a_saved_plan_is_applied_unless_anything_changed_since() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
@@ -27,12 +26,12 @@ fn a_saved_plan_is_carried_out_unless_something_has_changed_since() {
         .says("Estimate: ")
         .says("Rule console-sign-in-without-mfa is new in 12 accounts x 3 Regions.");
     project.run(&deploy).expect(0).says("Deployed: ");
-    // The fleet isn't what it was when the plan was made.
+    // The fleet changed after the plan was made.
     project
         .run(&deploy)
         .expect(6)
         .says("accounts or stacks have changed since the plan was made")
-        .says("nothing was touched");
+        .says("nothing was changed");
     project.run(&plan).expect(0).says("Nothing to do");
     project.replace(RULE, "severity: high", "severity: critical");
     project
@@ -49,7 +48,7 @@ fn a_saved_plan_is_carried_out_unless_something_has_changed_since() {
 }
 
 #[test]
-fn the_preflight_names_every_failure_with_its_fix_and_touches_nothing() {
+fn the_preflight_reports_every_failure_with_its_fix_and_changes_nothing() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
@@ -82,7 +81,7 @@ fn the_preflight_names_every_failure_with_its_fix_and_touches_nothing() {
 }
 
 #[test]
-fn a_target_that_would_take_most_instances_away_needs_to_be_meant() {
+fn a_target_change_that_removes_most_instances_needs_allow_delete() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
@@ -105,7 +104,7 @@ fn a_target_that_would_take_most_instances_away_needs_to_be_meant() {
 }
 
 #[test]
-fn a_delegated_administrator_deploys_all_but_what_it_cannot_reach() {
+fn a_delegated_administrator_deploys_everything_it_can_reach() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument_as(HUB);
@@ -119,7 +118,7 @@ fn a_delegated_administrator_deploys_all_but_what_it_cannot_reach() {
         .expect(0)
         .says("a delegated administrator of StackSets")
         .says("access to the management account");
-    // The management account has no role that a member may assume.
+    // No member account may assume a role in the management account.
     project
         .run(&["deploy", "--org", "--no-verify", &target])
         .expect(3)
@@ -131,15 +130,15 @@ fn a_delegated_administrator_deploys_all_but_what_it_cannot_reach() {
         .says("stack gizmos-trail in 111122223333 eu-central-1");
 }
 
-/// Interrupts a deployment several times while its first operation runs. Nothing moves the clock, so
-/// that operation doesn't end by itself.
+/// Interrupts a deployment several times during its first operation. Nothing advances the clock, so
+/// the operation doesn't end on its own.
 fn interrupted(organization: &Served, project: &Project, times: usize) -> Run {
     let environment = organization.environment(MANAGEMENT, HOME);
     let running = project.start_with(&["deploy", "--org", "--no-verify"], &environment);
-    running.wait_until_it_says("gizmos-bucket: creating");
+    running.wait_for_error_output("gizmos-bucket: creating");
     for _ in 0..times {
         running.interrupt();
-        running.wait_until_it_says("Ctrl-C again");
+        running.wait_for_error_output("Ctrl-C again");
     }
     running.finish().expect(130)
 }
@@ -159,16 +158,16 @@ fn one_interrupt_detaches_and_the_same_command_resumes() {
     let project = project();
     let run = interrupted(&organization, &project, 1)
         .says("interrupted; run the same command again to continue")
-        .says("of gizmos-bucket continues by itself")
+        .says("of gizmos-bucket continues on its own")
         .says("hint: Ctrl-C again within 5 seconds asks AWS to stop");
     assert!(!run.all().contains("is being stopped"), "{}", run.all());
     let before = operations(&organization);
     assert!(before.contains("<Status>RUNNING</Status>"), "{before}");
-    // This one moves the clock, and attaches instead of starting again.
+    // This run advances the clock, and waits for the operation instead of starting another.
     project
         .deploy(&organization)
         .expect(0)
-        .says("gizmos-bucket: waiting for our own operation");
+        .says("gizmos-bucket: waiting for Gizmos' own operation");
     let after = operations(&organization);
     assert_eq!(after.matches("<OperationId>").count(), 1, "{after}");
     assert!(after.contains("<Status>SUCCEEDED</Status>"), "{after}");
@@ -183,7 +182,7 @@ fn two_interrupts_stop_the_operation() {
         .says("of gizmos-bucket is being stopped");
     let stopped = operations(&organization);
     assert!(stopped.contains("<Status>STOP"), "{stopped}");
-    // The next deployment starts it again where it stopped.
+    // The next deployment starts where it stopped.
     project.deploy(&organization).expect(0);
 }
 
@@ -203,11 +202,12 @@ fn an_operation_that_exceeds_the_time_limit_keeps_running_and_is_resumed() {
         .expect(7)
         .says("still runs")
         .says("run the same command again to continue waiting");
-    // The simulator's own clock is moved on by this one, which attaches instead of starting again.
+    // This run advances the simulator's clock, and waits for the operation instead of starting
+    // another.
     project
         .deploy(&organization)
         .expect(0)
-        .says("waiting for our own operation");
+        .says("waiting for Gizmos' own operation");
     let bucket = organization.query(
         MANAGEMENT,
         HOME,

@@ -1,11 +1,11 @@
-//! What the documents show is what the program does.
+//! The documents show what the program prints.
 
 use std::fs;
 
 use crate::project;
 
-/// What is in lines whose numbers depend on how many rules there are, so that adding one doesn't
-/// mean to edit the documents, or on how calls happened to overlap.
+/// Lines that contain these have numbers that depend on the number of rules or on timing. They are
+/// compared without numbers, so that adding a rule doesn't require editing the documents.
 const COUNTS: [&str; 5] = [
     "Deployed: ",
     "The simulator counted ",
@@ -14,7 +14,7 @@ const COUNTS: [&str; 5] = [
     " files, ",
 ];
 
-/// The line, or what it says besides numbers if those vary.
+/// The line, without numbers if those vary.
 fn said(line: &str) -> String {
     let counts = COUNTS.iter().any(|part| line.contains(part));
     line.chars()
@@ -39,7 +39,7 @@ fn the_readme_shows_what_the_first_command_prints() {
     }
 }
 
-/// A fenced block: its language, and its lines without the indentation of the fence.
+/// Fenced blocks: their language and their lines, without the fence's indentation.
 fn blocks(text: &str) -> Vec<(String, String)> {
     let mut blocks: Vec<(String, String)> = Vec::new();
     let mut open: Option<usize> = None;
@@ -62,7 +62,7 @@ fn blocks(text: &str) -> Vec<(String, String)> {
     blocks
 }
 
-/// A rule file's text with some of its fields replaced, as somebody would do it in an editor.
+/// A rule file's text with some fields replaced, as an author would edit it.
 fn with_fields(rule: &str, fields: &str) -> String {
     let top = |text: &str| -> Vec<(String, String)> {
         let mut found: Vec<(String, String)> = Vec::new();
@@ -132,7 +132,7 @@ fn a_rule_is_written_by_the_steps_of_its_readme_alone() {
         }
     }
     assert!(commands >= 6, "{commands} commands");
-    // What the pull request's checks ask for.
+    // The checks of a pull request must pass too.
     project.run(&["check", "--deny-warnings"]).expect(0);
     project.run(&["fmt", "--check"]).expect(0);
     project.run(&["generate", "--mode", "check"]).expect(0);

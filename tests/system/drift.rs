@@ -1,4 +1,4 @@
-//! Reality moves away from the rules: `drift --org` names what, with exit code 5.
+//! `drift --org` names every difference between organization and rules, with exit code 5.
 
 use serde_json::json;
 use tests::{HOME, HUB, MANAGEMENT, Project, Served};
@@ -135,7 +135,7 @@ fn drift_names_a_disabled_rule() {
     );
     drifted(&organization, &project, &["DISABLED"]);
 
-    // The same for programs; with what the last look found, no call changes anything.
+    // Check the formats for programs. With `--no-detect`, no call changes anything.
     organization.post("calls/reset", &json!({}));
     let target = organization.argument();
     let format = |format: &str| {

@@ -1,14 +1,14 @@
-//! Without any CI: EventBridge Scheduler has CloudFormation look for drift, and alerts arrive.
+//! Without CI: EventBridge Scheduler starts CloudFormation's drift detection, and alerts arrive.
 
 use serde_json::{Value, json};
 use tests::{HOME, HUB, MANAGEMENT, Served};
 
 use crate::project;
 
-/// More than a day, so that the schedule has come, with its hour of flexibility.
+/// More than a day, so that the schedule has fired, even with its hour of flexibility.
 const NEXT_DAY: u64 = 26 * 3600;
 
-/// The alerts of our own two rules that have arrived, and none is left.
+/// The ids of Gizmos' two rules about drift whose alerts have arrived; clears the inbox.
 fn alerts(organization: &Served) -> Vec<String> {
     let inbox = organization.get("inbox").to_string();
     organization.post("inbox/clear", &json!({}));
@@ -38,7 +38,7 @@ fn scheduled(topology: &str) {
     run(&["drift", "--org"]).expect(0).says("No drift");
     alerts(&organization);
 
-    // A look that finds nothing is no news.
+    // A detection that finds nothing raises no alert.
     organization.advance(NEXT_DAY);
     assert_eq!(alerts(&organization), [""; 0]);
 
@@ -60,14 +60,14 @@ fn scheduled(topology: &str) {
     );
     organization.advance(NEXT_DAY);
 
-    // What the schedule found is there for a check that asks for nothing new.
+    // A check without new detection reports what the schedule found.
     run(&["drift", "--org", "--no-detect"])
         .expect(5)
         .says("found DISABLED")
         .says("as CloudFormation saw them at");
 
-    // What CloudFormation says of a drifted stack. The simulator says it only of a stack that is
-    // looked at by itself: whether AWS does when a stack set looks has not been tried.
+    // CloudFormation's event about a drifted stack. The simulator emits it only if the stack's own
+    // drift detection finds it. Whether AWS emits it during a stack set's detection is untested.
     let event = std::fs::read_to_string(
         project.path("stacksets/drift-rules/fixtures/drift-detection.json"),
     );
@@ -79,7 +79,7 @@ fn scheduled(topology: &str) {
     organization.advance(60);
     assert_eq!(alerts(&organization), ["gizmos-stack-drifted"]);
 
-    // An operation that somebody stops.
+    // A person stops an operation.
     organization.query(
         MANAGEMENT,
         HOME,
@@ -95,11 +95,11 @@ fn scheduled(topology: &str) {
 }
 
 #[test]
-fn drift_is_looked_for_and_alerted_in_the_hub() {
+fn scheduled_drift_detection_alerts_in_the_hub() {
     scheduled("hub");
 }
 
 #[test]
-fn drift_is_looked_for_and_alerted_without_a_hub() {
+fn scheduled_drift_detection_alerts_without_a_hub() {
     scheduled("local");
 }

@@ -1,4 +1,4 @@
-//! Each exit code, shown once.
+//! Every exit code, once.
 
 use serde_json::json;
 use simulator::Config;
@@ -6,11 +6,11 @@ use tests::Served;
 
 use crate::project;
 
-/// The only workload account whose id begins with a zero; in production.
+/// A production account, and the only workload account whose id starts with a zero.
 const WORKLOAD: &str = "012345678901";
 const DEVELOPMENT: &str = "ou-exmp-development";
 
-/// Accounts and Regions in which every operation fails, or never ends.
+/// Makes every operation in these accounts fail or never end.
 fn faulty(organization: &Served, accounts: &[String], effect: &serde_json::Value) {
     let instances = json!([{
         "accounts": accounts, "regions": ["us-east-1"],
@@ -59,14 +59,14 @@ fn exit_codes_0_2_5_and_64_of_one_organization() {
 
 #[test]
 fn exit_code_1_when_the_simulator_does_not_answer() {
-    // Port 1 on loopback: nothing is served there.
+    // Nothing listens on port 1.
     project()
         .run(&["plan", "--org", "--simulator=http://127.0.0.1:1"])
         .expect(1);
 }
 
 #[test]
-fn exit_code_6_when_blocked_before_anything_was_touched() {
+fn exit_code_6_when_blocked_before_anything_was_changed() {
     let organization = Served::start();
     let project = project();
     project.replace(
@@ -84,8 +84,8 @@ fn exit_code_6_when_blocked_before_anything_was_touched() {
 
 #[test]
 fn exit_code_3_when_an_operation_succeeds_although_an_account_failed() {
-    // Of twenty accounts or more one may fail, and StackSets calls the operation SUCCEEDED. A wave
-    // after it would not start, so there is none.
+    // With twenty accounts or more, one may fail and StackSets still calls the operation SUCCEEDED.
+    // There is only one wave, because a later one would not start.
     let organization = Served::start_with(Config {
         workload_accounts: 40,
         ..Config::default()
@@ -124,7 +124,7 @@ fn exit_code_7_while_an_operation_still_runs() {
 
 #[test]
 fn exit_code_130_when_interrupted() {
-    // Nothing moves this clock, so the deployment waits for its first operation forever.
+    // Nothing advances this clock, so the deployment waits for its first operation forever.
     let organization = Served::start();
     let project = project();
     let running = project.start_with(

@@ -1,5 +1,4 @@
-//! A fleet of many accounts: each of the five drift checks finds what was planted for it, and
-//! nothing else.
+//! A fleet of many accounts. Each of the five drift checks finds exactly the drift created for it.
 
 use std::collections::BTreeSet;
 
@@ -13,11 +12,11 @@ use crate::project;
 const ELSEWHERE: &str = "ap-southeast-2";
 const WATCHED: [&str; 4] = [HOME, "us-east-1", "us-west-2", "eu-west-1"];
 
-/// An organization of so many accounts, deployed in four Regions.
+/// An organization of this many accounts, deployed in four Regions.
 fn deployed(accounts: usize) -> (Served, Project) {
     let regions = WATCHED.iter().chain([&ELSEWHERE]);
     let organization = Served::start_with(Config {
-        // Management account, log archive and hub are there anyway.
+        // The management, log archive and hub accounts always exist.
         workload_accounts: accounts - 3,
         regions: regions.map(|&region| region.to_owned()).collect(),
         ..Config::default()
@@ -32,7 +31,7 @@ fn deployed(accounts: usize) -> (Served, Project) {
     (organization, project)
 }
 
-/// The differences of a drift check: code, account and Region.
+/// The differences reported by a drift check: code, account and Region.
 #[track_caller]
 fn found(organization: &Served, project: &Project, more: &[&str], code: i32) -> Vec<String> {
     let target = organization.argument();
@@ -56,7 +55,7 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// The first value of an element in an answer.
+/// The text of the first element with this name.
 #[track_caller]
 fn element<'a>(xml: &'a str, name: &str) -> &'a str {
     let start = xml.split_once(&format!("<{name}>"));
@@ -64,7 +63,7 @@ fn element<'a>(xml: &'a str, name: &str) -> &'a str {
     end.unwrap_or_else(|| panic!("no {name} in {xml}")).0
 }
 
-/// The accounts of the units that are watched, by id.
+/// Ids of the watched workload accounts.
 fn workloads(organization: &Served) -> Vec<String> {
     let state = organization.get("state");
     let accounts: BTreeSet<String> = list(&state["accounts"])
@@ -74,7 +73,7 @@ fn workloads(organization: &Served) -> Vec<String> {
     accounts.into_iter().collect()
 }
 
-/// Plants drift for each check; each in an account of its own. Returns what is to be found.
+/// Creates drift for each check, each in a different account. Returns the expected differences.
 fn plant(organization: &Served, project: &Project) -> Vec<String> {
     let accounts = workloads(organization);
     let [unexpected, changed, updated, gone, undelivered, ..] = &accounts[..] else {
@@ -82,14 +81,15 @@ fn plant(organization: &Served, project: &Project) -> Vec<String> {
     };
     let spoke = "gizmos-rules-spoke";
 
-    // 1: a rule that was merged and never deployed.
+    // Check 1: a rule that was merged but never deployed.
     project.replace(
         "rules/sign-in/console-sign-in-without-mfa.yaml",
         "type: [IAMUser, Root]",
         "type: [IAMUser, Root, Directory]",
     );
 
-    // 2: an instance where none belongs, made by another administrator; a new account's missing.
+    // Check 2: an instance created by another administrator in an unwatched Region, and a new
+    // account without instances.
     organization.query(
         MANAGEMENT,
         HOME,
@@ -113,7 +113,7 @@ fn plant(organization: &Served, project: &Project) -> Vec<String> {
         &json!({ "name": "new", "organizational_unit": "ou-exmp-production", "id": new }),
     );
 
-    // 3: a forwarder that was switched off.
+    // Check 3: a disabled forwarder.
     let rules = organization.call(changed, "us-east-1", "AWSEvents.ListRules", &json!({}));
     organization.call(
         changed,
@@ -122,7 +122,8 @@ fn plant(organization: &Served, project: &Project) -> Vec<String> {
         &json!({ "Name": rules["Rules"][0]["Name"] }),
     );
 
-    // 4: a stack that was pointed at another bus past its stack set, and one that was deleted.
+    // Check 4: a stack that was updated directly to use another bus, and one that was deleted
+    // directly.
     let stacks = |account: &str, action: &str, more: &[(&str, &str)]| {
         let mut form = vec![("Action", action)];
         form.extend(more);
@@ -145,10 +146,10 @@ fn plant(organization: &Served, project: &Project) -> Vec<String> {
     );
     let name = element(&stacks(gone, "DescribeStacks", &[]), "StackName").to_owned();
     stacks(gone, "DeleteStack", &[("StackName", &name)]);
-    // Auto-deployment to the new account takes some minutes, a stack's update seconds.
+    // Automatic deployment to the new account takes minutes; a stack update takes seconds.
     organization.advance(30);
 
-    // 5: an event that never reached the hub.
+    // Check 5: an event that never reached the hub.
     let stack = organization.query(
         undelivered,
         "eu-west-1",
@@ -184,7 +185,7 @@ fn five_checks(accounts: usize) {
     assert_eq!(found(&organization, &project, &[], 0), [""; 0]);
     let planted = plant(&organization, &project);
 
-    // Each check alone: what is its own. Nothing is called that changes anything.
+    // Each check alone reports its own differences, and makes no mutating call.
     organization.post("calls/reset", &json!({}));
     for (check, prefix) in [
         ("plan", "plan::differs"),

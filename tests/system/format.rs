@@ -1,4 +1,4 @@
-//! `fmt`: one layout for rule files.
+//! The command `fmt`.
 
 use std::fs;
 
@@ -12,11 +12,11 @@ fn every_rule_is_formatted() {
 }
 
 #[test]
-fn formatting_mends_the_layout_and_keeps_comments() {
+fn formatting_fixes_the_layout_and_keeps_comments() {
     let project = project();
     let before = fs::read_to_string(project.path(RULE)).expect("a rule");
     let (head, tests) = before.split_once("tests:\n").expect("tests");
-    // Another order, other quotes, other indentation; no other values.
+    // Change order, quotes and indentation, but no values.
     let mess = format!("tests:\n{tests}\n\n\n{head}")
         .replace("severity: critical", "severity:   'critical'")
         .replace("  detail-type: [", "  detail-type:  [  ");
@@ -33,7 +33,7 @@ fn formatting_mends_the_layout_and_keeps_comments() {
 }
 
 #[test]
-fn what_is_no_yaml_is_left_as_it_is() {
+fn invalid_yaml_is_left_unchanged() {
     let project = project();
     let broken = "version: 1\nid: [cloudtrail-tampering\n";
     project.write(RULE, broken);

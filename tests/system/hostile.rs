@@ -1,9 +1,9 @@
-//! Rules as a stranger with bad intent would write them: each ends in a diagnostic, and in few of them.
+//! Rules written with malicious intent: each results in a limited number of diagnostics.
 //!
-//! Nothing here looks at a clock. What bounds time and memory are limits that the diagnostics name:
-//! bytes, values and depth of a file, terms and combinations of a pattern, tests, fixtures, files.
-//! To measure, `cargo test -p tests --test system write_the_hostile_rules -- --ignored` writes every
-//! case to `target/hostile/`, for `gizmos check --rules target/hostile/<case>`.
+//! Nothing here measures time. What bounds time and memory are limits that the diagnostics name:
+//! bytes, values and depth of a file, terms and combinations of a pattern, tests, fixtures and
+//! files. To measure, `cargo test -p tests --test system write_the_hostile_rules -- --ignored`
+//! writes every case to `target/hostile/`, for `gizmos check --rules target/hostile/<case>`.
 #![expect(
     clippy::unwrap_used,
     clippy::semicolon_if_nothing_returned,
@@ -18,13 +18,13 @@ use tests::{EXAMPLE_EVENT, EXAMPLE_RULE};
 
 use crate::project;
 
-/// Most diagnostics that one hostile file is worth.
+/// Maximum diagnostics for one hostile file.
 const MOST_DIAGNOSTICS: usize = 110;
-/// Most bytes of output, excerpts included.
+/// Maximum bytes of output, including excerpts.
 const MOST_OUTPUT: usize = 512 * 1024;
 
-/// A case: what it is, the codes of which at least one must be found, and how it is laid out in a
-/// rules folder that has `fixtures/event.json` already.
+/// A case: its name, the codes of which at least one must be reported, and a function that writes
+/// its files to a rules folder, which already has `fixtures/event.json`.
 type Case = (&'static str, &'static [&'static str], fn(&Path));
 
 fn write(rules: &Path, file: &str, text: impl AsRef<[u8]>) {
@@ -37,7 +37,7 @@ fn rule(rules: &Path, text: impl AsRef<[u8]>) {
     write(rules, "example-rule.yaml", text);
 }
 
-/// The rule with one place replaced.
+/// Writes the rule with one piece of text replaced.
 fn changed(rules: &Path, from: &str, to: &str) {
     assert!(EXAMPLE_RULE.contains(from), "{from}");
     rule(rules, EXAMPLE_RULE.replacen(from, to, 1));
@@ -109,7 +109,7 @@ const CASES: &[Case] = &[
     ("nul-bytes", &["yaml::syntax", "rule::character"], |rules| {
         rule(rules, "\0".repeat(100_000))
     }),
-    // Words of a megabyte.
+    // Values of a megabyte.
     ("long-title", &["rule::too-long"], |rules| {
         changed(rules, "A trail was stopped", &"x".repeat(1_000_000))
     }),
@@ -162,7 +162,7 @@ const CASES: &[Case] = &[
             );
         },
     ),
-    // Characters that deceive.
+    // Deceptive characters.
     ("control-character", &["rule::character"], |rules| {
         changed(
             rules,
@@ -182,7 +182,7 @@ const CASES: &[Case] = &[
     ("many-controls", &["rule::character"], |rules| {
         changed(rules, "Someone", &"\u{202e}\u{200b}".repeat(100_000))
     }),
-    // Ways out of the folder.
+    // Paths out of the folder.
     ("fixture-above", &["test::fixture"], |rules| {
         changed(rules, "event.json", "../../../../etc/passwd")
     }),
@@ -221,7 +221,7 @@ const CASES: &[Case] = &[
     ("id-of-a-path", &["rule::id"], |rules| {
         changed(rules, "id: example-rule", "id: ../../etc/passwd")
     }),
-    // What CloudFormation, templates or shells would act on.
+    // Text that CloudFormation, templates or shells would interpret.
     (
         "dynamic-reference-title",
         &["rule::dynamic-reference"],
@@ -293,7 +293,7 @@ const CASES: &[Case] = &[
         changed(rules, "    eventName: [StopLogging]\n", &ors);
     }),
     ("wildcards", &["pattern::invalid"], |rules| {
-        // Behind an absence the service doesn't look at a wildcard's complexity.
+        // After `exists: false`, EventBridge ignores a wildcard's complexity.
         let wildcard = format!("[{{wildcard: \"{}\"}}]", "*a".repeat(900));
         changed(
             rules,
@@ -334,7 +334,7 @@ const CASES: &[Case] = &[
         "alternatives",
         &["pattern::redundant-branch", "pattern::invalid"],
         |rules| {
-            // Nearly as many combinations as EventBridge takes, all of them alike.
+            // Nearly as many combinations as EventBridge accepts, all alike.
             let ors: String = (0..9)
                 .map(|n| {
                     format!(
@@ -345,7 +345,7 @@ const CASES: &[Case] = &[
             changed(rules, "    eventName: [StopLogging]\n", &ors);
         },
     ),
-    // More than anybody needs.
+    // Excessive quantities.
     ("thousands-of-tests", &["test::too-many"], |rules| {
         let tests = "  - {name: x, expect: match, fixture: event.json}\n".repeat(9_000);
         changed(rules, "tests:\n", &format!("tests:\n{tests}"));
@@ -466,7 +466,7 @@ fn every_hostile_rule_ends_in_a_diagnostic() {
 }
 
 #[test]
-fn the_rule_that_is_made_hostile_is_right() {
+fn the_example_rule_is_valid_before_it_is_made_hostile() {
     let project = project();
     let rules = project.path("hostile/none");
     write(&rules, "fixtures/event.json", EXAMPLE_EVENT);

@@ -1,4 +1,4 @@
-//! Several commands in one process: nothing of one reaches another.
+//! Several commands in one process don't affect each other.
 
 use std::thread;
 
@@ -7,7 +7,7 @@ use cli::{Environment, Exit, Interrupts};
 use crate::project;
 
 #[test]
-fn commands_run_beside_each_other_and_an_interrupt_ends_one_of_them() {
+fn concurrent_commands_are_independent_and_an_interrupt_ends_one() {
     let project = project();
     let (environment, served) = Environment::captured(project.path("."));
     let (interrupter, interrupts) = Interrupts::by_hand();
@@ -28,7 +28,7 @@ fn commands_run_beside_each_other_and_an_interrupt_ends_one_of_them() {
         }
     });
     while !serving.is_finished() {
-        // One that comes before the command listens is lost, as Ctrl-C before a program starts.
+        // An interrupt before the command listens is lost, like Ctrl-C before a program starts.
         interrupter.interrupt();
         thread::yield_now();
     }

@@ -1,9 +1,9 @@
-//! The whole system, from rules to alerts in an inbox.
+//! Tests of the whole system, from rules to alerts in an inbox.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a test's own set-up may fail the test at once"
+    reason = "a test's own setup may fail the test at once"
 )]
 
 mod artifacts;
@@ -29,12 +29,12 @@ mod rerun;
 mod sigma;
 mod workflows;
 
-/// A project of the tests' library.
+/// A project with the tests' library.
 fn project() -> tests::Project {
     tests::Project::new(env!("CARGO_BIN_EXE_gizmos-under-test"))
 }
 
-/// A copy of the committed library and organization file, for the test of the first command alone.
+/// A copy of the committed library and organization file, only for the test of the first command.
 fn committed_project() -> tests::Project {
     tests::Project::committed(env!("CARGO_BIN_EXE_gizmos-under-test"))
 }

@@ -1,4 +1,4 @@
-//! `new`: a rule begun from an event.
+//! The command `new`.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ const RULE: &str = "rules/iam/password-created.yaml";
 const FIXTURE: &str = "rules/fixtures/password-created.json";
 
 #[test]
-fn a_rule_begins_from_an_event_and_waits_for_its_author() {
+fn new_creates_a_rule_that_check_rejects_until_it_is_completed() {
     let project = project();
     project.write("event.json", &record().to_string());
     let new = ["new", "password-created", "--from-event", "event.json"];
@@ -35,7 +35,7 @@ fn a_rule_begins_from_an_event_and_waits_for_its_author() {
         .says(&format!("{RULE}:4:9: what happened"));
     let fixture = fs::read_to_string(project.path(FIXTURE)).expect("a fixture");
     assert!(!fixture.contains("700080009000") && !fixture.contains("AKIAZ5DLKEIWJ2TSTBBB"));
-    // Refused for what is left to write, and for nothing else.
+    // The rule is rejected for its missing parts, and for nothing else.
     let found = project
         .run(&["check", "--format", "json"])
         .expect(64)
@@ -46,14 +46,14 @@ fn a_rule_begins_from_an_event_and_waits_for_its_author() {
         assert_eq!(diagnostic["code"], "rule::unfinished", "{diagnostic}");
         assert_eq!(diagnostic["file"], RULE);
     }
-    // Never in the place of something else.
+    // It never overwrites anything.
     let before = fs::read_to_string(project.path(RULE)).expect("a rule");
-    project.run(&new).expect(64).says("nothing is overwritten");
+    project.run(&new).expect(64).says("is not overwritten");
     project.remove(RULE);
     project
         .run(&new)
         .expect(64)
-        .says(&format!("{FIXTURE} exists already"));
+        .says(&format!("{FIXTURE} already exists"));
     assert!(!project.path(RULE).exists());
     project.remove(FIXTURE);
     project.run(&new).expect(0);
@@ -64,7 +64,7 @@ fn a_rule_begins_from_an_event_and_waits_for_its_author() {
 }
 
 #[test]
-fn the_event_of_a_log_file_is_chosen_by_its_number() {
+fn new_selects_an_event_of_a_log_file_by_its_number() {
     let project = project();
     let log = json!({"Records": [record(), {"eventName": "x"}, record()]});
     project.write("log.json", &log.to_string());
@@ -74,7 +74,7 @@ fn the_event_of_a_log_file_is_chosen_by_its_number() {
     };
     new(&[])
         .expect(64)
-        .says("log.json holds 3 events")
+        .says("log.json contains 3 events")
         .says("  3  CreateLoginProfile (iam.amazonaws.com)");
     new(&["--record", "4"]).expect(64).says("numbered from 1");
     new(&["--record", "2"])
@@ -95,7 +95,7 @@ fn the_event_of_a_log_file_is_chosen_by_its_number() {
 }
 
 #[test]
-fn what_eventbridge_does_not_deliver_is_said_at_once() {
+fn new_warns_about_events_that_eventbridge_does_not_deliver() {
     let project = project();
     let mut data = record();
     data["eventCategory"] = json!("Data");

@@ -1,4 +1,4 @@
-//! Whether a deployment can begin, as a caller with limited permissions and near the quotas.
+//! The preflight, for a caller with limited permissions and near quotas.
 
 use serde_json::json;
 use simulator::{Config, Quotas};
@@ -6,7 +6,7 @@ use tests::{HOME, MANAGEMENT, Served};
 
 use crate::project;
 
-/// What a careful administrator lets a pipeline do: reading, and changing what is called gizmos.
+/// Minimal permissions for a pipeline: reading, and changing only resources named `gizmos…`.
 const READ: &str = r#"{"Effect": "Allow", "Resource": "*", "Action": [
     "cloudformation:Describe*", "cloudformation:List*", "cloudformation:Get*",
     "cloudformation:CreateStackSet", "organizations:Describe*", "organizations:List*",
@@ -22,7 +22,7 @@ fn query(organization: &Served, service: &str, form: &[(&str, &str)]) -> String 
     organization.query(MANAGEMENT, HOME, service, form)
 }
 
-/// Gives the pipeline's role these statements.
+/// Gives the pipeline's role a policy with these statements.
 fn allow(organization: &Served, statements: &[&str]) {
     let policy = format!(
         r#"{{"Version": "2012-10-17", "Statement": [{}]}}"#,
@@ -58,7 +58,7 @@ fn pipeline(organization: &Served) -> String {
 }
 
 #[test]
-fn a_policy_for_what_is_called_gizmos_is_enough() {
+fn a_policy_limited_to_names_of_gizmos_is_enough() {
     let organization = Served::start();
     let key = pipeline(&organization);
     let target = organization.argument_as(&key);
@@ -97,7 +97,7 @@ fn a_policy_for_what_is_called_gizmos_is_enough() {
 }
 
 #[test]
-fn a_quota_that_would_be_crossed_is_named_and_nothing_is_touched() {
+fn an_exceeded_quota_is_reported_and_nothing_is_changed() {
     let organization = Served::start_with(Config {
         quotas: Quotas {
             stacks_per_region: 1,

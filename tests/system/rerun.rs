@@ -1,11 +1,11 @@
-//! A second run: nothing to do, or just what changed.
+//! A second run does nothing, or only what changed.
 
 use tests::{ACCESS_ROLE, HOME, HUB, MANAGEMENT, Served};
 
 use crate::project;
 
 #[test]
-fn a_second_run_makes_no_mutating_call_and_an_edited_rule_touches_only_its_stack_set() {
+fn a_second_run_makes_no_mutating_call_and_an_edited_rule_changes_only_its_stack_set() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
@@ -29,7 +29,7 @@ fn a_second_run_makes_no_mutating_call_and_an_edited_rule_touches_only_its_stack
         .expect(0)
         .says("Nothing to do");
 
-    // The forwarders pass every sign-in already, so this pattern's edit is the hub's business.
+    // The forwarders already pass all sign-ins, so this edit of a pattern only affects the hub.
     project.replace(
         rule,
         "type: [IAMUser, Root]",
@@ -46,7 +46,7 @@ fn a_second_run_makes_no_mutating_call_and_an_edited_rule_touches_only_its_stack
         &["gizmos-bucket", "gizmos-topic", "gizmos-rules-spoke"],
     );
 
-    // An event that was not forwarded so far concerns the spokes too.
+    // An event that was not forwarded before also affects the spokes.
     project.replace(
         "rules/cloudtrail/cloudtrail-tampering.yaml",
         "- StopLogging",
@@ -73,7 +73,7 @@ fn untouched(run: &tests::Run, stack_sets: &[&str]) {
 }
 
 #[test]
-fn what_was_deployed_can_be_removed_and_the_logs_stay() {
+fn destroy_removes_the_deployment_and_keeps_the_logs() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
@@ -93,19 +93,19 @@ fn what_was_deployed_can_be_removed_and_the_logs_stay() {
 }
 
 #[test]
-fn a_removal_that_was_cut_off_is_finished_by_the_next_one() {
+fn an_interrupted_removal_is_finished_by_the_next_run() {
     let organization = Served::start();
     let project = project();
     let target = organization.argument();
     project.deploy(&organization).expect(0);
-    // Another owner's stack set whose name begins like ours.
+    // Another owner's stack set with a similar name.
     organization.query(
         MANAGEMENT,
         HOME,
         "cloudformation",
         &[
             ("Action", "CreateStackSet"),
-            ("StackSetName", "gizmos-of-somebody-else"),
+            ("StackSetName", "gizmos-foreign"),
             ("PermissionModel", "SERVICE_MANAGED"),
             ("AutoDeployment.Enabled", "false"),
             (
@@ -115,7 +115,7 @@ fn a_removal_that_was_cut_off_is_finished_by_the_next_one() {
         ],
     );
     let removal = ["destroy", "--org", "--confirm", "o-exampleorg1"];
-    // Nothing moves this clock, so the removal waits for its first operation until it is killed.
+    // Nothing advances this clock, so the removal waits for its first operation until it is killed.
     let environment = organization.environment(MANAGEMENT, HOME);
     let running = project.start_with(&removal, &environment);
     organization.wait_for_call("cloudformation:DeleteStackInstances");
@@ -125,9 +125,9 @@ fn a_removal_that_was_cut_off_is_finished_by_the_next_one() {
     project
         .run(&again)
         .expect(0)
-        .says("Log buckets and keys stay")
+        .says("Log buckets, their logs, keys and trusted access remain")
         .says("gizmos-logs-o-exampleorg1-222233334444-eu-central-1");
-    // Once more there is nothing to remove.
+    // Now there is nothing left to remove.
     project.run(&again).expect(0);
 
     let left = organization.query(
@@ -136,7 +136,7 @@ fn a_removal_that_was_cut_off_is_finished_by_the_next_one() {
         "cloudformation",
         &[("Action", "ListStackSets"), ("Status", "ACTIVE")],
     );
-    assert!(left.contains("gizmos-of-somebody-else"), "{left}");
+    assert!(left.contains("gizmos-foreign"), "{left}");
     assert!(!left.contains("gizmos-rules-spoke"), "{left}");
     let access = organization.query(
         MANAGEMENT,
@@ -146,7 +146,8 @@ fn a_removal_that_was_cut_off_is_finished_by_the_next_one() {
     );
     assert!(access.contains("ENABLED"), "{access}");
 
-    // The bucket is still there, so its name is taken; with another one all is deployed again.
+    // The bucket still exists, so its name is taken. With another name, everything is deployed
+    // again.
     project.replace(
         "stacksets/organization.yaml",
         "  # bucket: example-trail-logs",
@@ -158,12 +159,12 @@ fn a_removal_that_was_cut_off_is_finished_by_the_next_one() {
 #[test]
 fn environment_variables_are_all_that_a_real_organization_needs() {
     let organization = Served::start_with(simulator::Config {
-        // Without `--simulator` no command moves this clock, so it must move by itself.
+        // Without `--simulator`, no command advances this clock, so it must run by itself.
         speed: 20_000.0,
         ..simulator::Config::default()
     });
     let project = project();
-    // Waves would be waited for on the real clock.
+    // Waves would soak in real time.
     project.remove_waves();
     let environment = organization.environment(MANAGEMENT, HOME);
     let run = |arguments: &[&str]| project.run_with(arguments, &environment);
@@ -182,13 +183,13 @@ fn environment_variables_are_all_that_a_real_organization_needs() {
 fn a_delegated_administrator_deploys_changes_nothing_twice_and_destroys() {
     let organization = Served::start();
     organization.delegate_stack_sets(HUB);
-    organization.let_in(HUB);
+    organization.create_access_role(HUB);
     let project = project();
     let target = organization.argument_as(HUB);
     let run = |arguments: &[&str]| project.run(&[arguments, &["--org", &target]].concat());
 
-    // Only the management account may use the role that Organizations creates. What can't be checked
-    // is no drift, but it isn't proven either.
+    // Only the management account may assume the role that Organizations creates. An unchecked
+    // location is not drift, but proves nothing either.
     run(&["drift", "--only", "chain"]).says("unchecked: ");
     project.replace(
         "stacksets/organization.yaml",

@@ -1,4 +1,4 @@
-//! `import sigma` and `export sigma`: rules come and go in Sigma's format.
+//! The commands `import sigma` and `export sigma`.
 
 use std::fs;
 
@@ -67,7 +67,7 @@ fn an_exact_rule_is_imported_checked_formatted_and_fires() {
     ] {
         assert!(text.contains(kept), "{kept:?} is missing in\n{text}");
     }
-    // Nothing is overwritten unless that is asked for.
+    // Nothing is overwritten without `--overwrite`.
     project.write(file, "mine");
     project
         .run(&import)
@@ -139,7 +139,7 @@ fn losses_and_refusals_are_reported_with_their_reasons() {
         "{refusal}"
     );
     assert_eq!(outcome("refused")["rules"], json!([]));
-    // The loss stays with the rule.
+    // The loss is recorded in the rule.
     let lossy = fs::read_to_string(project.path("rules/sigma/lossy.yaml")).expect("a rule");
     assert!(lossy.contains("  losses:\n"), "{lossy}");
     project
@@ -169,7 +169,7 @@ fn imported_rules_are_compared_with_sigma_over_records() {
         record("ListBuckets", "x"),
     ]});
     project.write("records.json", &records.to_string());
-    // The small letters are what the loss says.
+    // The difference in case is the stated loss.
     project
         .run(&[
             "import",
@@ -185,7 +185,7 @@ fn imported_rules_are_compared_with_sigma_over_records() {
 }
 
 #[test]
-fn what_is_exported_comes_back_as_it_was() {
+fn exported_rules_can_be_imported_again_unchanged() {
     let project = project();
     project
         .run(&["export", "sigma", "iam-access-key-created"])
@@ -218,7 +218,7 @@ fn what_is_exported_comes_back_as_it_was() {
         .json();
     assert_eq!(back["refused"], 0, "{back}");
     assert_eq!(back["files"].as_array().map(Vec::len), Some(exported));
-    // The rule from Sigma fires on what the rule itself fires on.
+    // The re-imported rule fires on the same events as the original.
     project
         .run(&["match", "rules/fixtures/iam-create-access-key.json"])
         .expect(0);

@@ -1,4 +1,4 @@
-//! The scripts in `.github/workflows` run as they are, against a served organization and a stand-in
+//! Runs the scripts in `.github/workflows` unchanged, against a served organization and a stand-in
 //! for GitHub's command line.
 
 use std::collections::BTreeMap;
@@ -21,13 +21,13 @@ struct Checkout {
     github: PathBuf,
 }
 
-/// How a job went.
+/// The result of a job.
 struct Job {
-    /// The names of the steps with a script that were run.
+    /// Names of the steps with a script that ran.
     steps: Vec<String>,
-    /// How the last of them ended.
+    /// The result of the last one.
     last: Run,
-    /// What was written to the run's summary.
+    /// The job's summary.
     summary: String,
 }
 
@@ -48,17 +48,17 @@ impl Checkout {
 
     /// Runs the scripts of a job, one after the other, until one fails.
     fn run(&self, workflow: &str, job: &str) -> Job {
-        // As the management account, and waiting moves the clock.
+        // Act as the management account; waiting advances the clock.
         let mut simulator = self.organization.argument();
         if workflow == "deploy.yml" {
-            // On the simulator a deployment is verified with hostile events, and some of them end as
+            // On the simulator, a deployment is verified with hostile events, some of which become
             // dead letters on purpose.
             simulator.push_str(" --no-verify");
         }
         self.run_with(workflow, job, &[("SIMULATOR", &simulator)])
     }
 
-    /// The same with the credentials of an account that the organization doesn't have.
+    /// Runs a job with credentials of an account outside the organization.
     fn run_as_stranger(&self, workflow: &str, job: &str) -> Job {
         self.run_with(
             workflow,
@@ -146,7 +146,7 @@ impl Checkout {
     }
 }
 
-/// Whether a step's condition holds. Only the form that the workflows use is known.
+/// Whether a step's condition holds. Supports only the form that the workflows use.
 fn holds(condition: &str, outputs: &BTreeMap<String, String>) -> bool {
     let (left, right) = condition.split_once(" == ").expect("a comparison");
     let value = outputs.get(left).unwrap_or_else(|| panic!("no {left}"));
@@ -181,14 +181,14 @@ fn the_drift_workflow_keeps_one_issue_as_long_as_there_is_drift() {
     assert!(deployed.summary.contains("Deployed: "));
     let check = || here.run("drift.yml", "drift");
 
-    // No drift: no issue, and none to close.
+    // Without drift, no issue is opened, and there is none to close.
     let job = check();
     assert_eq!(job.last.code, 0, "{}", job.last.all());
     assert_eq!(job.steps, [CHECK, CLOSE], "{}", job.summary);
     assert!(job.summary.contains("No drift"));
     assert_eq!(here.github("issue-1.state"), None);
 
-    // Drift opens an issue; more drift changes it.
+    // Drift opens an issue; more drift updates it.
     here.set_rule("iam-mfa-device-removed", "DisableRule");
     let job = check();
     assert_eq!(job.last.code, 0, "{}", job.last.all());
@@ -208,7 +208,7 @@ fn the_drift_workflow_keeps_one_issue_as_long_as_there_is_drift() {
     assert_ne!(job.last.code, 0);
     assert_eq!(here.github("issue-1.state").as_deref(), Some("open"));
 
-    // Without drift it is closed; the next drift is another issue.
+    // Without drift the issue is closed; the next drift opens a new one.
     here.set_rule("iam-mfa-device-removed", "EnableRule");
     here.set_rule("iam-access-key-created", "EnableRule");
     assert_eq!(check().steps, [CHECK, CLOSE]);
@@ -230,14 +230,14 @@ fn the_pull_request_workflow_comments_what_would_change() {
     assert!(comment.contains("gizmos-rules-spoke"), "{comment}");
     assert!(job.summary.contains("gizmos-rules-spoke"));
 
-    // A plan that can't be made is no comment.
+    // A plan that fails adds no comment.
     let job = here.run_as_stranger("pull-request.yml", "plan");
     assert_eq!(job.steps, ["Plan"]);
     assert_ne!(job.last.code, 0);
 }
 
-/// These jobs run every check of the project, this one included, so they can't run here. What they
-/// run is what the project's own continuous integration runs.
+/// These jobs run all checks, including this test, so they can't run here. They run the same
+/// commands as the project's own CI.
 #[test]
 fn every_check_is_in_one_of_two_commands_and_each_has_a_workflow() {
     for (workflow, command) in [

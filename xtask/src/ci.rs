@@ -1,7 +1,7 @@
-//! `cargo xtask ci`: the checks of every change, with their own set-up.
+//! `cargo xtask ci`: the checks for every change, with their setup.
 //!
-//! It stays under 11 minutes on two idle cores, builds included. A check that costs more than 45 s or
-//! 150 MB is a [second opinion](crate::second_opinions).
+//! They take less than 11 minutes on two idle cores, builds included. A check that costs more than
+//! 45 s or 150 MB is a [second opinion](crate::second_opinions).
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,28 +11,28 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::{circles, graph, language, product, shell, steps, third_parties};
 
-/// Installs what the checks need.
+/// Installs the tools that the checks need.
 pub(crate) fn set_up() -> Result<()> {
     third_parties::CI.install()
 }
 
-/// Runs every check. Cheap ones come first, and tools are installed while cargo compiles.
+/// Runs every check, cheap ones first. Tools are installed while cargo compiles.
 pub(crate) fn run() -> ExitCode {
     let mut tools = Some(thread::spawn(set_up));
     let mut join_tools = || match tools.take().map(thread::JoinHandle::join) {
         Some(Ok(installed)) => installed,
-        _ => Err(anyhow!("the installation broke off")),
+        _ => Err(anyhow!("the installation thread panicked")),
     };
     steps::run(&mut [
         ("format", &mut format),
         ("crate graph", &mut graph::check),
-        ("import circles", &mut circles::check),
+        ("import cycles", &mut circles::check),
         ("language", &mut language::check),
         ("clippy", &mut clippy),
         ("docs", &mut docs),
         ("tests and doctests", &mut tests),
         ("rules: check, tests, layout", &mut rules),
-        ("third parties: set-up", &mut join_tools),
+        ("third parties: setup", &mut join_tools),
         ("workflows: actionlint", &mut workflows),
         ("templates: cfn-lint", &mut templates),
     ])
@@ -44,11 +44,11 @@ fn format() -> Result<()> {
     )
 }
 
-/// Every workflow, and with shellcheck every script in one.
+/// Checks every workflow with actionlint, and the scripts in them with shellcheck.
 fn workflows() -> Result<()> {
     let programs = third_parties::CI.programs();
     let shellcheck = programs.join("shellcheck");
-    // actionlint leaves the scripts out, silently, if it can't start shellcheck.
+    // If actionlint can't start shellcheck, it silently skips the scripts.
     shell::output(shell::program(&shellcheck).arg("--version"))?;
     let folder = shell::root().join(".github/workflows");
     let files = files_ending(&folder, ".yml")?;
@@ -83,7 +83,7 @@ fn docs() -> Result<()> {
 }
 
 fn tests() -> Result<()> {
-    // The conformance tests are ignored here: they are a second opinion.
+    // The conformance tests are ignored here, because they are second opinions.
     shell::run(shell::cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]))
 }
 
@@ -94,7 +94,7 @@ fn rules() -> Result<()> {
     shell::run(shell::program(&gizmos).args(["generate", "--mode", "check"]))
 }
 
-/// Compiles both topologies, with every option on, and has cfn-lint read every template.
+/// Compiles both topologies with every option on, and runs cfn-lint over the templates.
 fn templates() -> Result<()> {
     let gizmos = product::build()?;
     let folder = shell::target().join("ci").join("stacksets");

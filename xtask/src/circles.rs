@@ -1,7 +1,7 @@
-//! Files of different folders of a crate must not import each other in a circle.
+//! Checks that files in different folders of a crate don't import each other in a cycle.
 //!
-//! A folder of a crate is a room with a door: what is inside may know each other, but two rooms
-//! that need each other are one room, and neither can be understood, tested or moved alone. A
+//! A folder of a crate has a boundary. Modules inside may depend on each other, but two folders
+//! that need each other are really one, and neither can be understood, tested or moved alone. A
 //! module and its own submodules may refer to each other.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell;
 
-/// Where a module's text is, and which folder it counts to.
+/// A module's file, and the folder it belongs to.
 #[derive(Debug)]
 struct Module {
     file: PathBuf,
@@ -46,11 +46,11 @@ pub(crate) fn check() -> Result<()> {
     }
     if !circles.is_empty() {
         bail!(
-            "files of different folders import each other in a circle:\n{}",
+            "files of different folders import each other in a cycle:\n{}",
             circles.join("\n")
         );
     }
-    println!("import circles: {} crates, 0 found", crates.len());
+    println!("import cycles: {} crates, 0 found", crates.len());
     Ok(())
 }
 
@@ -89,7 +89,8 @@ fn circles_of(source: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// The modules by path. Tests may look everywhere, and a crate's root only names what is below it.
+/// All modules by path, except tests, which may use anything, and the crate's root, which only
+/// names the modules below it.
 fn modules(files: &[PathBuf]) -> Modules {
     let mut modules = Modules::new();
     for file in files {
@@ -125,7 +126,7 @@ fn modules(files: &[PathBuf]) -> Modules {
     modules
 }
 
-/// The module that a path of names leads to: the longest beginning that is one.
+/// The module that a path refers to: its longest prefix that is a module.
 fn target<'a>(modules: &'a Modules, name: &[String]) -> Option<&'a Vec<String>> {
     (1..=name.len())
         .rev()
@@ -149,7 +150,7 @@ fn reach<'a>(
     seen
 }
 
-/// Every path that begins with `crate` or `super`, from the crate's root.
+/// Every path that starts with `crate` or `super`, resolved from the crate's root.
 fn imports(text: &str, module: &[String]) -> Vec<Vec<String>> {
     let tokens = tokens(text);
     let mut found = Vec::new();
@@ -163,7 +164,7 @@ fn imports(text: &str, module: &[String]) -> Vec<Vec<String>> {
     found
 }
 
-/// Reads one use tree (`crate::a::{b, c::d}`) and collects its paths.
+/// Reads a use tree such as `crate::a::{b, c::d}` and collects its paths.
 fn tree(
     tokens: &mut &[String],
     prefix: &mut Vec<String>,
@@ -211,7 +212,7 @@ fn tree(
     prefix.truncate(depth);
 }
 
-/// A path as written in `module`, from the crate's root.
+/// Resolves a path in `module` from the crate's root.
 fn resolve(path: &[String], module: &[String]) -> Option<Vec<String>> {
     let ups = path.iter().take_while(|name| *name == "super").count();
     if ups == 0 {
@@ -221,7 +222,7 @@ fn resolve(path: &[String], module: &[String]) -> Option<Vec<String>> {
     Some(base.iter().chain(path.iter().skip(ups)).cloned().collect())
 }
 
-/// Names and the punctuation of paths; comments and unit tests left out.
+/// Names and path punctuation, without comments and unit tests.
 fn tokens(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     // Unit tests come last in a file.

@@ -1,8 +1,8 @@
 """Prints the operations of every AWS service as CloudTrail names them: `cargo xtask event-names`.
 
-Reads the service models of the botocore that runs it. CloudTrail's eventSource is nearly always the
-service's signing name or the prefix of its endpoints; the few exceptions, and events that are no
-API calls, stand in crates/rules/data/other-event-names.txt.
+Reads the service models of the installed botocore. CloudTrail's eventSource is nearly always the
+service's signing name or endpoint prefix. The few exceptions, and events that aren't API calls, are in
+crates/rules/data/other-event-names.txt.
 """
 
 import datetime
@@ -20,7 +20,7 @@ for path in sorted(data.glob("*/*/service-2.json*")):
         model = json.load(file)
     metadata = model["metadata"]
     names = {metadata.get("endpointPrefix", ""), metadata.get("signingName", "")}
-    # `api.ecr` and the like are names of hosts only.
+    # Names such as `api.ecr` are host names only.
     plain = {name for name in names if name and "." not in name}
     for name in plain or {metadata["endpointPrefix"].rsplit(".", 1)[-1]}:
         operations.setdefault(name, set()).update(model["operations"])

@@ -1,5 +1,5 @@
-//! `cargo xtask event-names`: the table of AWS services and their operations that the checks of
-//! rules know, from the service models of the pinned botocore.
+//! `cargo xtask event-names`: generates the table of AWS services and operations used by the rule
+//! checks, from the service models of the pinned botocore.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::{shell, third_parties};
 
 const SCRIPT: &str = include_str!("event_names.py");
-/// Fewer services than this are a broken installation, not a smaller AWS.
+/// Fewer services than this mean a broken installation.
 const FEWEST: usize = 300;
 
 pub(crate) fn write() -> Result<()> {

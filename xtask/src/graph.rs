@@ -1,14 +1,14 @@
-//! Dependencies between the crates point one way (ARCHITECTURE.md, "The crates").
+//! Checks the dependencies between crates (ARCHITECTURE.md, "The crates").
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::shell;
 
-/// What each member may depend on, directly. A crate missing here may depend on none.
+/// Allowed direct dependencies of each member. A crate that is missing here may have none.
 ///
-/// The simulator's crates depend on `eventbridge-pattern` and each other only: sharing code with the compiler or the deployer would
-/// make it share their mistakes, and it would confirm them.
+/// The simulator's crates depend on `eventbridge-pattern` and each other only. If they shared code
+/// with the compiler or the deployer, they would share their mistakes and confirm them.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("syntax", &[]),
     ("remedy", &[]),
@@ -88,10 +88,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// The package of the whole-system tests, which may use everything.
+/// The package of the whole-system tests, which may depend on everything.
 const TESTS: &str = "tests";
 
-/// Reports every dependency between members that points the wrong way.
+/// Reports every dependency that isn't allowed.
 pub(crate) fn check() -> Result<()> {
     let metadata = shell::output(shell::cargo().args([
         "metadata",
@@ -113,7 +113,7 @@ pub(crate) fn check() -> Result<()> {
             .find(|(member, _)| *member == name)
             .map_or(&[][..], |(_, allowed)| *allowed);
         for dependency in array(package, "dependencies") {
-            // Tests of a crate may use more: `aws` is tested against the simulator.
+            // A crate's tests may use more: `aws` is tested against the simulator.
             let development = text(dependency, "kind") == Some("dev");
             let Some(other) = text(dependency, "name").filter(|it| members.contains(it)) else {
                 continue;

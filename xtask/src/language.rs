@@ -1,4 +1,4 @@
-//! Keeps the turns of phrase that STYLE.md bans out of every text file of the project.
+//! Finds the phrases that STYLE.md bans in the project's text files.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell;
 
-/// The page that lists the banned phrases, between [`OPEN`] and [`CLOSE`].
+/// The page with the banned phrases, between [`OPEN`] and [`CLOSE`].
 const PAGE: &str = "STYLE.md";
 const OPEN: &str = "```banned\n";
 const CLOSE: &str = "```";
 
-/// Files written by people; the rest is data or generated from these.
+/// Extensions of files written by people. Other files are data or generated from these.
 const ENDINGS: [&str; 7] = ["rs", "md", "toml", "yaml", "yml", "j2", "py"];
 
-/// Words of others: recorded events, AWS's own answers, generated lists.
+/// Files that quote others: recorded events, AWS's own responses, generated lists.
 const QUOTATIONS: [&str; 4] = ["/data/", "rules/fixtures/", "LICENSE", "/vendor/"];
 
-/// Reports every banned phrase with file, line and column.
+/// Reports every banned phrase with its file, line and column.
 pub(crate) fn check() -> Result<()> {
     let page = read(PAGE)?;
     let phrases = banned(&page)?;
@@ -30,7 +30,7 @@ pub(crate) fn check() -> Result<()> {
     let mut found = Vec::new();
     let mut count = 0;
     for file in files.lines().filter(|file| is_checked(file)) {
-        // A tracked file that the working tree no longer has is not text of the project.
+        // Skip tracked files that were deleted in the working tree.
         let Ok(text) = std::fs::read_to_string(shell::root().join(file)) else {
             continue;
         };
@@ -63,7 +63,7 @@ fn read(file: &str) -> Result<String> {
     std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))
 }
 
-/// The phrases of the page's fenced list, in lower case.
+/// The phrases in the page's fenced list, in lowercase.
 fn banned(page: &str) -> Result<Vec<String>> {
     let list = page
         .split_once(OPEN)
@@ -89,7 +89,7 @@ fn is_checked(file: &str) -> bool {
             .is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
 }
 
-/// Where `phrase` begins in `line` as whole words; a byte offset.
+/// Byte offset of the first occurrence of `phrase` in `line` as whole words.
 fn position(line: &str, phrase: &str) -> Option<usize> {
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
     line.match_indices(phrase).map(|(at, _)| at).find(|&at| {

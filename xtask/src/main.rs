@@ -1,8 +1,8 @@
-//! `cargo xtask …`: builds and runs the product (`gizmos`, in `crates/cli`), and runs the checks.
+//! `cargo xtask …`: builds and runs the product (`gizmos`, in `crates/cli`) and the checks.
 //!
-//! This crate stays thin: it links no AWS SDK, so that `cargo xtask` starts in a blink. Every argument
-//! that isn't one of its own commands goes to the product unchanged, and the product's exit code is
-//! its own.
+//! This crate stays small and links no AWS SDK, so that `cargo xtask` starts quickly. Arguments
+//! that aren't one of its own commands go to the product unchanged, and the product's exit code
+//! becomes its own.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -45,29 +45,29 @@ struct Arguments {
 enum Command {
     /// Run the checks: format, crate graph, lints, docs, tests, rules, workflows, templates
     Ci {
-        /// Run the other checks instead: third parties that take longer, and the dependency policy
+        /// Run the slower checks instead: third parties and the dependency policy
         #[arg(long)]
         second_opinions: bool,
     },
-    /// Install the pinned tools that the checks use, under the build folder
+    /// Install the pinned tools that the checks use in the build folder
     Setup {
-        /// Install those of the second opinions instead
+        /// Install the tools of the second opinions instead
         #[arg(long)]
         second_opinions: bool,
     },
-    /// Renew the table of AWS services and their operations from the pinned botocore
+    /// Regenerate the table of AWS services and operations from the pinned botocore
     EventNames,
-    /// Measure the pattern engine next to JSON parsers, in a release build
+    /// Compare the speed of the pattern engine with JSON parsers, in a release build
     #[command(disable_help_flag = true)]
     Bench {
-        /// Its own arguments; `cargo xtask bench --help` lists them
+        /// Arguments of the benchmark; `cargo xtask bench --help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Deploy in thousands of random organizations with faults and kills, and check what must hold
+    /// Test the deployer in thousands of random organizations with faults and kills
     #[command(disable_help_flag = true)]
     Campaign {
-        /// Its own arguments; `cargo xtask campaign --help` lists them
+        /// Arguments of the campaign; `cargo xtask campaign --help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },

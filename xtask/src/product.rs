@@ -1,4 +1,4 @@
-//! Builds the product and runs it with the arguments as they came.
+//! Builds the product and runs it with unchanged arguments.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::shell;
 
-/// Builds `gizmos` and runs it in the caller's folder; its exit code is the result.
+/// Builds `gizmos`, runs it in the caller's folder, and returns its exit code.
 pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
     pass_on(&build()?, arguments)
 }
@@ -36,7 +36,8 @@ fn pass_on(program: &Path, arguments: &[OsString]) -> Result<ExitCode> {
         .env("GIZMOS_COMMAND", "cargo xtask")
         .status()
         .with_context(|| format!("could not start `{}`", program.display()))?;
-    // A child ended by a signal has no code; shells report 128 + the signal, 130 for Ctrl-C.
+    // A child killed by a signal has no exit code. Shells report 128 plus the signal, so 130 for
+    // Ctrl-C.
     let code = status.code().unwrap_or(130);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }

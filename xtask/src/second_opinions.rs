@@ -1,5 +1,5 @@
-//! `cargo xtask ci --second-opinions`: slower third parties that keep the project honest, with their
-//! own set-up. It stays under 20 minutes on two idle cores.
+//! `cargo xtask ci --second-opinions`: slower checks by third parties, with their setup. They take
+//! less than 20 minutes on two idle cores.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::{shell, steps, third_parties};
 
-/// Installs what these checks need.
+/// Installs the tools that these checks need.
 pub(crate) fn set_up() -> Result<()> {
     third_parties::SECOND_OPINIONS.install()?;
     third_parties::install_cargo_deny()
@@ -15,7 +15,7 @@ pub(crate) fn set_up() -> Result<()> {
 
 pub(crate) fn run() -> ExitCode {
     steps::run(&mut [
-        ("third parties: set-up", &mut set_up),
+        ("third parties: setup", &mut set_up),
         ("dependency policy", &mut dependency_policy),
         ("third parties: conformance", &mut conformance),
     ])
@@ -28,7 +28,7 @@ fn dependency_policy() -> Result<()> {
     )
 }
 
-/// The AWS CLI, boto3, moto and jsonschema.
+/// Runs the AWS CLI, boto3, moto and jsonschema.
 fn conformance() -> Result<()> {
     shell::run(
         shell::cargo()

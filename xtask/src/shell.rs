@@ -1,4 +1,4 @@
-//! Where the workspace is, and how programs are run in it.
+//! Locates the workspace and runs programs in it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 
 static ROOT: OnceLock<PathBuf> = OnceLock::new();
 
-/// Finds the workspace that the current folder belongs to. Not the one that this program was built
-/// in: checkouts that share a build folder share the program.
+/// Finds the workspace of the current folder. That may not be the one in which this program was
+/// built, because checkouts with a shared build folder also share the program.
 pub(crate) fn find_root() -> Result<()> {
     let current = std::env::current_dir().context("the current folder is gone")?;
     let root = workspace(&current).with_context(|| {
@@ -24,7 +24,7 @@ pub(crate) fn find_root() -> Result<()> {
     Ok(())
 }
 
-/// The nearest folder, this one or one above it, whose `Cargo.toml` defines a workspace.
+/// The nearest folder, upward from `folder`, whose `Cargo.toml` defines a workspace.
 fn workspace(folder: &Path) -> Option<&Path> {
     folder.ancestors().find(|folder| {
         fs::read_to_string(folder.join("Cargo.toml"))
@@ -32,18 +32,18 @@ fn workspace(folder: &Path) -> Option<&Path> {
     })
 }
 
-/// The workspace's root, whatever folder `cargo xtask` was started in.
+/// Root of the workspace, in whichever folder `cargo xtask` was started.
 pub(crate) fn root() -> &'static Path {
     ROOT.get().map_or(Path::new("."), PathBuf::as_path)
 }
 
-/// The build folder: `CARGO_TARGET_DIR` as cargo understands it, or `target/`.
+/// The build folder: `CARGO_TARGET_DIR`, interpreted like cargo does, or `target/`.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
-/// The cargo that runs this program, so that both use one toolchain.
+/// The cargo that runs this program, so that both use the same toolchain.
 pub(crate) fn cargo() -> Command {
     program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
@@ -55,7 +55,7 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs a program and turns a non-zero exit into an error that says what was run.
+/// Runs a program. A non-zero exit becomes an error that names the command.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command
         .status()
@@ -66,7 +66,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a program and returns what it printed.
+/// Runs a program and returns its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command
         .output()
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn the_workspace_is_the_one_around_the_current_folder() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        // A member's manifest is not a workspace's.
+        // A member's manifest doesn't define a workspace.
         assert_eq!(workspace(&here.join("src")), here.parent());
         assert_eq!(workspace(Path::new("/")), None);
     }

@@ -1,14 +1,14 @@
-//! A list of checks, run one after the other with a summary line for each.
+//! Runs a list of checks, with a summary line for each.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// A check and its name.
+/// The name of a check, and the check.
 pub(crate) type Step<'a> = (&'static str, &'a mut dyn FnMut() -> Result<()>);
 
-/// Runs every step, even after a failed one, and prints a line for each at the end.
+/// Runs every step, even after a failure, and prints a line for each at the end.
 pub(crate) fn run(steps: &mut [Step<'_>]) -> ExitCode {
     let mut results = Vec::new();
     for (name, step) in steps {

@@ -1,4 +1,4 @@
-//! Third-party programs that keep the project honest, in pinned versions under the build folder.
+//! Third-party programs for the checks, in pinned versions in the build folder.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(crate) const SECOND_OPINIONS: PythonEnvironment = PythonEnvironment {
 
 const CARGO_DENY: &str = "0.20.2";
 
-/// A virtual environment of exactly the packages in a file.
+/// A virtual environment with exactly the packages of a requirements file.
 #[derive(Debug)]
 pub(crate) struct PythonEnvironment {
     folder: &'static str,
@@ -34,19 +34,19 @@ impl PythonEnvironment {
         shell::target().join(self.folder)
     }
 
-    /// The folder of its programs.
+    /// The folder with its programs.
     pub(crate) fn programs(&self) -> PathBuf {
         self.folder().join("bin")
     }
 
-    /// Creates it unless the one there was made from the same requirements. Prints nothing, so that
-    /// other checks can run meanwhile.
+    /// Creates the environment, unless one from the same requirements exists. Prints nothing,
+    /// because other checks may be running.
     pub(crate) fn install(&self) -> Result<()> {
         let requirements = shell::root().join(self.requirements);
         let wanted = fs::read_to_string(&requirements)
             .with_context(|| format!("could not read {}", requirements.display()))?;
         let folder = self.folder();
-        // Written last, so that an interrupted installation is done again.
+        // Written last, so that an interrupted installation is repeated.
         let stamp = folder.join("installed-requirements.txt");
         if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
             return Ok(());
@@ -81,7 +81,7 @@ impl PythonEnvironment {
     }
 }
 
-/// The cargo-deny program of the pinned version.
+/// Path of the pinned cargo-deny program.
 pub(crate) fn cargo_deny_program() -> PathBuf {
     shell::target().join("tools").join("bin").join("cargo-deny")
 }
@@ -104,7 +104,7 @@ fn interpreter() -> Result<&'static str> {
     )
 }
 
-/// Installs cargo-deny unless the pinned version is there.
+/// Installs cargo-deny, unless the pinned version is installed.
 pub(crate) fn install_cargo_deny() -> Result<()> {
     let installed = shell::output(shell::program(cargo_deny_program()).arg("--version"));
     if installed.is_ok_and(|version| version.trim() == format!("cargo-deny {CARGO_DENY}")) {
@@ -114,7 +114,7 @@ pub(crate) fn install_cargo_deny() -> Result<()> {
         shell::cargo()
             .args(["install", "cargo-deny", "--locked", "--quiet", "--version"])
             .arg(CARGO_DENY)
-            // Unoptimized: it builds in half the time and runs for a second.
+            // A debug build takes half the time, and the program only runs for a second.
             .arg("--debug")
             .arg("--root")
             .arg(shell::target().join("tools")),

@@ -1,4 +1,4 @@
-//! Templates that are too large for a request, passed through a bucket.
+//! Passes templates that are too large for a request through an S3 bucket.
 
 use std::fmt::Write as _;
 
@@ -11,46 +11,46 @@ use sha2::{Digest, Sha256};
 use crate::connect::Aws;
 use crate::error::cloud_error;
 
-/// Bytes of a template that a request may carry.
+/// Maximum size in bytes of a template within a request.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 const INLINE: usize = 51_200;
 
-/// The bucket for templates that are too large for a request. It is in the home Region.
+/// The bucket for templates that are too large for a request. It must be in the home Region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactBucket {
-    /// Its name.
+    /// Bucket name, without `s3://`.
     pub name: String,
-    /// The account that must own it. The name can be guessed, and another account's bucket of that
-    /// name would decide what is deployed.
+    /// Id of the account that must own the bucket. Bucket names can be guessed, and a bucket owned
+    /// by another account could control what gets deployed.
     pub owner: String,
-    /// What the keys begin with, such as `templates/`.
+    /// Prefix of all keys, such as `templates/`.
     pub prefix: String,
 }
 
-/// A template as a request carries it: one of the two.
+/// A template as a request carries it: exactly one of the two fields is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Handed {
+pub(crate) struct PreparedTemplate {
     pub(crate) body: Option<String>,
     pub(crate) url: Option<String>,
 }
 
 impl Aws {
-    /// Prepares a template for a call with this configuration: as it is, or uploaded to the artifact
-    /// bucket and by its address there.
-    pub(crate) async fn hand_over(
+    /// Prepares a template for a call with this configuration: inline if it is small enough,
+    /// otherwise uploaded to the artifact bucket and referenced by URL.
+    pub(crate) async fn prepare_template(
         &self,
         config: &SdkConfig,
         template: &str,
-    ) -> Result<Handed, CloudError> {
+    ) -> Result<PreparedTemplate, CloudError> {
         if template.len() <= INLINE {
-            return Ok(Handed {
+            return Ok(PreparedTemplate {
                 body: Some(template.to_owned()),
                 url: None,
             });
         }
         let too_large = |why: &str| CloudError::Invalid {
             message: format!(
-                "a template of {} bytes is too large for a request, which takes {INLINE}: {why}",
+                "a template of {} bytes is too large for a request, whose limit is {INLINE}: {why}",
                 template.len()
             ),
         };
@@ -62,7 +62,7 @@ impl Aws {
         let home = self.base().region().map_or("", Region::as_ref);
         if config.region().map(Region::as_ref) != Some(home) {
             return Err(too_large(
-                "CloudFormation reads it from a bucket in its own Region only",
+                "CloudFormation reads it only from a bucket in its own Region",
             ));
         }
         let key = format!("{}{}.json", bucket.prefix, sha256(template));
@@ -82,13 +82,13 @@ impl Aws {
             })
             .await?
             .version_id;
-        Ok(Handed {
+        Ok(PreparedTemplate {
             body: None,
             url: Some(address(bucket, home, &key, version.as_deref())),
         })
     }
 
-    /// One page of what is in a bucket, and where the next one begins.
+    /// One page of a bucket's object versions, and the marker of the next page.
     async fn versions(
         &self,
         client: &aws_sdk_s3::Client,
@@ -145,7 +145,7 @@ impl Aws {
                     .map_err(|e| cloud_error(ACTION, &e))
             })
             .await?;
-        // The call works although single objects are refused.
+        // The call succeeds even if individual objects could not be deleted.
         let Some(refused) = answer.errors().first() else {
             return Ok(());
         };
@@ -175,7 +175,7 @@ impl Buckets for Aws {
         let mut emptied = Emptied::default();
         let mut after = None;
         loop {
-            // What is deleted before the next page begins doesn't move it: it begins after a key.
+            // Deleting this page doesn't shift the next one, which starts after a key.
             let (page, next) = self.versions(&client, bucket, after.as_ref()).await?;
             let (matching, others): (Vec<_>, Vec<_>) = page
                 .into_iter()
@@ -193,7 +193,7 @@ impl Buckets for Aws {
     }
 }
 
-/// The address of exactly this version, so that the template can't be replaced.
+/// The URL of exactly this object version, so that nobody can replace the template in between.
 fn address(bucket: &ArtifactBucket, region: &str, key: &str, version: Option<&str>) -> String {
     let suffix = if region.starts_with("cn-") {
         "amazonaws.com.cn"

@@ -1,4 +1,4 @@
-//! What every call has in common: the rate limit, retries when throttled, and paging.
+//! Shared by every call: rate limits, retries when throttled, and paging.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::connect::Aws;
 /// Extra attempts for a throttled call, after the SDK's own.
 const PATIENCE: u32 = 8;
 
-/// How often a list is restarted after its token was refused.
+/// How often a list is restarted after its token was rejected.
 const RESTARTS: u32 = 5;
 
 impl Aws {
-    /// Makes one call when the rate limit allows it, and retries it for a while if it is throttled.
-    /// That is harmless, since calls that change something carry an idempotency token.
+    /// Makes a call once the rate limit allows it, and retries it for a while if it is throttled.
+    /// Retries are safe, because calls that change something carry an idempotency token.
     ///
-    /// `action` is its name in IAM, such as `cloudformation:DescribeStackSet`.
+    /// `action` is the IAM action, such as `cloudformation:DescribeStackSet`.
     pub(crate) async fn call<T, F>(
         &self,
         action: &str,
@@ -45,8 +45,8 @@ impl Aws {
         }
     }
 
-    /// Reads a list page by page. `page` gets the token of the page and gives its items and the
-    /// next token. Tokens expire, so a list whose token is refused is restarted.
+    /// Reads a list page by page. `page` takes a page's token and returns its items and the next
+    /// token. Tokens expire, so a list whose token is rejected is restarted.
     pub(crate) async fn list<T, F>(
         &self,
         action: &str,
@@ -66,7 +66,7 @@ impl Aws {
                         None => return Ok(found),
                         Some(next) if token.as_ref() == Some(&next) => {
                             return Err(CloudError::Unavailable {
-                                message: format!("{action} gives the same page again and again"),
+                                message: format!("{action} keeps returning the same page"),
                             });
                         }
                         Some(next) => token = Some(next),
@@ -86,7 +86,8 @@ impl Aws {
     }
 }
 
-/// Whether the request was refused although it differs from the page before by its token only.
+/// Whether the service rejected the token: the request differs from the previous page's by nothing
+/// else.
 fn is_about_the_token(error: &CloudError) -> bool {
     match error {
         CloudError::Invalid { .. } => true,

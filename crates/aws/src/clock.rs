@@ -1,7 +1,7 @@
-//! What time it is at AWS, by the `Date` header of its answers.
+//! AWS's clock, from the `Date` header of responses.
 //!
-//! Whether an operation has just ended is decided by its own time, which AWS sets. The machine's
-//! clock may be minutes off.
+//! Whether an operation has just ended is decided by its end time, which AWS sets. The local clock
+//! may be minutes off.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -11,19 +11,19 @@ use aws_sdk_cloudformation::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_cloudformation::primitives::{DateTime, DateTimeFormat};
 use aws_smithy_runtime_api::box_error::BoxError;
 
-/// The time of the latest answer.
+/// The time of the latest response.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
     latest: Arc<Mutex<Option<Answered>>>,
-    /// Whether time stands still between two answers, as it does in a simulation.
+    /// Whether the clock stands still between responses, as in a simulation.
     simulated: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Answered {
-    /// By AWS's clock, in whole seconds.
+    /// AWS's clock, in whole seconds.
     at: SystemTime,
-    /// By the machine's.
+    /// The local clock.
     received: Instant,
 }
 
@@ -39,7 +39,7 @@ impl Clock {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time at AWS; before its first answer the machine's.
+    /// AWS's clock; the local clock before the first response.
     pub(crate) fn now(&self) -> SystemTime {
         match *self.latest() {
             Some(answered) if self.simulated => answered.at,
@@ -50,7 +50,7 @@ impl Clock {
 
     fn answered(&self, date: &str) {
         let date = DateTime::from_str(date, DateTimeFormat::HttpDate);
-        // An answer without a readable date says nothing new.
+        // Ignore responses without a readable date.
         if let Some(at) = date.ok().and_then(|date| date.try_into().ok()) {
             *self.latest() = Some(Answered {
                 at,

@@ -1,4 +1,4 @@
-//! Credentials, Regions and clients.
+//! Credentials, Regions and SDK clients.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,62 +22,63 @@ use crate::http;
 use crate::pace::{Pace, Watch};
 use crate::retry::QuotaIsFinal;
 
-/// Attempts per call. Standard mode: adaptive mode waits some twenty seconds per throttled call.
+/// Attempts per call in standard mode. Adaptive mode waits about twenty seconds per throttled call.
 const ATTEMPTS: u32 = 10;
 
-/// Time limit for a connection.
+/// Time limit for establishing a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// How many sessions are kept: a check of ten thousand accounts must not hold them all.
+/// Cached sessions of the access role. Caching all of them would take too much memory when ten
+/// thousand accounts are checked.
 const SESSIONS: usize = 256;
 
-/// A session that ends sooner is renewed.
+/// A session is renewed when it expires within this time.
 const SESSION_MARGIN: Duration = Duration::from_mins(5);
 
-/// How time passes between two polls.
+/// Lets time pass between two polls.
 pub type Pauser = Arc<dyn Fn(Duration) -> futures::future::BoxFuture<'static, ()> + Send + Sync>;
 
-/// Whether the caller administers stack sets as the management account or on its behalf.
+/// Whether the caller manages stack sets as the management account or as a delegated administrator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CallAs {
-    /// The credentials are the management account's.
+    /// The credentials belong to the management account.
     #[default]
     Management,
-    /// The credentials are a delegated administrator's. Every call says so.
+    /// The credentials belong to a delegated administrator; every call must say so.
     DelegatedAdministrator,
 }
 
-/// How to connect.
+/// Connection options.
 #[derive(Clone)]
 pub struct Options {
-    /// Region of all stack sets, whatever the environment says: a stack set is found again only in
-    /// the Region in which it was made.
+    /// Region of all stack sets, regardless of the environment: a stack set is visible only in the
+    /// Region in which it was created.
     pub home_region: String,
-    /// Name of the role in other accounts that the credentials may assume.
+    /// Role in other accounts that the credentials may assume.
     pub access_role: String,
-    /// Bucket for templates that are too large for a request; `None`: they are refused.
+    /// Bucket for templates that are too large for a request; `None` rejects such templates.
     pub artifacts: Option<ArtifactBucket>,
-    /// The role in which the caller acts.
+    /// The caller's role in managing stack sets.
     pub call_as: CallAs,
-    /// An endpoint for every service, instead of AWS's and of `AWS_ENDPOINT_URL`.
+    /// One endpoint for all services. Overrides `AWS_ENDPOINT_URL`.
     pub endpoint_url: Option<String>,
-    /// Credentials instead of the environment's.
+    /// Replaces the environment's credentials.
     pub credentials: Option<Credentials>,
-    /// How to wait; `None` sleeps. Without `sleep` the SDK's own waits are then kept to
-    /// milliseconds, as they serve no purpose where time is skipped.
+    /// How to pause; `None` sleeps. If this is set and `sleep` isn't, the SDK's own delays are
+    /// limited to milliseconds, because real waiting is pointless while simulated time is skipped.
     pub pause: Option<Pauser>,
-    /// How long an attempt may take before it counts as lost.
+    /// Time limit for one attempt.
     pub attempt_timeout: Duration,
-    /// How the SDK itself waits, before another attempt and for a time limit; `None` sleeps.
+    /// How the SDK delays retries and measures timeouts; `None` sleeps.
     pub sleep: Option<Pauser>,
 }
 
-/// An access key.
+/// A static access key.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The key's id.
+    /// Public part of the key, `AKIA…`.
     pub access_key_id: String,
-    /// The key itself.
+    /// Secret part of the key; never printed.
     pub secret_access_key: String,
 }
 
@@ -90,8 +91,8 @@ impl fmt::Debug for Credentials {
 }
 
 impl Options {
-    /// The environment's endpoint and credentials, and the role that Organizations makes in new
-    /// accounts, `OrganizationAccountAccessRole`.
+    /// Uses the environment's endpoint and credentials, and `OrganizationAccountAccessRole`, which
+    /// Organizations creates in new accounts.
     pub fn new(home_region: impl Into<String>) -> Options {
         Options {
             home_region: home_region.into(),
@@ -119,7 +120,7 @@ impl fmt::Debug for Options {
     }
 }
 
-/// The SDK's waiting, done by a [`Pauser`].
+/// Delegates the SDK's delays to a [`Pauser`].
 struct Sleeper(Pauser);
 
 impl fmt::Debug for Sleeper {
@@ -130,12 +131,12 @@ impl fmt::Debug for Sleeper {
 
 impl AsyncSleep for Sleeper {
     fn sleep(&self, duration: Duration) -> Sleep {
-        // The SDK wants a future that threads can share.
+        // The SDK requires a future that is `Sync`.
         Sleep::new((self.0)(duration).shared())
     }
 }
 
-/// AWS as the deployer sees it: implements all of [`deployer::ports`].
+/// The AWS adapter: implements all of [`deployer::ports`].
 #[derive(Clone)]
 pub struct Aws {
     options: Options,
@@ -145,11 +146,11 @@ pub struct Aws {
     pace: Arc<Pace>,
     clock: Clock,
     identity: Arc<OnceCell<Identity>>,
-    /// Sessions of the access role by account, the most recent ones.
+    /// The most recent sessions of the access role, by account.
     sessions: Arc<Mutex<BTreeMap<String, Session>>>,
 }
 
-/// A session of the access role.
+/// A session of the access role in one account.
 #[derive(Clone)]
 struct Session {
     credentials: SharedCredentialsProvider,
@@ -165,7 +166,7 @@ impl fmt::Debug for Aws {
 }
 
 impl Aws {
-    /// Takes the credentials of the environment, as every AWS tool finds them. Makes no call yet.
+    /// Connects with the environment's credentials, found like in every AWS SDK. Makes no call yet.
     pub async fn connect(options: Options) -> Aws {
         let mut retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
         if options.pause.is_some() && options.sleep.is_none() {
@@ -219,10 +220,10 @@ impl Aws {
         }
     }
 
-    /// Acts on behalf of the management account if the credentials are another account's: then
-    /// every call says that it comes from a delegated administrator. AWS checks whether it is one.
+    /// Acts as a delegated administrator if the credentials belong to another account than
+    /// `management`: every call then says so, and AWS checks whether it is true.
     pub async fn on_behalf_of(mut self, management: &str) -> Aws {
-        // Without an identity the next call fails with a better message.
+        // Without an identity, the next call fails with a better message.
         if let Ok(identity) = self.identity().await
             && identity.account != management
         {
@@ -231,12 +232,12 @@ impl Aws {
         self
     }
 
-    /// The configuration of the caller's own account in the home Region.
+    /// Configuration for the caller's own account and the home Region.
     pub(crate) fn base(&self) -> &SdkConfig {
         &self.base
     }
 
-    /// The Region of all stack sets.
+    /// Region of all stack sets.
     pub(crate) fn home_region(&self) -> &str {
         &self.options.home_region
     }
@@ -246,17 +247,17 @@ impl Aws {
         self.options.artifacts.as_ref()
     }
 
-    /// The client for stack sets: the caller's account, the home Region.
+    /// Client for stack sets, in the caller's account and the home Region.
     pub(crate) fn stack_sets(&self) -> &aws_sdk_cloudformation::Client {
         &self.stack_sets
     }
 
-    /// The client for the organization.
+    /// Client for AWS Organizations.
     pub(crate) fn organizations(&self) -> &aws_sdk_organizations::Client {
         &self.organizations
     }
 
-    /// The request rates.
+    /// Rate limits shared by all clients.
     pub(crate) fn pace(&self) -> &Pace {
         &self.pace
     }
@@ -268,21 +269,22 @@ impl Aws {
         }
     }
 
-    /// The identity, read once.
+    /// The caller's identity, read once.
     pub(crate) async fn identity(&self) -> Result<&Identity, CloudError> {
         self.identity
             .get_or_try_init(|| self.caller_identity())
             .await
     }
 
-    /// The configuration for an account and Region: the caller's own credentials in its own
-    /// account, the access role in any other.
+    /// Configuration for an account and Region: the caller's own credentials in its own account,
+    /// the access role in all others.
     pub(crate) async fn at(&self, location: &Location) -> Result<SdkConfig, CloudError> {
         let region = Region::new(location.region.clone());
         let mut builder = self.base.to_builder().region(region);
         if self.identity().await?.account != location.account {
             let session = self.session(location).await?;
-            // No cache: the sessions are kept already, and a second copy would take memory.
+            // Disable the SDK's credentials cache: sessions are cached here, and a second copy
+            // would take memory.
             builder = builder
                 .credentials_provider(session.credentials)
                 .identity_cache(IdentityCache::no_cache());
@@ -290,7 +292,7 @@ impl Aws {
         Ok(builder.build())
     }
 
-    /// A session of the access role in an account, for all its Regions.
+    /// A session of the access role, valid for all Regions of the account.
     async fn session(&self, location: &Location) -> Result<Session, CloudError> {
         let soon = SystemTime::now() + SESSION_MARGIN;
         let known = self
@@ -315,7 +317,7 @@ impl Aws {
             .map_err(|e| cloud_error("sts:AssumeRole", &e))?;
         let Some(keys) = answer.credentials else {
             return Err(CloudError::Invalid {
-                message: "sts:AssumeRole answered without credentials".to_owned(),
+                message: "sts:AssumeRole returned no credentials".to_owned(),
             });
         };
         let expires = SystemTime::try_from(keys.expiration).unwrap_or(soon);
@@ -331,7 +333,7 @@ impl Aws {
             expires,
         };
         let mut sessions = self.sessions();
-        // Accounts are worked through one after the other, so old sessions are seldom missed.
+        // Accounts are processed one after the other, so evicted sessions are rarely needed again.
         while sessions.len() >= SESSIONS {
             sessions.pop_first();
         }
@@ -343,7 +345,7 @@ impl Aws {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The CloudFormation client for an account and Region.
+    /// CloudFormation client for an account and Region.
     pub(crate) async fn cloudformation_at(
         &self,
         location: &Location,
@@ -367,9 +369,9 @@ fn cloudformation(
     let config = aws_sdk_cloudformation::config::Builder::from(config)
         .retry_classifier(QuotaIsFinal::<CreateStackSetError>::new())
         .retry_classifier(QuotaIsFinal::<CreateStackInstancesError>::new())
-        // The default quota of retries is for services that answer milliseconds later; an
-        // organization's lists are hundreds of pages at a few a second, each of which may be
-        // throttled. What bounds the retries is the number of attempts.
+        // The default retry quota suits services that respond within milliseconds. An
+        // organization's lists take hundreds of pages at a few per second, any of which may be
+        // throttled. Here, the number of attempts limits retries.
         .retry_partition(
             RetryPartition::custom("gizmos")
                 .token_bucket(TokenBucket::unlimited())
@@ -381,7 +383,7 @@ fn cloudformation(
     aws_sdk_cloudformation::Client::from_conf(config)
 }
 
-/// The partition that a Region belongs to, the second part of every ARN.
+/// The AWS partition of a Region, the second part of every ARN.
 pub(crate) fn partition(region: &str) -> &'static str {
     if region.starts_with("cn-") {
         "aws-cn"

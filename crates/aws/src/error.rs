@@ -1,11 +1,11 @@
-//! From the SDK's errors to the closed set of the ports.
+//! Maps SDK errors to the closed set of the ports.
 
 use aws_sdk_cloudformation::config::http::HttpResponse;
 use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudformation::operation::RequestId;
 use deployer::ports::CloudError;
 
-/// Turns an SDK error into the closed set. `action` is the call's name in IAM, such as
+/// Maps an SDK error to a port error. `action` is the call's IAM action, such as
 /// `cloudformation:CreateStackSet`.
 pub(crate) fn cloud_error<E>(action: &str, error: &SdkError<E, HttpResponse>) -> CloudError
 where
@@ -29,7 +29,7 @@ where
         SdkError::ResponseError(response) if response.raw().status().as_u16() == 501 => {
             CloudError::Unsupported { message: in_full() }
         }
-        // Timeouts, refused connections and unreadable answers, after all retries.
+        // Timeouts, refused connections and unreadable responses, after all retries.
         _ => CloudError::Unavailable { message: in_full() },
     }
 }
@@ -73,7 +73,7 @@ fn by_code(
         | "NoSuchBucket"
         | "QueueDoesNotExist"
         | "AWS.SimpleQueueService.NonExistentQueue" => CloudError::NotFound { message: said },
-        // This is how CloudFormation says that a stack is missing.
+        // CloudFormation reports a missing stack this way.
         "ValidationError" if said.contains("does not exist") => {
             CloudError::NotFound { message: said }
         }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_used_up_quota_is_not_throttling() {
+    fn an_exhausted_quota_is_not_throttling() {
         assert!(matches!(
             of("LimitExceededException", "too many", 400),
             CloudError::Quota { .. }

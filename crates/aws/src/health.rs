@@ -1,4 +1,4 @@
-//! SNS, CloudTrail, SQS, EventBridge and IAM, read-only.
+//! Reads SNS, CloudTrail, SQS, EventBridge and IAM.
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use deployer::ports::{CloudError, Health, Location, Subscription, TrailStatus, TrailSummary};
@@ -36,7 +36,8 @@ impl Health for Aws {
                 found.push(Subscription {
                     protocol: subscription.protocol.unwrap_or_default(),
                     endpoint: subscription.endpoint.unwrap_or_default(),
-                    // `PendingConfirmation` and `Deleted` stand where the ARN should be.
+                    // Unconfirmed subscriptions have `PendingConfirmation` or `Deleted` in place of
+                    // an ARN.
                     confirmed: subscription
                         .subscription_arn
                         .is_some_and(|arn| arn.starts_with("arn:")),

@@ -1,7 +1,7 @@
-//! One HTTP client for all services, accounts and Regions.
+//! One HTTP client shared by all services, accounts and Regions.
 //!
-//! By default, every client of the SDK creates its own: it reads the system's certificates again,
-//! which takes milliseconds, and opens new connections to endpoints that others are connected to.
+//! By default, every SDK client creates its own. Each reads the system's certificates, which takes
+//! milliseconds, and opens new connections to endpoints that others are already connected to.
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
-/// The SDK's default client, proxies of the environment included. Certificates are read with the
+/// The SDK's default client, which honors proxy environment variables. It reads certificates on the
 /// first call.
 pub(crate) fn client() -> SharedHttpClient {
     let client = Builder::new().build_with_connector_fn(|settings, components| {
@@ -27,8 +27,8 @@ pub(crate) fn client() -> SharedHttpClient {
     SharedHttpClient::new(Shared(client))
 }
 
-/// Skips what the inner client does for every client of the SDK: it reads the certificates, and
-/// discards them.
+/// Hides the inner client's validation, which reads and discards the certificates for every SDK
+/// client.
 #[derive(Debug)]
 struct Shared(SharedHttpClient);
 

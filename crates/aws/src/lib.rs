@@ -1,8 +1,8 @@
-//! The ports of deployer and backtest on AWS: the only crate that knows the AWS SDK.
+//! The ports of deployer and backtest on AWS. No other crate uses the AWS SDK.
 //!
-//! [`LogBucket`] is a bucket with logs for a backtest.
-//! [`Aws`] implements every trait of [`deployer::ports`]. It works against AWS and against any
-//! endpoint that speaks its protocols: it honors `AWS_ENDPOINT_URL`, and uses other calls where an
+//! [`LogBucket`] reads CloudTrail logs from an S3 bucket for a backtest.
+//! [`Aws`] implements every trait of [`deployer::ports`]. It works with AWS and with any endpoint
+//! that speaks its protocols: it honors `AWS_ENDPOINT_URL`, and falls back to other calls where an
 //! emulator lacks one.
 //!
 //! ```no_run

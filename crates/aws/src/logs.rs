@@ -1,4 +1,4 @@
-//! CloudTrail logs in a bucket.
+//! CloudTrail logs in an S3 bucket.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -19,15 +19,16 @@ use crate::http;
 
 /// Attempts per call.
 const ATTEMPTS: u32 = 8;
-/// Listings under way at a time: a trail of hundreds of accounts has thousands of folders.
+/// Concurrent list calls: a trail of hundreds of accounts has thousands of folders.
 const LISTINGS: usize = 16;
-/// Files read at a time. Each waits for the network most of the time.
+/// Files downloaded concurrently. Each one mostly waits for the network.
 const DOWNLOADS: usize = 16;
 
-/// The log files below a prefix of a bucket, which may be another account's and in any Region.
+/// The log files under a prefix of a bucket, which may be in any account and Region.
 ///
-/// Needs `s3:ListBucket` and `s3:GetObject`, and `kms:Decrypt` if the trail encrypts with a key.
-/// Lists only what may be in scope: the folders of a trail are named after account, Region and day.
+/// Needs `s3:ListBucket` and `s3:GetObject`, and `kms:Decrypt` if the trail uses a KMS key. Lists
+/// only folders that may be in scope, since a trail's folders are named after account, Region and
+/// day.
 #[derive(Clone)]
 pub struct LogBucket {
     client: Client,
@@ -46,10 +47,10 @@ impl fmt::Debug for LogBucket {
 }
 
 impl LogBucket {
-    /// Connects with the credentials of the environment. `address` is `s3://bucket` or
-    /// `s3://bucket/prefix`; `None` if it is neither.
+    /// Connects with the environment's credentials. `address` is `s3://bucket` or
+    /// `s3://bucket/prefix`; returns `None` for anything else.
     ///
-    /// Must be called within a tokio runtime, and the source used on threads that may block.
+    /// Must be called within a tokio runtime. Use the result on threads that may block.
     pub async fn connect(address: &str) -> Option<Self> {
         let path = address.strip_prefix("s3://")?;
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
@@ -67,7 +68,7 @@ impl LogBucket {
             Client::from_conf(config.build())
         };
         let here = client(region.clone());
-        // A bucket is only served in its own Region, and says which that is even in a refusal.
+        // A bucket is only served in its own Region; even an error response names that Region.
         let there = match here.head_bucket().bucket(bucket).send().await {
             Ok(output) => output.bucket_region().map(str::to_owned),
             Err(error) => error.raw_response().and_then(|response| {
@@ -87,7 +88,7 @@ impl LogBucket {
         PathBuf::from(format!("s3://{}/{key}", self.bucket))
     }
 
-    /// One page of a listing: of a folder alone, or with all below it.
+    /// One page of a listing, either of a folder alone or of everything below it.
     async fn page(
         &self,
         listing: Listing,
@@ -152,7 +153,7 @@ impl LogBucket {
         }
     }
 
-    /// What an object is; `None` if it isn't in scope.
+    /// Classifies an object; `None` if it is out of scope.
     fn judge(&self, scope: &Scope, key: &str, size: u64) -> Option<Found> {
         let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
         let path = self.address(key);
@@ -161,13 +162,13 @@ impl LogBucket {
             Folder::NotRecords(kind) => return Some(Found::NotRecords(kind.to_owned())),
             Folder::Open => {}
         }
-        // Consoles make empty objects for folders.
+        // The S3 console creates empty objects for folders.
         if name.is_empty() && size == 0 {
             return None;
         }
         Some(match is_not_records(name) {
             Some(kind) => Found::NotRecords(kind.to_owned()),
-            // A prefix that names one object names a log, whatever its ending.
+            // A prefix that equals a key selects that object, whatever its extension.
             None if is_log(name) || key == self.prefix => Found::File(LogFile { path, size }),
             None => Found::Skipped {
                 path,
@@ -179,12 +180,12 @@ impl LogBucket {
 
 type ListFault = aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error;
 
-/// A listing still to be done.
+/// A listing that is still to be done.
 #[derive(Debug)]
 struct Listing {
     prefix: String,
-    /// Whether to list everything below, instead of folder by folder: fewer calls, but nothing
-    /// can be left out.
+    /// Whether to list everything below the prefix instead of one folder at a time. That takes
+    /// fewer calls, but can't skip folders.
     is_deep: bool,
     token: Option<String>,
 }
@@ -192,7 +193,7 @@ struct Listing {
 impl Listing {
     fn of(scope: &Scope, prefix: String) -> Self {
         Self {
-            // Below a Region's folder only days can be left out.
+            // Below a Region's folder, only days can be skipped.
             is_deep: prefix.contains("/CloudTrail/")
                 && !prefix.ends_with("/CloudTrail/")
                 && !scope.has_days(),
@@ -243,7 +244,7 @@ fn key<'a>(path: &'a Path, bucket: &str) -> Option<&'a str> {
         .strip_prefix('/')
 }
 
-/// An object's content as it arrives, for a thread that may block.
+/// An object's content as it arrives, readable on a thread that may block.
 struct Download {
     stream: ByteStream,
     chunk: io::Cursor<Vec<u8>>,
@@ -271,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn below_a_region_everything_is_listed_at_once_unless_days_are_asked_for() {
+    fn below_a_region_everything_is_listed_at_once_unless_days_are_selected() {
         let everything = Scope::default();
         let november = Scope {
             from: "2026-11-01".parse().ok(),

@@ -15,15 +15,15 @@ use deployer::ports::{
 use crate::connect::Aws;
 use crate::error::cloud_error;
 
-/// Most accounts that a page of `ListAccounts` holds.
+/// Maximum accounts per page of `ListAccounts`.
 const ACCOUNTS_PAGE: i32 = 20;
 
-/// Most Regions that a page of `ListRegions` holds.
+/// Maximum Regions per page of `ListRegions`.
 const REGIONS_PAGE: i32 = 50;
 
 impl Aws {
     /// The path of every account, found by walking down from the roots. Only for endpoints whose
-    /// `ListAccounts` doesn't return paths: it takes two calls per organizational unit.
+    /// `ListAccounts` doesn't return paths, because it takes two calls per organizational unit.
     async fn walk(&self) -> Result<BTreeMap<String, Vec<String>>, CloudError> {
         let client = self.organizations();
         let mut paths = BTreeMap::new();
@@ -110,7 +110,7 @@ impl Organizations for Aws {
             .await?
             .organization
             .ok_or_else(|| CloudError::NotFound {
-                message: "the account is in no organization".to_owned(),
+                message: "the account belongs to no organization".to_owned(),
             })?;
         Ok(OrganizationDetails {
             id: organization.id.unwrap_or_default(),
@@ -151,7 +151,7 @@ impl Organizations for Aws {
         let config = if self.call_as() == CallAs::SelfValue {
             self.base().clone()
         } else {
-            // Only the management account may list another account's Regions.
+            // Only the management account may list the Regions of another account.
             let organization = self.describe_organization().await?;
             let home = self.home_region();
             let management = Location::new(organization.management_account, home);
@@ -267,7 +267,7 @@ impl Organizations for Aws {
     }
 
     async fn trusted_access(&self) -> Result<TrustedAccess, CloudError> {
-        // Emulators answer this with a server error, which retries would not change.
+        // Emulators respond with a server error, which retries would not change.
         let once = aws_sdk_cloudformation::config::Builder::new()
             .retry_config(RetryConfig::standard().with_max_attempts(2));
         let answer = self
@@ -294,8 +294,8 @@ impl Organizations for Aws {
     }
 }
 
-/// The role behind an assumed role's session, which is what policies are attached to. A role's path
-/// isn't in the session's ARN: IAM says so if it can't find the role.
+/// The ARN of the role behind an assumed-role session, since policies are attached to the role. The
+/// session's ARN lacks the role's path; if the role has one, IAM reports that it can't find it.
 fn principal(caller: &str) -> String {
     let Some((head, rest)) = caller.split_once(":assumed-role/") else {
         return caller.to_owned();
@@ -321,7 +321,7 @@ fn account(account: sdk::Account) -> Account {
     }
 }
 
-/// `State` has replaced `Status`, which older endpoints still send alone.
+/// `State` replaced `Status`, which is all that older endpoints send.
 fn state(account: &sdk::Account) -> AccountState {
     match &account.state {
         Some(sdk::AccountState::Active) => AccountState::Active,
@@ -330,7 +330,7 @@ fn state(account: &sdk::Account) -> AccountState {
         Some(sdk::AccountState::PendingClosure) => AccountState::PendingClosure,
         Some(sdk::AccountState::Closed) => AccountState::Closed,
         Some(other) => AccountState::Other(other.as_str().to_owned()),
-        // Endpoints without `State` send only this.
+        // Endpoints without `State` send `Status` only.
         None => match account.status.as_ref().map(sdk::AccountStatus::as_str) {
             Some("ACTIVE") => AccountState::Active,
             Some("SUSPENDED") => AccountState::Suspended,
@@ -340,7 +340,7 @@ fn state(account: &sdk::Account) -> AccountState {
     }
 }
 
-/// The units of `o-…/r-…/ou-…/…/<account>/`, from the root down.
+/// The organizational units in `o-…/r-…/ou-…/…/<account>/`, from the root down.
 fn units(path: &str) -> Vec<String> {
     path.split('/')
         .filter(|step| step.starts_with("r-") || step.starts_with("ou-"))

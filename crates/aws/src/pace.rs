@@ -1,8 +1,8 @@
-//! One rate limit for each API action, shared by all tasks.
+//! One rate limit per API action, shared by all tasks.
 //!
-//! AWS doesn't publish the request rates of StackSets and Organizations. So there is no limit until
-//! AWS first throttles an action; from then on its calls are spread over time, slower with each
-//! refusal and faster with each success.
+//! AWS doesn't publish the request rates of StackSets and Organizations. Therefore an action has no
+//! limit until AWS first throttles it. From then on its calls are spread out: each refusal lowers
+//! the rate, each success raises it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,28 +13,28 @@ use aws_sdk_cloudformation::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 
-/// Calls a second after the first refusal. AWS measured a limit of two for StackSets:
+/// Calls per second after the first refusal. AWS measured a limit of two for StackSets:
 /// <https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation/pull/37>
 const FIRST: f64 = 4.0;
-/// Never slower than this.
+/// Lowest rate, in calls per second.
 const SLOWEST: f64 = 0.5;
-/// At this rate the limit is dropped.
+/// Rate in calls per second at which the limit is dropped.
 const FREE: f64 = 40.0;
-/// What a success adds to the rate.
+/// Increase of the rate with each success, in calls per second.
 const FASTER: f64 = 0.1;
 
-/// The rates that were learned.
+/// The learned rates.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// `None` in a simulation, where only pauses count as time: a busy machine must not change the
-    /// result.
+    /// `None` in a simulation, where only pauses count as time, so that a busy machine doesn't
+    /// change the result.
     start: Option<Instant>,
     rates: Mutex<Rates>,
 }
 
 #[derive(Debug, Default)]
 struct Rates {
-    /// The pauses of a simulation.
+    /// Sum of all pauses in a simulation.
     skipped: Duration,
     actions: BTreeMap<String, Rate>,
 }
@@ -42,7 +42,7 @@ struct Rates {
 #[derive(Debug)]
 struct Rate {
     per_second: f64,
-    /// When the next call may go, on the clock of [`Pace`].
+    /// Earliest time of the next call, on the clock of [`Pace`].
     next: Duration,
 }
 
@@ -58,7 +58,7 @@ impl Pace {
         self.rates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the next turn of an action: how long to wait for it.
+    /// Reserves the action's next call; returns how long to wait for it.
     pub(crate) fn turn(&self, action: &str) -> Duration {
         let elapsed = self.start.map_or(Duration::ZERO, |start| start.elapsed());
         self.turn_at(action, elapsed)
@@ -75,12 +75,12 @@ impl Pace {
         turn.saturating_sub(now)
     }
 
-    /// Notes that time has passed in a simulation.
+    /// Advances the clock of a simulation.
     pub(crate) fn skip(&self, duration: Duration) {
         self.rates().skipped += duration;
     }
 
-    /// Notes that AWS has throttled a call.
+    /// Records that AWS throttled a call.
     pub(crate) fn refused(&self, action: &str) {
         let mut rates = self.rates();
         let rate = rates
@@ -93,7 +93,7 @@ impl Pace {
         rate.per_second = (rate.per_second / 2.0).max(SLOWEST);
     }
 
-    /// Notes that a call was accepted.
+    /// Records that AWS accepted a call.
     pub(crate) fn passed(&self, action: &str) {
         let mut rates = self.rates();
         if let Some(rate) = rates.actions.get_mut(action) {
@@ -105,7 +105,7 @@ impl Pace {
     }
 }
 
-/// Reports every attempt to [`Pace`], the SDK's own retries included.
+/// Reports every attempt to [`Pace`], including the SDK's own retries.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch(pub(crate) Arc<Pace>);
 
@@ -135,7 +135,7 @@ impl Intercept for Watch {
     }
 }
 
-/// Whether an error's body carries one of the codes for throttling.
+/// Whether an error response contains one of the throttling codes.
 fn names_throttling(body: &[u8]) -> bool {
     ["Throttl", "Rate exceeded", "TooManyRequests", "SlowDown"]
         .iter()
@@ -183,13 +183,13 @@ mod tests {
             pace.turn_at("ListAccounts", Duration::ZERO),
             Duration::from_secs(2)
         );
-        // A pause of a simulation counts like time that has passed.
+        // In a simulation, a pause counts as elapsed time.
         pace.skip(Duration::from_mins(1));
         assert_eq!(pace.turn_at("ListAccounts", Duration::ZERO), Duration::ZERO);
     }
 
     #[test]
-    fn throttling_is_known_by_its_many_names() {
+    fn throttling_is_recognized_by_all_its_names() {
         assert!(names_throttling(b"<Code>Throttling</Code>"));
         assert!(names_throttling(
             br#"{"__type":"TooManyRequestsException"}"#

@@ -1,4 +1,4 @@
-//! Which errors the SDK retries.
+//! Decides which errors the SDK retries.
 
 use std::error::Error;
 use std::fmt;
@@ -8,8 +8,8 @@ use aws_sdk_cloudformation::config::interceptors::InterceptorContext;
 use aws_sdk_cloudformation::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 
-/// Keeps the SDK from retrying `LimitExceededException`. It is on the SDK's list of throttling
-/// errors, but of StackSets it says that a quota is used up, which no retry changes.
+/// Keeps the SDK from retrying `LimitExceededException`. The SDK lists it as a throttling error,
+/// but StackSets returns it for an exhausted quota, which retries can't change.
 pub(crate) struct QuotaIsFinal<E>(PhantomData<fn() -> E>);
 
 impl<E> QuotaIsFinal<E> {

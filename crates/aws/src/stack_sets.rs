@@ -11,14 +11,14 @@ use deployer::ports::{
     StackSetSummary, StackSetUpdate, StackSets, Tolerance,
 };
 
-use crate::artifacts::Handed;
+use crate::artifacts::PreparedTemplate;
 use crate::connect::Aws;
 use crate::error::cloud_error;
 
-/// Most items that a page of StackSets' lists holds.
+/// Maximum items per page of StackSets' lists.
 const PAGE: i32 = 100;
 
-/// Sends a request through [`Aws::call`], and maps its errors.
+/// Sends a request through [`Aws::call`] and maps its errors.
 macro_rules! send {
     ($aws:expr, $action:literal, $request:expr) => {{
         let request = $request;
@@ -45,7 +45,7 @@ impl StackSets for Aws {
                 .await
                 .map_err(|e| cloud_error("cloudformation:ListStackSets", &e))?;
             let sets = page.summaries.unwrap_or_default().into_iter();
-            // Some endpoints ignore the filter.
+            // Some endpoints ignore the status filter.
             let sets = sets.filter(|set| set.status != Some(sdk::StackSetStatus::Deleted));
             let sets = sets.map(|set| StackSetSummary {
                 name: set.stack_set_name.unwrap_or_default(),
@@ -73,7 +73,7 @@ impl StackSets for Aws {
     }
 
     async fn create_stack_set(&self, new: &NewStackSet) -> Result<(), CloudError> {
-        let template = self.hand_over(self.base(), &new.template).await?;
+        let template = self.prepare_template(self.base(), &new.template).await?;
         let request = self
             .stack_sets()
             .create_stack_set()
@@ -94,8 +94,8 @@ impl StackSets for Aws {
 
     async fn update_stack_set(&self, update: &StackSetUpdate) -> Result<String, CloudError> {
         let template = match &update.template {
-            Some(template) => self.hand_over(self.base(), template).await?,
-            None => Handed::default(),
+            Some(template) => self.prepare_template(self.base(), template).await?,
+            None => PreparedTemplate::default(),
         };
         let request = self
             .stack_sets()
@@ -231,7 +231,8 @@ impl StackSets for Aws {
     }
 
     async fn list_operations(&self, stack_set: &str) -> Result<Vec<OperationSummary>, CloudError> {
-        // One page: pending operations are among the latest hundred, unless a hundred are queued.
+        // One page suffices: pending operations are among the latest hundred, unless a hundred are
+        // queued.
         let request = self
             .stack_sets()
             .list_stack_set_operations()
@@ -470,7 +471,7 @@ fn action(action: &sdk::StackSetOperationAction) -> Option<Action> {
 fn auto_deployment(auto: &AutoDeployment) -> sdk::AutoDeployment {
     sdk::AutoDeployment::builder()
         .enabled(auto.enabled)
-        // The API refuses the second setting without the first.
+        // The API rejects the second setting without the first.
         .set_retain_stacks_on_account_removal(auto.enabled.then_some(auto.retain_stacks))
         .build()
 }
@@ -524,7 +525,7 @@ fn count(n: i32) -> u32 {
     u32::try_from(n).unwrap_or(0)
 }
 
-/// An empty list is left out: on the wire it would be an empty parameter.
+/// Omits an empty list, which would otherwise be sent as an empty parameter.
 pub(crate) fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
@@ -609,7 +610,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn region_order_is_only_said_when_regions_go_one_by_one() {
+    fn region_order_is_sent_only_for_sequential_regions() {
         let mut how = Preferences {
             region_concurrency: RegionConcurrency::Parallel,
             failure_tolerance: Tolerance::Percentage(5),

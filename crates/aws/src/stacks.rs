@@ -93,7 +93,7 @@ impl Stacks for Aws {
     ) -> Result<(), CloudError> {
         let client = self.cloudformation_at(location).await?;
         let template = self
-            .hand_over(&self.at(location).await?, &request.template)
+            .prepare_template(&self.at(location).await?, &request.template)
             .await?;
         let call = client
             .create_change_set()
@@ -212,7 +212,7 @@ impl Stacks for Aws {
                 _ => break,
             }
         }
-        // They come newest first; the first failure is the cause of the others.
+        // Events come newest first, and the first failure causes the others.
         failures.reverse();
         Ok(failures)
     }
@@ -339,7 +339,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_change_set_is_no_failure() {
+    fn an_empty_change_set_is_not_a_failure() {
         let empty = change_set(
             Some(&sdk::ChangeSetStatus::Failed),
             Some("The submitted information didn't contain changes. Submit different information to create a change set.".into()),

@@ -7,10 +7,9 @@ use deployer::drift::DriftCheck;
 use deployer::{ApplyReport, DeployError, DriftOptions, DriftReport, Silent};
 use futures::future::LocalBoxFuture;
 
-/// One process of a deployer, from reading the fleet to its report.
+/// One process of a deployer, from reading the fleet to reporting.
 pub trait Deployer: Sync {
-    /// Makes the fleet equal the bundle. `allow_delete` is whether any number of instances may be
-    /// removed.
+    /// Makes the fleet match the bundle. `allow_delete` permits removing any number of instances.
     fn deploy<'a>(
         &'a self,
         cloud: &'a Aws,
@@ -18,14 +17,14 @@ pub trait Deployer: Sync {
         allow_delete: bool,
     ) -> LocalBoxFuture<'a, Result<ApplyReport, DeployError>>;
 
-    /// Says where the fleet differs from the bundle.
+    /// Reports where the fleet differs from the bundle.
     fn drift<'a>(
         &'a self,
         cloud: &'a Aws,
         bundle: &'a Bundle,
     ) -> LocalBoxFuture<'a, Result<DriftReport, DeployError>> {
         let options = DriftOptions {
-            // The subscriptions of a simulated organization are never confirmed.
+            // Subscriptions in a simulated organization are never confirmed.
             checks: DriftCheck::ALL[..4].iter().copied().collect(),
             ..DriftOptions::default()
         };
@@ -33,7 +32,7 @@ pub trait Deployer: Sync {
     }
 }
 
-/// The deployer of the product, as `cargo xtask deploy --org` calls it.
+/// The product's deployer, as `cargo xtask deploy --org` calls it.
 #[derive(Clone, Copy, Debug)]
 pub struct Product;
 

@@ -1,7 +1,7 @@
-//! Where the fleet is not what the bundle says, according to the simulator's own state.
+//! Computes where the fleet differs from the bundle, from the simulator's own state.
 //!
-//! None of this uses the deployer, whose mistakes in computing targets or comparing templates the
-//! campaign looks for.
+//! Nothing here uses the deployer, because the campaign looks for the deployer's own mistakes in
+//! computing targets and comparing templates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,14 +10,14 @@ use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, StackSet};
 use serde_json::Value;
 use simulator::{Fleet, FleetStackSet, Source};
 
-/// Something that is not as the bundle says.
+/// A difference between fleet and bundle.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Difference {
-    /// The stack set, or the stacks of this name in the management account.
+    /// Name of the stack set, or of stacks in the management account.
     pub(crate) name: String,
-    /// Account and Region; `None` if it is the stack set itself.
+    /// Account and Region; `None` for the stack set itself.
     pub(crate) location: Option<(String, String)>,
-    /// What is wrong.
+    /// A clause such as `the template differs`.
     pub(crate) what: &'static str,
 }
 
@@ -32,8 +32,8 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Everything that is not as the bundle says. Accounts that are not in use and Regions that are off
-/// don't count: nothing can be deployed there.
+/// All differences between fleet and bundle. Accounts that are not in use and disabled Regions
+/// don't count, because nothing can be deployed there.
 pub(crate) fn differences(bundle: &Bundle, fleet: &Fleet) -> Vec<Difference> {
     let mut all = Differences {
         bundle,
@@ -68,7 +68,7 @@ impl Differences<'_> {
         });
     }
 
-    /// Whether anything can be done there at all.
+    /// Whether anything can be deployed there.
     fn is_reachable(&self, account: &str, region: &str) -> bool {
         is_reachable(self.fleet, account, region)
     }
@@ -159,7 +159,7 @@ impl Differences<'_> {
         }
     }
 
-    /// What Gizmos deployed and is no longer in the bundle.
+    /// Reports what Gizmos deployed but the bundle no longer contains.
     fn unwanted(&mut self) {
         let fleet = self.fleet;
         for (name, found) in &fleet.stack_sets {
@@ -190,7 +190,7 @@ impl Differences<'_> {
     }
 }
 
-/// The locations where a stack set must have an instance.
+/// Locations where the stack set must have an instance.
 fn wanted<'a>(
     bundle: &'a Bundle,
     members: &'a Members,
@@ -216,14 +216,15 @@ fn wanted<'a>(
         .collect()
 }
 
-/// Whether the account is in use and the Region enabled in it.
+/// Whether the account is in use and the Region is enabled in it.
 pub(crate) fn is_reachable(fleet: &Fleet, account: &str, region: &str) -> bool {
     fleet.accounts.get(account).is_some_and(|account| {
         account.state == "ACTIVE" && !account.disabled_regions.contains(region)
     })
 }
 
-/// Whether a stack rests. After a rollback it is what it was before; that is compared as well.
+/// Whether no operation is running and the last one ended cleanly. A rollback also counts: the
+/// restored template is compared separately.
 fn is_complete(status: &str) -> bool {
     matches!(
         status,

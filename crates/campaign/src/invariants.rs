@@ -1,4 +1,4 @@
-//! What must hold in every run, checked on the simulator's state and journal.
+//! Invariants of every run, checked against the simulator's state and journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,8 +15,8 @@ use crate::differences::{Difference, differences, is_reachable};
 use crate::lab::Lab;
 use crate::tampering::{Tampering, misjudged};
 
-/// The actions that start work on instances. Creating an empty stack set or deleting one is not
-/// work, and a second request for the same change set is refused by CloudFormation.
+/// Actions that start work on instances. Creating an empty stack set or deleting one is not work,
+/// and CloudFormation rejects a second request for the same change set.
 const STARTS: [&str; 5] = [
     "UpdateStackSet",
     "CreateStackInstances",
@@ -25,29 +25,29 @@ const STARTS: [&str; 5] = [
     "ExecuteChangeSet",
 ];
 
-/// What must hold.
+/// A property that every run must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Invariant {
-    /// In the end the fleet equals the bundle, or the report names exactly the instances that do
-    /// not, and why.
+    /// In the end, the fleet matches the bundle, or the report names exactly the instances that
+    /// don't, with reasons.
     EqualOrNamed,
-    /// No operation is started while the same one runs, or again after it has succeeded.
+    /// No operation is started while the same one is running or after it succeeded.
     StartedOnce,
-    /// Nothing that belongs to somebody else is touched.
+    /// Stack sets and stacks of other owners are never changed.
     OnlyOurs,
-    /// No failed instance is reported as success.
+    /// No failed instance is reported as successful.
     NoFalseSuccess,
-    /// A run on an unchanged fleet, or one that is refused, makes no mutating call.
+    /// A run on an unchanged fleet and a refused run make no mutating call.
     NothingToDo,
-    /// The drift check finds what was changed directly, and nothing else, and changes nothing.
+    /// The drift check reports exactly what was changed directly, and changes nothing.
     DriftFound,
-    /// Every run comes to an end.
+    /// Every run ends.
     Ends,
 }
 
 impl Invariant {
-    /// All of them.
+    /// All invariants, in report order.
     pub const ALL: [Invariant; 7] = [
         Invariant::EqualOrNamed,
         Invariant::StartedOnce,
@@ -58,30 +58,30 @@ impl Invariant {
         Invariant::Ends,
     ];
 
-    /// What must hold, in words.
+    /// A clause that states the invariant.
     pub fn describe(self) -> &'static str {
         match self {
             Invariant::EqualOrNamed => {
-                "in the end the fleet equals the bundle, or the report names exactly what does not"
+                "in the end the fleet matches the bundle, or the report names all differences"
             }
             Invariant::StartedOnce => "no operation is started twice",
-            Invariant::OnlyOurs => "nothing that others own is touched",
-            Invariant::NoFalseSuccess => "no failed instance is reported as success",
+            Invariant::OnlyOurs => "nothing that others own is changed",
+            Invariant::NoFalseSuccess => "no failed instance is reported as successful",
             Invariant::NothingToDo => {
-                "a run on an unchanged fleet, or one that is refused, makes no mutating call"
+                "a run on an unchanged fleet and a refused run make no mutating call"
             }
-            Invariant::DriftFound => "the drift check finds what was changed, and nothing else",
-            Invariant::Ends => "every run comes to an end",
+            Invariant::DriftFound => "the drift check reports exactly what was changed directly",
+            Invariant::Ends => "every run ends",
         }
     }
 }
 
-/// An invariant that did not hold.
+/// A violated invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// Which.
+    /// The invariant that was violated.
     pub invariant: Invariant,
-    /// What was seen instead.
+    /// What was observed instead.
     pub what: String,
 }
 
@@ -95,7 +95,7 @@ fn broken(invariant: Invariant, what: String) -> Broken {
     Broken { invariant, what }
 }
 
-/// A report that claims success while something is not as it should be.
+/// Fails if a report claims success although differences remain.
 pub(crate) fn no_false_success(
     bundle: &Bundle,
     fleet: &Fleet,
@@ -111,7 +111,7 @@ pub(crate) fn no_false_success(
     let named = Named::of(bundle, report);
     let wrong: Vec<String> = differences(bundle, fleet)
         .into_iter()
-        // Blocked locations are reported, and no failure: nothing was tried there.
+        // Blocked locations are reported but are not failures, because nothing was attempted there.
         .filter(|difference| !named.has_location(difference))
         .map(|difference| difference.to_string())
         .collect();
@@ -124,12 +124,12 @@ pub(crate) fn no_false_success(
     )]
 }
 
-/// What a report names.
+/// The stack sets and locations that a report names.
 struct Named<'r> {
     locations: BTreeSet<(&'r str, &'r str, &'r str)>,
-    /// Stack sets that are reported as failed, whatever became of their instances.
+    /// Stack sets reported as failed, with all their instances.
     sets: BTreeSet<&'r str>,
-    /// Stack sets that were not begun, with all their instances.
+    /// Stack sets that were not started, with all their instances.
     skipped: BTreeSet<&'r str>,
 }
 
@@ -194,10 +194,10 @@ impl<'r> Named<'r> {
     }
 }
 
-/// In the end the fleet equals the bundle, or the report names exactly what doesn't.
+/// In the end, the fleet must match the bundle, or the report must name every difference.
 pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyReport) -> Vec<Broken> {
     if report.outcome() == ApplyOutcome::Blocked {
-        // Nothing was begun, and the problems say why.
+        // Nothing was started, and the problems say why.
         return Vec::new();
     }
     let found = differences(bundle, fleet);
@@ -221,7 +221,7 @@ pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyRepor
             Some((difference.name.as_str(), account.as_str(), region.as_str()))
         })
         .collect();
-    // A failed stack set's own definition makes each of its instances differ.
+    // If a failed stack set's own definition is wrong, each of its instances differs.
     let wrong_sets: BTreeSet<&str> = found
         .iter()
         .filter(|difference| difference.location.is_none())
@@ -247,7 +247,7 @@ pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyRepor
         all.push(broken(
             Invariant::EqualOrNamed,
             format!(
-                "the report names as failed what is as it should be: {}",
+                "the report names as failed what matches the bundle: {}",
                 list(&falsely)
             ),
         ));
@@ -255,14 +255,14 @@ pub(crate) fn equal_or_named(bundle: &Bundle, fleet: &Fleet, report: &ApplyRepor
     all
 }
 
-/// Nothing of other people has changed, and no request named any of it.
+/// Nothing of other owners may change, and no request may name it.
 pub(crate) fn only_ours(lab: &Lab, fleet: &Fleet, requests: &[Request]) -> Vec<Broken> {
     let touched = lab.touched(fleet).into_iter();
     let aimed = requests
         .iter()
         .filter(|request| {
             let named = request.target.as_deref();
-            // Creating under a taken name is refused, and changes nothing.
+            // Creating a stack set whose name is taken is rejected and changes nothing.
             request.action != "CreateStackSet" && named.is_some_and(|name| lab.is_foreign(name))
         })
         .map(|request| {
@@ -276,7 +276,7 @@ pub(crate) fn only_ours(lab: &Lab, fleet: &Fleet, requests: &[Request]) -> Vec<B
     vec![broken(Invariant::OnlyOurs, list(&all))]
 }
 
-/// The run was refused as a whole.
+/// A refused run must not start any work.
 pub(crate) fn nothing_was_begun(requests: &[Request]) -> Vec<Broken> {
     requests
         .iter()
@@ -287,7 +287,7 @@ pub(crate) fn nothing_was_begun(requests: &[Request]) -> Vec<Broken> {
         .collect()
 }
 
-/// Requests of a run that had nothing to do.
+/// A run without anything to do must make no mutating call.
 pub(crate) fn nothing_to_do(requests: &[Request], outcome: ApplyOutcome) -> Vec<Broken> {
     let mut all = Vec::new();
     if !requests.is_empty() {
@@ -309,7 +309,7 @@ pub(crate) fn nothing_to_do(requests: &[Request], outcome: ApplyOutcome) -> Vec<
     all
 }
 
-/// What was changed directly is found, nothing else is, and the check changes nothing.
+/// The drift check must report every direct change and nothing else, and must change nothing.
 pub(crate) fn drift_found(
     report: &DriftReport,
     done: &[Tampering],
@@ -326,20 +326,20 @@ pub(crate) fn drift_found(
     vec![broken(Invariant::DriftFound, list(&all))]
 }
 
-/// The requests of deployers, and the moments at which something else changed the organization.
+/// The deployers' requests, and when something else changed the organization.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// The requests of deployers, in order.
+    /// The deployers' requests, in order.
     requests: Vec<Request>,
-    /// Numbers of journal entries before which something else happened.
+    /// Journal numbers before which something else happened.
     disturbed: BTreeSet<u64>,
-    /// All operations so far, by stack set, id and time: a stack set that was deleted and created again
-    /// numbers its operations from the beginning.
+    /// All operations so far, by stack set, id and time. The time is needed because a stack set
+    /// that is deleted and created again restarts its numbering.
     operations: BTreeMap<(String, String, Timestamp), FleetOperation>,
 }
 
 impl History {
-    /// Notes what a deployer did.
+    /// Records a deployer's requests.
     pub(crate) fn add(&mut self, requests: Vec<Request>, fleet: &Fleet) {
         self.requests.extend(requests);
         let operations = fleet.operations.iter().map(|((set, id), operation)| {
@@ -349,12 +349,13 @@ impl History {
         self.operations.extend(operations);
     }
 
-    /// Notes that something else happened, between these numbers of the journal.
+    /// Records that something else happened between these journal numbers.
     pub(crate) fn disturb(&mut self, numbers: RangeInclusive<u64>) {
         self.disturbed.extend(numbers);
     }
 
-    /// No work was started while the same ran, or after it had been done and not undone.
+    /// No work may be started while the same work is running, or after it succeeded and was not
+    /// undone.
     pub(crate) fn started_once(&self) -> Vec<Broken> {
         let starts: Vec<&Request> = self
             .requests
@@ -410,7 +411,7 @@ impl History {
     }
 }
 
-/// At most a few of many, and how many there are.
+/// Lists a few of many items, and their number.
 fn list(items: &[String]) -> String {
     const SHOWN: usize = 5;
     let mut text = items
@@ -425,7 +426,7 @@ fn list(items: &[String]) -> String {
     text
 }
 
-/// Whether two requests ask for the same.
+/// Whether two requests ask for the same work.
 trait SameWork {
     fn is_same_work(&self, other: &Request) -> bool;
 }

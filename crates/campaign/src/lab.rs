@@ -1,4 +1,4 @@
-//! The organization that a run happens in, and what other people do to it.
+//! The organization of a run, and what other people do in it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,13 +19,13 @@ pub(crate) const LOG_ARCHIVE: &str = "222233334444";
 pub(crate) const HUB: &str = "333344445555";
 pub(crate) const ROOT: &str = "r-exmp";
 
-/// A template of somebody else.
+/// A template of another owner.
 const FOREIGN: &str = r#"{"Resources":{"Topic":{"Type":"AWS::SNS::Topic","Properties":{}}}}"#;
 
-/// The role by which a delegated administrator looks into other accounts.
+/// Role with which a delegated administrator reads other accounts.
 const ACCESS_ROLE: &str = "ExampleAccess";
 
-/// The template with that role.
+/// Template that creates the access role.
 const ACCESS: &str = r#"{"Resources": {"Access": {"Type": "AWS::IAM::Role", "Properties": {
     "RoleName": "ExampleAccess",
     "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
@@ -37,7 +37,7 @@ const ACCESS: &str = r#"{"Resources": {"Access": {"Type": "AWS::IAM::Role", "Pro
 /// The service principal of StackSets in member accounts.
 const STACK_SETS_MEMBER: &str = "member.org.stacksets.cloudformation.amazonaws.com";
 
-/// The Regions to choose from.
+/// Regions to choose from.
 const REGIONS: [&str; 6] = [
     "eu-central-1",
     "us-east-1",
@@ -56,9 +56,9 @@ pub(crate) struct Lab {
     pub(crate) regions: Vec<String>,
     /// Ids of all organizational units.
     pub(crate) units: Vec<String>,
-    /// What belongs to somebody else, as it was planted.
+    /// Resources of other owners, as they were created.
     foreign: Foreign,
-    /// Whose credentials the deployer has: the management account's, or those of a delegated
+    /// The account whose credentials the deployer has: the management account or a delegated
     /// administrator.
     administrator: &'static str,
 }
@@ -71,7 +71,7 @@ struct Foreign {
 }
 
 impl Lab {
-    /// An organization of this many workload accounts, without randomness.
+    /// An organization with this many workload accounts, without randomness.
     pub(crate) async fn plain(accounts: usize, regions: &[String], seed: u64) -> Result<Lab> {
         let simulator = Simulator::start(Config {
             workload_accounts: accounts,
@@ -92,8 +92,8 @@ impl Lab {
         })
     }
 
-    /// A random organization: nested units, accounts spread over them, some of them suspended, and
-    /// things of other people.
+    /// A random organization: nested units with accounts spread over them, some of them suspended,
+    /// and resources of other owners.
     pub(crate) async fn random(rng: &mut Rng, seed: u64) -> Result<Lab> {
         let accounts = match rng.u8(..100) {
             0..=79 => rng.usize(1..7),
@@ -128,7 +128,8 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Makes the hub's account a delegated administrator, with a way into the management account.
+    /// Registers the hub account as a delegated administrator, with an access role in the
+    /// management account.
     fn delegate(&mut self) -> Result<()> {
         self.administrator = HUB;
         self.organizations(
@@ -159,7 +160,7 @@ impl Lab {
         self.administrator != MANAGEMENT
     }
 
-    /// How to connect as the administrator, with what the organization file says.
+    /// Options to connect as the administrator, according to the organization file.
     fn options(&self, organization: &Organization) -> Options {
         let mut options = Options::new(self.home());
         options.endpoint_url = Some(self.simulator.endpoint());
@@ -180,13 +181,13 @@ impl Lab {
         options
     }
 
-    /// Connects as a new process would.
+    /// Connects like a new process.
     pub(crate) async fn connect(&self, organization: &Organization) -> Aws {
         let cloud = Aws::connect(self.options(organization)).await;
         cloud.on_behalf_of(MANAGEMENT).await
     }
 
-    /// The Region of all stack sets.
+    /// Region of all stack sets.
     pub(crate) fn home(&self) -> &str {
         self.regions.first().map_or("", String::as_str)
     }
@@ -202,7 +203,7 @@ impl Lab {
             .collect()
     }
 
-    /// Ids of the units that hold an account, in themselves or below.
+    /// Ids of the units that directly or indirectly contain an account.
     pub(crate) fn populated_units(&self) -> Vec<String> {
         let fleet = self.simulator.fleet();
         let is_populated =
@@ -223,7 +224,7 @@ impl Lab {
             .act(MANAGEMENT, self.home(), "cloudformation", action, input)
     }
 
-    /// Moves an account to another unit; says where to.
+    /// Moves an account to another unit and returns that unit.
     pub(crate) fn move_account(&self, rng: &mut Rng, account: &str) -> Result<String> {
         let fleet = self.simulator.fleet();
         let path = &fleet.accounts.get(account).context("no such account")?.path;
@@ -237,7 +238,7 @@ impl Lab {
         Ok(to.clone())
     }
 
-    /// Creates things of other people that are easily confused with those of Gizmos.
+    /// Creates resources of other owners that are easily mistaken for Gizmos'.
     fn plant(&mut self, rng: &mut Rng) -> Result<()> {
         let unit = rng.choice(&self.units).context("no unit")?.clone();
         let names = [
@@ -248,7 +249,7 @@ impl Lab {
             "example-baseline",
         ];
         if rng.u8(..20) == 0 {
-            // Exactly a name of Gizmos, under which nothing can be deployed then.
+            // This is exactly a name that Gizmos uses, so nothing can be deployed under it.
             let name = rng.choice(["gizmos-rules-spoke", "gizmos-topic"]);
             self.foreign_stack_set(name.unwrap_or_default(), &json!([]), &unit)?;
         }
@@ -308,14 +309,14 @@ impl Lab {
         Ok(())
     }
 
-    /// Whether somebody else has a stack set under a name that the bundle needs.
+    /// Whether another owner has a stack set with a name that the bundle needs.
     pub(crate) fn blocks(&self, bundle: &Bundle) -> bool {
         let sets = &bundle.stack_sets;
         sets.iter()
             .any(|set| self.foreign.stack_sets.contains_key(&set.name))
     }
 
-    /// Whether another owner has a stack set or stack of this name.
+    /// Whether another owner has a stack set or stack with this name.
     pub(crate) fn is_foreign(&self, name: &str) -> bool {
         self.foreign.stack_sets.contains_key(name)
             || self
@@ -325,7 +326,7 @@ impl Lab {
                 .any(|(id, stack)| stack.name == name || id == name)
     }
 
-    /// What is no longer as its owner left it.
+    /// Resources of other owners that have changed.
     pub(crate) fn touched(&self, fleet: &Fleet) -> Vec<String> {
         let sets = self
             .foreign

@@ -1,12 +1,12 @@
-//! The simulation campaign: the real deployer, through the real AWS SDK, in thousands of random
-//! organizations with random faults, killed at random points and run again.
+//! The simulation campaign: runs the real deployer, through the real AWS SDK, in thousands of
+//! random organizations with random faults, kills it at random points and restarts it.
 //!
-//! A seed decides everything of a run: the organization, the rules, what is edited, who interferes,
-//! which faults occur and when the deployer dies. Deployer, SDK and simulator share one virtual
-//! time in one thread, so a seed replays, and hours take milliseconds.
+//! A seed determines everything in a run: the organization, the rules, the edits, the interference,
+//! the faults, and when the deployer dies. Deployer, SDK and simulator share one virtual clock in
+//! one thread, so a seed can be replayed, and hours take milliseconds.
 //!
-//! What must hold is checked on the simulator's own state and on its journal of requests, never on
-//! what the deployer believes; see [`Invariant`].
+//! Invariants are checked against the simulator's own state and its journal of requests, never
+//! against what the deployer believes; see [`Invariant`].
 //!
 //! ```
 //! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

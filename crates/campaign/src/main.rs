@@ -1,4 +1,4 @@
-//! `cargo xtask campaign`: the simulation campaign by hand.
+//! `cargo xtask campaign`: runs the simulation campaign from the command line.
 #![expect(
     clippy::print_stderr,
     reason = "progress and errors of a command line program"
@@ -71,7 +71,7 @@ fn print(format: Format, result: &(impl Serialize + Display)) -> Result<()> {
     })
 }
 
-/// Prints one of several results: in JSON, each in a line of its own.
+/// Prints one of several results; as JSON, on a line of its own.
 fn print_line(format: Format, result: &(impl Serialize + Display)) -> Result<()> {
     write(&match format {
         Format::Json => serde_json::to_string(result)? + "\n",

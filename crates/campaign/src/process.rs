@@ -1,9 +1,9 @@
-//! What this process uses, according to Linux.
+//! Resource usage of this process, from Linux's `/proc`.
 
-/// Clock ticks of `/proc` in a second, the same on every Linux.
+/// Clock ticks per second in `/proc`, the same on every Linux.
 const TICKS: f64 = 100.0;
 
-/// Megabytes that were resident at most. `None` where there is no `/proc`.
+/// Peak resident memory in megabytes; `None` without `/proc`.
 pub(crate) fn peak_memory() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status
@@ -13,12 +13,12 @@ pub(crate) fn peak_memory() -> Option<f64> {
     Some(kilobytes * 1024.0 / 1e6)
 }
 
-/// Seconds of all processors so far. `None` where there is no `/proc`.
+/// Processor time so far, in seconds over all cores; `None` without `/proc`.
 pub(crate) fn processor_time() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The program's name, in brackets, may hold anything.
+    // The program name, in parentheses, may contain anything.
     let (_, fields) = stat.rsplit_once(')')?;
-    // The name is the second field; the fourteenth and fifteenth are the times in program and kernel.
+    // The name is the second field; the fourteenth and fifteenth are user and kernel time.
     let ticks = fields.split_whitespace().skip(11).take(2);
     let ticks: f64 = ticks.map_while(|field| field.parse::<f64>().ok()).sum();
     Some(ticks / TICKS)

@@ -8,7 +8,7 @@ use simulator::{
 
 use crate::lab::{Lab, MANAGEMENT};
 
-/// Longer than any run: only the client's own time limit ends the wait for an answer.
+/// In milliseconds. Longer than any run, so only the client's own timeout ends the call.
 const NEVER_ANSWERED: u32 = 3_600_000;
 
 const REQUEST_FAULTS: [RequestFault; 8] = [
@@ -22,8 +22,8 @@ const REQUEST_FAULTS: [RequestFault; 8] = [
     RequestFault::TimeOutAfter,
 ];
 
-/// Events that change what is to be deployed where. A deployment that had read the organization
-/// before could not know of them.
+/// Events that change where instances belong. A deployment that read the organization before such
+/// an event can't know about it.
 const CHANGES_TARGETS: [&str; 5] = [
     "set_account_state",
     "move_account",
@@ -32,8 +32,7 @@ const CHANGES_TARGETS: [&str; 5] = [
     "call",
 ];
 
-/// Whether an event, in the words of [`simulator::Stats::happened`], changed what is to be deployed
-/// where.
+/// Whether an event, as worded by [`simulator::Stats::happened`], changed where instances belong.
 pub(crate) fn changes_targets(happened: &str) -> bool {
     CHANGES_TARGETS
         .iter()
@@ -41,7 +40,7 @@ pub(crate) fn changes_targets(happened: &str) -> bool {
         && !happened.contains("nothing to do")
 }
 
-/// Faults for a run of a lab; none in one run of six.
+/// Faults for a run; one run in six has none.
 pub(crate) fn random(rng: &mut Rng, lab: &Lab, seed: u64) -> Faults {
     let mut faults = Faults {
         seed: Some(seed),
@@ -65,7 +64,7 @@ pub(crate) fn random(rng: &mut Rng, lab: &Lab, seed: u64) -> Faults {
         }
     }
     if rng.bool() {
-        // Answers are lost where the call changed something.
+        // Lose responses only of calls that change something.
         faults.rates.push(Rate {
             fault: rng
                 .choice(REQUEST_FAULTS)
@@ -126,7 +125,7 @@ fn instance_fault(rng: &mut Rng) -> InstanceFault {
     }
 }
 
-/// One event at a random moment, or two that belong together.
+/// One event at a random time, or two related ones.
 fn events(rng: &mut Rng, lab: &Lab, schedule: &mut Vec<Scheduled>) {
     let after = |rng: &mut Rng, event| Scheduled {
         when: if rng.bool() {
@@ -145,7 +144,7 @@ fn events(rng: &mut Rng, lab: &Lab, schedule: &mut Vec<Scheduled>) {
     match rng.u8(..9) {
         0 | 1 => schedule.push(after(rng, Event::StopOperation { stack_set: None })),
         2 => {
-            // It runs until somebody stops it by hand.
+            // It runs until it is stopped by hand.
             let at = rng.f64() * 900.0;
             let hours = 1.0 + rng.f64() * 2.0;
             for (second, event) in [
@@ -191,7 +190,7 @@ fn events(rng: &mut Rng, lab: &Lab, schedule: &mut Vec<Scheduled>) {
     }
 }
 
-/// Another administrator works on a stack set of Gizmos.
+/// Another administrator calls an API on one of Gizmos' stack sets.
 fn administrator_call(rng: &mut Rng, lab: &Lab, account: &str, unit: &str, region: &str) -> Event {
     let name = rng.choice(["gizmos-rules-spoke", "gizmos-rules-local"]);
     let (action, input) = if rng.bool() {

@@ -1,4 +1,4 @@
-//! Random input for the deployer: rules and an organization file, and edits of both.
+//! Random input for the deployer: rules, an organization file, and edits of both.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ use syntax::{SourceFile, SourceLocation, Span};
 
 use crate::lab::{HUB, LOG_ARCHIVE, Lab, MANAGEMENT, ROOT};
 
-/// Services and calls that rules are about.
+/// Services and API calls that rules match.
 const CALLS: [(&str, &[&str]); 6] = [
     (
         "iam",
@@ -30,19 +30,19 @@ const CALLS: [(&str, &[&str]); 6] = [
     ("organizations", &["LeaveOrganization", "MoveAccount"]),
 ];
 
-/// Rules and organization file, as a user's repository holds them.
+/// Rules and organization file, as in a user's repository.
 #[derive(Clone, Debug)]
 pub(crate) struct Input {
     pub(crate) rules: Vec<Rule>,
     pub(crate) organization: Organization,
     made: usize,
-    /// Extra characters in every message: with thousands, a few rules outgrow a request, and go
-    /// through the artifact bucket or become several stack sets.
+    /// Extra characters in every message. With thousands of them, a few rules exceed a request's
+    /// limit and use the artifact bucket or several stack sets.
     padding: usize,
 }
 
 impl Input {
-    /// The first input, for Regions of a lab (the first is the home Region).
+    /// The initial input for a lab's Regions, of which the first is the home Region.
     pub(crate) fn random(rng: &mut Rng, regions: &[String], lab: &Lab) -> Result<Input> {
         let units = &lab.populated_units();
         let home = regions.first().context("no Region")?.clone();
@@ -126,7 +126,7 @@ impl Input {
         }
     }
 
-    /// Changes the rules in some way; says how.
+    /// Edits the rules at random; describes the edit.
     pub(crate) fn edit_rules(&mut self, rng: &mut Rng) -> Result<String> {
         let index = rng.usize(..self.rules.len().max(1));
         match rng.u8(..10) {
@@ -149,18 +149,18 @@ impl Input {
             1 if rule.message.is_some() => {
                 let word = rng.u32(..);
                 rule.message = Some(message(&rule.id, word, self.padding));
-                format!("rule {} says something else", rule.id)
+                format!("rule {} gets another message", rule.id)
             }
             _ if rule.respond.is_none() => {
                 rule.written_pattern = pattern.clone();
                 rule.pattern = pattern;
-                format!("rule {} looks for something else", rule.id)
+                format!("rule {} gets another pattern", rule.id)
             }
             _ => "change nothing".to_owned(),
         })
     }
 
-    /// Changes the organization file in some way; says how.
+    /// Edits the organization file at random; describes the edit.
     pub(crate) fn edit_organization(&mut self, rng: &mut Rng, lab: &Lab) -> String {
         let (regions, units) = (&lab.regions, &lab.populated_units());
         let organization = &mut self.organization;
@@ -195,10 +195,10 @@ impl Input {
                 let excluded = &mut organization.targets.exclude_accounts;
                 if excluded.contains(&account) {
                     excluded.retain(|known| *known != account);
-                    format!("{account} is no longer left out")
+                    format!("{account} is no longer excluded")
                 } else {
                     excluded.push(account.clone());
-                    format!("{account} is left out")
+                    format!("{account} is excluded")
                 }
             }
             8 => {
@@ -363,14 +363,14 @@ fn parsed(text: &str) -> Pattern {
     Pattern::parse(text).expect("a valid event pattern")
 }
 
-/// A rule of the repository; random ones differ from it in what the compiler reads.
+/// A rule of the repository. Random rules differ from it only in fields the compiler reads.
 fn model() -> Result<&'static Rule> {
     static MODEL: OnceLock<Option<Rule>> = OnceLock::new();
     MODEL
         .get_or_init(|| {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules");
             let options = rules::Options {
-                // The day on which the simulator starts.
+                // The date on which the simulator starts.
                 today: jiff::civil::date(2026, 11, 23),
             };
             rules::load(&folder, &options).rules.into_iter().next()

@@ -1,4 +1,4 @@
-//! What a campaign found, in numbers.
+//! The result of a campaign.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,31 +7,31 @@ use serde::Serialize;
 
 use crate::invariants::{Broken, Invariant};
 
-/// Sums over runs.
+/// Totals over runs.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Counts {
-    /// Deployments that ended, however many processes they took.
+    /// Finished deployments, however many processes each took.
     pub deployments: u64,
-    /// Processes of the deployer.
+    /// Processes of the deployer that were started.
     pub processes: u64,
     /// Processes that were killed.
     pub kills: u64,
     /// Processes that ended with an error instead of a report.
     pub errors: u64,
-    /// API calls.
+    /// API calls, as counted by the simulator.
     pub calls: u64,
-    /// API calls of the deployer that change something, or would have.
+    /// Mutating API calls of the deployer, including rejected ones.
     pub mutating: u64,
-    /// How often each fault occurred.
+    /// Number of occurrences by fault.
     pub faults: BTreeMap<String, u64>,
-    /// Virtual time of all runs together.
+    /// Virtual seconds of all runs.
     pub virtual_seconds: u64,
-    /// Real time of all runs together, on all threads.
+    /// Real seconds of all runs, summed over threads.
     pub real_seconds: f64,
 }
 
 impl Counts {
-    /// Adds another run's.
+    /// Adds the totals of another run.
     pub fn add(&mut self, other: &Counts) {
         self.deployments += other.deployments;
         self.processes += other.processes;
@@ -47,38 +47,38 @@ impl Counts {
     }
 }
 
-/// A seed whose run broke an invariant, or could not be carried out.
+/// A seed whose run violated an invariant or could not be carried out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Failure {
-    /// The seed that replays it.
+    /// Replays the run with `--seed`.
     pub seed: u64,
-    /// What broke.
+    /// The violated invariants.
     pub broken: Vec<Broken>,
-    /// The campaign's own failure, if it is that.
+    /// The campaign's own error, if that is why it failed.
     pub error: Option<String>,
-    /// What happened, a line each.
+    /// Log of the run, one entry per line.
     pub story: Vec<String>,
 }
 
-/// A campaign's result.
+/// The result of a campaign.
 #[derive(Clone, Debug, Serialize)]
 pub struct CampaignResult {
-    /// The first seed.
+    /// First seed.
     pub from: u64,
-    /// How many runs there were.
+    /// Number of runs.
     pub seeds: u64,
-    /// Sums over all runs.
+    /// Totals over all runs.
     pub counts: Counts,
     /// Real seconds from start to end.
     pub elapsed_seconds: f64,
-    /// The seeds that failed, in order.
+    /// Failed seeds, in ascending order.
     pub failures: Vec<Failure>,
-    /// What happened, if there was just one run.
+    /// Log of the run, if there was only one.
     pub story: Vec<String>,
 }
 
 impl CampaignResult {
-    /// In how many runs an invariant broke.
+    /// Number of runs in which an invariant was violated.
     pub fn broken(&self, invariant: Invariant) -> usize {
         self.failures
             .iter()
@@ -140,7 +140,7 @@ impl fmt::Display for CampaignResult {
             "time         {hours:.1} h virtual, {:.1} s real",
             self.elapsed_seconds
         )?;
-        writeln!(f, "invariants, and runs in which they broke")?;
+        writeln!(f, "invariants, and the number of runs that violated them")?;
         for invariant in Invariant::ALL {
             writeln!(
                 f,

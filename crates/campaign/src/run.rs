@@ -1,4 +1,4 @@
-//! One run: a random organization, and a deployer that works on it and is killed.
+//! One run: a random organization, and a deployer that works in it and gets killed.
 
 use std::time::{Duration, Instant};
 
@@ -18,30 +18,30 @@ use crate::result::Counts;
 use crate::tampering::{self, Tampering};
 use crate::time::{Ended, Kill, drive};
 
-/// Processes that one deployment may need.
+/// Maximum processes per deployment.
 const ATTEMPTS: usize = 12;
 
 /// How long automatic deployment may take to follow a moved account.
 const AFTERMATH: Duration = Duration::from_hours(3);
 
-/// How often one deployment is killed, at most.
+/// Maximum kills per deployment.
 const KILLS: usize = 4;
 
-/// What came of one seed.
+/// The result of one seed.
 #[derive(Debug, Default)]
 pub struct Run {
-    /// What happened, a line each.
+    /// Log of the run, one entry per line.
     pub story: Vec<String>,
-    /// What broke.
+    /// The violated invariants.
     pub broken: Vec<Broken>,
-    /// In numbers.
+    /// Totals of the run.
     pub counts: Counts,
 }
 
-/// Carries out the run of a seed. An error is the campaign's own, and says nothing about the deployer.
+/// Runs a seed. An error is the campaign's own and says nothing about the deployer.
 pub async fn run(seed: u64, deployer: &dyn Deployer) -> Result<Run> {
     let start = Instant::now();
-    // The SDK's jitter comes from this thread's generator.
+    // The SDK takes its jitter from this thread's random generator.
     fastrand::seed(seed);
     let mut rng = Rng::with_seed(seed);
     let lab = Lab::random(&mut rng, seed).await?;
@@ -54,12 +54,12 @@ pub async fn run(seed: u64, deployer: &dyn Deployer) -> Result<Run> {
         lab,
         input,
         history: History::default(),
-        // Most edits here remove more than a fifth.
+        // Most edits here remove more than a fifth of the instances.
         allow_delete: rng.u8(..8) > 0,
         run: Run::default(),
     };
     runner.lab.simulator.set_faults(faults)?;
-    runner.tell(&format!(
+    runner.log(&format!(
         "an organization of {} accounts, {} units and {} Regions",
         runner.lab.simulator.fleet().accounts.len(),
         runner.lab.units.len(),
@@ -82,7 +82,7 @@ pub async fn run(seed: u64, deployer: &dyn Deployer) -> Result<Run> {
     Ok(runner.finish(start).await)
 }
 
-/// The Regions that are watched: all or some, the home Region always.
+/// Watched Regions: all or some, always including the home Region.
 fn watched(rng: &mut Rng, lab: &Lab) -> Vec<String> {
     let count = rng.usize(1..=lab.regions.len());
     lab.regions.iter().take(count).cloned().collect()
@@ -91,7 +91,7 @@ fn watched(rng: &mut Rng, lab: &Lab) -> Vec<String> {
 /// How one process of the deployer ended.
 enum Process {
     Reported(ApplyReport),
-    /// It reported, but the organization has changed since it was read.
+    /// It reported, but the organization changed after it was read.
     Overtaken,
     Failed,
     Killed,
@@ -109,7 +109,7 @@ struct Runner<'d> {
 }
 
 impl Runner<'_> {
-    fn tell(&mut self, line: &str) {
+    fn log(&mut self, line: &str) {
         let at = self.lab.simulator.now().duration_since(self.epoch);
         self.run
             .story
@@ -118,15 +118,16 @@ impl Runner<'_> {
 
     fn broke(&mut self, broken: Vec<Broken>) {
         for broken in broken {
-            self.tell(&format!("BROKEN: {broken}"));
-            // One cause shows in many ways, and again after every step.
+            self.log(&format!("BROKEN: {broken}"));
+            // One cause shows up in many ways, and again after every step.
             if !self.run.broken.contains(&broken) {
                 self.run.broken.push(broken);
             }
         }
     }
 
-    /// Deploys until another process would change nothing, with crashes in between; then checks.
+    /// Deploys, with crashes in between, until another process would change nothing; then checks
+    /// the result.
     async fn deployment(&mut self, rng: &mut Rng) -> Result<Option<ApplyOutcome>> {
         let bundle = self.input.bundle()?;
         self.run.counts.deployments += 1;
@@ -142,8 +143,8 @@ impl Runner<'_> {
                 Process::Killed => {
                     kills -= 1;
                     if rng.u8(..12) == 0 {
-                        // It is never run again, and the run continues from here.
-                        self.tell("left as it is");
+                        // The deployment is not repeated, and the run continues from this state.
+                        self.log("left unfinished");
                         return Ok(None);
                     }
                 }
@@ -194,7 +195,7 @@ impl Runner<'_> {
         Ok(Some(report.outcome()))
     }
 
-    /// Runs one process of the deployer, and checks what must hold after each.
+    /// Runs one process of the deployer and checks the invariants of a single process.
     async fn process(&mut self, bundle: &Bundle, kill: Option<Kill>) -> Process {
         let before = self.lab.simulator.journal_length();
         let happened_before = self.lab.simulator.stats().happened.len();
@@ -215,10 +216,10 @@ impl Runner<'_> {
         let happened = self.lab.simulator.stats().happened;
         let happened = happened.get(happened_before..).unwrap_or_default();
         for event in happened {
-            self.tell(&format!("at the same time: {event}"));
+            self.log(&format!("at the same time: {event}"));
         }
         if !happened.is_empty() {
-            // When exactly does not matter: what the event undid may be done again.
+            // The exact time doesn't matter: work that the event undid may be started again.
             self.history
                 .disturb(before..=self.lab.simulator.journal_length());
         }
@@ -235,17 +236,17 @@ impl Runner<'_> {
             }
             Ended::Killed => {
                 self.run.counts.kills += 1;
-                self.tell(&format!("killed: {kill:?}"));
+                self.log(&format!("killed: {kill:?}"));
                 return Process::Killed;
             }
             Ended::Finished(Err(error)) => {
                 self.run.counts.errors += 1;
-                self.tell(&format!("failed: {error}: {}", error.source));
+                self.log(&format!("failed: {error}: {}", error.source));
                 return Process::Failed;
             }
             Ended::Finished(Ok(report)) => report,
         };
-        self.tell_report(&report);
+        self.log_report(&report);
         // Automatic deployment follows a moved account minutes later.
         let follows = |(set, id): &(String, String)| {
             let ours = id.strip_prefix(set.as_str()).is_some();
@@ -264,14 +265,14 @@ impl Runner<'_> {
         Process::Reported(report)
     }
 
-    fn tell_report(&mut self, report: &ApplyReport) {
-        self.tell(&format!("reported {:?}", report.outcome()));
+    fn log_report(&mut self, report: &ApplyReport) {
+        self.log(&format!("reported {:?}", report.outcome()));
         for part in &report.parts {
             if !part.outcome.is_good() {
-                self.tell(&format!("  {}: {:?}", part.name, part.outcome));
+                self.log(&format!("  {}: {:?}", part.name, part.outcome));
             }
             for failure in part.failures.iter().take(3) {
-                self.tell(&format!(
+                self.log(&format!(
                     "    {} {}: {}",
                     failure.location, failure.status, failure.reason
                 ));
@@ -279,7 +280,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Somebody changes something.
+    /// Makes a random change to the rules, the organization file, the organization or a stack set.
     fn change(&mut self, rng: &mut Rng) -> Result<()> {
         let what = match rng.u8(..12) {
             0..=4 => self.input.edit_rules(rng)?,
@@ -289,7 +290,7 @@ impl Runner<'_> {
         };
         let next = self.lab.simulator.journal_length();
         self.history.disturb(next..=next);
-        self.tell(&what);
+        self.log(&what);
         // Some lists lag, and the deployer can't know what no list shows.
         let minutes = if rng.bool() { 1 } else { rng.u64(1..90) };
         self.lab.simulator.advance(Duration::from_mins(minutes));
@@ -318,14 +319,14 @@ impl Runner<'_> {
         })
     }
 
-    /// An administrator changes a stack set of Gizmos by hand.
+    /// An administrator manually changes one of Gizmos' stack sets.
     fn second_administrator(&mut self, rng: &mut Rng) -> String {
         let fleet = self.lab.simulator.fleet();
         let names: Vec<&String> = fleet
             .stack_sets
             .iter()
-            // The stacks of the other parts keep their data when they are deleted, under names that
-            // are taken then.
+            // Stacks of the other parts retain named resources when they are deleted, so they can't
+            // be created again.
             .filter(|(name, _)| name.starts_with("gizmos-rules") && !self.lab.is_foreign(name))
             .filter(|(_, set)| !set.instances.is_empty())
             .map(|(name, _)| name)
@@ -387,7 +388,7 @@ impl Runner<'_> {
         }
     }
 
-    /// All faults end, and the last deployment has to succeed.
+    /// Ends all faults, after which a deployment must succeed.
     async fn calm(&mut self, rng: &mut Rng) -> Result<()> {
         self.lab
             .simulator
@@ -398,17 +399,17 @@ impl Runner<'_> {
                 enabled: true,
                 account: None,
             };
-            // The Regions are the simulator's own.
+            // The Regions come from the simulator itself.
             self.lab.simulator.happen(&event).map_err(Error::msg)?;
         }
         let next = self.lab.simulator.journal_length();
         self.history.disturb(next..=next);
-        self.tell("all faults end");
+        self.log("all faults end");
         self.lab.simulator.advance(AFTERMATH);
-        // What still runs is stuck, so it is stopped by hand.
+        // Operations that are still running are stuck, so they are stopped by hand.
         let stop = Event::StopOperation { stack_set: None };
         while let Ok(stopped) = self.lab.simulator.happen(&stop) {
-            self.tell(&format!("stopped by hand: {stopped}"));
+            self.log(&format!("stopped by hand: {stopped}"));
             self.lab.simulator.advance(Duration::from_mins(5));
         }
         let outcome = self.deployment(rng).await?;
@@ -433,7 +434,7 @@ impl Runner<'_> {
         if good && self.run.broken.is_empty() {
             let done = tampering::random(rng, &self.lab);
             for tampering in &done {
-                self.tell(&format!("by hand: {tampering}"));
+                self.log(&format!("by hand: {tampering}"));
                 let name = format!("tampering {}", tampering.code.id());
                 *self.run.counts.faults.entry(name).or_default() += 1;
             }
@@ -442,7 +443,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Checks that drift is found where this was done directly, and nowhere else.
+    /// Checks that drift is reported exactly where stacks were changed directly.
     async fn drift(&mut self, done: &[Tampering]) -> Result<()> {
         let bundle = self.input.bundle()?;
         let before = self.lab.simulator.journal_length();
@@ -455,10 +456,10 @@ impl Runner<'_> {
         let requests = self.lab.simulator.journal(before);
         match ended {
             Ended::Finished(Ok(report)) => {
-                self.tell(&format!("drift: {} differences", report.differences.len()));
+                self.log(&format!("drift: {} differences", report.differences.len()));
                 for unchecked in &report.unchecked {
                     let line = format!("  unchecked: {}: {}", unchecked.what, unchecked.reason);
-                    self.tell(&line);
+                    self.log(&line);
                 }
                 self.broke(invariants::drift_found(&report, done, &requests));
             }
@@ -488,7 +489,7 @@ impl Runner<'_> {
     }
 }
 
-/// Whether a second process got exactly as far as the first.
+/// Whether a second process ended in exactly the same state as the first.
 fn is_same(one: &ApplyReport, other: &ApplyReport) -> bool {
     let gist = |report: &ApplyReport| {
         report
@@ -504,7 +505,7 @@ fn is_same(one: &ApplyReport, other: &ApplyReport) -> bool {
     one.outcome() == other.outcome() && gist(one) == gist(other)
 }
 
-/// Early and late moments are equally likely: most faults matter in the first moments of each step.
+/// Picks early and late times equally often, because most faults matter at the start of each step.
 fn random_kill(rng: &mut Rng) -> Kill {
     let log = |rng: &mut Rng, most: u32| {
         let limit = 1_u64 << rng.u32(1..=most);

@@ -1,4 +1,4 @@
-//! The scale case: one large organization, without faults, measured step by step.
+//! The scale case: one large organization without faults, measured step by step.
 
 mod step;
 
@@ -21,30 +21,30 @@ use crate::lab::{Lab, ROOT};
 use crate::process;
 use step::{Extent, Measured};
 
-/// Megabytes that client and simulator together may take.
+/// Memory limit for client and simulator together, in megabytes.
 const MEMORY: f64 = 300.0;
-/// Real seconds for a plan, and for a deployment that has nothing to do.
+/// Time limit for a plan, and for a deployment with nothing to do, in real seconds.
 const QUICK: f64 = 10.0;
 
-/// What the scale case took, except for its steps.
+/// The results of the scale case, except for its steps.
 #[derive(Debug, Serialize)]
 pub struct Scale {
-    /// Accounts of the organization, the management account included.
+    /// Accounts in the organization, including the management account.
     pub accounts: usize,
-    /// Regions that are watched.
+    /// Number of watched Regions.
     pub regions: usize,
-    /// Rules of the repository.
+    /// Number of rules in the repository.
     pub rules: usize,
-    /// Stack instances after the deployment, and the management account's stacks.
+    /// Stack instances after the deployment, plus the management account's stacks.
     pub instances: usize,
-    /// Megabytes of client and simulator at their peak; `None` where the system doesn't tell.
+    /// Peak memory of client and simulator in megabytes; `None` if the system doesn't report it.
     pub peak_mb: Option<f64>,
-    /// The bars that were missed.
+    /// The requirements that were not met.
     pub missed: Vec<String>,
 }
 
-/// Deploys the repository's own rules to this many accounts and Regions. Calls `progress` after each
-/// step.
+/// Deploys the repository's own rules to this many accounts and Regions. Calls `progress` after
+/// each step.
 pub async fn scale(
     accounts: usize,
     regions: usize,
@@ -52,7 +52,7 @@ pub async fn scale(
 ) -> Result<Scale> {
     if accounts < 4 || !(1..=DEFAULT_REGIONS.len()).contains(&regions) {
         bail!(
-            "it takes at least 4 accounts, and 1 to {} Regions",
+            "the scale case needs at least 4 accounts and 1 to {} Regions",
             DEFAULT_REGIONS.len()
         );
     }
@@ -100,7 +100,7 @@ pub async fn scale(
     scale.instances = extent.instances + extent.managed;
     let wrong = differences(&bundle, &fleet).len();
     drop(fleet);
-    scale.require(wrong == 0, "the fleet equals the bundle");
+    scale.require(wrong == 0, "the fleet matches the bundle");
     progress(&step.ended(format!("{outcome:?}")).compared(&extent))?;
 
     let again = steps.measure("plan again", async |cloud| {
@@ -142,7 +142,7 @@ pub async fn scale(
     Ok(scale)
 }
 
-/// The steps of the scale case, each as a new process would do it.
+/// Runs the steps of the scale case, each like a new process.
 struct Steps<'a> {
     lab: &'a Lab,
     bundle: &'a Bundle,
@@ -168,7 +168,7 @@ impl Steps<'_> {
 fn bundle(regions: usize) -> Result<(Bundle, usize)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let options = rules::Options {
-        // The day on which the simulator starts.
+        // The date on which the simulator starts.
         today: jiff::civil::date(2026, 11, 23),
     };
     let rules = rules::load(&root.join("rules"), &options).rules;
@@ -190,7 +190,7 @@ fn bundle(regions: usize) -> Result<(Bundle, usize)> {
     Ok((bundle, rules.len()))
 }
 
-/// Counts what is deployed.
+/// Counts the deployed resources.
 fn count(extent: &mut Extent, bundle: &Bundle, fleet: &Fleet) {
     let managed = bundle.stack_sets.iter();
     let managed: BTreeSet<&String> = managed
@@ -238,6 +238,6 @@ impl fmt::Display for Scale {
         for missed in &self.missed {
             writeln!(f, "MISSED: {missed}")?;
         }
-        writeln!(f, "bars missed: {}", self.missed.len())
+        writeln!(f, "requirements missed: {}", self.missed.len())
     }
 }

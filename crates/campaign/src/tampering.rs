@@ -1,5 +1,5 @@
-//! Direct changes of deployed stacks, outside of their stack sets: the drift check has to find them,
-//! and nothing else.
+//! Changes deployed stacks directly, bypassing their stack sets. The drift check must report
+//! exactly these changes.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,17 +14,17 @@ use simulator::{Fleet, FleetStack};
 use crate::differences::is_reachable;
 use crate::lab::Lab;
 
-/// Only their stacks are tampered with: the accounts of the others are parts of every chain, where
-/// one change shows in many ways.
+/// Only stacks of these stack sets are tampered with. The accounts of the others are part of every
+/// alert chain, so one change would show up in many ways.
 const STACK_SETS: [&str; 2] = ["gizmos-rules-spoke", "gizmos-rules-local"];
 
-/// Long enough for a stack's own update or deletion.
+/// Long enough for a stack update or deletion.
 const A_WHILE: Duration = Duration::from_mins(10);
 
-/// A direct change, and what a drift check has to find.
+/// A direct change and its expected difference.
 #[derive(Clone, Debug)]
 pub(crate) struct Tampering {
-    /// The difference that a drift check must report.
+    /// The difference that the drift check must report.
     pub(crate) code: DriftCode,
     pub(crate) account: String,
     pub(crate) region: String,
@@ -36,8 +36,8 @@ impl fmt::Display for Tampering {
     }
 }
 
-/// Tampers with some stacks, each in an account of its own. Stacks that can't be tampered with in
-/// the way that was drawn are left as they are.
+/// Tampers with some stacks, each in a different account. Skips stacks where the chosen change is
+/// impossible.
 pub(crate) fn random(rng: &mut Rng, lab: &Lab) -> Vec<Tampering> {
     let fleet = lab.simulator.fleet();
     let mut accounts = BTreeSet::new();
@@ -76,7 +76,7 @@ pub(crate) fn random(rng: &mut Rng, lab: &Lab) -> Vec<Tampering> {
         };
         let source = after.stacks.values().find(same).map(|stack| &stack.source);
         match tampering.code {
-            // An update that CloudFormation has rolled back has changed nothing.
+            // An update that CloudFormation rolled back changed nothing.
             DriftCode::StackTemplate | DriftCode::StackParameters => source != Some(&before.source),
             _ => true,
         }
@@ -84,7 +84,7 @@ pub(crate) fn random(rng: &mut Rng, lab: &Lab) -> Vec<Tampering> {
     done.into_iter().map(|(tampering, _)| tampering).collect()
 }
 
-/// The stacks of our current instances.
+/// The stacks of Gizmos' current instances.
 fn stacks<'f>(lab: &Lab, fleet: &'f Fleet) -> Vec<&'f FleetStack> {
     fleet
         .stack_sets
@@ -98,7 +98,7 @@ fn stacks<'f>(lab: &Lab, fleet: &'f Fleet) -> Vec<&'f FleetStack> {
         .collect()
 }
 
-/// A name of a rule of the stack, as its template makes it.
+/// The physical name of one of the stack's rules.
 fn a_rule(rng: &mut Rng, lab: &Lab, stack: &FleetStack) -> Option<String> {
     let call = |action: &str, input: Value| {
         let (account, region) = (&stack.account, &stack.region);
@@ -148,7 +148,7 @@ fn delete_a_rule(rng: &mut Rng, lab: &Lab, stack: &FleetStack) -> Option<DriftCo
     Some(DriftCode::ResourceDeleted)
 }
 
-/// Updates a stack directly, to this template or the one it has.
+/// Updates a stack directly, with a new template or its present one.
 fn update(
     lab: &Lab,
     stack: &FleetStack,
@@ -168,7 +168,7 @@ fn update(
         .ok()
 }
 
-/// The parameters as they are, one of them with another value.
+/// The present parameters, one of them with another value.
 fn parameters(stack: &FleetStack, other: Option<&str>) -> Value {
     let all = stack.source.parameters().iter();
     all.map(|(key, value)| {
@@ -206,12 +206,13 @@ fn delete_the_stack(lab: &Lab, stack: &FleetStack) -> Option<DriftCode> {
     Some(DriftCode::StackGone)
 }
 
-/// What a report overlooks, or finds where nothing was done.
+/// Changes that the report misses, and differences where nothing was changed.
 pub(crate) fn misjudged(report: &DriftReport, done: &[Tampering]) -> Vec<String> {
     let is_at = |difference: &Difference, tampering: &Tampering| {
         (difference.location.as_ref()).is_some_and(|location| location.account == tampering.account)
     };
-    // Said to be unchecked, as in an account that has joined without the access role, is not silent.
+    // A location reported as unchecked, such as an account that joined without the access role, is
+    // not missed.
     let is_unchecked = |tampering: &Tampering| {
         (report.unchecked.iter()).any(|unchecked| unchecked.what.contains(&tampering.account))
     };

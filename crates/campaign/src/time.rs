@@ -1,8 +1,8 @@
-//! One virtual time for the deployer, the SDK and the simulator.
+//! One virtual clock for deployer, SDK and simulator.
 //!
-//! Every wait in the client (the deployer between two polls, the SDK before a retry) is entered
-//! here. When nothing can continue without time, the simulator's clock jumps to the first of them. All of a run happens in one thread, so the same seed gives the same run, and hours
-//! take milliseconds.
+//! Every wait in the client (the deployer between two polls, the SDK before a retry) is registered
+//! here. When nothing can proceed, the simulator's clock jumps to the earliest wait. A run happens
+//! in a single thread, so equal seeds give equal runs, and hours take milliseconds.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -15,18 +15,18 @@ use std::time::{Duration, Instant};
 use futures::task::AtomicWaker;
 use simulator::Simulator;
 
-/// How often the sockets are polled in vain before time may pass. Loopback delivers at once, so one
-/// poll would do except on a busy machine.
+/// Number of idle polls of the sockets before the clock may advance. Loopback delivers at once, so
+/// one poll suffices unless the machine is busy.
 const QUIET: u32 = 24;
 
-/// Real time without any progress after which a run counts as hung.
+/// Real time without progress after which a run counts as hung.
 const HUNG: Duration = Duration::from_secs(20);
 
-/// Virtual time after which it counts as hung, whatever progress it seems to make: the deployer's own limits
-/// are twelve hours for each of a handful of stack sets.
+/// Virtual time after which a run counts as hung even if it seems to progress. The deployer's own
+/// limits are twelve hours for each of a handful of stack sets.
 const ENDLESS: Duration = Duration::from_hours(24 * 14);
 
-/// Virtual time since the simulator started, and who waits for it.
+/// Virtual time since the simulator started, and its waiters.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Time(Arc<Mutex<Sleepers>>);
 
@@ -34,7 +34,7 @@ pub(crate) struct Time(Arc<Mutex<Sleepers>>);
 struct Sleepers {
     now: Duration,
     entered: u64,
-    /// Keyed by when they want to be woken and the order in which they came.
+    /// Keyed by wake-up time and order of arrival.
     waiting: BTreeMap<(Duration, u64), Waker>,
 }
 
@@ -53,7 +53,7 @@ impl Time {
         }
     }
 
-    /// The same, in the shape that the AWS adapter takes.
+    /// `sleep` as the type that the AWS adapter takes.
     pub(crate) fn pauser(&self) -> aws::Pauser {
         let time = self.clone();
         Arc::new(move |duration| Box::pin(time.sleep(duration)))
@@ -66,7 +66,7 @@ impl Time {
             .map(|((at, _), _)| *at)
     }
 
-    /// Sets the time to `now`, and wakes whatever waited for that.
+    /// Sets the time to `now` and wakes all waiters that are due.
     fn wake(&self, now: Duration) {
         let due: Vec<Waker> = {
             let mut sleepers = self.sleepers();
@@ -107,29 +107,30 @@ impl Drop for Sleep {
     }
 }
 
-/// The moment at which a deployer is killed, counted from its start.
+/// When a deployer is killed, counted from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kill {
-    /// As soon as so many requests have had their effect: the last answer is never read.
+    /// As soon as this many requests took effect: the last response is never read.
     Answers(u64),
-    /// After so many steps between two waits: a request may be half sent, or its answer just read.
+    /// After this many steps between two waits: a request may be partly sent, or its response just
+    /// read.
     Steps(u64),
-    /// After so much virtual time, that is, while it waits.
+    /// After this much virtual time, which means during a wait.
     At(Duration),
 }
 
 /// How a piece of work ended.
 #[derive(Debug)]
 pub(crate) enum Ended<T> {
-    /// It ended.
+    /// It completed.
     Finished(T),
-    /// It was dropped, as a crash would.
+    /// It was dropped, like in a crash.
     Killed,
     /// It made no progress for a long real time.
     Hung,
 }
 
-/// Remembers that the work wants to be polled.
+/// Records that the work must be polled again.
 struct Signal {
     woken: AtomicBool,
     outer: AtomicWaker,
@@ -142,7 +143,7 @@ impl Wake for Signal {
     }
 }
 
-/// Carries work out, letting virtual time pass whenever nothing else happens.
+/// Drives a future and advances virtual time whenever nothing else can proceed.
 pub(crate) async fn drive<T>(
     simulator: &Simulator,
     time: &Time,
@@ -208,7 +209,7 @@ pub(crate) async fn drive<T>(
                 return Poll::Ready(Ended::Hung);
             }
         }
-        // Once around the runtime's loop, which looks at the sockets on the way.
+        // Yield to the runtime's loop, which polls the sockets.
         context.waker().wake_by_ref();
         Poll::Pending
     })

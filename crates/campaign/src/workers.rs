@@ -1,4 +1,4 @@
-//! Many seeds, on all cores.
+//! Runs many seeds on all cores.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,8 +10,8 @@ use crate::deployers::Deployer;
 use crate::result::{CampaignResult, Counts, Failure};
 use crate::run::{Run, run};
 
-/// Runs seeds from `from` on, each in a thread with a runtime and a simulator of its own.
-/// `progress` hears how many are done, and of every failure.
+/// Runs seeds starting with `from`, each in a thread with its own runtime and simulator. `progress`
+/// receives the number of finished seeds, and every failure.
 pub fn campaign(
     from: u64,
     seeds: u64,
@@ -31,7 +31,7 @@ pub fn campaign(
                         break;
                     }
                     let seed = from + index;
-                    // A panic of the deployer or the simulator is a failure like any other.
+                    // Treat a panic in the deployer or the simulator like any other failure.
                     let run = std::panic::AssertUnwindSafe(|| one(seed, deployer));
                     let result = std::panic::catch_unwind(run)
                         .unwrap_or_else(|_| Err(anyhow!("it panicked; the message is above")));
@@ -68,7 +68,7 @@ struct Sums {
     done: u64,
     counts: Counts,
     failures: Vec<Failure>,
-    /// Of the latest run.
+    /// The latest run's log.
     story: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The command line and its help.
+//! Command line arguments and their help texts.
 
 use std::path::PathBuf;
 
@@ -16,13 +16,13 @@ use jiff::civil::Date;
     version,
     about = "Detections as configuration for a whole AWS Organization",
     after_help = "Exit codes: 0 done or nothing to do; 1 failed; 2 there are changes (plan --detailed-exitcode); \
-        3 partial success; 4 an operation failed or was stopped; 5 drift; 6 blocked before anything was touched; \
+        3 partial success; 4 an operation failed or was stopped; 5 drift; 6 blocked before anything was changed; \
         7 timed out; 64 wrong arguments, rules or configuration; 130 interrupted."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) project: ProjectArguments,
-    /// Format of results: text for people, json for programs
+    /// Output format: text for people, json for programs
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
     #[command(subcommand)]
@@ -41,12 +41,12 @@ pub(crate) enum Format {
     Sarif,
     /// GitHub's annotations, for a workflow's log
     Github,
-    /// Test results as XML (`JUnit`), for whatever shows them
+    /// Test results as `JUnit` XML
     Junit,
 }
 
 impl Command {
-    /// Whether the command has results to write in this format.
+    /// Whether the command supports this output format.
     pub(crate) fn writes(&self, format: Format) -> bool {
         match format {
             Format::Text | Format::Json | Format::Markdown => true,
@@ -57,7 +57,7 @@ impl Command {
     }
 }
 
-/// Where the user's files are.
+/// Locations of the user's files.
 #[derive(Debug, Args)]
 pub(crate) struct ProjectArguments {
     /// Folder of the rules
@@ -66,19 +66,19 @@ pub(crate) struct ProjectArguments {
     /// Folder of the organization file and the stack set templates
     #[arg(long, global = true, value_name = "DIR", default_value = "stacksets")]
     pub(crate) stacksets: PathBuf,
-    /// The organization file, if it isn't organization.yaml in the stack sets' folder
+    /// The organization file [default: organization.yaml in the folder of the stack sets]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) organization: Option<PathBuf>,
-    /// Compile for this topology instead of the organization file's
+    /// Compile for this topology instead of the one in the organization file
     #[arg(long, global = true, value_enum, value_name = "TOPOLOGY")]
     pub(crate) topology: Option<TopologyArgument>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum TopologyArgument {
-    /// Spokes forward, one hub detects and notifies
+    /// Spokes forward events to a hub, which detects and notifies
     Hub,
-    /// Topic and detections in every account and Region
+    /// Every account and Region detects and notifies by itself
     Local,
 }
 
@@ -101,16 +101,16 @@ pub(crate) enum Command {
             cargo xtask check --mutations           # would the rules' tests notice a change?\n  cargo xtask check --format json\n  cargo xtask check --format sarif > check.sarif"
     )]
     Check(CheckArguments),
-    /// Write the pages that are made from the code and the rules, or check that they are current
+    /// Write the generated pages, or check that they are up to date
     #[command(
         after_help = "Examples:\n  cargo xtask generate\n  cargo xtask generate --mode check   # exit code 1 if a page is out of date"
     )]
     Generate {
-        /// Whether to write the pages or to compare them
+        /// Whether to write or to compare the pages
         #[arg(long, value_enum, default_value_t = GenerateMode::Write)]
         mode: GenerateMode,
     },
-    /// Format rule files; comments stay
+    /// Format rule files; comments are kept
     ///
     /// Fixes the order of keys, indentation, quotes, line width and empty lines. A file that isn't
     /// valid YAML is left unchanged, with the reason.
@@ -119,17 +119,17 @@ pub(crate) enum Command {
             cargo xtask fmt rules/iam/iam-access-key-created.yaml\n  cargo xtask fmt -                       # from standard input to standard output, for editors"
     )]
     Fmt {
-        /// Write nothing; say which files aren't formatted
+        /// Write nothing; list files that aren't formatted
         #[arg(long)]
         check: bool,
         /// Rule files [default: all of them]
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Start a rule from a real event: pattern, message, fixture and two tests
+    /// Create a rule from a real event: pattern, message, fixture and two tests
     ///
     /// Account ids, keys and secrets are replaced in the fixture. What only the rule's author can
-    /// know is left as `TODO`, and `check` refuses the rule until it is written.
+    /// know is marked with `TODO`; `check` rejects the rule until it is filled in.
     #[command(
         after_help = "FILE holds a CloudTrail record or a whole EventBridge event: one JSON document, {\"Records\": […]}, \
             or JSON lines; - is standard input.\n\n\
@@ -138,22 +138,22 @@ pub(crate) enum Command {
             aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventId,AttributeValue=ID --query 'Events[0].CloudTrailEvent' --output text | cargo xtask new ec2-key-pair-created --from-event -"
     )]
     New(NewArguments),
-    /// Turn rules of other formats into rule files
+    /// Convert rules of other formats into rule files
     Import {
         #[command(subcommand)]
         from: ImportCommand,
     },
-    /// Write rule files in other formats
+    /// Convert rule files into other formats
     Export {
         #[command(subcommand)]
         to: ExportCommand,
     },
-    /// Compile rules and organization file into CloudFormation templates
+    /// Compile rules and the organization file into CloudFormation templates
     #[command(
         after_help = "Examples:\n  cargo xtask compile\n  cargo xtask compile --topology local --out build/local"
     )]
     Compile {
-        /// Where to put templates and manifest [default: target/stacksets]
+        /// Folder for templates and manifest [default: target/stacksets]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -200,9 +200,9 @@ pub(crate) enum Command {
     },
     /// Prove that the alert chain works
     ///
-    /// On the simulator every rule's test events are sent through the deployed chain, and the
-    /// alerts are compared with the expected ones. On AWS the chain's health is checked, because
-    /// only an AWS service can send events in its name.
+    /// On the simulator, every rule's test events are sent through the deployed chain, and the
+    /// alerts are compared with the expected ones. On AWS, the chain's health is checked, because
+    /// only AWS services can emit their events.
     #[command(
         after_help = "Examples:\n  cargo xtask verify --org --simulator\n  cargo xtask verify --org --simulator=http://127.0.0.1:4599\n  cargo xtask verify --org"
     )]
@@ -219,7 +219,7 @@ pub(crate) enum Command {
     /// drift.
     #[command(
         after_help = "Examples:\n  cargo xtask drift --org\n  cargo xtask drift --org --only instances,chain --regions us-east-1\n  \
-            cargo xtask drift --org --no-detect                  # not one call that could change anything\n  \
+            cargo xtask drift --org --no-detect                  # makes no call that could change anything\n  \
             cargo xtask drift --org --format sarif > drift.sarif\n  cargo xtask drift --org --format junit > drift.xml"
     )]
     Drift {
@@ -230,21 +230,20 @@ pub(crate) enum Command {
     },
     /// Remove everything Gizmos deployed; the log buckets and their keys stay
     #[command(
-        after_help = "Examples:\n  cargo xtask destroy --org\n  cargo xtask destroy --org --confirm o-exampleorg1   # without a question"
+        after_help = "Examples:\n  cargo xtask destroy --org\n  cargo xtask destroy --org --confirm o-exampleorg1   # no confirmation prompt"
     )]
     Destroy {
         #[command(flatten)]
         target: Target,
-        /// The organization's id, instead of being asked for it
+        /// The organization's id, to skip the confirmation prompt
         #[arg(long, value_name = "ORGANIZATION-ID")]
         confirm: Option<String>,
     },
     /// Count the alerts that the rules would have raised over CloudTrail logs
     ///
-    /// Reads a folder with all below it, single files, or a bucket: .json, .json.gz and JSON
-    /// lines, in the layout of a trail or of an organization's trail, or any other. Counts only
-    /// what EventBridge would have delivered, each event once. Ends with 1 if a rule is over its
-    /// `budget`.
+    /// Reads files, folders with everything below them, or a bucket: .json, .json.gz and JSON
+    /// lines, in the layout of a trail or any other. Counts only what EventBridge would have
+    /// delivered, and each event once. Exits with 1 if a rule exceeds its `budget`.
     #[command(after_help = "Examples:\n  cargo xtask backtest logs/\n  \
             cargo xtask backtest s3://my-trail-bucket/AWSLogs/ --from 2026-11-01 --to 2026-11-07\n  \
             cargo xtask backtest logs/ --accounts 012345678901 --regions us-east-1,eu-central-1\n  \
@@ -263,7 +262,7 @@ pub(crate) enum Command {
     },
     /// Show which rules fire on events, and why one doesn't
     ///
-    /// Decides as EventBridge does: a read-only call, a data event or a record over 256 KB isn't
+    /// Decides like EventBridge: a read-only call, a data event or a record over 256 KB isn't
     /// delivered, whatever a pattern says.
     #[command(
         after_help = "FILE holds CloudTrail records or whole EventBridge events: one JSON document, {\"Records\": […]}, \
@@ -276,11 +275,11 @@ pub(crate) enum Command {
         /// Explain the verdict of this rule on every event
         #[arg(long, value_name = "RULE")]
         why: Option<String>,
-        /// The events
+        /// Files with events
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
     },
-    /// Run recorded verdicts through the pattern engine; exit code 1 if it disagrees with one
+    /// Compare the pattern engine with recorded verdicts; exit code 1 if they differ
     #[command(
         after_help = "A line is a JSON object with pattern, event and verdict (match, no_match, invalid); or aws_verdict and \
             aws_message in its place; or pattern and complexity; or target, event and outcome of an input transformer.\n\n\
@@ -291,7 +290,7 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
     },
-    /// Write a shell's completions for the program `gizmos`
+    /// Write completions of `gizmos` for a shell
     #[command(
         after_help = "`cargo install --path crates/cli` installs the program itself.\n\nExamples:\n  \
             gizmos completions bash > ~/.local/share/bash-completion/completions/gizmos\n  \
@@ -299,30 +298,30 @@ pub(crate) enum Command {
             gizmos completions fish > ~/.config/fish/completions/gizmos.fish"
     )]
     Completions {
-        /// The shell
+        /// Name of the shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// An embedded AWS Organization, to try things on
+    /// An embedded AWS Organization to try things on
     Simulator {
         #[command(subcommand)]
         command: SimulatorCommand,
     },
 }
 
-/// What a rule is made from.
+/// The event and name of a new rule.
 #[derive(Debug, Args)]
 pub(crate) struct NewArguments {
-    /// The rule's id: 3 to 48 of a-z, 0-9 and `-`
+    /// Id of the rule: 3 to 48 of a-z, 0-9 and `-`
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// The event
+    /// File with the event
     #[arg(long, value_name = "FILE")]
     pub(crate) from_event: PathBuf,
-    /// Which event, if the file holds several; the first is 1
+    /// Number of the event in the file, starting at 1
     #[arg(long, value_name = "NUMBER")]
     pub(crate) record: Option<usize>,
-    /// The rule's folder [default: where most rules about that source are]
+    /// Folder of the rule [default: the folder with the most rules for that source]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) theme: Option<String>,
 }
@@ -331,9 +330,10 @@ pub(crate) struct NewArguments {
 pub(crate) enum ImportCommand {
     /// Sigma rules for product aws, service cloudtrail
     ///
-    /// Each is imported exactly, or with its losses stated, or refused with the reason. Ends with
-    /// 0 if all were imported, 3 if some were refused, 64 if all were, and 1 if `check` finds an
-    /// error in an imported rule or --verify a difference that no loss explains.
+    /// Each rule is imported exactly, imported with its losses stated, or refused with a reason.
+    /// Exits with 0 if all were imported, 3 if some were refused, 64 if all were refused, and 1 if
+    /// `check` finds an error in an imported rule or --verify finds a difference that no loss
+    /// explains.
     #[command(
         after_help = "Examples:\n  cargo xtask import sigma aws_cloudtrail_disable_logging.yml\n  \
             cargo xtask import sigma sigma/rules/cloud/aws/cloudtrail --dry-run\n  \
@@ -346,8 +346,8 @@ pub(crate) enum ImportCommand {
 pub(crate) enum ExportCommand {
     /// Sigma rules for product aws, service cloudtrail
     ///
-    /// What a Sigma rule can't say as the rule does goes to standard error. Ends with 3 if some
-    /// rules were refused, and with 64 if all were.
+    /// Details that Sigma can't express are listed on standard error. Exits with 3 if some rules
+    /// were refused, and with 64 if all were.
     #[command(
         after_help = "Examples:\n  cargo xtask export sigma iam-access-key-created\n  \
             cargo xtask export sigma --out sigma/   # all rules"
@@ -355,11 +355,11 @@ pub(crate) enum ExportCommand {
     Sigma(SigmaExportArguments),
 }
 
-/// What is exported, and where to.
+/// The rules to export and their destination.
 #[derive(Debug, Args)]
 pub(crate) struct SigmaExportArguments {
     /// Ids of the rules [default: all]
-    // Not `rules`: the global `--rules` is called so, and clap tells arguments apart by name.
+    // Not named `rules`, because clap identifies arguments by name and `--rules` is global.
     #[arg(value_name = "RULE")]
     pub(crate) ids: Vec<String>,
     /// Write one file per rule into this folder, instead of printing them
@@ -367,7 +367,7 @@ pub(crate) struct SigmaExportArguments {
     pub(crate) out: Option<PathBuf>,
 }
 
-/// What is imported, and how.
+/// The Sigma rules to import, and how.
 #[derive(Debug, Args)]
 pub(crate) struct SigmaImportArguments {
     /// Sigma rule files, or folders of them
@@ -376,19 +376,19 @@ pub(crate) struct SigmaImportArguments {
     /// Folder for the rule files [default: sigma in the rules' folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// How to compare texts
+    /// How to compare text
     #[arg(long, value_enum, default_value_t = CaseArgument::Ignore)]
     pub(crate) case: CaseArgument,
-    /// License of the rules that name none, an SPDX identifier; the public collection's is DRL-1.1
+    /// SPDX identifier of the license for rules that name none; the public collection uses DRL-1.1
     #[arg(long, value_name = "ID")]
     pub(crate) license: Option<String>,
     /// Replace existing rule files
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Write nothing
+    /// Report what would be imported, but write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Compare the imported rules with the Sigma rules over the CloudTrail records of a file, plain
+    /// Compare the imported rules with the Sigma rules over CloudTrail records from a file, plain
     /// or .gz
     #[arg(long, value_name = "FILE")]
     pub(crate) verify: Option<PathBuf>,
@@ -398,7 +398,7 @@ pub(crate) struct SigmaImportArguments {
 pub(crate) enum CaseArgument {
     /// Ignore case as Sigma does, wherever EventBridge can
     Ignore,
-    /// Match the case as written in the rule; shorter patterns
+    /// Match the case as written in the rule, which gives shorter patterns
     Exact,
 }
 
@@ -411,16 +411,16 @@ impl From<CaseArgument> for sigma::Case {
     }
 }
 
-/// How strict a check is, and whether it fixes files.
+/// Strictness of a check, and whether it fixes files.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// Fix rule files where the change is certainly right, then check
+    /// Apply fixes that are certainly right, then check
     #[arg(long)]
     pub(crate) fix: bool,
-    /// Exit with 64 for warnings, too
+    /// Exit with 64 even if there are only warnings
     #[arg(long)]
     pub(crate) deny_warnings: bool,
-    /// List the changes of the rules' patterns that no test would notice
+    /// List changes to the rules' patterns that no test would notice
     #[arg(long)]
     pub(crate) mutations: bool,
 }
@@ -433,19 +433,19 @@ pub(crate) enum GenerateMode {
     Check,
 }
 
-/// How a deployment proceeds.
+/// Options of a deployment.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DeploymentArguments {
-    /// Deploy only what this saved plan says; refused if rules or organization changed since
+    /// Apply only this saved plan; refused if rules or organization changed since
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
     /// Allow the removal of any number of stack instances
     #[arg(long)]
     pub(crate) allow_delete: bool,
-    /// Without --allow-delete, the largest share of a stack set's instances that may be removed
+    /// Highest percentage of a stack set's instances that may be removed without --allow-delete
     #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) max_delete: u8,
-    /// How long to wait for an operation; then exit code 7, and the operation continues
+    /// How long to wait for an operation; afterward the exit code is 7, and the operation continues
     #[arg(long, value_name = "MINUTES", default_value_t = 720)]
     pub(crate) time_limit: u64,
 }
@@ -461,7 +461,7 @@ impl Default for DeploymentArguments {
     }
 }
 
-/// What drift is checked for.
+/// Checks of a drift run and their scope.
 #[derive(Debug, Args)]
 pub(crate) struct DriftArguments {
     /// Run only these checks
@@ -473,7 +473,7 @@ pub(crate) struct DriftArguments {
     /// Check only these Regions
     #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
     pub(crate) regions: Vec<String>,
-    /// Don't make CloudFormation detect drift now; use its latest results
+    /// Don't run drift detection now; use CloudFormation's latest results
     #[arg(long)]
     pub(crate) no_detect: bool,
 }
@@ -495,7 +495,7 @@ impl From<&DriftArguments> for DriftOptions {
     }
 }
 
-/// One of the five checks, by its name.
+/// A drift check as a command line value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CheckArgument(DriftCheck);
 
@@ -516,7 +516,7 @@ impl ValueEnum for CheckArgument {
     }
 }
 
-/// What a backtest reads.
+/// Input and scope of a backtest.
 #[derive(Debug, Args)]
 pub(crate) struct BacktestArguments {
     #[arg(
@@ -525,22 +525,22 @@ pub(crate) struct BacktestArguments {
         help = "Log files, folders of them, or s3://bucket/prefix"
     )]
     pub(crate) paths: Vec<String>,
-    /// Only events from this day on (UTC), 2026-11-01
+    /// First day of events to include (UTC), such as 2026-11-01
     #[arg(long, value_name = "DATE")]
     pub(crate) from: Option<Date>,
-    /// Only events up to this day (UTC), the day included
+    /// Last day of events to include (UTC)
     #[arg(long, value_name = "DATE")]
     pub(crate) to: Option<Date>,
-    /// Only events of these accounts
+    /// Include only events of these accounts
     #[arg(long, value_delimiter = ',', value_name = "ACCOUNT,…", value_parser = account)]
     pub(crate) accounts: Vec<String>,
-    /// Only events of these Regions
+    /// Include only events of these Regions
     #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
     pub(crate) regions: Vec<String>,
     /// Count data events and network activity too, as if the trail selected them
     #[arg(long)]
     pub(crate) data_events: bool,
-    /// Compare with the rules of a git revision, or of two: BEFORE, or BEFORE..AFTER
+    /// Compare with the rules of one or two git revisions: BEFORE, or BEFORE..AFTER
     #[arg(long, value_name = "REV")]
     pub(crate) compare: Option<String>,
     /// Exit with 1 if a file is corrupt, truncated or not a log
@@ -548,7 +548,7 @@ pub(crate) struct BacktestArguments {
     pub(crate) strict: bool,
 }
 
-/// An account's id. One without its leading zeros would silently match nothing.
+/// Parses an account id. Without leading zeros, an id would silently match nothing.
 fn account(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(text.to_owned())
@@ -557,15 +557,15 @@ fn account(text: &str) -> Result<String, String> {
     }
 }
 
-/// Which organization a command is about.
+/// The organization that a command works on.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// The whole organization of the AWS credentials in the environment
+    /// The whole organization of the environment's AWS credentials
     #[arg(long, required = true, action = ArgAction::SetTrue)]
     pub(crate) org: bool,
-    /// An embedded organization instead of AWS; with a URL, a running `simulator serve`
+    /// An embedded organization instead of AWS, or with a URL, a running `simulator serve`
     ///
-    /// The management account calls, or another one that the URL names:
+    /// The caller is the management account, or another one named in the URL:
     /// `http://333344445555@127.0.0.1:4599`.
     #[arg(
         long,
@@ -577,7 +577,7 @@ pub(crate) struct Target {
     pub(crate) simulator: Option<String>,
 }
 
-/// The value of `--simulator` without a URL.
+/// The value of `--simulator` when it has no URL.
 pub(crate) const EMBEDDED: &str = "embedded";
 
 #[derive(Debug, Subcommand)]
@@ -590,19 +590,19 @@ pub(crate) enum SimulatorCommand {
             cargo xtask deploy --org\n  aws cloudformation list-stack-sets"
     )]
     Serve {
-        /// Port on 127.0.0.1; 0 takes a free one
+        /// Port on 127.0.0.1; 0 selects a free one
         #[arg(long, default_value_t = 4599)]
         port: u16,
         /// Number of workload accounts
         #[arg(long, default_value_t = 9)]
         accounts: usize,
-        /// Regions of the organization, the home Region first
+        /// Regions of the organization, starting with the home Region
         #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
         regions: Vec<String>,
-        /// Virtual seconds per real second; at 0 the clock moves only while something waits
+        /// Virtual seconds per real second; with 0, the clock advances only while something waits
         #[arg(long, default_value_t = 60.0)]
         speed: f64,
-        /// What goes wrong: a JSON file with the fields of `simulator::Faults`
+        /// JSON file with faults to inject, in the form of `simulator::Faults`
         #[arg(long, value_name = "FILE")]
         faults: Option<PathBuf>,
     },
@@ -614,7 +614,7 @@ pub(crate) enum SimulatorCommand {
             cargo xtask simulator send --endpoint http://127.0.0.1:4599 event.json"
     )]
     Send {
-        /// The running simulator
+        /// URL of the running simulator
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4599")]
         endpoint: String,
         /// Account in which the event happens [default: the event's own, if the organization has it, or the first workload]
@@ -623,14 +623,14 @@ pub(crate) enum SimulatorCommand {
         /// Region in which the event happens [default: the event's own, if it is watched, or the home Region]
         #[arg(long, value_name = "REGION")]
         region: Option<String>,
-        /// The events
+        /// File with the events
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
     /// Show the alerts that reached a subscriber
     #[command(after_help = "Example:\n  cargo xtask simulator inbox")]
     Inbox {
-        /// The running simulator
+        /// URL of the running simulator
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4599")]
         endpoint: String,
     },

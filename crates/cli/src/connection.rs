@@ -1,5 +1,5 @@
-//! The cloud that a command talks to: AWS (or whatever `AWS_ENDPOINT_URL` names), a served simulator,
-//! or one embedded for the life of the command.
+//! Connects a command to AWS (or to the endpoint in `AWS_ENDPOINT_URL`), to a served simulator, or
+//! to one embedded for the duration of the command.
 
 use std::sync::Arc;
 
@@ -11,17 +11,18 @@ use simulator::{Config, Simulator};
 use crate::arguments::{EMBEDDED, Target};
 use crate::simulator_client::SimulatorClient;
 
-/// A connection, ready to use.
+/// An established connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) cloud: Aws,
-    /// The simulator's own API, if this is a simulator.
+    /// The simulator's own API; `None` on AWS.
     pub(crate) simulator: Option<SimulatorClient>,
     is_embedded: bool,
 }
 
 impl Connection {
-    /// Connects, works and disconnects. An embedded organization is stopped however the work ends.
+    /// Connects, runs `work` and disconnects. An embedded organization is stopped however `work`
+    /// ends.
     pub(crate) async fn with<T>(
         target: &Target,
         organization: &Organization,
@@ -38,7 +39,7 @@ impl Connection {
         let endpoint = endpoint.as_deref().or(target.simulator.as_deref());
         let result = async {
             let connection = Self::open(endpoint, embedded.is_some(), organization).await?;
-            // Boxed: a deployment's future is too large for the stack of each caller.
+            // Boxed, because a deployment's future is too large for each caller's stack.
             Box::pin(work(&connection)).await
         }
         .await;
@@ -48,7 +49,7 @@ impl Connection {
         result
     }
 
-    /// Connects to a simulator, or to AWS without one.
+    /// Connects to a simulator, or to AWS if none is given.
     async fn open(
         simulator: Option<&str>,
         is_embedded: bool,
@@ -72,10 +73,10 @@ impl Connection {
         };
         let (caller, endpoint) = caller(address);
         let client = SimulatorClient::new(&endpoint);
-        // Fails early, with the reason, if nothing is served there.
+        // Fails early, with a reason, if nothing is served there.
         client.state().await?;
         client.reset_calls().await?;
-        // The simulator takes an account id for the credentials of that account's administrator.
+        // The simulator accepts an account id as credentials of that account's administrator.
         options.credentials = Some(Credentials {
             access_key_id: caller.unwrap_or(management).to_owned(),
             secret_access_key: "simulator".to_owned(),
@@ -93,12 +94,12 @@ impl Connection {
         })
     }
 
-    /// Whether the organization lives only as long as this command.
+    /// Whether the organization exists only for the duration of this command.
     pub(crate) fn is_embedded(&self) -> bool {
         self.is_embedded
     }
 
-    /// The organization and its cloud, in words.
+    /// Describes the organization and its cloud.
     pub(crate) fn describe(&self, organization: &Organization) -> String {
         let what = match &self.simulator {
             Some(_) if self.is_embedded => "an embedded simulation",
@@ -108,7 +109,7 @@ impl Connection {
         format!("organization {} ({what})", organization.id)
     }
 
-    /// A line with the number of calls to the simulator; empty on AWS.
+    /// A line with the number of API calls to the simulator; empty on AWS.
     pub(crate) async fn calls_line(&self) -> Result<String> {
         let Some(simulator) = &self.simulator else {
             return Ok(String::new());
@@ -121,8 +122,8 @@ impl Connection {
     }
 }
 
-/// The access key or account that calls, if an address such as `http://333344445555@127.0.0.1:4599`
-/// names one, and the address without it.
+/// Splits an address such as `http://333344445555@127.0.0.1:4599` into the calling account or
+/// access key, if there is one, and the rest.
 fn caller(address: &str) -> (Option<&str>, String) {
     let parts = address
         .split_once("://")
@@ -133,14 +134,14 @@ fn caller(address: &str) -> (Option<&str>, String) {
     }
 }
 
-/// Waiting advances the virtual clock, so that an operation of forty minutes takes no time.
+/// Pauses by advancing the virtual clock, so that a forty-minute operation takes no time.
 fn virtual_pause(client: &SimulatorClient) -> Pauser {
     let client = client.clone();
     Arc::new(move |duration| {
         let client = client.clone();
         Box::pin(async move {
             if client.advance(duration).await.is_err() {
-                // The simulator is gone; the next call reports that better than this one could.
+                // The simulator is gone. The next call reports that better than this one could.
                 tokio::time::sleep(duration).await;
             }
         })
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_can_name_who_calls() {
+    fn an_address_can_name_the_caller() {
         for (address, wanted) in [
             ("http://127.0.0.1:4599", (None, "http://127.0.0.1:4599")),
             (

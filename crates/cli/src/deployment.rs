@@ -1,4 +1,4 @@
-//! Planning and applying, as `deploy` and `verify` do it.
+//! Planning and applying, shared by `deploy` and `verify`.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use crate::invocation::{Compiled, Invocation};
 use crate::progress::Display;
 use crate::saved_plan;
 
-/// A plan and its result.
+/// A plan and the result of applying it.
 #[derive(Debug)]
 pub(crate) struct Deployment {
     pub(crate) plan: deployer::Plan,
     pub(crate) report: deployer::ApplyReport,
-    /// Why a saved plan was not carried out.
+    /// Why a saved plan was rejected; `None` if it was applied.
     pub(crate) refused: Option<&'static str>,
 }
 
@@ -34,7 +34,7 @@ impl Deployment {
         match self.report.outcome() {
             ApplyOutcome::Blocked => {
                 let count = plural(self.report.problems.len(), "problem");
-                format!("Blocked: {count}; nothing was touched.\n")
+                format!("Blocked: {count}; nothing was changed.\n")
             }
             ApplyOutcome::NothingToDo => {
                 format!("{}\n", report::plan::summary(&self.plan))
@@ -47,7 +47,7 @@ impl Deployment {
     }
 }
 
-/// Plans and applies; shows the plan before it is applied. `None` if it was interrupted.
+/// Plans and applies, and shows the plan first. `None` if the user interrupted it.
 pub(crate) async fn deploy(
     invocation: &Invocation<'_>,
     connection: &Connection,
@@ -103,7 +103,7 @@ pub(crate) async fn deploy(
     }))
 }
 
-/// The exit code of a deployment or removal.
+/// Exit code of a deployment or removal.
 pub(crate) fn exit_of(outcome: ApplyOutcome) -> Exit {
     match outcome {
         ApplyOutcome::NothingToDo | ApplyOutcome::Done => Exit::Done,

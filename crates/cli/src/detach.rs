@@ -9,11 +9,11 @@ use deployer::ports::StackSets;
 use crate::environment::Environment;
 use crate::progress::Display;
 
-/// How long a second Ctrl-C is waited for.
+/// Time to wait for a second Ctrl-C.
 const SECOND: Duration = Duration::from_secs(5);
 
-/// Does some work, unless Ctrl-C comes first. Operations that run then continue by themselves; what
-/// they are and how to resume is printed. `None` if it was interrupted.
+/// Runs work until it ends or Ctrl-C is pressed. Operations running at that time continue on their
+/// own; their ids and how to resume are printed. `None` if it was interrupted.
 pub(crate) async fn detachable<T>(
     environment: &Environment,
     cloud: &Aws,
@@ -22,7 +22,7 @@ pub(crate) async fn detachable<T>(
 ) -> Option<T> {
     let _claim = environment.interrupts().claim();
     let result = tokio::select! {
-        // Listens before the work begins: a signal that comes in between would be lost.
+        // Listen for the signal before the work starts, so that none gets lost in between.
         biased;
         () = environment.interrupts().next() => None,
         result = work => Some(result),
@@ -41,7 +41,7 @@ async fn detach(environment: &Environment, cloud: &Aws, display: &Display) {
     }
     for (stack_set, operation) in &running {
         environment.note(format_args!(
-            "  operation {operation} of {stack_set} continues by itself"
+            "  operation {operation} of {stack_set} continues on its own"
         ));
     }
     environment.note(format_args!(

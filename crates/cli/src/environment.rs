@@ -1,7 +1,8 @@
-//! Everything a command may know of the process it runs in, and every way it has to speak.
+//! Everything a command can read from its process, and every way it can print.
 //!
-//! No other module prints, or reads an environment variable, the current folder, the clock or
-//! Ctrl-C. So a program, such as a test, can run several commands at once and read what each said.
+//! No other module prints or reads environment variables, the current folder, the clock or Ctrl-C.
+//! Therefore a program such as a test can run several commands concurrently and capture the output
+//! of each.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -18,7 +19,7 @@ use syntax::{Diagnostic, SourceFile};
 
 use crate::interrupts::Interrupts;
 
-/// What a command sees of the world.
+/// The inputs and outputs of a command, apart from its arguments.
 pub struct Environment {
     folder: PathBuf,
     variables: BTreeMap<OsString, OsString>,
@@ -39,10 +40,10 @@ impl fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// The one of this process.
+    /// The environment of this process.
     pub fn of_process() -> Self {
         Self {
-            // Where the current folder was removed, paths stay as they are given.
+            // If the current folder was deleted, paths stay as given.
             folder: std::env::current_dir().unwrap_or_default(),
             variables: std::env::vars_os().collect(),
             clock: ZonedDateTime::now,
@@ -54,7 +55,7 @@ impl Environment {
         }
     }
 
-    /// One without variables or input, in which nothing is a terminal. What a command prints is kept.
+    /// An environment without variables, input or terminal, which captures what a command prints.
     pub fn captured(folder: impl Into<PathBuf>) -> (Self, Captured) {
         let captured = Captured::default();
         let environment = Self {
@@ -70,59 +71,59 @@ impl Environment {
         (environment, captured)
     }
 
-    /// With this text on standard input.
+    /// Sets the content of standard input.
     #[must_use]
     pub fn with_input(mut self, text: &str) -> Self {
         self.input = Mutex::new(Box::new(io::Cursor::new(text.to_owned())));
         self
     }
 
-    /// With this environment variable.
+    /// Sets an environment variable.
     #[must_use]
     pub fn with_variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.variables.insert(name.into(), value.into());
         self
     }
 
-    /// With this clock instead of the system's.
+    /// Replaces the system's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: fn() -> ZonedDateTime) -> Self {
         self.clock = clock;
         self
     }
 
-    /// With Ctrl-C coming from elsewhere.
+    /// Replaces the source of Ctrl-C.
     #[must_use]
     pub fn with_interrupts(mut self, interrupts: Interrupts) -> Self {
         self.interrupts = interrupts;
         self
     }
 
-    /// An environment variable.
+    /// The value of an environment variable.
     pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
         self.variables
             .get(OsStr::new(name))
             .map(OsString::as_os_str)
     }
 
-    /// Today, in the system's time zone.
+    /// Today's date in the system's time zone.
     pub(crate) fn today(&self) -> Date {
         (self.clock)().date()
     }
 
-    /// Where Ctrl-C comes from.
+    /// The source of Ctrl-C.
     pub(crate) fn interrupts(&self) -> &Interrupts {
         &self.interrupts
     }
 
-    /// A user's path as the file system takes it.
+    /// Resolves a user's path relative to the current folder.
     pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
         let path = self.folder.join(path);
-        // `rules/` and `rules` are one folder; `.` would be shown in every path below it.
+        // Normalize `rules/` to `rules`, and drop `.`, which would appear in every path below it.
         path.components().collect()
     }
 
-    /// A resolved path as people like to read it: relative to their folder if it is below.
+    /// A resolved path for display, relative to the current folder if it is below it.
     pub(crate) fn shown(&self, path: &Path) -> PathBuf {
         path.strip_prefix(&self.folder)
             .ok()
@@ -131,16 +132,16 @@ impl Environment {
             .to_path_buf()
     }
 
-    /// A text about files with their paths as [`Self::shown`].
+    /// Shortens all paths in a text like [`Self::shown`].
     fn shorten(&self, text: &str) -> String {
-        // In the root folder every path would lose its slash.
+        // In the root folder, every path would lose its leading slash.
         if self.folder.parent().is_none() {
             return text.to_owned();
         }
         text.replace(&format!("{}/", self.folder.display()), "")
     }
 
-    /// Diagnostics about files that were read by their resolved paths, for people.
+    /// Shortens the paths in diagnostics for display.
     pub(crate) fn relate(&self, diagnostics: &mut [Diagnostic]) {
         let mut files: BTreeMap<PathBuf, Arc<SourceFile>> = BTreeMap::new();
         for diagnostic in diagnostics {
@@ -159,7 +160,7 @@ impl Environment {
         }
     }
 
-    /// Reads standard input, at most so many bytes.
+    /// Reads at most `limit` bytes from standard input.
     pub(crate) fn read_input(&self, limit: u64) -> io::Result<String> {
         let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
@@ -167,7 +168,7 @@ impl Environment {
         Ok(text)
     }
 
-    /// Asks whoever is at the terminal; `None` if nobody is.
+    /// Asks the user; `None` if there is no terminal.
     pub(crate) fn ask(&self, question: &str) -> io::Result<Option<String>> {
         if !self.input_is_terminal {
             return Ok(None);
@@ -179,7 +180,7 @@ impl Environment {
         Ok(Some(answer))
     }
 
-    /// Writes a result's text to standard output, with a line's end.
+    /// Writes a result and a final newline to standard output.
     pub(crate) fn print(&self, text: &str) -> Result<()> {
         let end = if text.is_empty() || text.ends_with('\n') {
             ""
@@ -189,12 +190,12 @@ impl Environment {
         Ok(self.output.write(&format!("{text}{end}"))?)
     }
 
-    /// Writes a result to standard output as one JSON document.
+    /// Writes a result to standard output as a JSON document.
     pub(crate) fn print_json(&self, value: &impl Serialize) -> Result<()> {
         self.print(&serde_json::to_string_pretty(value)?)
     }
 
-    /// Writes help, or what is wrong with the arguments.
+    /// Writes help, or an error about the arguments.
     pub(crate) fn print_usage(&self, error: &clap::Error) -> Result<()> {
         let stream = if error.use_stderr() {
             &self.errors
@@ -214,12 +215,12 @@ impl Environment {
         self.errors.note(line);
     }
 
-    /// Writes an error that ended a command.
+    /// Writes the error that ended a command.
     pub(crate) fn note_error(&self, error: &anyhow::Error) {
         self.note(self.shorten(&format!("error: {error:#}")));
     }
 
-    /// Writes text of several lines to standard error as it is.
+    /// Writes text of several lines to standard error, unchanged.
     pub(crate) fn note_text(&self, text: &str) {
         if !text.is_empty() {
             self.note(text.strip_suffix('\n').unwrap_or(text));
@@ -232,7 +233,7 @@ impl Environment {
         self.note_text(&report::diagnostics::terminal(diagnostics, color));
     }
 
-    /// Standard error.
+    /// The standard error stream.
     pub(crate) fn errors(&self) -> &Stream {
         &self.errors
     }
@@ -261,7 +262,7 @@ impl Stream {
         }
     }
 
-    /// Whether colors and moving progress make sense.
+    /// Whether to use colors and moving progress bars.
     pub(crate) fn is_terminal(&self) -> bool {
         self.is_terminal
     }
@@ -272,13 +273,13 @@ impl Stream {
         writer.flush()
     }
 
-    /// Writes a line that nobody needs: that it can't be written is no reason to fail.
+    /// Writes a line. Errors are ignored, because the line isn't part of a result.
     pub(crate) fn note(&self, line: impl fmt::Display) {
         self.write(&format!("{line}\n")).unwrap_or_default();
     }
 }
 
-/// What a command has printed so far.
+/// The output of a command so far.
 #[derive(Clone, Debug, Default)]
 pub struct Captured {
     output: Buffer,
@@ -321,7 +322,7 @@ impl Write for Buffer {
     }
 }
 
-/// Whether an error says that the reader of our output has gone.
+/// Whether the error means that the reader closed the pipe.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause
@@ -359,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn diagnostics_name_files_as_people_know_them() {
+    fn diagnostics_show_relative_paths() {
         let (here, captured) = Environment::captured("/home/alice");
         let file = Arc::new(SourceFile::new("/home/alice/a.yaml", "x: 1\n"));
         let mut diagnostics =
@@ -385,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_asked_without_a_terminal() {
+    fn ask_returns_none_without_a_terminal() {
         let (here, captured) = Environment::captured("/");
         assert_eq!(here.with_input("yes\n").ask("Really? ").unwrap(), None);
         assert_eq!(captured.errors(), "");

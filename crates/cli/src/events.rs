@@ -1,4 +1,4 @@
-//! Events as people have them at hand: in files, or on standard input.
+//! Reads events from files or standard input.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::environment::Environment;
 
-/// Reads the events of a file, `-` for standard input: CloudTrail records, which are wrapped as
-/// `EventBridge` wraps them, or whole events.
+/// Reads the events of a file, or of standard input for `-`. Whole events are returned as they are,
+/// and CloudTrail records in the envelope that `EventBridge` uses.
 pub(crate) fn read(environment: &Environment, file: &Path) -> Result<Vec<Value>> {
     let shown = file.display();
     raw(environment, file)?
@@ -21,7 +21,7 @@ pub(crate) fn read(environment: &Environment, file: &Path) -> Result<Vec<Value>>
         .collect()
 }
 
-/// As [`read`], each as it stands in the file.
+/// Like [`read`], but without envelopes.
 pub(crate) fn raw(environment: &Environment, file: &Path) -> Result<Vec<Value>> {
     let shown = file.display();
     let text = if file == Path::new("-") {
@@ -34,7 +34,7 @@ pub(crate) fn raw(environment: &Environment, file: &Path) -> Result<Vec<Value>> 
         .with_context(|| format!("could not read {shown}"))
 }
 
-/// The records of a document: a list, a log file's `Records`, or one.
+/// The records of a document: a list, a log file's `Records`, or a single one.
 pub(crate) fn unpacked(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,
@@ -48,7 +48,7 @@ pub(crate) fn unpacked(value: Value) -> Vec<Value> {
     }
 }
 
-/// One document, a log file's `Records`, or JSON lines.
+/// Parses one document, a log file's `Records`, or JSON lines.
 fn records(text: &str) -> Result<Vec<Value>> {
     let values: Vec<Value> = serde_json::Deserializer::from_str(text)
         .into_iter()
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_event_is_named_by_its_number() {
+    fn an_invalid_event_is_reported_by_its_number() {
         let (environment, _) = Environment::captured("/");
         let environment = environment.with_input("[{\"a\": 1}]");
         let error = read(&environment, Path::new("-")).unwrap_err();

@@ -1,34 +1,34 @@
-//! How a command ended, as an exit code.
+//! Exit codes.
 
 use std::process::ExitCode;
 
 /// The exit codes of every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done, or nothing to do.
+    /// Success, or nothing to do.
     Done,
-    /// Failed: an error, or an alert chain that doesn't work.
+    /// An error, or an alert chain that doesn't work.
     Failed,
     /// There are changes (`plan --detailed-exitcode`).
     Changes,
-    /// Some accounts or Regions failed, the others are deployed.
+    /// Some accounts or Regions failed; the others are deployed.
     Partial,
     /// An operation failed or was stopped.
     OperationFailed,
-    /// Reality differs from the bundle.
+    /// The organization differs from the bundle.
     Drift,
-    /// Blocked before anything was touched.
+    /// Blocked before anything was changed.
     Blocked,
-    /// The time limit passed while an operation still runs.
+    /// The time limit was reached while an operation was still running.
     TimedOut,
-    /// Wrong arguments, rules or configuration; nothing was touched.
+    /// Wrong arguments, rules or configuration; nothing was changed.
     Configuration,
     /// Interrupted by Ctrl-C.
     Interrupted,
 }
 
 impl Exit {
-    /// The number a shell sees.
+    /// The process's exit code.
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,

@@ -1,4 +1,4 @@
-//! Reading and replacing the user's files.
+//! Reads and replaces the user's files.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -9,10 +9,10 @@ use flate2::read::MultiGzDecoder;
 
 use crate::environment::Environment;
 
-/// One byte more than the reader of YAML takes is enough for it to say so.
+/// One byte more than the YAML reader accepts, so that it can report the excess.
 pub(crate) const YAML_LIMIT: u64 = syntax::MAX_BYTES as u64 + 1;
 
-/// Reads a YAML file, but no more of it than is needed to see that it is too large.
+/// Reads a YAML file, but no more of it than is needed to detect that it is too large.
 pub(crate) fn read_yaml(environment: &Environment, path: &Path) -> Result<Vec<u8>> {
     let shown = || format!("could not read {}", environment.shown(path).display());
     let mut bytes = Vec::new();
@@ -24,7 +24,7 @@ pub(crate) fn read_yaml(environment: &Environment, path: &Path) -> Result<Vec<u8
     Ok(bytes)
 }
 
-/// Opens a file, unpacking it if its name ends with `.gz`.
+/// Opens a file, and unpacks it if its name ends in `.gz`.
 pub(crate) fn open_unpacked(environment: &Environment, path: &Path) -> Result<Box<dyn BufRead>> {
     let file = File::open(environment.resolve(path))
         .with_context(|| format!("could not read {}", path.display()))?;
@@ -37,10 +37,10 @@ pub(crate) fn open_unpacked(environment: &Environment, path: &Path) -> Result<Bo
     )
 }
 
-/// Replaces a file of the user's.
+/// Replaces a user's file.
 pub(crate) fn replace(environment: &Environment, path: &Path, text: &str) -> Result<()> {
     let resolved = environment.resolve(path);
-    // Beside the file first: an interrupted write must not leave half a rule.
+    // Write a sibling file first: an interrupted write must not leave half a rule.
     let beside = resolved.with_extension("yaml.new");
     std::fs::write(&beside, text)
         .and_then(|()| std::fs::rename(&beside, &resolved))

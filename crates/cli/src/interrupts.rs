@@ -1,10 +1,10 @@
-//! Ctrl-C: where it comes from, and who deals with it.
+//! Ctrl-C: its source, and which part of a command handles it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
-/// A source of interrupts, and whether the command deals with them itself.
+/// A source of interrupts, and whether the command handles them itself.
 #[derive(Debug)]
 pub struct Interrupts {
     /// `None` for the process's own Ctrl-C.
@@ -17,7 +17,7 @@ pub struct Interrupts {
 pub struct Interrupter(watch::Sender<()>);
 
 impl Interrupter {
-    /// Acts as Ctrl-C does.
+    /// Has the same effect as Ctrl-C.
     pub fn interrupt(&self) {
         self.0.send_replace(());
     }
@@ -35,7 +35,7 @@ impl Interrupts {
         Self::by_hand().1
     }
 
-    /// Interrupts that somebody sends from this process.
+    /// Interrupts sent by this process through an [`Interrupter`].
     pub fn by_hand() -> (Interrupter, Self) {
         let (sender, receiver) = watch::channel(());
         let interrupts = Self {
@@ -45,7 +45,7 @@ impl Interrupts {
         (Interrupter(sender), interrupts)
     }
 
-    /// Returns at the next interrupt, counted from the first poll.
+    /// Returns at the next interrupt after the first poll.
     pub(crate) async fn next(&self) {
         let heard = match &self.sent {
             None => tokio::signal::ctrl_c().await.is_ok(),
@@ -55,13 +55,13 @@ impl Interrupts {
                 sent.changed().await.is_ok()
             }
         };
-        // Without a handler for signals, or anybody to send one, no interrupt ever comes.
+        // Without a signal handler or sender, no interrupt ever comes.
         if !heard {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Returns at an interrupt that no command deals with itself.
+    /// Returns at an interrupt that no command has claimed.
     pub(crate) async fn unclaimed(&self) {
         loop {
             self.next().await;
@@ -71,7 +71,7 @@ impl Interrupts {
         }
     }
 
-    /// Leaves interrupts to the caller for as long as the claim lives.
+    /// While the claim lives, the caller handles interrupts.
     pub(crate) fn claim(&self) -> Claim<'_> {
         self.claims.fetch_add(1, Ordering::SeqCst);
         Claim(self)
@@ -99,7 +99,7 @@ mod tests {
             () = interrupts.unclaimed() => true,
             () = async {
                 interrupter.interrupt();
-                // Lets the other branch hear of it.
+                // Lets the other branch receive it.
                 tokio::task::yield_now().await;
                 tokio::task::yield_now().await;
             } => false,
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_interrupt_ends_what_nobody_has_claimed() {
+    async fn an_unclaimed_interrupt_ends_the_command() {
         let (interrupter, interrupts) = Interrupts::by_hand();
         assert!(ends(&interrupter, &interrupts).await);
         let claim = interrupts.claim();

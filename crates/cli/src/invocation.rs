@@ -1,4 +1,4 @@
-//! What a command is asked besides its own arguments, and the project that it is about.
+//! The arguments shared by all commands, and the project they refer to.
 
 use anyhow::Result;
 use compiler::Bundle;
@@ -9,7 +9,7 @@ use crate::arguments::{Format, ProjectArguments};
 use crate::environment::Environment;
 use crate::project::{self, Project};
 
-/// The part of the command line that all commands share, and where it was typed.
+/// The arguments shared by all commands, with the environment.
 #[derive(Debug)]
 pub(crate) struct Invocation<'a> {
     pub(crate) environment: &'a Environment,
@@ -17,7 +17,7 @@ pub(crate) struct Invocation<'a> {
     pub(crate) format: Format,
 }
 
-/// A project that compiles, with what a deployment needs of it.
+/// A project that compiles, with everything a deployment needs.
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) project: Project,
@@ -26,7 +26,7 @@ pub(crate) struct Compiled {
 }
 
 impl<'a> Invocation<'a> {
-    /// The user's files.
+    /// Locations of the user's files.
     pub(crate) fn files(&self) -> project::Files<'a> {
         project::Files {
             environment: self.environment,
@@ -34,9 +34,9 @@ impl<'a> Invocation<'a> {
         }
     }
 
-    /// Loads and compiles, and prints every diagnostic. `None` if one of them is an error: then the
-    /// command stops with [`Exit::Configuration`](crate::Exit::Configuration), and `consequence` says
-    /// what it didn't do.
+    /// Loads and compiles the project, and prints every diagnostic. Returns `None` if there are
+    /// errors: the command then stops with [`Exit::Configuration`](crate::Exit::Configuration), and
+    /// `consequence` tells the user what was not done.
     pub(crate) fn compiled(&self, consequence: &str) -> Result<Option<Compiled>> {
         let project = Project::load(self.files());
         let (Some(bundle), Some(organization)) = (&project.bundle, &project.organization) else {
@@ -53,8 +53,8 @@ impl<'a> Invocation<'a> {
         }))
     }
 
-    /// The diagnostics as a command's result: JSON on standard output if that is asked for, else
-    /// text on standard error.
+    /// Prints the diagnostics as a command's result: JSON on standard output if requested,
+    /// otherwise text on standard error.
     pub(crate) fn print_diagnostics(&self, project: &Project) -> Result<()> {
         if self.format == Format::Json {
             let document = json!({ "diagnostics": project.diagnostics });

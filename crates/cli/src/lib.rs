@@ -1,17 +1,17 @@
-//! The product's commands: what `gizmos check`, `deploy --org` and all the others do.
+//! The product's commands, such as `gizmos check` and `gizmos deploy --org`.
 //!
-//! This is the one crate that prints, reads the environment and looks at the clock, and it does so
-//! in one module: [`run`] gets an [`Environment`]. Everything else is done by the crates below it:
-//! `rules` loads and tests, `compiler` compiles, `deployer` plans and applies through the ports that
-//! `aws` implements, `report` renders the results.
+//! This is the only crate that prints, reads the environment and looks at the clock, and it does so
+//! in a single module: [`run`] takes an [`Environment`]. The crates below do everything else:
+//! `rules` loads and tests, `compiler` compiles, `deployer` plans and applies through the ports
+//! that `aws` implements, and `report` renders results.
 //!
-//! - results go to standard output, in the format that `--format` names;
-//! - progress and errors go to standard error;
-//! - every command ends with one of the codes of [`Exit`].
+//! - Results go to standard output in the format selected with `--format`.
+//! - Progress and errors go to standard error.
+//! - Every command ends with one of the codes in [`Exit`].
 //!
 //! # Example
 //!
-//! A command runs in the process that calls it, beside others, and what it prints is captured:
+//! A command runs in the calling process, possibly next to others, and its output is captured:
 //!
 //! ```
 //! use cli::{Environment, Exit};
@@ -52,7 +52,7 @@ pub use environment::{Captured, Environment};
 pub use exit::Exit;
 pub use interrupts::{Interrupter, Interrupts};
 
-/// Runs a command to its end. The first argument is the program's name.
+/// Runs a command to completion. The first argument is the program's name.
 pub fn run<I>(arguments: I, environment: &Environment) -> Exit
 where
     I: IntoIterator,
@@ -67,8 +67,8 @@ where
     let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are answers; everything else is a wrong use, which is 64 here and
-            // not clap's 2, because 2 says that a plan has changes.
+            // Help and version are results. Everything else is wrong usage, which exits with 64
+            // instead of clap's 2, because 2 means that a plan has changes.
             let exit = if error.use_stderr() {
                 Exit::Configuration
             } else {
@@ -96,7 +96,7 @@ where
             }
         }
     });
-    // Doesn't wait for a blocking call that is still running.
+    // Don't wait for a blocking call that is still running.
     runtime.shutdown_background();
     match result {
         Ok(exit) => exit,

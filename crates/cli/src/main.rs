@@ -1,4 +1,4 @@
-//! The program `gizmos`.
+//! The `gizmos` program.
 
 use std::process::ExitCode;
 

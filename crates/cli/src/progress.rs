@@ -1,4 +1,4 @@
-//! Live progress on standard error: a bar on a terminal, plain lines elsewhere.
+//! Live progress on standard error: bars on a terminal, otherwise plain lines.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,16 +10,16 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::environment::{Environment, Stream};
 
-/// Shows what a command is doing.
+/// Shows the progress of a command.
 #[derive(Debug)]
 pub(crate) struct Display {
     errors: Stream,
     bars: Option<MultiProgress>,
-    /// The operations that run.
+    /// Operations that are running.
     running: Mutex<BTreeMap<Operation, Running>>,
 }
 
-/// A stack set and an operation of it, whose id is unique among those of the stack set only.
+/// A stack set and an operation id, which is unique only within the stack set.
 pub(crate) type Operation = (String, String);
 
 /// The latest state of a running operation.
@@ -39,7 +39,7 @@ impl Display {
         }
     }
 
-    /// The operations that run.
+    /// Operations that are running.
     pub(crate) fn running(&self) -> Vec<Operation> {
         self.operations().keys().cloned().collect()
     }
@@ -50,7 +50,7 @@ impl Display {
 
     fn line(&self, line: &str) {
         match &self.bars {
-            // Failing to draw progress is no reason to fail a deployment.
+            // A failure to draw progress must not fail a deployment.
             Some(bars) => drop(bars.println(line)),
             None => self.errors.note(line),
         }
@@ -71,7 +71,7 @@ impl Display {
 }
 
 impl Running {
-    /// Rate and time left, from what is done so far.
+    /// Rate and remaining time, estimated from the progress so far.
     fn pace(&self, done: usize, total: usize) -> String {
         let minutes = self.began.elapsed().as_secs_f64() / 60.0;
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -88,7 +88,7 @@ impl Running {
 }
 
 impl Display {
-    /// An operation begins to be shown: a line, and on a terminal a bar.
+    /// Shows a new operation: a line, and on a terminal a bar.
     fn start(&self, operation: Operation, title: String, total: usize) {
         self.line(&format!("  {title}, {total} instances"));
         let running = Running {
@@ -98,7 +98,7 @@ impl Display {
         self.operations().insert(operation, running);
     }
 
-    /// An operation has worked on so many of its instances.
+    /// Updates the progress of an operation.
     fn advance(&self, operation: &Operation, done: usize, failed: usize, total: usize) {
         let operations = self.operations();
         let Some(running) = operations.get(operation) else {
@@ -114,7 +114,7 @@ impl Display {
         }
     }
 
-    /// An operation is no longer shown.
+    /// Removes an operation from display.
     fn finish(&self, operation: &Operation) {
         let finished = self.operations().remove(operation);
         if let Some(bar) = finished.and_then(|running| running.bar) {
@@ -168,7 +168,7 @@ impl Progress for Display {
     }
 }
 
-/// An event that is one line on its own.
+/// The line for an event that needs no bar.
 fn text(event: &ProgressEvent) -> String {
     match event {
         ProgressEvent::StackSetCreated { stack_set } => {
@@ -182,14 +182,16 @@ fn text(event: &ProgressEvent) -> String {
             operation,
             ours,
         } => {
-            let whose = if *ours { "our own" } else { "another" };
+            let whose = if *ours { "Gizmos' own" } else { "another" };
             format!("  {stack_set}: waiting for {whose} operation {operation}")
         }
         ProgressEvent::Soaking {
             stack_set,
             wave,
             minutes,
-        } => format!("  {stack_set}: wave {wave} is deployed; the next one waits {minutes} min"),
+        } => {
+            format!("  {stack_set}: wave {wave} is deployed; the next wave starts in {minutes} min")
+        }
         ProgressEvent::StackStarted {
             stack,
             location,

@@ -1,4 +1,4 @@
-//! The user's files: rules, organization file and templates, loaded and compiled.
+//! The user's files, loaded and compiled: rules, organization file and templates.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,34 +11,34 @@ use syntax::{Diagnostic, SourceFile};
 use crate::arguments::ProjectArguments;
 use crate::environment::Environment;
 
-/// Rules about the scheduled drift detection, in the stack sets' folder.
+/// Subfolder of the stack sets with rules about scheduled drift detection.
 const DRIFT_RULES: &str = "drift-rules";
 
-/// Where the user's files are.
+/// Locations of the user's files.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Files<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) arguments: &'a ProjectArguments,
 }
 
-/// Everything that a command needs to know of the user's files.
+/// The loaded and compiled project.
 #[derive(Debug)]
 pub(crate) struct Project {
     pub(crate) rule_library: Library,
     pub(crate) outcomes: Vec<TestOutcome>,
     pub(crate) organization: Option<Organization>,
-    /// The file that describes the organization.
+    /// Path of the organization file.
     pub(crate) organization_file: PathBuf,
-    /// `None` if a diagnostic stands in the way.
+    /// `None` if there are errors.
     pub(crate) bundle: Option<Bundle>,
-    /// What is wrong, in all files at once; the tests' diagnostics included.
+    /// All diagnostics of all files, including failed tests.
     pub(crate) diagnostics: Vec<Diagnostic>,
-    /// The folder for the compiled templates, unless the user names another.
+    /// Folder for compiled templates, unless the user names another.
     pub(crate) default_output: PathBuf,
 }
 
 impl Project {
-    /// Loads, tests and compiles. Never fails: what is wrong is in `diagnostics`.
+    /// Loads, tests and compiles. Never fails: errors are in `diagnostics`.
     pub(crate) fn load(files: Files<'_>) -> Self {
         let mut rule_library = files.load_rules(&files.rules());
         let mut diagnostics = std::mem::take(&mut rule_library.diagnostics);
@@ -90,7 +90,7 @@ impl Project {
         }
     }
 
-    /// How many of the rules' tests passed, and how many there are.
+    /// The number of passed tests, and of all tests.
     pub(crate) fn tests(&self) -> (usize, usize) {
         let passed = self.outcomes.iter().filter(|it| it.passed).count();
         (passed, self.outcomes.len())
@@ -98,19 +98,19 @@ impl Project {
 }
 
 impl Files<'_> {
-    /// A path of the project: below the folder that `GIZMOS_ROOT` names, or the current one.
+    /// Resolves a path of the project, relative to `GIZMOS_ROOT` or the current folder.
     fn resolve(self, path: &Path) -> PathBuf {
         let root = self.environment.variable("GIZMOS_ROOT");
         let root = root.map_or_else(PathBuf::new, PathBuf::from);
         self.environment.resolve(&root.join(path))
     }
 
-    /// The folder of the rules.
+    /// Folder of the rules.
     pub(crate) fn rules(self) -> PathBuf {
         self.resolve(&self.arguments.rules)
     }
 
-    /// The folder of the organization file and the stack sets' templates.
+    /// Folder of the organization file and the templates.
     pub(crate) fn stacksets(self) -> PathBuf {
         self.resolve(&self.arguments.stacksets)
     }
@@ -122,12 +122,13 @@ impl Files<'_> {
         )
     }
 
-    /// The rules alone, without their tests and without compiling.
+    /// The rules alone, without running tests or compiling.
     pub(crate) fn library(self) -> Library {
         self.load_rules(&self.rules())
     }
 
-    /// The rules that would be deployed: those about drift are if there is a schedule for it.
+    /// The rules of a deployment. Those about drift are included only if a drift schedule is
+    /// configured.
     pub(crate) fn deployed_library(self) -> Library {
         let mut library = self.library();
         let (organization, _) = organization::load(&self.organization());
@@ -137,7 +138,7 @@ impl Files<'_> {
         library
     }
 
-    /// The rules of any folder.
+    /// Loads the rules of any folder.
     pub(crate) fn load_rules(self, folder: &Path) -> Library {
         let options = rules::Options {
             today: self.environment.today(),
@@ -147,7 +148,7 @@ impl Files<'_> {
         library
     }
 
-    /// Rules about the scheduled drift detection; without a schedule there is nothing to report.
+    /// Rules about scheduled drift detection; without a schedule they could never fire.
     fn drift_rules(self, organization: Option<&Organization>) -> Library {
         if organization.is_some_and(|it| it.drift_schedule.is_some()) {
             self.load_rules(&self.stacksets().join(DRIFT_RULES))
@@ -156,7 +157,7 @@ impl Files<'_> {
         }
     }
 
-    /// The rule files of the project as they are, those about drift included.
+    /// Sources of all rule files, including those about drift.
     pub(crate) fn rule_sources(self) -> (Vec<Arc<SourceFile>>, Vec<Diagnostic>) {
         let (mut files, mut diagnostics) = rules::sources(&self.rules());
         let drift = self.stacksets().join(DRIFT_RULES);
@@ -170,7 +171,7 @@ impl Files<'_> {
     }
 }
 
-/// The rule of an id; else what to tell the user.
+/// Finds a rule by id; otherwise returns an error message for the user.
 pub(crate) fn rule<'l>(library: &'l Library, id: &str) -> Result<&'l Rule, String> {
     if let Some(rule) = library.rules.iter().find(|rule| rule.id == id) {
         return Ok(rule);
@@ -179,7 +180,7 @@ pub(crate) fn rule<'l>(library: &'l Library, id: &str) -> Result<&'l Rule, Strin
     let hint = syntax::nearest(id, &ids).map_or_else(
         || {
             format!(
-                "a rule's id is its file's name without `.yaml`; rules with errors are left out, and \
+                "a rule's id is its file's name without `.yaml`; rules with errors are skipped, and \
                  {} shows those",
                 crate::spelling::command("check")
             )
@@ -194,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_rule_is_answered_with_what_to_do() {
+    fn an_unknown_rule_comes_with_a_hint() {
         let error = rule(&Library::default(), "no-such-rule").unwrap_err();
         assert!(
             error.starts_with("error: there is no rule `no-such-rule`\nhint: "),

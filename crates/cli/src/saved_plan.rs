@@ -1,4 +1,4 @@
-//! A plan in a file, to be carried out later.
+//! Saves plans to files, to be applied later.
 
 use std::fs;
 use std::path::Path;
@@ -11,18 +11,18 @@ use serde_json::json;
 
 use crate::environment::Environment;
 
-/// The version of the file's layout.
+/// Version of the file format.
 const VERSION: u32 = 1;
 
-/// What is read of a saved plan. The rest is for people: a plan follows from its basis, so comparing
-/// that is enough.
+/// The part of a saved plan that is read. The rest is for people: a plan is determined by its
+/// basis, so comparing that suffices.
 #[derive(Debug, Deserialize)]
 struct Saved {
     version: u32,
     basis: Basis,
 }
 
-/// Saves a plan.
+/// Saves a plan to a file.
 pub(crate) fn write(environment: &Environment, path: &Path, plan: &Plan) -> Result<()> {
     let text = serde_json::to_string_pretty(&json!({
         "version": VERSION,
@@ -33,7 +33,7 @@ pub(crate) fn write(environment: &Environment, path: &Path, plan: &Plan) -> Resu
         .with_context(|| format!("could not save the plan to {}", path.display()))
 }
 
-/// Reads what a saved plan was made from.
+/// Reads the basis of a saved plan.
 pub(crate) fn basis(environment: &Environment, path: &Path) -> Result<Basis> {
     let text = fs::read_to_string(environment.resolve(path))
         .with_context(|| format!("could not read the plan {}", path.display()))?;
@@ -53,7 +53,7 @@ pub(crate) fn basis(environment: &Environment, path: &Path) -> Result<Basis> {
     Ok(saved.basis)
 }
 
-/// Why a saved plan can't be carried out; `None` if it can.
+/// Why a saved plan can't be applied; `None` if it can.
 pub(crate) fn outdated(saved: &Basis, now: &Basis) -> Option<&'static str> {
     match (saved.bundle == now.bundle, saved.fleet == now.fleet) {
         (true, true) => None,

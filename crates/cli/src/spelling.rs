@@ -1,5 +1,5 @@
-//! How commands are spelled in what this program prints: `cargo xtask deploy --org` in a checkout of
-//! the project, `gizmos deploy --org` elsewhere.
+//! Spells commands for display: `cargo xtask deploy --org` in a checkout of the project, otherwise
+//! `gizmos deploy --org`.
 
 use std::sync::OnceLock;
 
@@ -7,25 +7,25 @@ use remedy::Command;
 
 use crate::environment::Environment;
 
-/// Set by whatever starts the program under another name, as `cargo xtask` does.
+/// Set by programs that start this one under another name, such as `cargo xtask`.
 const PROGRAM: &str = "GIZMOS_COMMAND";
 
-/// The spelling that the texts in `arguments.rs` have.
+/// The spelling used in `arguments.rs`.
 const IN_HELP: &str = "cargo xtask";
 
-/// How users start the program: set once, since it is the same for all commands of a process.
+/// How users start the program. Set once, because it is the same for all commands of a process.
 static STARTED_AS: OnceLock<String> = OnceLock::new();
 
 fn program() -> &'static str {
     STARTED_AS.get().map_or("gizmos", String::as_str)
 }
 
-/// A command as users type it, between backticks.
+/// A command as users type it, in backticks.
 pub(crate) fn command(arguments: &str) -> String {
     format!("`{} {arguments}`", program())
 }
 
-/// Makes the commands that libraries recommend readable.
+/// Makes libraries use this spelling in their recommendations.
 pub(crate) fn install(environment: &Environment) {
     if let Some(name) = environment.variable(PROGRAM).filter(|it| !it.is_empty()) {
         STARTED_AS.get_or_init(|| name.to_string_lossy().into_owned());
@@ -46,7 +46,7 @@ fn arguments(command: Command) -> &'static str {
     }
 }
 
-/// Spells the commands in a command's help, and in that of its subcommands.
+/// Spells the commands in the help of a command and its subcommands.
 pub(crate) fn help(command: clap::Command) -> clap::Command {
     let text = command.get_after_help().map(ToString::to_string);
     let command = match text {

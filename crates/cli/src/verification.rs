@@ -1,4 +1,4 @@
-//! Whether the alert chain works, as `verify` and `deploy` prove it.
+//! Verifies the alert chain, for `verify` and `deploy`.
 
 use anyhow::{Context, Result};
 use deployer::BrokenLink;
@@ -11,14 +11,14 @@ use crate::environment::Environment;
 use crate::invocation::Compiled;
 use crate::progress::Display;
 
-/// What a verification showed: the chain's health, and on the simulator every rule's events.
+/// The result: the chain's health and, on the simulator, the result of every rule's events.
 #[derive(Debug)]
 pub(crate) struct Verification {
     health: Vec<BrokenLink>,
     events: Option<VerifyReport>,
 }
 
-/// Looks at the chain's health and, on the simulator, sends every rule's events through it.
+/// Checks the chain's health and, on the simulator, sends every rule's events through it.
 pub(crate) async fn verify(
     environment: &Environment,
     connection: &Connection,

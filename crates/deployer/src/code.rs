@@ -1,26 +1,26 @@
-//! The five checks of a drift check, and the codes of what each can find.
+//! The five drift checks and the codes of the differences they report.
 
 use serde::Serialize;
 
-/// One of the five checks.
+/// A drift check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DriftCheck {
-    /// The plan is empty: template, parameters, tags and settings are the bundle's.
+    /// The plan is empty: templates, parameters, tags and settings match the bundle.
     Plan,
-    /// Every expected account and Region has a current instance, and no other has one.
+    /// Every expected location has a current instance, and no other location has one.
     Instances,
     /// No resource was changed or deleted outside of CloudFormation.
     Resources,
     /// No stack was changed or deleted directly instead of through its stack set. CloudFormation
-    /// doesn't count that as drift.
+    /// doesn't report that as drift.
     Stacks,
     /// Every link of the alert chain works.
     Chain,
 }
 
 impl DriftCheck {
-    /// All of them, in the order in which they are reported.
+    /// All checks, in report order.
     pub const ALL: [DriftCheck; 5] = [
         DriftCheck::Plan,
         DriftCheck::Instances,
@@ -29,7 +29,7 @@ impl DriftCheck {
         DriftCheck::Chain,
     ];
 
-    /// Its name, as users write it.
+    /// The name in the command line and in reports, such as `instances`.
     pub fn name(self) -> &'static str {
         match self {
             DriftCheck::Plan => "plan",
@@ -41,34 +41,35 @@ impl DriftCheck {
     }
 }
 
-/// Generates the enum, its list and its tables from one list, so that none can lack a code.
+/// Generates the enum and its tables from one list, so that every code has all its data.
 macro_rules! codes {
     ($($variant:ident $id:literal $check:ident $text:literal;)*) => {
-        /// A kind of difference. Codes are stable: programs and suppressions may rely on them.
+        /// The code of a difference. Codes are stable, because programs and suppressions refer to
+        /// them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum DriftCode {
             $(#[doc = $text] $variant,)*
         }
 
         impl DriftCode {
-            /// All of them, by check.
+            /// All codes, grouped by check.
             pub const ALL: &[DriftCode] = &[$(DriftCode::$variant),*];
 
-            /// Its name, `instance::missing`.
+            /// The stable id, such as `instance::missing`.
             pub fn id(self) -> &'static str {
                 match self {
                     $(DriftCode::$variant => $id,)*
                 }
             }
 
-            /// What it says, as a sentence.
+            /// A sentence that describes the difference.
             pub fn describe(self) -> &'static str {
                 match self {
                     $(DriftCode::$variant => $text,)*
                 }
             }
 
-            /// The check that finds it.
+            /// The check that reports it.
             pub fn check(self) -> DriftCheck {
                 match self {
                     $(DriftCode::$variant => DriftCheck::$check,)*
@@ -80,29 +81,29 @@ macro_rules! codes {
 
 codes! {
     PlanMissing "plan::missing" Plan "A stack set or stack of the bundle does not exist.";
-    PlanDiffers "plan::differs" Plan "A stack set or stack is not what the rules and the organization file compile to.";
+    PlanDiffers "plan::differs" Plan "A stack set or stack differs from what the rules and the organization file compile to.";
     PlanNeverCreated "plan::never-created" Plan "A stack's first creation failed and was never repaired.";
-    PlanUnwanted "plan::unwanted" Plan "A stack set or stack of Gizmos is not in the bundle.";
+    PlanUnwanted "plan::unwanted" Plan "A stack set or stack with the ownership tag is not in the bundle.";
     PlanBlocked "plan::blocked" Plan "A stack set or stack can't be deployed.";
     PlanInstances "plan::instances" Plan "A deployment would create, update or remove stack instances.";
-    InstanceMissing "instance::missing" Instances "An account and Region that should be watched has no stack instance.";
-    InstanceUnexpected "instance::unexpected" Instances "A stack instance exists where none belongs.";
+    InstanceMissing "instance::missing" Instances "A watched account and Region has no stack instance.";
+    InstanceUnexpected "instance::unexpected" Instances "A stack instance exists in an account or Region that is not watched.";
     InstanceNotCurrent "instance::not-current" Instances "A stack instance is not up to date with its stack set.";
-    InstanceBlocked "instance::blocked" Instances "An account in use can't have the stack instance it should have.";
+    InstanceBlocked "instance::blocked" Instances "A watched account can't be deployed to.";
     ResourceModified "resource::modified" Resources "A resource was changed outside of CloudFormation.";
     ResourceDeleted "resource::deleted" Resources "A resource was deleted outside of CloudFormation.";
     StackGone "stack::gone" Stacks "The stack of a stack instance was deleted directly.";
-    StackTemplate "stack::template" Stacks "A stack was updated directly, with another template than its stack set's.";
-    StackParameters "stack::parameters" Stacks "A stack was updated directly, with other parameters than its stack set's.";
+    StackTemplate "stack::template" Stacks "A stack was updated directly and its template differs from its stack set's.";
+    StackParameters "stack::parameters" Stacks "A stack was updated directly and its parameters differ from its stack set's.";
     TrailMissing "chain::trail-missing" Chain "The organization trail does not exist.";
-    TrailStopped "chain::trail-stopped" Chain "The organization trail does not record.";
+    TrailStopped "chain::trail-stopped" Chain "The organization trail is not logging.";
     TrailScope "chain::trail-scope" Chain "The trail does not record every account and Region.";
-    TrailValidation "chain::trail-validation" Chain "The trail's log files can be forged.";
+    TrailValidation "chain::trail-validation" Chain "Log file validation of the trail is off.";
     TrailDelivery "chain::trail-delivery" Chain "The trail's log files do not reach the bucket.";
     TopicMissing "chain::topic-missing" Chain "An alert topic does not exist.";
-    SubscriptionMissing "chain::subscription-missing" Chain "Somebody who should get alerts is not subscribed.";
-    SubscriptionUnconfirmed "chain::subscription-unconfirmed" Chain "Somebody who should get alerts has not confirmed the subscription.";
-    SubscriptionUnexpected "chain::subscription-unexpected" Chain "Somebody gets alerts who is not in the organization file.";
+    SubscriptionMissing "chain::subscription-missing" Chain "A subscriber in the organization file is not subscribed to the topic.";
+    SubscriptionUnconfirmed "chain::subscription-unconfirmed" Chain "A subscriber in the organization file has not confirmed the subscription.";
+    SubscriptionUnexpected "chain::subscription-unexpected" Chain "A topic has a subscriber that is not in the organization file.";
     DeadLetters "chain::dead-letters" Chain "Events or alerts could not be delivered.";
     QueueMissing "chain::queue-missing" Chain "A dead-letter queue does not exist.";
     BusMissing "chain::bus-missing" Chain "The hub's event bus does not exist.";

@@ -1,19 +1,19 @@
-//! Errors that end a command before it has a report.
+//! Errors that end a command before it can report.
 
 use crate::ports::CloudError;
 
-/// A call failed that everything else depends on.
+/// A failed call without which the command can't continue.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
 pub struct DeployError {
-    /// What was being done, as the start of a sentence: `cannot list the accounts`.
+    /// The failed action as the start of a sentence: `cannot list the accounts`.
     pub doing: String,
     /// The cloud's error.
     #[source]
     pub source: CloudError,
 }
 
-/// Adds what was being done to a cloud's error.
+/// Adds the failed action to a cloud error.
 pub(crate) trait Doing<T> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T, DeployError>;
 }

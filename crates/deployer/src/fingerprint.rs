@@ -1,11 +1,11 @@
-//! Short names for content: the same content always has the same name.
+//! Content hashes as short names: equal content always gets the same name.
 
 use std::io;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// The first 16 hex digits of a hash of the content.
+/// The first 16 hex digits of the content's SHA-256 hash.
 pub(crate) fn fingerprint(content: &impl Serialize) -> String {
     let mut hasher = Hasher::default();
     hasher.take(content);
@@ -14,13 +14,13 @@ pub(crate) fn fingerprint(content: &impl Serialize) -> String {
     digits
 }
 
-/// Hashes values without holding their text.
+/// Hashes serialized values without buffering their text.
 #[derive(Default)]
 pub(crate) struct Hasher(Sha256);
 
 impl Hasher {
     pub(crate) fn take(&mut self, value: &impl Serialize) {
-        // Writing to a hash can't fail, and the values that are hashed have only text as keys.
+        // Writing to a hash can't fail, and all maps that are hashed have string keys.
         drop(serde_json::to_writer(&mut *self, value));
     }
 
@@ -29,7 +29,7 @@ impl Hasher {
     }
 }
 
-/// The bytes as lower-case hex digits.
+/// Formats bytes as lowercase hex digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()

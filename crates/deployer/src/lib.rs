@@ -1,22 +1,22 @@
-//! Makes the fleet equal the bundle, and says where it doesn't.
+//! Deploys bundles to an organization and detects drift from them.
 //!
-//! The crate knows no SDK: it talks to the traits in [`ports`]. What is deployed is read back from
-//! CloudFormation each time; there is no state file.
+//! The crate depends on no SDK: it uses the traits in [`ports`]. It keeps no state file; the
+//! deployed state is read back from CloudFormation each time.
 //!
-//! - [`observe()`] reads the fleet, [`observe_settled()`] once its lists can be relied on;
+//! - [`observe()`] reads the fleet; [`observe_settled()`] first waits until its lists are reliable;
 //! - [`plan()`] is a pure function from bundle and observed fleet to a [`Plan`];
-//! - [`preflight()`](preflight::preflight) says whether a deployment can begin at all;
-//! - [`apply()`] carries a plan out, in dependency order and in waves;
-//! - [`drift()`] is the same plan, read-only, plus CloudFormation's drift detection and the
-//!   [`health()`] of the alert chain;
+//! - [`preflight()`](preflight::preflight) checks whether a deployment can start;
+//! - [`apply()`] carries out a plan, in dependency order and in waves;
+//! - [`drift()`] compares without changing anything: the plan, CloudFormation's drift detection, and
+//!   the [`health()`] of the alert chain;
 //! - [`verify`] sends the rules' test events through the deployed chain;
 //! - [`destroy()`] removes what was deployed.
 //!
-//! Inside, `rollout` (where instances belong, in which calls and waves) and `operation` (starting
-//! operations and waiting for them) lie below `plan`, `apply` and `drift`; `fleet` and `health` read,
-//! and decide nothing.
+//! Internally, `rollout` (where instances belong, and in which calls and waves) and `operation`
+//! (starting operations and waiting for them) support `plan`, `apply` and `drift`; `fleet` and
+//! `health` only read.
 //!
-//! An implementation of the ports is all that it needs:
+//! A caller supplies an implementation of the ports:
 //!
 //! ```
 //! use deployer::ports::{Cloud, CloudError};

@@ -4,111 +4,111 @@ use serde::Serialize;
 
 use crate::ports::{Action, Location, OperationStatus};
 
-/// Something that happened while a command runs.
+/// An event in the progress of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum ProgressEvent {
-    /// A stack set was created, still without instances.
+    /// A stack set was created and has no instances yet.
     StackSetCreated {
-        /// Its name.
+        /// Name of the stack set.
         stack_set: String,
     },
-    /// A stack set was removed.
+    /// A stack set was deleted.
     StackSetDeleted {
-        /// Its name.
+        /// Name of the stack set.
         stack_set: String,
     },
-    /// An operation of a stack set was started, or the run waits for one that was running already.
+    /// A stack set operation started, or the run waits for one that was already running.
     OperationStarted {
-        /// The stack set's name.
+        /// Name of the stack set.
         stack_set: String,
-        /// The operation's id.
+        /// Id of the operation.
         operation: String,
-        /// What it does.
+        /// Whether it creates, updates, deletes or detects drift.
         action: Action,
         /// The wave it belongs to, if there are several.
         wave: Option<String>,
-        /// Instances it is for.
+        /// Number of instances it works on.
         total: usize,
     },
-    /// Some instances of an operation are done.
+    /// More instances of an operation are done.
     Instances {
-        /// The stack set's name.
+        /// Name of the stack set.
         stack_set: String,
-        /// The operation's id.
+        /// Id of the operation.
         operation: String,
-        /// Instances that succeeded.
+        /// Instances that succeeded so far.
         done: usize,
-        /// Instances that failed.
+        /// Instances that failed so far.
         failed: usize,
-        /// Instances it is for.
+        /// Number of instances it works on.
         total: usize,
     },
     /// An operation ended.
     OperationFinished {
-        /// The stack set's name.
+        /// Name of the stack set.
         stack_set: String,
-        /// The operation's id.
+        /// Id of the operation.
         operation: String,
-        /// How it ended.
+        /// Final status.
         status: OperationStatus,
         /// Instances that succeeded.
         done: usize,
         /// Instances that failed or were canceled.
         failed: usize,
     },
-    /// The run waits for an operation that is in the way.
+    /// The run waits until another operation ends.
     Waiting {
-        /// The stack set's name.
+        /// Name of the stack set.
         stack_set: String,
-        /// The operation's id.
+        /// Id of the other operation.
         operation: String,
-        /// Whether an earlier run of Gizmos started it.
+        /// Whether an earlier Gizmos run started it.
         ours: bool,
     },
-    /// A wave is deployed and the next one waits.
+    /// A wave is deployed, and its soaking time begins.
     Soaking {
-        /// The stack set's name.
+        /// Name of the stack set.
         stack_set: String,
-        /// The wave that was deployed.
+        /// Name of the deployed wave.
         wave: String,
-        /// How long the next one waits.
+        /// Minutes until the next wave starts.
         minutes: u32,
     },
-    /// An ordinary stack is being worked on.
+    /// Work on an ordinary stack started.
     StackStarted {
-        /// The stack's name.
+        /// Name of the stack.
         stack: String,
-        /// Where.
+        /// Account and Region of the stack.
         location: Location,
-        /// What is done.
+        /// Whether it is created, updated or deleted.
         action: Action,
     },
     /// Work on an ordinary stack ended.
     StackFinished {
-        /// The stack's name.
+        /// Name of the stack.
         stack: String,
-        /// Where.
+        /// Account and Region of the stack.
         location: Location,
-        /// `CREATE_COMPLETE`, …
+        /// Final status, such as `CREATE_COMPLETE`.
         status: String,
-        /// Whether the operation succeeded.
+        /// Whether the change succeeded.
         succeeded: bool,
     },
-    /// A check begins.
+    /// A check starts.
     Checking {
-        /// What is checked, in words.
+        /// The subject in words, such as `the alert chain's health`.
         what: String,
     },
 }
 
-/// Receives progress, from any task.
+/// Receives progress events, possibly from several tasks at once.
 pub trait Progress: Sync {
-    /// Something happened.
+    /// Called for each event. Must return quickly, because it blocks the run.
     fn report(&self, event: &ProgressEvent);
 }
 
-/// Ignores everything.
+/// Discards all events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

@@ -1,4 +1,4 @@
-//! The report of a deployment or a removal, for people.
+//! The report of a deployment or removal as text.
 
 use deployer::ApplyReport;
 use deployer::apply::{PartOutcome, PartReport};
@@ -6,10 +6,10 @@ use deployer::apply::{PartOutcome, PartReport};
 use crate::plan::{blocked, list, problems};
 use crate::{plural, push_line};
 
-/// Failures that are listed; the rest is counted.
+/// Maximum failures to list; the rest are counted.
 const LISTED: usize = 100;
 
-/// The report for a terminal: every part, every failed account and Region with its reason.
+/// The report for a terminal: every part, and every failed account and Region with its reason.
 pub fn terminal(report: &ApplyReport) -> String {
     let mut text = problems(&report.problems);
     for part in &report.parts {
@@ -45,7 +45,7 @@ pub fn terminal(report: &ApplyReport) -> String {
             push_line(
                 &mut text,
                 &format!(
-                    "      left as it is  {}: {}",
+                    "      left unchanged  {}: {}",
                     plural(left.locations.len(), "instance"),
                     list(&left.locations)
                 ),
@@ -58,7 +58,7 @@ pub fn terminal(report: &ApplyReport) -> String {
     text
 }
 
-/// The report in one line that begins with `verb`, such as `Deployed`.
+/// The report in one line that starts with `verb`, such as `Deployed`.
 pub fn summary(report: &ApplyReport, verb: &str) -> String {
     let sum = report.summary();
     let mut line = format!(
@@ -79,7 +79,7 @@ pub fn summary(report: &ApplyReport, verb: &str) -> String {
 
 fn format_failures(failed: usize, skipped: usize, instances: usize) -> String {
     format!(
-        "; FAILED: {}, {}; {skipped} not begun",
+        "; FAILED: {}, {}; {skipped} not started",
         plural(failed, "part"),
         plural(instances, "stack instance")
     )

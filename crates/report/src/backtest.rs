@@ -1,17 +1,17 @@
-//! What the rules would have done over past logs, as people read it.
+//! The result of a backtest as text.
 
 use backtest::{Backtest, Comparison, Difference, NotDelivered, RuleAlerts};
 
 use crate::{plural, push_line};
 
-/// Skipped files that are listed by name; the rest is counted.
+/// Maximum skipped files to list by name; the rest are counted.
 const LISTED: usize = 20;
 
-/// A rule and its alerts.
+/// A rule id and its alerts.
 type Row<'a> = (&'a String, &'a RuleAlerts);
 
-/// The result for a terminal: the noisiest rule first, a sample of each that fired, then what was
-/// left out and why.
+/// The result for a terminal: the noisiest rule first, a sample alert of each rule that fired, then
+/// what was skipped and why.
 pub fn terminal(result: &Backtest) -> String {
     let mut text = String::new();
     let rules = ranked(result);
@@ -38,7 +38,7 @@ pub fn terminal(result: &Backtest) -> String {
         .partition(|(_, alerts)| !alerts.is_about_cloudtrail);
     text.push_str(&named("\nNever fired", &silent));
     text.push_str(&named(
-        "\nNot about CloudTrail, so nothing can be said",
+        "\nNot covered, because they don't match CloudTrail events",
         &outside,
     ));
     text.push('\n');
@@ -47,8 +47,8 @@ pub fn terminal(result: &Backtest) -> String {
     }
     for skipped in result.skipped.iter().take(LISTED) {
         let counted = match skipped.records {
-            0 => "left out".to_owned(),
-            records => format!("only its first {} count", plural_u64(records, "record")),
+            0 => "skipped".to_owned(),
+            records => format!("only its first {} were read", plural_u64(records, "record")),
         };
         push_line(
             &mut text,
@@ -63,7 +63,7 @@ pub fn terminal(result: &Backtest) -> String {
     if more > 0 {
         push_line(
             &mut text,
-            &format!("warning: and {} left out", plural_u64(more, "more file")),
+            &format!("warning: and {} skipped", plural_u64(more, "more file")),
         );
     }
     for line in summary(result) {
@@ -94,7 +94,7 @@ fn row(rule: &str, alerts: &RuleAlerts, days: u64, width: usize) -> String {
     )
 }
 
-/// Alerts a day with one digit behind the point.
+/// Alerts per day with one decimal place.
 fn a_day(alerts: u64, days: u64) -> String {
     let tenths = (alerts * 10 + days / 2).checked_div(days).unwrap_or(0);
     match tenths {
@@ -135,7 +135,7 @@ fn details(rule: &str, alerts: &RuleAlerts) -> String {
         push_line(
             &mut text,
             &format!(
-                "  {} of the alerts report a call that another one reports from its other account",
+                "  {} of the alerts repeat another account's alert about the same call",
                 alerts.copies
             ),
         );
@@ -149,7 +149,7 @@ fn details(rule: &str, alerts: &RuleAlerts) -> String {
     text
 }
 
-/// The five most frequent of a ranking.
+/// The five most frequent items of a ranking.
 fn top(ranking: &[(&String, &u64)]) -> String {
     let mut words: Vec<String> = ranking
         .iter()
@@ -183,7 +183,7 @@ fn budget(rule: &str, alerts: &RuleAlerts) -> String {
         .as_ref()
         .map_or((0, 0), |it| (it.max_alerts_per_day, it.days_over));
     format!(
-        "{rule} may alert {allowed} times a day, and did {most} times on {day}; {} over",
+        "{rule} may alert {allowed} times a day, but alerted {most} times on {day}; {} over",
         plural_u64(days, "day")
     )
 }
@@ -204,20 +204,23 @@ fn summary(result: &Backtest) -> Vec<String> {
         .map(|(kind, count)| format!("{kind} ({count})"))
         .collect();
     if !others.is_empty() {
-        lines.push(format!("no records, not read: {}", others.join(", ")));
+        lines.push(format!(
+            "files without records, not read: {}",
+            others.join(", ")
+        ));
     }
     lines.push(format!(
-        "{} read, {} left out, {} unpacked",
+        "{} read, {} skipped, {} unpacked",
         plural_u64(result.files, "file"),
         result.skipped_files,
         megabytes(result.bytes_unpacked)
     ));
     let scope = match result.out_of_scope {
         0 => String::new(),
-        count => format!("{count} of other days, accounts or Regions, "),
+        count => format!("{count} outside the selected days, accounts or Regions, "),
     };
     lines.push(format!(
-        "{}: {scope}{} duplicates, {} not delivered, {} put to {}",
+        "{}: {scope}{} duplicates, {} not delivered, {} matched against {}",
         plural_u64(result.records, "record"),
         result.duplicates,
         result.not_delivered.total(),
@@ -250,7 +253,7 @@ fn reasons(not: &NotDelivered) -> Vec<(u64, &'static str)> {
         ),
         (not.insights, "Insights"),
         (not.too_large, "events over 256 KB"),
-        (not.unknown, "records of no known kind"),
+        (not.unknown, "records of an unknown kind"),
     ];
     all.retain(|(count, _)| *count > 0);
     all
@@ -264,7 +267,7 @@ fn plural_u64(count: u64, noun: &str) -> String {
     plural(usize::try_from(count).unwrap_or(usize::MAX), noun)
 }
 
-/// The result for a pull request's comment.
+/// The result for a pull request comment.
 pub fn markdown(result: &Backtest) -> String {
     let mut text = format!(
         "### Backtest: {} over {}\n\n",
@@ -316,7 +319,7 @@ pub fn markdown(result: &Backtest) -> String {
 fn markdown_summary(result: &Backtest) -> String {
     let mut text = "\n<details><summary>What was read</summary>\n\n```text\n".to_owned();
     for skipped in result.skipped.iter().take(LISTED) {
-        // A path can't end the block early.
+        // Backticks in a path can't end the code block early.
         let path = skipped.path.display().to_string().replace('`', "'");
         push_line(
             &mut text,
@@ -330,7 +333,7 @@ fn markdown_summary(result: &Backtest) -> String {
     text
 }
 
-/// Text from a log as code in a table: nothing in it can end the cell or the code.
+/// Formats text from a log as code within a table cell, so that it can end neither.
 fn code(text: &str) -> String {
     let clean: String = text
         .chars()
@@ -401,7 +404,7 @@ pub fn comparison_terminal(comparison: &Comparison, before: &str) -> String {
     text
 }
 
-/// The difference for a pull request's comment.
+/// The difference for a pull request comment.
 pub fn comparison_markdown(comparison: &Comparison, before: &str) -> String {
     let mut text = format!(
         "### Backtest of this change\n\n{}\n",
@@ -429,7 +432,7 @@ pub fn comparison_markdown(comparison: &Comparison, before: &str) -> String {
     text
 }
 
-/// What changes most comes first.
+/// Rules by size of the difference, largest first.
 fn differences(comparison: &Comparison) -> Vec<(&String, &Difference)> {
     let mut all: Vec<_> = comparison.rules.iter().collect();
     all.sort_by_key(|(rule, it)| (u64::MAX - it.added - it.removed, *rule));
@@ -511,17 +514,17 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_shows_alerts_samples_and_all_that_was_left_out() {
+    fn terminal_shows_alerts_samples_and_skipped_files() {
         let text = terminal(&result());
         for line in [
             "      12       0.4           11  noisy  1 place, 2026-11-01T10:00:00Z to 2026-11-02T10:00:00Z  OVER BUDGET",
             "    {\n      \"alert\": \"x\"\n    }",
             "Never fired: silent",
-            "Not about CloudTrail, so nothing can be said: stopped",
-            "over budget: noisy may alert 5 times a day, and did 11 times on 2026-11-01; 1 day over",
-            "warning: logs/x.json.gz is empty; left out",
+            "Not covered, because they don't match CloudTrail events: stopped",
+            "over budget: noisy may alert 5 times a day, but alerted 11 times on 2026-11-01; 1 day over",
+            "warning: logs/x.json.gz is empty; skipped",
             "        50 data events (the organization's trail selects management events only)",
-            "100 records: 7 duplicates, 50 not delivered, 43 put to 3 rules",
+            "100 records: 7 duplicates, 50 not delivered, 43 matched against 3 rules",
             "12 alerts from 1 rule over 30 days",
         ] {
             assert!(text.contains(line), "{line}\n{text}");

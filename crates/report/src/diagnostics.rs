@@ -1,14 +1,16 @@
-//! Diagnostics as people read them: rustc's manner, with the excerpt.
+//! Diagnostics as text with source excerpts, in rustc's style.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use syntax::{Diagnostic, Severity};
 
-/// Longest line of an excerpt that is shown; a rule file from a stranger may hold a megabyte in one.
+/// Longest line to show in an excerpt, in bytes. A rule file from a stranger may contain a megabyte
+/// in one line.
 const LONGEST_LINE: usize = 1_000;
 
-/// Every diagnostic with its excerpt, and a last line that counts them. Empty for no diagnostics.
+/// Every diagnostic with its excerpt, and a last line with their number. Empty if there are no
+/// diagnostics.
 ///
-/// `color` adds ANSI colors; the text alone says everything too.
+/// `color` adds ANSI colors; the text is complete without them.
 pub fn terminal(diagnostics: &[Diagnostic], color: bool) -> String {
     let renderer = if color {
         Renderer::styled()
@@ -27,7 +29,7 @@ pub fn terminal(diagnostics: &[Diagnostic], color: bool) -> String {
     text
 }
 
-/// "2 errors, 1 warning".
+/// Such as `2 errors, 1 warning`.
 pub fn count(diagnostics: &[Diagnostic]) -> String {
     let errors = diagnostics.iter().filter(|it| it.is_error()).count();
     let warnings = diagnostics.len() - errors;
@@ -79,13 +81,13 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     if let Some(fix) = &diagnostic.fix {
-        let text = format!("`check --fix` can do this: {}", fix.title);
+        let text = format!("`check --fix` can fix this: {}", fix.title);
         group = group.element(Level::HELP.message(text));
     }
     group
 }
 
-/// Whether the lines of the span are short enough to show.
+/// Whether the span's lines are short enough to show.
 fn excerpt_is_readable(location: &syntax::SourceLocation) -> bool {
     let text = &location.file.text;
     let (start, end) = (location.span.start, location.span.end);
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_megabyte_in_one_line_is_not_shown() {
+    fn a_line_of_a_megabyte_is_not_shown() {
         let file = Arc::new(SourceFile::new("rules/x.yaml", "a".repeat(1_000_000)));
         let diagnostic = Diagnostic::error("rule::size", "too long")
             .at(SourceLocation::new(&file, Span::new(10, 12)));
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_in_words() {
+    fn count_names_errors_and_warnings() {
         assert_eq!(
             count(&[diagnostic(), Diagnostic::warning("a", "b")]),
             "1 error, 1 warning"

@@ -1,4 +1,4 @@
-//! The report of a drift check, for people and programs.
+//! The report of a drift run in several formats.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use syntax::Severity;
 use crate::plan::problems;
 use crate::{junit, plural, push_line, sarif};
 
-/// Differences of one kind in one stack set that are listed; the rest is counted. A removed rule would
-/// fill the screen with every account.
+/// Maximum differences to list per kind and stack set; the rest are counted. A removed rule would
+/// otherwise list every account.
 const LISTED: usize = 10;
 
-/// The longest Markdown: an issue's body holds 65,536 characters.
+/// Longest Markdown in bytes. GitHub limits the body of an issue to 65,536 characters.
 const LONGEST_PAGE: usize = 60_000;
 
 /// The report for a terminal.
@@ -37,7 +37,7 @@ pub fn terminal(report: &DriftReport) -> String {
     for line in more {
         push_line(
             &mut text,
-            &format!("drift: {line}; `--format json` has all"),
+            &format!("drift: {line}; `--format json` lists all"),
         );
     }
     for line in unchecked(&report.unchecked) {
@@ -50,7 +50,7 @@ pub fn terminal(report: &DriftReport) -> String {
     text
 }
 
-/// The report for an issue or a job's summary, short enough for either.
+/// The report for an issue or a job summary, short enough for either.
 pub fn markdown(report: &DriftReport) -> String {
     let mut text = String::from("### Drift\n\n");
     push_line(&mut text, &summary(report));
@@ -73,7 +73,7 @@ pub fn markdown(report: &DriftReport) -> String {
             for line in details(difference) {
                 push_line(&mut entry, &format!("  - {}", inline(&line)));
             }
-            push_line(&mut entry, &format!("  - what to do: {}", difference.fix));
+            push_line(&mut entry, &format!("  - help: {}", difference.fix));
             entry
         })
         .chain(more.into_iter().map(|line| format!("- {line}\n")))
@@ -95,7 +95,7 @@ pub fn markdown(report: &DriftReport) -> String {
         push_line(
             &mut text,
             &format!(
-                "- {left_out} more; {} has all",
+                "- {left_out} more; {} lists all",
                 Command::Drift { json: true }
             ),
         );
@@ -144,8 +144,8 @@ pub fn summary(report: &DriftReport) -> String {
     }
 }
 
-/// The report as a SARIF log. A difference about a rule is placed at the rule's file, which `files`
-/// has by the rule's id; any other at the organization file.
+/// The report as a SARIF log. A difference about a rule points to the rule's file, which `files`
+/// maps by rule id; any other points to the organization file.
 pub fn sarif(
     report: &DriftReport,
     files: &BTreeMap<String, PathBuf>,
@@ -196,8 +196,8 @@ fn location(difference: &Difference, file: &Path) -> Value {
     location
 }
 
-/// The report as `JUnit`: a suite per check that was made, a failed case per difference, an error per
-/// thing that could not be checked, and a case that passes where nothing was found.
+/// The report as `JUnit` XML: a suite per check, a failed case per difference, an error per
+/// unchecked item, and a passed case for each check without either.
 pub fn junit(report: &DriftReport) -> String {
     let suites = report.checked.checks.iter().map(|check| {
         let mut cases = Vec::new();
@@ -242,7 +242,7 @@ pub fn junit(report: &DriftReport) -> String {
     junit::document("gizmos drift", &suites)
 }
 
-/// A difference with all its details, in several lines.
+/// A difference with all its details, on several lines.
 fn whole(difference: &Difference) -> String {
     let mut text = headline(difference);
     for line in details(difference) {
@@ -254,7 +254,7 @@ fn whole(difference: &Difference) -> String {
     text
 }
 
-/// The first differences of each kind and part, and a line for the rest of each.
+/// The first differences of each kind and part, and a line that counts each rest.
 fn listed(differences: &[Difference]) -> (Vec<&Difference>, Vec<String>) {
     let mut counts: BTreeMap<(DriftCode, Option<&str>), usize> = BTreeMap::new();
     let mut shown = Vec::new();
@@ -326,7 +326,7 @@ fn headline(difference: &Difference) -> String {
     format!("{part}{}{location}{rules}", difference.message)
 }
 
-/// What should be there and what is, a line for each property of a changed resource.
+/// Expected and actual values, one line for each property of a changed resource.
 fn details(difference: &Difference) -> Vec<String> {
     if let Some(resource) = &difference.resource
         && resource.status == ResourceDriftStatus::Modified
@@ -356,7 +356,7 @@ fn details(difference: &Difference) -> Vec<String> {
     }
 }
 
-/// A value that fits a line.
+/// Shortens a value to fit on a line.
 fn short(value: &str) -> String {
     const LONGEST: usize = 200;
     if value.chars().count() <= LONGEST {
@@ -366,14 +366,14 @@ fn short(value: &str) -> String {
     format!("{start}…")
 }
 
-/// Text that Markdown shows as it is, in one line. Account names and values come from other people,
-/// who may put anything into them.
+/// Escapes text for one line of Markdown. Account names and property values come from other people
+/// and may contain anything.
 fn inline(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
             '\n' | '\r' => safe.push(' '),
-            // HTML, links, mentions and tables; the rest of Markdown only changes the typeface.
+            // Escape HTML, links, mentions and tables; other Markdown only changes the typeface.
             '<' => safe.push_str("&lt;"),
             '@' => safe.push_str("&#64;"),
             '[' | ']' | '`' | '*' | '|' | '\\' => {

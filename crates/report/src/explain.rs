@@ -1,4 +1,4 @@
-//! One rule explained: its pattern, where it runs, its topics and its alert.
+//! Explains one rule: its pattern, its locations, its topics and its alert.
 
 use compiler::organization::{Organization, Topic};
 use compiler::{AccountFilter, Bundle, Carrier, Size, Targets};
@@ -11,57 +11,57 @@ use crate::{plural, push_line};
 /// A rule as it is deployed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explained {
-    /// Its id.
+    /// Unique in the rule library.
     pub rule: String,
-    /// Its title.
+    /// Appears at the start of its alerts.
     pub title: String,
-    /// Its severity.
+    /// Decides which topics receive its alerts.
     pub severity: &'static str,
-    /// Its status.
+    /// Such as `stable`.
     pub status: &'static str,
-    /// Whether it is deployed at all.
+    /// Whether deployments include it.
     pub is_deployed: bool,
-    /// Whether it sees read-only calls.
+    /// Whether it receives read-only API calls.
     pub read_only: bool,
-    /// The event pattern that is deployed, exceptions included.
+    /// The deployed event pattern, which includes the exceptions.
     pub event_pattern: Value,
-    /// The event pattern as written, where exceptions changed it.
+    /// The event pattern in the rule file, if exceptions changed it.
     pub written_event_pattern: Option<Value>,
-    /// Names of the exceptions, each with its last day.
+    /// Name and last day of each exception.
     pub exceptions: Vec<(String, String)>,
-    /// What is done without a person.
+    /// Automatic response to an event.
     pub response: Option<Response>,
-    /// The resources that carry it; `None` if the project doesn't compile.
+    /// The resources that implement it; `None` if the project doesn't compile.
     pub carriers: Option<Vec<Carrier>>,
-    /// The topics that get its alerts, with their subscriptions.
+    /// The topics that receive its alerts, with their subscriptions.
     pub topics: Vec<NamedTopic>,
-    /// How much of the quotas it uses.
+    /// Its share of AWS quotas.
     pub sizes: Vec<Size>,
-    /// The first positive test that has an alert.
+    /// The alert of its first positive test that has one.
     pub alert: Option<Alert>,
 }
 
-/// A topic and what it is called on AWS.
+/// A topic and its name on AWS.
 #[derive(Clone, Debug, Serialize)]
 pub struct NamedTopic {
-    /// Its name on AWS.
+    /// Name on AWS, such as `gizmos-alerts`.
     pub topic_name: String,
-    /// As in the organization file.
+    /// The topic in the organization file.
     #[serde(flatten)]
     pub topic: Topic,
 }
 
-/// An alert, as the subscribers would get it.
+/// An alert as subscribers receive it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Alert {
-    /// The name of the test whose event it is about.
+    /// Name of the test that provides the event.
     pub test: String,
-    /// Its text.
+    /// The rendered message.
     pub text: String,
 }
 
 impl Explained {
-    /// Of a rule, with the bundle and the organization if the project has them.
+    /// Explains a rule, with details from the bundle and the organization file where available.
     pub fn of(rule: &Rule, bundle: Option<&Bundle>, organization: Option<&Organization>) -> Self {
         let carriers = bundle.map(|bundle| bundle.carriers(&rule.id));
         let targets = |name: &str| {
@@ -105,7 +105,7 @@ impl Explained {
     }
 }
 
-/// For a terminal.
+/// The explanation for a terminal.
 pub fn text(explained: &Explained) -> String {
     let mut text = String::new();
     let mut line = |line: &str| push_line(&mut text, line);
@@ -128,7 +128,7 @@ pub fn text(explained: &Explained) -> String {
     line(&format!("\nEvent pattern{with}"));
     line(&indented(&format!("{:#}", explained.event_pattern)));
     for (name, expires) in &explained.exceptions {
-        line(&format!("  `{name}` is excepted until {expires}"));
+        line(&format!("  exception `{name}` until {expires}"));
     }
     line("\nWhere it runs");
     match &explained.carriers {
@@ -143,14 +143,14 @@ pub fn text(explained: &Explained) -> String {
         }
         Some(carriers) => {
             for carrier in carriers {
-                line(&indented(&place(explained, carrier)));
+                line(&indented(&carrier_text(explained, carrier)));
             }
         }
     }
     if explained.alert.is_some() && explained.carriers.is_some() {
-        line("\nWho is told");
+        line("\nSubscribers");
         if explained.topics.is_empty() {
-            line("  nobody");
+            line("  no topic receives this severity");
         }
         for NamedTopic { topic_name, topic } in &explained.topics {
             line(&format!("  topic {topic_name}"));
@@ -159,7 +159,7 @@ pub fn text(explained: &Explained) -> String {
                 line(&format!("    {protocol}: {}", subscription.endpoint));
             }
             if topic.subscriptions.is_empty() {
-                line("    nobody has subscribed");
+                line("    no subscriptions");
             }
         }
     }
@@ -169,7 +169,7 @@ pub fn text(explained: &Explained) -> String {
         tag_value,
     }) = &explained.response
     {
-        line("\nWhat is done");
+        line("\nResponse");
         line(&format!(
             "  starts the instance at {instance} again if it has the tag {tag_key}={tag_value}"
         ));
@@ -185,30 +185,30 @@ pub fn text(explained: &Explained) -> String {
     text
 }
 
-/// A carrier in a few lines.
-fn place(explained: &Explained, carrier: &Carrier) -> String {
+/// A resource that implements the rule, in a few lines.
+fn carrier_text(explained: &Explained, carrier: &Carrier) -> String {
     let mut text = format!("{} {}", carrier.kind, carrier.resource);
     if let Some(state) = &carrier.state {
         text.push_str(&format!(" ({state})"));
     }
     text.push_str(&format!("\n  stack set {}", carrier.stack_set));
-    text.push_str(&format!("\n  {}", whereabouts(&carrier.targets)));
+    text.push_str(&format!("\n  {}", target_text(&carrier.targets)));
     let others = carrier.rules.len().saturating_sub(1);
     if let Some(pattern) = &carrier.pattern
         && others > 0
     {
         text.push_str(&format!(
-            "\n  carries {} too; pattern of {} characters",
+            "\n  shared with {}; pattern of {} characters",
             plural(others, "other rule"),
             pattern.chars().count()
         ));
     } else if carrier.pattern.is_some() && carrier.rules == [explained.rule.clone()] {
-        text.push_str("\n  carries this rule only");
+        text.push_str("\n  used by this rule only");
     }
     text
 }
 
-fn whereabouts(targets: &Targets) -> String {
+fn target_text(targets: &Targets) -> String {
     let mut parts = Vec::new();
     if let Some(members) = &targets.members {
         let units = members.organizational_units.join(", ");

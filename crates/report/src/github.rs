@@ -1,10 +1,10 @@
-//! Diagnostics as GitHub's workflow commands, which a pull request shows beside the lines.
+//! Diagnostics as GitHub workflow commands, which appear next to the lines of a pull request.
 //!
 //! <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions>
 
 use syntax::{Diagnostic, SourceLocation, Span};
 
-/// One line for each diagnostic.
+/// One workflow command per diagnostic, one per line.
 pub fn diagnostics(diagnostics: &[Diagnostic]) -> String {
     diagnostics
         .iter()
@@ -26,7 +26,7 @@ fn line(diagnostic: &Diagnostic) -> String {
             property(&location.file.path.to_string_lossy())
         ));
         properties.push(format!("line={line}"));
-        // Columns are understood only where the diagnostic begins and ends on one line.
+        // GitHub accepts columns only if the diagnostic starts and ends on the same line.
         if end_line == line {
             properties.push(format!("col={column},endColumn={end_column}"));
         } else {
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_no_text_can_break() {
+    fn escaping_keeps_an_annotation_on_one_line() {
         let file = Arc::new(SourceFile::new("rules/a,b.yaml", "id: x\nidd: y\n"));
         let diagnostic = Diagnostic::error("rule::unknown-field", "100 % wrong\n::error::no")
             .at(SourceLocation::new(&file, Span::new(6, 9)))

@@ -1,40 +1,40 @@
-//! `JUnit` XML, the format in which continuous integration reads results of checks.
+//! `JUnit` XML, the format in which CI services read test results.
 //!
-//! There is no standard; this is the part that all readers share. It is written by hand because the
-//! library for it, `quick-junit`, brings a second version of the XML library, and chrono beside jiff.
+//! There is no standard; this is the subset that all readers support. It is written by hand because
+//! `quick-junit` would add a second version of the XML library, and chrono next to jiff.
 
-/// Checks that belong together.
+/// A group of related checks.
 #[derive(Clone, Debug)]
 pub struct Suite {
-    /// Its name.
+    /// Shown as the group's heading.
     pub name: String,
-    /// Its checks.
+    /// One case per check.
     pub cases: Vec<Case>,
 }
 
-/// One check.
+/// The result of one check.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// What was checked.
     pub name: String,
-    /// What it belongs to, such as a code.
+    /// Groups cases across suites, such as by diagnostic code.
     pub class: String,
-    /// How it went.
+    /// Passed, failed or not checked.
     pub outcome: CaseOutcome,
 }
 
-/// How a check went; the text may have several lines, of which the first is the summary.
+/// The outcome of a check. A text may have several lines; the first is the summary.
 #[derive(Clone, Debug)]
 pub enum CaseOutcome {
-    /// Well.
+    /// The check passed.
     Passed,
-    /// Not as it should be.
+    /// The check failed.
     Failure(String),
-    /// It could not be run.
+    /// The check could not be run.
     Error(String),
 }
 
-/// The document.
+/// The complete XML document.
 pub fn document(name: &str, suites: &[Suite]) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let all = || suites.iter().flat_map(|suite| &suite.cases);
@@ -82,7 +82,7 @@ fn counts<'a>(cases: impl Iterator<Item = &'a Case>) -> String {
     format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"")
 }
 
-/// Text as XML holds it. Control characters have no place in XML 1.0, not even escaped.
+/// Escapes text for XML. Drops control characters, which XML 1.0 doesn't allow even when escaped.
 fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,8 +1,8 @@
-//! One result, many renderings.
+//! Renders results in several formats.
 //!
-//! Every command of Gizmos ends in a value: diagnostics, a plan, a report of a deployment, of drift or
-//! of a verification. This crate turns such a value into text for a terminal, into Markdown for a
-//! pull request, into JSON, SARIF or GitHub's annotations. It prints nothing and decides nothing.
+//! Every Gizmos command ends in a value: diagnostics, a plan, or the report of a deployment, drift
+//! run or verification. This crate renders such a value as text for a terminal, Markdown for a pull
+//! request, JSON, SARIF or GitHub annotations. It prints nothing and decides nothing.
 //!
 //! # Example
 //!
@@ -29,7 +29,7 @@ pub mod preflight;
 pub mod sarif;
 pub mod verify;
 
-/// "1 rule", "2 rules".
+/// `1 rule`, `2 rules`; nouns that end in `s` get `es`.
 pub fn plural(count: usize, noun: &str) -> String {
     if count == 1 {
         format!("1 {noun}")
@@ -39,7 +39,7 @@ pub fn plural(count: usize, noun: &str) -> String {
     }
 }
 
-/// Adds a line and its end.
+/// Appends a line and a newline.
 pub(crate) fn push_line(text: &mut String, line: &str) {
     text.push_str(line);
     text.push('\n');

@@ -1,4 +1,4 @@
-//! Which rules fire on an event, and why one does or doesn't.
+//! Which rules fire on an event, and why a rule does or doesn't.
 
 use eventbridge_pattern::{ExplainedAlternative, ExplainedField, Explanation};
 use serde::Serialize;
@@ -6,68 +6,68 @@ use serde_json::Value;
 
 use crate::{plural, push_line};
 
-/// Most alternatives of a pattern that are shown as text; the nearest ones.
+/// Maximum alternatives of a pattern to show as text; the closest ones are shown.
 const MAX_ALTERNATIVES: usize = 5;
 
-/// What became of one event.
+/// The result for one event.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Matched {
-    /// The event's id.
+    /// The event's `id`.
     pub id: String,
-    /// Its source, such as `aws.iam`.
+    /// The event's `source`, such as `aws.iam`.
     pub source: String,
-    /// The call's name; for an event without one, its detail type.
+    /// Name of the API call, or the detail type of an event without one.
     pub name: String,
-    /// The account in which it happened.
+    /// Account in which it happened.
     pub account: String,
-    /// The Region in which it happened.
+    /// Region in which it happened.
     pub region: String,
-    /// When it happened.
+    /// The event's `time`.
     pub time: String,
-    /// The rules that fire, by id.
+    /// The rules that fire, sorted by id.
     pub fires: Vec<Fired>,
-    /// Why most rules, or all, don't get to see it.
+    /// Why EventBridge doesn't deliver the event to most or all rules.
     pub withheld: Option<String>,
-    /// The verdict of the rule that was asked for.
+    /// The verdict of the rule selected with `--why`.
     pub why: Option<Why>,
 }
 
 /// A rule that fires.
 #[derive(Clone, Debug, Serialize)]
 pub struct Fired {
-    /// Its id.
+    /// Unique in the rule library.
     pub rule: String,
-    /// Its severity.
+    /// Decides which topics receive its alerts.
     pub severity: &'static str,
-    /// Whether it is deployed at all.
+    /// Whether deployments include it.
     pub is_deployed: bool,
-    /// The engine gave up on the event, so it counts as a match.
+    /// Whether matching exceeded the work limit; the event then counts as a match.
     pub is_undecided: bool,
 }
 
-/// One rule's verdict with its reasons.
+/// One rule's verdict with reasons.
 #[derive(Clone, Debug, Serialize)]
 pub struct Why {
-    /// Its id.
+    /// Id of the rule.
     pub rule: String,
-    /// Whether it fires: the event is delivered to it, and its pattern matches.
+    /// Whether it fires: the event is delivered to it and matches its pattern.
     pub fires: bool,
-    /// Whether it is deployed at all.
+    /// Whether deployments include it.
     pub is_deployed: bool,
     /// Why the event isn't delivered to the rule.
     pub withheld: Option<String>,
-    /// The exceptions without which it would match.
+    /// Names of the exceptions without which it would match.
     pub exceptions: Vec<String>,
-    /// What its pattern says, field by field.
+    /// Comparison of its pattern with the event, field by field.
     pub explanation: Explanation,
 }
 
 impl Matched {
-    /// What an event says of itself, without any verdict.
+    /// The event's own fields, without verdicts.
     pub fn of(event: &Value) -> Self {
         let text = |value: Option<&Value>| {
             let text = value.and_then(Value::as_str).unwrap_or_default();
-            // A terminal would act on them.
+            // Control characters would affect the terminal.
             text.replace(char::is_control, "?")
         };
         let field = |name: &str| text(event.get(name));
@@ -185,7 +185,7 @@ fn why(why: &Why, text: &mut String) {
         };
         push_line(
             text,
-            &format!("    {branch}{} of {fields} fields fit", fields - failures),
+            &format!("    {branch}{} of {fields} fields match", fields - failures),
         );
         for failure in alternative.failures() {
             field(failure, text);
@@ -193,7 +193,7 @@ fn why(why: &Why, text: &mut String) {
         if alternative.is_split_over_elements {
             push_line(
                 text,
-                "      every field fits, but not in the same element of the event's arrays",
+                "      every field matches, but not in the same element of the event's arrays",
             );
         }
     }
@@ -201,7 +201,7 @@ fn why(why: &Why, text: &mut String) {
         push_line(
             text,
             &format!(
-                "    and {} that are no nearer",
+                "    and {} that are no closer",
                 plural(alternatives.len() - MAX_ALTERNATIVES, "alternative")
             ),
         );
@@ -210,7 +210,7 @@ fn why(why: &Why, text: &mut String) {
 
 fn field(field: &ExplainedField, text: &mut String) {
     let found = if field.is_object {
-        "an object, which a field doesn't look into".to_owned()
+        "an object, which the pattern can't match as a value".to_owned()
     } else if field.found.is_empty() {
         "no such field".to_owned()
     } else {

@@ -1,4 +1,4 @@
-//! A plan, for people.
+//! A plan as text.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use deployer::ports::Location;
 
 use crate::{plural, push_line};
 
-/// Places that are listed by name; the rest is counted.
+/// Maximum locations to list by name; the rest are counted.
 const LISTED: usize = 12;
 
-/// Rules that are listed by name; the rest is counted.
+/// Maximum rules to list by name; the rest are counted.
 const RULES: usize = 100;
 
 /// The plan for a terminal.
@@ -61,7 +61,7 @@ pub fn terminal(plan: &Plan) -> String {
     text
 }
 
-/// What the plan will take, in one line.
+/// The plan's estimated effort, in one line.
 fn estimate(plan: &Plan) -> String {
     let sum = &plan.estimate;
     let soak = if sum.soak_minutes > 0 {
@@ -78,7 +78,7 @@ fn estimate(plan: &Plan) -> String {
     )
 }
 
-/// The plan for a pull request's comment.
+/// The plan for a pull request comment.
 pub fn markdown(plan: &Plan) -> String {
     let mut text = format!(
         "### Plan for organization `{}`\n\n{}\n",
@@ -184,7 +184,7 @@ pub fn markdown(plan: &Plan) -> String {
     text
 }
 
-/// Where a rule watches.
+/// The number of watched accounts and Regions.
 fn scope(plan: &Plan) -> String {
     format!(
         "{} x {}",
@@ -197,7 +197,7 @@ fn scope(plan: &Plan) -> String {
 pub fn summary(plan: &Plan) -> String {
     if !plan.problems.is_empty() {
         return format!(
-            "Blocked: {}; nothing was touched.",
+            "Blocked: {}; nothing was changed.",
             plural(plan.problems.len(), "problem")
         );
     }
@@ -210,7 +210,7 @@ pub fn summary(plan: &Plan) -> String {
             String::new()
         };
         return format!(
-            "Nothing to do: {scope}, {} as they should be{blocked}.",
+            "Nothing to do: {scope}, {} up to date{blocked}.",
             plural(sum.instances_unchanged, "stack instance"),
         );
     }
@@ -230,7 +230,7 @@ pub fn summary(plan: &Plan) -> String {
     )
 }
 
-/// Why nothing can begin, with what to do about it.
+/// Problems that block a deployment, with fixes.
 pub fn problems(problems: &[Problem]) -> String {
     let mut text = String::new();
     for problem in problems {
@@ -240,8 +240,7 @@ pub fn problems(problems: &[Problem]) -> String {
     text
 }
 
-/// The locations that can't be brought into line: one line for each reason, with as many accounts as
-/// can be read.
+/// Blocked locations: one line per reason, with a readable number of accounts.
 pub(crate) fn blocked(locations: &[BlockedLocation]) -> Vec<String> {
     let locations: Vec<&BlockedLocation> = locations.iter().collect();
     let lines = blocked_locations(&locations).into_iter();
@@ -317,7 +316,7 @@ fn stack_set(set: &StackSetPlan) -> Vec<String> {
     lines
 }
 
-/// The matrix of accounts and Regions, counted by Region.
+/// Counts of planned actions by Region.
 fn matrix(set: &StackSetPlan) -> Vec<String> {
     let mut lines = vec![format!(
         "      {:<16}{:>8}{:>8}{:>8}{:>8}{:>9}{:>11}",
@@ -366,7 +365,7 @@ fn explanation(change: &Change) -> String {
     }
 }
 
-/// Places by account: `012345678901 in eu-central-1, us-east-1; …`.
+/// Locations by account: `012345678901 in eu-central-1, us-east-1; …`.
 pub(crate) fn list(locations: &[Location]) -> String {
     let mut accounts: Vec<(&str, Vec<&str>)> = Vec::new();
     for location in locations {

@@ -1,4 +1,4 @@
-//! The result of a preflight, for people.
+//! The result of a preflight as text.
 
 use deployer::preflight::{Check, CheckState, Preflight};
 
@@ -14,7 +14,7 @@ pub fn terminal(found: &Preflight) -> String {
     text
 }
 
-/// Only the warnings, with which a deployment can begin.
+/// Warnings only, with which a deployment can still start.
 pub fn warnings(found: &Preflight) -> String {
     let mut text = String::new();
     for check in &found.checks {
@@ -25,7 +25,7 @@ pub fn warnings(found: &Preflight) -> String {
     text
 }
 
-/// Every check, for a pull request's comment.
+/// Every check, for a pull request comment.
 pub fn markdown(found: &Preflight) -> String {
     let mut text = "| | check | found | fix |\n|---|---|---|---|\n".to_owned();
     for check in &found.checks {
@@ -53,10 +53,10 @@ fn summary(found: &Preflight) -> String {
         .filter(|check| check.state == CheckState::Failed)
         .count();
     if failed == 0 {
-        "Ready: a deployment can begin.".to_owned()
+        "Ready: a deployment can start.".to_owned()
     } else {
         format!(
-            "Blocked: {}; nothing was touched.",
+            "Blocked: {}; nothing was changed.",
             plural(failed, "problem")
         )
     }

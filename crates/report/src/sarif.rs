@@ -1,4 +1,4 @@
-//! SARIF 2.1.0, the format that code scanning services read.
+//! SARIF 2.1.0, the format of code scanning services.
 //!
 //! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>
 
@@ -7,34 +7,34 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use syntax::{Diagnostic, Severity, SourceLocation, Span};
 
-/// What a code means, carried along for whoever reads a result.
+/// Documentation of a code.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
     /// The code, such as `pattern::value-type`.
     pub code: &'static str,
-    /// A heading.
+    /// Heading, without a full stop.
     pub name: &'static str,
-    /// A paragraph.
+    /// One paragraph of plain text.
     pub about: &'static str,
 }
 
-/// One result: something that a user has to look at.
+/// One result that a user has to look at.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The code.
+    /// Its documentation is the page with the same code.
     pub code: String,
-    /// Error, or warning.
+    /// Becomes SARIF's `level`.
     pub severity: Severity,
-    /// The whole text.
+    /// Message, notes and help.
     pub message: String,
-    /// `locations` as SARIF writes them; empty for what has no place.
+    /// SARIF `locations`; empty if the result has none.
     pub locations: Vec<Value>,
-    /// `fixes` as SARIF writes them.
+    /// SARIF `fixes`.
     pub fixes: Vec<Value>,
 }
 
-/// A log of one run. The pages are listed in full if something is found or not, so that a service
-/// knows which checks were made.
+/// The log of one run. It lists all pages, even without results for them, so that a service knows
+/// which checks ran.
 pub fn log(entries: &[Entry], pages: &[Page]) -> Value {
     let rules: Vec<Value> = pages
         .iter()
@@ -83,7 +83,7 @@ fn result(entry: &Entry, pages: &[Page]) -> Value {
     result.into()
 }
 
-/// Diagnostics as a log.
+/// Diagnostics as a SARIF log.
 pub fn diagnostics(diagnostics: &[Diagnostic], pages: &[Page]) -> Value {
     let entries: Vec<Entry> = diagnostics.iter().map(entry).collect();
     log(&entries, pages)
@@ -128,7 +128,7 @@ fn entry(diagnostic: &Diagnostic) -> Entry {
     }
 }
 
-/// A place in a file as a location.
+/// A source location as a SARIF location.
 pub fn location(location: &SourceLocation) -> Value {
     json!({ "physicalLocation": {
         "artifactLocation": { "uri": uri(&location.file.path) },
@@ -136,7 +136,7 @@ pub fn location(location: &SourceLocation) -> Value {
     }})
 }
 
-/// The start of a file as a location, for what is not about one line of it.
+/// The start of a file as a SARIF location, for results about the whole file.
 pub(crate) fn start_of(path: &Path) -> Value {
     json!({ "physicalLocation": {
         "artifactLocation": { "uri": uri(path) },
@@ -154,7 +154,7 @@ fn region(location: &SourceLocation) -> Value {
     json!({ "startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column })
 }
 
-/// A path as a URI reference: relative ones stay relative, to the repository's root.
+/// A path as a URI reference. Relative paths stay relative to the root of the repository.
 fn uri(path: &Path) -> String {
     let text = path.to_string_lossy().replace('\\', "/");
     let mut uri = if text.starts_with('/') {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_place_has_no_location() {
+    fn a_diagnostic_without_a_position_has_no_location() {
         let log = diagnostics(&[Diagnostic::warning("library::empty", "no rule")], &[]);
         let result = &log["runs"][0]["results"][0];
         assert_eq!(result["level"], "warning");

@@ -1,4 +1,4 @@
-//! The report of a verification, for people.
+//! The report of a verification as text.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use deployer::verify::{Case, CaseKind, Hop, HopOutcome, VerifyReport};
 
 use crate::{plural, push_line};
 
-/// The report for a terminal: a line per rule, one alert of each rule as it arrived, and for every
-/// failed case the way of the event up to the link that dropped it.
+/// The report for a terminal: a line per rule, one delivered alert per rule, and for every failed
+/// case the event's path up to the link that dropped it.
 pub fn terminal(report: &VerifyReport) -> String {
     let mut rules: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
     for case in &report.cases {
@@ -97,7 +97,7 @@ fn failure(case: &Case) -> Vec<String> {
     lines
 }
 
-/// One link of an event's way: how it ended there, where that is, and why.
+/// One link on an event's path: the outcome, its location, and the reason.
 pub fn hop(hop: &Hop) -> String {
     let word = match hop.outcome {
         HopOutcome::Ok => "ok",

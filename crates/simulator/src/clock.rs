@@ -1,6 +1,6 @@
 //! The virtual clock and the queue of what is due when.
 //!
-//! Nothing in the simulator reads the machine's time for its own sake: time moves when a client
+//! The simulator never uses the machine's time: time moves when a client
 //! advances it, or at `speed` virtual seconds per real second. Work that takes time on AWS is
 //! put into the queue and done in order when the clock passes its due time, so a run is the same
 //! every time.

@@ -1,4 +1,4 @@
-//! The program `gizmos`, built for the tests of this package.
+//! The program `gizmos`, built for this package's tests.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What one step of the scale case took, and the least that it could have.
+//! The cost of one step of the scale case, compared with the minimum.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,68 +12,68 @@ use crate::lab::Lab;
 use crate::process;
 use crate::time::{Ended, drive};
 
-/// Entries of a page, by the actions that give pages.
+/// Items per page of `ListAccounts`.
 const ACCOUNTS_PAGE: usize = 20;
 const PAGE: usize = 100;
 
-/// One step.
+/// The cost of one step.
 #[derive(Debug, Serialize)]
 pub struct Step {
-    /// What was done.
+    /// Short name, such as `plan again`.
     #[serde(rename = "step")]
     pub name: &'static str,
-    /// How it ended.
+    /// Result in words.
     pub outcome: String,
     /// Calls by `service:Action`.
     pub calls: BTreeMap<String, Calls>,
-    /// Virtual time.
+    /// Elapsed virtual seconds.
     pub virtual_seconds: u64,
-    /// Real time.
+    /// Elapsed real seconds.
     pub real_seconds: f64,
-    /// Time of all processors: what real time is on a machine that does nothing else. `None` where
-    /// the system doesn't tell.
+    /// Processor seconds over all cores, which doesn't depend on other load; `None` if the system
+    /// doesn't report it.
     pub processor_seconds: Option<f64>,
-    /// Megabytes of client and simulator at their peak until the step's end; `None` where the
-    /// system doesn't tell.
+    /// Peak memory of client and simulator up to the end of the step, in megabytes; `None` if the
+    /// system doesn't report it.
     pub peak_mb: Option<f64>,
 }
 
-/// Calls of one action.
+/// Calls of one action in one step.
 #[derive(Debug, Serialize)]
 pub struct Calls {
-    /// How many were made.
+    /// Number of calls made.
     pub made: u64,
-    /// How many the step takes if nothing is read twice; `None` for actions that wait for something,
-    /// and those that depend on how work is divided.
+    /// Number of calls needed if nothing is read twice; `None` for actions that poll and for those
+    /// that depend on how work is split.
     pub least: Option<u64>,
 }
 
-/// What there is to read.
+/// The size of a deployment, which determines the minimum number of calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Extent {
-    /// Accounts of the organization.
+    /// Accounts in the organization.
     pub(super) accounts: usize,
-    /// Stack sets of Gizmos.
+    /// Stack sets created by Gizmos.
     pub(super) stack_sets: usize,
-    /// Pages of all stack sets' instances.
+    /// Pages of instances, summed over all stack sets.
     pub(super) instance_pages: usize,
-    /// Stack instances.
+    /// Stack instances, summed over all stack sets.
     pub(super) instances: usize,
-    /// Ordinary stacks of the management account.
+    /// Ordinary stacks in the management account.
     pub(super) managed: usize,
-    /// Regions in which there are such stacks.
+    /// Regions with ordinary stacks.
     pub(super) managed_regions: usize,
-    /// Stacks with a queue of dead letters, the hub's included.
+    /// Stacks with a dead-letter queue, including the hub's.
     pub(super) queues: usize,
 }
 
-/// How many pages a list has.
+/// Number of pages in a list.
 pub(super) fn pages(entries: usize, page: usize) -> usize {
     entries.div_ceil(page).max(1)
 }
 
 impl Extent {
-    /// Counts another stack set.
+    /// Adds a stack set with this many instances.
     pub(super) fn add_stack_set(&mut self, instances: usize) {
         self.stack_sets += 1;
         self.instances += instances;
@@ -102,12 +102,13 @@ impl Extent {
             "cloudformation:CreateChangeSet"
             | "cloudformation:ExecuteChangeSet"
             | "cloudformation:DetectStackDrift" => self.managed,
-            // Every instance's stack is asked for, the management account's are listed by Region.
+            // Each instance's stack is described; the management account's stacks are listed by
+            // Region.
             "cloudformation:DescribeStacks" if drift => self.instances + self.managed_regions,
             "cloudformation:GetTemplate" if drift => self.instances + self.managed,
             "sqs:GetQueueAttributes" if drift => self.queues,
             "iam:ListRoles" if drift => self.accounts,
-            // The caller's own account needs no role.
+            // No role is needed in the caller's own account.
             "sts:AssumeRole" if drift => self.accounts - 1,
             _ => return None,
         };
@@ -115,7 +116,7 @@ impl Extent {
     }
 }
 
-/// A step under way.
+/// A step that is being measured.
 pub(super) struct Measured<'l> {
     lab: &'l Lab,
     start: Instant,
@@ -135,7 +136,7 @@ impl<'l> Measured<'l> {
         }
     }
 
-    /// Does the step's work.
+    /// Runs the step's work.
     pub(super) async fn run<T, E: std::error::Error + Send + Sync + 'static>(
         &self,
         work: impl Future<Output = Result<T, E>>,
@@ -147,7 +148,7 @@ impl<'l> Measured<'l> {
         }
     }
 
-    /// The work is done.
+    /// Ends the measurement.
     pub(super) fn end(self, name: &'static str) -> Step {
         let simulator = &self.lab.simulator;
         let calls = simulator
@@ -178,13 +179,13 @@ impl<'l> Measured<'l> {
 }
 
 impl Step {
-    /// With how it ended.
+    /// Sets the result in words.
     pub(super) fn ended(mut self, outcome: String) -> Step {
         self.outcome = outcome;
         self
     }
 
-    /// With the least calls that could have done.
+    /// Adds the minimum number of calls.
     pub(super) fn compared(mut self, extent: &Extent) -> Step {
         for (action, calls) in &mut self.calls {
             calls.least = extent.least(self.name, action);
@@ -203,7 +204,7 @@ impl fmt::Display for Step {
             "{name}: {outcome}; {minutes:.1} min virtual, {real:.2} s real"
         )?;
         if let Some(seconds) = self.processor_seconds {
-            write!(f, " ({seconds:.2} s of processors)")?;
+            write!(f, " ({seconds:.2} s processor time)")?;
         }
         if let Some(peak) = self.peak_mb {
             write!(f, ", {peak:.0} MB at the peak")?;

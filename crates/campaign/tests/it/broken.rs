@@ -1,4 +1,4 @@
-//! Deployers with a fault of their own: each must break just the invariant that is there for it.
+//! Deployers with one deliberate fault: each must violate exactly the invariant that covers it.
 
 use std::time::Duration;
 
@@ -13,27 +13,27 @@ use deployer::ports::{
 use deployer::{ApplyOutcome, ApplyReport, DeployError, DriftReport};
 use futures::future::LocalBoxFuture;
 
-/// Most seeds that are tried until a fault shows.
+/// Maximum seeds to try until a fault shows.
 const SEEDS: u64 = 60;
 
-/// The product, and then something that it would never do.
+/// The product's deployer, followed by one fault.
 #[derive(Clone, Copy)]
 enum Fault {
-    /// Failures are forgotten, and what failed is called done.
+    /// Drops all failures and reports failed parts as done.
     HidesFailures,
-    /// One failure of each part is forgotten.
+    /// Drops one failure per part.
     ForgetsOne,
-    /// A location that is fine is called failed.
+    /// Reports a healthy location as failed.
     BlamesTheInnocent,
-    /// The same work is started a second time when it has succeeded.
+    /// Starts the same work again after it succeeded.
     StartsAgain,
-    /// Instances of a stack set without our tag are deleted.
+    /// Deletes instances of a stack set without the ownership tag.
     TakesOverOthers,
-    /// A fleet without a difference is updated all the same.
+    /// Updates a fleet that has no differences.
     AlwaysUpdates,
-    /// The last difference of a drift check is forgotten.
+    /// Drops the last difference of a drift check.
     OverlooksDrift,
-    /// It waits for something that never comes.
+    /// Waits for something that never happens.
     NeverEnds,
 }
 
@@ -156,45 +156,45 @@ fn request(bundle: &Bundle, stack_set: &str, operation_id: &str) -> InstanceRequ
 
 fn is_caught(fault: Fault, invariant: Invariant) {
     let is_caught = |seed| campaign(seed, 1, 1, &fault, &|_, _| {}).broken(invariant) > 0;
-    assert!((1..=SEEDS).any(is_caught), "nothing was seen");
+    assert!((1..=SEEDS).any(is_caught), "the fault was not detected");
 }
 
 #[test]
-fn a_hidden_failure_is_seen() {
+fn a_hidden_failure_is_detected() {
     is_caught(Fault::HidesFailures, Invariant::NoFalseSuccess);
 }
 
 #[test]
-fn a_forgotten_failure_is_seen() {
+fn a_forgotten_failure_is_detected() {
     is_caught(Fault::ForgetsOne, Invariant::EqualOrNamed);
 }
 
 #[test]
-fn a_false_accusation_is_seen() {
+fn a_false_accusation_is_detected() {
     is_caught(Fault::BlamesTheInnocent, Invariant::EqualOrNamed);
 }
 
 #[test]
-fn work_that_is_started_again_is_seen() {
+fn work_that_is_started_again_is_detected() {
     is_caught(Fault::StartsAgain, Invariant::StartedOnce);
 }
 
 #[test]
-fn a_touched_stack_set_of_others_is_seen() {
+fn a_changed_stack_set_of_another_owner_is_detected() {
     is_caught(Fault::TakesOverOthers, Invariant::OnlyOurs);
 }
 
 #[test]
-fn an_update_without_need_is_seen() {
+fn an_unnecessary_update_is_detected() {
     is_caught(Fault::AlwaysUpdates, Invariant::NothingToDo);
 }
 
 #[test]
-fn overlooked_drift_is_seen() {
+fn overlooked_drift_is_detected() {
     is_caught(Fault::OverlooksDrift, Invariant::DriftFound);
 }
 
 #[test]
-fn a_deployer_that_never_ends_is_seen() {
+fn a_deployer_that_never_ends_is_detected() {
     is_caught(Fault::NeverEnds, Invariant::Ends);
 }

@@ -1,4 +1,4 @@
-//! A sample of the campaign, and deployers that it must see through.
+//! A sample of the campaign, and broken deployers that it must detect.
 
 mod broken;
 mod sample;

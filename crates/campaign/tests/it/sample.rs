@@ -1,4 +1,4 @@
-//! Fixed seeds, as many as a minute is good for.
+//! Fixed seeds, about a minute's worth.
 
 use campaign::{Product, campaign};
 

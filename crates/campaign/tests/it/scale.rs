@@ -1,9 +1,9 @@
-//! The scale case, with a small organization.
+//! The scale case with a small organization.
 
 use std::collections::BTreeSet;
 
 #[test]
-fn every_step_does_what_it_says_and_asks_little_more_than_once() {
+fn every_step_makes_few_redundant_calls() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -40,8 +40,8 @@ fn every_step_does_what_it_says_and_asks_little_more_than_once() {
         ]
     );
     assert_eq!(scale.accounts, 24);
-    // A deployment looks once more at what it has done, and drift detection at what it has found;
-    // who calls is asked for the connection and for the plan.
+    // A deployment reads its result again, and drift detection its operations; the caller's
+    // identity is read once for the connection and once for the plan.
     assert_eq!(
         Vec::from_iter(more_than_least),
         [

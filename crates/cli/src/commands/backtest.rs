@@ -1,4 +1,4 @@
-//! `backtest`: which alerts would the rules have raised?
+//! The command `backtest`: counts the alerts that the rules would have raised.
 
 mod meter;
 mod revision;
@@ -57,7 +57,7 @@ pub(crate) async fn run(
     };
     let sources = sources(environment, &arguments.paths).await?;
     let watch = Arc::new(Watch::default());
-    // Whatever ends this future, such as Ctrl-C, ends the run as well.
+    // However this future ends, Ctrl-C included, the blocking job ends too.
     let _stop = StopAtEnd(Arc::clone(&watch));
     let meter = meter::Meter::start(environment, &watch);
     let job = Job {
@@ -78,13 +78,13 @@ pub(crate) async fn run(
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
-/// The rules that would have been there to alert.
+/// The rules that a deployment includes.
 fn deployed(mut rules: Vec<Rule>) -> Vec<Rule> {
     rules.retain(Rule::is_deployed);
     rules
 }
 
-/// The run itself, for a thread that may block.
+/// The backtest itself, for a thread that may block.
 struct Job {
     rules: Vec<Rule>,
     before: Option<Vec<Rule>>,
@@ -151,7 +151,7 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct Compared<'a> {
-    /// The revision before.
+    /// Name of the revision to compare with.
     with: &'a str,
     added: u64,
     removed: u64,

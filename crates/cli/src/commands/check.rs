@@ -1,4 +1,4 @@
-//! `check`: are the rules and the organization file right?
+//! The command `check`: lints and tests the rules and the organization file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +19,8 @@ use crate::files;
 use crate::invocation::Invocation;
 use crate::project::Project;
 
-/// A fix can reveal the next one; more rounds than this mean that fixes undo each other.
+/// Fixing one diagnostic can reveal another. If that takes more rounds than this, fixes undo each
+/// other.
 const ROUNDS: usize = 10;
 
 pub(crate) fn run(invocation: &Invocation<'_>, check: CheckArguments) -> Result<Exit> {
@@ -88,12 +89,12 @@ pub(crate) fn run(invocation: &Invocation<'_>, check: CheckArguments) -> Result<
     })
 }
 
-/// How many changes of the rules' patterns the tests or the checks would notice.
+/// How many changes of the rules' patterns a test or check would notice.
 #[derive(Debug, Default, Serialize)]
 struct Mutations {
     tested: usize,
     refused: usize,
-    /// Rule and change.
+    /// Rule id and a description of the change.
     survived: Vec<(String, String)>,
 }
 
@@ -133,7 +134,7 @@ impl fmt::Display for Mutations {
     }
 }
 
-/// In percent; all of nothing is all.
+/// Percentage; 100 if there is nothing to count.
 #[expect(clippy::cast_precision_loss, reason = "counts of a few thousand")]
 fn share(part: usize, all: usize) -> f64 {
     if all == 0 {
@@ -142,7 +143,7 @@ fn share(part: usize, all: usize) -> f64 {
     100.0 * part as f64 / all as f64
 }
 
-/// The lints' documentation, for formats that include it.
+/// Documentation of the lints, for formats that include it.
 fn lint_pages() -> Vec<report::sarif::Page> {
     rules::lint::registry()
         .iter()
@@ -154,7 +155,7 @@ fn lint_pages() -> Vec<report::sarif::Page> {
         .collect()
 }
 
-/// Applies the fixes of all diagnostics to their files and returns how many.
+/// Applies all fixes to their files and returns the number of fixes.
 fn fix(environment: &Environment, diagnostics: &[Diagnostic]) -> Result<usize> {
     let mut files: BTreeMap<PathBuf, (&str, Vec<Fix>)> = BTreeMap::new();
     for diagnostic in diagnostics {

@@ -1,4 +1,4 @@
-//! `compile`: rules and organization file to CloudFormation templates.
+//! The command `compile`: writes CloudFormation templates.
 
 use std::path::Path;
 

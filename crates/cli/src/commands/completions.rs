@@ -1,4 +1,4 @@
-//! `completions`: a script that makes a shell complete commands and options.
+//! The command `completions`: writes a shell's completion script.
 
 use anyhow::Result;
 use clap::CommandFactory;
@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 
 pub(crate) fn run(environment: &Environment, shell: Shell) -> Result<Exit> {
-    // Into memory first: clap_complete panics when the reader has gone.
+    // Buffered, because clap_complete panics if the reader closes the pipe.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "gizmos", &mut script);
     environment.print(&String::from_utf8_lossy(&script))?;

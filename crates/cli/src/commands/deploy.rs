@@ -1,4 +1,4 @@
-//! `deploy`: make the fleet equal the rules, then prove that the alert chain works.
+//! The command `deploy`: makes the fleet match the rules, then verifies the alert chain.
 
 use anyhow::Result;
 use deployer::preflight;
@@ -52,7 +52,7 @@ async fn deploy(
     };
     if let Some(reason) = deployment.refused {
         environment.note(format_args!(
-            "error: {reason}; nothing was touched\nhint: {} shows the plan as it is now",
+            "error: {reason}; nothing was changed\nhint: {} shows the plan as it is now",
             spelling::command("plan --org")
         ));
         return Ok(Exit::Blocked);
@@ -72,7 +72,7 @@ async fn deploy(
     })
 }
 
-/// Makes the checks that a deployment begins with, and prints what they found.
+/// Runs the preflight and prints its result.
 async fn can_begin(
     invocation: &Invocation<'_>,
     connection: &Connection,

@@ -1,4 +1,4 @@
-//! `destroy`: remove what was deployed.
+//! The command `destroy`: removes everything that was deployed.
 
 use anyhow::Result;
 use compiler::{Bundle, Part};
@@ -24,7 +24,7 @@ pub(crate) async fn run(
     let answer = match confirm {
         Some(answer) => Some(answer),
         None => environment.ask(&format!(
-            "This removes trail, topics and all detections from every account of {id}.\n\
+            "This removes the trail, the topics and all detections from every account of {id}.\n\
              Type the organization's id to continue: "
         ))?,
     };
@@ -54,7 +54,7 @@ pub(crate) async fn run(
 fn text(removal: &deployer::ApplyReport, bucket: Option<&str>) -> String {
     let mut text = report::apply::terminal(removal);
     text.push_str(&format!(
-        "{}. Log buckets and keys stay, with all logs, and so does trusted access.\n",
+        "{}. Log buckets, their logs, keys and trusted access remain.\n",
         report::apply::summary(removal, "Removed")
     ));
     if let Some(bucket) = bucket {
@@ -66,7 +66,7 @@ fn text(removal: &deployer::ApplyReport, bucket: Option<&str>) -> String {
     text
 }
 
-/// The bucket that stays behind, and whose name is taken from now on.
+/// The log bucket, which remains, so that its name can't be used again.
 fn log_bucket(bundle: &Bundle) -> Option<&str> {
     let set = bundle
         .stack_sets

@@ -1,4 +1,4 @@
-//! `doctor`: can a deployment begin?
+//! The command `doctor`: checks whether a deployment can start.
 
 use anyhow::Result;
 

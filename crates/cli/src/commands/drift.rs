@@ -1,4 +1,4 @@
-//! `drift`: where does reality differ from the rules?
+//! The command `drift`: reports where the organization differs from the rules.
 
 use anyhow::Result;
 use deployer::DriftOptions;

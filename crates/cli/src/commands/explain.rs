@@ -1,4 +1,4 @@
-//! `explain`: what one rule compiles to.
+//! The command `explain`: shows what one rule compiles to.
 
 use anyhow::Result;
 use report::explain::Explained;

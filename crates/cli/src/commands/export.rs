@@ -1,4 +1,4 @@
-//! `export`: rule files in other formats.
+//! The command `export`: converts rule files into other formats.
 
 use anyhow::{Context, Result, bail};
 use report::plural;
@@ -38,7 +38,7 @@ pub(crate) fn sigma(invocation: &Invocation<'_>, arguments: &SigmaExportArgument
     })
 }
 
-/// The rules of these ids; all of them without one.
+/// The rules with these ids, or all rules if there are none.
 fn chosen<'a>(library: &'a [Rule], ids: &[String]) -> Result<Vec<&'a Rule>> {
     if ids.is_empty() {
         return Ok(library.iter().collect());

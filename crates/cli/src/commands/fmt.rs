@@ -1,4 +1,4 @@
-//! `fmt`: one layout for rule files.
+//! The command `fmt`: formats rule files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::files;
 use crate::invocation::Invocation;
 use crate::spelling;
 
-/// The result of a run.
+/// The result of formatting.
 #[derive(Default)]
 struct Formatted {
     files: usize,
     changed: Vec<PathBuf>,
-    /// Files that no layout keeps the meaning of.
+    /// Files whose meaning formatting would change.
     left: Vec<PathBuf>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -54,7 +54,7 @@ pub(crate) fn run(invocation: &Invocation<'_>, check: bool, files: &[PathBuf]) -
     )
 }
 
-/// From standard input to standard output, for editors.
+/// Formats standard input to standard output, for editors.
 fn standard_input(environment: &Environment) -> Result<Exit> {
     let text = environment.read_input(files::YAML_LIMIT)?;
     let source = Arc::new(SourceFile::new("standard-input.yaml", text));

@@ -1,4 +1,4 @@
-//! `generate`: the pages that follow from the code and the rules.
+//! The command `generate`: writes the pages generated from code and rules.
 
 use std::path::PathBuf;
 
@@ -10,16 +10,16 @@ use crate::exit::Exit;
 use crate::invocation::Invocation;
 use crate::project::Files;
 
-/// A page and where it belongs.
+/// A page and its path.
 struct Page {
     path: PathBuf,
     text: String,
 }
 
-/// Every page.
+/// All generated pages.
 fn pages(files: Files<'_>) -> Vec<Page> {
     let folder = &files.rules();
-    // Rules with errors are left out; `check` says so.
+    // Rules with errors are skipped; `check` reports them.
     let library = files.library();
     let page = |name: &str, text: String| Page {
         path: folder.join(name),
@@ -37,7 +37,7 @@ fn pages(files: Files<'_>) -> Vec<Page> {
     ]
 }
 
-/// JSON as it is committed.
+/// JSON as it is committed: indented, with a final newline.
 fn schema(schema: &Value) -> String {
     format!("{schema:#}\n")
 }
@@ -50,7 +50,7 @@ pub(crate) fn run(invocation: &Invocation<'_>, mode: GenerateMode) -> Result<Exi
         let shown = shown.display();
         let current = std::fs::read_to_string(&page.path).is_ok_and(|text| text == page.text);
         match mode {
-            _ if current => environment.print(&format!("{shown} is current"))?,
+            _ if current => environment.print(&format!("{shown} is up to date"))?,
             GenerateMode::Write => {
                 std::fs::write(&page.path, &page.text)
                     .with_context(|| format!("could not write {shown}"))?;

@@ -1,4 +1,4 @@
-//! `import`: rules of other formats become rule files.
+//! The command `import`: converts rules of other formats into rule files.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,18 +19,18 @@ use crate::exit::Exit;
 use crate::files;
 use crate::invocation::Invocation;
 
-/// Folders below a given one that are searched.
+/// Maximum depth of folders to search.
 const MAX_DEPTH: usize = 8;
 
-/// The result of one Sigma file.
+/// The result for one Sigma file.
 #[derive(Debug, Serialize)]
 struct Outcome {
     file: PathBuf,
     kind: Kind,
-    /// The rule files; empty if there is none.
+    /// The rule files; empty if it was refused.
     rules: Vec<PathBuf>,
     losses: Vec<Loss>,
-    /// Why it was refused, or the diagnostics of the imported rules.
+    /// Why it was refused, or the diagnostics of its rules.
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -42,19 +42,19 @@ enum Kind {
     Refused,
 }
 
-/// How far imported rules and Sigma agree over real records.
+/// How well imported rules and Sigma rules agree on real records.
 #[derive(Debug, Default, Serialize)]
 struct Verified {
     records: usize,
     /// Records that aren't CloudTrail events.
     skipped: usize,
     rules: usize,
-    /// Verdicts in which a Sigma rule matched, and in which its import did.
+    /// Verdicts in which a Sigma rule matched, and in which its import matched.
     sigma: usize,
     imported: usize,
-    /// Verdicts that differ as a loss says.
+    /// Verdicts whose difference a stated loss explains.
     stated: usize,
-    /// Rule and number of verdicts that differ as no loss says.
+    /// Rule and number of verdicts that differ without a stated loss.
     unstated: Vec<(String, usize)>,
 }
 
@@ -134,7 +134,7 @@ fn one(
     }))
 }
 
-/// Writes the rule files of an import, unless that would overwrite something.
+/// Writes the rule files of an import, unless that would overwrite files.
 fn written(
     environment: &Environment,
     path: &Path,
@@ -153,7 +153,7 @@ fn written(
         if twice || (!arguments.overwrite && environment.resolve(target).exists()) {
             let diagnostic = Diagnostic::error(
                 "import::exists",
-                format!("the rule file {} exists already", target.display()),
+                format!("the rule file {} already exists", target.display()),
             )
             .help(if twice {
                 "two files of this import have the same name; rename one of them"
@@ -184,7 +184,7 @@ fn written(
     })
 }
 
-/// The files given, and those with Sigma's extensions in the folders given.
+/// The given files, and the files with Sigma's extensions in the given folders.
 fn sigma_files(environment: &Environment, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
@@ -229,7 +229,7 @@ fn walk(
     Ok(())
 }
 
-/// Compares every import with its Sigma rule, over the records of a file.
+/// Compares each import with its Sigma rule over the records of a file.
 fn verify(
     environment: &Environment,
     imported: &[(String, Rule, Imported)],
@@ -273,7 +273,7 @@ fn verify(
     Ok(verified)
 }
 
-/// The event that EventBridge makes of a record.
+/// The event that EventBridge creates from a record.
 fn event(record: &Value) -> Option<Event> {
     let event = cloudtrail::envelope::wrap(record).ok()?;
     Event::parse(&event.to_string()).ok()

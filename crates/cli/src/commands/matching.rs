@@ -1,4 +1,4 @@
-//! `match`: which rules fire on events, and why one doesn't.
+//! The command `match`: shows which rules fire on events, and why one doesn't.
 
 use std::path::PathBuf;
 
@@ -39,7 +39,7 @@ pub(crate) fn run(
         .count();
     if broken > 0 {
         environment.note(format_args!(
-            "warning: the rules have {}; rules with errors are left out, and {} shows them",
+            "warning: the rules have {}; rules with errors are skipped, and {} shows them",
             report::plural(broken, "error"),
             crate::spelling::command("check")
         ));

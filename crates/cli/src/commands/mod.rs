@@ -1,4 +1,4 @@
-//! One module per command.
+//! The commands, one per module.
 
 mod backtest;
 mod check;
@@ -27,7 +27,7 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::invocation::Invocation;
 
-/// Runs a command to its end.
+/// Runs a command to completion.
 pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> Result<Exit> {
     let Arguments {
         project,
@@ -46,7 +46,8 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> Resu
         project: &project,
         format,
     };
-    // Boxed: these futures hold whole plans and reports, too much for the stack of each caller.
+    // Boxed, because these futures hold whole plans and reports, which are too large for each
+    // caller's stack.
     match command {
         Command::Check(arguments) => check::run(invocation, arguments),
         Command::Generate { mode } => generate::run(invocation, mode),

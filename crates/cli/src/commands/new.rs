@@ -1,4 +1,4 @@
-//! `new`: a rule file started from a real event.
+//! The command `new`: creates a rule file from a real event.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -17,7 +17,7 @@ use crate::events;
 use crate::exit::Exit;
 use crate::invocation::Invocation;
 
-/// Most events of a file that are listed to choose from.
+/// Maximum events of a file to list as choices.
 const MAX_LISTED: usize = 20;
 
 pub(crate) fn run(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Exit> {
@@ -40,7 +40,7 @@ pub(crate) fn run(invocation: &Invocation<'_>, arguments: &NewArguments) -> Resu
     }
 }
 
-/// What was written, and what `check` says about it.
+/// The files that were written, and their diagnostics.
 struct Started {
     rule: PathBuf,
     fixture: PathBuf,
@@ -67,7 +67,7 @@ fn start(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result
     let library = files.library();
     if let Some(taken) = library.rules.iter().find(|rule| rule.id == id) {
         return Ok(Err(format!(
-            "error: there is a rule `{id}` already, {}",
+            "error: rule `{id}` already exists, {}",
             environment.shown(&taken.file.path).display()
         )));
     }
@@ -97,7 +97,7 @@ fn start(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result
     for path in [&rule, &fixture] {
         if path.symlink_metadata().is_ok() {
             return Ok(Err(format!(
-                "error: {} exists already, and nothing is overwritten\nhint: choose another name, or remove it",
+                "error: {} already exists and is not overwritten\nhint: choose another name, or remove it",
                 environment.shown(path).display()
             )));
         }
@@ -122,7 +122,7 @@ fn start(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result
     }))
 }
 
-/// The event of a file; if there are several, the one of that number, counted from 1.
+/// The event of a file. If there are several, `number` selects one, starting at 1.
 fn chosen(
     environment: &Environment,
     file: &Path,
@@ -140,7 +140,7 @@ fn chosen(
         None if count == 1 => Some(0),
         None => {
             let mut refusal = format!(
-                "error: {shown} holds {}\nhint: choose one with --record NUMBER:",
+                "error: {shown} contains {}\nhint: choose one with --record NUMBER:",
                 plural(count, "event")
             );
             for (index, record) in records.iter().take(MAX_LISTED).enumerate() {
@@ -163,13 +163,13 @@ fn chosen(
     Ok(match index {
         Some(index) => Ok(records.swap_remove(index)),
         None => Err(format!(
-            "error: {shown} holds {}, numbered from 1",
+            "error: {shown} contains {}, numbered from 1",
             plural(count, "event")
         )),
     })
 }
 
-/// The folder that most rules about that source are in, or one of the service's name.
+/// The folder with the most rules for the event's source, or else one named after the service.
 fn theme(library: &[Rule], folder: &Path, event: &Value) -> String {
     let source = event
         .get("source")
@@ -205,7 +205,7 @@ fn is_folder_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
-/// Writes a file that doesn't exist yet.
+/// Writes a file that must not exist yet.
 fn write(path: &Path, text: &str) -> Result<()> {
     let shown = || format!("could not write {}", path.display());
     if let Some(folder) = path.parent() {
@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(choose(two, Some(2)), Ok(json!({"a": 2})));
         let refusal = choose(two, None).unwrap_err();
         assert!(
-            refusal.starts_with("error: standard input holds 2 events"),
+            refusal.starts_with("error: standard input contains 2 events"),
             "{refusal}"
         );
         assert!(refusal.contains("  1  Stop\\u{1b} (x)"), "{refusal}");

@@ -1,4 +1,4 @@
-//! `plan`: what would a deployment change?
+//! The command `plan`: shows what a deployment would change.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub(crate) async fn run(
         let plan = deployer::plan(&compiled.bundle, &observed);
         if let Some(path) = &out {
             saved_plan::write(environment, path, &plan)?;
-            environment.note(format_args!("The plan is saved in {}.", path.display()));
+            environment.note(format_args!("Saved the plan to {}.", path.display()));
         }
         match invocation.format {
             Format::Text | Format::Sarif | Format::Github | Format::Junit => {

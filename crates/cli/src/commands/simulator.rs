@@ -1,4 +1,4 @@
-//! `simulator`: the simulated organization, by hand.
+//! The command `simulator`: serves the simulated organization and talks to it.
 
 use std::path::Path;
 
@@ -62,14 +62,14 @@ pub(crate) async fn run(invocation: &Invocation<'_>, command: SimulatorCommand) 
     }
 }
 
-/// Most accounts that are listed at the start.
+/// Maximum accounts to list at startup.
 const SHOWN: usize = 50;
 
 async fn serve(environment: &Environment, config: Config) -> Result<Exit> {
     let simulator = Simulator::start(config).await?;
     let endpoint = simulator.endpoint();
     let state = SimulatorClient::new(&endpoint).state().await?;
-    let mut text = format!("An AWS Organization is served at {endpoint}\n\n");
+    let mut text = format!("Serving an AWS Organization at {endpoint}\n\n");
     for account in state.accounts.iter().take(SHOWN) {
         text.push_str(&format!("  {}  {}\n", account.id, account.name));
     }
@@ -86,7 +86,7 @@ async fn serve(environment: &Environment, config: Config) -> Result<Exit> {
         state.organization.management,
     ));
     environment.print(&text)?;
-    // Until Ctrl-C, which the caller turns into the exit code 130.
+    // Ctrl-C ends the command; the caller turns it into exit code 130.
     std::future::pending::<()>().await;
     Ok(Exit::Done)
 }
@@ -117,8 +117,8 @@ async fn send(
     Ok(Exit::Done)
 }
 
-/// Where an event happens: as asked for, else where the event says if the organization has that
-/// account and Region, else in a workload account in the home Region.
+/// Where an event happens: as requested, otherwise as the event says if the organization has that
+/// account and Region, otherwise in a workload account in the home Region.
 fn location(
     state: &State,
     event: &Value,
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_happens_where_it_says_unless_the_organization_has_no_such_place() {
+    fn an_event_happens_at_its_own_location_if_the_organization_has_it() {
         let state: State = serde_json::from_value(json!({
             "organization": {
                 "management": "111122223333", "log_archive": "222233334444", "security": "333344445555",

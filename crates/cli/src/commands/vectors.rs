@@ -1,4 +1,4 @@
-//! `vectors`: does the pattern engine agree with recorded verdicts?
+//! The command `vectors`: compares the pattern engine with recorded verdicts.
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::files;
 use crate::invocation::Invocation;
 
-/// The result of one file, or of all.
+/// The result for one file or for all files.
 #[derive(Debug, Default, Serialize)]
 struct Count {
     agree: usize,
@@ -54,8 +54,8 @@ pub(crate) fn run(invocation: &Invocation<'_>, files: &[PathBuf]) -> Result<Exit
     })
 }
 
-/// Checks every line of a file. A line that isn't a vector counts as a disagreement: no recorded
-/// verdict may be skipped silently.
+/// Checks every line of a file. An unreadable line counts as a disagreement, so that no recorded
+/// verdict is skipped silently.
 fn check(environment: &Environment, path: &Path) -> Result<Count> {
     let reader = files::open_unpacked(environment, path)?;
     let mut count = Count::default();

@@ -1,4 +1,4 @@
-//! `verify`: does an event in a member account become an alert in the inbox?
+//! The command `verify`: checks that events in member accounts become alerts in inboxes.
 
 use anyhow::{Result, bail};
 

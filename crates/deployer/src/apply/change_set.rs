@@ -1,4 +1,4 @@
-//! Making one stack of the management account what the bundle says, by a change set.
+//! Deploys one stack of the management account through a change set.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use compiler::StackSet;
 
 use super::LAG;
 use super::report::PartReport;
-use super::stack::{LOST_LOOKS, STALE_LOOKS, StackRun};
+use super::stack::{LOST_READS, STALE_READS, StackRun};
 use crate::fingerprint::fingerprint;
 use crate::fleet::ObservedStack;
 use crate::operation::{Backoff, Session, Stop};
@@ -16,13 +16,13 @@ use crate::ports::{
     Location, Stack,
 };
 
-/// How often a round is repeated because the stack has changed.
+/// Attempts to plan again after the stack changed in the meantime.
 const REPLANS: u32 = 4;
 
-/// Pause after a call that was lost or refused.
+/// Pause after a call that failed or got no response.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Brings a stack into line.
+/// Creates or updates the stack until it matches the bundle.
 pub(super) async fn deploy<C: Cloud>(
     session: &Session<'_, C>,
     set: &StackSet,
@@ -116,14 +116,14 @@ impl<C: Cloud> Deployment<'_, C> {
         )
     }
 
-    /// Has the change set computed; `false` if there is nothing to change.
+    /// Waits until the change set is computed; `false` if there is nothing to change.
     async fn prepare(&self, request: &ChangeSetRequest) -> Result<bool, Stop> {
         let (location, stack) = (self.stack.location, self.stack.name);
         let cloud = self.stack.session.cloud;
         let mut fresh = false;
         match cloud.create_change_set(location, request).await {
             Ok(()) => fresh = true,
-            // An earlier run was interrupted before it could execute it.
+            // An earlier run created it and was interrupted before executing it.
             Err(CloudError::AlreadyExists { .. }) => {}
             Err(error) if error.is_passing() => {
                 cloud.pause(RETRY).await;
@@ -146,11 +146,12 @@ impl<C: Cloud> Deployment<'_, C> {
             }
             if fresh {
                 return Err(Stop::Failed(format!(
-                    "CloudFormation refuses the change of stack {stack}: {}",
+                    "CloudFormation rejects the change of stack {stack}: {}",
                     computed.reason.as_deref().unwrap_or("no reason given")
                 )));
             }
-            // The failed one was an earlier run's; its reason may be gone.
+            // The failed change set was an earlier run's and its reason may be outdated: compute it
+            // again.
             cloud
                 .create_change_set(location, request)
                 .await
@@ -168,7 +169,7 @@ impl<C: Cloud> Deployment<'_, C> {
         loop {
             match cloud.describe_change_set(location, stack, name).await {
                 Ok(Some(found)) if found.status != ChangeSetStatus::Pending => return Ok(found),
-                Err(error) if error.is_passing() && lost < LOST_LOOKS => lost += 1,
+                Err(error) if error.is_passing() && lost < LOST_READS => lost += 1,
                 Err(error) => return Err(self.cannot_prepare(&error)),
                 Ok(_) => {}
             }
@@ -181,7 +182,8 @@ impl<C: Cloud> Deployment<'_, C> {
         }
     }
 
-    /// Executes a change set. Where the answer doesn't say whether it took effect, the stack does.
+    /// Executes a change set. If the call fails without saying whether it took effect, the stack's
+    /// status tells.
     async fn start(&self, change_set: &str) -> Result<(), Stop> {
         let (location, stack) = (self.stack.location, self.stack.name);
         let cloud = self.stack.session.cloud;
@@ -207,13 +209,13 @@ impl<C: Cloud> Deployment<'_, C> {
         if found.stack.is_in_progress() || self.change(Some(&found)) == Change::Unchanged {
             return Ok(());
         }
-        // It was computed for a stack that has changed since. One that can't be deleted does no harm.
+        // It was computed against a state that is gone. A leftover change set does no harm.
         let deleted = cloud.delete_change_set(location, stack, change_set);
         drop(deleted.await);
         Err(Stop::Replan)
     }
 
-    /// Waits for the end of what a change set started.
+    /// Waits until the stack leaves its `_IN_PROGRESS` status.
     async fn ended(&self, before: Option<&str>) -> Result<Stack, Stop> {
         let Session { cloud, limits, .. } = self.stack.session;
         let mut pause = Backoff::new();
@@ -226,7 +228,7 @@ impl<C: Cloud> Deployment<'_, C> {
             {
                 let old = before == Some(found.stack.status.as_str())
                     && self.change(Some(&found)) != Change::Unchanged;
-                if !old || looked >= STALE_LOOKS {
+                if !old || looked >= STALE_READS {
                     return Ok(found.stack);
                 }
             }

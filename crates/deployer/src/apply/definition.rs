@@ -1,5 +1,4 @@
-//! The definition of a stack set: creating it, switching its auto-deployment, and the requests that
-//! carry it.
+//! A stack set's definition: requests that create it, update it, and switch automatic deployment.
 
 use compiler::StackSet;
 
@@ -42,7 +41,7 @@ pub(super) async fn create<C: Cloud>(
             Ok(())
         }
         Err(CloudError::AlreadyExists { .. } | CloudError::Stale { .. }) => Err(Stop::Replan),
-        // The next look shows whether it took effect.
+        // The call may have taken effect; the next round reads the stack set again.
         Err(CloudError::Unavailable { .. } | CloudError::Throttled) => {
             session.cloud.pause(super::LAG).await;
             Err(Stop::Replan)
@@ -54,13 +53,13 @@ pub(super) async fn create<C: Cloud>(
 fn auto_deployment(set: &StackSet) -> AutoDeployment {
     AutoDeployment {
         enabled: set.auto_deployment,
-        // A spoke's stack is of no use once the account has left.
+        // Keeping a spoke's stack has no use once the account has left.
         retain_stacks: false,
     }
 }
 
-/// Switches auto-deployment with a call of its own, because the API takes it only without targets.
-/// Everything else stays as it is.
+/// Switches automatic deployment in a separate call, because the API rejects it together with
+/// deployment targets. Everything else keeps its present value.
 pub(super) async fn switch_auto_deployment<C: Cloud>(
     run: &Run<'_, C>,
     set: &StackSet,
@@ -86,7 +85,7 @@ pub(super) async fn switch_auto_deployment<C: Cloud>(
     }
 }
 
-/// An update to the definition that a stack set had before.
+/// An update back to the definition the stack set had before this run.
 pub(super) fn previous(
     details: &StackSetDetails,
     targets: Option<DeploymentTargets>,
@@ -129,7 +128,7 @@ pub(super) fn update(
     }
 }
 
-/// A request for instances that keeps the stack set's definition.
+/// A request for instances that doesn't change the stack set's definition.
 pub(super) fn request(
     stack_set: &str,
     targets: DeploymentTargets,

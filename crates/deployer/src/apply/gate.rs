@@ -1,4 +1,4 @@
-//! Whether the alert chain got worse while a wave was deployed.
+//! Detects whether a wave broke the alert chain.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use crate::fleet::Scope;
 use crate::health::{BrokenLink, inspect};
 use crate::ports::Cloud;
 
-/// Time between the two looks at which a link must be broken: a message may stay in a queue for a
-/// moment.
-const SECOND_LOOK: Duration = Duration::from_secs(30);
+/// A link counts as broken only if two inspections this far apart find it broken: a dead-letter
+/// queue may hold a message for a moment.
+const BETWEEN_INSPECTIONS: Duration = Duration::from_secs(30);
 
-/// The chain's broken links before the first wave; `None` if nothing is compared.
+/// Links that were already broken before the first wave; `None` disables the gate.
 #[derive(Debug)]
 pub(super) struct Gate(Option<Vec<BrokenLink>>);
 
 impl Gate {
-    /// Inspects the chain, if there will be something to compare.
+    /// Inspects the chain before the first wave, if a later wave needs the comparison.
     pub(super) async fn before<C: Cloud>(run: &Run<'_, C>, needed: bool) -> Gate {
         if !needed || !run.gate {
             return Gate(None);
@@ -25,14 +25,14 @@ impl Gate {
         Gate(look(run).await)
     }
 
-    /// What is broken now that wasn't before, in words.
+    /// Describes the links that broke since the first wave; `None` if there are none.
     pub(super) async fn worse<C: Cloud>(&self, run: &Run<'_, C>) -> Option<String> {
         let before = self.0.as_ref()?;
         let first = new_links(before, look(run).await?);
         if first.is_empty() {
             return None;
         }
-        run.session.cloud.pause(SECOND_LOOK).await;
+        run.session.cloud.pause(BETWEEN_INSPECTIONS).await;
         new_links(before, look(run).await?)
             .into_iter()
             .find(|link| first.iter().any(|known| is_same(known, link)))
@@ -40,9 +40,9 @@ impl Gate {
     }
 }
 
-/// What is broken in the hub and in the management account, where the chain comes together. That
-/// costs a few calls, whatever the size of the fleet. Without an answer there is nothing to compare,
-/// and failed instances remain the gate.
+/// Broken links in the hub and management accounts, where all events pass. This takes a few calls
+/// regardless of the fleet's size. If the chain can't be read, only failed instances stop a
+/// rollout.
 async fn look<C: Cloud>(run: &Run<'_, C>) -> Option<Vec<BrokenLink>> {
     let accounts = &run.bundle.organization.accounts;
     let scope = Scope {
@@ -50,8 +50,8 @@ async fn look<C: Cloud>(run: &Run<'_, C>) -> Option<Vec<BrokenLink>> {
         ..Scope::default()
     };
     let inspection = inspect(run.session.cloud, run.bundle, &scope).await.ok()?;
-    // The subscription of a topic that this run creates waits for its owner's confirmation, which
-    // says nothing about the template.
+    // A subscription to a new topic waits for its owner's confirmation, which doesn't depend on the
+    // template.
     let about_template = inspection.faults.into_iter().filter(|fault| {
         !matches!(
             fault.code,

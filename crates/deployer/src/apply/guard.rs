@@ -1,10 +1,11 @@
-//! Protects against a mistake in the organization file that would remove detections.
+//! Limits how many instances a plan may remove, so that an error in the organization file can't
+//! remove most detections.
 
 use remedy::{Command, Remedy};
 
 use crate::plan::{Change, Plan, Problem, ProblemKind, StackSetPlan};
 
-/// The problem of a plan that removes more than `percent` % of any stack set's instances.
+/// A problem if the plan removes more than `percent` percent of any stack set's instances.
 pub fn removals_problem(plan: &Plan, percent: u8) -> Option<Problem> {
     let too_many: Vec<String> = plan
         .stack_sets
@@ -25,7 +26,7 @@ pub fn removals_problem(plan: &Plan, percent: u8) -> Option<Problem> {
     Some(Problem {
         kind: ProblemKind::TooManyRemovals,
         message: format!("the plan removes {}", too_many.join(", ")),
-        fix: Remedy::from("if you mean that, run ")
+        fix: Remedy::from("if this is intended, run ")
             .command(Command::Deploy { allow_delete: true })
             .words(format!(
                 "; without that option, at most {percent} % of a stack set's instances are removed"

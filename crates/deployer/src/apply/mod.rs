@@ -1,8 +1,8 @@
-//! Carrying a plan out.
+//! Carries out a plan.
 //!
-//! Parts are worked on in the order of their dependencies, independent ones at the same time. If a
-//! part fails, what depends on it is not begun; everything else is. Removals come last, and only if
-//! everything before succeeded.
+//! Parts are deployed in dependency order, independent parts concurrently. If a part fails, the
+//! parts that depend on it are skipped; all others continue. Removals come last, and only if
+//! everything before them succeeded.
 
 mod change_set;
 mod definition;
@@ -38,23 +38,23 @@ use crate::plan::{
 use crate::ports::{AccountState, Cloud};
 use crate::progress::Progress;
 
-/// How a plan is carried out.
+/// Limits and safety checks for carrying out a plan.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long to wait.
+    /// Time limits for the run's own operations and for others.
     pub limits: Limits,
-    /// Whether any number of instances may be removed.
+    /// Disables the limit of `delete_percent`.
     pub allow_delete: bool,
-    /// Percentage of a stack set's instances that may be removed without `allow_delete`.
+    /// Highest percentage of a stack set's instances that may be removed without `allow_delete`.
     pub delete_percent: u8,
-    /// Whether the alert chain's health is compared between waves.
+    /// Whether a wave that breaks the alert chain stops the rollout.
     pub gate: bool,
-    /// Accounts and Regions if they were just read; `None` reads them.
+    /// Accounts and Regions, if the caller has just read them; `None` reads them.
     pub membership: Option<Membership>,
 }
 
 impl Default for Options {
-    /// Up to a fifth of a stack set's instances may be removed.
+    /// Allows removing up to a fifth of each stack set's instances.
     fn default() -> Options {
         Options {
             limits: Limits::default(),
@@ -66,10 +66,10 @@ impl Default for Options {
     }
 }
 
-/// Pause before lists that show the fleet as it was are read again.
+/// Pause before reading eventually consistent lists again.
 const LAG: Duration = Duration::from_secs(10);
 
-/// What every step of a run needs.
+/// Shared by every step of a run.
 struct Run<'a, C> {
     session: Session<'a, C>,
     bundle: &'a Bundle,
@@ -85,10 +85,10 @@ impl<C> Run<'_, C> {
     }
 }
 
-/// Carries a plan out with the default [`Options`].
+/// Carries out a plan with the default [`Options`].
 ///
-/// Each part that has something to do is read again just before, so a plan that is a little old
-/// does no harm. Failures of parts are in the report.
+/// Each part is read again just before it changes, so a slightly outdated plan is safe. The report
+/// holds the failures of parts; an error means that the run could not start or continue.
 pub async fn apply(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -98,7 +98,7 @@ pub async fn apply(
     apply_with(cloud, bundle, plan, progress, Options::default()).await
 }
 
-/// Carries a plan out.
+/// Carries out a plan. Each part is read again before it changes.
 pub async fn apply_with(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -139,9 +139,9 @@ pub async fn apply_with(
     Ok(ApplyReport { problems, parts })
 }
 
-/// Removes everything that Gizmos deployed: detections first, the log bucket's stack last. The
-/// bucket itself and its logs stay (the template retains them), and so does trusted access; the
-/// artifact bucket is emptied and removed. What doesn't carry the tag of Gizmos is left alone.
+/// Removes everything Gizmos deployed: detections first, the log bucket's stack last. The log
+/// bucket and its logs remain (its template retains them), and so does trusted access. The artifact
+/// bucket is emptied and deleted. Resources without the ownership tag are never touched.
 pub async fn destroy(
     cloud: &impl Cloud,
     bundle: &Bundle,

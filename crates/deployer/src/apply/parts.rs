@@ -1,4 +1,4 @@
-//! The order of a deployment and of a removal, part by part.
+//! Orders the parts of a deployment or removal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use super::{Run, change_set, removal, stack, stack_set};
 use crate::plan::{Change, Plan, StackPlan, StackSetPlan, removal_rank};
 use crate::ports::Cloud;
 
-/// Deploys every part of the bundle once what it depends on is deployed.
+/// Deploys every part of the bundle after the parts it depends on.
 pub(super) async fn deploy_all<C: Cloud>(run: &Run<'_, C>, plan: &Plan) -> Vec<PartReport> {
     let mut reports = Vec::new();
-    // By name, whether what depends on the part may begin.
+    // Part name to whether its dependents may start.
     let mut done: BTreeMap<&str, bool> = BTreeMap::new();
     let mut waiting: Vec<&StackSet> = run.bundle.stack_sets.iter().collect();
     while !waiting.is_empty() {
@@ -26,7 +26,7 @@ pub(super) async fn deploy_all<C: Cloud>(run: &Run<'_, C>, plan: &Plan) -> Vec<P
             waiting.into_iter().partition(|set| waits(set));
         waiting = later;
         if ready.is_empty() {
-            // A circle, which the compiler never makes: the order of the bundle decides.
+            // A dependency cycle, which the compiler never emits: fall back to the bundle's order.
             ready = std::mem::take(&mut waiting);
         }
         let steps = ready.iter().map(|set| {
@@ -39,8 +39,8 @@ pub(super) async fn deploy_all<C: Cloud>(run: &Run<'_, C>, plan: &Plan) -> Vec<P
         });
         let finished = join_all(steps).await;
         for (set, parts) in ready.into_iter().zip(finished) {
-            // An artifact bucket that can't be read from here may exist nevertheless; what needs it
-            // will fail if it doesn't.
+            // An artifact bucket that the caller can't read may still exist. If it doesn't, the
+            // parts that need it fail.
             let unseen = |part: &PartReport| {
                 set.part == Part::Artifacts && matches!(part.outcome, PartOutcome::Skipped { .. })
             };
@@ -52,7 +52,7 @@ pub(super) async fn deploy_all<C: Cloud>(run: &Run<'_, C>, plan: &Plan) -> Vec<P
     reports
 }
 
-/// The instances, then the management account's stacks, of one stack set.
+/// Deploys one stack set: its instances, then its stacks in the management account.
 async fn deploy_part<C: Cloud>(
     run: &Run<'_, C>,
     set: &StackSet,
@@ -94,8 +94,8 @@ async fn deploy_instances<C: Cloud>(
     }
 }
 
-/// Why the management account's stacks don't follow the instances. Failures in some accounts are no
-/// reason to leave it without detections.
+/// Why the management account's stacks must not follow the instances; `None` if they may. Failures
+/// in some accounts don't leave the management account without detections.
 fn blocks_stacks(report: &PartReport) -> Option<String> {
     match &report.outcome {
         PartOutcome::Unchanged | PartOutcome::Done | PartOutcome::Partial => None,
@@ -121,14 +121,14 @@ async fn deploy_stack<C: Cloud>(
     }
 }
 
-/// Something to be removed.
+/// A stack set or stack to remove.
 enum Removal<'a> {
     StackSet(&'a StackSetPlan),
     Stack(&'a StackPlan),
 }
 
-/// Removes what a plan removes: first what depends on others. With `broken`, nothing is removed for
-/// that reason.
+/// Removes what the plan removes, dependents first. If `broken` is set, nothing is removed and the
+/// report gives it as the reason.
 pub(super) async fn remove_all<C: Cloud>(
     run: &Run<'_, C>,
     plan: &Plan,
@@ -150,7 +150,7 @@ pub(super) async fn remove_all<C: Cloud>(
     reports
 }
 
-/// What a plan removes, by the order of removal.
+/// The plan's removals, grouped by removal rank.
 fn removals(plan: &Plan) -> BTreeMap<u8, Vec<Removal<'_>>> {
     let mut all: BTreeMap<u8, Vec<Removal<'_>>> = BTreeMap::new();
     for set in &plan.stack_sets {

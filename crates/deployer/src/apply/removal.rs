@@ -1,4 +1,4 @@
-//! Removing instances, and stack sets.
+//! Removes instances and stack sets.
 
 use std::collections::BTreeSet;
 
@@ -14,11 +14,11 @@ use crate::ports::{Cloud, CloudError, Instance, InstanceStatus, Location};
 use crate::progress::ProgressEvent;
 use crate::rollout::region_is_off;
 
-/// How often a round is repeated because the stack set or its lists have changed.
+/// Attempts to plan again after the stack set or its lists changed in the meantime.
 const REPLANS: u32 = 8;
 
-/// Removes instances, and with `Change::Delete` the stack set itself. The last round only looks: an
-/// operation also succeeds where it finds nothing to do.
+/// Removes instances, and the stack set itself if the plan has `Change::Delete`. The last round
+/// only reads, because an operation that finds nothing to do also succeeds.
 pub(super) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan) -> PartReport {
     let mut removal = Removal {
         run,
@@ -30,7 +30,7 @@ pub(super) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan) -> P
         done: BTreeSet::new(),
     };
     if removal.whole {
-        // Those of a stack set that stays are in the report of its deployment.
+        // If the stack set stays, the report of its deployment already lists these.
         removal.report.blocked.clone_from(&plan.blocked);
     }
     let result = loop {
@@ -49,16 +49,16 @@ pub(super) async fn remove<C: Cloud>(run: &Run<'_, C>, plan: &StackSetPlan) -> P
     removal.report
 }
 
-/// The removal of instances of one stack set, round by round.
+/// Removes instances of one stack set, round by round.
 struct Removal<'a, C> {
     run: &'a Run<'a, C>,
     plan: &'a StackSetPlan,
-    /// Whether the stack set itself goes.
+    /// Whether the stack set itself is deleted too.
     whole: bool,
     unwanted: BTreeSet<&'a Location>,
     report: PartReport,
     tries: u32,
-    /// Where operations of this run have succeeded.
+    /// Locations where this run's operations succeeded.
     done: BTreeSet<Location>,
 }
 
@@ -71,7 +71,7 @@ impl<C: Cloud> Removal<'_, C> {
         };
         if !is_owned(&existing.details.tags) {
             return Err(Stop::Failed(format!(
-                "{name} no longer carries the tag of Gizmos and is left alone"
+                "{name} no longer has the ownership tag and is left unchanged"
             )));
         }
         let (out_of_reach, instances): (Vec<&Instance>, Vec<&Instance>) = existing
@@ -85,7 +85,7 @@ impl<C: Cloud> Removal<'_, C> {
             return Ok(());
         }
         if !left.is_empty() {
-            // The next round sees whether they are gone.
+            // The next round checks that the instances are gone.
             self.done.extend(left);
             return Err(Stop::Replan);
         }
@@ -102,7 +102,7 @@ impl<C: Cloud> Removal<'_, C> {
         self.whole || self.unwanted.contains(location)
     }
 
-    /// Stops if the lists still show what has been removed.
+    /// Stops if the lists still show instances that were removed.
     async fn check_lists(
         &mut self,
         existing: &ObservedStackSet,
@@ -126,7 +126,7 @@ impl<C: Cloud> Removal<'_, C> {
             return Ok(());
         }
         let reason = format!(
-            "the operations on {} succeeded, but {} of its instances are still there",
+            "the operations on {} succeeded, but {} of its instances still exist",
             self.plan.name,
             still.len()
         );
@@ -134,7 +134,7 @@ impl<C: Cloud> Removal<'_, C> {
         Err(Stop::Failed(reason))
     }
 
-    /// `false` if an operation failed somewhere.
+    /// Returns `false` if an operation failed in any location.
     async fn remove_instances(
         &mut self,
         existing: &ObservedStackSet,
@@ -142,7 +142,7 @@ impl<C: Cloud> Removal<'_, C> {
     ) -> Result<bool, Stop> {
         let run = self.run;
         let mut sequence = Sequence::after(&self.plan.name, &existing.operations);
-        // Another deletion can't reach what an earlier one failed on.
+        // Deleting again can't succeed where an earlier deletion failed.
         let (stuck, sound): (Vec<&Instance>, Vec<&Instance>) = instances
             .into_iter()
             .partition(|instance| instance.status == InstanceStatus::Inoperable);
@@ -188,11 +188,11 @@ impl<C: Cloud> Removal<'_, C> {
         }
     }
 
-    /// Names every instance that should have gone, after the removal has failed.
+    /// Lists every instance that should have been removed, after the removal failed.
     async fn account_for(&mut self) {
         let reason = self.report.outcome.reason().to_owned();
         let cloud = self.run.session.cloud;
-        // Without an answer, the known failures must do.
+        // Without an answer, the report keeps the failures known so far.
         let Ok(existing) = observe_stack_set(cloud, &self.plan.name, Patience::None).await else {
             return;
         };

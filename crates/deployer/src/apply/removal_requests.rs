@@ -1,4 +1,4 @@
-//! The calls that remove a set of instances.
+//! Builds the requests that remove a set of instances.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,10 @@ use crate::fleet::ObservedStackSet;
 use crate::ports::{AccountSelection, DeploymentTargets, InstanceRequest, Location};
 use crate::rollout::{self, group};
 
-/// The calls that remove these locations, each with its number of instances. An account that is no
-/// longer in use can't be reached: there the instance is forgotten and its stack left.
-///
-/// Units and Regions that are no longer wanted go as a whole, because that also ends the automatic
-/// deployment to them.
+/// The requests that remove these locations, each with its number of instances. Instances in
+/// accounts that are out of use are removed with their stacks retained, because StackSets can't
+/// reach the account. Units and Regions that are no longer wanted are removed as a whole, because
+/// that also ends automatic deployment to them.
 pub(super) fn requests<C>(
     run: &Run<'_, C>,
     existing: &ObservedStackSet,
@@ -60,7 +59,7 @@ fn is_under<C>(run: &Run<'_, C>, account: &str, unit: &str) -> bool {
     account.is_some_and(|account| account.is_under(unit))
 }
 
-/// Whether every instance that a call for the whole unit would reach is to be removed.
+/// Whether a request for the whole unit would reach only instances to be removed.
 fn can_go_whole<C>(
     run: &Run<'_, C>,
     existing: &ObservedStackSet,
@@ -77,15 +76,15 @@ fn can_go_whole<C>(
         .iter()
         .filter(|it| is_under(run, &it.account, unit))
         .count();
-    // An account that has moved to a wanted unit is still recorded with the unit it left, and would
-    // go with it.
+    // CloudFormation still records an account that moved to a wanted unit under the unit it left,
+    // so a request for that unit would remove its instances too.
     let has_left = instances().any(|it| {
         it.organizational_unit.as_deref() == Some(unit) && !is_under(run, &it.account, unit)
     });
     reached == going && reached > 0 && !has_left
 }
 
-/// The call for all accounts of these units, in the Regions of the locations.
+/// A request for all accounts of these units, in the Regions of the locations.
 fn whole_units(
     existing: &ObservedStackSet,
     units: Vec<String>,
@@ -102,9 +101,9 @@ fn whole_units(
     (request, locations.len())
 }
 
-/// The calls that remove these locations by naming their accounts, each through the unit by which it
-/// was reached, or by which it can be reached now that it has moved. Never "all of the unit": that
-/// would also end its automatic deployment.
+/// Requests that remove these locations by account, each through the unit the instance was deployed
+/// through, or the unit the account is in now. Never for all accounts of the unit: that would also
+/// end its automatic deployment.
 pub(super) fn named<C>(
     run: &Run<'_, C>,
     existing: &ObservedStackSet,

@@ -1,11 +1,12 @@
-//! Instances that no operation can reach: their remains are removed, so that they can be created
+//! Removes what is left of instances that no operation can reach, so that they can be created
 //! again.
 //!
-//! AWS's way out of `INOPERABLE` is to delete the instance with its stack retained, and the stack
-//! by hand. Here the stack goes first: a run that is killed in between still finds the instance,
-//! and continues.
+//! AWS's procedure for `INOPERABLE` deletes the instance with its stack retained, then the stack by
+//! hand. This code deletes the stack first: if the run is killed in between, the next one still
+//! finds the instance and continues.
 //!
-//! AWS: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-troubleshooting.html>
+//! AWS:
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-troubleshooting.html>
 
 use std::collections::BTreeSet;
 
@@ -20,11 +21,11 @@ use crate::operation::{InstanceFailure, Sequence, Session, Stop, Task};
 use crate::plan::Repair;
 use crate::ports::{Cloud, CloudError, Location};
 
-/// How many stacks are deleted at once.
+/// Stacks deleted concurrently.
 const AT_ONCE: usize = 4;
 
-/// Removes the stacks and instances; returns the locations where they can be created again. Where that
-/// isn't possible, the report says why.
+/// Removes stacks and instances and returns the locations where instances can be created again. For
+/// the others, the report gives the reason.
 pub(super) async fn repair<C: Cloud>(
     run: &Run<'_, C>,
     existing: &ObservedStackSet,
@@ -62,7 +63,7 @@ pub(super) async fn repair<C: Cloud>(
     Ok(locations)
 }
 
-/// Deletes the stack of an instance, if there still is one.
+/// Deletes the stack of an instance, if it still exists.
 async fn clear<C: Cloud>(session: &Session<'_, C>, repair: &Repair) -> Result<(), String> {
     let Some(id) = &repair.stack_id else {
         return Ok(());

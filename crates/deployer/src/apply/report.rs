@@ -1,4 +1,4 @@
-//! What a deployment or a removal did.
+//! The result of a deployment or removal.
 
 use serde::Serialize;
 
@@ -6,80 +6,80 @@ use crate::operation::{Finished, InstanceFailure, OperationReport, Stop};
 use crate::plan::{BlockedLocation, Problem, StackSetPlan};
 use crate::ports::{Location, OperationStatus};
 
-/// What a deployment or a removal did, part by part.
+/// The result of a deployment or removal, part by part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ApplyReport {
-    /// Why nothing was begun; empty if it was.
+    /// Reasons why the run didn't start; empty if it did.
     pub problems: Vec<Problem>,
-    /// Stack sets and stacks in the order in which they were worked on.
+    /// Stack sets and stacks, in the order in which they were processed.
     pub parts: Vec<PartReport>,
 }
 
-/// What happened to one stack set, or to one stack of the management account.
+/// The result for one stack set, or for one stack of the management account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartReport {
     /// Name of the stack set or stack.
     pub name: String,
-    /// Where the stack is; `None` for a stack set.
+    /// Location of the stack; `None` for a stack set.
     pub location: Option<Location>,
-    /// How it went.
+    /// Determines the exit code together with the other parts' outcomes.
     pub outcome: PartOutcome,
-    /// Whether the run changed anything, or tried to.
+    /// Whether the run changed the part or tried to.
     pub changed: bool,
-    /// The operations that the run waited for.
+    /// Operations that the run waited for, in order.
     pub operations: Vec<OperationReport>,
-    /// Every account and Region that failed, with the reason.
+    /// Every location that failed, with the reason.
     pub failures: Vec<InstanceFailure>,
-    /// Places that could not be worked on.
+    /// Locations where nothing could be deployed or removed.
     pub blocked: Vec<BlockedLocation>,
-    /// Places that are not what the bundle says although nothing failed there: not begun, returned
-    /// to the previous template, or no longer wanted only since the plan was made.
+    /// Locations that don't match the bundle although nothing failed there: not started, rolled
+    /// back to the previous template, or unwanted only since the plan was made.
     pub unfinished: Vec<Unfinished>,
 }
 
-/// Places that were left as they are, for one reason.
+/// Locations that were left unchanged for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unfinished {
-    /// Why.
+    /// A clause without a full stop, such as `wave canary failed`.
     pub reason: String,
-    /// Where, sorted.
+    /// Sorted by account, then Region.
     pub locations: Vec<Location>,
 }
 
-/// How it went with a part.
+/// The outcome of a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
 pub enum PartOutcome {
-    /// There was nothing to do.
+    /// The part already matched the bundle.
     Unchanged,
-    /// Everything was done.
+    /// Every change succeeded.
     Done,
-    /// The operations succeeded, but not in every account and Region.
+    /// The operations succeeded, but not in every location.
     Partial,
-    /// It failed.
+    /// The part failed.
     Failed {
-        /// Why.
+        /// A clause without a full stop.
         reason: String,
     },
-    /// It wasn't begun, since something it depends on failed, or Gizmos didn't make it.
+    /// The part was not started because a dependency failed or because it has no ownership tag.
     Skipped {
-        /// Why.
+        /// A clause without a full stop.
         reason: String,
     },
-    /// It was still running when the time limit was reached.
+    /// The part was still in progress when the time limit was reached.
     TimedOut {
-        /// What the run waited for.
+        /// What the run was waiting for.
         reason: String,
     },
 }
 
 impl PartOutcome {
-    /// Whether what depends on the part may be deployed.
+    /// Whether parts that depend on this one may be deployed.
     pub fn is_good(&self) -> bool {
         matches!(self, PartOutcome::Unchanged | PartOutcome::Done)
     }
 
-    /// Why what is left was not done.
+    /// The reason that unfinished locations get.
     pub(super) fn reason(&self) -> &str {
         match self {
             PartOutcome::Failed { reason }
@@ -91,7 +91,7 @@ impl PartOutcome {
 }
 
 impl PartReport {
-    /// A part with which nothing has happened yet.
+    /// An empty report of a part that has not started.
     pub(super) fn begin(name: &str, location: Option<Location>) -> PartReport {
         PartReport {
             name: name.to_owned(),
@@ -111,7 +111,7 @@ impl PartReport {
         report
     }
 
-    /// A stack set that isn't begun: all locations where it has something to do are unfinished.
+    /// A stack set that was not started: all its planned locations are unfinished.
     pub(super) fn not_begun(planned: &StackSetPlan, reason: String) -> PartReport {
         let mut report = PartReport::skipped(&planned.name, None, reason.clone());
         report.blocked.clone_from(&planned.blocked);
@@ -128,14 +128,14 @@ impl PartReport {
         report
     }
 
-    /// Notes locations that are left as they are.
+    /// Records locations that stay as they are.
     pub(super) fn leave(&mut self, reason: String, locations: Vec<Location>) {
         if !locations.is_empty() {
             self.unfinished.push(Unfinished { reason, locations });
         }
     }
 
-    /// Notes a finished operation; `false` if it didn't succeed everywhere.
+    /// Records a finished operation; `false` if it didn't succeed everywhere.
     pub(super) fn take(&mut self, finished: Finished) -> Result<bool, Stop> {
         let good = finished.is_good();
         let OperationReport {
@@ -150,7 +150,7 @@ impl PartReport {
         self.failures.extend(finished.failures);
         let reason = finished.reason.as_deref().unwrap_or("no reason given");
         match status {
-            // Someone decided to stop it: start no other operation.
+            // A person stopped the operation: don't start another one.
             OperationStatus::Stopped => Err(Stop::Stopped(format!(
                 "operation {id} was stopped by hand after {succeeded} of {} instances; run the \
                  same command again to continue",
@@ -164,7 +164,7 @@ impl PartReport {
         }
     }
 
-    /// Sets the outcome from what was noted on the way.
+    /// Sets the outcome from what was recorded so far.
     pub(super) fn conclude(&mut self, result: Result<(), Stop>) {
         self.outcome = match result {
             Err(Stop::TimedOut(reason)) => PartOutcome::TimedOut { reason },
@@ -191,35 +191,34 @@ impl PartReport {
     }
 }
 
-/// How a deployment or removal ended. Each has an exit code.
+/// The outcome of a deployment or removal. Each variant has an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ApplyOutcome {
-    /// The fleet was as it should be: 0.
+    /// The fleet already matched the bundle: exit code 0.
     NothingToDo,
-    /// Everything was done: 0.
+    /// Every change succeeded: exit code 0.
     Done,
-    /// Done with failures inside, or some parts failed and others not, or locations were left as they
-    /// are: 3.
+    /// Some parts or locations failed or stayed unchanged, others succeeded: exit code 3.
     Partial,
-    /// Every part that was tried failed, or an operation failed or was stopped: 4.
+    /// Every attempted part failed, or an operation failed or was stopped: exit code 4.
     Failed,
-    /// The run stopped waiting; the operation may still run: 7.
+    /// The run stopped waiting; an operation may still be running: exit code 7.
     TimedOut,
-    /// Nothing was begun: 6.
+    /// The plan has problems and nothing was changed: exit code 6.
     Blocked,
 }
 
-/// A report in numbers.
+/// Counts of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ApplySummary {
-    /// Parts that were changed.
+    /// Parts whose every change succeeded.
     pub changed: usize,
-    /// Parts without a change.
+    /// Parts that already matched the bundle.
     pub unchanged: usize,
-    /// Parts that failed, wholly or partly.
+    /// Parts that failed or timed out, entirely or in some locations.
     pub failed: usize,
-    /// Parts not begun.
+    /// Parts that were not started.
     pub skipped: usize,
     /// Stack instances that succeeded; an ordinary stack counts as one.
     pub instances_succeeded: usize,
@@ -228,7 +227,7 @@ pub struct ApplySummary {
 }
 
 impl ApplyReport {
-    /// How it ended.
+    /// Derives the outcome from all parts.
     pub fn outcome(&self) -> ApplyOutcome {
         if !self.problems.is_empty() {
             return ApplyOutcome::Blocked;
@@ -249,7 +248,7 @@ impl ApplyReport {
         }
     }
 
-    /// The report in numbers.
+    /// Counts parts and instances by result.
     pub fn summary(&self) -> ApplySummary {
         let mut sum = ApplySummary::default();
         for part in &self.parts {

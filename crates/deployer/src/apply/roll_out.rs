@@ -1,4 +1,4 @@
-//! One round through the waves of a stack set.
+//! One pass through the waves of a stack set.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,24 +16,24 @@ use crate::ports::{Cloud, Location, OperationStatus};
 use crate::progress::ProgressEvent;
 use crate::rollout::{self, Group, Wave, group};
 
-/// One round through the waves of a stack set.
+/// One pass through the waves of a stack set.
 pub(super) struct RollOut<'a, C> {
     pub(super) run: &'a Run<'a, C>,
     pub(super) set: &'a StackSet,
     pub(super) members: &'a Members,
     pub(super) membership: &'a Membership,
-    /// The stack set as it was, if this round changes its definition.
+    /// The stack set before this pass, if the pass changes its definition.
     pub(super) previous: Option<&'a ObservedStackSet>,
-    /// How many instances it has.
+    /// Total number of the stack set's instances.
     pub(super) instances: usize,
     pub(super) sequence: Sequence,
     pub(super) report: &'a mut PartReport,
 }
 
-/// What one wave left behind.
+/// The result of one wave.
 #[derive(Clone, Copy, Default)]
 struct Passed {
-    /// Whether an instance failed.
+    /// Whether any instance failed.
     failed: bool,
     /// Whether an operation failed as a whole.
     broken: bool,
@@ -41,7 +41,7 @@ struct Passed {
 
 /// How the new definition reaches the instances.
 struct Definition {
-    /// Whether the next update carries it.
+    /// Whether the next update must carry it.
     due: bool,
     /// Whether one call without targets updates all instances.
     everywhere: bool,
@@ -54,7 +54,7 @@ impl<C: Cloud> RollOut<'_, C> {
             everywhere: false,
         };
         if definition.due && plan.update.is_empty() {
-            // Only instances that are still to be created need it.
+            // There are no instances to update; only those created later need it.
             let update = update(self.set, None, Vec::new(), rollout::main());
             let task = Task::Update(Box::new(update));
             self.perform(task, None, self.instances).await?;
@@ -69,7 +69,7 @@ impl<C: Cloud> RollOut<'_, C> {
         );
         definition.everywhere = plan.update.len() == self.instances && waves.len() == 1;
         let gate = Gate::before(self.run, waves.len() > 1 && !plan.update.is_empty()).await;
-        // Instances that this run creates never had the previous definition, and may not bear it.
+        // Instances that this run creates never had the previous definition and might fail with it.
         let mut updated: Vec<Location> = Vec::new();
         let last = waves.len().saturating_sub(1);
         for (index, wave) in waves.iter().enumerate() {
@@ -83,11 +83,11 @@ impl<C: Cloud> RollOut<'_, C> {
         Ok(())
     }
 
-    /// The groups of locations that one call each can reach.
+    /// Groups the locations so that each group takes one call.
     pub(super) fn groups(&self, locations: &[Location]) -> Vec<Group> {
         let units = &self.members.organizational_units;
         let management = &self.run.bundle.organization.accounts.management;
-        // All accounts that a call for these units without a filter would reach.
+        // All accounts that a call for these units would reach without an account filter.
         let pool: BTreeSet<&str> = self
             .membership
             .accounts
@@ -137,7 +137,7 @@ impl<C: Cloud> RollOut<'_, C> {
         Ok(passed)
     }
 
-    /// What updates a group, and how many instances that is for.
+    /// The task that updates a group, and its number of instances.
     fn update_task(&self, group: Group, wave: &Wave, definition: &mut Definition) -> (Task, usize) {
         let total = group.locations.len();
         if !std::mem::take(&mut definition.due) {
@@ -154,7 +154,7 @@ impl<C: Cloud> RollOut<'_, C> {
         (Task::Update(Box::new(update)), total)
     }
 
-    /// Why the rollout must not continue after a wave.
+    /// Why the rollout must stop after a wave; `None` if it may continue.
     async fn failure(
         &self,
         wave: &Wave,
@@ -172,8 +172,8 @@ impl<C: Cloud> RollOut<'_, C> {
             return None;
         }
         let name = wave.name.as_deref().unwrap_or_default();
-        // Soaking keeps a bad template from what works already. Where everything is new, nothing
-        // works yet, and waiting would only leave the rest without detections for longer.
+        // Soaking protects instances that already work from a bad template. If every instance is
+        // new, waiting would only leave the rest without detections for longer.
         if !wave.update.is_empty() {
             self.soak(name, wave.soak_minutes).await;
         }
@@ -196,7 +196,7 @@ impl<C: Cloud> RollOut<'_, C> {
         }
     }
 
-    /// Rolls back if that is possible, and says in which state the stack set is left.
+    /// Rolls back if possible, and describes the state in which the stack set is left.
     async fn give_up(
         &mut self,
         mut reason: String,
@@ -210,7 +210,7 @@ impl<C: Cloud> RollOut<'_, C> {
             reason.push_str(&self.roll_back(previous, updated).await?);
         }
         if !is_last {
-            reason.push_str("; the later waves were not begun");
+            reason.push_str("; the later waves were not started");
             if self.previous.is_none() && !updated.is_empty() {
                 reason.push_str(
                     " and keep the previous template, which this run doesn't know since an earlier \

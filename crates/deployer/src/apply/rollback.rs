@@ -1,4 +1,4 @@
-//! Rolling a failed wave back to the definition that the stack set had before.
+//! Rolls a failed wave back to the stack set's previous definition.
 
 use super::definition::{previous, request};
 use super::roll_out::RollOut;
@@ -7,13 +7,13 @@ use crate::operation::{Stop, Task};
 use crate::ports::{Cloud, Location};
 use crate::rollout;
 
-/// Name of the wave in which it happens.
+/// Wave name in the rollback's operation reports.
 const WAVE: &str = "rollback";
 
 impl<C: Cloud> RollOut<'_, C> {
-    /// Gives the stack set its previous definition, and brings all instances that this run has
-    /// updated back to it. Other instances still have it, and those that this run has created stay as
-    /// they are. Returns the result in words.
+    /// Restores the stack set's previous definition and rolls back all instances that this run
+    /// updated. Other instances still have that definition, and instances created by this run stay
+    /// as they are. Returns a clause that describes the result.
     pub(super) async fn roll_back(
         &mut self,
         before: &ObservedStackSet,
@@ -50,7 +50,7 @@ impl<C: Cloud> RollOut<'_, C> {
                 }
                 Err(Stop::Replan | Stop::Lagging) => {
                     return Ok(
-                        "somebody else changed the stack set before it could be rolled \
+                        "the stack set was changed by another process before it could be rolled \
                                back to the previous template"
                             .to_owned(),
                     );

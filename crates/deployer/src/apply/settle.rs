@@ -1,9 +1,9 @@
-//! Reading a stack set once nothing works on it, and telling old answers from new ones.
+//! Reads a stack set once no operation is running, and detects outdated lists.
 //!
-//! `DescribeStackSet` and `DescribeStackSetOperation` are strongly consistent, the lists are not: a
-//! run that closely follows another one may see the fleet as it was before. So it waits a moment
-//! after operations that it hasn't seen end. It knows what its own operations did, and each
-//! contradiction is a reason to read the lists again.
+//! `DescribeStackSet` and `DescribeStackSetOperation` are strongly consistent; the lists are not. A
+//! run that closely follows another one may therefore see the fleet as it was before. It waits
+//! briefly after operations whose end it didn't see. It also knows the effect of its own
+//! operations, and reads the lists again whenever they contradict it.
 
 use std::collections::BTreeSet;
 
@@ -12,15 +12,15 @@ use crate::operation::{OperationReport, Session, Stop, await_others, wait};
 use crate::plan::{Change, StackSetPlan};
 use crate::ports::{Action, Cloud, Location, OperationStatus, OperationSummary, ResultStatus};
 
-/// Operations that instances name but the list doesn't: how many are read by their id.
+/// Most unlisted operations, named by instances, that are read by id.
 const ASKED_FOR: usize = 5;
 
-/// Most operations that a page of the list holds.
+/// Maximum operations per page of `ListStackSetOperations`.
 const PAGE: usize = 100;
 
-/// Reads a stack set once nothing works on it. It waits for the operation of an earlier run like for
-/// any other: what that leaves undone is in the plan made afterwards. `done` are the operations of
-/// this run, whose effect is known whatever the lists show.
+/// Reads a stack set once no operation is running. An earlier run's operation is awaited like any
+/// other; the plan made afterward covers what it left undone. `done` lists operations of this run,
+/// whose effect is known regardless of the lists.
 pub(super) async fn settled<C: Cloud>(
     session: &Session<'_, C>,
     name: &str,
@@ -42,14 +42,14 @@ pub(super) async fn settled<C: Cloud>(
     }
 }
 
-/// Waits for an operation that instances name but the list doesn't. `true` if there was one.
+/// Waits for an operation that instances name but the list lacks; `true` if there was one.
 async fn wait_for_unlisted<C: Cloud>(
     session: &Session<'_, C>,
     name: &str,
     found: &ObservedStackSet,
 ) -> Result<bool, Stop> {
     if found.operations.len() >= PAGE {
-        // Old operations have left the page, so a missing one means nothing.
+        // A full page doesn't show older operations, so their absence means nothing.
         return Ok(false);
     }
     let listed: BTreeSet<&str> = found.operations.iter().map(|op| op.id.as_str()).collect();
@@ -73,7 +73,7 @@ async fn wait_for_unlisted<C: Cloud>(
     Ok(false)
 }
 
-/// Whether the list of instances contradicts the results of the latest operation: then it is old.
+/// Whether the list of instances contradicts the results of the latest operation and is outdated.
 pub(super) async fn is_old<C: Cloud>(
     session: &Session<'_, C>,
     found: &ObservedStackSet,
@@ -102,7 +102,7 @@ pub(super) async fn is_old<C: Cloud>(
         .any(|result| suspects.contains(&Location::new(result.account, result.region))))
 }
 
-/// Places where the latest operation, if it worked there, has already done what the plan wants.
+/// Locations where, if the latest operation reached them, the planned change is already done.
 fn suspects(plan: &StackSetPlan, latest: &OperationSummary) -> BTreeSet<Location> {
     if !matches!(
         latest.status,
@@ -110,14 +110,14 @@ fn suspects(plan: &StackSetPlan, latest: &OperationSummary) -> BTreeSet<Location
     ) {
         return BTreeSet::new();
     }
-    // With a new definition every instance is due, whatever happened last.
+    // With a new definition every instance is due, regardless of the latest operation.
     let due = if plan.change == Change::Unchanged {
         plan.update.as_slice()
     } else {
         &[]
     };
     match latest.action {
-        // An old list may not have them yet, or show them as they were while they were made.
+        // An outdated list may lack new instances or show them as not yet current.
         Some(Action::Create) => plan.add.iter().chain(due).cloned().collect(),
         Some(Action::Delete) => plan.remove.iter().cloned().collect(),
         Some(Action::Update) => due.iter().cloned().collect(),

@@ -1,5 +1,4 @@
-//! One stack of the management account, or what is left of an instance's: reading it once nothing
-//! works on it, and deleting it.
+//! Reads and deletes one stack of the management account, or the leftover stack of an instance.
 
 use compiler::Part;
 use compiler::organization::ARTIFACT_PREFIX;
@@ -11,11 +10,11 @@ use crate::plan::StackPlan;
 use crate::ports::{Action, Cloud, CloudError, Location, Stack};
 use crate::progress::ProgressEvent;
 
-/// A stack's status lags behind the call that changes it: how many looks may still show the old one.
-pub(super) const STALE_LOOKS: u32 = 6;
+/// Reads that may still show the old status: it lags behind the call that changes the stack.
+pub(super) const STALE_READS: u32 = 6;
 
-/// Looks that may fail in a row.
-pub(super) const LOST_LOOKS: u32 = 10;
+/// Consecutive reads that may fail.
+pub(super) const LOST_READS: u32 = 10;
 
 /// Removes a stack.
 pub(super) async fn remove<C: Cloud>(session: &Session<'_, C>, plan: &StackPlan) -> PartReport {
@@ -29,7 +28,7 @@ pub(super) async fn remove<C: Cloud>(session: &Session<'_, C>, plan: &StackPlan)
 pub(super) struct StackRun<'a, C> {
     pub(super) session: &'a Session<'a, C>,
     pub(super) location: &'a Location,
-    /// Its name, or the id of one that no name finds.
+    /// The stack's name, or its id, which also finds deleted stacks.
     pub(super) name: &'a str,
     pub(super) report: PartReport,
 }
@@ -50,7 +49,7 @@ impl<'a, C: Cloud> StackRun<'a, C> {
         };
         if !is_owned(&found.stack.tags) {
             return Err(Stop::Failed(format!(
-                "stack {} in {} no longer carries the tag of Gizmos and is left alone",
+                "stack {} in {} no longer has the ownership tag and is left unchanged",
                 self.name, self.location
             )));
         }
@@ -58,37 +57,37 @@ impl<'a, C: Cloud> StackRun<'a, C> {
         self.delete().await
     }
 
-    /// Deletes what is left of an instance's stack.
+    /// Deletes the leftover stack of an instance.
     pub(super) async fn delete_remains(&mut self, found: &Stack) -> Result<(), Stop> {
-        // An instance's stack carries the stack set's tags.
+        // StackSets copies the stack set's tags to each stack.
         if !is_owned(&found.tags) {
             return Err(Stop::Failed(format!(
-                "its stack {} does not carry the tag of Gizmos and is left alone",
+                "its stack {} does not have the ownership tag and is left unchanged",
                 found.name
             )));
         }
         self.delete().await
     }
 
-    /// Reads the stack, and again if there is no answer.
+    /// Reads the stack, with retries if there is no response.
     pub(super) async fn look(&self) -> Result<Option<ObservedStack>, Stop> {
         let cloud = self.session.cloud;
         let mut pause = Backoff::new();
         let mut lost = 0;
         loop {
             match observe_stack(cloud, self.location, self.name).await {
-                Err(error) if error.source.is_passing() && lost < LOST_LOOKS => {
+                Err(error) if error.source.is_passing() && lost < LOST_READS => {
                     lost += 1;
                     cloud.pause(pause.next()).await;
                 }
-                // Deleted between the two calls that a look takes.
-                Err(error) if error.source.is_not_found() && lost < LOST_LOOKS => lost += 1,
+                // The stack was deleted between the two calls of one read.
+                Err(error) if error.source.is_not_found() && lost < LOST_READS => lost += 1,
                 result => return Ok(result?),
             }
         }
     }
 
-    /// Reads the stack once nothing works on it.
+    /// Reads the stack once it is no longer changing.
     pub(super) async fn settled(&self) -> Result<Option<ObservedStack>, Stop> {
         let mut pause = Backoff::new();
         loop {
@@ -112,8 +111,8 @@ impl<'a, C: Cloud> StackRun<'a, C> {
         ))
     }
 
-    /// Empties the artifact bucket, because CloudFormation deletes only empty buckets. It has long
-    /// read the templates in it.
+    /// Empties the artifact bucket, because CloudFormation only deletes empty buckets. Deployed
+    /// stacks no longer need its templates.
     pub(super) async fn empty_bucket(&self, stack: &Stack) -> Result<(), Stop> {
         if tagged_part(&stack.tags) != Some(Part::Artifacts) {
             return Ok(());
@@ -147,7 +146,7 @@ impl<'a, C: Cloud> StackRun<'a, C> {
             Stop::cloud(&format!("cannot delete stack {name} in {location}"), &error)
         };
         match cloud.delete_stack(location, name).await {
-            // A lost call may have taken effect, which the looks below show.
+            // A call without a response may have taken effect; the reads below show whether it did.
             Err(error) if !error.is_passing() => return Err(failed(error)),
             _ => {}
         }
@@ -158,7 +157,7 @@ impl<'a, C: Cloud> StackRun<'a, C> {
         loop {
             cloud.pause(pause.next()).await;
             let stack = match cloud.describe_stack(location, name).await {
-                Err(error) if error.is_passing() && lost < LOST_LOOKS => {
+                Err(error) if error.is_passing() && lost < LOST_READS => {
                     lost += 1;
                     continue;
                 }
@@ -177,8 +176,8 @@ impl<'a, C: Cloud> StackRun<'a, C> {
                 Some(stack) if pause.waited >= self.session.limits.operation => {
                     return Err(self.stays_in(&stack.status));
                 }
-                // The call was lost, or refused because of another operation that has ended.
-                Some(stack) if !stack.is_in_progress() && looks % STALE_LOOKS == 0 => {
+                // The call got lost, or was refused because of an operation that has ended since.
+                Some(stack) if !stack.is_in_progress() && looks % STALE_READS == 0 => {
                     cloud.delete_stack(location, name).await.map_err(failed)?;
                 }
                 Some(_) => {}
@@ -203,10 +202,10 @@ impl<'a, C: Cloud> StackRun<'a, C> {
         });
     }
 
-    /// Notes a failure with everything that the stack says about it.
+    /// Records a failure with the stack's own failure events.
     pub(super) async fn failed(&mut self, stack: &Stack) -> Stop {
         let location = self.location;
-        // Without the permission to read events, the status must do.
+        // Without permission to read events, report the status alone.
         let events = self.session.cloud.failure_events(location, &stack.id);
         let events = events.await.unwrap_or_default();
         let reason = events

@@ -1,4 +1,4 @@
-//! Making one stack set, and all its instances, what the bundle says.
+//! Deploys one stack set and all its instances.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::operation::{InstanceFailure, Sequence, Stop};
 use crate::plan::{Change, Reason, StackSetPlan, plan_stack_set};
 use crate::ports::{Cloud, Location};
 
-/// How often a round is repeated because the stack set has changed.
+/// Attempts to plan again after the stack set changed in the meantime.
 const REPLANS: u32 = 8;
 
-/// How often a round is repeated because lists show the fleet as it was.
+/// Attempts to read the lists again while they are outdated.
 const LAGS: u32 = 12;
 
-/// Brings a stack set and its instances into line, except for removals. The last round only looks,
-/// so that "done" describes what is there, and not only what was asked for.
+/// Brings a stack set and its instances in line with the bundle, except for removals. The last
+/// round only reads, so that "done" describes the fleet and not just the requests that were sent.
 pub(super) async fn deploy<C: Cloud>(
     run: &Run<'_, C>,
     set: &StackSet,
@@ -48,7 +48,7 @@ pub(super) async fn deploy<C: Cloud>(
     deployment.report
 }
 
-/// The deployment of one stack set, round by round.
+/// Deploys one stack set, round by round.
 struct Deployment<'a, C> {
     run: &'a Run<'a, C>,
     set: &'a StackSet,
@@ -56,7 +56,7 @@ struct Deployment<'a, C> {
     report: PartReport,
     replans: u32,
     lags: u32,
-    /// Where operations of this run have succeeded.
+    /// Locations where this run's operations succeeded.
     done: BTreeSet<Location>,
 }
 
@@ -74,8 +74,8 @@ impl<C: Cloud> Deployment<'_, C> {
         }
     }
 
-    /// Looks, and does what is to be done. `Ok`, with the plan as it is now, once nothing is left to
-    /// do except removals, or nothing that another round would repair.
+    /// Reads the stack set and makes the changes that are due. Returns the present plan once only
+    /// removals are left, or only differences that another round can't fix.
     async fn round(&mut self) -> Result<StackSetPlan, Stop> {
         let (existing, plan) = self.look().await?;
         if let Change::Blocked { reason } = plan.change {
@@ -89,7 +89,7 @@ impl<C: Cloud> Deployment<'_, C> {
         }
         if self.replans >= REPLANS {
             return Err(Stop::Failed(format!(
-                "somebody else keeps changing {}",
+                "another process keeps changing {}",
                 self.set.name
             )));
         }
@@ -103,7 +103,7 @@ impl<C: Cloud> Deployment<'_, C> {
         let existing = settled(session, &self.set.name, &self.report.operations).await?;
         let mut plan = plan_stack_set(bundle, self.set, existing.as_ref(), &self.membership);
         if self.replans > 0 && !plan.is_deployed() {
-            // Accounts move while operations run.
+            // Accounts can move between units while operations run.
             self.membership = Arc::new(Membership::read(session.cloud).await?);
             plan = plan_stack_set(bundle, self.set, existing.as_ref(), &self.membership);
         }
@@ -111,7 +111,7 @@ impl<C: Cloud> Deployment<'_, C> {
         Ok((existing, plan))
     }
 
-    /// Stops if the lists still show as due what has been done.
+    /// Stops if the lists still show completed changes as due.
     async fn check_lists(
         &self,
         existing: &ObservedStackSet,
@@ -126,7 +126,7 @@ impl<C: Cloud> Deployment<'_, C> {
             return Err(Stop::Lagging);
         }
         if self.report.changed {
-            // Doing it again and again would not help.
+            // Repeating the operations would not help.
             return Err(Stop::Failed(format!(
                 "the operations on {} succeeded, but not all of its instances are current",
                 self.set.name
@@ -178,14 +178,14 @@ impl<C: Cloud> Deployment<'_, C> {
         roll_out.run(&plan).await?;
         if self.report.failures.is_empty() && self.report.changed {
             self.done = plan.add.into_iter().chain(plan.update).collect();
-            // The next round sees whether it is so.
+            // The next round checks the result.
             return Err(Stop::Replan);
         }
         Ok(plan)
     }
 
-    /// Instances that are no longer wanted only since the plan was made, as an account has moved:
-    /// nobody has agreed to their removal.
+    /// Leaves instances that became unwanted only after the plan was made, such as when an account
+    /// moved: their removal was never confirmed.
     fn leave_unplanned(&mut self, plan: &StackSetPlan, planned: &StackSetPlan) {
         let known: BTreeSet<&Location> = planned.remove.iter().collect();
         let unplanned = plan.remove.iter().filter(|it| !known.contains(it));
@@ -195,11 +195,11 @@ impl<C: Cloud> Deployment<'_, C> {
         );
     }
 
-    /// Names every location that isn't what the bundle says, after the part has failed.
+    /// Lists every location that doesn't match the bundle, after the part failed.
     async fn account_for(&mut self) {
         let why = self.report.outcome.reason().to_owned();
         let name = &self.set.name;
-        // Without an answer, the known failures must do.
+        // Without an answer, the report keeps the failures known so far.
         let Ok(existing) = observe_stack_set(self.run.session.cloud, name, Patience::None).await
         else {
             return;

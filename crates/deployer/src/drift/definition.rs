@@ -12,7 +12,7 @@ use crate::code::{DriftCheck, DriftCode};
 use crate::fleet::Observed;
 use crate::plan::{Change, Deployed, Plan, Reason, RuleChange, StackSetPlan};
 
-/// A stack set or stack that is compared.
+/// A stack set or stack to compare.
 struct Compared<'a> {
     /// `stack set` or `stack`.
     what: &'static str,
@@ -22,7 +22,7 @@ struct Compared<'a> {
     deployed: Option<Deployed<'a>>,
 }
 
-/// Stack sets and stacks that aren't what the bundle says.
+/// Reports stack sets and stacks that differ from the bundle.
 pub(super) fn definition(
     bundle: &Bundle,
     plan: &Plan,
@@ -41,13 +41,13 @@ pub(super) fn definition(
                 deployed: observed.stack_sets.get(&set.name).map(Into::into),
             },
         ));
-        // The instances' own check names each of them.
+        // The instances check lists each of them.
         if set.change == Change::Unchanged && !options.makes(DriftCheck::Instances) {
             found.differences.extend(due_instances(set, options));
         }
     }
     if observed.stacks_unreadable.is_some() {
-        // What can't be read has not drifted; the caller lists it as unchecked.
+        // A part that can't be read has not necessarily drifted; the caller lists it as unchecked.
         return found;
     }
     for stack in &plan.stacks {
@@ -71,7 +71,7 @@ pub(super) fn definition(
     found
 }
 
-/// A stack set whose definition is right, but not all of its instances.
+/// A stack set that matches the bundle but has instances that don't.
 fn due_instances(set: &StackSetPlan, options: &DriftOptions) -> Option<Difference> {
     let locations = [&set.add, &set.update, &set.remove];
     let [add, update, remove] = locations.map(|all| {
@@ -119,14 +119,16 @@ fn compare(bundle: &Bundle, it: &Compared<'_>) -> Option<Difference> {
         ),
         Change::Delete => difference(
             DriftCode::PlanUnwanted,
-            format!("{what} {name} carries the tag of Gizmos but is not in the bundle"),
+            format!("{what} {name} has the ownership tag but is not in the bundle"),
         ),
         Change::Blocked { reason } => Difference::new(
             DriftCode::PlanBlocked,
             reason.clone(),
-            Remedy::from("remove what stands in the way, then run ").command(Command::Deploy {
-                allow_delete: false,
-            }),
+            Remedy::from("resolve what blocks the deployment, then run ").command(
+                Command::Deploy {
+                    allow_delete: false,
+                },
+            ),
         ),
     };
     difference.rules = it.rules.iter().map(|rule| rule.rule.clone()).collect();
@@ -144,7 +146,7 @@ fn in_rules(rules: &[RuleChange]) -> String {
     format!(" ({})", words.join(", "))
 }
 
-/// Expected and actual values of whatever differs.
+/// Expected and actual values of everything that differs.
 fn values(reasons: &[Reason], wanted: &StackSet, deployed: Deployed<'_>) -> (String, String) {
     let mut expected = Vec::new();
     let mut actual = Vec::new();
@@ -171,7 +173,7 @@ fn values(reasons: &[Reason], wanted: &StackSet, deployed: Deployed<'_>) -> (Str
     (expected.join("; "), actual.join("; "))
 }
 
-/// `name=value` of each.
+/// `name=value` for each name.
 pub(super) fn named<'a>(
     names: &'a [String],
     values: &'a BTreeMap<String, String>,

@@ -12,7 +12,7 @@ use crate::fleet::{Membership, Observed, is_owned};
 use crate::ports::{AccountState, Instance, InstanceStatus, Location};
 use crate::rollout::{Desired, desired};
 
-/// Instances that are missing, unexpected or not current.
+/// Reports instances that are missing, unexpected or not current.
 pub(super) fn instances(bundle: &Bundle, observed: &Observed, options: &DriftOptions) -> Found {
     let mut found = Found::default();
     for set in &bundle.stack_sets {
@@ -22,7 +22,7 @@ pub(super) fn instances(bundle: &Bundle, observed: &Observed, options: &DriftOpt
         let existing = observed.stack_sets.get(&set.name);
         let reported_whole = existing.is_none_or(|found| !is_owned(&found.details.tags));
         if reported_whole && options.makes(DriftCheck::Plan) {
-            // The first check says that the stack set is missing, or has another owner.
+            // The plan check reports that the stack set is missing or not owned.
             continue;
         }
         let check = StackSetCheck {
@@ -44,7 +44,7 @@ pub(super) fn instances(bundle: &Bundle, observed: &Observed, options: &DriftOpt
     found
 }
 
-/// The instances of one stack set, as they should be and as they are.
+/// Compares the instances of one stack set with the bundle.
 struct StackSetCheck<'a> {
     set: &'a StackSet,
     membership: &'a Membership,
@@ -104,7 +104,8 @@ impl StackSetCheck<'_> {
     }
 
     fn unexpected(&self) -> Vec<Difference> {
-        // An account that is out of use needs no detections, and what it still has is no drift.
+        // An account that is out of use needs no detections, so its leftover instances are not
+        // drift.
         let blocked: BTreeSet<&Location> =
             self.wanted.blocked.iter().map(|it| &it.location).collect();
         self.there
@@ -115,7 +116,7 @@ impl StackSetCheck<'_> {
                     DriftCode::InstanceUnexpected,
                     location,
                     format!(
-                        "{} has a stack instance, but none belongs there",
+                        "{} has an unexpected stack instance",
                         self.account(location)
                     ),
                     ("none", format!("a stack instance, {}", status(instance))),
@@ -124,7 +125,7 @@ impl StackSetCheck<'_> {
             .collect()
     }
 
-    /// Accounts in use that can't have the instance that they should have.
+    /// Accounts in use where the expected instance can't be deployed.
     fn blocked(&self) -> Vec<Difference> {
         let in_use = |location: &Location| {
             let account = self.membership.account(&location.account);

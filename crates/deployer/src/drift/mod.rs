@@ -1,6 +1,6 @@
-//! Where fleet and bundle differ, and which links of the alert chain don't work.
+//! Differences between fleet and bundle, and broken links of the alert chain.
 //!
-//! Everything is read-only, except that CloudFormation is asked to detect drift.
+//! Nothing is changed, but CloudFormation may be asked to run drift detection.
 
 mod definition;
 mod instances;
@@ -27,7 +27,7 @@ pub use options::DriftOptions;
 use report::Found;
 pub use report::{Checked, Difference, DriftOutcome, DriftReport, Unchecked};
 
-/// Compares fleet and bundle in every respect that `options` asks for.
+/// Compares fleet and bundle with the checks that `options` selects.
 pub async fn drift(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -92,7 +92,7 @@ pub async fn drift(
 }
 
 fn conclude(plan: Plan, mut found: Found, checked: Checked) -> DriftReport {
-    // In the order of the checks; within one as they were found.
+    // The sort is stable, so differences keep their order within a check.
     found.differences.sort_by_key(|difference| difference.check);
     forget_resources_of_gone_stacks(&mut found);
     DriftReport {
@@ -104,7 +104,8 @@ fn conclude(plan: Plan, mut found: Found, checked: Checked) -> DriftReport {
     }
 }
 
-/// An account of another organization, or a mistyped one, would match nothing and look healthy.
+/// The id of an account outside the organization, or a mistyped one, would select nothing and look
+/// healthy.
 fn unknown_accounts(observed: &Observed, options: &DriftOptions) -> Vec<Unchecked> {
     options
         .scope
@@ -121,7 +122,7 @@ fn unknown_accounts(observed: &Observed, options: &DriftOptions) -> Vec<Unchecke
         .collect()
 }
 
-/// Drift detection fails where a stack is gone, which is reported already.
+/// Drift detection fails for a deleted stack, which another check has already reported.
 fn forget_resources_of_gone_stacks(found: &mut Found) {
     let gone: BTreeSet<(&str, &Location)> = found
         .differences
@@ -137,10 +138,10 @@ fn forget_resources_of_gone_stacks(found: &mut Found) {
     });
 }
 
-/// What exists, so that CloudFormation can detect its drift.
+/// The bundle's parts that exist, so that CloudFormation can detect their drift.
 struct Existing<'a> {
     sets: Vec<&'a StackSet>,
-    /// Stacks of the management account.
+    /// Stacks in the management account.
     stacks: Vec<(&'a StackSet, Location)>,
 }
 

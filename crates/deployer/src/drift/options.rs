@@ -1,4 +1,4 @@
-//! Which checks to make, and where.
+//! Selects the checks of a drift run and their scope.
 
 use std::collections::BTreeSet;
 
@@ -6,20 +6,20 @@ use crate::code::DriftCheck;
 use crate::fleet::Scope;
 use crate::ports::Location;
 
-/// Which checks to make, where and how.
+/// Selects the checks of a drift run and their scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriftOptions {
-    /// The checks to make.
+    /// Checks to run.
     pub checks: BTreeSet<DriftCheck>,
-    /// Where.
+    /// Accounts and Regions to check.
     pub scope: Scope,
-    /// Whether CloudFormation is asked to look for drift now. Otherwise the report has what its
-    /// latest detection found, and no call changes anything.
+    /// Whether CloudFormation runs drift detection now. If not, the report shows its latest
+    /// detection and no call changes anything.
     pub detect: bool,
 }
 
 impl Default for DriftOptions {
-    /// Everything, everywhere, as it is now.
+    /// All checks, in every account and Region, with new drift detection.
     fn default() -> Self {
         DriftOptions {
             checks: DriftCheck::ALL.into(),
@@ -30,12 +30,12 @@ impl Default for DriftOptions {
 }
 
 impl DriftOptions {
-    /// Whether this check is to be made.
+    /// Whether the check is selected.
     pub fn makes(&self, check: DriftCheck) -> bool {
         self.checks.contains(&check)
     }
 
-    /// Whether this account and Region is to be checked.
+    /// Whether the location is in scope.
     pub fn covers(&self, location: &Location) -> bool {
         self.scope.covers(location)
     }

@@ -1,4 +1,4 @@
-//! What a drift check found.
+//! The result of a drift run.
 
 use remedy::Remedy;
 use serde::Serialize;
@@ -7,35 +7,36 @@ use crate::code::{DriftCheck, DriftCode};
 use crate::plan::Plan;
 use crate::ports::{Location, ResourceDrift};
 
-/// Every difference between bundle and fleet, broken links of the alert chain included.
+/// All differences between bundle and fleet, including broken links of the alert chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DriftReport {
-    /// What a deployment would change.
+    /// The changes a deployment would make.
     pub plan: Plan,
-    /// In the order of the checks.
+    /// Sorted by check.
     pub differences: Vec<Difference>,
-    /// What could not be checked, and why. While there is any, "no drift" is not proven.
+    /// Parts that could not be checked, with reasons. Unless this is empty, the absence of drift is
+    /// not proven.
     pub unchecked: Vec<Unchecked>,
-    /// What a reader should know, such as how old the result of a check is.
+    /// Facts that affect how to read the report, such as the age of a drift detection.
     pub notes: Vec<String>,
-    /// What was checked.
+    /// How much was checked.
     pub checked: Checked,
 }
 
-/// What was checked.
+/// How much a drift run checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
-    /// The checks that were made, in their order.
+    /// The checks that ran, in report order.
     pub checks: Vec<DriftCheck>,
-    /// Stack sets.
+    /// Number of stack sets.
     pub stack_sets: usize,
-    /// Stack instances.
+    /// Number of stack instances.
     pub instances: usize,
-    /// Stacks of the management account.
+    /// Number of stacks in the management account.
     pub stacks: usize,
 }
 
-/// What one check found.
+/// The result of one check.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) differences: Vec<Difference>,
@@ -54,30 +55,30 @@ impl Found {
 /// One difference between bundle and fleet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// What kind of difference.
+    /// Stable code for programs and suppressions.
     pub code: DriftCode,
-    /// Which check found it.
+    /// The check that reported it.
     pub check: DriftCheck,
-    /// Name of the stack set or stack, if it is about one.
+    /// Name of the stack set or stack, if it concerns one.
     pub part: Option<String>,
-    /// Where, if it is about one account and Region.
+    /// Account and Region, if it concerns one.
     pub location: Option<Location>,
     /// One sentence without a full stop.
     pub message: String,
-    /// The rules it is about.
+    /// Ids of the rules it affects.
     pub rules: Vec<String>,
-    /// The drifted resource, property by property.
+    /// CloudFormation's drift result for the resource, property by property.
     pub resource: Option<ResourceDrift>,
-    /// What should be there.
+    /// The bundle's value.
     pub expected: Option<String>,
-    /// What is there.
+    /// The deployed value.
     pub actual: Option<String>,
-    /// What to do about it.
+    /// How to resolve the difference.
     pub fix: Remedy,
 }
 
 impl Difference {
-    /// A difference that names no stack set, location or rule yet.
+    /// A difference without stack set, location and rules.
     pub(crate) fn new(code: DriftCode, message: impl Into<String>, fix: impl Into<Remedy>) -> Self {
         Difference {
             code,
@@ -110,37 +111,37 @@ impl Difference {
     }
 }
 
-/// Something that could not be checked.
+/// A resource, stack or link that could not be checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unchecked {
-    /// The check that it belongs to.
+    /// The check it belongs to.
     pub check: DriftCheck,
-    /// Name of the stack set or stack, if it is about one.
+    /// Name of the stack set or stack, if it concerns one.
     pub part: Option<String>,
-    /// What it is: `resources`, `trail gizmos`.
+    /// What was to be checked: `resources`, `trail gizmos`.
     pub what: String,
-    /// Where, if it is about one account and Region.
+    /// Account and Region, if it concerns one.
     pub location: Option<Location>,
-    /// Why it could not be checked.
+    /// A clause without a full stop.
     pub reason: String,
 }
 
-/// How a drift check ended. Each has an exit code.
+/// The outcome of a drift run. Each variant has an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DriftOutcome {
-    /// Fleet and bundle are the same: 0.
+    /// Fleet and bundle match: exit code 0.
     InSync,
-    /// There is drift: 5.
+    /// There is drift: exit code 5.
     Drifted,
-    /// No drift was found, but not everything could be checked: 1.
+    /// No drift was found, but something could not be checked: exit code 1.
     Incomplete,
-    /// The credentials don't belong to the organization; nothing was compared: 6.
+    /// The credentials belong to another organization and nothing was compared: exit code 6.
     Blocked,
 }
 
 impl DriftReport {
-    /// How it ended.
+    /// Derives the outcome from differences and unchecked items.
     pub fn outcome(&self) -> DriftOutcome {
         if !self.plan.problems.is_empty() {
             DriftOutcome::Blocked

@@ -1,4 +1,4 @@
-//! Check 3: CloudFormation's own drift detection, for stack sets and ordinary stacks.
+//! Check 3: CloudFormation's drift detection, for stack sets and ordinary stacks.
 
 use compiler::StackSet;
 use futures::{StreamExt, stream};
@@ -17,10 +17,11 @@ use crate::ports::{
 use crate::progress::ProgressEvent;
 use crate::rollout::detection;
 
-/// How many instances' drifts are read at once.
+/// Instances whose drift is read concurrently.
 const AT_ONCE: usize = 4;
 
-const FIX: &str = "put it back by hand as expected; or remove the stack instance and deploy again";
+const FIX: &str =
+    "restore the expected value by hand, or remove the stack instance and deploy again";
 
 /// Detects drift in every instance of a stack set.
 pub(super) async fn of_stack_set<C: Cloud>(
@@ -50,7 +51,7 @@ struct StackSetCheck<'a, C> {
     session: &'a Session<'a, C>,
     options: &'a DriftOptions,
     set: &'a StackSet,
-    /// How many instances it has.
+    /// Number of the stack set's instances.
     total: usize,
     found: Found,
 }
@@ -93,7 +94,7 @@ impl<C: Cloud> StackSetCheck<'_, C> {
         Stop::cloud(&format!("{what} of {}", self.set.name), error)
     }
 
-    /// Starts a detection, or joins one that runs, and waits for its end.
+    /// Starts drift detection, or joins one that is running, and waits for its end.
     async fn detect(&self) -> Result<Operation, Stop> {
         let id = self.start().await?;
         self.session
@@ -108,8 +109,8 @@ impl<C: Cloud> StackSetCheck<'_, C> {
         wait(self.session, &self.set.name, &id, self.total).await
     }
 
-    /// The id comes from the operations before it: new for every detection, the same if the call
-    /// has to be repeated.
+    /// Derives the id from the previous operations: each detection gets a new id, and a retry of
+    /// the same call reuses it.
     async fn start(&self) -> Result<String, Stop> {
         let name = &self.set.name;
         loop {
@@ -147,7 +148,7 @@ impl<C: Cloud> StackSetCheck<'_, C> {
         operations.map_err(|error| self.failed("cannot list the operations", &error))
     }
 
-    /// The latest detection that has ended; a note says how old it is, or that there is none.
+    /// The latest finished drift detection. A note records its age, or that there is none.
     async fn latest(&mut self) -> Result<Option<Operation>, Stop> {
         let name = &self.set.name;
         let mut operations = self.operations().await?.into_iter();
@@ -176,7 +177,7 @@ impl<C: Cloud> StackSetCheck<'_, C> {
         Ok(Some(ended))
     }
 
-    /// Notes the instances in which the detection failed, and counts them.
+    /// Records the instances in which detection failed, and returns their number.
     async fn note_failures(&mut self, ended: &Operation) -> Result<usize, Stop> {
         let counted = ended.drift.as_ref();
         if ended.status == OperationStatus::Succeeded && counted.is_some_and(|it| it.failed == 0) {
@@ -284,7 +285,9 @@ async fn detect_in_stack<C: Cloud>(
                 return Err(Stop::Failed(format!("drift detection failed: {reason}")));
             }
             DriftDetection::InProgress if pause.waited >= session.limits.operation => {
-                return Err(Stop::TimedOut("drift detection does not end".to_owned()));
+                return Err(Stop::TimedOut(
+                    "drift detection did not end in time".to_owned(),
+                ));
             }
             DriftDetection::InProgress => cloud.pause(pause.next()).await,
         }
@@ -332,7 +335,7 @@ impl Found {
     }
 }
 
-/// Expected and actual values of all that differs.
+/// Expected and actual values of all properties that differ.
 fn values(drift: &ResourceDrift) -> (String, String) {
     if drift.status == ResourceDriftStatus::Deleted {
         let id = drift.physical_id.as_deref().unwrap_or(&drift.logical_id);

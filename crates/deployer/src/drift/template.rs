@@ -1,17 +1,17 @@
-//! In which resources two templates differ, in words.
+//! Lists the resources in which two templates differ.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// Names that are listed; the rest is counted.
+/// Most differences to list by name; the rest are counted.
 const LISTED: usize = 8;
 
-/// What `actual` has differently from `expected`: `Forwarder1 changed, Extra added`.
+/// Describes the changes from `expected` to `actual`: `Forwarder1 changed, Extra added`.
 pub(super) fn template_changes(expected: &str, actual: &str) -> String {
     let parse = |text: &str| serde_json::from_str::<Map<String, Value>>(text).ok();
     let (Some(expected), Some(actual)) = (parse(expected), parse(actual)) else {
-        return "a template that is no JSON object".to_owned();
+        return "a template that is not a JSON object".to_owned();
     };
     let mut changes = Vec::new();
     let sections: BTreeSet<&String> = expected.keys().chain(actual.keys()).collect();
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_what_differs() {
+    fn template_changes_names_the_differences() {
         let expected = r#"{"Resources": {"A": 1, "B": 2, "C": 3}, "Description": "x"}"#;
         let actual = r#"{"Resources": {"A": 1, "B": 9, "D": 4}}"#;
         assert_eq!(
@@ -62,7 +62,7 @@ mod tests {
         );
         assert_eq!(
             template_changes(expected, "- yaml"),
-            "a template that is no JSON object"
+            "a template that is not a JSON object"
         );
         assert_eq!(template_changes(expected, expected), "");
     }

@@ -58,7 +58,7 @@ async fn messages(cloud: &Fake) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_untouched_fleet_has_no_drift_however_often_one_looks() {
+async fn repeated_drift_runs_on_an_unchanged_fleet_find_nothing() {
     let cloud = healthy().await;
     cloud.take_calls();
     for _ in 0..3 {
@@ -182,10 +182,10 @@ async fn every_broken_link_of_the_chain_is_found() {
     }
     let messages = messages(&cloud).await;
     for part in [
-        "trail gizmos: the trail does not record",
+        "trail gizmos: the trail is not logging",
         "security@example.com (email) is not subscribed",
         "stranger@example.com (email) gets alerts but is not in the organization file",
-        "bus policy of gizmos: the policy is not the compiled one",
+        "bus policy of gizmos: the policy differs from the compiled one",
         "dead letters gizmos-dead-letters: 2 events or alerts could not be delivered",
     ] {
         assert!(
@@ -236,7 +236,7 @@ fn spoke() -> Location {
     Location::new("100000000006", "us-east-1")
 }
 
-/// Plants one drift for each check; all in one account but what only the hub has.
+/// Causes one difference for each check, all in one account except those only the hub can have.
 async fn drifted_in_every_respect() -> (Fake, Bundle) {
     let cloud = healthy().await;
     let mut bundle = bundle();
@@ -308,7 +308,7 @@ fn only(check: DriftCheck) -> DriftOptions {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_check_finds_what_was_planted_for_it_and_nothing_else() {
+async fn each_check_finds_only_its_own_drift() {
     let (cloud, bundle) = drifted_in_every_respect().await;
     let expected = [
         (
@@ -333,7 +333,7 @@ async fn each_check_finds_what_was_planted_for_it_and_nothing_else() {
     for (check, expected) in &expected {
         assert_eq!(found(&cloud, &bundle, &only(*check)).await, *expected);
     }
-    // Without the other checks, a missing instance and a gone stack are the business of these.
+    // An account's missing instance and deleted stack are reported by their own checks only.
     assert_eq!(
         found(&cloud, &bundle, &only(DriftCheck::Plan)).await,
         ["plan::differs ", "plan::instances "]
@@ -355,7 +355,7 @@ async fn each_check_finds_what_was_planted_for_it_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn accounts_and_regions_narrow_the_look() {
+async fn accounts_and_regions_limit_the_scope() {
     let (cloud, bundle) = drifted_in_every_respect().await;
     let options = DriftOptions {
         scope: Scope {
@@ -386,7 +386,7 @@ async fn accounts_and_regions_narrow_the_look() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_detection_nothing_is_called_that_changes_anything() {
+async fn drift_without_detection_makes_no_mutating_call() {
     let cloud = healthy().await;
     let options = DriftOptions {
         detect: false,
@@ -398,7 +398,7 @@ async fn without_detection_nothing_is_called_that_changes_anything() {
     assert!(report.notes[0].contains("has never detected drift"));
     assert_eq!(cloud.take_calls(), [""; 0]);
 
-    // What the latest look found is reported, with its age.
+    // The latest detection is reported with its age.
     drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
         .await
         .unwrap();
@@ -409,7 +409,7 @@ async fn without_detection_nothing_is_called_that_changes_anything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_without_the_access_role_is_named_once_and_proves_nothing() {
+async fn an_account_without_the_access_role_is_reported_once_as_unchecked() {
     let cloud = healthy().await;
     cloud.state().closed.insert("100000000002".into());
     let report = drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
@@ -421,7 +421,7 @@ async fn an_account_without_the_access_role_is_named_once_and_proves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn changed_parameters_of_a_stack_are_shown_beside_the_stack_sets() {
+async fn changed_stack_parameters_are_shown_next_to_the_stack_sets() {
     let cloud = healthy().await;
     let mut bundle = bundle();
     bundle.stack_sets[4].parameters = BTreeMap::from([("HubBusArn".into(), "ours".into())]);

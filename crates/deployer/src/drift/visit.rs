@@ -1,13 +1,13 @@
-//! What can only be seen in the accounts themselves: check 4, stacks that were changed directly,
-//! and the spokes' part of check 5, their dead letters and forwarder roles.
+//! Checks that need access to the member accounts: check 4 (stacks that were changed directly) and
+//! the spokes' part of check 5 (dead letters and forwarder roles).
 //!
-//! CloudFormation tells an administrator of stack sets neither the template nor the parameters
-//! that a stack really has, and drift detection compares resources with the stack's own template,
-//! so a stack that was updated directly passes for current and in sync. Its time of last update
-//! proves nothing either: it may lie within an operation of the stack set. So every stack is read.
-//! The cost: per account one session of the access role and one list of roles; per stack a
-//! description, a template and a queue's depth. Rates are limited per account and Region, and each
-//! gets a handful of these calls, so many accounts are visited at once.
+//! CloudFormation doesn't show a StackSets administrator the template or parameters that a stack
+//! really has. Drift detection compares resources with the stack's own template, so a stack that
+//! was updated directly still counts as current and in sync. Its last update time proves nothing,
+//! because it may fall within an operation of the stack set. Therefore every stack is read. The
+//! cost is one session of the access role and one list of roles per account; and per stack a
+//! description, a template and a queue depth. Rates are limited per account and Region, each of
+//! which gets only a handful of these calls, so many accounts are visited concurrently.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,14 +26,14 @@ use crate::fleet::{Observed, ObservedStackSet, is_owned};
 use crate::health::READ_DEAD_LETTERS;
 use crate::ports::{AccountState, Cloud, CloudError, InstanceStatus, Location, Stack};
 
-/// How many accounts are visited at once.
+/// Accounts visited concurrently.
 const ACCOUNTS_AT_ONCE: usize = 32;
 
-/// Output of the spokes' templates: the URL of the dead-letter queue.
+/// Output of spoke templates: URL of the dead-letter queue.
 const QUEUE: &str = "DeadLettersUrl";
-/// Output of the spokes' templates: the name of the role that forwards to the hub.
+/// Output of spoke templates: name of the role that forwards events to the hub.
 const ROLE: &str = "ForwarderRoleName";
-/// Forwarders' roles have this path; the hub's bus admits no others.
+/// Path of all forwarder roles. The hub's bus policy admits only roles with this path.
 const ROLE_PATH: &str = "/gizmos/";
 
 const RESTORE: &str = "find out who did it and why; then have the stack set update the instance: \
@@ -53,14 +53,14 @@ fn remove_and_deploy() -> Remedy {
 struct Target<'a> {
     set: &'a str,
     location: Location,
-    /// The stack's id; `None` if the instance has lost it.
+    /// The stack's id; `None` if the instance has no stack.
     stack: Option<&'a str>,
-    /// The stack itself, if it is known already: one of the management account.
+    /// The stack's description, if it was read before, as in the management account.
     known: Option<&'a Stack>,
     template: &'a Template<'a>,
 }
 
-/// What the stacks of a stack set should be.
+/// The expected state of a stack set's stacks.
 struct Template<'a> {
     text: &'a str,
     parameters: BTreeMap<String, String>,
@@ -85,7 +85,7 @@ impl<'a> Template<'a> {
     }
 }
 
-/// Visits every account that has stacks of Gizmos.
+/// Visits every account that has stacks of the bundle.
 pub(super) async fn visit(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -125,8 +125,7 @@ pub(super) async fn visit(
     found
 }
 
-/// The stacks of current instances in accounts that are in use. The instances' own check reports the
-/// others.
+/// Stacks of current instances in accounts that are in use. The instances check reports all others.
 fn instance_targets<'a>(
     deployed: &'a [(&'a ObservedStackSet, Template<'a>)],
     observed: &Observed,
@@ -161,7 +160,7 @@ fn instance_targets<'a>(
     targets
 }
 
-/// The management account's own stacks that are part of the alert chain. The plan compares their
+/// Stacks in the management account that belong to the alert chain. The plan check compares their
 /// templates.
 fn stack_targets<'a>(
     compiled: &'a [(&'a StackSet, Template<'a>)],
@@ -211,7 +210,7 @@ async fn visit_account(
             Ok(Some(stack)) => visit.check(&target, &stack).await,
             Ok(None) => visit.found.differences.push(gone(options, &target)),
             Err(CloudError::AccessDenied { action, message }) if action == "sts:AssumeRole" => {
-                // The same would happen for everything else in this account.
+                // Every other call in this account would fail for the same reason.
                 visit.found.unchecked.push(Unchecked {
                     check: first(options),
                     part: None,
@@ -231,7 +230,7 @@ async fn visit_account(
     visit.found
 }
 
-/// The check that a visit is made for.
+/// The check that accounts are visited for; a failed visit is reported under it.
 fn first(options: &DriftOptions) -> DriftCheck {
     if options.makes(DriftCheck::Stacks) {
         DriftCheck::Stacks
@@ -251,7 +250,7 @@ fn gone(options: &DriftOptions, target: &Target<'_>) -> Difference {
             "the stack with the dead-letter queue",
         )
     };
-    let message = format!("{what} was deleted directly; its stack set still calls it current");
+    let message = format!("{what} was deleted directly; its stack set still reports it as current");
     target
         .difference(code, message, remove_and_deploy())
         .values(target.stack.unwrap_or("a stack"), "no stack")
@@ -265,11 +264,11 @@ impl Target<'_> {
     }
 }
 
-/// A visit to one account.
+/// Checks within one account.
 struct Visit<'a, C> {
     cloud: &'a C,
     options: &'a DriftOptions,
-    /// The names of the account's roles: read once, when the first is needed.
+    /// Names of the account's roles, read when the first one is needed.
     roles: Option<BTreeSet<String>>,
     found: Found,
 }
@@ -294,7 +293,7 @@ impl<C: Cloud> Visit<'_, C> {
         }
     }
 
-    /// Check 4: the stack's template and parameters against the stack set's.
+    /// Check 4: compares the stack's template and parameters with its stack set's.
     async fn compare(&mut self, target: &Target<'_>, stack: &Stack) {
         if stack.is_in_progress() {
             let reason = format!("it is being changed right now ({})", stack.status);
@@ -309,8 +308,9 @@ impl<C: Cloud> Visit<'_, C> {
             Ok(template) if same_template(target.template.text, &template) => {}
             Ok(template) => {
                 let changes = template_changes(target.template.text, &template);
-                let message =
-                    format!("the stack was updated directly, with another template: {changes}");
+                let message = format!(
+                    "the stack was updated directly and has a different template: {changes}"
+                );
                 self.found.differences.push(
                     target
                         .difference(DriftCode::StackTemplate, message, RESTORE)
@@ -321,7 +321,7 @@ impl<C: Cloud> Visit<'_, C> {
         }
     }
 
-    /// Check 5 in a spoke: the dead-letter queue is empty, and the forwarder role is there.
+    /// Check 5 in a spoke: the dead-letter queue is empty and the forwarder role exists.
     async fn links(&mut self, target: &Target<'_>, stack: &Stack) {
         let links = &target.template.links;
         if links.contains(QUEUE)
@@ -335,7 +335,7 @@ impl<C: Cloud> Visit<'_, C> {
             self.role(target, role).await;
         }
         if links.iter().any(|name| !stack.outputs.contains_key(*name)) {
-            // Without its outputs the stack is not what it should be, and nothing is proven.
+            // A stack without these outputs has the wrong template, so the links can't be checked.
             let message = "the stack's outputs lack its dead-letter queue or forwarder role";
             self.found.differences.push(target.difference(
                 DriftCode::QueueMissing,
@@ -404,7 +404,7 @@ fn parameter_difference(target: &Target<'_>, stack: &Stack) -> Option<Difference
         return None;
     }
     let message = format!(
-        "the stack was updated directly: parameters {} are not its stack set's",
+        "the stack was updated directly: parameters {} differ from its stack set's",
         differing.join(", ")
     );
     let values =

@@ -1,4 +1,4 @@
-//! A cloud in memory, for tests: asynchronous operations on a clock that only pauses move.
+//! An in-memory cloud for tests. Operations are asynchronous, and only `pause` advances the clock.
 
 mod bundle;
 mod stack_sets;
@@ -18,7 +18,7 @@ pub(crate) const MANAGEMENT: &str = "111122223333";
 pub(crate) const ARCHIVE: &str = "222233334444";
 pub(crate) const HUB: &str = "333344445555";
 pub(crate) const HOME: &str = "eu-central-1";
-/// How long an operation takes.
+/// Duration of every operation.
 const OPERATION: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub(crate) struct FakeOperation {
     ends: Duration,
     locations: Vec<Location>,
     results: Vec<OperationResult>,
-    /// The instances when it started.
+    /// The instances when the operation started.
     before: BTreeMap<Location, Instance>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct FakeSet {
     pub(crate) operations: Vec<FakeOperation>,
 }
 
-/// Template and parameters with which somebody updated a stack past its stack set.
+/// Template and parameters after a direct update that bypassed the stack set.
 pub(crate) type DirectUpdate = (String, BTreeMap<String, String>);
 
 #[derive(Debug, Default)]
@@ -64,34 +64,34 @@ pub(crate) struct State {
     pub(crate) sets: BTreeMap<String, FakeSet>,
     pub(crate) stacks: BTreeMap<(Location, String), (Stack, String)>,
     change_sets: BTreeMap<(Location, String, String), ChangeSetRequest>,
-    /// Places in which operations on the named stack set or stack fail.
+    /// Locations where operations on the named stack set or stack fail.
     pub(crate) failing: BTreeSet<(String, Location)>,
-    /// Mutating calls, in order: `create gizmos-bucket`.
+    /// Mutating calls in order, such as `create gizmos-bucket`.
     pub(crate) calls: Vec<String>,
-    /// The next starts of operations are refused since another runs.
+    /// How many of the next attempts to start an operation are refused because another one runs.
     pub(crate) busy: u32,
-    /// The next answer to the start of an operation is lost after it took effect.
+    /// Loses the response to the next operation start after it took effect.
     pub(crate) lose_answer: bool,
-    /// Operations on what exists are stopped by hand before they do anything.
+    /// Operations on existing instances are stopped by hand before they change anything.
     pub(crate) stopping: bool,
-    /// So long after the end of an operation the lists show a stack set as it was before its start.
+    /// How long after an operation's end the lists still show the state before its start.
     pub(crate) lag: Duration,
     pub(crate) subscriptions: BTreeMap<String, Vec<Subscription>>,
     pub(crate) trail: Option<TrailStatus>,
     pub(crate) queue: Option<u64>,
     pub(crate) policy: Option<Value>,
     pub(crate) drifts: BTreeMap<(String, Location), Vec<ResourceDrift>>,
-    /// What was done directly to the stack of a stack set's instance; `None`: it was deleted.
+    /// Direct changes to stacks of stack instances; `None` means deleted.
     pub(crate) direct: BTreeMap<(String, Location), Option<DirectUpdate>>,
-    /// Messages in the dead-letter queues of spokes.
+    /// Messages in the spokes' dead-letter queues.
     pub(crate) spoke_queues: BTreeMap<Location, u64>,
     /// Accounts whose forwarder roles were deleted.
     pub(crate) gone_roles: BTreeSet<String>,
-    /// Stacks that there may be in a location.
+    /// Quota of stacks in each location.
     pub(crate) stack_quota: Option<usize>,
-    /// What others have put into the artifact bucket.
+    /// Objects in the artifact bucket that Gizmos didn't upload.
     pub(crate) strange_objects: usize,
-    /// Accounts that don't have the access role.
+    /// Accounts without the access role.
     pub(crate) closed: BTreeSet<String>,
 }
 
@@ -133,7 +133,7 @@ impl Fake {
         self.0.lock().unwrap()
     }
 
-    /// Everything that was called since the last time.
+    /// The mutating calls since the previous `take_calls`.
     pub(crate) fn take_calls(&self) -> Vec<String> {
         std::mem::take(&mut self.state().calls)
     }
@@ -227,7 +227,7 @@ impl Fake {
     }
 }
 
-/// The values of a template's outputs.
+/// Values for a template's outputs.
 fn outputs(template: &str) -> BTreeMap<String, String> {
     let template: Value = serde_json::from_str(template).unwrap();
     let declared = template.get("Outputs").and_then(Value::as_object);
@@ -264,18 +264,18 @@ impl State {
             .collect()
     }
 
-    /// Whether the lists don't show an operation yet, nor what it did.
+    /// Whether the lists don't show an operation or its effects yet.
     fn is_unseen(&self, operation: &FakeOperation) -> bool {
         !self.lag.is_zero() && operation.ends + self.lag > self.now
     }
 
-    /// Makes an instance inoperable; its stack stays.
+    /// Makes an instance inoperable but keeps its stack.
     pub(crate) fn break_instance(&mut self, name: &str, location: &Location) {
         let set = self.sets.get_mut(name).unwrap();
         set.instances.get_mut(location).unwrap().status = InstanceStatus::Inoperable;
     }
 
-    /// Does what is due by now.
+    /// Applies everything that is due at the present time.
     fn settle(&mut self) {
         let now = self.now;
         for (name, set) in &mut self.sets {

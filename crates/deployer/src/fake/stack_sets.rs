@@ -1,4 +1,4 @@
-//! Stack sets, whose operations take a minute.
+//! The fake's stack sets. Their operations take a minute.
 
 use super::*;
 
@@ -131,7 +131,7 @@ impl StackSets for Fake {
                 let mut locations = state.selected(targets, &request.regions);
                 locations.retain(|location| set.instances.contains_key(location));
                 if targets.accounts == AccountSelection::All {
-                    // Accounts that have left the unit are still recorded with it.
+                    // CloudFormation still records accounts under the unit they left.
                     let recorded = set.instances.iter().filter(|(location, instance)| {
                         let unit = instance.organizational_unit.as_ref();
                         unit.is_some_and(|unit| targets.organizational_units.contains(unit))

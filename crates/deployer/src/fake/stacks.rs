@@ -1,4 +1,4 @@
-//! Stacks, changed by change sets.
+//! The fake's ordinary stacks, which are changed through change sets.
 
 use super::*;
 

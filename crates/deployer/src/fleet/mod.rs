@@ -1,4 +1,4 @@
-//! The fleet as it is: accounts and Regions, stack sets with their instances, stacks.
+//! The observed fleet: accounts and Regions, stack sets with their instances, and stacks.
 
 mod observe;
 mod ownership;
@@ -19,28 +19,28 @@ pub use observe::{observe, observe_settled};
 pub(crate) use ownership::{is_owned, tagged_part};
 pub use scope::Scope;
 
-/// The fleet as it is.
+/// The observed fleet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Observed {
-    /// Whose credentials are in use.
+    /// The identity behind the credentials.
     pub caller: Identity,
-    /// The organization they belong to.
+    /// The organization of the caller's account.
     pub organization: OrganizationDetails,
-    /// Whether StackSets may act in the accounts.
+    /// Whether StackSets has trusted access to the organization.
     pub trusted_access: TrustedAccess,
     /// Accounts and enabled Regions.
     #[serde(flatten)]
     pub membership: Membership,
-    /// Why the stacks of the management account can't be read; `None` if they can.
+    /// Why the management account's stacks can't be read; `None` if they can.
     pub stacks_unreadable: Option<String>,
-    /// Stack sets with a name of Gizmos, by name.
+    /// Stack sets with a Gizmos name, by name.
     pub stack_sets: BTreeMap<String, ObservedStackSet>,
-    /// Stacks with a name of Gizmos in the management account.
+    /// Stacks in the management account with a Gizmos name.
     pub stacks: Vec<ObservedStack>,
 }
 
 impl Observed {
-    /// The stack with this name in a location.
+    /// Finds a stack by location and name.
     pub(crate) fn stack(&self, location: &Location, name: &str) -> Option<&ObservedStack> {
         self.stacks
             .iter()
@@ -48,23 +48,23 @@ impl Observed {
     }
 }
 
-/// The organization, as far as it decides where stack instances belong.
+/// Accounts and Regions that determine where stack instances belong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Membership {
     /// All accounts, sorted by id.
     pub accounts: Vec<Account>,
-    /// Regions that the administering account may use; `None` if unknown.
+    /// Regions enabled in the management account; `None` if unknown.
     pub enabled_regions: Option<BTreeSet<String>>,
 }
 
 impl Membership {
-    /// The account with this id.
+    /// Finds an account by id.
     pub fn account(&self, id: &str) -> Option<&Account> {
         let found = self.accounts.binary_search_by(|it| it.id.as_str().cmp(id));
         found.ok().and_then(|index| self.accounts.get(index))
     }
 
-    /// Whether a Region is known to be off.
+    /// Whether a Region is known to be disabled.
     pub fn is_off(&self, region: &str) -> bool {
         self.enabled_regions
             .as_ref()
@@ -72,27 +72,27 @@ impl Membership {
     }
 }
 
-/// A stack set as it is.
+/// An observed stack set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ObservedStackSet {
-    /// CloudFormation's description of it.
+    /// As described by CloudFormation.
     pub details: StackSetDetails,
-    /// All its instances, sorted by location.
+    /// Sorted by location.
     pub instances: Vec<Instance>,
     /// Operations that can still change something.
     pub pending: Vec<OperationSummary>,
-    /// The latest operations, newest first: all that Gizmos started, and others as far as the list
-    /// shows them already.
+    /// The latest operations, newest first: all that Gizmos started, and others if the list already
+    /// shows them.
     pub operations: Vec<OperationSummary>,
 }
 
-/// A stack as it is.
+/// An observed stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ObservedStack {
-    /// Where it is.
+    /// Account and Region.
     pub location: Location,
-    /// CloudFormation's description of it.
+    /// As described by CloudFormation.
     pub stack: Stack,
-    /// Its template; `None` while it has none.
+    /// `None` until the first change set is executed.
     pub template: Option<String>,
 }

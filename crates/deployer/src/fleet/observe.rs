@@ -1,4 +1,4 @@
-//! Reading the fleet. Nothing here changes anything.
+//! Reads the fleet without changing anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
@@ -11,34 +11,34 @@ use crate::error::{DeployError, Doing};
 use crate::operation::number;
 use crate::ports::{Action, Cloud, CloudError, Location, OperationSummary, Stack, TrustedAccess};
 
-/// Names of Gizmos start like this. Others are not read: describing every stack set of an
-/// administrator account would take minutes at two calls a second.
+/// Prefix of all names that Gizmos uses. Other stack sets are not read: describing every stack set
+/// of an administrator account would take minutes at two calls per second.
 const NAME_PREFIX: &str = "gizmos-";
 
-/// How many locations are read at once.
+/// Locations read concurrently.
 const AT_ONCE: usize = 4;
 
-/// How long after the end of an operation the lists may show the fleet as it was before. AWS calls
-/// them eventually consistent and names no limit; in practice it is seconds.
+/// How long after an operation's end the lists may show the previous state. AWS calls them
+/// eventually consistent without naming a limit; in practice it takes seconds.
 const LAG: Duration = Duration::from_secs(30);
 
-/// Whether a reader waits for lists that may still be old.
+/// Whether to wait until the lists can be trusted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Patience<'a> {
-    /// It takes what the lists show.
+    /// Use the lists as they are.
     None,
-    /// It waits, except for these operations, whose effect is known.
+    /// Wait, unless the latest operation is one of these, whose effects are known.
     AllBut(&'a BTreeSet<String>),
 }
 
-/// Reads everything a plan is made from, as CloudFormation shows it now: within half a minute after
-/// an operation that may be the fleet as it was before.
+/// Reads everything a plan needs, as CloudFormation shows it now. Within half a minute after an
+/// operation, that may be the state before it.
 pub async fn observe(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, DeployError> {
     observe_with(cloud, bundle, Patience::None).await
 }
 
-/// The same, but where an operation has ended less than half a minute ago it first waits for that
-/// time to pass. For callers that change the fleet, or report that there is nothing to do.
+/// Like [`observe`], but first waits until the latest operation ended at least half a minute ago.
+/// For callers that change the fleet or report that there is nothing to do.
 pub async fn observe_settled(cloud: &impl Cloud, bundle: &Bundle) -> Result<Observed, DeployError> {
     observe_with(cloud, bundle, Patience::AllBut(&BTreeSet::new())).await
 }
@@ -58,7 +58,7 @@ async fn observe_with(
         .doing(|| "cannot describe the organization".to_owned())?;
     let trusted_access = match cloud.trusted_access().await {
         Ok(access) => access,
-        // Only a hint for the preflight: without the permission to ask, deploying may still work.
+        // Only the preflight uses it: without this permission, a deployment may still work.
         Err(CloudError::AccessDenied { .. } | CloudError::Unsupported { .. }) => {
             TrustedAccess::Unknown
         }
@@ -76,7 +76,7 @@ async fn observe_with(
         stacks: Vec::new(),
     };
     if observed.organization.id != bundle.organization.id {
-        // The plan refuses this, so what was deployed to that other organization doesn't matter.
+        // The plan rejects another organization, so its stacks don't matter.
         return Ok(observed);
     }
     observed.stack_sets = observe_stack_sets(cloud, bundle, patience).await?;
@@ -95,7 +95,7 @@ async fn observe_with(
 }
 
 impl Membership {
-    /// Reads it.
+    /// Reads accounts and enabled Regions.
     pub async fn read(cloud: &impl Cloud) -> Result<Membership, DeployError> {
         let mut accounts = cloud
             .list_accounts()
@@ -105,7 +105,7 @@ impl Membership {
         accounts.dedup_by(|a, b| a.id == b.id);
         let enabled_regions = match cloud.enabled_regions().await {
             Ok(regions) => regions.map(|regions| regions.into_iter().collect()),
-            // Only a hint: without the permission to ask, a Region that is off fails later.
+            // Without permission to list Regions, deployment to a disabled Region fails later.
             Err(
                 CloudError::AccessDenied { .. }
                 | CloudError::Unsupported { .. }
@@ -135,7 +135,7 @@ async fn observe_stack_sets(
         .doing(|| "cannot list the stack sets".to_owned())?
         .into_iter()
         .map(|set| set.name)
-        .filter(|name| has_our_name(name, bundle))
+        .filter(|name| has_gizmos_name(name, bundle))
         .collect();
     stream::iter(names)
         .map(|name| async move {
@@ -148,8 +148,8 @@ async fn observe_stack_sets(
         .await
 }
 
-/// The stacks of the management account in every Region where there may be one: watched or not, as a
-/// Region that is no longer watched may still hold some.
+/// Reads the management account's stacks in every Region that may have one, including Regions that
+/// are no longer watched.
 async fn observe_management_stacks(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -180,7 +180,7 @@ async fn observe_management_stacks(
     Ok(stacks)
 }
 
-fn has_our_name(name: &str, bundle: &Bundle) -> bool {
+fn has_gizmos_name(name: &str, bundle: &Bundle) -> bool {
     name.starts_with(NAME_PREFIX) || bundle.stack_sets.iter().any(|set| set.name == name)
 }
 
@@ -199,7 +199,8 @@ pub(crate) async fn observe_stack_set(
     let Some(mut found) = details().await? else {
         return Ok(None);
     };
-    // Before the instances: whether their list can be old depends on what had ended by then.
+    // Read operations first: which ones had ended by then tells whether the list of instances can
+    // be outdated.
     let mut operations = number::latest(cloud, name).await?;
     let mut waited = BTreeSet::new();
     while let Patience::AllBut(known) = patience
@@ -218,7 +219,7 @@ pub(crate) async fn observe_stack_set(
         .await
         .doing(|| format!("cannot list the instances of stack set {name}"))?;
     instances.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
-    // A list that changes while its pages are read may name an instance twice.
+    // A list that changes between pages may contain an instance twice.
     instances.dedup_by(|a, b| (&a.account, &a.region) == (&b.account, &b.region));
     let pending = operations
         .iter()
@@ -233,8 +234,8 @@ pub(crate) async fn observe_stack_set(
     }))
 }
 
-/// The operation that ended last, if it ended so recently that the lists may not show its effect, and
-/// how long that may last.
+/// The operation that ended last, if the lists may not show its effect yet, and how long that may
+/// last.
 fn recent(
     operations: &[OperationSummary],
     known: &BTreeSet<String>,
@@ -242,12 +243,12 @@ fn recent(
 ) -> Option<(String, Duration)> {
     let (ended, last) = operations
         .iter()
-        // It changes nothing that a plan depends on.
+        // Drift detection changes nothing that a plan depends on.
         .filter(|operation| operation.action != Some(Action::DetectDrift))
         .filter(|operation| !known.contains(&operation.id))
         .filter_map(|operation| Some((operation.ended?, operation)))
         .max_by_key(|(ended, _)| *ended)?;
-    // Clocks differ, so an end may seem to be in the future.
+    // Clocks differ, so an operation may seem to end in the future.
     let age = now.duration_since(ended).unwrap_or_default();
     let wait = LAG.checked_sub(age).filter(|wait| !wait.is_zero())?;
     Some((last.id.clone(), wait))
@@ -264,7 +265,7 @@ async fn observe_stacks(
         .doing(|| format!("cannot list the stacks in {location}"))?;
     let mut observed = Vec::new();
     for stack in stacks {
-        if has_our_name(&stack.name, bundle) {
+        if has_gizmos_name(&stack.name, bundle) {
             observed.push(with_template(cloud, &location, stack).await?);
         }
     }
@@ -294,7 +295,7 @@ async fn with_template(
 ) -> Result<ObservedStack, DeployError> {
     let template = match cloud.stack_template(location, &stack.name).await {
         Ok(template) => Some(template),
-        // A stack that waits for its first change set has none.
+        // A stack has no template until its first change set is executed.
         Err(CloudError::NotFound { .. } | CloudError::Invalid { .. })
             if stack.status == "REVIEW_IN_PROGRESS" =>
         {

@@ -1,20 +1,20 @@
-//! Which part of the fleet a check looks at.
+//! Limits a check to accounts and Regions.
 
 use std::collections::BTreeSet;
 
 use crate::ports::Location;
 
-/// Which part of the fleet a check looks at; by default all of it.
+/// The accounts and Regions of a check; by default all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// Only these accounts; empty: all.
+    /// Account ids; empty means all accounts.
     pub accounts: BTreeSet<String>,
-    /// Only these Regions; empty: all.
+    /// Region names; empty means all Regions.
     pub regions: BTreeSet<String>,
 }
 
 impl Scope {
-    /// Whether this account and Region is part of it.
+    /// Whether the location is in scope.
     pub fn covers(&self, location: &Location) -> bool {
         (self.accounts.is_empty() || self.accounts.contains(&location.account))
             && (self.regions.is_empty() || self.regions.contains(&location.region))

@@ -1,10 +1,10 @@
-//! What a CloudFormation template says, as text that may not even be JSON.
+//! Reads CloudFormation templates. A deployed template may be any text, even invalid JSON.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// Whether two templates say the same. The order of keys and white space don't matter.
+/// Whether two templates are equal, ignoring key order and white space.
 pub(crate) fn same_template(one: &str, other: &str) -> bool {
     if one == other {
         return true;
@@ -15,12 +15,12 @@ pub(crate) fn same_template(one: &str, other: &str) -> bool {
     }
 }
 
-/// A template's sections; `None` if the text is no JSON object.
+/// A template's sections; `None` unless the text is a JSON object.
 pub(crate) fn parse(template: &str) -> Option<Map<String, Value>> {
     serde_json::from_str(template).ok()
 }
 
-/// The resources of a template by logical id.
+/// A template's resources by logical id.
 pub(crate) fn resources(template: &str) -> BTreeMap<String, Value> {
     let resources = parse(template).and_then(|mut sections| sections.swap_remove("Resources"));
     match resources {
@@ -29,13 +29,13 @@ pub(crate) fn resources(template: &str) -> BTreeMap<String, Value> {
     }
 }
 
-/// The rule that a resource was made from, by its metadata.
+/// The rule a resource was compiled from, according to its metadata.
 pub(crate) fn rule_of(resource: &Value) -> Option<&str> {
     resource.pointer("/Metadata/gizmos/rule")?.as_str()
 }
 
-/// The parameter values of a deployment: those that were given, and the template's defaults for
-/// the others. CloudFormation lists both.
+/// A deployment's parameter values: those that were given and the template's defaults for the rest,
+/// as CloudFormation lists both.
 pub(crate) fn parameter_values(
     template: &str,
     given: &BTreeMap<String, String>,

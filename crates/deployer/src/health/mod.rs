@@ -1,5 +1,5 @@
-//! Whether every link of the alert chain works: the trail records, the topics reach all subscribers,
-//! the dead-letter queues are empty, the hub's bus accepts what the other accounts send.
+//! Checks every link of the alert chain: the trail is logging, topics reach all their subscribers,
+//! dead-letter queues are empty, and the hub's bus accepts events from the other accounts.
 
 mod resolve;
 
@@ -20,30 +20,30 @@ use crate::ports::{Cloud, CloudError, Location, Subscription, TrailStatus};
 use crate::rollout::desired;
 use resolve::{Context, same_policy};
 
-/// How many locations are read at once.
+/// Locations read concurrently.
 const AT_ONCE: usize = 32;
 
-/// What to do about dead letters.
+/// Fix for dead letters.
 pub(crate) const READ_DEAD_LETTERS: &str =
     "read the messages; their attributes name the rule and the error";
 
-/// What to do about a link that can't be read.
+/// Fix for a link that can't be read.
 const PERMIT: &str = "give the caller (in other accounts: the access role) permission to read it";
 
 /// A link of the alert chain that doesn't work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BrokenLink {
-    /// Which link: `trail gizmos`, `subscription security@example.com of gizmos-alerts`, …
+    /// The link in words: `trail gizmos`, `subscription security@example.com of gizmos-alerts`.
     pub link: String,
-    /// Where it is.
+    /// Account and Region of the link.
     pub location: Location,
     /// One sentence without a full stop.
     pub message: String,
-    /// What to do about it.
+    /// How to repair the link.
     pub fix: Remedy,
 }
 
-/// A broken link, as a drift check reports it.
+/// A broken link together with its drift code.
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) code: DriftCode,
@@ -52,7 +52,7 @@ pub(crate) struct Fault {
     pub(crate) actual: String,
 }
 
-/// A link that could not be read.
+/// A link that could not be read, which proves nothing about it.
 #[derive(Debug)]
 pub(crate) struct UnreadableLink {
     pub(crate) link: String,
@@ -60,14 +60,14 @@ pub(crate) struct UnreadableLink {
     pub(crate) reason: String,
 }
 
-/// What an inspection of the chain found.
+/// The result of inspecting the chain.
 #[derive(Debug, Default)]
 pub(crate) struct Inspection {
     pub(crate) faults: Vec<Fault>,
     pub(crate) unreadable: Vec<UnreadableLink>,
 }
 
-/// A link under inspection.
+/// A link being inspected.
 struct Link<'a> {
     name: String,
     location: &'a Location,
@@ -110,7 +110,7 @@ impl Inspection {
     }
 }
 
-/// Inspects every link of the alert chain. A link that can't be read counts as broken.
+/// Inspects every link of the alert chain. Links that can't be read count as broken.
 pub async fn health(cloud: &impl Cloud, bundle: &Bundle) -> Result<Vec<BrokenLink>, DeployError> {
     let inspection = inspect(cloud, bundle, &Scope::default()).await?;
     let broken = inspection.faults.into_iter().map(|fault| fault.link);
@@ -123,7 +123,7 @@ pub async fn health(cloud: &impl Cloud, bundle: &Bundle) -> Result<Vec<BrokenLin
     Ok(broken.chain(unreadable).collect())
 }
 
-/// Inspects every link within a scope, except those in the single spokes.
+/// Inspects every link within a scope, except the links in individual spokes.
 pub(crate) async fn inspect(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -198,7 +198,7 @@ fn trail_faults(link: &Link<'_>, status: TrailStatus) -> Vec<Fault> {
     if !status.logging {
         faults.push(link.fault(
             DriftCode::TrailStopped,
-            "the trail does not record, so no API call becomes an event",
+            "the trail is not logging, so no API call becomes an event",
             ("logging", "stopped"),
             "start it again: `aws cloudtrail start-logging`",
         ));
@@ -207,19 +207,19 @@ fn trail_faults(link: &Link<'_>, status: TrailStatus) -> Vec<Fault> {
         (
             status.multi_region,
             DriftCode::TrailScope,
-            "the trail records only one Region",
+            "the trail is not a multi-Region trail",
             ("every Region", "one Region"),
         ),
         (
             status.organization,
             DriftCode::TrailScope,
-            "the trail records only one account",
+            "the trail is not an organization trail",
             ("every account", "one account"),
         ),
         (
             status.log_file_validation,
             DriftCode::TrailValidation,
-            "the trail's log files can be forged: validation is off",
+            "log file validation is off, so changes to log files go unnoticed",
             ("validation on", "validation off"),
         ),
     ];
@@ -288,7 +288,7 @@ fn subscription_faults(
                 DriftCode::SubscriptionMissing,
                 format!("{endpoint} ({protocol}) is not subscribed and gets no alerts"),
                 ("a confirmed subscription", "none"),
-                "subscribe it again: `aws sns subscribe`, and confirm",
+                "subscribe it again with `aws sns subscribe`, and confirm the subscription",
             )),
             Some(subscription) if !subscription.confirmed => faults.push(link(endpoint).fault(
                 DriftCode::SubscriptionUnconfirmed,
@@ -308,14 +308,14 @@ fn subscription_faults(
                     extra.endpoint, extra.protocol
                 ),
                 ("no subscription", extra.endpoint.clone()),
-                "add it to the organization file, or remove it: `aws sns unsubscribe`",
+                "add it to the organization file, or remove it with `aws sns unsubscribe`",
             ));
         }
     }
     faults
 }
 
-/// The hub's dead letters and bus policy, as its template has them.
+/// Inspects the dead-letter queue and the bus policy that the hub's template defines.
 async fn hub_links(cloud: &impl Cloud, set: &StackSet, location: &Location) -> Inspection {
     let mut found = Inspection::default();
     let parameters = parameter_values(&set.template, &set.parameters);
@@ -387,7 +387,7 @@ async fn bus_policy(
         Ok(Some(actual)) if same_policy(expected, &actual) => {}
         Ok(Some(actual)) => found.faults.push(link.fault(
             DriftCode::BusPolicy,
-            "the policy is not the compiled one, so spokes may be refused or strangers let in",
+            "the policy differs from the compiled one, so it may refuse spokes or admit other accounts",
             (expected.to_string(), actual.to_string()),
             "put the compiled policy back: `aws events put-permission --policy`",
         )),

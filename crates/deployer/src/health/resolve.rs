@@ -1,5 +1,4 @@
-//! What a value of a template becomes in one account and Region, and whether a policy found there
-//! means the same.
+//! Resolves template values for one account and Region, and compares policies by meaning.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +6,14 @@ use serde_json::{Map, Value};
 
 use crate::ports::Location;
 
-/// Stands for what only CloudFormation knows, such as another resource's ARN.
+/// Stands for values that only CloudFormation knows, such as another resource's ARN.
 const UNKNOWN: &str = "\u{0}unknown";
 
-/// Where and with which parameters a template is deployed.
+/// The location and parameters of a deployment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) location: &'a Location,
-    /// Defaults included.
+    /// Includes the template's defaults.
     pub(crate) parameters: &'a BTreeMap<String, String>,
 }
 
@@ -67,7 +66,7 @@ impl Context<'_> {
         (!out.contains(UNKNOWN)).then_some(out)
     }
 
-    /// The value with its functions evaluated, as far as that can be done from outside.
+    /// Evaluates the value's intrinsic functions as far as possible outside of CloudFormation.
     pub(crate) fn resolve(&self, value: &Value) -> Value {
         let known = |text: Option<String>| Value::String(text.unwrap_or_else(|| UNKNOWN.into()));
         match value {
@@ -115,7 +114,7 @@ impl Context<'_> {
     }
 }
 
-/// Whether two policies mean the same to IAM, however they are written.
+/// Whether IAM treats two policies as equal, regardless of notation.
 pub(crate) fn same_policy(expected: &Value, actual: &Value) -> bool {
     let expected = statements(expected);
     let mut actual = statements(actual);
@@ -134,8 +133,8 @@ fn statements(policy: &Value) -> Vec<Value> {
     }
 }
 
-/// One spelling for each meaning: a list of one is its element, `{"AWS": "*"}` is `"*"`, a
-/// boolean is its word; lists are sorted.
+/// Normalizes equivalent notations: a list of one becomes its element, `{"AWS": "*"}` becomes
+/// `"*"`, a boolean becomes a string, and lists are sorted.
 fn normal(value: &Value) -> Value {
     match value {
         Value::Object(map) if map.len() == 1 && map.get("AWS") == Some(&Value::from("*")) => {
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_become_what_they_are_in_the_account() {
+    fn intrinsic_functions_are_resolved_for_the_account() {
         context_check(
             &json!({"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${BusName}"}),
             &json!("arn:aws:events:eu-central-1:333344445555:event-bus/gizmos"),

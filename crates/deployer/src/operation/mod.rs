@@ -1,4 +1,4 @@
-//! Operations of stack sets: their numbers, their start, the wait for their end, their results.
+//! Stack set operations: numbering, starting, waiting, and results.
 
 pub(crate) mod number;
 mod pause;
@@ -20,18 +20,18 @@ use crate::error::DeployError;
 use crate::ports::CloudError;
 use crate::progress::Progress;
 
-/// How long a run waits, counted in pauses.
+/// Time limits, counted in time spent in pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For the end of an operation that Gizmos started.
+    /// For an operation that Gizmos started.
     pub operation: Duration,
-    /// For the end of anybody else's operation.
+    /// For an operation that another program or person started.
     pub others: Duration,
 }
 
 impl Default for Limits {
-    /// Twelve hours, because an organization of thousands of accounts takes that long; half an hour
-    /// for others.
+    /// Twelve hours for Gizmos' own operations, because an organization with thousands of accounts
+    /// can take that long; half an hour for others.
     fn default() -> Limits {
         Limits {
             operation: Duration::from_hours(12),
@@ -40,7 +40,7 @@ impl Default for Limits {
     }
 }
 
-/// What every step of a run needs to work with the cloud.
+/// Shared by every step that calls the cloud.
 pub(crate) struct Session<'a, C> {
     pub(crate) cloud: &'a C,
     pub(crate) progress: &'a dyn Progress,
@@ -50,15 +50,15 @@ pub(crate) struct Session<'a, C> {
 /// Why a step can't continue.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// It failed, for this reason.
+    /// It failed; a clause gives the reason.
     Failed(String),
-    /// Somebody stopped the operation; the reason says which.
+    /// A person stopped the operation; the reason names it.
     Stopped(String),
-    /// It still runs; the reason says what.
+    /// The time limit was reached; the reason says what is still running.
     TimedOut(String),
-    /// The fleet has changed: look again.
+    /// The fleet changed after it was read: read and plan again.
     Replan,
-    /// A list shows the fleet as it was: look again a little later.
+    /// A list is outdated: read it again after a pause.
     Lagging,
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Stop::Failed(reason) | Stop::Stopped(reason) | Stop::TimedOut(reason) => reason,
-            Stop::Replan => "somebody else changed it at the same time",
+            Stop::Replan => "another process changed it at the same time",
             Stop::Lagging => "CloudFormation keeps showing its previous state",
         })
     }

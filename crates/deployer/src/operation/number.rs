@@ -1,11 +1,11 @@
-//! Which operation of a stack set is the latest, whatever the lists say.
+//! Finds the latest operation of a stack set even if the lists don't show it yet.
 //!
-//! `ListStackSetOperations` is eventually consistent: a run that closely follows a killed one may not
-//! see what that one has started. `DescribeStackSetOperation` is consistent, but needs an id. So Gizmos
-//! numbers its operations, `gizmos-topic-1`, `gizmos-topic-2` and so on, and asks for the next number:
-//! that always finds what a killed run has started, and of two runs at the same time only one can
-//! get a number. The stack set's name is part of the id since AWS doesn't say whether stack sets
-//! share their ids.
+//! `ListStackSetOperations` is eventually consistent: a run that closely follows a killed one may
+//! not see the operation that one started. `DescribeStackSetOperation` is consistent but needs an
+//! id. Therefore Gizmos numbers its operations (`gizmos-topic-1`, `gizmos-topic-2`, …) and asks for
+//! the next number. That finds every operation of a killed run, and of two concurrent runs only one
+//! gets a number. The id contains the stack set's name, because AWS doesn't say whether ids are
+//! unique per stack set.
 //!
 //! AWS: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackSetOperation.html>
 
@@ -14,30 +14,30 @@ use std::future::Future;
 use crate::error::{DeployError, Doing};
 use crate::ports::{Cloud, Operation, OperationSummary};
 
-/// More operations than a stack set will ever see.
+/// Upper bound of the search, more operations than a stack set will ever have.
 const MOST: u64 = 1 << 32;
 
-/// The id of a stack set's operation with this number.
+/// The id of the stack set's operation with this number.
 pub(crate) fn id(stack_set: &str, number: u64) -> String {
     format!("{stack_set}-{number}")
 }
 
-/// The number of a stack set's operation; `None` if Gizmos didn't start it.
+/// The number of an operation; `None` if Gizmos didn't start it.
 pub(crate) fn number(stack_set: &str, operation: &str) -> Option<u64> {
     let digits = operation.strip_prefix(stack_set)?.strip_prefix('-')?;
-    // Gizmos never writes "gizmos-topic-07" or "gizmos-topic-+7".
+    // Gizmos never writes `gizmos-topic-07` or `gizmos-topic-+7`.
     let number = digits.parse().ok()?;
     (id(stack_set, number) == operation).then_some(number)
 }
 
-/// The number for a stack set's next operation.
+/// The number of the stack set's next operation.
 pub(crate) fn next_number(stack_set: &str, operations: &[OperationSummary]) -> u64 {
     let numbers = operations.iter().filter_map(|it| number(stack_set, &it.id));
     numbers.max().unwrap_or(0).saturating_add(1)
 }
 
-/// The latest operations of a stack set, newest first: the first page of the list, completed by the
-/// numbered ones that it doesn't show yet, and the latest numbered one as it stands now.
+/// The latest operations of a stack set, newest first: the first page of the list, plus numbered
+/// operations it doesn't show yet, with a consistent status for the latest numbered one.
 pub(crate) async fn latest(
     cloud: &impl Cloud,
     stack_set: &str,
@@ -55,7 +55,7 @@ pub(crate) async fn latest(
     };
     let mut newest = next_number(stack_set, &operations) - 1;
     if newest == 0 {
-        // No numbered one on the page: it may be old, or full of automatic deployments.
+        // The page may be outdated, or contain only automatic deployments.
         let count = count(&describe).await?;
         if count > 0
             && let Some(found) = describe(count).await?
@@ -79,7 +79,7 @@ pub(crate) async fn latest(
     Ok(operations)
 }
 
-/// How many numbered operations there have been, found by bisection: the numbers have no gaps.
+/// The number of numbered operations, found by bisection because the numbers have no gaps.
 async fn count<F>(describe: &impl Fn(u64) -> F) -> Result<u64, DeployError>
 where
     F: Future<Output = Result<Option<Operation>, DeployError>>,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_the_list_does_not_show_is_found_by_its_number() {
+    async fn unlisted_operations_are_found_by_their_number() {
         let cloud = Fake::new();
         let bundle = bundle();
         let observed = observe(&cloud, &bundle).await.unwrap();

@@ -1,8 +1,8 @@
-//! How long to wait between two looks at something that takes its time.
+//! Pauses between two polls.
 
 use std::time::Duration;
 
-/// Pauses from 5 to 30 seconds, growing by half each time.
+/// Pauses from 5 to 30 seconds, each half again as long as the one before.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     step: Duration,

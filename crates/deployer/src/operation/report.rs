@@ -1,4 +1,4 @@
-//! What an operation did.
+//! The result of an operation.
 
 use serde::Serialize;
 
@@ -7,13 +7,13 @@ use crate::ports::{Action, FailureEvent, Location, OperationStatus};
 /// An operation that a run waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OperationReport {
-    /// Its id.
+    /// The operation's id, which the AWS console and CLI accept.
     pub id: String,
-    /// What it did.
+    /// Whether it created, updated or deleted instances.
     pub action: Action,
-    /// The wave it belonged to, if there are several.
+    /// The wave it belonged to, if the rollout has several.
     pub wave: Option<String>,
-    /// How it ended.
+    /// Final status.
     pub status: OperationStatus,
     /// Instances that succeeded.
     pub succeeded: usize,
@@ -21,10 +21,10 @@ pub struct OperationReport {
     pub failed: usize,
 }
 
-/// A location where something failed.
+/// A location in which a stack or instance failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InstanceFailure {
-    /// Where.
+    /// Account and Region.
     pub location: Location,
     /// `failed` or `cancelled`.
     pub status: String,

@@ -1,4 +1,4 @@
-//! The operations of one stack set, one after the other.
+//! Runs the operations of one stack set one after the other.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,16 +14,17 @@ use crate::ports::{
 };
 use crate::progress::ProgressEvent;
 
-/// Attempts at a call whose answer was lost, all with the same id.
+/// Attempts at a call that got no response, all with the same operation id.
 const REPEATS: u32 = 5;
 
-/// Failed instances whose stack events are read: a hundred accounts usually fail for one reason.
+/// Failed instances whose stack events are read. Even if a hundred accounts fail, they usually
+/// share one reason.
 const EVENTS_OF: usize = 25;
 
-/// Results are eventually consistent: how often they are read until the count is right.
+/// Attempts to read results until their count is right: they are eventually consistent.
 const RESULT_READS: usize = 6;
 
-/// What came of an operation.
+/// The result of a finished operation.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) report: OperationReport,
@@ -32,32 +33,31 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Whether it succeeded everywhere.
+    /// Whether it succeeded in every location.
     pub(crate) fn is_good(&self) -> bool {
         self.report.status == OperationStatus::Succeeded && self.failures.is_empty()
     }
 }
 
-/// The operations of one stack set, one after the other, with the numbers that [`number`] gives
-/// them. The number follows from the plan: a run that is killed and repeated finds the operation it
-/// has started, waits for it, and plans what is left.
+/// Runs the operations of one stack set one after the other, with ids from [`number`]. A repeated
+/// run after a kill finds the operation by its number, waits for it, and plans what is left.
 #[derive(Debug)]
 pub(crate) struct Sequence {
     next: u64,
 }
 
-/// An operation under way.
+/// A running operation.
 struct Started<'a> {
     stack_set: String,
     id: String,
     action: Action,
     wave: Option<&'a str>,
-    /// Instances it is for.
+    /// Number of instances it works on.
     total: usize,
 }
 
 impl Sequence {
-    /// Continues after the latest operations of the stack set that are known.
+    /// Numbers operations from the latest known operation of the stack set.
     pub(crate) fn after(stack_set: &str, latest: &[OperationSummary]) -> Sequence {
         Sequence {
             next: number::next_number(stack_set, latest),
@@ -105,8 +105,8 @@ async fn start<C: Cloud>(
             return Ok(());
         };
         match error {
-            // The number was free a moment ago: a retry of this very call went through, or another
-            // run was faster.
+            // The number was free a moment ago: an earlier attempt of this call took effect, or
+            // another run took it.
             CloudError::OperationIdAlreadyExists { .. } => {
                 return match session.cloud.describe_operation(stack_set, id).await {
                     Ok(Some(found)) if found.action == Some(task.action()) => Ok(()),
@@ -148,7 +148,7 @@ async fn finish<C: Cloud>(
     let (succeeded, mut failures) = if operation.status == OperationStatus::Succeeded
         && operation.failed_instances == Some(0)
     {
-        // Nothing failed, so hundreds of pages of results would say nothing new.
+        // Nothing failed, so hundreds of pages of results would add nothing.
         (started.total, Vec::new())
     } else {
         let results = results(session, stack_set, &operation).await?;
@@ -233,12 +233,13 @@ async fn results<C: Cloud>(
     }
 }
 
-/// Adds what the stacks themselves say about their failures.
+/// Adds the failure events of the stacks.
 async fn explain<C: Cloud>(session: &Session<'_, C>, set: &str, failures: &mut [InstanceFailure]) {
     if !failures.iter().any(|failure| failure.status == "failed") {
         return;
     }
-    // Without the list of instances, or access to an account, the operation's own reason must do.
+    // Without the list of instances, or access to an account, only the operation's own reason is
+    // reported.
     let Ok(instances) = session.cloud.list_instances(set).await else {
         return;
     };

@@ -1,13 +1,13 @@
-//! What an operation is to do.
+//! Requests that start an operation.
 
 use crate::ports::{Action, Cloud, CloudError, InstanceRequest, StackSetUpdate};
 
-/// What an operation is to do. Its id is filled in when it starts.
+/// A request that starts an operation. Its operation id is set on start.
 #[derive(Clone, Debug)]
 pub(crate) enum Task {
     Update(Box<StackSetUpdate>),
-    /// Brings instances to the stack set's present definition. `UpdateStackSet` would do so too, but
-    /// it takes parameters, and then marks all other instances as outdated.
+    /// Brings instances to the stack set's present definition. `UpdateStackSet` could do that too,
+    /// but it takes parameters and then marks all other instances as outdated.
     Refresh(InstanceRequest),
     Create(InstanceRequest),
     Delete(InstanceRequest),

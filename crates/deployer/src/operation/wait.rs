@@ -1,17 +1,17 @@
-//! Waiting for the end of an operation.
+//! Waits for the end of an operation.
 
 use super::{Backoff, Session, Stop, number};
 use crate::ports::{Cloud, CloudError, Operation, OperationSummary, ResultStatus};
 use crate::progress::ProgressEvent;
 
-/// Looks at a running operation that may fail in a row.
-const LOST_LOOKS: u32 = 20;
+/// Consecutive failed reads of a running operation that are tolerated.
+const LOST_READS: u32 = 20;
 
-/// Pages of results that a poll may cost on average. An operation with more of them is polled as
-/// often, but its results are read less often.
+/// Average number of result pages read per poll. Larger operations are polled just as often, but
+/// their results are read less often.
 const PAGES_PER_POLL: usize = 2;
 
-/// Results on a page.
+/// Results per page.
 const PAGE: usize = 100;
 
 /// Waits until no operation of the stack set can change anything.
@@ -26,7 +26,7 @@ pub(crate) async fn await_others<C: Cloud>(
             .await?
             .into_iter()
             .find(|operation| operation.status.is_pending());
-        // The list lags behind, and a refused call is reason enough to wait once.
+        // The call was refused although the list, which lags, shows no operation: wait once.
         let Some(operation) = pending else {
             session.cloud.pause(pause.next()).await;
             return Ok(());
@@ -73,9 +73,9 @@ pub(crate) async fn wait<C: Cloud>(
         match session.cloud.describe_operation(set, id).await {
             Ok(Some(operation)) if !operation.status.is_pending() => return Ok(operation),
             Ok(Some(_)) => lost = 0,
-            // The operation continues whether or not it can be seen.
+            // The operation continues even if it can't be read.
             Ok(None) | Err(CloudError::Unavailable { .. } | CloudError::Throttled)
-                if lost < LOST_LOOKS =>
+                if lost < LOST_READS =>
             {
                 lost += 1;
             }
@@ -107,8 +107,8 @@ pub(crate) async fn wait<C: Cloud>(
     )))
 }
 
-/// Reports the instances that are done, if that has changed. The wait doesn't depend on it, so a
-/// failed call is ignored.
+/// Reports progress when more instances are done. Waiting doesn't depend on it, so a failed call is
+/// ignored.
 async fn report_progress<C: Cloud>(
     session: &Session<'_, C>,
     set: &str,

@@ -1,4 +1,4 @@
-//! Hashes of what a plan is made from.
+//! Hashes of a plan's inputs.
 
 use compiler::Bundle;
 use serde::Serialize;
@@ -7,8 +7,8 @@ use super::model::Basis;
 use crate::fingerprint::Hasher;
 use crate::fleet::Observed;
 
-/// The hashes of a bundle and of a fleet. Left out is what changes by itself and means nothing to a
-/// plan, such as the time of the latest operation.
+/// Hashes bundle and fleet. Values that change on their own without affecting a plan, such as the
+/// time of the latest operation, are left out.
 pub(crate) fn basis(bundle: &Bundle, observed: &Observed) -> Basis {
     let membership = &observed.membership;
     let mut fleet = Lines::default();
@@ -41,7 +41,7 @@ pub(crate) fn basis(bundle: &Bundle, observed: &Observed) -> Basis {
     }
 }
 
-/// Values hashed one per line, so that none can run into the next.
+/// Hashes values one per line, so that adjacent values can't be confused.
 #[derive(Default)]
 struct Lines(Hasher);
 

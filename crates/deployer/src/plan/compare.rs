@@ -1,4 +1,4 @@
-//! In which respects two templates, or two sets of values, differ.
+//! Compares templates and settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,13 @@ use super::model::{Reason, RuleChange, RuleChangeKind};
 use crate::fleet::template::{parameter_values, resources, rule_of, same_template};
 use crate::fleet::{ObservedStack, ObservedStackSet};
 
-/// What is deployed, of a stack set or of a stack.
+/// The deployed settings of a stack set or stack.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deployed<'a> {
     pub(crate) template: &'a str,
     pub(crate) parameters: &'a BTreeMap<String, String>,
     pub(crate) tags: &'a BTreeMap<String, String>,
-    /// `None` for a stack, where it comes from the template and is not compared.
+    /// `None` for a stack, whose description comes from the template and is not compared.
     description: Option<&'a str>,
 }
 
@@ -41,7 +41,7 @@ impl<'a> From<&'a ObservedStack> for Deployed<'a> {
     }
 }
 
-/// In which respects what is deployed differs from the bundle.
+/// How the deployed settings differ from the bundle.
 pub(crate) fn reasons(set: &StackSet, deployed: Deployed<'_>) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if !same_template(&set.template, deployed.template) {
@@ -67,18 +67,18 @@ pub(crate) fn reasons(set: &StackSet, deployed: Deployed<'_>) -> Vec<Reason> {
     reasons
 }
 
-/// Keys that have different values, or are missing on one side.
+/// Keys whose values differ or that exist on one side only.
 fn differing(ours: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>) -> Vec<String> {
     let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
     keys.into_iter()
-        // CloudFormation adds tags of its own, which users can't change.
+        // AWS adds tags with this prefix, which users can't change.
         .filter(|key| !key.starts_with("aws:"))
         .filter(|key| ours.get(*key) != theirs.get(*key))
         .cloned()
         .collect()
 }
 
-/// What a change of templates means in terms of rules. Either side may be missing.
+/// A template change expressed as rule changes. Either template may be missing.
 pub(crate) fn rule_changes(new: Option<&StackSet>, old: Option<&str>) -> Vec<RuleChange> {
     let old_resources = old.map(resources).unwrap_or_default();
     let new_resources = new.map(|set| resources(&set.template)).unwrap_or_default();
@@ -89,7 +89,8 @@ pub(crate) fn rule_changes(new: Option<&StackSet>, old: Option<&str>) -> Vec<Rul
         .filter_map(|id| {
             let (change, details) = match (old_rules.get(id), new_rules.get(id)) {
                 (None, Some(new)) => {
-                    // A resource that stays but didn't name its rule before isn't a new rule.
+                    // An existing resource that didn't name its rule before doesn't make the rule
+                    // new.
                     let known = new
                         .iter()
                         .all(|(logical, body)| old_resources.get(*logical) == Some(body));
@@ -121,7 +122,7 @@ pub(crate) fn rule_changes(new: Option<&StackSet>, old: Option<&str>) -> Vec<Rul
         .collect()
 }
 
-/// In which respects a rule changes, in the words of the rule file.
+/// The changed fields of a rule, in the rule file's terms.
 fn respects(old: &BTreeMap<&str, &Value>, new: &BTreeMap<&str, &Value>) -> Vec<String> {
     let mut found = BTreeSet::new();
     for (logical, now) in new {
@@ -163,7 +164,7 @@ fn respects(old: &BTreeMap<&str, &Value>, new: &BTreeMap<&str, &Value>) -> Vec<S
     found.into_iter().collect()
 }
 
-/// The severity that the alerts of a detection carry.
+/// The severity in a detection's alert message.
 fn severity(resource: &Value) -> Option<&str> {
     const FIELD: &str = "\"severity\": \"";
     let targets = resource.pointer("/Properties/Targets")?.as_array()?;
@@ -180,7 +181,7 @@ fn by_rule<'a>(
 ) -> BTreeMap<String, BTreeMap<&'a str, &'a Value>> {
     let mut rules: BTreeMap<String, BTreeMap<&str, &Value>> = BTreeMap::new();
     for (logical, resource) in resources {
-        // A forwarder carries many rules; that it changed says nothing about any single one.
+        // A forwarder serves many rules, so its changes can't be attributed to one of them.
         let listed = set
             .and_then(|set| set.rules.get(logical))
             .filter(|rules| rules.len() == 1)

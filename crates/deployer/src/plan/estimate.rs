@@ -1,4 +1,4 @@
-//! What carrying a plan out will take.
+//! Estimates the effort of carrying out a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +8,11 @@ use super::model::{Change, Estimate, Plan, Reason, StackSetPlan};
 use crate::ports::{Account, Preferences, RegionConcurrency, Tolerance};
 use crate::rollout::{Group, group, removal, split};
 
-/// What StackSets does at once for one stack set.
+/// Maximum number of instances StackSets works on at once per stack set.
 const AT_ONCE: usize = 100;
-/// Seconds for one stack.
+/// Seconds per stack.
 const STACK: usize = 90;
-/// Seconds for an operation to begin and to be seen at its end.
+/// Seconds to start an operation and notice its end.
 const OPERATION: usize = 45;
 
 /// Estimates operations, instances and minutes.
@@ -20,7 +20,7 @@ pub(crate) fn estimate(bundle: &Bundle, accounts: &[Account], plan: &Plan) -> Es
     let mut sum = Estimate::default();
     let mut ends: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
     for set in &bundle.stack_sets {
-        // Independent parts are deployed at the same time: what counts is the longest way.
+        // Independent parts are deployed concurrently, so the longest dependency chain counts.
         let begin = set
             .depends_on
             .iter()
@@ -132,7 +132,7 @@ fn roll_out(
     (seconds, soak)
 }
 
-/// Seconds of one operation.
+/// Seconds for one operation.
 fn operation(group: &Group, how: &Preferences, sum: &mut Estimate) -> usize {
     sum.operations += 1;
     sum.instances += group.locations.len();

@@ -1,4 +1,4 @@
-//! What must change for the fleet to equal the bundle.
+//! Computes the changes that make the fleet match the bundle.
 
 mod basis;
 mod compare;
@@ -23,7 +23,7 @@ use crate::ports::{Account, AccountState, Instance, InstanceStatus, Location};
 pub use crate::rollout::BlockedLocation;
 use crate::rollout::{Desired, desired, region_is_off, selected};
 
-/// Compares bundle and fleet. Pure: the same two always give the same plan.
+/// Compares bundle and fleet. Pure: equal inputs give equal plans.
 pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
     let membership = &observed.membership;
     let mut plan = Plan {
@@ -51,7 +51,7 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
             let blocked = observed
                 .stacks_unreadable
                 .as_ref()
-                .map(|error| no_way_in(bundle, error))
+                .map(|error| management_account_unreachable(bundle, error))
                 .or_else(|| membership.is_off(region).then(|| region_is_off(region)));
             if let Some(reason) = blocked {
                 plan.stacks.push(StackPlan {
@@ -74,8 +74,8 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
     plan
 }
 
-/// What a delegated administrator needs to know that can't enter the management account.
-fn no_way_in(bundle: &Bundle, error: &str) -> String {
+/// Explains to a delegated administrator why the management account can't be read.
+fn management_account_unreachable(bundle: &Bundle, error: &str) -> String {
     let organization = &bundle.organization;
     format!(
         "the stacks of the management account can't be reached from here ({error}); create the \
@@ -85,8 +85,7 @@ fn no_way_in(bundle: &Bundle, error: &str) -> String {
     )
 }
 
-/// Accounts in use that the bundle is meant for, the management account included if it gets a
-/// stack.
+/// Accounts in use that the bundle watches, including the management account if it gets a stack.
 fn watched<'a>(bundle: &'a Bundle, accounts: &'a [Account]) -> BTreeSet<&'a str> {
     let mut ids = BTreeSet::new();
     for set in &bundle.stack_sets {
@@ -106,12 +105,12 @@ fn watched<'a>(bundle: &'a Bundle, accounts: &'a [Account]) -> BTreeSet<&'a str>
 
 fn not_owned(what: &str, name: &str) -> String {
     format!(
-        "a {what} named {name} exists without the tag {}={}; it belongs to somebody else",
+        "a {what} named {name} exists without the tag {}={}; it was not created by Gizmos",
         OWNERSHIP_TAG.0, OWNERSHIP_TAG.1
     )
 }
 
-/// Compares one stack set with what exists.
+/// Compares one stack set with the deployed one.
 pub(crate) fn plan_stack_set(
     bundle: &Bundle,
     set: &StackSet,
@@ -177,7 +176,7 @@ pub(crate) fn plan_stack_set(
     plan
 }
 
-/// Whether no operation can reach an instance.
+/// Whether no operation can reach the instance.
 fn is_stuck(instance: &Instance) -> bool {
     instance.status == InstanceStatus::Inoperable
         || matches!(
@@ -186,7 +185,7 @@ fn is_stuck(instance: &Instance) -> bool {
         )
 }
 
-/// Compares one stack of the management account with what exists.
+/// Compares one stack of the management account with the deployed one.
 pub(crate) fn plan_stack(
     set: &StackSet,
     location: Location,
@@ -196,7 +195,8 @@ pub(crate) fn plan_stack(
     let mut rules = rule_changes(Some(set), old);
     let change = match existing {
         None => Change::Create,
-        // It waits for its first change set: it holds nothing yet that somebody could own.
+        // A stack that waits for its first change set has no resources, so its owner doesn't
+        // matter.
         Some(found) if found.stack.status == "REVIEW_IN_PROGRESS" => Change::Create,
         Some(found) if !is_owned(&found.stack.tags) => {
             rules.clear();
@@ -235,7 +235,7 @@ pub(crate) fn plan_stack(
     }
 }
 
-/// Position in the order of removal: what depends on others goes first.
+/// Position in the removal order: dependents come first.
 pub(crate) fn removal_rank(part: Option<Part>) -> u8 {
     match part {
         Some(Part::RulesSpoke | Part::RulesLocal | Part::DriftSchedule) | None => 0,
@@ -243,13 +243,12 @@ pub(crate) fn removal_rank(part: Option<Part>) -> u8 {
         Some(Part::Topic | Part::TopicLocal) => 2,
         Some(Part::Trail) => 3,
         Some(Part::Bucket) => 4,
-        // Last, as removing other parts may need to upload a template once more.
+        // Last, because removing other parts may require uploading a template.
         Some(Part::Artifacts) => 5,
     }
 }
 
-/// Stack sets that Gizmos made but that are no longer in the bundle (or no longer as a stack set), in
-/// the order of removal.
+/// Stack sets created by Gizmos that are no longer in the bundle as stack sets, in removal order.
 fn unwanted_stack_sets(
     bundle: &Bundle,
     observed: &Observed,
@@ -271,7 +270,7 @@ fn unwanted_stack_sets(
     plans
 }
 
-/// The plan to remove a stack set with all its instances.
+/// The plan to delete a stack set with all its instances.
 pub(crate) fn delete_stack_set(found: &ObservedStackSet, membership: &Membership) -> StackSetPlan {
     let part = tagged_part(&found.details.tags);
     let mut plan = StackSetPlan::new(&found.details.name, part, Change::Delete);
@@ -288,7 +287,7 @@ pub(crate) fn delete_stack_set(found: &ObservedStackSet, membership: &Membership
     plan
 }
 
-/// An instance that should go, in a Region where no operation works.
+/// An instance to be removed in a Region where no operation works.
 fn out_of_reach(location: Location, membership: &Membership) -> BlockedLocation {
     BlockedLocation {
         account_name: membership
@@ -321,7 +320,7 @@ fn unwanted_stacks(bundle: &Bundle, observed: &Observed) -> Vec<StackPlan> {
     found.into_iter().map(delete_stack).collect()
 }
 
-/// The plan to remove a stack of the management account.
+/// The plan to delete a stack of the management account.
 pub(crate) fn delete_stack(found: &ObservedStack) -> StackPlan {
     StackPlan {
         name: found.stack.name.clone(),

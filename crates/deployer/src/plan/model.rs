@@ -1,4 +1,4 @@
-//! What a plan says.
+//! The data model of a plan.
 
 use std::collections::BTreeMap;
 
@@ -9,113 +9,114 @@ use serde::{Deserialize, Serialize};
 use crate::ports::{Instance, Location};
 use crate::rollout::BlockedLocation;
 
-/// All that must change for the fleet to equal the bundle.
+/// The changes that make the fleet match the bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// Id of the organization, `o-…`.
     pub organization: String,
-    /// What makes any deployment impossible or unsafe. While there are any, nothing is touched.
+    /// Reasons that make any deployment impossible or unsafe. Unless this is empty, nothing is
+    /// changed.
     pub problems: Vec<Problem>,
-    /// Stack sets in the order of deployment, those to be deleted last.
+    /// Stack sets in deployment order, followed by those to be deleted.
     pub stack_sets: Vec<StackSetPlan>,
-    /// The management account's stacks in the order of deployment, those to be deleted last.
+    /// Stacks of the management account in deployment order, followed by those to be deleted.
     pub stacks: Vec<StackPlan>,
-    /// Accounts that the bundle is meant for and that are in use, the management account included.
+    /// Number of watched accounts in use, including the management account if it gets a stack.
     pub accounts: usize,
-    /// Watched Regions.
+    /// Number of watched Regions.
     pub regions: usize,
-    /// What it will take.
+    /// Estimated effort of carrying out the plan.
     pub estimate: Estimate,
-    /// What the plan was made from.
+    /// Hashes of the plan's inputs.
     pub basis: Basis,
 }
 
-/// Hashes of what a plan was made from. As long as both stay the same, so does the plan.
+/// Hashes of a plan's inputs. If both are unchanged, so is the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Basis {
-    /// Of the rules and the organization file.
+    /// Hash of the rules and the organization file.
     pub bundle: String,
-    /// Of accounts, stack sets, instances and stacks.
+    /// Hash of accounts, stack sets, instances and stacks.
     pub fleet: String,
 }
 
-/// What carrying a plan out will take. Minutes are a guess: a minute and a half for each stack, and
-/// as many at once as the operations' preferences and StackSets allow.
+/// Estimated effort of carrying out a plan. Minutes assume a minute and a half per stack, and as
+/// many stacks at once as the operation preferences and StackSets allow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Estimate {
-    /// Stack set operations.
+    /// Number of stack set operations.
     pub operations: usize,
-    /// Stack instances that are worked on; one that is repaired counts twice.
+    /// Number of instances to process; repairing one counts twice.
     pub instances: usize,
-    /// Stacks of the management account that are worked on.
+    /// Number of stacks of the management account to process.
     pub stacks: usize,
-    /// Minutes, soaking included.
+    /// Total minutes, including soaking.
     pub minutes: u64,
-    /// Minutes of soaking.
+    /// Minutes of soaking alone.
     pub soak_minutes: u64,
 }
 
-/// A reason not to begin.
+/// A reason not to start a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// What kind of reason.
+    /// Decides how programs handle the problem.
     pub kind: ProblemKind,
-    /// What is wrong.
+    /// A clause without a full stop.
     pub message: String,
-    /// What to do about it.
+    /// How to resolve the problem.
     pub fix: Remedy,
 }
 
-/// Kinds of reasons not to begin.
+/// Kinds of reasons not to start a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemKind {
     /// The credentials belong to another organization than the bundle.
     WrongOrganization,
-    /// The organization file names another management account than the organization has.
+    /// The organization has another management account than the organization file says.
     WrongManagementAccount,
     /// StackSets has no trusted access to the organization.
     TrustedAccessOff,
-    /// An account that plays a part is missing or not active.
+    /// The log archive or hub account is missing or not active.
     AccountMissing,
-    /// A target organizational unit holds no account.
+    /// A target organizational unit contains no account.
     EmptyTarget,
-    /// More instances would be removed than may be without saying so.
+    /// More instances would be removed than allowed without `--allow-delete`.
     TooManyRemovals,
 }
 
-/// What happens to a stack set.
+/// The planned changes of one stack set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StackSetPlan {
-    /// Its name.
+    /// Unique in the administering account.
     pub name: String,
-    /// Its part of the chain; `None` if it is no longer in the bundle and untagged.
+    /// The part of the alert chain; `None` if it is no longer in the bundle and has no part tag.
     pub part: Option<Part>,
-    /// What happens to the stack set itself.
+    /// The change of the stack set itself, apart from its instances.
     pub change: Change,
-    /// Instances to be created, sorted.
+    /// Instances to create, sorted.
     pub add: Vec<Location>,
-    /// Instances to be updated, sorted.
+    /// Instances to update, sorted.
     pub update: Vec<Location>,
-    /// Instances to be removed, sorted.
+    /// Instances to remove, sorted.
     pub remove: Vec<Location>,
-    /// Instances that no operation can reach: removed with the remains of their stacks, and created
-    /// again.
+    /// Instances that no operation can reach. They and their leftover stacks are removed, then they
+    /// are created again.
     pub repair: Vec<Repair>,
-    /// Instances that are as they should be.
+    /// Number of instances that match the bundle.
     pub unchanged: usize,
-    /// The same by Region.
+    /// `unchanged` by Region.
     pub unchanged_in: BTreeMap<String, usize>,
-    /// Places that can't be brought into line now.
+    /// Locations where nothing can be deployed or removed now.
     pub blocked: Vec<BlockedLocation>,
-    /// The change in terms of rules.
+    /// The template change expressed as rule changes.
     pub rules: Vec<RuleChange>,
-    /// Operations that run right now.
+    /// Ids of operations that are running now.
     pub in_progress: Vec<String>,
 }
 
 impl StackSetPlan {
-    /// A change of the stack set itself that as yet concerns no instance.
+    /// A change of the stack set itself, with no instances yet.
     pub fn new(name: impl Into<String>, part: Option<Part>, change: Change) -> Self {
         Self {
             name: name.into(),
@@ -133,12 +134,12 @@ impl StackSetPlan {
         }
     }
 
-    /// Whether there is nothing to do.
+    /// Whether nothing needs to change.
     pub fn is_unchanged(&self) -> bool {
         self.is_deployed() && self.remove.is_empty()
     }
 
-    /// Whether there is nothing to do except removals.
+    /// Whether nothing needs to change except removals.
     pub(crate) fn is_deployed(&self) -> bool {
         self.change == Change::Unchanged
             && self.add.is_empty()
@@ -147,25 +148,25 @@ impl StackSetPlan {
     }
 }
 
-/// Cells of the matrix of accounts and Regions, counted.
+/// Counts of instances by planned action, for one Region.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Cells {
-    /// Instances to be created.
+    /// Instances to create.
     pub create: usize,
-    /// Instances to be updated.
+    /// Instances to update.
     pub update: usize,
-    /// Instances to be removed.
+    /// Instances to remove.
     pub delete: usize,
     /// Instances to remove and create again.
     pub repair: usize,
-    /// Places that can't be brought into line now.
+    /// Locations where nothing can be deployed or removed now.
     pub blocked: usize,
-    /// Instances as they should be.
+    /// Instances that match the bundle.
     pub unchanged: usize,
 }
 
 impl StackSetPlan {
-    /// The matrix of accounts and Regions, counted by Region.
+    /// Counts the planned actions by Region.
     pub fn matrix(&self) -> BTreeMap<&str, Cells> {
         let mut cells: BTreeMap<&str, Cells> = BTreeMap::new();
         for location in &self.add {
@@ -193,11 +194,11 @@ impl StackSetPlan {
 /// An instance that no operation can reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Repair {
-    /// Where.
+    /// Account and Region.
     pub location: Location,
-    /// Why, such as `INOPERABLE: the deletion of its stack failed`.
+    /// Status and reason, such as `INOPERABLE: the deletion of its stack failed`.
     pub reason: String,
-    /// The id of its stack, if there still is one.
+    /// Id of its stack, if it still exists.
     pub stack_id: Option<String>,
 }
 
@@ -217,50 +218,50 @@ impl Repair {
     }
 }
 
-/// What happens to a stack in the management account.
+/// The planned change of a stack in the management account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StackPlan {
-    /// Its name.
+    /// Unique in the location.
     pub name: String,
-    /// Its part of the chain; `None` if it is no longer in the bundle and untagged.
+    /// The part of the alert chain; `None` if it is no longer in the bundle and has no part tag.
     pub part: Option<Part>,
     /// The management account and a Region.
     pub location: Location,
-    /// What happens to it.
+    /// The change of the stack.
     pub change: Change,
-    /// The change in terms of rules.
+    /// The template change expressed as rule changes.
     pub rules: Vec<RuleChange>,
 }
 
-/// What happens to a stack set or stack.
+/// The planned change of a stack set or stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "change")]
 pub enum Change {
-    /// It is made.
+    /// It doesn't exist and is created.
     Create,
-    /// It exists and becomes different.
+    /// It exists and is updated.
     Update {
-        /// In which respects.
+        /// How it differs from the bundle.
         reasons: Vec<Reason>,
     },
-    /// Its first creation failed; what is left of it is deleted, then it is made.
+    /// Its first creation failed; it is deleted and created again.
     Replace {
-        /// Its present status, such as `ROLLBACK_COMPLETE`.
+        /// Present status, such as `ROLLBACK_COMPLETE`.
         status: String,
     },
-    /// It goes.
+    /// It is no longer in the bundle and is deleted.
     Delete,
-    /// It stays.
+    /// It matches the bundle.
     Unchanged,
-    /// It would have to change but must not be touched.
+    /// It differs from the bundle but must not be changed.
     Blocked {
-        /// Why.
+        /// A clause without a full stop.
         reason: String,
     },
 }
 
 impl Change {
-    /// One word for it.
+    /// The change as one lowercase word for reports.
     pub fn word(&self) -> &'static str {
         match self {
             Change::Create => "create",
@@ -273,26 +274,26 @@ impl Change {
     }
 }
 
-/// A respect in which a stack set or stack differs from the bundle.
+/// How a stack set or stack differs from the bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "reason", content = "names")]
 pub enum Reason {
-    /// The template says something else.
+    /// The templates differ.
     Template,
-    /// These parameters have other values.
+    /// Names of parameters whose values differ.
     Parameters(Vec<String>),
-    /// These tags have other values.
+    /// Keys of tags whose values differ.
     Tags(Vec<String>),
-    /// The description.
+    /// The descriptions differ.
     Description,
-    /// Automatic deployment is to be switched.
+    /// Automatic deployment must be switched on or off.
     AutoDeployment,
-    /// CloudFormation is working on the stack right now; how that ends decides.
+    /// CloudFormation is changing the stack now, in this status; the outcome is still open.
     InProgress(String),
 }
 
 impl Reason {
-    /// In words: `template`, `parameters HubBusArn`.
+    /// Words for reports: `template`, `parameters HubBusArn`.
     pub fn describe(&self) -> String {
         match self {
             Reason::Template => "template".to_owned(),
@@ -305,20 +306,20 @@ impl Reason {
     }
 }
 
-/// What happens to a rule.
+/// The planned change of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleChangeKind {
-    /// It is new.
+    /// The rule is new.
     Added,
-    /// It becomes different.
+    /// The rule changes.
     Changed,
-    /// It goes.
+    /// The rule is removed.
     Removed,
 }
 
 impl RuleChangeKind {
-    /// The word for it.
+    /// The change as one lowercase word for reports.
     pub fn word(self) -> &'static str {
         match self {
             RuleChangeKind::Added => "added",
@@ -331,50 +332,50 @@ impl RuleChangeKind {
 /// A rule that is added, changed or removed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct RuleChange {
-    /// The rule's id.
+    /// Unique in the rule library.
     pub rule: String,
-    /// What happens to it.
+    /// Whether it is added, changed or removed.
     pub change: RuleChangeKind,
-    /// In which respects: `severity medium -> high`, `event pattern`.
+    /// What changes: `severity medium -> high`, `event pattern`.
     pub details: Vec<String>,
 }
 
-/// A plan in numbers.
+/// Counts of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PlanSummary {
-    /// Stack sets and stacks to be created or replaced.
+    /// Stack sets and stacks to create or replace.
     pub create: usize,
-    /// Stack sets and stacks to be updated.
+    /// Stack sets and stacks to update.
     pub update: usize,
-    /// Stack sets and stacks to be deleted.
+    /// Stack sets and stacks to delete.
     pub delete: usize,
-    /// Stack sets and stacks without a change of their own.
+    /// Stack sets and stacks that don't change themselves.
     pub unchanged: usize,
-    /// Stack sets and stacks that must not be touched.
+    /// Stack sets and stacks that must not be changed.
     pub blocked: usize,
-    /// Stack instances to be created.
+    /// Stack instances to create.
     pub instances_add: usize,
-    /// Stack instances to be updated.
+    /// Stack instances to update.
     pub instances_update: usize,
-    /// Stack instances to be removed.
+    /// Stack instances to remove.
     pub instances_remove: usize,
     /// Stack instances to remove and create again.
     pub instances_repair: usize,
-    /// Stack instances as they should be.
+    /// Stack instances that match the bundle.
     pub instances_unchanged: usize,
     /// Stack instances that can't be deployed or removed now.
     pub instances_blocked: usize,
 }
 
 impl Plan {
-    /// Whether the fleet equals the bundle already, as far as it can be changed at all.
+    /// Whether the fleet matches the bundle, except where it can't be changed.
     pub fn is_empty(&self) -> bool {
         self.problems.is_empty()
             && self.stack_sets.iter().all(StackSetPlan::is_unchanged)
             && self.stacks.iter().all(|s| s.change == Change::Unchanged)
     }
 
-    /// The plan in numbers.
+    /// Counts stack sets, stacks and instances by change.
     pub fn summary(&self) -> PlanSummary {
         let mut sum = PlanSummary::default();
         let changes = self
@@ -402,7 +403,7 @@ impl Plan {
         sum
     }
 
-    /// Every rule that is added, changed or removed anywhere, each once, sorted by id.
+    /// All rule changes, one per rule, sorted by id.
     pub fn rules(&self) -> Vec<RuleChange> {
         let all = self
             .stack_sets
@@ -414,7 +415,8 @@ impl Plan {
             merged
                 .entry(&change.rule)
                 .and_modify(|known| {
-                    // Added here and removed there is a move: users see a changed rule.
+                    // A rule that is added in one place and removed in another has moved: report it
+                    // as changed.
                     if known.change != change.change {
                         known.change = RuleChangeKind::Changed;
                     }

@@ -1,4 +1,4 @@
-//! Reasons not to begin: what makes any deployment impossible or unsafe.
+//! Reasons that make any deployment impossible or unsafe.
 
 use compiler::Bundle;
 use compiler::organization::Organization;
@@ -16,7 +16,7 @@ fn problem(kind: ProblemKind, message: String, fix: impl Into<Remedy>) -> Proble
     }
 }
 
-/// Whether the credentials are another organization's.
+/// Reports credentials of another organization.
 pub(crate) fn wrong_organization(
     expected: &Organization,
     found: &OrganizationDetails,
@@ -25,7 +25,7 @@ pub(crate) fn wrong_organization(
         problem(
             ProblemKind::WrongOrganization,
             format!(
-                "the credentials belong to organization {}, the organization file is about {}",
+                "the credentials belong to organization {}, but the organization file describes {}",
                 found.id, expected.id
             ),
             "use credentials of the right organization, or correct `organization` in the \
@@ -34,7 +34,7 @@ pub(crate) fn wrong_organization(
     })
 }
 
-/// Whether the organization file names another management account than there is.
+/// Reports a management account that differs from the organization file.
 pub(crate) fn wrong_management_account(
     expected: &Organization,
     found: &OrganizationDetails,
@@ -43,7 +43,7 @@ pub(crate) fn wrong_management_account(
         problem(
             ProblemKind::WrongManagementAccount,
             format!(
-                "the organization's management account is {}, the organization file says {}",
+                "the organization's management account is {}, but the organization file says {}",
                 found.management_account, expected.accounts.management
             ),
             "correct `accounts.management` in the organization file",
@@ -51,7 +51,7 @@ pub(crate) fn wrong_management_account(
     })
 }
 
-/// How to let StackSets act in the accounts.
+/// Fix for disabled trusted access.
 pub(crate) const ACTIVATE_TRUSTED_ACCESS: &str = "activate it once with the management account's \
      credentials: `aws cloudformation activate-organizations-access`";
 

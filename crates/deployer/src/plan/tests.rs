@@ -3,7 +3,7 @@ use crate::fake::{self, Fake, HOME, HUB, MANAGEMENT, bundle, rules_template};
 use crate::progress::Silent;
 use crate::{apply, observe};
 
-/// What is changed of a stack set.
+/// A change made to a stack set of the bundle.
 type Edit = fn(&mut StackSet);
 
 /// A fleet on which the bundle is deployed.
@@ -30,7 +30,7 @@ async fn on_an_empty_organization_everything_is_created() {
     let summary = plan.summary();
     assert_eq!(plan.problems, []);
     assert_eq!((summary.create, summary.update, summary.delete), (7, 0, 0));
-    // Six member accounts times two Regions, and three single instances.
+    // Six member accounts times two Regions, plus three single instances.
     assert_eq!(summary.instances_add, 15);
     assert_eq!((plan.accounts, plan.regions), (7, 2));
     let rules: Vec<String> = plan.rules().into_iter().map(|rule| rule.rule).collect();
@@ -61,7 +61,7 @@ async fn a_deployed_fleet_has_an_empty_plan_whatever_the_order_of_keys() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_edited_rule_is_named_and_touches_only_its_stack_set() {
+async fn an_edited_rule_is_named_and_changes_only_its_stack_set() {
     let (_, observed) = deployed().await;
     let mut bundle = bundle();
     bundle.stack_sets[3].template = rules_template(&[
@@ -153,9 +153,9 @@ async fn a_parameter_left_to_its_default_is_no_difference() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn accounts_come_and_go() {
+async fn a_plan_follows_new_suspended_and_departed_accounts() {
     let (_, mut observed) = deployed().await;
-    // One is suspended, one leaves the organization, one is new.
+    // One account is suspended, one leaves the organization, one is new.
     observed
         .membership
         .accounts
@@ -210,7 +210,7 @@ async fn instances_out_of_date_are_updated_and_inoperable_ones_repaired() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_belongs_to_somebody_else_is_blocked_and_never_deleted() {
+async fn stack_sets_without_the_tag_are_blocked_and_never_deleted() {
     let (_, mut observed) = deployed().await;
     let mut set = observed.stack_sets["gizmos-bucket"].clone();
     observed
@@ -221,10 +221,10 @@ async fn what_belongs_to_somebody_else_is_blocked_and_never_deleted() {
         .tags
         .clear();
     set.details.tags.clear();
-    set.details.name = "gizmos-of-somebody".into();
+    set.details.name = "gizmos-foreign".into();
     observed
         .stack_sets
-        .insert("gizmos-of-somebody".into(), set.clone());
+        .insert("gizmos-foreign".into(), set.clone());
     set.details.tags = bundle().stack_sets[0].tags.clone();
     set.details.name = "gizmos-old".into();
     observed.stack_sets.insert("gizmos-old".into(), set);
@@ -238,7 +238,7 @@ async fn what_belongs_to_somebody_else_is_blocked_and_never_deleted() {
         !plan
             .stack_sets
             .iter()
-            .any(|set| set.name == "gizmos-of-somebody")
+            .any(|set| set.name == "gizmos-foreign")
     );
 }
 
@@ -274,7 +274,7 @@ async fn stacks_that_failed_before_are_recovered() {
 #[tokio::test(start_paused = true)]
 async fn the_wrong_organization_is_not_even_compared() {
     let (cloud, _) = deployed().await;
-    cloud.state().organization = "o-somebodyelse".into();
+    cloud.state().organization = "o-anotherorg".into();
     let observed = observe(&cloud, &bundle()).await.unwrap();
     let plan = plan(&bundle(), &observed);
     assert_eq!(plan.problems[0].kind, ProblemKind::WrongOrganization);
@@ -308,7 +308,7 @@ async fn preflight_names_what_is_missing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_that_is_off_is_blocked_in_every_account() {
+async fn a_disabled_region_is_blocked_in_every_account() {
     let (_, mut observed) = deployed().await;
     observed.membership.enabled_regions = Some([HOME.to_owned()].into());
     let plan = plan(&bundle(), &observed);
@@ -324,7 +324,7 @@ async fn a_region_that_is_off_is_blocked_in_every_account() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_that_is_worked_on_is_not_taken_for_done() {
+async fn a_stack_in_progress_does_not_count_as_unchanged() {
     let (_, mut observed) = deployed().await;
     observed.stacks[0].stack.status = "CREATE_IN_PROGRESS".into();
     let plan = plan(&bundle(), &observed);

@@ -1,4 +1,4 @@
-//! Emptying buckets.
+//! Emptying S3 buckets.
 
 use std::future::Future;
 
@@ -7,15 +7,15 @@ use super::{CloudError, Location};
 /// The result of emptying a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Emptied {
-    /// Versions of objects and delete markers that were deleted.
+    /// Number of object versions and delete markers deleted.
     pub deleted: usize,
-    /// Those that remain, since their keys begin with something else.
+    /// Number of those that remain because their keys have another prefix.
     pub left: usize,
 }
 
-/// Buckets in an account and Region.
+/// S3 buckets by account and Region.
 pub trait Buckets {
-    /// Deletes every version of every object whose key begins with `prefix`, for good.
+    /// Permanently deletes every version of every object whose key starts with `prefix`.
     ///
     /// AWS: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
     fn empty_bucket(

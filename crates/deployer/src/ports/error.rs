@@ -1,94 +1,95 @@
-//! The closed set of ways in which a call to the cloud fails.
+//! The closed set of errors a cloud call can return.
 
 use serde::Serialize;
 
-/// Why a call to the cloud failed.
+/// Why a cloud call failed.
 ///
-/// The variant decides what the deployer does about it: adapters retry [`Throttled`] and
-/// [`Unavailable`] themselves before they return them; everything else is handled, or final.
+/// The variant decides how the deployer reacts. Adapters retry [`Throttled`] and [`Unavailable`]
+/// before they return them; all other errors are handled by the caller or final.
 ///
 /// [`Throttled`]: CloudError::Throttled
 /// [`Unavailable`]: CloudError::Unavailable
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum CloudError {
-    /// The rate limit of the API was still exceeded after all retries.
+    /// The API's rate limit was still exceeded after all retries.
     #[error("the request rate stayed above the limit after all retries")]
     Throttled,
-    /// The caller may not do this.
+    /// The caller lacks permission for the action.
     #[error("access denied for `{action}`: {message}")]
     AccessDenied {
         /// The action as IAM names it, such as `cloudformation:CreateStackSet`.
         action: String,
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
-    /// The named thing does not exist.
+    /// The named resource does not exist.
     #[error("not found: {message}")]
     NotFound {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
-    /// The thing to be created exists already.
+    /// A resource with the name already exists.
     #[error("already exists: {message}")]
     AlreadyExists {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
-    /// Another operation runs on the stack set, or the stack is being changed.
+    /// Another operation is running on the stack set, or the stack is being changed.
     #[error("another operation is in progress: {message}")]
     OperationInProgress {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
-    /// An operation with this id was submitted before: an earlier attempt went through.
+    /// An operation with this id was submitted before: an earlier attempt took effect.
     #[error("the operation id has been used before: {message}")]
     OperationIdAlreadyExists {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
-    /// The stack set has changed since it was read.
-    #[error("the stack set has changed meanwhile: {message}")]
+    /// The stack set changed after it was read.
+    #[error("the stack set has changed in the meantime: {message}")]
     Stale {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
     /// The stack set still has instances.
     #[error("not empty: {message}")]
     NotEmpty {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
-    /// A service quota is used up. Retrying does not help.
+    /// A service quota is exhausted. Retrying does not help.
     #[error("quota exceeded: {message}")]
     Quota {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
-    /// The request is not acceptable to the service.
-    #[error("refused as invalid: {message}")]
+    /// The service rejected the request.
+    #[error("rejected as invalid: {message}")]
     Invalid {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
-    /// No answer: connection, timeout or a server error that outlived the retries.
+    /// No response: connection failure, timeout, or a server error that persisted through all
+    /// retries.
     #[error("the service is unavailable: {message}")]
     Unavailable {
-        /// What went wrong.
+        /// The failure, such as a timeout.
         message: String,
     },
-    /// The endpoint does not know this call at all. Emulators do that; AWS does not.
+    /// The endpoint does not implement this call. Happens with emulators, not with AWS.
     #[error("the endpoint does not support this call: {message}")]
     Unsupported {
-        /// What the service said.
+        /// The service's message.
         message: String,
     },
-    /// An error that has no variant of its own.
+    /// An error without a variant of its own.
     #[error("{code}: {message}{}", .request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default())]
     Unexpected {
         /// The service's error code.
         code: String,
-        /// What the service said.
+        /// The service's message.
         message: String,
         /// The request's id, for a support case.
         request_id: Option<String>,
@@ -96,17 +97,17 @@ pub enum CloudError {
 }
 
 impl CloudError {
-    /// Whether the named thing does not exist.
+    /// Whether the named resource does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, CloudError::NotFound { .. })
     }
 
-    /// Whether the same call may work a little later. Whether it took effect isn't known.
+    /// Whether the same call may succeed later. It is unknown whether the failed call took effect.
     pub fn is_passing(&self) -> bool {
         matches!(self, CloudError::Throttled | CloudError::Unavailable { .. })
     }
 
-    /// Whether the caller may not do this.
+    /// Whether the caller lacks permission.
     pub fn is_denied(&self) -> bool {
         matches!(self, CloudError::AccessDenied { .. })
     }

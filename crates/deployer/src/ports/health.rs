@@ -1,4 +1,4 @@
-//! Whether the links of the alert chain work.
+//! Reads the state of the alert chain's links.
 
 use std::future::Future;
 
@@ -7,44 +7,44 @@ use serde_json::Value;
 
 use super::{CloudError, Location};
 
-/// A subscription of a topic.
+/// A subscription to a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Subscription {
     /// `email`, `https`, `sqs`, …
     pub protocol: String,
-    /// Address, URL or ARN.
+    /// The e-mail address, URL or ARN that receives messages.
     pub endpoint: String,
-    /// Whether messages are delivered to it.
+    /// Whether the owner has confirmed it; until then SNS delivers nothing.
     pub confirmed: bool,
 }
 
 /// A trail's settings and state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrailStatus {
-    /// Whether it records at all.
+    /// Whether logging is on.
     pub logging: bool,
-    /// Whether it records every Region.
+    /// Whether it is a multi-Region trail.
     pub multi_region: bool,
-    /// Whether it records every account of the organization.
+    /// Whether it is an organization trail.
     pub organization: bool,
-    /// Whether tampering with log files can be proven.
+    /// Whether log file validation is on, so that changes to log files can be detected.
     pub log_file_validation: bool,
-    /// What went wrong at the latest delivery to the bucket, if anything.
+    /// CloudTrail's error code of the latest delivery, if that failed.
     pub delivery_error: Option<String>,
 }
 
 /// A trail in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrailSummary {
-    /// Its name.
+    /// Unique in the trail's home Region.
     pub name: String,
-    /// Whether it records every account of the organization.
+    /// Whether it is an organization trail.
     pub organization: bool,
-    /// The Region in which it was made.
+    /// The Region in which the trail was created.
     pub home_region: String,
 }
 
-/// Reading the state of topics, trails, queues, buses and roles.
+/// Reads topics, trails, queues, event buses and roles.
 ///
 /// AWS: [SNS](https://docs.aws.amazon.com/sns/latest/api/welcome.html),
 /// [CloudTrail](https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/Welcome.html),
@@ -52,34 +52,34 @@ pub struct TrailSummary {
 /// [EventBridge](https://docs.aws.amazon.com/eventbridge/latest/APIReference/Welcome.html),
 /// [IAM](https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html)
 pub trait Health {
-    /// Every subscription of a topic; `None` if there is no such topic.
+    /// Every subscription of a topic; `None` if the topic doesn't exist.
     fn subscriptions(
         &self,
         location: &Location,
         topic: &str,
     ) -> impl Future<Output = Result<Option<Vec<Subscription>>, CloudError>> + Send;
 
-    /// A trail by name; `None` if there is none.
+    /// A trail by name; `None` if it doesn't exist.
     fn trail_status(
         &self,
         location: &Location,
         trail: &str,
     ) -> impl Future<Output = Result<Option<TrailStatus>, CloudError>> + Send;
 
-    /// Every trail that records in this location, wherever it was made.
+    /// Every trail that records in this location, including trails created in other Regions.
     fn trails(
         &self,
         location: &Location,
     ) -> impl Future<Output = Result<Vec<TrailSummary>, CloudError>> + Send;
 
-    /// How many messages a queue holds, by its name or URL; `None` if there is no such queue.
+    /// Number of messages in a queue given by name or URL; `None` if the queue doesn't exist.
     fn queue_depth(
         &self,
         location: &Location,
         queue: &str,
     ) -> impl Future<Output = Result<Option<u64>, CloudError>> + Send;
 
-    /// The resource policy of an event bus; `None` if there is no such bus, `Null` if it has no
+    /// The resource policy of an event bus; `None` if the bus doesn't exist, `Null` if it has no
     /// policy.
     fn bus_policy(
         &self,
@@ -87,7 +87,8 @@ pub trait Health {
         bus: &str,
     ) -> impl Future<Output = Result<Option<Value>, CloudError>> + Send;
 
-    /// Names of an account's roles under a path, `/gizmos/`. IAM has no Regions: any will do.
+    /// Names of an account's roles under a path such as `/gizmos/`. IAM is global, so any Region
+    /// will do.
     fn role_names(
         &self,
         location: &Location,

@@ -1,9 +1,9 @@
-//! What the deployer needs from a cloud, as traits with plain data in and out.
+//! The cloud as the deployer sees it: traits with plain data in and out.
 //!
-//! The adapters live elsewhere: the `aws` crate implements [`Cloud`] with the AWS SDK; tests
-//! implement it in memory. Every method is one call of the cloud's API or one paginated list;
-//! nothing here decides anything. If a template is too large for a call, the adapter first
-//! uploads it to the artifact bucket.
+//! Adapters live elsewhere: the `aws` crate implements [`Cloud`] with the AWS SDK, and tests
+//! implement it in memory. Every method is one API call or one paginated list and makes no
+//! decisions. If a template is too large for a call, the adapter first uploads it to the artifact
+//! bucket.
 
 mod buckets;
 mod error;
@@ -34,7 +34,7 @@ pub use stacks::{
 
 /// Everything the deployer needs from a cloud.
 ///
-/// Implemented for every type that has all the ports.
+/// Implemented for every type that implements all ports.
 pub trait Cloud: Organizations + StackSets + Stacks + Buckets + Health + Pause + Sync {}
 
 impl<T: Organizations + StackSets + Stacks + Buckets + Health + Pause + Sync> Cloud for T {}

@@ -1,4 +1,4 @@
-//! The organization: the caller, and all accounts.
+//! The organization: the caller's identity, accounts and permissions.
 //!
 //! AWS: <https://docs.aws.amazon.com/organizations/latest/APIReference/Welcome.html>
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::CloudError;
 
-/// Whose credentials are in use, by `sts:GetCallerIdentity`.
+/// The identity behind the credentials, from `sts:GetCallerIdentity`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Identity {
     /// Twelve digits.
@@ -24,25 +24,25 @@ pub struct OrganizationDetails {
     pub id: String,
     /// The management account's twelve digits.
     pub management_account: String,
-    /// Whether it has more than consolidated billing, if known.
+    /// Whether all features are enabled, and not just consolidated billing; `None` if not reported.
     pub all_features: Option<bool>,
 }
 
-/// Whether IAM would let a caller do something.
+/// Whether IAM allows an action, by policy simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
-    /// It would.
+    /// On every simulated resource.
     Allowed,
-    /// It would not.
+    /// On at least one simulated resource.
     Denied,
 }
 
-/// State of an account, by `Account.State`.
+/// State of an account, from `Account.State`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountState {
-    /// Created, not usable yet.
+    /// Created but not usable yet.
     PendingActivation,
     /// In use.
     Active,
@@ -57,7 +57,7 @@ pub enum AccountState {
 }
 
 impl AccountState {
-    /// The state in words that finish the sentence "the account is …".
+    /// Words that complete the sentence "the account is …".
     pub fn describe(&self) -> String {
         match self {
             AccountState::PendingActivation => "not activated yet".to_owned(),
@@ -75,39 +75,39 @@ impl AccountState {
 pub struct Account {
     /// Twelve digits, leading zeros kept.
     pub id: String,
-    /// Its friendly name.
+    /// Chosen by the organization; not unique.
     pub name: String,
-    /// Its state.
+    /// Only active accounts can be deployed to.
     pub state: AccountState,
-    /// From the root down: `["r-exmp", "ou-exmp-production"]`. Without the account itself.
+    /// Ids from the root down, without the account: `["r-exmp", "ou-exmp-production"]`.
     pub path: Vec<String>,
 }
 
 impl Account {
-    /// Whether the account sits somewhere below `unit`, a root or organizational unit.
+    /// Whether the account is below `unit`, a root or organizational unit.
     pub fn is_under(&self, unit: &str) -> bool {
         self.path.iter().any(|step| step == unit)
     }
 }
 
-/// Whether StackSets may act in the organization's accounts.
+/// Whether StackSets has trusted access to the organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrustedAccess {
-    /// It may.
+    /// Service-managed stack sets work.
     Enabled,
-    /// It must be activated first.
+    /// Must be activated before anything can be deployed.
     Disabled,
     /// The endpoint doesn't say.
     Unknown,
 }
 
-/// Reading the organization.
+/// Reads the organization.
 pub trait Organizations {
-    /// Whose credentials are in use.
+    /// The identity behind the credentials.
     fn caller_identity(&self) -> impl Future<Output = Result<Identity, CloudError>> + Send;
 
-    /// The organization the caller is in.
+    /// The organization of the caller's account.
     fn describe_organization(
         &self,
     ) -> impl Future<Output = Result<OrganizationDetails, CloudError>> + Send;
@@ -115,24 +115,24 @@ pub trait Organizations {
     /// Every account with its state and path, the management account included.
     fn list_accounts(&self) -> impl Future<Output = Result<Vec<Account>, CloudError>> + Send;
 
-    /// The Regions that are enabled in the management account; `None` if the caller can't list them.
+    /// Regions enabled in the management account; `None` if the caller can't list them.
     ///
     /// AWS: <https://docs.aws.amazon.com/accounts/latest/reference/API_ListRegions.html>
     fn enabled_regions(
         &self,
     ) -> impl Future<Output = Result<Option<Vec<String>>, CloudError>> + Send;
 
-    /// Accounts that administer a service, named by its principal, for the organization.
+    /// Ids of the accounts that are delegated administrators of a service, given by its principal.
     fn delegated_administrators(
         &self,
         principal: &str,
     ) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
 
-    /// Principals of the services that have trusted access to the organization.
+    /// Principals of the services with trusted access to the organization.
     fn trusted_services(&self) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
 
-    /// What IAM's policy simulation says of the caller with this ARN, by action: denied if it is
-    /// on any of the resources, which are ARNs or `*`.
+    /// Simulates the policies of the caller with this ARN. Returns a result per action: denied if
+    /// the action is denied on any of the resources, which are ARNs or `*`.
     ///
     /// AWS: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
     fn simulate_permissions(
@@ -142,6 +142,6 @@ pub trait Organizations {
         resources: &[String],
     ) -> impl Future<Output = Result<Vec<(String, Permission)>, CloudError>> + Send;
 
-    /// Whether trusted access is on for StackSets.
+    /// Whether StackSets has trusted access.
     fn trusted_access(&self) -> impl Future<Output = Result<TrustedAccess, CloudError>> + Send;
 }

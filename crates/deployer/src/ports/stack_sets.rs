@@ -1,4 +1,4 @@
-//! CloudFormation StackSets, service-managed.
+//! Service-managed CloudFormation stack sets.
 //!
 //! AWS: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackSet.html>
 
@@ -14,214 +14,215 @@ use super::{CloudError, Location};
 /// A stack set in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StackSetSummary {
-    /// Its name.
+    /// Unique among the active stack sets of the administrator account and Region.
     pub name: String,
-    /// Its id, `name:uuid`.
+    /// `name:uuid`
     pub id: String,
 }
 
 /// Automatic deployment to accounts that join a target organizational unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AutoDeployment {
-    /// Whether new accounts get the stack.
+    /// Whether accounts that join get the stack.
     pub enabled: bool,
-    /// Whether an account that leaves keeps its stacks.
+    /// Whether an account that leaves keeps its stack.
     pub retain_stacks: bool,
 }
 
 /// A stack set as CloudFormation describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StackSetDetails {
-    /// Its name.
+    /// Unique among the active stack sets of the administrator account and Region.
     pub name: String,
-    /// Its id, `name:uuid`.
+    /// `name:uuid`
     pub id: String,
-    /// Its ARN.
+    /// Ends in the id.
     pub arn: String,
-    /// Free text.
+    /// Free text, at most 1,024 characters.
     pub description: String,
-    /// The template's text, as it was given.
+    /// The template as it was submitted.
     pub template: String,
     /// Parameter values by name.
     pub parameters: BTreeMap<String, String>,
-    /// Tags by key.
+    /// Tags by key; StackSets copies them to every stack.
     pub tags: BTreeMap<String, String>,
-    /// `CAPABILITY_IAM` and the like.
+    /// Such as `CAPABILITY_IAM`.
     pub capabilities: Vec<String>,
-    /// Automatic deployment, if the endpoint reports it.
+    /// `None` if the endpoint doesn't report it.
     pub auto_deployment: Option<AutoDeployment>,
-    /// Whether conflicting operations are queued instead of refused, if the endpoint reports it.
+    /// Whether conflicting operations are queued instead of refused; `None` if the endpoint doesn't
+    /// report it.
     pub managed_execution: Option<bool>,
-    /// The organizational units it was deployed to.
+    /// Ids of the organizational units it was deployed to.
     pub organizational_units: Vec<String>,
 }
 
-/// What `CreateStackSet` needs. The permission model is always `SERVICE_MANAGED`, managed
-/// execution always active.
+/// The input of `CreateStackSet`. The permission model is always `SERVICE_MANAGED`, and managed
+/// execution is always on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NewStackSet {
-    /// Its name.
+    /// Must not be in use by another active stack set.
     pub name: String,
-    /// Free text.
+    /// Free text, at most 1,024 characters.
     pub description: String,
-    /// More than 51,200 bytes only with an artifact bucket.
+    /// More than 51,200 bytes require an artifact bucket.
     pub template: String,
     /// Parameter values by name.
     pub parameters: BTreeMap<String, String>,
-    /// Tags by key.
+    /// Tags by key; StackSets copies them to every stack.
     pub tags: BTreeMap<String, String>,
-    /// `CAPABILITY_IAM` and the like.
+    /// Such as `CAPABILITY_IAM`.
     pub capabilities: Vec<String>,
-    /// Automatic deployment.
+    /// Applies to accounts that join later.
     pub auto_deployment: AutoDeployment,
-    /// Makes a repeated call harmless.
+    /// Idempotency token: repeating the call with it has no further effect.
     pub token: String,
 }
 
-/// How the accounts of [`DeploymentTargets`] relate to its organizational units.
+/// Selects accounts within the organizational units of [`DeploymentTargets`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "filter", content = "accounts")]
 pub enum AccountSelection {
     /// All accounts of the units.
     All,
-    /// Those accounts of the units that are listed.
+    /// Only the listed accounts of the units.
     Intersection(Vec<String>),
-    /// Those accounts of the units that are not listed.
+    /// All accounts of the units except the listed ones.
     Difference(Vec<String>),
 }
 
-/// Which accounts an operation is for.
+/// The accounts that an operation targets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeploymentTargets {
-    /// Organizational units or the root, at most 50 per call.
+    /// Ids of organizational units or the root, at most 50 per call.
     pub organizational_units: Vec<String>,
-    /// Which of their accounts.
+    /// Narrows the units to some of their accounts.
     pub accounts: AccountSelection,
 }
 
-/// A number of accounts.
+/// A number of accounts per Region, absolute or relative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tolerance {
-    /// This many.
+    /// An absolute number.
     Count(u32),
-    /// A percentage, rounded down.
+    /// A percentage of the targeted accounts, rounded down.
     Percentage(u32),
 }
 
-/// Whether Regions are worked through one after the other.
+/// Whether an operation processes Regions sequentially.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RegionConcurrency {
-    /// One after the other; a failed one stops the rest.
+    /// One Region at a time; the operation stops before the next one if too many accounts fail.
     Sequential,
-    /// At the same time.
+    /// All Regions at the same time.
     Parallel,
 }
 
-/// What failures do to the number of accounts worked on at once.
+/// How failures affect the number of accounts processed concurrently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConcurrencyMode {
-    /// Never more at once than failures are still tolerated, plus one.
+    /// At most the remaining failure tolerance plus one.
     StrictFailureTolerance,
-    /// Always as many as allowed.
+    /// Always up to the configured maximum.
     SoftFailureTolerance,
 }
 
-/// How an operation works through its instances.
+/// How an operation processes its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Preferences {
-    /// Regions one by one or together.
+    /// Sequential or parallel Regions.
     pub region_concurrency: RegionConcurrency,
-    /// Failed accounts per Region that do not stop the operation.
+    /// Failed accounts per Region that don't stop the operation.
     pub failure_tolerance: Tolerance,
-    /// Accounts at once per Region.
+    /// Accounts processed concurrently per Region.
     pub max_concurrent: Tolerance,
-    /// What a failure does to the concurrency.
+    /// How failures reduce concurrency.
     pub mode: ConcurrencyMode,
 }
 
-/// What `UpdateStackSet` needs.
+/// The input of `UpdateStackSet`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StackSetUpdate {
-    /// Which stack set.
+    /// Name of an existing stack set.
     pub name: String,
-    /// Free text.
+    /// Free text, at most 1,024 characters.
     pub description: String,
     /// The new template; `None` keeps the previous one.
     pub template: Option<String>,
-    /// All parameter values, changed or not.
+    /// All parameter values, including unchanged ones.
     pub parameters: BTreeMap<String, String>,
-    /// All tags, changed or not.
+    /// All tags, including unchanged ones.
     pub tags: BTreeMap<String, String>,
-    /// `CAPABILITY_IAM` and the like.
+    /// Such as `CAPABILITY_IAM`.
     pub capabilities: Vec<String>,
-    /// Automatic deployment, if it changes. Not together with targets (the API refuses it).
+    /// `None` keeps the present setting. The API rejects it together with targets.
     pub auto_deployment: Option<AutoDeployment>,
-    /// Which accounts; `None` means every instance.
+    /// The accounts to update; `None` updates every instance.
     pub targets: Option<DeploymentTargets>,
-    /// Which Regions; empty means every instance.
+    /// The Regions to update; empty updates every instance.
     pub regions: Vec<String>,
-    /// How to work through them.
+    /// How to process the instances.
     pub preferences: Preferences,
-    /// Also the idempotency token.
+    /// Also serves as idempotency token.
     pub operation_id: String,
 }
 
-/// What creating, updating and deleting instances needs.
+/// The input of the calls that create, update and delete instances.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InstanceRequest {
-    /// Which stack set.
+    /// Name of an existing stack set.
     pub stack_set: String,
-    /// Which accounts.
+    /// The accounts of the instances.
     pub targets: DeploymentTargets,
-    /// Which Regions.
+    /// The Regions of the instances.
     pub regions: Vec<String>,
-    /// How to work through them.
+    /// How to process the instances.
     pub preferences: Preferences,
-    /// Also the idempotency token.
+    /// Also serves as idempotency token.
     pub operation_id: String,
-    /// Only for deletion: forget the instance, leave its stack.
+    /// Only for deletion: removes the instance but keeps its stack.
     pub retain_stacks: bool,
 }
 
-/// What an operation does.
+/// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// Instances are created.
+    /// Creates stack instances.
     Create,
-    /// Instances are updated.
+    /// Updates stack instances.
     Update,
-    /// Instances are deleted.
+    /// Deletes stack instances.
     Delete,
-    /// Drift is looked for.
+    /// Detects drift and changes nothing.
     DetectDrift,
 }
 
-/// The state of an operation.
+/// The status of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationStatus {
-    /// Waits for another operation of the stack set.
+    /// Waiting for another operation of the stack set.
     Queued,
-    /// Runs.
+    /// In progress.
     Running,
-    /// Is being stopped.
+    /// Being stopped.
     Stopping,
-    /// Was stopped.
+    /// Stopped before it was finished.
     Stopped,
-    /// Done, possibly with failures within the tolerance.
+    /// Finished, possibly with failures within the tolerance.
     Succeeded,
-    /// Failures went over the tolerance.
+    /// More failures than tolerated.
     Failed,
-    /// A status this version doesn't know; treated as pending.
+    /// A status unknown to this version, verbatim; treated as pending.
     Other(String),
 }
 
 impl OperationStatus {
-    /// Whether the operation can still change something.
+    /// Whether the operation may still change something.
     pub fn is_pending(&self) -> bool {
         matches!(
             self,
@@ -236,65 +237,65 @@ impl OperationStatus {
 /// An operation in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OperationSummary {
-    /// Its id.
+    /// Unique in the stack set.
     pub id: String,
-    /// What it does, if known to this version.
+    /// `None` if this version doesn't know the action.
     pub action: Option<Action>,
-    /// Its state.
+    /// Status at the time of the list, which may lag.
     pub status: OperationStatus,
-    /// When it ended, if it has.
+    /// `None` while it is pending.
     pub ended: Option<SystemTime>,
 }
 
-/// What a drift detection counted, in stack instances.
+/// Counts of a drift detection, in stack instances.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DriftCounts {
-    /// All.
+    /// All instances checked.
     pub total: u32,
-    /// With drift.
+    /// Instances with drift.
     pub drifted: u32,
-    /// Without.
+    /// Instances without drift.
     pub in_sync: u32,
-    /// That could not be checked.
+    /// Instances that could not be checked.
     pub failed: u32,
-    /// When, in RFC 3339, if reported.
+    /// RFC 3339 time of the check, if reported.
     pub checked: Option<String>,
 }
 
-/// An operation as CloudFormation describes it.
+/// An operation as described by CloudFormation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Operation {
-    /// Its id.
+    /// Unique in the stack set.
     pub id: String,
-    /// What it does, if known to this version.
+    /// `None` if this version doesn't know the action.
     pub action: Option<Action>,
-    /// Its state.
+    /// Strongly consistent.
     pub status: OperationStatus,
-    /// When it ended, if it has.
+    /// `None` while it is pending.
     pub ended: Option<SystemTime>,
-    /// Why, if it says so.
+    /// CloudFormation's reason for the status, if reported.
     pub reason: Option<String>,
-    /// How many instances failed, if it says so.
+    /// Number of failed instances, if reported.
     pub failed_instances: Option<u32>,
-    /// Only of a drift detection.
+    /// Only for drift detection.
     pub drift: Option<DriftCounts>,
 }
 
-/// Outcome of an operation in one account and Region.
+/// The outcome of an operation in one account and Region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResultStatus {
-    /// Not begun.
+    /// Not started.
     Pending,
-    /// Begun.
+    /// In progress.
     Running,
-    /// Done.
+    /// The stack is up to date.
     Succeeded,
-    /// Failed.
+    /// The stack could not be changed.
     Failed,
-    /// Never begun, since the operation stopped before.
+    /// Never started, because the operation stopped before.
     Cancelled,
-    /// A status this version doesn't know.
+    /// A status unknown to this version, verbatim.
     Other(String),
 }
 
@@ -305,27 +306,27 @@ pub struct OperationResult {
     pub account: String,
     /// Such as `eu-central-1`.
     pub region: String,
-    /// Outcome.
+    /// The outcome there.
     pub status: ResultStatus,
-    /// Why, if it says so.
+    /// CloudFormation's reason for the status, if reported.
     pub reason: Option<String>,
 }
 
-/// Whether an instance matches its stack set.
+/// Whether an instance is up to date with its stack set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InstanceStatus {
-    /// Up to date.
+    /// Up to date with the stack set.
     Current,
-    /// Not up to date, or its last operation failed.
+    /// Not up to date, or its latest operation failed.
     Outdated,
-    /// Its deletion failed; excluded from operations until repaired by hand.
+    /// Its deletion failed; operations skip it until it is repaired by hand.
     Inoperable,
-    /// A status this version doesn't know; never taken for current.
+    /// A status unknown to this version, verbatim; never treated as current.
     Other(String),
 }
 
-/// A stack instance.
+/// A stack instance: a stack set's stack in one account and Region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Instance {
     /// Twelve digits.
@@ -334,49 +335,49 @@ pub struct Instance {
     pub region: String,
     /// The organizational unit it was deployed through, if reported.
     pub organizational_unit: Option<String>,
-    /// The stack; an instance may exist without one.
+    /// ARN of the stack; an instance may exist without one.
     pub stack_id: Option<String>,
-    /// Whether it is up to date.
+    /// Whether it is up to date with its stack set.
     pub status: InstanceStatus,
-    /// `SUCCEEDED`, `FAILED`, `SKIPPED_SUSPENDED_ACCOUNT`, …, if reported.
+    /// Such as `SUCCEEDED`, `FAILED` or `SKIPPED_SUSPENDED_ACCOUNT`, if reported.
     pub detailed_status: Option<String>,
-    /// Why, if it says so.
+    /// CloudFormation's reason for the status, if reported.
     pub reason: Option<String>,
-    /// `DRIFTED`, `IN_SYNC`, `NOT_CHECKED`, …, if reported.
+    /// Such as `DRIFTED`, `IN_SYNC` or `NOT_CHECKED`, if reported.
     pub drift_status: Option<String>,
-    /// The operation that worked on it last, if reported.
+    /// Id of the latest operation that included it, if reported.
     pub last_operation: Option<String>,
 }
 
 impl Instance {
-    /// Where it is.
+    /// The instance's account and Region.
     pub fn location(&self) -> Location {
         Location::new(&self.account, &self.region)
     }
 }
 
-/// Drift of one resource.
+/// The result of drift detection for a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceDriftStatus {
-    /// As in the template.
+    /// Matches the template.
     InSync,
-    /// Some property differs.
+    /// At least one property differs from the template.
     Modified,
-    /// It is gone.
+    /// The resource was deleted.
     Deleted,
-    /// CloudFormation can't say.
+    /// CloudFormation could not tell, for example because it doesn't support the type.
     NotChecked,
 }
 
-/// A property that is not as in the template.
+/// A property that differs from the template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PropertyDifference {
     /// JSON pointer into the resource's properties.
     pub path: String,
-    /// As in the template.
+    /// The template's value.
     pub expected: String,
-    /// As found.
+    /// The deployed value.
     pub actual: String,
     /// `ADD`, `REMOVE` or `NOT_EQUAL`.
     pub kind: String,
@@ -385,30 +386,30 @@ pub struct PropertyDifference {
 /// The result of drift detection for one resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ResourceDrift {
-    /// Its name in the template.
+    /// Name in the template.
     pub logical_id: String,
-    /// Its name in the account, if reported.
+    /// Name in the account, if reported.
     pub physical_id: Option<String>,
     /// Such as `AWS::Events::Rule`.
     pub resource_type: String,
-    /// What was found.
+    /// Whether it matches the template.
     pub status: ResourceDriftStatus,
-    /// Every differing property.
+    /// The properties that differ.
     pub differences: Vec<PropertyDifference>,
-    /// All properties as in the template, if reported.
+    /// All properties in the template, if reported.
     pub expected: Option<Value>,
-    /// All properties as found, if reported.
+    /// All deployed properties, if reported.
     pub actual: Option<Value>,
 }
 
 /// Service-managed stack sets.
 pub trait StackSets {
-    /// Every active stack set.
+    /// Every active stack set of the administrator account.
     fn list_stack_sets(
         &self,
     ) -> impl Future<Output = Result<Vec<StackSetSummary>, CloudError>> + Send;
 
-    /// One stack set; `None` if there is none by that name.
+    /// One stack set; `None` if it doesn't exist.
     fn describe_stack_set(
         &self,
         name: &str,
@@ -426,42 +427,43 @@ pub trait StackSets {
         update: &StackSetUpdate,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
-    /// Removes a stack set that has no instances.
+    /// Deletes a stack set, which must have no instances.
     fn delete_stack_set(&self, name: &str) -> impl Future<Output = Result<(), CloudError>> + Send;
 
-    /// Starts the creation of instances; returns the operation's id.
+    /// Starts creating instances; returns the operation's id.
     fn create_instances(
         &self,
         request: &InstanceRequest,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
-    /// Starts bringing instances to the stack set's present template and parameters, without
-    /// touching any other instance; returns the operation's id.
+    /// Starts bringing instances to the stack set's present template and parameters without
+    /// affecting other instances; returns the operation's id.
     fn update_instances(
         &self,
         request: &InstanceRequest,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
-    /// Starts the deletion of instances; returns the operation's id.
+    /// Starts deleting instances; returns the operation's id.
     fn delete_instances(
         &self,
         request: &InstanceRequest,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
-    /// Every instance of a stack set.
+    /// Every instance of a stack set. Eventually consistent.
     fn list_instances(
         &self,
         stack_set: &str,
     ) -> impl Future<Output = Result<Vec<Instance>, CloudError>> + Send;
 
-    /// One operation; `None` if the stack set has none by that id.
+    /// One operation; `None` if the stack set has none with this id. Strongly consistent.
     fn describe_operation(
         &self,
         stack_set: &str,
         operation: &str,
     ) -> impl Future<Output = Result<Option<Operation>, CloudError>> + Send;
 
-    /// The stack set's latest operations, newest first, at most a page of 100.
+    /// The latest operations of a stack set, newest first, at most one page of 100. Eventually
+    /// consistent.
     fn list_operations(
         &self,
         stack_set: &str,
@@ -474,7 +476,7 @@ pub trait StackSets {
         operation: &str,
     ) -> impl Future<Output = Result<Vec<OperationResult>, CloudError>> + Send;
 
-    /// Asks AWS to stop an operation: what has not begun is cancelled.
+    /// Asks AWS to stop an operation. Instances that have not started are canceled.
     fn stop_operation(
         &self,
         stack_set: &str,
@@ -489,13 +491,13 @@ pub trait StackSets {
         operation_id: &str,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
-    /// The instances in which the latest drift detection found drift.
+    /// Locations where the latest drift detection found drift.
     fn list_drifted_instances(
         &self,
         stack_set: &str,
     ) -> impl Future<Output = Result<Vec<Location>, CloudError>> + Send;
 
-    /// What a finished drift detection found in one instance.
+    /// The result of a finished drift detection for one instance.
     fn list_instance_resource_drifts(
         &self,
         stack_set: &str,

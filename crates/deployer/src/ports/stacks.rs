@@ -19,7 +19,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// That Region of that account.
+    /// The Region of the account.
     pub fn new(account: impl Into<String>, region: impl Into<String>) -> Location {
         Location {
             account: account.into(),
@@ -34,36 +34,36 @@ impl std::fmt::Display for Location {
     }
 }
 
-/// A stack as CloudFormation describes it.
+/// A stack as described by CloudFormation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stack {
-    /// Its name.
+    /// Unique among the location's stacks that aren't deleted.
     pub name: String,
-    /// Its ARN.
+    /// The stack's ARN.
     pub id: String,
-    /// `CREATE_COMPLETE`, `UPDATE_IN_PROGRESS`, …
+    /// Such as `CREATE_COMPLETE` or `UPDATE_IN_PROGRESS`.
     pub status: String,
-    /// Why, if it says so.
+    /// CloudFormation's reason for the status, if reported.
     pub reason: Option<String>,
-    /// Free text.
+    /// The template's description.
     pub description: String,
     /// Parameter values by name.
     pub parameters: BTreeMap<String, String>,
     /// Tags by key.
     pub tags: BTreeMap<String, String>,
-    /// `CAPABILITY_IAM` and the like.
+    /// Such as `CAPABILITY_IAM`.
     pub capabilities: Vec<String>,
     /// Output values by name.
     pub outputs: BTreeMap<String, String>,
 }
 
 impl Stack {
-    /// Whether CloudFormation is working on it right now.
+    /// Whether CloudFormation is changing it now.
     pub fn is_in_progress(&self) -> bool {
         self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
     }
 
-    /// Whether it was never created successfully and can only be deleted.
+    /// Whether its creation never succeeded, so that it can only be deleted.
     pub fn must_be_replaced(&self) -> bool {
         matches!(
             self.status.as_str(),
@@ -72,94 +72,95 @@ impl Stack {
     }
 }
 
-/// Whether a change set makes a stack or changes one.
+/// Whether a change set creates or updates a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeSetKind {
-    /// The stack is new (or waits for its first change set).
+    /// The stack is new, or waits for its first change set.
     Create,
     /// The stack exists.
     Update,
 }
 
-/// What `CreateChangeSet` needs.
+/// The input of `CreateChangeSet`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangeSetRequest {
-    /// The stack's name.
+    /// Name of the stack to create or update.
     pub stack: String,
-    /// The change set's name.
+    /// Unique among the stack's change sets.
     pub name: String,
-    /// New stack or change.
+    /// Must match whether the stack exists.
     pub kind: ChangeSetKind,
-    /// More than 51,200 bytes only with an artifact bucket, and in its Region.
+    /// More than 51,200 bytes require an artifact bucket in the same Region.
     pub template: String,
     /// Parameter values by name.
     pub parameters: BTreeMap<String, String>,
     /// Tags by key.
     pub tags: BTreeMap<String, String>,
-    /// `CAPABILITY_IAM` and the like.
+    /// Such as `CAPABILITY_IAM`.
     pub capabilities: Vec<String>,
-    /// Free text.
+    /// Free text, at most 1,024 characters.
     pub description: String,
 }
 
-/// The state of a change set.
+/// The status of a change set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeSetStatus {
     /// Being computed.
     Pending,
-    /// Can be executed.
+    /// Ready to be executed.
     Ready,
-    /// There is nothing to change.
+    /// It contains no changes.
     Empty,
-    /// Could not be computed.
+    /// It could not be computed.
     Failed,
 }
 
-/// A change set.
+/// A change set as described by CloudFormation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangeSet {
-    /// Its state.
+    /// Only a ready change set can be executed.
     pub status: ChangeSetStatus,
-    /// Why, if it says so.
+    /// CloudFormation's reason for the status, if reported.
     pub reason: Option<String>,
 }
 
 /// A stack event that reports a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FailureEvent {
-    /// The resource's name in the template, or the stack's name.
+    /// Name of the resource in the template, or of the stack itself.
     pub logical_id: String,
     /// Such as `AWS::Events::Rule`.
     pub resource_type: String,
-    /// `CREATE_FAILED`, …
+    /// Such as `CREATE_FAILED`.
     pub status: String,
-    /// What CloudFormation said.
+    /// CloudFormation's message.
     pub reason: String,
 }
 
-/// The state of a stack's drift detection.
+/// The status of a stack's drift detection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "status")]
 pub enum DriftDetection {
-    /// Not finished.
+    /// Still running.
     InProgress,
     /// Finished.
     Complete {
-        /// Whether any resource has drifted.
+        /// Whether any resource drifted.
         drifted: bool,
     },
-    /// Could not be done.
+    /// It ended without a result.
     Failed {
-        /// What CloudFormation said.
+        /// CloudFormation's message.
         reason: String,
     },
 }
 
-/// Ordinary stacks, by location. In accounts other than the caller's, the adapter uses the access role.
+/// Ordinary stacks by location. In accounts other than the caller's, the adapter assumes the access
+/// role.
 pub trait Stacks {
-    /// The quota of stacks in a location; `None` if CloudFormation doesn't say.
+    /// The quota of stacks in a location; `None` if CloudFormation doesn't report it.
     ///
     /// AWS: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeAccountLimits.html>
     fn stack_quota(
@@ -173,28 +174,28 @@ pub trait Stacks {
         location: &Location,
     ) -> impl Future<Output = Result<Vec<Stack>, CloudError>> + Send;
 
-    /// One stack by name or id; `None` if there is none.
+    /// One stack by name or id; `None` if it doesn't exist.
     fn describe_stack(
         &self,
         location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<Option<Stack>, CloudError>> + Send;
 
-    /// The template's text as it was given.
+    /// The template as it was submitted.
     fn stack_template(
         &self,
         location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
-    /// Has CloudFormation compute what a new template would change.
+    /// Starts computing the changes that a template would make.
     fn create_change_set(
         &self,
         location: &Location,
         request: &ChangeSetRequest,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
 
-    /// A change set; `None` if there is none.
+    /// A change set; `None` if it doesn't exist.
     fn describe_change_set(
         &self,
         location: &Location,
@@ -202,7 +203,7 @@ pub trait Stacks {
         name: &str,
     ) -> impl Future<Output = Result<Option<ChangeSet>, CloudError>> + Send;
 
-    /// Executes a change set.
+    /// Starts executing a change set.
     fn execute_change_set(
         &self,
         location: &Location,
@@ -210,7 +211,7 @@ pub trait Stacks {
         name: &str,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
 
-    /// Deletes a change set.
+    /// Deletes a change set without executing it.
     fn delete_change_set(
         &self,
         location: &Location,
@@ -218,36 +219,35 @@ pub trait Stacks {
         name: &str,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
 
-    /// Starts the deletion of a stack.
+    /// Starts deleting a stack.
     fn delete_stack(
         &self,
         location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
 
-    /// The failures among the events since the stack's latest operation began, first failure
-    /// first.
+    /// Failure events since the stack's latest operation began, oldest first.
     fn failure_events(
         &self,
         location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<Vec<FailureEvent>, CloudError>> + Send;
 
-    /// Starts drift detection; returns its id.
+    /// Starts drift detection; returns the detection's id.
     fn detect_stack_drift(
         &self,
         location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
-    /// The state of a drift detection.
+    /// The status of a drift detection.
     fn describe_drift_detection(
         &self,
         location: &Location,
         detection: &str,
     ) -> impl Future<Output = Result<DriftDetection, CloudError>> + Send;
 
-    /// Every resource that the latest drift detection found modified or deleted.
+    /// Resources that the latest drift detection found modified or deleted.
     fn list_resource_drifts(
         &self,
         location: &Location,

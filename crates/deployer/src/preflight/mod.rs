@@ -1,5 +1,5 @@
-//! Whether a deployment can begin, before anything is touched: who we are, what we may do, and what
-//! the organization has switched on.
+//! Checks whether a deployment can start, before anything is changed: the caller's identity and
+//! permissions, and the organization's settings.
 
 mod permissions;
 mod quotas;
@@ -17,21 +17,21 @@ use crate::ports::{
     Cloud, CloudError, Identity, Location, OrganizationDetails, TrailSummary, TrustedAccess,
 };
 
-/// The service principal of delegated administrators of StackSets.
+/// Service principal for delegated administrators of StackSets.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-delegated-admin.html>
 const STACK_SETS_ADMINISTRATION: &str = "member.org.stacksets.cloudformation.amazonaws.com";
-/// The service principal of CloudTrail's organization trails.
+/// Service principal of CloudTrail organization trails.
 const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
 
-/// What a preflight found.
+/// The result of a preflight.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Preflight {
-    /// Every check in the order it was made.
+    /// All checks in the order in which they ran.
     pub checks: Vec<Check>,
 }
 
 impl Preflight {
-    /// Whether a deployment can begin.
+    /// Whether a deployment can start.
     pub fn passed(&self) -> bool {
         !self
             .checks
@@ -60,7 +60,7 @@ impl Preflight {
         self.add(what, CheckState::Warning, message, Some(fix.into()));
     }
 
-    /// A question without an answer doesn't stop a deployment, which may work nevertheless.
+    /// A check that can't be made doesn't block a deployment, which may still work.
     fn unknown(&mut self, what: &str, error: &CloudError) {
         let fix = match error {
             CloudError::AccessDenied { action, .. } => {
@@ -72,43 +72,43 @@ impl Preflight {
     }
 }
 
-/// One check.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What is checked: `trusted access of CloudTrail`.
+    /// The subject of the check: `trusted access of CloudTrail`.
     pub what: String,
-    /// Its result.
+    /// Decides whether a deployment can start.
     pub state: CheckState,
-    /// What was found, in one sentence.
+    /// One sentence without a full stop.
     pub message: String,
-    /// What to do about it.
+    /// How to resolve a failure or warning.
     pub fix: Option<Remedy>,
 }
 
-/// What came of a check.
+/// The state of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
-    /// As it should be.
+    /// Everything is as required.
     Passed,
-    /// Worth knowing; a deployment can begin.
+    /// A deployment can start, but the message needs attention.
     Warning,
-    /// Could not be checked; a deployment can begin.
+    /// Could not be checked; a deployment can start.
     Unknown,
-    /// A deployment can't begin.
+    /// A deployment can't start.
     Failed,
 }
 
-/// Checks what a deployment depends on, in the few calls that each deployment can afford. Changes
-/// nothing.
+/// Checks the requirements of a deployment with few calls, so that every deployment can afford it.
+/// Changes nothing.
 pub async fn preflight(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
     let mut found = Preflight { checks: Vec::new() };
     look(cloud, bundle, &mut found).await;
     found
 }
 
-/// [`preflight`], and what takes a list of all accounts, or of the stacks of several Regions: how
-/// near the quotas of instances and stacks are. Changes nothing.
+/// Runs [`preflight`] and also compares instances and stacks with their quotas, which takes a list
+/// of all accounts and of several Regions' stacks. Changes nothing.
 pub async fn thorough(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
     let mut found = Preflight { checks: Vec::new() };
     let Some(caller) = look(cloud, bundle, &mut found).await else {
@@ -122,7 +122,7 @@ pub async fn thorough(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
     found
 }
 
-/// The caller, unless a failed check makes all others pointless.
+/// The caller's identity, unless a failed check makes all others pointless.
 async fn look(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) -> Option<Identity> {
     let (caller, organization) = identity(cloud, bundle, found).await?;
     role(cloud, &caller, &organization, found).await;
@@ -241,7 +241,7 @@ async fn trusted_access(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflig
         Ok(TrustedAccess::Unknown) => found.add(
             STACK_SETS,
             CheckState::Unknown,
-            "the endpoint doesn't say".to_owned(),
+            "the endpoint doesn't report it".to_owned(),
             None,
         ),
         Err(error) => found.unknown(STACK_SETS, &error),
@@ -282,8 +282,8 @@ async fn regions(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
             for region in off {
                 let message = format!("{region} is not enabled in the management account");
                 let fix = format!(
-                    "`aws account enable-region --region-name {region}` enables it, or take it \
-                     out of `regions` in the organization file"
+                    "`aws account enable-region --region-name {region}` enables it, or remove it \
+                     from `regions` in the organization file"
                 );
                 if *region == organization.home_region {
                     found.fail(WHAT, message, fix);
@@ -350,7 +350,7 @@ async fn trails(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
     }
 }
 
-/// Whether the management, log archive and hub accounts can be read.
+/// Checks access to the management, log archive and hub accounts.
 async fn accounts(cloud: &impl Cloud, bundle: &Bundle, caller: &Identity, found: &mut Preflight) {
     let organization = &bundle.organization;
     let parts = [
@@ -364,7 +364,7 @@ async fn accounts(cloud: &impl Cloud, bundle: &Bundle, caller: &Identity, found:
         }
         let location = Location::new(account, &organization.home_region);
         let what = format!("access to the {what}");
-        // A name that no stack has, as "there is none" is answer enough.
+        // A stack name that can't exist: "not found" proves access.
         let probe = format!("gizmos-probe-{}", fingerprint(account));
         match cloud.describe_stack(&location, &probe).await {
             Ok(_) => found.pass(&what, format!("{account}, by {}", organization.access_role)),

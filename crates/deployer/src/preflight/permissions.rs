@@ -1,4 +1,4 @@
-//! What the caller must be allowed to do, and on what.
+//! Checks the caller's IAM permissions.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use serde_json::json;
 use super::Preflight;
 use crate::ports::{Cloud, Identity, Permission};
 
-/// Placeholder for the unique end of an ARN, which CloudFormation chooses.
+/// Placeholder for the unique suffix of an ARN, which CloudFormation chooses.
 const UNIQUE: &str = "00000000-0000-4000-8000-000000000000";
 
-/// Actions that are allowed or denied on the same resources. Which resources an action accepts:
+/// Actions needed on the same resources. For the resources that each action accepts, see
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html>
 struct Need {
     actions: &'static [&'static str],
-    /// The resources that calls will name.
+    /// ARNs that calls will name.
     resources: Vec<String>,
-    /// The pattern for a policy, which matches all of them.
+    /// Wildcard for a policy that matches all of them.
     pattern: String,
 }
 
@@ -46,7 +46,8 @@ fn needs(bundle: &Bundle, caller: &Identity) -> Vec<Need> {
                 "cloudformation:DeleteStackInstances",
                 "cloudformation:StopStackSetOperation",
             ],
-            // They belong to the management account, whichever account administers them.
+            // Stack sets belong to the management account, even if another account administers
+            // them.
             resources: stack_sets
                 .map(|set| {
                     let name = &set.name;
@@ -65,7 +66,7 @@ fn needs(bundle: &Bundle, caller: &Identity) -> Vec<Need> {
             pattern: objects(&artifacts.bucket, "*"),
         });
     }
-    // A caller from another account uses the access role in the management account.
+    // A caller in another account assumes the access role in the management account.
     if caller.account != *management {
         return needs;
     }
@@ -112,7 +113,7 @@ fn needs(bundle: &Bundle, caller: &Identity) -> Vec<Need> {
     needs
 }
 
-/// Asks IAM about every call that changes something.
+/// Simulates the caller's policies for every action that changes something.
 pub(super) async fn check(
     cloud: &impl Cloud,
     bundle: &Bundle,

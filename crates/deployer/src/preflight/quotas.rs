@@ -1,6 +1,6 @@
-//! Whether what is to be deployed fits CloudFormation's quotas.
+//! Compares a deployment with CloudFormation's quotas.
 //!
-//! Numbers from
+//! The numbers come from
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,13 +12,13 @@ use crate::fleet::Membership;
 use crate::ports::{Cloud, CloudError, Identity, Location, Stack};
 use crate::rollout::desired;
 
-/// Stack sets of one administrator account.
+/// Stack sets per administrator account.
 const STACK_SETS: usize = 1_000;
 
-/// Instances of one stack set.
+/// Instances per stack set.
 const INSTANCES: usize = 100_000;
 
-/// The number of stack sets, from one list.
+/// Checks the number of stack sets with one list call.
 pub(super) async fn stack_sets(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
     const WHAT: &str = "quotas";
     match cloud.list_stack_sets().await {
@@ -53,7 +53,7 @@ pub(super) async fn stack_sets(cloud: &impl Cloud, bundle: &Bundle, found: &mut 
     }
 }
 
-/// The command that asks for more.
+/// The command that requests a quota increase.
 fn raise(code: &str, wanted: usize, region: &str) -> String {
     format!(
         "`aws service-quotas request-service-quota-increase --service-code cloudformation \
@@ -61,8 +61,8 @@ fn raise(code: &str, wanted: usize, region: &str) -> String {
     )
 }
 
-/// Instances of each stack set. No API of CloudFormation returns this quota, so more than its default
-/// is only a warning: it may have been raised.
+/// Checks the number of instances of each stack set. No CloudFormation API returns this quota, so
+/// exceeding its default is only a warning: it may have been raised.
 pub(super) fn instances(bundle: &Bundle, membership: &Membership, found: &mut Preflight) {
     const WHAT: &str = "instances of a stack set";
     let mut most = 0;
@@ -93,8 +93,8 @@ pub(super) fn instances(bundle: &Bundle, membership: &Membership, found: &mut Pr
     }
 }
 
-/// Stacks of an account and Region, where several of Gizmos come together: the management account,
-/// the hub and the log archive. Any other that stack sets reach has one or two.
+/// Checks the number of stacks in the locations where several of them meet: the management, hub and
+/// log archive accounts. Every other account and Region has one or two.
 pub(super) async fn stacks(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -108,7 +108,7 @@ pub(super) async fn stacks(
         let quota = match cloud.stack_quota(location).await {
             Ok(Some(quota)) => quota,
             Ok(None) => continue,
-            // Whether an account can be read is a check of its own.
+            // Access to the account is a separate check.
             Err(error) if error.is_denied() && location.account != caller.account => continue,
             Err(error) => {
                 found.unknown(WHAT, &error);
@@ -151,11 +151,11 @@ pub(super) async fn stacks(
     }
 }
 
-/// A stack of the bundle.
+/// The name of one of the bundle's stacks.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Name {
     Whole(String),
-    /// How the name of an instance's stack begins.
+    /// Prefix of the name that StackSets gives an instance's stack.
     Start(String),
 }
 
@@ -168,7 +168,7 @@ impl Name {
     }
 }
 
-/// The bundle's stacks in each location, except where stack sets reach whole units.
+/// The bundle's stacks by location, except where stack sets target whole units.
 fn planned(bundle: &Bundle) -> BTreeMap<Location, BTreeSet<Name>> {
     let management = &bundle.organization.accounts.management;
     let mut planned: BTreeMap<Location, BTreeSet<Name>> = BTreeMap::new();

@@ -74,7 +74,7 @@ async fn a_member_account_must_be_a_delegated_administrator() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_of_another_organization_end_the_look() {
+async fn credentials_of_another_organization_end_the_preflight() {
     let cloud = Fake::new();
     cloud.state().organization = "o-anotherorg".into();
     let failed = failed(&cloud).await;
@@ -83,7 +83,7 @@ async fn credentials_of_another_organization_end_the_look() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn quotas_that_would_be_crossed_come_with_the_call_that_raises_them() {
+async fn exceeded_quotas_come_with_the_command_that_raises_them() {
     const STACKS: &str = "stacks of an account and Region";
     const INSTANCES: &str = "instances of a stack set";
     let cloud = Fake::new();

@@ -13,25 +13,25 @@ use crate::ports::{Account, AccountState, Location};
 /// A location where nothing can be deployed or removed now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BlockedLocation {
-    /// Where.
+    /// Account and Region.
     pub location: Location,
     /// The account's name, if known.
     pub account_name: Option<String>,
-    /// Why, such as `the account is suspended`.
+    /// A clause without a full stop, such as `the account is suspended`.
     pub reason: String,
 }
 
 /// Where the instances of a stack set belong.
 #[derive(Debug, Default)]
 pub(crate) struct Desired {
-    /// Places that must have one.
+    /// Locations that must have an instance.
     pub(crate) locations: BTreeSet<Location>,
-    /// Places that should, but can't have one now.
+    /// Locations that should have an instance but can't be deployed to now.
     pub(crate) blocked: Vec<BlockedLocation>,
 }
 
-/// The accounts that `members` selects, whatever their state. Never the management account:
-/// service-managed stack sets skip it.
+/// The accounts selected by `members`, whatever their state. The management account is left out,
+/// because service-managed stack sets skip it.
 pub(crate) fn selected<'a>(
     members: &'a Members,
     organization: &'a Organization,
@@ -51,8 +51,8 @@ pub(crate) fn selected<'a>(
     })
 }
 
-/// Why nothing can be deployed to a Region that is off. It must be on in the administering account
-/// as well as in the target.
+/// Why nothing can be deployed to a disabled Region. It must be enabled in the administrator
+/// account as well as in the target account.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-opt-in-regions.html>
 pub(crate) fn region_is_off(region: &str) -> String {
     format!(
@@ -61,7 +61,7 @@ pub(crate) fn region_is_off(region: &str) -> String {
     )
 }
 
-/// Where the instances of a stack set with these members belong.
+/// Determines where the instances of a stack set with these members belong.
 pub(crate) fn desired(
     members: &Members,
     organization: &Organization,

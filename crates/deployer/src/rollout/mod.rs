@@ -1,5 +1,5 @@
-//! How a change reaches the fleet: where instances belong, which calls reach exactly these, and in
-//! which waves.
+//! How a change reaches the fleet: where instances belong, which calls reach exactly those
+//! instances, and in which waves.
 
 mod desired;
 mod targeting;

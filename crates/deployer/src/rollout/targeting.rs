@@ -1,32 +1,32 @@
-//! The fewest calls that reach exactly a set of locations.
+//! Finds the fewest calls that reach exactly a given set of locations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ports::{AccountSelection, DeploymentTargets, Location};
 
-/// Places that one call reaches.
+/// Locations that one call reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Group {
-    /// The accounts.
+    /// Organizational units and account filter of the call.
     pub(crate) targets: DeploymentTargets,
-    /// The Regions, the same for every account.
+    /// The same Regions apply to every account.
     pub(crate) regions: Vec<String>,
     /// Every account in every Region.
     pub(crate) locations: Vec<Location>,
 }
 
-/// Groups locations so that every group is a full grid of accounts and Regions: a call for a grid
-/// with holes is refused as a whole.
+/// Groups locations into full grids of accounts and Regions, because CloudFormation rejects a call
+/// that names a location without an instance.
 ///
-/// `pool` are all accounts below `units` that a call without a filter would reach; where the
-/// locations are all of it or most of it, the call says so instead of listing accounts.
+/// `pool` holds all accounts below `units` that a call without a filter would reach. If the
+/// locations cover all or most of it, the call filters the units instead of listing accounts.
 pub(crate) fn group(
     locations: &[Location],
     units: &[String],
     pool: &BTreeSet<&str>,
     region_order: &[String],
 ) -> Vec<Group> {
-    // Finding the fewest is hard; one of these two has them in all but contrived cases.
+    // Finding the minimum is hard; the better of these two is minimal in all but contrived cases.
     let by_account = grids(
         locations
             .iter()
@@ -72,7 +72,7 @@ pub(crate) fn group(
         .collect()
 }
 
-/// From rows with their columns to all rows that have the same columns.
+/// Merges rows that have the same columns.
 fn grids<'p>(
     cells: impl Iterator<Item = (&'p str, &'p str)>,
 ) -> BTreeMap<BTreeSet<&'p str>, BTreeSet<&'p str>> {
@@ -91,7 +91,7 @@ fn selection(accounts: &BTreeSet<&str>, pool: &BTreeSet<&str>) -> AccountSelecti
     let owned = |ids: Vec<&&str>| ids.into_iter().map(|id| (*id).to_owned()).collect();
     let others: Vec<&&str> = pool.difference(accounts).collect();
     if !accounts.is_subset(pool) {
-        // Not all are below the units, so name them.
+        // Some accounts are not below the units, so all must be listed.
         return AccountSelection::Intersection(owned(accounts.iter().collect()));
     }
     if others.is_empty() {

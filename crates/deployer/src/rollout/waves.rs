@@ -1,4 +1,4 @@
-//! Which part of the fleet is deployed together.
+//! Splits a rollout into waves.
 
 use std::collections::BTreeMap;
 
@@ -6,29 +6,29 @@ use compiler::organization;
 
 use crate::ports::{Account, ConcurrencyMode, Location, Preferences, RegionConcurrency, Tolerance};
 
-/// Name of the wave for accounts that are in none of the organization file's waves.
+/// Name of the last wave, for accounts in none of the organization file's waves.
 const REST: &str = "rest";
 
-/// Accounts up to which a canary wave takes them one by one.
+/// Canary waves of at most this many accounts process one account at a time.
 const ONE_BY_ONE: usize = 5;
 
-/// A part of one stack set's fleet that is deployed together.
+/// The instances of a stack set that are deployed together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wave {
-    /// Its name; `None` if there is just one.
+    /// `None` if there is only one wave.
     pub(crate) name: Option<String>,
-    /// Instances to be updated.
+    /// Instances to update.
     pub(crate) update: Vec<Location>,
-    /// Instances to be created.
+    /// Instances to create.
     pub(crate) add: Vec<Location>,
-    /// How long the next wave waits.
+    /// Pause before the next wave.
     pub(crate) soak_minutes: u32,
-    /// How its operations work.
+    /// Concurrency and failure tolerance of its operations.
     pub(crate) preferences: Preferences,
 }
 
-/// Splits the locations of a stack set into waves. A location belongs to the first wave that names its
-/// account or one of its units; empty waves are left out.
+/// Splits the locations of a stack set into waves. A location belongs to the first wave that names
+/// its account or one of its units. Empty waves are omitted.
 pub(crate) fn split(
     waves: &[organization::Wave],
     accounts: &[Account],
@@ -48,7 +48,7 @@ pub(crate) fn split(
             preferences: main(),
         })
         .collect();
-    // By account, as a fleet has several locations per account.
+    // Keyed by account, because accounts have several locations.
     let waves_of: BTreeMap<&str, usize> = accounts
         .iter()
         .filter_map(|account| {
@@ -98,8 +98,8 @@ pub(crate) fn split(
     parts
 }
 
-/// An instance can only be created once the stack set has its new template, and that comes with the
-/// first update: what waves before that would create moves to the first wave that updates.
+/// Instances can only be created once the stack set has its new template, which comes with the
+/// first update. Creations in earlier waves therefore move to the first wave that updates.
 fn create_after_first_update(parts: &mut [Wave]) {
     let Some(first) = parts.iter().position(|part| !part.update.is_empty()) else {
         return;
@@ -113,9 +113,9 @@ fn create_after_first_update(parts: &mut [Wave]) {
     }
 }
 
-/// A quarter of the accounts at once, all Regions together; more than a twentieth failing stops
-/// it. The soft mode keeps the concurrency: the default mode with a tolerance of zero silently takes
-/// accounts one at a time.
+/// A quarter of the accounts at a time, all Regions in parallel; the operation stops if more than a
+/// twentieth fail. Soft mode keeps the concurrency, whereas the default mode with a tolerance of
+/// zero processes one account at a time.
 pub(crate) const fn main() -> Preferences {
     Preferences {
         region_concurrency: RegionConcurrency::Parallel,
@@ -125,7 +125,7 @@ pub(crate) const fn main() -> Preferences {
     }
 }
 
-/// No failure is tolerated, Regions go one after the other.
+/// Tolerates no failure and processes Regions sequentially.
 const fn canary(accounts: usize) -> Preferences {
     Preferences {
         region_concurrency: RegionConcurrency::Sequential,
@@ -139,7 +139,7 @@ const fn canary(accounts: usize) -> Preferences {
     }
 }
 
-/// For removal: no failure is tolerated.
+/// For removals: tolerates no failure.
 pub(crate) const fn removal() -> Preferences {
     Preferences {
         region_concurrency: RegionConcurrency::Parallel,
@@ -149,7 +149,7 @@ pub(crate) const fn removal() -> Preferences {
     }
 }
 
-/// For drift detection: everything at once, failures don't matter.
+/// For drift detection: everything at once, and failures don't stop it.
 pub(crate) const fn detection() -> Preferences {
     Preferences {
         region_concurrency: RegionConcurrency::Parallel,

@@ -13,25 +13,25 @@ use crate::ports::Location;
 #[derive(Clone, Debug, thiserror::Error, Serialize)]
 #[error("{message}")]
 pub struct ChainError {
-    /// What went wrong.
+    /// A clause without a full stop.
     pub message: String,
 }
 
-/// How a hop of an event ended.
+/// How the chain handled an event at one hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HopOutcome {
-    /// It passed.
+    /// The event passed.
     Ok,
-    /// It ended here, rightly or not: no rule matched, no subscription.
+    /// The event ended here, correctly or not: no rule matched, or there was no subscription.
     Dropped,
-    /// A policy refused it.
+    /// A policy denied it.
     Denied,
-    /// It couldn't be delivered.
+    /// It could not be delivered.
     Failed,
 }
 
-/// One link of the chain that an event reached.
+/// A link of the chain that an event reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hop {
     /// Twelve digits.
@@ -40,84 +40,84 @@ pub struct Hop {
     pub region: String,
     /// The link in words: `rule root-user-activity on bus gizmos`.
     pub link: String,
-    /// How it ended.
+    /// Whether the event passed this link.
     pub outcome: HopOutcome,
-    /// More about it.
+    /// Additional information, such as the denying policy.
     #[serde(default)]
     pub detail: Option<String>,
 }
 
-/// An alert as it arrived.
+/// A delivered alert.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Which topic sent it.
+    /// ARN of the topic that sent it.
     pub topic_arn: String,
-    /// `email`, `https`, `sqs`.
+    /// Such as `email`, `https` or `sqs`.
     pub protocol: String,
-    /// Address, URL or ARN.
+    /// The e-mail address, URL or ARN that received it.
     pub endpoint: String,
-    /// The text.
+    /// The message as delivered.
     pub body: String,
 }
 
-/// What became of one event.
+/// The path of one event through the chain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
-    /// The id it was given.
+    /// Id assigned to the event.
     pub event_id: String,
-    /// The event as the service emitted it, with the account, Region, time and id it was given.
-    /// Missing if the chain doesn't report it; then only account, Region and id are known.
+    /// The event as emitted, with the account, Region, time and id it was assigned. `None` if the
+    /// chain doesn't report it; then only account, Region and id are known.
     #[serde(default)]
     pub event: Option<Value>,
-    /// Every link it reached.
+    /// Every link the event reached, in order.
     pub hops: Vec<Hop>,
-    /// Every alert it led to.
+    /// Every alert the event caused.
     pub deliveries: Vec<Delivery>,
 }
 
-/// A virtual machine that a response rule acts on.
+/// An EC2 instance for testing response rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestInstance {
     /// Twelve digits.
     pub account: String,
     /// Such as `eu-central-1`.
     pub region: String,
-    /// `i-…`
+    /// Unique in the Region, `i-…`.
     pub instance_id: String,
-    /// `stopped`, `running`, …
+    /// Such as `stopped` or `running`.
     pub state: String,
     /// Tags by key.
     pub tags: BTreeMap<String, String>,
 }
 
-/// Sends events through the deployed chain and looks at what comes out. The simulator has it; AWS
-/// can't, since only AWS itself may emit events of `aws.*` sources.
+/// Sends events through the deployed chain and observes the results. Only the simulator implements
+/// it, because only AWS itself can emit events of `aws.*` sources.
 pub trait Chain {
-    /// Has the service emit an event in that location and follows it to its end.
+    /// Has the service emit an event in the location, and follows it to its end.
     fn send(
         &self,
         location: &Location,
         event: &Value,
     ) -> impl Future<Output = Result<Trace, ChainError>> + Send;
 
-    /// Creates or replaces a virtual machine.
+    /// Creates or replaces an EC2 instance.
     fn put_instance(
         &self,
         instance: &TestInstance,
     ) -> impl Future<Output = Result<(), ChainError>> + Send;
 
-    /// The virtual machines of a location.
+    /// The EC2 instances in a location.
     fn instances(
         &self,
         location: &Location,
     ) -> impl Future<Output = Result<Vec<TestInstance>, ChainError>> + Send;
 
-    /// Takes what these events have left in dead-letter queues out of them.
+    /// Removes the messages that these events left in dead-letter queues.
     fn discard_dead_letters(
         &self,
         events: &[String],
     ) -> impl Future<Output = Result<(), ChainError>> + Send;
 
-    /// Lets time pass, so that responses come to their end.
+    /// Lets time pass, so that responses can finish.
     fn pause(&self, duration: Duration) -> impl Future<Output = Result<(), ChainError>> + Send;
 }

@@ -1,4 +1,4 @@
-//! Which alerts an event must lead to, computed without the chain.
+//! Computes the alerts that an event must cause, independently of the chain.
 
 use compiler::Bundle;
 use compiler::organization::Topology;
@@ -10,28 +10,28 @@ use serde_json::Value;
 use super::chain::Delivery;
 use crate::ports::Location;
 
-/// Placeholder for a time that only the chain knows, as long as a real one.
+/// Placeholder for a timestamp that only the chain knows, with the length of a real one.
 const SOME_TIME: &str = "0000-00-00T00:00:00Z";
 
 /// An alert that must arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alert {
-    /// The rule that it is from.
+    /// Id of the rule that sends it.
     pub(crate) rule: String,
     /// Name of the topic on AWS.
     pub(crate) topic: String,
     /// Account and Region of the topic.
     pub(crate) location: Location,
-    /// `email`, `https`, `sqs`.
+    /// Such as `email`, `https` or `sqs`.
     pub(crate) protocol: &'static str,
-    /// Address, URL or ARN.
+    /// The e-mail address, URL or ARN of the subscriber.
     pub(crate) endpoint: String,
-    /// The text.
+    /// The rendered message.
     pub(crate) text: String,
 }
 
 impl Alert {
-    /// Whether the delivery went where this alert belongs.
+    /// Whether the delivery went to this alert's subscriber.
     pub(crate) fn is_for(&self, delivery: &Delivery) -> bool {
         let location = format!(
             ":{}:{}:{}",
@@ -42,14 +42,14 @@ impl Alert {
             && delivery.topic_arn.ends_with(&location)
     }
 
-    /// Whether the delivery is this alert.
+    /// Whether the delivery is this alert, text included.
     pub(crate) fn is(&self, delivery: &Delivery) -> bool {
         self.is_for(delivery) && same_text(&self.text, &message_of(delivery))
     }
 }
 
-/// The message inside a delivery: an e-mail is the message; a queue or URL gets SNS's envelope
-/// round it, unless the subscription asks for raw messages.
+/// The message of a delivery. An e-mail is the message itself; queues and URLs get it in SNS's
+/// envelope, unless the subscription uses raw message delivery.
 pub(crate) fn message_of(delivery: &Delivery) -> String {
     if delivery.protocol != "email"
         && let Ok(envelope) = serde_json::from_str::<Value>(&delivery.body)
@@ -61,7 +61,7 @@ pub(crate) fn message_of(delivery: &Delivery) -> String {
     delivery.body.clone()
 }
 
-/// Whether the texts are the same, with the same time for every [`SOME_TIME`].
+/// Whether the texts are equal, with the same timestamp in place of every [`SOME_TIME`].
 fn same_text(expected: &str, actual: &str) -> bool {
     let Some((before, _)) = expected.split_once(SOME_TIME) else {
         return expected == actual;
@@ -82,7 +82,7 @@ fn same_text(expected: &str, actual: &str) -> bool {
     shaped && expected.replace(SOME_TIME, &time) == actual
 }
 
-/// The event as it is emitted in a location.
+/// The event as emitted in a location.
 pub(crate) fn at_location(event: &Value, location: &Location) -> Value {
     let mut event = event.clone();
     if let Some(map) = event.as_object_mut() {
@@ -92,7 +92,7 @@ pub(crate) fn at_location(event: &Value, location: &Location) -> Value {
     event
 }
 
-/// The rules with everything that is needed to compute what they would send.
+/// The rules, with everything needed to compute their alerts.
 #[derive(Debug)]
 pub(crate) struct Watch<'a> {
     bundle: &'a Bundle,
@@ -116,8 +116,8 @@ impl<'a> Watch<'a> {
         Watch { bundle, rules }
     }
 
-    /// The alerts that an event must lead to. `emitted` is the event as the service emitted it, if
-    /// the chain reports it; else it is `sent` with the id it was given and some time.
+    /// The alerts that an event must cause. `emitted` is the event as the service emitted it, if
+    /// the chain reports it; otherwise it is `sent` with its assigned id and a placeholder time.
     pub(crate) fn expected(
         &self,
         emitted: Option<&Value>,
@@ -133,8 +133,7 @@ impl<'a> Watch<'a> {
             map.insert("time".into(), SOME_TIME.into());
         }
         let text = event.to_string();
-        let flat =
-            Event::parse(&text).map_err(|error| format!("the event is unusable: {error}"))?;
+        let flat = Event::parse(&text).map_err(|error| format!("the event is invalid: {error}"))?;
         let mut alerts = Vec::new();
         for (rule, transformer) in &self.rules {
             let matches = rule
@@ -147,7 +146,8 @@ impl<'a> Watch<'a> {
             let Some(transformer) = transformer else {
                 continue;
             };
-            // Messages use the event's own fields; of the reserved ones only the name is known.
+            // Messages use the event's own fields; of the reserved variables only the rule's name
+            // is known.
             let reserved = Reserved {
                 rule_name: rule.id.clone(),
                 ..Reserved::default()
@@ -162,7 +162,7 @@ impl<'a> Watch<'a> {
         Ok(alerts)
     }
 
-    /// One alert for every subscriber of every topic that the rule goes to.
+    /// One alert per subscriber of every topic the rule notifies.
     fn addressed(&self, rule: &Rule, location: &Location, text: &str) -> Vec<Alert> {
         let organization = &self.bundle.organization;
         let location = match organization.topology {

@@ -1,8 +1,8 @@
-//! Sending the rules' test events through the deployed chain.
+//! Sends the rules' test events through the deployed chain.
 //!
-//! What should arrive is computed without the chain: the pattern engine says which rules match an
-//! event, their message templates say the text, the organization file says who gets it. What does
-//! arrive comes from the [`Chain`].
+//! Expected alerts are computed independently of the chain: the pattern engine decides which rules
+//! match an event, their message templates give the text, and the organization file gives the
+//! subscribers. Actual alerts come from the [`Chain`].
 
 mod chain;
 mod expect;
@@ -26,8 +26,8 @@ use crate::ports::{Account, AccountState, Location};
 use crate::progress::{Progress, ProgressEvent};
 use crate::rollout::selected;
 
-/// The account from which [`verify`] sends: the first watched member account that is active and
-/// neither hub nor log archive, else any watched active member account.
+/// The account from which [`verify`] sends: the first active, watched member account that is
+/// neither hub nor log archive, or else any active, watched member account.
 pub fn sender(bundle: &Bundle, accounts: &[Account]) -> Option<String> {
     let organization = &bundle.organization;
     let members = bundle
@@ -48,13 +48,13 @@ pub fn sender(bundle: &Bundle, accounts: &[Account]) -> Option<String> {
         .map(|account| account.id.clone())
 }
 
-/// Sends every rule's test events from `account` and compares what arrives with what should:
-/// positive and negative tests, hostile variants of the first positive one, and for rules with a
-/// response a virtual machine with its tag and one without. (Hostile variants of all positive tests
-/// would take most of the time; the compiler's own tests show that any message is safe.)
+/// Sends every rule's test events from `account` and compares actual with expected alerts: positive
+/// and negative tests, hostile variants of the first positive test, and, for rules with a response,
+/// one EC2 instance with the response's tag and one without. (Hostile variants of all positive
+/// tests would dominate the run time; the compiler's tests show that any message is safe.)
 ///
-/// An event is sent in its own Region if that is watched, else in the first watched Region that
-/// isn't the hub's. Dead letters of events that ended as they should are removed from their queues.
+/// An event is sent in its own Region if that is watched, otherwise in the first watched Region
+/// that isn't the hub's. Dead letters of passed cases are removed from their queues.
 pub async fn verify(
     chain: &impl Chain,
     bundle: &Bundle,
@@ -90,7 +90,7 @@ pub async fn verify(
     })
 }
 
-/// The events that a rule's test leads to.
+/// The events to send for one of a rule's tests.
 fn events<'a>(
     rule: &'a Rule,
     test: &RuleTest,
@@ -123,10 +123,10 @@ fn events<'a>(
     events
 }
 
-/// Removes dead letters of events that ended as they should: a machine that a hostile event names
-/// can't be started, for example, and in its queue that event would be an alarm, and drift.
+/// Removes dead letters of passed cases. For example, the EC2 instance named by a hostile event
+/// can't be started; left in the queue, that event would raise an alarm and count as drift.
 async fn discard_dead_letters(chain: &impl Chain, cases: &[Case]) -> Result<(), ChainError> {
-    // Variants of an event share its id, and what failed keeps its evidence.
+    // Variants of an event share its id, and failed cases keep their evidence.
     let (passed, failed): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.passed());
     let ids = |cases: Vec<&Case>| -> BTreeSet<String> {
         let ids = cases.into_iter().filter_map(|case| case.event_id.clone());

@@ -1,77 +1,77 @@
-//! What a verification showed.
+//! The result of a verification.
 
 use serde::Serialize;
 
 use super::chain::{Delivery, Hop};
 use crate::ports::Location;
 
-/// What a verification showed, case by case.
+/// The result of a verification, case by case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct VerifyReport {
-    /// Every event that was sent.
+    /// One case per event sent.
     pub cases: Vec<Case>,
-    /// Where the events were sent from, each location once, sorted.
+    /// Locations from which events were sent, without duplicates, sorted.
     pub locations: Vec<Location>,
 }
 
-/// What a case is about.
+/// The kind of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseKind {
-    /// An event that the rule must alert on.
+    /// The rule must alert on the event.
     Positive,
-    /// An event that the rule must stay silent on.
+    /// The rule must not alert on the event.
     Negative,
-    /// A positive event with hostile text in it.
+    /// A positive event that contains hostile text.
     Hostile,
-    /// An event that a response must act on.
+    /// The rule's response must act on the event.
     Response,
 }
 
-/// One event that was sent.
+/// The result for one event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Case {
-    /// The id of the event that was sent; `None` if none could be.
+    /// `None` if the event could not be sent.
     pub event_id: Option<String>,
-    /// The rule's id.
+    /// Id of the rule.
     pub rule: String,
-    /// The rule test's name, and the variant's for hostile events.
+    /// Name of the rule's test, with the variant's name for hostile events.
     pub test: String,
-    /// What it is about.
+    /// Decides what counts as a failure.
     pub kind: CaseKind,
-    /// Where it was sent from.
+    /// Account and Region from which it was sent.
     pub location: Location,
-    /// What went wrong; empty if nothing did.
+    /// One clause per failure; empty if the case passed.
     pub failures: Vec<String>,
-    /// The alerts of this rule that arrived.
+    /// Delivered alerts of this rule.
     pub alerts: Vec<Delivery>,
-    /// The links the event reached; only kept for cases that failed.
+    /// Links the event reached; kept only for failed cases.
     pub hops: Vec<Hop>,
-    /// The link that dropped the event, if the case failed that way.
+    /// The link that dropped the event, if the case failed for that reason.
     pub broken_link: Option<Hop>,
 }
 
 impl Case {
-    /// Whether everything was as expected.
+    /// Whether there were no failures.
     pub fn passed(&self) -> bool {
         self.failures.is_empty()
     }
 }
 
-/// How a verification ended.
+/// The outcome of a verification. Each variant has an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerifyOutcome {
-    /// Every case passed: 0.
+    /// Every case passed: exit code 0.
     Passed,
-    /// Some case failed: 1.
+    /// At least one case failed: exit code 1.
     Failed,
-    /// There was nothing to send: 1.
+    /// There was nothing to send: exit code 1.
     Empty,
 }
 
 impl VerifyReport {
-    /// How it ended.
+    /// Derives the outcome from all cases.
     pub fn outcome(&self) -> VerifyOutcome {
         if self.cases.is_empty() {
             VerifyOutcome::Empty
@@ -82,12 +82,12 @@ impl VerifyReport {
         }
     }
 
-    /// How many alerts arrived.
+    /// Number of alerts that arrived.
     pub fn alerts(&self) -> usize {
         self.cases.iter().map(|case| case.alerts.len()).sum()
     }
 
-    /// Cases that failed.
+    /// The failed cases.
     pub fn failed(&self) -> impl Iterator<Item = &Case> {
         self.cases.iter().filter(|case| !case.passed())
     }

@@ -1,4 +1,4 @@
-//! Whether a rule's response starts the virtual machines that it should.
+//! Checks that a rule's response starts the EC2 instances it should, and no others.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use super::report::{Case, CaseKind};
 use super::send::broken_link;
 use crate::ports::Location;
 
-/// How long a response gets to do its work.
+/// Time a response gets to finish.
 const RESPONSE_TIME: Duration = Duration::from_mins(5);
 
-/// A virtual machine that is stopped, with or without the tag that the response looks for.
+/// A stopped EC2 instance, with or without the tag that the response looks for.
 pub(super) struct Machine<'a> {
     pub(super) response: &'a Response,
     pub(super) tagged: bool,
@@ -42,7 +42,7 @@ impl Machine<'_> {
     }
 }
 
-/// Stops a virtual machine and checks whether the response starts it again.
+/// Stops an EC2 instance and checks whether the response starts it again.
 pub(super) async fn respond(
     chain: &impl Chain,
     rule: &Rule,
@@ -65,7 +65,7 @@ pub(super) async fn respond(
     let pointer = instance.trim_start_matches('$').replace('.', "/");
     let Some(id) = test.event.pointer(&pointer).and_then(Value::as_str) else {
         case.failures.push(format!(
-            "the test event has no {instance}, so no machine can be started"
+            "the test event has no {instance}, so no instance can be started"
         ));
         return Ok(case);
     };
@@ -81,7 +81,7 @@ pub(super) async fn respond(
     let expected = if machine.tagged { "running" } else { "stopped" };
     if state != expected {
         case.failures.push(format!(
-            "the {} machine {id} is {state}, expected {expected}",
+            "the {} instance {id} is {state}, expected {expected}",
             machine.word()
         ));
         if machine.tagged {

@@ -1,4 +1,4 @@
-//! Sending one event, and comparing the alerts that arrive with those that should.
+//! Sends one event and compares actual with expected alerts.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::expect::{self, Alert, Watch, at_location};
 use super::report::{Case, CaseKind};
 use crate::ports::Location;
 
-/// An event on its way.
+/// An event that was sent.
 pub(super) struct Sent<'a> {
     pub(super) rule: &'a Rule,
     pub(super) test: String,
@@ -21,13 +21,13 @@ pub(super) struct Sent<'a> {
     pub(super) planted: Vec<(String, String)>,
 }
 
-/// What arrived, compared with what should.
+/// Actual alerts compared with expected ones.
 #[derive(Default)]
 struct Comparison {
     failures: Vec<String>,
-    /// Alerts of the rule itself that are right.
+    /// Correct alerts of the rule under test.
     alerts: Vec<Delivery>,
-    /// Whether an alert did not arrive.
+    /// Whether an expected alert did not arrive.
     missing: bool,
 }
 
@@ -38,7 +38,7 @@ pub(super) async fn send(
 ) -> Result<Case, ChainError> {
     let event = at_location(&sent.event, &sent.location);
     let trace = chain.send(&sent.location, &event).await?;
-    // A global service's events appear in us-east-1, wherever the call was made.
+    // Events of a global service appear in us-east-1, wherever the call was made.
     let location = trace.hops.first().map_or_else(
         || sent.location.clone(),
         |hop| Location::new(&sent.location.account, &hop.region),
@@ -62,7 +62,7 @@ pub(super) async fn send(
                 "the last link the event reached is {} in {} {}",
                 hop.link, hop.account, hop.region
             ),
-            None => "no link of the chain saw the event".to_owned(),
+            None => "the event reached no link of the chain".to_owned(),
         });
     }
     let hops = if found.failures.is_empty() {
@@ -94,19 +94,19 @@ impl Sent<'_> {
         let (location, rule) = (&self.location, &self.rule.id);
         match self.kind {
             CaseKind::Negative if alerts => Some(format!(
-                "as sent from {location}, the event matches {rule} and is no negative test"
+                "as sent from {location}, the event matches {rule}, so it is not a negative test"
             )),
             CaseKind::Positive | CaseKind::Hostile if self.rule.message.is_some() && !alerts => {
                 Some(format!(
-                    "as sent from {location}, the event does not lead to an alert of {rule}"
+                    "as sent from {location}, the event does not cause an alert of {rule}"
                 ))
             }
             _ => None,
         }
     }
 
-    /// What a hostile alert must still be: valid JSON in which the planted values that the message
-    /// shows can be found whole.
+    /// Checks a hostile alert: it must still be valid JSON and contain the planted values that the
+    /// message shows, unchanged.
     fn unreadable(&self, delivery: &Delivery) -> Vec<String> {
         if self.kind != CaseKind::Hostile {
             return Vec::new();
@@ -157,7 +157,7 @@ impl Comparison {
                 .find(|it| it.is_some_and(|it| alert.is_for(it)));
             if let Some(delivery) = wrong.and_then(Option::take) {
                 self.failures.push(format!(
-                    "the alert of {} to {} says something else: expected {}, arrived {}",
+                    "the alert of {} to {} has the wrong text: expected {}, arrived {}",
                     alert.rule, alert.endpoint, alert.text, delivery.body
                 ));
             } else {
@@ -177,8 +177,8 @@ impl Comparison {
     }
 }
 
-/// The link that kept an alert from arriving: a refusal or failure before a mere "no rule wanted
-/// it", which is normal for most rules.
+/// The link that stopped an alert. Denials and failures take precedence over "no rule matched",
+/// which is normal for most rules.
 pub(super) fn broken_link(hops: &[Hop]) -> Option<Hop> {
     let of = |outcome| hops.iter().find(|hop| hop.outcome == outcome);
     of(HopOutcome::Denied)

@@ -82,15 +82,15 @@ fn rule(id: &str, pattern: &str) -> Rule {
 
 const ROOT: &str = r#"{"source": ["aws.signin"], "detail": {"userIdentity": {"type": ["Root"]}}}"#;
 
-/// A chain that works, or breaks in a way of the test's choice.
+/// A chain that works, or breaks as the test demands.
 #[derive(Default)]
 struct FakeChain {
     rules: Vec<Rule>,
-    /// What is done to every alert on its way.
+    /// Changes every alert on its way.
     spoil: Option<fn(String) -> Option<String>>,
     machines: Mutex<BTreeMap<String, TestInstance>>,
     responds_to: Option<(String, String)>,
-    /// Events of which no dead letter was kept.
+    /// Ids of events whose dead letters were discarded.
     discarded: Mutex<Vec<String>>,
 }
 
@@ -189,7 +189,7 @@ async fn run(chain: &FakeChain, rules: &[Rule]) -> VerifyReport {
 
 #[tokio::test]
 async fn a_working_chain_passes_with_alerts_of_every_rule_that_matches() {
-    // The second rule matches the first one's events as well.
+    // The second rule also matches the first one's events.
     let rules = vec![
         rule("root-user-activity", ROOT),
         rule(
@@ -235,7 +235,7 @@ async fn dead_letters_of_what_failed_are_kept_as_evidence() {
     };
     let report = run(&chain, &rules).await;
     assert!(report.failed().next().is_some());
-    // The negative test passed, and its event has the same id.
+    // The negative test passed, but its event shares the id of a failed case.
     assert!(chain.discarded.lock().unwrap().is_empty());
 }
 
@@ -280,7 +280,7 @@ async fn a_wrong_text_is_shown_beside_the_right_one() {
 }
 
 #[tokio::test]
-async fn an_alert_that_nobody_expected_is_a_failure() {
+async fn an_unexpected_alert_is_a_failure() {
     let quiet = rule("root-user-activity", ROOT);
     let chain = FakeChain {
         rules: vec![rule("left-over", r#"{"source": ["aws.signin"]}"#)],
@@ -296,7 +296,7 @@ async fn an_alert_that_nobody_expected_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_response_must_start_the_tagged_machine_and_only_that() {
+async fn a_response_must_start_only_the_tagged_instance() {
     let mut protect = rule("ec2-stop-protection", r#"{"source": ["aws.ec2"]}"#);
     protect.message = None;
     protect.respond = Some(Response::StartInstance {
@@ -322,7 +322,7 @@ async fn a_response_must_start_the_tagged_machine_and_only_that() {
         .collect();
     assert_eq!(
         failures,
-        ["the tagged machine i-0123456789abcdef0 is stopped, expected running"]
+        ["the tagged instance i-0123456789abcdef0 is stopped, expected running"]
     );
 }
 

@@ -39,7 +39,7 @@ fn empty() -> Plan {
     }
 }
 
-/// One of everything that a plan can say.
+/// A plan with at least one of everything.
 fn full() -> Plan {
     let severity = RuleChange {
         rule: "root-user-activity".into(),
@@ -56,7 +56,7 @@ fn full() -> Plan {
         change: RuleChangeKind::Removed,
         details: Vec::new(),
     };
-    // More locations than are listed by name.
+    // More locations than the report lists by name.
     let accounts = (1..=14).map(|number| format!("1000000000{number:02}"));
     let update: Vec<Location> = accounts
         .flat_map(|account| ["eu-central-1", "us-east-1"].map(|it| Location::new(&account, it)))
@@ -156,7 +156,7 @@ fn full() -> Plan {
     }
 }
 
-/// A plan that isn't begun.
+/// A plan that can't be carried out.
 fn refused() -> Plan {
     Plan {
         problems: vec![Problem {
@@ -169,20 +169,20 @@ fn refused() -> Plan {
 }
 
 #[test]
-fn for_a_terminal() {
+fn renders_plans_for_a_terminal() {
     insta::assert_snapshot!("terminal", terminal(&full()));
     insta::assert_snapshot!("terminal_refused", terminal(&refused()));
     insta::assert_snapshot!("terminal_empty", terminal(&empty()));
 }
 
 #[test]
-fn for_a_pull_request() {
+fn renders_plans_as_markdown() {
     insta::assert_snapshot!("markdown", markdown(&full()));
     insta::assert_snapshot!("markdown_refused", markdown(&refused()));
     insta::assert_snapshot!("markdown_empty", markdown(&empty()));
 }
 
 #[test]
-fn for_programs() {
+fn renders_plans_as_json() {
     insta::assert_json_snapshot!("json", full());
 }

@@ -102,7 +102,7 @@ impl Client {
         self.ask("calls", None).await
     }
 
-    /// Starts counting calls anew.
+    /// Resets the call counters.
     pub async fn reset_calls(&self) -> Result<(), ClientError> {
         self.tell("calls/reset", json!({})).await
     }

@@ -77,7 +77,7 @@ impl Asked<'_> {
         format!("{}:{}", self.service, self.action)
     }
 
-    /// What the request is about. Tokens that clients make up anew for every call play no part.
+    /// What the request is about. Tokens that clients generate for each call are left out.
     fn question(&self) -> String {
         let mut input = self.input.clone();
         if let Some(fields) = input.as_object_mut() {
@@ -112,7 +112,7 @@ pub(crate) enum After {
     TimeOut,
 }
 
-/// What becomes of a request.
+/// The effect of faults on a request.
 #[derive(Debug)]
 pub(crate) struct Decision {
     pub(crate) before: Before,
@@ -149,7 +149,7 @@ impl Decision {
     };
 }
 
-/// Decides what becomes of a request: what happens before it has its effect, and after.
+/// Decides which faults a request meets, before and after it takes effect.
 pub(crate) fn before(world: &mut World, asked: &Asked<'_>) -> Decision {
     if let Some(error) = expired(world, asked) {
         return Decision::refuse("token_expired", error);

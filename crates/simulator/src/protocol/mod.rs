@@ -21,7 +21,7 @@ use crate::world::{ServicesOwner, World};
 /// The largest request accepted; AWS's own limits are lower.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// What becomes of a connection.
+/// How the connection ends.
 #[derive(Debug)]
 pub(crate) enum Reply {
     Answer(Response<Full<Bytes>>),

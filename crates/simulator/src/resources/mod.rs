@@ -45,7 +45,7 @@ pub(crate) struct Created {
 pub(crate) enum Updated {
     /// The resource was changed and kept its physical id.
     InPlace(Created),
-    /// A property that cannot change did: nothing was done; create anew, then delete the old one.
+    /// An immutable property differs: nothing was done; create a new resource, then delete the old one.
     Replace,
 }
 

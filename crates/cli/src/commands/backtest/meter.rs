@@ -1,4 +1,4 @@
-//! The progress of a backtest: a bar on a terminal, a line every ten seconds elsewhere.
+//! Progress of a backtest: a bar on a terminal, otherwise a line every ten seconds.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -10,15 +10,15 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::environment::Environment;
 
-/// Between two updates of a terminal's bar.
+/// Interval between updates of the bar.
 const TICK: Duration = Duration::from_millis(200);
-/// Between two lines where there is no terminal.
+/// Interval between lines without a terminal.
 const LINE: Duration = Duration::from_secs(10);
 
-/// Shows progress from a thread of its own until it is stopped or dropped.
+/// Shows progress on its own thread until it is stopped or dropped.
 #[derive(Debug)]
 pub(super) struct Meter {
-    /// Dropped to end the thread.
+    /// Dropping it ends the thread.
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -64,7 +64,7 @@ impl Drop for Meter {
     fn drop(&mut self) {
         self.end = None;
         if let Some(thread) = self.thread.take() {
-            // A broken meter must not lose the result.
+            // A panic in the meter must not lose the result.
             drop(thread.join());
         }
     }
@@ -78,7 +78,7 @@ fn bar() -> ProgressBar {
     bar
 }
 
-/// Files, rate and time left.
+/// Files, rate and remaining time.
 fn line(glance: &Glance, elapsed: Duration) -> String {
     let millis = u64::try_from(elapsed.as_millis())
         .unwrap_or(u64::MAX)
@@ -94,7 +94,7 @@ fn line(glance: &Glance, elapsed: Duration) -> String {
     )
 }
 
-/// The time left at the rate so far; `None` while that is unknown.
+/// Remaining time at the rate so far; `None` if unknown.
 fn left(glance: &Glance, elapsed: Duration) -> Option<Duration> {
     if !glance.is_listed || glance.bytes_read == 0 || elapsed < Duration::from_secs(1) {
         return None;
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_rate_and_time_left_once_all_files_are_known() {
+    fn progress_shows_time_left_once_all_files_are_known() {
         let mut glance = Glance {
             files_found: 100,
             bytes_found: 1000,

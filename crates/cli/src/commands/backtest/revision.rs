@@ -1,4 +1,4 @@
-//! The rules of another git revision.
+//! Reads the rules of another git revision.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,23 +13,23 @@ use syntax::Diagnostic;
 
 use crate::project::Files;
 
-/// Most rule files of a revision, and the size of each: the same bounds as for a folder of rules,
-/// with room for fixtures.
+/// Limits for the number and size of a revision's files: those of a rules folder, with room for
+/// fixtures.
 const MAX_FILES: usize = 20_000;
 const MAX_FILE: usize = 4 << 20;
 
-/// What `--compare` asks for: `BEFORE`, or `BEFORE..AFTER`.
+/// The value of `--compare`: `BEFORE`, or `BEFORE..AFTER`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Range {
     before: String,
-    /// The rules as they are in the folder, if it isn't given.
+    /// `None` uses the rules in the working tree.
     after: Option<String>,
 }
 
 /// The rules of one revision.
 #[derive(Debug)]
 pub(super) struct Revision {
-    /// As people know it.
+    /// As the user wrote it.
     pub(super) name: String,
     pub(super) rules: Vec<Rule>,
 }
@@ -41,7 +41,7 @@ impl Range {
             None => (text, None),
         };
         for revision in [Some(before), after].into_iter().flatten() {
-            // A revision never starts with a dash; git would read that as an option.
+            // A revision never starts with a dash, which git would read as an option.
             if revision.is_empty() || revision.starts_with(['-', '.']) {
                 bail!("`{text}` is not a revision or BEFORE..AFTER");
             }
@@ -52,8 +52,8 @@ impl Range {
         })
     }
 
-    /// Loads the rules before and, if a revision is given for them, after. They are only read,
-    /// nothing in them is run.
+    /// Loads the rules of `before` and, if given, of `after`. Rules are only read; nothing in them
+    /// is executed.
     pub(super) fn rules(&self, files: Files<'_>) -> Result<(Option<Revision>, Option<Revision>)> {
         let load = |revision: &String| load(revision, files);
         let before = load(&self.before)?;
@@ -65,7 +65,7 @@ impl Range {
 fn load(revision: &str, files: Files<'_>) -> Result<Revision> {
     let environment = files.environment;
     let folder = files.rules();
-    // Extracted, read and removed at once: nothing is left behind, however the run ends later.
+    // Extract, read and remove in one go, so that nothing is left behind however the run ends.
     let extracted = extract(revision, &folder)
         .with_context(|| format!("could not read the rules of the revision `{revision}`"))?;
     let library = files.load_rules(extracted.path());
@@ -82,7 +82,7 @@ fn load(revision: &str, files: Files<'_>) -> Result<Revision> {
     }
     if wrong > 0 {
         environment.note(format_args!(
-            "warning: the rules of `{revision}` have {}; rules with errors are left out",
+            "warning: the rules of `{revision}` have {}; rules with errors are skipped",
             plural(wrong, "error")
         ));
         let errors: Vec<Diagnostic> = library
@@ -98,8 +98,8 @@ fn load(revision: &str, files: Files<'_>) -> Result<Revision> {
     })
 }
 
-/// Writes a folder of a revision, as it is in git's store, into a temporary one. No hook, filter or
-/// text conversion runs.
+/// Writes a folder of a revision into a temporary folder, as stored by git. No hook, filter or text
+/// conversion runs.
 fn extract(revision: &str, folder: &Path) -> Result<tempfile::TempDir> {
     let repository = fs::canonicalize(folder)
         .with_context(|| format!("there is no folder `{}`", folder.display()))?;
@@ -120,7 +120,7 @@ fn extract(revision: &str, folder: &Path) -> Result<tempfile::TempDir> {
         commit.as_ref(),
     ]))?;
     let commit = String::from_utf8_lossy(&commit).trim().to_owned();
-    // With `.` names are relative to the folder, which is git's current one.
+    // With `.`, names are relative to the current folder of the git process, which is this folder.
     let listing = answer(&mut git(&[
         "ls-tree".as_ref(),
         "-r".as_ref(),
@@ -129,7 +129,7 @@ fn extract(revision: &str, folder: &Path) -> Result<tempfile::TempDir> {
         ".".as_ref(),
     ]))?;
     let files = files(&listing)?;
-    let target = tempfile::tempdir().context("no temporary folder")?;
+    let target = tempfile::tempdir().context("could not create a temporary folder")?;
     let mut store = git(&["cat-file".as_ref(), "--batch".as_ref()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -152,7 +152,8 @@ fn extract(revision: &str, folder: &Path) -> Result<tempfile::TempDir> {
     Ok(target)
 }
 
-/// Object and path of every regular file of a listing. Links aren't followed, here as in a folder.
+/// Object and path of every regular file in a listing. Symbolic links are ignored, like in a folder
+/// of rules.
 fn files(listing: &[u8]) -> Result<Vec<(String, PathBuf)>> {
     let mut files = Vec::new();
     let text = std::str::from_utf8(listing).context("a file's name is not UTF-8")?;
@@ -180,7 +181,7 @@ fn files(listing: &[u8]) -> Result<Vec<(String, PathBuf)>> {
     Ok(files)
 }
 
-/// One answer of `git cat-file --batch`: `<object> blob <size>`, the content, a newline.
+/// Reads one answer of `git cat-file --batch`: `<object> blob <size>`, the content, a newline.
 fn blob(told: &mut impl BufRead) -> Result<Vec<u8>> {
     let mut header = String::new();
     told.read_line(&mut header)?;

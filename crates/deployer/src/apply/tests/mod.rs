@@ -21,7 +21,7 @@ async fn deploy(cloud: &Fake, bundle: &Bundle) -> ApplyReport {
         .unwrap()
 }
 
-/// As `deploy`, by a run that follows another one too closely for the lists.
+/// Like `deploy`, but starts so soon after another run that the lists are outdated.
 async fn deploy_settled(cloud: &Fake, bundle: &Bundle) -> ApplyReport {
     let observed = observe_settled(cloud, bundle).await.unwrap();
     apply(cloud, bundle, &plan(bundle, &observed), &Silent)
@@ -33,13 +33,13 @@ fn of<'a>(report: &'a ApplyReport, name: &str) -> &'a PartReport {
     report.parts.iter().find(|part| part.name == name).unwrap()
 }
 
-/// Lets every operation at one location fail.
+/// Makes every operation at one location fail.
 fn fail(cloud: &Fake, name: &str, account: &str, region: &str) {
     let location = Location::new(account, region);
     cloud.state().failing.insert((name.to_owned(), location));
 }
 
-/// A run that is killed while its first operations go on.
+/// A run that is killed while its first operations are still running.
 async fn killed(cloud: &Fake, bundle: &Bundle) {
     let observed = observe(cloud, bundle).await.unwrap();
     let plan = plan(bundle, &observed);
@@ -48,7 +48,7 @@ async fn killed(cloud: &Fake, bundle: &Bundle) {
     assert!(ended.is_err());
 }
 
-/// The template that the spoke's stack set has now.
+/// The template of the spokes' stack set.
 fn spoke_template(cloud: &Fake) -> String {
     cloud.state().sets["gizmos-rules-spoke"]
         .details
@@ -72,8 +72,8 @@ impl Progress for Recorder {
     }
 }
 
-/// Deploys and returns everything that progress was told.
-async fn told(cloud: &Fake, bundle: &Bundle) -> Vec<ProgressEvent> {
+/// Deploys and returns all progress events.
+async fn progress_of(cloud: &Fake, bundle: &Bundle) -> Vec<ProgressEvent> {
     let recorder = Recorder::default();
     let observed = observe(cloud, bundle).await.unwrap();
     apply(cloud, bundle, &plan(bundle, &observed), &recorder)
@@ -125,7 +125,7 @@ async fn a_suspended_account_is_skipped_and_reported() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plan_with_problems_is_not_begun() {
+async fn a_plan_with_problems_changes_nothing() {
     let cloud = Fake::new();
     cloud.state().trusted = false;
     let report = deploy(&cloud, &bundle()).await;
@@ -134,9 +134,9 @@ async fn a_plan_with_problems_is_not_begun() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn progress_tells_of_every_operation() {
+async fn progress_reports_every_operation() {
     let cloud = Fake::new();
-    let events = told(&cloud, &bundle()).await;
+    let events = progress_of(&cloud, &bundle()).await;
     let count =
         |test: fn(&ProgressEvent) -> bool| events.iter().filter(|event| test(event)).count();
     assert_eq!(

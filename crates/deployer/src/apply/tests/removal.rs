@@ -1,10 +1,10 @@
-//! What is no longer wanted goes last, and nothing else goes.
+//! Removals come last, and remove nothing else.
 
 use super::*;
 use crate::plan::ProblemKind;
 
 #[tokio::test(start_paused = true)]
-async fn somebody_elses_stack_set_is_left_alone() {
+async fn a_stack_set_without_the_tag_is_left_unchanged() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     cloud
@@ -21,12 +21,12 @@ async fn somebody_elses_stack_set_is_left_alone() {
     let report = deploy(&cloud, &bundle).await;
     assert_eq!(report.outcome(), ApplyOutcome::Failed);
     assert!(matches!(&of(&report, "gizmos-bucket").outcome,
-        PartOutcome::Failed { reason } if reason.contains("somebody else")));
+        PartOutcome::Failed { reason } if reason.contains("without the tag")));
     assert_eq!(cloud.take_calls(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn removal_comes_last_and_only_if_all_went_well() {
+async fn removals_come_last_and_only_if_nothing_failed() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     let mut smaller = bundle();
@@ -45,7 +45,7 @@ async fn removal_comes_last_and_only_if_all_went_well() {
         cloud.take_calls(),
         [
             "update 1 of gizmos-rules-hub in 1 accounts",
-            // The stack set must not keep a template that its instance refuses.
+            // After the failure the stack set rolls back to the previous template.
             "update 1 of gizmos-rules-hub in 1 accounts"
         ]
     );
@@ -79,7 +79,7 @@ async fn an_account_that_is_excluded_loses_its_instances_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_or_unit_that_is_no_longer_wanted_goes_as_a_whole() {
+async fn an_unwanted_region_or_unit_is_removed_as_a_whole() {
     let cloud = Fake::new();
     let mut bundle = bundle();
     let members = |bundle: &mut Bundle, units: &[&str], regions: &[&str]| {
@@ -112,16 +112,13 @@ async fn a_region_or_unit_that_is_no_longer_wanted_goes_as_a_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn destroy_goes_backwards_and_touches_only_what_is_ours() {
+async fn destroy_runs_in_reverse_order_and_removes_only_tagged_parts() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     let mut strange = cloud.state().sets["gizmos-bucket"].clone();
-    strange.details.name = "gizmos-of-somebody".into();
+    strange.details.name = "gizmos-foreign".into();
     strange.details.tags.clear();
-    cloud
-        .state()
-        .sets
-        .insert("gizmos-of-somebody".into(), strange);
+    cloud.state().sets.insert("gizmos-foreign".into(), strange);
     cloud.take_calls();
     let report = destroy(&cloud, &bundle(), &Silent).await.unwrap();
     assert_eq!(report.outcome(), ApplyOutcome::Done);
@@ -136,12 +133,12 @@ async fn destroy_goes_backwards_and_touches_only_what_is_ours() {
     let found: Vec<usize> = order.iter().map(|call| position(&calls, call)).collect();
     assert!(found.is_sorted(), "{calls:#?}");
     let left: Vec<String> = cloud.state().sets.keys().cloned().collect();
-    assert_eq!(left, ["gizmos-of-somebody"]);
+    assert_eq!(left, ["gizmos-foreign"]);
     assert!(cloud.state().stacks.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_than_a_share_of_the_instances_is_only_removed_when_that_is_said() {
+async fn removing_many_instances_requires_allow_delete() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     let mut smaller = bundle();
@@ -184,7 +181,7 @@ async fn an_instance_is_removed_from_an_account_that_has_moved_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn instances_in_a_region_that_is_off_stay_and_so_does_their_stack_set() {
+async fn instances_in_a_disabled_region_stay_and_so_does_their_stack_set() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     cloud.state().enabled_regions = Some(vec![HOME.into()]);
@@ -212,7 +209,7 @@ async fn instances_in_a_region_that_is_off_stay_and_so_does_their_stack_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_unit_that_goes_does_not_take_an_account_along_that_has_moved_out_of_it() {
+async fn removing_a_unit_keeps_accounts_that_moved_out_of_it() {
     const DEVELOPMENT: &str = "ou-exmp-development";
     let cloud = Fake::new();
     let mut bundle = bundle();
@@ -224,7 +221,7 @@ async fn a_unit_that_goes_does_not_take_an_account_along_that_has_moved_out_of_i
     deploy(&cloud, &bundle).await;
     let moved = "100000000002";
     {
-        // It was in development, and automatic deployment hasn't followed it yet.
+        // The account was in development, and automatic deployment hasn't moved its instances yet.
         let mut state = cloud.state();
         let set = state.sets.get_mut("gizmos-rules-spoke").unwrap();
         for (location, instance) in &mut set.instances {

@@ -1,4 +1,4 @@
-//! A run after another one: nothing to do, something left over, or something that still goes on.
+//! A run that follows another one: nothing to do, something left over, or operations still running.
 
 use super::*;
 
@@ -59,7 +59,7 @@ async fn the_same_operation_can_fail_again_and_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_killed_run_is_taken_up_where_it_was() {
+async fn a_killed_run_is_resumed() {
     let cloud = Fake::new();
     let bundle = bundle();
     killed(&cloud, &bundle).await;
@@ -92,7 +92,7 @@ async fn a_lost_answer_does_not_start_an_operation_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn somebody_elses_operation_is_waited_for() {
+async fn a_concurrent_operation_is_waited_for() {
     let cloud = Fake::new();
     cloud.state().busy = 2;
     assert_eq!(
@@ -124,7 +124,7 @@ async fn a_stack_that_failed_is_replaced_by_the_next_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operation_that_somebody_stopped_is_not_gone_on_with() {
+async fn a_stopped_operation_is_not_resumed() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     let mut changed = bundle();
@@ -146,7 +146,7 @@ async fn an_operation_that_somebody_stopped_is_not_gone_on_with() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_old_lists_still_call_missing_is_not_created_again() {
+async fn instances_missing_only_in_outdated_lists_are_not_recreated() {
     let cloud = Fake::new();
     cloud.state().lag = Duration::from_secs(20);
     let first = deploy_settled(&cloud, &bundle()).await;
@@ -160,17 +160,17 @@ async fn what_old_lists_still_call_missing_is_not_created_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_old_lists_still_call_current_is_brought_into_line() {
+async fn instances_current_only_in_outdated_lists_are_updated() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     cloud.state().lag = Duration::from_secs(20);
     fail(&cloud, "gizmos-rules-spoke", "100000000002", "us-east-1");
     let mut changed = bundle();
     changed.stack_sets[4].template = rules_template(&[("root-used", "aws.signin")]).to_string();
-    // The stack set has its new template by then.
+    // The stack set already has its new template.
     killed(&cloud, &changed).await;
     assert_eq!(spoke_template(&cloud), changed.stack_sets[4].template);
-    // It ends, and the lists haven't heard of it.
+    // The operation ends, but the lists don't show it yet.
     cloud.pause(Duration::from_mins(1)).await;
     cloud.state().failing.clear();
     let report = deploy_settled(&cloud, &changed).await;
@@ -183,7 +183,7 @@ async fn what_old_lists_still_call_current_is_brought_into_line() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_inoperable_instance_goes_with_its_stack_and_is_made_anew() {
+async fn an_inoperable_instance_and_its_stack_are_recreated() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     let location = Location::new("100000000002", "us-east-1");

@@ -1,4 +1,4 @@
-//! Waves: canaries first, a gate after each, and the way back.
+//! Waves: canaries first, a gate after each wave, and rollback.
 
 use super::*;
 
@@ -45,7 +45,7 @@ async fn a_failing_canary_stops_the_later_waves_and_is_explained() {
         "quota of rules exceeded"
     );
     assert!(matches!(&spoke.outcome, PartOutcome::Failed { reason } if reason.contains("canary")));
-    // The management account's stacks wait, everything before was done.
+    // The management account's stacks wait; every part before was deployed.
     let stack = report
         .parts
         .iter()
@@ -56,7 +56,7 @@ async fn a_failing_canary_stops_the_later_waves_and_is_explained() {
     ));
     assert_eq!(of(&report, "gizmos-rules-hub").outcome, PartOutcome::Done);
 
-    // Once the cause is gone, running again does the rest, under a new operation id.
+    // Once the cause is gone, the next run deploys the rest under a new operation id.
     cloud.state().failing.clear();
     let again = deploy(&cloud, &bundle()).await;
     assert_eq!(again.outcome(), ApplyOutcome::Done);
@@ -65,7 +65,7 @@ async fn a_failing_canary_stops_the_later_waves_and_is_explained() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_independent_of_a_failure_goes_on() {
+async fn parts_independent_of_a_failure_are_deployed() {
     let cloud = Fake::new();
     fail(&cloud, "gizmos-topic", HUB, HOME);
     let report = deploy(&cloud, &bundle()).await;
@@ -93,17 +93,17 @@ async fn a_wave_soaks_when_it_changes_what_works_and_not_when_everything_is_new(
             .filter(|event| matches!(event, ProgressEvent::Soaking { minutes: 10, .. }))
             .count()
     };
-    assert_eq!(soaked(&told(&cloud, &bundle).await), 0);
+    assert_eq!(soaked(&progress_of(&cloud, &bundle).await), 0);
     for set in &mut bundle.stack_sets {
         set.template = set
             .template
             .replacen('{', "{\"Description\": \"changed\",", 1);
     }
-    assert_eq!(soaked(&told(&cloud, &bundle).await), 1);
+    assert_eq!(soaked(&progress_of(&cloud, &bundle).await), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_wave_returns_to_the_previous_template_and_the_rest_is_not_touched() {
+async fn a_failed_wave_is_rolled_back_and_later_waves_are_not_started() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     let old = spoke_template(&cloud);
@@ -136,10 +136,10 @@ async fn a_failed_wave_returns_to_the_previous_template_and_the_rest_is_not_touc
         "{reason}"
     );
     assert!(
-        reason.ends_with("the later waves were not begun"),
+        reason.ends_with("the later waves were not started"),
         "{reason}"
     );
-    // Every location that isn't as the bundle says is named: one failed, the others were left.
+    // Every location that doesn't match the bundle is listed: one failed, the others were left.
     assert!(
         spoke
             .failures
@@ -151,7 +151,7 @@ async fn a_failed_wave_returns_to_the_previous_template_and_the_rest_is_not_touc
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_wave_of_a_change_that_a_killed_run_began_stops_and_says_how_to_go_back() {
+async fn a_failed_wave_after_a_killed_run_stops_and_says_how_to_roll_back() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     let mut changed = bundle();
@@ -169,7 +169,7 @@ async fn a_failed_wave_of_a_change_that_a_killed_run_began_stops_and_says_how_to
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_wave_has_created_is_not_rolled_back_to_a_template_it_never_had() {
+async fn instances_created_by_a_failed_wave_are_not_rolled_back() {
     let cloud = Fake::new();
     let mut first = bundle();
     if let Some(members) = &mut first.stack_sets[4].targets.members {
@@ -184,7 +184,7 @@ async fn what_a_wave_has_created_is_not_rolled_back_to_a_template_it_never_had()
     cloud.take_calls();
     let report = deploy(&cloud, &changed).await;
     assert_eq!(report.outcome(), ApplyOutcome::Failed);
-    // Of the wave's two accounts one had the rules before, and only that one returns.
+    // Of the wave's two accounts only one had the rules before, and only that one is rolled back.
     assert_eq!(
         cloud.take_calls(),
         [
@@ -196,7 +196,7 @@ async fn what_a_wave_has_created_is_not_rolled_back_to_a_template_it_never_had()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wave_after_which_the_chain_is_broken_returns_to_the_previous_template() {
+async fn a_wave_that_breaks_the_chain_is_rolled_back() {
     let cloud = Fake::new();
     deploy(&cloud, &bundle()).await;
     let trail = |logging| {
@@ -213,7 +213,7 @@ async fn a_wave_after_which_the_chain_is_broken_returns_to_the_previous_template
     let mut changed = bundle();
     new_spoke(&mut changed);
     cloud.take_calls();
-    // The canary wave takes a minute and soaks for ten.
+    // The canary wave takes a minute and soaks for ten minutes.
     let breaking = async {
         tokio::time::sleep(Duration::from_mins(5)).await;
         cloud.state().trail = trail(false);

@@ -62,7 +62,7 @@ pub(crate) fn account_moved(
             set: set.id.clone(),
             join,
         };
-        // Also an account that stays a target through another unit is removed and deployed anew.
+        // Also an account that stays a target through another unit is removed and deployed again.
         if before != now || from.is_none() || to.is_none() {
             if !before.is_empty() {
                 moves.push(step(false));

@@ -1,7 +1,7 @@
 //! Keeps stacks that no request has observed as what they were made from.
 //!
 //! The stacks of a stack set are alike, and there may be a hundred thousand of them. A stack whose
-//! resources are as its template says, and can't get in the way of others, is folded: its
+//! resources are as its template says, and can't conflict with others, is folded: its
 //! resources leave the services' memory, and come back the same, down to the last generated name,
 //! before a request can see or change them. Work that was carried out once in a Region is not
 //! repeated for each account where it must have the same result.

@@ -90,7 +90,7 @@ impl Organization {
         organization.add(SECURITY, "security", "ou-exmp-security", now);
         let production = workloads - workloads * 4 / 9;
         for number in 1..=workloads {
-            // The leading zero of the first account is there to be lost by careless clients.
+            // The first account id begins with a zero, which careless clients lose.
             let id = if number == 1 {
                 "012345678901".to_owned()
             } else {
