@@ -1,9 +1,9 @@
 //! Source files, diagnostics that point into them, and a YAML tree in which every value knows its
 //! location.
 //!
-//! Users of Gizmos write YAML. When something in it is wrong they want to see file, line and
-//! column of the very value, and all problems at once rather than one per run. So this crate
-//! never fails: [`parse`] returns what it could read together with a list of [`Diagnostic`]s.
+//! Users of Gizmos write YAML. When something is wrong they need the file, line and column of the
+//! exact value, and all problems at once rather than one per run. So this crate never fails:
+//! [`parse`] returns what it could read together with a list of [`Diagnostic`]s.
 //!
 //! # Layout
 //!
@@ -11,9 +11,9 @@
 //! - [`Diagnostic`], [`Severity`]: something wrong in a user's file, as a value;
 //! - [`Node`], [`Value`], [`Entry`]: the tree;
 //! - [`parse`]: text to tree, with limits on size, depth and number of values;
-//! - [`comments`]: the comments beside the values;
-//! - [`Fix`], [`Edit`]: the correction for a diagnostic, as changes of the text;
-//! - [`write_entry`]: from a value to its text; [`format()`]: from a text to the one layout;
+//! - [`comments`]: comments with their positions;
+//! - [`Fix`], [`Edit`]: the correction for a diagnostic, as text edits;
+//! - [`write_entry`]: value to text; [`format()`]: text to formatted text;
 //! - [`nearest`]: what a misspelled word probably means;
 //! - [`Shape`]: the fields of a format, and its JSON Schema.
 //!
