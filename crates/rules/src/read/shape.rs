@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_those_of_the_types() {
+    fn schema_words_match_the_types() {
         assert_eq!(words(&RULE, "status"), Status::ALL.map(Status::as_str));
         assert_eq!(
             words(&RULE, "severity"),

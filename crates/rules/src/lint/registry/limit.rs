@@ -87,7 +87,7 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "compile::no-topic",
-        "No topic takes the rule's alerts",
+        "No topic receives the rule's alerts",
         "Without `notify` the severity chooses the topic; no topic of the organization file takes this severity.",
         Words("a rule of severity `low`, and no topic with `severities: [low]`"),
         RULE,
