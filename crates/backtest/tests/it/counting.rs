@@ -1,4 +1,4 @@
-//! What is counted per rule.
+//! The counters per rule.
 
 use backtest::{Options, Scope, Watch};
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ fn samples_are_the_first_alerts_as_they_would_be_delivered() {
 }
 
 #[test]
-fn an_event_counts_once_however_often_it_stands_in_the_logs() {
+fn duplicate_events_count_once() {
     let logs = Logs::new();
     logs.trail(
         "one/a.json.gz",
@@ -133,7 +133,7 @@ fn both_accounts_of_a_call_alert_and_the_copy_is_named() {
 
 #[test]
 fn a_record_that_takes_too_much_work_alerts_and_is_counted_as_undecided() {
-    // The same path, spelled so that each spelling is an array of its own.
+    // The same path, in spellings that each become a separate array.
     let spelled = |depth: usize| {
         let steps = ["requestParameters", "a", "b", "c"];
         let (above, below) = (steps[..=depth].join("."), steps[depth + 1..].join("."));
