@@ -20,7 +20,7 @@ pub enum Effect {
 pub struct Loss {
     /// Whether the new rule matches more or less.
     pub effect: Effect,
-    /// One sentence without a full stop.
+    /// One sentence without a period.
     pub text: String,
 }
 

@@ -37,7 +37,7 @@ pub struct Diagnostic {
     pub code: &'static str,
     /// Errors block deployment, warnings don't.
     pub severity: Severity,
-    /// What is wrong, in one sentence without a full stop.
+    /// What is wrong, in one sentence without a period.
     pub message: String,
     /// `None` if no position in a file applies, as for an empty folder.
     pub location: Option<SourceLocation>,
