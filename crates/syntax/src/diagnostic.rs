@@ -116,7 +116,8 @@ impl Diagnostic {
     }
 }
 
-/// Truncates to `most` characters: diagnostics quote files, and a word in one may be a megabyte long.
+/// Truncates to `most` characters: diagnostics quote files, and a word in one may be a megabyte
+/// long.
 fn shortened(mut text: String, most: usize) -> String {
     if let Some((at, _)) = text.char_indices().nth(most) {
         text.truncate(at);

@@ -49,8 +49,8 @@ impl Serialize for Edit {
 }
 
 /// Applies fixes and returns the new text and the number of fixes applied. A fix that touches an
-/// earlier fix's edits, or has a span outside the text, is skipped as a whole; the next round finds it
-/// again.
+/// earlier fix's edits, or has a span outside the text, is skipped as a whole; the next round finds
+/// it again.
 ///
 /// ```
 /// use syntax::{Fix, Span};

@@ -1,8 +1,9 @@
 //! Formats YAML files, comments included.
 //!
-//! No YAML library preserves comments when it reformats a file, so this module attaches the comments
-//! from [`comments`] to the tree from [`parse`] and prints both. The result is parsed again before it
-//! is returned: output that changes the meaning or loses a comment is never returned.
+//! No YAML library preserves comments when it reformats a file, so this module attaches the
+//! comments from [`comments`] to the tree from [`parse`] and prints both. The result is parsed
+//! again before it is returned: output that changes the meaning or loses a comment is never
+//! returned.
 //!
 //! [`parse`]: crate::parse()
 //! [`comments`]: crate::comments()
@@ -38,9 +39,8 @@ pub enum Unformatted {
 /// - Indentation is two spaces, lists are indented below their key, the text ends with one newline,
 ///   and at most one blank line stays between two entries.
 /// - Flow collections stay in brackets if they fit into 120 characters and contain no comment.
-/// - Text is in quotes only where it needs them, and those are double ones unless that takes
-///   backslashes. Block scalars (`|`, `>`) stay; folded text (`>`) wider than 100 characters is
-///   refilled.
+/// - Text is quoted only where necessary, in double quotes unless that takes backslashes. Block
+///   scalars (`|`, `>`) stay; folded text (`>`) wider than 100 characters is refilled.
 /// - Keys come in the order that `order` returns for a mapping, given the path of keys to it (`[]`
 ///   for a list's items). Keys that it doesn't name come last, in source order.
 /// - Comments stay with the value they precede or follow.

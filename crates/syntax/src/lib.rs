@@ -21,8 +21,8 @@
 //!
 //! - Scalars resolve as in YAML 1.2's core schema: `No` is a string and so is `012345678901`
 //!   (an account id with a leading zero). Quoted text is always a string.
-//! - Anchors, aliases, tags and merge keys are refused, so a document is never larger than its
-//!   text: there is no expansion that could be abused.
+//! - Anchors, aliases, tags and merge keys are rejected, so a document is never larger than its
+//!   text: no expansion can be abused.
 //! - Nothing here knows about rules, patterns or AWS.
 //!
 //! # Example

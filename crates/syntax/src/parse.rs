@@ -22,8 +22,8 @@ const MAX_DIAGNOSTICS: usize = 100;
 /// Parses a file into a tree. Never panics, and continues after every error that it can skip.
 ///
 /// The tree is missing if the text isn't YAML at all, exceeds a limit, or uses an alias, tag or
-/// merge key, whose value would be a guess. Duplicate keys and anchors are reported too, but leave a
-/// usable tree (the first duplicate wins).
+/// merge key, whose value would be a guess. Duplicate keys and anchors are reported too, but leave
+/// a usable tree (the first duplicate wins).
 ///
 /// Codes: `yaml::syntax`, `yaml::too-large`, `yaml::too-deep`, `yaml::empty`, `yaml::documents`,
 /// `yaml::anchor`, `yaml::alias`, `yaml::tag`, `yaml::merge-key`, `yaml::key`,
@@ -133,7 +133,7 @@ impl<'input> Builder<'input> {
         if self.values > MAX_VALUES {
             self.refuse(
                 "yaml::too-large",
-                format!("the file holds more than {MAX_VALUES} values"),
+                format!("the file contains more than {MAX_VALUES} values"),
                 span,
             );
             return Err(Stop);

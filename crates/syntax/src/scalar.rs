@@ -1,8 +1,8 @@
 //! Which plain scalars are null, boolean or number, and which stay text.
 //!
 //! The rules are YAML 1.2's core schema as the `serde_yaml` family reads it; a property test
-//! compares the two. For AWS users it matters that `No`, `on` and `1_000` are text, and so are digits
-//! with a leading zero, because `012345678901` is an account id.
+//! compares the two. For AWS users it matters that `No`, `on` and `1_000` are text, and so are
+//! digits with a leading zero, because `012345678901` is an account id.
 
 use crate::tree::Value;
 

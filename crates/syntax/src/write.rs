@@ -106,7 +106,7 @@ fn flow(value: &Value) -> String {
     }
 }
 
-/// The text, quoted unless every reader takes it for this text.
+/// The text, quoted unless every reader resolves it to this text.
 fn scalar_text(text: &str) -> String {
     if is_word(text) {
         text.to_owned()

@@ -218,8 +218,8 @@ impl<'a> Attacher<'a, '_> {
         (!comment.alone && !between.contains('\n')).then(|| self.take(comment))
     }
 
-    /// Attaches the comments of a value. `limit` is the offset of the next token outside of it, `outer`
-    /// the column of the enclosing collection.
+    /// Attaches the comments of a value. `limit` is the offset of the next token outside of it,
+    /// `outer` the column of the enclosing collection.
     fn value(
         &mut self,
         node: &'a Node,
@@ -247,7 +247,8 @@ impl<'a> Attacher<'a, '_> {
                 self.collection(node, children.collect(), flow, limit, outer, path)
             }
             value => {
-                // An empty value has no span of its own, and a block's trailing newlines aren't text.
+                // An empty value has no span of its own, and a block's trailing newlines aren't
+                // text.
                 let source = self.source(node.span);
                 let end = node.span.start + source.trim_end().len();
                 self.cursor = self.cursor.max(end);

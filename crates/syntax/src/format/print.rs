@@ -24,7 +24,8 @@ pub(super) fn print(document: &Document<'_>) -> String {
             lines(&mut out, 0, &inside_nothing(tree), true);
             let mut value = String::new();
             below(&mut value, 0, 0, tree, None, None);
-            // `below` starts with the space that separates a value from its key; the root has no key.
+            // `below` starts with the space that separates a value from its key; the root has no
+            // key.
             out.push_str(value.strip_prefix(' ').unwrap_or(&value));
         }
     }

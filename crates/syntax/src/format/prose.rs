@@ -3,7 +3,8 @@
 use super::PROSE;
 
 /// The lines of a folded block (`>`), with each paragraph refilled that is too wide at this
-/// indentation. In a folded block a line break is a space, unless the line or a neighbor is indented.
+/// indentation. In a folded block a line break is a space, unless the line or a neighbor is
+/// indented.
 pub(super) fn folded(lines: &[&str], indent: usize) -> Vec<String> {
     let mut out = Vec::new();
     let mut paragraph: Vec<&str> = Vec::new();
@@ -32,8 +33,8 @@ fn flush(paragraph: &mut Vec<&str>, indent: usize, out: &mut Vec<String>) {
     paragraph.clear();
 }
 
-/// Fills lines of at most [`PROSE`] characters. The first line starts at column `first`, the others at
-/// `indent`; `may_begin` says which words may start a line.
+/// Fills lines of at most [`PROSE`] characters. The first line starts at column `first`, the others
+/// at `indent`; `may_begin` says which words may start a line.
 pub(super) fn filled(
     text: &str,
     first: usize,
