@@ -1,4 +1,5 @@
-//! A rule as alternatives, each a list of terms per field, which is what an event pattern can express.
+//! A rule as alternatives, each a list of terms per field, which is what an event pattern can
+//! express.
 
 use std::collections::BTreeMap;
 

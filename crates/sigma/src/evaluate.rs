@@ -3,8 +3,8 @@
 //! Imported patterns are compared with this. The specification doesn't define fields with several
 //! values; these rules do:
 //!
-//! - a field's values are the texts, numbers, booleans and nulls at its path, of all items where the
-//!   path leads through lists; one of them must pass a test;
+//! - a field's values are the texts, numbers, booleans and nulls at its path, of all items where
+//!   the path leads through lists; one of them must pass a test;
 //! - an object or an empty list has no value, but it exists;
 //! - `null` matches a field that is missing or null, `'*'` one with a value;
 //! - numbers and booleans equal the text that spells them; wildcards match text only.

@@ -21,8 +21,8 @@ pub(crate) struct Part {
     pub(crate) alternatives: Vec<Alternative>,
 }
 
-/// The patterns that together match what the alternatives do: several if a single one would exceed a
-/// limit of EventBridge.
+/// The patterns that together match what the alternatives do: several if a single one would exceed
+/// a limit of EventBridge.
 pub(crate) fn parts(
     alternatives: Vec<Alternative>,
     losses: &mut Losses,

@@ -38,8 +38,8 @@ pub(crate) fn widened(pieces: &[Piece]) -> Glob {
     glob
 }
 
-/// The intersection: one of the returned globs matches if and only if both `a` and `b` do. `None` if
-/// that takes too many.
+/// The intersection: one of the returned globs matches if and only if both `a` and `b` do. `None`
+/// if that takes too many.
 ///
 /// With `fold`, case is ignored, and the result has the case of `a`.
 pub(crate) fn common(a: &[Piece], b: &[Piece], fold: bool) -> Option<Vec<Glob>> {
@@ -62,8 +62,8 @@ struct Search {
 }
 
 impl Search {
-    /// Tries every way in which one text can match both. Each call consumes a piece, so the depth is
-    /// bounded by the lengths.
+    /// Tries every way in which one text can match both. Each call consumes a piece, so the depth
+    /// is bounded by the lengths.
     fn go(&mut self, a: &[Piece], b: &[Piece], so_far: &mut Glob) -> Option<()> {
         self.steps += 1;
         if self.steps > MAX_STEPS {

@@ -56,7 +56,8 @@ impl Imported {
         self.losses.is_empty()
     }
 
-    /// Whether any of the rules matches an event. An undecided match counts, because it would alert.
+    /// Whether any of the rules matches an event. An undecided match counts, because it would
+    /// alert.
     pub fn matches(&self, event: &Event) -> bool {
         self.rules
             .iter()
@@ -219,7 +220,8 @@ fn tests(rule: &Rule, part: &Part, losses: &[Loss]) -> Option<Tests> {
         .map(|(alternative, choice)| (alternative, witness::record(alternative, choice)))
         .find(|(_, record)| {
             agrees(record, true)
-                // Prefer an event that the original matches too: it shows best what the rule is for.
+                // Prefer an event that the original matches too: it shows best what the rule is
+                // for.
                 && (rule.matches(&Record::new(record)) || !losses.is_empty())
         })?;
     let mut negative: Vec<Changed> = Vec::new();

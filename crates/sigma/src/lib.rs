@@ -5,8 +5,8 @@
 //! logs; EventBridge does none of that. So an import has one of three outcomes:
 //!
 //! - **exact**: the event pattern matches the same records as the Sigma rule;
-//! - **with losses**: each difference is stated with its direction ([`Effect`]); a clause that can't
-//!   be expressed is left out only if the rule still names its calls;
+//! - **with losses**: each difference is stated with its direction ([`Effect`]); a clause that
+//!   can't be expressed is left out only if the rule still names its calls;
 //! - **refused**, with the reason and its location in the file.
 //!
 //! [`Rule::matches`] alone defines what a Sigma rule means for a CloudTrail record. It doesn't use

@@ -86,7 +86,7 @@ impl Context {
             Test::Null => {
                 if kind == FieldKind::Object {
                     self.losses.narrower(format!(
-                        "`{field}` has to be null; a record that lacks it doesn't match"
+                        "`{field}` must be null; a record that lacks it doesn't match"
                     ));
                     return Lowered::Terms(vec![Term::Null]);
                 }
@@ -321,7 +321,7 @@ impl Context {
             }
             if written == Written::Boolean {
                 self.losses.narrower(format!(
-                    "`{field}` has to be {}, or its text, or missing; other values don't match",
+                    "`{field}` must be {}, its text, or missing; other values don't match",
                     !value
                 ));
                 let other = Match::exact(if value { "false" } else { "true" }, true);

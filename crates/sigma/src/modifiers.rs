@@ -456,8 +456,8 @@ fn transform(operands: Vec<Operand>, step: Step) -> Result<Vec<Operand>, String>
     Ok(out)
 }
 
-/// The three encodings of bytes inside longer Base64, by their offset in a group of three. Characters
-/// that also depend on adjacent bytes are left out.
+/// The three encodings of bytes inside longer Base64, by their offset in a group of three.
+/// Characters that also depend on adjacent bytes are left out.
 fn offsets(bytes: &[u8]) -> Vec<String> {
     (0..3)
         .map(|shift| {

@@ -1,7 +1,7 @@
 //! Converts regular expressions that wildcards can express.
 //!
-//! Literals, `.`, `.*`, anchors, groups, alternatives, small classes and `?` become a list of texts.
-//! Nothing else can be expressed in an event pattern.
+//! Literals, `.`, `.*`, anchors, groups, alternatives, small classes and `?` become a list of
+//! texts. Nothing else can be expressed in an event pattern.
 
 use crate::expression::Regex;
 use crate::text::{Piece, Text};
@@ -31,8 +31,8 @@ pub(crate) fn texts(regex: &Regex) -> Option<Vec<Text>> {
         .collect()
 }
 
-/// Whether the expression contains a `.` before a trailing `.*`. Unlike a wildcard, `.` doesn't match
-/// a line end.
+/// Whether the expression contains a `.` before a trailing `.*`. Unlike a wildcard, `.` doesn't
+/// match a line end.
 pub(crate) fn has_dot(regex: &Regex) -> bool {
     let source = regex.source.trim_end_matches(".*");
     let mut escaped = false;
@@ -52,7 +52,8 @@ enum Token {
 
 type Sequence = Vec<Token>;
 
-/// Adds `*` at both ends unless there are anchors: a regular expression matches anywhere in a value.
+/// Adds `*` at both ends unless there are anchors: a regular expression matches anywhere in a
+/// value.
 fn unanchored(sequence: &[Token], multi_line: bool) -> Option<Text> {
     let (starts, sequence) = match sequence {
         [Token::Start, rest @ ..] => (true, rest),

@@ -52,7 +52,8 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether the rule fires on a CloudTrail record, evaluated without an event pattern; see [`Record`].
+    /// Whether the rule fires on a CloudTrail record, evaluated without an event pattern; see
+    /// [`Record`].
     ///
     /// ```
     /// use std::sync::Arc;
@@ -80,7 +81,7 @@ impl Rule {
 
 /// Reads a Sigma rule. Fails if the file isn't one, or if the rule needs more than one event.
 ///
-/// Codes, beside those of [`syntax::parse`]: `sigma::document`, `sigma::correlation`,
+/// Codes, besides those of [`syntax::parse`]: `sigma::document`, `sigma::correlation`,
 /// `sigma::filter`, `sigma::logsource`, `sigma::detection`, `sigma::condition`,
 /// `sigma::aggregation`, `sigma::keywords`, `sigma::modifier`, `sigma::value`,
 /// `sigma::placeholder`, `sigma::too-large`.
@@ -388,7 +389,7 @@ fn resolve(
                 return Err((
                     "sigma::condition",
                     format!(
-                        "there is no selection `{name}`; there are {}",
+                        "there is no selection `{name}`; the selections are {}",
                         known.join(", ")
                     ),
                 ));

@@ -1,7 +1,7 @@
 //! The terms of one field's list; an event's value must match one of them.
 //!
-//! A selection may test a field twice, but an event pattern has one list per field. [`meet`] computes
-//! the list that requires both.
+//! A selection may test a field twice, but an event pattern has one list per field. [`meet`]
+//! computes the list that requires both.
 
 use serde_json::{Value, json};
 
@@ -280,7 +280,7 @@ fn meet_texts(
         let fits = cased.text().matches(&text, true);
         if fits && !cased.fold {
             losses.wider(format!(
-                "`{field}` has to be `{text}` in any case and `{}` in this case; only the first is checked",
+                "`{field}` must be `{text}` in any case and `{}` in this case; only the first is checked",
                 cased.text()
             ));
         }
@@ -289,7 +289,7 @@ fn meet_texts(
     let fold = a.fold || b.fold;
     let Some(globs) = glob::common(&cased.glob, &folded.glob, fold) else {
         return Err(TooHard(format!(
-            "`{field}` has to look like `{}` and like `{}` at once, in too many ways",
+            "`{field}` must match both `{}` and `{}`, which takes too many patterns",
             a.text(),
             b.text()
         )));
@@ -323,8 +323,8 @@ fn without(field: &str, term: &Term, except: &[Exclusion], losses: &mut Losses) 
     Some(term.clone())
 }
 
-/// `Some(true)` if the exclusion covers the whole term, `Some(false)` if it covers nothing, `None` if
-/// it covers a part.
+/// `Some(true)` if the exclusion covers the whole term, `Some(false)` if it covers nothing, `None`
+/// if it covers a part.
 fn excludes(exclusion: &Exclusion, term: &Term) -> Option<bool> {
     match (exclusion, term) {
         (Exclusion::Text(except), Term::Text(text)) => match text.shape() {
@@ -439,8 +439,8 @@ fn text_term(field: &str, text: &Match, losses: &mut Losses) -> Value {
     }
 }
 
-/// `anything-but` with one kind of operand. Exclusions of several kinds become wildcards, which can't
-/// ignore case.
+/// `anything-but` with one kind of operand. Exclusions of several kinds become wildcards, which
+/// can't ignore case.
 fn exclusion(field: &str, except: &[Exclusion], losses: &mut Losses) -> Value {
     let mut texts: Vec<&Match> = Vec::new();
     let mut numbers: Vec<&Number> = Vec::new();

@@ -30,8 +30,8 @@ pub(crate) enum Shape {
 }
 
 impl Text {
-    /// Parses a string from a rule. `\` escapes a wildcard or itself; before any other character it is
-    /// literal.
+    /// Parses a string from a rule. `\` escapes a wildcard or itself; before any other character it
+    /// is literal.
     pub(crate) fn parse(written: &str) -> Self {
         let mut pieces = Vec::new();
         let mut chars = written.chars().peekable();

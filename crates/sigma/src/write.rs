@@ -173,7 +173,7 @@ fn false_positives(rule: &Rule) -> Vec<String> {
 /// First steps that apply to any call. Sigma rules have no runbook.
 fn runbook(rule: &Rule) -> String {
     let mut steps = vec![
-        "Ask the person or team behind \"who\" whether this was them, over another channel than e-mail.".to_owned(),
+        "Ask the person or team behind \"who\" whether this was them, through a channel other than e-mail.".to_owned(),
         "Look up what \"who\" did before and after: CloudTrail event history, filter by user name.".to_owned(),
         "If nobody knows why: disable the credentials, then undo the call.".to_owned(),
     ];

@@ -84,8 +84,8 @@ fn matching(imported: &Imported) -> Vec<Value> {
     records
 }
 
-/// Records whose fields have variants of the rule's values, or other values. Half of them are matching
-/// records with few changes.
+/// Records whose fields have variants of the rule's values, or other values. Half of them are
+/// matching records with few changes.
 fn records(file: &std::sync::Arc<SourceFile>, matching: &[Value]) -> BoxedStrategy<Value> {
     let (root, _) = syntax::parse(file);
     let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();

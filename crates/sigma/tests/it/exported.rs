@@ -70,8 +70,8 @@ fn vary(record: &Value, at: &Value, path: &mut Vec<String>, out: &mut Vec<Value>
     }
 }
 
-/// An exported rule matches the same records as the original, except for its stated losses. An exact
-/// export that is imported exactly again is the same rule.
+/// An exported rule matches the same records as the original, except for its stated losses. An
+/// exact export that is imported exactly again is the same rule.
 fn round_trip(rule: &rules::Rule) -> (usize, usize) {
     let exported = sigma::export(rule).unwrap();
     let sigma = sigma_rule(&rule.id, &exported.text);
