@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::organization::Organization;
 
-/// The tag (key, value) on every stack set and stack of Gizmos. Gizmos never touches one without it.
+/// The tag (key, value) on every stack set and stack of Gizmos. Gizmos never touches one without
+/// it.
 pub const OWNERSHIP_TAG: (&str, &str) = ("managed-by", "gizmos");
 
 /// Everything that must exist on AWS, in order of creation.
@@ -31,14 +32,14 @@ pub struct StackSet {
     pub part: Part,
     /// One sentence, at most 1,024 bytes.
     pub description: String,
-    /// The CloudFormation template: JSON of at most 51,200 bytes, or 1,000,000 if the organization has
-    /// an artifact bucket.
+    /// The CloudFormation template: JSON of at most 51,200 bytes, or 1,000,000 if the organization
+    /// has an artifact bucket.
     pub template: String,
     /// Values for all template parameters without a default.
     pub parameters: BTreeMap<String, String>,
     /// Tags of the stack set and its stacks, including [`OWNERSHIP_TAG`].
     pub tags: BTreeMap<String, String>,
-    /// Capabilities that CloudFormation wants acknowledged, such as `CAPABILITY_IAM`.
+    /// Capabilities that the caller must acknowledge, such as `CAPABILITY_IAM`.
     pub capabilities: Vec<String>,
     /// Where the stacks are deployed.
     pub targets: Targets,

@@ -29,7 +29,8 @@ pub struct Carrier {
 }
 
 impl Bundle {
-    /// The resources that implement a rule, in order of deployment. Empty if the rule isn't deployed.
+    /// The resources that implement a rule, in order of deployment. Empty if the rule isn't
+    /// deployed.
     pub fn carriers(&self, rule: &str) -> Vec<Carrier> {
         let mut carriers = Vec::new();
         for set in &self.stack_sets {

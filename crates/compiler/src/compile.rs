@@ -24,9 +24,9 @@ const ARCHIVE_AFTER_DAYS: u32 = 90;
 /// Deprecated and disabled rules are left out. The order of `library` doesn't matter.
 ///
 /// Codes: `compile::no-rules`, `compile::no-effect`, `compile::unknown-topic`, `compile::no-topic`,
-/// `compile::unprotected`;
-/// `limit::…` for quotas and for text that CloudFormation would expand; `forward::…` for patterns that
-/// can't be forwarded unchanged; `template::…` for errors in the template sources.
+/// `compile::unprotected`; `limit::…` for quotas and for text that CloudFormation would expand;
+/// `forward::…` for patterns that can't be forwarded unchanged; `template::…` for errors in the
+/// template sources.
 pub fn compile(
     library: &[Rule],
     organization: &Organization,
@@ -185,8 +185,8 @@ impl<'c> Compiler<'c> {
         );
     }
 
-    /// Size limit of a template for these targets, in bytes. CloudFormation reads templates only from a
-    /// bucket in the Region of the call, and stacks are created in their own Region.
+    /// Size limit of a template for these targets, in bytes. CloudFormation reads templates only
+    /// from a bucket in the Region of the call, and stacks are created in their own Region.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-using-console-create-stack-template.html>
     fn largest(&self, targets: &Targets) -> usize {
         let organization = self.organization;
@@ -299,8 +299,8 @@ impl<'c> Compiler<'c> {
         let shards = emit::shards(
             detections,
             |items| {
-                // The shard's number isn't known yet, so leave room for two digits. The first shard's names have no
-                // number, so it gets more room than it needs.
+                // The shard's number isn't known yet, so leave room for two digits. The first
+                // shard's names have no number, so it gets more room than it needs.
                 let context = view::hub_rules(items, self.organization, &self.names, 99);
                 emit::render(self.templates, Part::RulesHub, context, most)
             },
@@ -602,7 +602,8 @@ impl<'c> Compiler<'c> {
             .ok()
     }
 
-    /// One account in the home Region. Targeting a member through the root works whichever unit it is in.
+    /// One account in the home Region. Targeting a member through the root works whichever unit it
+    /// is in.
     fn one_account(&self, account: &str) -> Targets {
         let home = self.organization.home_region.clone();
         if account == self.organization.accounts.management {

@@ -12,7 +12,8 @@ pub(crate) struct Rendered {
     pub(crate) text: String,
 }
 
-/// Renders a part and checks the result. `None` if it exceeds `most` bytes or the limit of resources.
+/// Renders a part and checks the result. `None` if it exceeds `most` bytes or the limit of
+/// resources.
 pub(crate) fn render(
     templates: &Templates,
     part: Part,
@@ -46,7 +47,8 @@ pub(crate) fn render(
     Ok(text(&template, most).map(|text| Rendered { template, text }))
 }
 
-/// Pretty-printed if that fits into a request, otherwise minified; `None` if even that is too large.
+/// Pretty-printed if that fits into a request, otherwise minified; `None` if even that is too
+/// large.
 fn text(template: &Value, most: usize) -> Option<String> {
     let pretty = serde_json::to_string_pretty(template)
         .ok()
@@ -67,8 +69,8 @@ pub(crate) fn shards<T>(
 ) -> Result<Vec<(&[T], Rendered)>, Vec<Diagnostic>> {
     let mut shards = Vec::new();
     let mut rest = items;
-    // Usually everything fits, so try that first. After that, the next shard is likely as large as the
-    // previous one, which avoids rendering much larger templates.
+    // Usually everything fits, so try that first. After that, the next shard is likely as large as
+    // the previous one, which avoids rendering much larger templates.
     let mut likely = items.len();
     while let Some(first) = rest.first() {
         let mut best = None;

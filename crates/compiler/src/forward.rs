@@ -1,4 +1,5 @@
-//! Decides which events spokes forward: the union of what rules match, in as few patterns as possible.
+//! Decides which events spokes forward: the union of what rules match, in as few patterns as
+//! possible.
 //!
 //! An event must reach the hub exactly once. Two forwarders that match the same event would send it
 //! twice, and every alert would be sent twice. So rules that may match the same event share a
@@ -25,7 +26,8 @@ pub(crate) struct Forwarder {
     pub(crate) rules: Vec<String>,
 }
 
-/// Fields with a single value per event. Rules that pin different values never match the same event.
+/// Fields with a single value per event. Rules that pin different values never match the same
+/// event.
 const EXCLUSIVE: [&str; 4] = [
     "source",
     "detail-type",
@@ -48,7 +50,8 @@ pub(crate) fn forwarders(
     let groups = groups(&wanted);
     let mut forwarders = Vec::new();
     for read_only in [false, true] {
-        // A single rule that needs read-only calls is enough: its forwarder receives all other calls too.
+        // A single rule that needs read-only calls is enough: its forwarder receives all other
+        // calls too.
         let units: Vec<Unit> = groups
             .iter()
             .filter(|group| group.iter().any(|wanted| wanted.rule.read_only) == read_only)
@@ -92,8 +95,8 @@ impl Unit {
 /// Fills one forwarder after the other with as many units as fit. Units are sorted by text, so that
 /// those of one service are adjacent and share common parts.
 ///
-/// Computing a union gets more expensive with its size, so the search doubles its step until the union
-/// doesn't fit, and then halves it.
+/// Computing a union gets more expensive with its size, so the search doubles its step until the
+/// union doesn't fit, and then halves it.
 fn filled(units: &[Unit]) -> Vec<Unit> {
     let mut full = Vec::new();
     let mut rest = units;
@@ -254,9 +257,9 @@ fn ids(members: &[&Wanted<'_>]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Splits a group that is connected by rules for any source, such as one about the root user. Each cell
-/// has the rules of some sources plus the wide rules restricted to these sources; the last cell has the
-/// wide rules for all other sources. `None` if the group can't be split this way.
+/// Splits a group that is connected by rules for any source, such as one about the root user. Each
+/// cell has the rules of some sources plus the wide rules restricted to these sources; the last
+/// cell has the wide rules for all other sources. `None` if the group can't be split this way.
 fn by_source<'r>(group: &[&Wanted<'r>]) -> Option<Vec<Vec<Wanted<'r>>>> {
     let mut cells: Vec<(BTreeSet<String>, Vec<Wanted<'r>>)> = Vec::new();
     for wanted in group {
@@ -297,8 +300,8 @@ fn by_source<'r>(group: &[&Wanted<'r>]) -> Option<Vec<Vec<Wanted<'r>>>> {
                 members.push(Wanted::with(wanted.rule, pattern));
             }
         }
-        // The rule's own terms can't be kept, since a field has a single list of alternatives. The hub
-        // discards the surplus from sources other than AWS.
+        // The rule's own terms can't be kept, since a field has a single list of alternatives. The
+        // hub discards the surplus from sources other than AWS.
         let pattern = with_source(&wanted.pattern, json!([{"anything-but": all}]))?;
         rest.push(Wanted::with(wanted.rule, pattern));
     }

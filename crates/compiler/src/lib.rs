@@ -1,10 +1,10 @@
 //! Compiles rules and the organization file to a [`Bundle`]: every stack set's CloudFormation
 //! template with its parameters, tags and targets.
 //!
-//! The crate is deterministic: after it has read the organization file and the template sources, the
-//! same input gives the same bytes, without clock, environment or network. What AWS would reject later
-//! (quotas, sizes, references) is rejected here, with the file and line of the rule or organization
-//! field that caused it.
+//! The crate is deterministic: after it has read the organization file and the template sources,
+//! equal input gives equal bytes, without clock, environment or network. What AWS would reject
+//! later (quotas, sizes, references) is rejected here, with the file and line of the rule or
+//! organization field that caused it.
 //!
 //! The steps, one module each:
 //!

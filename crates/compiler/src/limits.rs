@@ -152,7 +152,7 @@ pub(crate) fn bus(
                 ),
             )
             .at(first.location.clone())
-            .help("retire rules, or join patterns that belong together in one rule with `$or`"),
+            .help("remove rules, or merge related patterns into one rule with `$or`"),
         );
     }
     let with_wildcard = rules
@@ -306,7 +306,8 @@ impl Check<'_> {
         }
     }
 
-    /// Checks texts at any depth, and objects that CloudFormation would treat as an intrinsic function.
+    /// Checks texts at any depth, and objects that CloudFormation would treat as an intrinsic
+    /// function.
     fn value(&mut self, what: &str, value: &Value) {
         match value {
             Value::String(text) => self.text(what, text),

@@ -48,9 +48,9 @@ fn sha256(text: &str) -> String {
 }
 
 impl Bundle {
-    /// Writes `<name>.template.json` for every stack set and `manifest.json` into a directory, which is
-    /// created if necessary. Stale templates of an earlier run are removed; other files are left alone.
-    /// Unchanged files aren't rewritten. Returns the paths of the bundle's files.
+    /// Writes `<name>.template.json` for every stack set and `manifest.json` into a directory,
+    /// which is created if necessary. Stale templates of an earlier run are removed; other files
+    /// are left alone. Unchanged files aren't rewritten. Returns the paths of the bundle's files.
     pub fn write(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         std::fs::create_dir_all(directory)?;
         let mut manifest = serde_json::to_string_pretty(self)?;

@@ -1,7 +1,7 @@
 //! Checks that rules which protect Gizmos' own resources match their names.
 //!
-//! A rule names a trail or bucket in its pattern, but the organization file can rename them. If the two
-//! differ, the rule protects something that doesn't exist.
+//! A rule names a trail or bucket in its pattern, but the organization file can rename them. If the
+//! two differ, the rule protects something that doesn't exist.
 
 use eventbridge_pattern::Event;
 use rules::Rule;
@@ -15,8 +15,8 @@ const TRAIL: &str = "gizmos";
 /// Prefix of the log bucket's default name.
 const LOG_BUCKET: &str = "gizmos-logs-";
 
-/// Warns about rules tagged `protects.trail` or `protects.log-bucket` that no longer match the events
-/// of their own positive tests once these have the organization's names.
+/// Warns about rules tagged `protects.trail` or `protects.log-bucket` that no longer match the
+/// events of their own positive tests once these have the organization's names.
 pub(crate) fn check(
     rules: &[&Rule],
     organization: &Organization,

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::limits;
 
-/// Resource types that drift detection supports. Unsupported types, such as `AWS::SNS::TopicPolicy`,
-/// have an equivalent in the list.
+/// Resource types that drift detection supports. Unsupported types, such as
+/// `AWS::SNS::TopicPolicy`, have an equivalent in the list.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html>
 const TYPES: [&str; 15] = [
     "AWS::CloudTrail::Trail",
@@ -133,7 +133,8 @@ impl Walk<'_> {
                     self.text(id, key);
                     self.visit(id, value);
                 }
-                // An intrinsic function is an object with a single key; a `Ref` next to other keys is data.
+                // An intrinsic function is an object with a single key; a `Ref` next to other keys
+                // is data.
                 if map.len() == 1 {
                     self.function(id, map);
                 }
@@ -152,7 +153,7 @@ impl Walk<'_> {
                     let target = argument.get(0).and_then(Value::as_str);
                     if target.is_none_or(|target| !self.resources.contains_key(target)) {
                         self.problems.push(format!(
-                            "`{id}` asks for an attribute of `{argument}`, which doesn't exist"
+                            "`{id}` refers to an attribute of `{argument}`, which doesn't exist"
                         ));
                     }
                 }

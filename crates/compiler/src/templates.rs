@@ -3,8 +3,8 @@
 //! Values enter a template only as JSON: because file names end in `.json.j2`, minijinja serializes
 //! every expression as a JSON value. No content can make it more than one value.
 //!
-//! Every entry in a loop or condition ends with a comma. No template checks for the last entry; a comma
-//! before a closing bracket is dropped before the rendered text is parsed.
+//! Every entry in a loop or condition ends with a comma. No template checks for the last entry; a
+//! comma before a closing bracket is dropped before the rendered text is parsed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -194,7 +194,8 @@ mod tests {
         }
     }
 
-    /// Hand-written comma logic breaks silently when a loop or condition is added; see the module docs.
+    /// Hand-written comma logic breaks silently when a loop or condition is added; see the module
+    /// docs.
     #[test]
     fn no_template_decides_about_commas() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacksets");

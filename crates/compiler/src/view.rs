@@ -31,8 +31,8 @@ impl Names {
         format!("Rule{}", self.of(rule))
     }
 
-    /// Logical ids of a rule's response: the rule on the default bus, the automation's role, and the role
-    /// that starts the automation.
+    /// Logical ids of a rule's response: the rule on the default bus, the automation's role, and
+    /// the role that starts the automation.
     pub(crate) fn response(&self, rule: &Rule) -> [String; 3] {
         ["Respond", "AutomationRole", "StartRole"]
             .map(|family| format!("{family}{}", self.of(rule)))
@@ -121,7 +121,8 @@ pub(crate) fn hub_rules(
     let rules: Vec<Value> = items
         .iter()
         .filter_map(|routed| {
-            // A rule that moves between shards briefly exists in both, so each shard needs its own name.
+            // A rule that moves between shards briefly exists in both, so each shard needs its own
+            // name.
             let id = &routed.rule.id;
             let name = if shard == 1 {
                 id.clone()
@@ -196,8 +197,8 @@ fn detection(
     })
 }
 
-/// A forwarder. It names no rule: a rule change that doesn't affect what is forwarded must not change
-/// the template.
+/// A forwarder. It names no rule: a rule change that doesn't affect what is forwarded must not
+/// change the template.
 pub(crate) fn forwarder(forwarder: &Forwarder) -> Value {
     context! {
         logical_id => forwarder_id(forwarder),
@@ -218,7 +219,8 @@ pub(crate) fn forwarder_id(forwarder: &Forwarder) -> String {
     format!("Forward{}", logical::hash(&content))
 }
 
-/// The scheduled drift detection of one stack set: all stack instances at once, tolerating failures.
+/// The scheduled drift detection of one stack set: all stack instances at once, tolerating
+/// failures.
 /// <https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html>
 pub(crate) fn scheduled(stack_set: &str) -> Value {
     let input = serde_json::json!({
@@ -282,9 +284,9 @@ fn state(read_only: bool) -> &'static str {
     }
 }
 
-/// Passes JSON text through verbatim. The order of a pattern's fields decides what `$or` means, and a
-/// minijinja value would sort them. Anything but a single JSON value becomes `null`, which no template
-/// accepts as a pattern.
+/// Passes JSON text through verbatim. The order of a pattern's fields decides what `$or` means, and
+/// a minijinja value would sort them. Anything but a single JSON value becomes `null`, which no
+/// template accepts as a pattern.
 fn json(text: &str) -> Value {
     let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     Value::from_safe_string(value.to_string())

@@ -43,7 +43,8 @@ pub(super) fn region(text: &str) -> bool {
             .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
-/// `cron(…)` with six fields, or `rate(…)` with a number and a unit. The service validates the fields.
+/// `cron(…)` with six fields, or `rate(…)` with a number and a unit. The service validates the
+/// fields.
 /// <https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html>
 pub(super) fn schedule(text: &str) -> bool {
     let inner = |start: &str| text.strip_prefix(start)?.strip_suffix(')');
@@ -87,8 +88,8 @@ pub(super) fn trail_name(text: &str) -> bool {
             .all(|pair| pair.iter().any(u8::is_ascii_alphanumeric))
 }
 
-/// 3 to 63 lower-case letters, digits and `-`, with a letter or digit at both ends. S3 allows dots, but
-/// they break TLS host names, so they are rejected here.
+/// 3 to 63 lower-case letters, digits and `-`, with a letter or digit at both ends. S3 allows dots,
+/// but they break TLS host names, so they are rejected here.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
 pub(super) fn bucket_name(text: &str) -> bool {
     let end = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit();
@@ -107,7 +108,8 @@ pub(super) fn role_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte))
 }
 
-/// A local part and a domain with a dot; no white space, nothing that could end a JSON string early.
+/// A local part and a domain with a dot; no white space, nothing that could end a JSON string
+/// early.
 pub(super) fn email(text: &str) -> bool {
     text.len() <= 254
         && text.rsplit_once('@').is_some_and(|(local, domain)| {

@@ -1,5 +1,5 @@
-//! Names and ARNs derived from the organization file, so that stacks in different accounts can refer to
-//! each other.
+//! Names and ARNs derived from the organization file, so that stacks in different accounts can
+//! refer to each other.
 
 use super::{Organization, Topic, Topology};
 
@@ -7,7 +7,8 @@ use super::{Organization, Topic, Topology};
 pub(crate) const BUS: &str = "gizmos";
 /// The hub's dead-letter queue.
 pub(crate) const DEAD_LETTERS: &str = "gizmos-dead-letters";
-/// Path of the role with which the hub's rules publish; the path keeps the role out of the bus policy.
+/// Path of the role with which the hub's rules publish; the path keeps the role out of the bus
+/// policy.
 pub(crate) const PUBLISHER_PATH: &str = "/gizmos-hub/";
 /// Name of that role.
 pub(crate) const PUBLISHER: &str = "gizmos-publisher";
@@ -60,8 +61,8 @@ impl Organization {
         self.arn("sqs", &self.accounts.hub, DEAD_LETTERS)
     }
 
-    /// A topic's name on AWS. Hub and local topics have different names, because the hub account has both
-    /// while the topology changes.
+    /// A topic's name on AWS. Hub and local topics have different names, because the hub account
+    /// has both while the topology changes.
     pub fn topic_name(&self, topic: &Topic) -> String {
         match self.topology {
             Topology::Hub => format!("gizmos-{}", topic.name),

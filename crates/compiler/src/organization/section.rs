@@ -1,5 +1,5 @@
-//! Reads single values of the organization file. Invalid values become diagnostics; reading continues
-//! after each.
+//! Reads single values of the organization file. Invalid values become diagnostics; reading
+//! continues after each.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -126,8 +126,8 @@ impl Reader {
 
     /// Text in the given format.
     ///
-    /// An id that YAML reads as a number keeps its digits here, but other tools may drop a leading zero,
-    /// so it gets a warning.
+    /// An id that YAML reads as a number keeps its digits here, but other tools may drop a leading
+    /// zero, so it gets a warning.
     pub(super) fn text(&mut self, node: &Node, what: &str, shape: Shape) -> Option<String> {
         let text = match &node.value {
             Value::String(text) => text,

@@ -354,7 +354,7 @@ fn deprecated_rules_are_left_out() {
 }
 
 #[test]
-fn a_rule_that_notifies_nobody_is_refused() {
+fn a_rule_without_a_topic_is_rejected() {
     let unknown = Rule {
         notify: vec!["alrets".to_owned()],
         ..api_rule("a", "s3", "PutBucketAcl")

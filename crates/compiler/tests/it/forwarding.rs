@@ -215,8 +215,8 @@ fn a_rule_about_any_service_does_not_forward_everything() {
     }
 }
 
-/// 300 realistic rules, 10 for each of 30 services: about a few calls each, who made them, whether they
-/// succeeded, and on what.
+/// 300 realistic rules, 10 for each of 30 services: about a few calls each, who made them, whether
+/// they succeeded, and on what.
 fn three_hundred() -> Vec<Rule> {
     const SERVICES: [&str; 30] = [
         "iam",

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::{api_rule, example, library, local, rule, start_instance, templates};
 
-/// Keys and list lengths of a template, without its texts. Subtrees with user-defined keys count as one
-/// leaf: the pattern, the placeholders, and the condition with the tag's key.
+/// Keys and list lengths of a template, without its texts. Subtrees with user-defined keys count as
+/// one leaf: the pattern, the placeholders, and the condition with the tag's key.
 fn shape(value: &Value, path: &str, out: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
