@@ -65,8 +65,8 @@ pub enum Withheld {
 }
 
 impl Withheld {
-    /// Why a record of `size` bytes isn't delivered. `data_events` assumes a trail that selects data and
-    /// network activity events; `read_only` is the rule's field of that name.
+    /// Why a record of `size` bytes isn't delivered. `data_events` assumes a trail that selects
+    /// data and network activity events; `read_only` is the rule's field of that name.
     pub fn of(head: &Head<'_>, size: usize, data_events: bool, read_only: bool) -> Option<Self> {
         Some(match Category::of(head) {
             _ if size > MAX_DELIVERED_BYTES => Self::TooLarge,
@@ -111,8 +111,8 @@ impl Withheld {
 }
 
 impl Head<'_> {
-    /// Whether this is a management call that changes nothing. `EventBridge` delivers these only to rules
-    /// in the state `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`.
+    /// Whether this is a management call that changes nothing. `EventBridge` delivers these only to
+    /// rules in the state `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`.
     pub fn is_read_only_management(&self) -> bool {
         Category::of(self) == Category::Management && self.read_only == Some(true)
     }

@@ -29,8 +29,8 @@ pub struct Field {
     pub shape: FieldShape,
     /// Whether every record has it, so that `anything-but` never misses a record that lacks it.
     pub is_in_every_record: bool,
-    /// Whether CloudTrail sets it and the caller can't influence it. A record with a different category or
-    /// type is another kind of event, which trails treat differently.
+    /// Whether CloudTrail sets it and the caller can't influence it. A record with a different
+    /// category or type is another kind of event, which trails treat differently.
     pub is_written_by_cloudtrail: bool,
     /// All possible values; empty if they aren't known.
     pub values: &'static [&'static str],
@@ -235,8 +235,8 @@ pub fn service_field(path: &str) -> Option<&'static Field> {
     SERVICE_FIELDS.iter().find(|field| field.path == path)
 }
 
-/// The first step of a path that isn't a field of a record, and its valid siblings. `None` if all steps
-/// are fields, or are inside an object whose fields belong to the service.
+/// The first step of a path that isn't a field of a record, and its valid siblings. `None` if all
+/// steps are fields, or are inside an object whose fields belong to the service.
 pub fn unknown_step(path: &str) -> Option<(&str, Vec<&'static str>)> {
     let mut parent = "";
     for (at, _) in path.match_indices('.').chain([(path.len(), "")]) {

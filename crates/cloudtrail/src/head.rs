@@ -40,7 +40,8 @@ pub struct Head<'a> {
     pub management_event: Option<bool>,
     /// `eventType`.
     pub event_type: Option<Cow<'a, str>>,
-    /// Whether this is a whole EventBridge event rather than a record: it has `detail` or `detail-type`.
+    /// Whether this is a whole EventBridge event rather than a record: it has `detail` or
+    /// `detail-type`.
     pub is_event: bool,
     pub(crate) event_source: Option<Cow<'a, str>>,
     has_event_source: bool,

@@ -1,9 +1,9 @@
 //! Variants of an event with hostile text.
 //!
 //! The caller of an AWS API chooses the user agent, session name, tags and request parameters. If a
-//! quote in one of them broke the alert, an attacker could silence it. [`variants`] plants such text in
-//! every string under `detail` that the pattern leaves free, so that tests can prove that the alert
-//! still arrives.
+//! quote in one of them broke the alert, an attacker could silence it. [`variants`] plants such
+//! text in every string under `detail` that the pattern leaves free, so that tests can prove that
+//! the alert still arrives.
 
 use eventbridge_pattern::{Event, Pattern};
 use serde_json::Value;
@@ -40,11 +40,11 @@ pub struct Hostile {
     pub planted: Vec<(String, String)>,
 }
 
-/// Hostile variants of `event`: one for each short text, and as many for the 10 kB text as needed to
-/// keep each event under 200 kB. `pattern` matches all of them.
+/// Hostile variants of `event`: one for each short text, and as many for the 10 kB text as needed
+/// to keep each event under 200 kB. `pattern` matches all of them.
 ///
-/// The text is appended to the original value, or prepended if the pattern tests the end. Strings that
-/// the pattern pins, and those that CloudTrail sets itself, stay unchanged.
+/// The text is appended to the original value, or prepended if the pattern tests the end. Strings
+/// that the pattern pins, and those that CloudTrail sets itself, stay unchanged.
 pub fn variants(event: &Value, pattern: &Pattern) -> Vec<Hostile> {
     let mut found = Vec::new();
     let mut leaves = Vec::new();

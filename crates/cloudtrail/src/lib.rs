@@ -1,18 +1,19 @@
 //! CloudTrail's record format, and how EventBridge turns records into events.
 //!
-//! Everything that reads records shares this crate: rule tests, backtests, lint checks and the import
-//! of Sigma rules. So they agree on which event a record becomes and which rules receive it.
+//! Everything that reads records shares this crate: rule tests, backtests, lint checks and the
+//! import of Sigma rules. So they agree on which event a record becomes and which rules receive it.
 //!
 //! - [`fields`]: a table of the fields of a record;
-//! - [`Head`]: the few fields that decide whether a record is delivered, read without building a tree;
+//! - [`Head`]: the few fields that decide whether a record is delivered, read without building a
+//!   tree;
 //! - [`envelope`]: from a record to the event on the default bus;
-//! - [`Withheld`], [`Category`]: which events EventBridge delivers to a rule before it evaluates the
-//!   pattern;
+//! - [`Withheld`], [`Category`]: which events EventBridge delivers to a rule before it evaluates
+//!   the pattern;
 //! - [`records`]: the records of a log file, one by one, in bounded memory;
 //! - [`hostile`]: variants of an event with text that an attacker could choose.
 //!
-//! The crate doesn't depend on rules. The simulator must not depend on this crate: a mistake in here
-//! would confirm itself.
+//! The crate doesn't depend on rules. The simulator must not depend on this crate: a mistake in
+//! here would confirm itself.
 //!
 //! # Example
 //!

@@ -1,8 +1,8 @@
 //! Reads the records of a log file one by one.
 //!
-//! Supports `{"Records": […]}` as written by a trail and JSON lines, plain or gzipped, detected from
-//! the content and not from the name. A file of any size streams through a window about as large as its
-//! largest record.
+//! Supports `{"Records": […]}` as written by a trail and JSON lines, plain or gzipped, detected
+//! from the content and not from the name. A file of any size streams through a window about as
+//! large as its largest record.
 
 use std::io::{self, BufReader, Read};
 use std::ops::ControlFlow;
@@ -15,8 +15,8 @@ use crate::Head;
 /// Largest record, in bytes. EventBridge receives none above 256 KB; this limit only bounds memory.
 pub const MAX_RECORD_BYTES: usize = 16 << 20;
 
-/// Largest unpacked content of a gzipped file, in bytes. Trails write at most 50 MB; a file beyond this
-/// limit is a decompression bomb.
+/// Largest unpacked content of a gzipped file, in bytes. Trails write at most 50 MB; a file beyond
+/// this limit is a decompression bomb.
 pub const MAX_UNPACKED: u64 = 64 << 30;
 
 /// Bytes to read at once.
@@ -62,8 +62,8 @@ pub struct Records {
 }
 
 impl Records {
-    /// Calls `each` with the head and text of every record until it breaks, and `unpacked` with the number
-    /// of bytes after each chunk is unpacked.
+    /// Calls `each` with the head and text of every record until it breaks, and `unpacked` with the
+    /// number of bytes after each chunk is unpacked.
     ///
     /// On an error, the records before it have already been passed to `each`.
     pub fn each(
@@ -230,8 +230,8 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
 
     /// Reads more, unless more text can't repair the error; returns the error's position.
     ///
-    /// A number cut by the window, such as `24.` of `24.5`, is an error until the rest arrives. So an error
-    /// counts only if it persists at the same position after reading more.
+    /// A number cut by the window, such as `24.` of `24.5`, is an error until the rest arrives. So
+    /// an error counts only if it persists at the same position after reading more.
     fn more_or(
         &mut self,
         fault: Option<serde_json::Error>,
