@@ -1,8 +1,8 @@
 //! Repeats records as the files of a trail, to benchmark backtests.
 //!
 //! `cargo run --release -p backtest --example corpus -- RECORDS FOLDER MEGABYTES` reads CloudTrail
-//! records, one per line, plain or gzipped, and repeats them with fresh event ids until the files in
-//! the folder unpack to MEGABYTES. The same arguments give the same files.
+//! records, one per line, plain or gzipped, and repeats them with fresh event ids until the files
+//! in the folder unpack to MEGABYTES. The same arguments give the same files.
 #![expect(clippy::print_stdout, reason = "a program to measure with")]
 
 use std::error::Error;

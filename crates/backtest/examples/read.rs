@@ -1,7 +1,7 @@
 //! Measures how fast logs can be read at all, as a baseline for backtests.
 //!
-//! `cargo run --release -p backtest --example read -- STEP PATH…` reads all files at the paths on all
-//! cores and prints the speed. STEP is
+//! `cargo run --release -p backtest --example read -- STEP PATH…` reads all files at the paths on
+//! all cores and prints the speed. STEP is
 //!
 //! - `unpack`: unpack only;
 //! - `split`: find every record and the fields that decide whether it is delivered;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// Counts per name. Beyond twice `LIMIT` names, the rarest are counted together, so that memory stays
-/// bounded and the most frequent names are kept.
+/// Counts per name. Beyond twice `LIMIT` names, the rarest are counted together, so that memory
+/// stays bounded and the most frequent names are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts<const LIMIT: usize> {
     pub(crate) by_name: BTreeMap<String, u64>,

@@ -22,7 +22,8 @@ impl LocalLogs {
         Self { root: root.into() }
     }
 
-    /// The logs at or below several paths, without duplicates: a path below another one is left out.
+    /// The logs at or below several paths, without duplicates: a path below another one is left
+    /// out.
     pub fn all(paths: &[PathBuf]) -> Vec<Self> {
         let real = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
         let mut kept: Vec<(PathBuf, &PathBuf)> = Vec::new();

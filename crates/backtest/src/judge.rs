@@ -29,7 +29,8 @@ pub(crate) struct SharedRules<'a> {
 }
 
 impl<'a> SharedRules<'a> {
-    /// `before` has the rules of another revision, if two are compared; they are numbered after `rules`.
+    /// `before` has the rules of another revision, if two are compared; they are numbered after
+    /// `rules`.
     pub(crate) fn new(
         rules: &[&'a Rule],
         before: Option<&[&'a Rule]>,
@@ -96,7 +97,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Evaluates a record, or a whole event where the logs hold those.
+    /// Evaluates a record, or a whole event if the logs contain events.
     pub(crate) fn record(&mut self, head: &Head<'_>, text: &[u8]) -> ControlFlow<()> {
         self.tally.records += 1;
         if head.is_event {

@@ -34,7 +34,8 @@ pub enum Folder<'a> {
     Open,
     /// Its account, Region or day is out of scope.
     Outside,
-    /// It contains digests, Insights or another service's logs. The value is the folder that says so.
+    /// It contains digests, Insights or another service's logs. The value is the folder that says
+    /// so.
     NotRecords(&'a str),
 }
 
@@ -92,8 +93,8 @@ impl Scope {
         }
     }
 
-    /// Whether files written on these days may contain events in scope. Events are written on their own day
-    /// or, shortly after midnight, on the next one.
+    /// Whether files written on these days may contain events in scope. Events are written on their
+    /// own day or, shortly after midnight, on the next one.
     fn may_hold(&self, first: Date, last: Date) -> bool {
         let too_early = self.from.is_some_and(|from| last < from);
         let too_late = self
@@ -133,8 +134,8 @@ pub fn is_log(name: &str) -> bool {
     ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
-/// The kind of file, if a file name is that of digests or Insights, which may be next to the records in
-/// a flattened folder.
+/// The kind of file, if a file name is that of digests or Insights, which may be next to the
+/// records in a flattened folder.
 pub fn is_not_records(name: &str) -> Option<&'static str> {
     NOT_RECORDS
         .into_iter()

@@ -1,9 +1,9 @@
 //! Backtests: which rules would have fired for existing CloudTrail logs?
 //!
 //! Patterns are evaluated as by EventBridge: each record is wrapped into the event that EventBridge
-//! would have delivered. What it would not have delivered is counted separately (read-only calls for
-//! rules without `read_only: true`, data events, records over 256 KB). A record that occurs twice, as
-//! with two trails, counts once.
+//! would have delivered. What it would not have delivered is counted separately (read-only calls
+//! for rules without `read_only: true`, data events, records over 256 KB). A record that occurs
+//! twice, as with two trails, counts once.
 //!
 //! # Layout
 //!

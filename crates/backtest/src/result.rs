@@ -34,8 +34,8 @@ pub struct Backtest {
     pub skipped_files: u64,
     /// These files with the reasons; at most [`MAX_SKIPPED`].
     pub skipped: Vec<Skipped>,
-    /// Number of folders and files with digests, Insights and other services' logs, by name. They aren't
-    /// read.
+    /// Number of folders and files with digests, Insights and other services' logs, by name. They
+    /// aren't read.
     pub not_records: BTreeMap<String, u64>,
     /// Alerts by rule id, including rules that never fired.
     pub rules: BTreeMap<String, RuleAlerts>,
@@ -93,11 +93,12 @@ pub struct RuleAlerts {
     pub severity: String,
     /// Total number, `copies` and `undecided` included.
     pub alerts: u64,
-    /// Alerts for a call that another alert of the rule also reports. CloudTrail records a cross-account
-    /// call once per account, with the same `sharedEventID`. EventBridge delivers both, so both are alerts.
+    /// Alerts for a call that another alert of the rule also reports. CloudTrail records a
+    /// cross-account call once per account, with the same `sharedEventID`. EventBridge delivers
+    /// both, so both are alerts.
     pub copies: u64,
-    /// Alerts for a record on which the pattern engine gave up, because matching takes too much work. An
-    /// undecided match counts as an alert.
+    /// Alerts for a record on which the pattern engine gave up, because matching takes too much
+    /// work. An undecided match counts as an alert.
     pub undecided: u64,
     /// Time of the first alert's record.
     pub first: Option<String>,
@@ -115,8 +116,8 @@ pub struct RuleAlerts {
     pub samples: Vec<Sample>,
     /// Present if the rule has a budget.
     pub budget: Option<BudgetUse>,
-    /// Whether the rule matches CloudTrail records at all. Others, such as instance state changes, can't
-    /// fire in a backtest.
+    /// Whether the rule matches CloudTrail records at all. Others, such as instance state changes,
+    /// can't fire in a backtest.
     pub is_about_cloudtrail: bool,
 }
 

@@ -18,8 +18,8 @@ use crate::source::{Found, ListError, LogFile, Source};
 use crate::tally::Tally;
 use crate::watch::Watch;
 
-/// Capacity of the queue of listed files. Listing runs ahead so that progress is known, but not without
-/// bound.
+/// Capacity of the queue of listed files. Listing runs ahead so that progress is known, but not
+/// without bound.
 const AHEAD: usize = 100_000;
 
 /// Which records are evaluated.
@@ -27,8 +27,8 @@ const AHEAD: usize = 100_000;
 pub struct Options {
     /// Selects days, accounts and Regions.
     pub scope: Scope,
-    /// Whether data and network activity events reach EventBridge. They do if some trail selects them; the
-    /// organization's trail selects only management events.
+    /// Whether data and network activity events reach EventBridge. They do if some trail selects
+    /// them; the organization's trail selects only management events.
     pub data_events: bool,
 }
 
@@ -56,8 +56,8 @@ pub fn run(
     Ok(finish(tally, &rules, watch))
 }
 
-/// Runs two revisions of the rules over the same logs in a single pass. Returns the result of `rules`
-/// and its differences from `before`.
+/// Runs two revisions of the rules over the same logs in a single pass. Returns the result of
+/// `rules` and its differences from `before`.
 pub fn compare(
     before: &[Rule],
     rules: &[Rule],

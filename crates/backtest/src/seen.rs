@@ -8,9 +8,9 @@ const SHARDS: usize = 64;
 
 /// A set of ids, stored as 8 bytes each.
 ///
-/// Starts with 32 MB, enough for 3.6 million ids, and doubles when full: at most 18 MB per million ids.
-/// An id counts as seen if its 64-bit hash was seen. With 100 million distinct ids, the odds of even one
-/// collision are 1 in 3,700.
+/// Starts with 32 MB, enough for 3.6 million ids, and doubles when full: at most 18 MB per million
+/// ids. An id counts as seen if its 64-bit hash was seen. With 100 million distinct ids, the odds
+/// of even one collision are 1 in 3,700.
 #[derive(Debug)]
 pub(crate) struct Seen {
     shards: Vec<Mutex<Shard>>,

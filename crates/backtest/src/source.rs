@@ -44,8 +44,8 @@ pub struct ListError {
 
 /// A place with log files: a folder or a bucket.
 pub trait Source: Send + Sync {
-    /// Lists the entries that may be in scope, one by one, so that a listing of many million files is never
-    /// held in memory. Stops when `each` breaks.
+    /// Lists the entries that may be in scope, one by one, so that a listing of many million files
+    /// is never held in memory. Stops when `each` breaks.
     fn list(
         &self,
         scope: &Scope,
@@ -55,8 +55,8 @@ pub trait Source: Send + Sync {
     /// Opens a listed file. Reading blocks the calling thread.
     fn open(&self, file: &LogFile) -> io::Result<Box<dyn Read + Send>>;
 
-    /// Number of files to read at once; `None` for the number of cores. A network has a high latency but
-    /// serves many requests at once.
+    /// Number of files to read at once; `None` for the number of cores. A network has a high
+    /// latency but serves many requests at once.
     fn parallel(&self) -> Option<usize> {
         None
     }

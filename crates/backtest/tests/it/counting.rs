@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::corpus::{Logs, record, rule, sources};
 
 #[test]
-fn alerts_are_counted_by_day_place_and_principal() {
+fn alerts_are_counted_by_day_location_and_principal() {
     let session = json!({
         "type": "AssumedRole", "arn": "arn:aws:sts::012345678901:assumed-role/deployer/a-session",
         "sessionContext": {"sessionIssuer": {"arn": "arn:aws:iam::012345678901:role/deployer"}},
@@ -158,7 +158,7 @@ fn a_record_that_takes_too_much_work_alerts_and_is_counted_as_undecided() {
 }
 
 #[test]
-fn a_budget_is_per_day_over_all_places() {
+fn a_budget_is_per_day_across_all_locations() {
     let logs = Logs::new();
     logs.trail(
         "a.json.gz",
