@@ -38,7 +38,8 @@ pub(crate) struct Arguments {
     /// Seed for the generated data
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Write generated events and rule sets of 10 to 5,000 patterns to a folder instead of measuring
+    /// Write generated events and rule sets of 10 to 5,000 patterns to a folder instead of
+    /// measuring
     #[arg(long, value_name = "DIR")]
     pub(crate) write: Option<PathBuf>,
 }

@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: how fast many patterns are matched at once, and next to it, in the same run
 //! on the same bytes, how fast JSON parsers only parse.
 //!
-//! A machine is never idle, so events are timed in batches: every contender processes every batch in
-//! turn, for several rounds, and the fastest round of each batch counts. A round's ratio compares times
-//! taken right after each other; the median of these ratios is reported as well. Every contender gets
-//! freshly copied bytes, because simd-json overwrites its input.
+//! A machine is never idle, so events are timed in batches: every contender processes every batch
+//! in turn, for several rounds, and the fastest round of each batch counts. A round's ratio
+//! compares times taken right after each other; the median of these ratios is reported as well.
+//! Every contender gets freshly copied bytes, because simd-json overwrites its input.
 #![expect(
     clippy::print_stderr,
     reason = "progress and errors of a command line program"
