@@ -1,11 +1,12 @@
 //! What a user can do about a problem, as data: text and commands of this program.
 //!
-//! Libraries refer to a command as a [`Command`]. How the user types it depends on how the program was
-//! started, which only the program knows, so the program calls [`spell_with`] once. Until then, a
-//! command shows its bare name.
+//! Libraries refer to a command as a [`Command`]. How the user types it depends on how the program
+//! was started, which only the program knows, so the program calls [`spell_with`] once. Until then,
+//! a command shows its bare name.
 //!
-//! The spelling is global to the process rather than part of each report, because it affects only text:
-//! reports stay plain values that compare equal, and every output format spells commands the same way.
+//! The spelling is global to the process rather than part of each report, because it affects only
+//! text: reports stay plain values that compare equal, and every output format spells commands the
+//! same way.
 //!
 //! # Example
 //!
