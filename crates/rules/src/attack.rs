@@ -18,6 +18,6 @@ pub(crate) const TACTICS: [&str; 14] = [
     "impact",
 ];
 
-/// Techniques, one per line: id, comma-separated tactics, name. The first line is a comment with the
-/// version.
+/// Techniques, one per line: id, comma-separated tactics, name. The first line is a comment with
+/// the version.
 pub(crate) const TECHNIQUES: &str = include_str!("../data/attack-techniques.txt");

@@ -13,8 +13,8 @@ const HEAD: &str = "# Rule catalogue
 
 ";
 
-/// The monitoring items of the CIS AWS Foundations Benchmark, paraphrased, by their numbers in versions
-/// 1.5 to 4. Later versions number them 5.1 to 5.16.
+/// The monitoring items of the CIS AWS Foundations Benchmark, paraphrased, by their numbers in
+/// versions 1.5 to 4. Later versions number them 5.1 to 5.16.
 const CIS: [(&str, &str); 16] = [
     ("4.1", "refused API calls"),
     ("4.2", "console sign-ins without MFA"),

@@ -7,22 +7,23 @@
 //! # Layout
 //!
 //! - `library`: loads a folder of rules;
-//! - `read`: parses a file into fields; compiles messages to input transformers that no value can break,
-//!   and exceptions into the event pattern;
+//! - `read`: parses a file into fields; compiles messages to input transformers that no value can
+//!   break, and exceptions into the event pattern;
 //! - [`lint`]: all diagnostic codes, the checks of a rule that has been read, and the comments that
 //!   allow a diagnostic;
 //! - `test`: runs a rule's own tests; [`mutation`]: whether they detect changes to the pattern;
 //! - `catalogue`: generates pages about a library; `attack`: tactics and techniques for tags;
 //! - `draft`: starts a rule file from an event.
 //!
-//! Reading ends before linting begins: `lint` uses the fields of a file, and `read` doesn't use lints.
+//! Reading ends before linting begins: `lint` uses the fields of a file, and `read` doesn't use
+//! lints.
 //!
 //! # Invariants
 //!
 //! - Loading depends only on the folder and the given date.
 //! - An error in a user's file is a [`syntax::Diagnostic`], never an `Err` and never a panic.
-//! - Every rule in a library pins `source`, and its message, if any, renders to valid JSON for every
-//!   event.
+//! - Every rule in a library pins `source`, and its message, if any, renders to valid JSON for
+//!   every event.
 //!
 //! # Example
 //!

@@ -16,8 +16,8 @@ use crate::test::run_tests;
 /// The rules of a folder and their diagnostics.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
-    /// The rules without errors, sorted by id, without deprecated ones. Their tests haven't run; see
-    /// [`run_tests`](crate::run_tests).
+    /// The rules without errors, sorted by id, without deprecated ones. Their tests haven't run;
+    /// see [`run_tests`](crate::run_tests).
     pub rules: Vec<Rule>,
     /// All diagnostics, sorted by file and line. Any error blocks deployment.
     pub diagnostics: Vec<Diagnostic>,
@@ -44,11 +44,11 @@ pub struct Options {
 /// Loads and checks every rule (`*.yaml`) in a folder and its subfolders.
 ///
 /// The top-level `fixtures/` contains test events and is skipped, as are hidden files. Links are
-/// rejected, so nothing outside the folder is read. Loading continues after errors and reports all of
-/// them in one run. The tests of a rule with errors run here, since the rule isn't returned;
+/// rejected, so nothing outside the folder is read. Loading continues after errors and reports all
+/// of them in one run. The tests of a rule with errors run here, since the rule isn't returned;
 /// [`run_tests`](crate::run_tests) runs those of the returned rules.
 ///
-/// Codes, beside those of [`syntax::parse`] and [`run_tests`](crate::run_tests):
+/// Codes, besides those of [`syntax::parse`] and [`run_tests`](crate::run_tests):
 /// `library::missing`, `library::empty`, `library::unreadable`, `library::symlink`,
 /// `library::extension`, `library::too-many`, `rule::…`, `pattern::…`, `message::…`,
 /// `exception::…`, `respond::…`, `test::…`.
@@ -70,8 +70,8 @@ pub fn load(directory: &Path, options: &Options) -> Library {
     library
 }
 
-/// Checks the text of a rule that isn't in the folder yet; its fixtures are read from `directory`. Like
-/// [`load`], it doesn't run the tests of a valid rule.
+/// Checks the text of a rule that isn't in the folder yet; its fixtures are read from `directory`.
+/// Like [`load`], it doesn't run the tests of a valid rule.
 pub fn check_file(file: &Arc<SourceFile>, directory: &Path, options: &Options) -> Library {
     let mut library = Library::default();
     let mut fixtures = Fixtures::new(directory);
@@ -104,7 +104,8 @@ fn gather(
         library.diagnostics.extend(duplicate);
         match linted.rule {
             Some(rule) if linted.sound && is_unique => library.rules.push(rule),
-            // The caller can't run the tests of a rule it doesn't get, and one run must show all problems.
+            // The caller can't run the tests of a rule it doesn't get, and one run must show all
+            // problems.
             Some(rule) => library.diagnostics.extend(
                 run_tests(&rule)
                     .into_iter()

@@ -72,16 +72,16 @@ impl Rule {
     }
 }
 
-/// The most alerts that are acceptable. It isn't deployed: a backtest over past logs fails if a rule
-/// exceeds its budget.
+/// The most alerts that are acceptable. It isn't deployed: a backtest over past logs fails if a
+/// rule exceeds its budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Budget {
     /// Most alerts per day (UTC), across all accounts and Regions.
     pub max_alerts_per_day: u64,
 }
 
-/// The origin of an imported rule: attribution that its license requires, and the losses of the import.
-/// It isn't deployed.
+/// The origin of an imported rule: attribution that its license requires, and the losses of the
+/// import. It isn't deployed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ImportedFrom {
     /// The original format: `sigma`.
@@ -209,8 +209,8 @@ impl FromStr for Severity {
 /// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html>).
 ///
 /// The template is a JSON object in which every value that a caller can influence is an unquoted
-/// placeholder of its own. So no value can make the result invalid JSON, which EventBridge would not
-/// deliver.
+/// placeholder of its own. So no value can make the result invalid JSON, which EventBridge would
+/// not deliver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
     /// `InputPathsMap`: placeholder name to JSON path; at most 100.
@@ -223,7 +223,8 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
-    /// Starts an EC2 instance again with the SSM automation `AWS-StartEC2Instance`, if it has the tag.
+    /// Starts an EC2 instance again with the SSM automation `AWS-StartEC2Instance`, if it has the
+    /// tag.
     StartInstance {
         /// JSON path of the instance id in the event, such as `$.detail.instance-id`.
         instance: String,

@@ -114,8 +114,8 @@ fn each_lint_fires_on_its_bad_example_and_is_silent_on_its_good_one() {
         if found.contains(code) {
             wrong.push(format!("{code}: fires on its good example"));
         }
-        // Users copy the good example, so it must not have other diagnostics either. Only its tests may belong
-        // to another pattern.
+        // Users copy the good example, so it must not have other diagnostics either. Only its tests
+        // may belong to another pattern.
         let other: Vec<_> = found
             .iter()
             .filter(|it| !it.starts_with("test::") && !it.starts_with("message::unresolved"))
@@ -182,7 +182,7 @@ fn every_code_in_the_source_has_a_page_and_only_one() {
     }
     let registered: Vec<&str> = lint::registry().iter().map(|lint| lint.code).collect();
     let unique: BTreeSet<&str> = registered.iter().copied().collect();
-    assert_eq!(unique.len(), registered.len(), "a code stands twice");
+    assert_eq!(unique.len(), registered.len(), "a duplicate code");
     let missing: Vec<_> = written
         .iter()
         .filter(|code| !unique.contains(code.as_str()))

@@ -1,8 +1,8 @@
 //! Starts a rule file from a recorded event.
 //!
-//! The pattern, message, fixture and two tests are derived from the event. What only the author knows
-//! becomes a line that begins with [`UNFINISHED`]. The lint `rule::unfinished` reports it until the
-//! author replaces it, so that a rule without a runbook isn't deployed by mistake.
+//! The pattern, message, fixture and two tests are derived from the event. What only the author
+//! knows becomes a line that begins with [`UNFINISHED`]. The lint `rule::unfinished` reports it
+//! until the author replaces it, so that a rule without a runbook isn't deployed by mistake.
 
 mod clauses;
 mod message;
@@ -33,8 +33,8 @@ pub struct Draft {
 
 /// Drafts a rule from an event: a CloudTrail record or a whole `EventBridge` event.
 ///
-/// `id` is the rule's id; the fixture is `<id>.json`. `schema` is the path of the JSON Schema of rule
-/// files, relative to the rule file's folder, for editors.
+/// `id` is the rule's id; the fixture is `<id>.json`. `schema` is the path of the JSON Schema of
+/// rule files, relative to the rule file's folder, for editors.
 ///
 /// ```
 /// let record = serde_json::json!({

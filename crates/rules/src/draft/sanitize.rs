@@ -1,8 +1,8 @@
 //! Replaces identifiers and secrets in an event, consistently: equal values get equal stand-ins.
 //!
-//! Fixtures are committed, often publicly. Stand-ins come from AWS's documentation, or are reserved for
-//! documentation (RFC 5737, RFC 3849, RFC 2606). Names of users, roles and resources stay, because a
-//! program can't tell which of them are sensitive.
+//! Fixtures are committed, often publicly. Stand-ins come from AWS's documentation, or are reserved
+//! for documentation (RFC 5737, RFC 3849, RFC 2606). Names of users, roles and resources stay,
+//! because a program can't tell which of them are sensitive.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,9 +1,9 @@
 //! Comments that allow a diagnostic: `# allow: pattern::value-type the reason`.
 //!
-//! A comment at the end of a line allows diagnostics on that line, or in the value that begins there. A
-//! comment on its own line does so for the next line that isn't a comment. The reason is required. An
-//! allowance that silences nothing is itself a diagnostic: the code below it has changed, and it would
-//! hide the next real diagnostic.
+//! A comment at the end of a line allows diagnostics on that line, or in the value that begins
+//! there. A comment on its own line does so for the next line that isn't a comment. The reason is
+//! required. An allowance that silences nothing is itself a diagnostic: the code below it has
+//! changed, and it would hide the next real diagnostic.
 
 use std::sync::Arc;
 

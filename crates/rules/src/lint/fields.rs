@@ -25,8 +25,8 @@ pub(super) fn shape(path: &str, cloudtrail: bool) -> Option<FieldShape> {
     field(path).filter(|_| cloudtrail).map(|field| field.shape)
 }
 
-/// The first step of a path that isn't a field of a record, and its valid siblings. `None` if all steps
-/// are fields, or are inside an object whose fields belong to the service.
+/// The first step of a path that isn't a field of a record, and its valid siblings. `None` if all
+/// steps are fields, or are inside an object whose fields belong to the service.
 pub(super) fn unknown(path: &str) -> Option<(&str, Vec<&'static str>)> {
     fields::unknown_step(path.strip_prefix("detail.")?)
 }

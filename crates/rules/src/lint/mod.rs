@@ -1,7 +1,7 @@
 //! Linting: checks what the fields of a rule say.
 //!
-//! Every [`Diagnostic`] about a rule has a code, and every code has an entry in the [`registry`]: its
-//! meaning, a bad and a good example, whether it has a fix and whether a comment can allow it.
+//! Every [`Diagnostic`] about a rule has a code, and every code has an entry in the [`registry`]:
+//! its meaning, a bad and a good example, whether it has a fix and whether a comment can allow it.
 //! [`page`] renders the registry as `rules/LINTS.md`.
 
 mod allow;
@@ -74,7 +74,7 @@ pub(crate) fn check(read: RuleFile, today: Date) -> Linted {
     }
 }
 
-/// Truncates the diagnostics: a file with thousands of them probably isn't a rule.
+/// Truncates the diagnostics: a file with thousands of them isn't a rule.
 fn limit(reader: &mut Reader) {
     let more = reader.diagnostics.len().saturating_sub(MAX_DIAGNOSTICS);
     if more > 0 {

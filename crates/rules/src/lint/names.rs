@@ -168,8 +168,8 @@ pub(super) fn is_data_event(service: &str, name: &str) -> bool {
         .is_some_and(|service| service.data.contains(&name))
 }
 
-/// Whether `EventBridge` withholds the call from rules without `read_only: true`. Its guide goes by the
-/// first word of the name, with two exceptions.
+/// Whether `EventBridge` withholds the call from rules without `read_only: true`. Its guide goes by
+/// the first word of the name, with two exceptions.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html>
 pub(crate) fn is_read_only(service: &str, name: &str) -> bool {
     const DELIVERED: [&str; 2] = ["GetFederationToken", "GetSessionToken"];

@@ -8,8 +8,9 @@ use crate::model::Rule;
 /// Most candidates to compare a rule with: each proof takes some time.
 const MOST: usize = 16;
 
-/// Warns about each rule whose events all alert as another rule too, with at least the same severity
-/// and to the same topics. A rule with another severity or other topics than a wider one is fine.
+/// Warns about each rule whose events all alert as another rule too, with at least the same
+/// severity and to the same topics. A rule with another severity or other topics than a wider one
+/// is fine.
 ///
 /// Proving all pairs of thousands of rules would take too long. A rule's own positive tests cheaply
 /// show which other rules could cover it.

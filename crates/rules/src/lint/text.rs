@@ -1,8 +1,8 @@
 //! Finds text that could deceive a reader or that a machine would expand.
 //!
 //! Rule files come from pull requests. Their text is used in CloudFormation templates, which expand
-//! `{{resolve:…}}` and `${…}`; in input templates, where `<` and `>` can't be escaped; and in reviews,
-//! where bidirectional controls can deceive people.
+//! `{{resolve:…}}` and `${…}`; in input templates, where `<` and `>` can't be escaped; and in
+//! reviews, where bidirectional controls can deceive people.
 
 use syntax::{Diagnostic, Fix, Node, Span, Value};
 
@@ -14,7 +14,7 @@ use crate::read::reader::Reader;
 enum Purpose {
     /// The message, which may contain placeholders.
     Message,
-    /// Copied into the input template beside the message.
+    /// Copied into the input template next to the message.
     Alert,
     /// All other text that reaches a template or a reader.
     Rule,

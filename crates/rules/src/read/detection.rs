@@ -58,7 +58,8 @@ fn nearest_span(node: &Node, pointer: &str) -> Span {
     }
 }
 
-/// Reads the exceptions with the spans of their `when`. Every valid `expires` is added to `expiries`.
+/// Reads the exceptions with the spans of their `when`. Every valid `expires` is added to
+/// `expiries`.
 pub(super) fn exceptions(
     reader: &mut Reader,
     root: &Node,

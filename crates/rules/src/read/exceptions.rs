@@ -1,8 +1,8 @@
 //! Compiles exceptions into the event pattern.
 //!
 //! An exception on a field becomes `anything-but` its values. Alone, that would also exclude events
-//! without the field (a root user has no user name), so `exists: false` is added: events without the
-//! field still alert.
+//! without the field (a root user has no user name), so `exists: false` is added: events without
+//! the field still alert.
 
 use serde_json::{Map, Value, json};
 

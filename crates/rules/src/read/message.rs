@@ -1,10 +1,11 @@
 //! Compiles a message with placeholders to an input transformer that no event value can break.
 //!
 //! A text template inserts values unescaped, and a result that isn't JSON is not delivered: a user
-//! agent with a quote in it would silence the alert. In an *object* template, an unquoted placeholder
-//! becomes a separate JSON value, quoted and escaped by `EventBridge`. So a message becomes an object,
-//! pretty-printed for e-mail, and every value that a caller can influence is a separate JSON value.
-//! Only the four strings that `EventBridge` itself sets (account, Region, time, id) appear inside text.
+//! agent with a quote in it would silence the alert. In an *object* template, an unquoted
+//! placeholder becomes a separate JSON value, quoted and escaped by `EventBridge`. So a message
+//! becomes an object, pretty-printed for e-mail, and every value that a caller can influence is a
+//! separate JSON value. Only the four strings that `EventBridge` itself sets (account, Region,
+//! time, id) appear inside text.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use serde_json::Value;
 use super::path::EventPath;
 use crate::model::{Message, Severity};
 
-/// The longest input template that `PutTargets` takes, in characters.
+/// The longest input template that `PutTargets` accepts, in characters.
 const MAX_TEMPLATE: usize = 8192;
 /// The longest text that is compiled, in bytes; a longer one can't fit into a template.
 const MAX_TEXT: usize = 4 * MAX_TEMPLATE;
@@ -156,7 +157,8 @@ pub(crate) fn compile(text: &str, frame: &Frame<'_>) -> Compiled {
         let value = format!("\"<{}>\"", writer.name_of_envelope(path));
         fields.push((name.to_owned(), Field::Inline(value)));
     }
-    // Already reported at their location (`message::angle-bracket`), so don't report the template too.
+    // Already reported at their location (`message::angle-bracket`), so don't report the template
+    // too.
     let brackets = [text, frame.title, frame.runbook.unwrap_or_default()]
         .iter()
         .any(|text| text.contains(['<', '>']));
@@ -280,8 +282,8 @@ impl Writer {
         pieces
     }
 
-    /// The JSON for a line: a lone placeholder is unquoted; text with only envelope strings is one string;
-    /// anything else is a list of pieces.
+    /// The JSON for a line: a lone placeholder is unquoted; text with only envelope strings is one
+    /// string; anything else is a list of pieces.
     fn value(&mut self, pieces: &[Piece]) -> String {
         match pieces {
             [Piece::Placeholder(path)] => format!("<{}>", self.name(path)),
@@ -404,8 +406,8 @@ fn is_safe_in_text(piece: &Piece) -> bool {
     }
 }
 
-/// Splits `label: rest` if the line starts with a label: a letter, then letters, digits, spaces, `_` and
-/// `-`, up to a colon that is followed by a space or the end of the line.
+/// Splits `label: rest` if the line starts with a label: a letter, then letters, digits, spaces,
+/// `_` and `-`, up to a colon that is followed by a space or the end of the line.
 fn split_label(line: &str) -> Option<(&str, &str)> {
     let (label, rest) = line.split_once(':')?;
     let label = label.trim_end();

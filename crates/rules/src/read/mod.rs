@@ -1,7 +1,8 @@
 //! Reads rule files into fields.
 //!
 //! Reading checks that every field is present, has the right type and can be parsed. Whether its
-//! content makes sense is checked by [`lint`](crate::lint), which starts after a file has been read.
+//! content makes sense is checked by [`lint`](crate::lint), which starts after a file has been
+//! read.
 
 mod detection;
 mod exceptions;

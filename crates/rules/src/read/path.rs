@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-/// The longest JSON path that `PutTargets` takes, in characters.
+/// The longest JSON path that `PutTargets` accepts, in characters.
 const MAX_CHARS: usize = 256;
 
 /// The top-level fields of every event, including `detail`.

@@ -373,8 +373,8 @@ fn respond(reader: &mut Reader, root: &Node, event_paths: &mut Vec<ReadPath>) ->
     Some(response)
 }
 
-/// Reads a tag's key or value. It is used in an IAM condition, so it must not contain anything that IAM
-/// would expand.
+/// Reads a tag's key or value. It is used in an IAM condition, so it must not contain anything that
+/// IAM would expand.
 fn tag_text(reader: &mut Reader, tag: &Node, field: &str, limit: usize) -> Option<String> {
     let node = tag.get(field)?;
     let text = reader.short_text(node, &format!("`{field}` of the tag"), limit)?;

@@ -18,8 +18,8 @@ const MAX_TOTAL_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Tests {
     pub(crate) list: Vec<RuleTest>,
-    /// Whether each test expects a match, including tests with invalid events; `None` if the list itself is
-    /// invalid.
+    /// Whether each test expects a match, including tests with invalid events; `None` if the list
+    /// itself is invalid.
     pub(crate) expected: Option<Vec<bool>>,
 }
 
@@ -79,7 +79,8 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
     }
 }
 
-/// One test for each value of its `each`, if the events are valid, and the expectation, if it is valid.
+/// One test for each value of its `each`, if the events are valid, and the expectation, if it is
+/// valid.
 fn test(
     reader: &mut Reader,
     node: &Node,

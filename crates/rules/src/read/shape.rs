@@ -1,4 +1,5 @@
-//! The fields of a rule file, for reading, for the order in `format`, and for the editors' JSON Schema.
+//! The fields of a rule file, for reading, for the order in `format`, and for the editors' JSON
+//! Schema.
 
 use std::sync::Arc;
 

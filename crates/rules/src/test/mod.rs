@@ -29,8 +29,8 @@ pub struct TestOutcome {
 
 /// Runs all tests of a rule, in source order.
 ///
-/// A test passes if the rule matches as expected, the alert can be delivered, and the alert equals the
-/// test's `message`, if given, ignoring surrounding white space.
+/// A test passes if the rule matches as expected, the alert can be delivered, and the alert equals
+/// the test's `message`, if given, ignoring surrounding white space.
 ///
 /// Codes: `test::match`, `test::message`, `test::undeliverable`, `test::event`.
 pub fn run_tests(rule: &Rule) -> Vec<TestOutcome> {
@@ -170,8 +170,8 @@ fn leaves(value: &Value, path: &mut Vec<String>, out: &mut Vec<(Vec<String>, Val
     }
 }
 
-/// A line-by-line diff. The lines of an alert are its fields, so after removing the common prefix and
-/// suffix, lines can be paired by position.
+/// A line-by-line diff. The lines of an alert are its fields, so after removing the common prefix
+/// and suffix, lines can be paired by position.
 fn difference(test: &RuleTest, expected: &str, rendered: &str) -> Diagnostic {
     let diagnostic = Diagnostic::error(
         "test::message",

@@ -1,8 +1,8 @@
 //! Mutation testing: do a rule's tests detect changes to its pattern?
 //!
-//! A clause whose removal no test detects is either unnecessary or untested: a later edit may lose it,
-//! and the rule goes silent or floods its topics. [`mutants`] makes every small change to a pattern and
-//! reports whether a test fails because of it.
+//! A clause whose removal no test detects is either unnecessary or untested: a later edit may lose
+//! it, and the rule goes silent or floods its topics. [`mutants`] makes every small change to a
+//! pattern and reports whether a test fails because of it.
 
 use eventbridge_pattern::{Event, Pattern};
 use serde::Serialize;
@@ -37,11 +37,11 @@ pub enum Fate {
     Survived,
 }
 
-/// All mutants of a rule's pattern: each field, alternative and value removed in turn, each single value
-/// replaced, each numeric bound moved.
+/// All mutants of a rule's pattern: each field, alternative and value removed in turn, each single
+/// value replaced, each numeric bound moved.
 ///
-/// `source` and an equivalent `detail.eventSource` count as one clause: no event has one without the
-/// other, so no test could tell them apart.
+/// `source` and an equivalent `detail.eventSource` count as one clause: no event has one without
+/// the other, so no test could tell them apart.
 pub fn mutants(rule: &Rule) -> Vec<Mutant> {
     let Ok(Value::Object(mut pattern)) = serde_json::from_str(rule.pattern.text()) else {
         return Vec::new();
@@ -205,8 +205,8 @@ fn list(values: &[Value], give: &mut dyn FnMut(String, Vec<Value>)) {
     }
 }
 
-/// Replacements for a value. If there are several values, removing one is equivalent to replacing it,
-/// so only its operands are changed.
+/// Replacements for a value. If there are several values, removing one is equivalent to replacing
+/// it, so only its operands are changed.
 fn replacements(value: &Value, only: bool) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     match value {

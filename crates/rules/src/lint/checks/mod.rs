@@ -1,7 +1,7 @@
 //! Checks with knowledge of AWS.
 //!
-//! Each check reports what a rule's author can hardly have meant. None may fire on a correct rule: when
-//! in doubt, a check is silent.
+//! Each check reports what a rule's author can hardly have meant. None may fire on a correct rule:
+//! when in doubt, a check is silent.
 
 mod cases;
 mod events;
@@ -79,8 +79,8 @@ impl<'a> Scope<'a> {
         self.clauses.iter().filter(move |it| it.path == path)
     }
 
-    /// Whether all matching events come from CloudTrail, judged by the detail type. A pattern without a
-    /// detail type counts if it has `detail.eventSource`.
+    /// Whether all matching events come from CloudTrail, judged by the detail type. A pattern
+    /// without a detail type counts if it has `detail.eventSource`.
     fn is_cloudtrail(&self) -> bool {
         self.detail_types_are(&DETAIL_TYPES_OF_CLOUDTRAIL)
     }
@@ -105,8 +105,8 @@ impl<'a> Scope<'a> {
         some || self.at("detail.eventSource").next().is_some()
     }
 
-    /// The services whose events can satisfy a clause, if known: from `eventSource` if the pattern has it,
-    /// else from `source`.
+    /// The services whose events can satisfy a clause, if known: from `eventSource` if the pattern
+    /// has it, else from `source`.
     fn services(&self, clause: &Clause<'_>) -> Option<Vec<&'a str>> {
         let of = |path: &'a str, service: fn(&str) -> Option<&str>| {
             let mut found = Vec::new();

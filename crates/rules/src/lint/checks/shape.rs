@@ -38,7 +38,7 @@ fn shadowed(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             ),
         )
         .at(scope.location(first.span()))
-        .note("EventBridge keeps the last clause of a path; clauses inside of a `$or` don't narrow those outside");
+        .note("EventBridge keeps the last clause of a path; clauses inside a `$or` don't narrow those outside");
         diagnostics.push(if inside {
             diagnostic.help("constrain the field in each branch of the `$or`, and not outside")
         } else {

@@ -341,7 +341,8 @@ fn term(
         _ => None,
     };
     let same = |node: &Node| node.to_json_text() == text;
-    // Of two equal terms, reports the later one; among several branches, the one that also has the cover.
+    // Of two equal terms, reports the later one; among several branches, the one that also has the
+    // cover.
     let found = scope
         .clauses
         .iter()

@@ -82,8 +82,8 @@ pub struct Lint {
 /// An example of a rule file, relative to [`EXAMPLE_RULE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Example {
-    /// Top-level fields that replace those of [`EXAMPLE_RULE`]; a line `---` begins another rule in the
-    /// same folder.
+    /// Top-level fields that replace those of [`EXAMPLE_RULE`]; a line `---` begins another rule in
+    /// the same folder.
     Fields(&'static str),
     /// [`EXAMPLE_RULE`] without this field.
     Without(&'static str),

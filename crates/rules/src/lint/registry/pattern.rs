@@ -79,7 +79,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "pattern::read-only-call",
         "A call that only reads",
-        "EventBridge delivers management events that begin with `List`, `Get` or `Describe` only to rules whose state asks for all of them. Without `read_only: true` this name never matches. `GetFederationToken` and `GetSessionToken` are always delivered.",
+        "EventBridge delivers management events that begin with `List`, `Get` or `Describe` only to rules whose state requests all of them. Without `read_only: true` this name never matches. `GetFederationToken` and `GetSessionToken` are always delivered.",
         Fields("event_pattern:\n  source: [aws.secretsmanager]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [secretsmanager.amazonaws.com]\n    eventName: [GetSecretValue]\n    errorCode: [{exists: false}]\n"),
         Fields("read_only: true\nevent_pattern:\n  source: [aws.secretsmanager]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [secretsmanager.amazonaws.com]\n    eventName: [GetSecretValue]\n    errorCode: [{exists: false}]\n"),
     )
@@ -164,7 +164,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "pattern::unknown-field",
         "A field that CloudTrail's records don't have",
-        "No record has this field, so the clause never matches, or always matches if it asks for absence. Parameters and results of a call are below `requestParameters` and `responseElements`.",
+        "No record has this field, so the clause never matches, or always matches if it tests for absence. Parameters and results of a call are below `requestParameters` and `responseElements`.",
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    userIdentity: {Type: [IAMUser]}\n    errorCode: [{exists: false}]\n"),
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    userIdentity: {type: [IAMUser]}\n    errorCode: [{exists: false}]\n"),
     )
@@ -220,7 +220,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "pattern::never-matches",
         "A clause that no event can satisfy",
-        "On EventBridge, a number with more digits than a double holds equals nothing, not even itself.",
+        "On EventBridge, a number with more digits than a double can represent equals nothing, not even itself.",
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    requestParameters: {size: [0.12345678901234567891]}\n    errorCode: [{exists: false}]\n"),
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    requestParameters: {size: [0.125]}\n    errorCode: [{exists: false}]\n"),
     )

@@ -23,7 +23,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "yaml::documents",
         "More than one document",
-        "A file holds one rule, whose id is the file's name.",
+        "A file contains one rule, whose id is the file's name.",
         File("version: 1\n---\nversion: 1\n"),
         RULE,
     ),
@@ -60,7 +60,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "yaml::tag",
         "Tags are not supported",
-        "A tag such as `!Sub` asks the reader to transform a value. Rule files hold plain values.",
+        "A tag such as `!Sub` tells the parser to transform a value. Rule files contain plain values.",
         Fields("owner: !Sub cloud-security\n"),
         RULE,
     ),

@@ -191,8 +191,8 @@ fn json_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// Whatever a caller puts into an event, the alert is delivered with its fixed parts and the exact
-    /// value.
+    /// Whatever a caller puts into an event, the alert is delivered with its fixed parts and the
+    /// exact value.
     #[test]
     fn no_value_can_silence_an_alert(a in json_value(), b in json_value(), c in json_value()) {
         let message = compiled(
@@ -208,8 +208,8 @@ proptest! {
     }
 }
 
-/// Why alerts are JSON: with a text template, a caller's value decides whether the alert arrives. The
-/// first two cases were recorded on AWS, as `t50` and `t82` in
+/// Why alerts are JSON: with a text template, a caller's value decides whether the alert arrives.
+/// The first two cases were recorded on AWS, as `t50` and `t82` in
 /// `crates/eventbridge-pattern/tests/data/input-transformers.jsonl.gz`.
 #[test]
 fn a_text_template_would_let_a_caller_silence_the_alert() {
@@ -230,7 +230,8 @@ fn a_text_template_would_let_a_caller_silence_the_alert() {
         json!("say \"hello\""),
         json!("line\nslash\\tab\tend"),
         json!("C:\\python\\xmr"),
-        // EventBridge removes the quotes of lists and objects but keeps the backslashes before them.
+        // EventBridge removes the quotes of lists and objects but keeps the backslashes before
+        // them.
         json!(["\"x"]),
         json!({"a": "\\\"x"}),
     ] {
