@@ -19,7 +19,7 @@ pub struct Comment {
 
 /// The comments of a file, in source order. A `#` inside a scalar doesn't start one.
 ///
-/// If the file isn't YAML, these are the comments before the first error.
+/// If the file isn't valid YAML, only the comments before the first error are returned.
 ///
 /// ```
 /// let file = std::sync::Arc::new(syntax::SourceFile::new("a.yaml", "# one\na: '# no' # two\n"));

@@ -1,4 +1,4 @@
-//! Source files, diagnostics that point into them, and a YAML tree in which every value knows its
+//! Source files, diagnostics that point into them, and a YAML tree in which every value has its
 //! location.
 //!
 //! Users of Gizmos write YAML. When something is wrong they need the file, line and column of the
@@ -23,7 +23,7 @@
 //!   (an account id with a leading zero). Quoted text is always a string.
 //! - Anchors, aliases, tags and merge keys are rejected, so a document is never larger than its
 //!   text: no expansion can be abused.
-//! - Nothing here knows about rules, patterns or AWS.
+//! - The crate doesn't depend on rules, patterns or AWS.
 //!
 //! # Example
 //!

@@ -272,8 +272,8 @@ impl<'input> Builder<'input> {
     }
 }
 
-/// A flow collection ends with its bracket; a block collection's end event lies at the next
-/// token, lines further down, so it ends with its last child.
+/// A flow collection ends with its bracket. A block collection's end event is at the next token,
+/// which may be lines below, so the collection ends with its last child.
 fn collection_end(start: Span, last_child: Option<Span>, end_event: Span) -> usize {
     if end_event.end > end_event.start {
         end_event.end

@@ -111,7 +111,7 @@ impl Shape {
         }
     }
 
-    /// The shape as JSON Schema (draft 7, which editors know), with definitions for
+    /// The shape as JSON Schema (draft 7, which editors support), with definitions for
     /// [`FieldType::Defined`].
     ///
     /// ```

@@ -25,7 +25,7 @@ pub enum Value {
     String(String),
     /// `[a, b]` or lines with `-`.
     Sequence(Vec<Node>),
-    /// `key: value` pairs in the order written; no key occurs twice.
+    /// `key: value` pairs in source order, with unique keys.
     Mapping(Vec<Entry>),
 }
 
