@@ -11,7 +11,7 @@ pub(crate) enum FieldKind {
     Boolean,
     /// An object or null.
     Object,
-    /// Anything, possibly a list: the called service decides.
+    /// Any type, possibly a list; the called service defines it.
     Open,
 }
 
