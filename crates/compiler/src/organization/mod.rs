@@ -71,7 +71,7 @@ pub struct TargetScope {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Topology {
-    /// Spokes forward to one hub, which detects and notifies.
+    /// Spokes forward events to one hub, which runs the detections and sends the alerts.
     #[default]
     Hub,
     /// Topics and detections in every account and Region.
@@ -121,7 +121,7 @@ pub struct Topic {
     pub subscriptions: Vec<Subscription>,
 }
 
-/// One subscription of a topic.
+/// A subscription to a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Subscription {
     /// Decides the format of `endpoint`.

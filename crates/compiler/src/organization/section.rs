@@ -83,7 +83,7 @@ impl Reader {
         true
     }
 
-    /// The value of a field that must be there.
+    /// The value of a required field; a missing one is a diagnostic.
     pub(super) fn required<'n>(
         &mut self,
         node: &'n Node,
