@@ -119,7 +119,7 @@ pub fn wrap(record: &Value) -> Result<Value, EnvelopeError> {
 /// The envelope around a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
-    /// The event's id: the record's.
+    /// The event's id, which is the record's `eventID`.
     pub id: &'a str,
     /// The event's detail type, such as `AWS API Call via CloudTrail`.
     pub detail_type: &'static str,

@@ -22,7 +22,7 @@ pub const MAX_UNPACKED: u64 = 64 << 30;
 /// Bytes to read at once.
 const STEP: usize = 256 << 10;
 
-/// Why a file could not be read to its end.
+/// Why a file could not be read completely.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
     /// The file can't be read, or its gzip data is truncated or corrupt.
