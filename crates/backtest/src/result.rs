@@ -14,7 +14,7 @@ pub struct Backtest {
     pub bytes: u64,
     /// Total size of the files' unpacked content, in bytes.
     pub bytes_unpacked: u64,
-    /// Records in all files.
+    /// Total number of records in all files.
     pub records: u64,
     /// Records outside the selected days, accounts or Regions.
     pub out_of_scope: u64,
@@ -89,7 +89,7 @@ pub struct Skipped {
 /// The alerts of one rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RuleAlerts {
-    /// The rule's severity.
+    /// Severity as spelled in the rule file.
     pub severity: String,
     /// Total number, `copies` and `undecided` included.
     pub alerts: u64,
