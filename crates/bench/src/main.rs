@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: how fast many patterns are matched at once, and next to it, in the same run
-//! on the same bytes, how fast JSON parsers only parse.
+//! `cargo xtask bench`: measures how fast events are matched against many patterns at once and, in
+//! the same run on the same bytes, how fast JSON parsers parse alone.
 //!
 //! A machine is never idle, so events are timed in batches: every contender processes every batch
 //! in turn, for several rounds, and the fastest round of each batch counts. A round's ratio
