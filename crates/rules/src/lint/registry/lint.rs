@@ -2,7 +2,7 @@
 
 use syntax::Severity;
 
-/// The rule that the examples change.
+/// The rule that the examples modify.
 pub const EXAMPLE_RULE: &str = r"version: 1
 id: example-rule
 title: A trail was stopped
