@@ -1,8 +1,8 @@
-//! Lays records out as the files of a trail, as often as it takes, to measure a backtest with.
+//! Repeats records as the files of a trail, to benchmark backtests.
 //!
 //! `cargo run --release -p backtest --example corpus -- RECORDS FOLDER MEGABYTES` reads CloudTrail
-//! records, one a line, plain or packed by gzip, and repeats them with fresh event ids until the
-//! files in the folder unpack to so many megabytes. The same arguments give the same files.
+//! records, one per line, plain or gzipped, and repeats them with fresh event ids until the files
+//! in the folder unpack to MEGABYTES. The same arguments give the same files.
 #![expect(clippy::print_stdout, reason = "a program to measure with")]
 
 use std::error::Error;
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .parse::<usize>()?
         .saturating_mul(1_000_000)
         .div_ceil(FILE);
-    // So many records fill a file; where one begins follows from its number alone.
+    // Every file has the same number of records, so a file's first record follows from its number.
     let average = records.iter().map(Vec::len).sum::<usize>() / records.len() + 1;
     let count = FILE / average + 1;
     let folder = PathBuf::from(folder);
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for worker in workers {
             worker
                 .join()
-                .map_err(|_| io::Error::other("a worker broke down"))??;
+                .map_err(|_| io::Error::other("a worker panicked"))??;
         }
         Ok(())
     })?;
@@ -112,7 +112,7 @@ fn write(folder: &Path, number: usize, count: usize, records: &[Vec<u8>]) -> io:
     Ok(())
 }
 
-/// What stands in front of and behind a record's event id; all of it in front if it has none.
+/// The parts of a record before and after its event id; the second is empty if it has none.
 fn around_id(record: &[u8]) -> (&[u8], &[u8]) {
     const KEY: &[u8] = br#""eventID":""#;
     let found = record.windows(KEY.len()).position(|window| window == KEY);

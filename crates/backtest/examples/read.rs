@@ -1,12 +1,12 @@
-//! How fast logs can be read at all, to compare a backtest with.
+//! Measures how fast logs can be read at all, as a baseline for backtests.
 //!
-//! `cargo run --release -p backtest --example read -- STEP PATH…` reads all files of the paths on
-//! all cores and says how fast that was. STEP is
+//! `cargo run --release -p backtest --example read -- STEP PATH…` reads all files at the paths on
+//! all cores and prints the speed. STEP is
 //!
 //! - `unpack`: unpack only;
-//! - `split`: find every record, and the fields that decide whether it is delivered;
+//! - `split`: find every record and the fields that decide whether it is delivered;
 //! - `parse`: parse every record into a `serde_json::Value`;
-//! - `backtest`: a whole backtest, with the rules of the folder named by `--rules`.
+//! - `backtest`: a complete backtest with the rules in the folder given by `--rules`.
 #![expect(clippy::print_stdout, reason = "a program to measure with")]
 
 use std::error::Error;
@@ -112,7 +112,7 @@ fn part(step: &str, paths: &[PathBuf]) -> Result<(u64, u64), Box<dyn Error>> {
         for worker in workers {
             worker
                 .join()
-                .map_err(|_| io::Error::other("a worker broke down"))??;
+                .map_err(|_| io::Error::other("a worker panicked"))??;
         }
         Ok(())
     })?;

@@ -1,13 +1,13 @@
-//! Counting by name, with a bound on the names.
+//! Counts by name with a bounded number of names.
 
 use std::collections::BTreeMap;
 
-/// Counts per name. Of more than twice `LIMIT` names the rarest are counted together, so that
-/// memory stays bounded whatever the logs hold, and the most frequent ones keep their names.
+/// Counts per name. Beyond twice `LIMIT` names, the rarest are counted together, so that memory
+/// stays bounded and the most frequent names are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts<const LIMIT: usize> {
     pub(crate) by_name: BTreeMap<String, u64>,
-    /// What is counted without a name.
+    /// The total of the names that were dropped.
     pub(crate) others: u64,
 }
 
@@ -33,7 +33,7 @@ impl<const LIMIT: usize> Counts<LIMIT> {
         }
     }
 
-    /// The most frequent name first.
+    /// Most frequent name first.
     pub(crate) fn ranked(&self) -> Vec<(String, u64)> {
         let mut all: Vec<_> = self
             .by_name
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_frequent_ones_keep_their_names_and_nothing_is_lost() {
+    fn frequent_names_are_kept_and_no_count_is_lost() {
         let mut counts = Counts::<10>::default();
         for round in 0..1000 {
             counts.add("often", 1);

@@ -1,4 +1,4 @@
-//! Log files on this machine.
+//! Log files in local folders.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::layout::{self, Folder, Scope};
 use crate::source::{Found, ListError, LogFile, Source};
 
-/// A folder with all below it, or a single file, whatever its name.
+/// A folder with everything below it, or a single file of any name.
 ///
-/// Symbolic links below the folder aren't followed: a log folder can't lead elsewhere.
+/// Symbolic links below the folder aren't followed, so a log folder can't lead elsewhere.
 #[derive(Clone, Debug)]
 pub struct LocalLogs {
     root: PathBuf,
@@ -22,8 +22,8 @@ impl LocalLogs {
         Self { root: root.into() }
     }
 
-    /// The logs at or below several paths, none of them twice: a path that is below another one is
-    /// left out.
+    /// The logs at or below several paths, without duplicates: a path below another one is left
+    /// out.
     pub fn all(paths: &[PathBuf]) -> Vec<Self> {
         let real = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
         let mut kept: Vec<(PathBuf, &PathBuf)> = Vec::new();
@@ -93,7 +93,7 @@ fn file(path: PathBuf, is_file: bool, entry: &fs::DirEntry) -> Found {
     Found::Skipped { path, reason }
 }
 
-/// A path as the layout knows it.
+/// The path with `/` as separator, as [`Scope::folder`] expects.
 fn slashes(path: &Path) -> String {
     let steps: Vec<_> = path.iter().map(|step| step.to_string_lossy()).collect();
     steps.join("/")

@@ -12,25 +12,25 @@ use crate::layout::Scope;
 use crate::seen::Seen;
 use crate::tally::{Alerting, EventHead, Tally, principal};
 
-/// The rules and everything else that all workers share.
+/// The rules and other data shared by all workers.
 #[derive(Debug)]
 pub(crate) struct SharedRules<'a> {
     scope: &'a Scope,
     data_events: bool,
     rules: Vec<Alerting<'a>>,
-    /// The same rule in the other revision, if two are compared.
+    /// The index of the same rule in the other revision, if two are compared.
     partners: Vec<Option<usize>>,
     compares: bool,
     all: RuleSet,
-    /// The rules that get read-only management calls; most libraries have none.
+    /// The rules that receive read-only management calls; most libraries have none.
     asking: Option<RuleSet>,
     records: Seen,
     calls: Seen,
 }
 
 impl<'a> SharedRules<'a> {
-    /// For these rules; with `before`, also for the rules of another revision, which are numbered after
-    /// them.
+    /// `before` has the rules of another revision, if two are compared; they are numbered after
+    /// `rules`.
     pub(crate) fn new(
         rules: &[&'a Rule],
         before: Option<&[&'a Rule]>,
@@ -75,12 +75,12 @@ impl<'a> SharedRules<'a> {
     }
 }
 
-/// One worker's part: a tally and memory that is kept from record to record.
+/// The state of one worker: a tally, and buffers that are reused for every record.
 #[derive(Debug)]
 pub(crate) struct Evaluator<'a> {
     shared: &'a SharedRules<'a>,
     pub(crate) tally: Tally,
-    /// Records of the current file that were CloudTrail's, or other events'.
+    /// Records of the current file that are CloudTrail records or EventBridge events.
     pub(crate) known: u64,
     event: Vec<u8>,
     scratch: Scratch,
@@ -97,7 +97,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Evaluates a record, or a whole event where the logs hold those.
+    /// Evaluates a record, or a whole event if the logs contain events.
     pub(crate) fn record(&mut self, head: &Head<'_>, text: &[u8]) -> ControlFlow<()> {
         self.tally.records += 1;
         if head.is_event {
@@ -122,7 +122,7 @@ impl<'a> Evaluator<'a> {
         ControlFlow::Continue(())
     }
 
-    /// An archive holds events in their envelopes. They are rare, so speed doesn't matter.
+    /// An archive stores whole events. They are rare, so speed doesn't matter.
     fn whole_event(&mut self, text: &[u8]) {
         let event = serde_json::from_slice::<Value>(text)
             .ok()
@@ -142,7 +142,7 @@ impl<'a> Evaluator<'a> {
             .get("detail")
             .map(Value::to_string)
             .unwrap_or_default();
-        // Other services' events have other fields; none of these flags and ids then.
+        // Events from other services have none of these flags and ids.
         let mut head = Head::default();
         if envelope::is_from_cloudtrail(field("detail-type")) {
             head = serde_json::from_str(&detail).unwrap_or_default();
@@ -156,7 +156,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// The rules to which EventBridge would deliver the record, if to any.
+    /// The rules to which EventBridge would deliver the record; `None` if to none.
     fn admitted(
         &mut self,
         head: &Head<'_>,
@@ -210,7 +210,7 @@ impl<'a> Evaluator<'a> {
         record: &[u8],
     ) {
         let Ok(matches) = set.matches(&self.event, &mut self.scratch) else {
-            // Nested deeper than the service reads, or not UTF-8.
+            // Nested deeper than EventBridge accepts, or not UTF-8.
             self.tally.not_delivered.unknown += 1;
             return;
         };
@@ -219,7 +219,7 @@ impl<'a> Evaluator<'a> {
             return;
         }
         let principal = principal(record);
-        // In doubt, a rule alerts.
+        // An undecided match counts as an alert.
         for id in matches.possible() {
             let (Some(rule), Some(tally)) =
                 (self.shared.rules.get(id), self.tally.rules.get_mut(id))

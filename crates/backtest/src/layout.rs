@@ -1,4 +1,4 @@
-//! What a log file's path says before it is opened.
+//! What a log file's path reveals before it is opened.
 //!
 //! A trail writes `[prefix/]AWSLogs/[o-id/]<account>/CloudTrail/<region>/YYYY/MM/DD/`
 //! (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-find-log-files.html>).
@@ -8,48 +8,49 @@ use std::collections::BTreeSet;
 use jiff::Span;
 use jiff::civil::Date;
 
-/// Folders of a trail that hold no records of API calls, wherever they stand.
+/// Folders of a trail without records of API calls, at any depth.
 const NOT_RECORDS: [&str; 2] = ["CloudTrail-Digest", "CloudTrail-Insight"];
 
-/// Endings of log files.
+/// File extensions of logs.
 const ENDINGS: [&str; 5] = [".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson"];
 
-/// The part of the logs that is asked for. Empty sets and missing dates leave everything in.
+/// The selected part of the logs. Empty sets and missing dates select everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// The first day (UTC) of events.
     pub from: Option<Date>,
     /// The last day (UTC) of events.
     pub to: Option<Date>,
-    /// Accounts in which the events happened.
+    /// Account ids; only events of these accounts.
     pub accounts: BTreeSet<String>,
-    /// Regions in which the events happened.
+    /// Region codes; only events in these Regions.
     pub regions: BTreeSet<String>,
 }
 
-/// What can be said of a folder by its path alone.
+/// The classification of a folder by its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Folder<'a> {
-    /// It may hold, or lead to, what is asked for.
+    /// It may contain logs in scope, at any depth.
     Open,
-    /// Its account, Region or day isn't asked for.
+    /// Its account, Region or day is out of scope.
     Outside,
-    /// It holds no records, but digests, Insights or another service's logs: the folder that says so.
+    /// It contains digests, Insights or another service's logs. The value is the folder that says
+    /// so.
     NotRecords(&'a str),
 }
 
 impl Scope {
-    /// Whether everything is asked for.
+    /// Whether the scope selects everything.
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether days are asked for.
+    /// Whether the scope restricts days.
     pub fn has_days(&self) -> bool {
         self.from.is_some() || self.to.is_some()
     }
 
-    /// Judges a folder; `path` is separated by `/`.
+    /// Classifies a folder; the separator of `path` is `/`.
     ///
     /// ```
     /// use backtest::{Folder, Scope};
@@ -92,8 +93,8 @@ impl Scope {
         }
     }
 
-    /// Whether files written on these days may hold events that are asked for: an event is written
-    /// on its own day or, shortly after midnight, on the next one.
+    /// Whether files written on these days may contain events in scope. Events are written on their
+    /// own day or, shortly after midnight, on the next one.
     fn may_hold(&self, first: Date, last: Date) -> bool {
         let too_early = self.from.is_some_and(|from| last < from);
         let too_late = self
@@ -102,17 +103,17 @@ impl Scope {
         !too_early && !too_late
     }
 
-    /// Whether events of this account are asked for.
+    /// Whether events of this account are in scope.
     pub fn has_account(&self, account: &str) -> bool {
         self.accounts.is_empty() || self.accounts.contains(account)
     }
 
-    /// Whether events of this Region are asked for.
+    /// Whether events in this Region are in scope.
     pub fn has_region(&self, region: &str) -> bool {
         self.regions.is_empty() || self.regions.contains(region)
     }
 
-    /// Whether events of this time, RFC 3339 in UTC, are asked for.
+    /// Whether events at this time, RFC 3339 in UTC, are in scope.
     pub fn has_time(&self, time: &str) -> bool {
         if !self.has_days() {
             return true;
@@ -128,13 +129,13 @@ pub(crate) fn day_of(time: &str) -> Option<Date> {
     time.get(..10)?.parse().ok()
 }
 
-/// Whether a file's name is one of a log file with records.
+/// Whether a file name is that of a log file with records.
 pub fn is_log(name: &str) -> bool {
     ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Whether a file's name is one that a trail gives to digests and Insights: they can lie beside
-/// the records in a flattened folder.
+/// The kind of file, if a file name is that of digests or Insights, which may be next to the
+/// records in a flattened folder.
 pub fn is_not_records(name: &str) -> Option<&'static str> {
     NOT_RECORDS
         .into_iter()

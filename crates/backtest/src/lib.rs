@@ -1,24 +1,24 @@
-//! Which rules would have fired over CloudTrail logs that are there already?
+//! Backtests: which rules would have fired for existing CloudTrail logs?
 //!
-//! A rule's pattern runs here just as EventBridge would run it: each record is wrapped in the
-//! envelope EventBridge would have delivered, and what EventBridge would not have delivered is left
-//! out and counted (read-only calls for rules that don't ask for them, data events, records over
-//! 256 KB). A record that stands in the logs twice, as in two trails, counts once.
+//! Patterns are evaluated as by EventBridge: each record is wrapped into the event that EventBridge
+//! would have delivered. What it would not have delivered is counted separately (read-only calls
+//! for rules without `read_only: true`, data events, records over 256 KB). A record that occurs
+//! twice, as with two trails, counts once.
 //!
 //! # Layout
 //!
-//! - [`Source`]: where log files come from, a port; [`LocalLogs`] are those in a folder;
-//! - [`Scope`]: days, accounts and Regions, and what a file's path says of them;
-//! - `judge`: whether a record is delivered, and to which rules; `seen`: whether it is a duplicate;
-//! - [`run`] and [`compare`]: all files, on all cores; `tally`, `counts`: counting;
+//! - [`Source`]: the trait for places with log files; [`LocalLogs`]: a local folder;
+//! - [`Scope`]: selects days, accounts and Regions, by file paths and by records;
+//! - `judge`: whether and to which rules a record is delivered; `seen`: whether it is a duplicate;
+//! - [`run`] and [`compare`]: process all files on all cores; `tally`, `counts`: counting;
 //! - [`Backtest`] and [`Comparison`]: the results.
 //!
 //! # Invariants
 //!
 //! - Memory doesn't grow with the logs, except for 18 MB per million records beyond the first 3.6
-//!   million, by which duplicates are known. Files stream; what is kept of a rule is bounded.
-//! - A file that can't be read is never silently left out: it is in [`Backtest::skipped`].
-//! - The result depends on the logs and the rules, not on the order in which files are read.
+//!   million, to detect duplicates. Files are streamed, and the data kept per rule is bounded.
+//! - A file that can't be read is never skipped silently: it is in [`Backtest::skipped`].
+//! - The result depends on the logs and rules only, not on the order in which files are read.
 //!
 //! # Example
 //!
@@ -32,7 +32,7 @@
 //!     r#"{"Records": [{"eventSource": "iam.amazonaws.com", "eventName": "CreateUser",
 //!         "awsRegion": "us-east-1", "recipientAccountId": "012345678901", "eventID": "1"}]}"#,
 //! )?;
-//! let rules = []; // `rules::load` gives them
+//! let rules = []; // from `rules::load`
 //! let logs: Vec<Box<dyn Source>> = vec![Box::new(LocalLogs::new(folder.path()))];
 //! let result = backtest::run(&rules, &logs, &Options::default(), &Watch::default())?;
 //! assert_eq!((result.files, result.records, result.delivered), (1, 1, 1));

@@ -1,70 +1,70 @@
-//! What a backtest found.
+//! The results of a backtest.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// What the rules would have done.
+/// The alerts that the rules would have sent, and what was read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Backtest {
-    /// Log files that were read to their end.
+    /// Log files that were read completely.
     pub files: u64,
-    /// Size of all files as they are stored, in bytes.
+    /// Total size of the files as stored, in bytes.
     pub bytes: u64,
-    /// Size of what was in them, in bytes.
+    /// Total size of the files' unpacked content, in bytes.
     pub bytes_unpacked: u64,
-    /// Records in all files.
+    /// Total number of records in all files.
     pub records: u64,
-    /// Records of other days, accounts or Regions than were asked for.
+    /// Records outside the selected days, accounts or Regions.
     pub out_of_scope: u64,
-    /// Records that had been seen before, by their `eventID`.
+    /// Records whose `eventID` had been seen before.
     pub duplicates: u64,
     /// Records that EventBridge would not have delivered to any of the rules.
     pub not_delivered: NotDelivered,
-    /// Records that were put to the rules.
+    /// Records that were evaluated against the rules.
     pub delivered: u64,
-    /// Time of the first record in scope.
+    /// Time of the earliest record in scope, RFC 3339.
     pub first: Option<String>,
-    /// Time of the last one.
+    /// Time of the latest record in scope, RFC 3339.
     pub last: Option<String>,
-    /// Days (UTC) from the first to the last record, both included.
+    /// Number of days (UTC) from the first to the last record, inclusive.
     pub days: u64,
-    /// How many files were not read to their end.
+    /// Number of files that were not read completely.
     pub skipped_files: u64,
-    /// Those files, each with the reason; at most [`MAX_SKIPPED`] of them.
+    /// These files with the reasons; at most [`MAX_SKIPPED`].
     pub skipped: Vec<Skipped>,
-    /// Folders and files of digests, Insights and other services' logs, by their name; not read.
+    /// Number of folders and files with digests, Insights and other services' logs, by name. They
+    /// aren't read.
     pub not_records: BTreeMap<String, u64>,
-    /// Alerts by rule id, rules that never fired included.
+    /// Alerts by rule id, including rules that never fired.
     pub rules: BTreeMap<String, RuleAlerts>,
 }
 
-/// Most skipped files that are kept by name.
+/// Most skipped files that are listed.
 pub const MAX_SKIPPED: usize = 1000;
 
-/// Records that EventBridge would not have delivered, by the reason.
+/// Records that EventBridge would not have delivered, by reason.
 ///
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NotDelivered {
-    /// Read-only management calls; delivered only to rules with `read_only: true`, and there is
-    /// none.
+    /// Read-only management calls, in a library without a rule with `read_only: true`.
     pub read_only: u64,
     /// Data events, which the organization's trail doesn't select.
     pub data_events: u64,
     /// Network activity events, which the organization's trail doesn't select.
     pub network_activity: u64,
-    /// Insights.
+    /// Insights events, which the organization's trail doesn't record.
     pub insights: u64,
-    /// Events over 256 KB.
+    /// Records over 256 KB, which CloudTrail doesn't send to EventBridge.
     pub too_large: u64,
-    /// Records that aren't CloudTrail's, or of no known kind.
+    /// Records that aren't from CloudTrail, or are of an unknown type.
     pub unknown: u64,
 }
 
 impl NotDelivered {
-    /// All of them.
+    /// The sum over all reasons.
     pub fn total(&self) -> u64 {
         self.read_only
             + self.data_events
@@ -75,98 +75,98 @@ impl NotDelivered {
     }
 }
 
-/// A file that was not read to its end.
+/// A file that was not read completely.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Skipped {
-    /// The file.
+    /// The path as listed by its source.
     pub path: PathBuf,
-    /// Why.
+    /// The predicate of a sentence about the file: `is empty`.
     pub reason: String,
-    /// Records before the fault; they are counted.
+    /// Records before the error; they are counted.
     pub records: u64,
 }
 
 /// The alerts of one rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RuleAlerts {
-    /// The rule's severity.
+    /// Severity as spelled in the rule file.
     pub severity: String,
-    /// How many.
+    /// Total number, `copies` and `undecided` included.
     pub alerts: u64,
-    /// How many of them report a call that another alert of the rule reports, too: CloudTrail
-    /// records a call across accounts once in each, under the same `sharedEventID`. EventBridge
-    /// delivers both, so they are alerts.
+    /// Alerts for a call that another alert of the rule also reports. CloudTrail records a
+    /// cross-account call once per account, with the same `sharedEventID`. EventBridge delivers
+    /// both, so both are alerts.
     pub copies: u64,
-    /// How many of them report a record on which the pattern engine gave up, because it takes too
-    /// much work to match. In doubt, a rule alerts.
+    /// Alerts for a record on which the pattern engine gave up, because matching takes too much
+    /// work. An undecided match counts as an alert.
     pub undecided: u64,
-    /// Time of the first, as in the record.
+    /// Time of the first alert's record.
     pub first: Option<String>,
-    /// Time of the last.
+    /// Time of the last alert's record.
     pub last: Option<String>,
-    /// How many by day (UTC).
+    /// Alerts by day (UTC).
     pub days: BTreeMap<String, u64>,
-    /// How many by account and Region, as `account/region`.
+    /// Alerts by `account/region`.
     pub places: BTreeMap<String, u64>,
-    /// Whose calls they report, the most frequent first, at most [`TOP_PRINCIPALS`].
+    /// The principals with the most alerts, most frequent first, at most [`TOP_PRINCIPALS`].
     pub principals: Vec<Principal>,
-    /// Alerts about anybody else.
+    /// Alerts about all other principals.
     pub other_principals: u64,
     /// The first alerts as they would have been delivered, at most [`SAMPLES`].
     pub samples: Vec<Sample>,
-    /// What the rule's budget says, if it has one.
+    /// Present if the rule has a budget.
     pub budget: Option<BudgetUse>,
-    /// Whether the rule is about what CloudTrail records: others, such as state changes of
-    /// instances, can't fire over CloudTrail logs.
+    /// Whether the rule matches CloudTrail records at all. Others, such as instance state changes,
+    /// can't fire in a backtest.
     pub is_about_cloudtrail: bool,
 }
 
-/// Principals that are kept by name.
+/// Most principals that are listed per rule.
 pub const TOP_PRINCIPALS: usize = 10;
 
-/// Alerts that are kept as a sample.
+/// Most sample alerts per rule.
 pub const SAMPLES: usize = 3;
 
-/// Somebody whose calls alert.
+/// A principal whose calls alert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Principal {
-    /// The ARN of the role or user, where the record has one; else what it has.
+    /// The ARN of the role or user, or the best identification that the record has.
     pub principal: String,
-    /// How many alerts.
+    /// Number of the rule's alerts about this principal.
     pub alerts: u64,
 }
 
-/// One alert.
+/// A sample alert.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Sample {
-    /// The event's time.
+    /// The event's time, RFC 3339.
     pub time: String,
-    /// The event's id.
+    /// The event's `eventID`.
     pub event_id: String,
-    /// Where it happened, as `account/region`.
+    /// Account and Region, as `account/region`.
     pub place: String,
-    /// The alert's text as delivered, cut after 8 KB; `None` for a rule without a message.
+    /// The alert as delivered, truncated to 8 KB; `None` for a rule without a message.
     pub message: Option<String>,
 }
 
-/// A budget and how it was used.
+/// A rule's budget and its use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BudgetUse {
-    /// The budget.
+    /// The budget's limit.
     pub max_alerts_per_day: u64,
-    /// Days with more alerts.
+    /// Number of days with more alerts.
     pub days_over: u64,
 }
 
 impl RuleAlerts {
-    /// Whether a day had more alerts than the rule's budget.
+    /// Whether any day exceeded the rule's budget.
     pub fn is_over_budget(&self) -> bool {
         self.budget
             .as_ref()
             .is_some_and(|budget| budget.days_over > 0)
     }
 
-    /// The day with most alerts, and how many it had.
+    /// The day with the most alerts, and their number.
     pub fn busiest_day(&self) -> Option<(&str, u64)> {
         let days = self.days.iter().rev();
         days.max_by_key(|(_, alerts)| **alerts)
@@ -180,43 +180,43 @@ impl Backtest {
         self.rules.values().any(RuleAlerts::is_over_budget)
     }
 
-    /// All alerts.
+    /// The total over all rules.
     pub fn alerts(&self) -> u64 {
         self.rules.values().map(|rule| rule.alerts).sum()
     }
 }
 
-/// How another revision of the rules would have alerted over the same logs.
+/// The alerts of two revisions of the rules over the same logs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Comparison {
-    /// All alerts of the revision before.
+    /// Total alerts of the old revision.
     pub alerts_before: u64,
-    /// All alerts of the revision after.
+    /// Total alerts of the new revision.
     pub alerts_after: u64,
-    /// Every rule that has been added, removed or given another event pattern or `read_only`.
+    /// Every rule that was added or removed, or whose event pattern or `read_only` changed.
     pub rules: BTreeMap<String, Difference>,
 }
 
 /// One rule in two revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// Alerts before; `None` if the rule wasn't there.
+    /// Alerts of the old revision; `None` if the rule is new.
     pub before: Option<u64>,
-    /// Alerts after; `None` if the rule is gone.
+    /// Alerts of the new revision; `None` if the rule was removed.
     pub after: Option<u64>,
-    /// Records that alert after, and didn't before.
+    /// Records that alert only in the new revision.
     pub added: u64,
-    /// Records that alerted before, and don't after.
+    /// Records that alert only in the old revision.
     pub removed: u64,
 }
 
 impl Comparison {
-    /// Records that alert after and didn't before, over all rules.
+    /// Records that alert only in the new revision, over all rules.
     pub fn added(&self) -> u64 {
         self.rules.values().map(|rule| rule.added).sum()
     }
 
-    /// Records that alerted before and don't after, over all rules.
+    /// Records that alert only in the old revision, over all rules.
     pub fn removed(&self) -> u64 {
         self.rules.values().map(|rule| rule.removed).sum()
     }

@@ -1,4 +1,4 @@
-//! All records through all rules, on all cores.
+//! Runs all records through all rules on all cores.
 
 use std::io::{self, Read};
 use std::ops::ControlFlow;
@@ -18,32 +18,32 @@ use crate::source::{Found, ListError, LogFile, Source};
 use crate::tally::Tally;
 use crate::watch::Watch;
 
-/// Files that have been found and wait to be read. Listing runs ahead to know how much is left,
-/// but not without end.
+/// Capacity of the queue of listed files. Listing runs ahead so that progress is known, but not
+/// without bound.
 const AHEAD: usize = 100_000;
 
-/// What to put to the rules.
+/// Which records are evaluated.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Days, accounts and Regions.
+    /// Selects days, accounts and Regions.
     pub scope: Scope,
-    /// Whether data events and network activity reach EventBridge: they do if a trail selects
-    /// them, and the organization's trail selects management events only.
+    /// Whether data and network activity events reach EventBridge. They do if some trail selects
+    /// them; the organization's trail selects only management events.
     pub data_events: bool,
 }
 
-/// The backtest has no result.
+/// Why a backtest has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum BacktestError {
     /// The logs can't be listed.
     #[error(transparent)]
     List(#[from] ListError),
-    /// Stopped from outside.
+    /// [`Watch::stop`] was called.
     #[error("the backtest was stopped")]
     Stopped,
 }
 
-/// Runs all rules over all log files of the sources, on all cores.
+/// Runs all rules over all log files of the sources.
 pub fn run(
     rules: &[Rule],
     sources: &[Box<dyn Source>],
@@ -56,8 +56,8 @@ pub fn run(
     Ok(finish(tally, &rules, watch))
 }
 
-/// Runs the rules of two revisions over the same logs, in one pass: the result of `rules`, and how
-/// it differs from that of `before`.
+/// Runs two revisions of the rules over the same logs in a single pass. Returns the result of
+/// `rules` and its differences from `before`.
 pub fn compare(
     before: &[Rule],
     rules: &[Rule],
@@ -112,7 +112,7 @@ fn finish(tally: Tally, rules: &[&Rule], watch: &Watch) -> Backtest {
     }
 }
 
-/// A file and the number of its source.
+/// A file and the index of its source.
 type Job = (usize, LogFile);
 
 fn tally(
@@ -136,7 +136,7 @@ fn tally(
                 threads.spawn(move || work(shared, sources, &jobs, watch))
             })
             .collect();
-        // Only the workers hold the queue's end now: when they are gone, the listing ends, too.
+        // Now only the workers hold receivers: when all have ended, the listing ends too.
         drop(receive);
         let mut all = Tally::new(shared.rules());
         for worker in workers {
@@ -156,7 +156,7 @@ fn tally(
     })
 }
 
-/// Finds all files. What isn't read is counted here already.
+/// Lists all files. Files that aren't read are counted here.
 fn list(
     sources: &[Box<dyn Source>],
     scope: &Scope,
@@ -233,7 +233,7 @@ fn read(
     let count = judge.tally.records - before;
     Watch::add(&watch.records, count);
     let (reason, records) = match result {
-        Ok(()) if judge.known == 0 && count > 0 => ("holds no CloudTrail record".to_owned(), 0),
+        Ok(()) if judge.known == 0 && count > 0 => ("contains no CloudTrail record".to_owned(), 0),
         Ok(()) => {
             judge.tally.files += 1;
             return;
@@ -247,7 +247,7 @@ fn read(
     });
 }
 
-/// Counts the bytes that go by.
+/// Counts the bytes read.
 struct Counted<'a> {
     input: Box<dyn Read + Send>,
     watch: &'a Watch,

@@ -1,16 +1,16 @@
-//! Which records have been seen already, in as little memory as that takes.
+//! A compact set of the records seen so far.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-/// So many locks that workers hardly ever wait for each other.
+/// Number of locks; enough that workers rarely wait for each other.
 const SHARDS: usize = 64;
 
-/// A set of ids, kept as 8 bytes each.
+/// A set of ids, stored as 8 bytes each.
 ///
-/// The memory starts at 32 MB, is enough for 3.6 million ids and doubles when they are more: at
-/// most 18 MB per million ids. An id counts as seen if its 64-bit hash has been seen: among 100
-/// million different ids, the odds that even one is taken for another are 1 in 3,700.
+/// Starts with 32 MB, enough for 3.6 million ids, and doubles when full: at most 18 MB per million
+/// ids. An id counts as seen if its 64-bit hash was seen. With 100 million distinct ids, the odds
+/// of even one collision are 1 in 3,700.
 #[derive(Debug)]
 pub(crate) struct Seen {
     shards: Vec<Mutex<Shard>>,
@@ -18,18 +18,18 @@ pub(crate) struct Seen {
 
 #[derive(Debug)]
 struct Shard {
-    /// Open addressing; 0 is free. The length is a power of two.
+    /// Open addressing; 0 is an empty slot. The length is a power of two.
     slots: Vec<u64>,
     used: usize,
 }
 
 impl Seen {
-    /// For records.
+    /// Sized for the ids of all records.
     pub(crate) fn large() -> Self {
         Self::with_slots(4 << 20)
     }
 
-    /// For what is rare among records.
+    /// Sized for ids that few records have.
     pub(crate) fn small() -> Self {
         Self::with_slots(16 << 10)
     }
@@ -44,7 +44,7 @@ impl Seen {
         }
     }
 
-    /// Adds an id, given in parts; says whether it is new.
+    /// Inserts an id, given in parts. Returns whether it is new.
     pub(crate) fn insert(&self, parts: &[&[u8]]) -> bool {
         let mut hasher = DefaultHasher::new();
         for part in parts {
@@ -84,7 +84,7 @@ impl Shard {
         }
     }
 
-    /// The slot that has the hash, or the free one where it belongs.
+    /// The slot with the hash, or the empty slot where it belongs.
     fn find(&mut self, hash: u64) -> Option<&mut u64> {
         let mask = self.slots.len() - 1;
         let mut at = usize::try_from(hash & u64::from(u32::MAX)).unwrap_or_default() & mask;
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_id_is_new_once_also_when_the_set_grows() {
+    fn every_id_is_new_once_even_when_the_set_grows() {
         let seen = Seen::small();
         for _ in 0..2 {
             let news = (0..100_000_u32)

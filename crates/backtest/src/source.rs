@@ -1,4 +1,4 @@
-//! Where log files come from: a port, so that this crate knows no SDK.
+//! Where log files come from. A trait, so that this crate doesn't depend on an SDK.
 
 use std::io::{self, Read};
 use std::ops::ControlFlow;
@@ -6,57 +6,57 @@ use std::path::PathBuf;
 
 use crate::layout::Scope;
 
-/// One log file.
+/// A log file that a source has listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFile {
-    /// Its path, or its `s3://bucket/key`; as shown to people.
+    /// Path or `s3://bucket/key`, as shown to the user.
     pub path: PathBuf,
-    /// Its size as it is stored, in bytes.
+    /// Stored size, in bytes.
     pub size: u64,
 }
 
-/// What a listing comes across.
+/// An entry of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A log file.
+    /// A log file with records, by its name.
     File(LogFile),
-    /// A folder, or a file, of something else than records: `CloudTrail-Digest`.
+    /// A folder or file without records; the value is its kind, such as `CloudTrail-Digest`.
     NotRecords(String),
-    /// Something that is no log by its name, or that can't be listed.
+    /// An entry that isn't named like a log, or that can't be listed.
     Skipped {
-        /// Its path.
+        /// As shown to the user.
         path: PathBuf,
-        /// Why it is left out.
+        /// The predicate of a sentence about the entry: `is not a file`.
         reason: String,
     },
 }
 
-/// The logs can't be listed.
+/// Listing failed, so a backtest would be incomplete.
 #[derive(Debug, thiserror::Error)]
 #[error("could not list {place}")]
 pub struct ListError {
-    /// What was to be listed.
+    /// The folder or bucket that was listed.
     pub place: String,
-    /// Why not.
+    /// The error of the file system or SDK.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// A place with log files: a folder, a bucket.
+/// A place with log files: a folder or a bucket.
 pub trait Source: Send + Sync {
-    /// Lists what is there and may be in the scope, one by one: a listing of many million files
-    /// is never held in memory. Stops when `each` says so.
+    /// Lists the entries that may be in scope, one by one, so that a listing of many million files
+    /// is never held in memory. Stops when `each` breaks.
     fn list(
         &self,
         scope: &Scope,
         each: &mut dyn FnMut(Found) -> ControlFlow<()>,
     ) -> Result<(), ListError>;
 
-    /// Opens a file that was listed. Reading blocks the calling thread.
+    /// Opens a listed file. Reading blocks the calling thread.
     fn open(&self, file: &LogFile) -> io::Result<Box<dyn Read + Send>>;
 
-    /// How many files to read at once, if that isn't the number of cores: a network is slow, but
-    /// wide.
+    /// Number of files to read at once; `None` for the number of cores. A network has a high
+    /// latency but serves many requests at once.
     fn parallel(&self) -> Option<usize> {
         None
     }

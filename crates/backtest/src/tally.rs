@@ -1,4 +1,4 @@
-//! Counting while records go by. Every worker has a tally of its own; in the end they are merged.
+//! Counters of a run. Every worker has its own tally; they are merged at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::result::{
 /// Longest sample, in bytes.
 const MAX_SAMPLE: usize = 8 << 10;
 
-/// What one worker has counted.
+/// The counters of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) files: u64,
@@ -34,13 +34,13 @@ pub(crate) struct Tally {
     pub(crate) rules: Vec<RuleTally>,
 }
 
-/// What one worker has counted of one rule.
+/// One worker's counters for one rule.
 #[derive(Debug, Default)]
 pub(crate) struct RuleTally {
     pub(crate) alerts: u64,
-    /// Alerts over records for which the rule of the other revision doesn't alert.
+    /// Alerts for records on which the rule's other revision doesn't alert.
     pub(crate) alone: u64,
-    /// Alerts over records on which the engine gave up.
+    /// Alerts for records on which the engine gave up.
     pub(crate) undecided: u64,
     copies: u64,
     times: Times,
@@ -51,14 +51,14 @@ pub(crate) struct RuleTally {
     samples: BTreeSet<Sample>,
 }
 
-/// A first and a last time; RFC 3339 in UTC sorts as text.
+/// The first and last time; RFC 3339 in UTC sorts as text.
 #[derive(Debug, Default)]
 struct Times {
     first: Option<String>,
     last: Option<String>,
 }
 
-/// Where and when a record happened.
+/// Time, account and Region of a record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventHead<'a> {
     pub(crate) id: &'a str,
@@ -83,7 +83,7 @@ impl Times {
         }
     }
 
-    /// Days from first to last, both included.
+    /// Number of days from first to last, inclusive.
     fn days(&self) -> u64 {
         let day = |time: &Option<String>| day_of(time.as_deref()?);
         match (day(&self.first), day(&self.last)) {
@@ -103,7 +103,7 @@ impl Tally {
         }
     }
 
-    /// A record in scope happened at this time.
+    /// Notes the time of a record in scope.
     pub(crate) fn happened(&mut self, time: &str) {
         self.times.extend(time);
     }
@@ -146,7 +146,7 @@ impl Tally {
         }
     }
 
-    /// The result, with the alerts of these rules: the first ones of the tally.
+    /// The result for `rules`, which are the first rules of the tally.
     pub(crate) fn result(self, rules: &[&Rule]) -> Backtest {
         Backtest {
             files: self.files,
@@ -173,7 +173,7 @@ impl Tally {
 }
 
 impl RuleTally {
-    /// Counts an alert. `is_copy` says that another alert of the rule reported the same call.
+    /// Counts an alert. `is_copy` means that another alert of the rule reported the same call.
     pub(crate) fn alert(
         &mut self,
         rule: &Alerting<'_>,
@@ -195,7 +195,7 @@ impl RuleTally {
         self.sample(rule, event_head, event, place);
     }
 
-    /// Keeps the alert if it is among the first ones, whatever the order of files.
+    /// Keeps the alert if it is among the earliest, independent of the order of files.
     fn sample(
         &mut self,
         rule: &Alerting<'_>,
@@ -287,7 +287,7 @@ impl RuleTally {
     }
 }
 
-/// A rule, ready to alert.
+/// A rule with its compiled message.
 #[derive(Debug)]
 pub(crate) struct Alerting<'a> {
     pub(crate) rule: &'a Rule,
@@ -327,7 +327,7 @@ struct Caller {
     identity: Option<Value>,
 }
 
-/// Who made a call: the role behind a session, else the identity's ARN, else what there is.
+/// The caller: the role behind a session, else the identity's ARN, else whatever identifies it.
 pub(crate) fn principal(record: &[u8]) -> String {
     let identity = serde_json::from_slice::<Caller>(record)
         .ok()

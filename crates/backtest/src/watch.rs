@@ -1,8 +1,8 @@
-//! Looking at a run from another thread, and stopping it.
+//! Observes a run from another thread, and stops it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// The progress of a run, shared between the run and its display.
+/// Progress counters and stop flag, shared between a run and its display.
 #[derive(Debug, Default)]
 pub struct Watch {
     pub(crate) files_found: AtomicU64,
@@ -15,27 +15,27 @@ pub struct Watch {
     stopped: AtomicBool,
 }
 
-/// The progress of a run at one moment.
+/// A snapshot of a run's progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Glance {
     /// Files found so far.
     pub files_found: u64,
-    /// Their size as stored, in bytes.
+    /// Stored size of the files found so far, in bytes.
     pub bytes_found: u64,
-    /// Files read, or left out.
+    /// Files read or skipped.
     pub files_done: u64,
-    /// Bytes read, as stored.
+    /// Stored bytes read so far.
     pub bytes_read: u64,
-    /// Bytes unpacked.
+    /// Unpacked bytes so far.
     pub bytes_unpacked: u64,
-    /// Records in them.
+    /// Records read so far.
     pub records: u64,
-    /// Whether all files have been found: before, what is left can't be known.
+    /// Whether all files have been found. Until then, the remaining work is unknown.
     pub is_listed: bool,
 }
 
 impl Watch {
-    /// Looks at the run.
+    /// Takes a snapshot of the progress.
     pub fn glance(&self) -> Glance {
         let number = |it: &AtomicU64| it.load(Ordering::Relaxed);
         Glance {
@@ -49,7 +49,7 @@ impl Watch {
         }
     }
 
-    /// Has the run end soon, with [`BacktestError::Stopped`](crate::BacktestError::Stopped).
+    /// Makes the run end soon with [`BacktestError::Stopped`](crate::BacktestError::Stopped).
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Generated events and rule sets, and how to write them to files.
+//! Generates events and rule sets, and writes them to files.
 
 /// Shared with the engine's own benchmarks. It lives there because the engine's package must be
 /// complete without this crate.
@@ -14,7 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-/// Events, one JSON document each.
+/// Generates events, one JSON document each.
 pub(crate) fn events(seed: u64, count: usize) -> Vec<Vec<u8>> {
     generator::events(seed, count)
         .into_iter()
@@ -22,7 +22,7 @@ pub(crate) fn events(seed: u64, count: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Patterns as lines `{"id": …, "pattern": {…}}`.
+/// Generates patterns as lines `{"id": …, "pattern": {…}}`.
 pub(crate) fn patterns(seed: u64, count: usize, is_broad: bool) -> Vec<Vec<u8>> {
     generator::patterns(seed, count, is_broad)
         .into_iter()
@@ -38,7 +38,7 @@ pub(crate) fn patterns(seed: u64, count: usize, is_broad: bool) -> Vec<Vec<u8>> 
 /// Sizes of the rule sets that [`write()`] writes.
 const SIZES: [usize; 4] = [10, 100, 1000, 5000];
 
-/// Writes events, and detections and broad rule sets of all sizes, as `.jsonl.gz` into a folder.
+/// Writes events, and detection and broad rule sets of all sizes, as `.jsonl.gz` to a folder.
 pub(crate) fn write(folder: &Path, seed: u64, count: usize) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))?;
     save(&folder.join("events.jsonl.gz"), &events(seed, count))?;
@@ -69,7 +69,7 @@ mod tests {
     use eventbridge_pattern::{RuleSet, Scratch};
 
     #[test]
-    fn a_seed_always_gives_the_same_and_some_events_match() {
+    fn generated_data_depends_only_on_the_seed_and_has_matches() {
         let lines = patterns(7, 200, false);
         assert_eq!(lines, patterns(7, 200, false));
         assert_ne!(lines, patterns(8, 200, false));

@@ -1,4 +1,4 @@
-//! Files of JSON lines.
+//! Reads files of JSON lines.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,7 +16,7 @@ struct Line<'a> {
     pattern: &'a RawValue,
 }
 
-/// The lines of a file, unpacked if its name ends in `.gz`, without empty ones.
+/// The non-empty lines of a file, unpacked if its name ends in `.gz`.
 pub(crate) fn lines(path: &Path) -> Result<Vec<Vec<u8>>> {
     let context = || format!("could not read {}", path.display());
     let mut file = File::open(path).with_context(context)?;
@@ -35,7 +35,7 @@ pub(crate) fn lines(path: &Path) -> Result<Vec<Vec<u8>>> {
         .collect())
 }
 
-/// The pattern of a line.
+/// Parses the pattern in a line.
 pub(crate) fn pattern(line: &[u8]) -> Result<Pattern> {
     let line: Line<'_> = serde_json::from_slice(line)?;
     Ok(Pattern::parse(line.pattern.get())?)

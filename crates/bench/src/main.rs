@@ -1,10 +1,10 @@
-//! `cargo xtask bench`: how fast many patterns are matched at once, and next to it, in the same run
-//! on the same bytes, how fast JSON parsers only parse.
+//! `cargo xtask bench`: measures how fast events are matched against many patterns at once and, in
+//! the same run on the same bytes, how fast JSON parsers parse alone.
 //!
-//! A machine is never idle, so events are timed in batches, every batch with every contender in
-//! turn, for several rounds; of each batch the fastest round counts. The ratio of a round is that of
-//! times taken right next to each other, and their median is reported as well. All contenders find a batch's
-//! bytes in the same state: just copied, because simd-json writes over what it parses.
+//! A machine is never idle, so events are timed in batches: every contender processes every batch
+//! in turn, for several rounds, and the fastest round of each batch counts. A round's ratio
+//! compares times taken right after each other; the median of these ratios is reported as well.
+//! Every contender gets freshly copied bytes, because simd-json overwrites its input.
 #![expect(
     clippy::print_stderr,
     reason = "progress and errors of a command line program"

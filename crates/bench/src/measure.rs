@@ -1,4 +1,4 @@
-//! The measurement.
+//! Times the matcher and the parsers.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::input;
 use crate::memory;
 use crate::result::{Build, Outcome, Speed};
 
-/// Events that are timed together: few enough to stay in a processor's cache.
+/// Events per batch: few enough to stay in the processor's cache.
 const BATCH: usize = 100;
 
-/// Builds the matcher first, while little memory is in use, then times all contenders.
+/// Builds the matcher first, while memory use is low, then times all contenders.
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let lines = match &arguments.patterns {
         Some(path) => input::lines(path)?,
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     ))
 }
 
-/// The median over the rounds of how much faster the matcher was than a contender.
+/// The median over all rounds of a contender's time divided by the matcher's.
 fn median(rounds: &[[Duration; CONTENDERS]], contender: usize) -> f64 {
     let seconds = |round: &[Duration; CONTENDERS], contender: usize| {
         round.get(contender).map_or(0.0, Duration::as_secs_f64)
@@ -94,7 +94,7 @@ struct Contest<'a> {
     scratch: Scratch,
     simd: simd_json::Buffers,
     copies: Vec<Vec<u8>>,
-    /// Per batch and contender the fastest time.
+    /// The fastest time per batch and contender.
     best: Vec<[Duration; CONTENDERS]>,
     /// Matches in one round.
     matches: usize,
@@ -113,13 +113,13 @@ impl<'a> Contest<'a> {
         }
     }
 
-    /// Times everything once; the times of all batches together, by contender.
+    /// Runs one round. Returns the total time per contender.
     fn round(&mut self, round: usize) -> Result<[Duration; CONTENDERS]> {
         self.matches = 0;
         let mut all = [Duration::ZERO; CONTENDERS];
         for (number, batch) in self.events.chunks(BATCH).enumerate() {
             for turn in 0..CONTENDERS {
-                // The order rotates, because each contender leaves the caches in another state.
+                // The order rotates, because each contender leaves the caches in a different state.
                 let contender = (turn + number + round) % CONTENDERS;
                 for (copy, event) in self.copies.iter_mut().zip(batch) {
                     copy.clear();

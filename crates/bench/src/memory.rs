@@ -1,6 +1,6 @@
-//! The process's memory, as Linux reports it.
+//! The process's memory use, from `/proc`.
 
-/// Bytes that are resident now, and that were at most. `None` where there is no `/proc`.
+/// Current and peak resident memory, in bytes. `None` without `/proc`.
 pub(crate) fn resident() -> Option<(u64, u64)> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let field = |name: &str| {

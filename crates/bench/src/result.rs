@@ -1,42 +1,42 @@
-//! What came out, as JSON and as text.
+//! The result as JSON and as text.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// One run.
+/// The result of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
     events: usize,
-    /// Bytes of all events.
+    /// Total bytes of all events.
     bytes: usize,
     patterns: usize,
-    /// Matches of all events.
+    /// Total matches of all events.
     matches: usize,
     build: Build,
     matcher: Speed,
     parsers: Parsers,
-    /// Of the fastest times.
+    /// From the fastest times.
     ratios: Ratios,
     /// The median of the ratios of all rounds.
     median_ratios: Ratios,
 }
 
-/// Making the matcher.
+/// The cost of building the matcher.
 #[derive(Debug, Serialize)]
 pub(crate) struct Build {
     #[serde(skip)]
     patterns: usize,
-    /// Reading and checking the patterns.
+    /// Time to parse and check the patterns.
     parse_ms: f64,
-    /// Building the matcher out of them.
+    /// Time to build the matcher from them.
     matcher_ms: f64,
-    /// Growth of the resident memory at its peak, patterns included; `null` where it isn't known.
+    /// Peak growth of resident memory, patterns included; `null` if unknown.
     peak_mb: Option<f64>,
 }
 
-/// How fast the events were gone through.
+/// The speed of one contender.
 #[derive(Debug, Serialize)]
 pub(crate) struct Speed {
     events_per_second: f64,
@@ -44,7 +44,7 @@ pub(crate) struct Speed {
     microseconds_per_event: f64,
 }
 
-/// Parsing only: into a borrowed DOM, and into a `Value` each.
+/// Speed of parsing alone: simd-json into a borrowed DOM, the others into a `Value`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Parsers {
     simd_json: Speed,
@@ -52,7 +52,7 @@ pub(crate) struct Parsers {
     serde_json: Speed,
 }
 
-/// The matcher's speed in parsers' speeds: above 1, matching is faster than parsing alone.
+/// The matcher's speed relative to each parser: above 1, matching is faster than parsing alone.
 #[derive(Debug, Serialize)]
 pub(crate) struct Ratios {
     simd_json: f64,

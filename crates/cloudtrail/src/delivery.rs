@@ -1,4 +1,4 @@
-//! Which events `EventBridge` delivers to a rule, before it looks at any pattern.
+//! Which events `EventBridge` delivers to a rule before it evaluates any pattern.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,21 +6,21 @@ use serde_json::Value;
 use crate::Head;
 use crate::envelope::is_from_cloudtrail;
 
-/// `EventBridge` gets no record above this size, in bytes.
+/// CloudTrail doesn't send larger records to `EventBridge`, in bytes.
 ///
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html>
 pub const MAX_DELIVERED_BYTES: usize = 256 * 1024;
 
-/// The category by which a trail selects a record.
+/// The category by which trails select records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
-    /// A management event. Events of other services than CloudTrail count as management events.
+    /// A management event. Events from services other than CloudTrail count as management events.
     Management,
-    /// A data event.
+    /// A data event: an operation on the content of a resource.
     Data,
     /// A call through a VPC endpoint.
     Network,
-    /// An Insight.
+    /// An Insights event: unusual call or error rates.
     Insight,
 }
 
@@ -39,30 +39,34 @@ impl Category {
     }
 }
 
-/// Why `EventBridge` delivers an event to no rule, or not to this one.
+/// Why `EventBridge` doesn't deliver an event to any rule, or not to this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Withheld {
     /// The record is larger than [`MAX_DELIVERED_BYTES`].
-    #[error("the record has more than 256 KB, and CloudTrail sends no such record to EventBridge")]
+    #[error(
+        "the record is larger than 256 KB, and CloudTrail doesn't send such records to EventBridge"
+    )]
     TooLarge,
-    /// An Insight.
+    /// An Insights event: unusual call or error rates.
     #[error("an Insight, which the organization's trail doesn't record")]
     Insight,
-    /// A data event.
+    /// A data event: an operation on the content of a resource.
     #[error("a data event, which the organization's trail doesn't select")]
     Data,
-    /// A network activity event.
+    /// The organization's trail doesn't select network activity events.
     #[error("a network activity event, which the organization's trail doesn't select")]
     Network,
-    /// A read-only management call, and the rule's state asks for none.
-    #[error("a read-only call (`readOnly` is true), which only rules with `read_only: true` get")]
+    /// A read-only management call; the rule's state excludes them.
+    #[error(
+        "a read-only call (`readOnly` is true), which only rules with `read_only: true` receive"
+    )]
     ReadOnly,
 }
 
 impl Withheld {
-    /// Why a record of `size` bytes isn't delivered. `data_events`: pretend that the trail selects data
-    /// and network activity events. `read_only`: the rule has `read_only: true`.
+    /// Why a record of `size` bytes isn't delivered. `data_events` assumes a trail that selects
+    /// data and network activity events; `read_only` is the rule's field of that name.
     pub fn of(head: &Head<'_>, size: usize, data_events: bool, read_only: bool) -> Option<Self> {
         Some(match Category::of(head) {
             _ if size > MAX_DELIVERED_BYTES => Self::TooLarge,
@@ -74,7 +78,7 @@ impl Withheld {
         })
     }
 
-    /// Like [`Withheld::of`], for a whole event.
+    /// Like [`Withheld::of`], but for a whole event.
     ///
     /// ```
     /// use cloudtrail::{Withheld, envelope::wrap};
@@ -96,7 +100,7 @@ impl Withheld {
             .get("detail-type")
             .and_then(Value::as_str)
             .is_some_and(is_from_cloudtrail);
-        // Events of other services lack a record's flags.
+        // Events from other services lack a record's flags.
         let head = if via_cloudtrail {
             serde_json::from_str(&detail).unwrap_or_default()
         } else {
@@ -107,8 +111,8 @@ impl Withheld {
 }
 
 impl Head<'_> {
-    /// Whether this is a management call that changes nothing. `EventBridge` delivers those only to
-    /// rules whose state asks for them.
+    /// Whether this is a management call that changes nothing. `EventBridge` delivers these only to
+    /// rules in the state `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`.
     pub fn is_read_only_management(&self) -> bool {
         Category::of(self) == Category::Management && self.read_only == Some(true)
     }

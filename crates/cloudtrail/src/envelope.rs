@@ -1,17 +1,17 @@
-//! From a CloudTrail record to the event that `EventBridge` makes of it.
+//! Wraps a CloudTrail record into the event that `EventBridge` makes of it.
 //!
-//! The rules of `EventBridge`'s guide
+//! Follows `EventBridge`'s guide
 //! (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html>),
-//! except for one spelling: the guide prints `AWS Console Signin via CloudTrail`, the events
-//! themselves say `AWS Console Sign In via CloudTrail`.
+//! except for one spelling: the guide prints `AWS Console Signin via CloudTrail`, but events have
+//! `AWS Console Sign In via CloudTrail`.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Head;
 
-/// The event types of records and the detail types of the events they become. Both capitalizations
-/// of the sign-in's event type occur in records.
+/// Event types of records and the detail types of the resulting events. Both capitalizations of the
+/// sign-in event type occur in records.
 pub const DETAIL_TYPES: [(&str, &str); 7] = [
     ("AwsApiCall", API_CALL),
     ("AwsServiceEvent", SERVICE_EVENT),
@@ -21,8 +21,8 @@ pub const DETAIL_TYPES: [(&str, &str); 7] = [
     ("AwsCloudTrailInsight", INSIGHT),
     ("AwsVpceEvent", NETWORK_ACTIVITY),
 ];
-/// The detail types of events that carry a record. Both spellings of the sign-in's: patterns list
-/// either.
+/// Detail types of events that carry a record. It has both spellings of the sign-in type, since
+/// patterns use either.
 pub const DETAIL_TYPES_OF_CLOUDTRAIL: [&str; 7] = [
     API_CALL,
     CONSOLE_ACTION,
@@ -37,11 +37,11 @@ const INSIGHT: &str = "AWS Insight via CloudTrail";
 const NETWORK_ACTIVITY: &str = "AWS Network Activity Event via CloudTrail";
 /// The detail type of an API call.
 pub const API_CALL: &str = "AWS API Call via CloudTrail";
-/// The detail type of what a service did by itself.
+/// The detail type of actions that a service takes on its own.
 pub const SERVICE_EVENT: &str = "AWS Service Event via CloudTrail";
-/// The detail type of a sign-in, as events have it.
+/// The detail type of a sign-in, as spelled in events.
 pub const SIGN_IN: &str = "AWS Console Sign In via CloudTrail";
-/// The detail type of a sign-in, as the guide has it. No event has it.
+/// The detail type of a sign-in, as spelled in the guide. No event has this spelling.
 pub const SIGN_IN_IN_GUIDE: &str = "AWS Console Signin via CloudTrail";
 
 /// Whether events of this detail type carry a CloudTrail record.
@@ -52,23 +52,23 @@ pub fn is_from_cloudtrail(detail_type: &str) -> bool {
 /// The value is neither a CloudTrail record nor an `EventBridge` event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
-    /// Not a JSON object.
+    /// The value is not a JSON object.
     #[error("the event is not a JSON object")]
     NotAnObject,
-    /// A field that is needed is missing or has another type.
+    /// A required field is missing or has the wrong type.
     #[error("`{field}` of the {kind} is missing or not {wanted}")]
     Field {
-        /// The field's name.
+        /// Name of the field in the record or event.
         field: &'static str,
         /// `CloudTrail record` or `EventBridge event`.
         kind: &'static str,
-        /// What it has to be.
+        /// The expected type.
         wanted: &'static str,
     },
-    /// CloudTrail sends no such record to `EventBridge`, or the type is unknown.
+    /// CloudTrail doesn't send records of this type to `EventBridge`, or the type is unknown.
     #[error("a CloudTrail record of the eventType `{0}` does not become an EventBridge event")]
     EventType(String),
-    /// Neither a record nor an event.
+    /// The object has the fields of neither a record nor an event.
     #[error(
         "neither a CloudTrail record (`eventSource`, `eventName`) nor an EventBridge event (`source`, `detail-type`, `detail`)"
     )]
@@ -79,10 +79,10 @@ pub enum EnvelopeError {
 ///
 /// `source` is `aws.` and the first part of `eventSource`, `detail-type` follows from
 /// `eventType`, `account` is `recipientAccountId` (the account whose trail recorded the call),
-/// `region`, `time` and `id` are the record's own. AWS gives the event an id of its own; the
-/// record's makes the result repeatable.
+/// `region`, `time` and `id` are the record's own. AWS generates a new id for the event; using the
+/// record's makes the result deterministic.
 ///
-/// What old or shortened records lack is filled in: the caller's account for
+/// Fields missing from old or shortened records get defaults: the caller's account for
 /// `recipientAccountId`, `AwsApiCall` for `eventType` (a field since record version 1.02), the
 /// start of 1970 for `eventTime` and a nil UUID for `eventID`.
 ///
@@ -119,13 +119,13 @@ pub fn wrap(record: &Value) -> Result<Value, EnvelopeError> {
 /// The envelope around a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
-    /// The event's id: the record's.
+    /// The event's id, which is the record's `eventID`.
     pub id: &'a str,
     /// The event's detail type, such as `AWS API Call via CloudTrail`.
     pub detail_type: &'static str,
-    /// The source without `aws.` in front.
+    /// The event's source without the prefix `aws.`.
     pub service: &'a str,
-    /// The account on whose bus the event is.
+    /// The account whose bus receives the event.
     pub account: &'a str,
     /// RFC 3339, UTC.
     pub time: &'a str,
@@ -166,7 +166,7 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// Appends the event around the record's own text, which goes in as it is.
+    /// Appends the event; the record's text becomes its `detail` verbatim.
     pub fn write(&self, record: &[u8], out: &mut Vec<u8>) {
         out.reserve(record.len() + 300);
         out.extend_from_slice(br#"{"version":"0","id":"#);
@@ -201,8 +201,7 @@ fn quoted(prefix: &str, text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// The event of a value that is either a whole event, which passes through unchanged, or a
-/// CloudTrail record, which is wrapped.
+/// The event for a value: a whole event is returned unchanged, a CloudTrail record is wrapped.
 pub fn of(value: &Value) -> Result<Value, EnvelopeError> {
     let object = value.as_object().ok_or(EnvelopeError::NotAnObject)?;
     if object.contains_key("detail-type") || object.contains_key("detail") {
@@ -280,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_fields_are_named() {
         let mut bad = record();
         bad.as_object_mut().unwrap().remove("awsRegion");
         assert_eq!(

@@ -1,14 +1,14 @@
-//! The fields of a CloudTrail record, one table.
+//! The table of the fields of a CloudTrail record.
 //!
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>
 
-/// The shape of a field's value.
+/// The type of a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldShape {
-    /// Text.
+    /// A string.
     Text,
-    /// A boolean.
+    /// A JSON boolean, not text.
     Boolean,
     /// An object whose fields are all in the table.
     Object,
@@ -20,19 +20,19 @@ pub enum FieldShape {
 
 use FieldShape::{Boolean, List, Object, ServiceObject, Text};
 
-/// A field of a record.
+/// A row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Its path in the record, `userIdentity.type`.
+    /// Dotted path in the record, such as `userIdentity.type`.
     pub path: &'static str,
-    /// What it holds.
+    /// The type of its value.
     pub shape: FieldShape,
-    /// Whether every record has it, so that `anything-but` misses no record for its absence.
+    /// Whether every record has it, so that `anything-but` never misses a record that lacks it.
     pub is_in_every_record: bool,
-    /// Whether CloudTrail writes it without a say of the caller. A record with another category or
-    /// type would be another kind of event, which trails treat differently.
+    /// Whether CloudTrail sets it and the caller can't influence it. A record with a different
+    /// category or type is another kind of event, which trails treat differently.
     pub is_written_by_cloudtrail: bool,
-    /// The values it can have, if they are known.
+    /// All possible values; empty if they aren't known.
     pub values: &'static [&'static str],
 }
 
@@ -63,7 +63,7 @@ impl Field {
     }
 }
 
-/// The fields that CloudTrail defines.
+/// Fields that CloudTrail defines.
 const FIELDS: &[Field] = &[
     Field::new("additionalEventData", ServiceObject),
     Field::new("addendum", ServiceObject),
@@ -100,7 +100,7 @@ const FIELDS: &[Field] = &[
             "AwsCloudTrailInsight",
             "AwsConsoleAction",
             "AwsConsoleSignIn",
-            // One record in thousands has it.
+            // Rare: about one record in thousands.
             "AwsConsoleSignin",
             "AwsServiceEvent",
             "AwsVpceEvent",
@@ -207,7 +207,7 @@ const FIELDS: &[Field] = &[
     Field::new("vpcEndpointId", Text),
 ];
 
-/// Fields of single services, inside a [`FieldShape::ServiceObject`], that are well known.
+/// Well-known fields of single services, inside a [`FieldShape::ServiceObject`].
 const SERVICE_FIELDS: &[Field] = &[
     Field::new("additionalEventData.LoginTo", Text),
     Field::new("additionalEventData.MFAIdentifier", Text),
@@ -235,8 +235,8 @@ pub fn service_field(path: &str) -> Option<&'static Field> {
     SERVICE_FIELDS.iter().find(|field| field.path == path)
 }
 
-/// The first step of a path that is no field of a record, and the fields it could have been. `None`
-/// if all steps are fields, or lie in an object whose fields belong to the service.
+/// The first step of a path that isn't a field of a record, and its valid siblings. `None` if all
+/// steps are fields, or are inside an object whose fields belong to the service.
 pub fn unknown_step(path: &str) -> Option<(&str, Vec<&'static str>)> {
     let mut parent = "";
     for (at, _) in path.match_indices('.').chain([(path.len(), "")]) {

@@ -1,4 +1,4 @@
-//! The head of a record: read without building a tree of the record.
+//! The head of a record, deserialized without building a tree of the record.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,12 +7,12 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 use crate::envelope::{Envelope, EnvelopeError};
 
-/// The few fields of a CloudTrail record that decide whether it is delivered, and as which event,
-/// borrowed from its text.
+/// The few fields of a CloudTrail record that decide whether it is delivered and as which event,
+/// borrowed from the record's text.
 ///
-/// Millions of records go through a backtest, and only a few of their fields matter before a rule
-/// has matched. [`Head::envelope`] and [`Envelope::write`] make the very event that
-/// [`wrap`](crate::envelope::wrap) makes, around the record's own bytes.
+/// A backtest reads millions of records, and only a few fields matter until a rule matches.
+/// [`Head::envelope`] and [`Envelope::write`] produce the same event as
+/// [`wrap`](crate::envelope::wrap), around the record's own bytes.
 ///
 /// ```
 /// let record = br#"{"eventSource": "iam.amazonaws.com", "eventName": "CreateUser", "awsRegion": "us-east-1",
@@ -28,19 +28,20 @@ use crate::envelope::{Envelope, EnvelopeError};
 pub struct Head<'a> {
     /// `eventID`, if it is text.
     pub event_id: Option<Cow<'a, str>>,
-    /// `sharedEventID`: equal in the records that several accounts have of one call.
+    /// `sharedEventID`: the same in all records of one call that several accounts receive.
     pub shared_event_id: Option<Cow<'a, str>>,
     /// `eventTime`.
     pub event_time: Option<Cow<'a, str>>,
     /// `eventCategory`: `Management`, `Data`, `NetworkActivity` or `Insight`.
     pub event_category: Option<Cow<'a, str>>,
-    /// `readOnly`; `"true"` as text counts, too.
+    /// `readOnly`; the text `"true"` counts too.
     pub read_only: Option<bool>,
     /// `managementEvent`.
     pub management_event: Option<bool>,
     /// `eventType`.
     pub event_type: Option<Cow<'a, str>>,
-    /// Whether this is a whole EventBridge event instead of a record: it has `detail` or `detail-type`.
+    /// Whether this is a whole EventBridge event rather than a record: it has `detail` or
+    /// `detail-type`.
     pub is_event: bool,
     pub(crate) event_source: Option<Cow<'a, str>>,
     has_event_source: bool,
@@ -77,7 +78,7 @@ impl<'de> Visitor<'de> for HeadVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut head = Head::default();
-        // The last value of a repeated key counts, as everywhere in serde_json.
+        // The last value of a duplicate key wins, as everywhere in serde_json.
         while let Some(key) = map.next_key::<Key>()? {
             match key {
                 Key::EventId => head.event_id = map.next_value::<Scalar<'de>>()?.text(),
@@ -117,7 +118,7 @@ impl<'de> Visitor<'de> for HeadVisitor {
     }
 }
 
-/// The account of a `userIdentity`.
+/// `userIdentity.accountId`.
 struct Identity<'a>(Option<Cow<'a, str>>);
 
 impl<'de> Deserialize<'de> for Identity<'de> {
@@ -128,7 +129,7 @@ impl<'de> Deserialize<'de> for Identity<'de> {
 
 struct IdentityVisitor;
 
-/// Visits values of types that the visitor has no use for.
+/// Visits and discards values of other types.
 macro_rules! ignore_scalars {
     ($nothing:expr) => {
         fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
@@ -180,7 +181,7 @@ impl<'de> Visitor<'de> for IdentityVisitor {
     }
 }
 
-/// A value as far as a head needs it.
+/// The value of a scalar field; other values are skipped.
 enum Scalar<'a> {
     Text(Cow<'a, str>),
     Flag(bool),
@@ -322,7 +323,7 @@ mod tests {
     use super::*;
     use crate::envelope;
 
-    /// The event of a record's text, in both ways.
+    /// The event for a record's text, from [`Head`] and from `wrap`.
     fn both(text: &str) -> (Option<Value>, Option<Value>) {
         let value: Value = serde_json::from_str(text).unwrap();
         let wrapped = envelope::of(&value).ok();

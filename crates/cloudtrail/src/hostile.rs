@@ -1,7 +1,7 @@
-//! Events as an attacker would write them.
+//! Variants of an event with hostile text.
 //!
-//! Whoever calls an AWS API chooses user agents, session names, tags and request parameters. If
-//! a quote in one of them could break an alert, it could be silenced. [`variants`] plants such
+//! The caller of an AWS API chooses the user agent, session name, tags and request parameters. If a
+//! quote in one of them broke the alert, an attacker could silence it. [`variants`] plants such
 //! text in every string under `detail` that the pattern leaves free, so that tests can prove that
 //! the alert still arrives.
 
@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use crate::fields;
 
-/// Length of the long text, in bytes.
+/// Length of the long hostile text, in bytes.
 const LONG: usize = 10 * 1024;
-/// Long texts are spread over events of at most this many bytes, safely below the 256 KB that
-/// `EventBridge` accepts.
+/// Long texts are distributed over events of at most this many bytes, safely below `EventBridge`'s
+/// limit of 256 KB.
 const MAX_EVENT: usize = 200 * 1000;
 
-/// Short hostile texts and their names.
+/// Names and contents of short hostile texts.
 const SHORT: [(&str, &str); 6] = [
     ("quote", "\""),
     ("backslash", "\\"),
@@ -29,22 +29,22 @@ const SHORT: [(&str, &str); 6] = [
     ),
 ];
 
-/// An event with hostile text in it that the pattern still matches.
+/// An event with hostile text that the pattern still matches.
 #[derive(Clone, Debug)]
 pub struct Hostile {
-    /// What was planted, `quote` or `10 kB (2)`.
+    /// Name of the planted text, such as `quote` or `10 kB (2)`.
     pub name: String,
-    /// The whole event.
+    /// The whole event, envelope included.
     pub event: Value,
-    /// JSON path (`$.detail.…`) and new value of every string that was changed.
+    /// JSON path (`$.detail.…`) and new value of every changed string.
     pub planted: Vec<(String, String)>,
 }
 
-/// Hostile variants of `event`: one for each short text, and as many for the 10 kB text as it
-/// takes to keep each event under 200 kB. Each is matched by `pattern`.
+/// Hostile variants of `event`: one for each short text, and as many for the 10 kB text as needed
+/// to keep each event under 200 kB. `pattern` matches all of them.
 ///
-/// A text is appended to the original value, or put before it where the pattern looks at the end.
-/// Strings that the pattern pins, and those that CloudTrail writes by itself, stay unchanged.
+/// The text is appended to the original value, or prepended if the pattern tests the end. Strings
+/// that the pattern pins, and those that CloudTrail sets itself, stay unchanged.
 pub fn variants(event: &Value, pattern: &Pattern) -> Vec<Hostile> {
     let mut found = Vec::new();
     let mut leaves = Vec::new();
@@ -81,7 +81,7 @@ fn long(event: &Value, pattern: &Pattern, leaves: &[Vec<String>]) -> Vec<Hostile
     }
     let mut found: Vec<Hostile> = Vec::new();
     for pointer in leaves {
-        // Asking on the small event keeps the matching cheap.
+        // Testing each string on the small event keeps matching cheap.
         let mut alone = Hostile::new("10 kB", event);
         if !alone.plant(pointer, &text, pattern) {
             continue;
@@ -109,7 +109,7 @@ impl Hostile {
         }
     }
 
-    /// Plants a text in one string, unless the pattern then no longer matches.
+    /// Plants the text in one string, unless the pattern would no longer match.
     fn plant(&mut self, steps: &[String], text: &str, pattern: &Pattern) -> bool {
         let Some(leaf) = leaf(&mut self.event, steps) else {
             return false;
@@ -143,7 +143,7 @@ fn leaf<'a>(event: &'a mut Value, steps: &[String]) -> Option<&'a mut Value> {
     })
 }
 
-/// The steps to every string below `value`.
+/// Collects the path to every string below `value`.
 fn strings(value: &Value, path: &mut Vec<String>, out: &mut Vec<Vec<String>>) {
     match value {
         Value::String(_) => out.push(path.clone()),
@@ -165,7 +165,7 @@ fn strings(value: &Value, path: &mut Vec<String>, out: &mut Vec<Vec<String>>) {
     }
 }
 
-/// `$.detail.items[0].id`; a step of digits is taken for an index.
+/// Formats `$.detail.items[0].id`; a step of digits is treated as an index.
 fn json_path(steps: &[String]) -> String {
     steps.iter().fold("$".to_owned(), |path, step| {
         if step.bytes().all(|byte| byte.is_ascii_digit()) {

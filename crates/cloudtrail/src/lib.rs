@@ -1,18 +1,19 @@
-//! CloudTrail's format: what a record looks like, and what EventBridge makes of it.
+//! CloudTrail's record format, and how EventBridge turns records into events.
 //!
-//! Everything that reads records shares this crate: rule tests, backtests, lint checks, the import of
-//! Sigma rules. So they agree on which event a record becomes and on who receives it.
+//! Everything that reads records shares this crate: rule tests, backtests, lint checks and the
+//! import of Sigma rules. So they agree on which event a record becomes and which rules receive it.
 //!
-//! - [`fields`]: the fields of a record, one table;
-//! - [`Head`]: the few fields that decide whether a record is delivered, read without building a tree;
+//! - [`fields`]: a table of the fields of a record;
+//! - [`Head`]: the few fields that decide whether a record is delivered, read without building a
+//!   tree;
 //! - [`envelope`]: from a record to the event on the default bus;
-//! - [`Withheld`], [`Category`]: which events EventBridge delivers to a rule before it looks at the
-//!   rule's pattern;
+//! - [`Withheld`], [`Category`]: which events EventBridge delivers to a rule before it evaluates
+//!   the pattern;
 //! - [`records`]: the records of a log file, one by one, in bounded memory;
-//! - [`hostile`]: variants of an event as an attacker would write them.
+//! - [`hostile`]: variants of an event with text that an attacker could choose.
 //!
-//! The crate doesn't know rules. The simulator must not depend on it: a mistake in here would
-//! confirm itself.
+//! The crate doesn't depend on rules. The simulator must not depend on this crate: a mistake in
+//! here would confirm itself.
 //!
 //! # Example
 //!
@@ -25,7 +26,7 @@
 //! });
 //! let event = envelope::wrap(&record)?;
 //! assert_eq!(event["source"], "aws.iam");
-//! // Only a rule that asks for read-only calls receives this one.
+//! // Only a rule with `read_only: true` receives this call.
 //! assert_eq!(Withheld::of_event(&event, false), Some(Withheld::ReadOnly));
 //! assert_eq!(Withheld::of_event(&event, true), None);
 //! # Ok::<(), envelope::EnvelopeError>(())

@@ -1,8 +1,8 @@
-//! The records of one log file, one by one.
+//! Reads the records of a log file one by one.
 //!
-//! Knows `{"Records": […]}` as a trail writes it, and records one after another (JSON lines), plain
-//! or packed by gzip; the content says which, not the name. A file of any size passes through a
-//! window that is as large as its largest record.
+//! Supports `{"Records": […]}` as written by a trail and JSON lines, plain or gzipped, detected
+//! from the content and not from the name. A file of any size streams through a window about as
+//! large as its largest record.
 
 use std::io::{self, BufReader, Read};
 use std::ops::ControlFlow;
@@ -12,34 +12,34 @@ use serde::de::IgnoredAny;
 
 use crate::Head;
 
-/// Largest record, in bytes. EventBridge receives none above 256 KB; this limit bounds memory.
+/// Largest record, in bytes. EventBridge receives none above 256 KB; this limit only bounds memory.
 pub const MAX_RECORD_BYTES: usize = 16 << 20;
 
-/// Largest unpacked content of a packed file. A trail packs at most 50 MB into one; a file
-/// beyond this limit is a packing bomb.
+/// Largest unpacked content of a gzipped file, in bytes. Trails write at most 50 MB; a file beyond
+/// this limit is a decompression bomb.
 pub const MAX_UNPACKED: u64 = 64 << 30;
 
-/// How much is read at once.
+/// Bytes to read at once.
 const STEP: usize = 256 << 10;
 
-/// Why a file could not be read to its end.
+/// Why a file could not be read completely.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
-    /// Not readable, or not what its first bytes say: truncated or corrupt packing.
+    /// The file can't be read, or its gzip data is truncated or corrupt.
     #[error("can't be read: {0}")]
     Read(#[from] io::Error),
-    /// Not JSON.
+    /// A record is not valid JSON.
     #[error("is not valid JSON in record {record}: {message}")]
     Json {
         /// The record, counted from 1.
         record: u64,
-        /// What is wrong.
+        /// The parser's message.
         message: String,
     },
-    /// JSON, but not a log.
+    /// The file is JSON, but not a log.
     #[error("is not a CloudTrail log: {0}")]
     Foreign(&'static str),
-    /// The file ends in the middle of something.
+    /// The file ends inside a record or list.
     #[error("is truncated: it ends in record {record}")]
     Truncated {
         /// The record, counted from 1.
@@ -48,24 +48,24 @@ pub enum RecordsError {
     /// The file has no content.
     #[error("is empty")]
     Empty,
-    /// A packing bomb, or endless text.
+    /// A decompression bomb, or a record without end.
     #[error(
-        "holds a record of more than {MAX_RECORD_BYTES} bytes, or more than {MAX_UNPACKED} bytes"
+        "contains a record of more than {MAX_RECORD_BYTES} bytes, or more than {MAX_UNPACKED} bytes"
     )]
     TooLarge,
 }
 
-/// Reads log files, with memory that is kept from file to file.
+/// Reads log files. Reuses its buffers from file to file.
 #[derive(Debug, Default)]
 pub struct Records {
     window: Vec<u8>,
 }
 
 impl Records {
-    /// Calls `each` with the head and the text of every record until it breaks, and `unpacked` with
-    /// the number of bytes whenever some have been unpacked.
+    /// Calls `each` with the head and text of every record until it breaks, and `unpacked` with the
+    /// number of bytes after each chunk is unpacked.
     ///
-    /// Records before a fault have been passed on when an error is returned.
+    /// On an error, the records before it have already been passed to `each`.
     pub fn each(
         &mut self,
         mut input: impl Read,
@@ -85,7 +85,7 @@ impl Records {
     }
 
     fn window<R: Read, F: FnMut(usize)>(&mut self, input: R, unpacked: F) -> Window<'_, R, F> {
-        // Frees what one huge record took.
+        // Releases the memory of a huge record.
         self.window.resize(2 * STEP, 0);
         self.window.shrink_to(2 * STEP);
         Window {
@@ -101,7 +101,7 @@ impl Records {
     }
 }
 
-/// The part of a file that is in memory.
+/// The part of the file in memory.
 struct Window<'a, R, F> {
     input: R,
     unpacked: F,
@@ -114,7 +114,7 @@ struct Window<'a, R, F> {
 }
 
 impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
-    /// Any number of `{"Records": […]}` and of records.
+    /// Reads any sequence of `{"Records": […]}` objects and records.
     fn file(
         &mut self,
         each: &mut impl FnMut(&Head<'_>, &[u8]) -> ControlFlow<()>,
@@ -142,7 +142,7 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
         Ok(())
     }
 
-    /// The records behind `{"Records": [`, and the rest of that object.
+    /// Reads the records after `{"Records": [` and the rest of that object.
     fn list(
         &mut self,
         each: &mut impl FnMut(&Head<'_>, &[u8]) -> ControlFlow<()>,
@@ -153,7 +153,7 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
                 (b']', _) => break,
                 (b',', false) => self.start += 1,
                 (_, true) => {}
-                (_, false) => return Err(self.wrong("expected `,` or `]` behind it")),
+                (_, false) => return Err(self.wrong("expected `,` or `]` after it")),
             }
             first = false;
             if self.expect()? != b'{' {
@@ -172,17 +172,17 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
                     self.skip(b'"')?;
                     self.skip(b':')?;
                 }
-                _ => return Err(self.wrong("expected `}` behind the records")),
+                _ => return Err(self.wrong("expected `}` after the records")),
             }
         }
         self.start += 1;
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Skips a key, or a colon and the value behind it.
+    /// Skips a key, or a colon and the value after it.
     fn skip(&mut self, first: u8) -> Result<(), RecordsError> {
         if self.expect()? != first {
-            return Err(self.wrong("expected another member behind the records"));
+            return Err(self.wrong("expected another member after the records"));
         }
         if first == b':' {
             self.start += 1;
@@ -204,7 +204,7 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
         }
     }
 
-    /// One record. If it isn't whole yet, the window gets more of the file.
+    /// Reads one record. If it is incomplete, the window reads more of the file.
     fn one(
         &mut self,
         each: &mut impl FnMut(&Head<'_>, &[u8]) -> ControlFlow<()>,
@@ -228,10 +228,10 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
         }
     }
 
-    /// Reads on, unless there is a fault that more text can't repair; returns the fault's position.
+    /// Reads more, unless more text can't repair the error; returns the error's position.
     ///
-    /// A number that the window cuts, such as `24.` of `24.5`, is a fault until the rest arrives. So a
-    /// fault counts once it persists at the same position with more of the file.
+    /// A number cut by the window, such as `24.` of `24.5`, is an error until the rest arrives. So
+    /// an error counts only if it persists at the same position after reading more.
     fn more_or(
         &mut self,
         fault: Option<serde_json::Error>,
@@ -250,7 +250,7 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
         })
     }
 
-    /// The length of `{"Records": [` if the window starts with it.
+    /// The length of `{"Records": [`, white space included, if the window starts with it.
     fn opening(&mut self) -> Result<Option<usize>, RecordsError> {
         while self.end - self.start < 256 && self.fill()? {}
         let text = self.bytes.get(self.start..self.end).unwrap_or_default();
@@ -264,7 +264,7 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
         Ok(Some(text.len() - rest.len()))
     }
 
-    /// The next byte that is no space; `None` at the end of the file.
+    /// The next byte that isn't white space; `None` at the end of the file.
     fn peek(&mut self) -> Result<Option<u8>, RecordsError> {
         loop {
             let text = self.bytes.get(self.start..self.end).unwrap_or_default();
@@ -279,14 +279,14 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
         }
     }
 
-    /// The next byte that is no space, where the file must not end.
+    /// The next byte that isn't white space; an error at the end of the file.
     fn expect(&mut self) -> Result<u8, RecordsError> {
         self.peek()?.ok_or(RecordsError::Truncated {
             record: self.record,
         })
     }
 
-    /// Reads on behind the window's end; `false` at the end of the file.
+    /// Reads more into the window; `false` at the end of the file.
     fn fill(&mut self) -> Result<bool, RecordsError> {
         if self.at_end {
             return Ok(false);
@@ -295,7 +295,7 @@ impl<R: Read, F: FnMut(usize)> Window<'_, R, F> {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
-            // A record that fills half of the window needs a larger one.
+            // A record that fills half of the window needs a larger window.
             if self.end > self.bytes.len() / 2 {
                 if self.bytes.len() > MAX_RECORD_BYTES {
                     return Err(RecordsError::TooLarge);
@@ -332,7 +332,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives a few bytes at a time, as a network may.
+    /// Returns a few bytes at a time, as a network might.
     struct Slow<'a>(&'a [u8], usize);
 
     impl Read for Slow<'_> {
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_too_early_is_truncated_and_the_records_before_it_count() {
+    fn truncated_files_are_errors_and_earlier_records_count() {
         let text = format!(
             "{{\"Records\":[{{}},{{\"a\":[{}]}}]}}",
             "1,".repeat(999) + "1"
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_log_is_refused() {
+    fn foreign_files_are_rejected() {
         for (content, says) in [
             (&b"[1,2]"[..], "is not a CloudTrail log"),
             (b"not a log", "is not a CloudTrail log"),

@@ -1,4 +1,4 @@
-//! What the compiler produces: stack sets, ready to be deployed.
+//! The compiler's output: stack sets, ready to deploy.
 
 use std::collections::BTreeMap;
 
@@ -6,52 +6,52 @@ use serde::Serialize;
 
 use crate::organization::Organization;
 
-/// The tag (key, value) that every stack set and stack of Gizmos carries. One without it belongs
-/// to somebody else and is never touched.
+/// The tag (key, value) on every stack set and stack of Gizmos. Gizmos never touches one without
+/// it.
 pub const OWNERSHIP_TAG: (&str, &str) = ("managed-by", "gizmos");
 
-/// Everything that has to exist on AWS, in the order in which it has to be created.
+/// Everything that must exist on AWS, in order of creation.
 ///
 /// Serializes as the manifest: see [`Bundle::write`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bundle {
     /// The organization the bundle was compiled for.
     pub organization: Organization,
-    /// The stack sets, each after the ones it depends on.
+    /// Each stack set comes after the ones it depends on.
     pub stack_sets: Vec<StackSet>,
 }
 
-/// One template with all that is needed to deploy it.
+/// A template with everything needed to deploy it.
 ///
 /// Serializes without the template's text but with its file name, size and SHA-256.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StackSet {
-    /// Name of the stack set, and of the ordinary stacks in the management account.
+    /// Name of the stack set, and of the stacks in the management account.
     pub name: String,
-    /// Which part of the chain this is.
+    /// The part of the alert chain.
     pub part: Part,
-    /// One sentence for people, at most 1,024 bytes.
+    /// One sentence, at most 1,024 bytes.
     pub description: String,
-    /// The CloudFormation template, JSON of at most 51,200 bytes, or of 1,000,000 if the
-    /// organization has an artifact bucket to send it by.
+    /// The CloudFormation template: JSON of at most 51,200 bytes, or 1,000,000 if the organization
+    /// has an artifact bucket.
     pub template: String,
-    /// Values for all parameters of the template that have no default.
+    /// Values for all template parameters without a default.
     pub parameters: BTreeMap<String, String>,
-    /// Tags of the stack set and its stacks; [`OWNERSHIP_TAG`] is always among them.
+    /// Tags of the stack set and its stacks, including [`OWNERSHIP_TAG`].
     pub tags: BTreeMap<String, String>,
-    /// What CloudFormation must be told that the template may create, such as `CAPABILITY_IAM`.
+    /// Capabilities that the caller must acknowledge, such as `CAPABILITY_IAM`.
     pub capabilities: Vec<String>,
-    /// Where the stacks go.
+    /// Where the stacks are deployed.
     pub targets: Targets,
-    /// Names of the stack sets that must be in place first.
+    /// Names of the stack sets that must be deployed first.
     pub depends_on: Vec<String>,
-    /// Whether accounts that join a target OU later get their stacks by themselves.
+    /// Whether accounts that join a target OU later get their stacks automatically.
     pub auto_deployment: bool,
-    /// Which rules a resource of the template carries: logical id to rule ids.
+    /// The rules that each resource implements: logical id to rule ids.
     pub rules: BTreeMap<String, Vec<String>>,
 }
 
-/// A part of the alert chain.
+/// A part of the alert chain. Each part has its own template source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
@@ -59,24 +59,24 @@ pub enum Part {
     Bucket,
     /// The organization trail, in the management account.
     Trail,
-    /// The hub's topics, subscriptions, dead letters and event bus.
+    /// The hub's topics, subscriptions, dead-letter queue and event bus.
     Topic,
-    /// Topics and subscriptions of every watched account and Region, without a hub.
+    /// Topics and subscriptions of every watched account and Region, in the local topology.
     TopicLocal,
     /// The detections on the hub's event bus.
     RulesHub,
     /// The forwarders and responses of every watched account and Region.
     RulesSpoke,
-    /// Detections and responses of every watched account and Region, without a hub.
+    /// Detections and responses of every watched account and Region, in the local topology.
     RulesLocal,
-    /// Regular drift detection in all stack sets, in the management account.
+    /// Scheduled drift detection in all stack sets, in the management account.
     DriftSchedule,
     /// The bucket for templates that are too large for a request, in the management account.
     Artifacts,
 }
 
 impl Part {
-    /// All parts in the order in which they are deployed.
+    /// All parts in order of deployment.
     pub const ALL: [Part; 9] = [
         Part::Artifacts,
         Part::Bucket,
@@ -105,34 +105,34 @@ impl Part {
     }
 }
 
-/// Where the stacks of a stack set go. At least one of the two is present.
+/// Where the stacks of a stack set are deployed. At least one of the two fields is non-empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Targets {
-    /// Member accounts, reached as a service-managed stack set.
+    /// Member accounts, deployed as a service-managed stack set.
     pub members: Option<Members>,
-    /// Regions of the management account, which stack sets skip: ordinary stacks.
+    /// Regions of the management account, deployed as stacks because stack sets skip that account.
     pub management_regions: Vec<String>,
 }
 
 /// Member accounts by organizational unit, and the Regions in each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Members {
-    /// Ids of organizational units, or the id of the root.
+    /// Ids of organizational units, or the root's id.
     pub organizational_units: Vec<String>,
-    /// Which of the accounts in these units.
+    /// Selects accounts in these units.
     pub accounts: AccountFilter,
-    /// Regions, the home Region first if it is among them.
+    /// The home Region comes first if it is included.
     pub regions: Vec<String>,
 }
 
-/// Which accounts of the organizational units.
+/// Selects accounts of the organizational units.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeploymentTargets.html>
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AccountFilter {
     /// All of them (`NONE`).
     All,
-    /// These (`INTERSECTION`).
+    /// Only these (`INTERSECTION`).
     Only(Vec<String>),
     /// All but these (`DIFFERENCE`).
     Except(Vec<String>),

@@ -1,35 +1,35 @@
-//! Which deployed resources carry a rule, read back from the compiled templates.
+//! Finds the deployed resources that implement a rule, from the compiled templates.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::bundle::{Bundle, Part, StackSet, Targets};
 
-/// A resource that carries a rule, alone or with others.
+/// A resource that implements a rule, possibly together with other rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Carrier {
-    /// Name of the stack set.
+    /// The stack set's name.
     pub stack_set: String,
-    /// Its part of the chain.
+    /// The stack set's part of the alert chain.
     pub part: Part,
-    /// Where its stacks go.
+    /// Where the stack set's stacks are deployed.
     pub targets: Targets,
-    /// The resource's logical id.
+    /// Logical id in the template.
     pub resource: String,
-    /// The resource's type, such as `AWS::Events::Rule`.
+    /// Resource type, such as `AWS::Events::Rule`.
     pub kind: String,
     /// The state of an EventBridge rule.
     pub state: Option<String>,
     /// The event pattern of an EventBridge rule, as compact JSON.
     pub pattern: Option<String>,
-    /// Ids of the targets of an EventBridge rule; a topic's is the topic's name.
+    /// Ids of the targets of an EventBridge rule; the id of a topic target is the topic's name.
     pub target_ids: Vec<String>,
-    /// Ids of all rules that it carries.
+    /// Ids of all rules that it implements.
     pub rules: Vec<String>,
 }
 
 impl Bundle {
-    /// The resources that carry a rule, in the order of deployment. Empty for a rule that isn't
+    /// The resources that implement a rule, in order of deployment. Empty if the rule isn't
     /// deployed.
     pub fn carriers(&self, rule: &str) -> Vec<Carrier> {
         let mut carriers = Vec::new();

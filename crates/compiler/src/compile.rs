@@ -1,4 +1,4 @@
-//! From rules and organization to the bundle.
+//! Compiles rules and organization into a bundle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,18 +15,18 @@ use crate::{
     protection,
 };
 
-/// Log files move to archive storage after this many days, if they are kept well beyond: archive
+/// Log files with a much longer retention move to archive storage after this many days: archive
 /// storage bills at least 90 days. <https://aws.amazon.com/s3/storage-classes/glacier/>
 const ARCHIVE_AFTER_DAYS: u32 = 90;
 
 /// Compiles rules for an organization. There is a bundle unless a diagnostic is an error.
 ///
-/// Rules that are deprecated or not enabled are left out. The order of `library` doesn't matter.
+/// Deprecated and disabled rules are left out. The order of `library` doesn't matter.
 ///
 /// Codes: `compile::no-rules`, `compile::no-effect`, `compile::unknown-topic`, `compile::no-topic`,
-/// `compile::unprotected`;
-/// `limit::…` for quotas and for texts that CloudFormation would act on; `forward::…` for patterns
-/// that can't be forwarded as they are; `template::…` for faults of the template sources.
+/// `compile::unprotected`; `limit::…` for quotas and for text that CloudFormation would expand;
+/// `forward::…` for patterns that can't be forwarded unchanged; `template::…` for errors in the
+/// template sources.
 pub fn compile(
     library: &[Rule],
     organization: &Organization,
@@ -67,13 +67,13 @@ pub fn compile(
     )
 }
 
-/// A rule with the topics its alerts go to; none if it only responds.
+/// A rule and the topics that receive its alerts; empty if it only responds.
 pub(crate) struct Routed<'c> {
     pub(crate) rule: &'c Rule,
     pub(crate) topics: Vec<&'c Topic>,
 }
 
-/// What runs in a spoke.
+/// A resource of the spoke template.
 enum SpokeItem<'s, 'c> {
     Forwarder(&'s Forwarder),
     Response(&'s Routed<'c>),
@@ -88,7 +88,7 @@ struct Compiler<'c> {
 }
 
 impl<'c> Compiler<'c> {
-    /// Routes rules and keeps those that pass all checks by themselves.
+    /// Routes rules and keeps those that pass all per-rule checks.
     fn check(&mut self, rules: &[&'c Rule]) -> Vec<Routed<'c>> {
         if rules.is_empty() {
             self.diagnostics.push(
@@ -133,7 +133,7 @@ impl<'c> Compiler<'c> {
                 Diagnostic::error(
                     "compile::unknown-topic",
                     format!(
-                        "rule `{}` notifies `{name}`, which is no topic of the organization file",
+                        "rule `{}` notifies `{name}`, which is not a topic in the organization file",
                         rule.id
                     ),
                 )
@@ -154,7 +154,7 @@ impl<'c> Compiler<'c> {
                 Diagnostic::error(
                     "compile::no-topic",
                     format!(
-                        "no topic takes the alerts of rule `{}`, severity {}",
+                        "no topic receives the alerts of rule `{}`, severity {}",
                         rule.id, rule.severity
                     ),
                 )
@@ -185,8 +185,8 @@ impl<'c> Compiler<'c> {
         );
     }
 
-    /// Bytes that a template may have that goes to these targets. CloudFormation reads it from a
-    /// bucket in the Region of the call only, and ordinary stacks are made in their own Region.
+    /// Size limit of a template for these targets, in bytes. CloudFormation reads templates only
+    /// from a bucket in the Region of the call, and stacks are created in their own Region.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-using-console-create-stack-template.html>
     fn largest(&self, targets: &Targets) -> usize {
         let organization = self.organization;
@@ -238,7 +238,7 @@ impl<'c> Compiler<'c> {
         );
     }
 
-    /// Regular drift detection in every stack set there is.
+    /// Scheduled drift detection in every stack set.
     fn drift_schedule(&mut self) {
         let Some(expression) = &self.organization.drift_schedule else {
             return;
@@ -299,8 +299,8 @@ impl<'c> Compiler<'c> {
         let shards = emit::shards(
             detections,
             |items| {
-                // Which number the shard will have isn't known yet: room for two digits of it. The
-                // first shard's rules have no number in their names, and so more room than they need.
+                // The shard's number isn't known yet, so leave room for two digits. The first
+                // shard's names have no number, so it gets more room than it needs.
                 let context = view::hub_rules(items, self.organization, &self.names, 99);
                 emit::render(self.templates, Part::RulesHub, context, most)
             },
@@ -317,7 +317,7 @@ impl<'c> Compiler<'c> {
                 return;
             };
             let Some(rendered) = rendered else {
-                // Never leave a rule out silently.
+                // Never drop a rule silently.
                 self.diagnostics
                     .extend(items.first().map(|routed| too_large(routed.rule, most)));
                 return;
@@ -524,7 +524,7 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    /// A part that is always one stack set.
+    /// A part that is never split into several stack sets.
     fn part(
         &mut self,
         part: Part,
@@ -602,8 +602,8 @@ impl<'c> Compiler<'c> {
             .ok()
     }
 
-    /// One account's home Region. A stack set reaches a member through the root, so that it
-    /// doesn't matter in which unit the account is.
+    /// One account in the home Region. Targeting a member through the root works whichever unit it
+    /// is in.
     fn one_account(&self, account: &str) -> Targets {
         let home = self.organization.home_region.clone();
         if account == self.organization.accounts.management {
@@ -644,16 +644,16 @@ impl<'c> Compiler<'c> {
     }
 }
 
-/// The parts that must be in place before a part works.
+/// The parts that must be deployed before a part.
 fn needs(part: Part) -> &'static [Part] {
     match part {
         Part::Bucket | Part::Topic | Part::TopicLocal | Part::Artifacts => &[],
         Part::Trail => &[Part::Bucket],
         Part::RulesHub => &[Part::Topic],
         Part::RulesLocal => &[Part::TopicLocal],
-        // Nothing is forwarded before there is something to receive it.
+        // The receiver must exist before anything is forwarded.
         Part::RulesSpoke => &[Part::Topic, Part::RulesHub],
-        // Stack sets that don't exist can't be looked at.
+        // The schedule needs stack sets to check.
         Part::DriftSchedule => &[
             Part::Bucket,
             Part::Topic,
@@ -665,7 +665,7 @@ fn needs(part: Part) -> &'static [Part] {
     }
 }
 
-/// What CloudFormation wants acknowledged.
+/// The capabilities that the template requires.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStackSet.html>
 fn capabilities(template: &serde_json::Value) -> Vec<String> {
     let resources = template

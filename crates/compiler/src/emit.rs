@@ -1,19 +1,19 @@
-//! From a rendered template to the text that is deployed, and to several where one is too large.
+//! Turns rendered templates into the deployed text, and splits those that are too large.
 
 use serde_json::Value;
 use syntax::Diagnostic;
 
 use crate::{Part, Templates, limits, structure};
 
-/// A template that is fit to be deployed.
+/// A template that passed all structure and size checks.
 #[derive(Debug)]
 pub(crate) struct Rendered {
     pub(crate) template: Value,
     pub(crate) text: String,
 }
 
-/// Renders a part once and checks the result. `None` if it has more than `most` bytes, or more
-/// resources than a template may have.
+/// Renders a part and checks the result. `None` if it exceeds `most` bytes or the limit of
+/// resources.
 pub(crate) fn render(
     templates: &Templates,
     part: Part,
@@ -47,7 +47,8 @@ pub(crate) fn render(
     Ok(text(&template, most).map(|text| Rendered { template, text }))
 }
 
-/// Laid out for people if that fits a request, else as short as JSON gets, else nothing.
+/// Pretty-printed if that fits into a request, otherwise minified; `None` if even that is too
+/// large.
 fn text(template: &Value, most: usize) -> Option<String> {
     let pretty = serde_json::to_string_pretty(template)
         .ok()
@@ -59,8 +60,8 @@ fn text(template: &Value, most: usize) -> Option<String> {
         .or_else(|| compact().filter(fits(most)))
 }
 
-/// Renders items in as few templates as fit, each item in one of them, in their order. An item
-/// that doesn't fit by itself is passed to `too_large`.
+/// Distributes items over as few templates as possible, in order. An item that doesn't fit into a
+/// template of its own is passed to `too_large`.
 pub(crate) fn shards<T>(
     items: &[T],
     mut render: impl FnMut(&[T]) -> Result<Option<Rendered>, Vec<Diagnostic>>,
@@ -68,8 +69,8 @@ pub(crate) fn shards<T>(
 ) -> Result<Vec<(&[T], Rendered)>, Vec<Diagnostic>> {
     let mut shards = Vec::new();
     let mut rest = items;
-    // All of them fit nearly always, so try that first; the next shard is likely as large as the
-    // one before, and no larger template is made than it takes to find out.
+    // Usually everything fits, so try that first. After that, the next shard is likely as large as
+    // the previous one, which avoids rendering much larger templates.
     let mut likely = items.len();
     while let Some(first) = rest.first() {
         let mut best = None;
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn minifies_what_does_not_fit_laid_out() {
+    fn minifies_templates_that_do_not_fit_pretty_printed() {
         let small = json!({"a": [1, 2]});
         assert_eq!(
             text(&small, limits::TEMPLATE).unwrap(),

@@ -1,7 +1,9 @@
-//! Which events the spokes forward: the union of what rules match, in as few patterns as fit.
+//! Decides which events spokes forward: the union of what rules match, in as few patterns as
+//! possible.
 //!
-//! An event must reach the hub once. Two forwarders that both match it would send it twice, and
-//! every alert would come twice. So rules that may match the same event share a forwarder.
+//! An event must reach the hub exactly once. Two forwarders that match the same event would send it
+//! twice, and every alert would be sent twice. So rules that may match the same event share a
+//! forwarder.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +20,14 @@ use crate::organization::Forward;
 #[derive(Debug)]
 pub(crate) struct Forwarder {
     pub(crate) pattern: Pattern,
-    /// Whether it must see read-only calls.
+    /// Whether it receives read-only calls.
     pub(crate) read_only: bool,
-    /// Ids of the rules it serves.
+    /// Ids of the rules that need its events.
     pub(crate) rules: Vec<String>,
 }
 
-/// Fields of which an event has one value each, so that two rules that name different ones never
-/// match the same event.
+/// Fields with a single value per event. Rules that pin different values never match the same
+/// event.
 const EXCLUSIVE: [&str; 4] = [
     "source",
     "detail-type",
@@ -33,7 +35,7 @@ const EXCLUSIVE: [&str; 4] = [
     "detail.eventName",
 ];
 
-/// The forwarders for rules, in an order that doesn't depend on theirs.
+/// Forwarders for the rules. Their order doesn't depend on the order of `rules`.
 pub(crate) fn forwarders(
     rules: &[&Rule],
     forward: Forward,
@@ -48,7 +50,8 @@ pub(crate) fn forwarders(
     let groups = groups(&wanted);
     let mut forwarders = Vec::new();
     for read_only in [false, true] {
-        // One rule that must see read-only calls is enough: its forwarder sees all others too.
+        // A single rule that needs read-only calls is enough: its forwarder receives all other
+        // calls too.
         let units: Vec<Unit> = groups
             .iter()
             .filter(|group| group.iter().any(|wanted| wanted.rule.read_only) == read_only)
@@ -63,7 +66,7 @@ pub(crate) fn forwarders(
     forwarders
 }
 
-/// Patterns that go into one forwarder.
+/// Patterns that must share a forwarder.
 #[derive(Clone)]
 struct Unit {
     rules: BTreeSet<String>,
@@ -89,11 +92,11 @@ impl Unit {
     }
 }
 
-/// Fills one forwarder after the other with as many units as fit, in their order: by text, so that
-/// those of one service stand together and share what they have in common.
+/// Fills one forwarder after the other with as many units as fit. Units are sorted by text, so that
+/// those of one service are adjacent and share common parts.
 ///
-/// Making a union costs more the larger it is, hence the search in steps that double until one
-/// doesn't fit and halve after that.
+/// Computing a union gets more expensive with its size, so the search doubles its step until the
+/// union doesn't fit, and then halves it.
 fn filled(units: &[Unit]) -> Vec<Unit> {
     let mut full = Vec::new();
     let mut rest = units;
@@ -116,11 +119,11 @@ fn filled(units: &[Unit]) -> Vec<Unit> {
     full
 }
 
-/// What one rule wants forwarded.
+/// The events that one rule needs.
 struct Wanted<'r> {
     rule: &'r Rule,
     pattern: Pattern,
-    /// The values of each of the [`EXCLUSIVE`] fields, if it pins the field.
+    /// The values of each [`EXCLUSIVE`] field; `None` if the rule doesn't pin it.
     pinned: Vec<Option<Vec<String>>>,
 }
 
@@ -149,7 +152,7 @@ impl<'r> Wanted<'r> {
         self.pinned.first()?.as_deref()
     }
 
-    /// By content first: which ids rules have must not matter to the result.
+    /// Sorts by content before id, so that renaming a rule doesn't change the result.
     fn key(&self) -> (&str, bool, &str) {
         (self.pattern.text(), self.rule.read_only, &self.rule.id)
     }
@@ -165,8 +168,8 @@ impl<'r> Wanted<'r> {
     }
 }
 
-/// The pattern by source, detail type, event source and event name alone, as far as the rule pins
-/// them. `None` if it doesn't pin its source and one of the others: that would be a flood.
+/// The pattern reduced to the source, detail type, event source and event name that the rule pins.
+/// `None` unless it pins the source and one of the others: the pattern would match far too much.
 fn broad(pattern: &Pattern) -> Option<Pattern> {
     pattern.exact_values("source")?;
     let [_, detail_type, _, name] = EXCLUSIVE.map(|path| pattern.exact_values(path));
@@ -196,7 +199,7 @@ fn broad(pattern: &Pattern) -> Option<Pattern> {
     Pattern::parse(&Value::Object(fields).to_string()).ok()
 }
 
-/// Rules that may match the same event, directly or through a third one.
+/// Groups of rules that may match the same event, transitively.
 fn groups<'w, 'r>(wanted: &'w [Wanted<'r>]) -> Vec<Vec<&'w Wanted<'r>>> {
     let mut group_of: Vec<usize> = (0..wanted.len()).collect();
     for (i, a) in wanted.iter().enumerate() {
@@ -220,7 +223,7 @@ fn groups<'w, 'r>(wanted: &'w [Wanted<'r>]) -> Vec<Vec<&'w Wanted<'r>>> {
     groups.into_values().collect()
 }
 
-/// A group in units of which no two match the same event, as far as that can be had.
+/// Splits a group into units of which no two match the same event, where possible.
 fn units(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit> {
     if let Some(unit) = exact(group) {
         return vec![unit];
@@ -254,9 +257,9 @@ fn ids(members: &[&Wanted<'_>]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Splits a group that is held together by rules about any source, such as one about the root
-/// user: each cell has the rules of some sources and these wide ones for just these sources; the
-/// last one has the wide ones for all other sources. `None` if the group can't be split this way.
+/// Splits a group that is connected by rules for any source, such as one about the root user. Each
+/// cell has the rules of some sources plus the wide rules restricted to these sources; the last
+/// cell has the wide rules for all other sources. `None` if the group can't be split this way.
 fn by_source<'r>(group: &[&Wanted<'r>]) -> Option<Vec<Vec<Wanted<'r>>>> {
     let mut cells: Vec<(BTreeSet<String>, Vec<Wanted<'r>>)> = Vec::new();
     for wanted in group {
@@ -297,8 +300,8 @@ fn by_source<'r>(group: &[&Wanted<'r>]) -> Option<Vec<Vec<Wanted<'r>>>> {
                 members.push(Wanted::with(wanted.rule, pattern));
             }
         }
-        // Its own terms can't be kept, since a field takes one list of alternatives. What comes too
-        // much, from sources that aren't of AWS, the hub sorts out.
+        // The rule's own terms can't be kept, since a field has a single list of alternatives. The
+        // hub discards the surplus from sources other than AWS.
         let pattern = with_source(&wanted.pattern, json!([{"anything-but": all}]))?;
         rest.push(Wanted::with(wanted.rule, pattern));
     }
@@ -307,7 +310,7 @@ fn by_source<'r>(group: &[&Wanted<'r>]) -> Option<Vec<Vec<Wanted<'r>>>> {
     Some(cells)
 }
 
-/// What a pattern asks of the source, if it says so at its top and nowhere else.
+/// The pattern's terms for the source, if they appear only at the top level.
 fn source_terms(pattern: &Pattern) -> Option<Value> {
     let fields: Map<String, Value> = serde_json::from_str(pattern.text()).ok()?;
     let branches = fields.get("$or").and_then(Value::as_array);
@@ -331,13 +334,13 @@ fn with_source(pattern: &Pattern, terms: Value) -> Option<Pattern> {
     Pattern::parse(&Value::Object(fields).to_string()).ok()
 }
 
-/// A group that doesn't fit: by event names if that makes it fit, else by sources, since sending more
-/// costs a little and sending twice alerts twice; else in several forwarders.
+/// Widens a group that doesn't fit: by event names if that is enough, otherwise by sources, since a
+/// surplus costs little and duplicates alert twice. As a last resort, uses several forwarders.
 fn coarse(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit> {
     let Some(first) = group.first() else {
         return Vec::new();
     };
-    // A rule about anything that some identity does names no events, and is short as it is.
+    // A rule about everything that an identity does names no events, and is short already.
     let by_name = |wanted: &&Wanted<'_>| {
         Some(broad(&wanted.pattern).unwrap_or_else(|| wanted.pattern.clone()))
     };
@@ -365,7 +368,7 @@ fn coarse(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit>
                 }
             };
             let units = packed.into_iter().map(unit).collect();
-            (units, "some alerts may come twice")
+            (units, "some alerts may be sent twice")
         }
         (None, Err(error)) => {
             diagnostics.push(
@@ -381,17 +384,15 @@ fn coarse(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit>
     diagnostics.push(
         Diagnostic::warning(
             "forward::overlap",
-            format!(
-                "the patterns of `{names}` overlap and don't fit one forwarder together: {what}"
-            ),
+            format!("the patterns of `{names}` overlap and don't fit into one forwarder: {what}"),
         )
         .at(first.rule.location.clone())
-        .help("pin `detail-type` and `detail.eventName` in these rules, or join them"),
+        .help("pin `detail-type` and `detail.eventName` in these rules, or merge them"),
     );
     units
 }
 
-/// The group with a wider pattern for each rule, if each has one and their union fits.
+/// The group with every pattern widened, if all can be widened and their union fits.
 fn widened<'g, 'r: 'g>(
     group: &'g [&'g Wanted<'r>],
     wider: impl Fn(&&'g Wanted<'r>) -> Option<Pattern>,
@@ -405,7 +406,7 @@ fn widened<'g, 'r: 'g>(
     })
 }
 
-/// The union as one pattern, if it fits.
+/// The union as a single pattern, if it fits.
 fn union(patterns: &[Pattern]) -> Option<Pattern> {
     let patterns: Vec<&Pattern> = patterns.iter().collect();
     let mut packed = pack(&patterns, limits::PATTERN).ok()?;

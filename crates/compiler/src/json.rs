@@ -1,14 +1,14 @@
-//! Reading JSON strictly: a key that occurs twice in an object is an error.
+//! Strict JSON parsing: a duplicate key in an object is an error.
 //!
-//! JSON readers keep one of the two, and not all the same one. In a template that would let one
-//! resource silently take another's place.
+//! JSON parsers keep one of the two values, and differ in which one. In a template, one resource
+//! could silently replace another.
 
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads one JSON value, keys in the order written.
+/// Parses one JSON value; keys keep their order.
 pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str::<Strict>(text).map(|strict| strict.0)
 }

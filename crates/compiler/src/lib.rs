@@ -1,19 +1,19 @@
 //! Compiles rules and the organization file to a [`Bundle`]: every stack set's CloudFormation
 //! template with its parameters, tags and targets.
 //!
-//! The crate is pure. It reads the organization file and the template sources, and from then on
-//! the same input gives the same bytes: no clock, no environment, no network. Everything AWS would
-//! refuse later (quotas, sizes, references) is refused here, with the file and line of the rule or
-//! the organization's field that caused it.
+//! The crate is deterministic: after it has read the organization file and the template sources,
+//! equal input gives equal bytes, without clock, environment or network. What AWS would reject
+//! later (quotas, sizes, references) is rejected here, with the file and line of the rule or
+//! organization field that caused it.
 //!
 //! The steps, one module each:
 //!
 //! 1. [`organization`] reads `stacksets/organization.yaml`;
 //! 2. [`Templates`] reads `stacksets/*.template.json.j2`;
-//! 3. [`compile`] renders, checks and collects them as a [`Bundle`];
-//! 4. [`Bundle::write`] puts the bundle into a directory, with a manifest.
+//! 3. [`compile`] renders and checks the templates and collects them in a [`Bundle`];
+//! 4. [`Bundle::write`] writes the bundle and its manifest to a directory.
 //!
-//! What is wrong with the user's files comes back as diagnostics, all of them at once:
+//! Errors in the user's files are returned as diagnostics, all at once:
 //!
 //! ```
 //! use std::path::Path;

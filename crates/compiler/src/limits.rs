@@ -1,6 +1,6 @@
-//! Quotas of EventBridge, checked per rule so that the diagnostic names the rule that crosses one.
+//! EventBridge quotas, checked per rule so that the diagnostic names the offending rule.
 //!
-//! Numbers from <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html> and
+//! The numbers are from <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html> and
 //! <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html>.
 
 use rules::{Message, Response, Rule};
@@ -10,17 +10,17 @@ use syntax::Diagnostic;
 
 use crate::structure::DYNAMIC_REFERENCE;
 
-/// Characters of an event pattern.
+/// Most characters in an event pattern.
 pub(crate) const PATTERN: usize = 2048;
-/// Bytes of a template that is passed inline.
+/// Most bytes in a template that is passed inline.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 pub(crate) const TEMPLATE: usize = 51_200;
-/// Bytes of a template that is read from a bucket. The documents say "1 MB"; this is the number in
-/// CloudFormation's own refusal.
+/// Most bytes in a template that is read from a bucket. The documentation says "1 MB";
+/// CloudFormation's error message has this number.
 pub(crate) const TEMPLATE_IN_BUCKET: usize = 1_000_000;
-/// Resources of a template.
+/// Most resources in a template.
 pub(crate) const RESOURCES: usize = 500;
-/// Bytes of an event bus policy.
+/// Most bytes in an event bus policy.
 pub(crate) const BUS_POLICY: usize = 10_240;
 const RULES_WITH_WILDCARD: usize = 30;
 const TARGETS: usize = 5;
@@ -32,7 +32,7 @@ const INPUT_PATH: usize = 256;
 const TAG_KEY: usize = 128;
 const TAG_VALUE: usize = 256;
 
-/// Rules on one bus.
+/// Most rules on one bus.
 pub(crate) fn rules_per_bus(region: &str) -> usize {
     if ["af-south-1", "eu-south-1"].contains(&region) {
         100
@@ -41,18 +41,18 @@ pub(crate) fn rules_per_bus(region: &str) -> usize {
     }
 }
 
-/// How much of a quota something uses.
+/// The use of a quota.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Size {
-    /// What is measured.
+    /// Unit and subject, such as `characters of event pattern`.
     pub what: &'static str,
-    /// How large it is.
+    /// The current size.
     pub used: usize,
-    /// How large it may be.
+    /// The largest size that AWS accepts.
     pub quota: usize,
 }
 
-/// How much of the quotas of EventBridge a rule uses by itself.
+/// The use of EventBridge's per-rule quotas by one rule.
 pub fn sizes(rule: &Rule, topics: usize) -> Vec<Size> {
     let size = |what, used, quota| Size { what, used, quota };
     let mut sizes = vec![
@@ -81,7 +81,7 @@ pub fn sizes(rule: &Rule, topics: usize) -> Vec<Size> {
     sizes
 }
 
-/// Checks one rule by itself, with its name on AWS and the number of its topics.
+/// Checks the per-rule quotas; `name` is the rule's name on AWS.
 pub(crate) fn rule(rule: &Rule, name: &str, topics: usize, diagnostics: &mut Vec<Diagnostic>) {
     let mut check = Check { rule, diagnostics };
     check.at_most(
@@ -131,7 +131,8 @@ pub(crate) fn rule(rule: &Rule, name: &str, topics: usize, diagnostics: &mut Vec
     }
 }
 
-/// Checks the number of rules on a bus; `rules` are all on it, in a lasting order.
+/// Checks the number of rules on a bus. `rules` has all of them, in a stable order, so that the
+/// diagnostic names the same rule every time.
 pub(crate) fn bus(
     what: &str,
     regions: &[String],
@@ -151,7 +152,7 @@ pub(crate) fn bus(
                 ),
             )
             .at(first.location.clone())
-            .help("retire rules, or join patterns that belong together in one rule with `$or`"),
+            .help("remove rules, or merge related patterns into one rule with `$or`"),
         );
     }
     let with_wildcard = rules
@@ -168,12 +169,12 @@ pub(crate) fn bus(
                 ),
             )
             .at(first.location.clone())
-            .help("use `prefix`, `suffix` or `equals-ignore-case` where they say the same"),
+            .help("use `prefix`, `suffix` or `equals-ignore-case` where they are equivalent"),
         );
     }
 }
 
-/// Checks the rules on a spoke's default bus, which other products share.
+/// Checks the rules on a spoke's default bus, which is shared with other products.
 pub(crate) fn forwarders(
     count: usize,
     with_wildcard: usize,
@@ -277,7 +278,7 @@ impl Check<'_> {
         self.value("the message", &Value::Object(paths.collect()));
     }
 
-    /// A tag goes into an IAM condition, where `${…}` is a policy variable.
+    /// A tag is used in an IAM condition, where `${…}` is a policy variable.
     fn tag(&mut self, key: &str, value: &str) {
         let allowed = |text: &str| {
             text.chars()
@@ -293,19 +294,20 @@ impl Check<'_> {
         if key.is_empty() || !allowed(key) || !allowed(value) {
             self.error(
                 "limit::tag",
-                &format!("the tag `{key}: {value}` has characters that tags can't have"),
+                &format!("the tag `{key}: {value}` has characters that tags can't contain"),
             );
         }
     }
 
     fn text(&mut self, what: &str, text: &str) {
         if text.contains(DYNAMIC_REFERENCE) {
-            self.error("limit::dynamic-reference", &format!("{what} has `{DYNAMIC_REFERENCE}`, which CloudFormation would replace by a parameter or secret"),
+            self.error("limit::dynamic-reference", &format!("{what} has `{DYNAMIC_REFERENCE}`, which CloudFormation would replace with a parameter or secret"),
             );
         }
     }
 
-    /// Texts at any depth, and objects that CloudFormation would take for a function of its own.
+    /// Checks texts at any depth, and objects that CloudFormation would treat as an intrinsic
+    /// function.
     fn value(&mut self, what: &str, value: &Value) {
         match value {
             Value::String(text) => self.text(what, text),
@@ -316,7 +318,7 @@ impl Check<'_> {
                     self.value(what, value);
                     let function = key == "Ref" || key == "Condition" || key.starts_with("Fn::");
                     if function && map.len() == 1 {
-                        self.error("limit::intrinsic-function", &format!("{what} has `{key}` alone in an object, which CloudFormation takes for a function"),
+                        self.error("limit::intrinsic-function", &format!("{what} has `{key}` as the only key of an object, which CloudFormation treats as a function"),
                         );
                     }
                 }

@@ -1,11 +1,11 @@
-//! Logical ids of resources: from a name, and always the same for the same name.
+//! Logical ids of resources, derived from names: the same name always gives the same id.
 
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-/// One id per name: its words in camel case, and a part of its hash where two names would have
-/// the same id (`a-1b` and `a1-b`).
+/// One id per name: its words in camel case, plus a hash suffix if two names would get the same id
+/// (`a-1b` and `a1-b`).
 pub(crate) fn ids<'n>(names: impl IntoIterator<Item = &'n str>) -> BTreeMap<String, String> {
     let mut by_id: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for name in names {
@@ -48,14 +48,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_like_the_name() {
+    fn ids_read_like_the_name() {
         let ids = ids(["root-user-activity", "alerts"]);
         assert_eq!(ids["root-user-activity"], "RootUserActivity");
         assert_eq!(ids["alerts"], "Alerts");
     }
 
     #[test]
-    fn keeps_names_apart() {
+    fn similar_names_get_distinct_ids() {
         let ids = ids(["a-1b", "a1b", "other"]);
         assert_ne!(ids["a-1b"], ids["a1b"]);
         assert!(ids["a-1b"].starts_with("A1b"));

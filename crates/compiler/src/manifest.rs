@@ -1,4 +1,4 @@
-//! The bundle on disk.
+//! Writes the bundle to disk.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,9 +49,8 @@ fn sha256(text: &str) -> String {
 
 impl Bundle {
     /// Writes `<name>.template.json` for every stack set and `manifest.json` into a directory,
-    /// which is created if need be. Files of these names from an earlier run that this bundle
-    /// doesn't have are removed; all others are left alone. A file that is already right isn't
-    /// touched. Returns the paths of the bundle's files.
+    /// which is created if necessary. Stale templates of an earlier run are removed; other files
+    /// are left alone. Unchanged files aren't rewritten. Returns the paths of the bundle's files.
     pub fn write(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         std::fs::create_dir_all(directory)?;
         let mut manifest = serde_json::to_string_pretty(self)?;
@@ -66,7 +65,7 @@ impl Bundle {
                 )
             })
             .collect();
-        // The manifest comes last: when it is there, so is everything it names.
+        // The manifest is written last: if it exists, so does every file it lists.
         files.push((directory.join(MANIFEST), &manifest));
 
         for entry in std::fs::read_dir(directory)? {

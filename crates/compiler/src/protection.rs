@@ -1,7 +1,7 @@
-//! Do the rules that protect Gizmos' own resources know what these are called?
+//! Checks that rules which protect Gizmos' own resources match their names.
 //!
-//! A rule can only name a trail or bucket in its pattern, while the organization file decides what
-//! they are called. Where the two differ, the rule would watch over something that doesn't exist.
+//! A rule names a trail or bucket in its pattern, but the organization file can rename them. If the
+//! two differ, the rule protects something that doesn't exist.
 
 use eventbridge_pattern::Event;
 use rules::Rule;
@@ -10,13 +10,13 @@ use syntax::Diagnostic;
 
 use crate::organization::Organization;
 
-/// The trail's name in the rules' tests, which is the organization file's default.
+/// The trail's default name, which the rules' tests use.
 const TRAIL: &str = "gizmos";
-/// How the log bucket's name begins unless the organization file gives another.
+/// Prefix of the log bucket's default name.
 const LOG_BUCKET: &str = "gizmos-logs-";
 
-/// Warns about every rule with a tag `protects.trail` or `protects.log-bucket` that doesn't match
-/// the events of its own positive tests any more when they carry the organization's names.
+/// Warns about rules tagged `protects.trail` or `protects.log-bucket` that no longer match the
+/// events of their own positive tests once these have the organization's names.
 pub(crate) fn check(
     rules: &[&Rule],
     organization: &Organization,
@@ -66,12 +66,12 @@ fn blind(
         Diagnostic::warning(
             "compile::unprotected",
             format!(
-                "rule `{}` protects the {what}, but doesn't know its name, `{name}`",
+                "rule `{}` protects the {what}, but its pattern doesn't match the name `{name}`",
                 rule.id
             ),
         )
         .at(rule.location.clone())
-        .help("put the organization file's name into `event_pattern`, beside or in place of the default")
+        .help("add the name from the organization file to `event_pattern`, next to or instead of the default")
     })
 }
 

@@ -1,4 +1,4 @@
-//! What a rendered template must be, whatever the sources and values were.
+//! Checks the structure of a rendered template, independent of its source and values.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::limits;
 
-/// Resource types CloudFormation can read back, so that drift detection sees them. The ones it
-/// can't read, such as `AWS::SNS::TopicPolicy`, have a sibling that is on the list.
+/// Resource types that drift detection supports. Unsupported types, such as
+/// `AWS::SNS::TopicPolicy`, have an equivalent in the list.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html>
 const TYPES: [&str; 15] = [
     "AWS::CloudTrail::Trail",
@@ -27,7 +27,7 @@ const TYPES: [&str; 15] = [
     "AWS::SQS::QueueInlinePolicy",
 ];
 
-/// Sections a template may have; no transform, which stack sets of this kind refuse.
+/// Allowed template sections. `Transform` is missing, because service-managed stack sets reject it.
 const SECTIONS: [&str; 5] = [
     "AWSTemplateFormatVersion",
     "Description",
@@ -36,7 +36,7 @@ const SECTIONS: [&str; 5] = [
     "Resources",
 ];
 
-/// Parameters CloudFormation fills in itself.
+/// Pseudo parameters that templates may use.
 const PSEUDO: [&str; 4] = [
     "AWS::AccountId",
     "AWS::Partition",
@@ -44,7 +44,7 @@ const PSEUDO: [&str; 4] = [
     "AWS::URLSuffix",
 ];
 
-/// All that is wrong with a template's structure, in words.
+/// All structural problems of a template, as message texts.
 pub(crate) fn problems(template: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     for section in template.as_object().into_iter().flat_map(Map::keys) {
@@ -86,7 +86,7 @@ pub(crate) fn problems(template: &Value) -> Vec<String> {
             ));
         }
         if !TYPES.contains(&kind) {
-            problems.push(format!("`{id}` has the type `{kind}`, which isn't on the list of types that drift detection sees"));
+            problems.push(format!("`{id}` has the type `{kind}`, which isn't in the list of types that drift detection supports"));
         }
     }
     let mut walk = Walk {
@@ -133,7 +133,8 @@ impl Walk<'_> {
                     self.text(id, key);
                     self.visit(id, value);
                 }
-                // An intrinsic function is an object of one key; `Ref` among others is data.
+                // An intrinsic function is an object with a single key; a `Ref` next to other keys
+                // is data.
                 if map.len() == 1 {
                     self.function(id, map);
                 }
@@ -152,15 +153,15 @@ impl Walk<'_> {
                     let target = argument.get(0).and_then(Value::as_str);
                     if target.is_none_or(|target| !self.resources.contains_key(target)) {
                         self.problems.push(format!(
-                            "`{id}` asks for an attribute of `{argument}`, which doesn't exist"
+                            "`{id}` refers to an attribute of `{argument}`, which doesn't exist"
                         ));
                     }
                 }
                 "Fn::Sub" => match argument.as_str() {
                     Some(text) => self.substitution(id, text),
-                    None => self
-                        .problems
-                        .push(format!("`{id}` has an `Fn::Sub` of more than a text")),
+                    None => self.problems.push(format!(
+                        "`{id}` has an `Fn::Sub` that is not a single string"
+                    )),
                 },
                 "Fn::Join" => {}
                 other
@@ -185,9 +186,8 @@ impl Walk<'_> {
     fn substitution(&mut self, id: &str, text: &str) {
         for part in text.split("${").skip(1) {
             let Some((name, _)) = part.split_once('}') else {
-                self.problems.push(format!(
-                    "`{id}` has an `Fn::Sub` that doesn't end: `{text}`"
-                ));
+                self.problems
+                    .push(format!("`{id}` has an unterminated `Fn::Sub`: `{text}`"));
                 continue;
             };
             match name.split_once('.') {
@@ -198,7 +198,7 @@ impl Walk<'_> {
         }
     }
 
-    /// CloudFormation looks for dynamic references in every text of a template.
+    /// CloudFormation resolves dynamic references in every text of a template.
     fn text(&mut self, id: &str, text: &str) {
         if text.contains(DYNAMIC_REFERENCE) {
             self.problems
@@ -207,7 +207,7 @@ impl Walk<'_> {
     }
 }
 
-/// How a reference to a parameter or secret begins; CloudFormation would put its value there.
+/// Prefix of a dynamic reference, which CloudFormation replaces with a parameter or secret.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html>
 pub(crate) const DYNAMIC_REFERENCE: &str = "{{resolve:";
 
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn accepts_what_fits_together() {
+    fn accepts_a_consistent_template() {
         let template = with(
             &json!({"Type": "AWS::SNS::Subscription", "DependsOn": "Topic", "Properties": {
                 "TopicArn": {"Ref": "Topic"},
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_does_not() {
+    fn rejects_broken_templates() {
         let cases = [
             (
                 json!({"Type": "AWS::SNS::TopicPolicy"}),

@@ -1,11 +1,10 @@
-//! The template sources, `stacksets/*.json.j2`, and how they are rendered.
+//! Loads and renders the template sources, `stacksets/*.json.j2`.
 //!
-//! Values enter a template only as JSON: the file names end in `.json.j2`, which makes minijinja
-//! write every expression as a JSON value. Whatever a value holds, it stays one value.
+//! Values enter a template only as JSON: because file names end in `.json.j2`, minijinja serializes
+//! every expression as a JSON value. No content can make it more than one value.
 //!
-//! Loops and conditions have one shape: every entry that they write ends with a comma. No template
-//! asks whether an entry is the last one; a comma before a closing bracket is dropped when the
-//! rendered text is read.
+//! Every entry in a loop or condition ends with a comma. No template checks for the last entry; a
+//! comma before a closing bracket is dropped before the rendered text is parsed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,10 +14,10 @@ use syntax::{Diagnostic, SourceFile, SourceLocation, Span};
 
 use crate::{Part, json};
 
-/// Included by others, so not templates of a [`Part`].
+/// Included by other templates; not the template of a [`Part`].
 const INCLUDED: [&str; 2] = ["responses.json.j2", "topics.json.j2"];
 
-/// The minijinja sources of all stack sets.
+/// The parsed minijinja sources of all parts.
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
@@ -26,7 +25,7 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// Reads the sources of all parts from a directory.
+    /// Loads the sources of all parts from a directory.
     ///
     /// Codes: `template::missing` for a file that can't be read, `template::syntax` for one that
     /// isn't a minijinja template.
@@ -73,7 +72,7 @@ impl Templates {
             .map_err(|error| Box::new(self.diagnostic("template::syntax", &error)))
     }
 
-    /// Renders a part's template and reads the result back as JSON, keys in the order written.
+    /// Renders a part's template and parses the result as JSON; keys keep their order.
     ///
     /// Codes: `template::render`, `template::json`.
     pub(crate) fn render(
@@ -105,7 +104,7 @@ impl Templates {
         })
     }
 
-    /// The source of a part, for diagnostics about what it renders to.
+    /// The source of a part, for diagnostics about its rendered output.
     pub(crate) fn location(&self, part: Part) -> Option<SourceLocation> {
         self.file(&source_name(part))
             .map(|file| SourceLocation::new(file, Span::new(0, 0)))
@@ -138,16 +137,16 @@ impl Templates {
     }
 }
 
-/// Replaces each comma before a closing bracket by a space, which keeps lines and columns.
+/// Replaces each comma before a closing bracket with a space, which preserves lines and columns.
 fn without_trailing_commas(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut in_string = false;
     let mut is_escaped = false;
-    // A comma and the space after it wait until the next character decides.
+    // Holds back a comma and the space after it until the next token.
     let mut waiting = String::new();
     for c in text.chars() {
         if !in_string && (c == ',' || (c.is_whitespace() && !waiting.is_empty())) {
-            // A second comma is an error that stays one.
+            // A second comma must remain a syntax error.
             if c == ',' {
                 out.push_str(&waiting);
                 waiting.clear();
@@ -195,7 +194,8 @@ mod tests {
         }
     }
 
-    /// Comma logic breaks silently when a loop or a condition is added: see the module's comment.
+    /// Hand-written comma logic breaks silently when a loop or condition is added; see the module
+    /// docs.
     #[test]
     fn no_template_decides_about_commas() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacksets");
@@ -220,7 +220,7 @@ mod tests {
                 .find(|it| line.contains(**it));
                 let here = format!("{}:{}", path.display(), number + 1);
                 assert_eq!(logic, None, "{here}: {line}");
-                // A block is on lines of its own, so that no comma hides behind a tag.
+                // Block tags are on their own lines, so that no comma hides after one.
                 let tags = line.matches("{%").count();
                 assert!(
                     tags == 0 || line.trim().ends_with("%}") && tags == 1,

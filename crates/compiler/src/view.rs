@@ -1,4 +1,4 @@
-//! Rules, topics and forwarders as the templates see them.
+//! Prepares rules, topics and forwarders for the templates.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::forward::Forwarder;
 use crate::logical;
 use crate::organization::{DEAD_LETTERS, Organization, PUBLISHER, PUBLISHER_PATH, Protocol, Topic};
 
-/// Logical ids and parameter names. No two of the families below can meet: each has its own
-/// beginning or end, and none of them a fixed resource of a template.
+/// Logical ids and parameter names. The families below can't collide with each other or with fixed
+/// resources of a template: each has a distinct prefix or suffix.
 #[derive(Debug)]
 pub(crate) struct Names {
     rules: BTreeMap<String, String>,
@@ -26,13 +26,13 @@ impl Names {
         }
     }
 
-    /// The detection of a rule.
+    /// Logical id of a rule's detection.
     pub(crate) fn rule(&self, rule: &Rule) -> String {
         format!("Rule{}", self.of(rule))
     }
 
-    /// The response of a rule: the rule on the default bus, the automation's role, and the role
-    /// that starts the automation.
+    /// Logical ids of a rule's response: the rule on the default bus, the automation's role, and
+    /// the role that starts the automation.
     pub(crate) fn response(&self, rule: &Rule) -> [String; 3] {
         ["Respond", "AutomationRole", "StartRole"]
             .map(|family| format!("{family}{}", self.of(rule)))
@@ -55,7 +55,7 @@ impl Names {
     }
 }
 
-/// For `topic.template.json.j2` and `topic-local.template.json.j2`.
+/// Context for `topic.template.json.j2` and `topic-local.template.json.j2`.
 pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
     let hub = organization.topology == crate::organization::Topology::Hub;
     let keeps_dead_letters = |protocol: Protocol| hub && protocol != Protocol::Email;
@@ -70,7 +70,7 @@ pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
                     Protocol::Https => "https",
                     Protocol::Sqs => "sqs",
                 };
-                // By content, so that taking one away doesn't rename the others.
+                // Named by content, so that removing one doesn't rename the others.
                 let hash = logical::hash(&format!("{protocol} {}", subscription.endpoint));
                 context! {
                     logical_id => format!("{logical_id}Subscription{hash}"),
@@ -104,7 +104,7 @@ pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
     }
 }
 
-/// For `rules-hub.template.json.j2`. `shard` counts from 1.
+/// Context for `rules-hub.template.json.j2`. `shard` counts from 1.
 pub(crate) fn hub_rules(
     items: &[&Routed<'_>],
     organization: &Organization,
@@ -121,8 +121,8 @@ pub(crate) fn hub_rules(
     let rules: Vec<Value> = items
         .iter()
         .filter_map(|routed| {
-            // A rule that moves to another shard is there twice for a moment, so it needs another
-            // name there.
+            // A rule that moves between shards briefly exists in both, so each shard needs its own
+            // name.
             let id = &routed.rule.id;
             let name = if shard == 1 {
                 id.clone()
@@ -135,7 +135,7 @@ pub(crate) fn hub_rules(
     context! { topics => topics.into_values().collect::<Vec<_>>(), rules }
 }
 
-/// For `rules-local.template.json.j2`.
+/// Context for `rules-local.template.json.j2`.
 pub(crate) fn local_rules(
     items: &[Routed<'_>],
     organization: &Organization,
@@ -197,8 +197,8 @@ fn detection(
     })
 }
 
-/// A forwarder. Nothing in it names a rule: a rule that changes what is forwarded in nothing must
-/// not change the template.
+/// A forwarder. It names no rule: a rule change that doesn't affect what is forwarded must not
+/// change the template.
 pub(crate) fn forwarder(forwarder: &Forwarder) -> Value {
     context! {
         logical_id => forwarder_id(forwarder),
@@ -208,8 +208,8 @@ pub(crate) fn forwarder(forwarder: &Forwarder) -> Value {
     }
 }
 
-/// By content: when the pattern changes, CloudFormation makes the new forwarder before it deletes
-/// the old one, so no event falls between them.
+/// Named by content: when the pattern changes, CloudFormation creates the new forwarder before it
+/// deletes the old one, so no event is lost in between.
 pub(crate) fn forwarder_id(forwarder: &Forwarder) -> String {
     let content = format!(
         "{} {}",
@@ -219,7 +219,8 @@ pub(crate) fn forwarder_id(forwarder: &Forwarder) -> String {
     format!("Forward{}", logical::hash(&content))
 }
 
-/// What a schedule asks of one stack set: to look at everything at once, whatever fails.
+/// The scheduled drift detection of one stack set: all stack instances at once, tolerating
+/// failures.
 /// <https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html>
 pub(crate) fn scheduled(stack_set: &str) -> Value {
     let input = serde_json::json!({
@@ -238,7 +239,7 @@ pub(crate) fn scheduled(stack_set: &str) -> Value {
     }
 }
 
-/// The response of a rule, if it has one.
+/// The context of a rule's response, if it has one.
 pub(crate) fn response(rule: &Rule, names: &Names) -> Option<Value> {
     let Response::StartInstance {
         instance,
@@ -260,7 +261,7 @@ pub(crate) fn response(rule: &Rule, names: &Names) -> Option<Value> {
     })
 }
 
-/// Where alarms go: the topic for the worst alerts, the first of them.
+/// The topic for alarms: the first one that receives the highest severity.
 fn alarm_topic(organization: &Organization) -> Option<&Topic> {
     let worst = |topic: &Topic| {
         topic
@@ -283,9 +284,9 @@ fn state(read_only: bool) -> &'static str {
     }
 }
 
-/// JSON text as it is. A pattern keeps the order of its fields, which decides what `$or` means; as
-/// a value of minijinja it would be sorted. Anything but one JSON value becomes `null`, which no
-/// template takes for a pattern.
+/// Passes JSON text through verbatim. The order of a pattern's fields decides what `$or` means, and
+/// a minijinja value would sort them. Anything but a single JSON value becomes `null`, which no
+/// template accepts as a pattern.
 fn json(text: &str) -> Value {
     let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     Value::from_safe_string(value.to_string())

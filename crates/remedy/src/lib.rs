@@ -1,11 +1,12 @@
-//! What a user can do about a problem, as data: words, and commands of this program.
+//! What a user can do about a problem, as data: text and commands of this program.
 //!
-//! Libraries name a command by [`Command`]. How it is typed depends on how the program was started,
-//! which only the program knows, so it calls [`spell_with`] once. Until then a command shows its bare
-//! name.
+//! Libraries refer to a command as a [`Command`]. How the user types it depends on how the program
+//! was started, which only the program knows, so the program calls [`spell_with`] once. Until then,
+//! a command shows its bare name.
 //!
-//! The spelling belongs to the process and not to each report, because it changes nothing but text:
-//! reports stay plain values that compare equal, and every way to print one spells commands alike.
+//! The spelling is global to the process rather than part of each report, because it affects only
+//! text: reports stay plain values that compare equal, and every output format spells commands the
+//! same way.
 //!
 //! # Example
 //!
@@ -30,7 +31,7 @@ use serde::{Serialize, Serializer};
 
 static SPELLING: OnceLock<fn(Command) -> String> = OnceLock::new();
 
-/// Sets how this process spells commands. The first call decides; later ones change nothing.
+/// Sets how this process spells commands. Only the first call has an effect.
 pub fn spell_with(spelling: fn(Command) -> String) {
     SPELLING.get_or_init(|| spelling);
 }
@@ -38,23 +39,23 @@ pub fn spell_with(spelling: fn(Command) -> String) {
 /// A command of this program that a library can recommend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Shows what is wrong with the project's files.
+    /// Reports errors in the project's files.
     Check,
-    /// Makes the fleet equal the rules.
+    /// Makes the fleet match the rules.
     Deploy {
-        /// Also if that removes many stack instances.
+        /// Allows removing many stack instances.
         allow_delete: bool,
     },
-    /// Removes everything that was deployed.
+    /// Removes the whole fleet.
     Destroy,
     /// Compares the fleet with the rules.
     Drift {
-        /// Whether the report is JSON, which leaves nothing out.
+        /// Requests the report as JSON, which is complete.
         json: bool,
     },
 }
 
-/// The command between backticks, as the user types it.
+/// The command in backticks, as the user types it.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(spell) = SPELLING.get() {
@@ -69,26 +70,26 @@ impl fmt::Display for Command {
     }
 }
 
-/// What to do about a problem. Serializes as the text that people read.
+/// What to do about a problem. Serializes as its display text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Run this command.
     Run(Command),
-    /// Follow these words.
+    /// Follow this text.
     Text(Vec<Part>),
 }
 
-/// A part of a remedy's text.
+/// A fragment of a remedy's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Words, shown as they are.
+    /// Text, shown verbatim.
     Words(Cow<'static, str>),
     /// A command, shown as the user types it.
     Command(Command),
 }
 
 impl Remedy {
-    /// Deploy.
+    /// Run `deploy` without options.
     pub const DEPLOY: Remedy = Remedy::Run(Command::Deploy {
         allow_delete: false,
     });
@@ -99,7 +100,7 @@ impl Remedy {
         self.and(Part::Command(command))
     }
 
-    /// Appends words.
+    /// Appends text.
     #[must_use]
     pub fn words(self, words: impl Into<Cow<'static, str>>) -> Remedy {
         self.and(Part::Words(words.into()))

@@ -1,4 +1,4 @@
-//! Writes a folder of rules that are all right and all different, to measure `check` with:
+//! Generates a folder of distinct valid rules, to benchmark `check`:
 //!
 //! ```console
 //! $ cargo run -p rules --example generate-rules -- target/generated 2000
@@ -9,10 +9,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-/// Services and things that have `Create…` calls; the table of event names knows them all.
+/// The table of event names; all its `Create…` calls are valid event names.
 const TABLE: &str = include_str!("../data/event-names.txt");
 
-/// First words of calls that change something.
+/// Verbs of calls that change something.
 const WORDS: [&str; 5] = ["Create", "Delete", "Put", "Update", "Disassociate"];
 
 fn main() {
@@ -26,7 +26,7 @@ fn main() {
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split_once(": "))
-        // Data events need another trail, Lambda's names their versions.
+        // Data events need another trail, and Lambda's names need versions.
         .filter(|(service, _)| {
             !["dynamodb", "kinesis", "lambda", "s3", "sns", "sqs", "ebs"].contains(service)
         })
@@ -42,7 +42,7 @@ fn main() {
 }
 
 fn rule(id: &str, service: &str, name: &str, index: usize) -> String {
-    // Every other rule looks at something more than the name.
+    // Most rules test something besides the name.
     let more = match index % 4 {
         1 => "    userIdentity: {type: [IAMUser, Root]}\n",
         2 => "    userIdentity: {userName: [{anything-but: [deployer]}, {exists: false}]}\n",
@@ -85,7 +85,7 @@ tests:
     .replace("    event: &event\n", &event(service, name))
 }
 
-/// The event of both tests.
+/// The event for both tests.
 fn event(service: &str, name: &str) -> String {
     format!(
         r#"    event:

@@ -1,6 +1,6 @@
 //! MITRE ATT&CK for Enterprise: <https://attack.mitre.org>.
 
-/// The tactics in the order of an attack.
+/// Tactics, in the order of an attack.
 pub(crate) const TACTICS: [&str; 14] = [
     "reconnaissance",
     "resource-development",
@@ -18,6 +18,6 @@ pub(crate) const TACTICS: [&str; 14] = [
     "impact",
 ];
 
-/// Techniques, one a line: id, tactics with commas between them, name. The first line, a comment,
-/// says which version.
+/// Techniques, one per line: id, comma-separated tactics, name. The first line is a comment with
+/// the version.
 pub(crate) const TECHNIQUES: &str = include_str!("../data/attack-techniques.txt");

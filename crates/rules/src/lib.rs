@@ -1,28 +1,29 @@
-//! The rule file: one detection in YAML, with its message, exceptions and tests.
+//! Rule files: detections in YAML, each with its message, exceptions and tests.
 //!
-//! [`load`] reads a folder of rule files and returns a [`Library`]: the sound rules, and a diagnostic
-//! with file, line and column for everything else. `rules/README.md`
-//! describes the format for those who write rules.
+//! [`load`] reads a folder of rule files and returns a [`Library`]: the valid rules, and a diagnostic
+//! with file, line and column for every problem. `rules/README.md` describes the format for rule
+//! authors.
 //!
 //! # Layout
 //!
-//! - `library`: a folder of rules, from its files to sound rules;
-//! - `read`: a file's text to fields; messages become input transformers that no value can break,
-//!   exceptions become part of the event pattern;
-//! - [`lint`]: every code that a diagnostic can have, the checks of a rule that has been read, and the
-//!   comments that allow a diagnostic;
-//! - `test`: a rule's own tests; [`mutation`]: whether they notice a change of the pattern;
-//! - `catalogue`: pages about all rules of a library; `attack`: the tactics and techniques of tags;
-//! - `draft`: a rule file begun from an event.
+//! - `library`: loads a folder of rules;
+//! - `read`: parses a file into fields; compiles messages to input transformers that no value can
+//!   break, and exceptions into the event pattern;
+//! - [`lint`]: all diagnostic codes, the checks of a rule that has been read, and the comments that
+//!   allow a diagnostic;
+//! - `test`: runs a rule's own tests; [`mutation`]: whether they detect changes to the pattern;
+//! - `catalogue`: generates pages about a library; `attack`: tactics and techniques for tags;
+//! - `draft`: starts a rule file from an event.
 //!
-//! Reading ends before linting begins: `lint` sees the fields of a file, `read` knows no lint.
+//! Reading ends before linting begins: `lint` uses the fields of a file, and `read` doesn't use
+//! lints.
 //!
 //! # Invariants
 //!
-//! - Loading depends on the folder and the date it is given, on nothing else.
-//! - What is wrong in a user's file is a [`syntax::Diagnostic`], never an `Err`, never a panic.
-//! - Every rule of a library pins `source` and, if it has a message, carries a template that
-//!   renders to valid JSON whatever the event says.
+//! - Loading depends only on the folder and the given date.
+//! - An error in a user's file is a [`syntax::Diagnostic`], never an `Err` and never a panic.
+//! - Every rule in a library pins `source`, and its message, if any, renders to valid JSON for
+//!   every event.
 //!
 //! # Example
 //!

@@ -1,4 +1,4 @@
-//! A folder of rules, read as a whole.
+//! Loads a folder of rules.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,17 +13,17 @@ use crate::read::fixtures::Fixtures;
 use crate::read::{self, folder};
 use crate::test::run_tests;
 
-/// All rules of a folder and everything that is wrong with them.
+/// The rules of a folder and their diagnostics.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
-    /// The rules without error diagnostics in their text, sorted by id, deprecated ones left out.
-    /// Their tests are left to the caller, see [`run_tests`](crate::run_tests).
+    /// The rules without errors, sorted by id, without deprecated ones. Their tests haven't run;
+    /// see [`run_tests`](crate::run_tests).
     pub rules: Vec<Rule>,
-    /// All diagnostics, sorted by file and line. Any error among them forbids deploying.
+    /// All diagnostics, sorted by file and line. Any error blocks deployment.
     pub diagnostics: Vec<Diagnostic>,
-    /// How many rule files there are.
+    /// Number of rule files, invalid ones included.
     pub files: usize,
-    /// How many comments `# allow: …` silence something.
+    /// Number of `# allow: …` comments that silence a diagnostic.
     pub allowed: usize,
 }
 
@@ -34,21 +34,21 @@ impl Library {
     }
 }
 
-/// What loading depends on besides the folder.
+/// The inputs of loading besides the folder.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Today; exceptions expire against it.
+    /// The current date; decides whether exceptions have expired.
     pub today: Date,
 }
 
-/// Loads and checks every rule (`*.yaml`) in a folder and its sub-folders.
+/// Loads and checks every rule (`*.yaml`) in a folder and its subfolders.
 ///
-/// `fixtures/` directly in the folder holds test events and is skipped, as are hidden files.
-/// Links are refused, so nothing outside of the folder is read. Problems never stop the reading:
-/// all of them are found in one run. The tests of a rule that has errors run here, since it is
-/// not handed out; those of the library's rules are run by [`run_tests`](crate::run_tests).
+/// The top-level `fixtures/` contains test events and is skipped, as are hidden files. Links are
+/// rejected, so nothing outside the folder is read. Loading continues after errors and reports all
+/// of them in one run. The tests of a rule with errors run here, since the rule isn't returned;
+/// [`run_tests`](crate::run_tests) runs those of the returned rules.
 ///
-/// Codes, beside those of [`syntax::parse`] and [`run_tests`](crate::run_tests):
+/// Codes, besides those of [`syntax::parse`] and [`run_tests`](crate::run_tests):
 /// `library::missing`, `library::empty`, `library::unreadable`, `library::symlink`,
 /// `library::extension`, `library::too-many`, `rule::…`, `pattern::…`, `message::…`,
 /// `exception::…`, `respond::…`, `test::…`.
@@ -70,8 +70,8 @@ pub fn load(directory: &Path, options: &Options) -> Library {
     library
 }
 
-/// Checks one rule that isn't in the folder yet, from its text; `directory` is where its fixtures
-/// would be. Its own tests are left to the caller, as in [`load`].
+/// Checks the text of a rule that isn't in the folder yet; its fixtures are read from `directory`.
+/// Like [`load`], it doesn't run the tests of a valid rule.
 pub fn check_file(file: &Arc<SourceFile>, directory: &Path, options: &Options) -> Library {
     let mut library = Library::default();
     let mut fixtures = Fixtures::new(directory);
@@ -94,7 +94,7 @@ fn gather(
         let linted = lint::check(read::file(&file, fixtures), options.today);
         library.diagnostics.extend(linted.diagnostics);
         if linted.rule.is_some() {
-            // The checks look into rules only, so elsewhere no allowance is unused.
+            // Checks run only on files that are rules, so only their allowances can be unused.
             allowances.push(linted.allowances);
         }
         let duplicate = linted
@@ -104,7 +104,8 @@ fn gather(
         library.diagnostics.extend(duplicate);
         match linted.rule {
             Some(rule) if linted.sound && is_unique => library.rules.push(rule),
-            // The caller doesn't get this rule, and one run must show all problems.
+            // The caller can't run the tests of a rule it doesn't get, and one run must show all
+            // problems.
             Some(rule) => library.diagnostics.extend(
                 run_tests(&rule)
                     .into_iter()
@@ -124,7 +125,7 @@ fn gather(
     }
 }
 
-/// Takes an id, or says who has it.
+/// Registers an id, or reports that another rule has it.
 fn taken(
     ids: &mut BTreeMap<String, SourceLocation>,
     id: String,

@@ -1,4 +1,4 @@
-//! What a rule file says, once it has been read and checked.
+//! The data model of rule files that have been read and checked.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,117 +10,117 @@ use jiff::civil::Date;
 use serde::Serialize;
 use syntax::{SourceFile, SourceLocation};
 
-/// One detection. Only rules without error diagnostics become a `Rule`.
+/// One detection. A file with errors doesn't become a `Rule`.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// The file's stem, 3 to 48 of `[a-z0-9-]`; becomes the EventBridge rule's name.
+    /// The file's stem: 3 to 48 characters of `[a-z0-9-]`. Becomes the EventBridge rule's name.
     pub id: String,
-    /// One line of at most 100 characters, without a full stop.
+    /// One line of at most 100 characters, without a period.
     pub title: String,
-    /// What it detects and why that matters.
+    /// What it detects and why that matters, at most 2,000 characters.
     pub description: String,
-    /// How mature it is.
+    /// Deprecated rules are not deployed; stable ones need a reference.
     pub status: Status,
-    /// Whether it is deployed; a rule that isn't is checked and tested all the same.
+    /// Whether it is deployed. Disabled rules are still checked and tested.
     pub enabled: bool,
-    /// How bad it is when it fires.
+    /// Decides which topics receive the alert, unless `notify` does.
     pub severity: Severity,
-    /// Why it is that bad and no worse.
+    /// Why this severity, and not a lower or higher one.
     pub severity_reason: Option<String>,
-    /// The team or address that answers for the rule.
+    /// The team or address responsible for the rule.
     pub owner: Option<String>,
-    /// https addresses of background reading.
+    /// https addresses; at least one for a stable rule.
     pub references: Vec<String>,
     /// Harmless situations in which it fires.
     pub false_positives: Vec<String>,
-    /// First steps as text, or an https address.
+    /// First steps as text, or an https address. Part of every alert.
     pub runbook: Option<String>,
-    /// Free words such as `attack.t1078.004` or `service.iam`.
+    /// Free-form tags such as `attack.t1078.004` or `service.iam`.
     pub tags: Vec<String>,
-    /// The event pattern with the exceptions compiled in; what is deployed.
+    /// The deployed event pattern: the written one with the exceptions compiled in.
     pub pattern: Pattern,
-    /// The event pattern as written.
+    /// The event pattern in the file, without exceptions.
     pub written_pattern: Pattern,
-    /// Whether the rule must see read-only calls, that is, needs the rule state
+    /// Whether the rule needs read-only calls, and so the rule state
     /// `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`
     /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html>).
     pub read_only: bool,
     /// The alert's text; `None` for a rule that only responds.
     pub message: Option<Message>,
-    /// Names of topics; empty means: route by severity.
+    /// Names of topics; empty to route by severity.
     pub notify: Vec<String>,
-    /// What is done about it without a person.
+    /// The automatic response, if any.
     pub respond: Option<Response>,
-    /// How many alerts its owner can live with; checked by the backtest.
+    /// Most alerts that the owner accepts; checked by backtests.
     pub budget: Option<Budget>,
-    /// What is known and harmless, each with an owner and an end.
+    /// Known harmless cases, each with an owner and an end date.
     pub exceptions: Vec<Exception>,
-    /// Where an imported rule comes from.
+    /// The origin of an imported rule.
     pub imported_from: Option<ImportedFrom>,
-    /// Events it must and must not match.
+    /// Events that it must or must not match.
     pub tests: Vec<RuleTest>,
-    /// The rule file.
+    /// The source file, for locations in diagnostics.
     pub file: Arc<SourceFile>,
-    /// Where the id was written.
+    /// Location of the id.
     pub location: SourceLocation,
 }
 
 impl Rule {
-    /// Whether the rule becomes part of a bundle, a verification and a backtest.
+    /// Whether the rule is part of bundles, verification and backtests.
     pub fn is_deployed(&self) -> bool {
         self.enabled && self.status != Status::Deprecated
     }
 }
 
-/// How many alerts are too many. Nothing is deployed of it: a backtest over past logs fails for a
-/// rule that is over its budget.
+/// The most alerts that are acceptable. It isn't deployed: a backtest over past logs fails if a
+/// rule exceeds its budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Budget {
-    /// Most alerts on one day (UTC), over all accounts and Regions.
+    /// Most alerts per day (UTC), across all accounts and Regions.
     pub max_alerts_per_day: u64,
 }
 
-/// Where a rule comes from that was imported: what its license wants to be kept, and what the
-/// import lost. Nothing of it is deployed.
+/// The origin of an imported rule: attribution that its license requires, and the losses of the
+/// import. It isn't deployed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ImportedFrom {
-    /// The format it was written in: `sigma`.
+    /// The original format: `sigma`.
     pub format: String,
-    /// Its id there.
+    /// Id in the original format.
     pub id: Option<String>,
-    /// Who wrote it.
+    /// The original's author.
     pub author: Option<String>,
-    /// SPDX identifier of its license.
+    /// SPDX identifier of the original's license.
     pub license: Option<String>,
-    /// The day it was written, as it says.
+    /// Creation date in the original's spelling.
     pub date: Option<String>,
-    /// The day it was last changed, as it says.
+    /// Date of the last change in the original's spelling.
     pub modified: Option<String>,
     /// References that aren't https addresses.
     pub references: Vec<String>,
-    /// What the imported rule doesn't do as the original does.
+    /// Differences from the original.
     pub losses: Vec<String>,
 }
 
-/// The first word of a text that the author has yet to write.
+/// The prefix of a text that the author must still write.
 pub const UNFINISHED: &str = "TODO";
 
-/// How mature a rule is.
+/// A rule's maturity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// New; expect noise.
+    /// New; may be noisy.
     Experimental,
-    /// Being tried on a part of the fleet.
+    /// On trial in a part of the fleet.
     Test,
-    /// Trusted.
+    /// Proven; needs at least one reference.
     Stable,
-    /// Kept for its history; left out of the bundle.
+    /// Kept for its history and not deployed.
     Deprecated,
 }
 
 impl Status {
-    /// Every status in the order of a rule's life.
+    /// All statuses in the order of a rule's life cycle.
     pub const ALL: [Self; 4] = [
         Self::Experimental,
         Self::Test,
@@ -128,7 +128,7 @@ impl Status {
         Self::Deprecated,
     ];
 
-    /// The word in the rule file.
+    /// The spelling in rule files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Experimental => "experimental",
@@ -145,11 +145,11 @@ impl fmt::Display for Status {
     }
 }
 
-/// How bad it is when a rule fires; ordered from harmless to worst. Selects the topic.
+/// The impact when a rule fires, ordered from harmless to worst. Selects the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// For the record.
+    /// For the record only; nobody needs to react.
     Informational,
     /// Look at it this week.
     Low,
@@ -162,7 +162,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// Every severity from harmless to worst.
+    /// All severities, from harmless to worst.
     pub const ALL: [Self; 5] = [
         Self::Informational,
         Self::Low,
@@ -171,7 +171,7 @@ impl Severity {
         Self::Critical,
     ];
 
-    /// The word in rule and organization files.
+    /// The spelling in rule and organization files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Informational => "informational",
@@ -189,7 +189,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// The text is not one of the five severities.
+/// The text is not one of the five severity names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a severity; use informational, low, medium, high or critical")]
 pub struct UnknownSeverity(pub String);
@@ -205,12 +205,12 @@ impl FromStr for Severity {
     }
 }
 
-/// An alert's text, compiled to the two halves of an EventBridge input transformer
+/// An alert's text, compiled to an EventBridge input transformer
 /// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html>).
 ///
-/// The template is a JSON object in which every value that a caller can influence stands alone
-/// and unquoted, so no value can make the result invalid, and an invalid result would not be
-/// delivered.
+/// The template is a JSON object in which every value that a caller can influence is an unquoted
+/// placeholder of its own. So no value can make the result invalid JSON, which EventBridge would
+/// not deliver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
     /// `InputPathsMap`: placeholder name to JSON path; at most 100.
@@ -219,14 +219,14 @@ pub struct Message {
     pub input_template: String,
 }
 
-/// Something native that AWS does about a matching event.
+/// An automatic action on a matching event, performed by an AWS service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
-    /// Starts an EC2 instance again through the SSM automation `AWS-StartEC2Instance`, if it
-    /// carries the tag.
+    /// Starts an EC2 instance again with the SSM automation `AWS-StartEC2Instance`, if it has the
+    /// tag.
     StartInstance {
-        /// JSON path of the instance's id in the event, `$.detail.instance-id`.
+        /// JSON path of the instance id in the event, such as `$.detail.instance-id`.
         instance: String,
         /// Key of the tag that opts an instance in.
         tag_key: String,
@@ -235,53 +235,53 @@ pub enum Response {
     },
 }
 
-/// A known and harmless case that doesn't alert, until it expires.
+/// A known harmless case that doesn't alert until the exception expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exception {
-    /// Short name, unique in the rule.
+    /// Unique in the rule.
     pub name: String,
-    /// Why it is harmless.
+    /// Why the case is harmless.
     pub reason: String,
-    /// Who answers for it.
+    /// The person or team responsible for it.
     pub owner: String,
-    /// The last day on which it holds.
+    /// The last day on which it applies.
     pub expires: Date,
-    /// Dotted event path to the values that are excepted; one path.
+    /// Dotted event path to the excepted values; always a single path.
     pub when: BTreeMap<String, Vec<String>>,
 }
 
-/// One event and what the rule must say to it.
+/// A test: an event and whether the rule must match it.
 #[derive(Clone, Debug)]
 pub struct RuleTest {
-    /// Name, unique in the rule.
+    /// Unique in the rule; says what is special about the event.
     pub name: String,
-    /// The whole `EventBridge` event.
+    /// The whole `EventBridge` event, envelope included.
     pub event: serde_json::Value,
-    /// Where the shape of the event is known from.
+    /// Whether AWS has recorded such an event.
     pub origin: Origin,
-    /// Whether the rule must match.
+    /// The expected result of matching.
     pub matches: bool,
-    /// The exact message expected, if the test says one.
+    /// The exact expected alert, if the test has one.
     pub message: Option<String>,
-    /// Where the test was written.
+    /// Location of the test in the rule file.
     pub location: SourceLocation,
 }
 
-/// Where the shape of a test's event is known from.
+/// How the shape of a test's event is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// AWS has recorded such an event; only names, ids and addresses are made up.
+    /// AWS has recorded such an event; only names, ids and addresses are changed.
     Recorded,
-    /// Written after the documentation: no such event was at hand.
+    /// Written from the documentation, without a recorded event.
     Synthetic,
 }
 
 impl Origin {
-    /// Both origins.
+    /// Both origins, for parsing and schemas.
     pub const ALL: [Self; 2] = [Self::Recorded, Self::Synthetic];
 
-    /// The word in the rule file.
+    /// The spelling in rule files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Recorded => "recorded",

@@ -1,15 +1,15 @@
-//! Which events a pattern believes.
+//! Checks that a pattern can't match forged events.
 //!
-//! Whoever may call `PutEvents` in an account chooses an event's source, except that names
-//! beginning with `aws.` are reserved
+//! Anyone who can call `PutEvents` in an account can choose an event's source, except that names with
+//! the prefix `aws.` are reserved
 //! (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html>).
-//! So a pattern that leaves the source open can be fed with invented events.
+//! So a pattern that doesn't pin the source matches forged events.
 
 use eventbridge_pattern::Pattern;
 use serde_json::Value;
 
-/// Whether a pattern pins `source` in every `$or` branch: to exact names, or to a prefix that
-/// lies inside the reserved names, such as `{"prefix": "aws."}`.
+/// Whether a pattern pins `source` in every `$or` branch: to exact names, or to a prefix within the
+/// reserved names, such as `{"prefix": "aws."}`.
 pub fn pins_source(pattern: &Pattern) -> bool {
     if pattern.exact_values("source").is_some() {
         return true;
@@ -29,7 +29,7 @@ fn is_bound(term: &Value) -> bool {
             .is_some_and(|prefix| prefix.starts_with("aws."))
 }
 
-/// A `source` inside of a `$or` replaces the one outside.
+/// A `source` inside a `$or` replaces the one outside.
 fn branches_name_source(object: &Value) -> bool {
     let branches = object.get("$or").and_then(Value::as_array);
     branches

@@ -1,4 +1,4 @@
-//! Every way to write a rule wrongly, and the diagnostic it ends in.
+//! Every kind of invalid rule and its diagnostics.
 
 #![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
 
@@ -84,7 +84,7 @@ fn options() -> Options {
     }
 }
 
-/// Code and line:column of each diagnostic of the good rule with one replacement.
+/// Code and line:column of each diagnostic for [`GOOD`] with one replacement.
 fn found(from: &str, to: &str) -> Vec<String> {
     assert!(GOOD.contains(from), "{from}");
     summary(&load(&[("some-rule.yaml", &GOOD.replacen(from, to, 1))]))
@@ -192,7 +192,7 @@ fn fields() {
 }
 
 #[test]
-fn a_slip_is_suggested() {
+fn misspelled_fields_get_a_suggestion() {
     let library = load(&[(
         "some-rule.yaml",
         &GOOD.replace("false_positives", "falsepositives"),
@@ -321,7 +321,7 @@ fn exceptions() {
         ["exception::expires-soon 25:14"]
     );
     assert_eq!(found("2027-06-30", "2026-12-08"), Vec::<String>::new());
-    // Without the exception its test fails, too.
+    // Without the exception, its test fails too.
     assert_eq!(
         found("2027-06-30", "soon"),
         ["exception::date 25:14", "test::match 39:11"]
@@ -340,7 +340,7 @@ fn exceptions() {
         ),
         ["exception::not-expressible 26:11", "test::match 39:11"]
     );
-    // An exception that swallows what the rule must find.
+    // An exception that excludes what the rule must match.
     assert_eq!(
         found("[robot]", "[alice]"),
         [
@@ -352,8 +352,8 @@ fn exceptions() {
 }
 
 #[test]
-fn a_test_is_like_another_one_and_stands_for_several_events() {
-    // The second test, taken from the first one's event.
+fn like_and_each_derive_tests_from_another_one() {
+    // The second test reuses the first one's event.
     let like = |more: &str| {
         found(
             "    fixture: event.json\n    override: {eventName: DeleteAccessKey}\n",
@@ -364,7 +364,7 @@ fn a_test_is_like_another_one_and_stands_for_several_events() {
     assert_eq!(like("    override: {eventName: DeleteAccessKey}\n"), none);
     assert_eq!(like(""), ["test::match 31:11"]);
     assert_eq!(like("    each: {eventName: [GetUser, TagUser]}\n"), none);
-    // One of the values makes the rule match, and the diagnostic says which.
+    // One of the values makes the rule match; the diagnostic names it.
     let each = "    each: {eventName: [GetUser, CreateAccessKey]}\n";
     assert_eq!(like(each), ["test::match 31:11"]);
     for bad in ["{a: A}", "{a: []}", "{a: [1], b: [2]}", "[A, B]", "A"] {
@@ -461,7 +461,7 @@ fn a_failed_test_says_why() {
     );
     assert_eq!(
         diagnostic.notes,
-        ["`detail.eventName` is \"CreateAccessKey\"; the pattern wants [\"CreateUser\"]"]
+        ["`detail.eventName` is \"CreateAccessKey\"; the pattern requires [\"CreateUser\"]"]
     );
     let library = load(&[(
         "some-rule.yaml",
@@ -534,7 +534,7 @@ fn folders() {
 }
 
 #[test]
-fn all_problems_of_all_files_show_in_one_run() {
+fn all_diagnostics_of_all_files_appear_in_one_run() {
     let library = load(&[
         ("a.yaml", "version: [1"),
         ("b.yaml", "- a list\n"),
@@ -597,7 +597,7 @@ fn a_deprecated_rule_is_left_out() {
 }
 
 #[test]
-fn a_hostile_file_ends_in_a_few_diagnostics_soon() {
+fn hostile_files_end_quickly_in_few_diagnostics() {
     let placeholders = "{{ detail.x }} ".repeat(60_000);
     let keys: Vec<String> = (0..40_000).map(|n| format!("key{n}: x")).collect();
     let same = "a: 1\n".repeat(40_000);

@@ -1,4 +1,4 @@
-//! The committed rule library: nothing to find, and alerts that no caller can silence.
+//! The committed rule library has no diagnostics, and no caller can silence its alerts.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
@@ -49,7 +49,7 @@ fn the_library_has_no_diagnostics_and_its_tests_pass() {
 }
 
 #[test]
-fn every_rule_says_what_somebody_who_is_woken_up_needs() {
+fn every_rule_has_what_a_responder_needs() {
     for rule in library().rules {
         let id = &rule.id;
         assert!(rule.severity_reason.is_some(), "{id}: why that severity?");
@@ -64,7 +64,7 @@ fn every_rule_says_what_somebody_who_is_woken_up_needs() {
     }
 }
 
-/// Share of all changes of patterns that have to be noticed, in percent.
+/// Minimum percentage of mutants that the tests must detect.
 const NOTICED: usize = 95;
 
 #[test]
@@ -88,10 +88,10 @@ fn a_changed_pattern_breaks_a_test() {
 }
 
 #[test]
-fn hostile_text_arrives_as_it_was_written() {
+fn hostile_text_arrives_unchanged() {
     let mut variants = 0;
     for rule in library().rules {
-        // The others differ from these in little but the name of the call.
+        // Other tests differ from these mostly in the event name.
         for test in rule.tests.iter().filter(|test| test.matches).take(2) {
             for hostile in hostile::variants(&test.event, &rule.pattern) {
                 variants += 1;

@@ -1,4 +1,4 @@
-//! Every lint fires on its bad example and is silent on its good one; every code has a page.
+//! Every lint fires on its bad example and not on its good one; every code is in the registry.
 #![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
 
 use std::collections::BTreeSet;
@@ -9,8 +9,8 @@ use rules::lint::{self, EXAMPLE_EVENT, Example, Lint};
 use rules::{Library, Options};
 use tempfile::TempDir;
 
-/// Lints whose bad example is made by a test: elsewhere in this crate's tests, in the compiler's
-/// (`limit::…`, `compile::…`, `forward::…`), or by nothing at all, because they guard against mistakes of our own.
+/// Lints without a file as bad example. Other tests of this crate or of the compiler (`limit::…`,
+/// `compile::…`, `forward::…`) trigger them, or nothing does, because they guard against bugs.
 const FIRED_ELSEWHERE: [&str; 32] = [
     "compile::no-effect",
     "compile::no-rules",
@@ -46,7 +46,7 @@ const FIRED_ELSEWHERE: [&str; 32] = [
     "yaml::too-large",
 ];
 
-/// Loads an example's files, each named for its id.
+/// Loads an example's files, each named after its id.
 fn load(example: Example) -> Library {
     let folder = TempDir::new().expect("a temporary folder");
     let write = |path: &str, text: &str| {
@@ -114,8 +114,8 @@ fn each_lint_fires_on_its_bad_example_and_is_silent_on_its_good_one() {
         if found.contains(code) {
             wrong.push(format!("{code}: fires on its good example"));
         }
-        // The good example is one to copy: nothing else is wrong with it either. Only its tests may
-        // belong to another pattern.
+        // Users copy the good example, so it must not have other diagnostics either. Only its tests
+        // may belong to another pattern.
         let other: Vec<_> = found
             .iter()
             .filter(|it| !it.starts_with("test::") && !it.starts_with("message::unresolved"))
@@ -130,14 +130,14 @@ fn each_lint_fires_on_its_bad_example_and_is_silent_on_its_good_one() {
 }
 
 #[test]
-fn the_rule_that_the_examples_change_is_right() {
+fn the_example_rule_has_no_diagnostics() {
     let library = load(Example::Fields(""));
     assert_eq!(codes(&library), Vec::<&str>::new());
     assert_eq!(library.rules.len(), 1);
 }
 
 #[test]
-fn fixes_mend_what_they_are_for_and_nothing_else_and_one_round_is_enough() {
+fn fixes_correct_only_their_diagnostic_in_one_round() {
     let mut mended = 0;
     for lint in lint::registry().iter().filter(|lint| lint.fix) {
         let Lint { code, .. } = lint;
@@ -182,7 +182,7 @@ fn every_code_in_the_source_has_a_page_and_only_one() {
     }
     let registered: Vec<&str> = lint::registry().iter().map(|lint| lint.code).collect();
     let unique: BTreeSet<&str> = registered.iter().copied().collect();
-    assert_eq!(unique.len(), registered.len(), "a code stands twice");
+    assert_eq!(unique.len(), registered.len(), "a duplicate code");
     let missing: Vec<_> = written
         .iter()
         .filter(|code| !unique.contains(code.as_str()))
@@ -198,7 +198,7 @@ fn every_code_in_the_source_has_a_page_and_only_one() {
     assert!(unused.is_empty(), "nothing finds {unused:?}");
 }
 
-/// The string literals that look like a code of a rule file's diagnostic, outside of the registry.
+/// Collects string literals outside the registry that look like diagnostic codes.
 fn codes_in(folder: &Path, codes: &mut BTreeSet<String>) {
     const FAMILIES: [&str; 12] = [
         "compile",
@@ -247,7 +247,7 @@ fn an_allowed_diagnostic_is_silent_and_counted() {
     assert_eq!(above.allowed, 1);
     let beside = with_comment("status: deprecated # allow: rule::deprecated kept for the audit\n");
     assert_eq!(codes(&beside), Vec::<&str>::new());
-    // Other comments and empty lines may stand between, and what covers is the whole value.
+    // Other comments and empty lines may come in between, and the whole value is covered.
     let nested = with_comment(
         "# allow: rule::account-number an old test\n\n# The audit account.\nevent_pattern:\n  source: [aws.cloudtrail]\n  account:\n    - 111122223333\n",
     );
@@ -256,11 +256,11 @@ fn an_allowed_diagnostic_is_silent_and_counted() {
         "{:?}",
         codes(&nested)
     );
-    // A text that looks like a comment is none.
+    // Text that looks like a comment isn't one.
     let text =
         with_comment("status: deprecated\ndescription: \"# allow: rule::deprecated text\"\n");
     assert_eq!(codes(&text), ["rule::deprecated"]);
-    // It doesn't reach beyond its value.
+    // An allowance doesn't extend beyond its value.
     let below = with_comment(
         "# allow: rule::deprecated kept for the audit\nowner: cloud-security\nstatus: deprecated\n",
     );
@@ -268,8 +268,8 @@ fn an_allowed_diagnostic_is_silent_and_counted() {
 }
 
 #[test]
-fn a_list_of_several_types_is_meant_so() {
-    // "Anything but a number above five", as an importer writes it: each type has its term.
+fn a_list_with_terms_of_several_types_is_allowed() {
+    // "Anything but a number above five" as written by the importer: one term per type.
     let library = load(Example::Fields(
         "event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    errorCode: [{exists: false}]\n    requestParameters: {size: [{numeric: [\"<=\", 5]}, {prefix: \"\"}, true, false, null, {exists: false}]}\ntests:\n  - name: a small one\n    expect: match\n    fixture: stop-logging.json\n    override: {requestParameters: {size: 3}}\n  - name: a large one\n    expect: no_match\n    fixture: stop-logging.json\n    override: {requestParameters: {size: 7}}\n",
     ));

@@ -1,4 +1,5 @@
-//! A rule as alternatives, each a list of terms per field: what an event pattern can hold.
+//! A rule as alternatives, each a list of terms per field, which is what an event pattern can
+//! express.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +8,19 @@ use crate::fields::{self, FieldKind};
 use crate::lower::{Context, Lowered};
 use crate::terms::{self, Exclusion, Match, Term, TooHard};
 
-/// Combinations that EventBridge takes
+/// Most combinations that EventBridge accepts
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>).
 const MAX_ALTERNATIVES: usize = 1000;
 
-/// One way to match: every field has to fit one of its terms.
+/// One way to match: every field must match one of its terms.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Alternative {
     pub(crate) fields: BTreeMap<String, Vec<Term>>,
-    /// A test was left out, so that it matches more than it should.
+    /// Set if a test was left out, so that the alternative matches too much.
     pub(crate) dropped: bool,
 }
 
-/// The alternatives of an expression; none if nothing can match it.
+/// The alternatives of an expression; empty if no event can match it.
 pub(crate) fn of(
     expression: &Expression,
     context: &mut Context,
@@ -52,7 +53,7 @@ fn expand(
 fn limit(count: usize) -> Result<(), TooHard> {
     if count > MAX_ALTERNATIVES {
         return Err(TooHard(format!(
-            "its selections multiply to more than the {MAX_ALTERNATIVES} combinations that EventBridge takes"
+            "its selections multiply to more than the {MAX_ALTERNATIVES} combinations that EventBridge accepts"
         )));
     }
     Ok(())
@@ -97,7 +98,7 @@ fn all_of(
     Ok(so_far)
 }
 
-/// The alternative that asks for both; `None` if nothing can fit it.
+/// The conjunction of two alternatives; `None` if no event can match both.
 fn joined(
     a: &Alternative,
     b: &Alternative,
@@ -112,7 +113,7 @@ fn joined(
         };
         if fields::kind(field) == FieldKind::Open && before != terms {
             context.losses.narrower(format!(
-                "if `{field}` is a list, one item has to pass all of its tests"
+                "if `{field}` is a list, a single item must pass all tests"
             ));
         }
         let both = terms::meet(field, before, terms, &mut context.losses)?;
@@ -124,7 +125,7 @@ fn joined(
     Ok(Some(joined))
 }
 
-/// Alternatives that differ in one field alone are one, with both lists.
+/// Merges alternatives that differ in a single field: the merged one has both lists.
 fn merged(alternatives: Vec<Alternative>) -> Vec<Alternative> {
     let mut out: Vec<Alternative> = Vec::new();
     for next in alternatives {
@@ -153,7 +154,7 @@ fn merged(alternatives: Vec<Alternative>) -> Vec<Alternative> {
     out
 }
 
-/// Whether the terms fit every event: what one excludes, another asks for.
+/// Whether the terms match every event, because one term matches what another excludes.
 fn is_anything(terms: &[Term]) -> bool {
     let asked = |exclusion: &Exclusion| match exclusion {
         Exclusion::Text(text) => terms.contains(&Term::Text(text.clone())),
@@ -167,7 +168,8 @@ fn is_anything(terms: &[Term]) -> bool {
         })
 }
 
-/// The one field in which two alternatives differ (`Some(None)` for equal ones).
+/// The only field in which two alternatives differ: `Some(None)` if they are equal, `None` if they
+/// differ in several fields.
 #[expect(
     clippy::option_option,
     reason = "different in more, in nothing, in one field"
@@ -185,7 +187,7 @@ fn only_difference(a: &Alternative, b: &Alternative) -> Option<Option<String>> {
     Some(found.cloned())
 }
 
-/// Notes where EventBridge wants several fields from one item of a list.
+/// Notes where EventBridge requires several fields in a single list item.
 pub(crate) fn note_shared_lists(alternatives: &[Alternative], context: &mut Context) {
     for alternative in alternatives {
         let names: Vec<&String> = alternative.fields.keys().collect();
@@ -195,7 +197,7 @@ pub(crate) fn note_shared_lists(alternatives: &[Alternative], context: &mut Cont
                     continue;
                 }
                 let text =
-                    format!("if `{a}` and `{b}` lie in a list, both have to fit in one item of it");
+                    format!("if `{a}` and `{b}` are inside a list, a single item must match both");
                 context.losses.narrower(text);
                 let absent = [a, b].iter().any(|name| {
                     alternative
@@ -205,7 +207,7 @@ pub(crate) fn note_shared_lists(alternatives: &[Alternative], context: &mut Cont
                 });
                 if absent {
                     context.losses.wider(format!(
-                        "if `{a}` and `{b}` lie in a list, what must be absent may stand in another item"
+                        "if `{a}` and `{b}` are inside a list, the field that must be absent may be present in another item"
                     ));
                 }
             }
@@ -214,7 +216,7 @@ pub(crate) fn note_shared_lists(alternatives: &[Alternative], context: &mut Cont
 }
 
 impl Alternative {
-    /// Whether it says which calls it is about, so that a test may be left out.
+    /// Whether it names its calls. Only then may a test be left out.
     pub(crate) fn names_calls(&self) -> bool {
         let asks = |field: &str| {
             self.fields.get(field).is_some_and(|terms| {
@@ -226,7 +228,7 @@ impl Alternative {
         asks("eventName")
     }
 
-    /// The exact texts of a field, if it is asked for nothing else.
+    /// The exact texts of a field, if it has no other terms.
     pub(crate) fn exact(&self, field: &str) -> Option<Vec<String>> {
         self.fields
             .get(field)?
@@ -241,7 +243,7 @@ impl Alternative {
             .collect()
     }
 
-    /// Whether the field is asked to have a value.
+    /// Whether the field must have a value.
     pub(crate) fn asks_presence(&self, field: &str) -> bool {
         self.fields
             .get(field)
@@ -250,7 +252,7 @@ impl Alternative {
 }
 
 impl Term {
-    /// The exclusions, if it has some.
+    /// The term's exclusions; empty for other terms.
     pub(crate) fn exclusions(&self) -> &[Exclusion] {
         match self {
             Self::Not(except) => except,

@@ -1,14 +1,14 @@
-//! The condition: which selections, joined how.
+//! Parses the condition, which joins selections.
 
 /// Longest condition, in bytes.
 const MAX_LENGTH: usize = 4096;
 /// Deepest nesting of parentheses and `not`.
 const MAX_DEPTH: usize = 64;
 
-/// A condition as written.
+/// The syntax tree of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
-    /// One selection, by its name.
+    /// A selection, by name.
     Selection(String),
     /// `1 of x*`, `all of them`.
     Quantified {
@@ -20,16 +20,16 @@ pub(crate) enum Condition {
     Or(Vec<Condition>),
 }
 
-/// Which selections a quantifier is about.
+/// Which selections a quantifier covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Names {
-    /// All whose name doesn't start with `_`.
+    /// All selections whose name doesn't start with `_`.
     Them,
-    /// Those whose name fits; `*` is any text.
+    /// Selections whose name matches; `*` is any text.
     Like(String),
 }
 
-/// Why a text is no condition, and what to do.
+/// Why a text is not a condition, and how to correct it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BadCondition {
     pub(crate) code: &'static str,
@@ -37,11 +37,11 @@ pub(crate) struct BadCondition {
     pub(crate) help: &'static str,
 }
 
-const GRAMMAR: &str = "a condition joins names of selections by `and`, `or`, `not`, parentheses, `1 of x*` and `all of x*`";
-const NO_COUNTING: &str = "EventBridge judges one event at a time; for counting use a metric filter on the trail's log group \
+const GRAMMAR: &str = "a condition joins names of selections with `and`, `or`, `not`, parentheses, `1 of x*` and `all of x*`";
+const NO_COUNTING: &str = "EventBridge evaluates one event at a time; for counting use a metric filter on the trail's log group \
      and a CloudWatch alarm, or import the rule without its aggregation and set a `budget`";
 
-/// Reads a condition.
+/// Parses a condition.
 pub(crate) fn parse(text: &str) -> Result<Condition, BadCondition> {
     if text.len() > MAX_LENGTH {
         return Err(bad(format!(
@@ -58,7 +58,7 @@ pub(crate) fn parse(text: &str) -> Result<Condition, BadCondition> {
     match parser.peek() {
         None => Ok(condition),
         Some(token) => Err(bad(format!(
-            "`{token}` stands where the condition should end"
+            "`{token}` is unexpected: the condition should end here"
         ))),
     }
 }
@@ -93,7 +93,7 @@ fn tokens(text: &str) -> Result<Vec<String>, BadCondition> {
                 });
             }
             c if c.is_whitespace() => {}
-            c => return Err(bad(format!("`{c}` can't stand in a condition"))),
+            c => return Err(bad(format!("`{c}` is not allowed in a condition"))),
         }
     }
     if tokens
@@ -102,7 +102,7 @@ fn tokens(text: &str) -> Result<Vec<String>, BadCondition> {
     {
         return Err(BadCondition {
             code: "sigma::aggregation",
-            message: "the condition looks for events near to each other".to_owned(),
+            message: "the condition looks for events near each other".to_owned(),
             help: NO_COUNTING,
         });
     }
@@ -185,7 +185,7 @@ impl Parser<'_> {
                     "1" | "any" => false,
                     other => {
                         return Err(bad(format!(
-                            "`{other} of` is no quantifier; there are `1 of` and `all of`"
+                            "`{other} of` is not a quantifier; use `1 of` or `all of`"
                         )));
                     }
                 };
@@ -193,9 +193,11 @@ impl Parser<'_> {
                 self.names(all)
             }
             Some(word) if !is_keyword(word) => Ok(Condition::Selection(word.to_owned())),
-            Some(word) => Err(bad(format!("`{word}` stands where a selection should"))),
+            Some(word) => Err(bad(format!(
+                "`{word}` is unexpected: expected the name of a selection"
+            ))),
             None => Err(bad(
-                "the condition ends where a selection should stand".to_owned()
+                "the condition ends where a selection is expected".to_owned()
             )),
         }
     }
@@ -204,7 +206,7 @@ impl Parser<'_> {
         let names = match self.next() {
             Some(word) if word.eq_ignore_ascii_case("them") => Names::Them,
             Some(word) if !is_keyword(word) => Names::Like(word.to_owned()),
-            _ => return Err(bad("`of` is followed by no name".to_owned())),
+            _ => return Err(bad("`of` must be followed by a name".to_owned())),
         };
         Ok(Condition::Quantified { all, names })
     }
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn not_binds_before_and_before_or() {
+    fn operators_bind_not_then_and_then_or() {
         assert_eq!(
             parse("a or not b and c").unwrap(),
             Condition::Or(vec![
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn invalid_conditions_are_explained() {
         for (text, part) in [
             ("", "ends where"),
             ("a and", "ends where"),

@@ -1,13 +1,13 @@
-//! A rule judged directly against a CloudTrail record, without an event pattern in between.
+//! Evaluates a rule directly against a CloudTrail record, without an event pattern in between.
 //!
-//! This is what imported patterns are held against. The specification leaves open what a field of
-//! several values is, so this is decided here, once:
+//! Imported patterns are compared with this. The specification doesn't define fields with several
+//! values; these rules do:
 //!
-//! - a field's values are the texts, numbers, booleans and nulls at its path, those of all items
-//!   where the path leads through lists; one of them has to pass a test;
+//! - a field's values are the texts, numbers, booleans and nulls at its path, of all items where
+//!   the path leads through lists; one of them must pass a test;
 //! - an object or an empty list has no value, but it exists;
-//! - `null` asks for a field that is missing or null, `'*'` for one with a value;
-//! - numbers and booleans equal the text that spells them; wildcards look at texts only.
+//! - `null` matches a field that is missing or null, `'*'` one with a value;
+//! - numbers and booleans equal the text that spells them; wildcards match text only.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,15 +17,15 @@ use serde_json::Value;
 use crate::expression::{Atom, Expression, How, Number, Test, TimePart};
 use crate::text::Shape;
 
-/// A record, taken apart into its fields.
+/// A record, flattened into its fields.
 #[derive(Debug)]
 pub struct Record<'a> {
-    /// Path to values. A path with objects or empty lists alone has none.
+    /// Path to values. A path that has only objects or empty lists has an empty list.
     fields: BTreeMap<String, Vec<&'a Value>>,
 }
 
 impl<'a> Record<'a> {
-    /// Takes a CloudTrail record apart.
+    /// Flattens a CloudTrail record.
     pub fn new(record: &'a Value) -> Self {
         let mut fields = BTreeMap::new();
         for (name, value) in record.as_object().into_iter().flatten() {
@@ -57,7 +57,7 @@ fn collect<'a>(value: &'a Value, path: String, fields: &mut BTreeMap<String, Vec
     }
 }
 
-/// Whether a record passes.
+/// Whether a record satisfies the expression.
 pub(crate) fn holds(expression: &Expression, record: &Record<'_>) -> bool {
     match expression {
         Expression::Atom(atom) => passes(atom, record),

@@ -1,4 +1,4 @@
-//! From alternatives to event patterns that EventBridge takes.
+//! Turns alternatives into event patterns within EventBridge's limits.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use crate::loss::Losses;
 use crate::terms::{self, Match, Term};
 use crate::text::{Shape, Text};
 
-/// Most rules that one Sigma rule is split into.
+/// A Sigma rule is split into at most this many rules.
 const MAX_PARTS: usize = 10;
 
-/// A pattern with the alternatives that it holds.
+/// A pattern and the alternatives that it covers.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub(crate) pattern: Pattern,
@@ -21,8 +21,8 @@ pub(crate) struct Part {
     pub(crate) alternatives: Vec<Alternative>,
 }
 
-/// The patterns that together match what some alternative does: one, or several where one would
-/// cross a limit of EventBridge.
+/// The patterns that together match what the alternatives do: several if a single one would exceed
+/// a limit of EventBridge.
 pub(crate) fn parts(
     alternatives: Vec<Alternative>,
     losses: &mut Losses,
@@ -56,7 +56,7 @@ pub(crate) fn parts(
     Ok(parts)
 }
 
-/// Two smaller lists of alternatives that match the same events together.
+/// Splits the alternatives into two lists that together match the same events.
 fn halves(mut alternatives: Vec<Alternative>) -> Option<(Vec<Alternative>, Vec<Alternative>)> {
     if alternatives.len() > 1 {
         let second = alternatives.split_off(alternatives.len() / 2);
@@ -94,7 +94,7 @@ fn json_of(alternatives: &[Alternative], losses: &mut Losses) -> Value {
     if let Some(first) = alternatives.first() {
         put_all(&mut detail, first, |field| shared.contains(&field), losses);
     }
-    // One that asks for nothing more than what all ask for makes the others superfluous.
+    // An alternative with only the common terms makes the others redundant.
     let differ = alternatives
         .iter()
         .all(|alternative| alternative.fields.len() > shared.len());
@@ -121,7 +121,7 @@ fn json_of(alternatives: &[Alternative], losses: &mut Losses) -> Value {
     })
 }
 
-/// The sources of the events, which follow from the records' event sources
+/// The event sources for the envelope, derived from the records' `eventSource`
 /// ([`cloudtrail::envelope::wrap`]).
 fn sources(alternatives: &[Alternative]) -> Value {
     let mut names = BTreeSet::new();
@@ -155,7 +155,7 @@ fn put_all(
     }
 }
 
-/// What a reader wants to see first.
+/// Sort key of a field: what a reader wants to see first.
 fn rank(field: &str) -> usize {
     ["eventSource", "eventName", "errorCode"]
         .iter()
@@ -163,8 +163,8 @@ fn rank(field: &str) -> usize {
         .unwrap_or(3)
 }
 
-/// Puts a list at a path; under its joined name where a list stands in the way. Paths come sorted,
-/// so that a shorter one is there first.
+/// Inserts a list at a path, or under the dotted path if a list is already on the way. Paths arrive
+/// sorted, so a shorter one is inserted first.
 fn put(object: &mut Map<String, Value>, path: &str, list: Value) {
     match path.split_once('.') {
         Some((first, rest)) if object.get(first).is_none_or(Value::is_object) => {
@@ -181,10 +181,10 @@ fn put(object: &mut Map<String, Value>, path: &str, list: Value) {
     }
 }
 
-/// Verbs of calls that CloudTrail may mark as read-only. Events of such calls reach only rules
-/// that ask for them
+/// Verbs of calls that CloudTrail may mark as read-only. Their events reach only rules with
+/// `read_only: true`
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html>).
-/// To ask for too much costs money, to ask for too little costs alerts.
+/// Too long a list costs money, too short a list costs alerts.
 const READING: [&str; 26] = [
     "AssumeRole",
     "BatchCheck",
@@ -214,10 +214,10 @@ const READING: [&str; 26] = [
     "Verify",
 ];
 
-/// Calls that look as if they only read, but count as changes.
+/// Calls that look read-only but count as changes.
 const CHANGING: [&str; 2] = ["GetFederationToken", "GetSessionToken"];
 
-/// Whether a rule with these alternatives has to see read-only calls.
+/// Whether a rule with these alternatives needs read-only calls.
 pub(crate) fn reads(alternatives: &[Alternative]) -> bool {
     alternatives.iter().any(|alternative| {
         let changes_only = alternative
@@ -250,7 +250,7 @@ fn may_read(alternative: &Alternative) -> bool {
                     .any(|other| other.eq_ignore_ascii_case(&name))
                     && READING.iter().any(|verb| starts(&name, verb))
             }
-            // `De*` may go on as `Describe`.
+            // `De*` may continue as `Describe`.
             Shape::Prefix(prefix) => READING
                 .iter()
                 .any(|verb| starts(&prefix, verb) || starts(verb, &prefix)),

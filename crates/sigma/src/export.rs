@@ -1,4 +1,4 @@
-//! Export: from a rule file to a Sigma rule.
+//! Exports a rule file as a Sigma rule.
 
 use cloudtrail::envelope::{API_CALL, DETAIL_TYPES, DETAIL_TYPES_OF_CLOUDTRAIL};
 use rules::Rule;
@@ -10,21 +10,21 @@ use crate::fields::{self, FieldKind};
 use crate::loss::{Loss, Losses};
 use crate::text::{Piece, Text, is_cased};
 
-/// Longest condition that is written, in bytes.
+/// Longest condition in an exported rule, in bytes.
 const MAX_CONDITION: usize = 4096;
 
-/// A rule as a Sigma rule.
+/// An exported Sigma rule.
 #[derive(Clone, Debug)]
 pub struct Exported {
-    /// The whole text of the file.
+    /// Complete text of the Sigma file.
     pub text: String,
-    /// What the Sigma rule doesn't say as the original does. Empty: they match the same records.
+    /// Where the Sigma rule differs from the original. If empty, they match the same records.
     pub losses: Vec<Loss>,
 }
 
-/// Turns a rule, with its exceptions, into a Sigma rule for CloudTrail.
+/// Exports a rule, with its exceptions, as a Sigma rule for CloudTrail.
 ///
-/// `Err` says why there is none. Code: `sigma::not-exportable`.
+/// Fails with `sigma::not-exportable` if Sigma can't express the rule.
 pub fn export(rule: &Rule) -> Result<Exported, Vec<Diagnostic>> {
     let mut writer = Writer::default();
     let outcome = writer.detection(rule);
@@ -32,7 +32,7 @@ pub fn export(rule: &Rule) -> Result<Exported, Vec<Diagnostic>> {
         vec![
             Diagnostic::error(
                 "sigma::not-exportable",
-                format!("`{}` can't be said in Sigma: {message}", rule.id),
+                format!("`{}` can't be expressed in Sigma: {message}", rule.id),
             )
             .at(rule.location.clone()),
         ]
@@ -44,10 +44,10 @@ pub fn export(rule: &Rule) -> Result<Exported, Vec<Diagnostic>> {
     })
 }
 
-/// What a part of a pattern asks, in Sigma's shapes.
+/// A part of a pattern in Sigma's terms.
 #[derive(Clone, Debug)]
 enum Part {
-    /// A selection: `field|modifier` to value or values, all of them.
+    /// A selection: `field|modifier` to value or list of values. All entries must match.
     Fields(Map<String, Value>),
     Not(Box<Part>),
     And(Vec<Part>),
@@ -69,7 +69,7 @@ impl Writer {
         let root: Map<String, Value> = serde_json::from_str(pattern.text())
             .map_err(|error| format!("its pattern can't be read: {error}"))?;
         self.note_shared_lists(&pattern.field_paths());
-        // The source follows from the record's event source.
+        // `source` is implied by the record's `eventSource`.
         let sources = pattern.exact_values("source");
         let implied = pattern
             .exact_values("detail.eventSource")
@@ -84,11 +84,11 @@ impl Writer {
         let part = self.object(&root, "", implied)?;
         let condition = self.condition(&part, false)?;
         if condition.len() > MAX_CONDITION {
-            return Err("its alternatives make too long a condition".to_owned());
+            return Err("its alternatives need a condition that is too long".to_owned());
         }
         let mut detection = std::mem::take(&mut self.selections);
         if detection.is_empty() {
-            return Err("it asks nothing of a record".to_owned());
+            return Err("it doesn't restrict any field of a record".to_owned());
         }
         let condition = condition
             .strip_prefix('(')
@@ -109,7 +109,7 @@ impl Writer {
             for b in fields.iter().skip(index + 1) {
                 if fields::share_a_list(a, b) {
                     let text = format!(
-                        "if `{a}` and `{b}` lie in a list, EventBridge wants both from one item, and Sigma doesn't say so"
+                        "if `{a}` and `{b}` are inside a list, EventBridge requires both in a single item, which Sigma can't express"
                     );
                     self.losses.wider(text.clone());
                     self.losses.narrower(text);
@@ -129,7 +129,9 @@ impl Writer {
             if name == "$or" {
                 let mut any = Vec::new();
                 for branch in value.as_array().into_iter().flatten() {
-                    let branch = branch.as_object().ok_or("a branch is no object")?;
+                    let branch = branch
+                        .as_object()
+                        .ok_or("a branch of `$or` is not an object")?;
                     any.push(self.object(branch, path, source_is_implied)?);
                 }
                 all.push(Part::Or(any));
@@ -143,13 +145,13 @@ impl Writer {
             match value {
                 Value::Object(below) => all.push(self.object(below, &path, source_is_implied)?),
                 Value::Array(terms) => all.extend(self.list(&path, terms, source_is_implied)?),
-                _ => return Err(format!("`{path}` is no list")),
+                _ => return Err(format!("`{path}` is not a list")),
             }
         }
         Ok(joined(all))
     }
 
-    /// A field's list; nothing where CloudTrail's records fulfil it anyway.
+    /// A field's list; nothing if every CloudTrail record satisfies it.
     fn list(
         &mut self,
         path: &str,
@@ -167,7 +169,7 @@ impl Writer {
             "detail-type" => return detail_types(terms),
             "account" => {
                 self.losses.narrower(
-                    "a record without `recipientAccountId` counts for no account".to_owned(),
+                    "a record without `recipientAccountId` matches no account".to_owned(),
                 );
                 "recipientAccountId"
             }
@@ -191,7 +193,7 @@ impl Writer {
                 any.push(self.term(field, term)?);
             }
         }
-        // What is excluded if it is there says that it may be absent.
+        // An exclusion that tolerates absence already says that the field may be absent.
         let excludes = terms.iter().any(|term| term.get("anything-but").is_some());
         if may_be_absent && excludes {
             let rest = terms.iter().zip(any).filter(|(term, _)| **term != absent);
@@ -222,10 +224,10 @@ impl Writer {
                 Some(operator) => json!({ operator: operand }),
                 None => operand,
             };
-            // A text that spells a number is also excluded as a number.
+            // Sigma excludes text that spells a number also as a number.
             if kind == FieldKind::Open && spells_another_type(&term) {
                 self.losses.narrower(format!(
-                    "{term} of `{field}` is excluded as text and as what it spells"
+                    "{term} of `{field}` is excluded both as text and as the value it spells"
                 ));
             }
             any.push(self.exact_term(field, &term)?);
@@ -248,7 +250,7 @@ impl Writer {
         let spells = kind == FieldKind::Open && spells_another_type(term);
         if spells || (kind == FieldKind::Text && term.is_boolean()) {
             self.losses.wider(format!(
-                "{term} of `{field}` also matches what it spells in another type"
+                "{term} of `{field}` also matches the same spelling in another type"
             ));
         }
         self.exact_term(field, term)
@@ -283,7 +285,7 @@ impl Writer {
                         one(field, json!(Text::plain(&text).to_string()))
                     }
                     "wildcard" => {
-                        let written = operand.as_str().ok_or("a wildcard that is no text")?;
+                        let written = operand.as_str().ok_or("a wildcard that is not text")?;
                         let text = from_wildcard(written);
                         if text.pieces == [Piece::Many] {
                             self.any_text(field)
@@ -298,17 +300,17 @@ impl Writer {
                         self.note_existence(field, kind, there);
                         one(&key("exists"), json!(there))
                     }
-                    other => return Err(format!("there is nothing like `{other}`")),
+                    other => return Err(format!("Sigma has no equivalent of `{other}`")),
                 }
             }
-            Value::Array(_) => return Err("a list in a list".to_owned()),
+            Value::Array(_) => return Err("a nested list".to_owned()),
         })
     }
 
     fn note_existence(&mut self, field: &str, kind: FieldKind, there: bool) {
         if matches!(kind, FieldKind::Open | FieldKind::Object) {
             let text = format!(
-                "if `{field}` is an object or an empty list, it exists for Sigma and not for EventBridge"
+                "if `{field}` is an object or an empty list, it exists in Sigma but not in EventBridge"
             );
             if there {
                 self.losses.wider(text);
@@ -327,7 +329,7 @@ impl Writer {
         let (key, text) = if let Some(text) = operand.get("equals-ignore-case") {
             (format!("{field}|{modifier}"), self.folded(field, text)?)
         } else {
-            let text = operand.as_str().ok_or("an operand that is no text")?;
+            let text = operand.as_str().ok_or("an operand that is not text")?;
             (
                 format!("{field}|{}", cased(modifier, text)),
                 text.to_owned(),
@@ -339,18 +341,17 @@ impl Writer {
         Ok(one(&key, json!(Text::plain(&text).to_string())))
     }
 
-    /// Any text: Sigma's `*` is any value.
+    /// Any text. Sigma's `*` is any value, so this may be a loss.
     fn any_text(&mut self, field: &str) -> Part {
         if fields::kind(field) != FieldKind::Text {
-            self.losses.wider(format!(
-                "`{field}` has to be a text; any value but null passes"
-            ));
+            self.losses
+                .wider(format!("`{field}` must be text; any value but null passes"));
         }
         one(field, json!("*"))
     }
 
     fn folded(&mut self, field: &str, operand: &Value) -> Result<String, String> {
-        let text = operand.as_str().ok_or("an operand that is no text")?;
+        let text = operand.as_str().ok_or("an operand that is not text")?;
         if !text.is_ascii() {
             let note =
                 format!("EventBridge folds the letters of `{text}` of `{field}` in its own way");
@@ -360,7 +361,7 @@ impl Writer {
         Ok(text.to_owned())
     }
 
-    /// The condition of a part; its selections are noted on the way.
+    /// The condition of a part; collects its selections.
     fn condition(&mut self, part: &Part, negated: bool) -> Result<String, String> {
         Ok(match part {
             Part::Fields(fields) => self.selection(Value::Object(fields.clone()), negated),
@@ -414,7 +415,7 @@ fn sources(terms: &[Value]) -> Result<Option<Part>, String> {
             Some(json!(format!("{service}.amazonaws.com")))
         })
         .collect();
-    let services = services.ok_or("its `source` is no list of AWS services")?;
+    let services = services.ok_or("its `source` is not a list of AWS services")?;
     Ok(Some(one("eventSource|cased", values(services))))
 }
 
@@ -429,13 +430,13 @@ fn detail_types(terms: &[Value]) -> Result<Option<Part>, String> {
             .filter(|it| DETAIL_TYPES_OF_CLOUDTRAIL.contains(it));
         let Some(detail_type) = detail_type else {
             return Err(format!(
-                "{term} is no type of CloudTrail's events, and Sigma has no log source for it"
+                "{term} is not an event type of CloudTrail, and Sigma has no log source for it"
             ));
         };
         let event_types = DETAIL_TYPES.iter().filter(|(_, it)| *it == detail_type);
         kinds.extend(event_types.map(|(event_type, _)| json!(event_type)));
         if detail_type == API_CALL {
-            // A record without the field is of this type.
+            // A record without `eventType` is an API call.
             kinds.push(Value::Null);
         }
     }
@@ -450,12 +451,12 @@ fn detail_types(terms: &[Value]) -> Result<Option<Part>, String> {
     Ok(Some(alternatives(any)))
 }
 
-/// One field, one test.
+/// A selection with a single entry.
 fn one(key: &str, value: Value) -> Part {
     Part::Fields([(key.to_owned(), value)].into_iter().collect())
 }
 
-/// A modifier, with `cased` where the text has letters: Sigma ignores case by default.
+/// A modifier, with `cased` if the text has letters: Sigma ignores case by default.
 fn cased<'a>(modifier: &'a str, text: &str) -> &'a str {
     let letters = text.chars().any(is_cased);
     match (modifier, letters) {
@@ -476,8 +477,8 @@ fn values(mut all: Vec<Value>) -> Value {
     }
 }
 
-/// Whether Sigma takes the term for another type as well: a text for the number that it spells, a
-/// boolean for its text.
+/// Whether Sigma also matches the term as another type: text as the number it spells, a boolean as
+/// its text.
 fn spells_another_type(term: &Value) -> bool {
     let text = match term {
         Value::Bool(_) => return true,
@@ -493,7 +494,7 @@ fn spells_another_type(term: &Value) -> bool {
         || text.eq_ignore_ascii_case("false")
 }
 
-/// Parts of which one is enough. Those that test one field in one way become one list.
+/// The disjunction of parts. Parts that test the same field in the same way become one list.
 fn alternatives(parts: Vec<Part>) -> Part {
     let mut out: Vec<Part> = Vec::new();
     for part in parts {
@@ -539,7 +540,7 @@ fn alternatives(parts: Vec<Part>) -> Part {
     Part::Or(out)
 }
 
-/// Parts that all have to hold: those that are selections become one.
+/// The conjunction of parts. Selections are merged into one.
 fn joined(parts: Vec<Part>) -> Part {
     let mut selection = Map::new();
     let mut out = Vec::new();

@@ -1,10 +1,10 @@
-//! What a rule asks of an event, once selections, modifiers and condition are put together.
+//! A rule's condition with its selections and modifiers resolved.
 
 use std::net::IpAddr;
 
 use crate::text::Text;
 
-/// A tree of tests.
+/// A boolean tree of tests.
 #[derive(Clone, Debug)]
 pub(crate) enum Expression {
     Atom(Atom),
@@ -13,19 +13,19 @@ pub(crate) enum Expression {
     Or(Vec<Expression>),
 }
 
-/// A field of which some value has to pass some of the tests.
+/// A field and its tests. It holds if some value of the field passes some test.
 #[derive(Clone, Debug)]
 pub(crate) struct Atom {
     pub(crate) field: String,
     pub(crate) tests: Vec<Test>,
 }
 
-/// What is asked of one value.
+/// A test of one value.
 #[derive(Clone, Debug)]
 pub(crate) enum Test {
     /// The field is missing or null.
     Null,
-    /// The field is there, whatever it holds.
+    /// The field is present with any value.
     Exists,
     /// Equality or wildcards.
     Value {
@@ -36,13 +36,13 @@ pub(crate) enum Test {
     Regex(Regex),
     Cidr(Network),
     Compare(Comparison, Number),
-    /// The value of another field.
+    /// Comparison with the value of another field.
     Reference {
         other: String,
         how: How,
         cased: bool,
     },
-    /// A part of a time; compared for equality without a comparison.
+    /// A part of a time; `None` compares for equality.
     Time {
         part: TimePart,
         comparison: Option<Comparison>,
@@ -50,7 +50,7 @@ pub(crate) enum Test {
     },
 }
 
-/// How a value stood in the rule.
+/// The YAML type of a value in the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     Text,
@@ -58,7 +58,7 @@ pub(crate) enum Written {
     Boolean,
 }
 
-/// Where the other field's value has to stand.
+/// Where the other field's value must occur in this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
     Equals,
@@ -85,7 +85,7 @@ impl Comparison {
         }
     }
 
-    /// The comparison that holds where this one doesn't.
+    /// The negated comparison.
     pub(crate) fn opposite(self) -> Self {
         match self {
             Self::Less => Self::GreaterOrEqual,
@@ -143,7 +143,7 @@ pub(crate) struct Regex {
     pub(crate) compiled: regex_lite::Regex,
 }
 
-/// Longest regular expression, in bytes, and the most memory that one may take.
+/// Longest regular expression, in bytes.
 const MAX_REGEX: usize = 1000;
 const MAX_REGEX_MEMORY: usize = 256 * 1024;
 
@@ -166,7 +166,7 @@ impl Regex {
             .dot_matches_new_line(dot_all)
             .size_limit(MAX_REGEX_MEMORY)
             .build()
-            .map_err(|error| format!("the regular expression can't be read: {error}"))?;
+            .map_err(|error| format!("the regular expression is invalid: {error}"))?;
         Ok(Self {
             source: source.to_owned(),
             ignore_case,
@@ -177,7 +177,7 @@ impl Regex {
     }
 }
 
-/// An address range.
+/// An address range in CIDR notation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
     pub(crate) spelling: String,
@@ -216,7 +216,7 @@ impl Network {
 }
 
 impl Expression {
-    /// How many tests there are.
+    /// Number of tests in the tree.
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Atom(atom) => atom.tests.len().max(1),

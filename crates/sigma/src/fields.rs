@@ -1,27 +1,27 @@
-//! What the translation needs to know of a record's fields.
+//! What the translation needs to know about a record's fields.
 
 use cloudtrail::fields::{self, FieldShape};
 
-/// What a field holds.
+/// The type of a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FieldKind {
-    /// One text, if it is there.
+    /// A single text, if present.
     Text,
-    /// One boolean, if it is there.
+    /// A single boolean, if present.
     Boolean,
     /// An object or null.
     Object,
-    /// Anything, possibly a list: the called service decides.
+    /// Any type, possibly a list; the called service defines it.
     Open,
 }
 
-/// What a field holds, by its path in the record.
+/// The type of the field at a path in the record.
 pub(crate) fn kind(path: &str) -> FieldKind {
     match fields::field(path).map(|field| field.shape) {
         Some(FieldShape::Boolean) => FieldKind::Boolean,
         Some(FieldShape::Object | FieldShape::ServiceObject) => FieldKind::Object,
         Some(FieldShape::Text) if !path.starts_with("resources.") => FieldKind::Text,
-        // All fields of these two objects that aren't objects are texts.
+        // Every field of these two objects is text or an object.
         None if path.starts_with("userIdentity.") || path.starts_with("tlsDetails.") => {
             FieldKind::Text
         }
@@ -29,8 +29,8 @@ pub(crate) fn kind(path: &str) -> FieldKind {
     }
 }
 
-/// Whether two fields may lie in the items of one list, where EventBridge wants both from the same
-/// item. The objects at a record's top are never lists.
+/// Whether two fields may be in the items of the same list, where EventBridge requires both in a
+/// single item. Top-level objects of a record are never lists.
 pub(crate) fn share_a_list(a: &str, b: &str) -> bool {
     if a == b || kind(a) != FieldKind::Open || kind(b) != FieldKind::Open {
         return false;

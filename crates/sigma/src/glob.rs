@@ -1,18 +1,18 @@
-//! Texts with stars, as EventBridge's `wildcard` takes them: what two of them have in common.
+//! Intersects globs, texts with stars as in EventBridge's `wildcard`.
 
 use crate::text::{Piece, fits, same_letter};
 
-/// Steps after which a common part counts as too hard to find.
+/// Search steps after which an intersection counts as too hard.
 const MAX_STEPS: usize = 5_000;
-/// Most pieces of two globs together: the depth of the search.
+/// Most pieces of two globs together; bounds the search depth.
 const MAX_PIECES: usize = 1_500;
-/// Most alternatives of a common part.
+/// Most globs in an intersection.
 const MAX_ALTERNATIVES: usize = 30;
 
-/// Characters and stars; never two stars in a row, never [`Piece::One`].
+/// Characters and stars, without adjacent stars and without [`Piece::One`].
 pub(crate) type Glob = Vec<Piece>;
 
-/// The operand of a `wildcard`.
+/// The glob as an operand of `wildcard`.
 pub(crate) fn operand(glob: &[Piece]) -> String {
     let mut out = String::new();
     for piece in glob {
@@ -25,7 +25,7 @@ pub(crate) fn operand(glob: &[Piece]) -> String {
     out
 }
 
-/// `?` as `*`, which also takes any other number of characters.
+/// Replaces `?` with `*`, which matches any number of characters.
 pub(crate) fn widened(pieces: &[Piece]) -> Glob {
     let mut glob = Glob::new();
     for piece in pieces {
@@ -38,9 +38,10 @@ pub(crate) fn widened(pieces: &[Piece]) -> Glob {
     glob
 }
 
-/// Globs of which one matches exactly if both of the given ones do; `None` if that takes too many.
+/// The intersection: one of the returned globs matches if and only if both `a` and `b` do. `None`
+/// if that takes too many.
 ///
-/// With `fold` letters of either case are the same, and the result has the first glob's case.
+/// With `fold`, case is ignored, and the result has the case of `a`.
 pub(crate) fn common(a: &[Piece], b: &[Piece], fold: bool) -> Option<Vec<Glob>> {
     if a.len() + b.len() > MAX_PIECES {
         return None;
@@ -61,8 +62,8 @@ struct Search {
 }
 
 impl Search {
-    /// Follows every way to read one text as both. Each call takes a piece off one of them, so
-    /// the depth is bounded by their lengths.
+    /// Tries every way in which one text can match both. Each call consumes a piece, so the depth
+    /// is bounded by the lengths.
     fn go(&mut self, a: &[Piece], b: &[Piece], so_far: &mut Glob) -> Option<()> {
         self.steps += 1;
         if self.steps > MAX_STEPS {
@@ -116,7 +117,7 @@ impl Search {
     }
 }
 
-/// Whether a time as CloudTrail writes it can fit, `2026-11-23T03:04:05Z`.
+/// Whether a time as CloudTrail writes it, `2026-11-23T03:04:05Z`, may match.
 pub(crate) fn may_be_time(glob: &[Piece]) -> bool {
     const FORM: &[u8] = b"0000-00-00T00:00:00Z";
     fits(glob, FORM.len(), |c, at| match FORM.get(at) {
@@ -126,7 +127,7 @@ pub(crate) fn may_be_time(glob: &[Piece]) -> bool {
     })
 }
 
-/// Whether everything that `narrow` matches, `wide` matches too. May miss it.
+/// Whether `wide` matches everything that `narrow` matches. May return false negatives.
 fn covers(wide: &[Piece], narrow: &[Piece]) -> bool {
     fits(wide, narrow.len(), |c, at| {
         narrow.get(at) == Some(&Piece::Char(c))
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_common_part_of_two_globs() {
+    fn intersections_of_two_globs() {
         assert_eq!(both("*foo*", "*bar*"), ["*bar*foo*", "*foo*bar*"]);
         assert_eq!(both("*ab*", "*bc*"), ["*ab*bc*", "*abc*", "*bc*ab*"]);
         assert_eq!(both("ab*", "*cd"), ["ab*cd"]);
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_ways_give_up() {
+    fn hard_intersections_give_up() {
         let a = Text::parse(&"*a".repeat(40));
         let b = Text::parse(&"*b".repeat(40));
         assert!(common(&a.pieces, &b.pieces, false).is_none());
@@ -166,7 +167,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_fits_both_exactly_if_it_fits_the_common_part(
+        fn the_intersection_matches_what_both_globs_match(
             a in "[ab*]{0,6}", b in "[ab*]{0,6}", text in "[ab]{0,8}",
         ) {
             let (a, b) = (Text::parse(&a), Text::parse(&b));

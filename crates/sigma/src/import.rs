@@ -1,4 +1,4 @@
-//! Import: from a Sigma rule to rule files.
+//! Imports a Sigma rule as rule files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,36 +17,36 @@ use crate::rule::Rule;
 use crate::witness::{self, Changed};
 use crate::write;
 
-/// What an import depends on besides the rule.
+/// The inputs of an import besides the rule.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How case is compared.
+    /// Whether the patterns ignore case.
     pub case: Case,
-    /// SPDX identifier of the license of rules that name none, if it is known.
+    /// SPDX identifier for rules that name no license, if known.
     pub license: Option<String>,
-    /// Today, for the checks of the result.
+    /// The date against which the result is checked.
     pub today: Date,
 }
 
-/// A Sigma rule as rule files of Gizmos.
+/// An imported Sigma rule.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// One rule, or several where one would cross a limit of EventBridge.
+    /// Several rules if a single one would exceed a limit of EventBridge.
     pub rules: Vec<RuleFile>,
-    /// What the rules don't say as the original does. Empty: they match the same events.
+    /// Where the rules differ from the original. If empty, they match the same events.
     pub losses: Vec<Loss>,
-    /// What `check` says about them. An error among them has to be mended by hand.
+    /// What `check` reports for the rules. Errors must be corrected by hand.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A rule file that isn't written yet.
+/// A rule file that is not on disk yet.
 #[derive(Clone, Debug)]
 pub struct RuleFile {
-    /// The rule's id; the file is to be named after it.
+    /// The rule's id and the file's name without `.yaml`.
     pub id: String,
-    /// The whole text.
+    /// Complete text of the file.
     pub text: String,
-    /// Its event pattern.
+    /// The event pattern in `text`.
     pub pattern: Pattern,
 }
 
@@ -56,16 +56,16 @@ impl Imported {
         self.losses.is_empty()
     }
 
-    /// Whether some rule matches an event. One that the engine leaves undecided counts as a match,
-    /// because it would alert.
+    /// Whether any of the rules matches an event. An undecided match counts, because it would
+    /// alert.
     pub fn matches(&self, event: &Event) -> bool {
         self.rules
             .iter()
             .any(|rule| rule.pattern.matches(event).unwrap_or(true))
     }
 
-    /// What is wrong if the original says `wanted` of an event and the rules say `matched`, given
-    /// the losses that are stated: `None` if that is nothing.
+    /// The unexplained difference for an event on which the original returns `wanted` and the rules
+    /// `matched`. `None` if they agree or a stated loss explains it.
     pub fn disagreement(&self, wanted: bool, matched: bool) -> Option<Effect> {
         let effect = match (wanted, matched) {
             (false, true) => Effect::Wider,
@@ -77,9 +77,10 @@ impl Imported {
     }
 }
 
-/// Turns a Sigma rule into rule files of Gizmos.
+/// Imports a Sigma rule as rule files of Gizmos.
 ///
-/// `Err` says why there is none. Codes: `sigma::not-expressible`, `sigma::never`, `sigma::always`.
+/// Fails if no event pattern can express it. Codes: `sigma::not-expressible`, `sigma::never`,
+/// `sigma::always`.
 pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Diagnostic>> {
     let refuse = |code, message: String, help: &str| {
         vec![
@@ -95,7 +96,10 @@ pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Diagnostic
     let alternatives = alternatives::of(&rule.expression, &mut context).map_err(|hard| {
         refuse(
             "sigma::not-expressible",
-            format!("the rule can't be said in an event pattern: {}", hard.0),
+            format!(
+                "the rule can't be expressed as an event pattern: {}",
+                hard.0
+            ),
             "simplify its selections, or split it into several rules",
         )
     })?;
@@ -133,7 +137,7 @@ pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Diagnostic
             imported.diagnostics.push(
                 Diagnostic::warning(
                     "sigma::no-test",
-                    "no event could be made up that matches the rule",
+                    "no sample event that matches the rule could be generated",
                 )
                 .at(rule.location())
                 .help("write a test from a real event"),
@@ -160,7 +164,7 @@ pub fn import(rule: &Rule, options: &Options) -> Result<Imported, Vec<Diagnostic
     Ok(imported)
 }
 
-/// Why a rule with an alternative that would match nearly everything is not imported.
+/// The diagnostic for a rule with an alternative that would match nearly every event.
 fn too_open(rule: &Rule, alternative: &Alternative, context: Context) -> Diagnostic {
     if !alternative.dropped {
         return Diagnostic::error("sigma::always", "the rule would match every event")
@@ -168,10 +172,10 @@ fn too_open(rule: &Rule, alternative: &Alternative, context: Context) -> Diagnos
     }
     let diagnostic = Diagnostic::error(
         "sigma::not-expressible",
-        "a part of the rule can't be said in an event pattern, and the rest would match far too much",
+        "part of the rule can't be expressed as an event pattern, and the rest would match far too many events",
     )
     .at(rule.location())
-    .help("name the calls that it is about (`eventName`); what can't be said is then left out");
+    .help("restrict the rule to calls by `eventName`; what can't be expressed is then left out");
     context
         .losses
         .into_vec()
@@ -180,7 +184,7 @@ fn too_open(rule: &Rule, alternative: &Alternative, context: Context) -> Diagnos
         .fold(diagnostic, |diagnostic, loss| diagnostic.note(loss.text))
 }
 
-/// What `check` would say about a rule file.
+/// What `check` reports for a rule file.
 fn check(id: &str, text: &str, today: Date) -> Vec<Diagnostic> {
     let file = Arc::new(SourceFile::new(PathBuf::from(format!("{id}.yaml")), text));
     let library = rules::check_file(&file, Path::new("fixtures"), &rules::Options { today });
@@ -189,19 +193,19 @@ fn check(id: &str, text: &str, today: Date) -> Vec<Diagnostic> {
     library.diagnostics.iter().cloned().chain(failed).collect()
 }
 
-/// The tests of an imported rule.
+/// The generated tests of an imported rule.
 #[derive(Clone, Debug)]
 pub(crate) struct Tests {
     /// A record that matches.
     pub(crate) positive: Value,
-    /// Near misses.
+    /// Near misses, which must not match.
     pub(crate) negative: Vec<Changed>,
 }
 
-/// Most near misses that are written.
+/// Most near misses in an imported file.
 const MAX_NEGATIVE: usize = 3;
 
-/// Events that the pattern judges as the original does.
+/// Generates events on which pattern and original agree.
 fn tests(rule: &Rule, part: &Part, losses: &[Loss]) -> Option<Tests> {
     let agrees = |record: &Value, wanted: bool| {
         judged(part, record) == Some(wanted)
@@ -216,7 +220,8 @@ fn tests(rule: &Rule, part: &Part, losses: &[Loss]) -> Option<Tests> {
         .map(|(alternative, choice)| (alternative, witness::record(alternative, choice)))
         .find(|(_, record)| {
             agrees(record, true)
-                // One that the original matches as well shows best what the rule is for.
+                // Prefer an event that the original matches too: it shows best what the rule is
+                // for.
                 && (rule.matches(&Record::new(record)) || !losses.is_empty())
         })?;
     let mut negative: Vec<Changed> = Vec::new();
@@ -231,7 +236,7 @@ fn tests(rule: &Rule, part: &Part, losses: &[Loss]) -> Option<Tests> {
     (!negative.is_empty()).then_some(Tests { positive, negative })
 }
 
-/// What the pattern says to a record; `None` if EventBridge gets no event of it.
+/// Whether the pattern matches a record; `None` if the record doesn't become an event.
 fn judged(part: &Part, record: &Value) -> Option<bool> {
     let event = cloudtrail::envelope::wrap(record).ok()?;
     let event = Event::parse(&event.to_string()).ok()?;

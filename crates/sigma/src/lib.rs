@@ -1,37 +1,37 @@
-//! Sigma rules for AWS CloudTrail: read them, judge them directly, import and export them.
+//! Reads, evaluates, imports and exports Sigma rules for AWS CloudTrail.
 //!
-//! [Sigma](https://sigmahq.io/sigma-specification/) is the common format of detection rules. It
-//! compares without case, has regular expressions and comparisons of fields, and is judged over
-//! stored logs; EventBridge has none of that. So an import is one of three things:
+//! [Sigma](https://sigmahq.io/sigma-specification/) is the common format for detection rules. It
+//! ignores case, supports regular expressions and comparisons between fields, and searches stored
+//! logs; EventBridge does none of that. So an import has one of three outcomes:
 //!
 //! - **exact**: the event pattern matches the same records as the Sigma rule;
 //! - **with losses**: each difference is stated with its direction ([`Effect`]); a clause that
-//!   can't be said is left out only if the rule still names the calls that it is about;
+//!   can't be expressed is left out only if the rule still names its calls;
 //! - **refused**, with the reason and its location in the file.
 //!
-//! What a Sigma rule means over a CloudTrail record is decided in one place, [`Rule::matches`],
-//! which doesn't know event patterns; property tests hold the imported patterns against it.
+//! [`Rule::matches`] alone defines what a Sigma rule means for a CloudTrail record. It doesn't use
+//! event patterns; property tests compare the imported patterns with it.
 //!
 //! # Layout
 //!
-//! - `rule`, `modifiers`, `condition`, `text`: the file becomes an `expression`;
-//! - `evaluate`: the expression against a record;
-//! - `lower`, `terms`, `glob`, `regex_globs`: one test as terms of an event pattern; `fields` is
-//!   the shapes of a record's fields;
-//! - `alternatives`: negations pushed to the tests, and the rest multiplied out;
+//! - `rule`, `modifiers`, `condition`, `text`: parse the file into an `expression`;
+//! - `evaluate`: evaluates the expression against a record;
+//! - `lower`, `terms`, `glob`, `regex_globs`: one test as terms of an event pattern; `fields`: the
+//!   types of a record's fields;
+//! - `alternatives`: pushes negations down to the tests and multiplies out the rest;
 //! - `event_pattern`: alternatives within EventBridge's limits; `witness`: events for tests;
-//!   `write`: the file;
-//! - `export`: the way back.
+//!   `write`: the rule file;
+//! - `export`: from a rule file to Sigma.
 //!
 //! # Known differences that are not stated as losses
 //!
-//! EventBridge compares the digits of addresses, so that a range of IPv4 also contains the few
-//! IPv6 addresses that begin with the same digits.
+//! EventBridge compares the digits of addresses, so an IPv4 range also contains the few IPv6
+//! addresses that begin with the same digits.
 //!
 //! # Bounds
 //!
-//! Files are bounded by [`syntax::parse`]; conditions by length and depth; tests, values, forms
-//! of a value, combinations and common parts of texts by number. Each bound ends in a diagnostic.
+//! [`syntax::parse`] bounds files; conditions are bounded by length and depth; tests, values, forms
+//! of a value, combinations and glob intersections by number. Exceeding a bound is a diagnostic.
 //!
 //! # Example
 //!
@@ -54,7 +54,7 @@
 //! let options = sigma::Options { case: sigma::Case::Ignore, license: None, today: jiff::civil::date(2026, 11, 23) };
 //! let imported = sigma::import(&rule, &options).map_err(|diagnostics| diagnostics[0].message.clone())?;
 //! assert_eq!(imported.rules[0].id, "trail-stopped");
-//! // EventBridge excludes endings with their case only.
+//! // EventBridge can exclude suffixes only case-sensitively.
 //! assert_eq!(imported.losses[0].effect, sigma::Effect::Wider);
 //! # Ok::<(), String>(())
 //! ```

@@ -1,11 +1,11 @@
-//! What an imported or exported rule doesn't say as the original does.
+//! Differences between an imported or exported rule and the original.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
-/// In which direction the new rule differs.
+/// The direction in which the new rule differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
@@ -15,12 +15,12 @@ pub enum Effect {
     Narrower,
 }
 
-/// One difference.
+/// A stated difference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Loss {
-    /// The direction.
+    /// Whether the new rule matches more or less.
     pub effect: Effect,
-    /// What differs, in one sentence.
+    /// One sentence without a period.
     pub text: String,
 }
 
@@ -34,14 +34,14 @@ impl fmt::Display for Loss {
     }
 }
 
-/// The losses so far, each once, and the work that it took to find them.
+/// The losses so far, without duplicates, and the work spent finding them.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
     found: BTreeSet<Loss>,
     work: usize,
 }
 
-/// Work that one rule may take; real rules take a thousandth of it.
+/// Work budget for one rule; real rules take a thousandth of it.
 const MAX_WORK: usize = 20_000_000;
 
 impl Losses {
@@ -61,7 +61,7 @@ impl Losses {
         self.found.into_iter().collect()
     }
 
-    /// Notes work; `false` if it is more than any rule is worth.
+    /// Adds to the work spent; `false` once it exceeds the budget.
     pub(crate) fn spend(&mut self, work: usize) -> bool {
         self.work = self.work.saturating_add(work);
         self.work <= MAX_WORK

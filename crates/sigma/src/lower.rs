@@ -1,4 +1,4 @@
-//! From a test of a rule to the terms of an event pattern, asked for or excluded.
+//! Lowers a rule's test to terms of an event pattern, required or excluded.
 
 use crate::expression::{Atom, Comparison, Network, Number, Regex, Test, TimePart, Written};
 use crate::fields::{self, FieldKind};
@@ -8,29 +8,29 @@ use crate::regex_globs;
 use crate::terms::{self, Exclusion, Match, Range, Term, TooHard};
 use crate::text::{Piece, Shape, Text};
 
-/// Most values that a comparison of a part of a time is spelled out to.
+/// A comparison of a time part is expanded to at most this many values.
 const MAX_TIMES: usize = 31;
-/// Most prefixes that an excluded address range is spelled out to.
+/// An excluded address range is expanded to at most this many prefixes.
 const MAX_PREFIXES: usize = 64;
 
-/// How to import.
+/// Whether imported patterns ignore case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Case {
-    /// As Sigma means it: whatever the case, wherever EventBridge can.
+    /// Ignore case, as Sigma does, wherever EventBridge can.
     #[default]
     Ignore,
-    /// As the rule spells it. Shorter patterns, and a loss wherever a value has letters.
+    /// Match the rule's spelling. Patterns are shorter, with a loss wherever a value has letters.
     Exact,
 }
 
-/// What a field is asked, or that it can't be asked.
+/// A lowered test.
 pub(crate) enum Lowered {
     Terms(Vec<Term>),
-    /// Nothing in an event pattern says it. Why is among the losses.
+    /// No event pattern can express the test. A loss says why.
     Dropped,
 }
 
-/// What lowering depends on and what it leaves behind.
+/// Options and collected losses.
 #[derive(Debug, Default)]
 pub(crate) struct Context {
     pub(crate) case: Case,
@@ -38,7 +38,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Some value of the field has to pass some of the tests.
+    /// Some value of the field must pass one of the tests.
     pub(crate) fn positive(&mut self, atom: &Atom) -> Lowered {
         let mut all = Vec::new();
         for test in &atom.tests {
@@ -86,13 +86,13 @@ impl Context {
             Test::Null => {
                 if kind == FieldKind::Object {
                     self.losses.narrower(format!(
-                        "`{field}` has to be null; a record that lacks it doesn't match"
+                        "`{field}` must be null; a record that lacks it doesn't match"
                     ));
                     return Lowered::Terms(vec![Term::Null]);
                 }
                 if kind == FieldKind::Open {
                     self.losses.wider(format!(
-                        "if `{field}` is an object or an empty list, EventBridge takes it for absent"
+                        "if `{field}` is an object or an empty list, EventBridge treats it as absent"
                     ));
                 }
                 vec![Term::Null, Term::Absent]
@@ -101,7 +101,7 @@ impl Context {
                 FieldKind::Object => return self.drop(field, EXISTING_OBJECT),
                 FieldKind::Open => {
                     self.losses.narrower(format!(
-                        "if `{field}` is an object or an empty list, EventBridge takes it for absent"
+                        "if `{field}` is an object or an empty list, EventBridge treats it as absent"
                     ));
                     vec![Term::Exists]
                 }
@@ -133,7 +133,7 @@ impl Context {
         Lowered::Terms(terms)
     }
 
-    /// The text as it is compared. CloudTrail writes event sources in lower case.
+    /// The text to compare with. CloudTrail writes event sources in lower case.
     fn compared(&mut self, field: &str, text: &Text, cased: bool) -> (Text, bool) {
         if field == "eventSource" && !cased {
             let pieces = text
@@ -159,13 +159,13 @@ impl Context {
         let (text, fold) = self.compared(field, text, cased);
         if text.pieces.contains(&Piece::One) {
             self.losses.wider(format!(
-                "`?` in `{text}` of `{field}` stands for any number of characters"
+                "`?` in `{text}` of `{field}` matches any number of characters"
             ));
         }
         let matched = Match::new(glob::widened(&text.pieces), fold);
         if self.case == Case::Exact && !cased && field != "eventSource" && text.has_letters() {
             self.losses.narrower(format!(
-                "`{text}` of `{field}` is compared with its case, as asked for"
+                "`{text}` of `{field}` is compared case-sensitively, as requested"
             ));
         }
         let mut terms = vec![Term::Text(matched)];
@@ -190,19 +190,19 @@ impl Context {
         };
         if !regex.dot_all && regex_globs::has_dot(regex) {
             self.losses.wider(format!(
-                "`.` in the regular expression of `{field}` also stands for the end of a line"
+                "`.` in the regular expression of `{field}` also matches a line end"
             ));
         }
         let mut terms = Vec::new();
         for text in texts {
             if text.pieces.contains(&Piece::One) {
                 self.losses.wider(format!(
-                    "`.` in the regular expression of `{field}` stands for any number of characters"
+                    "`.` in the regular expression of `{field}` matches any number of characters"
                 ));
             }
             if self.case == Case::Exact && regex.ignore_case && text.has_letters() {
                 self.losses.narrower(format!(
-                    "the regular expression of `{field}` is compared with its case, as asked for"
+                    "the regular expression of `{field}` is compared case-sensitively, as requested"
                 ));
             }
             let fold = regex.ignore_case && self.case == Case::Ignore;
@@ -211,7 +211,7 @@ impl Context {
         Lowered::Terms(terms)
     }
 
-    /// The terms of what one test doesn't fit.
+    /// The terms for values that fail one test.
     fn none(&mut self, field: &str, test: &Test) -> Lowered {
         let kind = fields::kind(field);
         let is_about_presence = matches!(test, Test::Null | Test::Exists);
@@ -225,7 +225,7 @@ impl Context {
                 FieldKind::Object => return self.drop(field, EXISTING_OBJECT),
                 FieldKind::Open => {
                     self.losses.narrower(format!(
-                        "if `{field}` is an object or an empty list, EventBridge takes it for absent"
+                        "if `{field}` is an object or an empty list, EventBridge treats it as absent"
                     ));
                     vec![Term::NonNull]
                 }
@@ -235,7 +235,7 @@ impl Context {
                 FieldKind::Object => return self.drop(field, EXISTING_OBJECT),
                 FieldKind::Open => {
                     self.losses.wider(format!(
-                        "if `{field}` is an object or an empty list, EventBridge takes it for absent"
+                        "if `{field}` is an object or an empty list, EventBridge treats it as absent"
                     ));
                     vec![Term::Absent]
                 }
@@ -250,7 +250,7 @@ impl Context {
             Test::Cidr(network) => match prefixes(network) {
                 Some(prefixes) => {
                     self.losses.narrower(format!(
-                        "a `{field}` that is no address but begins like one of {} counts as one",
+                        "a `{field}` that is not an address but begins like one in {} counts as one",
                         network.spelling
                     ));
                     not(prefixes
@@ -260,10 +260,10 @@ impl Context {
                 }
                 None => return self.drop(field, ADDRESSES),
             },
-            // A field of numbers has no texts, and `check` refuses to ask it for some.
+            // A numeric field has no texts, and `check` rejects text terms for it.
             Test::Compare(comparison, number) => {
                 self.losses
-                    .narrower(format!("a `{field}` that is no number doesn't match"));
+                    .narrower(format!("a `{field}` that is not a number doesn't match"));
                 vec![
                     Term::Range(range(comparison.opposite(), number)),
                     Term::Absent,
@@ -300,13 +300,13 @@ impl Context {
         if text.pieces.contains(&Piece::One) {
             return self.drop(
                 field,
-                "`?` excludes texts of one length, which can't be said",
+                "`?` excludes texts of one length, which can't be expressed",
             );
         }
         let (text, fold) = self.compared(field, text, cased);
         if self.case == Case::Exact && !cased && field != "eventSource" && text.has_letters() {
             self.losses.wider(format!(
-                "`{text}` of `{field}` is excluded with its case, as asked for"
+                "`{text}` of `{field}` is excluded case-sensitively, as requested"
             ));
         }
         let excluded = Exclusion::Text(Match::new(text.pieces.clone(), fold));
@@ -321,7 +321,7 @@ impl Context {
             }
             if written == Written::Boolean {
                 self.losses.narrower(format!(
-                    "`{field}` has to be {}, or its text, or missing; other values don't match",
+                    "`{field}` must be {}, its text, or missing; other values don't match",
                     !value
                 ));
                 let other = Match::exact(if value { "false" } else { "true" }, true);
@@ -362,12 +362,15 @@ impl Context {
         let inexact = texts.iter().any(|text| text.pieces.contains(&Piece::One))
             || (!regex.dot_all && regex_globs::has_dot(regex));
         if inexact {
-            return self.drop(field, "`.` excludes single characters, which can't be said");
+            return self.drop(
+                field,
+                "`.` excludes single characters, which can't be expressed",
+            );
         }
         let fold = regex.ignore_case && self.case == Case::Ignore;
         if regex.ignore_case && !fold {
             self.losses.wider(format!(
-                "the regular expression of `{field}` is excluded with its case, as asked for"
+                "the regular expression of `{field}` is excluded case-sensitively, as requested"
             ));
         }
         Lowered::Terms(not(texts
@@ -377,10 +380,9 @@ impl Context {
 }
 
 const EXISTING_OBJECT: &str =
-    "it is an object, and EventBridge sees only the values inside of objects";
+    "it is an object, and EventBridge sees only the values inside objects";
 const REFERENCE: &str = "an event pattern can't compare one field with another";
-const REGEX: &str =
-    "EventBridge has no regular expressions, and this one says more than wildcards do";
+const REGEX: &str = "EventBridge has no regular expressions, and wildcards can't express this one";
 const ADDRESSES: &str = "an event pattern can't exclude this address range";
 
 fn not(texts: impl Iterator<Item = Match>) -> Vec<Term> {
@@ -418,7 +420,7 @@ fn range(comparison: Comparison, number: &Number) -> Range {
     }
 }
 
-/// The texts that addresses of a range begin with, as they are usually written.
+/// The prefixes of the addresses in a range, in their usual spelling.
 fn prefixes(network: &Network) -> Option<Vec<String>> {
     let std::net::IpAddr::V4(address) = network.address else {
         return None;
@@ -427,7 +429,7 @@ fn prefixes(network: &Network) -> Option<Vec<String>> {
     if bits == 0 {
         return None;
     }
-    // Whole octets are fixed; of the next one, a run of values is.
+    // Whole octets are fixed; the next one has a range of values.
     let octets = bits.div_ceil(8);
     let count = 1_usize.checked_shl(octets * 8 - bits)?;
     if count > MAX_PREFIXES {
@@ -451,7 +453,7 @@ fn prefixes(network: &Network) -> Option<Vec<String>> {
     Some(found)
 }
 
-/// The texts of a time of which a part is so, `2026-11-23T03:04:05Z`.
+/// Globs for times, `2026-11-23T03:04:05Z`, in which a part has the given values.
 fn times(
     field: &str,
     part: TimePart,
@@ -459,7 +461,7 @@ fn times(
     number: i64,
 ) -> Result<Vec<Text>, &'static str> {
     if field != "eventTime" {
-        return Err("only the parts of `eventTime` follow from its text");
+        return Err("only parts of `eventTime` can be derived from its text");
     }
     let (first, last) = match part {
         TimePart::Minute => (0, 59),
@@ -468,7 +470,7 @@ fn times(
         TimePart::Month => (1, 12),
         // CloudTrail began in 2013.
         TimePart::Year => (2013, 2099),
-        TimePart::Week => return Err("the week can't be told from the text of a time"),
+        TimePart::Week => return Err("the week can't be derived from the text of a time"),
     };
     let values: Vec<i64> = (first..=last)
         .filter(|value| match comparison {

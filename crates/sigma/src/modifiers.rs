@@ -1,4 +1,4 @@
-//! `field|modifier|…: values`, one entry of a selection.
+//! Parses one entry of a selection, `field|modifier|…: values`.
 //!
 //! The modifiers are those of the Sigma specification's appendix, version 2.1.0
 //! (<https://sigmahq.io/sigma-specification/specification/sigma-appendix-modifiers.html>).
@@ -15,7 +15,7 @@ use crate::text::{Piece, Text};
 /// Most values that one entry may expand to.
 const MAX_VALUES: usize = 1000;
 
-/// A diagnostic that still needs its file.
+/// A diagnostic without its file.
 pub(crate) struct Wrong {
     pub(crate) diagnostic: Box<Diagnostic>,
     pub(crate) span: Span,
@@ -40,7 +40,7 @@ pub(crate) fn wrong(code: &'static str, message: impl Into<String>, span: Span) 
     }
 }
 
-/// What the modifiers of a field say besides changing values.
+/// The modifiers that don't transform values.
 #[derive(Debug, Default)]
 struct Flags {
     all: bool,
@@ -57,7 +57,7 @@ struct Flags {
     kind: ModifierKind,
 }
 
-/// The type that a modifier gives to the values.
+/// How a modifier interprets the values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ModifierKind {
     #[default]
@@ -68,7 +68,7 @@ enum ModifierKind {
     Reference,
 }
 
-/// A step that changes values.
+/// A modifier that transforms values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Contains,
@@ -83,7 +83,7 @@ enum Step {
     Expand,
 }
 
-/// A value on its way through the steps.
+/// A value between two steps.
 #[derive(Clone, Debug)]
 enum Operand {
     Text(Text),
@@ -145,15 +145,15 @@ pub(crate) fn entry(entry: &Entry) -> Result<Expression, Wrong> {
     })
 }
 
-/// The diagnostic for words that are looked for anywhere in an event.
+/// The diagnostic for keywords, which Sigma searches in the whole event.
 pub(crate) fn keywords(span: Span) -> Wrong {
     wrong(
         "sigma::keywords",
         "the rule looks for words anywhere in the event",
         span,
     )
-    .note("an event pattern compares fields; it has no search over the whole event")
-    .help("name the field in which the word stands, such as `userAgent|contains`")
+    .note("an event pattern compares fields; it can't search the whole event")
+    .help("name the field that contains the word, such as `userAgent|contains`")
 }
 
 fn exists(field: &str, nodes: &[&Node], span: Span) -> Result<Expression, Wrong> {
@@ -289,14 +289,14 @@ fn read(names: &[&str], span: Span) -> Result<(Flags, Vec<Step>), Wrong> {
     {
         return Err(wrong(
             "sigma::modifier",
-            format!("the modifiers `{}` don't go together", names.join("|")),
+            format!("the modifiers `{}` can't be combined", names.join("|")),
             span,
         ));
     }
     Ok((flags, steps))
 }
 
-/// The tests that one value becomes; any of them is enough.
+/// The tests for one value; passing any of them is enough.
 fn tests(node: &Node, flags: &Flags, steps: &[Step]) -> Result<Vec<Test>, Wrong> {
     let (text, written) = match &node.value {
         Value::Null if steps.is_empty() && flags.is_plain() => return Ok(vec![Test::Null]),
@@ -397,7 +397,7 @@ impl Operand {
             Self::Bytes(bytes) => String::from_utf8(bytes)
                 .map(|text| Text::plain(&text))
                 .map_err(|_| {
-                    "a text in UTF-16 is bytes, which no field of CloudTrail holds; follow it with `base64` or `base64offset`".to_owned()
+                    "UTF-16 text is bytes, which no CloudTrail field contains; add `base64` or `base64offset` after it".to_owned()
                 }),
         }
     }
@@ -456,8 +456,8 @@ fn transform(operands: Vec<Operand>, step: Step) -> Result<Vec<Operand>, String>
     Ok(out)
 }
 
-/// The three ways in which bytes show inside of longer Base64: by where in a group of three they
-/// start. The characters that also depend on what stands before or behind are left out.
+/// The three encodings of bytes inside longer Base64, by their offset in a group of three.
+/// Characters that also depend on adjacent bytes are left out.
 fn offsets(bytes: &[u8]) -> Vec<String> {
     (0..3)
         .map(|shift| {
@@ -475,7 +475,7 @@ fn offsets(bytes: &[u8]) -> Vec<String> {
 
 const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
 
-/// The text with every dash that begins a word as each of the five.
+/// All variants of the text in which each word's leading dash is one of five dash characters.
 fn dashes(text: Text) -> Result<Vec<Text>, String> {
     let is_word = |piece: Option<&Piece>| matches!(piece, Some(Piece::Char(c)) if c.is_alphanumeric() || *c == '_');
     let places: Vec<usize> = text
@@ -515,7 +515,7 @@ fn dashes(text: Text) -> Result<Vec<Text>, String> {
     Ok(all)
 }
 
-/// The text, unless it holds a placeholder `%name%`.
+/// The text, or an error if it contains a placeholder `%name%`.
 fn without_placeholders(text: Text) -> Result<Text, String> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut open: Option<String> = None;
@@ -528,7 +528,7 @@ fn without_placeholders(text: Text) -> Result<Text, String> {
             }
             (Piece::Char('%'), Some(name)) if !name.is_empty() => {
                 return Err(format!(
-                    "`%{name}%` is a placeholder, and its values are not in the rule; write them in its place"
+                    "`%{name}%` is a placeholder whose values are not in the rule; replace it with them"
                 ));
             }
             (Piece::Char('%'), open) => *open = Some(String::new()),

@@ -1,20 +1,20 @@
-//! Regular expressions that say no more than wildcards do.
+//! Converts regular expressions that wildcards can express.
 //!
 //! Literals, `.`, `.*`, anchors, groups, alternatives, small classes and `?` become a list of
-//! texts; everything else can't be said in an event pattern.
+//! texts. Nothing else can be expressed in an event pattern.
 
 use crate::expression::Regex;
 use crate::text::{Piece, Text};
 
-/// Most texts that one expression becomes.
+/// Most texts per expression.
 const MAX_TEXTS: usize = 50;
-/// Most characters of a class.
+/// Most characters in a class.
 const MAX_CLASS: usize = 16;
 /// Deepest nesting of groups.
 const MAX_DEPTH: usize = 20;
 
-/// The texts, one of which fits exactly where the expression is found. `None` for an expression
-/// that isn't so simple.
+/// Texts of which one matches if and only if the expression does. `None` if the expression isn't
+/// simple enough.
 pub(crate) fn texts(regex: &Regex) -> Option<Vec<Text>> {
     let chars: Vec<char> = regex.source.chars().collect();
     let mut parser = Parser {
@@ -31,7 +31,8 @@ pub(crate) fn texts(regex: &Regex) -> Option<Vec<Text>> {
         .collect()
 }
 
-/// Whether the expression has a `.` that has to fit something: it stops at the end of a line.
+/// Whether the expression contains a `.` before a trailing `.*`. Unlike a wildcard, `.` doesn't
+/// match a line end.
 pub(crate) fn has_dot(regex: &Regex) -> bool {
     let source = regex.source.trim_end_matches(".*");
     let mut escaped = false;
@@ -51,7 +52,8 @@ enum Token {
 
 type Sequence = Vec<Token>;
 
-/// An expression is found anywhere in a value, unless anchors say otherwise.
+/// Adds `*` at both ends unless there are anchors: a regular expression matches anywhere in a
+/// value.
 fn unanchored(sequence: &[Token], multi_line: bool) -> Option<Text> {
     let (starts, sequence) = match sequence {
         [Token::Start, rest @ ..] => (true, rest),
@@ -131,7 +133,7 @@ impl Parser<'_> {
         Some(so_far)
     }
 
-    /// One item with its quantifier.
+    /// Parses one item and its quantifier.
     fn item(&mut self, depth: usize) -> Option<Vec<Sequence>> {
         let c = self.peek()?;
         self.at += 1;
@@ -147,7 +149,7 @@ impl Parser<'_> {
                 } else {
                     one(Piece::One)
                 };
-                // A lazy quantifier finds the same texts.
+                // A lazy quantifier matches the same texts.
                 self.take('?');
                 item
             }
@@ -184,7 +186,7 @@ impl Parser<'_> {
         (!c.is_alphanumeric()).then_some(c)
     }
 
-    /// A class of a few characters.
+    /// Parses a small character class.
     fn class(&mut self) -> Option<Vec<Sequence>> {
         let mut found = Vec::new();
         if self.peek() == Some('^') {
@@ -258,7 +260,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn texts_fit_where_the_expression_is_found(
+        fn texts_match_what_the_expression_matches(
             source in r"\^?([ab]|\.|\.\*|\(a\|b\)|\[ab\]|a\?){0,5}\$?", value in "[abc]{0,6}",
         ) {
             let Ok(regex) = Regex::new(&source, false, false, true) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Reading a Sigma rule from its file.
+//! Reads a Sigma rule from its file.
 
 use std::sync::Arc;
 
@@ -9,50 +9,51 @@ use crate::evaluate::{self, Record};
 use crate::expression::Expression;
 use crate::modifiers::{self, Wrong, wrong};
 
-/// Most tests that selections and condition may multiply to.
+/// Most tests after the condition's selections are substituted.
 const MAX_TESTS: usize = 20_000;
 /// Most diagnostics of one file.
 const MAX_DIAGNOSTICS: usize = 20;
-/// Longest text that is kept of a rule's description and the like, in characters.
+/// Descriptions and similar texts are truncated to this many characters.
 const MAX_TEXT: usize = 20_000;
 
 /// One Sigma rule for CloudTrail.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// One line.
+    /// A single line.
     pub title: String,
-    /// A UUID, usually.
+    /// Usually a UUID.
     pub id: Option<String>,
-    /// What it detects.
+    /// What the rule detects, as free text.
     pub description: Option<String>,
     /// `stable`, `test`, `experimental`, `deprecated` or `unsupported`.
     pub status: Option<String>,
     /// `informational` to `critical`.
     pub level: Option<String>,
-    /// Who wrote it.
+    /// Free text; the license may require it in every alert.
     pub author: Option<String>,
-    /// SPDX identifier of the license.
+    /// SPDX identifier.
     pub license: Option<String>,
-    /// Day of creation, as written.
+    /// Creation date, unparsed.
     pub date: Option<String>,
-    /// Day of the last change, as written.
+    /// Date of the last change, unparsed.
     pub modified: Option<String>,
-    /// Addresses.
+    /// URLs, unchecked.
     pub references: Vec<String>,
-    /// Such as `attack.t1562.008`.
+    /// In Sigma's spelling, such as `attack.t1562.008`.
     pub tags: Vec<String>,
-    /// Harmless situations.
+    /// Harmless situations in which the rule fires.
     pub false_positives: Vec<String>,
-    /// Fields that an analyst wants to see.
+    /// Fields that an analyst should see.
     pub fields: Vec<String>,
-    /// The file.
+    /// The source file, for locations in diagnostics.
     pub file: Arc<SourceFile>,
     pub(crate) expression: Expression,
     pub(crate) detection: Span,
 }
 
 impl Rule {
-    /// Whether the rule fires on a CloudTrail record, judged directly; see [`Record`].
+    /// Whether the rule fires on a CloudTrail record, evaluated without an event pattern; see
+    /// [`Record`].
     ///
     /// ```
     /// use std::sync::Arc;
@@ -78,9 +79,9 @@ impl Rule {
     }
 }
 
-/// Reads a Sigma rule; a file that isn't one, or that no single event can decide, gives diagnostics.
+/// Reads a Sigma rule. Fails if the file isn't one, or if the rule needs more than one event.
 ///
-/// Codes, beside those of [`syntax::parse`]: `sigma::document`, `sigma::correlation`,
+/// Codes, besides those of [`syntax::parse`]: `sigma::document`, `sigma::correlation`,
 /// `sigma::filter`, `sigma::logsource`, `sigma::detection`, `sigma::condition`,
 /// `sigma::aggregation`, `sigma::keywords`, `sigma::modifier`, `sigma::value`,
 /// `sigma::placeholder`, `sigma::too-large`.
@@ -100,12 +101,12 @@ pub fn read(file: &Arc<SourceFile>) -> Result<Rule, Vec<Diagnostic>> {
     }
 }
 
-/// The YAML reader's errors, worded for an import.
+/// Adds advice for imports to the YAML parser's errors.
 fn explained(diagnostic: Diagnostic) -> Diagnostic {
     match diagnostic.code {
         "yaml::documents" => diagnostic
             .note("Sigma puts correlations, and rules that share a part, into one file")
-            .help("write each rule into a file of its own; correlations can't be imported"),
+            .help("put each rule in its own file; correlations can't be imported"),
         "yaml::anchor" | "yaml::alias" | "yaml::merge-key" => {
             diagnostic.help("write the value out where it is used")
         }
@@ -141,7 +142,7 @@ impl Reader<'_> {
             self.push(
                 Diagnostic::error(
                     "sigma::correlation",
-                    "the rule correlates events, and EventBridge judges one event at a time",
+                    "the rule correlates events, and EventBridge evaluates one event at a time",
                 )
                 .help("import the rules that it refers to; for counting use a metric filter on the trail's log group and a CloudWatch alarm"),
                 entry.key_span,
@@ -154,7 +155,7 @@ impl Reader<'_> {
                     "sigma::document",
                     "the file is a collection of rules that share a part",
                 )
-                .help("write each rule out in a file of its own"),
+                .help("write each rule out in its own file"),
                 entry.key_span,
             );
             return None;
@@ -230,7 +231,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The conditions that can be parsed, each with its span.
+    /// The valid conditions with their spans.
     fn conditions(&mut self, node: &Node) -> Vec<(Condition, Span)> {
         let conditions: Vec<&Node> = match &node.value {
             Value::Sequence(items) => items.iter().collect(),
@@ -305,7 +306,7 @@ impl Reader<'_> {
             self.push(
                 Diagnostic::error(
                     "sigma::aggregation",
-                    "the rule has a `timeframe`, and EventBridge judges one event at a time",
+                    "the rule has a `timeframe`, and EventBridge evaluates one event at a time",
                 )
                 .help("remove the `timeframe` if every single event is worth an alert"),
                 entry.key_span,
@@ -371,7 +372,7 @@ fn selection(node: &Node) -> Result<Expression, Wrong> {
     }
 }
 
-/// Puts the selections in place of their names.
+/// Replaces names with their selections.
 fn resolve(
     condition: &Condition,
     selections: &mut [Selection<'_>],
@@ -388,7 +389,7 @@ fn resolve(
                 return Err((
                     "sigma::condition",
                     format!(
-                        "there is no selection `{name}`; there are {}",
+                        "there is no selection `{name}`; the selections are {}",
                         known.join(", ")
                     ),
                 ));
@@ -413,7 +414,10 @@ fn resolve(
                     Names::Them => "them",
                     Names::Like(name) => name,
                 };
-                return Err(("sigma::condition", format!("no selection fits `{names}`")));
+                return Err((
+                    "sigma::condition",
+                    format!("no selection matches `{names}`"),
+                ));
             }
             Ok(if *all {
                 Expression::And(found)
@@ -440,7 +444,7 @@ fn resolve_all(
         .collect()
 }
 
-/// A copy of a selection, counted before it is made.
+/// Clones a selection, counting its tests before cloning.
 fn take(
     selection: &mut Selection<'_>,
     size: &mut usize,
@@ -456,7 +460,7 @@ fn take(
     Ok(selection.expression.clone())
 }
 
-/// A scalar's text, trimmed and bounded.
+/// A scalar's text, trimmed and truncated.
 fn text(node: Option<&Node>) -> Option<String> {
     let text = match &node?.value {
         Value::String(text) | Value::Number(text) => text.trim().to_owned(),
@@ -467,7 +471,7 @@ fn text(node: Option<&Node>) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Most items of a list of references, tags and the like.
+/// Most items kept of references, tags and similar lists.
 const MAX_ITEMS: usize = 200;
 
 fn list(node: Option<&Node>) -> Vec<String> {

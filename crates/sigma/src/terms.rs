@@ -1,7 +1,7 @@
-//! The terms of one field's list: an event's value has to fit one of them.
+//! The terms of one field's list; an event's value must match one of them.
 //!
-//! A selection may ask the same field twice, but an event pattern has one list for it. [`meet`]
-//! finds the list that asks for both.
+//! A selection may test a field twice, but an event pattern has one list per field. [`meet`]
+//! computes the list that requires both.
 
 use serde_json::{Value, json};
 
@@ -11,14 +11,14 @@ use crate::glob::{self, Glob};
 use crate::loss::Losses;
 use crate::text::{Piece, Shape, Text};
 
-/// Most terms that are looked at for one field.
+/// Most terms considered for one field.
 const MAX_TERMS: usize = 2_000;
 
-/// The terms ask for more than an event pattern can hold.
+/// The terms exceed what an event pattern can express.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TooHard(pub(crate) String);
 
-/// One term.
+/// One item of a field's list.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Term {
     Text(Match),
@@ -31,17 +31,17 @@ pub(crate) enum Term {
     Exists,
     /// Any value but null.
     NonNull,
-    /// No value.
+    /// The field is absent.
     Absent,
     /// Any value but these.
     Not(Vec<Exclusion>),
 }
 
-/// A text with stars.
+/// A glob to compare a text with.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Match {
     pub(crate) glob: Glob,
-    /// Whatever the case.
+    /// Ignore case.
     pub(crate) fold: bool,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Range {
 }
 
 impl Match {
-    /// A text, whatever its case if `fold` and if case makes a difference.
+    /// `fold` is dropped if the text has no letters.
     pub(crate) fn new(glob: Glob, fold: bool) -> Self {
         let fold = fold
             && Text {
@@ -95,7 +95,7 @@ impl Match {
 }
 
 impl Term {
-    /// How much work comparing it is.
+    /// Cost of comparing it, for [`Losses::spend`].
     fn weight(&self) -> usize {
         let text = |text: &Match| {
             if text.text().as_plain().is_some() {
@@ -131,7 +131,7 @@ impl Range {
     }
 }
 
-/// The terms that fit what some term of both lists fits.
+/// The intersection of two lists of terms.
 pub(crate) fn meet(
     field: &str,
     a: &[Term],
@@ -141,10 +141,10 @@ pub(crate) fn meet(
     let mut out: Vec<Term> = Vec::new();
     for left in a {
         for right in b {
-            // Two texts with stars may take a search, all else is a comparison.
+            // Two globs may need a search; everything else is a comparison.
             if !losses.spend(left.weight().saturating_mul(right.weight())) {
                 return Err(TooHard(format!(
-                    "`{field}` is asked and excluded too many texts at once"
+                    "`{field}` combines too many required and excluded texts"
                 )));
             }
             for term in meet_two(field, left, right, losses)? {
@@ -200,7 +200,7 @@ fn meet_two(field: &str, a: &Term, b: &Term, losses: &mut Losses) -> Result<Vec<
                     .collect()
             } else {
                 losses.wider(format!(
-                    "`{field}` has to lie in {} and look like `{}`; only the range is asked for",
+                    "`{field}` must be in {} and match `{}`; only the range is checked",
                     network.spelling,
                     text.text()
                 ));
@@ -280,7 +280,7 @@ fn meet_texts(
         let fits = cased.text().matches(&text, true);
         if fits && !cased.fold {
             losses.wider(format!(
-                "`{field}` has to be `{text}` in any case and `{}` in this case; only the first is asked for",
+                "`{field}` must be `{text}` in any case and `{}` in this case; only the first is checked",
                 cased.text()
             ));
         }
@@ -289,14 +289,14 @@ fn meet_texts(
     let fold = a.fold || b.fold;
     let Some(globs) = glob::common(&cased.glob, &folded.glob, fold) else {
         return Err(TooHard(format!(
-            "`{field}` has to look like `{}` and like `{}` at once, in too many ways",
+            "`{field}` must match both `{}` and `{}`, which takes too many patterns",
             a.text(),
             b.text()
         )));
     };
     if a.fold != b.fold && cased.text().has_letters() {
         losses.narrower(format!(
-            "`{}` of `{field}` is compared with its case, since another part is",
+            "`{}` of `{field}` is compared case-sensitively, since another part is",
             folded.text()
         ));
     }
@@ -304,26 +304,27 @@ fn meet_texts(
         .into_iter()
         .filter(|glob| field != "eventTime" || glob::may_be_time(glob));
     let both = a.fold && b.fold;
-    // Where one of them has no letters, the other's case decides.
+    // If one of them has no letters, the other one decides about case.
     let fold = both || (fold && !cased.text().has_letters());
     Ok(globs.map(|glob| Match::new(glob, fold)).collect())
 }
 
-/// The term where none of the exclusions holds, or the term with a loss.
+/// The term minus the exclusions, or the unchanged term with a loss.
 fn without(field: &str, term: &Term, except: &[Exclusion], losses: &mut Losses) -> Option<Term> {
     for exclusion in except {
         match excludes(exclusion, term) {
             Some(true) => return None,
             Some(false) => {}
             None => losses.wider(format!(
-                "an exclusion from `{field}` can't stand beside what the rule asks of it; it is left out"
+                "an exclusion from `{field}` can't be combined with the rule's other tests of it; it is left out"
             )),
         }
     }
     Some(term.clone())
 }
 
-/// Whether everything that the term fits is excluded, or nothing; `None` for a part of it.
+/// `Some(true)` if the exclusion covers the whole term, `Some(false)` if it covers nothing, `None`
+/// if it covers a part.
 fn excludes(exclusion: &Exclusion, term: &Term) -> Option<bool> {
     match (exclusion, term) {
         (Exclusion::Text(except), Term::Text(text)) => match text.shape() {
@@ -371,7 +372,7 @@ fn same_number(text: &str, number: &Number) -> bool {
     Number::parse(text).is_some_and(|other| other.value == number.value)
 }
 
-/// The terms as an event pattern writes them, and what they can't say.
+/// The terms in the syntax of event patterns. Collects what that syntax can't express.
 pub(crate) fn render(field: &str, terms: &[Term], losses: &mut Losses) -> Vec<Value> {
     let mut out = Vec::new();
     for term in terms {
@@ -411,12 +412,12 @@ fn text_term(field: &str, text: &Match, losses: &mut Losses) -> Value {
     if fold && !text.is_ascii() {
         fold = false;
         losses.narrower(format!(
-            "`{}` of `{field}` is compared with its case, since EventBridge folds other alphabets differently",
+            "`{}` of `{field}` is compared case-sensitively, since EventBridge folds other alphabets differently",
             text.text()
         ));
     }
     match text.shape() {
-        // EventBridge compares an address by its value, and so would match other spellings.
+        // EventBridge compares addresses by value, so this would match other spellings.
         Shape::Exact(exact) if fold || exact.parse::<std::net::IpAddr>().is_ok() => {
             json!({ "equals-ignore-case": exact })
         }
@@ -429,7 +430,7 @@ fn text_term(field: &str, text: &Match, losses: &mut Losses) -> Value {
         Shape::Other => {
             if fold {
                 losses.narrower(format!(
-                    "`{}` of `{field}` is compared with its case: a `wildcard` can't ignore it",
+                    "`{}` of `{field}` is compared case-sensitively: a `wildcard` can't ignore case",
                     text.text()
                 ));
             }
@@ -438,8 +439,8 @@ fn text_term(field: &str, text: &Match, losses: &mut Losses) -> Value {
     }
 }
 
-/// `anything-but` with one kind of operand. Where the exclusions are of several kinds, wildcards
-/// say them all, but not whatever the case.
+/// `anything-but` with one kind of operand. Exclusions of several kinds become wildcards, which
+/// can't ignore case.
 fn exclusion(field: &str, except: &[Exclusion], losses: &mut Losses) -> Value {
     let mut texts: Vec<&Match> = Vec::new();
     let mut numbers: Vec<&Number> = Vec::new();
@@ -466,7 +467,7 @@ fn exclusion(field: &str, except: &[Exclusion], losses: &mut Losses) -> Value {
     };
     let operands: Vec<String> = shapes.iter().map(inner).collect();
     let any_fold = texts.iter().any(|text| text.fold);
-    // What no case can change may stand among operands that ignore it.
+    // Texts without letters may be among operands that ignore case.
     let may_fold = texts
         .iter()
         .all(|text| text.is_ascii() && (text.fold || !text.text().has_letters()));
@@ -479,7 +480,7 @@ fn exclusion(field: &str, except: &[Exclusion], losses: &mut Losses) -> Value {
     }
     for text in texts.iter().filter(|text| text.fold) {
         losses.wider(format!(
-            "the exclusion of `{}` from `{field}` holds for this case only",
+            "the exclusion of `{}` from `{field}` applies to this case only",
             text.text()
         ));
     }

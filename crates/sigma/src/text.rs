@@ -1,23 +1,23 @@
-//! Sigma's strings: characters, `?` for one character, `*` for any number of them.
+//! Sigma's strings: characters, `?` for one character and `*` for any number of them.
 
-/// A part of a [`Text`].
+/// One element of a [`Text`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Piece {
-    /// This character.
+    /// A literal character.
     Char(char),
     /// `?`: any one character.
     One,
-    /// `*`: any text, also none.
+    /// `*`: any text, including none.
     Many,
 }
 
-/// A string of a rule with its wildcards.
+/// A rule's string with its wildcards.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Text {
     pub(crate) pieces: Vec<Piece>,
 }
 
-/// What a text asks of a value, by where its stars stand.
+/// Classification of a text by the position of its stars.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Exact(String),
@@ -25,13 +25,13 @@ pub(crate) enum Shape {
     Suffix(String),
     /// `*` alone: any value.
     Any,
-    /// Wildcards elsewhere.
+    /// Wildcards in other positions.
     Other,
 }
 
 impl Text {
-    /// Reads a string as a rule writes it. `\` makes a wildcard or itself plain; before anything
-    /// else it stands for itself.
+    /// Parses a string from a rule. `\` escapes a wildcard or itself; before any other character it
+    /// is literal.
     pub(crate) fn parse(written: &str) -> Self {
         let mut pieces = Vec::new();
         let mut chars = written.chars().peekable();
@@ -59,7 +59,7 @@ impl Text {
         }
     }
 
-    /// The characters, if there is no wildcard among them.
+    /// The text, if it has no wildcards.
     pub(crate) fn as_plain(&self) -> Option<String> {
         characters(&self.pieces)
     }
@@ -86,16 +86,16 @@ impl Text {
         found.unwrap_or(Shape::Other)
     }
 
-    /// Whether upper and lower case would make a difference.
+    /// Whether case makes a difference.
     pub(crate) fn has_letters(&self) -> bool {
         self.pieces
             .iter()
             .any(|piece| matches!(piece, Piece::Char(c) if is_cased(*c)))
     }
 
-    /// Whether a value fits; with `fold`, whatever its case.
+    /// Whether a value matches; `fold` ignores case.
     ///
-    /// The time is bounded by the product of the two lengths.
+    /// Takes time proportional to at most the product of the two lengths.
     pub(crate) fn matches(&self, value: &str, fold: bool) -> bool {
         let value: Vec<char> = value.chars().collect();
         fits(&self.pieces, value.len(), |wanted, at| {
@@ -105,10 +105,11 @@ impl Text {
     }
 }
 
-/// Whether a text of a length fits pieces; `same` says whether a character may stand at a place.
+/// Whether a text with `length` characters matches the pieces; `same` compares a character with the
+/// text's character at an index.
 pub(crate) fn fits(pieces: &[Piece], length: usize, same: impl Fn(char, usize) -> bool) -> bool {
     let (mut at, mut seen) = (0, 0);
-    // Where to go on after the last star takes one character more.
+    // Where to retry with the last star matching one more character.
     let mut retry: Option<(usize, usize)> = None;
     while seen < length {
         let fits = match pieces.get(at) {
@@ -138,7 +139,7 @@ pub(crate) fn fits(pieces: &[Piece], length: usize, same: impl Fn(char, usize) -
 }
 
 impl std::fmt::Display for Text {
-    /// As a rule writes it.
+    /// The spelling in a rule, escapes included.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.pieces.iter().try_for_each(|piece| match piece {
             Piece::Char(c @ ('*' | '?' | '\\')) => write!(f, "\\{c}"),
@@ -170,8 +171,8 @@ pub(crate) fn is_cased(c: char) -> bool {
     c.to_lowercase().ne(c.to_uppercase())
 }
 
-/// Whether two characters are one letter. A letter of ASCII is only its own other case, never a
-/// look-alike of another script.
+/// Whether two characters are the same letter, ignoring case. An ASCII letter never equals a
+/// non-ASCII one, such as the Kelvin sign.
 pub(crate) fn same_letter(a: char, b: char) -> bool {
     if a.is_ascii() || b.is_ascii() {
         return a.eq_ignore_ascii_case(&b);

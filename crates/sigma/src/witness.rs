@@ -1,4 +1,4 @@
-//! Events for the tests of an imported rule: one that matches, and near misses.
+//! Generates events for an imported rule's tests: one that matches, and near misses.
 
 use serde_json::{Map, Value, json};
 
@@ -7,10 +7,10 @@ use crate::expression::Number;
 use crate::terms::{Exclusion, Match, Range, Term};
 use crate::text::Piece;
 
-/// Ways to choose among a field's terms that are tried.
+/// Number of ways to choose among a field's terms that are tried.
 pub(crate) const CHOICES: usize = 4;
 
-/// An event that differs from a matching one, and how.
+/// A change that turns a matching event into a near miss.
 #[derive(Clone, Debug)]
 pub(crate) struct Changed {
     pub(crate) field: String,
@@ -20,7 +20,7 @@ pub(crate) struct Changed {
     pub(crate) record: Value,
 }
 
-/// A CloudTrail record that should fit an alternative, with the given choice of terms.
+/// A CloudTrail record that should match an alternative, with the given choice of terms.
 pub(crate) fn record(alternative: &Alternative, choice: usize) -> Value {
     let mut record = base();
     for (field, terms) in &alternative.fields {
@@ -42,7 +42,7 @@ pub(crate) fn record(alternative: &Alternative, choice: usize) -> Value {
             Some(Term::Text(text)) if field == "eventTime" => {
                 set(&mut record, field, json!(time_of(text)));
             }
-            // A call's name goes on behind its verb.
+            // An event name continues after its verb.
             Some(Term::Text(text))
                 if field == "eventName" && text.glob.last() == Some(&Piece::Many) =>
             {
@@ -63,8 +63,7 @@ pub(crate) fn record(alternative: &Alternative, choice: usize) -> Value {
     record
 }
 
-/// The record with one field changed, each in a way that the alternative should refuse; the most
-/// telling ones first.
+/// Single-field changes of the record that the alternative should reject, most telling first.
 pub(crate) fn changes(record: &Value, alternative: &Alternative) -> Vec<Changed> {
     let mut out = Vec::new();
     let mut fields: Vec<(&String, &Vec<Term>)> = alternative.fields.iter().collect();
@@ -151,7 +150,7 @@ fn value_of(term: &Term) -> Value {
     }
 }
 
-/// A text that fits: a star becomes nothing, unless the whole text would be empty.
+/// A matching text: stars become nothing, unless the whole text would be empty.
 fn text_of(text: &Match) -> String {
     let plain: String = text
         .glob
@@ -167,7 +166,7 @@ fn text_of(text: &Match) -> String {
     plain
 }
 
-/// A time that fits: days of a year at one time, then times of one day.
+/// A matching time: tries the days of a year at one time, then the times of one day.
 fn time_of(text: &Match) -> String {
     let fits = |time: &String| {
         crate::text::Text {
@@ -234,7 +233,7 @@ fn get<'a>(record: &'a Value, path: &str) -> Option<&'a Value> {
         .try_fold(record, |value, step| value.get(step))
 }
 
-/// Sets a field; any other value on the way becomes an object.
+/// Sets a field; non-objects on the way are replaced by objects.
 fn set(record: &mut Value, path: &str, value: Value) {
     let mut at = record;
     for step in path.split('.') {

@@ -1,4 +1,4 @@
-//! The text of an imported rule's file.
+//! Writes an imported rule's file.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::import::{Options, Tests};
 use crate::loss::Loss;
 use crate::rule::Rule;
 
-/// The format's limits, see `rules/README.md`.
+/// Limits of rule files, see `rules/README.md`.
 const MAX_ID: usize = 48;
 const MAX_TITLE: usize = 100;
 const MAX_DESCRIPTION: usize = 2000;
 const MAX_WORDS: usize = 200;
-/// Most lines of an alert for what the rule looks at.
+/// Most alert lines for fields that the rule tests.
 const MAX_FIELDS: usize = 6;
 
-/// Id and text of the file.
+/// The rule's id and the text of its file.
 pub(crate) fn rule_file(
     rule: &Rule,
     options: &Options,
@@ -59,7 +59,7 @@ pub(crate) fn rule_file(
     (id, text)
 }
 
-/// A text that every check lets pass: one line, without what a template would act on.
+/// Text that passes every check: one line, without anything that a template would expand.
 fn clean(text: &str, limit: usize) -> String {
     let text: String = text
         .chars()
@@ -93,7 +93,7 @@ fn shortened(text: &str, limit: usize) -> String {
     short
 }
 
-/// The file's name is unique where the rule comes from, so it is here; without one, the title.
+/// From the file's name, which is unique in its collection; without one, from the title.
 fn id(rule: &Rule, number: Option<usize>) -> String {
     let stem = rule.file.path.file_stem().unwrap_or_default();
     let slug = |text: &str| {
@@ -135,7 +135,7 @@ fn description(rule: &Rule) -> String {
 fn status(rule: &Rule) -> &'static str {
     let (_, dropped) = references(rule);
     match rule.status.as_deref() {
-        // A stable rule needs a reference.
+        // A stable rule needs at least one reference.
         Some("stable") if rule.references.len() > dropped.len() => "stable",
         Some("stable" | "test") => "test",
         Some("deprecated") => "deprecated",
@@ -153,7 +153,7 @@ fn severity(rule: &Rule) -> &'static str {
     }
 }
 
-/// The addresses that the format takes, and the others.
+/// References that the format accepts, and the others.
 fn references(rule: &Rule) -> (Vec<String>, Vec<String>) {
     let (kept, others): (Vec<String>, Vec<String>) = rule
         .references
@@ -170,10 +170,10 @@ fn false_positives(rule: &Rule) -> Vec<String> {
         .collect()
 }
 
-/// First steps that hold for any call. Sigma has none.
+/// First steps that apply to any call. Sigma rules have no runbook.
 fn runbook(rule: &Rule) -> String {
     let mut steps = vec![
-        "Ask the person or team behind \"who\" whether this was them, over another channel than e-mail.".to_owned(),
+        "Ask the person or team behind \"who\" whether this was them, through a channel other than e-mail.".to_owned(),
         "Look up what \"who\" did before and after: CloudTrail event history, filter by user name.".to_owned(),
         "If nobody knows why: disable the credentials, then undo the call.".to_owned(),
     ];
@@ -224,7 +224,8 @@ fn imported_from(rule: &Rule, options: &Options, losses: &[Loss]) -> Value {
     Value::Object(from)
 }
 
-/// Who, what, from where, and what the rule looks at; account, Region and time are in every alert.
+/// Who, what, from where, and the fields that the rule tests. Account, Region and time are in every
+/// alert.
 fn message(rule: &Rule, part: &Part, tests: Option<&Tests>) -> String {
     let mut lines: Vec<(String, String)> = Vec::new();
     let standard = [
@@ -275,14 +276,14 @@ fn message(rule: &Rule, part: &Part, tests: Option<&Tests>) -> String {
     for (label, path) in lines {
         text.push_str(&format!("{label}: {{{{ detail.{path} }}}}\n"));
     }
-    // The license of the public rules requires the author's name in each match.
+    // The license of the public rules requires the author's name in every alert.
     if let Some(author) = &rule.author {
         text.push_str(&format!("rule by: {}\n", clean(author, MAX_WORDS)));
     }
     text
 }
 
-/// A label for a path: its last step, or more of it.
+/// A label for a path: its last step, or more steps if that is taken.
 fn label(path: &str, taken: &[(String, String)]) -> String {
     let steps: Vec<&str> = path.split('.').collect();
     for count in 1..=steps.len() {
@@ -318,7 +319,7 @@ fn tests(tests: Option<&Tests>) -> Value {
         "event": tests.positive,
     })];
     for changed in &tests.negative {
-        // Nothing at the field is written as null, which takes it away.
+        // A removed field is written as null, which removes it in an override.
         let value = changed.value.clone().unwrap_or_default();
         let change = changed
             .field

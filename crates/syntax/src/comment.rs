@@ -1,4 +1,4 @@
-//! The comments of a YAML file, for what is said beside the values.
+//! Comments of a YAML file with their positions.
 
 use std::sync::Arc;
 
@@ -6,20 +6,20 @@ use granit_parser::{Event, Options, Parser};
 
 use crate::source::{SourceFile, Span};
 
-/// A comment.
+/// A YAML comment, from `#` to the end of its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
-    /// Its text without `#` and the blank space around it.
+    /// The text after `#`, trimmed.
     pub text: String,
-    /// Its bytes in the file, from `#` to the end of the line.
+    /// Byte range from `#` to the end of the line.
     pub span: Span,
-    /// Whether it has its line to itself.
+    /// Whether nothing precedes it on its line.
     pub alone: bool,
 }
 
-/// The comments of a file in the order written. `#` inside of a text starts none.
+/// The comments of a file, in source order. A `#` inside a scalar doesn't start one.
 ///
-/// If the file isn't YAML, these are the comments before the first error.
+/// If the file isn't valid YAML, only the comments before the first error are returned.
 ///
 /// ```
 /// let file = std::sync::Arc::new(syntax::SourceFile::new("a.yaml", "# one\na: '# no' # two\n"));

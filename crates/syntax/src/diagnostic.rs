@@ -1,4 +1,4 @@
-//! Something wrong in a user's file, as a value.
+//! Diagnostics: what is wrong in a user's file.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use serde::{Serialize, Serializer};
 use crate::fix::Fix;
 use crate::source::SourceLocation;
 
-/// How bad a diagnostic is.
+/// Decides whether a diagnostic blocks deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Nothing is deployed while it is there.
+    /// Blocks deployment.
     Error,
-    /// Worth a look; the file is used all the same.
+    /// Reported only; the file is still used.
     Warning,
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Something wrong in a user's file. Many of them come out of one run.
+/// Something wrong in a user's file. One run reports all of them.
 ///
 /// Serializes to `{code, severity, message, file, line, column, help, notes, fix}`; `file`, `line`
 /// and `column` are null for a diagnostic without a location.
@@ -35,29 +35,29 @@ impl fmt::Display for Severity {
 pub struct Diagnostic {
     /// Stable short name, such as `rule::unknown-field`, to search for and to filter by.
     pub code: &'static str,
-    /// Error or warning.
+    /// Errors block deployment, warnings don't.
     pub severity: Severity,
-    /// What is wrong, in one sentence without a full stop.
+    /// What is wrong, in one sentence without a period.
     pub message: String,
-    /// Where; `None` without a position in a file, such as for an empty folder.
+    /// `None` if no position in a file applies, as for an empty folder.
     pub location: Option<SourceLocation>,
-    /// Text to set beside the excerpt; may be empty.
+    /// Text shown next to the source excerpt; may be empty.
     pub label: String,
     /// How to correct it.
     pub help: Option<String>,
-    /// Further lines: a diff, a reason, a related location.
+    /// Additional lines: a diff, a reason, a related location.
     pub notes: Vec<String>,
-    /// The change of the file that corrects it, if one is certain to.
+    /// A change to the file that is certain to correct it, if there is one.
     pub fix: Option<Fix>,
 }
 
 impl Diagnostic {
-    /// A diagnostic that stops a deployment.
+    /// A diagnostic that blocks deployment.
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Error, message.into())
     }
 
-    /// A diagnostic that doesn't.
+    /// A diagnostic that doesn't block deployment.
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Warning, message.into())
     }
@@ -75,21 +75,21 @@ impl Diagnostic {
         }
     }
 
-    /// Says where.
+    /// Sets the location.
     #[must_use]
     pub fn at(mut self, location: SourceLocation) -> Self {
         self.location = Some(location);
         self
     }
 
-    /// Says something beside the excerpt.
+    /// Sets the text next to the excerpt.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// Says what to do.
+    /// Sets the help line: how to correct it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(shortened(help.into(), 1_000));
@@ -103,20 +103,21 @@ impl Diagnostic {
         self
     }
 
-    /// Adds the change that mends it; only one that can't be wrong.
+    /// Attaches a fix. It must be safe to apply without review: `check --fix` does.
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Self {
         self.fix = Some(fix);
         self
     }
 
-    /// Whether this diagnostic stops a deployment.
+    /// Whether this diagnostic blocks deployment.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 }
 
-/// A text of at most so many characters: diagnostics quote files, which may hold a megabyte in a word.
+/// Truncates to `most` characters: diagnostics quote files, and a word in one may be a megabyte
+/// long.
 fn shortened(mut text: String, most: usize) -> String {
     if let Some((at, _)) = text.char_indices().nth(most) {
         text.truncate(at);
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_has_an_end() {
+    fn long_quotes_are_truncated() {
         let long = "ä".repeat(1_000_000);
         let diagnostic = Diagnostic::error("x", long.as_str())
             .help(long.as_str())
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diagnostic_without_a_place_serializes_nulls() {
+    fn a_diagnostic_without_a_location_serializes_nulls() {
         let value = serde_json::to_value(Diagnostic::warning("x", "y")).unwrap();
         assert_eq!(value["line"], serde_json::Value::Null);
         assert_eq!(value["severity"], "warning");

@@ -1,32 +1,32 @@
-//! How a diagnostic is mended: changes of a file's text that leave everything else alone.
+//! Fixes: text edits that correct a diagnostic and leave the rest of the file alone.
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::source::Span;
 
-/// A change that mends a diagnostic, in the diagnostic's own file.
+/// A change that corrects a diagnostic, in the diagnostic's own file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fix {
-    /// What it does, in the imperative: put it in quotes.
+    /// What it does, in the imperative: `put it in quotes`.
     pub title: String,
-    /// The replacements; they don't overlap.
+    /// Non-overlapping replacements.
     pub edits: Vec<Edit>,
 }
 
-/// A replacement of some bytes by a text.
+/// Replaces a byte range with text.
 ///
 /// Serializes to `{start, end, text}`, offsets in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
-    /// The bytes that go; empty for an insertion.
+    /// The bytes to remove; empty for an insertion.
     pub span: Span,
-    /// The text that comes.
+    /// The text to insert.
     pub text: String,
 }
 
 impl Fix {
-    /// A fix of one replacement.
+    /// A fix with a single replacement.
     pub fn replace(title: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
         Self {
             title: title.into(),
@@ -48,8 +48,9 @@ impl Serialize for Edit {
     }
 }
 
-/// A text with fixes applied, and how many were. A fix that touches what an earlier one changed, or
-/// whose spans aren't in the text, is left out as a whole; the next round finds it again.
+/// Applies fixes and returns the new text and the number of fixes applied. A fix that touches an
+/// earlier fix's edits, or has a span outside the text, is skipped as a whole; the next round finds
+/// it again.
 ///
 /// ```
 /// use syntax::{Fix, Span};
@@ -82,7 +83,7 @@ pub fn apply(text: &str, fixes: &[Fix]) -> (String, usize) {
     (out, applied)
 }
 
-/// Whether two spans share a byte or a border, so that the order of the edits would matter.
+/// Whether two spans overlap or are adjacent, so that the order of the edits would matter.
 fn touch(a: Span, b: Span) -> bool {
     a.start <= b.end && b.start <= a.end
 }
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn edits_apply_in_the_order_of_their_places() {
+    fn edits_apply_in_source_order() {
         let fixes = [
             Fix::replace("", Span::new(4, 5), "EE"),
             Fix::replace("", Span::new(0, 1), ""),
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_left_out_as_a_whole() {
+    fn conflicting_fixes_are_skipped_as_a_whole() {
         let two = Fix {
             title: String::new(),
             edits: vec![
@@ -117,7 +118,7 @@ mod tests {
             ],
         };
         assert_eq!(apply("ab", &[two]), ("ab".to_owned(), 0));
-        // Inside of a character.
+        // Inside a character.
         let inside = Fix::replace("", Span::new(1, 2), "x");
         assert_eq!(apply("ä", &[inside]), ("ä".to_owned(), 0));
     }

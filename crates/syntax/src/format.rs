@@ -1,9 +1,9 @@
-//! One layout for YAML files, comments included.
+//! Formats YAML files, comments included.
 //!
-//! No YAML library keeps comments through a change of layout, so this prints the tree of [`parse`]
-//! with the comments of [`comments`] set beside the values that they stand beside. What it gives is
-//! read once more before it is handed out: a layout that says something else, or lost a comment, is
-//! never handed out.
+//! No YAML library preserves comments when it reformats a file, so this module attaches the
+//! comments from [`comments`] to the tree from [`parse`] and prints both. The result is parsed
+//! again before it is returned: output that changes the meaning or loses a comment is never
+//! returned.
 //!
 //! [`parse`]: crate::parse()
 //! [`comments`]: crate::comments()
@@ -20,34 +20,32 @@ use crate::parse::parse;
 use crate::source::SourceFile;
 use crate::tree::{Node, Value};
 
-/// Longest line that isn't broken if it can be, in characters.
+/// Longer lines are broken where possible, in characters.
 const WIDTH: usize = 120;
-/// Longest line of running text.
+/// Longest line of running text, in characters.
 const PROSE: usize = 100;
 
-/// Why a file stays as it is.
+/// Why a file is left unformatted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unformatted {
-    /// It can't be read, for these reasons.
+    /// The file can't be parsed.
     Diagnostics(Vec<Diagnostic>),
-    /// The layout would have said something else than the file, or lost a comment. No file is known
-    /// of which that is true.
+    /// The output would have changed the file's meaning or lost a comment. No such file is known.
     Unsafe,
 }
 
-/// A file's text in the one layout, or what is wrong with the file.
+/// Formats a file's text, or says why it can't be formatted.
 ///
 /// - Indentation is two spaces, lists are indented below their key, the text ends with one newline,
 ///   and at most one blank line stays between two entries.
-/// - What is written in brackets stays so if it fits into 120 characters and holds no comment.
-/// - Text is in quotes only where it needs them, and those are double ones unless that takes
-///   backslashes. Text in blocks (`|`, `>`) stays; folded text (`>`) wider than 100 characters is
-///   filled again.
-/// - Keys come in the order that `order` has for a mapping, given the keys that lead to it (`[]`
-///   for a list's items); keys that it doesn't name come last, as they were.
-/// - Comments stay with the value that they precede or follow.
+/// - Flow collections stay in brackets if they fit into 120 characters and contain no comment.
+/// - Text is quoted only where necessary, in double quotes unless that takes backslashes. Block
+///   scalars (`|`, `>`) stay; folded text (`>`) wider than 100 characters is refilled.
+/// - Keys come in the order that `order` returns for a mapping, given the path of keys to it (`[]`
+///   for a list's items). Keys that it doesn't name come last, in source order.
+/// - Comments stay with the value they precede or follow.
 ///
-/// The result says what the file said, and formatting it again changes nothing.
+/// The result means the same as the input, and formatting it again changes nothing.
 ///
 /// ```
 /// let file = std::sync::Arc::new(syntax::SourceFile::new("a.yaml", "b:   'x'\n# why\na: [1,   2] # so\n"));
@@ -67,19 +65,19 @@ pub fn format(
     let tree = attach::tree(&file.text, &root, &comments, order);
     let text = print::print(&tree);
     let formatted = Arc::new(SourceFile::new(file.path.clone(), text.as_str()));
-    if says_the_same(&root, &formatted) && keeps_comments(file, &formatted) {
+    if means_the_same(&root, &formatted) && keeps_comments(file, &formatted) {
         Ok(text)
     } else {
         Err(Unformatted::Unsafe)
     }
 }
 
-fn says_the_same(root: &Node, formatted: &Arc<SourceFile>) -> bool {
+fn means_the_same(root: &Node, formatted: &Arc<SourceFile>) -> bool {
     let (node, diagnostics) = parse(formatted);
     diagnostics.is_empty() && node.is_some_and(|node| same(root, &node))
 }
 
-/// Whether two values are one, whatever the order of their keys.
+/// Whether two values are equal, ignoring the order of keys.
 fn same(a: &Node, b: &Node) -> bool {
     match (&a.value, &b.value) {
         (Value::Sequence(ours), Value::Sequence(theirs)) => {

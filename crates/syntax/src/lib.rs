@@ -1,9 +1,9 @@
-//! Source files, diagnostics that point into them, and a YAML tree in which every value knows its
+//! Source files, diagnostics that point into them, and a YAML tree in which every value has its
 //! location.
 //!
-//! Users of Gizmos write YAML. When something in it is wrong they want to see file, line and
-//! column of the very value, and all problems at once rather than one per run. So this crate
-//! never fails: [`parse`] returns what it could read together with a list of [`Diagnostic`]s.
+//! Users of Gizmos write YAML. When something is wrong they need the file, line and column of the
+//! exact value, and all problems at once rather than one per run. So this crate never fails:
+//! [`parse`] returns what it could read together with a list of [`Diagnostic`]s.
 //!
 //! # Layout
 //!
@@ -11,9 +11,9 @@
 //! - [`Diagnostic`], [`Severity`]: something wrong in a user's file, as a value;
 //! - [`Node`], [`Value`], [`Entry`]: the tree;
 //! - [`parse`]: text to tree, with limits on size, depth and number of values;
-//! - [`comments`]: the comments beside the values;
-//! - [`Fix`], [`Edit`]: the correction for a diagnostic, as changes of the text;
-//! - [`write_entry`]: from a value to its text; [`format()`]: from a text to the one layout;
+//! - [`comments`]: comments with their positions;
+//! - [`Fix`], [`Edit`]: the correction for a diagnostic, as text edits;
+//! - [`write_entry`]: value to text; [`format()`]: text to formatted text;
 //! - [`nearest`]: what a misspelled word probably means;
 //! - [`Shape`]: the fields of a format, and its JSON Schema.
 //!
@@ -21,9 +21,9 @@
 //!
 //! - Scalars resolve as in YAML 1.2's core schema: `No` is a string and so is `012345678901`
 //!   (an account id with a leading zero). Quoted text is always a string.
-//! - Anchors, aliases, tags and merge keys are refused, so a document is never larger than its
-//!   text: there is no expansion that could be abused.
-//! - Nothing here knows about rules, patterns or AWS.
+//! - Anchors, aliases, tags and merge keys are rejected, so a document is never larger than its
+//!   text: no expansion can be abused.
+//! - The crate doesn't depend on rules, patterns or AWS.
 //!
 //! # Example
 //!

@@ -1,4 +1,4 @@
-//! Text to tree.
+//! Parses YAML text into a tree with spans.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use crate::scalar;
 use crate::source::{SourceFile, SourceLocation, Span};
 use crate::tree::{Entry, Node, Value};
 
-/// Largest file that is read, in bytes.
+/// Largest file that is parsed, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
 /// Deepest nesting of lists and mappings.
 pub const MAX_DEPTH: usize = 64;
 /// Most values (keys not counted) in one file.
 pub const MAX_VALUES: usize = 100_000;
-/// Most diagnostics in one file; reading ends there.
+/// Parsing a file ends after this many diagnostics.
 const MAX_DIAGNOSTICS: usize = 100;
 
-/// Parses a file into a tree. Never panics and never stops at what it can read past.
+/// Parses a file into a tree. Never panics, and continues after every error that it can skip.
 ///
 /// The tree is missing if the text isn't YAML at all, exceeds a limit, or uses an alias, tag or
-/// merge key, whose value would be a guess. Duplicate keys and anchors are found too, but leave
-/// a usable tree (the first of the duplicates wins).
+/// merge key, whose value would be a guess. Duplicate keys and anchors are reported too, but leave
+/// a usable tree (the first duplicate wins).
 ///
 /// Codes: `yaml::syntax`, `yaml::too-large`, `yaml::too-deep`, `yaml::empty`, `yaml::documents`,
 /// `yaml::anchor`, `yaml::alias`, `yaml::tag`, `yaml::merge-key`, `yaml::key`,
@@ -55,7 +55,7 @@ pub fn parse(file: &Arc<SourceFile>) -> (Option<Node>, Vec<Diagnostic>) {
     (node, builder.diagnostics)
 }
 
-/// The diagnostic that says why is already recorded.
+/// Parsing ends here. The diagnostic that says why is already recorded.
 struct Stop;
 
 struct Builder<'input> {
@@ -63,7 +63,7 @@ struct Builder<'input> {
     file: &'input Arc<SourceFile>,
     diagnostics: Vec<Diagnostic>,
     values: usize,
-    /// A value replaces something that was refused, so the tree differs from the text.
+    /// Set when a placeholder replaces a rejected value, so that the tree differs from the text.
     guessed: bool,
 }
 
@@ -77,7 +77,7 @@ impl<'input> Builder<'input> {
                 Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
                 event if root.is_none() => root = Some(self.node(event, span, 0)?),
                 _ => {
-                    self.refuse("yaml::documents", "a file holds one document", span);
+                    self.refuse("yaml::documents", "expected a single document", span);
                     return Err(Stop);
                 }
             }
@@ -133,7 +133,7 @@ impl<'input> Builder<'input> {
         if self.values > MAX_VALUES {
             self.refuse(
                 "yaml::too-large",
-                format!("the file holds more than {MAX_VALUES} values"),
+                format!("the file contains more than {MAX_VALUES} values"),
                 span,
             );
             return Err(Stop);
@@ -237,7 +237,7 @@ impl<'input> Builder<'input> {
                 }
                 _ => None,
             };
-            // Also counts the key, and finds anchors and tags on it.
+            // Counts the key as well, and reports anchors and tags on it.
             self.node(event, key_span, depth + 1)?;
             let (event, value_span) = self.next()?;
             let value = self.node(event, value_span, depth + 1)?;
@@ -272,8 +272,8 @@ impl<'input> Builder<'input> {
     }
 }
 
-/// A flow collection ends with its bracket; a block collection's end event lies at the next
-/// token, lines further down, so it ends with its last child.
+/// A flow collection ends with its bracket. A block collection's end event is at the next token,
+/// which may be lines below, so the collection ends with its last child.
 fn collection_end(start: Span, last_child: Option<Span>, end_event: Span) -> usize {
     if end_event.end > end_event.start {
         end_event.end
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_knows_its_place() {
+    fn every_value_has_its_span() {
         let text = "title: Grüße\nlist:\n  - a\n  - {k: [1, 2]}\ntext: |\n  one\n  two\nlast: x\n";
         let (node, diagnostics) = read(text);
         assert!(diagnostics.is_empty());
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn syntax_errors_have_a_place() {
+    fn syntax_errors_have_a_location() {
         let (node, diagnostics) = read("a: 1\nb: [1, 2\nc: 3\n");
         assert!(node.is_none());
         assert_eq!(diagnostics.len(), 1);
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_refused_with_a_place() {
+    fn unsupported_yaml_is_rejected_with_a_location() {
         assert_eq!(
             codes("a: &x 1\nb: *x\n"),
             [("yaml::anchor", 1, 7), ("yaml::alias", 2, 4)]
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn bombs_end_in_a_diagnostic() {
+    fn oversized_and_deep_files_end_in_a_diagnostic() {
         let mut lines = vec!["a0: &a0 [x, x]".to_owned()];
         lines.extend((1..40).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]", n - 1)));
         let laughs = lines.join("\n");

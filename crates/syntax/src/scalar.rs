@@ -1,8 +1,8 @@
 //! Which plain scalars are null, boolean or number, and which stay text.
 //!
 //! The rules are YAML 1.2's core schema as the `serde_yaml` family reads it; a property test
-//! compares the two. What matters to AWS users: `No`, `on` and `1_000` are text, and so is a run
-//! of digits that starts with a zero, because `012345678901` is an account id.
+//! compares the two. For AWS users it matters that `No`, `on` and `1_000` are text, and so are
+//! digits with a leading zero, because `012345678901` is an account id.
 
 use crate::tree::Value;
 
@@ -57,7 +57,7 @@ fn integer(text: &str) -> Option<i128> {
 
 /// The JSON spelling of a number, or `None` for infinities and NaN, which JSON doesn't have.
 ///
-/// A spelling that is already JSON stays as written, since event patterns may depend on it.
+/// Valid JSON spellings are kept as written, since event patterns may depend on them.
 pub(crate) fn number_as_json(text: &str) -> Option<String> {
     if is_infinite_or_nan(text) {
         return None;
@@ -73,7 +73,7 @@ pub(crate) fn number_as_json(text: &str) -> Option<String> {
     serde_json::Number::from_f64(value).map(|number| number.to_string())
 }
 
-/// The number's value, or `None` for what JSON doesn't have.
+/// The number's value, or `None` for infinities and NaN, which JSON doesn't have.
 pub(crate) fn number(text: &str) -> Option<serde_json::Number> {
     let json = number_as_json(text)?;
     // `serde_json` reads `-0` as a float and, by default, may miss a float's last digit; the

@@ -1,29 +1,29 @@
-//! The fields of a file format, as data: readers take their names from it, formatting takes their
-//! order, and editors a JSON Schema.
+//! The fields of a file format as data. Readers use the names, the formatter the order, and editors
+//! the JSON Schema made from them.
 
 use serde_json::{Map, Value, json};
 
-/// A mapping of a file format.
+/// A mapping and its known fields.
 #[derive(Debug)]
 pub struct Shape {
-    /// The fields in the order in which they are best read.
+    /// In the order in which the formatter prints them.
     pub fields: &'static [Field],
-    /// Fields of which there must be at least one; empty if there is no such rule.
+    /// At least one of these fields must be present; empty for no such requirement.
     pub any_of: &'static [&'static str],
-    /// Fields of which there must be exactly one; empty if there is no such rule.
+    /// Exactly one of these fields must be present; empty for no such requirement.
     pub one_of: &'static [&'static str],
 }
 
-/// A field of a mapping.
+/// One field of a [`Shape`].
 #[derive(Debug)]
 pub struct Field {
-    /// Its key.
+    /// The key as written in the file.
     pub name: &'static str,
-    /// Whether it is required.
+    /// A missing required field is an error.
     pub is_required: bool,
-    /// A description in one or two sentences.
+    /// One or two sentences; editors show them.
     pub about: &'static str,
-    /// What its value may be.
+    /// Which values are valid.
     pub field_type: FieldType,
 }
 
@@ -49,35 +49,35 @@ impl Field {
     }
 }
 
-/// What a value may be.
+/// The valid values of a field.
 #[derive(Debug)]
 pub enum FieldType {
-    /// This number only.
+    /// Exactly this number.
     Exactly(u64),
     /// A whole number in a range, inclusive.
     Number(u64, u64),
     /// `true` or `false`.
     Boolean,
-    /// Text that isn't empty, of at most so many characters.
+    /// Non-empty text of at most this many characters.
     Text(usize),
-    /// Text that a regular expression describes.
+    /// Text that matches this regular expression.
     Pattern(&'static str),
-    /// One of some words.
+    /// One of these words.
     Word(&'static [&'static str]),
-    /// A list of at least so many items.
+    /// A list with this minimum number of items.
     List(usize, &'static FieldType),
     /// A mapping of known fields.
     Mapping(&'static Shape),
-    /// A mapping of any keys, each with such a value, at least one.
+    /// A non-empty mapping with arbitrary keys and values of this type.
     Each(&'static FieldType),
-    /// A mapping of anything.
+    /// A mapping with arbitrary content.
     Object,
-    /// What the schema's definition of that name says.
+    /// A reference to the schema definition of this name.
     Defined(&'static str),
 }
 
 impl Shape {
-    /// A mapping without rules about several fields at once.
+    /// A mapping without `any_of` and `one_of` requirements.
     pub const fn of(fields: &'static [Field]) -> Self {
         Self {
             fields,
@@ -86,12 +86,12 @@ impl Shape {
         }
     }
 
-    /// The keys in their order.
+    /// The keys, in display order.
     pub fn names(&self) -> Vec<&'static str> {
         self.fields.iter().map(|field| field.name).collect()
     }
 
-    /// The mapping to which keys lead from this one, `[]` for a list's items.
+    /// The nested mapping at a path of keys; `[]` steps into a list's items.
     pub fn at(&'static self, path: &[&str]) -> Option<&'static Self> {
         let Some((first, rest)) = path.split_first() else {
             return Some(self);
@@ -111,7 +111,7 @@ impl Shape {
         }
     }
 
-    /// The shape as JSON Schema (draft 7, which editors know), with definitions for
+    /// The shape as JSON Schema (draft 7, which editors support), with definitions for
     /// [`FieldType::Defined`].
     ///
     /// ```
@@ -145,7 +145,7 @@ impl Shape {
             let mut property = Map::new();
             property.insert("description".to_owned(), json!(field.about));
             match field.field_type.schema() {
-                // Beside `$ref` nothing else counts in draft 7.
+                // Draft 7 ignores everything next to a `$ref`.
                 Value::Object(below) if below.contains_key("$ref") => {
                     property.insert("allOf".to_owned(), json!([below]));
                 }

@@ -1,20 +1,20 @@
-//! Where something was written.
+//! Source files and locations in them.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A text file as the user knows it.
+/// A text file under the path that the user knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
-    /// The path as it is shown to the user, relative where the user gave a relative one.
+    /// As shown to the user; relative if the user gave a relative path.
     pub path: PathBuf,
-    /// The whole text.
+    /// The complete content.
     pub text: String,
 }
 
 impl SourceFile {
-    /// A file from its path as shown and its text.
+    /// A file with the path to show and its content.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -26,9 +26,9 @@ impl SourceFile {
 /// A range of bytes in a [`SourceFile`]; `end` is exclusive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
-    /// Offset of the first byte.
+    /// Byte offset of the first byte.
     pub start: usize,
-    /// Offset after the last byte.
+    /// Byte offset after the last byte.
     pub end: usize,
 }
 
@@ -39,17 +39,17 @@ impl Span {
     }
 }
 
-/// A span in a file: what a diagnostic points at.
+/// A span in a file; diagnostics point at it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SourceLocation {
-    /// The file.
+    /// Shared by all locations in it.
     pub file: Arc<SourceFile>,
-    /// The range in its text.
+    /// Byte range in the file's text.
     pub span: Span,
 }
 
 impl SourceLocation {
-    /// The given span of the given file.
+    /// The location of a span in a file.
     pub fn new(file: &Arc<SourceFile>, span: Span) -> Self {
         Self {
             file: Arc::clone(file),
@@ -59,7 +59,7 @@ impl SourceLocation {
 
     /// Line and column of the first byte, both counted from 1, the column in characters.
     ///
-    /// An offset outside the text, or inside a character, counts as the last position before it.
+    /// An offset past the end, or inside a character, counts as the last position before it.
     pub fn line_column(&self) -> (usize, usize) {
         let text = self.file.text.as_str();
         let mut offset = self.span.start.min(text.len());

@@ -1,9 +1,9 @@
-//! "Did you mean …?"
+//! Suggestions for misspelled words: "did you mean …?"
 
-/// Longer words are not typing errors.
+/// Longer words are not treated as typos.
 const MAX_WORD: usize = 64;
 
-/// The candidate nearest to `word`, ignoring case, if `word` may be a misspelling of it.
+/// The candidate nearest to `word`, ignoring case, if `word` is likely a misspelling of it.
 ///
 /// ```
 /// assert_eq!(syntax::nearest("titel", &["title", "severity"]), Some("title"));
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_recognized_and_another_word_is_not() {
+    fn nearest_finds_typos_and_ignores_other_words() {
         let fields = ["title", "severity", "event_pattern", "read_only"];
         assert_eq!(nearest("titel", &fields), Some("title"));
         assert_eq!(nearest("titl", &fields), Some("title"));

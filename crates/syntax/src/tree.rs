@@ -1,21 +1,21 @@
-//! The YAML tree, every value with its span.
+//! The YAML tree. Every value has its span.
 
 use crate::scalar;
 use crate::source::Span;
 
-/// A value and where it was written.
+/// A value and its position in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// The value.
+    /// The parsed value, nested nodes included.
     pub value: Value,
-    /// Its bytes in the file. A collection's span ends with its last child.
+    /// Byte range in the file. A collection's span ends with its last child.
     pub span: Span,
 }
 
 /// A YAML value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// `null`, `~` or nothing at all.
+    /// `null`, `~` or no value.
     Null,
     /// `true` or `false`; not `yes`, `no`, `on`, `off`, which are text.
     Bool(bool),
@@ -25,18 +25,18 @@ pub enum Value {
     String(String),
     /// `[a, b]` or lines with `-`.
     Sequence(Vec<Node>),
-    /// `key: value` pairs in the order written; no key occurs twice.
+    /// `key: value` pairs in source order, with unique keys.
     Mapping(Vec<Entry>),
 }
 
 /// One `key: value` pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The key's text, whatever it looks like: `1` and `true` are keys `"1"` and `"true"`.
+    /// Always text: `1` and `true` are the keys `"1"` and `"true"`.
     pub key: String,
-    /// Where the key was written.
+    /// Byte range of the key.
     pub key_span: Span,
-    /// The value.
+    /// The parsed value, nested nodes included.
     pub value: Node,
 }
 
@@ -46,12 +46,12 @@ impl Node {
         self.entry(key).map(|entry| &entry.value)
     }
 
-    /// The pair of `key` in a mapping.
+    /// The entry of a mapping under `key`.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.as_mapping()?.iter().find(|entry| entry.key == key)
     }
 
-    /// The node a JSON pointer (RFC 6901) leads to; `""` is this node.
+    /// The node at a JSON pointer (RFC 6901); `""` is this node.
     pub fn pointer(&self, pointer: &str) -> Option<&Node> {
         if pointer.is_empty() {
             return Some(self);
@@ -120,7 +120,7 @@ impl Node {
         }
     }
 
-    /// What this value is, in the words of an error message: `a list`, `text`, …
+    /// The value's type as worded in messages: `a list`, `text`, …
     pub fn kind(&self) -> &'static str {
         match self.value {
             Value::Null => "nothing",
@@ -132,7 +132,7 @@ impl Node {
         }
     }
 
-    /// The same value as JSON. A number that JSON can't express becomes null.
+    /// Converts to JSON. A number that JSON can't express becomes null.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
@@ -148,8 +148,8 @@ impl Node {
         }
     }
 
-    /// The same value as compact JSON text, numbers in the spelling of the source where JSON
-    /// allows it: `1.50` stays `1.50`.
+    /// Converts to compact JSON text. Numbers keep the spelling of the source where JSON allows it:
+    /// `1.50` stays `1.50`.
     pub fn to_json_text(&self) -> String {
         let mut out = String::new();
         self.write_json(&mut out);

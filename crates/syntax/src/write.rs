@@ -1,4 +1,4 @@
-//! YAML as a person would have written it, from JSON values.
+//! Writes JSON values as idiomatic YAML.
 
 use std::fmt::Write;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 /// Longest list or mapping on one line, in characters.
 const MAX_LINE: usize = 90;
 
-/// Appends an entry of a mapping, `key: value`, one or more lines at an indentation of so many
-/// spaces. What is written is read back as it was.
+/// Appends a mapping entry, `key: value`, indented by `indent` spaces; it may take several lines.
+/// Parsing the output yields the same value.
 ///
 /// ```
 /// let mut text = String::new();
@@ -21,7 +21,7 @@ pub fn write_entry(out: &mut String, indent: usize, key: &str, value: &Value) {
     below(out, indent, value);
 }
 
-/// A value behind its key.
+/// Writes the value after its key, on the same line or below it.
 fn below(out: &mut String, indent: usize, value: &Value) {
     if let Value::String(text) = value
         && is_block(text)
@@ -58,7 +58,7 @@ fn below(out: &mut String, indent: usize, value: &Value) {
     }
 }
 
-/// An item of a list; a mapping starts on the dash's line.
+/// Writes a list item; a mapping starts on the dash's line.
 fn item(out: &mut String, indent: usize, value: &Value) {
     let pad = " ".repeat(indent);
     match value {
@@ -78,7 +78,7 @@ fn item(out: &mut String, indent: usize, value: &Value) {
     }
 }
 
-/// Whether one line is enough for it: no mapping of several fields inside.
+/// Whether it reads well on one line: it contains no mapping of several fields.
 fn is_flat(value: &Value) -> bool {
     match value {
         Value::Object(fields) => fields.len() <= 1 && fields.values().all(is_flat),
@@ -87,7 +87,7 @@ fn is_flat(value: &Value) -> bool {
     }
 }
 
-/// Everything on one line.
+/// The value in flow style, on one line.
 fn flow(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
@@ -106,7 +106,7 @@ fn flow(value: &Value) -> String {
     }
 }
 
-/// A text, quoted unless it can only be read as itself.
+/// The text, quoted unless every reader resolves it to this text.
 fn scalar_text(text: &str) -> String {
     if is_word(text) {
         text.to_owned()
@@ -115,7 +115,7 @@ fn scalar_text(text: &str) -> String {
     }
 }
 
-/// Whether a text needs no quotes anywhere: no reader resolves it to another type.
+/// Whether the text never needs quotes: no reader resolves it to another type.
 pub(crate) fn is_word(text: &str) -> bool {
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '$')
         && text
@@ -129,9 +129,9 @@ pub(crate) fn is_word(text: &str) -> bool {
     is_word && !is_other
 }
 
-/// A text in double quotes.
+/// The text in double quotes.
 pub(crate) fn quoted(text: &str) -> String {
-    // JSON's strings are YAML's; what YAML wants escaped beyond that is escaped as well.
+    // JSON strings are valid YAML; the loop adds the escapes that only YAML requires.
     let mut out = String::new();
     for c in Value::from(text).to_string().chars() {
         if c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}') {
@@ -143,7 +143,7 @@ pub(crate) fn quoted(text: &str) -> String {
     out
 }
 
-/// Whether a text is best read as lines, and comes back unchanged from a literal block.
+/// Whether the text reads best as lines and survives a literal block unchanged.
 fn is_block(text: &str) -> bool {
     text.ends_with('\n')
         && text.trim() == text.strip_suffix('\n').unwrap_or(text)
@@ -190,13 +190,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(value in values()) {
+        fn written_values_read_back(value in values()) {
             prop_assert_eq!(back(&value), value);
         }
     }
 
     #[test]
-    fn looks_like_written_by_hand() {
+    fn output_is_idiomatic_yaml() {
         let mut text = String::new();
         let value = json!({
             "source": ["aws.iam"],

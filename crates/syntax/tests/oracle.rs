@@ -1,4 +1,4 @@
-//! Our tree against `serde_yaml`'s, for scalars and for whole documents.
+//! Compares the tree with `serde_yaml`'s, for scalars and whole documents.
 
 use std::sync::Arc;
 
@@ -32,8 +32,7 @@ fn same(node: &Node, oracle: &Oracle) -> bool {
     }
 }
 
-/// Compares the reading of a text by both; a text that only one of them takes is no difference
-/// in values.
+/// Compares how both parsers read a text. A text that only one of them accepts is not a difference.
 fn compare(text: &str) -> Result<(), TestCaseError> {
     let file = Arc::new(SourceFile::new("a.yaml", text));
     let (node, diagnostics) = syntax::parse(&file);

@@ -1,4 +1,4 @@
-//! Logs and rules to test with.
+//! Logs and rules for tests.
 
 use std::fs;
 use std::io::Write;
@@ -36,7 +36,7 @@ tests:
     event: {source: aws.cloudtrail, detail-type: x, account: '111122223333', region: eu-central-1, time: '2026-11-23T10:00:00Z', id: a, detail: {eventName: StartLogging}}
 ";
 
-/// The rule with changes.
+/// [`RULE`] with text replacements.
 pub(crate) fn rule(changes: &[(&str, &str)]) -> Vec<Rule> {
     let folder = TempDir::new().unwrap();
     let mut text = RULE.to_owned();
@@ -74,7 +74,7 @@ pub(crate) fn record(id: &str, changes: &Value) -> Value {
     record
 }
 
-/// A folder of logs.
+/// A temporary folder of logs.
 pub(crate) struct Logs(pub(crate) TempDir);
 
 impl Logs {
@@ -121,7 +121,7 @@ pub(crate) fn pack(text: &str) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
-/// The names of the files that were left out, and why.
+/// The names of the skipped files with the reasons.
 pub(crate) fn skipped(result: &Backtest) -> Vec<String> {
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     result

@@ -1,4 +1,4 @@
-//! What is counted per rule.
+//! The counters per rule.
 
 use backtest::{Options, Scope, Watch};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::corpus::{Logs, record, rule, sources};
 
 #[test]
-fn alerts_are_counted_by_day_place_and_principal() {
+fn alerts_are_counted_by_day_location_and_principal() {
     let session = json!({
         "type": "AssumedRole", "arn": "arn:aws:sts::012345678901:assumed-role/deployer/a-session",
         "sessionContext": {"sessionIssuer": {"arn": "arn:aws:iam::012345678901:role/deployer"}},
@@ -87,7 +87,7 @@ fn samples_are_the_first_alerts_as_they_would_be_delivered() {
 }
 
 #[test]
-fn an_event_counts_once_however_often_it_stands_in_the_logs() {
+fn duplicate_events_count_once() {
     let logs = Logs::new();
     logs.trail(
         "one/a.json.gz",
@@ -132,7 +132,7 @@ fn both_accounts_of_a_call_alert_and_the_copy_is_named() {
 
 #[test]
 fn a_record_that_takes_too_much_work_alerts_and_is_counted_as_undecided() {
-    // The same path, spelled so that each spelling is an array of its own.
+    // The same path, in spellings that each become a separate array.
     let spelled = |depth: usize| {
         let steps = ["requestParameters", "a", "b", "c"];
         let (above, below) = (steps[..=depth].join("."), steps[depth + 1..].join("."));
@@ -157,7 +157,7 @@ fn a_record_that_takes_too_much_work_alerts_and_is_counted_as_undecided() {
 }
 
 #[test]
-fn a_budget_is_per_day_over_all_places() {
+fn a_budget_is_per_day_across_all_locations() {
     let logs = Logs::new();
     logs.trail(
         "a.json.gz",

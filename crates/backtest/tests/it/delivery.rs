@@ -1,4 +1,4 @@
-//! What EventBridge would not have delivered.
+//! Events that EventBridge would not have delivered.
 
 use backtest::{NotDelivered, Options};
 use serde_json::json;
@@ -32,7 +32,7 @@ fn read_only_calls_reach_only_rules_that_ask_for_them() {
 }
 
 #[test]
-fn what_the_trail_does_not_select_is_counted_with_the_reason() {
+fn events_outside_the_trail_are_counted_by_reason() {
     let logs = Logs::new();
     logs.trail(
         "a.json.gz",
@@ -101,7 +101,7 @@ fn whole_events_of_an_archive_are_taken_as_they_are() {
 }
 
 #[test]
-fn a_rule_that_is_not_about_cloudtrail_is_said_to_be_none() {
+fn rules_that_are_not_about_cloudtrail_are_marked() {
     let logs = Logs::new();
     logs.trail("a.json.gz", &[record("1", &json!({}))]);
     let result = logs.run(&rule(&[(

@@ -1,4 +1,4 @@
-//! Files that can't be read, or that are something else.
+//! Corrupt, truncated and foreign files.
 
 use serde_json::json;
 
@@ -42,7 +42,7 @@ fn corrupt_truncated_and_foreign_files_are_named_and_the_others_count() {
         ("truncated.json.gz", "can't be read"),
         ("corrupt.json.gz", ""),
         ("cut.json", "is truncated: it ends in record 200"),
-        ("foreign.json", "holds no CloudTrail record"),
+        ("foreign.json", "contains no CloudTrail record"),
         ("list.json", "is not a CloudTrail log"),
         ("empty.json.gz", "is empty"),
         ("notes.txt", "is not named like a log"),
@@ -57,7 +57,7 @@ fn corrupt_truncated_and_foreign_files_are_named_and_the_others_count() {
         result.not_records,
         [("CloudTrail-Digest".into(), 1), ("Config".into(), 1)].into()
     );
-    // The records before a fault count: 199 of them, and the two of the good files.
+    // The 199 records before the error count, as do the two of the good files.
     let cut = result
         .skipped
         .iter()
@@ -73,7 +73,7 @@ fn corrupt_truncated_and_foreign_files_are_named_and_the_others_count() {
 }
 
 #[test]
-fn a_record_that_is_none_does_not_spoil_its_file() {
+fn an_invalid_record_does_not_spoil_its_file() {
     let logs = Logs::new();
     logs.trail(
         "a.json.gz",

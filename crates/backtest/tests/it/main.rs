@@ -1,8 +1,8 @@
-//! Whole backtests: folders of logs and rules in, results out.
+//! Complete backtests: folders of logs and rules in, results out.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a helper that fails has to fail its test"
+    reason = "test helpers may panic"
 )]
 
 mod corpus;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::corpus::{Logs, record, rule};
 
 #[test]
-fn a_comparison_says_what_was_added_and_what_was_removed() {
+fn comparisons_count_added_and_removed_alerts() {
     let logs = Logs::new();
     let named = |id: &str, name: &str| record(id, &json!({"eventName": name}));
     logs.trail(
@@ -27,7 +27,7 @@ fn a_comparison_says_what_was_added_and_what_was_removed() {
         ("eventName: StopLogging", "eventName: DeleteTrail"),
     ]);
     after.extend(other("new"));
-    // Another title is no other alert.
+    // A changed title is not a changed alert.
     after.extend(rule(&[
         ("id: trail-stopped", "id: same"),
         ("title: A trail", "title: The trail"),

@@ -1,4 +1,4 @@
-//! The shapes of ids, names and endpoints, as AWS documents them.
+//! Validates ids, names and endpoints as AWS documents them.
 
 /// `o-` and 10 to 32 lower-case letters or digits.
 /// <https://docs.aws.amazon.com/organizations/latest/APIReference/API_Organization.html>
@@ -24,12 +24,12 @@ pub(super) fn organizational_unit_id(text: &str) -> bool {
         })
 }
 
-/// Twelve digits; the leading zero of some counts.
+/// Twelve digits, including leading zeros.
 pub(super) fn account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A Region's code, such as `eu-central-1` or `us-gov-west-1`.
+/// A Region code, such as `eu-central-1` or `us-gov-west-1`.
 pub(super) fn region(text: &str) -> bool {
     let mut parts: Vec<&str> = text.split('-').collect();
     let number = parts.pop().unwrap_or_default();
@@ -43,8 +43,8 @@ pub(super) fn region(text: &str) -> bool {
             .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
-/// `cron(…)` with six fields, or `rate(…)` of a number and a unit. What the fields mean is left to
-/// the service.
+/// `cron(…)` with six fields, or `rate(…)` with a number and a unit. The service validates the
+/// fields.
 /// <https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html>
 pub(super) fn schedule(text: &str) -> bool {
     let inner = |start: &str| text.strip_prefix(start)?.strip_suffix(')');
@@ -62,7 +62,7 @@ pub(super) fn schedule(text: &str) -> bool {
         && ["minute", "minutes", "hour", "hours", "day", "days"].contains(&unit)
 }
 
-/// A topic's short name, so that `gizmos-<name>` is a topic name and a part of logical ids.
+/// A topic's short name. `gizmos-<name>` must be a valid topic name and usable in logical ids.
 pub(super) fn topic_name(text: &str) -> bool {
     text.len() <= 40
         && text.starts_with(|first: char| first.is_ascii_lowercase())
@@ -71,8 +71,8 @@ pub(super) fn topic_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// 3 to 128 characters, letters, digits and `._-`, letter or digit at both ends, no two of the
-/// others in a row.
+/// 3 to 128 letters, digits and `._-`, with a letter or digit at both ends and no adjacent
+/// punctuation.
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-trail-naming-requirements.html>
 pub(super) fn trail_name(text: &str) -> bool {
     let alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
@@ -88,8 +88,8 @@ pub(super) fn trail_name(text: &str) -> bool {
             .all(|pair| pair.iter().any(u8::is_ascii_alphanumeric))
 }
 
-/// 3 to 63 lower-case letters, digits and `-`, letter or digit at both ends. Dots are allowed by
-/// S3 but break TLS host names, so not here.
+/// 3 to 63 lower-case letters, digits and `-`, with a letter or digit at both ends. S3 allows dots,
+/// but they break TLS host names, so they are rejected here.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
 pub(super) fn bucket_name(text: &str) -> bool {
     let end = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit();
@@ -99,7 +99,7 @@ pub(super) fn bucket_name(text: &str) -> bool {
         && text.chars().all(|char| end(char) || char == '-')
 }
 
-/// A role's name without path: up to 64 letters, digits and `+=,.@_-`.
+/// A role name without path: up to 64 letters, digits and `+=,.@_-`.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
 pub(super) fn role_name(text: &str) -> bool {
     (1..=64).contains(&text.len())
@@ -108,7 +108,8 @@ pub(super) fn role_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte))
 }
 
-/// Something at a domain with a dot; no white space, nothing that could end a JSON string early.
+/// A local part and a domain with a dot; no white space, nothing that could end a JSON string
+/// early.
 pub(super) fn email(text: &str) -> bool {
     text.len() <= 254
         && text.rsplit_once('@').is_some_and(|(local, domain)| {

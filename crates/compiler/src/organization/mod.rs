@@ -1,4 +1,4 @@
-//! The organization file: which accounts and Regions are watched, and who is told.
+//! The organization file: which accounts and Regions are watched, and who receives alerts.
 
 mod format;
 mod names;
@@ -16,62 +16,62 @@ pub use shape::schema;
 /// The organization as `stacksets/organization.yaml` describes it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Organization {
-    /// Id of the organization, `o-…`.
+    /// The organization's id, `o-…`.
     pub id: String,
-    /// Id of its root, `r-…`.
+    /// The root's id, `r-…`.
     pub root: String,
-    /// The Region of hub, trail and log bucket.
+    /// The Region of the hub, the trail and the log bucket.
     pub home_region: String,
-    /// All watched Regions; the home Region is among them.
+    /// All watched Regions, including the home Region.
     pub regions: Vec<String>,
-    /// Which account plays which part.
+    /// The accounts with a special role.
     pub accounts: Accounts,
-    /// Which member accounts are watched.
+    /// The watched member accounts.
     pub targets: TargetScope,
-    /// Where detections run.
+    /// Whether detections run in a hub or in every account.
     pub topology: Topology,
-    /// What spokes forward; without meaning in the local topology.
+    /// What spokes forward; ignored in the local topology.
     pub forward: Forward,
-    /// Name of the role in member accounts that the management account may assume.
+    /// Name of the role in member accounts that the management account can assume.
     pub access_role: String,
-    /// The organization trail.
+    /// Settings of the organization trail and its log bucket.
     pub trail: Trail,
-    /// Who is told about which severities.
+    /// Who receives which severities.
     pub topics: Vec<Topic>,
-    /// In which order the fleet is deployed; empty: all at once.
+    /// Deployment order of the fleet; empty deploys everything at once.
     pub waves: Vec<Wave>,
-    /// The bucket for templates that are too large for a request; `None`: they are split up.
+    /// The bucket for templates that are too large for a request; `None` splits them.
     pub artifacts: Option<Artifacts>,
-    /// When CloudFormation looks for drift by itself, as EventBridge Scheduler writes it,
-    /// `cron(0 6 * * ? *)`, in UTC; `None`: never.
+    /// Schedule of drift detection as an EventBridge Scheduler expression in UTC, such as
+    /// `cron(0 6 * * ? *)`; `None` for no schedule.
     pub drift_schedule: Option<String>,
 }
 
-/// Account ids (12 digits) by the part they play.
+/// Account ids (12 digits) by role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Accounts {
     /// The organization's management account.
     pub management: String,
-    /// Holds the trail's bucket and key.
+    /// Owns the trail's bucket and key.
     pub log_archive: String,
-    /// Holds topics, event bus and detections.
+    /// Owns topics, event bus and detections.
     pub hub: String,
 }
 
-/// Which member accounts are watched.
+/// The watched member accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TargetScope {
-    /// Organizational units with all below them; the root's id means every account.
+    /// Organizational units, including everything below them; the root's id means every account.
     pub organizational_units: Vec<String>,
-    /// Accounts in these units that are left out.
+    /// Accounts in these units that aren't watched.
     pub exclude_accounts: Vec<String>,
 }
 
-/// Where detections run.
+/// Whether detections run in a hub or in every account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Topology {
-    /// Spokes forward to one hub, which detects and notifies.
+    /// Spokes forward events to one hub, which runs the detections and sends the alerts.
     #[default]
     Hub,
     /// Topics and detections in every account and Region.
@@ -82,52 +82,51 @@ pub enum Topology {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Forward {
-    /// Just the events that some rule matches.
+    /// Only the events that a rule matches.
     #[default]
     Exact,
-    /// All events of the sources, detail types and event names that rules are about.
+    /// All events with the sources, detail types and event names in the rules.
     Broad,
 }
 
-/// The organization trail.
+/// Settings of the organization trail and its log bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trail {
-    /// Name of the trail.
+    /// The trail's name.
     pub name: String,
     /// Days after which log files are deleted.
     pub retention_days: u32,
-    /// Name of the log bucket, where the one that Gizmos would choose doesn't suit.
+    /// Overrides the default name of the log bucket.
     pub bucket: Option<String>,
 }
 
-/// The bucket for templates that are too large for a request, in the management account and the
-/// home Region.
+/// The bucket for templates that are too large for a request, in the management account and home
+/// Region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Artifacts {
-    /// Its name.
+    /// Unique across all of AWS.
     pub bucket: String,
-    /// Accounts besides the management account that deploy, as delegated administrators of
-    /// StackSets, and so write templates there.
+    /// Delegated administrators of StackSets that may write templates to the bucket.
     pub administrators: Vec<String>,
 }
 
-/// An SNS topic and who subscribes to it.
+/// An SNS topic and its subscriptions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Topic {
-    /// Short name; [`Organization::topic_name`] is the one on AWS.
+    /// Short name; [`Organization::topic_name`] returns the name on AWS.
     pub name: String,
-    /// Alerts of these severities go here, unless a rule names its topics itself.
+    /// Receives alerts of these severities, unless a rule lists its topics.
     pub severities: Vec<rules::Severity>,
-    /// Who gets them.
+    /// Recipients of the alerts.
     pub subscriptions: Vec<Subscription>,
 }
 
-/// One subscription of a topic.
+/// A subscription to a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Subscription {
-    /// How.
+    /// Decides the format of `endpoint`.
     pub protocol: Protocol,
-    /// E-mail address, `https://` URL or ARN of an SQS queue.
+    /// An e-mail address, an `https://` URL or the ARN of an SQS queue.
     pub endpoint: String,
 }
 
@@ -135,16 +134,16 @@ pub struct Subscription {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// An e-mail, after the recipient has confirmed.
+    /// An e-mail; the recipient must confirm the subscription first.
     Email,
-    /// A POST to a URL, after its owner has confirmed.
+    /// A POST to a URL; the endpoint must confirm the subscription first.
     Https,
-    /// A message in a queue.
+    /// A message in an SQS queue.
     Sqs,
 }
 
 impl Protocol {
-    /// The name that SNS has for it.
+    /// SNS's name for the protocol.
     pub fn name(self) -> &'static str {
         match self {
             Protocol::Email => "email",
@@ -154,15 +153,15 @@ impl Protocol {
     }
 }
 
-/// A part of the fleet that is deployed together, after the waves before it.
+/// A part of the fleet that is deployed together, after all earlier waves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Wave {
-    /// Name for people.
+    /// Shown in plans and reports.
     pub name: String,
-    /// Its organizational units.
+    /// Organizational units in the wave.
     pub organizational_units: Vec<String>,
-    /// Single accounts.
+    /// Individual accounts in the wave.
     pub accounts: Vec<String>,
-    /// Minutes to wait, once it is deployed, before the next wave starts.
+    /// Minutes to wait after its deployment before the next wave starts.
     pub soak_minutes: u32,
 }

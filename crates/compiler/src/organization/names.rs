@@ -1,17 +1,18 @@
-//! Names and ARNs that follow from the organization file, so that stacks of different accounts can
-//! speak of each other.
+//! Names and ARNs derived from the organization file, so that stacks in different accounts can
+//! refer to each other.
 
 use super::{Organization, Topic, Topology};
 
 /// The event bus in the hub.
 pub(crate) const BUS: &str = "gizmos";
-/// The hub's queue of undeliverable events.
+/// The hub's dead-letter queue.
 pub(crate) const DEAD_LETTERS: &str = "gizmos-dead-letters";
-/// The role with which the hub's rules publish; its path keeps it out of the bus policy.
+/// Path of the role with which the hub's rules publish; the path keeps the role out of the bus
+/// policy.
 pub(crate) const PUBLISHER_PATH: &str = "/gizmos-hub/";
 /// Name of that role.
 pub(crate) const PUBLISHER: &str = "gizmos-publisher";
-/// What the keys of all templates in the artifact bucket begin with.
+/// Key prefix of all templates in the artifact bucket.
 pub const ARTIFACT_PREFIX: &str = "templates/";
 /// Alias of the key that encrypts the trail's log files.
 pub(crate) const TRAIL_KEY_ALIAS: &str = "alias/gizmos-trail";
@@ -26,7 +27,7 @@ impl Organization {
         }
     }
 
-    /// The bucket of the trail's log files.
+    /// Name of the bucket for the trail's log files.
     pub fn log_bucket(&self) -> String {
         self.trail.bucket.clone().unwrap_or_else(|| {
             let Self {
@@ -60,8 +61,8 @@ impl Organization {
         self.arn("sqs", &self.accounts.hub, DEAD_LETTERS)
     }
 
-    /// A topic's name on AWS. Hub and local topics have different ones: while the topology changes,
-    /// the hub's account has both.
+    /// A topic's name on AWS. Hub and local topics have different names, because the hub account
+    /// has both while the topology changes.
     pub fn topic_name(&self, topic: &Topic) -> String {
         match self.topology {
             Topology::Hub => format!("gizmos-{}", topic.name),

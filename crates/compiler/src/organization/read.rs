@@ -1,4 +1,4 @@
-//! From the organization file to an [`Organization`].
+//! Reads the organization file into an [`Organization`].
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,9 +16,9 @@ use super::{
 /// Most organizational units in one call, a limit of StackSets.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeploymentTargets.html>
 const MAX_UNITS: usize = 50;
-/// The Region in which IAM, Organizations and most root sign-ins are seen, wherever they happen.
+/// The Region in which events of IAM, Organizations and most root sign-ins appear.
 const GLOBAL_REGION: &str = "us-east-1";
-/// With a shorter retention, an investigation would find no log files.
+/// Investigations often need older log files, so a shorter retention is a warning.
 const SHORT_RETENTION: u32 = 90;
 
 const ACCOUNT: Shape = Shape {
@@ -47,8 +47,8 @@ const NAME: Shape = Shape {
     example: "alerts",
 };
 
-/// Reads and checks the organization file. All that is wrong with it comes out of one call; there
-/// is an organization unless a diagnostic is an error.
+/// Reads and checks the organization file. One call returns all diagnostics; the organization is
+/// present unless one of them is an error.
 ///
 /// Codes: `organization::missing-file`, `organization::unreadable`, `organization::version`,
 /// `organization::unknown-field`, `organization::missing-field`, `organization::type`,
@@ -279,8 +279,8 @@ impl Reader {
             self.warning(
                 "organization::log-archive",
                 span("log_archive"),
-                "the management account keeps its own log files",
-                "a separate account keeps them safe from whoever takes over the management account",
+                "the management account stores its own log files",
+                "a separate account protects them if the management account is compromised",
             );
         }
         Some(accounts)
@@ -302,7 +302,7 @@ impl Reader {
                 "organization::targets",
                 list.span,
                 "no organizational unit is watched",
-                "name at least one; the root's id stands for all accounts",
+                "list at least one; the root's id means all accounts",
             );
         }
         if units.len() > MAX_UNITS {
@@ -310,10 +310,10 @@ impl Reader {
                 "organization::targets",
                 list.span,
                 format!(
-                    "{} organizational units are more than StackSets takes, {MAX_UNITS}",
+                    "{} organizational units exceed StackSets' limit of {MAX_UNITS}",
                     units.len()
                 ),
-                "name the unit above them",
+                "list their parent unit instead",
             );
         }
         for (unit, item) in units.iter().zip(list.as_sequence().unwrap_or_default()) {
@@ -330,7 +330,7 @@ impl Reader {
                 self.error_with_help(
                     "organization::targets",
                     item.span,
-                    "the root already has all organizational units in it",
+                    "the root already contains all organizational units",
                     "keep either the root or the units",
                 );
             }
@@ -397,7 +397,7 @@ impl Reader {
         Some(trail)
     }
 
-    /// The chosen name is made of ids whose length isn't ours to choose.
+    /// The default name contains ids of varying length.
     fn bucket_fits(&mut self, node: &Node, organization: &Organization) {
         let bucket = organization.log_bucket();
         if !format::bucket_name(&bucket) {
@@ -406,7 +406,7 @@ impl Reader {
                 "organization::bucket",
                 span,
                 format!("the log bucket's name `{bucket}` is longer than 63 characters"),
-                "name it yourself: `trail: {bucket: …}`",
+                "choose a name: `trail: {bucket: …}`",
             );
         }
     }
@@ -439,7 +439,7 @@ impl Reader {
             self.error(
                 "organization::accounts",
                 location,
-                "the management account owns the bucket and is no delegated administrator",
+                "the management account owns the bucket and is not a delegated administrator",
             );
         }
         let chosen = || format!("gizmos-artifacts-{}-{home}", accounts.management);
@@ -454,7 +454,7 @@ impl Reader {
         let mut complete = true;
         for item in self.list(node, "topics") {
             let Some(topic) = self.topic(item) else {
-                // What it would have taken is unknown, so nothing can be said to be missing.
+                // Its severities are unknown, so missing severities can't be reported.
                 complete = false;
                 continue;
             };
@@ -482,7 +482,7 @@ impl Reader {
             self.error_with_help(
                 "organization::severities",
                 node.span,
-                format!("no topic takes alerts of severity {}", lost.join(", ")),
+                format!("no topic receives alerts of severity {}", lost.join(", ")),
                 "they would be lost: add them to the `severities` of a topic",
             );
         }
@@ -535,8 +535,8 @@ impl Reader {
             self.warning(
                 "organization::subscriptions",
                 span,
-                format!("nobody subscribes to topic `{name}`"),
-                "add a subscription, or subscribe to it in another way",
+                format!("topic `{name}` has no subscriptions"),
+                "add a subscription, or subscribe to it by other means",
             );
         }
         Some(Topic {
@@ -583,7 +583,7 @@ impl Reader {
 
     fn waves(&mut self, node: &Node) -> Vec<Wave> {
         let mut waves: Vec<Wave> = Vec::new();
-        // What an earlier wave has already taken, and which one.
+        // Members of earlier waves, with the wave's name.
         let mut taken: BTreeMap<String, String> = BTreeMap::new();
         for item in self.list(node, "waves") {
             let Some(wave) = self.wave(item) else {
@@ -638,8 +638,8 @@ impl Reader {
             self.error_with_help(
                 "organization::waves",
                 node.span,
-                "this wave has nobody in it",
-                "name `organizational_units`, `accounts` or both",
+                "this wave is empty",
+                "list `organizational_units`, `accounts` or both",
             );
         }
         Some(Wave {

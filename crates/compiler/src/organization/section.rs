@@ -1,24 +1,24 @@
-//! Reading single values of the organization file, each with a diagnostic where it is not what it
-//! should be. A reader never stops at the first one.
+//! Reads single values of the organization file. Invalid values become diagnostics; reading
+//! continues after each.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use syntax::{Diagnostic, Node, Shape as Fields, SourceFile, SourceLocation, Span, Value, nearest};
 
-/// The file and what was found in it so far.
+/// The file and the diagnostics so far.
 pub(super) struct Reader {
     pub(super) file: Arc<SourceFile>,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
-/// What a value's text must look like.
+/// The required format of a text.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
     pub(super) is: fn(&str) -> bool,
-    /// Ends the sentence "… is not": `an account id`.
+    /// Completes the sentence "… is not": `an account id`.
     pub(super) name: &'static str,
-    /// A value that is right.
+    /// A valid value, shown as help.
     pub(super) example: &'static str,
 }
 
@@ -83,7 +83,7 @@ impl Reader {
         true
     }
 
-    /// The value of a field that must be there.
+    /// The value of a required field; a missing one is a diagnostic.
     pub(super) fn required<'n>(
         &mut self,
         node: &'n Node,
@@ -92,7 +92,7 @@ impl Reader {
     ) -> Option<&'n Node> {
         let found = self.optional(node, key);
         if found.is_none() && node.as_mapping().is_some() {
-            // A whole mapping as excerpt would say nothing; its beginning says where to write.
+            // Points at the start of the mapping, since an excerpt of all of it would be unhelpful.
             let start = node.span.start;
             let span = node
                 .as_mapping()
@@ -107,7 +107,7 @@ impl Reader {
         found
     }
 
-    /// The value of a field that may be missing or empty.
+    /// The value of an optional field; `None` if it is missing or null.
     #[expect(
         clippy::unused_self,
         reason = "reads like its sibling at the call site"
@@ -124,10 +124,10 @@ impl Reader {
         })
     }
 
-    /// Text of a certain shape.
+    /// Text in the given format.
     ///
-    /// An id that YAML reads as a number keeps its digits here, but the next tool that reads the
-    /// file may drop a leading zero, so it gets a warning.
+    /// An id that YAML reads as a number keeps its digits here, but other tools may drop a leading
+    /// zero, so it gets a warning.
     pub(super) fn text(&mut self, node: &Node, what: &str, shape: Shape) -> Option<String> {
         let text = match &node.value {
             Value::String(text) => text,
@@ -136,7 +136,7 @@ impl Reader {
                     self.warning(
                         "organization::unquoted-number",
                         node.span,
-                        format!("{what} is a number to YAML"),
+                        format!("{what} is a number in YAML"),
                         format!("quote it: \"{text}\""),
                     );
                 }
@@ -159,7 +159,7 @@ impl Reader {
         None
     }
 
-    /// A list of texts of a certain shape, each at most once.
+    /// A list of unique texts in the given format.
     pub(super) fn texts(&mut self, node: &Node, what: &str, shape: Shape) -> Vec<String> {
         let mut texts: Vec<String> = Vec::new();
         for item in self.list(node, what) {
@@ -179,7 +179,7 @@ impl Reader {
         texts
     }
 
-    /// One of a few words.
+    /// One of the given words.
     pub(super) fn choice<T: Copy>(
         &mut self,
         node: &Node,

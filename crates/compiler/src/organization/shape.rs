@@ -1,4 +1,4 @@
-//! The fields of the organization file. `read` takes their names from here, editors the schema.
+//! The fields of the organization file, for `read` and for the JSON Schema that editors use.
 
 use serde_json::{Value, json};
 use syntax::{Field, FieldType, Shape};
@@ -10,7 +10,7 @@ const UNIT_OR_ROOT: FieldType =
     FieldType::Pattern("^(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32})$");
 const NAME: FieldType = FieldType::Pattern("^[a-z][a-z0-9-]{0,39}$");
 
-/// The file.
+/// The top-level mapping.
 pub(super) static ORGANIZATION: Shape = Shape::of(&[
     Field::required(
         "version",
@@ -29,7 +29,7 @@ pub(super) static ORGANIZATION: Shape = Shape::of(&[
     ),
     Field::required(
         "home_region",
-        "Where hub, trail and log bucket live; one of `regions`.",
+        "Region of the hub, the trail and the log bucket; one of `regions`.",
         REGION,
     ),
     Field::required(
@@ -39,7 +39,7 @@ pub(super) static ORGANIZATION: Shape = Shape::of(&[
     ),
     Field::required(
         "accounts",
-        "Which account is what. Quote the ids: some begin with a zero.",
+        "The accounts with a special role. Quote the ids: some begin with a zero.",
         FieldType::Mapping(&ACCOUNTS),
     ),
     Field::required(
@@ -54,12 +54,12 @@ pub(super) static ORGANIZATION: Shape = Shape::of(&[
     ),
     Field::optional(
         "forward",
-        "`exact`: forward just the events that some rule matches. `broad`: all events with the sources and names of the rules.",
+        "`exact`: forward only the events that a rule matches. `broad`: all events with the sources and names of the rules.",
         FieldType::Word(&["exact", "broad"]),
     ),
     Field::optional(
         "access_role",
-        "The role in member accounts that the management account may assume, for reading.",
+        "The role in member accounts that the management account may assume, for read access.",
         FieldType::Pattern("^[A-Za-z0-9+=,.@_-]{1,64}$"),
     ),
     Field::optional(
@@ -69,22 +69,22 @@ pub(super) static ORGANIZATION: Shape = Shape::of(&[
     ),
     Field::required(
         "topics",
-        "Who is told. Every severity needs a topic.",
+        "Who receives alerts. Every severity needs a topic.",
         FieldType::List(1, &FieldType::Mapping(&TOPIC)),
     ),
     Field::optional(
         "waves",
-        "The order of deployment; accounts that no wave names come last.",
+        "The order of deployment; accounts in no wave come last.",
         FieldType::List(0, &FieldType::Mapping(&WAVE)),
     ),
     Field::optional(
         "artifacts",
-        "A bucket in the management account by which large templates reach CloudFormation. Left out: they are split up.",
+        "A bucket in the management account for templates that are too large for a request. Without it, they are split.",
         FieldType::Mapping(&ARTIFACTS),
     ),
     Field::optional(
         "drift_schedule",
-        "When CloudFormation looks for drift by itself: EventBridge Scheduler's rate or cron, UTC. Left out: never.",
+        "When CloudFormation detects drift: a rate or cron expression of EventBridge Scheduler, in UTC. Default: never.",
         FieldType::Pattern(r"^(cron|rate)\(.+\)$"),
     ),
 ]);
@@ -95,10 +95,10 @@ pub(super) static ACCOUNTS: Shape = Shape::of(&[
         "Owns the organization and the trail.",
         ACCOUNT,
     ),
-    Field::required("log_archive", "Keeps the trail's log files.", ACCOUNT),
+    Field::required("log_archive", "Stores the trail's log files.", ACCOUNT),
     Field::required(
         "hub",
-        "Detects and notifies; not the management account.",
+        "Runs the detections and sends the alerts; not the management account.",
         ACCOUNT,
     ),
 ]);
@@ -106,12 +106,12 @@ pub(super) static ACCOUNTS: Shape = Shape::of(&[
 pub(super) static TARGETS: Shape = Shape::of(&[
     Field::required(
         "organizational_units",
-        "Units with everything below them; the root's id stands for every account there is.",
+        "Organizational units with everything below them; the root's id means every account.",
         FieldType::List(1, &UNIT_OR_ROOT),
     ),
     Field::optional(
         "exclude_accounts",
-        "Accounts of these units that are not watched.",
+        "Accounts in these units that are not watched.",
         FieldType::List(0, &ACCOUNT),
     ),
 ]);
@@ -124,12 +124,12 @@ pub(super) static TRAIL: Shape = Shape::of(&[
     ),
     Field::optional(
         "retention_days",
-        "How long log files are kept.",
+        "Days after which log files are deleted.",
         FieldType::Number(1, 36_500),
     ),
     Field::optional(
         "bucket",
-        "The log bucket's name, if it isn't to be made of the ids.",
+        "The log bucket's name. Default: made from the ids.",
         FieldType::Pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
     ),
 ]);
@@ -142,7 +142,7 @@ pub(super) static TOPIC: Shape = Shape::of(&[
     ),
     Field::required(
         "severities",
-        "Which alerts it takes, unless a rule names its topics itself.",
+        "Severities that it receives, unless a rule lists its topics.",
         FieldType::List(
             0,
             &FieldType::Word(&["informational", "low", "medium", "high", "critical"]),
@@ -150,7 +150,7 @@ pub(super) static TOPIC: Shape = Shape::of(&[
     ),
     Field::optional(
         "subscriptions",
-        "Who gets them.",
+        "Who receives the alerts.",
         FieldType::List(0, &FieldType::Mapping(&SUBSCRIPTION)),
     ),
 ]);
@@ -170,20 +170,20 @@ pub(super) static SUBSCRIPTION: Shape = Shape::of(&[
 
 pub(super) static WAVE: Shape = Shape {
     fields: &[
-        Field::required("name", "What the wave is called.", NAME),
+        Field::required("name", "The wave's name in plans and reports.", NAME),
         Field::optional(
             "organizational_units",
-            "Units of the wave.",
+            "Organizational units in the wave.",
             FieldType::List(0, &UNIT),
         ),
         Field::optional(
             "accounts",
-            "Accounts of the wave.",
+            "Accounts in the wave.",
             FieldType::List(0, &ACCOUNT),
         ),
         Field::optional(
             "soak_minutes",
-            "How long to wait and look after the wave, if it changed stacks that were there already.",
+            "Minutes to wait after the wave, if it changed existing stacks.",
             FieldType::Number(0, 1440),
         ),
     ],
@@ -194,19 +194,19 @@ pub(super) static WAVE: Shape = Shape {
 pub(super) static ARTIFACTS: Shape = Shape::of(&[
     Field::optional(
         "bucket",
-        "The bucket's name, if it isn't to be made of account and Region.",
+        "The bucket's name. Default: made from account and Region.",
         FieldType::Pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
     ),
     Field::optional(
         "administrators",
-        "Delegated administrators of StackSets that may put templates there.",
+        "Delegated administrators of StackSets that may write templates to it.",
         FieldType::List(0, &ACCOUNT),
     ),
 ]);
 
 /// JSON Schema of the organization file, for editors.
 pub fn schema() -> Value {
-    ORGANIZATION.schema("An organization that Gizmos watches over", json!({}))
+    ORGANIZATION.schema("A Gizmos organization file", json!({}))
 }
 
 #[cfg(test)]
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
     use crate::organization::load;
 
-    /// Codes of what is found in the committed file with one field gone, by the keys to it.
+    /// Diagnostic codes for the committed file without the field at `path`.
     fn codes_without(path: &[&str]) -> Vec<&'static str> {
         let committed = concat!(
             env!("CARGO_MANIFEST_DIR"),
@@ -231,7 +231,7 @@ mod tests {
             step => &mut value[step],
         });
         if parent.is_null() {
-            // A part that the committed file does without.
+            // A section that the committed file doesn't have.
             *parent = json!({});
         }
         parent.as_object_mut().unwrap().remove(*last);
@@ -261,12 +261,12 @@ mod tests {
     }
 
     #[test]
-    fn the_reader_misses_what_is_required_and_nothing_else() {
+    fn the_reader_reports_exactly_the_missing_required_fields() {
         fields_of(&ORGANIZATION, &[]);
     }
 
     #[test]
-    fn words_are_those_of_the_types() {
+    fn schema_words_match_the_types() {
         let severities = TOPIC.fields.iter().find(|field| field.name == "severities");
         let Some(FieldType::List(_, FieldType::Word(words))) = severities.map(|it| &it.field_type)
         else {

@@ -354,7 +354,7 @@ fn deprecated_rules_are_left_out() {
 }
 
 #[test]
-fn a_rule_that_notifies_nobody_is_refused() {
+fn a_rule_without_a_topic_is_rejected() {
     let unknown = Rule {
         notify: vec!["alrets".to_owned()],
         ..api_rule("a", "s3", "PutBucketAcl")
@@ -379,7 +379,7 @@ fn a_rule_that_notifies_nobody_is_refused() {
 }
 
 #[test]
-fn writing_replaces_what_an_earlier_run_left() {
+fn writing_replaces_files_of_an_earlier_run() {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("stacksets");
     bundle(&library(), &local()).write(&directory).unwrap();
@@ -414,7 +414,7 @@ fn writing_replaces_what_an_earlier_run_left() {
 }
 
 #[test]
-fn template_faults_are_diagnostics_at_their_place() {
+fn template_errors_are_diagnostics_with_a_location() {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(crate::support::stacksets()).unwrap() {
         let entry = entry.unwrap();
@@ -479,7 +479,7 @@ fn template_faults_are_diagnostics_at_their_place() {
 }
 
 #[test]
-fn a_drift_schedule_looks_at_every_stack_set_and_may_do_nothing_else() {
+fn a_drift_schedule_covers_every_stack_set_and_has_no_other_permission() {
     for mut organization in [example(), local()] {
         let without = bundle(&library(), &organization);
         assert!(
@@ -522,7 +522,7 @@ fn a_drift_schedule_looks_at_every_stack_set_and_may_do_nothing_else() {
 }
 
 #[test]
-fn the_artifact_bucket_is_open_to_those_who_deploy_alone() {
+fn the_artifact_bucket_is_open_only_to_deploying_accounts() {
     let mut organization = example();
     let artifacts = |administrators: &[&str]| Artifacts {
         bucket: "example-templates".into(),

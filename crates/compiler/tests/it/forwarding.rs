@@ -1,4 +1,4 @@
-//! What the spokes forward: nothing that no rule wants, everything that one does, and once.
+//! Spokes forward exactly the events that rules match, each once.
 
 use compiler::organization::{Forward, Organization};
 use compiler::{Bundle, Part};
@@ -75,7 +75,7 @@ fn a_small_library_needs_one_forwarder_per_state() {
 }
 
 #[test]
-fn names_texts_and_severities_do_not_touch_the_spokes() {
+fn changed_names_texts_and_severities_leave_spokes_alone() {
     let before = spoke(&library(), &example());
     let mut rules = library();
     for rule in &mut rules {
@@ -89,7 +89,7 @@ fn names_texts_and_severities_do_not_touch_the_spokes() {
 }
 
 #[test]
-fn a_rule_that_is_already_covered_does_not_touch_the_spokes() {
+fn an_already_covered_rule_leaves_spokes_alone() {
     let mut rules = library();
     let before = spoke(&rules, &example());
     rules.push(root_only(
@@ -103,7 +103,7 @@ fn a_rule_that_is_already_covered_does_not_touch_the_spokes() {
 }
 
 #[test]
-fn broad_forwarding_ignores_what_rules_ask_beyond_names() {
+fn broad_forwarding_ignores_terms_beyond_names() {
     let exact = [root_only("a", "s3", "PutBucketAcl")];
     let wide = [api_rule("a", "s3", "PutBucketAcl")];
     assert_eq!(spoke(&exact, &broad()), spoke(&wide, &broad()));
@@ -122,8 +122,8 @@ fn broad_forwarding_ignores_what_rules_ask_beyond_names() {
 }
 
 #[test]
-fn rules_that_may_meet_share_a_forwarder() {
-    // One must see read-only calls, the other not; both match the same event.
+fn rules_that_may_match_the_same_event_share_a_forwarder() {
+    // One needs read-only calls, the other doesn't; both match the same event.
     let rules = [
         Rule {
             read_only: true,
@@ -178,7 +178,7 @@ fn a_large_library_needs_several_forwarders_and_forwards_once() {
 }
 
 #[test]
-fn a_rule_about_any_service_does_not_open_the_floodgates() {
+fn a_rule_about_any_service_does_not_forward_everything() {
     let root = rule(
         "root-user",
         r#"{"source":[{"prefix":"aws."}],"detail-type":["AWS API Call via CloudTrail"],"detail":{"userIdentity":{"type":["Root"]}}}"#,
@@ -215,8 +215,8 @@ fn a_rule_about_any_service_does_not_open_the_floodgates() {
     }
 }
 
-/// 300 rules as a security team writes them: 30 services with 10 rules each, about a few calls,
-/// and about who made them, whether they succeeded or what they were for.
+/// 300 realistic rules, 10 for each of 30 services: about a few calls each, who made them, whether
+/// they succeeded, and on what.
 fn three_hundred() -> Vec<Rule> {
     const SERVICES: [&str; 30] = [
         "iam",
@@ -295,7 +295,7 @@ fn three_hundred_rules_fit_the_spokes_buses_and_are_forwarded_exactly() {
             forwarders.len(),
             longest.max()
         );
-        // Far below the 300 rules of a bus, so that accounts keep room for their own.
+        // Far below the quota of 300 rules per bus, which accounts also need for their own rules.
         assert!(forwarders.len() <= most, "{} forwarders", forwarders.len());
         for (pattern, _) in &forwarders {
             assert!(pattern.text().chars().count() <= 2048);
@@ -344,13 +344,13 @@ fn the_committed_rules_are_forwarded_once() {
             assert_eq!(times, 1, "{}: {}", rule.id, test.name);
         }
     }
-    // Far below the 300 rules of a bus, so that accounts keep room for their own.
+    // Far below the quota of 300 rules per bus, which accounts also need for their own rules.
     assert!(forwarders.len() <= 20, "{} forwarders", forwarders.len());
 }
 
 #[test]
-fn rules_too_long_for_one_forwarder_are_widened_before_anything_comes_twice() {
-    // All may meet: the same call, told apart by long lists of who did it.
+fn rules_too_long_for_one_forwarder_are_widened_rather_than_duplicated() {
+    // All may match the same call; they differ only in long lists of callers.
     let people: Vec<String> = (0..40)
         .map(|n| format!("somebody-with-a-name-{n}"))
         .collect();

@@ -1,4 +1,4 @@
-//! Whatever a value holds, it stays a value: it never adds, removes or renames a key of a template.
+//! A value never adds, removes or renames a key of a template, whatever it contains.
 
 use compiler::organization::{Organization, Protocol, Subscription};
 use compiler::{Bundle, compile};
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::{api_rule, example, library, local, rule, start_instance, templates};
 
-/// Keys and list lengths of a template, without its texts. Subtrees whose keys are the user's own
-/// count as one leaf: the pattern, the placeholders, and the condition that has the tag's key.
+/// Keys and list lengths of a template, without its texts. Subtrees with user-defined keys count as
+/// one leaf: the pattern, the placeholders, and the condition with the tag's key.
 fn shape(value: &Value, path: &str, out: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
@@ -47,7 +47,7 @@ fn shapes(bundle: &Bundle) -> Vec<String> {
     out
 }
 
-/// Texts that would do harm if they were pasted instead of written as JSON.
+/// Texts that would break a template if they weren't serialized as JSON.
 fn hostile() -> impl Strategy<Value = String> {
     let nasty = [
         "\"",
@@ -114,7 +114,7 @@ proptest! {
 
     #[test]
     fn texts_of_the_organization_stay_texts(text in hostile()) {
-        // Nothing like this passes `organization::load`; the templates must hold all the same.
+        // `organization::load` rejects such values; the templates must be safe regardless.
         let with = |text: &str| {
             let mut organization = example();
             organization.trail.name = text.to_owned();
@@ -133,7 +133,7 @@ proptest! {
     }
 }
 
-/// Logical ids by content differ with the content.
+/// Masks logical ids that depend on content.
 fn masked(shapes: &[String]) -> Vec<String> {
     let mask = |path: &String| {
         let steps = path.split('/').map(|step| {
@@ -151,7 +151,7 @@ fn masked(shapes: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn dynamic_references_are_refused_wherever_they_hide() {
+fn dynamic_references_are_rejected_everywhere() {
     let reference = "{{resolve:ssm:secret}}";
     let title = Rule {
         title: reference.to_owned(),
@@ -210,7 +210,7 @@ fn tags_have_no_policy_variables() {
 
 #[test]
 fn the_order_of_fields_in_a_pattern_survives() {
-    // A field after `$or` replaces the one in it, so sorting would change what the pattern means.
+    // A field after `$or` replaces one inside it, so sorting would change the pattern's meaning.
     let text =
         r#"{"source":["aws.iam"],"detail":{"z":["1"],"$or":[{"b":["1"]},{"a":["1"]}],"a":["2"]}}"#;
     let (bundle, _) = compile(&[rule("a", text)], &example(), &templates());

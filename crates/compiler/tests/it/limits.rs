@@ -1,4 +1,4 @@
-//! Quotas: what crosses one is named, with the rule's file and line.
+//! Quotas: diagnostics name the file and line of the offending rule.
 
 use compiler::organization::{Artifacts, Organization};
 use compiler::{Bundle, Part};
@@ -84,9 +84,9 @@ fn with_an_artifact_bucket_a_large_library_stays_in_one_template() {
     let hub = only(&large, Part::RulesHub);
     assert!(hub.template.len() > 51_200 && hub.template.len() <= 1_000_000);
     assert_eq!(hub.rules.len(), 300);
-    // Nothing is read from the bucket before the bucket is there.
+    // The bucket must exist before anything is read from it.
     assert!(hub.depends_on.contains(&"gizmos-artifacts".to_owned()));
-    // Ordinary stacks of other Regions can't read from it.
+    // Stacks in other Regions can't read from it.
     for set in &large.stack_sets {
         let everywhere = set.targets.management_regions.len() > 1;
         assert!(!everywhere || set.template.len() <= 51_200, "{}", set.name);
@@ -139,7 +139,7 @@ fn a_library_that_outgrows_a_template_gets_a_second_one() {
     for set in &bundle.stack_sets {
         assert!(set.template.len() <= 51_200, "{}", set.name);
     }
-    // The same rule has another name in another shard: for a moment it is in both.
+    // The same rule has a different name in each shard, since it briefly exists in both.
     let template: Value = serde_json::from_str(&sets[1].template).unwrap();
     let names: Vec<&str> = template["Resources"]
         .as_object()

@@ -1,9 +1,9 @@
-//! The compiler from the outside: organization file and rules in, bundle out.
+//! Tests of the public interface: organization file and rules in, bundle out.
 
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test may panic, also in its own functions"
+    reason = "test helpers may panic"
 )]
 
 mod bundle;

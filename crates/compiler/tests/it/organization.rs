@@ -1,4 +1,4 @@
-//! The organization file: what is accepted, and what is said about the rest.
+//! Valid and invalid organization files.
 
 use compiler::organization::{Forward, Organization, Protocol, Topology, load};
 use rules::Severity;
@@ -13,7 +13,7 @@ fn load_text(text: &str) -> (Option<Organization>, Vec<Diagnostic>) {
     load(&path)
 }
 
-/// The committed file with one text replaced.
+/// Loads the committed file with one text replaced.
 fn edited(from: &str, to: &str) -> (Option<Organization>, Vec<Diagnostic>) {
     let text = std::fs::read_to_string(support::stacksets().join("organization.yaml")).unwrap();
     assert!(text.contains(from), "the example has no `{from}`");
@@ -111,7 +111,7 @@ fn a_missing_file_is_a_diagnostic() {
 }
 
 #[test]
-fn an_unknown_field_is_found_where_it_is() {
+fn an_unknown_field_has_its_location() {
     let (code, location, text) = only_diagnostic("home_region:", "home_regoin:\nhome_region:");
     assert_eq!(code, "organization::unknown-field");
     assert_eq!(location.1, 1);
@@ -187,7 +187,7 @@ fn formats_are_checked() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_found() {
+fn inconsistent_fields_are_reported() {
     let cases = [
         (
             "home_region: eu-central-1",
@@ -297,7 +297,7 @@ fn an_unquoted_id_keeps_its_leading_zero() {
 }
 
 #[test]
-fn everything_wrong_comes_out_of_one_run() {
+fn all_errors_are_reported_in_one_run() {
     let (organization, diagnostics) = load_text(
         "version: 1\norganization: x\nroot: y\nhome_region: z\nregions: {}\naccounts: []\ntargets: 1\ntopics: no\ncolour: blue\n",
     );

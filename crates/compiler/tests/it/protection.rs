@@ -1,4 +1,4 @@
-//! The rules that protect Gizmos' own resources name what is deployed.
+//! The rules that protect Gizmos' own resources match the deployed names.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ fn unprotected(organization: &Organization) -> Vec<String> {
 }
 
 #[test]
-fn other_names_in_the_organization_file_are_missed_with_a_warning() {
+fn renamed_resources_that_rules_miss_are_warnings() {
     let mut organization = example();
     assert_eq!(unprotected(&organization), Vec::<String>::new());
     organization.trail.name = "audit".to_owned();
@@ -34,15 +34,15 @@ fn other_names_in_the_organization_file_are_missed_with_a_warning() {
     assert_eq!(
         unprotected(&organization),
         [
-            "rule `gizmos-log-bucket-changed` protects the log bucket, but doesn't know its name, `example-trail-logs`",
-            "rule `gizmos-trail-changed` protects the trail, but doesn't know its name, `audit`",
+            "rule `gizmos-log-bucket-changed` protects the log bucket, but its pattern doesn't match the name `example-trail-logs`",
+            "rule `gizmos-trail-changed` protects the trail, but its pattern doesn't match the name `audit`",
         ]
     );
 }
 
-/// The rules' patterns rely on these beginnings; CloudFormation makes the rest of the names.
+/// The rules' patterns rely on these prefixes; CloudFormation generates the rest of the names.
 #[test]
-fn what_is_deployed_is_called_as_the_rules_expect() {
+fn deployed_names_match_the_rules() {
     let bundle = bundle(&library(), &example());
     let mut roles = 0;
     for stack_set in &bundle.stack_sets {

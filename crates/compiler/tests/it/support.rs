@@ -32,7 +32,7 @@ pub(crate) fn local() -> Organization {
     }
 }
 
-/// A rule that alerts, with nothing special about it.
+/// A minimal rule that alerts.
 pub(crate) fn rule(id: &str, pattern: &str) -> Rule {
     let file = Arc::new(SourceFile::new(
         format!("rules/{id}.yaml"),
@@ -95,7 +95,7 @@ pub(crate) fn start_instance(id: &str, key: &str, value: &str) -> Rule {
     }
 }
 
-/// A small library with one of each kind.
+/// A small library with one rule of each kind.
 pub(crate) fn library() -> Vec<Rule> {
     vec![
         rule(
@@ -118,14 +118,14 @@ pub(crate) fn library() -> Vec<Rule> {
     ]
 }
 
-/// Compiles and expects no diagnostic at all.
+/// Compiles, and expects no diagnostics.
 pub(crate) fn bundle(rules: &[Rule], organization: &Organization) -> Bundle {
     let (bundle, diagnostics) = compile(rules, organization, &templates());
     assert_eq!(diagnostics, []);
     bundle.unwrap()
 }
 
-/// The diagnostics of a compilation that fails.
+/// The diagnostics of a failing compilation.
 pub(crate) fn errors(rules: &[Rule], organization: &Organization) -> Vec<Diagnostic> {
     let (bundle, diagnostics) = compile(rules, organization, &templates());
     assert!(

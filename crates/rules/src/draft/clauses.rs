@@ -1,11 +1,11 @@
-//! What in an event makes it worth telling: the pattern, and the event that just misses it.
+//! Derives a draft's pattern from an event, and a change that makes the event a near miss.
 
 use cloudtrail::envelope::{
     API_CALL, SERVICE_EVENT, SIGN_IN, SIGN_IN_IN_GUIDE, is_from_cloudtrail,
 };
 use serde_json::{Map, Value, json};
 
-/// Fields of services' own events that say what kind of event it is, the most telling first.
+/// Fields that tell the kind of a service's own event, most specific first.
 const KINDS: [&str; 10] = [
     "type",
     "state",
@@ -18,31 +18,31 @@ const KINDS: [&str; 10] = [
     "result",
     "operation",
 ];
-/// Most of them that go into a pattern.
+/// Most of these fields in a pattern.
 const MAX_KINDS: usize = 2;
 
-/// The pattern and what goes with it.
+/// The pattern and related parts of the draft.
 #[derive(Debug)]
 pub(super) struct Clauses {
     pub(super) pattern: Value,
-    /// What the event is about: the call's name or the detail type.
+    /// The event name or the detail type.
     pub(super) subject: String,
     pub(super) tags: Vec<String>,
     pub(super) near_miss: NearMiss,
 }
 
-/// One change of the event that makes it miss.
+/// A change that turns the event into a near miss.
 #[derive(Debug)]
 pub(super) struct NearMiss {
     pub(super) name: String,
-    /// The change of a CloudTrail record.
+    /// The change, if the fixture is a CloudTrail record.
     pub(super) record: Value,
-    /// The change of a whole event.
+    /// The change, if the fixture is a whole event.
     pub(super) event: Value,
 }
 
 impl NearMiss {
-    /// A change below `detail`, that is, of the record.
+    /// A change of the record, which is below `detail` in a whole event.
     fn of_detail(name: impl Into<String>, change: Value) -> Self {
         Self {
             name: name.into(),
@@ -53,7 +53,7 @@ impl NearMiss {
 }
 
 impl Clauses {
-    /// Reads a whole event.
+    /// Derives the clauses from a whole event.
     pub(super) fn of(event: &Value) -> Self {
         let text = |field: &str| event.get(field).and_then(Value::as_str).unwrap_or_default();
         let (source, detail_type) = (text("source"), text("detail-type"));
@@ -81,14 +81,14 @@ impl Clauses {
 
 type Parts = (Vec<String>, Map<String, Value>, NearMiss);
 
-/// An event of CloudTrail's.
+/// An event from CloudTrail.
 fn call(detail_type: &str, detail: &Value, name: &str) -> Parts {
     let mut below = Map::new();
     if let Some(source) = detail.get("eventSource") {
         below.insert("eventSource".to_owned(), json!([source]));
     }
     below.insert("eventName".to_owned(), json!([name]));
-    // What root does deserves a rule of its own; anybody else is one of many.
+    // Root activity deserves its own rule, so the pattern keeps the identity type only for root.
     if detail.pointer("/userIdentity/type") == Some(&json!("Root")) {
         below.insert("userIdentity".to_owned(), json!({"type": ["Root"]}));
     }
@@ -100,7 +100,7 @@ fn call(detail_type: &str, detail: &Value, name: &str) -> Parts {
         };
         return (vec![detail_type.to_owned()], below, near_miss);
     }
-    // Sign-ins have no error code; what became of them is in the answer.
+    // Sign-ins have no error code; the outcome is in `responseElements`.
     let outcome = detail
         .get("responseElements")
         .and_then(|answer| answer.get(name))
@@ -138,7 +138,7 @@ fn call(detail_type: &str, detail: &Value, name: &str) -> Parts {
     (both_spellings(detail_type), below, near_miss)
 }
 
-/// AWS's guide and its events spell one detail type differently.
+/// AWS's guide and the events spell one detail type differently.
 fn both_spellings(detail_type: &str) -> Vec<String> {
     let both = [SIGN_IN, SIGN_IN_IN_GUIDE];
     if both.contains(&detail_type) {
@@ -148,7 +148,7 @@ fn both_spellings(detail_type: &str) -> Vec<String> {
     }
 }
 
-/// An event that a service sends itself.
+/// An event that a service sends directly.
 fn own_event(detail_type: &str, detail: &Value) -> Parts {
     let mut below = Map::new();
     let mut near_miss = NearMiss {

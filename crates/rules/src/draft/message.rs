@@ -1,20 +1,20 @@
-//! Who, what and from where, with the placeholders that the event has values for.
+//! Drafts a message about who, what and from where, using fields that the event has.
 
 use serde_json::Value;
 
 use crate::model::Message;
 use crate::read::path::EventPath;
 
-/// Most lines about what was asked for.
+/// Most lines about request parameters.
 const MAX_LINES: usize = 6;
-/// How deep a value may lie below what it is looked for in.
+/// Deepest nesting of values that get a line.
 const MAX_STEPS: usize = 5;
 /// Longest value that gets a line, in bytes.
 const MAX_VALUE: usize = 300;
 /// Longest label, in characters.
 const MAX_LABEL: usize = 40;
 
-/// The text of a message for an event.
+/// The drafted message for an event.
 pub(super) fn of(event: &Value) -> String {
     let mut lines = Lines {
         event,
@@ -60,12 +60,12 @@ pub(super) fn of(event: &Value) -> String {
 
 struct Lines<'a> {
     event: &'a Value,
-    /// Label and path.
+    /// Pairs of label and path.
     lines: Vec<(String, String)>,
 }
 
 impl Lines<'_> {
-    /// A line for the first of some paths that has a value.
+    /// Adds a line for the first path that has a value.
     fn first_of(&mut self, label: &str, paths: &[&str]) {
         let found = paths.iter().find(|path| self.has(path));
         if let Some(path) = found {
@@ -80,7 +80,7 @@ impl Lines<'_> {
         })
     }
 
-    /// A line for each value below a path, until there are so many lines.
+    /// Adds a line for each value below a path, up to `most` lines in total.
     fn leaves(&mut self, path: &str, most: usize) {
         let below = EventPath::parse(path)
             .ok()
@@ -98,7 +98,7 @@ impl Lines<'_> {
                     self.walk(&format!("{path}.{key}"), value, steps - 1, most);
                 }
             }
-            // The elements of a list are alike; the first one shows what they have.
+            // The elements of a list are alike, so the first one shows their fields.
             Value::Array(items) if steps > 0 => {
                 if let Some(first) = items.first() {
                     self.walk(&format!("{path}[*]"), first, steps - 1, most);
@@ -114,7 +114,7 @@ impl Lines<'_> {
         }
     }
 
-    /// The path's last words that no other line has taken.
+    /// The shortest unused label made from the path's last words.
     fn label(&self, path: &str) -> Option<String> {
         let steps: Vec<&str> = path.split('.').collect();
         (1..=steps.len()).find_map(|count| {
@@ -146,7 +146,7 @@ fn is_worth_a_line(value: &Value) -> bool {
     }
 }
 
-/// `instanceId` and `instance-id` as words: `instance id`.
+/// Splits `instanceId` and `instance-id` into words: `instance id`.
 fn words(step: &str) -> String {
     let step = step.split('[').next().unwrap_or_default();
     let mut out = String::new();

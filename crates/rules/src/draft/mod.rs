@@ -1,8 +1,8 @@
-//! A rule file begun from an event that happened.
+//! Starts a rule file from a recorded event.
 //!
-//! The event gives the pattern, the message, the fixture and two tests. What only the author can know
-//! becomes a line that begins with [`UNFINISHED`]; the lint `rule::unfinished` reports it until the
-//! author replaces it, so that a rule without a runbook isn't deployed by mistake.
+//! The pattern, message, fixture and two tests are derived from the event. What only the author
+//! knows becomes a line that begins with [`UNFINISHED`]. The lint `rule::unfinished` reports it
+//! until the author replaces it, so that a rule without a runbook isn't deployed by mistake.
 
 mod clauses;
 mod message;
@@ -18,23 +18,23 @@ use crate::lint::names;
 use crate::model::UNFINISHED;
 pub use sanitize::Replaced;
 
-/// A rule file and its fixture, not written anywhere yet.
+/// A rule file and its fixture, not on disk yet.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// The text of the rule file.
+    /// Complete text of the rule file.
     pub rule: String,
-    /// The text of the fixture: the event with what identifies an account or a person replaced.
+    /// JSON text of the fixture: the event with identifying values replaced.
     pub fixture: String,
-    /// What was replaced.
+    /// What was replaced in the fixture, by kind.
     pub replaced: Vec<Replaced>,
-    /// Why `EventBridge` would give this very event to no rule, not even to this one.
+    /// Why `EventBridge` would not deliver this event even to this rule.
     pub withheld: Option<Withheld>,
 }
 
-/// Begins a rule from an event: a CloudTrail record or a whole `EventBridge` event.
+/// Drafts a rule from an event: a CloudTrail record or a whole `EventBridge` event.
 ///
-/// `id` is the rule's, and its fixture is `<id>.json`; `schema` is the path of the schema of rule
-/// files as seen from the rule file's folder, for editors.
+/// `id` is the rule's id; the fixture is `<id>.json`. `schema` is the path of the JSON Schema of
+/// rule files, relative to the rule file's folder, for editors.
 ///
 /// ```
 /// let record = serde_json::json!({
@@ -74,7 +74,7 @@ pub fn draft(id: &str, event: &Value, schema: &str) -> Result<Draft, EnvelopeErr
     put("severity", json!("medium"));
     put(
         "severity_reason",
-        to_do("why it is that bad and no worse; high and critical wake people up"),
+        to_do("why this severity, not lower or higher; high and critical wake people up"),
     );
     put("references", json!([]));
     put(
@@ -85,7 +85,7 @@ pub fn draft(id: &str, event: &Value, schema: &str) -> Result<Draft, EnvelopeErr
     put(
         "runbook",
         json!(format!(
-            "{UNFINISHED}: what to do first, one step a line, with the commands\n"
+            "{UNFINISHED}: what to do first, one step per line, with the commands\n"
         )),
     );
     put("event_pattern", clauses.pattern.clone());
@@ -106,7 +106,7 @@ pub fn draft(id: &str, event: &Value, schema: &str) -> Result<Draft, EnvelopeErr
     })
 }
 
-/// Whether the name of a call says that it reads; old and shortened records don't say it otherwise.
+/// Whether the event name is that of a read-only call. Old and shortened records lack `readOnly`.
 fn is_reading_call(event: &Value) -> bool {
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
     let (Some(name), Some(source)) = (text("/detail/eventName"), text("/detail/eventSource"))
@@ -121,7 +121,7 @@ fn is_reading_call(event: &Value) -> bool {
 
 fn both_tests(id: &str, clauses: &Clauses, is_record: bool) -> Value {
     let fixture = format!("{id}.json");
-    // Changes apply before a record is wrapped, so to the record itself.
+    // An override applies before the record is wrapped.
     let change = if is_record {
         clauses.near_miss.record.clone()
     } else {

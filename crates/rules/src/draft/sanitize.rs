@@ -1,8 +1,8 @@
-//! Replacing what identifies an account or opens one, the same value by the same stand-in.
+//! Replaces identifiers and secrets in an event, consistently: equal values get equal stand-ins.
 //!
-//! A fixture is committed, often in public. Stand-ins are those that AWS's own documentation uses,
-//! or addresses that are reserved for documentation (RFC 5737, RFC 3849, RFC 2606). Names of
-//! users, roles and resources stay: a machine can't tell a name that matters from one that doesn't.
+//! Fixtures are committed, often publicly. Stand-ins come from AWS's documentation, or are reserved
+//! for documentation (RFC 5737, RFC 3849, RFC 2606). Names of users, roles and resources stay,
+//! because a program can't tell which of them are sensitive.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Account ids that stand for others, in the order in which they are needed.
+/// Stand-ins for account ids, in order of use.
 const ACCOUNTS: [&str; 8] = [
     "111122223333",
     "222233334444",
@@ -21,14 +21,14 @@ const ACCOUNTS: [&str; 8] = [
     "777788889999",
     "888899990000",
 ];
-/// More account ids of documentation.
+/// More account ids from documentation, which are left alone.
 const EXAMPLES: [&str; 3] = ["012345678901", "123456789012", "999988887777"];
-/// How the unique ids of access keys and of identities begin
+/// Prefixes of the unique ids of access keys and identities
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
 const PREFIXES: [&str; 10] = [
     "AKIA", "ASIA", "AIDA", "AROA", "AGPA", "AIPA", "ANPA", "ANVA", "APKA", "ASCA",
 ];
-/// What a field's name ends in that holds a secret.
+/// Suffixes of the names of fields with secrets.
 const SECRETS: [&str; 6] = [
     "password",
     "secret",
@@ -37,19 +37,19 @@ const SECRETS: [&str; 6] = [
     "privatekey",
     "secretstring",
 ];
-/// In the place of a secret; what CloudTrail itself writes there.
+/// Replaces a secret; CloudTrail itself uses this text.
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
-/// How many different values of a kind were replaced.
+/// The number of distinct values of one kind that were replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Replaced {
     /// `account id`, `access key or principal id`, …
     pub kind: &'static str,
-    /// How many different ones.
+    /// Number of distinct values.
     pub values: usize,
 }
 
-/// The event with stand-ins, and what they stand for.
+/// The sanitized event, and the number of replacements by kind.
 pub(super) fn sanitize(event: &Value) -> (Value, Vec<Replaced>) {
     let mut known = Known {
         original: event.to_string(),
@@ -69,9 +69,9 @@ pub(super) fn sanitize(event: &Value) -> (Value, Vec<Replaced>) {
 }
 
 struct Known {
-    /// The event as it was: what occurs in it can't stand for something else.
+    /// The original event: a value that occurs in it can't be a stand-in.
     original: String,
-    /// By kind, each value and its stand-in.
+    /// Original value to stand-in, by kind.
     kinds: BTreeMap<&'static str, BTreeMap<String, String>>,
 }
 
@@ -120,13 +120,13 @@ impl Known {
             &text,
             |c| !(c.is_ascii_alphanumeric() || c == '-'),
             |known, word| {
-                // Twelve digits may well end a UUID.
+                // A UUID may end in twelve digits, so it is left alone.
                 (!is_uuid(word)).then(|| known.pieces(word, |c| c == '-', Self::id))
             },
         )
     }
 
-    /// Replaces text between separators.
+    /// Replaces pieces of text between separators.
     fn pieces(
         &mut self,
         text: &str,
@@ -155,7 +155,7 @@ impl Known {
             let mut free = ACCOUNTS;
             free.sort_by_key(|id| self.original.contains(id));
             return Some(self.stand_in("account id", word, |number| {
-                // A ninth account in one event; still twelve digits of no real account.
+                // A ninth account in one event also gets twelve digits that aren't a real account.
                 free.get(number)
                     .map_or_else(|| format!("0000{number:08}"), |it| (*it).to_owned())
             }));
@@ -198,7 +198,7 @@ impl Known {
         }))
     }
 
-    /// An address or a block of addresses; those of private networks and "everywhere" stay.
+    /// Replaces an address or CIDR block. Private addresses and "everywhere" stay.
     fn address(&mut self, word: &str) -> Option<String> {
         let (address, length) = match word.split_once('/') {
             Some((address, length)) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_identifies_is_replaced_the_same_everywhere() {
+    fn identifiers_are_replaced_consistently() {
         let event = json!({
             "recipientAccountId": "444400001111",
             "userIdentity": {
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_of_anybody_stays() {
+    fn non_identifying_values_stay() {
         let event = json!({
             "userAgent": "Mozilla/5.0 Chrome/131.0.0.0 Safari/537.36", "eventTime": "2026-11-23T03:30:00Z",
             "arn": "arn:aws:iam::aws:policy/AdministratorAccess", "accountId": "111122223333",

@@ -7,7 +7,7 @@ use syntax::SourceFile;
 use super::*;
 use crate::{Library, Options, check_file, run_tests};
 
-/// The draft laid out as `new` does, checked.
+/// Checks a draft formatted as by `new`.
 fn checked(event: &Value) -> (Draft, Library) {
     let draft = draft("new-rule", event, "../rule.schema.json").unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -21,7 +21,7 @@ fn checked(event: &Value) -> (Draft, Library) {
     (draft, library)
 }
 
-/// What would be found once the author has written what is left.
+/// Checks a draft after its TODOs are filled in.
 fn finished(draft: &Draft) -> Library {
     let text = draft.rule.replace(UNFINISHED, "Done");
     let folder = tempfile::tempdir().unwrap();
@@ -49,7 +49,7 @@ fn record(changes: &Value) -> Value {
 }
 
 #[test]
-fn nothing_is_wrong_with_a_draft_but_what_is_left_to_write() {
+fn a_draft_has_no_diagnostics_but_its_todos() {
     let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules/fixtures");
     let mut seen = 0;
     for entry in std::fs::read_dir(fixtures).unwrap() {
@@ -78,7 +78,7 @@ fn nothing_is_wrong_with_a_draft_but_what_is_left_to_write() {
 }
 
 #[test]
-fn a_draft_reads_as_a_person_would_have_written_it() {
+fn a_draft_reads_like_a_handwritten_rule() {
     let (draft, _) = checked(&record(&json!({})));
     assert_eq!(
         draft.rule,
@@ -89,12 +89,12 @@ title: "TODO: what happened, in a few words; every alert begins with it (CreateL
 description: "TODO: what this detects, and why that matters"
 status: experimental
 severity: medium
-severity_reason: "TODO: why it is that bad and no worse; high and critical wake people up"
+severity_reason: "TODO: why this severity, not lower or higher; high and critical wake people up"
 references: []
 false_positives: ["TODO: when this happens and is harmless"]
 tags: [service.iam]
 runbook: |
-  TODO: what to do first, one step a line, with the commands
+  TODO: what to do first, one step per line, with the commands
 event_pattern:
   source: [aws.iam]
   detail-type: [AWS API Call via CloudTrail]
@@ -131,7 +131,7 @@ fn a_draft_is_formatted() {
 }
 
 #[test]
-fn the_pattern_holds_what_is_telling() {
+fn the_drafted_pattern_has_the_telling_fields() {
     let pattern = |event: &Value| {
         let (draft, library) = checked(event);
         assert!(

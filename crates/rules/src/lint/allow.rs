@@ -1,9 +1,9 @@
-//! `# allow: pattern::value-type the reason`: a diagnostic that was looked at and is meant to stay.
+//! Comments that allow a diagnostic: `# allow: pattern::value-type the reason`.
 //!
-//! A comment at the end of a line allows what is found on that line, or in the value that begins
-//! there; a comment on a line of its own does the same for the next line that isn't a comment. The
-//! reason is part of it, and one that silences nothing is a diagnostic: the code below it has
-//! changed, and the next real diagnostic would go unseen.
+//! A comment at the end of a line allows diagnostics on that line, or in the value that begins
+//! there. A comment on its own line does so for the next line that isn't a comment. The reason is
+//! required. An allowance that silences nothing is itself a diagnostic: the code below it has
+//! changed, and it would hide the next real diagnostic.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use syntax::{Diagnostic, Node, SourceFile, SourceLocation, Span, Value, nearest}
 use super::registry::{Lint, find, registry};
 
 const MARK: &str = "allow:";
-/// Most of them in one file.
+/// Most allowances in one file.
 const MOST: usize = 100;
 
 /// The allowances of one file.
@@ -25,20 +25,20 @@ pub(crate) struct Allowances {
 struct Allowance {
     lint: &'static Lint,
     location: SourceLocation,
-    /// What it covers.
+    /// Diagnostics that start in this range are allowed.
     span: Span,
     used: bool,
 }
 
 impl Allowances {
-    /// Reads a file's comments; what is wrong with them goes to `diagnostics`.
+    /// Reads the allowances of a file; errors in them are added to `diagnostics`.
     pub(crate) fn read(
         file: &Arc<SourceFile>,
         root: &Node,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
         let mut list = Vec::new();
-        // Most files have none, and comments cost a second reading.
+        // Most files have none, and reading comments means scanning the file again.
         if !file.text.contains(MARK) {
             return Self { list };
         }
@@ -68,9 +68,12 @@ impl Allowances {
             }
             if reason.trim().is_empty() {
                 diagnostics.push(
-                    Diagnostic::error("allow::no-reason", format!("why is `{code}` allowed here?"))
-                        .at(location)
-                        .help(format!("write `# allow: {code} the reason`")),
+                    Diagnostic::error(
+                        "allow::no-reason",
+                        format!("the reason for allowing `{code}` is missing"),
+                    )
+                    .at(location)
+                    .help(format!("write `# allow: {code} the reason`")),
                 );
                 continue;
             }
@@ -89,7 +92,7 @@ impl Allowances {
         Self { list }
     }
 
-    /// Takes out what is allowed.
+    /// Removes allowed diagnostics.
     pub(crate) fn filter(&mut self, diagnostics: &mut Vec<Diagnostic>) {
         if self.list.is_empty() {
             return;
@@ -112,7 +115,7 @@ impl Allowances {
         });
     }
 
-    /// How many are in use, and a diagnostic for each that silences nothing.
+    /// Returns the number of used allowances, and adds a diagnostic for each unused one.
     pub(crate) fn finish(self, diagnostics: &mut Vec<Diagnostic>) -> usize {
         let (used, unused): (Vec<_>, Vec<_>) = self.list.into_iter().partition(|it| it.used);
         diagnostics.extend(unused.into_iter().map(|it| {
@@ -138,7 +141,7 @@ fn unknown(code: &str) -> Diagnostic {
     }
 }
 
-/// The line around an offset, without its end.
+/// The line at an offset, without the line break.
 fn line_of(text: &str, offset: usize) -> Span {
     let start = text
         .get(..offset)
@@ -151,7 +154,7 @@ fn line_of(text: &str, offset: usize) -> Span {
     Span::new(start, end)
 }
 
-/// The first line after an offset that says something; empty at the end of the file.
+/// The first line after an offset that has content; empty at the end of the file.
 fn next_line(text: &str, offset: usize) -> Span {
     let mut at = line_of(text, offset).end + 1;
     while at < text.len() {
@@ -165,7 +168,7 @@ fn next_line(text: &str, offset: usize) -> Span {
     Span::new(text.len(), text.len())
 }
 
-/// A line and everything that begins on it.
+/// The range of a line and all values that begin on it.
 fn covered(root: &Node, line: Span) -> Span {
     fn end(node: &Node, line: Span) -> usize {
         let begins = |span: Span| (line.start..=line.end).contains(&span.start);

@@ -1,27 +1,27 @@
-//! An event pattern as written: fields with their locations, and the branches of `$or` around them.
+//! Flattens an event pattern into fields with their locations and enclosing `$or` branches.
 
 use syntax::{Entry, Node, Span, Value};
 
-/// One field of a pattern and its list of terms.
+/// A field of a pattern and its list of terms.
 #[derive(Debug)]
 pub(super) struct Clause<'a> {
-    /// The joined path, `detail.userIdentity.type`.
+    /// The dotted path, such as `detail.userIdentity.type`.
     pub(super) path: String,
-    /// The key as written.
+    /// The last key of the path, with its list.
     pub(super) key: &'a Entry,
-    /// The `$or`s around it, outermost first: a number for the `$or`, and which of its branches.
+    /// The enclosing `$or`s, outermost first: an id of the `$or` and the index of the branch.
     pub(super) branches: Vec<(usize, usize)>,
     pub(super) terms: Vec<Term<'a>>,
 }
 
-/// One item of a field's list.
+/// An item of a field's list.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Term<'a> {
     pub(super) node: &'a Node,
     pub(super) matcher: Matcher<'a>,
 }
 
-/// What an item asks of a value.
+/// The condition of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Matcher<'a> {
     Text(&'a str),
@@ -37,13 +37,13 @@ pub(super) enum Matcher<'a> {
     Except(&'a Node),
     /// A range of numbers.
     Numeric,
-    /// A range of addresses, or a beginning or end in any case: of texts.
+    /// Another operator on text: a CIDR block, or a case-insensitive prefix or suffix.
     OtherText,
     Other,
 }
 
 impl<'a> Clause<'a> {
-    /// The exact texts of the list with their nodes.
+    /// The list's exact texts with their nodes.
     pub(super) fn texts(&self) -> impl Iterator<Item = (&'a str, &'a Node)> {
         self.terms.iter().filter_map(|term| match term.matcher {
             Matcher::Text(text) => Some((text, term.node)),
@@ -51,7 +51,7 @@ impl<'a> Clause<'a> {
         })
     }
 
-    /// Whether one event can have to satisfy both clauses.
+    /// Whether a single event may have to satisfy both clauses.
     pub(super) fn meets(&self, other: &Clause<'_>) -> bool {
         self.branches.iter().all(|(or, branch)| {
             other
@@ -61,20 +61,20 @@ impl<'a> Clause<'a> {
         })
     }
 
-    /// Whether the list has `{exists: false}` or `{exists: true}`.
+    /// Whether the list contains `{exists: wanted}`.
     pub(super) fn has_exists(&self, wanted: bool) -> bool {
         self.terms
             .iter()
             .any(|term| term.matcher == Matcher::Exists(wanted))
     }
 
-    /// The key and the list.
+    /// The span of the key and the list.
     pub(super) fn span(&self) -> Span {
         Span::new(self.key.key_span.start, self.key.value.span.end)
     }
 }
 
-/// The clauses of a pattern, in the order written. The pattern is one that `EventBridge` accepts.
+/// The clauses of a valid pattern, in source order.
 pub(super) fn clauses(pattern: &Node) -> Vec<Clause<'_>> {
     let mut walk = Walk::default();
     walk.object(pattern, "", &mut Vec::new());

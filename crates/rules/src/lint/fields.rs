@@ -1,8 +1,8 @@
-//! The fields of events, as far as the checks know them.
+//! What the checks know about the fields of events.
 
 use cloudtrail::fields::{self, Field, FieldShape};
 
-/// The fields beside `detail` that every event has, as texts.
+/// The text fields next to `detail` that every event has.
 const ENVELOPE: [&str; 7] = [
     "account",
     "detail-type",
@@ -13,8 +13,8 @@ const ENVELOPE: [&str; 7] = [
     "version",
 ];
 
-/// The shape of the field at a pattern's path, if it is known. `cloudtrail` says whether `detail` is
-/// a record.
+/// The shape of the field at a pattern's path, if known. `cloudtrail` says whether `detail` is a
+/// record.
 pub(super) fn shape(path: &str, cloudtrail: bool) -> Option<FieldShape> {
     if ENVELOPE.contains(&path) {
         return Some(FieldShape::Text);
@@ -25,18 +25,18 @@ pub(super) fn shape(path: &str, cloudtrail: bool) -> Option<FieldShape> {
     field(path).filter(|_| cloudtrail).map(|field| field.shape)
 }
 
-/// The first step of a path that is no field of a record, and the fields it could have been. `None`
-/// if all steps are fields, or lie in an object whose fields belong to the service.
+/// The first step of a path that isn't a field of a record, and its valid siblings. `None` if all
+/// steps are fields, or are inside an object whose fields belong to the service.
 pub(super) fn unknown(path: &str) -> Option<(&str, Vec<&'static str>)> {
     fields::unknown_step(path.strip_prefix("detail.")?)
 }
 
-/// Whether every record has the field, so that `anything-but` misses none for its absence.
+/// Whether every record has the field, so that `anything-but` never misses a record that lacks it.
 pub(super) fn is_always_there(path: &str) -> bool {
     ENVELOPE.contains(&path) || field(path).is_some_and(|field| field.is_in_every_record)
 }
 
-/// The values that a field can have, if they are known.
+/// All possible values of a field, if known.
 pub(super) fn values(path: &str) -> Option<&'static [&'static str]> {
     field(path)
         .map(|field| field.values)

@@ -1,8 +1,8 @@
-//! Linting: what the fields of a rule say, judged.
+//! Linting: checks what the fields of a rule say.
 //!
-//! Every [`Diagnostic`] about a rule has a code, and every code an entry in the [`registry`]: what it
-//! means, an example on either side, whether it has a fix and whether it may be allowed in place.
-//! [`page`] makes `rules/LINTS.md` from it.
+//! Every [`Diagnostic`] about a rule has a code, and every code has an entry in the [`registry`]:
+//! its meaning, a bad and a good example, whether it has a fix and whether a comment can allow it.
+//! [`page`] renders the registry as `rules/LINTS.md`.
 
 mod allow;
 mod checks;
@@ -26,20 +26,20 @@ use crate::model::{Rule, Status};
 use crate::read::RuleFile;
 use crate::read::reader::Reader;
 
-/// Most diagnostics of one file; after fixing these, the author sees the others.
+/// Most diagnostics per file; the others appear once these are fixed.
 const MAX_DIAGNOSTICS: usize = 100;
 
-/// A file that has been read and checked.
+/// The result of checking one file.
 #[derive(Debug)]
 pub(crate) struct Linted {
-    /// The rule, if all of its parts could be read.
+    /// Present if all parts of the rule could be read.
     pub(crate) rule: Option<Rule>,
-    /// Whether the rule belongs into the library: it has no errors and isn't deprecated.
+    /// Whether the rule belongs in the library: it has no errors and isn't deprecated.
     pub(crate) sound: bool,
-    /// The id, if it is a valid one.
+    /// Present if the id is valid.
     pub(crate) id: Option<(String, SourceLocation)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
-    /// What comments in the file allow; some of it concerns diagnostics that are yet to come.
+    /// Allowances in the file. They also apply to diagnostics of later checks.
     pub(crate) allowances: Allowances,
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn check(read: RuleFile, today: Date) -> Linted {
     }
 }
 
-/// A file with thousands of problems has one: it is not a rule.
+/// Truncates the diagnostics: a file with thousands of them isn't a rule.
 fn limit(reader: &mut Reader) {
     let more = reader.diagnostics.len().saturating_sub(MAX_DIAGNOSTICS);
     if more > 0 {

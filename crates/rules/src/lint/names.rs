@@ -1,7 +1,7 @@
-//! Facts about AWS: services and their operations, events that are not API calls, Regions.
+//! Names on AWS: services and their operations, events that aren't API calls, Regions.
 //!
-//! `data/event-names.txt` is made from botocore's service models by `cargo xtask event-names`;
-//! `data/other-event-names.txt` is written by hand and names its sources.
+//! `cargo xtask event-names` generates `data/event-names.txt` from botocore's service models;
+//! `data/other-event-names.txt` is written by hand and cites its sources.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 const OPERATIONS: &str = include_str!("../../data/event-names.txt");
 const OTHERS: &str = include_str!("../../data/other-event-names.txt");
 
-/// Every Region of the public partitions, China and `GovCloud` included.
+/// All Regions of the public partitions, including China and `GovCloud`.
 pub(super) const REGIONS: [&str; 39] = [
     "af-south-1",
     "ap-east-1",
@@ -52,14 +52,14 @@ pub(super) const REGIONS: [&str; 39] = [
     "us-west-2",
 ];
 
-/// The events of one service.
+/// The event names of one service.
 #[derive(Clone, Debug, Default)]
 struct Service {
     /// Names of operations.
     calls: Vec<&'static str>,
-    /// Names of events that are none, and names that CloudTrail uses instead.
+    /// Names of events that aren't operations, and CloudTrail's deviating names of operations.
     others: Vec<&'static str>,
-    /// Names of calls that are data events.
+    /// Names of operations that are data events.
     data: Vec<&'static str>,
 }
 
@@ -87,7 +87,7 @@ static SERVICES: LazyLock<HashMap<&'static str, Service>> = LazyLock::new(|| {
     services
 });
 
-/// `name: word word …` in every line that is no comment.
+/// Parses `name: word word …` from every line that isn't a comment.
 fn lines(
     table: &'static str,
 ) -> impl Iterator<Item = (&'static str, std::str::SplitWhitespace<'static>)> {
@@ -105,12 +105,12 @@ pub(super) fn service_of(event_source: &str) -> &str {
         .unwrap_or(event_source)
 }
 
-/// Whether there is such an `eventSource`.
+/// Whether the `eventSource` is known.
 pub(super) fn is_source(event_source: &str) -> bool {
     event_source.ends_with(".amazonaws.com") && SERVICES.contains_key(service_of(event_source))
 }
 
-/// Every known `eventSource`.
+/// All known values of `eventSource`.
 pub(super) fn sources() -> Vec<String> {
     let mut names: Vec<String> = SERVICES
         .keys()
@@ -120,12 +120,12 @@ pub(super) fn sources() -> Vec<String> {
     names
 }
 
-/// Whether some service is named so.
+/// Whether a service has this name.
 pub(super) fn is_service(service: &str) -> bool {
     SERVICES.contains_key(service)
 }
 
-/// Whether the service has an event of this name, with or without the API's version behind it.
+/// Whether the service has an event of this name, with or without the API version as suffix.
 pub(super) fn is_event(service: &str, name: &str) -> bool {
     SERVICES.get(service).is_some_and(|service| {
         let plain = without_version(name);
@@ -136,12 +136,12 @@ pub(super) fn is_event(service: &str, name: &str) -> bool {
     })
 }
 
-/// Whether some event of the service begins so.
+/// Whether an event name of the service has this prefix.
 pub(super) fn is_beginning(service: &str, prefix: &str) -> bool {
     events(service).any(|name| name.starts_with(prefix) || prefix.starts_with(name))
 }
 
-/// The events of a service.
+/// The event names of a service.
 pub(super) fn events(service: &str) -> impl Iterator<Item = &'static str> {
     SERVICES.get(service).into_iter().flat_map(|service| {
         let all = service.calls.iter().chain(&service.others);
@@ -149,7 +149,7 @@ pub(super) fn events(service: &str) -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// Services that have an event of this name; at most three, by name.
+/// Up to three services that have an event of this name, sorted by name.
 pub(super) fn services_with(name: &str) -> Vec<&'static str> {
     let mut found: Vec<&str> = SERVICES
         .keys()
@@ -161,15 +161,15 @@ pub(super) fn services_with(name: &str) -> Vec<&'static str> {
     found
 }
 
-/// Whether it is a data event: recorded only by a trail that selects it.
+/// Whether it is a data event, which only a trail that selects it records.
 pub(super) fn is_data_event(service: &str, name: &str) -> bool {
     SERVICES
         .get(service)
         .is_some_and(|service| service.data.contains(&name))
 }
 
-/// Whether `EventBridge` keeps the call from rules that don't ask for read-only management events:
-/// its guide goes by the first word, with two exceptions.
+/// Whether `EventBridge` withholds the call from rules without `read_only: true`. Its guide goes by
+/// the first word of the name, with two exceptions.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html>
 pub(crate) fn is_read_only(service: &str, name: &str) -> bool {
     const DELIVERED: [&str; 2] = ["GetFederationToken", "GetSessionToken"];
@@ -180,19 +180,20 @@ pub(crate) fn is_read_only(service: &str, name: &str) -> bool {
         && !is_data_event(service, name)
 }
 
-/// The name as recorded, if CloudTrail records it with the API's version: `AddPermission20150331v2`
-/// for `AddPermission`.
+/// The recorded name, if CloudTrail adds the API version: `AddPermission20150331v2` for
+/// `AddPermission`.
 pub(super) fn versioned(service: &str, name: &str) -> Option<&'static str> {
     SERVICES
         .get(service)?
         .others
         .iter()
-        // Of two the later in the list, which is the one written today.
+        // The last match in the list is the version that CloudTrail writes today.
         .rfind(|other| **other != name && without_version(other) == name)
         .copied()
 }
 
-/// `AddPermission20150331v2` and `PublishFunction2020_05_31` without what follows the name.
+/// Removes the version suffix from names such as `AddPermission20150331v2` and
+/// `PublishFunction2020_05_31`.
 fn without_version(name: &str) -> &str {
     let plain = match name.rsplit_once('v') {
         Some((plain, digits))
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_know_calls_and_what_is_none() {
+    fn the_tables_have_calls_and_other_events() {
         assert!(is_event("iam", "CreateAccessKey"));
         assert!(is_event("signin", "ConsoleLogin"));
         assert!(is_event("s3", "PutBucketPublicAccessBlock"));
@@ -247,7 +248,7 @@ mod tests {
             Some("AddPermission20150331v2")
         );
         assert_eq!(services_with("StopLogging"), ["cloudtrail"]);
-        // Every line of the tables is understood, and every name used by `is` exists.
+        // Every line of the tables parses, and every name after `is` exists.
         let unread = OPERATIONS
             .lines()
             .chain(OTHERS.lines())

@@ -1,4 +1,4 @@
-//! What a rule needs before it may be deployed, beyond fields that can be read.
+//! Checks the policies for deployment, beyond readable fields.
 
 use jiff::civil::Date;
 use syntax::{Diagnostic, Node, Span};
@@ -8,7 +8,7 @@ use crate::read::reader::Reader;
 use crate::read::rule::Fields;
 use crate::source_pin::pins_source;
 
-/// Days before the end of an exception on which the warning begins.
+/// Warn about an exception this many days before it ends.
 const NOTICE_DAYS: i32 = 14;
 
 pub(super) fn check(reader: &mut Reader, root: &Node, fields: &Fields, today: Date) {
@@ -40,7 +40,7 @@ fn status(reader: &mut Reader, root: &Node, fields: &Fields) {
     {
         reader.error(
             "rule::reference",
-            "a stable rule has at least one reference",
+            "a stable rule needs at least one reference",
             node.span,
         );
     }
@@ -59,7 +59,7 @@ fn runbook(reader: &mut Reader, root: &Node, fields: &Fields) {
                 "rule::runbook-missing",
                 "a rule of this severity needs a `runbook`",
             )
-            .help("write what the person on call does first, or an https address"),
+            .help("write the first steps for the person on call, or an https address"),
             span,
         );
     }
@@ -76,7 +76,7 @@ fn effect(reader: &mut Reader, root: &Node) {
     }
 }
 
-/// Anyone who can call `PutEvents` can put events with any source on the bus, except `aws.*`.
+/// Anyone who can call `PutEvents` can send events with any source except `aws.*`.
 fn source(reader: &mut Reader, root: &Node, fields: &Fields) {
     let (Some(node), Some(pattern)) = (root.get("event_pattern"), &fields.written_pattern) else {
         return;
@@ -88,7 +88,7 @@ fn source(reader: &mut Reader, root: &Node, fields: &Fields) {
         reader.push(
             Diagnostic::error("pattern::source", "the pattern does not pin `source`")
                 .help("add `source: [aws.…]` with exact names, or `{prefix: aws.}`, in every branch of a `$or`")
-                .note("events of the sources `aws.*` can't be forged, others can"),
+                .note("only events from the sources `aws.*` can't be forged"),
             span,
         );
     }
@@ -99,7 +99,7 @@ fn source(reader: &mut Reader, root: &Node, fields: &Fields) {
                 "pattern::forgeable-source",
                 format!("events of the source `{other}` can be forged"),
             )
-            .note("whoever may call PutEvents chooses their content; only `aws.*` is reserved"),
+            .note("anyone who can call PutEvents chooses their content; only `aws.*` is reserved"),
             span,
         );
     }
@@ -155,7 +155,7 @@ fn both_kinds_of_tests(reader: &mut Reader, root: &Node, fields: &Fields) {
     }
 }
 
-/// A path that is in no event of a positive test would be empty in every alert.
+/// A path that no positive test's event has would be empty in every alert.
 fn unresolved(reader: &mut Reader, fields: &Fields) {
     let positive = || fields.tests.list.iter().filter(|test| test.matches);
     if positive().next().is_none() {

@@ -1,18 +1,19 @@
-//! Rules that another rule already covers.
+//! Finds rules that another rule covers.
 
 use eventbridge_pattern::{RuleSet, Scratch};
 use syntax::Diagnostic;
 
 use crate::model::Rule;
 
-/// Most rules that one rule is compared with; a proof takes a bounded time, but not none.
+/// Most candidates to compare a rule with: each proof takes some time.
 const MOST: usize = 16;
 
-/// A warning for each rule whose events all alert as another rule, with at least the same severity and
-/// to the same topics. A rule may differ from a wider one by its severity or topics.
+/// Warns about each rule whose events all alert as another rule too, with at least the same
+/// severity and to the same topics. A rule with another severity or other topics than a wider one
+/// is fine.
 ///
-/// A proof takes two patterns, and all pairs of thousands of rules would take too long; a rule's own
-/// positive tests show cheaply which others could cover it.
+/// Proving all pairs of thousands of rules would take too long. A rule's own positive tests cheaply
+/// show which other rules could cover it.
 pub(crate) fn check(rules: &[Rule]) -> Vec<Diagnostic> {
     let set = rules
         .iter()
@@ -42,12 +43,12 @@ pub(crate) fn check(rules: &[Rule]) -> Vec<Diagnostic> {
             .filter(|other| *other != number)
             .filter_map(|other| Some((other, rules.get(other)?)))
             .collect();
-        // The widest patterns say least.
+        // Short patterns are likely the widest.
         candidates.sort_by_key(|(other, rule)| (rule.pattern.text().len(), *other));
         let cover = candidates.into_iter().take(MOST).find(|(other, wider)| {
             says_as_much(rule, wider)
                     && rule.pattern.implies(&wider.pattern).is_yes()
-                    // Of two that are the same, the first stays.
+                    // Of two equal rules, the first is kept.
                     && (*other < number
                         || !(says_as_much(wider, rule)
                             && wider.pattern.implies(&rule.pattern).is_yes()))
@@ -70,7 +71,7 @@ pub(crate) fn check(rules: &[Rule]) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// Whether `wider` alerts the same topics with at least the severity of `rule`.
+/// Whether `wider` alerts the same topics with at least the same severity.
 fn says_as_much(rule: &Rule, wider: &Rule) -> bool {
     rule.enabled
         && wider.enabled

@@ -1,24 +1,24 @@
-//! Text that could deceive a reader or reach a machine that acts on it.
+//! Finds text that could deceive a reader or that a machine would expand.
 //!
-//! Rule files come from pull requests. Their texts end in CloudFormation templates, which act on
-//! `{{resolve:…}}` and `${…}`, in input templates, where `<` and `>` can't be escaped, and before
-//! people's eyes, which bidirectional controls deceive.
+//! Rule files come from pull requests. Their text is used in CloudFormation templates, which expand
+//! `{{resolve:…}}` and `${…}`; in input templates, where `<` and `>` can't be escaped; and in
+//! reviews, where bidirectional controls can deceive people.
 
 use syntax::{Diagnostic, Fix, Node, Span, Value};
 
 use crate::model::UNFINISHED;
 use crate::read::reader::Reader;
 
-/// What a text is for decides what may stand in it.
+/// The use of a text decides what it may contain.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// The message itself: placeholders are welcome.
+    /// The message, which may contain placeholders.
     Message,
-    /// Copied into the input template beside the message.
+    /// Copied into the input template next to the message.
     Alert,
-    /// Everything else that reaches a template, and what people read.
+    /// All other text that reaches a template or a reader.
     Rule,
-    /// An event of a test: data that nothing acts on. It may be as hostile as real events are.
+    /// A test's event: inert data that may be as hostile as real events.
     Event,
 }
 
@@ -54,7 +54,7 @@ fn walk(reader: &mut Reader, node: &Node, purpose: Purpose) {
         Value::Number(text) if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) => {
             let diagnostic = Diagnostic::warning(
                 "rule::account-number",
-                format!("{text} is a number here, and account ids are text"),
+                format!("{text} is a number here, but account ids are text"),
             )
             .help(format!("write \"{text}\""))
             .fix(Fix::replace(
@@ -83,7 +83,7 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
     if purpose == Purpose::Event {
         return;
     }
-    // `raw_characters` finds those that are in the file itself; these are escaped ones.
+    // Finds escaped characters; `raw_characters` finds unescaped ones.
     if let Some(c) = text.chars().find(|c| is_forbidden(*c))
         && !reader.location(span).text().contains(c)
     {
@@ -132,7 +132,7 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
         reader.diagnostics.push(
             Diagnostic::error(
                 "message::angle-bracket",
-                format!("`{bracket}` can't stand in an alert"),
+                format!("`{bracket}` can't be used in an alert"),
             )
             .at(location)
             .note("an input template marks its placeholders with `<` and `>` and has no escape for them"),
@@ -140,13 +140,13 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
     }
 }
 
-/// Whether a line was left to the author, as `new` does.
+/// Whether a line is a placeholder left by `new`.
 fn is_unfinished(line: &str) -> bool {
     line.strip_prefix(UNFINISHED)
         .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
-/// The reference in `text`, whatever its case and spacing.
+/// The dynamic reference in `text`, ignoring case and spacing.
 fn dynamic_reference(text: &str) -> Option<&str> {
     text.match_indices("{{").find_map(|(at, _)| {
         let inside = text.get(at + 2..)?;
@@ -160,7 +160,7 @@ fn dynamic_reference(text: &str) -> Option<&str> {
 
 fn raw_characters(reader: &mut Reader) {
     let file = std::sync::Arc::clone(&reader.file);
-    // One diagnostic per kind of character is enough to find them all.
+    // Reports each distinct character once.
     let mut seen = Vec::new();
     for (at, c) in file.text.char_indices() {
         let byte_order_mark = at == 0 && c == '\u{feff}';

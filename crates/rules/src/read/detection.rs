@@ -1,4 +1,4 @@
-//! The event pattern and the exceptions from it.
+//! Reads the event pattern and its exceptions.
 
 use eventbridge_pattern::Pattern;
 use jiff::civil::Date;
@@ -13,7 +13,7 @@ use crate::model::Exception;
 /// Most exceptions of one rule.
 const MAX_EXCEPTIONS: usize = 100;
 
-/// The pattern as written.
+/// Reads the pattern without exceptions.
 pub(super) fn pattern(reader: &mut Reader, root: &Node) -> Option<Pattern> {
     let node = root.get("event_pattern")?;
     if node.as_mapping().is_none() {
@@ -33,7 +33,7 @@ pub(super) fn pattern(reader: &mut Reader, root: &Node) -> Option<Pattern> {
             let span = nearest_span(node, &error.pointer);
             reader.push(
                 Diagnostic::error("pattern::invalid", error.message)
-                    .note("this is what EventBridge would answer")
+                    .note("this is EventBridge's error message")
                     .help("the language: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern.html"),
                 span,
             );
@@ -42,8 +42,8 @@ pub(super) fn pattern(reader: &mut Reader, root: &Node) -> Option<Pattern> {
     }
 }
 
-/// The span of what a JSON pointer leads to: the key's and the value's if it is on one line, so
-/// that a misspelled operator is underlined rather than its operand.
+/// The span at a JSON pointer. If key and value are on one line, the span covers both, so that a
+/// misspelled operator is underlined along with its operand.
 fn nearest_span(node: &Node, pointer: &str) -> Span {
     let target = node.nearest(pointer);
     let (parent, last) = pointer.rsplit_once('/').unwrap_or(("", ""));
@@ -58,7 +58,7 @@ fn nearest_span(node: &Node, pointer: &str) -> Span {
     }
 }
 
-/// The exceptions with the spans of their `when`; every readable date of an `expires` goes to
+/// Reads the exceptions with the spans of their `when`. Every valid `expires` is added to
 /// `expiries`.
 pub(super) fn exceptions(
     reader: &mut Reader,
@@ -144,7 +144,7 @@ fn expires(reader: &mut Reader, node: &Node) -> Option<Date> {
 fn when(reader: &mut Reader, node: &Node) -> Option<(String, Vec<String>)> {
     let Some([entry]) = node.as_mapping() else {
         reader.push(
-            Diagnostic::error("exception::not-expressible", "`when` holds one path and the values that are excepted")
+            Diagnostic::error("exception::not-expressible", "`when` takes one path and the excepted values")
                 .help("write `when: {detail.userIdentity.userName: [some-name]}`; several fields at once need a change of the event pattern"),
             node.span,
         );
@@ -153,7 +153,7 @@ fn when(reader: &mut Reader, node: &Node) -> Option<(String, Vec<String>)> {
     let well_formed = match EventPath::parse(&entry.key) {
         Ok(path) if path.as_str().contains('[') => Err((
             "an event pattern has no list indices".to_owned(),
-            Some("leave out `[…]`; beware: an exception on a list holds only if all items are excepted".to_owned()),
+            Some("remove `[…]`; note that an exception on a list applies only if all items are excepted".to_owned()),
         )),
         Ok(_) => Ok(()),
         Err(bad) => Err((bad.message, bad.help)),
@@ -181,7 +181,7 @@ fn when(reader: &mut Reader, node: &Node) -> Option<(String, Vec<String>)> {
     ))
 }
 
-/// The pattern with the exceptions compiled in.
+/// Compiles the exceptions into the pattern.
 pub(super) fn with_exceptions(
     reader: &mut Reader,
     root: &Node,
@@ -193,7 +193,7 @@ pub(super) fn with_exceptions(
     }
     let node = root.get("event_pattern")?;
     let mut json = node.to_json();
-    // Exceptions on the same field exclude the values of all of them.
+    // Exceptions on the same field are merged: each excludes its values.
     let mut fields: Vec<(String, Vec<String>, Span)> = Vec::new();
     for (exception, span) in exceptions {
         for (path, values) in &exception.when {

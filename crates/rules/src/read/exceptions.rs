@@ -1,12 +1,12 @@
-//! Exceptions, compiled into the event pattern.
+//! Compiles exceptions into the event pattern.
 //!
-//! An exception on a field becomes `anything-but` its values. `anything-but` alone would also
-//! drop events that lack the field (a root user has no user name), so `exists: false` stands
-//! beside it: events without the field still alert.
+//! An exception on a field becomes `anything-but` its values. Alone, that would also exclude events
+//! without the field (a root user has no user name), so `exists: false` is added: events without
+//! the field still alert.
 
 use serde_json::{Map, Value, json};
 
-/// The exception can't be said in the pattern language on top of this pattern.
+/// The pattern language can't express the exception for this pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NotExpressible {
     pub(crate) message: String,
@@ -57,7 +57,7 @@ fn nested<'a>(map: &'a mut Map<String, Value>, step: &str) -> Option<&'a mut Map
 pub(crate) fn constrained(path: &str) -> NotExpressible {
     NotExpressible {
         message: format!(
-            "the pattern already says something about `{path}`, and a field's terms are joined by \"or\""
+            "the pattern already constrains `{path}`, and a field's terms are joined by \"or\""
         ),
         help: "change the event pattern itself instead",
     }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_the_pattern_constrains_is_refused() {
+    fn an_exception_on_a_constrained_field_is_rejected() {
         let mut pattern = json!({"detail": {"eventName": ["X"], "userIdentity": ["x"]}});
         assert!(compile(&mut pattern, "detail.eventName", &values(&["X"])).is_err());
         assert!(compile(&mut pattern, "detail.userIdentity.arn", &values(&["X"])).is_err());
@@ -100,10 +100,9 @@ mod tests {
     }
 
     proptest! {
-        /// With an exception a rule matches what it matched before, except where the field has
-        /// one of the values.
+        /// With an exception, a rule matches the same events, except those with one of the values.
         #[test]
-        fn an_exception_takes_away_its_values_and_nothing_else(
+        fn an_exception_excludes_only_its_values(
             name in prop::option::of("[ab]{1,2}"),
             event_name in "[XY]",
             excepted in prop::collection::vec("[ab]{1,2}", 1..3),

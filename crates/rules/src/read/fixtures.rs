@@ -1,14 +1,14 @@
-//! Events that several tests share: JSON files under the rules folder's `fixtures/`.
+//! Loads events shared by tests: JSON files under the rules folder's `fixtures/`.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
-/// Largest event, in bytes: what `EventBridge` takes (256 KB).
+/// Largest event, in bytes: `EventBridge`'s limit of 256 KB.
 pub(crate) const MAX_EVENT_BYTES: usize = 256 * 1024;
 
-/// Reads fixtures, each once.
+/// Loads fixtures, each at most once.
 #[derive(Debug)]
 pub(crate) struct Fixtures {
     rules: PathBuf,
@@ -16,7 +16,7 @@ pub(crate) struct Fixtures {
 }
 
 impl Fixtures {
-    /// Fixtures of the rules folder `rules`.
+    /// A loader for the rules folder `rules`.
     pub(crate) fn new(rules: &Path) -> Self {
         Self {
             rules: rules.to_owned(),
@@ -24,7 +24,7 @@ impl Fixtures {
         }
     }
 
-    /// The fixture of that name, or why there is none.
+    /// The fixture with this name, or why it can't be loaded.
     pub(crate) fn get(&mut self, name: &str) -> Result<Value, String> {
         if let Some(known) = self.cache.get(name) {
             return known.clone();
@@ -72,7 +72,7 @@ fn read(rules: &Path, name: &str) -> Result<Value, String> {
     serde_json::from_str(&text).map_err(|error| format!("{shown} is not JSON: {error}"))
 }
 
-/// Lays `patch` over `base`: objects merge, `null` removes a key, everything else replaces.
+/// Applies `patch` to `base`: objects merge, `null` removes a key, everything else replaces.
 pub(crate) fn merge(base: &mut Value, patch: &Value) {
     match (base, patch) {
         (Value::Object(base), Value::Object(patch)) => {

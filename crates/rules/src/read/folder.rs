@@ -1,19 +1,19 @@
-//! The rules folder and the texts of its files.
+//! Lists the rules folder and reads its files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use syntax::{Diagnostic, SourceFile, SourceLocation, Span};
 
-/// The name of the schema of rule files, at the top of the rules folder.
+/// File name of the JSON Schema at the top of the rules folder.
 pub const SCHEMA_FILE: &str = "rule.schema.json";
 /// Most rule files in a library.
 pub(crate) const MAX_FILES: usize = 10_000;
-/// Deepest sub-folder.
+/// Deepest nesting of subfolders.
 const MAX_FOLDERS: usize = 8;
 
-/// The paths of the rule files of a folder, and diagnostics for a folder that is missing, empty or
-/// too large.
+/// The paths of a folder's rule files. Adds diagnostics for a folder that is missing, empty or too
+/// large.
 pub(crate) fn rule_files(directory: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     if !directory.is_dir() {
@@ -32,7 +32,7 @@ pub(crate) fn rule_files(directory: &Path, diagnostics: &mut Vec<Diagnostic>) ->
             Diagnostic::error(
                 "library::empty",
                 format!(
-                    "the rules folder `{}` holds no rule (`*.yaml`)",
+                    "the rules folder `{}` contains no rule files (`*.yaml`)",
                     directory.display()
                 ),
             )
@@ -48,7 +48,7 @@ pub(crate) fn rule_files(directory: &Path, diagnostics: &mut Vec<Diagnostic>) ->
     paths
 }
 
-/// The rule files of a folder as they are, and a diagnostic for each that couldn't be read.
+/// The unparsed rule files of a folder, and a diagnostic for each unreadable one.
 pub fn sources(directory: &Path) -> (Vec<Arc<SourceFile>>, Vec<Diagnostic>) {
     let (mut paths, mut diagnostics) = (Vec::new(), Vec::new());
     walk(directory, 0, &mut paths, &mut diagnostics);
@@ -112,7 +112,7 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, diagnostics: &mut
         } else {
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("yaml") => paths.push(path),
-                // Generated, for editors.
+                // Generated for editors.
                 _ if depth == 0 && name == SCHEMA_FILE => {}
                 Some("yml" | "json") => diagnostics.push(at_file(
                     Diagnostic::error("library::extension", format!("`{name}` is not read"))
@@ -161,7 +161,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
     )
 }
 
-/// Points at a file whose text isn't at hand.
+/// Sets the location to a file whose text isn't available.
 fn at_file(diagnostic: Diagnostic, path: &Path) -> Diagnostic {
     let file = Arc::new(SourceFile::new(path, ""));
     diagnostic.at(SourceLocation::new(&file, Span::default()))

@@ -1,11 +1,11 @@
-//! From a message with placeholders to an input transformer that no event value can break.
+//! Compiles a message with placeholders to an input transformer that no event value can break.
 //!
-//! A text template inserts values unescaped, and a result that isn't JSON is not delivered: a
-//! user agent with a quote in it would silence the alert. In an *object* template an unquoted
-//! placeholder becomes a JSON value of its own, quoted and escaped by `EventBridge`. So a message
-//! becomes an object, pretty-printed to be read in an e-mail, and what a caller can influence
-//! always stands alone. Only the four strings that `EventBridge` itself sets (account, Region,
-//! time, id) appear inside of text.
+//! A text template inserts values unescaped, and a result that isn't JSON is not delivered: a user
+//! agent with a quote in it would silence the alert. In an *object* template, an unquoted
+//! placeholder becomes a separate JSON value, quoted and escaped by `EventBridge`. So a message
+//! becomes an object, pretty-printed for e-mail, and every value that a caller can influence is a
+//! separate JSON value. Only the four strings that `EventBridge` itself sets (account, Region,
+//! time, id) appear inside text.
 
 use std::collections::BTreeMap;
 
@@ -15,17 +15,17 @@ use serde_json::Value;
 use super::path::EventPath;
 use crate::model::{Message, Severity};
 
-/// The longest input template that `PutTargets` takes, in characters.
+/// The longest input template that `PutTargets` accepts, in characters.
 const MAX_TEMPLATE: usize = 8192;
-/// The longest text that is compiled at all, in bytes; a longer one can't fit into a template.
+/// The longest text that is compiled, in bytes; a longer one can't fit into a template.
 const MAX_TEXT: usize = 4 * MAX_TEMPLATE;
-/// The largest `InputPathsMap`.
+/// Most entries of an `InputPathsMap`.
 const MAX_PATHS: usize = 100;
-/// The longest label before a colon, in characters.
+/// The longest label of a line, in characters.
 const MAX_LABEL: usize = 40;
 
 impl Message {
-    /// Fields that every alert has; a message's label may not repeat them, in whatever case.
+    /// Fields that every alert has. Labels must differ from them, ignoring case.
     pub const FRAME: [&'static str; 10] = [
         "alert",
         "message",
@@ -39,7 +39,7 @@ impl Message {
         "event_id",
     ];
 
-    /// The transformer as `EventBridge` would check and run it.
+    /// The transformer, validated as by `EventBridge`.
     pub fn transformer(&self) -> Result<InputTransformer, TransformerError> {
         InputTransformer::new(&self.input_paths, &self.input_template)
     }
@@ -50,7 +50,7 @@ impl Message {
     }
 }
 
-/// What an alert says besides the written message.
+/// The parts of an alert besides the message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame<'a> {
     pub(crate) id: &'a str,
@@ -59,7 +59,7 @@ pub(crate) struct Frame<'a> {
     pub(crate) runbook: Option<&'a str>,
 }
 
-/// Something wrong with a message; `needle` is the part of the text that is.
+/// An error in a message; `needle` is the offending part of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) code: &'static str,
@@ -81,22 +81,22 @@ enum Piece {
     Placeholder(EventPath),
 }
 
-/// A value in the template: on one line, or a list with one item a line.
+/// A value in the template: a single line, or a list with one item per line.
 enum Field {
     Inline(String),
     Lines(Vec<String>),
 }
 
-/// What [`compile`] makes of a text.
+/// The result of [`compile`].
 #[derive(Debug, Default)]
 pub(crate) struct Compiled {
-    /// Missing if there are problems.
+    /// `None` if there are problems.
     pub(crate) message: Option<Message>,
     pub(crate) placeholders: Vec<Placeholder>,
     pub(crate) problems: Vec<Problem>,
 }
 
-/// Compiles the text of a message; each line `label: …` becomes a field of its own.
+/// Compiles the text of a message; each line `label: …` becomes a separate field.
 pub(crate) fn compile(text: &str, frame: &Frame<'_>) -> Compiled {
     let mut writer = Writer::default();
     if text.len() > MAX_TEXT {
@@ -157,7 +157,8 @@ pub(crate) fn compile(text: &str, frame: &Frame<'_>) -> Compiled {
         let value = format!("\"<{}>\"", writer.name_of_envelope(path));
         fields.push((name.to_owned(), Field::Inline(value)));
     }
-    // Reported where they stand (`message::angle-bracket`); no use to let the template fail too.
+    // Already reported at their location (`message::angle-bracket`), so don't report the template
+    // too.
     let brackets = [text, frame.title, frame.runbook.unwrap_or_default()]
         .iter()
         .any(|text| text.contains(['<', '>']));
@@ -171,10 +172,10 @@ pub(crate) fn compile(text: &str, frame: &Frame<'_>) -> Compiled {
     writer.finish(&fields)
 }
 
-/// The placeholders and everything wrong with them.
+/// Collects placeholders and problems.
 #[derive(Default)]
 struct Writer {
-    /// JSON path to placeholder name.
+    /// Maps JSON path to placeholder name.
     names: BTreeMap<String, String>,
     placeholders: Vec<Placeholder>,
     problems: Vec<Problem>,
@@ -216,7 +217,7 @@ impl Writer {
                 "message::reserved-label",
                 format!("`{label}` is a field that every alert has"),
                 &format!("{label}:"),
-                Some("choose another label".to_owned()),
+                Some("choose a different label".to_owned()),
             );
         } else if fields
             .iter()
@@ -226,12 +227,12 @@ impl Writer {
                 "message::duplicate-label",
                 format!("the label `{label}` occurs twice"),
                 &format!("{label}:"),
-                Some("a field of an object has one value; choose another label".to_owned()),
+                Some("a field of an object has one value; choose a different label".to_owned()),
             );
         }
     }
 
-    /// Splits a line into texts and placeholders.
+    /// Splits a line into text and placeholders.
     fn pieces(&mut self, line: &str) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut rest = line;
@@ -264,7 +265,7 @@ impl Writer {
                     });
                     pieces.push(Piece::Placeholder(path));
                 }
-                // Refused in every text of a rule, not only here (`rule::dynamic-reference`).
+                // `rule::dynamic-reference` reports these in every text of a rule.
                 Err(_)
                     if inside
                         .trim_start()
@@ -281,8 +282,8 @@ impl Writer {
         pieces
     }
 
-    /// The JSON of a line: a placeholder alone is unquoted; text with nothing but envelope
-    /// strings is one string; all else is a list of pieces.
+    /// The JSON for a line: a lone placeholder is unquoted; text with only envelope strings is one
+    /// string; anything else is a list of pieces.
     fn value(&mut self, pieces: &[Piece]) -> String {
         match pieces {
             [Piece::Placeholder(path)] => format!("<{}>", self.name(path)),
@@ -318,7 +319,7 @@ impl Writer {
         self.name_of(path.as_str(), path.json_path())
     }
 
-    /// A name for a path that reads like it and is unique.
+    /// A unique, readable placeholder name for a path.
     fn name_of(&mut self, text: &str, json_path: String) -> String {
         if let Some(name) = self.names.get(&json_path) {
             return name.clone();
@@ -350,7 +351,7 @@ impl Writer {
         if length > MAX_TEMPLATE {
             self.problem(
                 "message::too-large",
-                format!("the alert's template has {length} characters, more than the {MAX_TEMPLATE} that EventBridge takes"),
+                format!("the alert's template has {length} characters, more than the {MAX_TEMPLATE} that EventBridge accepts"),
                 "",
                 Some("shorten the message or the runbook; a runbook can be an https address".to_owned()),
             );
@@ -359,7 +360,7 @@ impl Writer {
             self.problem(
                 "message::too-many-paths",
                 format!(
-                    "the alert uses {} paths, more than the {MAX_PATHS} that EventBridge takes",
+                    "the alert uses {} paths, more than the {MAX_PATHS} that EventBridge accepts",
                     self.names.len()
                 ),
                 "",
@@ -405,8 +406,8 @@ fn is_safe_in_text(piece: &Piece) -> bool {
     }
 }
 
-/// `label: rest`, if the line starts with a label: a letter, then letters, digits, spaces, `_`
-/// and `-`, up to a colon with a space or nothing behind it.
+/// Splits `label: rest` if the line starts with a label: a letter, then letters, digits, spaces,
+/// `_` and `-`, up to a colon that is followed by a space or the end of the line.
 fn split_label(line: &str) -> Option<(&str, &str)> {
     let (label, rest) = line.split_once(':')?;
     let label = label.trim_end();
@@ -450,7 +451,7 @@ fn one_or_lines(mut values: Vec<String>) -> Option<Field> {
     }
 }
 
-/// One field a line, two spaces deep: what the reader of an e-mail sees.
+/// One field per line, indented by two spaces, as shown in an e-mail.
 fn layout(fields: &[(String, Field)]) -> String {
     let lines: Vec<String> = fields
         .iter()

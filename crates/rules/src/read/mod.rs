@@ -1,7 +1,8 @@
-//! Reading: from the folder to the fields of each rule.
+//! Reads rule files into fields.
 //!
-//! Reading asks whether every field is there, has the right type and can be understood. Whether what
-//! the fields say makes sense is for [`lint`](crate::lint), which starts once a file has been read.
+//! Reading checks that every field is present, has the right type and can be parsed. Whether its
+//! content makes sense is checked by [`lint`](crate::lint), which starts after a file has been
+//! read.
 
 mod detection;
 mod exceptions;
@@ -22,11 +23,11 @@ use self::fixtures::Fixtures;
 use self::reader::Reader;
 use self::rule::Fields;
 
-/// A file that has been read.
+/// A rule file with its fields.
 #[derive(Debug)]
 pub(crate) struct RuleFile {
     pub(crate) file: Arc<SourceFile>,
-    /// The tree, unless the file isn't YAML.
+    /// `None` if the file isn't YAML.
     pub(crate) root: Option<Node>,
     pub(crate) fields: Fields,
     pub(crate) diagnostics: Vec<Diagnostic>,

@@ -1,13 +1,13 @@
-//! Event paths as rule files write them: `detail.userIdentity.arn`, `resources[0]`.
+//! Event paths in rule files: `detail.userIdentity.arn`, `resources[0]`.
 //!
-//! The grammar is what an input transformer's `InputPathsMap` takes, without the leading `$.`.
+//! The grammar is that of an input transformer's `InputPathsMap`, without the leading `$.`.
 
 use serde_json::Value;
 
-/// The longest JSON path that `PutTargets` takes, in characters.
+/// The longest JSON path that `PutTargets` accepts, in characters.
 const MAX_CHARS: usize = 256;
 
-/// The fields every event has beside `detail`, and `detail`.
+/// The top-level fields of every event, including `detail`.
 const ENVELOPE: [&str; 9] = [
     "version",
     "id",
@@ -96,24 +96,24 @@ impl EventPath {
             Ok(path)
         } else {
             Err(
-                BadPath::new(format!("no event has a field `{first}` at its top")).help(format!(
+                BadPath::new(format!("no event has a top-level field `{first}`")).help(format!(
                     "CloudTrail's fields are under `detail`: `detail.{text}`"
                 )),
             )
         }
     }
 
-    /// The path as `InputPathsMap` wants it, `$.detail.userIdentity.arn`.
+    /// The path in `InputPathsMap` syntax, `$.detail.userIdentity.arn`.
     pub(crate) fn json_path(&self) -> String {
         format!("$.{}", self.text)
     }
 
-    /// As written.
+    /// The spelling in the rule file.
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether `EventBridge` itself sets the value, and always to a string.
+    /// Whether the value is always a string that `EventBridge` itself sets.
     pub(crate) fn is_envelope_string(&self) -> bool {
         matches!(self.as_str(), "account" | "region" | "time" | "id")
     }
@@ -125,7 +125,7 @@ impl EventPath {
         }
     }
 
-    /// The value in an event; `[*]` gives a list.
+    /// The value in an event; `[*]` returns a list.
     pub(crate) fn lookup(&self, event: &Value) -> Option<Value> {
         follow(&self.steps, event)
     }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_detail_is_explained() {
+    fn a_path_without_detail_is_explained() {
         let bad = EventPath::parse("userIdentity.arn").unwrap_err();
         assert!(bad.help.unwrap().contains("`detail.userIdentity.arn`"));
     }

@@ -1,10 +1,10 @@
-//! Reading the fields of a mapping: presence, type, spelling. Problems become diagnostics.
+//! Reads the fields of a mapping. Missing, mistyped and misspelled ones become diagnostics.
 
 use std::sync::Arc;
 
 use syntax::{Diagnostic, Node, Shape, SourceFile, SourceLocation, Span, Value, nearest};
 
-/// Most unknown fields of one mapping that get a diagnostic.
+/// Most diagnostics for unknown fields in one mapping.
 const MAX_UNKNOWN: usize = 20;
 
 /// The file being read and the diagnostics so far.
@@ -39,7 +39,7 @@ impl Reader {
         self.push(diagnostic, node.span);
     }
 
-    /// Checks that `node` is a mapping with all fields that it needs and no others.
+    /// Checks that `node` is a mapping with all required fields and no unknown ones.
     pub(crate) fn mapping(&mut self, node: &Node, what: &str, shape: &Shape) -> bool {
         let Some(entries) = node.as_mapping() else {
             self.wrong_type(what, "a mapping", node);
@@ -49,7 +49,7 @@ impl Reader {
         let unknown = entries
             .iter()
             .filter(|entry| !known.contains(&entry.key.as_str()));
-        // A mapping with more of them is something else altogether, not a list of misspellings.
+        // A mapping with more unknown fields isn't misspelled but something else.
         let mut meant = Vec::new();
         for entry in unknown.take(MAX_UNKNOWN) {
             let diagnostic = Diagnostic::error(
@@ -78,7 +78,7 @@ impl Reader {
         true
     }
 
-    /// Text that isn't blank.
+    /// Reads non-blank text.
     pub(crate) fn text(&mut self, node: &Node, what: &str) -> Option<String> {
         let Some(text) = node.as_str() else {
             self.wrong_type(what, "text", node);
@@ -91,13 +91,13 @@ impl Reader {
         Some(text.to_owned())
     }
 
-    /// Text under a key of a mapping, if the key is there.
+    /// Reads text under a key, if the key is present.
     pub(crate) fn text_of(&mut self, node: &Node, field: &str, what: &str) -> Option<String> {
         let value = node.get(field)?;
         self.text(value, &format!("`{field}` of {what}"))
     }
 
-    /// Text of at most `limit` characters.
+    /// Reads text of at most `limit` characters.
     pub(crate) fn short_text(&mut self, node: &Node, what: &str, limit: usize) -> Option<String> {
         let text = self.text(node, what)?.trim().to_owned();
         let length = text.chars().count();
@@ -112,7 +112,7 @@ impl Reader {
         Some(text)
     }
 
-    /// A list of texts with their nodes.
+    /// Reads a list of texts with their nodes.
     pub(crate) fn texts<'a>(
         &mut self,
         node: &'a Node,
@@ -145,7 +145,7 @@ impl Reader {
         value
     }
 
-    /// One word out of a few.
+    /// Reads one of the given words.
     pub(crate) fn word<T: Copy>(
         &mut self,
         node: &Node,
@@ -171,7 +171,7 @@ impl Reader {
     }
 }
 
-/// Where to point for something that isn't there: the mapping's first line.
+/// The location for something missing: the mapping's first line.
 fn first_line(node: &Node, file: &SourceFile) -> Span {
     let text = file.text.get(node.span.start..).unwrap_or_default();
     let length = text

@@ -1,6 +1,6 @@
-//! The fields of a rule file.
+//! Reads the fields of a rule file.
 //!
-//! Every field is read whatever is wrong with the others, so that one run shows all problems.
+//! Every field is read even if others are invalid, so that one run shows all problems.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::rule_tests::{self, Tests};
 use super::shape::{self, MAX_DESCRIPTION, MAX_REASON, MAX_TITLE, MAX_WORDS};
 use crate::model::{Budget, Exception, ImportedFrom, Message, Response, Rule, Severity, Status};
 
-/// The fields of a rule file, as far as they could be read.
+/// The fields of a rule file; invalid ones are missing.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     pub(crate) id: Option<(String, SourceLocation)>,
@@ -32,36 +32,36 @@ pub(crate) struct Fields {
     false_positives: Vec<String>,
     runbook: Option<String>,
     tags: Vec<String>,
-    /// The pattern as written.
+    /// The pattern without exceptions.
     pub(crate) written_pattern: Option<Pattern>,
-    /// The pattern with the exceptions.
+    /// The pattern with exceptions compiled in.
     pub(crate) pattern: Option<Pattern>,
     pub(crate) read_only: bool,
     message: Option<Message>,
     notify: Vec<String>,
     respond: Option<Response>,
     budget: Option<Budget>,
-    /// The exceptions with the spans of their `when`.
+    /// Exceptions with the spans of their `when`.
     pub(crate) exceptions: Vec<(Exception, Span)>,
-    /// Every `expires` that is a date, also those of exceptions that couldn't be read.
+    /// Every valid `expires`, including those of invalid exceptions.
     pub(crate) expiries: Vec<(Date, Span)>,
     imported_from: Option<ImportedFrom>,
     pub(crate) tests: Tests,
-    /// The paths that the message and the response read from the event.
+    /// Event paths used by the message and the response.
     pub(crate) event_paths: Vec<ReadPath>,
 }
 
-/// A path that an alert or a response reads from the event.
+/// An event path used by an alert or response.
 #[derive(Debug)]
 pub(crate) struct ReadPath {
     pub(crate) path: EventPath,
     pub(crate) location: SourceLocation,
-    /// The lint for a path that leads to nothing.
+    /// The code to report if no test event has the path.
     pub(crate) code: &'static str,
 }
 
 impl Fields {
-    /// Reads the fields. There are none if the file isn't a mapping.
+    /// Reads the fields; all are missing if the file isn't a mapping.
     pub(super) fn read(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -> Self {
         if !reader.mapping(root, "a rule", &shape::RULE) {
             return Self::default();
@@ -103,7 +103,7 @@ impl Fields {
         fields
     }
 
-    /// The rule, if all of its parts could be read.
+    /// The rule, if all fields are valid.
     pub(crate) fn into_rule(self, file: &Arc<SourceFile>) -> Option<Rule> {
         let (id, location) = self.id?;
         let exceptions = self.exceptions.into_iter();
@@ -212,7 +212,7 @@ fn title(reader: &mut Reader, root: &Node) -> Option<String> {
         reader.push(
             Diagnostic::error(
                 "rule::title",
-                "a title is one line without a full stop at its end",
+                "a title is one line without a period at its end",
             ),
             node.span,
         );
@@ -373,7 +373,8 @@ fn respond(reader: &mut Reader, root: &Node, event_paths: &mut Vec<ReadPath>) ->
     Some(response)
 }
 
-/// A tag's key or value: it ends in an IAM condition, so nothing that IAM would expand.
+/// Reads a tag's key or value. It is used in an IAM condition, so it must not contain anything that
+/// IAM would expand.
 fn tag_text(reader: &mut Reader, tag: &Node, field: &str, limit: usize) -> Option<String> {
     let node = tag.get(field)?;
     let text = reader.short_text(node, &format!("`{field}` of the tag"), limit)?;

@@ -1,4 +1,4 @@
-//! The rule's tests and their events.
+//! Reads a rule's tests and their events.
 
 use cloudtrail::envelope;
 use serde_json::Value;
@@ -11,19 +11,19 @@ use crate::model::{Origin, RuleTest};
 
 /// Most tests of one rule.
 const MAX_TESTS: usize = 200;
-/// Most bytes that the events of one rule's tests have together.
+/// Total size limit of the events of one rule's tests, in bytes.
 const MAX_TOTAL_BYTES: usize = 4 * 1024 * 1024;
 
-/// The tests of a rule.
+/// The tests of a rule and their expectations.
 #[derive(Debug, Default)]
 pub(crate) struct Tests {
     pub(crate) list: Vec<RuleTest>,
-    /// What the tests expect, also those whose events couldn't be read; `None` if the list of tests
-    /// itself couldn't be.
+    /// Whether each test expects a match, including tests with invalid events; `None` if the list
+    /// itself is invalid.
     pub(crate) expected: Option<Vec<bool>>,
 }
 
-/// Reads the tests; a test without a readable event is left out, with a diagnostic.
+/// Reads the tests. A test with an invalid event is left out, with a diagnostic.
 pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -> Tests {
     let Some(node) = root.get("tests") else {
         return Tests::default();
@@ -41,7 +41,7 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
     }
     let has_message = root.get("message").is_some();
     let mut list: Vec<RuleTest> = Vec::new();
-    // The events as they were written, for tests that are like another one.
+    // The unwrapped events, for tests with `like`.
     let mut written: Vec<(String, Value)> = Vec::new();
     let mut expected = Vec::new();
     let mut total = 0;
@@ -79,8 +79,8 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
     }
 }
 
-/// The test, one for each value of its `each`, if the events could be had; and what it expects, if
-/// that could be read.
+/// One test for each value of its `each`, if the events are valid, and the expectation, if it is
+/// valid.
 fn test(
     reader: &mut Reader,
     node: &Node,
@@ -128,14 +128,14 @@ fn test(
         })
     };
     let tests: Vec<RuleTest> = variants.into_iter().flatten().filter_map(build).collect();
-    // Only an event that became a test counts towards the limits, so only such an event is kept.
+    // Only events that became tests count toward the limits, so only those are kept.
     if !tests.is_empty() {
         written.extend(name.zip(base));
     }
     (tests, matches)
 }
 
-/// The alert that a test expects, if it says one.
+/// The alert that a test expects, if given.
 fn expected_message(
     reader: &mut Reader,
     node: &Node,
@@ -158,7 +158,7 @@ fn expected_message(
     message
 }
 
-/// One event for every value that `each` puts at its path, with the value as text.
+/// One event for every value of `each`, with the value as text for the test's name.
 fn each(reader: &mut Reader, node: &Node, event: &Value) -> Option<Vec<(String, Value)>> {
     let path_and_values = match node.as_mapping() {
         Some([entry]) => entry
@@ -172,7 +172,7 @@ fn each(reader: &mut Reader, node: &Node, event: &Value) -> Option<Vec<(String, 
         reader.push(
             Diagnostic::error(
                 "test::each",
-                "`each` holds one path and the values to put there",
+                "`each` takes one path and the values to put there",
             )
             .help("write `each: {eventName: [DeleteTrail, StopLogging]}`"),
             node.span,
@@ -203,7 +203,7 @@ fn each(reader: &mut Reader, node: &Node, event: &Value) -> Option<Vec<(String, 
     Some(variants.collect())
 }
 
-/// The event as it is written, before it is wrapped, and where to point at.
+/// The event before wrapping, and its location for diagnostics.
 fn event(
     reader: &mut Reader,
     node: &Node,
@@ -272,13 +272,13 @@ fn event(
     Some((value, location))
 }
 
-/// The event as it is on a bus.
+/// The event as it arrives on a bus.
 fn envelope(reader: &mut Reader, value: &Value, location: Span) -> Option<Value> {
     match envelope::of(value) {
         Ok(event) if event.to_string().len() > MAX_EVENT_BYTES => {
             reader.error(
                 "test::event",
-                "the event is larger than 256 KB, which EventBridge doesn't take",
+                "the event is larger than 256 KB, which EventBridge doesn't accept",
                 location,
             );
             None

@@ -1,25 +1,25 @@
-//! The fields of a rule file: their names for reading, their order for `format`, their schema for
-//! editors.
+//! The fields of a rule file, for reading, for the order in `format`, and for the editors' JSON
+//! Schema.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use syntax::{Field, FieldType, Shape, SourceFile, Unformatted};
 
-/// Longest title: it leads every alert.
+/// Longest title, in characters; every alert begins with it.
 pub(crate) const MAX_TITLE: usize = 100;
-/// Longest description.
+/// Longest description, in characters.
 pub(crate) const MAX_DESCRIPTION: usize = 2000;
-/// Longest reason of a severity.
+/// Longest `severity_reason`, in characters.
 pub(crate) const MAX_REASON: usize = 500;
-/// Longest owner, tag, name and the like.
+/// Longest owner, tag, name and similar text, in characters.
 pub(crate) const MAX_WORDS: usize = 200;
-/// Longest text of a field without a limit of its own; the alert's template has one in the end.
+/// Longest text of other fields, in characters; the alert's template has a limit as well.
 const MAX_TEXT: usize = 32_768;
 const TEXTS: FieldType = FieldType::List(0, &FieldType::Text(MAX_TEXT));
 const ADDRESS: FieldType = FieldType::Pattern(r"^https://\S+$");
 
-/// A rule file.
+/// The top-level mapping of a rule file.
 pub(crate) static RULE: Shape = Shape {
     fields: &[
         Field::required(
@@ -34,7 +34,7 @@ pub(crate) static RULE: Shape = Shape {
         ),
         Field::required(
             "title",
-            "What happened, in one line without a full stop. Every alert begins with it.",
+            "What happened, in one line without a period. Every alert begins with it.",
             FieldType::Text(MAX_TITLE),
         ),
         Field::required(
@@ -44,7 +44,7 @@ pub(crate) static RULE: Shape = Shape {
         ),
         Field::required(
             "status",
-            "How mature the rule is. A deprecated one is kept here and not deployed.",
+            "The rule's maturity. A deprecated rule is kept here but not deployed.",
             FieldType::Word(&["experimental", "test", "stable", "deprecated"]),
         ),
         Field::optional(
@@ -54,22 +54,22 @@ pub(crate) static RULE: Shape = Shape {
         ),
         Field::required(
             "severity",
-            "How bad it is when it fires; chooses the topic. High: look at it now; critical: wake somebody up.",
+            "The impact when it fires; selects the topic. High: look at it now; critical: wake someone up.",
             FieldType::Word(&["informational", "low", "medium", "high", "critical"]),
         ),
         Field::optional(
             "severity_reason",
-            "Why it is that bad and no worse.",
+            "Why this severity, and not a lower or higher one.",
             FieldType::Text(MAX_REASON),
         ),
         Field::optional(
             "owner",
-            "The team or address that answers for the rule.",
+            "The team or address responsible for the rule.",
             FieldType::Text(MAX_WORDS),
         ),
         Field::required(
             "references",
-            "https addresses of background reading; at least one when `status` is `stable`.",
+            "https addresses with background; at least one if `status` is `stable`.",
             FieldType::List(0, &ADDRESS),
         ),
         Field::required(
@@ -79,22 +79,22 @@ pub(crate) static RULE: Shape = Shape {
         ),
         Field::optional(
             "tags",
-            "Free words, such as `attack.t1078.004`, `cis.v3.0.0.4.2` or `service.iam`.",
+            "Free-form tags, such as `attack.t1078.004`, `cis.v3.0.0.4.2` or `service.iam`.",
             TEXTS,
         ),
         Field::optional(
             "runbook",
-            "The first steps, one a line, or one https address. Part of every alert; required from severity medium on.",
+            "The first steps, one per line, or an https address. Part of every alert; required for severity medium and above.",
             FieldType::Text(MAX_TEXT),
         ),
         Field::required(
             "event_pattern",
-            "EventBridge's own pattern language. `source` has to be pinned.",
+            "An event pattern in EventBridge's own language. It must pin `source`.",
             FieldType::Defined("pattern"),
         ),
         Field::optional(
             "read_only",
-            "`true` if the rule must see List, Get and Describe calls, which costs.",
+            "`true` if the rule needs List, Get and Describe calls, which costs money.",
             FieldType::Boolean,
         ),
         Field::optional(
@@ -104,27 +104,27 @@ pub(crate) static RULE: Shape = Shape {
         ),
         Field::optional(
             "notify",
-            "Names of topics of the organization file; without it the severity decides.",
+            "Names of topics in the organization file. Default: topics by severity.",
             FieldType::List(1, &FieldType::Pattern("^[a-z0-9-]{1,64}$")),
         ),
         Field::optional(
             "respond",
-            "What is done without a person.",
+            "The automatic response.",
             FieldType::Mapping(&RESPOND),
         ),
         Field::optional(
             "budget",
-            "How many alerts are too many; a backtest checks it.",
+            "How many alerts are acceptable; backtests check it.",
             FieldType::Mapping(&BUDGET),
         ),
         Field::optional(
             "exceptions",
-            "Known and harmless cases that don't alert, until they expire.",
+            "Known harmless cases that don't alert until the exception expires.",
             FieldType::List(0, &FieldType::Mapping(&EXCEPTION)),
         ),
         Field::optional(
             "imported_from",
-            "Where an imported rule comes from.",
+            "The origin of an imported rule.",
             FieldType::Mapping(&IMPORTED_FROM),
         ),
         Field::required(
@@ -139,19 +139,19 @@ pub(crate) static RULE: Shape = Shape {
 
 pub(crate) static RESPOND: Shape = Shape::of(&[Field::required(
     "start_instance",
-    "Starts the EC2 instance again through the SSM automation AWS-StartEC2Instance.",
+    "Starts the EC2 instance again with the SSM automation AWS-StartEC2Instance.",
     FieldType::Mapping(&START_INSTANCE),
 )]);
 
 pub(crate) static START_INSTANCE: Shape = Shape::of(&[
     Field::required(
         "instance",
-        "Path of the instance's id in the event, such as `detail.instance-id`.",
+        "Path of the instance id in the event, such as `detail.instance-id`.",
         FieldType::Text(254),
     ),
     Field::required(
         "tag",
-        "The tag that an instance must carry for anything to happen.",
+        "Only instances with this tag are started.",
         FieldType::Mapping(&TAG),
     ),
 ]);
@@ -163,17 +163,25 @@ pub(crate) static TAG: Shape = Shape::of(&[
 
 pub(crate) static BUDGET: Shape = Shape::of(&[Field::required(
     "max_alerts_per_day",
-    "Most alerts on one day (UTC), over all accounts and Regions.",
+    "Most alerts per day (UTC), across all accounts and Regions.",
     FieldType::Number(0, u32::MAX as u64),
 )]);
 
 pub(crate) static EXCEPTION: Shape = Shape::of(&[
-    Field::required("name", "What is excepted.", FieldType::Text(MAX_WORDS)),
+    Field::required(
+        "name",
+        "The excepted case; unique in the rule.",
+        FieldType::Text(MAX_WORDS),
+    ),
     Field::required("reason", "Why it is harmless.", FieldType::Text(MAX_WORDS)),
-    Field::required("owner", "Who answers for it.", FieldType::Text(MAX_WORDS)),
+    Field::required(
+        "owner",
+        "The person or team responsible for it.",
+        FieldType::Text(MAX_WORDS),
+    ),
     Field::required(
         "expires",
-        "The last day on which it holds.",
+        "The last day on which it applies.",
         FieldType::Pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
     ),
     Field::required(
@@ -184,22 +192,30 @@ pub(crate) static EXCEPTION: Shape = Shape::of(&[
 ]);
 
 pub(crate) static IMPORTED_FROM: Shape = Shape::of(&[
-    Field::required(
-        "format",
-        "The format it was written in.",
+    Field::required("format", "The original format.", FieldType::Text(MAX_TEXT)),
+    Field::optional(
+        "id",
+        "The id in the original format.",
         FieldType::Text(MAX_TEXT),
     ),
-    Field::optional("id", "Its id there.", FieldType::Text(MAX_TEXT)),
-    Field::optional("author", "Who wrote it.", FieldType::Text(MAX_TEXT)),
+    Field::optional(
+        "author",
+        "The original's author.",
+        FieldType::Text(MAX_TEXT),
+    ),
     Field::optional(
         "license",
-        "SPDX identifier of its license.",
+        "SPDX identifier of the original's license.",
         FieldType::Text(MAX_TEXT),
     ),
-    Field::optional("date", "The day it was written.", FieldType::Text(MAX_TEXT)),
+    Field::optional(
+        "date",
+        "The original's creation date.",
+        FieldType::Text(MAX_TEXT),
+    ),
     Field::optional(
         "modified",
-        "The day it was last changed.",
+        "The date of the original's last change.",
         FieldType::Text(MAX_TEXT),
     ),
     Field::optional(
@@ -207,11 +223,7 @@ pub(crate) static IMPORTED_FROM: Shape = Shape::of(&[
         "References that aren't https addresses.",
         TEXTS,
     ),
-    Field::optional(
-        "losses",
-        "What the rule doesn't do as the original does.",
-        TEXTS,
-    ),
+    Field::optional("losses", "Differences from the original.", TEXTS),
 ]);
 
 pub(crate) static TEST: Shape = Shape {
@@ -228,7 +240,7 @@ pub(crate) static TEST: Shape = Shape {
         ),
         Field::optional(
             "event",
-            "The event, written in place: a CloudTrail record or a whole EventBridge event.",
+            "The event itself: a CloudTrail record or a whole EventBridge event.",
             FieldType::Object,
         ),
         Field::optional(
@@ -238,27 +250,27 @@ pub(crate) static TEST: Shape = Shape {
         ),
         Field::optional(
             "like",
-            "The name of an earlier test of this rule, whose event is taken.",
+            "The name of an earlier test of this rule whose event to use.",
             FieldType::Text(MAX_WORDS),
         ),
         Field::optional(
             "override",
-            "Changes to what `fixture` or `like` gave: mappings merge, `null` removes a field, anything else replaces.",
+            "Changes to the event of `fixture` or `like`: mappings merge, `null` removes a field, anything else replaces.",
             FieldType::Object,
         ),
         Field::optional(
             "each",
-            "One path and several values, `{eventName: [DeleteTrail, StopLogging]}`: as many tests.",
+            "One path and several values, `{eventName: [DeleteTrail, StopLogging]}`: one test per value.",
             FieldType::Each(&FieldType::Defined("values")),
         ),
         Field::optional(
             "origin",
-            "`recorded`: AWS has recorded such an event. `synthetic`: written after the documentation.",
+            "`recorded`: AWS has recorded such an event. `synthetic`: written from the documentation.",
             FieldType::Word(&["recorded", "synthetic"]),
         ),
         Field::optional(
             "message",
-            "The exact alert; only with `expect: match`.",
+            "The exact expected alert; only with `expect: match`.",
             FieldType::Text(MAX_TEXT),
         ),
     ],
@@ -266,7 +278,7 @@ pub(crate) static TEST: Shape = Shape {
     one_of: &["event", "fixture", "like"],
 };
 
-/// The order of an event pattern's own fields; below `detail` its author's order stays.
+/// The order of an event pattern's top-level fields. Below `detail`, the author's order is kept.
 const PATTERN: [&str; 8] = [
     "source",
     "account",
@@ -278,7 +290,7 @@ const PATTERN: [&str; 8] = [
     "$or",
 ];
 
-/// A rule file's text in the one layout, see [`syntax::format()`].
+/// Formats a rule file's text; see [`syntax::format()`].
 pub fn format(file: &Arc<SourceFile>) -> Result<String, Unformatted> {
     syntax::format(file, &|path| match path {
         ["event_pattern"] => PATTERN.to_vec(),
@@ -303,21 +315,21 @@ pub fn schema() -> Value {
         "maxProperties": 1,
         "additionalProperties": false,
         "properties": {
-            "prefix": ignoring("The text begins so."),
-            "suffix": ignoring("The text ends so."),
-            "equals-ignore-case": words("The text, in any case."),
-            "wildcard": words("The text, `*` standing for anything."),
-            "cidr": words("An address in that block."),
-            "exists": {"description": "Whether the field is there at all.", "type": "boolean"},
+            "prefix": ignoring("Text with this prefix."),
+            "suffix": ignoring("Text with this suffix."),
+            "equals-ignore-case": words("This text, ignoring case."),
+            "wildcard": words("Text in which `*` matches anything."),
+            "cidr": words("An address in this CIDR block."),
+            "exists": {"description": "Whether the field must be present.", "type": "boolean"},
             "numeric": {"description": "Comparisons: `[\">\", 0, \"<=\", 5]`.", "type": "array", "minItems": 2, "maxItems": 4},
             "anything-but": {
-                "description": "Any value but these. A field that is missing doesn't match: add `{exists: false}` if it may be.",
+                "description": "Any value but these. A missing field doesn't match: add `{exists: false}` to allow that.",
                 "type": ["string", "number", "array", "object"],
             },
         },
     });
     RULE.schema(
-        "A rule of Gizmos",
+        "A Gizmos rule",
         json!({
             "pattern": {
                 "type": "object",
@@ -356,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_those_of_the_types() {
+    fn schema_words_match_the_types() {
         assert_eq!(words(&RULE, "status"), Status::ALL.map(Status::as_str));
         assert_eq!(
             words(&RULE, "severity"),

@@ -1,4 +1,4 @@
-//! Running a rule's own tests.
+//! Runs a rule's own tests.
 
 pub mod mutation;
 
@@ -10,27 +10,27 @@ use syntax::Diagnostic;
 
 use crate::model::{Rule, RuleTest};
 
-/// What came of one rule test.
+/// The result of one test.
 #[derive(Clone, Debug, Serialize)]
 pub struct TestOutcome {
-    /// The rule's id.
+    /// Id of the tested rule.
     pub rule: String,
-    /// The test's name.
+    /// Name of the test in the rule file.
     pub test: String,
-    /// Whether everything was as expected.
+    /// Whether match and alert were as expected.
     pub passed: bool,
-    /// Whether the rule matched.
+    /// Whether the rule matched the event.
     pub matched: bool,
     /// The alert as delivered, if the rule matched and has a message.
     pub message: Option<String>,
-    /// What went wrong. [`crate::load`] doesn't report this for the rules it hands out.
+    /// Why the test failed. [`crate::load`] doesn't report this for the rules it returns.
     pub diagnostic: Option<Diagnostic>,
 }
 
-/// Runs all tests of a rule, in the order written.
+/// Runs all tests of a rule, in source order.
 ///
-/// A test passes if the rule matches exactly when it should, the alert can be delivered, and its
-/// text is the expected one where the test gives one (blank space around it doesn't count).
+/// A test passes if the rule matches as expected, the alert can be delivered, and the alert equals
+/// the test's `message`, if given, ignoring surrounding white space.
 ///
 /// Codes: `test::match`, `test::message`, `test::undeliverable`, `test::event`.
 pub fn run_tests(rule: &Rule) -> Vec<TestOutcome> {
@@ -126,7 +126,7 @@ fn mismatch(rule: &Rule, test: &RuleTest) -> Diagnostic {
         .fold(diagnostic, Diagnostic::note)
 }
 
-/// The fields of a pattern that, taken alone, an event fails.
+/// The fields of a pattern that an event fails individually.
 fn reasons(pattern: &Pattern, event: &Value) -> Vec<String> {
     let Ok(parsed) = Event::parse(&event.to_string()) else {
         return Vec::new();
@@ -145,8 +145,12 @@ fn reasons(pattern: &Pattern, event: &Value) -> Vec<String> {
                 .iter()
                 .try_fold(event, |value, step| value.get(step))
                 .map_or_else(|| "absent".to_owned(), Value::to_string);
-            (alone.matches(&parsed) == Ok(false))
-                .then(|| format!("`{}` is {seen}; the pattern wants {terms}", path.join(".")))
+            (alone.matches(&parsed) == Ok(false)).then(|| {
+                format!(
+                    "`{}` is {seen}; the pattern requires {terms}",
+                    path.join(".")
+                )
+            })
         })
         .collect()
 }
@@ -166,8 +170,8 @@ fn leaves(value: &Value, path: &mut Vec<String>, out: &mut Vec<(Vec<String>, Val
     }
 }
 
-/// A line by line comparison; the lines of an alert are its fields, so position is enough to
-/// line them up once common beginnings and ends are set aside.
+/// A line-by-line diff. The lines of an alert are its fields, so after removing the common prefix
+/// and suffix, lines can be paired by position.
 fn difference(test: &RuleTest, expected: &str, rendered: &str) -> Diagnostic {
     let diagnostic = Diagnostic::error(
         "test::message",

@@ -1,8 +1,8 @@
-//! Do a rule's tests notice when its pattern is changed?
+//! Mutation testing: do a rule's tests detect changes to its pattern?
 //!
-//! A clause whose loss no test notices is either not needed or not tested: somebody will lose it in
-//! an edit, and the rule falls silent or becomes a flood. [`mutants`] makes every small change of a
-//! pattern and says of each whether a test fails because of it.
+//! A clause whose removal no test detects is either unnecessary or untested: a later edit may lose
+//! it, and the rule goes silent or floods its topics. [`mutants`] makes every small change to a
+//! pattern and reports whether a test fails because of it.
 
 use eventbridge_pattern::{Event, Pattern};
 use serde::Serialize;
@@ -11,37 +11,37 @@ use serde_json::{Map, Value, json};
 use crate::model::Rule;
 use crate::source_pin::pins_source;
 
-/// Most mutants of one rule that are tried; a pattern of 2,048 characters has far fewer.
+/// Most mutants per rule; a pattern of 2,048 characters has far fewer.
 const MAX_MUTANTS: usize = 1000;
-/// Makes a string another one.
+/// Appended to a string to change it.
 const OTHER: &str = "~";
 
-/// One change of a rule's pattern, and what became of it.
+/// A change to a rule's pattern and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mutant {
-    /// What was changed, `detail.eventName: without "DeleteTrail"`.
+    /// The change, such as `detail.eventName: without "DeleteTrail"`.
     pub change: String,
-    /// Whether a test noticed.
+    /// Whether a test detected the change.
     pub fate: Fate,
 }
 
-/// Whether a change was noticed.
+/// The result of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fate {
     /// A test of the rule fails.
     Tested,
-    /// The result isn't an event pattern, or pins no source: loading refuses it.
+    /// The mutant isn't a valid event pattern, or doesn't pin `source`: loading rejects it.
     Refused,
-    /// No test. The tests say nothing about this part of the pattern.
+    /// No test fails: this part of the pattern is untested.
     Survived,
 }
 
-/// All changes of a rule's pattern: each field, alternative and value left out in turn, each only
-/// value replaced, each bound of a number moved.
+/// All mutants of a rule's pattern: each field, alternative and value removed in turn, each single
+/// value replaced, each numeric bound moved.
 ///
-/// `source` and a `detail.eventSource` that repeats it are one clause: no event has one without the
-/// other, so no test could tell them apart.
+/// `source` and an equivalent `detail.eventSource` count as one clause: no event has one without
+/// the other, so no test could tell them apart.
 pub fn mutants(rule: &Rule) -> Vec<Mutant> {
     let Ok(Value::Object(mut pattern)) = serde_json::from_str(rule.pattern.text()) else {
         return Vec::new();
@@ -98,7 +98,7 @@ fn drop_repeated_source(pattern: &mut Map<String, Value>) {
     }
 }
 
-/// Gives every change of an object, with what the whole object is then.
+/// Calls `give` with every change to an object and the changed object.
 fn object(
     fields: &Map<String, Value>,
     path: &str,
@@ -129,7 +129,7 @@ fn object(
                 });
             }
             Value::Object(below) => object(below, &here, &mut |change, below| {
-                // An object without fields is no pattern; without it the field is left out.
+                // An empty object isn't a pattern, so the field is removed.
                 let below = (!below.is_empty()).then_some(Value::Object(below));
                 with(change, below);
             }),
@@ -162,7 +162,7 @@ fn alternatives(
     }
 }
 
-/// The object with other alternatives. An only one becomes part of the object.
+/// The object with other `$or` branches. A single remaining branch is merged into the object.
 fn with_branches(fields: &Map<String, Value>, mut branches: Vec<Value>) -> Map<String, Value> {
     let mut mutant = fields.clone();
     if branches.len() == 1
@@ -187,7 +187,7 @@ fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
     }
 }
 
-/// Gives every change of a field's values: one left out, or the only one replaced.
+/// Calls `give` with every change to a field's values: one removed, or the only one replaced.
 fn list(values: &[Value], give: &mut dyn FnMut(String, Vec<Value>)) {
     for (index, value) in values.iter().enumerate() {
         if values.len() > 1 {
@@ -205,14 +205,14 @@ fn list(values: &[Value], give: &mut dyn FnMut(String, Vec<Value>)) {
     }
 }
 
-/// Other values in the place of one. Of several values each is left out already, which is the same as
-/// replacing it, so only what is inside of it is changed.
+/// Replacements for a value. If there are several values, removing one is equivalent to replacing
+/// it, so only its operands are changed.
 fn replacements(value: &Value, only: bool) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     match value {
         Value::String(text) if only => {
             found.push((
-                format!("another text than {value}"),
+                format!("a text other than {value}"),
                 json!(format!("{text}{OTHER}")),
             ));
         }
@@ -294,7 +294,7 @@ mod tests {
             names,
             [
                 "source: left out",
-                "source: another text than \"aws.a\"",
+                "source: a text other than \"aws.a\"",
                 "detail.$or[0]: left out",
                 "detail.$or[0].x: left out",
                 "detail.$or[0].x: without \"1\"",
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_test_notices_survives() {
+    fn undetected_mutants_survive() {
         let event = |name: &str| {
             Event::parse(&json!({"source": "aws.a", "detail": {"n": name}}).to_string()).unwrap()
         };

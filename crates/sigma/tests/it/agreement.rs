@@ -1,4 +1,5 @@
-//! Imported patterns against the rules themselves, over records made of what the rules ask for.
+//! Compares imported patterns with the rules themselves, over records generated from the rules'
+//! values.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use crate::support::all_imported;
 /// Records per rule.
 const CASES: u32 = 400;
 
-/// Where two rules differ, the import says so, in that direction.
+/// Every difference is a stated loss in the same direction.
 #[test]
 fn imported_patterns_differ_only_as_stated() {
     let mut never = Vec::new();
@@ -59,7 +60,7 @@ fn run(
     }
 }
 
-/// What the rule itself says.
+/// Whether the rule itself matches; fails on an unstated difference.
 fn agree(rule: &Rule, imported: &Imported, record: &Value) -> Result<bool, TestCaseError> {
     let wanted = rule.matches(&Record::new(record));
     let event = cloudtrail::envelope::wrap(record).unwrap();
@@ -72,7 +73,7 @@ fn agree(rule: &Rule, imported: &Imported, record: &Value) -> Result<bool, TestC
     Ok(wanted)
 }
 
-/// The records that the imported rules' own tests say must match.
+/// The records of the imported rules' positive tests.
 fn matching(imported: &Imported) -> Vec<Value> {
     let mut records = Vec::new();
     for rule in &imported.rules {
@@ -83,8 +84,8 @@ fn matching(imported: &Imported) -> Vec<Value> {
     records
 }
 
-/// Records whose fields have values that the rule names, spelled in several ways, or others. Half
-/// of them are records that match, with few changes.
+/// Records whose fields have variants of the rule's values, or other values. Half of them are
+/// matching records with few changes.
 fn records(file: &std::sync::Arc<SourceFile>, matching: &[Value]) -> BoxedStrategy<Value> {
     let (root, _) = syntax::parse(file);
     let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -103,7 +104,7 @@ fn records(file: &std::sync::Arc<SourceFile>, matching: &[Value]) -> BoxedStrate
     (prop::option::of(any::<Index>()), parts)
         .prop_map(move |(base, fields)| {
             let base = base.filter(|_| !matching.is_empty());
-            // How many of a hundred fields are changed.
+            // Percentage of fields that change.
             let share = if base.is_some() { 25 } else { 100 };
             let base = base.map(|base| base.get(&matching).clone());
             let mut record = base.unwrap_or_else(|| json!({
@@ -166,7 +167,7 @@ fn collect(node: &Node, fields: &mut BTreeMap<String, Vec<String>>) {
                 other => values.push(other.to_string()),
             }
         }
-        // What a field is compared with is a field as well.
+        // The operand of `fieldref` is a field as well.
         if entry.key.contains("fieldref") {
             for value in values.clone() {
                 fields.entry(value).or_default();
@@ -175,12 +176,12 @@ fn collect(node: &Node, fields: &mut BTreeMap<String, Vec<String>>) {
     }
 }
 
-/// What a record may have at a field; `None` is nothing.
+/// A value for a field; `None` leaves it out.
 fn value(field: &str, values: Vec<String>) -> BoxedStrategy<Option<Value>> {
     if field == "eventTime" {
         return (2025..2028_i32, 1..=12_u8, 1..=28_u8, 0..24_u8, 0..60_u8)
             .prop_map(|(year, month, day, hour, minute)| {
-                // Half of them at times that rules name.
+                // Half of them are at times that occur in rules.
                 let (month, day, hour) = match minute % 4 {
                     0 => (12, 30, 2),
                     1 => (12, 31, 3),
@@ -221,7 +222,7 @@ fn value(field: &str, values: Vec<String>) -> BoxedStrategy<Option<Value>> {
     }
     let scalar = prop_oneof![
         4 => text.clone().prop_map(Value::from),
-        // A number or boolean where the text spells one.
+        // As a number or boolean if the text spells one.
         2 => text.prop_map(|text| serde_json::from_str(&text).unwrap_or_else(|_| json!(text))),
         1 => (0..60_i64).prop_map(Value::from),
         1 => any::<bool>().prop_map(Value::from),
@@ -236,7 +237,7 @@ fn value(field: &str, values: Vec<String>) -> BoxedStrategy<Option<Value>> {
     prop_oneof![1 => Just(None), 6 => any_value.prop_map(Some)].boxed()
 }
 
-/// A text that a rule names: as it is, in another case, with something before, behind or inside.
+/// A variant of a rule's text: unchanged, in another case, or with something added.
 fn text(mut values: Vec<String>) -> BoxedStrategy<String> {
     values.push("something".to_owned());
     values.push("198.51.100.7".to_owned());

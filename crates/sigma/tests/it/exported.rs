@@ -1,4 +1,4 @@
-//! The way back: our rules as Sigma rules.
+//! Exports rules as Sigma rules.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn library() -> Vec<rules::Rule> {
     rules::load(&folder, &options).rules
 }
 
-/// What a rule's file says, read back as a rule.
+/// Reads a rule from the text of its file.
 fn rule_of(id: &str, text: &str) -> rules::Rule {
     let file = Arc::new(SourceFile::new(format!("{id}.yaml"), text));
     let options = rules::Options {
@@ -35,7 +35,7 @@ fn sigma_rule(name: &str, text: &str) -> sigma::Rule {
     sigma::read(&file).unwrap_or_else(|diagnostics| panic!("{name}: {diagnostics:?}\n{text}"))
 }
 
-/// The records of a rule's tests, each also with one field less and one changed.
+/// The records of a rule's tests, plus variants with one field removed or changed.
 fn records(rule: &rules::Rule) -> Vec<Value> {
     let mut records = Vec::new();
     for test in &rule.tests {
@@ -70,16 +70,16 @@ fn vary(record: &Value, at: &Value, path: &mut Vec<String>, out: &mut Vec<Value>
     }
 }
 
-/// An exported rule judges records as the original does, but for what its losses say; and an
-/// exact one that is imported again exactly is the same rule.
-fn there_and_back(rule: &rules::Rule) -> (usize, usize) {
+/// An exported rule matches the same records as the original, except for its stated losses. An
+/// exact export that is imported exactly again is the same rule.
+fn round_trip(rule: &rules::Rule) -> (usize, usize) {
     let exported = sigma::export(rule).unwrap();
     let sigma = sigma_rule(&rule.id, &exported.text);
     let again = sigma::import(&sigma, &options());
     let stated = |effect| exported.losses.iter().any(|loss| loss.effect == effect);
     let (mut judged, mut matched) = (0, 0);
     for record in records(rule) {
-        // Fields that CloudTrail always writes as texts are left so.
+        // Skips records in which a field that is always text has another type.
         let Ok(event) = cloudtrail::envelope::wrap(&record) else {
             continue;
         };
@@ -109,7 +109,7 @@ fn there_and_back(rule: &rules::Rule) -> (usize, usize) {
     (judged, matched)
 }
 
-/// Whether the fields that are always texts are texts or missing.
+/// Whether every field that is always text is text or missing.
 fn is_plausible(record: &Value) -> bool {
     let is_text = |value: &Value| value.is_string() || value.is_null();
     let below = |value: &Value| {
@@ -142,7 +142,7 @@ fn is_plausible(record: &Value) -> bool {
 }
 
 #[test]
-fn the_library_goes_there_and_back() {
+fn the_library_survives_export_and_import() {
     let mut table = String::new();
     let (mut judged, mut matched) = (0, 0);
     for rule in library() {
@@ -150,14 +150,14 @@ fn the_library_goes_there_and_back() {
             writeln!(table, "{}: {}", rule.id, diagnostics[0].message).unwrap();
             continue;
         }
-        let counts = there_and_back(&rule);
+        let counts = round_trip(&rule);
         judged += counts.0;
         matched += counts.1;
     }
     assert!(matched > 10 && judged > matched, "{judged} {matched}");
-    // Only what isn't CloudTrail's can't be said.
+    // Only events of other services can't be exported.
     for line in table.lines() {
-        assert!(line.contains("no type of CloudTrail"), "{table}");
+        assert!(line.contains("not an event type of CloudTrail"), "{table}");
     }
 }
 
@@ -167,7 +167,7 @@ fn imported_rules_go_back() {
     for (name, _, imported) in all_imported() {
         for file in &imported.rules {
             let rule = rule_of(&file.id, &file.text);
-            there_and_back(&rule);
+            round_trip(&rule);
             let exported = sigma::export(&rule).unwrap();
             exact += usize::from(exported.losses.is_empty());
             all += 1;

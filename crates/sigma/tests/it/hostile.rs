@@ -1,4 +1,4 @@
-//! Files made to stall or to flood: each ends in a diagnostic, or in rules within the limits.
+//! Files made to stall or flood the importer end in a diagnostic, or in rules within the limits.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ fn list(field: &str, count: usize, value: impl Fn(usize) -> String) -> String {
     text
 }
 
-/// What happens to a file; the test is that anything does, and that a refusal has a code.
+/// Imports a file. It must finish, and a refusal must have a code.
 fn ends(name: &str, text: String) {
     let file = Arc::new(SourceFile::new("hostile.yml", text));
     match import(&file) {

@@ -1,10 +1,10 @@
-//! The result for every rule.
+//! Snapshots of the import of every rule in `tests/data`.
 
 use std::fmt::Write;
 
 use crate::support::{all_imported, files, import, name};
 
-/// Exact, with losses, or refused: one line and its reasons for each rule.
+/// One line per rule, exact, with losses or refused, followed by its reasons.
 #[test]
 fn every_rule_is_imported_or_refused_with_its_reasons() {
     let (mut exact, mut lossy, mut refused) = (0, 0, 0);
@@ -47,7 +47,7 @@ fn every_rule_is_imported_or_refused_with_its_reasons() {
     insta::assert_snapshot!(table);
 }
 
-/// The rules are written so that nothing has to be mended.
+/// Imported rules need no manual correction.
 #[test]
 fn imported_rules_pass_check() {
     let mut found = String::new();

@@ -1,10 +1,10 @@
-//! Sigma rules from the outside: read, imported, judged, exported.
+//! Tests of the public interface: read, evaluate, import, export.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test may panic, also in its own functions"
+    reason = "test helpers may panic"
 )]
 
 mod agreement;

@@ -45,7 +45,7 @@ pub(crate) fn import(file: &Arc<SourceFile>) -> Result<(Rule, Imported), Vec<Dia
     Ok((rule, imported))
 }
 
-/// Those that can be imported.
+/// Every rule that can be imported.
 pub(crate) fn all_imported() -> Vec<(String, Rule, Imported)> {
     files()
         .iter()

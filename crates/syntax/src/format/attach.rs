@@ -1,4 +1,4 @@
-//! The tree with its comments: each beside the value that it was written beside.
+//! Attaches each comment to the value next to which it was written.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use crate::comment::Comment;
 use crate::source::Span;
 use crate::tree::{Node, Value};
 
-/// What may stand on a line of its own before an item.
+/// A comment line before an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line<'a> {
-    /// Whether an empty line came before it.
+    /// Whether an empty line precedes it.
     pub(super) after_blank: bool,
-    /// The comment, `#` included.
+    /// Includes the `#`.
     pub(super) comment: &'a str,
 }
 
@@ -24,13 +24,13 @@ pub(super) enum Tree<'a> {
     Collection(Collection<'a>),
 }
 
-/// A scalar as it was written.
+/// A scalar in its source spelling.
 #[derive(Debug)]
 pub(super) struct Scalar<'a> {
     pub(super) value: &'a Value,
-    /// Its text in the file; that of a block begins with its first line's text.
+    /// Source text; a block's starts at the text of its first line.
     pub(super) source: &'a str,
-    /// Spaces before the lines of a block.
+    /// Indentation of a block's lines, in spaces.
     pub(super) column: usize,
     pub(super) style: ScalarStyle,
 }
@@ -39,7 +39,7 @@ pub(super) struct Scalar<'a> {
 #[derive(Debug)]
 pub(super) struct Collection<'a> {
     pub(super) is_mapping: bool,
-    /// Whether it was written in brackets.
+    /// Whether the source uses brackets.
     pub(super) is_flow: bool,
     pub(super) items: Vec<Item<'a>>,
     /// Comments after the last item.
@@ -50,14 +50,14 @@ pub(super) struct Collection<'a> {
 #[derive(Debug)]
 pub(super) struct Item<'a> {
     pub(super) before: Vec<Line<'a>>,
-    /// Whether an empty line came before the item itself.
+    /// Whether an empty line directly precedes the item.
     pub(super) after_blank: bool,
     /// The key and whether it was written in quotes.
     pub(super) key: Option<(&'a str, bool)>,
-    /// A comment behind the key of a value that begins on the next line.
+    /// A comment after the key whose value begins on the next line.
     pub(super) beside_key: Option<&'a str>,
     pub(super) value: Tree<'a>,
-    /// A comment behind the value.
+    /// A comment after the value, on the same line.
     pub(super) beside: Option<&'a str>,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Document<'a> {
     /// Whether an empty line comes after them.
     pub(super) head_stands_apart: bool,
     pub(super) root: Tree<'a>,
-    /// Behind a root that is no collection.
+    /// Comments after a root that is not a collection.
     pub(super) rest: Vec<Line<'a>>,
 }
 
@@ -110,7 +110,7 @@ pub(super) fn tree<'a>(
                 .before
                 .first_mut()
                 .map_or(&mut first.after_blank, |line| &mut line.after_blank);
-            // The empty line belongs to the head: another entry may come first.
+            // The empty line belongs to the head, since sorting may put another entry first.
             head_stands_apart = std::mem::take(blank) && !head.is_empty();
         }
         if collection.is_mapping {
@@ -125,8 +125,8 @@ pub(super) fn tree<'a>(
     }
 }
 
-/// Comments at the top with an empty line below them, and an editor's own: they stay at the top,
-/// whatever key comes first.
+/// Comments at the top that are followed by an empty line, and editor directives. They stay at the
+/// top, whichever key comes first.
 fn head_of<'a>(first: &mut Item<'a>) -> Vec<Line<'a>> {
     let blank_after = |index: usize, first: &Item<'_>| match first.before.get(index + 1) {
         Some(line) => line.after_blank,
@@ -157,11 +157,11 @@ fn sort(collection: &mut Collection<'_>, path: &[&str], order: Order<'_>) {
 struct Attacher<'a, 'o> {
     text: &'a str,
     comments: &'a [Comment],
-    /// The first comment that hasn't found its place.
+    /// Index of the first unattached comment.
     next: usize,
-    /// The end of what was read last.
+    /// End offset of the last token that was consumed.
     cursor: usize,
-    /// By its first byte, how a scalar is written that isn't plain.
+    /// Style of every scalar that isn't plain, by start offset.
     styles: BTreeMap<usize, ScalarStyle>,
     order: Order<'o>,
 }
@@ -188,11 +188,11 @@ impl<'a> Attacher<'a, '_> {
         self.source(comment.span).trim_end()
     }
 
-    /// Whether an empty line lies between what was read last and an offset.
+    /// Whether an empty line lies between the cursor and an offset.
     fn blank_before(&self, offset: usize) -> bool {
         let between = self.text.get(self.cursor..offset).unwrap_or_default();
         let mut lines = between.split('\n');
-        // What is left of the last line, then whole lines.
+        // The rest of the current line comes first, then whole lines.
         lines.next();
         let whole = lines.clone().count().saturating_sub(1);
         lines.take(whole).any(|line| line.trim().is_empty())
@@ -211,15 +211,15 @@ impl<'a> Attacher<'a, '_> {
         lines
     }
 
-    /// The comment on the line on which what was read last ends, before the next thing begins.
+    /// The comment on the cursor's line, if it starts before `limit`.
     fn beside(&mut self, limit: usize) -> Option<&'a str> {
         let comment = self.peek().filter(|it| it.span.start < limit)?;
         let between = self.text.get(self.cursor..comment.span.start)?;
         (!comment.alone && !between.contains('\n')).then(|| self.take(comment))
     }
 
-    /// A value; `limit` is where the next thing outside of it begins, `outer` the column of the
-    /// collection around it.
+    /// Attaches the comments of a value. `limit` is the offset of the next token outside of it,
+    /// `outer` the column of the enclosing collection.
     fn value(
         &mut self,
         node: &'a Node,
@@ -247,12 +247,13 @@ impl<'a> Attacher<'a, '_> {
                 self.collection(node, children.collect(), flow, limit, outer, path)
             }
             value => {
-                // Nothing at all has no place of its own, and a block's last newlines are no text.
+                // An empty value has no span of its own, and a block's trailing newlines aren't
+                // text.
                 let source = self.source(node.span);
                 let end = node.span.start + source.trim_end().len();
                 self.cursor = self.cursor.max(end);
                 let style = self.style(node.span.start);
-                // Looked up only where it is needed: a line may hold a megabyte of values.
+                // Computed only when needed: a line may contain a megabyte of values.
                 let column = match style {
                     ScalarStyle::Literal | ScalarStyle::Folded => self.column(node.span.start),
                     _ => 0,
@@ -277,7 +278,7 @@ impl<'a> Attacher<'a, '_> {
         path: &mut Vec<&'a str>,
     ) -> Tree<'a> {
         let column = if is_flow {
-            // Comments inside end with the bracket, whatever their indentation.
+            // Comments inside brackets end with the bracket, whatever their indentation.
             0
         } else {
             self.column(node.span.start)
@@ -343,7 +344,7 @@ impl<'a> Attacher<'a, '_> {
         })
     }
 
-    /// Comments below a block's last item that are indented as it is.
+    /// Comments below a block's last item with the item's indentation.
     fn lines_of_block(&mut self, limit: usize, outer: Option<usize>) -> Vec<Line<'a>> {
         let mut lines = Vec::new();
         while let Some(comment) = self.peek() {
@@ -361,14 +362,14 @@ impl<'a> Attacher<'a, '_> {
         lines
     }
 
-    /// In bytes; only compared with others of the same kind of line.
+    /// Column in bytes; only compared between lines of the same kind.
     fn column(&self, offset: usize) -> usize {
         let before = self.text.get(..offset).unwrap_or_default();
         offset - before.rfind('\n').map_or(0, |at| at + 1)
     }
 }
 
-/// Where scalars begin that aren't plain, and how they are written.
+/// Start offset and style of every scalar that isn't plain.
 fn styles(text: &str) -> BTreeMap<usize, ScalarStyle> {
     let mut options = Options::default();
     options.disallow_directives = true;

@@ -1,4 +1,4 @@
-//! From the tree with its comments to text.
+//! Prints the tree and its comments.
 
 use granit_parser::ScalarStyle;
 
@@ -7,7 +7,7 @@ use super::{WIDTH, prose};
 use crate::tree::Value;
 use crate::write::{is_word, quoted};
 
-/// Spaces of a level.
+/// Indentation per level, in spaces.
 const STEP: usize = 2;
 
 pub(super) fn print(document: &Document<'_>) -> String {
@@ -24,7 +24,8 @@ pub(super) fn print(document: &Document<'_>) -> String {
             lines(&mut out, 0, &inside_nothing(tree), true);
             let mut value = String::new();
             below(&mut value, 0, 0, tree, None, None);
-            // `below` separates the value from a key, and there is none.
+            // `below` starts with the space that separates a value from its key; the root has no
+            // key.
             out.push_str(value.strip_prefix(' ').unwrap_or(&value));
         }
     }
@@ -36,7 +37,7 @@ fn pad(out: &mut String, indent: usize) {
     out.push_str(&" ".repeat(indent));
 }
 
-/// Comments on lines of their own; no empty line before the first if it opens a block.
+/// Comments on their own lines. No empty line precedes the first if it opens a block.
 fn lines(out: &mut String, indent: usize, lines: &[Line<'_>], opens: bool) {
     for (index, line) in lines.iter().enumerate() {
         if line.after_blank && !(opens && index == 0) {
@@ -48,7 +49,7 @@ fn lines(out: &mut String, indent: usize, lines: &[Line<'_>], opens: bool) {
     }
 }
 
-/// Whether a collection is laid out in lines rather than in brackets, if it begins at a column.
+/// Whether a collection that begins at `column` is printed as a block rather than in brackets.
 fn is_block(collection: &Collection<'_>, column: usize) -> bool {
     if collection.items.is_empty() {
         return false;
@@ -59,7 +60,7 @@ fn is_block(collection: &Collection<'_>, column: usize) -> bool {
     flow_collection(collection).is_none_or(|text| column + text.chars().count() > WIDTH)
 }
 
-/// Everything on one line, unless there is a comment or a block inside.
+/// The value on one line; `None` if it contains a comment or a block.
 fn flow(tree: &Tree<'_>) -> Option<String> {
     match tree {
         Tree::Scalar(scalar) => match scalar.style {
@@ -70,7 +71,7 @@ fn flow(tree: &Tree<'_>) -> Option<String> {
             if collection.is_flow || collection.items.is_empty() {
                 flow_collection(collection)
             } else {
-                // A pair without braces, `[a: b]`.
+                // A single pair without braces, as in `[a: b]`.
                 let is_pair = collection.is_mapping && collection.items.len() == 1;
                 is_pair.then(|| flow_collection(collection)).flatten()
             }
@@ -101,7 +102,7 @@ fn flow_collection(collection: &Collection<'_>) -> Option<String> {
     })
 }
 
-/// A collection in lines, at an indentation.
+/// Prints a collection as a block.
 fn block(out: &mut String, indent: usize, collection: &Collection<'_>, opens: bool) {
     for (index, item) in collection.items.iter().enumerate() {
         self::item(out, indent, item, opens && index == 0);
@@ -122,7 +123,7 @@ fn item(out: &mut String, indent: usize, item: &Item<'_>, opens: bool) {
         }));
     }
     if item.key.is_none() {
-        // On the dash's line begins the first entry; its comments stand above the dash.
+        // The first entry begins on the dash's line, so its comments go above the dash.
         hoist(&item.value, indent, in_lines, &mut before);
     }
     let blank_first = before.first().map_or(item.after_blank, |it| it.after_blank);
@@ -160,14 +161,14 @@ fn item(out: &mut String, indent: usize, item: &Item<'_>, opens: bool) {
     }
 }
 
-/// Whether an item's collection comes in lines.
+/// Whether an item's collection is printed as a block.
 fn in_lines(collection: &Collection<'_>, indent: usize, item: &Item<'_>) -> bool {
-    // A comment behind it may hang over.
+    // A trailing comment may exceed the width.
     let lead = item.key.map_or(2, |key| self::key(key).chars().count() + 2);
     is_block(collection, indent + lead)
 }
 
-/// The comments before a list item's first entry, which begins on the dash's line.
+/// Moves the comments of a list item's first entry above the dash.
 fn hoist<'a>(tree: &Tree<'a>, indent: usize, in_lines: bool, before: &mut Vec<Line<'a>>) {
     let Tree::Collection(collection) = tree else {
         return;
@@ -191,7 +192,7 @@ fn hoist<'a>(tree: &Tree<'a>, indent: usize, in_lines: bool, before: &mut Vec<Li
     }
 }
 
-/// Comments in an empty pair of brackets; they stand above it.
+/// Comments inside empty brackets; they are printed above them.
 fn inside_nothing<'a>(tree: &Tree<'a>) -> Vec<Line<'a>> {
     match tree {
         Tree::Collection(collection) if collection.items.is_empty() => collection.rest.clone(),
@@ -199,7 +200,7 @@ fn inside_nothing<'a>(tree: &Tree<'a>) -> Vec<Line<'a>> {
     }
 }
 
-/// A block whose first item's comments stand elsewhere.
+/// A block whose first item's comments are already printed.
 struct Bare<'a, 'b>(&'b Collection<'a>);
 
 impl Bare<'_, '_> {
@@ -230,7 +231,7 @@ impl Bare<'_, '_> {
                     out.push_str(&key);
                     out.push(':');
                     let column = indent + key.chars().count() + 1;
-                    // A comment behind a closing bracket that goes would be lost.
+                    // A comment after a closing bracket would be lost with the bracket.
                     let beside_key = item.beside_key.or(item.beside.filter(|_| below_lines));
                     let beside = item.beside.filter(|_| !below_lines);
                     below(out, indent, column, value, beside_key, beside);
@@ -241,7 +242,7 @@ impl Bare<'_, '_> {
     }
 }
 
-/// A value behind its key or dash, which ends at a column, and the end of its last line.
+/// Prints a value after its key or dash, which ends at `column`, and the rest of its last line.
 fn below(
     out: &mut String,
     indent: usize,
@@ -289,7 +290,7 @@ fn end(out: &mut String, comment: Option<&str>) {
     out.push('\n');
 }
 
-/// Header and lines of a block scalar, if it can be one.
+/// Header and lines of a block scalar, if the text can be printed as one.
 fn block_lines(scalar: &Scalar<'_>, indent: usize) -> Option<(String, Vec<String>)> {
     let Value::String(text) = scalar.value else {
         return None;
@@ -329,12 +330,12 @@ fn block_lines(scalar: &Scalar<'_>, indent: usize) -> Option<(String, Vec<String
         }
         prose::folded(&lines, indent)
     };
-    // With `+` every empty line at the end is part of the text.
+    // With `+`, every trailing empty line is part of the text.
     lines.extend((1..newlines).map(|_| String::new()));
     Some((format!("{sign}{chomp}"), lines))
 }
 
-/// A scalar behind its key; plain text that is too wide goes on in further lines.
+/// A scalar after its key; plain text that is too wide continues on more lines.
 fn lines_of_plain(scalar: &Scalar<'_>, column: usize, indent: usize) -> String {
     let text = one_line(scalar);
     let is_text = matches!(scalar.value, Value::String(_));
@@ -362,7 +363,7 @@ fn key((key, was_quoted): (&str, bool)) -> String {
     text(key, !was_quoted)
 }
 
-/// A text in the fewest quotes that leave it a text.
+/// The text with as few quotes as keep it text.
 fn text(text: &str, was_plain: bool) -> String {
     let is_printable = !text.chars().any(char::is_control);
     if is_word(text) || (was_plain && is_printable) {

@@ -1,9 +1,10 @@
-//! Running text: filling lines without changing what they say.
+//! Refills running text without changing its value.
 
 use super::PROSE;
 
-/// The lines of a folded block (`>`), each paragraph that is too wide at this indentation filled
-/// again. In such a block a line's end is a space, unless the line or an adjacent one is indented.
+/// The lines of a folded block (`>`), with each paragraph refilled that is too wide at this
+/// indentation. In a folded block a line break is a space, unless the line or a neighbor is
+/// indented.
 pub(super) fn folded(lines: &[&str], indent: usize) -> Vec<String> {
     let mut out = Vec::new();
     let mut paragraph: Vec<&str> = Vec::new();
@@ -32,8 +33,8 @@ fn flush(paragraph: &mut Vec<&str>, indent: usize, out: &mut Vec<String>) {
     paragraph.clear();
 }
 
-/// Lines of at most [`PROSE`] characters, `first` of them taken on the first line and `indent` on
-/// the others; `may_begin` says which words may stand at a line's beginning.
+/// Fills lines of at most [`PROSE`] characters. The first line starts at column `first`, the others
+/// at `indent`; `may_begin` says which words may start a line.
 pub(super) fn filled(
     text: &str,
     first: usize,

@@ -46,7 +46,7 @@ fn keys_indentation_quotes_and_the_last_newline() {
 }
 
 #[test]
-fn comments_stay_with_what_they_stand_beside() {
+fn comments_stay_with_their_value() {
     let text = "\
 # yaml-language-server: $schema=x
 # The file.
@@ -89,7 +89,7 @@ list: # behind the key
 # At the end.
 "
     );
-    // What is in brackets opens up for a comment, and none gets lost.
+    // A comment turns a flow collection into a block, and none gets lost.
     assert_eq!(
         formatted("list: [a, # one\n  b, {c: d}] # three\n"),
         "# three\nlist:\n  - a # one\n  - b\n  - {c: d}\n"
@@ -105,7 +105,7 @@ list: # behind the key
 }
 
 #[test]
-fn blocks_of_text_keep_what_they_say() {
+fn block_scalars_keep_their_text() {
     let text =
         "text: |-\n     one\n       two\n\n     three\nlist: >+\n   a\n   b\n\n\nid: |\n  x\n";
     assert_eq!(
@@ -126,7 +126,7 @@ fn blocks_of_text_keep_what_they_say() {
 }
 
 #[test]
-fn what_is_too_wide_is_broken() {
+fn wide_lines_are_broken() {
     let items = vec!["something"; 15].join(", ");
     let out = formatted(&format!(
         "list: [{items}] # why\nid: {{a: [{items}], b: c}}\n"
@@ -145,7 +145,7 @@ fn what_is_too_wide_is_broken() {
 }
 
 #[test]
-fn what_is_no_yaml_is_left_to_its_diagnostics() {
+fn invalid_yaml_is_not_formatted() {
     for text in ["a: [", "a: 1\na: 2\n", "a: &x 1\n", ""] {
         let refused = format(&source(text), &order);
         assert!(
@@ -155,7 +155,7 @@ fn what_is_no_yaml_is_left_to_its_diagnostics() {
     }
 }
 
-/// Values, written in some way that somebody might choose.
+/// Arbitrary values in arbitrary YAML styles.
 fn value() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
@@ -174,7 +174,7 @@ fn value() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
-/// The text with comments and empty lines put in: at line ends, and on lines of their own.
+/// Inserts comments and empty lines, at line ends and on their own lines.
 fn commented(text: &str, at: &[(u8, u8)]) -> String {
     let mut out = String::new();
     for (index, line) in text.lines().enumerate() {
@@ -191,7 +191,7 @@ fn commented(text: &str, at: &[(u8, u8)]) -> String {
     out
 }
 
-/// Texts of comments in the order of the file.
+/// Comment texts in source order.
 fn texts(text: &str) -> Vec<String> {
     comments(&source(text))
         .into_iter()
@@ -209,7 +209,7 @@ proptest! {
         write_entry(&mut text, 0, "zebra", &value);
         let text = commented(&text, &at);
         let file = source(&text);
-        // A comment may have landed where there is none, or where it breaks the file.
+        // An inserted comment may be inside text, or may break the file.
         let (Some(node), diagnostics) = parse(&file) else { return Ok(()); };
         if !diagnostics.is_empty() { return Ok(()); }
         let once = format(&file, &|_| Vec::new());
@@ -217,7 +217,7 @@ proptest! {
         prop_assert_eq!(parse(&source(&once)).0.map(|it| it.to_json_text()), Some(node.to_json_text()), "{}\n---\n{}", text, once);
         prop_assert_eq!(texts(&once), texts(&text), "{}\n---\n{}", text, once);
         prop_assert_eq!(format(&source(&once), &|_| Vec::new()), Ok(once.clone()), "{}\n---\n{}", text, once);
-        // With an order of keys, nothing is lost either, and it is stable.
+        // Sorting keys loses nothing either, and is stable.
         formatted(&text);
     }
 

@@ -1,4 +1,4 @@
-//! What the tests leave open.
+//! Checks for gaps in the tests.
 
 use eventbridge_pattern::{Event, Pattern};
 use serde_json::{Map, Value};
@@ -19,7 +19,7 @@ fn tests_key(scope: &Scope<'_>) -> Span {
     entry.map_or(scope.subject.root.span, |entry| entry.key_span)
 }
 
-/// A rule that alerts on refused calls as on others should do so on purpose.
+/// A rule should alert on refused calls only on purpose.
 fn refused_calls(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     const OUTCOME: [&str; 2] = ["detail.errorCode", "detail.errorMessage"];
     let decides = scope.clauses.iter().any(|clause| {
@@ -38,14 +38,14 @@ fn refused_calls(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(
         Diagnostic::warning(
             "test::refused-call",
-            "nothing says whether refused calls alert, too",
+            "nothing says whether refused calls alert",
         )
         .at(scope.location(names.key.key_span))
         .help("add `errorCode: [{exists: false}]` to alert on successful calls only, or a test with an `errorCode` that shows the intent"),
     );
 }
 
-/// An exception that no test shows.
+/// Finds exceptions without a test.
 fn exceptions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (exception, span) in scope.subject.exceptions {
         let shown = scope.subject.tests.iter().any(|test| {
@@ -71,7 +71,7 @@ fn exceptions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Whether some negative test differs from what matches in one clause only.
+/// Checks that some negative test fails only a single clause.
 fn near_miss(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let conditions = conditions(scope.subject.pattern);
     let negative: Vec<_> = scope
@@ -103,7 +103,7 @@ fn near_miss(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The clauses of a pattern as patterns of their own; a `$or` is one.
+/// Each clause of a pattern as a separate pattern; a `$or` counts as one clause.
 fn conditions(pattern: &Pattern) -> Vec<Pattern> {
     fn walk(object: &Map<String, Value>, path: &mut Vec<String>, out: &mut Vec<Pattern>) {
         for (key, value) in object {
@@ -126,8 +126,8 @@ fn conditions(pattern: &Pattern) -> Vec<Pattern> {
     out
 }
 
-/// A rule that watches what Gizmos deploys would alert on every deployment, unless it leaves the
-/// deploying role out.
+/// A rule that watches Gizmos' resources would alert on every deployment, unless it excludes the
+/// deploying caller.
 fn own_deployments(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if !scope.is_api_call() {
         return;

@@ -1,4 +1,4 @@
-//! Does this event exist, and does it reach the rule?
+//! Checks that the events in a pattern exist and reach the rule.
 
 use cloudtrail::envelope::{DETAIL_TYPES_OF_CLOUDTRAIL, SIGN_IN, SIGN_IN_IN_GUIDE};
 use syntax::{Diagnostic, Fix, Node, Span, nearest};
@@ -8,7 +8,7 @@ use crate::lint::clause::{Clause, Matcher};
 use crate::lint::names;
 use crate::read::reader::listed;
 
-/// Services whose events are recorded in us-east-1, wherever in the world the call is made.
+/// Services whose events are recorded in us-east-1, wherever the call is made.
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html>
 const GLOBAL: [&str; 5] = [
     "cloudfront",
@@ -18,11 +18,11 @@ const GLOBAL: [&str; 5] = [
     "route53domains",
 ];
 
-/// Regions in which console sign-ins of IAM users are recorded beside us-east-1.
+/// Regions besides us-east-1 in which console sign-ins of IAM users are recorded.
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html>
 const SIGN_IN_REGIONS: [&str; 3] = ["ap-southeast-2", "eu-north-1", "us-east-2"];
 
-/// First words of calls that change something.
+/// Verbs of calls that change something.
 const CHANGES: [&str; 26] = [
     "Accept",
     "Add",
@@ -96,7 +96,7 @@ fn detail_types(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
         .note(format!(
             "AWS's guide prints `{SIGN_IN_IN_GUIDE}`, events have `{SIGN_IN}`"
         ))
-        .help(format!("list `{other}`, too"));
+        .help(format!("also list `{other}`"));
         if let Some(fix) = add_item(scope, clause, one, other) {
             diagnostic = diagnostic.fix(fix);
         }
@@ -104,7 +104,7 @@ fn detail_types(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// An item more behind one that is there, in the manner of the list.
+/// A fix that adds an item after an existing one, in the list's style.
 fn add_item(scope: &Scope<'_>, clause: &Clause<'_>, item: &Node, text: &str) -> Option<Fix> {
     let file = &scope.subject.file.text;
     let list = file.get(clause.key.value.span.start..)?;
@@ -120,19 +120,19 @@ fn add_item(scope: &Scope<'_>, clause: &Clause<'_>, item: &Node, text: &str) -> 
         format!("\n{indent}- {text}")
     };
     let at = item.span.end;
-    // Behind a comment would be inside of it.
+    // Text added after a comment would become part of it.
     let rest = file.get(at..)?.lines().next()?;
     if !list.starts_with('[') && !rest.trim().is_empty() {
         return None;
     }
     Some(Fix::replace(
-        format!("list `{text}`, too"),
+        format!("also list `{text}`"),
         Span::new(at, at),
         inserted,
     ))
 }
 
-/// Right but for upper and lower case.
+/// The diagnostic for a name that differs only in case.
 fn case(scope: &Scope<'_>, what: &str, written: &str, right: &str, node: &Node) -> Diagnostic {
     Diagnostic::error(
         "pattern::case",
@@ -182,7 +182,7 @@ fn sources(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// `source` and `eventSource` that belong to different services never meet.
+/// No event has a `source` and an `eventSource` of different services.
 fn mismatch(
     scope: &Scope<'_>,
     clause: &Clause<'_>,
@@ -201,7 +201,7 @@ fn mismatch(
             }
         }
     }
-    // A few services send events of more than one source; only a plain contradiction counts.
+    // A few services have more than one source, so only a clear contradiction counts.
     let related = |source: &&str| {
         let service = source.trim_start_matches("aws.");
         let other = wanted.trim_start_matches("aws.");
@@ -217,7 +217,7 @@ fn mismatch(
                 format!("an event with `eventSource` `{text}` has the source `{wanted}`"),
             )
             .at(scope.location(node.span))
-            .note(format!("the pattern wants {}", listed(&offered)))
+            .note(format!("the pattern requires {}", listed(&offered)))
             .help(format!(
                 "add `{wanted}` to `source`, or correct one of the two"
             )),
@@ -298,7 +298,7 @@ fn name_of(
         return;
     }
     if !api_call {
-        // Names of service events and console actions are in no model.
+        // Service events and console actions aren't in botocore's models.
         return;
     }
     let diagnostic = Diagnostic::warning(
@@ -331,7 +331,7 @@ fn versioned(
     )
     .at(scope.location(node.span))
     .help(format!("write `{{prefix: {name}}}`"));
-    // Only if nothing else begins so.
+    // A prefix is a safe fix only if no other event name has it.
     let alone = names::events(service)
         .filter(|other| other.starts_with(name))
         .all(|other| {
@@ -377,7 +377,7 @@ fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 diagnostics.push(
                     Diagnostic::error(
                         "pattern::read-only-call",
-                        format!("`{name}` is a read-only call, and the rule doesn't ask for those"),
+                        format!("`{name}` is a read-only call, but the rule doesn't request those"),
                     )
                     .at(scope.location(term.node.span))
                     .help("write `read_only: true`; EventBridge then receives every read-only call of every account, at a cost")
@@ -390,7 +390,7 @@ fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
         diagnostics.push(
             Diagnostic::warning(
                 "rule::needless-read-only",
-                "the rule asks for read-only calls, and none of its event names is one",
+                "the rule requests read-only calls, but none of its event names is one",
             )
             .at(scope.location(node.span))
             .fix(Fix::replace("write `false`", node.span, "false")),

@@ -1,7 +1,7 @@
-//! The checks that know AWS.
+//! Checks with knowledge of AWS.
 //!
-//! Each looks at a rule as written and reports what its author can hardly have meant. None may fire on
-//! a correct rule: when in doubt, a check is silent.
+//! Each check reports what a rule's author can hardly have meant. None may fire on a correct rule:
+//! when in doubt, a check is silent.
 
 mod cases;
 mod events;
@@ -21,21 +21,21 @@ use crate::model::{Exception, RuleTest};
 use crate::read::reader::Reader;
 use crate::read::rule::Fields;
 
-/// The parts of a rule that the checks look at.
+/// The parts of a rule that the checks use.
 #[derive(Debug)]
 struct Subject<'a> {
     file: &'a Arc<SourceFile>,
     root: &'a Node,
-    /// The pattern as written.
+    /// The pattern without exceptions.
     written: &'a Pattern,
-    /// The pattern with the exceptions.
+    /// The pattern with exceptions compiled in.
     pattern: &'a Pattern,
     exceptions: &'a [(Exception, Span)],
     tests: &'a [RuleTest],
     read_only: bool,
 }
 
-/// Runs the checks. Tags can be checked even if the pattern couldn't be read.
+/// Runs the checks. Tags are checked even if the pattern couldn't be read.
 pub(super) fn check(reader: &mut Reader, root: &Node, fields: &Fields) {
     let file = Arc::clone(&reader.file);
     reader.diagnostics.extend(tags::check(&file, root));
@@ -63,7 +63,7 @@ pub(super) fn check(reader: &mut Reader, root: &Node, fields: &Fields) {
     }
 }
 
-/// A rule with its pattern taken apart.
+/// A rule with its flattened pattern.
 struct Scope<'a> {
     subject: &'a Subject<'a>,
     clauses: &'a [Clause<'a>],
@@ -79,13 +79,13 @@ impl<'a> Scope<'a> {
         self.clauses.iter().filter(move |it| it.path == path)
     }
 
-    /// Whether some event of CloudTrail can match, as far as the detail type says. A pattern without
-    /// one counts if it names fields that only CloudTrail's records have.
+    /// Whether all matching events come from CloudTrail, judged by the detail type. A pattern
+    /// without a detail type counts if it has `detail.eventSource`.
     fn is_cloudtrail(&self) -> bool {
         self.detail_types_are(&DETAIL_TYPES_OF_CLOUDTRAIL)
     }
 
-    /// Whether all events that match are calls of an API.
+    /// Whether all matching events are API calls.
     fn is_api_call(&self) -> bool {
         self.detail_types_are(&[API_CALL])
     }
@@ -105,8 +105,8 @@ impl<'a> Scope<'a> {
         some || self.at("detail.eventSource").next().is_some()
     }
 
-    /// The services whose events can satisfy a clause, if they are known: from `eventSource` where
-    /// the pattern names it, else from `source`.
+    /// The services whose events can satisfy a clause, if known: from `eventSource` if the pattern
+    /// has it, else from `source`.
     fn services(&self, clause: &Clause<'_>) -> Option<Vec<&'a str>> {
         let of = |path: &'a str, service: fn(&str) -> Option<&str>| {
             let mut found = Vec::new();
@@ -126,7 +126,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// A text as a YAML scalar that stays the same text, also inside of brackets.
+/// Writes text as a YAML scalar that reads back as the same text, even inside brackets.
 fn scalar(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text

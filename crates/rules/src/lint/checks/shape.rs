@@ -1,4 +1,4 @@
-//! Does a clause say what its author meant, given the shape of events?
+//! Checks clauses against the shape of events.
 
 use cloudtrail::fields::FieldShape;
 use serde_json::Value;
@@ -18,7 +18,7 @@ pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// A path given twice where one event would have to satisfy both: only the later counts.
+/// A path that occurs twice for the same events: only the later clause counts.
 fn shadowed(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (at, first) in scope.clauses.iter().enumerate() {
         let later = scope.clauses.iter().skip(at + 1);
@@ -38,11 +38,11 @@ fn shadowed(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             ),
         )
         .at(scope.location(first.span()))
-        .note("EventBridge keeps the last clause of a path; clauses inside of a `$or` don't narrow those outside");
+        .note("EventBridge keeps the last clause of a path; clauses inside a `$or` don't narrow those outside");
         diagnostics.push(if inside {
             diagnostic.help("constrain the field in each branch of the `$or`, and not outside")
         } else {
-            diagnostic.help("join the two into one list, or remove one")
+            diagnostic.help("merge the two into one list, or remove one")
         });
     }
 }
@@ -61,7 +61,7 @@ fn dotted(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnost
     }
 }
 
-/// Fields that CloudTrail's records don't have.
+/// Reports fields that CloudTrail records don't have.
 fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if !scope.is_cloudtrail() || clause.key.key.contains('.') {
         return;
@@ -69,9 +69,9 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
     let Some((step, known)) = fields::unknown(&clause.path) else {
         return;
     };
-    // Only the last step is this clause's own; a wrong one above is shown with its first clause.
+    // Only the last step belongs to this clause; a wrong parent is reported with its first clause.
     let seen = scope.subject.tests.iter().any(|test| {
-        // An event of a test that has it knows better.
+        // A test event with the field shows that it exists.
         test.matches && value_at(&test.event, &clause.path).next().is_some()
     });
     if seen {
@@ -81,7 +81,7 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
     let diagnostic = |text: String| {
         Diagnostic::warning("pattern::unknown-field", text).at(scope.location(clause.key.key_span))
     };
-    let text = format!("records of CloudTrail have no `{step}` at `{path}`");
+    let text = format!("CloudTrail records have no `{step}` at `{path}`");
     if let Some(same) = known.iter().find(|it| it.eq_ignore_ascii_case(step)) {
         let found = diagnostic(format!(
             "{text}; it is `{same}`: EventBridge is case-sensitive here"
@@ -105,7 +105,7 @@ fn unknown(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
     });
 }
 
-/// `exists` asks for a leaf, and an object is none.
+/// `exists` tests for a leaf, which an object is not.
 fn exists(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for term in &clause.terms {
         let Matcher::Exists(wanted) = term.matcher else {
@@ -145,7 +145,7 @@ fn exists(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnost
     }
 }
 
-/// `anything-but` on what may be absent, and on lists.
+/// `anything-but` on lists and on fields that may be absent.
 fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let exclusions: Vec<_> = clause
         .terms
@@ -201,7 +201,7 @@ fn exclusions(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diag
     }
 }
 
-/// Whether two items of a list together let every present value in.
+/// Whether two items of a list together match every value.
 fn overlap(clause: &Clause<'_>) -> bool {
     let texts = |node: &syntax::Node| -> Option<Vec<String>> {
         match &node.value {
@@ -222,7 +222,7 @@ fn overlap(clause: &Clause<'_>) -> bool {
         })
         .collect();
     let exists = clause.has_exists(true) && !excluded.is_empty();
-    // Two exclusions with nothing in common exclude nothing together.
+    // Two disjoint exclusions together exclude nothing.
     let disjoint = excluded.iter().enumerate().any(|(at, one)| {
         excluded
             .iter()
@@ -232,7 +232,7 @@ fn overlap(clause: &Clause<'_>) -> bool {
                 _ => false,
             })
     });
-    // A list that names all that the exclusion excludes.
+    // The list contains every value that the exclusion excludes.
     let named: Vec<&str> = clause.texts().map(|(text, _)| text).collect();
     let let_in = excluded
         .iter()
@@ -241,7 +241,7 @@ fn overlap(clause: &Clause<'_>) -> bool {
     exists || disjoint || let_in
 }
 
-/// The values at a pattern's path, through lists.
+/// The values at a pattern's path; lists are traversed.
 fn value_at<'v>(event: &'v Value, path: &str) -> impl Iterator<Item = &'v Value> {
     let mut values = vec![event];
     for step in path.split('.') {
@@ -257,7 +257,7 @@ fn value_at<'v>(event: &'v Value, path: &str) -> impl Iterator<Item = &'v Value>
     values.into_iter()
 }
 
-/// Whether there is a list on the way to a path or at its end.
+/// Whether a path goes through or ends in a list.
 fn crosses_list(event: &Value, path: &str) -> bool {
     let mut value = event;
     for step in path.split('.') {

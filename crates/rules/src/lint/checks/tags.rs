@@ -1,8 +1,7 @@
-//! Tags that name something which doesn't exist.
+//! Checks that tags name something that exists.
 //!
-//! `data/attack-techniques.txt` and `data/cis-aws-foundations.txt` are facts of
-//! <https://attack.mitre.org> and <https://www.cisecurity.org/benchmark/amazon_web_services>, with
-//! their versions.
+//! `data/attack-techniques.txt` and `data/cis-aws-foundations.txt` come from <https://attack.mitre.org>
+//! and <https://www.cisecurity.org/benchmark/amazon_web_services>; they include the versions.
 
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
@@ -19,7 +18,7 @@ static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     lines.filter_map(|line| line.split(' ').next()).collect()
 });
 
-/// Most diagnostics about one file's tags.
+/// Most diagnostics about the tags of one file.
 const MOST: usize = 20;
 
 pub(super) fn check(file: &Arc<SourceFile>, root: &Node) -> Vec<Diagnostic> {
@@ -46,7 +45,7 @@ pub(super) fn check(file: &Arc<SourceFile>, root: &Node) -> Vec<Diagnostic> {
 
 fn attack(id: &str) -> Option<Diagnostic> {
     let is_number = |text: &str| text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
-    // Groups and software, as Sigma's tags name them.
+    // Sigma's tags also name groups and software.
     if id.strip_prefix(['g', 's']).is_some_and(is_number) || TACTICS.contains(&id) {
         return None;
     }
@@ -62,7 +61,7 @@ fn attack(id: &str) -> Option<Diagnostic> {
     let parent = upper.split('.').next().unwrap_or_default();
     Some(if known(&upper) {
         diagnostic.help(format!(
-            "tags are in small letters: `attack.{}`",
+            "tags are lower case: `attack.{}`",
             id.to_ascii_lowercase()
         ))
     } else if let Some(near) = nearest(&id.replace('_', "-"), &TACTICS) {
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_are_whole() {
+    fn the_tables_are_complete() {
         assert!(TECHNIQUES.lines().count() > 600);
         let tactics = TECHNIQUES
             .lines()

@@ -1,4 +1,4 @@
-//! Can a value of an event be equal to this?
+//! Checks that events can have the values in a pattern.
 
 use cloudtrail::fields::FieldShape;
 use eventbridge_pattern::RedundancyReason;
@@ -24,7 +24,7 @@ pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     redundant(scope, diagnostics);
 }
 
-/// The type of a JSON value that a term compares with.
+/// The JSON type that a term compares with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Type {
     Text,
@@ -56,7 +56,7 @@ fn type_of(kind: Matcher<'_>) -> Option<Type> {
     }
 }
 
-/// Texts where events have booleans, and the like.
+/// Reports values of a type that events don't have at this path.
 fn types(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let known = match fields::shape(&clause.path, scope.is_cloudtrail()) {
         Some(FieldShape::Text) => Some(Type::Text),
@@ -67,7 +67,7 @@ fn types(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
     let Some(actual) = known.or(seen) else {
         return;
     };
-    // A list that also asks for the right type, or for any, covers the others on purpose.
+    // A list that also has the right type, or matches any, has the other types on purpose.
     if clause.terms.iter().any(|term| {
         type_of(term.matcher) == Some(actual)
             || matches!(term.matcher, Matcher::Except(_) | Matcher::Exists(true))
@@ -81,7 +81,7 @@ fn types(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
         let diagnostic = Diagnostic::error(
             "pattern::value-type",
             format!(
-                "`{}` is {} in events, and this is {}, so it never matches",
+                "`{}` is {} in events, but this is {}, so it never matches",
                 clause.path,
                 actual.name(),
                 written.name()
@@ -99,7 +99,7 @@ fn types(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
     }
 }
 
-/// The one type that the rule's own test events have at a path.
+/// The only type that the rule's test events have at a path.
 fn seen_type(scope: &Scope<'_>, path: &str) -> Option<Type> {
     let mut found = None;
     for test in scope.subject.tests {
@@ -111,7 +111,7 @@ fn seen_type(scope: &Scope<'_>, path: &str) -> Option<Type> {
             Some(Value::Bool(_)) => Type::Bool,
             Some(Value::Number(_)) => Type::Number,
             Some(Value::Null) | None => continue,
-            // Lists may hold anything.
+            // A list may contain any type.
             Some(_) => return None,
         };
         if found.is_some_and(|found| found != seen) {
@@ -122,7 +122,7 @@ fn seen_type(scope: &Scope<'_>, path: &str) -> Option<Type> {
     found
 }
 
-/// The same value in another type, if that is a matter of quotes.
+/// The same value in the wanted type, if only the quotes differ.
 fn retyped(kind: Matcher<'_>, wanted: Type) -> Option<String> {
     match (kind, wanted) {
         (Matcher::Bool(value), Type::Text) => Some(format!("\"{value}\"")),
@@ -135,7 +135,7 @@ fn retyped(kind: Matcher<'_>, wanted: Type) -> Option<String> {
     }
 }
 
-/// Words that a field never has.
+/// Reports values that an enumerated field never has.
 fn words(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if !scope.is_cloudtrail() {
         return;
@@ -188,7 +188,7 @@ fn words(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnosti
     }
 }
 
-/// `errorCode` of a call that worked is absent; it is never null and never empty.
+/// A successful call has no `errorCode`; it is never null and never empty.
 fn success(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     if !scope.is_cloudtrail()
         || !["detail.errorCode", "detail.errorMessage"].contains(&clause.path.as_str())
@@ -223,7 +223,7 @@ fn success(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
     }
 }
 
-/// Account ids have twelve digits.
+/// Reports account ids without exactly twelve digits.
 fn account(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let is_account = match clause.path.as_str() {
         "account" => true,
@@ -235,7 +235,7 @@ fn account(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
     }
     for (text, node) in clause.texts() {
         let is_id = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-        // CloudTrail writes these for callers without an account.
+        // CloudTrail uses these for callers without an account.
         let nobody = ["anonymous", "ANONYMOUS_PRINCIPAL"].contains(&text);
         if !is_id && !nobody {
             diagnostics.push(
@@ -250,7 +250,7 @@ fn account(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
     }
 }
 
-/// The operator of which a bus takes 30 rules, where another says the same.
+/// Reports `wildcard`, which only 30 rules per bus can use, where another operator is equivalent.
 fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for term in &clause.terms {
         let Matcher::Wildcard(text) = term.matcher else {
@@ -272,10 +272,12 @@ fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagn
         diagnostics.push(
             Diagnostic::warning(
                 "pattern::needless-wildcard",
-                format!("`{instead}` says the same as this wildcard"),
+                format!("`{instead}` is equivalent to this wildcard"),
             )
             .at(scope.location(term.node.span))
-            .note("an event bus takes 30 rules with `wildcard`, and AWS doesn't raise that quota")
+            .note(
+                "an event bus can have 30 rules with `wildcard`, and AWS doesn't raise that quota",
+            )
             .fix(Fix::replace(
                 format!("write `{instead}`"),
                 term.node.span,
@@ -285,9 +287,9 @@ fn wildcards(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagn
     }
 }
 
-/// Parts that make no difference, as the pattern engine proves.
+/// Reports parts that the pattern engine proves to be redundant.
 fn redundant(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    // Where a clause replaces another, what is left isn't what was written.
+    // If a clause replaces another, the effective pattern differs from the written one.
     if !scope.subject.written.overridden_paths().is_empty() {
         return;
     }
@@ -308,7 +310,7 @@ fn redundant(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 diagnostics.push(
                     Diagnostic::warning(
                         "pattern::redundant-branch",
-                        "a branch of the `$or` adds nothing beside another",
+                        "a branch of the `$or` is redundant next to another",
                     )
                     .at(scope.location(pattern_key(scope)))
                     .note(format!("this branch: {}", redundant.part))
@@ -326,7 +328,7 @@ fn pattern_key(scope: &Scope<'_>) -> Span {
     entry.map_or(scope.subject.root.span, |entry| entry.key_span)
 }
 
-/// A term that makes no difference, at the place where it was written.
+/// Reports a redundant term at its location.
 fn term(
     scope: &Scope<'_>,
     path: &str,
@@ -339,7 +341,8 @@ fn term(
         _ => None,
     };
     let same = |node: &Node| node.to_json_text() == text;
-    // Of two that are the same, the later one is meant; in several branches, the one with the cover.
+    // Of two equal terms, reports the later one; among several branches, the one that also has the
+    // cover.
     let found = scope
         .clauses
         .iter()
@@ -359,7 +362,7 @@ fn term(
     let diagnostic = match cover {
         Some(cover) => Diagnostic::warning(
             "pattern::redundant-value",
-            format!("`{text}` adds nothing beside `{cover}`"),
+            format!("`{text}` is redundant next to `{cover}`"),
         )
         .help("remove it, or narrow the other"),
         None => Diagnostic::error(

@@ -11,7 +11,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "exception::expired",
         "An exception has ended",
-        "What was harmless for a while is reported again from the next deployment on. Remove the exception, or renew it with its owner.",
+        "The next deployment reports the excepted case again. Remove the exception, or renew it with its owner.",
         Fields(
             "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2020-01-31\n    when: {detail.userIdentity.userName: [archive-job]}\n",
         ),
@@ -20,7 +20,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "exception::expires-soon",
         "An exception ends within 14 days",
-        "Remove it, or renew it with its owner, before checks begin to fail.",
+        "Remove it, or renew it with its owner, before `check` fails.",
         Fields(
             "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2026-12-01\n    when: {detail.userIdentity.userName: [archive-job]}\n",
         ),
@@ -37,8 +37,8 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "exception::not-expressible",
-        "The pattern can't say this exception",
-        "An exception becomes an `anything-but` on a field that the pattern leaves free. Terms of one field are joined by \"or\", so a field that the pattern names can't have one; change the pattern itself.",
+        "The pattern can't express this exception",
+        "An exception becomes an `anything-but` on a field that the pattern leaves free. Terms of one field are joined by \"or\", so a field that the pattern constrains can't have one; change the pattern instead.",
         Fields(
             "exceptions:\n  - name: archive-job\n    reason: The archive job stops the old trail after a move.\n    owner: platform\n    expires: 2027-06-30\n    when: {detail.eventName: [StopLogging]}\n",
         ),
@@ -46,7 +46,7 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "exception::duplicate-name",
-        "Two exceptions of one name",
+        "Two exceptions with the same name",
         "The name says which exception silenced an event.",
         Fields(
             "exceptions:\n  - {name: job, reason: It stops old trails., owner: platform, expires: 2027-06-30, when: {detail.userIdentity.userName: [a]}}\n  - {name: job, reason: It stops old trails., owner: platform, expires: 2027-06-30, when: {detail.userIdentity.userName: [b]}}\n",
@@ -56,7 +56,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "exception::too-many",
         "More than 100 exceptions",
-        "A rule with that many exceptions doesn't describe what it looks for.",
+        "A rule with that many exceptions doesn't describe what it detects.",
         Words("101 exceptions"),
         GOOD,
     ),

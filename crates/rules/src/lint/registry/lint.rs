@@ -1,8 +1,8 @@
-//! A lint, its page and the examples on it.
+//! The type of a registry entry, and its examples.
 
 use syntax::Severity;
 
-/// The rule that the examples change.
+/// The rule that the examples modify.
 pub const EXAMPLE_RULE: &str = r"version: 1
 id: example-rule
 title: A trail was stopped
@@ -31,7 +31,7 @@ tests:
     override: {errorCode: AccessDenied}
 ";
 
-/// Its fixture, `stop-logging.json`.
+/// The fixture of [`EXAMPLE_RULE`], `stop-logging.json`.
 pub const EXAMPLE_EVENT: &str = r#"{
   "eventVersion": "1.10",
   "userIdentity": {
@@ -57,44 +57,44 @@ pub const EXAMPLE_EVENT: &str = r#"{
 }
 "#;
 
-/// One check and its page.
+/// A diagnostic code and its documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lint {
-    /// Stable: `pattern::value-type`. The part before `::` says what part of a rule it is about.
+    /// Stable, such as `pattern::value-type`. The part before `::` names the part of a rule.
     pub code: &'static str,
     /// The heading: what is wrong, in a few words.
     pub name: &'static str,
-    /// Errors stop a deployment.
+    /// Errors block deployment.
     pub severity: Severity,
     /// Why it matters and what to do, in one paragraph.
     pub about: &'static str,
-    /// Where it fires.
+    /// An example that triggers it.
     pub bad: Example,
-    /// Where it is silent.
+    /// An example that doesn't trigger it.
     pub good: Example,
-    /// Whether `check --fix` can mend it, in the usual case.
+    /// Whether `check --fix` can usually correct it.
     pub fix: bool,
-    /// Whether a comment `# allow: code reason` silences it. What EventBridge or CloudFormation
-    /// would refuse, and what protects the deployment from a rule file, can't be allowed.
+    /// Whether a comment `# allow: code reason` can silence it. Never true for what EventBridge or
+    /// CloudFormation would refuse, or for checks that protect the deployment from a rule file.
     pub allow: bool,
 }
 
-/// An example of a rule file.
+/// An example of a rule file, relative to [`EXAMPLE_RULE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Example {
-    /// Fields at the top of the file, in place of those of [`EXAMPLE_RULE`]; a line `---` begins
-    /// another rule of the same folder.
+    /// Top-level fields that replace those of [`EXAMPLE_RULE`]; a line `---` begins another rule in
+    /// the same folder.
     Fields(&'static str),
-    /// [`EXAMPLE_RULE`] without a field.
+    /// [`EXAMPLE_RULE`] without this field.
     Without(&'static str),
-    /// A whole file.
+    /// A complete file.
     File(&'static str),
-    /// Nothing that a page could show: a file that is too large, a link, a folder.
+    /// A description of something that a page can't show: a huge file, a link, a folder.
     Words(&'static str),
 }
 
 impl Example {
-    /// The text of the example's rule files, one after another; none for [`Example::Words`].
+    /// The texts of the example's rule files; empty for [`Example::Words`].
     pub fn files(self) -> Vec<String> {
         match self {
             Self::Fields(fields) => fields
@@ -114,7 +114,7 @@ impl Example {
     }
 }
 
-/// A rule file's text with some of its top fields replaced, and new ones added at the end.
+/// Replaces top-level fields in a rule file's text, and appends new ones.
 fn with_fields(rule: &str, fields: &str) -> String {
     let mut blocks = blocks(rule);
     for (name, text) in self::blocks(fields) {
@@ -126,7 +126,7 @@ fn with_fields(rule: &str, fields: &str) -> String {
     blocks.into_iter().map(|(_, text)| text).collect()
 }
 
-/// The top fields of a file with their lines; a comment before a field belongs to it.
+/// The top-level fields of a file with their lines; a comment before a field belongs to it.
 fn blocks(text: &str) -> Vec<(&str, String)> {
     let mut blocks: Vec<(&str, String)> = Vec::new();
     let mut before = String::new();

@@ -8,7 +8,7 @@ const GOOD: Example = Fields("message: |\n  who: {{ detail.userIdentity.arn }}\n
 pub(super) const LINTS: &[Lint] = &[
     error(
         "message::unresolved",
-        "A path that no positive test has",
+        "A path that no positive test's event has",
         "The alert would show an empty value. Correct the path, or add a test with an event that has it.",
         Fields("message: |\n  who: {{ detail.userIdentity.name }}\n"),
         GOOD,
@@ -37,7 +37,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "message::duplicate-label",
         "A label occurs twice",
-        "Each label becomes a field of a JSON object, which has one value.",
+        "Each label becomes a field of a JSON object, which has a single value.",
         Fields(
             "message: |\n  who: {{ detail.userIdentity.arn }}\n  who: {{ detail.sourceIPAddress }}\n",
         ),
@@ -53,14 +53,14 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "message::too-large",
         "The alert is too large",
-        "EventBridge takes input templates of at most 8,192 characters. A long runbook can be an https address.",
+        "EventBridge accepts input templates of at most 8,192 characters. Replace a long runbook with an https address.",
         Words("a message of 10,000 characters"),
         GOOD,
     ),
     error(
         "message::too-many-paths",
         "More than 100 paths",
-        "EventBridge takes at most 100 different paths in an input transformer.",
+        "EventBridge accepts at most 100 different paths in an input transformer.",
         Words("a message of 101 placeholders"),
         GOOD,
     ),

@@ -1,4 +1,4 @@
-//! Every code, with its page.
+//! The registry of all diagnostic codes.
 
 mod exception;
 mod library;
@@ -30,12 +30,12 @@ static REGISTRY: LazyLock<Vec<Lint>> = LazyLock::new(|| {
     .concat()
 });
 
-/// Every lint, in the order of the page.
+/// All lints, in the order of `LINTS.md`.
 pub fn registry() -> &'static [Lint] {
     &REGISTRY
 }
 
-/// The lint with that code.
+/// The lint with this code.
 pub fn find(code: &str) -> Option<&'static Lint> {
     registry().iter().find(|lint| lint.code == code)
 }

@@ -9,7 +9,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "pattern::invalid",
         "EventBridge would refuse the pattern",
-        "The message is EventBridge's own answer.",
+        "The message is EventBridge's own.",
         Fields("event_pattern:\n  source: [{prefx: aws.}]\n"),
         GOOD,
     ),
@@ -32,7 +32,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "pattern::detail-type",
         "A detail type that CloudTrail doesn't have",
-        "CloudTrail sends events with seven detail types. A pattern with another spelling never matches.",
+        "CloudTrail's events have one of seven detail types. A pattern with another spelling never matches.",
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Calls via CloudTrail]\n  detail: {eventName: [StopLogging], errorCode: [{exists: false}]}\n"),
         GOOD,
     )
@@ -40,7 +40,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "pattern::sign-in-spelling",
         "Console sign-ins in one of two spellings",
-        "AWS's guide prints `AWS Console Signin via CloudTrail`, real events have `AWS Console Sign In via CloudTrail`. List both.",
+        "AWS's guide prints `AWS Console Signin via CloudTrail`, but real events have `AWS Console Sign In via CloudTrail`. List both.",
         Fields("event_pattern:\n  source: [aws.signin]\n  detail-type: [AWS Console Sign In via CloudTrail]\n  detail:\n    eventSource: [signin.amazonaws.com]\n    eventName: [ConsoleLogin]\n    responseElements: {ConsoleLogin: [Success]}\n"),
         Fields("event_pattern:\n  source: [aws.signin]\n  detail-type: [AWS Console Sign In via CloudTrail, AWS Console Signin via CloudTrail]\n  detail:\n    eventSource: [signin.amazonaws.com]\n    eventName: [ConsoleLogin]\n    responseElements: {ConsoleLogin: [Success]}\n"),
     )
@@ -71,7 +71,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "pattern::source-mismatch",
         "`source` and `eventSource` belong to different services",
-        "An event's `source` is `aws.` and the service's name as in `eventSource`. With two different services no event has both.",
+        "An event's `source` is `aws.` and the service's name as in `eventSource`. With two different services, no event has both.",
         Fields("event_pattern:\n  source: [aws.iam]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [sts.amazonaws.com]\n    eventName: [AssumeRoot]\n    errorCode: [{exists: false}]\n"),
         Fields("event_pattern:\n  source: [aws.sts]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [sts.amazonaws.com]\n    eventName: [AssumeRoot]\n    errorCode: [{exists: false}]\n"),
     )
@@ -79,14 +79,14 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "pattern::read-only-call",
         "A call that only reads",
-        "EventBridge delivers management events that begin with `List`, `Get` or `Describe` only to rules whose state asks for all of them. Without `read_only: true` this name never matches. `GetFederationToken` and `GetSessionToken` are always delivered.",
+        "EventBridge delivers management events that begin with `List`, `Get` or `Describe` only to rules whose state requests all of them. Without `read_only: true` this name never matches. `GetFederationToken` and `GetSessionToken` are always delivered.",
         Fields("event_pattern:\n  source: [aws.secretsmanager]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [secretsmanager.amazonaws.com]\n    eventName: [GetSecretValue]\n    errorCode: [{exists: false}]\n"),
         Fields("read_only: true\nevent_pattern:\n  source: [aws.secretsmanager]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [secretsmanager.amazonaws.com]\n    eventName: [GetSecretValue]\n    errorCode: [{exists: false}]\n"),
     )
     .may_be_allowed(),
     error(
         "pattern::data-event",
-        "A data event, which the trail doesn't select",
+        "A data event that the trail doesn't select",
         "Calls on the content of a resource, such as reading an object or invoking a function, are data events. A trail records them only if its selectors include them, and only then do they reach EventBridge. The trail that Gizmos deploys records management events.",
         Fields("event_pattern:\n  source: [aws.s3]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [s3.amazonaws.com]\n    eventName: [DeleteObjects]\n    errorCode: [{exists: false}]\n"),
         Fields("event_pattern:\n  source: [aws.s3]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [s3.amazonaws.com]\n    eventName: [DeleteBucket]\n    errorCode: [{exists: false}]\n"),
@@ -149,7 +149,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "pattern::always-matches",
         "A list that every value satisfies",
-        "Items of a list are joined by \"or\". Two exclusions let in what the other excludes, and so does an exclusion beside the very value it excludes.",
+        "Items of a list are joined by \"or\". Two exclusions each match what the other excludes, and the same happens with an exclusion next to the value it excludes.",
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    awsRegion: [{anything-but: [us-west-1]}, {anything-but: [us-west-2]}]\n    errorCode: [{exists: false}]\n"),
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    awsRegion: [{anything-but: [us-west-1, us-west-2]}]\n    errorCode: [{exists: false}]\n"),
     )
@@ -164,7 +164,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "pattern::unknown-field",
         "A field that CloudTrail's records don't have",
-        "No record has this field, so the clause never matches, or always matches if it asks for absence. Parameters and results of a call are below `requestParameters` and `responseElements`.",
+        "No record has this field, so the clause never matches, or always matches if it tests for absence. Parameters and results of a call are below `requestParameters` and `responseElements`.",
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    userIdentity: {Type: [IAMUser]}\n    errorCode: [{exists: false}]\n"),
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    userIdentity: {type: [IAMUser]}\n    errorCode: [{exists: false}]\n"),
     )
@@ -187,7 +187,7 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "pattern::success-filter",
-        "A call that worked has no `errorCode`",
+        "A successful call has no `errorCode`",
         "The key is absent: it is neither null nor empty nor `Success`. Only `{exists: false}` matches such a call.",
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    errorCode: [null]\n"),
         GOOD,
@@ -197,7 +197,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "pattern::account-id",
         "Not an account id",
-        "Account ids are texts of 12 digits.",
+        "Account ids are text of 12 digits.",
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  account: [\"11122223333\"]\n  detail: {eventSource: [cloudtrail.amazonaws.com], eventName: [StopLogging], errorCode: [{exists: false}]}\n"),
         GOOD,
     )
@@ -205,7 +205,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "pattern::needless-wildcard",
         "A wildcard that another operator can replace",
-        "An event bus takes 30 rules with `wildcard`, and AWS doesn't raise that quota. A star at the end is a prefix, one at the beginning a suffix.",
+        "An event bus can have 30 rules with `wildcard`, and AWS doesn't raise that quota. A star at the end is a prefix, a star at the beginning a suffix.",
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    userIdentity: {arn: [{wildcard: \"*/alice\"}]}\n    errorCode: [{exists: false}]\n"),
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    userIdentity: {arn: [{suffix: /alice}]}\n    errorCode: [{exists: false}]\n"),
     )
@@ -220,7 +220,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "pattern::never-matches",
         "A clause that no event can satisfy",
-        "On EventBridge, a number with more digits than a double holds equals nothing, not even itself.",
+        "On EventBridge, a number with more digits than a double can represent equals nothing, not even itself.",
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    requestParameters: {size: [0.12345678901234567891]}\n    errorCode: [{exists: false}]\n"),
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    requestParameters: {size: [0.125]}\n    errorCode: [{exists: false}]\n"),
     )

@@ -1,4 +1,4 @@
-//! The rule's own fields, texts, and the comments that allow.
+//! The rule's own fields, its texts, and comments that allow diagnostics.
 
 use super::lint::Example::{self, Fields, Without, Words};
 use super::lint::{Lint, error, warning};
@@ -23,28 +23,28 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "rule::wrong-type",
         "A value of the wrong type",
-        "A list where a text belongs, a number that should be in quotes, and the like.",
+        "For example, a list in place of text, or a number that should be in quotes.",
         Fields("false_positives: A trail that is being replaced.\n"),
         GOOD,
     ),
     error(
         "rule::unknown-value",
-        "A word that the field doesn't take",
-        "Fields such as `severity` and `status` take one of a few words.",
+        "A word that the field doesn't accept",
+        "Fields such as `severity` and `status` accept only certain words.",
         Fields("severity: hihg\n"),
         GOOD,
     ),
     error(
         "rule::empty",
         "An empty text",
-        "A required text says something.",
+        "A required text can't be empty.",
         Fields("description: \" \"\n"),
         GOOD,
     ),
     error(
         "rule::too-long",
         "A text is too long",
-        "A title has at most 100 characters since every alert begins with it, a description 2,000.",
+        "A title has at most 100 characters, since every alert begins with it; a description has at most 2,000.",
         Fields("title: An administrator or somebody with the credentials of an administrator has stopped one of the organization's trails\n"),
         GOOD,
     ),
@@ -64,7 +64,7 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "rule::duplicate-id",
-        "Two rules of one id",
+        "Two rules with the same id",
         "The id becomes the name of the EventBridge rule, so it is unique in the library.",
         Words("the same file in two folders"),
         GOOD,
@@ -72,7 +72,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "rule::title",
         "Not a title",
-        "A title is one line without a full stop at its end.",
+        "A title is one line without a period at its end.",
         Fields("title: A trail was stopped.\n"),
         GOOD,
     ),
@@ -93,7 +93,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "rule::runbook-missing",
         "No runbook",
-        "From severity medium on, an alert reaches a person right away, who needs to know what to do first.",
+        "An alert of severity medium or above reaches a person right away, who needs to know what to do first.",
         Without("runbook"),
         GOOD,
     ),
@@ -121,7 +121,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "rule::account-number",
         "An account id without quotes",
-        "Without quotes it is a number, which loses the zeros it may begin with and matches no event: account ids in events are text.",
+        "Without quotes it is a number, which loses leading zeros and matches no event: account ids in events are text.",
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  account: [111122223333]\n"),
         Fields("event_pattern:\n  source: [aws.cloudtrail]\n  account: [\"111122223333\"]\n"),
     )
@@ -157,7 +157,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "rule::unfinished",
         "The author has yet to write something",
-        "`new` writes what the event says, and leaves as `TODO` what only the rule's author knows: what happened, why it matters, when it is harmless, what to do first. A line of any text that begins with `TODO` counts.",
+        "`new` fills in what the event says and leaves as `TODO` what only the rule's author knows: what happened, why it matters, when it is harmless, what to do first. Any line of text that begins with `TODO` is reported.",
         Fields("runbook: |\n  TODO: what to do first\n"),
         GOOD,
     ),
@@ -170,7 +170,7 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     warning(
         "rule::needless-read-only",
-        "Asks for read-only calls and doesn't need them",
+        "Requests read-only calls but doesn't need them",
         "With `read_only: true`, EventBridge receives every `List`, `Get` and `Describe` call of every account, at a cost. None of the rule's event names is such a call.",
         Fields("read_only: true\n"),
         Fields("read_only: false\n"),
@@ -179,7 +179,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "rule::attack-id",
         "Not in MITRE ATT&CK",
-        "Tags of techniques are written `attack.t1078.004`, of tactics `attack.persistence`. The table is that of ATT&CK for Enterprise 17.0; a technique that is newer can be allowed.",
+        "Tags of techniques are written `attack.t1078.004`, of tactics `attack.persistence`. The table has ATT&CK for Enterprise 17.0; newer techniques can be allowed.",
         Fields("tags: [attack.t1562.099]\n"),
         Fields("tags: [attack.t1562.008, attack.defense-evasion]\n"),
     ),
@@ -214,7 +214,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "allow::no-reason",
         "A comment allows without a reason",
-        "The next reader has to know why the diagnostic is fine.",
+        "The next reader must know why the diagnostic is acceptable.",
         Fields("# allow: rule::deprecated\nstatus: deprecated\n"),
         Fields("# allow: rule::deprecated kept for the audit\nstatus: deprecated\n"),
     ),

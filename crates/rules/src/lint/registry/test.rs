@@ -9,7 +9,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "test::no-positive",
         "No test that must match",
-        "Without one, nothing shows that the rule can fire at all.",
+        "Without one, nothing shows that the rule can fire.",
         Fields(
             "tests:\n  - name: the call was refused\n    expect: no_match\n    fixture: stop-logging.json\n    override: {errorCode: AccessDenied}\n",
         ),
@@ -27,7 +27,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "test::match",
         "A test fails",
-        "The rule matches an event that it should not, or the other way round. The notes name the fields that don't match.",
+        "The rule matches an event that it should not, or the reverse. The notes name the fields that don't match.",
         Fields(
             "tests:\n  - name: logging is started\n    expect: match\n    fixture: stop-logging.json\n    override: {eventName: StartLogging}\n",
         ),
@@ -45,7 +45,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "test::undeliverable",
         "EventBridge would drop the alert",
-        "The rendered alert isn't what EventBridge delivers; it would end in the dead letter queue.",
+        "The rendered alert isn't what EventBridge delivers; it would end up in the dead-letter queue.",
         Words("no rule file causes this; it guards against a bug in the compiler"),
         GOOD,
     ),
@@ -61,7 +61,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "test::fixture",
         "The fixture can't be read",
-        "A fixture is a JSON file below the rules folder's `fixtures/`. Nothing outside of it is read.",
+        "A fixture is a JSON file in the rules folder's `fixtures/`. Nothing outside of it is read.",
         Fields(
             "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: ../../secrets.json\n",
         ),
@@ -69,7 +69,7 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "test::like",
-        "No earlier test of that name",
+        "No earlier test with that name",
         "`like` names an earlier test of the same rule and starts from its event, changes included.",
         Fields(
             "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n  - name: the call was refused\n    expect: no_match\n    like: a trail was stopped\n    override: {errorCode: AccessDenied}\n",
@@ -79,7 +79,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "test::each",
         "Not one path and its values",
-        "`each` makes one test for every value that it puts at its path.",
+        "`each` makes one test for each value that it puts at its path.",
         Fields(
             "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n    each: {eventName: StopLogging}\n  - name: the call was refused\n    expect: no_match\n    fixture: stop-logging.json\n    override: {errorCode: AccessDenied}\n",
         ),
@@ -87,7 +87,7 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "test::duplicate-name",
-        "Two tests of one name",
+        "Two tests with the same name",
         "The name says what is special about the event.",
         Fields(
             "tests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n  - name: a trail is stopped\n    expect: no_match\n    fixture: stop-logging.json\n    override: {errorCode: AccessDenied}\n",
@@ -104,7 +104,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "test::refused-call",
         "Nothing says whether refused calls alert",
-        "CloudTrail records refused calls, too. State the intent: a clause `errorCode: [{exists: false}]`, or a test with an `errorCode` and either expectation.",
+        "CloudTrail also records refused calls. State the intent: a clause `errorCode: [{exists: false}]`, or a test with an `errorCode` and either expectation.",
         Fields(
             "event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\ntests:\n  - name: a trail is stopped\n    expect: match\n    fixture: stop-logging.json\n  - name: logging is started\n    expect: no_match\n    fixture: stop-logging.json\n    override: {eventName: StartLogging}\n",
         ),

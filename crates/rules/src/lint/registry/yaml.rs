@@ -1,4 +1,4 @@
-//! What the YAML reader refuses.
+//! Diagnostics of the YAML parser.
 
 use super::lint::Example::{Fields, File, Words};
 use super::lint::{Lint, error};
@@ -23,14 +23,14 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "yaml::documents",
         "More than one document",
-        "A file holds one rule, whose id is the file's name.",
+        "A file contains one rule, whose id is the file's name.",
         File("version: 1\n---\nversion: 1\n"),
         RULE,
     ),
     error(
         "yaml::duplicate-key",
         "A key occurs twice",
-        "YAML forbids it, and which of the two counts differs from reader to reader.",
+        "YAML forbids it, and parsers differ in which of the two counts.",
         Fields(
             "title: A trail was stopped\nowner: cloud-security\ntags:\n  - service.cloudtrail\ntests: []\n\"title\": Another title\n",
         ),
@@ -46,41 +46,41 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "yaml::anchor",
         "Anchors are not supported",
-        "With anchors and aliases a small file can stand for a huge one, and a reviewer must look in two places.",
+        "With anchors and aliases, a small file can expand to a huge one, and a reviewer must look in two places.",
         Fields("owner: &team cloud-security\n"),
         Fields("owner: cloud-security\n"),
     ),
     error(
         "yaml::alias",
         "Aliases are not supported",
-        "Write the value out: with aliases a few lines can stand for gigabytes.",
+        "Write the value out: with aliases, a few lines can expand to gigabytes.",
         Fields("title: &text A trail was stopped\ndescription: *text\n"),
         RULE,
     ),
     error(
         "yaml::tag",
         "Tags are not supported",
-        "A tag such as `!Sub` asks the reader to transform a value. Rule files hold plain values.",
+        "A tag such as `!Sub` tells the parser to transform a value. Rule files contain plain values.",
         Fields("owner: !Sub cloud-security\n"),
         RULE,
     ),
     error(
         "yaml::merge-key",
         "Merge keys are not supported",
-        "`<<` copies fields of another mapping. Write them out.",
+        "`<<` copies fields from another mapping. Write them out.",
         Fields("event_pattern:\n  <<: {source: [aws.cloudtrail]}\n"),
         RULE,
     ),
     error(
         "yaml::number",
-        "A number that JSON lacks",
-        "Patterns and events are JSON, which has no infinity and no NaN. In quotes it is a text.",
+        "A number that JSON can't express",
+        "Patterns and events are JSON, which has no infinity and no NaN. In quotes, it is text.",
         Fields("owner: .nan\n"),
         RULE,
     ),
     error(
         "yaml::too-deep",
-        "Nested too deep",
+        "Nested too deeply",
         "Lists and mappings may be nested 64 levels deep; no pattern or event needs more.",
         Words("70 opening brackets"),
         RULE,

@@ -1,4 +1,4 @@
-//! What a message compiles to, and that nothing breaks it.
+//! Tests of compiled messages, including hostile values.
 
 use eventbridge_pattern::transformer::Reserved;
 use proptest::prelude::*;
@@ -81,7 +81,7 @@ fn each_line_with_a_label_is_a_field() {
 }
 
 #[test]
-fn the_alert_reads_well_and_is_json() {
+fn the_alert_is_readable_json() {
     let message = compiled("who: {{ detail.arn }}\nfrom: {{ detail.ip }}\n");
     let text = render(
         &message,
@@ -132,7 +132,7 @@ fn a_runbook_may_be_an_address_or_missing() {
 }
 
 #[test]
-fn names_of_paths_that_look_alike_differ() {
+fn similar_paths_get_distinct_names() {
     let message = compiled(
         "a: {{ detail.x.y }}\nb: {{ detail.x-y }}\nc: {{ detail.x/y }}\nd: {{ detail.x[0].y }}\ne: {{ detail.x[*].y }}\n",
     );
@@ -143,7 +143,7 @@ fn names_of_paths_that_look_alike_differ() {
             "account", "id", "region", "time", "x-0-y", "x-n-y", "x-y", "x-y-2", "x-y-3"
         ]
     );
-    // A field of the event that is named like one of the envelope.
+    // A field in `detail` with the same name as an envelope field.
     let message = compiled("a: {{ detail.account }} {{ account }}\n");
     assert!(
         message
@@ -155,7 +155,7 @@ fn names_of_paths_that_look_alike_differ() {
 }
 
 #[test]
-fn problems_are_found() {
+fn invalid_messages_are_reported() {
     assert_eq!(codes("a: {{ detail.x"), ["message::placeholder"]);
     assert_eq!(codes("a: detail.x }}"), ["message::placeholder"]);
     assert_eq!(codes("a: {{ userIdentity.arn }}"), ["message::placeholder"]);
@@ -191,8 +191,8 @@ fn json_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// Whatever a caller writes into an event, the alert is delivered, says the fixed things and
-    /// carries the very value.
+    /// Whatever a caller puts into an event, the alert is delivered with its fixed parts and the
+    /// exact value.
     #[test]
     fn no_value_can_silence_an_alert(a in json_value(), b in json_value(), c in json_value()) {
         let message = compiled(
@@ -208,8 +208,8 @@ proptest! {
     }
 }
 
-/// Why alerts are JSON: in a text, which would be as easy to read, a caller's value decides whether
-/// the alert arrives. The first two are recorded of AWS as `t50` and `t82` in
+/// Why alerts are JSON: with a text template, a caller's value decides whether the alert arrives.
+/// The first two cases were recorded on AWS, as `t50` and `t82` in
 /// `crates/eventbridge-pattern/tests/data/input-transformers.jsonl.gz`.
 #[test]
 fn a_text_template_would_let_a_caller_silence_the_alert() {
@@ -219,7 +219,7 @@ fn a_text_template_would_let_a_caller_silence_the_alert() {
     let object = compiled("user agent: {{ detail.userAgent }}\n");
     let deliver = |agent: Value| {
         let detail = json!({ "userAgent": agent });
-        // The alert that is sent arrives in any case.
+        // The object template's alert always arrives.
         let sent: Value = serde_json::from_str(&render(&object, &detail)).unwrap();
         assert_eq!(sent["user agent"], agent);
         let event = event(&detail).to_string();
@@ -230,7 +230,8 @@ fn a_text_template_would_let_a_caller_silence_the_alert() {
         json!("say \"hello\""),
         json!("line\nslash\\tab\tend"),
         json!("C:\\python\\xmr"),
-        // The quotes of lists and objects are taken out, the backslashes before them stay.
+        // EventBridge removes the quotes of lists and objects but keeps the backslashes before
+        // them.
         json!(["\"x"]),
         json!({"a": "\\\"x"}),
     ] {
