@@ -9,7 +9,7 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::{circles, graph, language, product, shell, steps, third_parties};
+use crate::{cycles, graph, language, product, shell, steps, third_parties};
 
 /// Installs the tools that the checks need.
 pub(crate) fn set_up() -> Result<()> {
@@ -26,7 +26,7 @@ pub(crate) fn run() -> ExitCode {
     steps::run(&mut [
         ("format", &mut format),
         ("crate graph", &mut graph::check),
-        ("import cycles", &mut circles::check),
+        ("import cycles", &mut cycles::check),
         ("language", &mut language::check),
         ("clippy", &mut clippy),
         ("docs", &mut docs),

@@ -10,7 +10,7 @@
 )]
 
 mod ci;
-mod circles;
+mod cycles;
 mod event_names;
 mod graph;
 mod language;

@@ -40,21 +40,21 @@ pub(crate) fn check() -> Result<()> {
             crates.entry(source.to_path_buf()).or_default().push(inside);
         }
     }
-    let mut circles = Vec::new();
+    let mut cycles = Vec::new();
     for (source, files) in &crates {
-        circles.extend(circles_of(source, files)?);
+        cycles.extend(cycles_of(source, files)?);
     }
-    if !circles.is_empty() {
+    if !cycles.is_empty() {
         bail!(
             "files of different folders import each other in a cycle:\n{}",
-            circles.join("\n")
+            cycles.join("\n")
         );
     }
     println!("import cycles: {} crates, 0 found", crates.len());
     Ok(())
 }
 
-fn circles_of(source: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
+fn cycles_of(source: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
     let modules = modules(files);
     let mut edges: BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> = BTreeMap::new();
     for (path, module) in &modules {
