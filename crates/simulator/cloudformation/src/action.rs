@@ -26,11 +26,11 @@ pub(crate) struct Action {
 /// name, whether the stacks are `unfolded` or may stay `folded`, and the handler.
 macro_rules! actions {
     ($($effect:ident $request:ident $stacks:ident($handler:path);)+) => {
-        pub(crate) const ACTIONS: &[$crate::cloudformation::action::Action] = &[$(
-            $crate::cloudformation::action::Action {
+        pub(crate) const ACTIONS: &[$crate::action::Action] = &[$(
+            $crate::action::Action {
                 name: stringify!($request),
                 effect: $crate::wire::Effect::$effect,
-                resources: $crate::cloudformation::action::actions!(@ $stacks),
+                resources: $crate::action::actions!(@ $stacks),
                 answer: |stage, caller, input| {
                     let request: $request = $crate::wire::decode(input)?;
                     $handler(&request, stage, caller)
@@ -57,12 +57,12 @@ fn find(name: &str) -> Option<&'static Action> {
 }
 
 /// Whether the action changes something, as an unknown one might; drift detection does not.
-pub(crate) fn is_mutating(action: &str) -> bool {
+pub fn is_mutating(action: &str) -> bool {
     find(action).is_none_or(|action| action.effect == Effect::Changes)
 }
 
 /// Answers one action.
-pub(crate) fn call(stage: &mut Stage<'_>, caller: &Caller, name: &str, input: &Value) -> Answer {
+pub fn call(stage: &mut Stage<'_>, caller: &Caller, name: &str, input: &Value) -> Answer {
     let resource = resource(stage, caller, input);
     let permission = format!("cloudformation:{name}");
     crate::services::authorize(stage.services, caller, &permission, &resource)?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::set::operation;
-use crate::cloudformation::{CloudFormation, StackOf, Stage};
 use crate::resources::{Resources, Updated};
+use crate::{CloudFormation, StackOf, Stage};
 
 /// The stack set that a name is about and its running operation.
 fn running(stage: &Stage<'_>, stack_set: Option<&str>) -> Result<(Arc<str>, Arc<str>), String> {
@@ -26,20 +26,14 @@ fn running(stage: &Stage<'_>, stack_set: Option<&str>) -> Result<(Arc<str>, Arc<
 }
 
 /// Stops the operation that is running, as a person would in the console.
-pub(crate) fn stop_running(
-    stage: &mut Stage<'_>,
-    stack_set: Option<&str>,
-) -> Result<String, String> {
+pub fn stop_running(stage: &mut Stage<'_>, stack_set: Option<&str>) -> Result<String, String> {
     let (set, id) = running(stage, stack_set)?;
     operation::stop(stage, &set, &id).map_err(|error| error.message)?;
     Ok(format!("{id} of {set}"))
 }
 
 /// Makes the running operation hang until it is stopped.
-pub(crate) fn stick_running(
-    stage: &mut Stage<'_>,
-    stack_set: Option<&str>,
-) -> Result<String, String> {
+pub fn stick_running(stage: &mut Stage<'_>, stack_set: Option<&str>) -> Result<String, String> {
     let (set, id) = running(stage, stack_set)?;
     operation::stick(stage, &set, &id);
     Ok(format!("{id} of {set}"))
@@ -47,7 +41,7 @@ pub(crate) fn stick_running(
 
 impl CloudFormation {
     /// The id of the living stack that is meant: a stack set's instance, or a stack by its own name.
-    pub(crate) fn stack_of(&self, wanted: &StackOf) -> Result<Arc<str>, String> {
+    pub fn stack_of(&self, wanted: &StackOf) -> Result<Arc<str>, String> {
         let StackOf {
             account,
             region,
@@ -70,7 +64,7 @@ impl CloudFormation {
 
 /// Changes a resource of a stack outside CloudFormation, or deletes it if no properties are given.
 /// A property that is `null` is removed.
-pub(crate) fn edit_resource(
+pub fn edit_resource(
     stage: &mut Stage<'_>,
     id: &str,
     logical_id: Option<&str>,

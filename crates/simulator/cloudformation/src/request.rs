@@ -19,30 +19,30 @@ use crate::wire::paging::bad_token;
 /// template` those that describe a deployment.
 macro_rules! request {
     ($name:ident of stack set $(with $template:ident)? { $($fields:tt)* }) => {
-        $crate::cloudformation::request::request! { $name $(with $template)? {
+        $crate::request::request! { $name $(with $template)? {
             stack_set_name: String,
             #[serde(default)]
-            call_as: $crate::cloudformation::request::CallAs,
+            call_as: $crate::request::CallAs,
             $($fields)*
         } }
     };
     ($name:ident with template { $($fields:tt)* }) => {
-        $crate::cloudformation::request::request! { $name {
+        $crate::request::request! { $name {
             $($fields)*
             template_body: Option<String>,
             #[serde(rename = "TemplateURL")]
             template_url: Option<String>,
             #[serde(default)]
             use_previous_template: bool,
-            parameters: Option<Vec<$crate::cloudformation::request::ParameterGiven>>,
-            tags: Option<Vec<$crate::cloudformation::request::Tag>>,
+            parameters: Option<Vec<$crate::request::ParameterGiven>>,
+            tags: Option<Vec<$crate::request::Tag>>,
             #[serde(default)]
             capabilities: Vec<String>,
         } }
 
         impl $name {
-            fn source(&self) -> $crate::cloudformation::request::Source<'_> {
-                $crate::cloudformation::request::Source {
+            fn source(&self) -> $crate::request::Source<'_> {
+                $crate::request::Source {
                     body: self.template_body.as_deref(),
                     url: self.template_url.as_deref(),
                     reuse: self.use_previous_template,

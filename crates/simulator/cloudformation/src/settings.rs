@@ -1,5 +1,7 @@
 //! The settings of CloudFormation in a simulation: quotas, lag and failures.
 
+use std::fmt::Debug;
+
 use serde::{Deserialize, Serialize};
 
 /// CloudFormation's quotas; the default is AWS's.
@@ -56,8 +58,19 @@ pub enum InstanceEffect {
     Stuck,
 }
 
+impl InstanceEffect {
+    /// The name it is counted by.
+    pub fn name(&self) -> &'static str {
+        match self {
+            InstanceEffect::Fail(_) => "instance_failed",
+            InstanceEffect::Delay(_) => "instance_delayed",
+            InstanceEffect::Stuck => "instance_stuck",
+        }
+    }
+}
+
 /// Decides which work of stack set operations goes wrong.
-pub(crate) trait InstanceFaults {
+pub trait InstanceFaults: Debug {
     /// What goes wrong with an operation's work in an account and Region, if anything; counts it.
     fn instance_fault(
         &mut self,

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::environment::{Cloud, Environment};
-use crate::services::organizations::Organization;
+use crate::organizations::Organization;
 use crate::wire::api::{ApiError, Caller};
 
 /// An action that a service answers.
@@ -60,17 +60,17 @@ macro_rules! actions {
         }
     ) => {
         $(#[$document])*
-        $visibility const $table: &[$crate::services::action::Action] = &[$(
-            $crate::services::action::Action {
+        $visibility const $table: &[$crate::action::Action] = &[$(
+            $crate::action::Action {
                 name: stringify!($request),
                 effect: $crate::wire::Effect::$effect,
                 answer: |cloud, caller, input| {
                     let request: $request = $crate::wire::decode(input)?;
                     let action = concat!($prefix, ":", stringify!($request));
-                    $crate::services::action::actions!(
+                    $crate::action::actions!(
                         @authorize cloud, caller, request, action, $($on)+
                     );
-                    $crate::services::action::actions!(
+                    $crate::action::actions!(
                         @answer $scope, cloud, caller, request, $handler
                     )
                 },
@@ -82,7 +82,7 @@ macro_rules! actions {
     };
     (@authorize $cloud:ident, $caller:ident, $request:ident, $action:ident, $on:expr) => {
         let resource = ($on)(&$request, $caller);
-        $crate::services::authorize($cloud, $caller, $action, &resource)?;
+        $crate::authorize($cloud, $caller, $action, &resource)?;
     };
     (@answer cloud, $cloud:ident, $caller:ident, $request:ident, $handler:path) => {
         $handler($request, $cloud, $caller)
@@ -91,14 +91,14 @@ macro_rules! actions {
         $handler($request, $cloud, $caller)
     };
     (@answer context, $cloud:ident, $caller:ident, $request:ident, $handler:path) => {
-        $handler($request, &mut $crate::services::action::Context {
+        $handler($request, &mut $crate::action::Context {
             caller: $caller,
             environment: &mut $cloud.services.environment,
             organization: &$cloud.services.organization,
         })
     };
     (@answer $state:ident, $cloud:ident, $caller:ident, $request:ident, $handler:path) => {
-        $handler($request, &mut $cloud.services.$state, &mut $crate::services::action::Context {
+        $handler($request, &mut $cloud.services.$state, &mut $crate::action::Context {
             caller: $caller,
             environment: &mut $cloud.services.environment,
             organization: &$cloud.services.organization,

@@ -27,7 +27,7 @@ impl<'a> Arn<'a> {
 }
 
 /// The last part of a name or ARN: what stands behind the last slash or colon.
-pub(crate) fn short(text: &str) -> &str {
+pub fn short(text: &str) -> &str {
     text.rsplit(['/', ':']).next().unwrap_or(text)
 }
 

@@ -15,7 +15,7 @@ const LARGEST: usize = 256 * 1024;
 /// become those; `id`, `time`, `version` and `resources` are filled in where the envelope has none.
 /// Events `… via CloudTrail` go the way CloudTrail takes them: global services record in
 /// us-east-1 wherever the caller was, and without a trail that logs nothing arrives.
-pub(crate) fn emit(cloud: &mut Cloud<'_>, account: &str, region: &str, event: Value) -> Trace {
+pub fn emit(cloud: &mut Cloud<'_>, account: &str, region: &str, event: Value) -> Trace {
     let mut event = event;
     let via_cloudtrail = event
         .get("detail-type")

@@ -2,6 +2,7 @@
 //! to do.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
 
 use jiff::Timestamp;
@@ -35,36 +36,39 @@ pub const DEFAULT_REGIONS: [&str; 17] = [
 
 /// What every service may read, and the outlets that the owner of the services drains.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Environment {
+pub struct Environment {
     /// Virtual time.
-    pub(crate) now: Timestamp,
+    pub now: Timestamp,
     /// The Regions that exist; the first is the home Region.
-    pub(crate) regions: Vec<String>,
+    pub regions: Vec<String>,
     /// Whether subscribers confirm their subscriptions by themselves.
-    pub(crate) confirm_subscriptions: bool,
+    pub confirm_subscriptions: bool,
     /// Regions that are off in every account.
-    pub(crate) off: BTreeSet<String>,
+    pub off: BTreeSet<String>,
     /// Regions that are off in one account.
-    pub(crate) off_in: BTreeSet<(String, String)>,
+    pub off_in: BTreeSet<(String, String)>,
     /// Work for later, in seconds from now.
-    pub(crate) later: Vec<(i64, Task)>,
+    pub later: Vec<(i64, Task)>,
     /// Accounts that came, went or moved.
-    pub(crate) moves: Vec<AccountMove>,
+    pub moves: Vec<AccountMove>,
     seed: u64,
     ids: u64,
 }
 
 /// An account came, went, or moved between two units.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AccountMove {
-    pub(crate) account: String,
-    pub(crate) from: Option<String>,
-    pub(crate) to: Option<String>,
+pub struct AccountMove {
+    /// The account's id.
+    pub account: String,
+    /// The unit that it left, unless it is new.
+    pub from: Option<String>,
+    /// The unit that it joined, unless it is gone.
+    pub to: Option<String>,
 }
 
 impl Environment {
     /// The environment of a simulation that has yet to begin.
-    pub(crate) fn new(seed: u64, regions: Vec<String>, now: Timestamp) -> Environment {
+    pub fn new(seed: u64, regions: Vec<String>, now: Timestamp) -> Environment {
         Environment {
             now,
             regions,
@@ -74,12 +78,12 @@ impl Environment {
     }
 
     /// Has [`super::due`] called with the task, `seconds` from now on the virtual clock.
-    pub(crate) fn schedule(&mut self, seconds: i64, task: Task) {
+    pub fn schedule(&mut self, seconds: i64, task: Task) {
         self.later.push((seconds, task));
     }
 
     /// Whether a Region exists and is on in the account.
-    pub(crate) fn region_is_on(&self, region: &str, account: &str) -> bool {
+    pub fn region_is_on(&self, region: &str, account: &str) -> bool {
         self.regions.iter().any(|known| known == region)
             && !self.off.contains(region)
             && !self
@@ -97,7 +101,7 @@ impl Environment {
     }
 
     /// A new id in UUID form.
-    pub(crate) fn uuid(&mut self) -> String {
+    pub fn uuid(&mut self) -> String {
         let hex = hex(&self.random());
         let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
         format!(
@@ -111,13 +115,13 @@ impl Environment {
     }
 
     /// A number from the seeded sequence, both ends included.
-    pub(crate) fn between(&mut self, least: i64, most: i64) -> i64 {
+    pub fn between(&mut self, least: i64, most: i64) -> i64 {
         let first = self.random().first().copied().unwrap_or_default();
         least + i64::from(first) % (most - least + 1).max(1)
     }
 
     /// An id of up to 32 characters `A-Z0-9` that depends on nothing but the seed and the text.
-    pub(crate) fn token_of(&self, text: &str, length: usize) -> String {
+    pub fn token_of(&self, text: &str, length: usize) -> String {
         let mut hash = Sha256::new();
         hash.update(self.seed.to_be_bytes());
         hash.update(text.as_bytes());
@@ -125,7 +129,7 @@ impl Environment {
     }
 
     /// A new id of up to 32 characters `A-Z0-9`, as in generated physical names.
-    pub(crate) fn token(&mut self, length: usize) -> String {
+    pub fn token(&mut self, length: usize) -> String {
         letters(&self.random(), length)
     }
 }
@@ -142,7 +146,7 @@ fn letters(bytes: &[u8; 32], length: usize) -> String {
 
 /// How somebody looks at an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub enum Look {
     /// At whatever is there but the rules.
     PastRules,
     /// At anything.
@@ -156,7 +160,7 @@ const WITHOUT_RULES: &[&str] = &["iam", "sqs"];
 
 impl Look {
     /// What a call of a service looks at.
-    pub(crate) fn of(service: &str, mutating: bool) -> Look {
+    pub fn of(service: &str, mutating: bool) -> Look {
         if mutating {
             Look::ToChange
         } else if WITHOUT_RULES.contains(&service) {
@@ -169,7 +173,7 @@ impl Look {
 
 /// Who owns the services, for the few actions that reach beyond them. CloudFormation keeps the
 /// resources of stacks that nobody looks at folded; whoever looks at an account brings them back.
-pub(crate) trait Owner {
+pub trait Owner: Debug {
     /// Brings back what an account keeps folded.
     fn look(&mut self, services: &mut Services, account: &str, look: Look);
 
@@ -191,9 +195,12 @@ pub(crate) trait Owner {
 
 /// All services together with their owner: what an event that crosses accounts needs. Everything
 /// else gets by with [`Services`] or less.
-pub(crate) struct Cloud<'a> {
-    pub(crate) services: &'a mut Services,
-    pub(crate) owner: &'a mut dyn Owner,
+#[derive(Debug)]
+pub struct Cloud<'a> {
+    /// The services.
+    pub services: &'a mut Services,
+    /// What owns them.
+    pub owner: &'a mut dyn Owner,
 }
 
 impl Deref for Cloud<'_> {
@@ -211,19 +218,23 @@ impl DerefMut for Cloud<'_> {
 }
 
 impl Cloud<'_> {
-    pub(crate) fn look(&mut self, account: &str, look: Look) {
+    /// See [`Owner::look`].
+    pub fn look(&mut self, account: &str, look: Look) {
         self.owner.look(self.services, account, look);
     }
 
-    pub(crate) fn look_at_named(&mut self, value: &Value, look: Look) {
+    /// See [`Owner::look_at_named`].
+    pub fn look_at_named(&mut self, value: &Value, look: Look) {
         self.owner.look_at_named(self.services, value, look);
     }
 
-    pub(crate) fn remember_look(&mut self, account: &str) {
+    /// See [`Owner::remember_look`].
+    pub fn remember_look(&mut self, account: &str) {
         self.owner.remember_look(self.services, account);
     }
 
-    pub(crate) fn call(
+    /// See [`Owner::call`].
+    pub fn call(
         &mut self,
         caller: &Caller,
         call: (&str, &str),

@@ -1,32 +1,61 @@
-//! The data plane: what the AWS services keep and do once a template has created their resources.
+//! The AWS services of a simulated organization, all but CloudFormation: their state, their API
+//! actions, and the handlers of the resources that a template creates.
 //!
-//! One module per service. Each keeps its own state, answers its own API actions through [`call`],
-//! and asks [`crate::policy`] before it lets one resource act on another, so that a missing
-//! permission breaks a chain here where it would break it on AWS.
+//! Each service keeps its own state in [`Services`], answers its actions through [`call`], and
+//! evaluates the policies before it lets one resource act on another, so that a missing permission
+//! breaks a chain here where it would break it on AWS. Nothing here knows a clock, HTTP or
+//! CloudFormation: what reaches beyond the services goes through [`environment::Owner`], and work
+//! for later is left in [`environment::Environment::later`].
+//!
+//! # Example
+//!
+//! ```
+//! use serde_json::json;
+//! use simulator_services::Services;
+//! use simulator_services::environment::Environment;
+//! use simulator_services::resources::{Place, Resources};
+//!
+//! let environment = Environment::new(1, vec!["eu-central-1".to_owned()], Default::default());
+//! let mut services = Services::new(environment, 9);
+//! let place = Place {
+//!     account: "111122223333".to_owned(),
+//!     region: "eu-central-1".to_owned(),
+//!     stack_name: "alerts".to_owned(),
+//!     stack_id: "arn:aws:cloudformation:eu-central-1:111122223333:stack/alerts/1".to_owned(),
+//!     logical_id: "Topic".to_owned(),
+//!     generation: 0,
+//! };
+//! let topic = json!({"TopicName": "gizmos-alerts"});
+//! let created = services.create(&place, "AWS::SNS::Topic", &topic).unwrap();
+//! assert_eq!(created.physical_id, "arn:aws:sns:eu-central-1:111122223333:gizmos-alerts");
+//! ```
 
-pub(crate) mod account;
-pub(crate) mod action;
-pub(crate) mod arn;
-pub(crate) mod cloudtrail;
-pub(crate) mod ec2;
+mod account;
+mod action;
+pub mod arn;
+mod cloudtrail;
+pub mod ec2;
 mod emission;
-pub(crate) mod environment;
-pub(crate) mod events;
-pub(crate) mod iam;
-pub(crate) mod kms;
-pub(crate) mod monitoring;
-pub(crate) mod organizations;
-pub(crate) mod s3;
-pub(crate) mod scheduler;
-pub(crate) mod sns;
-pub(crate) mod sqs;
-pub(crate) mod ssm;
-pub(crate) mod sts;
+pub mod environment;
+pub mod events;
+pub mod iam;
+mod kms;
+mod monitoring;
+pub mod organizations;
+pub mod resources;
+pub mod s3;
+pub mod scheduler;
+pub mod sns;
+pub mod sqs;
+mod ssm;
+pub mod sts;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use simulator_policy as policy;
+use simulator_wire as wire;
 
-pub(crate) use emission::emit;
+pub use emission::emit;
 
 use crate::policy::{Context, Request};
 use crate::wire::Effect;
@@ -36,26 +65,47 @@ use environment::{Cloud, Environment, Look};
 
 /// The state of every service of the data plane, over all accounts and Regions.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Services {
-    pub(crate) environment: Environment,
-    pub(crate) organization: organizations::Organization,
+pub struct Services {
+    /// What every service knows of its surroundings.
+    pub environment: Environment,
+    /// AWS Organizations.
+    pub organization: organizations::Organization,
     pub(crate) sessions: sts::Sessions,
     pub(crate) cloudtrail: cloudtrail::CloudTrail,
     pub(crate) ec2: ec2::Ec2,
-    pub(crate) events: events::Events,
+    /// Amazon EventBridge.
+    pub events: events::Events,
     pub(crate) iam: iam::Iam,
     pub(crate) kms: kms::Kms,
     pub(crate) monitoring: monitoring::Monitoring,
-    pub(crate) s3: s3::S3,
-    pub(crate) scheduler: scheduler::Scheduler,
-    pub(crate) sns: sns::Sns,
-    pub(crate) sqs: sqs::Sqs,
+    /// Amazon S3.
+    pub s3: s3::S3,
+    /// EventBridge Scheduler.
+    pub scheduler: scheduler::Scheduler,
+    /// Amazon SNS.
+    pub sns: sns::Sns,
+    /// Amazon SQS.
+    pub sqs: sqs::Sqs,
     pub(crate) ssm: ssm::Ssm,
+}
+
+impl Services {
+    /// The services of a new organization with so many accounts besides management, log archive and
+    /// security, and with the policies that AWS manages.
+    pub fn new(environment: Environment, workload_accounts: usize) -> Services {
+        let mut services = Services {
+            organization: organizations::Organization::seeded(workload_accounts, environment.now),
+            environment,
+            ..Services::default()
+        };
+        iam::access_role(&mut services, organizations::MANAGEMENT);
+        services
+    }
 }
 
 /// Work that a service left for a later virtual time; comes back through [`due`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Task {
+pub enum Task {
     /// The simulated recipient clicks the link in the confirmation message.
     ConfirmSubscription {
         /// The subscription's ARN.
@@ -96,7 +146,7 @@ pub(crate) enum Task {
 /// How one link of the alert chain treated an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// The link passed the event on.
     Ok,
     /// The link works as configured and let the event go (no rule matched, no trail, one hop only).
@@ -109,17 +159,17 @@ pub(crate) enum Outcome {
 
 /// One step of an event through the chain, in words for the person who carries the pager.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Hop {
+pub struct Hop {
     /// The account in which this step took place.
-    pub(crate) account: String,
+    pub account: String,
     /// The Region in which this step took place.
-    pub(crate) region: String,
+    pub region: String,
     /// The link of the chain: `bus policy of gizmos`, `subscription security@example.com`, …
-    pub(crate) link: String,
+    pub link: String,
     /// What became of the event here.
-    pub(crate) outcome: Outcome,
+    pub outcome: Outcome,
     /// Why, in one sentence.
-    pub(crate) detail: String,
+    pub detail: String,
 }
 
 impl Hop {
@@ -142,34 +192,34 @@ impl Hop {
 
 /// One message that reached a subscribed endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Delivery {
+pub struct Delivery {
     /// Virtual time of the delivery, RFC 3339.
-    pub(crate) at: String,
+    pub at: String,
     /// The topic that delivered.
-    pub(crate) topic_arn: String,
+    pub topic_arn: String,
     /// `email`, `https` or `sqs`.
-    pub(crate) protocol: String,
+    pub protocol: String,
     /// The address, URL or queue ARN.
-    pub(crate) endpoint: String,
+    pub endpoint: String,
     /// The body as the endpoint received it.
-    pub(crate) body: String,
+    pub body: String,
 }
 
 /// What became of one event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Trace {
+pub struct Trace {
     /// The event's id.
-    pub(crate) event_id: String,
+    pub event_id: String,
     /// Every step, in the order they happened.
-    pub(crate) hops: Vec<Hop>,
+    pub hops: Vec<Hop>,
     /// Every message that reached somebody.
-    pub(crate) deliveries: Vec<Delivery>,
+    pub deliveries: Vec<Delivery>,
 }
 
 /// Answers one API action. `service` is the signing name (`events`, `sns`, `sqs`, `kms`,
 /// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`; S3's REST goes to [`s3::rest`]). A caller who assumed
 /// a role needs that role's permission.
-pub(crate) fn call(
+pub fn call(
     cloud: &mut Cloud<'_>,
     caller: &Caller,
     service: &str,
@@ -215,7 +265,7 @@ fn perform(
 
 /// Whether the caller may do `action` on `resource`: an account's administrator may do everything
 /// in it, a role what its policies allow.
-pub(crate) fn authorize(
+pub fn authorize(
     services: &Services,
     caller: &Caller,
     action: &str,
@@ -284,7 +334,7 @@ fn actions(service: &str) -> Option<&'static [Action]> {
 
 /// Whether an action changes something. An unknown action is refused; its name decides whether the
 /// journal records the attempt.
-pub(crate) fn is_mutating(service: &str, action: &str) -> bool {
+pub fn is_mutating(service: &str, action: &str) -> bool {
     let effect = match service {
         "s3" => s3::effect(action),
         _ => named(service, action).map(|known| known.effect),
@@ -303,7 +353,7 @@ fn named(service: &str, action: &str) -> Option<&'static Action> {
 }
 
 /// Does work that [`World::schedule`] was asked to do now.
-pub(crate) fn due(cloud: &mut Cloud<'_>, task: Task) {
+pub fn due(cloud: &mut Cloud<'_>, task: Task) {
     match task {
         Task::ConfirmSubscription { subscription } => {
             sns::confirm(&mut cloud.services.sns, &subscription);
@@ -335,6 +385,3 @@ pub(crate) fn due(cloud: &mut Cloud<'_>, task: Task) {
         Task::EvaluateAlarm { alarm } => monitoring::evaluate(cloud, &alarm),
     }
 }
-
-#[cfg(test)]
-mod tests;

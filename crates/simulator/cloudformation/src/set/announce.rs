@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{Location, StackSet};
-use crate::cloudformation::Stage;
+use crate::Stage;
 use crate::services::Task;
 use crate::services::organizations::MANAGEMENT;
 

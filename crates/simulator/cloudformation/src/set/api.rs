@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::cloudformation::Stage;
-use crate::cloudformation::action::{Answer, actions};
-use crate::cloudformation::request::{CallAs, deployment, request};
-use crate::cloudformation::set::operation::{Request, exceeded, start, stop};
-use crate::cloudformation::set::target::{self, Purpose};
-use crate::cloudformation::set::{self, Change, Location, StackSet, Work, announce};
-use crate::cloudformation::stack::api::check_name;
+use crate::Stage;
+use crate::action::{Answer, actions};
+use crate::request::{CallAs, deployment, request};
 use crate::services::organizations::{MANAGEMENT, STACKSETS_PRINCIPAL};
+use crate::set::operation::{Request, exceeded, start, stop};
+use crate::set::target::{self, Purpose};
+use crate::set::{self, Change, Location, StackSet, Work, announce};
+use crate::stack::api::check_name;
 use crate::wire::api::{ApiError, Caller};
 
 actions! {

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::cloudformation::Stage;
-use crate::cloudformation::Task;
-use crate::cloudformation::set::operation::{Request, start};
-use crate::cloudformation::set::{Amount, Location, Preferences, StackSet, Work};
+use crate::Stage;
+use crate::Task;
 use crate::services::organizations::MANAGEMENT;
+use crate::set::operation::{Request, start};
+use crate::set::{Amount, Location, Preferences, StackSet, Work};
 
 /// Seconds between the change and the operation.
 const DELAY: (i64, i64) = (120, 240);
@@ -22,7 +22,7 @@ const RETRY: i64 = 30;
 
 /// An account whose place in the organization changed, and a stack set that has to follow.
 #[derive(Debug, Clone)]
-pub(crate) struct Move {
+pub struct Move {
     account: String,
     set: String,
     /// Whether to create or to delete.
@@ -30,12 +30,7 @@ pub(crate) struct Move {
 }
 
 /// An account came (no `from`), went (no `to`) or moved.
-pub(crate) fn account_moved(
-    stage: &mut Stage<'_>,
-    account: &str,
-    from: Option<&str>,
-    to: Option<&str>,
-) {
+pub fn account_moved(stage: &mut Stage<'_>, account: &str, from: Option<&str>, to: Option<&str>) {
     if account == MANAGEMENT {
         return;
     }

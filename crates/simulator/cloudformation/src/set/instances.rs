@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::api::{begin, living, operable, operation_id};
-use crate::cloudformation::Stage;
-use crate::cloudformation::action::{Answer, actions};
-use crate::cloudformation::request::{self, ParameterGiven, request};
-use crate::cloudformation::set::operation::Request;
-use crate::cloudformation::set::target::{self, Purpose, Targets};
-use crate::cloudformation::set::{Location, StackSet, Work};
-use crate::cloudformation::template::parameter::Given;
+use crate::Stage;
+use crate::action::{Answer, actions};
+use crate::request::{self, ParameterGiven, request};
+use crate::set::operation::Request;
+use crate::set::target::{self, Purpose, Targets};
+use crate::set::{Location, StackSet, Work};
+use crate::template::parameter::Given;
 use crate::wire::api::{ApiError, Caller};
 
 actions! {

@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api::{administers, find, living};
-use crate::cloudformation::Stage;
-use crate::cloudformation::action::{Answer, actions};
-use crate::cloudformation::request::{CallAs, Filter, listing, page_size, request};
-use crate::cloudformation::set::{Instance, Location, Operation, StackSet};
-use crate::cloudformation::stack::{drift, fold};
-use crate::cloudformation::template::parameter::Given;
+use crate::Stage;
+use crate::action::{Answer, actions};
+use crate::request::{CallAs, Filter, listing, page_size, request};
+use crate::set::{Instance, Location, Operation, StackSet};
+use crate::stack::{drift, fold};
+use crate::template::parameter::Given;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::{bad_token, page_of};
 

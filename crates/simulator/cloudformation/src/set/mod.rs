@@ -15,10 +15,10 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cloudformation::Stage;
-use crate::cloudformation::stack::{Deployment, tags};
-use crate::cloudformation::template::parameter::Given;
+use crate::Stage;
 use crate::services::organizations::MANAGEMENT;
+use crate::stack::{Deployment, tags};
+use crate::template::parameter::Given;
 use crate::wire::time::iso;
 
 /// An account and a Region.
@@ -26,25 +26,31 @@ pub(crate) type Location = (Arc<str>, Arc<str>);
 
 /// A service-managed stack set.
 #[derive(Debug)]
-pub(crate) struct StackSet {
+pub struct StackSet {
     /// `NAME:UUID`.
-    pub(crate) id: String,
-    pub(crate) name: String,
+    pub id: String,
+    /// The name, unique among the stack sets that are not deleted.
+    pub name: String,
     /// The Region it is administered from.
     pub(crate) region: String,
-    pub(crate) description: Option<String>,
-    pub(crate) deployment: Arc<Deployment>,
-    pub(crate) auto: AutoDeployment,
+    /// As given.
+    pub description: Option<String>,
+    /// What its stacks are made from.
+    pub deployment: Arc<Deployment>,
+    /// What happens when accounts come and go.
+    pub auto: AutoDeployment,
     /// Whether operations that do not conflict run at the same time, and others queue.
     pub(crate) managed: bool,
-    pub(crate) deleted: bool,
+    /// Whether only its operations are still there.
+    pub deleted: bool,
     /// The token of the request that made it.
     pub(crate) token: Option<String>,
     /// Targeted units and their Regions, for automatic deployment.
     pub(crate) targets: BTreeMap<String, BTreeSet<String>>,
-    pub(crate) instances: BTreeMap<Location, Instance>,
+    /// The stack instances.
+    pub instances: BTreeMap<Location, Instance>,
     /// In the order they were asked for.
-    pub(crate) operations: IndexMap<Arc<str>, Operation>,
+    pub operations: IndexMap<Arc<str>, Operation>,
     /// The last finished drift detection.
     pub(crate) drift: Option<DriftDetails>,
     /// Deleted instances, and since when they are deleted, for listings that lag.
@@ -53,21 +59,24 @@ pub(crate) struct StackSet {
 
 /// What happens when accounts come and go.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct AutoDeployment {
-    pub(crate) enabled: bool,
+pub struct AutoDeployment {
+    /// Whether it deploys to accounts that join a targeted unit.
+    pub enabled: bool,
     pub(crate) retain: bool,
     pub(crate) depends_on: Vec<String>,
 }
 
 /// The stack set's stack in one account and Region.
 #[derive(Debug, Clone)]
-pub(crate) struct Instance {
-    pub(crate) stack: Option<Arc<str>>,
+pub struct Instance {
+    /// The id of its stack, once there is one.
+    pub stack: Option<Arc<str>>,
     /// The unit through which the account was targeted.
     pub(crate) unit: Arc<str>,
     /// `CURRENT`, `OUTDATED` or `INOPERABLE`.
-    pub(crate) status: &'static str,
-    pub(crate) detailed: &'static str,
+    pub status: &'static str,
+    /// `SUCCEEDED`, `FAILED`, `SKIPPED_SUSPENDED_ACCOUNT`, …
+    pub detailed: &'static str,
     pub(crate) reason: Option<String>,
     pub(crate) overrides: BTreeMap<String, Given>,
     pub(crate) operation: Option<Arc<str>>,
@@ -104,7 +113,7 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    pub(crate) fn action(&self) -> &'static str {
+    fn action(&self) -> &'static str {
         match self {
             Work::Create { .. } => "CREATE",
             Work::Update { .. } => "UPDATE",
@@ -116,17 +125,21 @@ impl Work {
 
 /// An operation on a stack set.
 #[derive(Debug)]
-pub(crate) struct Operation {
-    pub(crate) id: Arc<str>,
+pub struct Operation {
+    /// The id that the request gave or CloudFormation made up.
+    pub id: Arc<str>,
     pub(crate) work: Work,
     /// `RUNNING`, `SUCCEEDED`, `FAILED`, `STOPPING`, `STOPPED` or `QUEUED`.
-    pub(crate) status: &'static str,
-    pub(crate) created: Timestamp,
-    pub(crate) ended: Option<Timestamp>,
+    pub status: &'static str,
+    /// When it was asked for.
+    pub created: Timestamp,
+    /// When it was over.
+    pub ended: Option<Timestamp>,
     pub(crate) preferences: Preferences,
     /// `DeploymentTargets` as given.
     pub(crate) targets: Value,
-    pub(crate) results: BTreeMap<Location, Outcome>,
+    /// How it went, as far as it got.
+    pub results: BTreeMap<Location, Outcome>,
     /// In the order they are to be done.
     pub(crate) regions: Vec<RegionWork>,
     /// What becomes the stack set's when the operation begins.
@@ -151,8 +164,9 @@ pub(crate) struct Change {
 
 /// How an operation went in one account and Region.
 #[derive(Debug, Clone)]
-pub(crate) struct Outcome {
-    pub(crate) status: &'static str,
+pub struct Outcome {
+    /// `PENDING`, `RUNNING`, `SUCCEEDED`, `FAILED` or `CANCELLED`.
+    pub status: &'static str,
     pub(crate) reason: Option<String>,
     pub(crate) unit: Arc<str>,
     /// The status until `changed`; empty if there was none.
@@ -259,6 +273,11 @@ impl DriftDetails {
 }
 
 impl Operation {
+    /// `CREATE`, `UPDATE`, `DELETE` or `DETECT_DRIFT`.
+    pub fn action(&self) -> &'static str {
+        self.work.action()
+    }
+
     /// Whether it is not over yet.
     pub(crate) fn active(&self) -> bool {
         matches!(self.status, "RUNNING" | "STOPPING" | "QUEUED")
@@ -456,7 +475,7 @@ impl StackSet {
 
 /// All stack sets, deleted ones included.
 #[derive(Debug, Default)]
-pub(crate) struct StackSets {
+pub struct StackSets {
     by_id: BTreeMap<String, StackSet>,
 }
 
@@ -473,7 +492,8 @@ impl StackSets {
         self.by_id.get_mut(id)
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &StackSet> {
+    /// All stack sets, deleted ones included.
+    pub fn all(&self) -> impl Iterator<Item = &StackSet> {
         self.by_id.values()
     }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cloudformation::Stage;
-use crate::cloudformation::set::{Amount, Location, Preferences, StackSet};
+use crate::Stage;
 use crate::services::organizations::MANAGEMENT;
+use crate::set::{Amount, Location, Preferences, StackSet};
 use crate::wire::api::ApiError;
 use crate::wire::decode;
 

@@ -6,18 +6,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::cloudformation::action::{Answer, actions};
-use crate::cloudformation::request::{
-    CallAs, declared, deployment, listing, no_template, request, template,
-};
-use crate::cloudformation::set::operation::exceeded;
-use crate::cloudformation::stack::{
-    OnFailure, Resource, Stack, begin_create, begin_delete, begin_update, drift,
-};
-use crate::cloudformation::template::Template;
-use crate::cloudformation::{Detection, Stage, Task, set};
+use crate::action::{Answer, actions};
+use crate::request::{CallAs, declared, deployment, listing, no_template, request, template};
+use crate::set::operation::exceeded;
+use crate::stack::{OnFailure, Resource, Stack, begin_create, begin_delete, begin_update, drift};
+use crate::template::Template;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::time::iso;
+use crate::{Detection, Stage, Task, set};
 
 actions! {
     Changes CreateStack unfolded(create);

@@ -7,16 +7,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::cloudformation::action::{Answer, actions};
-use crate::cloudformation::request::{deployment, listing, request};
-use crate::cloudformation::stack::api::{check_name, find};
-use crate::cloudformation::stack::{
-    Deployment, OnFailure, Pending, Stack, begin_update, enter_review, same, tags,
-};
-use crate::cloudformation::template::evaluate::Scope;
-use crate::cloudformation::{Stage, Task};
+use crate::action::{Answer, actions};
+use crate::request::{deployment, listing, request};
+use crate::stack::api::{check_name, find};
+use crate::stack::{Deployment, OnFailure, Pending, Stack, begin_update, enter_review, same, tags};
+use crate::template::evaluate::Scope;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::time::iso;
+use crate::{Stage, Task};
 
 actions! {
     Changes CreateChangeSet unfolded(create);

@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 
 use super::execute::{event, handler_reason, record};
 use super::fold::Folded;
-use crate::cloudformation::Stage;
-use crate::cloudformation::stack::{Deployment, Output, Resource};
-use crate::cloudformation::template::evaluate::Scope;
-use crate::cloudformation::template::{Policy, Template};
+use crate::Stage;
 use crate::resources::{Place, Resources, Updated};
+use crate::stack::{Deployment, Output, Resource};
+use crate::template::evaluate::Scope;
+use crate::template::{Policy, Template};
 use crate::wire::scalar;
 
 /// Why an operation stopped.

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cloudformation::Stage;
+use crate::Stage;
 use crate::resources::{ResourceError, Resources};
 use crate::wire::scalar;
 use crate::wire::time::iso;

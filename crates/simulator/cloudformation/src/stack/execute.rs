@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::converge::{Failure, Generations, Outcome, Undo, converge};
 use super::fold;
-use crate::cloudformation::Stage;
-use crate::cloudformation::stack::{Deployment, Event, OnFailure, Pending, Resource};
-use crate::cloudformation::template::{Policy, Template};
+use crate::Stage;
 use crate::resources::{ResourceError, Resources, Updated};
+use crate::stack::{Deployment, Event, OnFailure, Pending, Resource};
+use crate::template::{Policy, Template};
 
 /// Carries out the stack's pending operation.
 pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {

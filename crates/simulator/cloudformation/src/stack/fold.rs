@@ -14,9 +14,9 @@ use serde_json::Value;
 use super::converge::{Generations, Outcome, converge};
 use super::drift::{self, ResourceDrift};
 use super::{Deployment, OnFailure, Output, Pending, Resource, Stack, execute, look};
-use crate::cloudformation::Stage;
-use crate::cloudformation::template::{Policy, Template};
+use crate::Stage;
 use crate::resources::Resources;
+use crate::template::{Policy, Template};
 
 /// The types that keep no state of their own while they are unused, each with the property that
 /// gives a fixed name, which another stack could want.
@@ -285,7 +285,7 @@ fn foldable(resource: &Resource) -> bool {
 }
 
 /// Brings a folded stack's resources back.
-pub(crate) fn unfold(stage: &mut Stage<'_>, id: &str) {
+pub fn unfold(stage: &mut Stage<'_>, id: &str) {
     look::hide(stage, id);
     let Some(stack) = stage.stack_mut(id) else {
         return;

@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 
 use super::Stack;
 use super::fold::{self, fold_away, unfold};
-use crate::cloudformation::template::Template;
-use crate::cloudformation::{CloudFormation, Stage};
 use crate::services::environment::Look;
 use crate::services::iam::{access_role, forget_access_role, keep_access_role};
+use crate::template::Template;
+use crate::{CloudFormation, Stage};
 
 /// How many accounts stay unfolded after requests that only read. A client that visits many at once
 /// comes back to each of them a few times.
@@ -25,7 +25,7 @@ const RULE: &str = "AWS::Events::Rule";
 
 impl Stage<'_> {
     /// Brings back what a request is about to look at in an account.
-    pub(crate) fn look(&mut self, account: &str, look: Look) {
+    pub fn look(&mut self, account: &str, look: Look) {
         access_role(self.services, account);
         match look {
             Look::PastRules => {
@@ -52,7 +52,7 @@ impl Stage<'_> {
     }
 
     /// Looks at every account that a request's parameters name in an ARN or a queue's URL.
-    pub(crate) fn look_at_named(&mut self, input: &Value, look: Look) {
+    pub fn look_at_named(&mut self, input: &Value, look: Look) {
         match input {
             Value::String(text) if text.starts_with("arn:") || text.contains("://") => {
                 let parts = text.split([':', '/']);
@@ -76,7 +76,7 @@ impl Stage<'_> {
 
     /// Folds again what was only read, except in the accounts that were read last: a client that
     /// looks at one comes back to it soon.
-    pub(crate) fn fold_again(&mut self) {
+    pub fn fold_again(&mut self) {
         while self.cloudformation.looked_at.len() > KEPT {
             let Some(account) = self.cloudformation.looked_at.pop_front() else {
                 return;
@@ -98,7 +98,7 @@ impl Stage<'_> {
 
 impl CloudFormation {
     /// Counts an account among those that were looked at last.
-    pub(crate) fn remember_look(&mut self, account: &str) {
+    pub fn remember_look(&mut self, account: &str) {
         let looked_at = &mut self.looked_at;
         let known = looked_at.iter().rposition(|known| **known == *account);
         let account = known

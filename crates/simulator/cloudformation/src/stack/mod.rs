@@ -16,23 +16,30 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cloudformation::Stage;
-use crate::cloudformation::stack::drift::ResourceDrift;
-use crate::cloudformation::template::{Policy, Template};
+use crate::Stage;
 use crate::resources::Place;
+use crate::stack::drift::ResourceDrift;
+use crate::template::{Policy, Template};
 use crate::wire::api::ApiError;
 use crate::wire::time::iso;
 
 /// What a stack is, or is to be, made from.
 #[derive(Debug, Clone)]
-pub(crate) struct Deployment {
+pub struct Deployment {
     pub(crate) template: Arc<Template>,
-    pub(crate) parameters: BTreeMap<String, String>,
-    pub(crate) tags: BTreeMap<String, String>,
+    /// Parameter values by name.
+    pub parameters: BTreeMap<String, String>,
+    /// Tags by key.
+    pub tags: BTreeMap<String, String>,
     pub(crate) capabilities: Vec<String>,
 }
 
 impl Deployment {
+    /// The template's text.
+    pub fn template(&self) -> &str {
+        &self.template.body
+    }
+
     /// The parameters as answers show them: secret ones only by name.
     pub(crate) fn shown_parameters(&self) -> Vec<Value> {
         self.parameters
@@ -66,9 +73,10 @@ pub(crate) enum Pending {
 
 /// A resource of a stack.
 #[derive(Debug, Clone)]
-pub(crate) struct Resource {
+pub struct Resource {
     pub(crate) kind: String,
-    pub(crate) physical_id: String,
+    /// What `Ref` gives.
+    pub physical_id: String,
     /// Without functions, as last deployed.
     pub(crate) properties: Value,
     pub(crate) attributes: BTreeMap<String, Value>,
@@ -103,19 +111,25 @@ pub(crate) struct Output {
 
 /// A stack of one account and Region.
 #[derive(Debug, Clone)]
-pub(crate) struct Stack {
+pub struct Stack {
     /// The ARN.
-    pub(crate) id: Arc<str>,
-    pub(crate) name: Arc<str>,
-    pub(crate) account: Arc<str>,
-    pub(crate) region: Arc<str>,
-    pub(crate) status: &'static str,
+    pub id: Arc<str>,
+    /// Unique in its account and Region.
+    pub name: Arc<str>,
+    /// Its account.
+    pub account: Arc<str>,
+    /// Its Region.
+    pub region: Arc<str>,
+    /// `CREATE_COMPLETE`, …
+    pub status: &'static str,
     pub(crate) reason: Option<String>,
     pub(crate) created: Timestamp,
     pub(crate) updated: Option<Timestamp>,
     pub(crate) deleted: Option<Timestamp>,
-    pub(crate) deployment: Arc<Deployment>,
-    pub(crate) resources: BTreeMap<String, Resource>,
+    /// What it was last made from.
+    pub deployment: Arc<Deployment>,
+    /// By logical id; none if the stack is folded.
+    pub resources: BTreeMap<String, Resource>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) imports: BTreeSet<String>,
     /// Oldest first.
@@ -138,6 +152,11 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
+    /// Whether its resources are kept as a record of what to make, and made when somebody looks.
+    pub fn is_folded(&self) -> bool {
+        self.folded.is_some()
+    }
+
     /// Whether an operation is going on.
     pub(crate) fn in_progress(&self) -> bool {
         self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
@@ -278,7 +297,7 @@ type Name = (Arc<str>, Arc<str>, Arc<str>);
 
 /// All stacks: by id, and the living ones by name.
 #[derive(Debug, Default)]
-pub(crate) struct Stacks {
+pub struct Stacks {
     by_id: BTreeMap<Arc<str>, Stack>,
     living: BTreeMap<Name, Arc<str>>,
 }
@@ -294,7 +313,8 @@ impl Stacks {
         self.by_id.insert(stack.id.clone(), stack);
     }
 
-    pub(crate) fn get(&self, id: &str) -> Option<&Stack> {
+    /// The stack with an id.
+    pub fn get(&self, id: &str) -> Option<&Stack> {
         self.by_id.get(id)
     }
 
@@ -303,7 +323,7 @@ impl Stacks {
     }
 
     /// The stacks that are not deleted, of all accounts and Regions.
-    pub(crate) fn living(&self) -> impl Iterator<Item = &Stack> {
+    pub fn living(&self) -> impl Iterator<Item = &Stack> {
         self.living.values().filter_map(|id| self.by_id.get(id))
     }
 

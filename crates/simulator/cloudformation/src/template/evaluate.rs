@@ -6,9 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use crate::cloudformation::template::Template;
-use crate::cloudformation::template::parameter::referred;
-use crate::cloudformation::template::references::{SubPart, attribute, sub_parts};
+use crate::template::Template;
+use crate::template::parameter::referred;
+use crate::template::references::{SubPart, attribute, sub_parts};
 use crate::wire::scalar;
 
 /// How deep conditions may refer to each other; cycles are refused before.

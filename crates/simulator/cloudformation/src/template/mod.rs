@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::cloudformation::template::parameter::Parameter;
-use crate::cloudformation::template::references::{check, order};
+use crate::template::parameter::Parameter;
+use crate::template::references::{check, order};
 
 /// Largest `TemplateBody`, in bytes.
 pub(crate) const BODY_LIMIT: usize = 51_200;
@@ -326,3 +326,6 @@ fn declaration(name: &str, value: &Value) -> Result<Declaration, String> {
         needs,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::cloudformation::template::Template;
+use crate::template::Template;
 use crate::wire::scalar;
 
 const KEYS: &[&str] = &[

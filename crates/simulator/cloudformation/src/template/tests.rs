@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::cloudformation::template::Template;
-use crate::cloudformation::template::parameter::{Given, values};
+use super::Template;
+use super::parameter::{Given, values};
 
 #[test]
 fn broken_templates_are_refused_with_the_reason() {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::action::{Answer, Context, actions, anything, requests};
 use super::environment::DEFAULT_REGIONS;
-use crate::services::organizations::MANAGEMENT;
+use crate::organizations::MANAGEMENT;
 use crate::wire::api::ApiError;
 use crate::wire::listing;
 

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{CloudTrail, Trail, create_trail as create, set_logging as set, trail_arn, validate};
-use crate::services::action::{Answer, Context, actions, anything, requests};
-use crate::services::arn::short;
-use crate::services::organizations::Organization;
-use crate::services::{Services, tags};
+use crate::action::{Answer, Context, actions, anything, requests};
+use crate::arn::short;
+use crate::organizations::Organization;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::time::epoch;
+use crate::{Services, tags};
 
 actions! {
     /// All actions of CloudTrail.

@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 pub(crate) use actions::ACTIONS;
 
 use super::{kms, s3};
+use crate::Services;
+use crate::organizations::{MANAGEMENT, ORGANIZATION_ID, Organization};
 use crate::policy::{Context, Principal};
 use crate::resources::text;
-use crate::services::Services;
-use crate::services::organizations::{MANAGEMENT, ORGANIZATION_ID, Organization};
 use crate::wire::api::ApiError;
 
 /// The service's principal, for policies and for trusted access.

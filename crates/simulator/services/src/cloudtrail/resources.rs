@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{create_trail, set_logging, trail_arn, validate};
+use crate::Services;
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
     Change, Created, Made, Place, ResourceError, Type, created, gone, name_or_generated,
 };
-use crate::services::Services;
 
 const SELECTOR: Shape = Shape::Object(&[
     Property::new(

@@ -9,10 +9,10 @@
 use serde_json::{Value, json};
 
 use super::{Ec2, Instance, state_set, turn};
+use crate::action::{Answer, Context, actions, anything, requests};
+use crate::emit;
+use crate::environment::{Cloud, DEFAULT_REGIONS, Environment};
 use crate::policy::glob;
-use crate::services::action::{Answer, Context, actions, anything, requests};
-use crate::services::emit;
-use crate::services::environment::{Cloud, DEFAULT_REGIONS, Environment};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::time::iso;
 

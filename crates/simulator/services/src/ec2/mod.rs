@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 pub(crate) use actions::ACTIONS;
 
 use super::{Task, emit};
-use crate::services::Services;
-use crate::services::environment::Cloud;
+use crate::Services;
+use crate::environment::Cloud;
 use crate::wire::api::ApiError;
 use crate::wire::decode;
 
@@ -68,7 +68,7 @@ struct NewInstance {
 }
 
 /// Creates an instance for the admin API, or replaces the one with this id.
-pub(crate) fn put(services: &mut Services, written: &Value) -> Result<Value, ApiError> {
+pub fn put(services: &mut Services, written: &Value) -> Result<Value, ApiError> {
     let NewInstance {
         account,
         region,
@@ -103,11 +103,7 @@ pub(crate) fn put(services: &mut Services, written: &Value) -> Result<Value, Api
 }
 
 /// The instances as the admin API shows them.
-pub(crate) fn shown(
-    services: &Services,
-    account: Option<&str>,
-    region: Option<&str>,
-) -> Vec<Value> {
+pub fn shown(services: &Services, account: Option<&str>, region: Option<&str>) -> Vec<Value> {
     services
         .ec2
         .instances

@@ -17,10 +17,10 @@ use super::rule_actions::{
     on_rule, put_rule, put_targets, remove_targets,
 };
 use super::{Bus, Events, bus, not_found, resolve, validation};
-use crate::services::action::{Answer, Context, actions, anything, requests};
-use crate::services::{json_text, tags, with};
+use crate::action::{Answer, Context, actions, anything, requests};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::{listing, missing};
+use crate::{json_text, tags, with};
 
 /// Entries of a page.
 pub(super) const PAGE: usize = 100;

@@ -14,7 +14,7 @@ const BUSES: usize = 100;
 
 /// One event bus.
 #[derive(Clone, Debug)]
-pub(crate) struct Bus {
+pub struct Bus {
     pub(crate) arn: String,
     pub(crate) account: String,
     pub(crate) region: String,
@@ -22,7 +22,7 @@ pub(crate) struct Bus {
     /// Template shape of `AWS::Events::EventBus`; `Policy` is the live one.
     pub(crate) properties: Map<String, Value>,
     pub(crate) policy: Option<Document>,
-    pub(crate) rules: Rules,
+    pub rules: Rules,
 }
 
 /// Creates a custom bus from template-shaped properties and returns its ARN.

@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::SERVICE;
 use super::rules::Target;
+use crate::Services;
+use crate::arn::{Arn, short};
 use crate::policy::Context;
-use crate::services::Services;
-use crate::services::arn::{Arn, short};
-use crate::services::sns::Refusal;
-use crate::services::{Hop, Outcome, Trace, monitoring, sqs};
+use crate::sns::Refusal;
+use crate::{Hop, Outcome, Trace, monitoring, sqs};
 
 /// A target that refused an event.
 pub(super) struct Failed<'a> {
@@ -137,7 +137,7 @@ fn keep(services: &mut Services, letter: Letter<'_>, body: String, trace: &mut T
 }
 
 /// Removes the dead letters of an event from their queues and returns their number.
-pub(crate) fn discard(services: &mut Services, event_id: &str) -> usize {
+pub fn discard(services: &mut Services, event_id: &str) -> usize {
     let letters = services.events.dead_letters.remove(event_id);
     let mut discarded = 0;
     for (queue, message) in letters.into_iter().flatten() {

@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::dead_letters::{self, Failed};
 use super::destinations::deliver;
 use super::rules::{Input, Ready, ReadyRule, Target};
+use crate::environment::{Cloud, Look};
 use crate::policy::Context;
-use crate::services::environment::{Cloud, Look};
-use crate::services::sns::Refusal;
-use crate::services::{Hop, Outcome, Services, Trace};
+use crate::sns::Refusal;
 use crate::wire::time::iso;
+use crate::{Hop, Outcome, Services, Trace};
 
 /// How an event came to a bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::delivery::{Attempt, Origin, arrive, match_rules};
 use super::targets::{Destination, destination};
 use super::{SERVICE, dead_letters};
+use crate::arn::short;
+use crate::environment::Cloud;
 use crate::policy::{Context, Named, Principal, Request, Verdict, combine};
-use crate::services::arn::short;
-use crate::services::environment::Cloud;
-use crate::services::sns::{self, Publisher, Refusal};
-use crate::services::{Hop, Outcome, Services, Trace, iam, kms, sqs, ssm};
+use crate::sns::{self, Publisher, Refusal};
+use crate::{Hop, Outcome, Services, Trace, iam, kms, sqs, ssm};
 
 /// Delivers to the service that the target's ARN names.
 pub(super) fn deliver(

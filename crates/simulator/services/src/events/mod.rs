@@ -2,7 +2,7 @@
 
 mod actions;
 mod bus;
-pub(crate) mod dead_letters;
+pub mod dead_letters;
 mod delivery;
 mod destinations;
 mod put_events;
@@ -29,9 +29,9 @@ pub(super) const SERVICE: &str = "events.amazonaws.com";
 
 /// All buses that are not in the state AWS creates them in.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Events {
+pub struct Events {
     /// By bus ARN. A default bus is added when it is first needed.
-    pub(crate) buses: BTreeMap<String, Bus>,
+    pub buses: BTreeMap<String, Bus>,
     /// Patterns by their text, and whether each uses a wildcard. The stacks of a stack set bring
     /// the same patterns thousands of times, and clones of a parsed pattern share their memory.
     parsed: BTreeMap<String, (Pattern, bool)>,
@@ -97,12 +97,12 @@ impl Events {
     }
 
     /// The same for reading: a default bus that was never changed is `None`.
-    pub(crate) fn bus(&self, account: &str, region: &str, reference: &str) -> Option<&Bus> {
+    pub fn bus(&self, account: &str, region: &str, reference: &str) -> Option<&Bus> {
         self.buses.get(&resolve(account, region, reference))
     }
 
     /// Drops a default bus that is in the state AWS creates it in.
-    pub(crate) fn forget_default(&mut self, account: &str, region: &str) {
+    pub fn forget_default(&mut self, account: &str, region: &str) {
         let arn = bus_arn(account, region, "default");
         if self.buses.get(&arn).is_some_and(Bus::is_untouched) {
             self.buses.remove(&arn);

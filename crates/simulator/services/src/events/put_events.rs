@@ -4,11 +4,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Origin, arrive, not_found, validation};
+use crate::action::Answer;
+use crate::environment::Cloud;
 use crate::policy::{Context, Named, Request, Verdict, combine};
-use crate::services::action::Answer;
-use crate::services::environment::Cloud;
-use crate::services::{Services, Trace, iam};
 use crate::wire::api::{ApiError, Caller};
+use crate::{Services, Trace, iam};
 
 /// Entries per call.
 const ENTRIES: usize = 10;

@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use super::bus::{create_bus, delete_bus, parse_policy};
 use super::rule::put_rule;
 use super::{Bus, bus_arn};
+use crate::Services;
 use crate::resources::shape::{self, Property, Shape, TAGS};
 use crate::resources::{
     Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text,
 };
-use crate::services::Services;
 
 const DEAD_LETTERS: Shape = Shape::Object(&[Property::new("Arn", Shape::Text)]);
 

@@ -4,7 +4,7 @@ use eventbridge_pattern::Pattern;
 use serde_json::{Map, Value, json};
 
 use super::{Bus, Events, is_name, limit_exceeded, targets, validation};
-use crate::services::json_text;
+use crate::json_text;
 use crate::wire::api::ApiError;
 
 /// Rules per bus, the adjustable quota L-244521F2.
@@ -20,11 +20,11 @@ const WILDCARD_RULES_PER_BUS: usize = 30;
 
 /// One rule.
 #[derive(Clone, Debug)]
-pub(crate) struct Rule {
+pub struct Rule {
     pub(crate) arn: String,
     pub(crate) name: String,
     /// Template shape of `AWS::Events::Rule`, `Targets` included.
-    pub(crate) properties: Map<String, Value>,
+    pub properties: Map<String, Value>,
     pub(crate) pattern: Option<Pattern>,
     /// Whether the pattern uses a wildcard; a bus limits the number of such rules.
     wildcard: bool,
@@ -32,7 +32,7 @@ pub(crate) struct Rule {
 
 impl Rule {
     /// The rule's targets in template shape.
-    pub(crate) fn targets(&self) -> &[Value] {
+    pub fn targets(&self) -> &[Value] {
         self.properties
             .get("Targets")
             .and_then(Value::as_array)

@@ -12,11 +12,11 @@ use super::actions::{PAGE, own_bus, properties};
 use super::resources::check_target;
 use super::rule::parse_pattern;
 use super::{Bus, Events, Rule, not_found, targets, validation};
-use crate::services::action::{Answer, Context, requests};
-use crate::services::arn::short;
-use crate::services::{json_text, with};
+use crate::action::{Answer, Context, requests};
+use crate::arn::short;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
+use crate::{json_text, with};
 
 /// The rule that a request is about, for authorization.
 pub(super) fn on_rule(caller: &Caller, bus: Option<&str>, name: &str) -> String {

@@ -12,7 +12,7 @@ use super::{Rule, targets};
 
 /// The rules of a bus, by name. A change drops what was prepared for matching.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Rules {
+pub struct Rules {
     by_name: BTreeMap<String, Rule>,
     /// Made when the first event after a change arrives, so a bus without events costs nothing.
     ready: Option<Arc<Ready>>,
@@ -32,7 +32,8 @@ impl Rules {
         self.by_name.insert(name, rule);
     }
 
-    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Rule> {
+    /// A rule, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Rule> {
         self.ready = None;
         self.by_name.get_mut(name)
     }

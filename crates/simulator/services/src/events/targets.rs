@@ -6,8 +6,8 @@ use eventbridge_pattern::transformer::{InputTransformer, check_input, check_path
 use serde_json::Value;
 
 use super::{Bus, is_name, limit_exceeded, validation};
-use crate::services::arn::Arn;
-use crate::services::iam::role_account;
+use crate::arn::Arn;
+use crate::iam::role_account;
 use crate::wire::api::ApiError;
 
 /// Targets per rule, not adjustable.

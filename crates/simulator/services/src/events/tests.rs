@@ -5,7 +5,7 @@ use super::{Events, rule};
 
 /// An event that repeats an array, so that the ways to choose its elements multiply, and a field
 /// list on which the matcher gives up in it.
-pub(in crate::services) fn hostile() -> (String, Value) {
+pub(crate) fn hostile() -> (String, Value) {
     let array = |x: usize| {
         let objects = vec![format!(r#"{{"x{x}":1,"z":1}}"#); 2_000];
         format!(r#""a":[{}]"#, objects.join(","))

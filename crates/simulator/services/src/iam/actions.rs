@@ -8,13 +8,13 @@
 use serde_json::{Map, Value, json};
 
 use super::{Iam, Role, create_role as create, malformed, no_such, path_of};
+use crate::action::{Answer, Context, actions, anything, requests};
+use crate::arn::short;
 use crate::policy::{Document, Kind};
-use crate::services::action::{Answer, Context, actions, anything, requests};
-use crate::services::arn::short;
-use crate::services::{Services, authorize, json_text};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::marked_listing;
 use crate::wire::time::iso;
+use crate::{Services, authorize, json_text};
 
 actions! {
     /// All actions of IAM.

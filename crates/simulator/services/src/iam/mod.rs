@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 pub(crate) use actions::ACTIONS;
 
 use super::arn::Arn;
+use crate::Services;
+use crate::organizations::{MANAGEMENT, ORGANIZATION_ID, Organization};
 use crate::policy::{
     Context, Decision, Document, Kind, Named, PolicyError, Principal, Request, Verdict, any,
 };
 use crate::resources::texts;
-use crate::services::Services;
-use crate::services::organizations::{MANAGEMENT, ORGANIZATION_ID, Organization};
 use crate::wire::api::{ApiError, Caller};
 
 /// All roles and customer managed policies, and the few AWS managed policies the simulator has.
@@ -99,11 +99,11 @@ fn no_such(what: &str, name: &str) -> ApiError {
 }
 
 /// The role through which the management account reaches a member account.
-pub(crate) const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
+pub const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
 
 /// Creates an account's [`ACCESS_ROLE`] when somebody first needs it: ten thousand of them would take
 /// memory, and few are ever used.
-pub(crate) fn access_role(services: &mut Services, account: &str) {
+pub fn access_role(services: &mut Services, account: &str) {
     if services.organization.account(account).is_none()
         || services.iam.access_roles.contains_key(account)
     {
@@ -143,14 +143,14 @@ pub(crate) fn access_role(services: &mut Services, account: &str) {
 }
 
 /// Keeps an account's [`ACCESS_ROLE`] in memory, because somebody may change it.
-pub(crate) fn keep_access_role(services: &mut Services, account: &str) {
+pub fn keep_access_role(services: &mut Services, account: &str) {
     if let Some(kept) = services.iam.access_roles.get_mut(account) {
         *kept = true;
     }
 }
 
 /// Removes an account's [`ACCESS_ROLE`] from memory if nobody could have changed it.
-pub(crate) fn forget_access_role(services: &mut Services, account: &str) {
+pub fn forget_access_role(services: &mut Services, account: &str) {
     let iam = &mut services.iam;
     if account != MANAGEMENT && iam.access_roles.get(account) == Some(&false) {
         iam.access_roles.remove(account);
@@ -417,11 +417,7 @@ pub(crate) fn principal(caller: &Caller) -> Principal {
 }
 
 /// Whether a caller may assume a role; the error is the one STS answers.
-pub(crate) fn may_assume(
-    services: &Services,
-    caller: &Caller,
-    role_arn: &str,
-) -> Result<(), ApiError> {
+pub fn may_assume(services: &Services, caller: &Caller, role_arn: &str) -> Result<(), ApiError> {
     let denied = || ApiError::denied(caller, "sts:AssumeRole", role_arn);
     let role = services.iam.roles.get(role_arn).ok_or_else(denied)?;
     let request = Request::new(

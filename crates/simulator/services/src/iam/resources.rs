@@ -8,6 +8,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{ManagedPolicy, Role, create_role, parse_role};
+use crate::Services;
 use crate::policy::{Document, Kind};
 use crate::resources::policies::document;
 use crate::resources::shape::{Property, Shape, TAGS};
@@ -15,7 +16,6 @@ use crate::resources::{
     Change, Created, Made, Place, ResourceError, Type, created, generated, gone, handler_message,
     name_or_generated, refused, text, texts,
 };
-use crate::services::Services;
 
 pub(crate) const TYPES: &[Type] = &[
     Type {

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use crate::iam::actions::ACTIONS;
 use crate::resources::Resources;
 use crate::resources::tests::{ACCOUNT, place, services};
-use crate::services::iam::actions::ACTIONS;
 use crate::wire::Effect;
 
 #[test]

@@ -8,12 +8,12 @@
 use serde_json::{Value, json};
 
 use super::{Key, Kms, decide, parse_policy};
+use crate::action::{Answer, Context, actions, anything, requests};
 use crate::policy::{self, Named, Request};
-use crate::services::action::{Answer, Context, actions, anything, requests};
-use crate::services::{Services, iam, json_text, tags};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::marked_listing;
 use crate::wire::time::epoch;
+use crate::{Services, iam, json_text, tags};
 
 actions! {
     /// All actions of KMS.

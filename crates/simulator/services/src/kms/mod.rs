@@ -11,8 +11,8 @@ pub(crate) use actions::ACTIONS;
 
 use super::arn::Arn;
 use super::iam;
+use crate::Services;
 use crate::policy::{Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
-use crate::services::Services;
 use crate::wire::api::ApiError;
 
 /// All keys and aliases.

@@ -8,9 +8,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{create_key, key_arn, parse_policy};
+use crate::Services;
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{Change, Created, Made, Place, ResourceError, Type, created, gone, text};
-use crate::services::Services;
 
 pub(crate) const TYPES: &[Type] = &[
     Type {

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::{Alarm, Monitoring, alarm_arn};
-use crate::services::action::{Answer, Context, actions, anything, requests};
+use crate::action::{Answer, Context, actions, anything, requests};
 use crate::wire::api::ApiError;
 
 actions! {

@@ -11,8 +11,8 @@ pub(crate) use actions::ACTIONS;
 
 use super::sns::{self, Publisher};
 use super::{Task, Trace};
+use crate::Services;
 use crate::policy::{Context, Principal};
-use crate::services::Services;
 use crate::wire::api::ApiError;
 use crate::wire::time::iso;
 

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{alarm_arn, put_alarm};
+use crate::Services;
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{Change, Created, Place, ResourceError, Type, created, name_or_generated};
-use crate::services::Services;
 
 pub(crate) const TYPES: &[Type] = &[Type {
     name: "AWS::CloudWatch::Alarm",

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::{
     Account, MANAGEMENT, ORGANIZATION_ID, Organization, ROOT_ID, Request, STACKSETS_PRINCIPAL, Unit,
 };
-use crate::services::Services;
-use crate::services::action::{Action, Answer, Context, actions, anything, requests};
-use crate::services::environment::AccountMove;
+use crate::Services;
+use crate::action::{Action, Answer, Context, actions, anything, requests};
+use crate::environment::AccountMove;
 use crate::wire::Effect;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::{bad_token, page, page_of};

@@ -8,23 +8,27 @@ use jiff::Timestamp;
 
 pub(crate) use actions::{ACTIONS, permit};
 
-use crate::services::Services;
-use crate::services::environment::AccountMove;
+use crate::Services;
+use crate::environment::AccountMove;
 use crate::wire::api::ApiError;
 
 /// The ids every simulated organization starts with.
-pub(crate) const ORGANIZATION_ID: &str = "o-exampleorg1";
-pub(crate) const ROOT_ID: &str = "r-exmp";
-pub(crate) const MANAGEMENT: &str = "111122223333";
-pub(crate) const LOG_ARCHIVE: &str = "222233334444";
-pub(crate) const SECURITY: &str = "333344445555";
+pub const ORGANIZATION_ID: &str = "o-exampleorg1";
+/// The id of the organization's root.
+pub const ROOT_ID: &str = "r-exmp";
+/// The management account.
+pub const MANAGEMENT: &str = "111122223333";
+/// The log archive account.
+pub const LOG_ARCHIVE: &str = "222233334444";
+/// The security account.
+pub const SECURITY: &str = "333344445555";
 
 /// The service principal under which StackSets is trusted.
-pub(crate) const STACKSETS_PRINCIPAL: &str = "member.org.stacksets.cloudformation.amazonaws.com";
+pub const STACKSETS_PRINCIPAL: &str = "member.org.stacksets.cloudformation.amazonaws.com";
 
 /// The tree of organizational units and accounts.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Organization {
+pub struct Organization {
     accounts: BTreeMap<String, Account>,
     units: BTreeMap<String, Unit>,
     /// Service principals with trusted access, and since when.
@@ -37,22 +41,27 @@ pub(crate) struct Organization {
 
 /// One account.
 #[derive(Debug, Clone)]
-pub(crate) struct Account {
-    pub(crate) id: String,
-    pub(crate) name: String,
+pub struct Account {
+    /// Twelve digits.
+    pub id: String,
+    /// Unique only by convention.
+    pub name: String,
     /// The root's or an organizational unit's id.
-    pub(crate) parent: String,
+    pub parent: String,
     /// `ACTIVE`, `PENDING_CLOSURE`, ...
-    pub(crate) state: String,
+    pub state: String,
     pub(crate) joined: Timestamp,
 }
 
 /// One organizational unit.
 #[derive(Debug, Clone)]
-pub(crate) struct Unit {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) parent: String,
+pub struct Unit {
+    /// `ou-…`.
+    pub id: String,
+    /// Unique within the parent.
+    pub name: String,
+    /// The root's or an organizational unit's id.
+    pub parent: String,
 }
 
 /// A finished `CreateAccount`.
@@ -118,22 +127,22 @@ impl Organization {
     }
 
     /// All accounts, in order of their ids.
-    pub(crate) fn accounts(&self) -> impl Iterator<Item = &Account> {
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
         self.accounts.values()
     }
 
     /// All organizational units, in order of their ids.
-    pub(crate) fn units(&self) -> impl Iterator<Item = &Unit> {
+    pub fn units(&self) -> impl Iterator<Item = &Unit> {
         self.units.values()
     }
 
     /// The account, if it is a member or the management account.
-    pub(crate) fn account(&self, id: &str) -> Option<&Account> {
+    pub fn account(&self, id: &str) -> Option<&Account> {
         self.accounts.get(id)
     }
 
     /// Whether the id is the root's or a unit's.
-    pub(crate) fn is_parent(&self, id: &str) -> bool {
+    pub fn is_parent(&self, id: &str) -> bool {
         id == ROOT_ID || self.units.contains_key(id)
     }
 
@@ -147,7 +156,7 @@ impl Organization {
     }
 
     /// From the root down to and including `parent`.
-    pub(crate) fn lineage(&self, parent: &str) -> Vec<String> {
+    pub fn lineage(&self, parent: &str) -> Vec<String> {
         let mut up = vec![parent.to_owned()];
         let mut at = parent;
         while let Some(unit) = self.units.get(at) {
@@ -159,7 +168,7 @@ impl Organization {
     }
 
     /// Accounts in a unit or root and below it.
-    pub(crate) fn accounts_below(&self, unit: &str) -> Vec<String> {
+    pub fn accounts_below(&self, unit: &str) -> Vec<String> {
         // Lineages are shared by many accounts, so each parent is looked at once.
         let mut below: BTreeMap<&str, bool> = BTreeMap::new();
         self.accounts
@@ -174,22 +183,22 @@ impl Organization {
     }
 
     /// Whether the service principal has trusted access.
-    pub(crate) fn trusts(&self, principal: &str) -> bool {
+    pub fn trusts(&self, principal: &str) -> bool {
         self.trusted.contains_key(principal)
     }
 
     /// Grants trusted access.
-    pub(crate) fn trust(&mut self, principal: &str, now: Timestamp) {
+    pub fn trust(&mut self, principal: &str, now: Timestamp) {
         self.trusted.entry(principal.to_owned()).or_insert(now);
     }
 
     /// Withdraws trusted access.
-    pub(crate) fn distrust(&mut self, principal: &str) {
+    pub fn distrust(&mut self, principal: &str) {
         self.trusted.remove(principal);
     }
 
     /// Whether the account is a delegated administrator of the service.
-    pub(crate) fn is_delegated(&self, account: &str, principal: &str) -> bool {
+    pub fn is_delegated(&self, account: &str, principal: &str) -> bool {
         self.delegated
             .get(principal)
             .is_some_and(|accounts| accounts.contains_key(account))
@@ -197,7 +206,7 @@ impl Organization {
 }
 
 /// Adds an account to a unit; stack sets with automatic deployment follow later.
-pub(crate) fn create_account(
+pub fn create_account(
     services: &mut Services,
     name: &str,
     parent: &str,
@@ -240,7 +249,7 @@ fn no_parent() -> ApiError {
 }
 
 /// Adds an organizational unit and gives its id.
-pub(crate) fn create_unit(
+pub fn create_unit(
     services: &mut Services,
     name: &str,
     parent: &str,
@@ -275,7 +284,7 @@ const STATES: &[&str] = &["ACTIVE", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"];
 
 /// Suspends or closes an account, or makes it active again. A suspended account stays in the tree and
 /// keeps its stack instances.
-pub(crate) fn set_state(services: &mut Services, account: &str, state: &str) -> Result<(), String> {
+pub fn set_state(services: &mut Services, account: &str, state: &str) -> Result<(), String> {
     if account == MANAGEMENT {
         return Err("the management account can't be suspended or closed".to_owned());
     }
@@ -292,7 +301,7 @@ pub(crate) fn set_state(services: &mut Services, account: &str, state: &str) -> 
 }
 
 /// Moves an account to another unit; stack sets with automatic deployment follow later.
-pub(crate) fn move_account(services: &mut Services, id: &str, to: &str) -> Result<(), String> {
+pub fn move_account(services: &mut Services, id: &str, to: &str) -> Result<(), String> {
     if !services.organization.is_parent(to) {
         return Err(format!("there is no organizational unit {to}"));
     }

@@ -10,39 +10,39 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::services::Services;
+use crate::Services;
 use crate::wire::api::ApiError;
 use shape::Property;
 
 /// Where in which stack a resource belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub struct Place {
     /// The account.
-    pub(crate) account: String,
+    pub account: String,
     /// The Region.
-    pub(crate) region: String,
+    pub region: String,
     /// The stack's name.
-    pub(crate) stack_name: String,
+    pub stack_name: String,
     /// The stack's ARN.
-    pub(crate) stack_id: String,
+    pub stack_id: String,
     /// The resource's logical id.
-    pub(crate) logical_id: String,
+    pub logical_id: String,
     /// Which update of the stack makes the resource; 0 is the stack's creation.
-    pub(crate) generation: u32,
+    pub generation: u32,
 }
 
 /// A resource that was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Created {
+pub struct Created {
     /// What `Ref` gives.
-    pub(crate) physical_id: String,
+    pub physical_id: String,
     /// What `Fn::GetAtt` gives, by attribute name (nested names joined by dots).
-    pub(crate) attributes: BTreeMap<String, Value>,
+    pub attributes: BTreeMap<String, Value>,
 }
 
 /// What an update came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Updated {
+pub enum Updated {
     /// The resource was changed and kept its physical id.
     InPlace(Created),
     /// A property that cannot change did: nothing was done; create anew, then delete the old one.
@@ -51,7 +51,7 @@ pub(crate) enum Updated {
 
 /// Why a handler refused. `Display` is the reason as a stack event shows it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ResourceError {
+pub enum ResourceError {
     /// The template is wrong: unknown type or property, wrong type of value, missing property.
     #[error("{0}")]
     Invalid(String),
@@ -96,15 +96,15 @@ pub(crate) struct Change {
 
 fn type_named(name: &str) -> Result<&'static Type, ResourceError> {
     [
-        crate::services::kms::resources::TYPES,
-        crate::services::s3::resources::TYPES,
-        crate::services::cloudtrail::resources::TYPES,
-        crate::services::sns::resources::TYPES,
-        crate::services::sqs::resources::TYPES,
-        crate::services::events::resources::TYPES,
-        crate::services::iam::resources::TYPES,
-        crate::services::monitoring::resources::TYPES,
-        crate::services::scheduler::resources::TYPES,
+        crate::kms::resources::TYPES,
+        crate::s3::resources::TYPES,
+        crate::cloudtrail::resources::TYPES,
+        crate::sns::resources::TYPES,
+        crate::sqs::resources::TYPES,
+        crate::events::resources::TYPES,
+        crate::iam::resources::TYPES,
+        crate::monitoring::resources::TYPES,
+        crate::scheduler::resources::TYPES,
     ]
     .into_iter()
     .flatten()
@@ -129,7 +129,7 @@ fn check(
 }
 
 /// The resources that CloudFormation makes, by type.
-pub(crate) trait Resources {
+pub trait Resources {
     /// Whether there is such a resource type.
     fn is_known(&self, type_name: &str) -> bool;
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::shape::Property;
 use super::{Change, Created, Place, ResourceError, Type, created, generated, text, texts};
-use crate::services::Services;
+use crate::Services;
 
 /// A kind of resource that a policy can be put on. `name` is what the property that names it
 /// holds: an ARN, a URL, a bucket's name.

@@ -1,8 +1,8 @@
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
-use crate::Config;
-use crate::world::World;
+use crate::environment::Environment;
 
 pub(crate) const ACCOUNT: &str = "333344445555";
 
@@ -18,7 +18,11 @@ pub(crate) fn place(logical_id: &str) -> Place {
 }
 
 pub(crate) fn services() -> Services {
-    World::new(Config::default()).services
+    let regions = ["eu-central-1", "us-east-1", "us-west-2"].map(str::to_owned);
+    Services::new(
+        Environment::new(1, regions.to_vec(), Timestamp::UNIX_EPOCH),
+        9,
+    )
 }
 
 pub(crate) fn refusal(kind: &str, properties: &Value) -> String {

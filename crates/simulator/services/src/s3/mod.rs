@@ -12,26 +12,28 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 pub(crate) use objects::Objects;
-pub(crate) use rest::{read, rest};
-pub(crate) use routes::{action, effect};
+pub use rest::{read, rest};
+pub use routes::action;
+pub(crate) use routes::effect;
 
+use crate::Services;
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request};
-use crate::services::Services;
 use crate::wire::api::ApiError;
 
 /// All buckets, whose names are unique in the services.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct S3 {
+pub struct S3 {
     /// By name.
-    pub(crate) buckets: BTreeMap<String, Bucket>,
+    pub buckets: BTreeMap<String, Bucket>,
 }
 
 /// One bucket.
 #[derive(Clone, Debug)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     pub(crate) name: String,
     pub(crate) account: String,
-    pub(crate) region: String,
+    /// The bucket's Region.
+    pub region: String,
     /// Template shape of `AWS::S3::Bucket`.
     pub(crate) properties: Map<String, Value>,
     /// As written, and parsed.

@@ -8,7 +8,7 @@ use quick_xml::escape::escape;
 use quick_xml::events::Event;
 
 use super::rest::xml;
-use crate::services::environment::hex;
+use crate::environment::hex;
 use crate::wire::api::{ApiError, RawResponse};
 
 /// Most entries of a page, and most objects that one call deletes.

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::{Bucket, create_bucket, parse_policy};
+use crate::Services;
 use crate::resources::policies::{Holder, inline};
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
     Change, Created, Made, Place, ResourceError, Type, created, generated, gone, refused, text,
 };
-use crate::services::Services;
 
 const STATUS: Shape = Shape::Choice(&["Enabled", "Disabled"]);
 

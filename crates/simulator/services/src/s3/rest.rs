@@ -7,12 +7,12 @@ use quick_xml::escape::escape;
 use super::objects::{etag, objects_to_delete};
 use super::routes::{self, DELETE_OBJECT, GET_OBJECT};
 use super::{Bucket, parse_policy};
+use crate::Services;
 use crate::policy::{Context, Decision, Request, Verdict};
-use crate::services::Services;
-use crate::services::{iam, json_text};
 use crate::wire::api::{ApiError, Caller, RawRequest, RawResponse};
 use crate::wire::protocol::error_body;
 use crate::wire::time::iso;
+use crate::{iam, json_text};
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
@@ -78,7 +78,7 @@ pub(super) fn parameter<'a>(request: &'a RawRequest, name: &str) -> Option<&'a s
 
 /// Answers one REST request. The bucket is in the path or in the host name; the body is plain or in
 /// AWS's chunked signing format.
-pub(crate) fn rest(services: &mut Services, caller: &Caller, request: &RawRequest) -> RawResponse {
+pub fn rest(services: &mut Services, caller: &Caller, request: &RawRequest) -> RawResponse {
     match respond(services, caller, request) {
         Ok(response) => response,
         Err(error) => {
@@ -169,7 +169,7 @@ fn access_denied() -> ApiError {
 }
 
 /// Reads an object on behalf of a caller, as a service does that was given its address.
-pub(crate) fn read(
+pub fn read(
     services: &mut Services,
     caller: &Caller,
     (bucket, key): (&str, &str),

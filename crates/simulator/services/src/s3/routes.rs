@@ -2,7 +2,7 @@
 
 use super::rest::{self, Call, Response};
 use super::settings;
-use crate::services::Services;
+use crate::Services;
 use crate::wire::Effect::{self, Changes, Reads};
 use crate::wire::api::RawRequest;
 
@@ -123,7 +123,7 @@ const SUBRESOURCES: [(&str, &str); 24] = [
 ];
 
 /// The name of the action a request asks for: `GetBucketPolicy`, `PutObject`, …
-pub(crate) fn action(request: &RawRequest) -> String {
+pub fn action(request: &RawRequest) -> String {
     let (bucket, key) = rest::address(request);
     let method = request.method.as_str();
     let has = |name: &str| request.query.iter().any(|(key, _)| key == name);

@@ -4,8 +4,8 @@ use quick_xml::escape::escape;
 
 use super::Bucket;
 use super::rest::{Call, Response, ok, xml};
-use crate::services::{Services, json_text};
 use crate::wire::api::ApiError;
+use crate::{Services, json_text};
 
 /// The setting at a JSON pointer without its leading slash.
 fn setting(bucket: &Bucket, pointer: &str) -> Option<String> {

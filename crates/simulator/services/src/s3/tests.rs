@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::action;
+use crate::is_mutating;
 use crate::resources::Resources;
 use crate::resources::tests::{place, services};
-use crate::services::is_mutating;
 use crate::wire::api::RawRequest;
 
 fn request(method: &str, path: &str, query: &[(&str, &str)], body: &[u8]) -> RawRequest {

@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use expression::Expression;
 
 use super::{Task, iam, monitoring, sqs};
+use crate::Services;
+use crate::environment::{Cloud, Look};
 use crate::policy::{Context, Principal, Request};
-use crate::services::Services;
-use crate::services::environment::{Cloud, Look};
 use crate::wire::api::{ApiError, Caller};
 
 /// The service's principal.
@@ -25,14 +25,14 @@ const RETRY: i64 = 60;
 
 /// All schedules.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Scheduler {
+pub struct Scheduler {
     /// By ARN.
-    pub(crate) schedules: BTreeMap<String, Schedule>,
+    pub schedules: BTreeMap<String, Schedule>,
 }
 
 /// One schedule.
 #[derive(Clone, Debug)]
-pub(crate) struct Schedule {
+pub struct Schedule {
     account: String,
     region: String,
     /// Template shape of `AWS::Scheduler::Schedule`.
@@ -42,12 +42,12 @@ pub(crate) struct Schedule {
     /// Counts the changes: a call planned before the last one is dropped.
     version: u64,
     /// The outcomes of its calls, oldest first.
-    pub(crate) outcomes: Vec<Result<(), String>>,
+    pub outcomes: Vec<Result<(), String>>,
 }
 
 /// A planned call of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Run {
+pub struct Run {
     schedule: String,
     version: u64,
     /// When the first attempt was due.

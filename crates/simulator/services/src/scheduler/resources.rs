@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{put, schedule_arn};
+use crate::Services;
 use crate::resources::shape::{Property, Shape};
 use crate::resources::{
     Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, refused, text,
 };
-use crate::services::Services;
 
 pub(crate) const TYPES: &[Type] = &[Type {
     name: "AWS::Scheduler::Schedule",

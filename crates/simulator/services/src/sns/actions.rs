@@ -11,12 +11,12 @@ use serde_json::{Map, Value, json};
 use super::publish::{Publisher, publish as publish_to};
 use super::{Sns, Subscription, Topic, create_topic as create, invalid, no_topic};
 use super::{parse_policy, subscribe as subscribe_to};
+use crate::action::{Answer, Context, actions, anything, requests};
+use crate::organizations::Organization;
 use crate::policy::{self, Decision, Request};
-use crate::services::action::{Answer, Context, actions, anything, requests};
-use crate::services::organizations::Organization;
-use crate::services::{Services, Trace, iam, json_text, tags};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
+use crate::{Services, Trace, iam, json_text, tags};
 
 /// Entries of a page.
 const PAGE: usize = 100;

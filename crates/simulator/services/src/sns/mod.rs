@@ -14,8 +14,8 @@ pub(crate) use publish::{Publisher, Refusal, publish};
 
 use super::arn::is_queue_or_topic_name;
 use super::{Delivery, Task, json_text, sqs};
+use crate::Services;
 use crate::policy::{Document, Kind};
-use crate::services::Services;
 use crate::wire::api::ApiError;
 
 /// How long a simulated recipient takes to confirm, in virtual seconds.
@@ -23,13 +23,13 @@ const CONFIRMATION_SECONDS: i64 = 30;
 
 /// All topics and subscriptions, and what was delivered.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sns {
+pub struct Sns {
     /// By topic ARN.
     pub(crate) topics: BTreeMap<String, Topic>,
     /// By subscription ARN.
     pub(crate) subscriptions: BTreeMap<String, Subscription>,
     /// Every delivery since the inbox was last cleared.
-    pub(crate) inbox: Vec<Delivery>,
+    pub inbox: Vec<Delivery>,
 }
 
 impl Sns {

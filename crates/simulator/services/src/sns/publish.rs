@@ -7,10 +7,10 @@ use eventbridge_pattern::Event;
 use serde_json::{Value, json};
 
 use super::{Filter, Subscription, Topic};
+use crate::arn::short;
 use crate::policy::{self, Context, Decision, Named, Principal, Request, Verdict};
-use crate::services::arn::short;
-use crate::services::{Delivery, Hop, Outcome, Services, Trace, iam, kms, monitoring, sqs};
 use crate::wire::time::iso;
+use crate::{Delivery, Hop, Outcome, Services, Trace, iam, kms, monitoring, sqs};
 
 /// The service's principal.
 const SERVICE: &str = "sns.amazonaws.com";

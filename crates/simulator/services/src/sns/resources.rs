@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::{Topic, create_topic, default_policy, delete_topic, parse_policy, subscribe};
+use crate::Services;
 use crate::resources::policies::{Holder, Listed, inline, listed};
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
     Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text,
 };
-use crate::services::Services;
 
 pub(crate) const TYPES: &[Type] = &[
     Type {

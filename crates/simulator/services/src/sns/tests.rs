@@ -1,9 +1,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{Publisher, confirm, create_topic, publish, subscribe};
+use crate::events::tests::hostile;
 use crate::policy::{Context, Principal};
-use crate::services::events::tests::hostile;
-use crate::services::{Services, Trace};
+use crate::{Services, Trace};
 
 const HUB: &str = "333344445555";
 

@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{Message, NUMBERS, Queue, Sqs, check, invalid, md5_of, parse_policy};
+use crate::action::{Answer, Context, actions, anything, requests};
+use crate::arn::short;
+use crate::environment::Environment;
 use crate::policy::{self, Decision, Request};
-use crate::services::action::{Answer, Context, actions, anything, requests};
-use crate::services::arn::short;
-use crate::services::environment::Environment;
-use crate::services::{Services, iam, json_text, monitoring, tags, with};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
+use crate::{Services, iam, json_text, monitoring, tags, with};
 
 /// Entries of a page.
 const PAGE: usize = 1000;

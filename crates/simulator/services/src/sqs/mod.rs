@@ -18,34 +18,37 @@ use crate::wire::api::ApiError;
 
 /// All queues.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sqs {
+pub struct Sqs {
     /// By queue ARN.
-    pub(crate) queues: BTreeMap<String, Queue>,
+    pub queues: BTreeMap<String, Queue>,
 }
 
 /// One queue.
 #[derive(Clone, Debug)]
-pub(crate) struct Queue {
+pub struct Queue {
     pub(crate) arn: String,
     pub(crate) url: String,
     pub(crate) account: String,
     pub(crate) region: String,
-    pub(crate) name: String,
+    /// The last part of its ARN.
+    pub name: String,
     /// Template shape of `AWS::SQS::Queue`.
     pub(crate) properties: Map<String, Value>,
     /// As written, and parsed.
     pub(crate) policy: Option<(Value, Document)>,
-    pub(crate) messages: VecDeque<Message>,
+    /// Oldest first.
+    pub messages: VecDeque<Message>,
     pub(crate) created: jiff::Timestamp,
 }
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Message {
+pub struct Message {
     pub(crate) id: String,
-    pub(crate) body: String,
+    /// The text.
+    pub body: String,
     /// Text attributes, such as a dead letter's `ERROR_CODE`.
-    pub(crate) attributes: BTreeMap<String, String>,
+    pub attributes: BTreeMap<String, String>,
     pub(crate) sent: jiff::Timestamp,
     received: u32,
     /// A received message is hidden until this time.

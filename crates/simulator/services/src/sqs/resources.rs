@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::{Queue, check, create_queue, parse_policy};
+use crate::Services;
 use crate::resources::policies::{Holder, Listed, inline, listed};
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
     Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, refused,
 };
-use crate::services::Services;
 
 pub(crate) const TYPES: &[Type] = &[
     Type {

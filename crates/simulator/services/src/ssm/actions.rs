@@ -8,11 +8,11 @@
 use serde_json::{Value, json};
 
 use super::{Execution, Ssm, start};
-use crate::services::action::{Answer, Context, actions, anything, requests};
-use crate::services::{Services, Task, iam, with};
+use crate::action::{Answer, Context, actions, anything, requests};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 use crate::wire::time::epoch;
+use crate::{Services, Task, iam, with};
 
 /// Entries of a page.
 const PAGE: usize = 50;

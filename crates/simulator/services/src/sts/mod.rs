@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::services::Services;
-use crate::services::action::{Answer, Context, actions, requests};
-use crate::services::arn::short;
-use crate::services::environment::{Cloud, Look};
-use crate::services::iam::{self, ACCESS_ROLE, role_account};
-use crate::services::organizations::MANAGEMENT;
+use crate::Services;
+use crate::action::{Answer, Context, actions, requests};
+use crate::arn::short;
+use crate::environment::{Cloud, Look};
+use crate::iam::{self, ACCESS_ROLE, role_account};
+use crate::organizations::MANAGEMENT;
 use crate::wire::api::{ApiError, Caller};
 
 /// Keys never expire here: clients compare the time with their own clock, which is not the
@@ -24,11 +24,7 @@ pub(crate) struct Sessions {
 }
 
 /// The caller behind an access key id.
-pub(crate) fn caller(
-    services: &Services,
-    access_key: &str,
-    region: &str,
-) -> Result<Caller, ApiError> {
+pub fn caller(services: &Services, access_key: &str, region: &str) -> Result<Caller, ApiError> {
     if let Some(session) = services.sessions.by_key.get(access_key) {
         return Ok(Caller {
             region: region.to_owned(),
@@ -138,6 +134,6 @@ fn check_session_name(session: &str) -> Result<(), ApiError> {
 fn role_id(role: &str) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(role.as_bytes());
-    let hex = crate::services::environment::hex(&digest);
+    let hex = crate::environment::hex(&digest);
     format!("AROA{}", hex.get(..17).unwrap_or_default().to_uppercase())
 }

@@ -203,7 +203,7 @@ fn resources_and_stacks_change_out_of_band() {
     let shown: Vec<(&str, &str, bool)> = stacks
         .filter(|stack| &*stack.region == "us-east-1")
         .map(|stack| {
-            let changed = stack.deployment.template.body == other;
+            let changed = stack.deployment.template() == other;
             (&*stack.account, stack.status, changed)
         })
         .collect();

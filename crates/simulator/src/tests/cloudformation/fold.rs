@@ -73,7 +73,7 @@ impl Lab {
 
     fn folded(&self) -> usize {
         let living = self.world.cloudformation.stacks.living();
-        living.filter(|stack| stack.folded.is_some()).count()
+        living.filter(|stack| stack.is_folded()).count()
     }
 
     fn stack_in(&self, account: &str) -> String {
@@ -113,7 +113,7 @@ fn alike_stacks_take_no_room_in_the_services() {
     assert_eq!(lab.world.services.sqs.queues.len(), 0);
     assert_eq!(lab.world.services.events.buses.len(), 0);
     // One Region of an account was really made in each of two Regions, the others are like it.
-    assert_eq!(lab.world.cloudformation.proofs.len(), 2);
+    assert_eq!(lab.world.cloudformation.proofs(), 2);
     // Whoever looks finds everything.
     let ids = lab.physical_ids(ACCOUNT);
     assert_eq!(ids.len(), 4);
@@ -137,7 +137,7 @@ fn what_was_folded_comes_back_the_same_and_goes_on_from_there() {
     let id = lab.stack_in(ACCOUNT);
     // Looking twice at one stack: brought back, folded again, brought back.
     let ids = |lab: &mut Lab| {
-        super::super::stack::fold::unfold(&mut lab.world.stage(), &id);
+        crate::cloudformation::unfold(&mut lab.world.stage(), &id);
         let stack = lab.world.cloudformation.stacks.get(&id).unwrap();
         let ids = stack
             .resources
@@ -293,7 +293,7 @@ fn stacks_that_others_could_want_something_of_are_never_folded() {
 #[test]
 fn what_is_only_looked_at_is_folded_again() {
     let mut lab = Lab::with_spokes(SPOKE);
-    let before = lab.world.cloudformation.proofs.len();
+    let before = lab.world.cloudformation.proofs();
     let ids = lab.physical_ids(ACCOUNT);
     assert_eq!(lab.folded(), 8);
     // Others are looked at meanwhile.
@@ -315,7 +315,7 @@ fn what_is_only_looked_at_is_folded_again() {
     // It continues like all the others: one proof for each Region.
     lab.update_spokes(&SPOKE.replace("600", "700"));
     assert_eq!(lab.folded(), 10);
-    assert_eq!(lab.world.cloudformation.proofs.len(), before + 2);
+    assert_eq!(lab.world.cloudformation.proofs(), before + 2);
 }
 
 /// The update of one instance fails in its first resource, whoever looks at the account meanwhile.
@@ -398,7 +398,7 @@ fn every_stack_tells_its_own_names_in_its_outputs() {
         let mut lab = Lab::with_spokes(&template);
         assert_eq!(lab.folded(), 10);
         // Stacks whose outputs depend on a rule are made everywhere.
-        assert_eq!(lab.world.cloudformation.proofs.len(), proofs);
+        assert_eq!(lab.world.cloudformation.proofs(), proofs);
         for template in [template.clone(), template.replace("600", "700")] {
             if template.contains("700") {
                 lab.update_spokes(&template);

@@ -5,7 +5,6 @@ mod fold;
 mod schedule;
 mod sets;
 mod stacks;
-mod templates;
 
 use serde_json::Value;
 
@@ -38,7 +37,7 @@ impl Lab {
                 crate::services::call(cloud, &caller, "organizations", action, input)
             });
         }
-        let answer = super::call(&mut self.world.stage(), &caller, action, input);
+        let answer = crate::cloudformation::call(&mut self.world.stage(), &caller, action, input);
         self.world.settle();
         answer
     }

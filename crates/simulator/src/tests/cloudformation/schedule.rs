@@ -102,7 +102,7 @@ impl Lab {
         let mut sets = self.world.cloudformation.sets.all();
         let operations = sets.next().unwrap().operations.values();
         operations
-            .filter(|operation| operation.work.action() == "DETECT_DRIFT")
+            .filter(|operation| operation.action() == "DETECT_DRIFT")
             .count()
     }
 

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::cloudformation::Stage;
-use crate::cloudformation::Task;
-use crate::cloudformation::set::operation::work::{accessible, hold};
-use crate::cloudformation::set::operation::{Job, begin, proceed};
-use crate::cloudformation::set::{RegionWork, Work, announce};
-use crate::cloudformation::stack::{Stack, drift, fold};
+use crate::Stage;
+use crate::Task;
+use crate::set::operation::work::{accessible, hold};
+use crate::set::operation::{Job, begin, proceed};
+use crate::set::{RegionWork, Work, announce};
+use crate::stack::{Stack, drift, fold};
 use crate::wire::api::ApiError;
 
 /// How the work at one location ended.

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::cloudformation::Stage;
-use crate::cloudformation::set::{
+use crate::Stage;
+use crate::set::{
     Change, DriftDetails, Instance, Location, Operation, Outcome, Preferences, RegionWork,
     StackSet, Work, announce,
 };
-use crate::cloudformation::{Quotas, Task};
 use crate::wire::api::ApiError;
+use crate::{Quotas, Task};
 
 mod ending;
 mod work;
@@ -26,7 +26,7 @@ pub(crate) use work::stick;
 
 /// One account and Region of a running operation.
 #[derive(Debug, Clone)]
-pub(crate) struct Job {
+pub struct Job {
     set: Arc<str>,
     operation: Arc<str>,
     location: Location,

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::cloudformation::InstanceEffect;
-use crate::cloudformation::Stage;
-use crate::cloudformation::Task;
-use crate::cloudformation::set::operation::Job;
-use crate::cloudformation::set::{Location, Work};
-use crate::cloudformation::stack::{self, Deployment, OnFailure, execute};
-use crate::cloudformation::template::parameter;
+use crate::InstanceEffect;
+use crate::Stage;
+use crate::Task;
+use crate::set::operation::Job;
+use crate::set::{Location, Work};
+use crate::stack::{self, Deployment, OnFailure, execute};
+use crate::template::parameter;
 
 /// Starts the work at one location.
 pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, location: Location) {

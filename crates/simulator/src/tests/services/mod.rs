@@ -10,9 +10,9 @@ mod trail;
 
 use serde_json::{Value, json};
 
-use super::{Hop, Outcome, Trace};
 use crate::Config;
-use crate::resources::{Created, Place, ResourceError, Resources};
+use crate::services::resources::{Created, Place, ResourceError, Resources};
+use crate::services::{Hop, Outcome, Trace};
 use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
@@ -444,7 +444,7 @@ fn bucket_policy() -> Value {
 }
 
 fn emit(world: &mut World, account: &str, region: &str, event: Value) -> Trace {
-    world.with_services(|cloud| super::emit(cloud, account, region, event))
+    world.with_services(|cloud| crate::services::emit(cloud, account, region, event))
 }
 
 fn call(
@@ -454,5 +454,5 @@ fn call(
     action: &str,
     input: &Value,
 ) -> Result<Value, ApiError> {
-    world.with_services(|cloud| super::call(cloud, caller, service, action, input))
+    world.with_services(|cloud| crate::services::call(cloud, caller, service, action, input))
 }
