@@ -159,7 +159,7 @@ fn what_check_refuses_the_schema_of_rules_refuses() {
 fn the_organization_file_fits_its_schema_and_wrong_ones_do_not() {
     let good = read(&tests::repository().join("tests/library/organization.yaml"));
     let changes = [
-        ("/organisation", json!("o-exampleorg1")),
+        ("/organizations", json!("o-exampleorg1")),
         ("/organization", json!("exampleorg1")),
         ("/root", json!(null)),
         ("/home_region", json!("EU")),

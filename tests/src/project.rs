@@ -130,7 +130,7 @@ impl Project {
         ))
     }
 
-    /// Puts a program in the way of [`Project::script`].
+    /// Puts a program first in the search path of [`Project::script`].
     pub fn write_program(&self, name: &str, text: &str) {
         let file = format!("bin/{name}");
         self.write(&file, text);

@@ -60,7 +60,7 @@ fn operation(organization: &Served, id: &str) -> String {
     cloudformation(organization, &describe)
 }
 
-/// Somebody else's operation on the spokes of one account, which takes longer than usual or never
+/// Another user's operation on the spokes of one account, which takes longer than usual or never
 /// ends.
 fn interfere(organization: &Served, effect: &Value) {
     let instances = json!([{

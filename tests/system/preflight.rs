@@ -100,7 +100,7 @@ fn a_policy_for_what_is_called_gizmos_is_enough() {
 fn a_quota_that_would_be_crossed_is_named_and_nothing_is_touched() {
     let organization = Served::start_with(Config {
         quotas: Quotas {
-            stacks_per_region: 2,
+            stacks_per_region: 1,
             ..Quotas::default()
         },
         ..Config::default()

@@ -98,7 +98,7 @@ fn a_removal_that_was_cut_off_is_finished_by_the_next_one() {
     let project = project();
     let target = organization.argument();
     project.deploy(&organization).expect(0);
-    // Somebody else's stack set, with a name like ours.
+    // Another owner's stack set whose name begins like ours.
     organization.query(
         MANAGEMENT,
         HOME,

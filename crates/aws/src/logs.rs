@@ -15,6 +15,8 @@ use backtest::{Folder, Found, ListError, LogFile, Scope, Source, is_log, is_not_
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::runtime::Handle;
 
+use crate::http;
+
 /// Attempts per call.
 const ATTEMPTS: u32 = 8;
 /// Listings under way at a time: a trail of hundreds of accounts has thousands of folders.
@@ -55,6 +57,7 @@ impl LogBucket {
             return None;
         }
         let base = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(http::client())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .load()
             .await;

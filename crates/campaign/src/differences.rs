@@ -85,7 +85,7 @@ impl Differences<'_> {
             return;
         };
         if !is_ours(&found.source) {
-            self.note(name, None, "the stack set is somebody else's");
+            self.note(name, None, "the stack set belongs to another owner");
             return;
         }
         if let Some(what) = source_difference(set, &found.source) {
@@ -150,7 +150,7 @@ impl Differences<'_> {
         });
         let what = match stack {
             None => Some("the stack is missing"),
-            Some(stack) if !is_ours(&stack.source) => Some("the stack is somebody else's"),
+            Some(stack) if !is_ours(&stack.source) => Some("the stack belongs to another owner"),
             Some(stack) if !is_complete(stack.status) => Some("the stack is not complete"),
             Some(stack) => source_difference(set, &stack.source),
         };

@@ -65,7 +65,7 @@ impl Invariant {
                 "in the end the fleet equals the bundle, or the report names exactly what does not"
             }
             Invariant::StartedOnce => "no operation is started twice",
-            Invariant::OnlyOurs => "nothing that is somebody else's is touched",
+            Invariant::OnlyOurs => "nothing that others own is touched",
             Invariant::NoFalseSuccess => "no failed instance is reported as success",
             Invariant::NothingToDo => {
                 "a run on an unchanged fleet, or one that is refused, makes no mutating call"

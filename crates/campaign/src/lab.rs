@@ -63,7 +63,7 @@ pub(crate) struct Lab {
     administrator: &'static str,
 }
 
-/// Somebody else's things.
+/// Stack sets and stacks of other owners.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Foreign {
     stack_sets: BTreeMap<String, FleetStackSet>,
@@ -315,7 +315,7 @@ impl Lab {
             .any(|set| self.foreign.stack_sets.contains_key(&set.name))
     }
 
-    /// Whether a stack set or stack of this name is somebody else's.
+    /// Whether another owner has a stack set or stack of this name.
     pub(crate) fn is_foreign(&self, name: &str) -> bool {
         self.foreign.stack_sets.contains_key(name)
             || self

@@ -84,7 +84,7 @@ pub(crate) fn random(rng: &mut Rng, lab: &Lab) -> Vec<Tampering> {
     done.into_iter().map(|(tampering, _)| tampering).collect()
 }
 
-/// The stacks of current instances of ours.
+/// The stacks of our current instances.
 fn stacks<'f>(lab: &Lab, fleet: &'f Fleet) -> Vec<&'f FleetStack> {
     fleet
         .stack_sets

@@ -15,7 +15,7 @@ use crate::invocation::{Compiled, Invocation};
 use crate::progress::Display;
 use crate::saved_plan;
 
-/// A plan and what came of it.
+/// A plan and its result.
 #[derive(Debug)]
 pub(crate) struct Deployment {
     pub(crate) plan: deployer::Plan,

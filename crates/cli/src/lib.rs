@@ -58,7 +58,7 @@ where
     I: IntoIterator,
     I::Item: Into<OsString> + Clone,
 {
-    spelling::install();
+    spelling::install(environment);
     let mut command = spelling::help(Arguments::command());
     let parsed = command
         .try_get_matches_from_mut(arguments)

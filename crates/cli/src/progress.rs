@@ -22,7 +22,7 @@ pub(crate) struct Display {
 /// A stack set and an operation of it, whose id is unique among those of the stack set only.
 pub(crate) type Operation = (String, String);
 
-/// What is known of an operation that runs.
+/// The latest state of a running operation.
 #[derive(Debug)]
 struct Running {
     began: Instant,

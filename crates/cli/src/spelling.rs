@@ -1,7 +1,11 @@
 //! How commands are spelled in what this program prints: `cargo xtask deploy --org` in a checkout of
 //! the project, `gizmos deploy --org` elsewhere.
 
+use std::sync::OnceLock;
+
 use remedy::Command;
+
+use crate::environment::Environment;
 
 /// Set by whatever starts the program under another name, as `cargo xtask` does.
 const PROGRAM: &str = "GIZMOS_COMMAND";
@@ -9,12 +13,11 @@ const PROGRAM: &str = "GIZMOS_COMMAND";
 /// The spelling that the texts in `arguments.rs` have.
 const IN_HELP: &str = "cargo xtask";
 
-/// How users start the program.
-fn program() -> String {
-    std::env::var(PROGRAM)
-        .ok()
-        .filter(|program| !program.is_empty())
-        .unwrap_or_else(|| "gizmos".to_owned())
+/// How users start the program: set once, since it is the same for all commands of a process.
+static STARTED_AS: OnceLock<String> = OnceLock::new();
+
+fn program() -> &'static str {
+    STARTED_AS.get().map_or("gizmos", String::as_str)
 }
 
 /// A command as users type it, between backticks.
@@ -23,7 +26,10 @@ pub(crate) fn command(arguments: &str) -> String {
 }
 
 /// Makes the commands that libraries recommend readable.
-pub(crate) fn install() {
+pub(crate) fn install(environment: &Environment) {
+    if let Some(name) = environment.variable(PROGRAM).filter(|it| !it.is_empty()) {
+        STARTED_AS.get_or_init(|| name.to_string_lossy().into_owned());
+    }
     remedy::spell_with(|command| format!("{} {}", program(), arguments(command)));
 }
 
@@ -44,7 +50,7 @@ fn arguments(command: Command) -> &'static str {
 pub(crate) fn help(command: clap::Command) -> clap::Command {
     let text = command.get_after_help().map(ToString::to_string);
     let command = match text {
-        Some(text) => command.after_help(text.replace(IN_HELP, &program())),
+        Some(text) => command.after_help(text.replace(IN_HELP, program())),
         None => command,
     };
     command.mut_subcommands(help)

@@ -426,7 +426,7 @@ fn template_faults_are_diagnostics_at_their_place() {
     let good = std::fs::read_to_string(&path).unwrap();
     let faults = [
         (
-            good.replace("\"Trail\": {", "\"Trail\": { {{ colour }}"),
+            good.replace("\"Trail\": {", "\"Trail\": { {{ color }}"),
             "template::render",
         ),
         (

@@ -1,5 +1,5 @@
 //! Instances that no operation can reach: their remains are removed, so that they can be created
-//! anew.
+//! again.
 //!
 //! AWS's way out of `INOPERABLE` is to delete the instance with its stack retained, and the stack
 //! by hand. Here the stack goes first: a run that is killed in between still finds the instance,
@@ -23,7 +23,7 @@ use crate::ports::{Cloud, CloudError, Location};
 /// How many stacks are deleted at once.
 const AT_ONCE: usize = 4;
 
-/// Removes the stacks and instances; returns the locations where they can be created anew. Where that
+/// Removes the stacks and instances; returns the locations where they can be created again. Where that
 /// isn't possible, the report says why.
 pub(super) async fn repair<C: Cloud>(
     run: &Run<'_, C>,

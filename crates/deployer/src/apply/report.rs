@@ -150,7 +150,7 @@ impl PartReport {
         self.failures.extend(finished.failures);
         let reason = finished.reason.as_deref().unwrap_or("no reason given");
         match status {
-            // Somebody's decision: start no other operation.
+            // Someone decided to stop it: start no other operation.
             OperationStatus::Stopped => Err(Stop::Stopped(format!(
                 "operation {id} was stopped by hand after {succeeded} of {} instances; run the \
                  same command again to continue",

@@ -13,7 +13,7 @@ const WAVE: &str = "rollback";
 impl<C: Cloud> RollOut<'_, C> {
     /// Gives the stack set its previous definition, and brings all instances that this run has
     /// updated back to it. Other instances still have it, and those that this run has created stay as
-    /// they are. Says in words what came of it.
+    /// they are. Returns the result in words.
     pub(super) async fn roll_back(
         &mut self,
         before: &ObservedStackSet,

@@ -22,7 +22,7 @@ pub(super) fn instances(bundle: &Bundle, observed: &Observed, options: &DriftOpt
         let existing = observed.stack_sets.get(&set.name);
         let reported_whole = existing.is_none_or(|found| !is_owned(&found.details.tags));
         if reported_whole && options.makes(DriftCheck::Plan) {
-            // The first check says that the stack set is missing, or somebody else's.
+            // The first check says that the stack set is missing, or has another owner.
             continue;
         }
         let check = StackSetCheck {

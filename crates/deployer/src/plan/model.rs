@@ -100,7 +100,7 @@ pub struct StackSetPlan {
     /// Instances to be removed, sorted.
     pub remove: Vec<Location>,
     /// Instances that no operation can reach: removed with the remains of their stacks, and created
-    /// anew.
+    /// again.
     pub repair: Vec<Repair>,
     /// Instances that are as they should be.
     pub unchanged: usize,
@@ -156,7 +156,7 @@ pub struct Cells {
     pub update: usize,
     /// Instances to be removed.
     pub delete: usize,
-    /// Instances to be removed and created anew.
+    /// Instances to remove and create again.
     pub repair: usize,
     /// Places that can't be brought into line now.
     pub blocked: usize,
@@ -358,7 +358,7 @@ pub struct PlanSummary {
     pub instances_update: usize,
     /// Stack instances to be removed.
     pub instances_remove: usize,
-    /// Stack instances to be removed and created anew.
+    /// Stack instances to remove and create again.
     pub instances_repair: usize,
     /// Stack instances as they should be.
     pub instances_unchanged: usize,

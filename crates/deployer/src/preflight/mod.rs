@@ -77,7 +77,7 @@ impl Preflight {
 pub struct Check {
     /// What is checked: `trusted access of CloudTrail`.
     pub what: String,
-    /// What came of it.
+    /// Its result.
     pub state: CheckState,
     /// What was found, in one sentence.
     pub message: String,
