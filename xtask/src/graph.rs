@@ -52,8 +52,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("simulator-policy", &[]),
     ("simulator-wire", &[]),
     (
-        "simulator",
+        "simulator-services",
         &["eventbridge-pattern", "simulator-policy", "simulator-wire"],
+    ),
+    (
+        "simulator-cloudformation",
+        &["simulator-services", "simulator-wire"],
+    ),
+    (
+        "simulator",
+        &[
+            "simulator-cloudformation",
+            "simulator-policy",
+            "simulator-services",
+            "simulator-wire",
+        ],
     ),
     (
         "report",

@@ -28,18 +28,19 @@
 
 mod admin;
 mod clock;
-mod cloudformation;
 mod faults;
 mod journal;
 mod protocol;
-mod resources;
 mod server;
-mod services;
 mod snapshot;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod world;
 
+use simulator_cloudformation as cloudformation;
 use simulator_policy as policy;
+use simulator_services as services;
 use simulator_wire as wire;
 
 pub use cloudformation::{InstanceEffect, Lag, Quotas, StackOf};

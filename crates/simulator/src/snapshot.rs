@@ -105,7 +105,7 @@ pub struct Source(Arc<Deployment>);
 impl Source {
     /// The template's text.
     pub fn template(&self) -> &str {
-        &self.0.template.body
+        self.0.template()
     }
 
     /// Parameter values by name.
@@ -281,7 +281,7 @@ fn stack_set(set: &crate::cloudformation::set::StackSet) -> FleetStackSet {
 
 fn fleet_operation(operation: &crate::cloudformation::set::Operation) -> FleetOperation {
     FleetOperation {
-        action: operation.work.action(),
+        action: operation.action(),
         status: operation.status,
         created: operation.created,
         ended: operation.ended,

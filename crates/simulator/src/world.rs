@@ -10,7 +10,6 @@ use crate::clock::{Clock, Due};
 use crate::cloudformation::{CloudFormation, Later, Quotas, Stage};
 use crate::services::Services;
 use crate::services::environment::{Cloud, Environment, Look, Owner};
-use crate::services::organizations::Organization;
 use crate::wire::api::{ApiError, Caller};
 
 /// The whole simulated world. Every request has it to itself.
@@ -55,11 +54,7 @@ impl World {
         let mut environment = Environment::new(config.seed, config.regions.clone(), clock.now());
         environment.confirm_subscriptions = config.confirm_subscriptions;
         environment.off = config.disabled_regions.iter().cloned().collect();
-        let services = Services {
-            environment,
-            organization: Organization::seeded(config.workload_accounts, clock.now()),
-            ..Services::default()
-        };
+        let services = Services::new(environment, config.workload_accounts);
         let mut world = World {
             config,
             clock,
@@ -70,11 +65,6 @@ impl World {
             journal: crate::journal::Journal::default(),
             requests: 0,
         };
-        // With it come the policies that AWS manages.
-        crate::services::iam::access_role(
-            &mut world.services,
-            crate::services::organizations::MANAGEMENT,
-        );
         let faults = world.config.faults.clone();
         crate::faults::start(&mut world, faults);
         world
@@ -226,6 +216,7 @@ impl World {
 }
 
 /// The world without its services, which own nothing beyond themselves.
+#[derive(Debug)]
 pub(crate) struct ServicesOwner<'a> {
     pub(crate) cloudformation: &'a mut CloudFormation,
     faults: &'a mut crate::faults::State,

@@ -39,11 +39,7 @@ impl InstanceFaults for State {
             }
             *met += 1;
             let effect = fault.effect.clone();
-            self.count(match effect {
-                InstanceEffect::Fail(_) => "instance_failed",
-                InstanceEffect::Delay(_) => "instance_delayed",
-                InstanceEffect::Stuck => "instance_stuck",
-            });
+            self.count(effect.name());
             return Some(effect);
         }
         None

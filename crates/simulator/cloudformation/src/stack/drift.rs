@@ -1,0 +1,427 @@
+//! Drift detection: compares a stack's resources with its template.
+//!
+//! Only properties that the template sets are compared, types without a read handler are not checked,
+//! and `KmsKeyId` is never compared: the same blind spots as on AWS.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::Stage;
+use crate::resources::{ResourceError, Resources};
+use crate::wire::scalar;
+use crate::wire::time::iso;
+
+use super::{Resource, Stack};
+
+/// Properties holding free-form documents, in which every difference counts.
+const DOCUMENTS: &[&str] = &[
+    "AssumeRolePolicyDocument",
+    "Content",
+    "EventPattern",
+    "FilterPolicy",
+    "KeyPolicy",
+    "Policy",
+    "PolicyDocument",
+    "RedrivePolicy",
+];
+
+/// One property that is not as expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// JSON pointer into the properties.
+    pub(crate) path: String,
+    pub(crate) expected: String,
+    pub(crate) actual: String,
+    /// `ADD`, `REMOVE` or `NOT_EQUAL`.
+    pub(crate) kind: &'static str,
+}
+
+/// What drift detection found about one resource.
+#[derive(Debug, Clone)]
+pub(crate) struct ResourceDrift {
+    /// `IN_SYNC`, `MODIFIED`, `DELETED` or `NOT_CHECKED`.
+    pub(crate) status: &'static str,
+    /// `null`, as `actual`, if both are the resource's own properties.
+    pub(crate) expected: Value,
+    pub(crate) actual: Value,
+    pub(crate) differences: Vec<Difference>,
+    pub(crate) at: Timestamp,
+}
+
+/// Compares every resource of a stack with its template and records the result. Returns the
+/// stack's drift status and the number of drifted resources.
+pub(crate) fn detect(stage: &mut Stage<'_>, id: &str) -> (&'static str, usize) {
+    let now = stage.now();
+    let Some(stack) = stage.stack_mut(id) else {
+        return ("NOT_CHECKED", 0);
+    };
+    if stack.folded.is_some() {
+        // A stack is folded only while nothing has changed it since it was found in sync.
+        stack.drift = "IN_SYNC";
+        stack.drift_checked = Some(now);
+        return ("IN_SYNC", 0);
+    }
+    let Some(stack) = stage.stack(id) else {
+        return ("NOT_CHECKED", 0);
+    };
+    let found: Vec<(String, ResourceDrift)> = stack
+        .resources
+        .iter()
+        .map(|(name, resource)| {
+            let drift = compare(stage.services, stack, name, resource, now);
+            (name.clone(), drift)
+        })
+        .collect();
+    let drifted = found
+        .iter()
+        .filter(|(_, drift)| matches!(drift.status, "MODIFIED" | "DELETED"))
+        .count();
+    let status = if drifted > 0 { "DRIFTED" } else { "IN_SYNC" };
+    if let Some(stack) = stage.stack_mut(id) {
+        stack.drift = status;
+        stack.drift_checked = Some(now);
+        for (name, drift) in found {
+            if let Some(resource) = stack.resources.get_mut(&name) {
+                resource.drift = Some(drift);
+            }
+        }
+    }
+    (status, drifted)
+}
+
+/// Sends an event to the account's default bus when a stack's drift detection has ended.
+///
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/event-detail-drift-detection-status-change.html>
+pub(crate) fn announce(
+    stage: &mut Stage<'_>,
+    id: &str,
+    detection: &str,
+    (status, drifted): (&'static str, usize),
+) {
+    let Some(stack) = stage.stack(id) else {
+        return;
+    };
+    let event = json!({
+        "source": "aws.cloudformation",
+        "detail-type": "CloudFormation Drift Detection Status Change",
+        "resources": [&*stack.id],
+        "detail": {
+            "stack-id": &*stack.id,
+            "stack-drift-detection-id": detection,
+            "status-details": {
+                "stack-drift-status": status,
+                "detection-status": "DETECTION_COMPLETE",
+            },
+            "drift-detection-details": {"drifted-stack-resource-count": drifted},
+        },
+    });
+    let task = crate::services::Task::Emit {
+        account: stack.account.as_ref().to_owned(),
+        region: stack.region.as_ref().to_owned(),
+        event: event.to_string(),
+    };
+    stage.services.environment.schedule(1, task);
+}
+
+/// Whether all resources are as the template says, without recording it.
+pub(crate) fn is_in_sync(stage: &Stage<'_>, stack: &Stack) -> bool {
+    stack.resources.iter().all(|(name, resource)| {
+        compare(stage.services, stack, name, resource, resource.at).status == "IN_SYNC"
+    })
+}
+
+fn compare(
+    services: &impl Resources,
+    stack: &Stack,
+    name: &str,
+    resource: &Resource,
+    at: Timestamp,
+) -> ResourceDrift {
+    let Resource {
+        kind, properties, ..
+    } = resource;
+    let live = services.read(&stack.place(name), kind, &resource.physical_id);
+    let expected = services
+        .normalize(kind, properties)
+        .unwrap_or_else(|_| properties.clone());
+    let drift = |status, actual, differences| ResourceDrift {
+        status,
+        expected: expected.clone(),
+        actual,
+        differences,
+        at,
+    };
+    match live {
+        Err(ResourceError::NotFound(_)) | Ok(None) => drift("DELETED", Value::Null, Vec::new()),
+        Err(_) => drift("NOT_CHECKED", Value::Null, Vec::new()),
+        Ok(Some(actual)) => {
+            let mut differences = Vec::new();
+            difference(&expected, &actual, "", false, &mut differences);
+            let status = if differences.is_empty() {
+                "IN_SYNC"
+            } else {
+                "MODIFIED"
+            };
+            drift(status, actual, differences)
+        }
+    }
+}
+
+/// Collects where `actual` is not what `expected` sets; `exact` also counts what it does not set.
+fn difference(
+    expected: &Value,
+    actual: &Value,
+    path: &str,
+    exact: bool,
+    found: &mut Vec<Difference>,
+) {
+    match (expected, actual) {
+        (Value::Object(wanted), Value::Object(given)) => {
+            for (key, wanted) in wanted {
+                if key.eq_ignore_ascii_case("KmsKeyId") {
+                    continue;
+                }
+                let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+                match given.get(key) {
+                    Some(given) => {
+                        let exact = exact || DOCUMENTS.contains(&key.as_str());
+                        difference(wanted, given, &path, exact, found);
+                    }
+                    None => found.push(Difference::new(&path, Some(wanted), None)),
+                }
+            }
+            if exact {
+                for (key, given) in given.iter().filter(|(key, _)| !wanted.contains_key(*key)) {
+                    found.push(Difference::new(&format!("{path}/{key}"), None, Some(given)));
+                }
+            }
+        }
+        (Value::Array(wanted), Value::Array(given)) => {
+            // Order does not count: equal items are paired off first.
+            let mut left: Vec<&Value> = given.iter().collect();
+            let mut open: Vec<(usize, &Value)> = Vec::new();
+            for (index, wanted) in wanted.iter().enumerate() {
+                match left.iter().position(|given| equal(wanted, given, exact)) {
+                    Some(position) => {
+                        left.remove(position);
+                    }
+                    None => open.push((index, wanted)),
+                }
+            }
+            let mut left = left.into_iter();
+            for (index, wanted) in open {
+                let path = format!("{path}/{index}");
+                match left.next() {
+                    Some(given) => difference(wanted, given, &path, exact, found),
+                    None => found.push(Difference::new(&path, Some(wanted), None)),
+                }
+            }
+            for (offset, given) in left.enumerate() {
+                let path = format!("{path}/{}", wanted.len() + offset);
+                found.push(Difference::new(&path, None, Some(given)));
+            }
+        }
+        // A policy's single value and its list of one are the same.
+        (Value::Array(wanted), given)
+            if exact && matches!(wanted.as_slice(), [one] if equal(one, given, exact)) => {}
+        (wanted, Value::Array(given))
+            if exact && matches!(given.as_slice(), [one] if equal(wanted, one, exact)) => {}
+        (wanted, given) => {
+            let same = match (scalar(wanted), scalar(given)) {
+                (Some(wanted), Some(given)) => wanted == given,
+                _ => wanted == given,
+            };
+            if !same {
+                found.push(Difference::new(path, Some(wanted), Some(given)));
+            }
+        }
+    }
+}
+
+fn equal(expected: &Value, actual: &Value, exact: bool) -> bool {
+    let mut found = Vec::new();
+    difference(expected, actual, "", exact, &mut found);
+    found.is_empty()
+}
+
+impl Difference {
+    fn new(path: &str, expected: Option<&Value>, actual: Option<&Value>) -> Difference {
+        let text = |value: Option<&Value>| match value {
+            None => "null".to_owned(),
+            Some(value) => scalar(value).unwrap_or_else(|| value.to_string()),
+        };
+        let kind = match (expected, actual) {
+            (Some(_), None) => "REMOVE",
+            (None, Some(_)) => "ADD",
+            _ => "NOT_EQUAL",
+        };
+        Difference {
+            path: path.to_owned(),
+            expected: text(expected),
+            actual: text(actual),
+            kind,
+        }
+    }
+}
+
+/// The drift of a stack's resources as the API lists it. `statuses` filters; empty lists all that
+/// were checked.
+pub(crate) fn describe(
+    stage: &Stage<'_>,
+    id: &str,
+    statuses: &[String],
+    detailed: bool,
+) -> Vec<Value> {
+    let Some(stack) = stage.stack(id) else {
+        return Vec::new();
+    };
+    stack
+        .resources
+        .iter()
+        .filter_map(|(name, resource)| {
+            let drift = resource.drift.as_ref()?;
+            if !statuses.is_empty() && !statuses.iter().any(|status| status == drift.status) {
+                return None;
+            }
+            let differences: Vec<Value> = drift
+                .differences
+                .iter()
+                .map(|difference| {
+                    json!({
+                        "PropertyPath": difference.path,
+                        "ExpectedValue": difference.expected,
+                        "ActualValue": difference.actual,
+                        "DifferenceType": difference.kind,
+                    })
+                })
+                .collect();
+            let mut entry = json!({
+                "StackId": &*stack.id,
+                "LogicalResourceId": name,
+                "PhysicalResourceId": resource.physical_id,
+                "ResourceType": resource.kind,
+                "PropertyDifferences": differences,
+                "StackResourceDriftStatus": drift.status,
+                "Timestamp": iso(drift.at),
+            });
+            if let (true, Some(fields)) = (
+                detailed && drift.status != "NOT_CHECKED",
+                entry.as_object_mut(),
+            ) {
+                let in_sync = drift.status == "IN_SYNC";
+                let shown = |value: &Value| match value {
+                    Value::Null if in_sync => resource.properties.to_string(),
+                    value => value.to_string(),
+                };
+                let expected = shown(&drift.expected).into();
+                fields.insert("ExpectedProperties".to_owned(), expected);
+                if in_sync || !drift.actual.is_null() {
+                    let actual = shown(&drift.actual).into();
+                    fields.insert("ActualProperties".to_owned(), actual);
+                }
+            }
+            Some(entry)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn paths(expected: &Value, actual: &Value) -> Vec<(String, &'static str)> {
+        let mut found = Vec::new();
+        difference(expected, actual, "", false, &mut found);
+        found
+            .into_iter()
+            .map(|difference| (difference.path, difference.kind))
+            .collect()
+    }
+
+    #[test]
+    fn sees_what_the_template_sets_and_nothing_else() {
+        let expected = json!({"Name": "a", "Days": 3, "KmsKeyId": "x", "Nested": {"On": true}});
+        let actual = json!({"Name": "a", "Days": "3", "KmsKeyId": "y", "Nested": {"On": "true", "More": 1}, "Extra": 1});
+        assert_eq!(paths(&expected, &actual), []);
+        let actual = json!({"Name": "b", "Nested": {"On": true}});
+        assert_eq!(
+            paths(&expected, &actual),
+            [
+                ("/Name".to_owned(), "NOT_EQUAL"),
+                ("/Days".to_owned(), "REMOVE")
+            ]
+        );
+    }
+
+    #[test]
+    fn order_of_lists_does_not_count_but_members_do() {
+        let expected = json!({"Tags": [{"Key": "a"}, {"Key": "b"}]});
+        assert_eq!(
+            paths(&expected, &json!({"Tags": [{"Key": "b"}, {"Key": "a"}]})),
+            []
+        );
+        assert_eq!(
+            paths(
+                &expected,
+                &json!({"Tags": [{"Key": "b"}, {"Key": "a"}, {"Key": "c"}]})
+            ),
+            [("/Tags/2".to_owned(), "ADD")]
+        );
+        assert_eq!(
+            paths(&expected, &json!({"Tags": [{"Key": "b"}]})),
+            [("/Tags/0".to_owned(), "REMOVE")]
+        );
+    }
+
+    #[test]
+    fn every_difference_in_a_policy_counts() {
+        let expected =
+            json!({"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": ["a"]}]}});
+        let same = json!({"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "a"}]}});
+        assert_eq!(paths(&expected, &same), []);
+        let wider = json!({"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": ["a"]}, {"Effect": "Allow"}]}});
+        assert_eq!(
+            paths(&expected, &wider),
+            [("/PolicyDocument/Statement/1".to_owned(), "ADD")]
+        );
+        let limited = json!({"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": ["a"], "Condition": {}}]}});
+        assert_eq!(
+            paths(&expected, &limited),
+            [("/PolicyDocument/Statement/0/Condition".to_owned(), "ADD")]
+        );
+    }
+
+    /// Any JSON value, a few levels deep.
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            "[a-zA-Z]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[A-Z][a-z]{0,4}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_differs_from_itself(value in any_value()) {
+            prop_assert_eq!(paths(&value, &value), []);
+            prop_assert!(equal(&value, &value, true));
+        }
+
+        #[test]
+        fn an_extra_property_is_no_drift_unless_it_is_in_a_policy(value in any_value()) {
+            let expected = json!({"A": {"B": 1}});
+            let actual = json!({"A": {"B": 1, "Extra": value}});
+            prop_assert_eq!(paths(&expected, &actual), []);
+            prop_assert!(!equal(&expected, &actual, true));
+        }
+    }
+}

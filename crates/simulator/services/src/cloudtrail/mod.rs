@@ -1,0 +1,374 @@
+//! AWS CloudTrail: trails, and whether one of them carries an event to EventBridge.
+
+mod actions;
+pub(crate) mod resources;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+pub(crate) use actions::ACTIONS;
+
+use super::{kms, s3};
+use crate::Services;
+use crate::organizations::{MANAGEMENT, ORGANIZATION_ID, Organization};
+use crate::policy::{Context, Principal};
+use crate::resources::text;
+use crate::wire::api::ApiError;
+
+/// The service's principal, for policies and for trusted access.
+const SERVICE: &str = "cloudtrail.amazonaws.com";
+
+/// Trails per account and Region.
+const TRAILS: usize = 5;
+
+/// The Region in which global services record their events.
+pub(crate) const GLOBAL_REGION: &str = "us-east-1";
+
+/// The sources of events of services with one endpoint for all Regions.
+const GLOBAL_SOURCES: [&str; 6] = [
+    "aws.iam",
+    "aws.organizations",
+    "aws.route53",
+    "aws.cloudfront",
+    "aws.globalaccelerator",
+    "aws.account",
+];
+
+/// All trails.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CloudTrail {
+    /// By trail ARN.
+    pub(crate) trails: BTreeMap<String, Trail>,
+}
+
+/// One trail.
+#[derive(Clone, Debug)]
+pub(crate) struct Trail {
+    pub(crate) arn: String,
+    pub(crate) name: String,
+    pub(crate) account: String,
+    pub(crate) region: String,
+    /// Template shape of `AWS::CloudTrail::Trail`, apart from `IsLogging`.
+    pub(crate) properties: Map<String, Value>,
+    pub(crate) logging: bool,
+    pub(crate) started: Option<jiff::Timestamp>,
+    pub(crate) stopped: Option<jiff::Timestamp>,
+}
+
+impl Trail {
+    fn flag(&self, name: &str) -> bool {
+        flag(&self.properties, name)
+    }
+
+    fn organization(&self) -> bool {
+        self.flag("IsOrganizationTrail")
+    }
+
+    fn covers(&self, organization: &Organization, account: &str, region: &str) -> bool {
+        let account_covered = self.account == account
+            || self.organization() && organization.account(account).is_some();
+        account_covered && (self.flag("IsMultiRegionTrail") || self.region == region)
+    }
+}
+
+fn flag(properties: &Map<String, Value>, name: &str) -> bool {
+    properties.get(name) == Some(&Value::Bool(true))
+}
+
+/// The ARN of a trail.
+pub(crate) fn trail_arn(account: &str, region: &str, name: &str) -> String {
+    format!("arn:aws:cloudtrail:{region}:{account}:trail/{name}")
+}
+
+/// Whether an event comes from a service that records in one Region only.
+pub(crate) fn is_global(event: &Value) -> bool {
+    event
+        .get("source")
+        .and_then(Value::as_str)
+        .is_some_and(|source| GLOBAL_SOURCES.contains(&source))
+}
+
+/// Whether a logging trail carries this event to the default bus of its account and Region. The text
+/// names the trail, or says why there is none.
+pub(crate) fn carries(
+    services: &Services,
+    account: &str,
+    region: &str,
+    event: &Value,
+) -> Result<String, String> {
+    let trails = &services.cloudtrail.trails;
+    let mut reason = "no trail covers this account and Region".to_owned();
+    for trail in trails.values() {
+        if !trail.covers(&services.organization, account, region) {
+            continue;
+        }
+        if !trail.logging {
+            reason = format!("the trail {} has stopped logging", trail.name);
+        } else if is_global(event) && !trail.flag("IncludeGlobalServiceEvents") {
+            reason = format!("the trail {} leaves out global services", trail.name);
+        } else if !selected(trail, event) {
+            reason = format!(
+                "the event selectors of the trail {} leave this event out",
+                trail.name
+            );
+        } else {
+            return Ok(format!("the trail {} records it", trail.name));
+        }
+    }
+    Err(reason)
+}
+
+/// Whether a trail's event selectors include an event. Without selectors a trail records all
+/// management events and nothing else.
+fn selected(trail: &Trail, event: &Value) -> bool {
+    let detail = |name: &str| event.pointer(&format!("/detail/{name}"));
+    let management = detail("eventCategory")
+        .and_then(Value::as_str)
+        .is_none_or(|category| category == "Management");
+    let read_only =
+        detail("readOnly").is_some_and(|flag| *flag == json!(true) || *flag == json!("true"));
+    let selectors = trail
+        .properties
+        .get("EventSelectors")
+        .and_then(Value::as_array)
+        .filter(|list| !list.is_empty());
+    let Some(selectors) = selectors else {
+        return management;
+    };
+    selectors.iter().any(|selector| {
+        let kind = match selector.get("ReadWriteType").and_then(Value::as_str) {
+            Some("ReadOnly") => read_only,
+            Some("WriteOnly") => !read_only,
+            _ => true,
+        };
+        let included = if management {
+            selector.get("IncludeManagementEvents") != Some(&Value::Bool(false))
+        } else {
+            selector
+                .get("DataResources")
+                .and_then(Value::as_array)
+                .is_some_and(|list| !list.is_empty())
+        };
+        kind && included
+    })
+}
+
+/// Creates a trail from template-shaped properties (`IsLogging` apart) and gives its ARN.
+pub(crate) fn create_trail(
+    services: &mut Services,
+    account: &str,
+    region: &str,
+    name: &str,
+    properties: Map<String, Value>,
+) -> Result<String, ApiError> {
+    check_name(name)?;
+    let arn = trail_arn(account, region, name);
+    let trails = &services.cloudtrail.trails;
+    if trails.contains_key(&arn) {
+        return Err(ApiError::new(
+            "TrailAlreadyExistsException",
+            format!("Trail {name} already exists for customer: {account}"),
+        ));
+    }
+    let there = trails
+        .values()
+        .filter(|trail| trail.account == account && trail.region == region)
+        .count();
+    if there >= TRAILS {
+        return Err(ApiError::new(
+            "MaximumNumberOfTrailsExceededException",
+            format!("User: {account} already has {TRAILS} trails in {region}."),
+        ));
+    }
+    validate(services, account, &arn, &properties)?;
+    let trail = Trail {
+        arn: arn.clone(),
+        name: name.to_owned(),
+        account: account.to_owned(),
+        region: region.to_owned(),
+        properties,
+        logging: false,
+        started: None,
+        stopped: None,
+    };
+    services.cloudtrail.trails.insert(arn.clone(), trail);
+    Ok(arn)
+}
+
+fn check_name(name: &str) -> Result<(), ApiError> {
+    let good = (3..=128).contains(&name.len())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.ends_with(|c: char| c.is_ascii_alphanumeric());
+    if !good {
+        return Err(ApiError::new(
+            "InvalidTrailNameException",
+            format!(
+                "Trail name {name:?} is not valid: 3 to 128 letters, digits, periods, underscores and dashes."
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// What `CreateTrail` and `UpdateTrail` check: the organization, the bucket and the key.
+pub(crate) fn validate(
+    services: &Services,
+    account: &str,
+    arn: &str,
+    properties: &Map<String, Value>,
+) -> Result<(), ApiError> {
+    if flag(properties, "IsOrganizationTrail") {
+        check_organization(&services.organization, account)?;
+    }
+    if flag(properties, "IsMultiRegionTrail")
+        && properties.get("IncludeGlobalServiceEvents") == Some(&Value::Bool(false))
+    {
+        return Err(ApiError::new(
+            "InvalidParameterCombinationException",
+            "Multi-Region trail must include global service events.",
+        ));
+    }
+    let bucket = filled(properties, "S3BucketName").ok_or_else(|| {
+        ApiError::new("InvalidS3BucketNameException", "S3BucketName is required.")
+    })?;
+    check_bucket(services, account, arn, properties, bucket)?;
+    match filled(properties, "KMSKeyId") {
+        Some(key) => check_key(services, account, arn, key, bucket),
+        None => Ok(()),
+    }
+}
+
+/// A text that is not empty.
+fn filled<'a>(properties: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    text(properties, name).filter(|text| !text.is_empty())
+}
+
+/// Whether the account may have a trail of the organization.
+fn check_organization(organization: &Organization, account: &str) -> Result<(), ApiError> {
+    if account != MANAGEMENT {
+        return Err(ApiError::new(
+            "NotOrganizationMasterAccountException",
+            "The request could not be processed because the caller is not the management account of the organization.",
+        ));
+    }
+    if !organization.trusts(SERVICE) {
+        return Err(ApiError::new(
+            "CloudTrailAccessNotEnabledException",
+            "Trusted access for CloudTrail is not enabled in the organization.",
+        ));
+    }
+    Ok(())
+}
+
+/// The condition keys of what CloudTrail does for a trail.
+fn source(arn: &str, account: &str) -> Context {
+    Context::new()
+        .with("aws:SourceArn", arn)
+        .with("aws:SourceAccount", account)
+}
+
+/// Whether CloudTrail may write a trail's files to its bucket.
+fn check_bucket(
+    services: &Services,
+    account: &str,
+    arn: &str,
+    properties: &Map<String, Value>,
+    bucket: &str,
+) -> Result<(), ApiError> {
+    if !services.s3.buckets.contains_key(bucket) {
+        return Err(ApiError::new(
+            "S3BucketDoesNotExistException",
+            format!("S3 bucket {bucket} does not exist!"),
+        ));
+    }
+    let may = |action: &str, resource: &str, context: &Context| {
+        let service = Principal::Service(SERVICE.to_owned());
+        s3::may(services, bucket, &service, action, resource, context).map_err(|why| {
+            ApiError::new(
+                "InsufficientS3BucketPolicyException",
+                format!("Incorrect S3 bucket policy is detected for bucket: {bucket} ({why})"),
+            )
+        })
+    };
+    let bucket_arn = format!("arn:aws:s3:::{bucket}");
+    may("s3:GetBucketAcl", &bucket_arn, &source(arn, account))?;
+    let prefix = filled(properties, "S3KeyPrefix");
+    let prefix = prefix.map_or_else(String::new, |prefix| format!("{prefix}/"));
+    let mut owners = vec![account];
+    if flag(properties, "IsOrganizationTrail") {
+        owners.push(ORGANIZATION_ID);
+    }
+    let context = source(arn, account).with("s3:x-amz-acl", "bucket-owner-full-control");
+    for owner in owners {
+        let object = format!("{bucket_arn}/{prefix}AWSLogs/{owner}/CloudTrail/probe.json.gz");
+        may("s3:PutObject", &object, &context)?;
+    }
+    Ok(())
+}
+
+/// Whether CloudTrail may encrypt a trail's files with a key.
+fn check_key(
+    services: &Services,
+    account: &str,
+    arn: &str,
+    key: &str,
+    bucket: &str,
+) -> Result<(), ApiError> {
+    let unusable = |why: String| {
+        ApiError::new(
+            "InsufficientEncryptionPolicyException",
+            format!(
+                "Insufficient permissions to access S3 bucket {bucket} or KMS key {key} ({why})."
+            ),
+        )
+    };
+    let region = arn.split(':').nth(3).unwrap_or_default();
+    let Some(found) = services.kms.find(key, account, region) else {
+        return Err(ApiError::new(
+            "KmsKeyNotFoundException",
+            format!("The KMS key {key} does not exist."),
+        ));
+    };
+    let buckets = &services.s3.buckets;
+    if let Some(bucket) = buckets.get(bucket)
+        && bucket.region != found.region
+    {
+        return Err(unusable(format!(
+            "the key is not in the bucket's Region {}",
+            bucket.region
+        )));
+    }
+    let context = source(arn, account);
+    let encryption = context
+        .clone()
+        .with("kms:EncryptionContext:aws:cloudtrail:arn", arn);
+    let service = Principal::Service(SERVICE.to_owned());
+    for (action, context) in [
+        ("kms:GenerateDataKey", &encryption),
+        ("kms:DescribeKey", &context),
+    ] {
+        let location = (account, region);
+        let verdict = kms::may_use(services, key, location, &service, &[action], context);
+        if !verdict.allowed {
+            return Err(unusable(verdict.reason));
+        }
+    }
+    Ok(())
+}
+
+/// Starts or stops logging.
+pub(crate) fn set_logging(trail: &mut Trail, on: bool, now: jiff::Timestamp) {
+    if trail.logging == on {
+        return;
+    }
+    trail.logging = on;
+    if on {
+        trail.started = Some(now);
+    } else {
+        trail.stopped = Some(now);
+    }
+}

@@ -1,0 +1,99 @@
+//! An AWS service emits an event: the envelope, the trail, the default bus.
+
+use serde_json::{Value, json};
+
+use super::Services;
+use super::cloudtrail::{GLOBAL_REGION, carries, is_global};
+use super::environment::Cloud;
+use super::events::{Origin, arrive};
+use super::{Hop, Outcome, Trace};
+
+/// CloudTrail sends no larger events to EventBridge.
+const LARGEST: usize = 256 * 1024;
+
+/// An AWS service emits an event in an account and Region. `account` and `region` of the envelope
+/// become those; `id`, `time`, `version` and `resources` are filled in where the envelope has none.
+/// Events `… via CloudTrail` go the way CloudTrail takes them: global services record in
+/// us-east-1 wherever the caller was, and without a trail that logs nothing arrives.
+pub fn emit(cloud: &mut Cloud<'_>, account: &str, region: &str, event: Value) -> Trace {
+    let mut event = event;
+    let via_cloudtrail = event
+        .get("detail-type")
+        .and_then(Value::as_str)
+        .is_some_and(|kind| kind.ends_with("via CloudTrail"));
+    let global = via_cloudtrail && is_global(&event) && region != GLOBAL_REGION;
+    let there = if global { GLOBAL_REGION } else { region };
+    let id = envelope(cloud, account, there, &mut event);
+    let mut trace = Trace {
+        event_id: id,
+        ..Trace::default()
+    };
+    if via_cloudtrail {
+        let size = event.to_string().len();
+        let (outcome, detail) = match carries(cloud, account, there, &event) {
+            Ok(_) if size > LARGEST => (
+                Outcome::Dropped,
+                format!(
+                    "the event has {size} bytes; CloudTrail sends at most {LARGEST} to EventBridge"
+                ),
+            ),
+            Ok(trail) if global => (
+                Outcome::Ok,
+                format!("{trail}, in {there}: the service is global and records only there"),
+            ),
+            Ok(trail) => (Outcome::Ok, trail),
+            Err(why) => (
+                Outcome::Dropped,
+                format!("{why}: nothing reaches EventBridge"),
+            ),
+        };
+        trace
+            .hops
+            .push(Hop::new((account, there), "trail", outcome, detail));
+        if outcome != Outcome::Ok {
+            return trace;
+        }
+    }
+    arrive(
+        cloud,
+        (account, there, "default"),
+        &event,
+        Origin::Here,
+        &mut trace,
+    );
+    trace
+}
+
+/// Completes the envelope and gives the event's id.
+fn envelope(services: &mut Services, account: &str, region: &str, event: &mut Value) -> String {
+    let fresh = services.environment.uuid();
+    let now = services
+        .environment
+        .now
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string();
+    let Some(fields) = event.as_object_mut() else {
+        return fresh;
+    };
+    let id = match fields.get("id").and_then(Value::as_str) {
+        Some(id) if !id.is_empty() => id.to_owned(),
+        _ => fresh,
+    };
+    fields.insert("id".to_owned(), json!(id));
+    fields.insert("account".to_owned(), json!(account));
+    fields.insert("region".to_owned(), json!(region));
+    for (name, default) in [
+        ("version", json!("0")),
+        ("time", json!(now)),
+        ("resources", json!([])),
+        ("detail", json!({})),
+    ] {
+        let missing = fields
+            .get(name)
+            .is_none_or(|value| value.is_null() || *value == json!(""));
+        if missing {
+            fields.insert(name.to_owned(), default);
+        }
+    }
+    id
+}

@@ -1,0 +1,116 @@
+//! The API actions of Systems Manager.
+
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a handler gets its request by value, whether it keeps parts of it or not"
+)]
+
+use serde_json::{Value, json};
+
+use super::{Execution, Ssm, start};
+use crate::action::{Answer, Context, actions, anything, requests};
+use crate::wire::api::{ApiError, Caller};
+use crate::wire::listing;
+use crate::wire::time::epoch;
+use crate::{Services, Task, iam, with};
+
+/// Entries of a page.
+const PAGE: usize = 50;
+
+actions! {
+    /// All actions of Systems Manager.
+    pub(crate) ACTIONS of "ssm" {
+        Changes StartAutomationExecution (anything) services(start_automation_execution);
+        Reads GetAutomationExecution (anything) ssm(get_automation_execution);
+        Reads DescribeAutomationExecutions (anything) ssm(describe_automation_executions);
+    }
+}
+
+requests! {
+    struct StartAutomationExecution {
+        document_name: String,
+        _document_version: Option<String>,
+        parameters: Option<Value>,
+    }
+    struct GetAutomationExecution { automation_execution_id: String }
+    struct DescribeAutomationExecutions { max_results: Option<usize>, next_token: Option<String> }
+}
+
+fn start_automation_execution(
+    request: StartAutomationExecution,
+    services: &mut Services,
+    caller: &Caller,
+) -> Answer {
+    let location = (caller.account.as_str(), caller.region.as_str());
+    let parameters = request.parameters.unwrap_or_else(|| json!({}));
+    let principal = iam::principal(caller);
+    let document = &request.document_name;
+    let id = start(services, location, document, &parameters, &principal)?;
+    let execution = id.clone();
+    services
+        .environment
+        .schedule(1, Task::RunAutomation { execution });
+    Ok(json!({"AutomationExecutionId": id}))
+}
+
+fn get_automation_execution(
+    request: GetAutomationExecution,
+    ssm: &mut Ssm,
+    context: &mut Context<'_>,
+) -> Answer {
+    let id = &request.automation_execution_id;
+    ssm.executions
+        .get(id)
+        .filter(|execution| is_of(execution, context.caller))
+        .map(|execution| json!({"AutomationExecution": describe(id, execution)}))
+        .ok_or_else(|| {
+            ApiError::new(
+                "AutomationExecutionNotFoundException",
+                format!("Automation execution {id} does not exist."),
+            )
+        })
+}
+
+fn describe_automation_executions(
+    request: DescribeAutomationExecutions,
+    ssm: &mut Ssm,
+    context: &mut Context<'_>,
+) -> Answer {
+    let all = ssm
+        .executions
+        .iter()
+        .filter(|(_, execution)| is_of(execution, context.caller))
+        .map(|(id, execution)| describe(id, execution))
+        .collect();
+    let (token, size) = (request.next_token.as_deref(), request.max_results);
+    listing(
+        "AutomationExecutionMetadataList",
+        all,
+        token,
+        size.unwrap_or(PAGE),
+    )
+}
+
+fn is_of(execution: &Execution, caller: &Caller) -> bool {
+    execution.account == caller.account && execution.region == caller.region
+}
+
+fn describe(id: &str, execution: &Execution) -> Value {
+    let answer = json!({
+        "AutomationExecutionId": id,
+        "DocumentName": execution.document,
+        "DocumentVersion": "1",
+        "AutomationExecutionStatus": execution.status,
+        "ExecutionStartTime": epoch(execution.started),
+        "ExecutedBy": execution.by,
+        "Mode": "Auto",
+    });
+    let failure = execution.failure.clone();
+    with(
+        answer,
+        [
+            ("ExecutionEndTime", execution.ended.map(epoch)),
+            ("FailureMessage", failure.map(Value::String)),
+        ],
+    )
+}

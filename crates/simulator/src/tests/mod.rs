@@ -1,0 +1,4 @@
+//! The simulated organization as its callers see it, without HTTP in between.
+
+mod cloudformation;
+mod services;
