@@ -258,10 +258,10 @@ mod tests {
             ("a and", "ends where"),
             ("a b", "should end"),
             ("(a", "not closed"),
-            ("2 of x*", "no quantifier"),
+            ("2 of x*", "not a quantifier"),
             ("a | count() > 5", "counts events"),
             ("a & b", "can't stand"),
-            ("1 of and", "no name"),
+            ("1 of and", "followed by a name"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.message.contains(part), "{text}: {}", error.message);
