@@ -164,6 +164,37 @@ impl Document {
     }
 }
 
+fn check_actions(actions: &[String], statement: &str) -> Result<(), PolicyError> {
+    let plain = |text: &str, extra: &[char]| {
+        let mut characters = text.chars();
+        !text.is_empty() && characters.all(|c| c.is_ascii_alphanumeric() || extra.contains(&c))
+    };
+    let good = |action: &&String| {
+        let parts = action.split_once(':');
+        *action == "*"
+            || parts.is_some_and(|(of, name)| plain(of, &['-']) && plain(name, &['*', '?']))
+    };
+    match actions.iter().find(|action| !good(action)) {
+        Some(action) => Err(PolicyError(format!(
+            "{statement}: Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.: {action}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a statement has what its kind of policy needs, and nothing else.
+fn check_presence(kind: Kind, principals: bool, resources: bool) -> Result<(), &'static str> {
+    match kind {
+        Kind::Identity if principals => Err("Policy document should not specify a principal."),
+        Kind::Identity | Kind::Resource if !resources => {
+            Err("Policy statement must contain resources.")
+        }
+        Kind::Trust if resources => Err("Has prohibited field Resource"),
+        Kind::Trust | Kind::Resource if !principals => Err("Missing required field Principal"),
+        _ => Ok(()),
+    }
+}
+
 impl Statement {
     fn parse(
         value: &Value,
@@ -209,49 +240,11 @@ impl Statement {
         let actions = either(object, "Action", "NotAction")?.ok_or_else(|| {
             PolicyError(format!("{name}: Policy statement must contain actions."))
         })?;
-        for action in &actions.1 {
-            let good = action == "*"
-                || action.split_once(':').is_some_and(|(service, name)| {
-                    !service.is_empty()
-                        && !name.is_empty()
-                        && service
-                            .chars()
-                            .all(|c| c.is_ascii_alphanumeric() || c == '-')
-                        && name
-                            .chars()
-                            .all(|c| c.is_ascii_alphanumeric() || c == '*' || c == '?')
-                });
-            if !good {
-                return Err(PolicyError(format!(
-                    "{name}: Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.: {action}"
-                )));
-            }
-        }
+        check_actions(&actions.1, &name)?;
         let resources = either(object, "Resource", "NotResource")?;
         let principals = principals(object, &name)?;
-        match kind {
-            Kind::Identity if principals.is_some() => {
-                return Err(PolicyError(format!(
-                    "{name}: Policy document should not specify a principal."
-                )));
-            }
-            Kind::Identity | Kind::Resource if resources.is_none() => {
-                return Err(PolicyError(format!(
-                    "{name}: Policy statement must contain resources."
-                )));
-            }
-            Kind::Trust if resources.is_some() => {
-                return Err(PolicyError(format!(
-                    "{name}: Has prohibited field Resource"
-                )));
-            }
-            Kind::Trust | Kind::Resource if principals.is_none() => {
-                return Err(PolicyError(format!(
-                    "{name}: Missing required field Principal"
-                )));
-            }
-            _ => {}
-        }
+        check_presence(kind, principals.is_some(), resources.is_some())
+            .map_err(|why| PolicyError(format!("{name}: {why}")))?;
         for resource in resources.iter().flat_map(|(_, list)| list) {
             if resource != "*" && resource.splitn(6, ':').count() != 6 {
                 return Err(PolicyError(format!(
