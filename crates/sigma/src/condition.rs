@@ -260,7 +260,7 @@ mod tests {
             ("(a", "not closed"),
             ("2 of x*", "not a quantifier"),
             ("a | count() > 5", "counts events"),
-            ("a & b", "can't stand"),
+            ("a & b", "not allowed"),
             ("1 of and", "followed by a name"),
         ] {
             let error = parse(text).unwrap_err();
