@@ -1,4 +1,4 @@
-//! The `/_simulator/` API: what a test needs and no AWS API offers.
+//! The `/_simulator/` API, for what tests need and no AWS API offers.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::wire::api::ApiError;
 use crate::world::World;
 
-/// The furthest one call may move the clock: ten years.
+/// Maximum seconds by which one call may advance the clock: ten years.
 const LONGEST_STEP: f64 = 10.0 * 365.0 * 86_400.0;
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ struct NewUnit {
     id: Option<String>,
 }
 
-/// What a route reads.
+/// The inputs of a route.
 struct Request<'a> {
     query: &'a [(String, String)],
     body: &'a [u8],
@@ -54,9 +54,8 @@ struct Request<'a> {
 
 impl Request<'_> {
     fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        serde_json::from_slice(self.body).map_err(|error| {
-            ApiError::validation(format!("the body is not what was expected: {error}"))
-        })
+        serde_json::from_slice(self.body)
+            .map_err(|error| ApiError::validation(format!("invalid request body: {error}")))
     }
 
     fn value(&self, name: &str) -> Option<&str> {
@@ -69,7 +68,7 @@ impl Request<'_> {
 
 type Route = fn(&mut World, &Request<'_>) -> Result<Value, ApiError>;
 
-/// Method, path and what answers it.
+/// Method, path and handler.
 const ROUTES: &[(&str, &str, Route)] = &[
     ("GET", "state", |world, _| Ok(state(world))),
     ("GET", "calls", |world, _| {
@@ -126,7 +125,7 @@ const ROUTES: &[(&str, &str, Route)] = &[
     }),
 ];
 
-/// Answers a request: HTTP status and JSON body. Errors are `{"error": …}`.
+/// Handles a request. Returns HTTP status and JSON body; errors are `{"error": …}`.
 pub(crate) fn serve(
     world: &mut World,
     method: &str,
@@ -139,7 +138,7 @@ pub(crate) fn serve(
         Some((_, _, answer)) => answer(world, &Request { query, body }),
         None => Err(ApiError::new(
             "NotFound",
-            format!("there is no {method} /_simulator/{path}"),
+            format!("unknown route: {method} /_simulator/{path}"),
         )
         .status(404)),
     };
@@ -171,14 +170,18 @@ fn emit(world: &mut World, request: &Request<'_>) -> Result<Value, ApiError> {
     } = request.read()?;
     if world.services.organization.account(&account).is_none() {
         return Err(ApiError::validation(format!(
-            "there is no account {account}"
+            "account {account} does not exist"
         )));
     }
     if !world.config.regions.contains(&region) {
-        return Err(ApiError::validation(format!("there is no Region {region}")));
+        return Err(ApiError::validation(format!(
+            "Region {region} does not exist"
+        )));
     }
     if !event.is_object() {
-        return Err(ApiError::validation("event must be a whole event envelope"));
+        return Err(ApiError::validation(
+            "event must be a complete event envelope",
+        ));
     }
     let trace = world.with_services(|cloud| crate::services::emit(cloud, &account, &region, event));
     Ok(json!(trace))

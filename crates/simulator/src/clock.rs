@@ -1,19 +1,18 @@
-//! The virtual clock and the queue of what is due when.
+//! The virtual clock and its queue of scheduled work.
 //!
-//! The simulator never uses the machine's time: time moves when a client
-//! advances it, or at `speed` virtual seconds per real second. Work that takes time on AWS is
-//! put into the queue and done in order when the clock passes its due time, so a run is the same
-//! every time.
+//! The simulator never shows the machine's time: time advances on a client's request, or at `speed`
+//! virtual seconds per real second. Work that takes time on AWS is queued and performed in order of
+//! its due time, so that runs are reproducible.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Where virtual time starts: 2026-11-23T12:00:00Z.
+/// The start of virtual time: 2026-11-23T12:00:00Z.
 const START: i64 = 1_795_435_200;
 
-/// Something to do later.
+/// Scheduled work.
 #[derive(Debug, Clone)]
 pub(crate) enum Due {
     CloudFormation(crate::cloudformation::Task),
@@ -25,7 +24,7 @@ pub(crate) enum Due {
 #[derive(Debug)]
 pub(crate) struct Clock {
     now: Timestamp,
-    /// Keyed by due time and order of scheduling: equal times run first come, first served.
+    /// Keyed by due time, then scheduling order.
     queue: BTreeMap<(Timestamp, u64), Due>,
     scheduled: u64,
     speed: f64,
@@ -47,12 +46,11 @@ impl Clock {
         }
     }
 
-    /// Virtual time.
     pub(crate) fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// Puts `due` into the queue, `seconds` from now.
+    /// Queues work for `seconds` from now.
     pub(crate) fn after(&mut self, seconds: i64, due: Due) {
         let at = self
             .now
@@ -62,7 +60,7 @@ impl Clock {
         self.queue.insert((at, self.scheduled), due);
     }
 
-    /// Puts `due` into the queue, a number of seconds from now that need not be whole.
+    /// Queues work for a fractional number of seconds from now.
     pub(crate) fn after_seconds(&mut self, seconds: f64, due: Due) {
         let step =
             SignedDuration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(SignedDuration::MAX);
@@ -71,7 +69,7 @@ impl Clock {
         self.queue.insert((at, self.scheduled), due);
     }
 
-    /// Where the clock should stand by now if it runs by itself.
+    /// The time a self-running clock should have reached by now.
     pub(crate) fn target(&mut self) -> Timestamp {
         let elapsed = self.synced.elapsed().as_secs_f64() * self.speed;
         self.synced = Instant::now();
@@ -83,8 +81,8 @@ impl Clock {
         self.now.saturating_add(elapsed).unwrap_or(self.now)
     }
 
-    /// Takes the next due thing up to `target` and moves the clock to its time; moves the clock to
-    /// `target` and gives `None` when there is none left.
+    /// Takes the next work due up to `target` and advances the clock to its time. If none is left,
+    /// advances to `target` and returns `None`.
     pub(crate) fn next(&mut self, target: Timestamp) -> Option<Due> {
         match self.queue.first_key_value() {
             Some((&(at, _), _)) if at <= target => {

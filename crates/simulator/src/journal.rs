@@ -1,4 +1,4 @@
-//! The journal: every request that was meant to change something, and its outcome.
+//! The journal of mutating requests and their outcomes.
 
 use std::collections::VecDeque;
 
@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 use crate::faults::Asked;
 use crate::wire::api::ApiError;
 
-/// The oldest entries go beyond this; a deployment of ten thousand accounts makes some dozens.
+/// Maximum entries; older ones are dropped. A deployment to ten thousand accounts makes a few
+/// dozen.
 const KEPT: usize = 100_000;
 
-/// Parameters that only distinguish one attempt from the next or set its pace, not what it does.
+/// Parameters that only identify an attempt or set its pace, excluded from the content hash.
 const NOT_CONTENT: [&str; 4] = [
     "OperationId",
     "ClientRequestToken",
@@ -20,36 +21,36 @@ const NOT_CONTENT: [&str; 4] = [
     "OperationPreferences",
 ];
 
-/// A request that was meant to change something, as the simulator saw it. What the client knows of
-/// its effect, and whether the answer ever reached it, is not recorded.
+/// A mutating request as the simulator saw it. Whether the client received the response is not
+/// recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Counts from 0, without gaps.
     pub number: u64,
     /// Virtual time.
     pub at: Timestamp,
-    /// Whose credentials, twelve digits.
+    /// The caller's account, twelve digits.
     pub account: String,
     /// The endpoint's Region.
     pub region: String,
-    /// Such as `cloudformation`.
+    /// For example `cloudformation`.
     pub service: String,
-    /// Such as `CreateStackInstances`.
+    /// For example `CreateStackInstances`.
     pub action: String,
-    /// The stack set or stack that the request names, if it names one.
+    /// The stack set or stack in the request, if any.
     pub target: Option<String>,
-    /// A hash of what was asked for, the same for the same request with another operation id.
+    /// A hash of the request's content, without operation ids and tokens.
     pub content: String,
-    /// The operation that it started, if it started one.
+    /// The id of the operation that it started, if any.
     pub operation: Option<String>,
-    /// The error code of the answer; `None` if it was done, even if a fault kept the client from
-    /// learning so. `Lost` is a request that a fault lost before it did anything.
+    /// The error code; `None` if the request was performed, even if a fault hid that from the
+    /// client. `Lost` if a fault dropped the request before it was performed.
     pub error: Option<String>,
-    /// The kind of fault that it met.
+    /// The fault's name in statistics.
     pub fault: Option<&'static str>,
 }
 
-/// The latest requests, oldest first.
+/// The most recent mutating requests, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     entries: VecDeque<Request>,
@@ -93,7 +94,7 @@ impl Journal {
         self.written += 1;
     }
 
-    /// The entries from a number on.
+    /// The entries from a number onward.
     pub(crate) fn since(&self, number: u64) -> Vec<Request> {
         self.entries
             .iter()
@@ -102,7 +103,7 @@ impl Journal {
             .collect()
     }
 
-    /// How many entries were ever written: the number of the next one.
+    /// The number of entries ever written, which is the next entry's number.
     pub(crate) fn written(&self) -> u64 {
         self.written
     }

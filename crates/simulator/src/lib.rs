@@ -1,19 +1,19 @@
 //! An AWS Organization in one process.
 //!
-//! The simulator answers the unmodified AWS SDKs, the AWS CLI and boto3 over loopback HTTP: AWS
+//! The simulator serves unmodified AWS SDKs, the AWS CLI and boto3 over loopback HTTP: AWS
 //! Organizations, STS, CloudFormation with service-managed StackSets, and the services whose
-//! resources the stack sets create. It interprets the templates, checks policies and moves
-//! events as AWS would, on a virtual clock, so that what breaks there breaks here.
+//! resources the stack sets create. It interprets templates, evaluates policies and routes events
+//! as AWS does, on a virtual clock, so that what breaks there breaks here.
 //!
-//! Clients need only two things in their environment: `AWS_ENDPOINT_URL` set to
-//! [`Simulator::endpoint`], and an access key id. A key id of twelve digits is the administrator
-//! of that account; any other is the administrator of the management account.
+//! Clients need only `AWS_ENDPOINT_URL` set to [`Simulator::endpoint`], and an access key id. A key
+//! id of twelve digits is the administrator of that account; any other is the administrator of the
+//! management account.
 //!
-//! What no AWS API offers (moving the clock, letting a service emit an event, reading the inbox)
-//! is under the path `/_simulator/`. [`Faults`] says what goes wrong, from the start or, by
-//! [`Simulator::set_faults`] and `POST /_simulator/faults`, from any moment on;
-//! [`Simulator::stats`] counts what did. A test in the same process can also look at the world itself,
-//! without any request: [`Simulator::fleet`], [`Simulator::journal`].
+//! What no AWS API offers (advancing the clock, emitting a service's event, reading the inbox) is
+//! under the path `/_simulator/`. [`Faults`] configures fault injection, at the start or at any
+//! time with [`Simulator::set_faults`] or `POST /_simulator/faults`; [`Simulator::stats`] counts
+//! the occurrences. A test in the same process can also inspect the world without a request:
+//! [`Simulator::fleet`], [`Simulator::journal`].
 //!
 //! # Example
 //!

@@ -1,4 +1,4 @@
-//! The HTTP server, on 127.0.0.1 only.
+//! The HTTP server, bound to 127.0.0.1 only.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,26 +17,26 @@ use crate::stats::Stats;
 use crate::wire::time::http_date;
 use crate::world::World;
 
-/// How the simulated organization starts.
+/// The configuration of a simulator.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Accounts besides management, log archive and security; five ninths are in production.
+    /// Accounts in addition to management, log archive and security; five ninths are in production.
     pub workload_accounts: usize,
     /// The Regions that exist; the first is the home Region.
     pub regions: Vec<String>,
-    /// Those of them that are not enabled.
+    /// The Regions among them that are disabled.
     pub disabled_regions: Vec<String>,
-    /// All made-up ids come from it.
+    /// Seed of all generated ids.
     pub seed: u64,
-    /// Virtual seconds per real second; with 0 the clock moves only by `/_simulator/clock/advance`.
+    /// Virtual seconds per real second; at 0 the clock moves only by `/_simulator/clock/advance`.
     pub speed: f64,
-    /// TCP port on 127.0.0.1; 0 takes a free one.
+    /// TCP port on 127.0.0.1; 0 picks a free one.
     pub port: u16,
-    /// Whether subscribers confirm their subscriptions by themselves.
+    /// Whether simulated recipients confirm their subscriptions.
     pub confirm_subscriptions: bool,
-    /// What goes wrong, from the start.
+    /// Initial faults.
     pub faults: Faults,
-    /// How much there may be of what.
+    /// CloudFormation's quotas.
     pub quotas: Quotas,
 }
 
@@ -67,15 +67,15 @@ pub enum SimulatorError {
     Listen {
         /// The configured port.
         port: u16,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The faults make no sense.
+    /// The configured faults are invalid.
     #[error("{0}")]
     Faults(String),
 }
 
-/// A running simulator.
+/// A running simulator. Dropping it stops the server.
 #[derive(Debug)]
 pub struct Simulator {
     endpoint: String,
@@ -85,7 +85,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Starts the simulator in the background of the current tokio runtime.
+    /// Starts the simulator as a task of the current tokio runtime.
     pub async fn start(config: Config) -> Result<Simulator, SimulatorError> {
         config.faults.check().map_err(SimulatorError::Faults)?;
         let port = config.port;
@@ -111,24 +111,24 @@ impl Simulator {
         self.endpoint.clone()
     }
 
-    /// Sets the faults in place of those before. Times and calls of their schedule count from now.
+    /// Replaces the faults. Times and calls of their schedule count from now.
     pub fn set_faults(&self, faults: Faults) -> Result<(), SimulatorError> {
         faults.check().map_err(SimulatorError::Faults)?;
         crate::faults::start(&mut self.lock(), faults);
         Ok(())
     }
 
-    /// Makes something happen now, and says what it did, or why there was nothing to do.
+    /// Triggers an event now. Returns what it did; the error is why it did nothing.
     pub fn happen(&self, event: &Event) -> Result<String, String> {
         crate::faults::happen(&mut self.lock(), event)
     }
 
-    /// How often each API was called and each fault happened.
+    /// Call and fault counts.
     pub fn stats(&self) -> Stats {
         crate::stats::stats(&self.lock())
     }
 
-    /// Asks the `/_simulator/` API without HTTP: HTTP status and answer.
+    /// Calls the `/_simulator/` API without HTTP. Returns HTTP status and JSON body.
     pub fn admin(
         &self,
         method: &str,
@@ -139,7 +139,6 @@ impl Simulator {
         crate::admin::serve(&mut self.lock(), method, path, &[], body.as_bytes())
     }
 
-    /// The world that is served.
     pub(crate) fn shared(&self) -> &Mutex<World> {
         &self.world
     }
@@ -148,11 +147,11 @@ impl Simulator {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops serving.
+    /// Stops the server and waits for its task to end.
     pub async fn stop(self) {
         drop(self.stop);
         self.server.abort();
-        // Aborting makes the task end with a cancellation error, which is what was asked for.
+        // Aborting ends the task with a cancellation error, which is expected.
         self.server.await.unwrap_or_default();
     }
 }
@@ -170,7 +169,7 @@ async fn listen(
             _ = &mut stopped => return,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => {
-                // A client that went away between its call and this one is no reason to stop.
+                // Accepting fails if the client has already gone; that must not stop the server.
                 if let Ok((stream, _)) = accepted {
                     connections.spawn(connection(stream, Arc::clone(&world)));
                 }
@@ -179,13 +178,13 @@ async fn listen(
     }
 }
 
-/// The connection is to break without an answer.
+/// Makes hyper close the connection without a response.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection breaks, as the faults ask for")]
+#[error("connection reset by an injected fault")]
 struct Broken;
 
 async fn connection(stream: TcpStream, world: Arc<Mutex<World>>) {
-    // Answers are small and awaited; without this they wait for each other.
+    // Responses are small, and Nagle's algorithm would delay them.
     stream.set_nodelay(true).unwrap_or_default();
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let world = Arc::clone(&world);
@@ -213,6 +212,6 @@ async fn connection(stream: TcpStream, world: Arc<Mutex<World>>) {
     let served = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
-    // How a connection ends is the client's business, or was asked for.
+    // A connection ends with an error if the client closed it or a fault broke it.
     served.unwrap_or_default();
 }

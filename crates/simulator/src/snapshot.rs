@@ -1,7 +1,7 @@
-//! A snapshot of the simulated world, for tests that check what a client reports about it.
+//! Snapshots of the simulated world, for tests that check a client's reports.
 //!
 //! A client sees the organization through API calls that can fail, lag and be denied. A checker in
-//! the same process must not: it looks at the world itself, without a request.
+//! the same process reads the state directly, without a request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,50 +17,50 @@ use crate::server::Simulator;
 use crate::wire::api::Caller;
 use crate::world::World;
 
-/// Everything that a deployment could have changed, at one moment.
+/// The state that a deployment can change, at one moment.
 #[derive(Debug, Clone)]
 pub struct Fleet {
     /// All accounts by id, the management account included.
     pub accounts: BTreeMap<String, FleetAccount>,
-    /// The living stack sets by name.
+    /// The existing stack sets by name.
     pub stack_sets: BTreeMap<String, FleetStackSet>,
-    /// The living stacks by id.
+    /// The existing stacks by id.
     pub stacks: BTreeMap<String, FleetStack>,
-    /// All operations on stack sets, those that are deleted included, by the stack set's name and
-    /// the operation's id.
+    /// All stack set operations, those of deleted stack sets included, by stack set name and
+    /// operation id.
     pub operations: BTreeMap<(String, String), FleetOperation>,
 }
 
-/// An account.
+/// An account in a [`Fleet`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetAccount {
     /// `ACTIVE`, `SUSPENDED`, …
     pub state: String,
-    /// From the root down to the unit that the account is in.
+    /// Ids from the root down to the account's unit.
     pub path: Vec<String>,
-    /// Regions that are not enabled in it.
+    /// Regions disabled in the account.
     pub disabled_regions: BTreeSet<String>,
 }
 
-/// A stack set.
+/// A stack set in a [`Fleet`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetStackSet {
     /// `NAME:UUID`.
     pub id: String,
-    /// What it is made from.
+    /// Template, parameters and tags.
     pub source: Source,
-    /// Free text.
+    /// As in the request.
     pub description: Option<String>,
-    /// Whether accounts that join get their stacks by themselves.
+    /// Whether accounts that join a targeted unit get stacks.
     pub auto_deployment: bool,
     /// By account and Region.
     pub instances: BTreeMap<(String, String), FleetInstance>,
 }
 
-/// A stack instance.
+/// A stack instance in a [`Fleet`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetInstance {
-    /// The stack's id, if there is one.
+    /// The stack's id, if it exists.
     pub stack: Option<String>,
     /// `CURRENT`, `OUTDATED` or `INOPERABLE`.
     pub status: &'static str,
@@ -68,52 +68,52 @@ pub struct FleetInstance {
     pub detailed_status: &'static str,
 }
 
-/// An operation on a stack set.
+/// A stack set operation in a [`Fleet`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetOperation {
     /// `CREATE`, `UPDATE`, `DELETE` or `DETECT_DRIFT`.
     pub action: &'static str,
     /// `RUNNING`, `SUCCEEDED`, …
     pub status: &'static str,
-    /// When it was asked for, in virtual time.
+    /// The time of the request, virtual.
     pub created: Timestamp,
-    /// When it was over.
+    /// The time of completion, virtual.
     pub ended: Option<Timestamp>,
-    /// Accounts and Regions in which it did not succeed.
+    /// Number of accounts and Regions without success.
     pub unsuccessful: usize,
 }
 
-/// A stack.
+/// A stack in a [`Fleet`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetStack {
-    /// Its name.
+    /// Unique in the account and Region.
     pub name: String,
-    /// Its account.
+    /// Twelve digits.
     pub account: String,
-    /// Its Region.
+    /// For example `eu-central-1`.
     pub region: String,
     /// `CREATE_COMPLETE`, …
     pub status: &'static str,
-    /// What it is made from.
+    /// Template, parameters and tags.
     pub source: Source,
 }
 
-/// What a stack or stack set is made from. Cheap to copy; equal if all of it is equal.
+/// Template, parameters and tags of a stack or stack set. Cheap to clone; compares by content.
 #[derive(Clone)]
 pub struct Source(Arc<Deployment>);
 
 impl Source {
-    /// The template's text.
+    /// The template as sent.
     pub fn template(&self) -> &str {
         self.0.template()
     }
 
-    /// Parameter values by name.
+    /// Values by name.
     pub fn parameters(&self) -> &BTreeMap<String, String> {
         &self.0.parameters
     }
 
-    /// Tags by key.
+    /// By key.
     pub fn tags(&self) -> &BTreeMap<String, String> {
         &self.0.tags
     }
@@ -139,40 +139,39 @@ impl fmt::Debug for Source {
     }
 }
 
-/// Reads and changes the world without a request: no call here is counted, written to the journal
-/// or hit by a fault.
+/// Direct access to the world: these calls are not counted, journaled or subject to faults.
 impl Simulator {
-    /// Virtual time.
+    /// The virtual time.
     pub fn now(&self) -> Timestamp {
         self.world().clock.now()
     }
 
-    /// Moves the clock forward, doing what becomes due on the way.
+    /// Advances the clock, performing the work that becomes due.
     pub fn advance(&self, duration: Duration) {
         self.world().advance(duration.as_secs_f64());
     }
 
-    /// How many requests have had their effect; the answer may still be on its way.
+    /// The number of requests performed; the response to the last may still be in flight.
     pub fn answered(&self) -> u64 {
         self.world().requests()
     }
 
-    /// The journal's entries from a number on.
+    /// The journal's entries from a number onward.
     pub fn journal(&self, since: u64) -> Vec<Request> {
         self.world().journal.since(since)
     }
 
-    /// How many entries the journal has had: the number of the next one.
+    /// The number of journal entries so far, which is the next entry's number.
     pub fn journal_length(&self) -> u64 {
         self.world().journal.written()
     }
 
-    /// How often each action was called, keyed `service:Action`.
+    /// Call counts, keyed `service:Action`.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.world().calls.by_action.clone()
     }
 
-    /// Calls an action as the administrator of an account. The error is the code and the message.
+    /// Performs an action as the administrator of an account. The error is code and message.
     pub fn act(
         &self,
         account: &str,
@@ -192,7 +191,7 @@ impl Simulator {
             .map_err(|error| format!("{}: {}", error.code, error.message))
     }
 
-    /// The fleet as it is now.
+    /// The current state.
     pub fn fleet(&self) -> Fleet {
         let world = self.world();
         let organization = &world.services.organization;

@@ -1,4 +1,4 @@
-//! What was called and what went wrong, in numbers.
+//! Call and fault statistics.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::world::World;
 
-/// How often each API was called and each fault happened.
+/// Call and fault counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
-    /// Calls that change something, refused ones included.
+    /// Mutating calls, refused ones included.
     pub mutating: u64,
-    /// Calls that only read, refused ones included.
+    /// Read-only calls, refused ones included.
     pub reading: u64,
-    /// Calls by `service:Action`.
+    /// Keyed by `service:Action`.
     pub calls: BTreeMap<String, u64>,
-    /// Faults that happened, by kind.
+    /// Occurrences of faults by kind.
     pub faults: BTreeMap<String, u64>,
-    /// What scheduled events did, oldest first, each with its virtual time.
+    /// Outcomes of scheduled events with virtual time, oldest first.
     pub happened: Vec<String>,
     /// Virtual time, RFC 3339.
     pub now: String,

@@ -1,4 +1,4 @@
-//! Everything that exists: the organization, the services' state, the clock, the call counters.
+//! The simulated world: services, CloudFormation, clock, faults, journal and call counts.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::services::Services;
 use crate::services::environment::{Cloud, Environment, Look, Owner};
 use crate::wire::api::{ApiError, Caller};
 
-/// The whole simulated world. Every request has it to itself.
+/// The simulated world. Each request has exclusive access.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) config: Config,
@@ -25,7 +25,7 @@ pub(crate) struct World {
     requests: u64,
 }
 
-/// How often each action was called since the last reset.
+/// Call counts since the last reset.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     pub(crate) mutating: u64,
@@ -70,7 +70,7 @@ impl World {
         world
     }
 
-    /// Does what CloudFormation and the services have left to the owner of the clock.
+    /// Queues on the clock the work that CloudFormation and the services have scheduled.
     pub(crate) fn settle(&mut self) {
         let (services, mut owner) = self.split();
         owner.follow_moves(services);
@@ -86,7 +86,7 @@ impl World {
         }
     }
 
-    /// The services, and what owns them.
+    /// Splits the services from their owner.
     fn split(&mut self) -> (&mut Services, ServicesOwner<'_>) {
         let owner = ServicesOwner {
             cloudformation: &mut self.cloudformation,
@@ -96,13 +96,13 @@ impl World {
         (&mut self.services, owner)
     }
 
-    /// CloudFormation at work.
+    /// The [`Stage`] for CloudFormation's functions.
     pub(crate) fn stage(&mut self) -> Stage<'_> {
         let (services, owner) = self.split();
         owner.into_stage(services)
     }
 
-    /// Lends the services to something that may reach beyond them.
+    /// Runs a function with the services and their owner.
     pub(crate) fn with_services<T>(&mut self, borrow: impl FnOnce(&mut Cloud<'_>) -> T) -> T {
         let (services, mut owner) = self.split();
         borrow(&mut Cloud {
@@ -111,7 +111,7 @@ impl World {
         })
     }
 
-    /// Carries out an API call, without the wire.
+    /// Performs an API call without the wire protocol.
     pub(crate) fn call(
         &mut self,
         caller: &Caller,
@@ -126,13 +126,13 @@ impl World {
         answer
     }
 
-    /// Lets a clock that runs by itself catch up, and does what became due.
+    /// Catches up a self-running clock, performing the work that became due.
     pub(crate) fn tick(&mut self) {
         let target = self.clock.target();
         self.run_until(target);
     }
 
-    /// Moves the clock forward, doing what becomes due on the way.
+    /// Advances the clock, performing the work that becomes due.
     pub(crate) fn advance(&mut self, seconds: f64) {
         #[expect(
             clippy::cast_possible_truncation,
@@ -163,7 +163,7 @@ impl World {
         self.services.environment.now = self.clock.now();
     }
 
-    /// Switches a Region on or off, in one account or in all.
+    /// Enables or disables a Region, in one account or all.
     pub(crate) fn set_region(
         &mut self,
         region: &str,
@@ -171,11 +171,11 @@ impl World {
         on: bool,
     ) -> Result<(), String> {
         if !self.config.regions.iter().any(|known| known == region) {
-            return Err(format!("there is no Region {region}"));
+            return Err(format!("Region {region} does not exist"));
         }
         match (account, on) {
             (Some(account), _) if self.services.organization.account(account).is_none() => {
-                return Err(format!("there is no account {account}"));
+                return Err(format!("account {account} does not exist"));
             }
             (Some(account), true) => {
                 self.services
@@ -203,19 +203,20 @@ impl World {
         Ok(())
     }
 
-    /// The id of the next request; not from the seeded sequence, so that reading changes nothing.
+    /// The next request id. Not from the seeded sequence, so that read requests don't affect other
+    /// ids.
     pub(crate) fn request_id(&mut self) -> String {
         self.requests += 1;
         format!("00000000-0000-4000-a000-{:012x}", self.requests)
     }
 
-    /// How many requests there were.
+    /// The number of requests so far.
     pub(crate) fn requests(&self) -> u64 {
         self.requests
     }
 }
 
-/// The world without its services, which own nothing beyond themselves.
+/// The world without its services: their [`Owner`].
 #[derive(Debug)]
 pub(crate) struct ServicesOwner<'a> {
     pub(crate) cloudformation: &'a mut CloudFormation,
@@ -234,7 +235,7 @@ impl<'a> ServicesOwner<'a> {
         }
     }
 
-    /// CloudFormation at work on the services.
+    /// The [`Stage`] for CloudFormation's functions.
     pub(crate) fn stage<'b>(&'b mut self, services: &'b mut Services) -> Stage<'b> {
         let owner = ServicesOwner {
             cloudformation: &mut *self.cloudformation,
@@ -244,7 +245,7 @@ impl<'a> ServicesOwner<'a> {
         owner.into_stage(services)
     }
 
-    /// Has CloudFormation follow the accounts that came, went or moved.
+    /// Has CloudFormation follow accounts that joined, left or moved.
     pub(crate) fn follow_moves(&mut self, services: &mut Services) {
         for moved in std::mem::take(&mut services.environment.moves) {
             let (from, to) = (moved.from.as_deref(), moved.to.as_deref());

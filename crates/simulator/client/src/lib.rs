@@ -1,7 +1,7 @@
-//! A client of the simulator's own API, `/_simulator/`: the clock, events, alerts, instances.
+//! A client for the simulator's own API, `/_simulator/`: the clock, events, alerts and instances.
 //!
-//! The types are what the API's JSON says, and nothing else: whoever drives a simulator, embedded
-//! or served, needs this crate and not the simulator.
+//! The types mirror the API's JSON, so a program that drives a simulator, embedded or served,
+//! depends on this crate and not on the simulator.
 //!
 //! # Example
 //!
@@ -35,46 +35,46 @@ use serde_json::{Value, json};
 
 pub use model::{Account, Calls, Delivery, Hop, HopOutcome, Instance, Organization, State, Trace};
 
-/// The largest answer that is read: the inbox of a long campaign.
+/// Maximum response size; the inbox of a long campaign is the largest response.
 const ANSWER_LIMIT: u64 = 1 << 30;
 
-/// Why the simulator gave no answer, or none of use.
+/// Why a call to the simulator failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nothing listens there, or it stopped.
+    /// The connection failed: nothing listens there, or the simulator stopped.
     #[error("no simulator answers at {url}")]
     Unreachable {
-        /// What was called.
+        /// The URL called.
         url: String,
-        /// Why.
+        /// The transport error.
         #[source]
         source: Box<ureq::Error>,
     },
-    /// The simulator refused.
+    /// The simulator refused the call.
     #[error("{url} answered {status}: {text}")]
     Refused {
-        /// What was called.
+        /// The URL called.
         url: String,
         /// HTTP status.
         status: u16,
-        /// The body, which says why.
+        /// The response body, with the reason.
         text: String,
     },
-    /// Something answers there that is no simulator.
+    /// The response isn't a simulator's.
     #[error("{url} is not a simulator")]
     NotASimulator {
-        /// What was called.
+        /// The URL called.
         url: String,
-        /// What is wrong with its answer.
+        /// The JSON error.
         #[source]
         source: serde_json::Error,
     },
-    /// The runtime shut down before the answer came.
+    /// The runtime shut down before the response arrived.
     #[error("the call to the simulator was cut short")]
     CutShort(#[from] tokio::task::JoinError),
 }
 
-/// A client of a running simulator, embedded or served. Clones share their connections.
+/// A client for a running simulator, embedded or served. Clones share connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     endpoint: String,
@@ -82,11 +82,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the simulator at an endpoint such as `http://127.0.0.1:4599`.
+    /// Creates a client for an endpoint such as `http://127.0.0.1:4599`.
     pub fn new(endpoint: &str) -> Client {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(Duration::from_mins(2)))
-            // The body of a refusal says what was wrong.
+            // The body of a refusal has the reason.
             .http_status_as_error(false)
             .proxy(None)
             .build()
@@ -97,7 +97,7 @@ impl Client {
         }
     }
 
-    /// How often the AWS API was called since [`reset_calls`](Client::reset_calls).
+    /// Call counts of the AWS APIs since [`reset_calls`](Client::reset_calls).
     pub async fn calls(&self) -> Result<Calls, ClientError> {
         self.ask("calls", None).await
     }
@@ -107,23 +107,23 @@ impl Client {
         self.tell("calls/reset", json!({})).await
     }
 
-    /// What the organization is made of.
+    /// The accounts and Regions of the organization.
     pub async fn state(&self) -> Result<State, ClientError> {
         self.ask("state", None).await
     }
 
-    /// Every alert that reached somebody, oldest first.
+    /// All delivered alerts, oldest first.
     pub async fn inbox(&self) -> Result<Vec<Delivery>, ClientError> {
         self.ask("inbox", None).await
     }
 
-    /// Moves the virtual clock forward.
+    /// Advances the virtual clock, running the work that becomes due.
     pub async fn advance(&self, duration: Duration) -> Result<(), ClientError> {
         self.tell("clock/advance", json!({"seconds": duration.as_secs_f64()}))
             .await
     }
 
-    /// Has an AWS service emit an event and follows it to its end.
+    /// Emits an event as an AWS service would, and returns its path.
     pub async fn send(
         &self,
         account: &str,
@@ -149,14 +149,14 @@ impl Client {
         self.ask(&path, None).await
     }
 
-    /// Removes from dead-letter queues what these events left there.
+    /// Removes the dead letters of these events from all queues.
     pub async fn discard_dead_letters(&self, event_ids: &[String]) -> Result<(), ClientError> {
         self.tell("dead-letters/discard", json!({"event_ids": event_ids}))
             .await
     }
 
-    /// Answers a GET, or a POST if there is a body, and blocks until then; for tests, and for what
-    /// has no method of its own.
+    /// Sends a GET, or a POST if there is a body, and blocks until the response; for tests, and for
+    /// routes without a method of their own.
     pub fn call<T: DeserializeOwned>(
         &self,
         path: &str,

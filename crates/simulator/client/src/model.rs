@@ -1,17 +1,17 @@
-//! What the API's JSON says.
+//! The types of the API's JSON.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// How often the simulator's AWS API was called.
+/// Call counts of the simulated AWS APIs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Calls {
-    /// Calls that change something.
+    /// Mutating calls, refused ones included.
     pub mutating: u64,
-    /// Calls that only read.
+    /// Read-only calls, refused ones included.
     pub reading: u64,
-    /// By service and action: `sns:CreateTopic`.
+    /// Keyed by `service:Action`: `sns:CreateTopic`.
     pub by_action: BTreeMap<String, u64>,
 }
 
@@ -20,34 +20,34 @@ pub struct Calls {
 pub struct Account {
     /// Twelve digits.
     pub id: String,
-    /// Its name in the organization.
+    /// The account name in AWS Organizations.
     pub name: String,
 }
 
-/// The accounts of a simulated organization that have a part of their own.
+/// The accounts with a dedicated role in the organization.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Organization {
-    /// The management account's id.
+    /// The management account, twelve digits.
     pub management: String,
-    /// The log archive account's id.
+    /// The log archive account, twelve digits.
     pub log_archive: String,
-    /// The security account's id.
+    /// The security account, twelve digits.
     pub security: String,
 }
 
-/// What the simulated organization is made of.
+/// The accounts and Regions of the simulated organization.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct State {
-    /// Accounts that have a part of their own.
+    /// Accounts with a dedicated role.
     pub organization: Organization,
-    /// All accounts.
+    /// All accounts, including those with a dedicated role.
     pub accounts: Vec<Account>,
     /// The Regions that exist; the first is the home Region.
     pub regions: Vec<String>,
 }
 
 impl State {
-    /// An account that has no part of its own, if there is one.
+    /// The first account without a dedicated role, if any.
     pub fn workload(&self) -> Option<&str> {
         let parts = [
             &self.organization.management,
@@ -62,17 +62,17 @@ impl State {
     }
 }
 
-/// How one link of the alert chain treated an event.
+/// The outcome of an event at one link of the alert chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HopOutcome {
     /// The link passed the event on.
     Ok,
-    /// The link works as configured and let the event go: no rule matched, no subscription.
+    /// The link works as configured and discarded the event: no rule matched, or no subscription.
     Dropped,
-    /// A policy refused the event.
+    /// A policy denied the event.
     Denied,
-    /// The link is broken.
+    /// The link is misconfigured or missing.
     Failed,
 }
 
@@ -81,13 +81,13 @@ pub enum HopOutcome {
 pub struct Hop {
     /// Twelve digits.
     pub account: String,
-    /// Such as `eu-central-1`.
+    /// For example `eu-central-1`.
     pub region: String,
-    /// The link in words: `bus policy of gizmos`.
+    /// The link's name: `bus policy of gizmos`.
     pub link: String,
-    /// What became of the event here.
+    /// The outcome at this link.
     pub outcome: HopOutcome,
-    /// Why, in one sentence.
+    /// The reason, in one sentence.
     pub detail: String,
 }
 
@@ -96,7 +96,7 @@ pub struct Hop {
 pub struct Delivery {
     /// Virtual time of the delivery, RFC 3339.
     pub at: String,
-    /// The topic that sent it.
+    /// The sending topic.
     pub topic_arn: String,
     /// `email`, `https` or `sqs`.
     pub protocol: String,
@@ -106,14 +106,14 @@ pub struct Delivery {
     pub body: String,
 }
 
-/// What became of one event.
+/// The path of one event.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Trace {
-    /// The id it was given.
+    /// The event's `id`, assigned by the simulator.
     pub event_id: String,
-    /// Every step, in the order they happened.
+    /// All steps, in order.
     pub hops: Vec<Hop>,
-    /// Every message that reached somebody.
+    /// All messages that reached an endpoint.
     pub deliveries: Vec<Delivery>,
 }
 
@@ -122,12 +122,12 @@ pub struct Trace {
 pub struct Instance {
     /// Twelve digits.
     pub account: String,
-    /// Such as `eu-central-1`.
+    /// For example `eu-central-1`.
     pub region: String,
     /// `i-…`
     pub instance_id: String,
     /// `stopped`, `running`, …
     pub state: String,
-    /// Tags by key.
+    /// By key.
     pub tags: BTreeMap<String, String>,
 }

@@ -1,4 +1,4 @@
-//! The client against a simulator: the types say what the API's JSON says.
+//! The client against a real simulator: the types match the API's JSON.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use simulator::{Config, Simulator};
 use simulator_client::{Client, ClientError, HopOutcome, Instance};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reads_what_the_simulator_answers() {
+async fn client_reads_the_simulators_responses() {
     let simulator = Simulator::start(Config::default()).await.unwrap();
     let client = Client::new(&simulator.endpoint());
     let state = client.state().await.unwrap();
@@ -67,7 +67,7 @@ async fn reads_what_the_simulator_answers() {
 }
 
 #[tokio::test]
-async fn says_when_nothing_answers() {
+async fn unreachable_simulator_is_an_error() {
     let error = Client::new("http://127.0.0.1:1").state().await.unwrap_err();
     assert!(
         matches!(error, ClientError::Unreachable { .. }),

@@ -1,5 +1,5 @@
-//! The table of actions: one row says what an action is called, whether it changes something,
-//! whether it is about a stack's resources, and who answers it.
+//! The tables of actions. A row declares an action's name, effect, whether stacks must be unfolded,
+//! and its handler.
 
 use serde_json::Value;
 
@@ -9,21 +9,21 @@ use crate::services::organizations::MANAGEMENT;
 use crate::wire::Effect;
 use crate::wire::api::{ApiError, Caller};
 
-/// What an action answers.
+/// A handler's output.
 pub(crate) type Answer = Result<Value, ApiError>;
 
-/// An action that CloudFormation answers.
+/// An action of CloudFormation.
 pub(crate) struct Action {
     pub(crate) name: &'static str,
     pub(crate) effect: Effect,
     /// Whether the account's stacks must be unfolded first.
     pub(crate) resources: bool,
-    /// Reads the parameters and answers.
+    /// Parses the parameters and performs the action.
     pub(crate) answer: fn(&mut Stage<'_>, &Caller, &Value) -> Answer,
 }
 
-/// Declares a module's actions. A row is the effect, the request's structure, which has the action's
-/// name, whether the stacks are `unfolded` or may stay `folded`, and the handler.
+/// Declares a module's actions. A row has the effect, the request type, named like the action,
+/// whether stacks must be `unfolded` or may stay `folded`, and the handler.
 macro_rules! actions {
     ($($effect:ident $request:ident $stacks:ident($handler:path);)+) => {
         pub(crate) const ACTIONS: &[$crate::action::Action] = &[$(
@@ -56,12 +56,12 @@ fn find(name: &str) -> Option<&'static Action> {
     .find(|action| action.name == name)
 }
 
-/// Whether the action changes something, as an unknown one might; drift detection does not.
+/// Whether the action is mutating. Unknown actions count as mutating; drift detection doesn't.
 pub fn is_mutating(action: &str) -> bool {
     find(action).is_none_or(|action| action.effect == Effect::Changes)
 }
 
-/// Answers one action.
+/// Authorizes and performs one action.
 pub fn call(stage: &mut Stage<'_>, caller: &Caller, name: &str, input: &Value) -> Answer {
     let resource = resource(stage, caller, input);
     let permission = format!("cloudformation:{name}");
@@ -75,7 +75,7 @@ pub fn call(stage: &mut Stage<'_>, caller: &Caller, name: &str, input: &Value) -
     (action.answer)(stage, caller, input)
 }
 
-/// The ARN of what an action is about, as far as its parameters show; otherwise `*`.
+/// The ARN of the stack or stack set in the parameters, for authorization; `*` if there is none.
 fn resource(stage: &Stage<'_>, caller: &Caller, input: &Value) -> String {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     let (account, region) = (&caller.account, &caller.region);

@@ -1,8 +1,8 @@
 //! AWS CloudFormation in a simulated organization: stacks, change sets, stack sets, drift.
 //!
-//! Operations are asynchronous: a request checks what AWS checks at once and enters an
-//! `…_IN_PROGRESS` state. The work is left in [`CloudFormation::later`], for the owner of the virtual
-//! clock to pass to [`due`] some seconds later.
+//! Operations are asynchronous: a request performs AWS's synchronous checks and enters an
+//! `…_IN_PROGRESS` state. The work is queued in [`CloudFormation::later`]; the owner of the virtual
+//! clock passes it to [`due`] some seconds later.
 //!
 //! # Example
 //!
@@ -72,76 +72,76 @@ pub use set::auto::account_moved;
 pub use settings::{InstanceEffect, InstanceFaults, Lag, Quotas, StackOf};
 pub use stack::fold::unfold;
 
-/// All stacks and stack sets.
+/// All stacks and stack sets, of all accounts and Regions.
 #[derive(Debug, Default)]
 pub struct CloudFormation {
-    /// The stacks of all accounts.
+    /// All stacks, deleted ones included.
     pub stacks: stack::Stacks,
     /// By ARN.
     change_sets: BTreeMap<String, stack::change_set::ChangeSet>,
     /// By detection id.
     detections: BTreeMap<String, Detection>,
-    /// The stack sets.
+    /// All stack sets, deleted ones included.
     pub sets: set::StackSets,
-    /// Why the pending operation of a stack will fail, by the stack's id.
+    /// Injected failures of pending operations: reason by stack id.
     planned_failures: BTreeMap<Arc<str>, String>,
-    /// Accounts whose stacks are unfolded because a request read them, the latest last.
+    /// Accounts whose stacks a read request unfolded, most recent last.
     looked_at: VecDeque<Arc<str>>,
-    /// The resources of folded stacks that are there because a request read them.
+    /// Resources of folded stacks that exist temporarily for a read request, by stack id.
     shown: BTreeMap<Arc<str>, BTreeMap<String, stack::Resource>>,
-    /// Operations that are known to succeed.
+    /// Operations known to succeed.
     proofs: Vec<stack::fold::Proof>,
-    /// Work for later, in seconds from now, which the owner of the clock takes.
+    /// Scheduled work with its delay in virtual seconds, for the owner of the clock.
     pub later: Vec<(i64, Later)>,
 }
 
-/// A drift detection on one stack.
+/// A drift detection of one stack.
 #[derive(Debug)]
 struct Detection {
     stack: Arc<str>,
     at: Timestamp,
-    /// Drift status and number of drifted resources, once done.
+    /// Drift status and number of drifted resources; `None` while it runs.
     result: Option<(&'static str, usize)>,
 }
 
-/// Work of CloudFormation that is due later.
+/// Delayed work of CloudFormation.
 #[derive(Debug, Clone)]
 pub enum Task {
-    /// Carry out a stack's pending operation.
+    /// Perform a stack's pending operation.
     Stack(Arc<str>),
     /// Finish creating a change set.
     ChangeSet(String),
     /// Finish a drift detection.
     Detection(String),
-    /// Finish what a stack set operation does in one account and Region.
+    /// Finish a stack set operation's work in one account and Region.
     Instance(set::operation::Job),
-    /// See whether a stack set operation can continue.
+    /// Continue a stack set operation.
     Operation {
-        /// The stack set's ARN.
+        /// The stack set's id.
         set: Arc<str>,
         /// The operation's id.
         operation: Arc<str>,
     },
-    /// Automatic deployment after an account came, went or moved.
+    /// Automatic deployment after an account joined, left or moved.
     Auto(set::auto::Move),
 }
 
-/// Work for later, of CloudFormation or of a service.
+/// Delayed work of CloudFormation or a service.
 #[derive(Debug)]
 pub enum Later {
-    /// CloudFormation's, for [`due`].
+    /// For [`due`].
     CloudFormation(Task),
-    /// A service's, for [`services::due`].
+    /// For [`services::due`].
     Services(services::Task),
 }
 
 impl CloudFormation {
-    /// How many operations are known to succeed, and so need not be carried out again elsewhere.
+    /// The number of operations known to succeed, which need not be performed again elsewhere.
     pub fn proofs(&self) -> usize {
         self.proofs.len()
     }
 
-    /// The exports of an account and Region: value and exporting stack, by name.
+    /// The exports of an account and Region by name: value and exporting stack.
     fn exports(&self, account: &str, region: &str) -> BTreeMap<String, (String, String)> {
         self.stacks
             .of(account, region)
@@ -159,18 +159,18 @@ impl CloudFormation {
     }
 }
 
-/// CloudFormation together with what it works on.
+/// CloudFormation with everything it works on.
 #[derive(Debug)]
 pub struct Stage<'a> {
-    /// The state that it changes.
+    /// CloudFormation's state.
     pub cloudformation: &'a mut CloudFormation,
-    /// The services in which it makes resources.
+    /// The services that hold the resources.
     pub services: &'a mut Services,
-    /// How much it allows.
+    /// The quotas in force.
     pub quotas: Quotas,
-    /// How late its listings are.
+    /// The lag of listings.
     pub lag: Lag,
-    /// Which work fails.
+    /// Injected failures.
     pub faults: &'a mut dyn InstanceFaults,
 }
 
@@ -188,14 +188,14 @@ impl Stage<'_> {
 
     fn after(&mut self, seconds: i64, task: Task) {
         let outlet = &mut self.cloudformation.later;
-        // Tasks due at the same time run in the order in which they were scheduled.
+        // Tasks due at the same time run in scheduling order, so earlier ones go first.
         let earlier = std::mem::take(&mut self.services.environment.later).into_iter();
         outlet.extend(earlier.map(|(seconds, task)| (seconds, Later::Services(task))));
         outlet.push((seconds, Later::CloudFormation(task)));
     }
 }
 
-/// Does what was scheduled.
+/// Performs a task that is due now.
 pub fn due(stage: &mut Stage<'_>, task: Task) {
     match task {
         Task::Stack(id) => stack::execute::finish(stage, &id),

@@ -1,4 +1,4 @@
-//! Changes that others make to stacks and operations, not the client that deployed them.
+//! Out-of-band changes to stacks and operations, as another person would make them.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::set::operation;
 use crate::resources::{Resources, Updated};
 use crate::{CloudFormation, StackOf, Stage};
 
-/// The stack set that a name is about and its running operation.
+/// The stack set (any, without a name) and its running operation.
 fn running(stage: &Stage<'_>, stack_set: Option<&str>) -> Result<(Arc<str>, Arc<str>), String> {
     stage
         .cloudformation
@@ -25,7 +25,7 @@ fn running(stage: &Stage<'_>, stack_set: Option<&str>) -> Result<(Arc<str>, Arc<
         .ok_or_else(|| "no operation is running".to_owned())
 }
 
-/// Stops the operation that is running, as a person would in the console.
+/// Stops the running operation, as a person would in the console.
 pub fn stop_running(stage: &mut Stage<'_>, stack_set: Option<&str>) -> Result<String, String> {
     let (set, id) = running(stage, stack_set)?;
     operation::stop(stage, &set, &id).map_err(|error| error.message)?;
@@ -40,7 +40,7 @@ pub fn stick_running(stage: &mut Stage<'_>, stack_set: Option<&str>) -> Result<S
 }
 
 impl CloudFormation {
-    /// The id of the living stack that is meant: a stack set's instance, or a stack by its own name.
+    /// The id of the existing stack: a stack set's instance, or a stack by its own name.
     pub fn stack_of(&self, wanted: &StackOf) -> Result<Arc<str>, String> {
         let StackOf {
             account,
@@ -58,12 +58,12 @@ impl CloudFormation {
             .or_else(|| self.stacks.find(account, region, name))
             .filter(|stack| stack.deleted.is_none())
             .map(|stack| Arc::clone(&stack.id))
-            .ok_or_else(|| format!("there is no stack {name} in {account} {region}"))
+            .ok_or_else(|| format!("stack {name} does not exist in {account}, {region}"))
     }
 }
 
-/// Changes a resource of a stack outside CloudFormation, or deletes it if no properties are given.
-/// A property that is `null` is removed.
+/// Changes a stack's resource outside CloudFormation, or deletes it if no properties are given. A
+/// `null` property is removed.
 pub fn edit_resource(
     stage: &mut Stage<'_>,
     id: &str,
@@ -73,23 +73,26 @@ pub fn edit_resource(
     super::stack::look::look_into(stage, id);
     let stack = stage
         .stack(id)
-        .ok_or_else(|| format!("there is no stack {id}"))?;
+        .ok_or_else(|| format!("stack {id} does not exist"))?;
     let (name, resource) = stack
         .resources
         .iter()
         .find(|(name, _)| logical_id.is_none_or(|wanted| wanted == name.as_str()))
-        .ok_or_else(|| format!("{id} has no such resource"))?;
-    let place = stack.place(name);
+        .ok_or_else(|| format!("stack {id} has no such resource"))?;
+    let location = stack.location(name);
     let (kind, physical, old) = (
         resource.kind.clone(),
         resource.physical_id.clone(),
         resource.properties.clone(),
     );
-    let what = format!("{kind} {physical} in {} {}", place.account, place.region);
+    let what = format!(
+        "{kind} {physical} in {} {}",
+        location.account, location.region
+    );
     let Some(properties) = properties else {
         stage
             .services
-            .delete(&place, &kind, &physical)
+            .delete(&location, &kind, &physical)
             .map_err(|error| error.to_string())?;
         return Ok(what);
     };
@@ -103,7 +106,10 @@ pub fn edit_resource(
             }
         }
     }
-    match stage.services.update(&place, &kind, &physical, &old, &new) {
+    match stage
+        .services
+        .update(&location, &kind, &physical, &old, &new)
+    {
         Ok(Updated::InPlace(_)) => Ok(what),
         Ok(Updated::Replace) => Err(format!("{what} can't be changed in place")),
         Err(error) => Err(error.to_string()),

@@ -1,4 +1,4 @@
-//! What the parameters of several actions have in common.
+//! Request parameters shared by several actions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::resources::Resources;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::bad_token;
 
-/// Declares the parameters of an action; `of stack set` adds those that name a stack set, and `with
+/// Declares the parameters of an action. `of stack set` adds those that identify a stack set, `with
 /// template` those that describe a deployment.
 macro_rules! request {
     ($name:ident of stack set $(with $template:ident)? { $($fields:tt)* }) => {
@@ -63,10 +63,10 @@ macro_rules! request {
 }
 pub(crate) use request;
 
-/// Entries per page of the listings.
+/// Default and maximum page size of listings.
 const PAGE: usize = 100;
 
-/// How many entries a page is to have.
+/// The page size for `MaxResults`.
 pub(crate) fn page_size(most: Option<usize>) -> Result<usize, ApiError> {
     match most.unwrap_or(PAGE) {
         size @ 1..=PAGE => Ok(size),
@@ -85,7 +85,7 @@ pub(crate) fn listing(
         .map_err(|_| bad_token("cloudformation", token.unwrap_or_default()))
 }
 
-/// For whom an administrator of stack sets acts.
+/// `CallAs`: the management account itself or a delegated administrator.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum CallAs {
@@ -95,7 +95,7 @@ pub(crate) enum CallAs {
     DelegatedAdmin,
 }
 
-/// A parameter as a request gives it.
+/// An entry of `Parameters`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(crate) struct ParameterGiven {
@@ -105,7 +105,7 @@ pub(crate) struct ParameterGiven {
     use_previous_value: bool,
 }
 
-/// A tag as a request gives it.
+/// An entry of `Tags`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(crate) struct Tag {
@@ -113,7 +113,7 @@ pub(crate) struct Tag {
     value: Option<String>,
 }
 
-/// A condition of a listing.
+/// An entry of a listing's `Filters`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(crate) struct Filter<T> {
@@ -121,19 +121,19 @@ pub(crate) struct Filter<T> {
     pub(crate) values: Option<String>,
 }
 
-/// The parameters that describe a deployment.
+/// The request parameters that describe a deployment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) body: Option<&'a str>,
     pub(crate) url: Option<&'a str>,
-    /// Whether to take the previous template.
+    /// `UsePreviousTemplate`.
     pub(crate) reuse: bool,
     pub(crate) parameters: &'a [ParameterGiven],
     pub(crate) tags: Option<&'a [Tag]>,
     pub(crate) capabilities: &'a [String],
 }
 
-/// The template of a request, checked; `None` if it sends none.
+/// Reads and checks a request's template; `None` if it has none.
 pub(crate) fn template(
     stage: &mut Stage<'_>,
     caller: &Caller,
@@ -175,7 +175,7 @@ pub(crate) fn no_template() -> ApiError {
     ApiError::validation("Either Template URL or Template Body must be specified.")
 }
 
-/// The whole deployment a request describes, falling back to `previous` where it says so.
+/// The complete deployment of a request, with values from `previous` where it asks for them.
 pub(crate) fn deployment(
     stage: &mut Stage<'_>,
     caller: &Caller,
@@ -210,7 +210,7 @@ pub(crate) fn deployment(
     }))
 }
 
-/// The parameters a request gives, by name.
+/// A request's parameters by name.
 pub(crate) fn parameters(items: &[ParameterGiven]) -> Result<BTreeMap<String, Given>, ApiError> {
     let mut given = BTreeMap::new();
     for item in items {
@@ -247,7 +247,7 @@ fn tags(given: &[Tag]) -> Result<BTreeMap<String, String>, ApiError> {
     Ok(given.iter().map(pair).collect())
 }
 
-/// Checks that the request acknowledges what the template may do.
+/// Checks that the request has the capabilities that the template requires.
 fn capable(template: &Template, given: &[String]) -> Result<(), ApiError> {
     const KNOWN: &[&str] = &[
         "CAPABILITY_IAM",
@@ -278,7 +278,8 @@ fn capable(template: &Template, given: &[String]) -> Result<(), ApiError> {
     ))
 }
 
-/// What the template says about itself, for `ValidateTemplate` and `GetTemplateSummary`.
+/// The template's description and required capabilities, for `ValidateTemplate` and
+/// `GetTemplateSummary`.
 pub(crate) fn declared(template: &Template) -> Vec<(String, Value)> {
     let capability = template.capability();
     let mut fields = vec![("Description".to_owned(), json!(template.description()))];

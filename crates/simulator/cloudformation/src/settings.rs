@@ -1,23 +1,23 @@
-//! The settings of CloudFormation in a simulation: quotas, lag and failures.
+//! Settings of simulated CloudFormation: quotas, lag and failures.
 
 use std::fmt::Debug;
 
 use serde::{Deserialize, Serialize};
 
-/// CloudFormation's quotas; the default is AWS's.
+/// CloudFormation's quotas; the defaults are AWS's.
 ///
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {
-    /// Stack sets of the organization.
+    /// Maximum stack sets in the organization.
     pub stack_sets: usize,
-    /// Stack instances of a stack set.
+    /// Maximum stack instances per stack set.
     pub instances_per_stack_set: usize,
-    /// Queued operations of a stack set with managed execution.
+    /// Maximum queued operations per stack set with managed execution.
     pub queued_operations: usize,
-    /// Accounts of a Region in which an operation works at the same time.
+    /// Maximum accounts in a Region in which an operation works concurrently.
     pub concurrent_instances_per_region: usize,
-    /// Stacks of an account in a Region.
+    /// Maximum stacks per account and Region.
     pub stacks_per_region: usize,
 }
 
@@ -33,7 +33,7 @@ impl Default for Quotas {
     }
 }
 
-/// By how many virtual seconds the eventually consistent listings lag; 0 means not at all.
+/// Lag of eventually consistent listings, in virtual seconds; 0 is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Lag {
@@ -45,21 +45,21 @@ pub struct Lag {
     pub instances: u32,
 }
 
-/// How the work in one account and Region goes wrong.
+/// How an operation's work in one account and Region fails.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum InstanceEffect {
     /// The first resource fails with this reason, and the stack rolls back.
     Fail(String),
-    /// It takes this many virtual seconds longer.
+    /// The work takes this many virtual seconds longer.
     Delay(u32),
-    /// It never ends.
+    /// The work never ends.
     Stuck,
 }
 
 impl InstanceEffect {
-    /// The name it is counted by.
+    /// The name in configuration and statistics.
     pub fn name(&self) -> &'static str {
         match self {
             InstanceEffect::Fail(_) => "instance_failed",
@@ -69,9 +69,9 @@ impl InstanceEffect {
     }
 }
 
-/// Decides which work of stack set operations goes wrong.
+/// Decides which work of stack set operations fails.
 pub trait InstanceFaults: Debug {
-    /// What goes wrong with an operation's work in an account and Region, if anything; counts it.
+    /// Draws and counts the fault for an operation's work in an account and Region, if any.
     fn instance_fault(
         &mut self,
         stack_set: &str,
@@ -80,14 +80,14 @@ pub trait InstanceFaults: Debug {
     ) -> Option<InstanceEffect>;
 }
 
-/// A stack, named by what a test knows about it.
+/// A stack, identified by what a test knows about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StackOf {
-    /// The account.
+    /// Twelve digits.
     pub account: String,
-    /// The Region.
+    /// For example `eu-central-1`.
     pub region: String,
-    /// The stack set whose instance it is, or the stack's own name.
+    /// The name of its stack set, or its own.
     pub name: String,
 }

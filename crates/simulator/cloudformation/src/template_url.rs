@@ -1,10 +1,10 @@
-//! Templates in S3, by their `TemplateURL`.
+//! Reads templates from S3 by `TemplateURL`.
 
 use super::Stage;
 use super::template::URL_LIMIT;
 use crate::wire::api::{ApiError, Caller};
 
-/// Reads a template from the simulated S3 with the caller's own permissions.
+/// Reads a template from simulated S3 with the caller's permissions.
 pub(crate) fn fetch(stage: &mut Stage<'_>, caller: &Caller, url: &str) -> Result<String, ApiError> {
     let Some(address) = Address::of(url) else {
         return Err(ApiError::validation("TemplateURL must be a supported URL."));
@@ -41,18 +41,18 @@ pub(crate) fn fetch(stage: &mut Stage<'_>, caller: &Caller, url: &str) -> Result
         .map_err(|_| ApiError::validation("Template format error: the template is not UTF-8."))
 }
 
-/// What a `TemplateURL` names.
+/// A parsed `TemplateURL`.
 #[derive(Debug, PartialEq, Eq)]
 struct Address {
     bucket: String,
     key: String,
-    /// `None` at the global endpoint.
+    /// `None` for the global endpoint.
     region: Option<String>,
     version: Option<String>,
 }
 
 impl Address {
-    /// Bucket in the path or in the host name, `s3.REGION` or the older `s3-REGION`.
+    /// Parses path-style and virtual-hosted URLs, with `s3.REGION` or the older `s3-REGION`.
     fn of(url: &str) -> Option<Address> {
         let (host, rest) = url.strip_prefix("https://")?.split_once('/')?;
         let host = host.strip_suffix(".amazonaws.com")?;

@@ -1,10 +1,10 @@
-//! The `Condition` block.
+//! Evaluates the `Condition` block.
 
 use super::Context;
 use super::document::PolicyError;
 use super::glob;
 
-/// One operator with one key and the values it is compared with.
+/// One operator and key with the values to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Condition {
     operator: Operator,
@@ -146,7 +146,7 @@ impl Condition {
         }
     }
 
-    /// `None` when the condition holds, otherwise why it does not.
+    /// Why the condition isn't met; `None` if it is.
     pub(crate) fn unmet(&self, context: &Context) -> Option<String> {
         let found = context.get(&self.key);
         let Operator::Compare {
@@ -186,7 +186,7 @@ impl Condition {
         };
         let holds = match self.quantifier {
             Quantifier::ForAll => found.iter().all(one),
-            // A negated operator without a quantifier wants every value to differ.
+            // Without a quantifier, a negated operator requires every value to differ.
             Quantifier::Single if negated => found.iter().all(one),
             Quantifier::Single | Quantifier::ForAny => found.iter().any(one),
         };
@@ -202,7 +202,7 @@ impl Condition {
     }
 }
 
-/// Fills in policy variables; `None` if one of them is not in the request.
+/// Substitutes policy variables; `None` if the request lacks one of them.
 pub(crate) fn substitute(text: &str, context: &Context) -> Option<String> {
     let mut out = String::new();
     let mut rest = text;

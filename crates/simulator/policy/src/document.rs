@@ -1,16 +1,16 @@
-//! Policy documents: the grammar, checked as strictly as AWS checks it when a policy is stored.
+//! Parses policy documents as strictly as AWS does when a policy is stored.
 
 use serde_json::{Map, Value};
 
 use super::condition::{Condition, substitute};
 use super::{Context, Decision, Principal, Request, glob};
 
-/// Why a policy document is refused; the text continues `MalformedPolicyDocument: `.
+/// Why a policy document is rejected. The text follows `MalformedPolicyDocument: `.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct PolicyError(pub String);
 
-/// Where a policy is attached decides which elements it must and must not have.
+/// The kind of a policy, which decides its required and forbidden elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Attached to a role: has `Resource`, no `Principal`.
@@ -114,8 +114,8 @@ impl Document {
         Ok(Document { statements })
     }
 
-    /// Checks that a resource policy only speaks of its own service's actions, as the services do
-    /// when they store one.
+    /// Checks that a resource policy names only its own service's actions, as services do when they
+    /// store one.
     pub fn within(self, service: &str) -> Result<Document, PolicyError> {
         let foreign = self
             .statements
@@ -135,7 +135,7 @@ impl Document {
         }
     }
 
-    /// What this policy makes of a request. A deny wins over an allow.
+    /// Evaluates this policy for a request. A deny overrides an allow.
     pub fn decide(&self, request: &Request) -> Decision {
         let mut allow = None;
         let mut nearest = (0, "it has no statement for this principal".to_owned());
@@ -263,7 +263,8 @@ impl Statement {
         })
     }
 
-    /// `Ok(delegated)` when every element fits; otherwise how far it got and what did not fit.
+    /// `Ok(delegated)` if every element matches; otherwise how many matched and why the next one
+    /// didn't, to report the closest statement.
     fn applies(&self, request: &Request) -> Result<bool, (u8, String)> {
         let delegated = self
             .principal_fits(&request.principal)

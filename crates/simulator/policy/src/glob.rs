@@ -1,7 +1,7 @@
-//! `*` and `?` in policies.
+//! Wildcard matching in policies.
 
-/// Whether `text` matches `pattern`, where `*` stands for any run of characters and `?` for one.
-/// Linear in practice: it remembers only the last star.
+/// Whether `text` matches `pattern`, where `*` is any run of characters and `?` is one. Backtracks
+/// only to the last star, so it is linear in practice.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
@@ -34,8 +34,8 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     pattern.iter().skip(at).all(|rest| *rest == '*')
 }
 
-/// Whether an ARN matches an ARN pattern: each of the six parts on its own, so a star in one part
-/// never reaches into the next.
+/// Whether an ARN matches an ARN pattern. Compares each of the six parts separately, so a star
+/// never spans parts.
 pub(crate) fn arn_matches(pattern: &str, arn: &str) -> bool {
     let pattern: Vec<&str> = pattern.splitn(6, ':').collect();
     let arn: Vec<&str> = arn.splitn(6, ':').collect();

@@ -1,9 +1,9 @@
 //! IAM policy evaluation: identity policies, trust policies and resource policies.
 //!
-//! A [`Document`] is parsed once, as strictly as AWS does when it stores a policy; [`Document::decide`]
-//! then says what it makes of a [`Request`] and which statement decided, so that a broken chain can
-//! name the policy at fault. How several policies combine differs by service and lives with them;
-//! [`combine`] is the usual rule.
+//! A [`Document`] is parsed once, as strictly as AWS does when it stores a policy.
+//! [`Document::decide`] evaluates a [`Request`] and names the deciding statement, so that a broken
+//! chain can name the policy at fault. How several policies combine differs by service and is
+//! implemented there; [`combine`] is the usual rule.
 //!
 //! ```
 //! use serde_json::json;
@@ -32,14 +32,14 @@ use std::collections::BTreeMap;
 pub use document::{Document, Kind, PolicyError};
 pub use glob::matches as glob;
 
-/// Who asks.
+/// The principal of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// An AWS service: `events.amazonaws.com`.
     Service(String),
     /// A role, by the role's own ARN.
     Role(String),
-    /// An account itself: its root user, or a caller of whom only the account is known.
+    /// An account: its root user, or a caller known only by account.
     Account(String),
 }
 
@@ -64,17 +64,17 @@ impl std::fmt::Display for Principal {
     }
 }
 
-/// The condition keys of a request. Keys are compared without regard to case.
+/// The condition keys of a request. Keys are case-insensitive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context(BTreeMap<String, Vec<String>>);
 
 impl Context {
-    /// The keys every request has that the simulator makes: TLS was used.
+    /// The keys of every simulated request: `aws:SecureTransport` is true.
     pub fn new() -> Context {
         Context::default().with("aws:SecureTransport", "true")
     }
 
-    /// Adds one key.
+    /// Adds a value; a key can have several.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Context {
         self.0
@@ -89,21 +89,21 @@ impl Context {
     }
 }
 
-/// One question to a policy.
+/// A request to evaluate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Who asks.
+    /// The principal of a request.
     pub principal: Principal,
     /// `service:Action`.
     pub action: String,
-    /// The ARN of what is asked for.
+    /// The resource's ARN.
     pub resource: String,
     /// The condition keys.
     pub context: Context,
 }
 
 impl Request {
-    /// A question with the keys that follow from the principal filled in, apart from those that
+    /// Builds a request and adds the condition keys derived from the principal, except those that
     /// need the organization.
     pub fn new(principal: Principal, action: &str, resource: &str, context: Context) -> Request {
         let mut context = context;
@@ -138,40 +138,40 @@ impl Request {
     }
 }
 
-/// What one policy makes of a request.
+/// The decision of one policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// A statement allows it.
+    /// A statement allows the request.
     Allow {
         /// The statement, as `statement Sid`.
         by: String,
-        /// The statement names the principal's account, not the principal: within that account the
-        /// principal's own policies must allow it too.
+        /// The statement names the principal's account rather than the principal, so the
+        /// principal's own policies must allow the request too.
         delegated: bool,
     },
-    /// A statement denies it, which no other policy can undo.
+    /// A statement denies the request, overriding all other policies.
     Deny {
-        /// The statement.
+        /// The statement, as `statement Sid`.
         by: String,
     },
-    /// No statement speaks to it.
+    /// No statement applies.
     Silent {
-        /// Why the statement that came nearest does not apply.
+        /// Why the closest statement doesn't apply.
         because: String,
     },
 }
 
-/// The answer of all policies that have a say.
+/// The combined decision of all applicable policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether the request may go ahead.
+    /// The decision.
     pub allowed: bool,
     /// One sentence that names the policy and the statement.
     pub reason: String,
 }
 
 impl Verdict {
-    /// Yes, and why.
+    /// Allows with a reason.
     pub fn allow(reason: impl Into<String>) -> Verdict {
         Verdict {
             allowed: true,
@@ -179,7 +179,7 @@ impl Verdict {
         }
     }
 
-    /// No, and why not.
+    /// Denies with a reason.
     pub fn deny(reason: impl Into<String>) -> Verdict {
         Verdict {
             allowed: false,
@@ -188,17 +188,17 @@ impl Verdict {
     }
 }
 
-/// One policy with the name a person knows it by.
+/// A policy with its display name.
 #[derive(Clone, Debug)]
 pub struct Named<'a> {
     /// `bus policy of gizmos`, `policy put-events-to-hub of role …`
     pub name: String,
-    /// The policy.
+    /// The parsed policy.
     pub document: &'a Document,
 }
 
-/// Any of several policies, one allow being enough: the rule within one account, and for the
-/// several policies of one identity.
+/// Combines policies of which one allow is enough: within one account, or the policies of one
+/// identity. `nobody` is the reason if no policy exists.
 pub fn any(request: &Request, policies: &[Named<'_>], nobody: &str) -> Verdict {
     let mut allowed = None;
     let mut because = Vec::new();
@@ -233,9 +233,8 @@ pub fn any(request: &Request, policies: &[Named<'_>], nobody: &str) -> Verdict {
     }
 }
 
-/// Identity and resource policy together: within one account either may allow, across accounts
-/// both must. A resource policy that only names the account hands the decision to the identity's
-/// policies.
+/// Combines identity and resource policies: within one account either may allow, across accounts
+/// both must. A resource policy that names only the account delegates to the identity's policies.
 pub fn combine(
     request: &Request,
     owner: &str,

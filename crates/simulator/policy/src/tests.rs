@@ -48,7 +48,7 @@ fn an_allow_names_its_statement() {
 }
 
 #[test]
-fn a_refusal_says_which_condition_did_not_hold() {
+fn a_refusal_names_the_unmet_condition() {
     let Decision::Silent { because } = bus_policy().decide(&put_events("o-anotherorg1")) else {
         panic!("the condition must fail");
     };
@@ -60,7 +60,7 @@ fn a_refusal_says_which_condition_did_not_hold() {
 }
 
 #[test]
-fn an_explicit_deny_wins() {
+fn an_explicit_deny_overrides_an_allow() {
     let document = Document::parse(
         &json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Principal": "*", "Action": "events:*", "Resource": "*"},
@@ -79,7 +79,7 @@ fn an_explicit_deny_wins() {
 }
 
 #[test]
-fn denying_plain_text_transport_denies_nobody_on_tls() {
+fn deny_of_insecure_transport_does_not_apply_to_tls() {
     let deny = |value: serde_json::Value| {
         resource_policy(&json!({
             "Effect": "Deny", "Principal": "*", "Action": "events:*", "Resource": "*",
@@ -131,7 +131,7 @@ fn absent_keys_meet_only_negated_and_if_exists_operators() {
 }
 
 #[test]
-fn null_wants_a_key_to_be_absent_or_present() {
+fn null_operator_tests_whether_a_key_is_absent() {
     let with = |value: &str| {
         let document = resource_policy(&json!({
             "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*",
@@ -181,7 +181,7 @@ fn addresses_match_their_block() {
 }
 
 #[test]
-fn what_aws_refuses_is_refused() {
+fn malformed_policies_are_refused() {
     let refused = |statement: serde_json::Value, kind| {
         Document::parse(
             &json!({"Version": "2012-10-17", "Statement": [statement]}),
@@ -236,7 +236,7 @@ fn what_aws_refuses_is_refused() {
 }
 
 #[test]
-fn a_resource_policy_speaks_of_its_own_service_only() {
+fn a_resource_policy_names_only_its_own_service() {
     let policy = |action: &str| {
         resource_policy(&json!({
             "Effect": "Allow", "Principal": "*", "Action": action, "Resource": "*",

@@ -1,5 +1,4 @@
-//! The table of actions: one row each says what an action is called, whether it changes
-//! something, what it acts on and who answers it.
+//! The tables of actions. A row declares an action's name, effect, resource and handler.
 
 use serde_json::Value;
 
@@ -7,16 +6,16 @@ use super::environment::{Cloud, Environment};
 use crate::organizations::Organization;
 use crate::wire::api::{ApiError, Caller};
 
-/// An action that a service answers.
+/// An action with its handler.
 pub(crate) type Action = crate::wire::Action<Handler>;
 
-/// Reads the parameters, checks that the caller is allowed to, and answers.
+/// Parses the parameters, authorizes the caller and performs the action.
 pub(crate) type Handler = fn(&mut Cloud<'_>, &Caller, &Value) -> Answer;
 
-/// What a handler answers.
+/// A handler's output.
 pub(crate) type Answer = Result<Value, ApiError>;
 
-/// What a handler finds around its service's own state.
+/// What a handler may use besides its service's own state.
 #[derive(Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) caller: &'a Caller,
@@ -24,7 +23,7 @@ pub(crate) struct Context<'a> {
     pub(crate) organization: &'a Organization,
 }
 
-/// Says for authorization that an action is not about one resource.
+/// The resource of an action that isn't about a single one: `*`.
 pub(crate) fn anything<T>(_: &T, _: &Caller) -> String {
     "*".to_owned()
 }
@@ -41,17 +40,17 @@ pub(crate) fn anything<T>(_: &T, _: &Caller) -> String {
 /// }
 /// ```
 ///
-/// A row is the [`Effect`](crate::wire::Effect); the request's structure, which has the action's name; in parentheses
-/// what it acts on, a function from request and caller to an ARN, or `itself` for an action that
-/// checks policies on its own; and the handler with what it needs:
+/// A row has the [`Effect`](crate::wire::Effect); the request type, named like the action; in
+/// parentheses a function from request and caller to the resource's ARN, or `itself` for an action
+/// that evaluates policies on its own; and the handler with what it needs:
 ///
 /// - `sns(handler)`: `handler(request, &mut Sns, &mut Context)`, the service's own state, which is
 ///   the field of that name in [`super::Services`]: the usual case
 /// - `context(handler)`: `handler(request, &mut Context)`, for a service without state
-/// - `services(handler)`: `handler(request, &mut Services, &Caller)`, for what crosses services
-/// - `cloud(handler)`: `handler(request, &mut Cloud, &Caller)`, for what reaches other accounts
+/// - `services(handler)`: `handler(request, &mut Services, &Caller)`, to use other services
+/// - `cloud(handler)`: `handler(request, &mut Cloud, &Caller)`, to reach other accounts
 ///
-/// The text behind `of` is the service's prefix in IAM policies.
+/// The text after `of` is the service's prefix in IAM policies.
 macro_rules! actions {
     (
         $(#[$document:meta])*
@@ -108,9 +107,8 @@ macro_rules! actions {
 
 pub(crate) use actions;
 
-/// Declares the parameters of actions by their names in snake case. Actions with the same parameters
-/// share a structure. Every other parameter is refused: ignoring one would let a deployment seem to
-/// work.
+/// Declares the parameters of actions, in snake case. Actions with the same parameters share a
+/// structure. Any other parameter is refused: ignoring one would make a deployment appear to work.
 ///
 /// ```text
 /// requests! {

@@ -1,17 +1,17 @@
-//! Amazon Resource Names, and the names in them.
+//! Amazon Resource Names (ARNs) and the names in them.
 
-/// The parts of an ARN.
+/// A parsed ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arn<'a> {
     pub(crate) service: &'a str,
     pub(crate) region: &'a str,
     pub(crate) account: &'a str,
-    /// Everything behind the fifth colon.
+    /// Everything after the fifth colon.
     pub(crate) resource: &'a str,
 }
 
 impl<'a> Arn<'a> {
-    /// Takes an ARN of the simulator's one partition, `aws`, apart.
+    /// Parses an ARN of the partition `aws`, the only one simulated.
     pub(crate) fn parse(text: &'a str) -> Option<Arn<'a>> {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let ["arn", "aws", service, region, account, resource] = parts.as_slice() else {
@@ -26,12 +26,12 @@ impl<'a> Arn<'a> {
     }
 }
 
-/// The last part of a name or ARN: what stands behind the last slash or colon.
+/// The part of a name or ARN after the last slash or colon.
 pub fn short(text: &str) -> &str {
     text.rsplit(['/', ':']).next().unwrap_or(text)
 }
 
-/// Whether a queue or a topic may have this name, which has at most `longest` characters.
+/// Whether a queue or topic name is valid, with at most `longest` characters.
 pub(crate) fn is_queue_or_topic_name(name: &str, longest: usize) -> bool {
     let plain = name.strip_suffix(".fifo").unwrap_or(name);
     !plain.is_empty()

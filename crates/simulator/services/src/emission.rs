@@ -1,4 +1,5 @@
-//! An AWS service emits an event: the envelope, the trail, the default bus.
+//! Emits an event of an AWS service: completes the envelope, consults the trails, sends to the
+//! default bus.
 
 use serde_json::{Value, json};
 
@@ -8,13 +9,13 @@ use super::environment::Cloud;
 use super::events::{Origin, arrive};
 use super::{Hop, Outcome, Trace};
 
-/// CloudTrail sends no larger events to EventBridge.
+/// In bytes; CloudTrail sends no larger events to EventBridge.
 const LARGEST: usize = 256 * 1024;
 
-/// An AWS service emits an event in an account and Region. `account` and `region` of the envelope
-/// become those; `id`, `time`, `version` and `resources` are filled in where the envelope has none.
-/// Events `… via CloudTrail` go the way CloudTrail takes them: global services record in
-/// us-east-1 wherever the caller was, and without a trail that logs nothing arrives.
+/// Emits an event of an AWS service in an account and Region. Sets the envelope's `account` and
+/// `region`, and `id`, `time`, `version` and `resources` if they are missing. Events `… via
+/// CloudTrail` need a logging trail to arrive, and those of global services arrive in us-east-1
+/// wherever the caller was.
 pub fn emit(cloud: &mut Cloud<'_>, account: &str, region: &str, event: Value) -> Trace {
     let mut event = event;
     let via_cloudtrail = event
@@ -64,7 +65,7 @@ pub fn emit(cloud: &mut Cloud<'_>, account: &str, region: &str, event: Value) ->
     trace
 }
 
-/// Completes the envelope and gives the event's id.
+/// Completes the envelope and returns the event's id.
 fn envelope(services: &mut Services, account: &str, region: &str, event: &mut Value) -> String {
     let fresh = services.environment.uuid();
     let now = services

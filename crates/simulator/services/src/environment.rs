@@ -1,5 +1,4 @@
-//! What services find around them: the time, ids, Regions, and where to leave what is not theirs
-//! to do.
+//! What services share: time, ids, Regions, and queues of work for the services' owner.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -13,7 +12,7 @@ use super::{Services, Task};
 use crate::wire::api::{ApiError, Caller};
 pub(crate) use crate::wire::hex;
 
-/// The Regions that every account has without asking for them.
+/// The Regions that need no opt-in.
 pub const DEFAULT_REGIONS: [&str; 17] = [
     "ap-northeast-1",
     "ap-northeast-2",
@@ -34,40 +33,40 @@ pub const DEFAULT_REGIONS: [&str; 17] = [
     "us-west-2",
 ];
 
-/// What every service may read, and the outlets that the owner of the services drains.
+/// State shared by all services, and the queues that the services' owner drains.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// Virtual time.
+    /// The virtual time.
     pub now: Timestamp,
     /// The Regions that exist; the first is the home Region.
     pub regions: Vec<String>,
-    /// Whether subscribers confirm their subscriptions by themselves.
+    /// Whether simulated recipients confirm their subscriptions.
     pub confirm_subscriptions: bool,
-    /// Regions that are off in every account.
+    /// Regions disabled in every account.
     pub off: BTreeSet<String>,
-    /// Regions that are off in one account.
+    /// Account and Region: Regions disabled in one account.
     pub off_in: BTreeSet<(String, String)>,
-    /// Work for later, in seconds from now.
+    /// Scheduled work, with its delay in virtual seconds.
     pub later: Vec<(i64, Task)>,
-    /// Accounts that came, went or moved.
+    /// Changes of membership that stack sets have yet to follow.
     pub moves: Vec<AccountMove>,
     seed: u64,
     ids: u64,
 }
 
-/// An account came, went, or moved between two units.
+/// An account that joined, left, or moved between two organizational units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountMove {
-    /// The account's id.
+    /// Twelve digits.
     pub account: String,
-    /// The unit that it left, unless it is new.
+    /// The unit it left; `None` if it is new.
     pub from: Option<String>,
-    /// The unit that it joined, unless it is gone.
+    /// The unit it joined; `None` if it left the organization.
     pub to: Option<String>,
 }
 
 impl Environment {
-    /// The environment of a simulation that has yet to begin.
+    /// The environment of a new simulation. Equal seeds give equal ids.
     pub fn new(seed: u64, regions: Vec<String>, now: Timestamp) -> Environment {
         Environment {
             now,
@@ -77,12 +76,12 @@ impl Environment {
         }
     }
 
-    /// Has [`super::due`] called with the task, `seconds` from now on the virtual clock.
+    /// Schedules a task for [`super::due`], `seconds` from now on the virtual clock.
     pub fn schedule(&mut self, seconds: i64, task: Task) {
         self.later.push((seconds, task));
     }
 
-    /// Whether a Region exists and is on in the account.
+    /// Whether a Region exists and is enabled in the account.
     pub fn region_is_on(&self, region: &str, account: &str) -> bool {
         self.regions.iter().any(|known| known == region)
             && !self.off.contains(region)
@@ -91,7 +90,7 @@ impl Environment {
                 .contains(&(account.to_owned(), region.to_owned()))
     }
 
-    /// The next bytes of the seeded sequence every made-up id comes from.
+    /// The next bytes of the seeded sequence from which all ids are generated.
     fn random(&mut self) -> [u8; 32] {
         self.ids += 1;
         let mut hash = Sha256::new();
@@ -114,13 +113,13 @@ impl Environment {
         )
     }
 
-    /// A number from the seeded sequence, both ends included.
+    /// A number from the seeded sequence, both bounds inclusive.
     pub fn between(&mut self, least: i64, most: i64) -> i64 {
         let first = self.random().first().copied().unwrap_or_default();
         least + i64::from(first) % (most - least + 1).max(1)
     }
 
-    /// An id of up to 32 characters `A-Z0-9` that depends on nothing but the seed and the text.
+    /// An id of up to 32 characters `A-Z0-9` that depends only on the seed and the text.
     pub fn token_of(&self, text: &str, length: usize) -> String {
         let mut hash = Sha256::new();
         hash.update(self.seed.to_be_bytes());
@@ -144,22 +143,22 @@ fn letters(bytes: &[u8; 32], length: usize) -> String {
         .collect()
 }
 
-/// How somebody looks at an account.
+/// What a request can observe or change in an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// At whatever is there but the rules.
+    /// Reads anything except EventBridge rules.
     PastRules,
-    /// At anything.
+    /// Reads anything.
     Anywhere,
-    /// In order to change something.
+    /// May change something.
     ToChange,
 }
 
-/// The services whose answers show nothing of a stack's rules.
+/// Services whose responses don't depend on EventBridge rules.
 const WITHOUT_RULES: &[&str] = &["iam", "sqs"];
 
 impl Look {
-    /// What a call of a service looks at.
+    /// Classifies a call of a service.
     pub fn of(service: &str, mutating: bool) -> Look {
         if mutating {
             Look::ToChange
@@ -171,19 +170,20 @@ impl Look {
     }
 }
 
-/// Who owns the services, for the few actions that reach beyond them. CloudFormation keeps the
-/// resources of stacks that nobody looks at folded; whoever looks at an account brings them back.
+/// The owner of the services, for the few actions that reach beyond them. CloudFormation keeps the
+/// resources of unobserved stacks folded, and unfolds an account's stacks before they can be
+/// observed.
 pub trait Owner: Debug {
-    /// Brings back what an account keeps folded.
+    /// Unfolds what the request can observe in an account.
     fn look(&mut self, services: &mut Services, account: &str, look: Look);
 
-    /// The same for every account that a value names in an ARN or a queue's URL.
+    /// [`look`](Owner::look) for every account that a value names in an ARN or a queue URL.
     fn look_at_named(&mut self, services: &mut Services, value: &Value, look: Look);
 
-    /// Counts an account among those that were looked at last, without bringing anything back.
+    /// Marks an account as recently observed without unfolding anything.
     fn remember_look(&mut self, services: &mut Services, account: &str);
 
-    /// Makes an API call, to whatever service.
+    /// Makes an API call to any service.
     fn call(
         &mut self,
         services: &mut Services,
@@ -193,13 +193,13 @@ pub trait Owner: Debug {
     ) -> Result<Value, ApiError>;
 }
 
-/// All services together with their owner: what an event that crosses accounts needs. Everything
-/// else gets by with [`Services`] or less.
+/// The services with their owner, for events that cross accounts. Everything else needs only
+/// [`Services`].
 #[derive(Debug)]
 pub struct Cloud<'a> {
-    /// The services.
+    /// State of all services.
     pub services: &'a mut Services,
-    /// What owns them.
+    /// For what reaches beyond the services.
     pub owner: &'a mut dyn Owner,
 }
 

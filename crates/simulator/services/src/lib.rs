@@ -1,11 +1,11 @@
-//! The AWS services of a simulated organization, all but CloudFormation: their state, their API
-//! actions, and the handlers of the resources that a template creates.
+//! The AWS services of a simulated organization, except CloudFormation: state, API actions, and
+//! CloudFormation's resource handlers.
 //!
-//! Each service keeps its own state in [`Services`], answers its actions through [`call`], and
-//! evaluates the policies before it lets one resource act on another, so that a missing permission
-//! breaks a chain here where it would break it on AWS. Nothing here knows a clock, HTTP or
-//! CloudFormation: what reaches beyond the services goes through [`environment::Owner`], and work
-//! for later is left in [`environment::Environment::later`].
+//! Each service keeps its state in [`Services`], performs its actions through [`call`], and
+//! evaluates policies before one resource acts on another, so that a missing permission breaks a
+//! chain here where it would break on AWS. The crate depends neither on a clock nor on HTTP or
+//! CloudFormation: calls beyond the services go through [`environment::Owner`], and delayed work is
+//! queued in [`environment::Environment::later`].
 //!
 //! # Example
 //!
@@ -13,11 +13,11 @@
 //! use serde_json::json;
 //! use simulator_services::Services;
 //! use simulator_services::environment::Environment;
-//! use simulator_services::resources::{Place, Resources};
+//! use simulator_services::resources::{ResourceLocation, Resources};
 //!
 //! let environment = Environment::new(1, vec!["eu-central-1".to_owned()], Default::default());
 //! let mut services = Services::new(environment, 9);
-//! let place = Place {
+//! let location = ResourceLocation {
 //!     account: "111122223333".to_owned(),
 //!     region: "eu-central-1".to_owned(),
 //!     stack_name: "alerts".to_owned(),
@@ -26,7 +26,7 @@
 //!     generation: 0,
 //! };
 //! let topic = json!({"TopicName": "gizmos-alerts"});
-//! let created = services.create(&place, "AWS::SNS::Topic", &topic).unwrap();
+//! let created = services.create(&location, "AWS::SNS::Topic", &topic).unwrap();
 //! assert_eq!(created.physical_id, "arn:aws:sns:eu-central-1:111122223333:gizmos-alerts");
 //! ```
 
@@ -63,10 +63,10 @@ use crate::wire::api::{ApiError, Caller};
 use action::Action;
 use environment::{Cloud, Environment, Look};
 
-/// The state of every service of the data plane, over all accounts and Regions.
+/// The state of all services except CloudFormation, across accounts and Regions.
 #[derive(Clone, Debug, Default)]
 pub struct Services {
-    /// What every service knows of its surroundings.
+    /// Time, Regions, ids and queues shared by the services.
     pub environment: Environment,
     /// AWS Organizations.
     pub organization: organizations::Organization,
@@ -90,8 +90,8 @@ pub struct Services {
 }
 
 impl Services {
-    /// The services of a new organization with so many accounts besides management, log archive and
-    /// security, and with the policies that AWS manages.
+    /// The services of a new organization. `workload_accounts` come in addition to management, log
+    /// archive and security.
     pub fn new(environment: Environment, workload_accounts: usize) -> Services {
         let mut services = Services {
             organization: organizations::Organization::seeded(workload_accounts, environment.now),
@@ -103,86 +103,87 @@ impl Services {
     }
 }
 
-/// Work that a service left for a later virtual time; comes back through [`due`].
+/// Delayed work of a service, performed by [`due`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// The simulated recipient clicks the link in the confirmation message.
+    /// The simulated recipient confirms a subscription.
     ConfirmSubscription {
         /// The subscription's ARN.
         subscription: String,
     },
-    /// An SSM automation execution takes its next step.
+    /// An SSM automation execution runs.
     RunAutomation {
         /// The execution's id.
         execution: String,
     },
-    /// An EC2 instance settles in the state it was moving to.
+    /// An EC2 instance completes its start or stop.
     SettleInstance {
-        /// The instance's account.
+        /// Twelve digits.
         account: String,
-        /// The instance's Region.
+        /// For example `eu-central-1`.
         region: String,
-        /// The instance's id.
+        /// `i-…`
         instance: String,
     },
     /// An AWS service emits an event.
     Emit {
-        /// The account.
+        /// Twelve digits.
         account: String,
-        /// The Region.
+        /// For example `eu-central-1`.
         region: String,
         /// The envelope as JSON text.
         event: String,
     },
     /// A schedule makes its call.
     RunSchedule(scheduler::Run),
-    /// `CloudWatch` looks at an alarm's metric.
+    /// `CloudWatch` evaluates an alarm.
     EvaluateAlarm {
         /// The alarm's ARN.
         alarm: String,
     },
 }
 
-/// How one link of the alert chain treated an event.
+/// The outcome of an event at one link of the alert chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The link passed the event on.
     Ok,
-    /// The link works as configured and let the event go (no rule matched, no trail, one hop only).
+    /// The link works as configured and discarded the event: no matching rule, no trail, or a
+    /// second forwarding.
     Dropped,
-    /// A policy refused.
+    /// A policy denied the event.
     Denied,
-    /// The link is broken: something it points at does not exist or cannot be used.
+    /// The link is broken: something it refers to doesn't exist or can't be used.
     Failed,
 }
 
-/// One step of an event through the chain, in words for the person who carries the pager.
+/// One step of an event through the alert chain, worded for the person on call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hop {
-    /// The account in which this step took place.
+    /// Twelve digits.
     pub account: String,
-    /// The Region in which this step took place.
+    /// For example `eu-central-1`.
     pub region: String,
-    /// The link of the chain: `bus policy of gizmos`, `subscription security@example.com`, …
+    /// The link's name: `bus policy of gizmos`, `subscription security@example.com`, …
     pub link: String,
-    /// What became of the event here.
+    /// The outcome at this link.
     pub outcome: Outcome,
-    /// Why, in one sentence.
+    /// The reason, in one sentence.
     pub detail: String,
 }
 
 impl Hop {
-    /// A step in an account and Region.
+    /// `location` is account and Region.
     pub(crate) fn new(
-        place: (&str, &str),
+        location: (&str, &str),
         link: impl Into<String>,
         outcome: Outcome,
         detail: impl Into<String>,
     ) -> Hop {
         Hop {
-            account: place.0.to_owned(),
-            region: place.1.to_owned(),
+            account: location.0.to_owned(),
+            region: location.1.to_owned(),
             link: link.into(),
             outcome,
             detail: detail.into(),
@@ -195,7 +196,7 @@ impl Hop {
 pub struct Delivery {
     /// Virtual time of the delivery, RFC 3339.
     pub at: String,
-    /// The topic that delivered.
+    /// The sending topic.
     pub topic_arn: String,
     /// `email`, `https` or `sqs`.
     pub protocol: String,
@@ -205,20 +206,20 @@ pub struct Delivery {
     pub body: String,
 }
 
-/// What became of one event.
+/// The path of one event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Trace {
-    /// The event's id.
+    /// The `id` of the envelope.
     pub event_id: String,
-    /// Every step, in the order they happened.
+    /// All steps, in order.
     pub hops: Vec<Hop>,
-    /// Every message that reached somebody.
+    /// All messages that reached an endpoint.
     pub deliveries: Vec<Delivery>,
 }
 
-/// Answers one API action. `service` is the signing name (`events`, `sns`, `sqs`, `kms`,
-/// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`; S3's REST goes to [`s3::rest`]). A caller who assumed
-/// a role needs that role's permission.
+/// Performs one API action. `service` is the signing name (`events`, `sns`, `sqs`, `kms`,
+/// `cloudtrail`, `ssm`, `ec2`, `iam`, `monitoring`); S3 requests go to [`s3::rest`]. A caller with
+/// an assumed role needs that role's permission.
 pub fn call(
     cloud: &mut Cloud<'_>,
     caller: &Caller,
@@ -229,7 +230,7 @@ pub fn call(
     perform(cloud, caller, service, action, input).map_err(|error| in_words_of(service, error))
 }
 
-/// Bad input and refusals have other codes in these services than in CloudFormation and IAM.
+/// Translates error codes for validation and denied access, which differ by service.
 fn in_words_of(service: &str, error: ApiError) -> ApiError {
     let (code, status) = match (error.code.as_str(), service) {
         ("ValidationError", "iam" | "organizations" | "sts") => return error,
@@ -263,8 +264,8 @@ fn perform(
     (known.answer)(cloud, caller, input)
 }
 
-/// Whether the caller may do `action` on `resource`: an account's administrator may do everything
-/// in it, a role what its policies allow.
+/// Checks that the caller may perform `action` on `resource`. An account's administrator may do
+/// everything in it, a role what its policies allow.
 pub fn authorize(
     services: &Services,
     caller: &Caller,
@@ -285,7 +286,7 @@ pub fn authorize(
     }
 }
 
-/// A document (a policy, a pattern) as the APIs hand it out: compact JSON text.
+/// A document such as a policy or pattern as the APIs return it: compact JSON text.
 pub(crate) fn json_text(document: &Value) -> String {
     match document {
         Value::String(text) => text.clone(),
@@ -293,7 +294,7 @@ pub(crate) fn json_text(document: &Value) -> String {
     }
 }
 
-/// Adds to an answer those members that have a value.
+/// Adds the members that have a value to a response.
 pub(crate) fn with<const N: usize>(
     mut answer: Value,
     members: [(&str, Option<Value>); N],
@@ -305,7 +306,7 @@ pub(crate) fn with<const N: usize>(
     answer
 }
 
-/// Tags in template shape as a list of `Key`/`Value` pairs, empty when there are none.
+/// The `Tags` property as a list of `Key`/`Value` pairs; empty if there are none.
 pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
     properties
         .get("Tags")
@@ -313,7 +314,7 @@ pub(crate) fn tags(properties: &Map<String, Value>) -> Value {
         .unwrap_or_else(|| Value::Array(Vec::new()))
 }
 
-/// The table of a service's actions.
+/// A service's action table, by signing name.
 fn actions(service: &str) -> Option<&'static [Action]> {
     match service {
         "account" => Some(account::ACTIONS),
@@ -332,8 +333,8 @@ fn actions(service: &str) -> Option<&'static [Action]> {
     }
 }
 
-/// Whether an action changes something. An unknown action is refused; its name decides whether the
-/// journal records the attempt.
+/// Whether an action is mutating. For unknown actions, which are refused, the name decides whether
+/// the journal records the attempt.
 pub fn is_mutating(service: &str, action: &str) -> bool {
     let effect = match service {
         "s3" => s3::effect(action),
@@ -352,7 +353,7 @@ fn named(service: &str, action: &str) -> Option<&'static Action> {
     table.find(|known| known.name == action)
 }
 
-/// Does work that [`World::schedule`] was asked to do now.
+/// Performs a [`Task`] that is due now.
 pub fn due(cloud: &mut Cloud<'_>, task: Task) {
     match task {
         Task::ConfirmSubscription { subscription } => {

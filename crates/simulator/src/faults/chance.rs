@@ -1,15 +1,15 @@
-//! Chance that depends on what is asked, not on when.
+//! Random draws that depend on the question, not on the time or order of asking.
 
 use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-/// Draws numbers for questions. The same question gets another number each time it is asked, but
-/// the same sequence of numbers in every run.
+/// Draws random numbers per question. Repeating a question draws a new number, but the sequence of
+/// each question is the same in every run.
 #[derive(Debug, Default)]
 pub(crate) struct Chance {
     seed: u64,
-    /// How often each question was asked, by its digest.
+    /// The number of times each question was asked, by its digest.
     asked: HashMap<u64, u32>,
 }
 
@@ -21,7 +21,7 @@ impl Chance {
         }
     }
 
-    /// How often `question` was asked before; counts this time.
+    /// Returns how often `question` was asked before, and counts this time.
     pub(crate) fn attempt(&mut self, question: &str) -> u32 {
         let asked = self
             .asked
@@ -32,12 +32,9 @@ impl Chance {
         before
     }
 
-    /// A number from 0 to 1, 1 excluded, that depends on nothing but the seed and the question.
+    /// A number in `0.0..1.0` that depends only on the seed and the question.
     pub(crate) fn of(&self, question: &[&str]) -> f64 {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "53 bits are what a number between 0 and 1 holds"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "an f64 in 0..1 has 53 bits")]
         let (drawn, whole) = (
             (digest(self.seed, question) >> 11) as f64,
             (1_u64 << 53) as f64,

@@ -1,4 +1,4 @@
-//! What other people, the organization and AWS do in the meantime.
+//! Events caused by other people, the organization or AWS during a run.
 
 use serde_json::{Map, Value, json};
 
@@ -8,14 +8,14 @@ use crate::cloudformation::{self, StackOf};
 use crate::wire::api::Caller;
 use crate::world::World;
 
-/// An event of the schedule that is due.
+/// A scheduled event that is due.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Planned {
     generation: u64,
     index: usize,
 }
 
-/// Sets new faults in place of those before.
+/// Replaces the faults and schedules their events.
 pub(crate) fn start(world: &mut World, faults: Faults) {
     let generation = world.faults.generation + 1;
     for (index, scheduled) in faults.schedule.iter().enumerate() {
@@ -31,20 +31,20 @@ pub(crate) fn start(world: &mut World, faults: Faults) {
     world.faults.happened = happened;
 }
 
-/// Does what was scheduled for now.
+/// Triggers a scheduled event.
 pub(crate) fn due(world: &mut World, planned: Planned) {
     if world.faults.generation != planned.generation {
         return;
     }
     let scheduled = world.faults.faults.schedule.get(planned.index);
     if let Some(event) = scheduled.map(|scheduled| scheduled.event.clone()) {
-        // The outcome is recorded.
+        // `happen` has recorded the outcome.
         happen(world, &event).unwrap_or_default();
     }
 }
 
-/// Makes an event happen, and returns its outcome. An event that is impossible now, such as stopping
-/// an operation when none runs, does nothing and is recorded as such.
+/// Triggers an event, and records and returns its outcome. An event that is impossible now, such as
+/// stopping an operation when none runs, is recorded as having done nothing.
 pub(crate) fn happen(world: &mut World, event: &Event) -> Result<String, String> {
     let name = event.name();
     let now = world.clock.now();

@@ -1,9 +1,9 @@
-//! Which accounts and Regions fail in a stack set operation.
+//! Faults of stack set operations in single accounts and Regions.
 
 use super::{State, covers};
 use crate::cloudformation::{InstanceEffect, InstanceFaults};
 
-/// Actions that an instance fault is about unless it names others.
+/// The default actions of an instance fault.
 const ACTIONS: [&str; 3] = ["CREATE", "UPDATE", "DELETE"];
 
 impl InstanceFaults for State {

@@ -1,8 +1,8 @@
-//! What goes wrong, and when: throttling, lost answers, failing accounts, a second administrator.
+//! Fault injection: throttling, lost responses, failing accounts, a second administrator.
 //!
-//! [`Faults`] says it all. What is left to chance is drawn from the seed together with what the
-//! request is about and how often that was asked before, never from the order of arrival: clients
-//! that send the same requests meet the same faults, whatever the threads of the machine did.
+//! [`Faults`] is the configuration. Random faults are drawn from the seed, the content of the
+//! request and how often it was sent before, never from the order of arrival: clients that send the
+//! same requests meet the same faults, regardless of thread scheduling.
 
 mod chance;
 mod event;
@@ -17,7 +17,7 @@ pub(crate) use chance::Chance;
 pub(crate) use event::{Planned, due, happen, start};
 pub(crate) use request::{After, Asked, Before, Decision, State, after, before, called};
 
-/// Everything that goes wrong. The default is a world without faults.
+/// The configured faults. The default has none.
 ///
 /// ```
 /// let faults: simulator::Faults = serde_json::from_str(r#"{
@@ -35,25 +35,24 @@ pub(crate) use request::{After, Asked, Before, Decision, State, after, before, c
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Draws what is left to chance; the simulator's own seed if there is none.
+    /// Seed of random faults; defaults to the simulator's seed.
     pub seed: Option<u64>,
-    /// Virtual milliseconds that every call takes. Buckets fill up again while time passes, so a
-    /// client that never waits on the virtual clock needs more than 0 here.
+    /// Virtual milliseconds per call. Token buckets refill as time passes, so a client that never
+    /// waits on the virtual clock needs more than 0 here.
     pub call_milliseconds: u32,
-    /// Token buckets, one for each account and API that they cover.
+    /// Token buckets for throttling, one per covered account and API.
     pub buckets: Vec<Bucket>,
-    /// What happens to requests by chance.
+    /// Random faults of requests.
     pub rates: Vec<Rate>,
-    /// Real milliseconds for which a request that is to time out is left without an answer, after
-    /// which its connection is closed.
+    /// Real milliseconds until the connection of a timed-out request is closed without a response.
     pub time_out_milliseconds: u32,
-    /// By how much listings lag.
+    /// Lag of listings.
     pub lag: Lag,
-    /// Virtual seconds after which a pagination token is refused; never if there is none.
+    /// Virtual seconds until a pagination token expires; never if `None`.
     pub token_lifetime_seconds: Option<u32>,
-    /// Accounts and Regions in which stack set operations fail or take long.
+    /// Faults of stack set operations by account and Region.
     pub instances: Vec<InstanceFault>,
-    /// What happens at a time or after some calls.
+    /// Events at a time or after a number of calls.
     pub schedule: Vec<Scheduled>,
 }
 
@@ -74,7 +73,7 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// Refuses numbers that make no sense, and names them all.
+    /// Checks all numbers; the error names every invalid one.
     pub(crate) fn check(&self) -> Result<(), String> {
         let mut wrong = Vec::new();
         let shares = self
@@ -91,16 +90,19 @@ impl Faults {
         }
         for bucket in &self.buckets {
             if bucket.burst == 0 {
-                wrong.push("a bucket with a burst of 0 lets nothing through".to_owned());
+                wrong.push("a bucket with a burst of 0 refuses every request".to_owned());
             }
             if !(0.0..=1e9).contains(&bucket.per_second) {
-                wrong.push(format!("{} per second is no rate", bucket.per_second));
+                wrong.push(format!(
+                    "per_second {} is not between 0 and 1e9",
+                    bucket.per_second
+                ));
             }
         }
         for scheduled in &self.schedule {
             match scheduled.when {
                 When::AtSecond(second) if !(0.0..=1e12).contains(&second) => {
-                    wrong.push(format!("second {second} never comes"));
+                    wrong.push(format!("at_second {second} is not between 0 and 1e12"));
                 }
                 When::AfterCalls { calls: 0, .. } => {
                     wrong.push("calls are counted from 1".to_owned());
@@ -116,63 +118,63 @@ impl Faults {
     }
 }
 
-/// A token bucket: a request beyond it is refused as throttled.
+/// A token bucket. Requests without a token are throttled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bucket {
-    /// The APIs that have such a bucket each, such as `cloudformation:List*`; empty means all.
+    /// The covered APIs, such as `cloudformation:List*`, each with its own bucket; empty is all.
     #[serde(default)]
     pub apis: Vec<String>,
-    /// Requests that may come at once.
+    /// Bucket size: the maximum burst of requests.
     pub burst: u32,
-    /// Requests per virtual second in the long run.
+    /// Refill rate, in requests per virtual second.
     pub per_second: f64,
 }
 
-/// A fault that meets a share of the requests.
+/// A fault that affects a share of requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
-    /// What happens.
+    /// The fault.
     pub fault: RequestFault,
-    /// How many of the requests it meets, from 0 to 1.
+    /// The share of affected requests, from 0 to 1.
     pub share: f64,
-    /// The APIs it meets, such as `cloudformation:List*`; empty means all.
+    /// The affected APIs, such as `cloudformation:List*`; empty is all.
     #[serde(default)]
     pub apis: Vec<String>,
-    /// The maximum number of times; no limit if there is none.
+    /// Maximum number of occurrences; unlimited if `None`.
     #[serde(default)]
     pub most: Option<u64>,
 }
 
-/// What can happen to one request.
+/// A fault of a single request. Variants named `…After` take effect after the action was performed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RequestFault {
-    /// Refused with the service's throttling error; nothing was done.
+    /// The service's throttling error; not performed.
     Throttled,
-    /// HTTP 500; nothing was done.
+    /// HTTP 500; not performed.
     InternalFailure,
-    /// HTTP 503; nothing was done.
+    /// HTTP 503; not performed.
     ServiceUnavailable,
-    /// Refused with `StaleRequestException`, as if the stack set had changed in between; nothing was
-    /// done. For actions on stack instances and `UpdateStackSet`.
+    /// `StaleRequestException`, as if the stack set had changed concurrently; not performed. Only
+    /// for actions on stack instances and `UpdateStackSet`.
     StaleRequest,
-    /// The connection breaks; nothing was done.
+    /// The connection is reset; not performed.
     ResetBefore,
-    /// No answer comes; nothing was done.
+    /// No response; not performed.
     TimeOutBefore,
-    /// It was done, and HTTP 500 is the answer.
+    /// HTTP 500, but performed.
     InternalFailureAfter,
-    /// It was done, and the connection breaks before the answer.
+    /// The connection is reset before the response, but performed.
     ResetAfter,
-    /// It was done, and no answer comes.
+    /// No response, but performed.
     TimeOutAfter,
 }
 
 impl RequestFault {
-    /// The name it is counted and configured by.
+    /// The name in configuration and statistics.
     pub fn name(self) -> &'static str {
         match self {
             RequestFault::Throttled => "throttled",
@@ -187,7 +189,7 @@ impl RequestFault {
         }
     }
 
-    /// Whether the request has had its effect by then.
+    /// Whether the action is performed despite the fault.
     pub fn is_after(self) -> bool {
         matches!(
             self,
@@ -198,28 +200,28 @@ impl RequestFault {
     }
 }
 
-/// Accounts and Regions in which the work of stack set operations goes wrong.
+/// A fault of stack set operations in some accounts and Regions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InstanceFault {
-    /// What goes wrong.
+    /// The fault.
     pub effect: InstanceEffect,
-    /// The accounts; empty means all.
+    /// Affected accounts; empty is all.
     #[serde(default)]
     pub accounts: Vec<String>,
-    /// The Regions; empty means all.
+    /// Affected Regions; empty is all.
     #[serde(default)]
     pub regions: Vec<String>,
-    /// Names of the stack sets, such as `gizmos-*`; empty means all.
+    /// Affected stack sets, such as `gizmos-*`; empty is all.
     #[serde(default)]
     pub stack_sets: Vec<String>,
-    /// `CREATE`, `UPDATE`, `DELETE` and `DETECT_DRIFT`; empty means the first three.
+    /// Of `CREATE`, `UPDATE`, `DELETE` and `DETECT_DRIFT`; empty is the first three.
     #[serde(default)]
     pub actions: Vec<String>,
-    /// Which part of these accounts and Regions it meets, from 0 to 1. The same ones every time.
+    /// The share of affected accounts and Regions, from 0 to 1; the same ones every time.
     #[serde(default = "whole")]
     pub share: f64,
-    /// How often in each account and Region; no limit if there is none.
+    /// Maximum occurrences per account and Region; unlimited if `None`.
     #[serde(default)]
     pub times: Option<u32>,
 }
@@ -228,128 +230,128 @@ fn whole() -> f64 {
     1.0
 }
 
-/// Something that happens once.
+/// An event that happens once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scheduled {
-    /// When.
+    /// The trigger.
     pub when: When,
-    /// What.
+    /// The event to trigger.
     pub event: Event,
 }
 
-/// When something happens, counted from the moment the faults were set.
+/// The trigger of an event, counted from when the faults were set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum When {
-    /// After this many virtual seconds.
+    /// Virtual seconds after the faults were set.
     AtSecond(f64),
-    /// Right after a call was answered.
+    /// Immediately after a call was performed.
     AfterCalls {
-        /// The number of the call, from 1.
+        /// The number of the call, counted from 1.
         calls: u64,
-        /// The APIs that count, such as `cloudformation:Create*`; empty means all.
+        /// The APIs that count, such as `cloudformation:Create*`; empty is all.
         #[serde(default)]
         apis: Vec<String>,
     },
 }
 
-/// Something that the organization, other people or AWS do.
+/// An event caused by the organization, other people or AWS.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Event {
-    /// An account is suspended, closed, or active again.
+    /// Sets an account's state.
     SetAccountState {
-        /// The account.
+        /// Twelve digits.
         account: String,
         /// `ACTIVE`, `SUSPENDED`, `PENDING_CLOSURE` or `CLOSED`.
         state: String,
     },
-    /// An account moves to another organizational unit.
+    /// Moves an account to another organizational unit.
     MoveAccount {
-        /// The account.
+        /// Twelve digits.
         account: String,
-        /// The unit's or the root's id.
+        /// A unit's or the root's id.
         to: String,
     },
-    /// A new account.
+    /// Creates an account.
     CreateAccount {
-        /// Its name.
+        /// The account name in AWS Organizations.
         name: String,
-        /// The unit's or the root's id.
+        /// A unit's or the root's id.
         organizational_unit: String,
     },
-    /// An opt-in Region is switched on or off.
+    /// Enables or disables a Region.
     SetRegion {
-        /// The Region.
+        /// For example `eu-south-1`.
         region: String,
-        /// On or off.
+        /// Whether the Region is enabled afterward.
         enabled: bool,
-        /// In this account only; everywhere if there is none.
+        /// Only in this account; everywhere if `None`.
         #[serde(default)]
         account: Option<String>,
     },
-    /// Another person stops the running operation.
+    /// Stops the running operation, as another person would.
     StopOperation {
-        /// The stack set's name; any that has a running operation if there is none.
+        /// The stack set's name; any with a running operation if `None`.
         #[serde(default)]
         stack_set: Option<String>,
     },
-    /// The running operation hangs: no work of it ends until it is stopped.
+    /// Makes the running operation hang until it is stopped.
     StickOperation {
-        /// The stack set's name; any that has a running operation if there is none.
+        /// The stack set's name; any with a running operation if `None`.
         #[serde(default)]
         stack_set: Option<String>,
     },
-    /// Another person makes a call, such as a second administrator.
+    /// Makes an API call, as a second administrator would.
     Call {
-        /// Whose administrator calls.
+        /// The account whose administrator calls, twelve digits.
         account: String,
-        /// Where.
+        /// The endpoint's Region.
         region: String,
         /// The signing name: `cloudformation`, `events`, ...
         service: String,
-        /// The action, such as `UpdateStackSet`.
+        /// For example `UpdateStackSet`.
         action: String,
-        /// The parameters as the service's API names them.
+        /// The parameters, named as in the service's API.
         input: Value,
     },
-    /// Another person changes a stack instance's stack directly.
+    /// Updates a stack instance's stack directly, as another person would.
     UpdateStack {
-        /// Which stack.
+        /// The stack to change.
         stack: StackOf,
-        /// The new template.
+        /// The new template, JSON or YAML.
         template_body: String,
     },
-    /// Another person deletes a stack instance's stack directly.
+    /// Deletes a stack instance's stack directly, as another person would.
     DeleteStack {
-        /// Which stack.
+        /// The stack to change.
         stack: StackOf,
     },
-    /// A resource is changed outside CloudFormation.
+    /// Changes a resource outside CloudFormation.
     EditResource {
-        /// Of which stack.
+        /// The resource's stack.
         stack: StackOf,
-        /// The resource; the first one in the order of names if there is none.
+        /// The resource; the first by name if `None`.
         #[serde(default)]
         logical_id: Option<String>,
-        /// The properties that get another value, in template shape; `null` removes one.
+        /// New property values as in a template; `null` removes a property.
         properties: Map<String, Value>,
     },
-    /// A resource is deleted outside CloudFormation.
+    /// Deletes a resource outside CloudFormation.
     DeleteResource {
-        /// Of which stack.
+        /// The resource's stack.
         stack: StackOf,
-        /// The resource; the first one in the order of names if there is none.
+        /// The resource; the first by name if `None`.
         #[serde(default)]
         logical_id: Option<String>,
     },
 }
 
 impl Event {
-    /// The name it is counted and configured by.
+    /// The name in configuration and statistics.
     pub fn name(&self) -> &'static str {
         match self {
             Event::SetAccountState { .. } => "set_account_state",
@@ -367,7 +369,7 @@ impl Event {
     }
 }
 
-/// Whether one of the patterns fits, in which `*` stands for anything; no patterns fit all.
+/// Whether one of the patterns matches, with `*` as wildcard; an empty list matches everything.
 pub(crate) fn covers(patterns: &[String], name: &str) -> bool {
     patterns.is_empty()
         || patterns
@@ -375,12 +377,13 @@ pub(crate) fn covers(patterns: &[String], name: &str) -> bool {
             .any(|pattern| crate::policy::glob(pattern, name))
 }
 
-/// A pagination token that says when it was issued.
+/// Appends the time of issue to a pagination token.
 fn timed(token: &str, now: jiff::Timestamp) -> String {
     format!("{token}~{}", now.as_millisecond())
 }
 
-/// A pagination token without the time, and the time in milliseconds since 1970 if it has one.
+/// Splits a pagination token into the service's token and the time of issue, in milliseconds since
+/// 1970, if it has one.
 fn untimed(token: &str) -> (&str, Option<i64>) {
     match token.rsplit_once('~') {
         Some((position, issued)) => match issued.parse() {
@@ -391,7 +394,7 @@ fn untimed(token: &str) -> (&str, Option<i64>) {
     }
 }
 
-/// Takes the time out of a request's pagination token, for the action to read.
+/// Removes the time of issue from a request's pagination token before the action reads it.
 pub(crate) fn strip_time(input: &mut Value) {
     if let Some(Value::String(token)) = input.get_mut("NextToken") {
         let position = untimed(token).0.to_owned();

@@ -1,4 +1,4 @@
-//! What happens to a request before and after it has its effect.
+//! Applies faults to requests, before and after the action is performed.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +9,24 @@ use super::{Bucket, Chance, Event, Faults, RequestFault, covers};
 use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
-/// The faults of a world, and their outcomes so far.
+/// The configured faults and their state.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) chance: Chance,
-    /// Distinguishes these faults' scheduled events from those of faults that were replaced.
+    /// Distinguishes scheduled events of these faults from those of replaced ones.
     pub(crate) generation: u64,
-    /// How often each kind happened.
+    /// Occurrences by kind.
     pub(crate) counts: BTreeMap<String, u64>,
-    /// What the scheduled events did, with the virtual time.
+    /// Outcomes of scheduled events, with virtual time.
     pub(crate) happened: Vec<(Timestamp, String)>,
-    /// How often each rate has hit.
+    /// Occurrences of each rate, by position.
     hits: Vec<u64>,
-    /// Tokens left and when they were counted, by bucket, API and account.
+    /// Tokens left and the time of that count, by bucket, API and account.
     levels: BTreeMap<(usize, String, String), (f64, Timestamp)>,
-    /// Events that wait for calls: position in the schedule, calls still to come.
+    /// Events that wait for calls: position in the schedule, calls remaining.
     waiting: Vec<(usize, u64)>,
-    /// How often an instance fault has met an account and Region.
+    /// Occurrences of instance faults, by position, account and Region.
     pub(crate) met: BTreeMap<(usize, String, String), u32>,
 }
 
@@ -51,7 +51,7 @@ impl State {
         }
     }
 
-    /// Counts a fault that happened.
+    /// Counts an occurrence.
     pub(crate) fn count(&mut self, kind: &str) {
         match self.counts.get_mut(kind) {
             Some(count) => *count += 1,
@@ -77,7 +77,7 @@ impl Asked<'_> {
         format!("{}:{}", self.service, self.action)
     }
 
-    /// What the request is about. Tokens that clients generate for each call are left out.
+    /// Identifies the request's content, without tokens that clients generate for each call.
     fn question(&self) -> String {
         let mut input = self.input.clone();
         if let Some(fields) = input.as_object_mut() {
@@ -94,7 +94,7 @@ impl Asked<'_> {
     }
 }
 
-/// What happens instead of the request's effect.
+/// The fault before the action, which then isn't performed.
 #[derive(Debug)]
 pub(crate) enum Before {
     Nothing,
@@ -103,7 +103,7 @@ pub(crate) enum Before {
     TimeOut,
 }
 
-/// What happens instead of the answer.
+/// The fault after the action, instead of its response.
 #[derive(Debug)]
 pub(crate) enum After {
     Nothing,
@@ -112,12 +112,12 @@ pub(crate) enum After {
     TimeOut,
 }
 
-/// The effect of faults on a request.
+/// The faults drawn for a request.
 #[derive(Debug)]
 pub(crate) struct Decision {
     pub(crate) before: Before,
     pub(crate) after: After,
-    /// The kind of fault, as it is counted.
+    /// The fault's name in statistics.
     pub(crate) kind: Option<&'static str>,
 }
 
@@ -149,7 +149,7 @@ impl Decision {
     };
 }
 
-/// Decides which faults a request meets, before and after it takes effect.
+/// Draws the faults of a request.
 pub(crate) fn before(world: &mut World, asked: &Asked<'_>) -> Decision {
     if let Some(error) = expired(world, asked) {
         return Decision::refuse("token_expired", error);
@@ -212,7 +212,7 @@ pub(crate) fn before(world: &mut World, asked: &Asked<'_>) -> Decision {
     }
 }
 
-/// Refuses a pagination token that is too old.
+/// The error for an expired pagination token.
 fn expired(world: &mut World, asked: &Asked<'_>) -> Option<ApiError> {
     let lifetime = world.faults.faults.token_lifetime_seconds?;
     let token = asked.input.get("NextToken")?.as_str()?;
@@ -224,7 +224,7 @@ fn expired(world: &mut World, asked: &Asked<'_>) -> Option<ApiError> {
     Some(crate::wire::paging::bad_token(asked.service, token))
 }
 
-/// Takes a token out of every bucket that covers the request; whether one was empty.
+/// Takes a token from every bucket that covers the request. Returns whether one was empty.
 fn drained(world: &mut World, asked: &Asked<'_>, api: &str) -> bool {
     let now = world.clock.now();
     let state = &mut world.faults;
@@ -267,7 +267,7 @@ fn throttled(service: &str) -> ApiError {
     }
 }
 
-/// What happens to the answer of a request that was decided on by [`before`].
+/// Applies the fault that [`before`] drew for the response.
 pub(crate) fn after(world: &World, decided: After, answer: &mut Value) -> After {
     if world.faults.faults.token_lifetime_seconds.is_some()
         && let Some(Value::String(token)) = answer.get_mut("NextToken")
@@ -277,7 +277,7 @@ pub(crate) fn after(world: &World, decided: After, answer: &mut Value) -> After 
     decided
 }
 
-/// A call was answered: does what was scheduled after it.
+/// Triggers the events scheduled after this call.
 pub(crate) fn called(world: &mut World, service: &str, action: &str) {
     if world.faults.waiting.is_empty() {
         return;
@@ -303,7 +303,7 @@ pub(crate) fn called(world: &mut World, service: &str, action: &str) {
         true
     });
     for event in ready {
-        // The outcome is recorded.
+        // `happen` has recorded the outcome.
         super::event::happen(world, &event).unwrap_or_default();
     }
 }

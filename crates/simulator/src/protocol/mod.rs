@@ -1,4 +1,4 @@
-//! The way from a request to the handler of its action, and back.
+//! Dispatches requests to the handlers of their actions and returns the responses.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,20 +18,20 @@ use crate::wire::api::{ApiError, Caller, RawRequest, RawResponse};
 use crate::wire::protocol::{Call, Output};
 use crate::world::{ServicesOwner, World};
 
-/// The largest request accepted; AWS's own limits are lower.
+/// Maximum request body in bytes; AWS's own limits are lower.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// How the connection ends.
+/// A response, or a fault instead of one.
 #[derive(Debug)]
 pub(crate) enum Reply {
     Answer(Response<Full<Bytes>>),
-    /// It breaks.
+    /// The connection is reset.
     Reset,
-    /// It stays silent for this long, and then breaks.
+    /// The connection is reset after this time, without a response.
     Silence(Duration),
 }
 
-/// Answers any request.
+/// Handles any request.
 pub(crate) async fn serve(world: &Mutex<World>, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
@@ -46,8 +46,8 @@ pub(crate) async fn serve(world: &Mutex<World>, request: Request<Incoming>) -> R
             .map(|(name, value)| (name.as_str(), value.as_bytes())),
         body.to_bytes().to_vec(),
     );
-    // A handler that panicked must not take the simulator down with it; its world is still whole
-    // enough to look at.
+    // A panic in one handler must not take down the simulator; the world stays consistent enough to
+    // inspect.
     let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
     world.tick();
     if let Some(path) = request.path.strip_prefix("/_simulator/") {
@@ -80,7 +80,7 @@ impl From<RawResponse> for Reply {
         for (name, value) in raw.headers {
             response = response.header(name, value);
         }
-        // Building fails only on a header a handler made of bytes HTTP can't carry.
+        // Building fails only for header bytes that are invalid in HTTP.
         let response = response.body(Full::new(Bytes::from(raw.body)));
         Reply::Answer(response.unwrap_or_else(|_| {
             let mut response = Response::new(Full::default());
@@ -155,7 +155,7 @@ fn answer(world: &mut World, request: &RawRequest) -> Reply {
     reply
 }
 
-/// What the journal keeps of an outcome.
+/// The outcome as the journal records it.
 fn for_journal(outcome: Result<Output, ApiError>) -> Result<Value, ApiError> {
     match outcome? {
         Output::Value(value) => Ok(value),
@@ -164,12 +164,15 @@ fn for_journal(outcome: Result<Output, ApiError>) -> Result<Value, ApiError> {
     }
 }
 
-/// What the journal says of a request that was lost before it did anything.
+/// The journal's error for a request that a fault dropped before it was performed.
 fn lost() -> ApiError {
-    ApiError::new("Lost", "The request was lost before it did anything.")
+    ApiError::new(
+        "Lost",
+        "A fault dropped the request before it was performed.",
+    )
 }
 
-/// Lets a call have its effect.
+/// Performs a call: S3 through its REST handlers, others through their action tables.
 fn perform(
     world: &mut World,
     caller: &Caller,
@@ -196,7 +199,7 @@ fn perform(
         .map(Output::Value)
 }
 
-/// Hands a call to its service.
+/// Dispatches a call to its service.
 pub(crate) fn carry_out(
     services: &mut Services,
     owner: &mut ServicesOwner<'_>,

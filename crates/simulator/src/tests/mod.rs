@@ -1,4 +1,4 @@
-//! The simulated organization as its callers see it, without HTTP in between.
+//! The simulated organization as its callers see it, without HTTP.
 
 mod cloudformation;
 mod services;

@@ -1,4 +1,4 @@
-//! What a client meets of the faults.
+//! Faults as a client sees them.
 
 use serde_json::json;
 use simulator::{Bucket, Config, Faults, Rate, RequestFault};
@@ -12,7 +12,7 @@ fn create(name: &str) -> String {
     format!("Action=CreateStack&Version=2010-05-15&StackName={name}&TemplateBody={template}")
 }
 
-/// A world in which every `CreateStack` meets the fault.
+/// A simulator in which every `CreateStack` meets the fault.
 async fn broken(fault: RequestFault) -> Lab {
     let faults = Faults {
         rates: vec![Rate {
@@ -31,7 +31,7 @@ async fn broken(fault: RequestFault) -> Lab {
     .await
 }
 
-/// Whether the stack `a` was made.
+/// Whether the stack `a` was created.
 fn exists(lab: &Lab) -> bool {
     let describe = "Action=DescribeStacks&Version=2010-05-15&StackName=a";
     lab.query(KEY, "cloudformation", describe).status == 200
@@ -57,7 +57,7 @@ async fn refusals_have_no_effect_and_say_what_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lost_requests_have_no_effect_and_lost_answers_had_theirs() {
+async fn lost_requests_are_not_performed_and_requests_with_lost_responses_are() {
     for (fault, effect) in [
         (RequestFault::ResetBefore, false),
         (RequestFault::TimeOutBefore, false),
@@ -81,7 +81,7 @@ async fn lost_requests_have_no_effect_and_lost_answers_had_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_refuses_what_is_beyond_it_until_time_has_passed() {
+async fn token_bucket_throttles_until_it_refills() {
     let faults = Faults {
         buckets: vec![Bucket {
             apis: vec!["sts:*".to_owned()],
@@ -101,7 +101,7 @@ async fn a_bucket_refuses_what_is_beyond_it_until_time_has_passed() {
             .collect()
     };
     assert_eq!(statuses(KEY, 3), [200, 200, 400]);
-    // Every account has its own.
+    // Each account has its own bucket.
     assert_eq!(statuses("222233334444", 1), [200]);
     lab.simulator.advance(std::time::Duration::from_secs(2));
     assert_eq!(statuses(KEY, 2), [200, 400]);
@@ -128,7 +128,7 @@ async fn calls_take_virtual_time() {
     assert_eq!(now, start.replace(":00Z", ":01Z"));
 }
 
-/// The statuses of the same calls in one order or the other, by call.
+/// The statuses of the same calls, sent forward or backward, by call.
 async fn met(backwards: bool) -> Vec<(String, u16)> {
     let faults = Faults {
         rates: vec![Rate {
@@ -163,7 +163,7 @@ async fn met(backwards: bool) -> Vec<(String, u16)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_calls_meet_the_same_faults_in_any_order() {
+async fn faults_do_not_depend_on_call_order() {
     let forwards = met(false).await;
     assert_eq!(forwards, met(true).await);
     assert!(forwards.iter().any(|(_, status)| *status == 500));
@@ -171,7 +171,7 @@ async fn the_same_calls_meet_the_same_faults_in_any_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pagination_tokens_grow_old() {
+async fn pagination_tokens_expire() {
     let faults = Faults {
         token_lifetime_seconds: Some(60),
         ..Faults::default()

@@ -7,7 +7,7 @@ mod scale;
 use serde_json::{Value, json};
 use simulator::{Config, Simulator};
 
-/// An answer, whatever its status.
+/// A response of any status.
 struct Answer {
     status: u16,
     body: String,
@@ -43,7 +43,7 @@ impl Lab {
         self.send(path, headers, body).unwrap()
     }
 
-    /// An error if no answer came.
+    /// Sends a request; an error if no response arrives.
     fn send(
         &self,
         path: &str,
@@ -105,7 +105,7 @@ fn signature(key: &str, service: &str) -> String {
 const IDENTITY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_key_id_says_who_calls() {
+async fn access_key_id_determines_the_caller() {
     let lab = Lab::start().await;
     for (key, account) in [
         ("012345678901", "012345678901"),
@@ -122,7 +122,7 @@ async fn the_key_id_says_who_calls() {
             answer.body
         );
     }
-    // An account that is not in the organization.
+    // This account isn't in the organization.
     assert_eq!(lab.query("999999999999", "sts", IDENTITY).status, 403);
     let unsigned = lab.post("/", &[], IDENTITY);
     assert_eq!(unsigned.status, 403);
@@ -147,7 +147,7 @@ async fn an_assumed_role_is_another_caller() {
         identity.contains(&format!("<Arn>{arn}</Arn>")),
         "{identity}"
     );
-    // The role trusts the management account only, and the management account has none.
+    // The role trusts only the management account, which has no such role itself.
     assert!(
         assume("333344445555", "100000000002")
             .body
@@ -161,7 +161,7 @@ async fn an_assumed_role_is_another_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn accounts_come_in_pages_of_twenty() {
+async fn accounts_are_listed_in_pages_of_twenty() {
     let config = Config {
         workload_accounts: 50,
         ..Config::default()
@@ -207,7 +207,7 @@ async fn accounts_come_in_pages_of_twenty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_simulated_is_an_error() {
+async fn unknown_actions_and_parameters_are_refused_over_http() {
     let lab = Lab::start().await;
     let action = lab.query(
         "111122223333",
@@ -248,7 +248,7 @@ async fn what_is_not_simulated_is_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_is_ready_once_the_clock_has_moved() {
+async fn a_stack_is_complete_after_the_clock_advances() {
     let lab = Lab::start().await;
     let template = "Resources%3A+%7BQ%3A+%7BType%3A+%27AWS%3A%3ASQS%3A%3AQueue%27%7D%7D";
     let create = format!(
@@ -290,7 +290,7 @@ async fn a_stack_is_ready_once_the_clock_has_moved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_admin_api_refuses_what_it_does_not_know() {
+async fn the_admin_api_refuses_invalid_requests() {
     let lab = Lab::start().await;
     for (path, body, status) in [
         ("clock/advance", r#"{"seconds": -1}"#, 400),
@@ -335,7 +335,7 @@ async fn the_admin_api_refuses_what_it_does_not_know() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_clock_runs_by_itself_when_asked_to() {
+async fn clock_runs_at_the_configured_speed() {
     let config = Config {
         speed: 100_000.0,
         ..Config::default()
@@ -353,7 +353,7 @@ async fn the_clock_runs_by_itself_when_asked_to() {
     lab.simulator.stop().await;
 }
 
-/// A template without anything to fail.
+/// A template that can't fail.
 const TOPIC: &str = r#"{"Resources":{"Topic":{"Type":"AWS::SNS::Topic","Properties":{}}}}"#;
 
 fn create_stack_set(lab: &Lab, key: &str, name: &str) -> Answer {
@@ -378,7 +378,7 @@ fn create_instances(lab: &Lab, id: &str) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_journal_knows_equal_requests_whatever_their_operation_id() {
+async fn journal_content_hash_ignores_the_operation_id() {
     let lab = Lab::start().await;
     assert_eq!(
         create_stack_set(&lab, "111122223333", "example").status,
@@ -406,7 +406,7 @@ async fn the_journal_knows_equal_requests_whatever_their_operation_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_truth_is_seen_without_a_request() {
+async fn fleet_snapshot_needs_no_request() {
     let lab = Lab::start().await;
     assert_eq!(
         create_stack_set(&lab, "111122223333", "example").status,
@@ -434,7 +434,7 @@ async fn the_truth_is_seen_without_a_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_knows_its_regions() {
+async fn an_account_lists_its_regions() {
     let lab = Lab::with(Config {
         regions: ["eu-central-1", "ap-east-1", "us-east-1"]
             .map(str::to_owned)
@@ -544,7 +544,7 @@ async fn a_large_template_comes_from_a_bucket() {
     );
     let foreign = create("f", "https://example.com/large.yaml");
     assert!(foreign.body.contains("must be a supported URL"));
-    // Who may not read the object can't deploy it.
+    // A caller that may not read the object can't deploy it.
     let url: String = form_urlencoded::byte_serialize(hosts[0].as_bytes()).collect();
     let form = format!("Action=ValidateTemplate&Version=2010-05-15&TemplateURL={url}");
     assert_eq!(lab.query(key, "cloudformation", &form).status, 200);

@@ -1,4 +1,4 @@
-//! A fleet as large as they come, in one process.
+//! A very large fleet in one process.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const FAST: &str = "OperationPreferences.RegionConcurrencyType=PARALLEL\
     &OperationPreferences.FailureTolerancePercentage=5\
     &OperationPreferences.ConcurrencyMode=SOFT_FAILURE_TOLERANCE";
 
-/// A template with as many rules as a real spoke has forwarders.
+/// A template with as many rules as a real spoke.
 fn spoke(description: &str) -> String {
     let mut resources = json!({
         "Role": {"Type": "AWS::IAM::Role", "Properties": {
@@ -77,7 +77,7 @@ impl Fleet {
         let config = Config {
             workload_accounts: accounts,
             regions: regions.clone(),
-            // In all Regions there are more than AWS allows without asking.
+            // All Regions together exceed AWS's default quota.
             quotas: Quotas {
                 instances_per_stack_set: 1_000_000,
                 ..Quotas::default()
@@ -95,7 +95,7 @@ impl Fleet {
         answer.body
     }
 
-    /// Starts an operation and lets the clock run until it is over; gives its virtual seconds.
+    /// Starts an operation and advances the clock until it ends. Returns its virtual seconds.
     fn operate(&self, action: &str, form: &str) -> u64 {
         self.call(action, &format!("OperationId={action}&{FAST}&{form}"));
         for seconds in (30..).step_by(30) {
@@ -131,7 +131,7 @@ impl Fleet {
         )
     }
 
-    /// Pages and entries of the listing of instances.
+    /// Number of pages and entries of `ListStackInstances`.
     fn list(&self) -> (usize, usize) {
         let (mut pages, mut entries) = (0, 0);
         let mut token = String::new();
@@ -152,7 +152,7 @@ impl Fleet {
     }
 }
 
-/// The most memory that this process has had, in MiB; nothing where the system does not say.
+/// Peak memory of this process in MiB; `None` where the system doesn't report it.
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
@@ -161,7 +161,7 @@ fn peak() -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn listings_of_a_large_fleet_are_whole() {
+async fn listings_of_a_large_fleet_are_complete() {
     let fleet = Fleet::start(300, 4).await;
     fleet.deploy();
     // The management account is not a target.
@@ -171,7 +171,7 @@ async fn listings_of_a_large_fleet_are_whole() {
 }
 
 /// `cargo test -p simulator --test http -- --ignored --nocapture scale` prints time and memory;
-/// `ACCOUNTS` and `REGIONS` give the size.
+/// `ACCOUNTS` and `REGIONS` set the size.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes a while; prints what it measured"]
 async fn scale() {

@@ -1,22 +1,22 @@
-//! The rows of a table of actions.
+//! Declares a service's API actions, one table row each.
 
-/// Whether an action changes something.
+/// Whether an action is read-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It only reads.
+    /// Leaves all state unchanged.
     Reads,
-    /// It changes something.
+    /// May change state.
     Changes,
 }
 
-/// An action that a service answers. `Answer` is the function that reads the parameters, checks
-/// that the caller is allowed to, and answers.
+/// An API action. `Answer` is the type of its handler, which parses the parameters, authorizes the
+/// caller and returns the output.
 #[derive(Clone, Copy, Debug)]
 pub struct Action<Answer> {
-    /// As requests name it: `CreateTopic`.
+    /// The name in requests: `CreateTopic`.
     pub name: &'static str,
-    /// What it does to the service's state.
+    /// Decides whether the call is counted and journaled as mutating.
     pub effect: Effect,
-    /// Answers it.
+    /// The handler.
     pub answer: Answer,
 }

@@ -1,8 +1,8 @@
-//! Requests and answers as HTTP carries them, who makes a request, and why it fails.
+//! HTTP requests and responses, callers and API errors.
 
 use std::collections::BTreeMap;
 
-/// Who makes a request, and where.
+/// The caller of an API action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Twelve digits.
@@ -11,23 +11,23 @@ pub struct Caller {
     pub region: String,
     /// `arn:aws:iam::A:root`, or `arn:aws:sts::A:assumed-role/NAME/SESSION`.
     pub arn: String,
-    /// The role's own ARN if the caller assumed one; `None` is the account's administrator.
+    /// The role's ARN if the caller assumed one; `None` for the account's administrator.
     pub role: Option<String>,
 }
 
-/// An error as an AWS service answers it; each protocol encodes it in its own way.
+/// An error of an AWS service. Each protocol encodes it in its own way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
-    /// The wire code, for example `ValidationError`.
+    /// The error code, for example `ValidationError`.
     pub code: String,
-    /// In words, for people.
+    /// AWS's wording where it is known: clients parse some of it.
     pub message: String,
     /// HTTP status.
     pub status: u16,
 }
 
 impl ApiError {
-    /// An error that the caller made: HTTP 400.
+    /// A client error, HTTP 400.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> ApiError {
         ApiError {
             code: code.into(),
@@ -36,7 +36,7 @@ impl ApiError {
         }
     }
 
-    /// The same error with another HTTP status.
+    /// Replaces the HTTP status.
     #[must_use]
     pub fn status(mut self, status: u16) -> ApiError {
         self.status = status;
@@ -48,7 +48,7 @@ impl ApiError {
         ApiError::new("ValidationError", message)
     }
 
-    /// The answer to an action that the simulator does not have.
+    /// The error for an action that the simulator doesn't implement.
     pub fn unknown_action(service: &str, action: &str) -> ApiError {
         ApiError::new(
             "InvalidAction",
@@ -56,7 +56,7 @@ impl ApiError {
         )
     }
 
-    /// `AccessDenied` in IAM's words.
+    /// `AccessDenied` in IAM's wording.
     pub fn denied(caller: &Caller, action: &str, resource: &str) -> ApiError {
         ApiError::new(
             "AccessDenied",
@@ -69,7 +69,7 @@ impl ApiError {
     }
 }
 
-/// A request as received.
+/// An HTTP request as received.
 #[derive(Debug, Clone)]
 pub struct RawRequest {
     /// Upper case: `GET`, `PUT`, ...
@@ -80,12 +80,12 @@ pub struct RawRequest {
     pub query: Vec<(String, String)>,
     /// Lower-case names.
     pub headers: BTreeMap<String, String>,
-    /// As sent.
+    /// Not decoded.
     pub body: Vec<u8>,
 }
 
 impl RawRequest {
-    /// A request with the path and query of its request line. Header names must be lower case.
+    /// Builds a request from its request line's path and query. Header names must be lower case.
     pub fn new<'a>(
         method: &str,
         path: &str,
@@ -106,24 +106,24 @@ impl RawRequest {
         }
     }
 
-    /// The value of a header, whose name is lower case.
+    /// The value of a header. `name` must be lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 }
 
-/// The answer to a [`RawRequest`].
+/// The response to a [`RawRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawResponse {
     /// HTTP status.
     pub status: u16,
-    /// In the order they are sent.
+    /// In sending order.
     pub headers: Vec<(String, String)>,
-    /// As sent.
+    /// Complete, without chunking.
     pub body: Vec<u8>,
 }
 
-/// Percent-decodes a path, in which `+` means itself.
+/// Percent-decodes a path, in which `+` is literal.
 fn decode_percent(path: &str) -> String {
     let protected = path
         .replace('+', "%2B")

@@ -1,10 +1,9 @@
-//! AWS's wire protocols for a simulated AWS: what requests ask for, and how answers are written.
+//! AWS's wire protocols for a simulated AWS: decodes requests and encodes responses.
 //!
-//! From the outside in: a [`RawRequest`](api::RawRequest) is decoded to the [`protocol::Call`] it
-//! makes, whatever its protocol; [`decode`] reads the call's parameters into the structure of its
-//! action; and the action's output, or its [`ApiError`](api::ApiError), is encoded in the request's
-//! protocol. The crate keeps no state, and all it knows of AWS services is how the protocols name
-//! them.
+//! A [`RawRequest`](api::RawRequest) of any protocol is decoded to a [`protocol::Call`]; [`decode`]
+//! reads the call's parameters into a typed structure; and the action's output or
+//! [`ApiError`](api::ApiError) is encoded in the protocol of the request. The crate keeps no state.
+//! Its only knowledge of AWS services is how the protocols name them.
 //!
 //! # Example
 //!

@@ -1,11 +1,11 @@
-//! Listings in pages.
+//! Pagination of listings.
 
 use serde_json::{Value, json};
 
 use super::api::ApiError;
 
-/// The answer of a listing action: the page of `items` that a token asks for, and the token of the
-/// next one if there is one.
+/// The output of a listing action: the page of `items` that the token selects, and the next token
+/// if there are more.
 pub fn listing(
     name: &str,
     items: Vec<Value>,
@@ -19,8 +19,8 @@ pub fn listing(
     })
 }
 
-/// The answer of a listing action of IAM or KMS: like [`listing`], with the service's own `names` of
-/// the flag that says there is more and of the next page's token.
+/// Like [`listing`], for IAM and KMS: `names` are the service's field names for the truncation flag
+/// and the next marker.
 pub fn marked_listing(
     name: &str,
     items: Vec<Value>,
@@ -36,7 +36,7 @@ pub fn marked_listing(
     Ok(answer)
 }
 
-/// The error for an invalid pagination token, as the service words it.
+/// The error for an invalid pagination token, in the service's wording.
 pub fn bad_token(service: &str, token: &str) -> ApiError {
     match service {
         "cloudformation" => ApiError::validation(format!("{token} is not a valid NextToken")),
@@ -51,9 +51,9 @@ pub fn bad_token(service: &str, token: &str) -> ApiError {
     }
 }
 
-/// The first `size` of `items`, and the key of the last one if there are more: where the next page
-/// begins. Reads only one page of a long list, and entries that come or go elsewhere between two
-/// pages don't shift it.
+/// The first `size` of `items`, and the key of the last one if there are more, after which the next
+/// page begins. Reads only one page of a long list, and entries added or removed elsewhere between
+/// two pages don't shift it.
 pub fn page_of<T>(
     mut items: impl Iterator<Item = T>,
     size: usize,
@@ -64,8 +64,8 @@ pub fn page_of<T>(
     (page, next)
 }
 
-/// One page of `items`, and the token of the next one: the position where it starts. A list that
-/// became shorter between two pages ends without an error.
+/// One page of `items`, and the token of the next one: its start position. A list that shrank
+/// between two pages ends without an error.
 pub fn page<T>(
     items: Vec<T>,
     token: Option<&str>,

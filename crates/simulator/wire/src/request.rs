@@ -1,7 +1,7 @@
-//! Typed requests: an action's parameters as a structure.
+//! Deserializes an action's parameters into a structure.
 //!
-//! Query protocols send every scalar as text and JSON protocols send typed values; both read the
-//! same here. Structures refuse unknown fields: ignoring one would let a deployment seem to work.
+//! Query protocols send every scalar as text, JSON protocols send typed values; both deserialize
+//! alike. Structures reject unknown fields: ignoring one would make a deployment appear to work.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 
 use super::api::ApiError;
 
-/// Reads an action's parameters. The structure has `#[serde(deny_unknown_fields)]`; a field that
-/// is neither an `Option` nor has a default must be sent, and if it is a text not be empty.
+/// Deserializes an action's parameters. `T` must have `#[serde(deny_unknown_fields)]`. A field that
+/// is neither an `Option` nor has a default is required, and must not be an empty string.
 pub fn decode<T: DeserializeOwned>(parameters: &Value) -> Result<T, ApiError> {
     T::deserialize(Parameter::new("", parameters)).map_err(|error| match error {
         RequestError::Refused(error) => error,
@@ -24,7 +24,7 @@ pub fn decode<T: DeserializeOwned>(parameters: &Value) -> Result<T, ApiError> {
     })
 }
 
-/// The error for a parameter that must be there.
+/// The error for a missing required parameter.
 pub fn missing(name: &str) -> ApiError {
     ApiError::validation(format!(
         "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member \
@@ -32,7 +32,7 @@ pub fn missing(name: &str) -> ApiError {
     ))
 }
 
-/// A scalar's text, the same for Query and JSON requests.
+/// A scalar as text, the same for Query and JSON requests; `None` for other values.
 pub fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -42,11 +42,10 @@ pub fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Why parameters can't be read.
 #[derive(Debug)]
 enum RequestError {
     Refused(ApiError),
-    /// A word that isn't allowed, until the parameter's name is known.
+    /// An invalid enum value, before the parameter's name is known.
     Choice {
         text: String,
         allowed: &'static [&'static str],
@@ -102,12 +101,12 @@ impl de::Error for RequestError {
     }
 }
 
-/// One parameter on its way into a type.
+/// Deserializes one parameter.
 #[derive(Clone, Copy)]
 struct Parameter<'de> {
     name: &'de str,
     value: &'de Value,
-    /// Whether a text may be empty.
+    /// Whether an empty string is allowed.
     optional: bool,
 }
 
@@ -150,7 +149,7 @@ impl<'de> Parameter<'de> {
             .ok_or_else(|| self.mistyped(wanted))
     }
 
-    /// The fields of a structure or map. An empty one in a Query request is a key without a value.
+    /// The fields of a structure or map. Query sends an empty one as a key without a value.
     fn fields(self) -> Result<Fields<'de>, RequestError> {
         match self.value {
             Value::Object(fields) => Ok(Fields::new(Some(fields))),
@@ -172,7 +171,7 @@ macro_rules! whole_numbers {
 impl<'de> de::Deserializer<'de> for Parameter<'de> {
     type Error = RequestError;
 
-    /// A document, as it was sent.
+    /// Free-form documents are passed through unchanged.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RequestError> {
         de::Deserializer::deserialize_any(self.value, visitor).map_err(de::Error::custom)
     }
@@ -218,7 +217,7 @@ impl<'de> de::Deserializer<'de> for Parameter<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, RequestError> {
         let items = match self.value {
             Value::Array(items) => items.as_slice(),
-            // An empty list in a Query request is a key without a value.
+            // Query sends an empty list as a key without a value.
             Value::String(text) if text.is_empty() => &[],
             _ => return Err(self.mistyped("a list")),
         };
@@ -257,7 +256,7 @@ impl<'de> de::Deserializer<'de> for Parameter<'de> {
     }
 }
 
-/// The fields that were sent; null counts as not sent.
+/// The fields that were sent; null counts as absent.
 struct Fields<'de> {
     fields: Option<serde_json::map::Iter<'de>>,
     next: Option<(&'de str, &'de Value)>,

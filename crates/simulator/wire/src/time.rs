@@ -1,18 +1,18 @@
-//! Times as the protocols write them.
+//! Timestamp formats of the protocols.
 
 use jiff::Timestamp;
 
-/// A time as AWS's XML protocols write it.
+/// The timestamp format of the XML protocols.
 pub fn iso(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// A time as HTTP headers write it.
+/// The timestamp format of HTTP headers.
 pub fn http_date(time: Timestamp) -> String {
     time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// A time as AWS's JSON protocols write it.
+/// The timestamp format of the JSON protocols: seconds since 1970.
 pub fn epoch(time: Timestamp) -> serde_json::Value {
     #[expect(
         clippy::cast_precision_loss,

@@ -9,7 +9,7 @@ use crate::Stage;
 use crate::services::Task;
 use crate::services::organizations::MANAGEMENT;
 
-/// Whether a rule could match the events: sending a hundred thousand that none matches is slow.
+/// Whether any rule could match the events. Sending a hundred thousand that none matches is slow.
 fn is_heard(stage: &Stage<'_>, region: &str) -> bool {
     stage
         .services
@@ -18,7 +18,7 @@ fn is_heard(stage: &Stage<'_>, region: &str) -> bool {
         .is_some_and(|bus| !bus.rules.is_empty())
 }
 
-/// Announces that a stack set was created or deleted.
+/// Sends the event for a created or deleted stack set.
 pub(super) fn stack_set(stage: &mut Stage<'_>, id: &str) {
     send(stage, id, "CloudFormation StackSet Status Change", |set| {
         Some(json!({
@@ -28,7 +28,7 @@ pub(super) fn stack_set(stage: &mut Stage<'_>, id: &str) {
     });
 }
 
-/// Announces an operation's new status.
+/// Sends the event for an operation's new status.
 pub(super) fn operation(stage: &mut Stage<'_>, id: &str, operation: &str) {
     let kind = "CloudFormation StackSet Operation Status Change";
     send(stage, id, kind, |set| {
@@ -41,7 +41,7 @@ pub(super) fn operation(stage: &mut Stage<'_>, id: &str, operation: &str) {
     });
 }
 
-/// Announces a stack instance's new status; a deleted instance has none.
+/// Sends the event for a stack instance's new status; a deleted instance has none.
 pub(super) fn instance(stage: &mut Stage<'_>, id: &str, location: &Location, action: &str) {
     let kind = "CloudFormation StackSet StackInstance Status Change";
     send(stage, id, kind, |set| {

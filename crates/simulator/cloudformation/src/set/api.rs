@@ -1,5 +1,5 @@
-//! The actions that change stack sets; [`instances`](super::instances) has those that change their
-//! instances, [`listing`](super::listing) those that show something.
+//! The actions that change stack sets. [`instances`](super::instances) has those that change
+//! instances, [`listing`](super::listing) the read-only ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -80,7 +80,7 @@ request! { DescribeOrganizationsAccess {
     call_as: CallAs,
 } }
 
-/// Checks `CallAs`: whether the caller administers the organization's stack sets.
+/// Whether the caller may administer the organization's stack sets with this `CallAs`.
 pub(crate) fn administers(
     stage: &Stage<'_>,
     caller: &Caller,
@@ -96,7 +96,7 @@ pub(crate) fn administers(
     }
 }
 
-/// The stack set of that name, id or ARN, be it deleted, if the caller may see it.
+/// Finds a stack set by name, id or ARN, deleted ones included, if the caller may see it.
 pub(crate) fn find<'a>(
     stage: &'a Stage<'_>,
     caller: &Caller,
@@ -106,7 +106,7 @@ pub(crate) fn find<'a>(
     let found = if administers(stage, caller, call_as)? {
         stage.cloudformation.sets.find(&caller.region, name)
     } else {
-        // The caller's own, self-managed stack sets: there are none.
+        // Self-managed stack sets aren't simulated.
         None
     };
     found.ok_or_else(|| not_found(name))
@@ -120,7 +120,7 @@ fn not_found(name: &str) -> ApiError {
     .status(404)
 }
 
-/// The living stack set of that name, id or ARN.
+/// Finds an existing stack set by name, id or ARN.
 pub(crate) fn living<'a>(
     stage: &'a Stage<'_>,
     caller: &Caller,
@@ -277,7 +277,7 @@ fn update(request: &UpdateStackSet, stage: &mut Stage<'_>, caller: &Caller) -> A
     begin(stage, &set_id, request)
 }
 
-/// The id that a request gives its operation, or a new one.
+/// The operation id in the request, or a new one.
 pub(super) fn operation_id(stage: &mut Stage<'_>, given: Option<&str>) -> Arc<str> {
     match given {
         Some(id) => id.into(),
@@ -285,7 +285,7 @@ pub(super) fn operation_id(stage: &mut Stage<'_>, given: Option<&str>) -> Arc<st
     }
 }
 
-/// All instances of a stack set, with the units they were targeted through.
+/// All instances of a stack set, with the units through which they were targeted.
 fn everywhere(set: &StackSet) -> BTreeMap<Location, Arc<str>> {
     set.instances
         .iter()
@@ -307,7 +307,7 @@ pub(super) fn begin(
     Ok(json!({"OperationId": &*id}))
 }
 
-/// Whether updates still reach the instance.
+/// Whether operations still update the instance: `INOPERABLE` ones are skipped.
 pub(super) fn operable(set: &StackSet, location: &Location) -> bool {
     set.instances
         .get(location)
@@ -315,7 +315,7 @@ pub(super) fn operable(set: &StackSet, location: &Location) -> bool {
 }
 
 fn delete(request: &DeleteStackSet, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
-    // Deleting what does not exist is no error.
+    // As on AWS, deleting a missing stack set is not an error.
     let Ok(set) = living(stage, caller, request.call_as, &request.stack_set_name) else {
         administers(stage, caller, request.call_as)?;
         return Ok(Value::Null);

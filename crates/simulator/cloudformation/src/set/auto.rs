@@ -1,8 +1,8 @@
-//! Automatic deployment: stack sets follow accounts that come, go or move.
+//! Automatic deployment: stack sets follow accounts that join, leave or move.
 //!
-//! Minutes after the organization changed, an operation of its own deletes the instances of a unit
-//! that was left and creates those of the one that was joined. Operation preferences and parameter
-//! overrides play no part.
+//! Minutes after the organization changed, a separate operation deletes the instances for the
+//! previous unit and creates those for the new one. It ignores operation preferences and parameter
+//! overrides.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use crate::services::organizations::MANAGEMENT;
 use crate::set::operation::{Request, start};
 use crate::set::{Amount, Location, Preferences, StackSet, Work};
 
-/// Seconds between the change and the operation.
+/// Virtual seconds between the change and the operation, minimum and maximum.
 const DELAY: (i64, i64) = (120, 240);
-/// Seconds until the next try while another operation runs.
+/// Virtual seconds between attempts while another operation runs.
 const RETRY: i64 = 30;
 
-/// An account whose place in the organization changed, and a stack set that has to follow.
+/// A stack set's pending reaction to an account that joined, left or moved.
 #[derive(Debug, Clone)]
 pub struct Move {
     account: String,
     set: String,
-    /// Whether to create or to delete.
+    /// Whether to create instances rather than delete them.
     join: bool,
 }
 
-/// An account came (no `from`), went (no `to`) or moved.
+/// Schedules automatic deployment for an account that joined (no `from`), left (no `to`) or moved.
 pub fn account_moved(stage: &mut Stage<'_>, account: &str, from: Option<&str>, to: Option<&str>) {
     if account == MANAGEMENT {
         return;
@@ -57,7 +57,7 @@ pub fn account_moved(stage: &mut Stage<'_>, account: &str, from: Option<&str>, t
             set: set.id.clone(),
             join,
         };
-        // Also an account that stays a target through another unit is removed and deployed again.
+        // An account that remains a target through another unit is removed and deployed again, too.
         if before != now || from.is_none() || to.is_none() {
             if !before.is_empty() {
                 moves.push(step(false));
@@ -68,14 +68,14 @@ pub fn account_moved(stage: &mut Stage<'_>, account: &str, from: Option<&str>, t
         }
     }
     for step in moves {
-        // The creation comes after the deletion, which it waits for.
+        // Creation is due after the deletion and waits for it.
         let seconds = stage.services.environment.between(DELAY.0, DELAY.1)
             + if step.join { DELAY.1 } else { 0 };
         stage.after(seconds, Task::Auto(step));
     }
 }
 
-/// Does what a stack set has to do about an account.
+/// Performs a stack set's pending reaction.
 pub(crate) fn follow(stage: &mut Stage<'_>, step: &Move) {
     let Some(set) = stage.set(&step.set) else {
         return;
@@ -143,7 +143,7 @@ fn dependency_is_busy(stage: &Stage<'_>, set: &StackSet) -> bool {
     })
 }
 
-/// The instances that the account lacks.
+/// The account's missing instances.
 fn to_create(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Location, Arc<str>> {
     let mut locations = BTreeMap::new();
     let Some(parent) = stage
@@ -167,7 +167,7 @@ fn to_create(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Locat
     locations
 }
 
-/// The instances that the account has through units it has left.
+/// The account's instances from units that it has left.
 fn to_delete(stage: &Stage<'_>, set: &StackSet, account: &str) -> BTreeMap<Location, Arc<str>> {
     let lineage = stage
         .services

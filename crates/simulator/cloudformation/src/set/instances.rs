@@ -73,7 +73,7 @@ fn create(request: &CreateStackInstances, stage: &mut Stage<'_>, caller: &Caller
     Ok(answer)
 }
 
-/// `ParameterOverrides`, which must name the template's parameters.
+/// Reads `ParameterOverrides`, which may name only the template's parameters.
 fn overrides(
     set: &StackSet,
     given: &[ParameterGiven],
@@ -135,14 +135,14 @@ fn delete(request: &DeleteStackInstances, stage: &mut Stage<'_>, caller: &Caller
     Ok(answer)
 }
 
-/// What a request says about its operation, besides the targets.
+/// The operation settings of a request.
 struct How<'a> {
     preferences: Option<&'a Value>,
     id: Option<&'a str>,
     work: Work,
 }
 
-/// Starts an operation at the locations of a request's targets.
+/// Starts an operation on the targeted locations.
 fn run(
     stage: &mut Stage<'_>,
     set_id: &str,

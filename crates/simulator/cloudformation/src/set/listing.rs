@@ -1,4 +1,4 @@
-//! The actions that show stack sets, their instances, operations and drift.
+//! The read-only actions on stack sets, instances, operations and drift.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ request! { ListStackInstances of stack set {
     stack_instance_region: Option<String>,
 } }
 
-/// What a listing of instances can be filtered by.
+/// Filter names of `ListStackInstances`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum InstanceProperty {
@@ -87,7 +87,7 @@ request! { ListStackSetOperationResults of stack set {
     filters: Vec<Filter<ResultProperty>>,
 } }
 
-/// What a listing of results can be filtered by.
+/// Filter names of `ListStackSetOperationResults`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum ResultProperty {
@@ -181,7 +181,7 @@ fn list_instances(request: &ListStackInstances, stage: &Stage<'_>, caller: &Call
     )
 }
 
-/// Where a listing of accounts and Regions continues: after the last one of the page before.
+/// The start of a page of locations: after the last one of the previous page.
 fn start(token: Option<&str>) -> Result<Bound<Location>, ApiError> {
     match token {
         None | Some("") => Ok(Bound::Unbounded),
@@ -192,7 +192,7 @@ fn start(token: Option<&str>) -> Result<Bound<Location>, ApiError> {
     }
 }
 
-/// Two listings in one order; of what is in both, the first one counts.
+/// Merges two sorted listings; entries of the first take precedence.
 fn merged<'a>(
     first: impl Iterator<Item = (&'a Location, &'a Instance)>,
     second: impl Iterator<Item = (&'a Location, &'a Instance)>,
@@ -212,7 +212,7 @@ fn merged<'a>(
     })
 }
 
-/// The page of a listing by accounts and Regions that begins with the first of `found`.
+/// A page of a listing by location that starts with the first of `found`.
 fn summaries<'a, T>(
     most: Option<usize>,
     found: impl Iterator<Item = T>,
@@ -228,7 +228,7 @@ fn summaries<'a, T>(
     Ok(json!({"Summaries": page, "NextToken": next}))
 }
 
-/// The time as of which a listing that is some seconds behind shows the world.
+/// The time whose state a listing shows that lags by `seconds`.
 fn behind(stage: &Stage<'_>, seconds: u32) -> Timestamp {
     let now = stage.now();
     now.checked_sub(SignedDuration::from_secs(i64::from(seconds)))

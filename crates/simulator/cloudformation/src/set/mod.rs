@@ -1,4 +1,4 @@
-//! A stack set: its template, its targets, its instances and operations.
+//! Stack sets with their deployment, targets, instances and operations.
 
 mod announce;
 pub(crate) mod api;
@@ -29,38 +29,38 @@ pub(crate) type Location = (Arc<str>, Arc<str>);
 pub struct StackSet {
     /// `NAME:UUID`.
     pub id: String,
-    /// The name, unique among the stack sets that are not deleted.
+    /// Unique among existing stack sets.
     pub name: String,
-    /// The Region it is administered from.
+    /// The Region from which it is administered.
     pub(crate) region: String,
-    /// As given.
+    /// As in the request.
     pub description: Option<String>,
-    /// What its stacks are made from.
+    /// Template, parameters and tags of its stacks.
     pub deployment: Arc<Deployment>,
-    /// What happens when accounts come and go.
+    /// The settings of automatic deployment.
     pub auto: AutoDeployment,
-    /// Whether operations that do not conflict run at the same time, and others queue.
+    /// Managed execution: conflicting operations queue, others run concurrently.
     pub(crate) managed: bool,
-    /// Whether only its operations are still there.
+    /// A deleted stack set keeps only its operations.
     pub deleted: bool,
-    /// The token of the request that made it.
+    /// `ClientRequestToken` of its creation, to recognize a repeated request.
     pub(crate) token: Option<String>,
     /// Targeted units and their Regions, for automatic deployment.
     pub(crate) targets: BTreeMap<String, BTreeSet<String>>,
-    /// The stack instances.
+    /// By account and Region.
     pub instances: BTreeMap<Location, Instance>,
-    /// In the order they were asked for.
+    /// In request order.
     pub operations: IndexMap<Arc<str>, Operation>,
-    /// The last finished drift detection.
+    /// The last completed drift detection.
     pub(crate) drift: Option<DriftDetails>,
-    /// Deleted instances, and since when they are deleted, for listings that lag.
+    /// Deleted instances with their time of deletion, for lagging listings.
     pub(crate) removed: Vec<(Location, Instance, Timestamp)>,
 }
 
-/// What happens when accounts come and go.
+/// The settings of automatic deployment.
 #[derive(Debug, Clone, Default)]
 pub struct AutoDeployment {
-    /// Whether it deploys to accounts that join a targeted unit.
+    /// Whether accounts that join a targeted unit get stacks.
     pub enabled: bool,
     pub(crate) retain: bool,
     pub(crate) depends_on: Vec<String>,
@@ -69,7 +69,7 @@ pub struct AutoDeployment {
 /// The stack set's stack in one account and Region.
 #[derive(Debug, Clone)]
 pub struct Instance {
-    /// The id of its stack, once there is one.
+    /// The stack's id, once it exists.
     pub stack: Option<Arc<str>>,
     /// The unit through which the account was targeted.
     pub(crate) unit: Arc<str>,
@@ -82,12 +82,12 @@ pub struct Instance {
     pub(crate) operation: Option<Arc<str>>,
     pub(crate) drift: &'static str,
     pub(crate) drift_checked: Option<Timestamp>,
-    /// What a listing that lags still shows, and until when it was true; nothing for a new instance.
+    /// The previous state and its end, for lagging listings; `None` for a new instance.
     pub(crate) before: Option<Seen>,
     pub(crate) changed: Timestamp,
 }
 
-/// What a listing shows of an instance that changes.
+/// The part of an instance that changes and that listings show.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) status: &'static str,
@@ -95,14 +95,14 @@ pub(crate) struct Seen {
     pub(crate) operation: Option<Arc<str>>,
 }
 
-/// What an operation does at each of its locations.
+/// The work of an operation at each location.
 #[derive(Debug, Clone)]
 pub(crate) enum Work {
     Create {
         overrides: BTreeMap<String, Given>,
     },
-    /// With the new template and parameters of `UpdateStackSet`, or the new overrides of
-    /// `UpdateStackInstances`.
+    /// For `UpdateStackSet` with a new template and parameters, or `UpdateStackInstances` with new
+    /// overrides.
     Update {
         overrides: Option<BTreeMap<String, Given>>,
     },
@@ -126,50 +126,50 @@ impl Work {
 /// An operation on a stack set.
 #[derive(Debug)]
 pub struct Operation {
-    /// The id that the request gave or CloudFormation made up.
+    /// From the request, or generated.
     pub id: Arc<str>,
     pub(crate) work: Work,
     /// `RUNNING`, `SUCCEEDED`, `FAILED`, `STOPPING`, `STOPPED` or `QUEUED`.
     pub status: &'static str,
-    /// When it was asked for.
+    /// The time of the request, virtual.
     pub created: Timestamp,
-    /// When it was over.
+    /// The time of completion, virtual.
     pub ended: Option<Timestamp>,
     pub(crate) preferences: Preferences,
-    /// `DeploymentTargets` as given.
+    /// `DeploymentTargets` as in the request.
     pub(crate) targets: Value,
-    /// How it went, as far as it got.
+    /// Results so far, by account and Region.
     pub results: BTreeMap<Location, Outcome>,
-    /// In the order they are to be done.
+    /// Remaining work in Region order.
     pub(crate) regions: Vec<RegionWork>,
-    /// What becomes the stack set's when the operation begins.
+    /// Applied to the stack set when the operation starts.
     pub(crate) change: Option<Change>,
     pub(crate) drift: Option<DriftDetails>,
-    /// Whether it hangs.
+    /// An injected fault: the operation hangs until it is stopped.
     pub(crate) stuck: bool,
-    /// Work that does not end before the operation is stopped.
+    /// Work held back until the operation is stopped.
     pub(crate) held: Vec<operation::Job>,
 }
 
-/// What `UpdateStackSet` changes of the stack set itself.
+/// The changes of `UpdateStackSet` to the stack set itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) description: Option<String>,
     pub(crate) auto: Option<AutoDeployment>,
     pub(crate) managed: Option<bool>,
-    /// Whether a template or parameters were given, which outdates every instance.
+    /// Whether the request has a template or parameters, which outdates every instance.
     pub(crate) outdates: bool,
 }
 
-/// How an operation went in one account and Region.
+/// The result of an operation in one account and Region.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// `PENDING`, `RUNNING`, `SUCCEEDED`, `FAILED` or `CANCELLED`.
     pub status: &'static str,
     pub(crate) reason: Option<String>,
     pub(crate) unit: Arc<str>,
-    /// The status until `changed`; empty if there was none.
+    /// The status before `changed`; empty if there was none.
     pub(crate) before: &'static str,
     pub(crate) changed: Timestamp,
 }
@@ -182,7 +182,7 @@ impl Outcome {
     }
 }
 
-/// What is left to do in one Region.
+/// The remaining work in one Region.
 #[derive(Debug)]
 pub(crate) struct RegionWork {
     pub(crate) region: Arc<str>,
@@ -194,7 +194,7 @@ pub(crate) struct RegionWork {
 }
 
 impl RegionWork {
-    /// Whether more accounts failed than are tolerated.
+    /// Whether failures exceed the tolerance.
     pub(crate) fn broken(&self) -> bool {
         self.failed > self.tolerance
     }
@@ -204,16 +204,16 @@ impl RegionWork {
     }
 }
 
-/// How fast an operation proceeds and how many failures it tolerates.
+/// `OperationPreferences`: concurrency, Region order and failure tolerance.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Preferences {
     pub(crate) parallel: bool,
     pub(crate) order: Vec<Arc<str>>,
     pub(crate) tolerance: Amount,
     pub(crate) concurrency: Amount,
-    /// `SOFT_FAILURE_TOLERANCE`.
+    /// Whether `ConcurrencyMode` is `SOFT_FAILURE_TOLERANCE`.
     pub(crate) soft: bool,
-    /// As given.
+    /// As in the request.
     pub(crate) raw: Value,
 }
 
@@ -227,7 +227,7 @@ pub(crate) enum Amount {
 }
 
 impl Amount {
-    /// The number out of all `accounts`; percentages are rounded down.
+    /// The number for `accounts` in total; percentages are rounded down.
     pub(crate) fn of(self, accounts: usize, unset: usize) -> usize {
         match self {
             Amount::Unset => unset,
@@ -237,7 +237,7 @@ impl Amount {
     }
 }
 
-/// A drift detection over a stack set.
+/// A drift detection of a stack set.
 #[derive(Debug, Clone)]
 pub(crate) struct DriftDetails {
     /// `IN_PROGRESS`, `COMPLETED`, `PARTIAL_SUCCESS`, `FAILED` or `STOPPED`.
@@ -278,7 +278,7 @@ impl Operation {
         self.work.action()
     }
 
-    /// Whether it is not over yet.
+    /// Whether it is running, stopping or queued.
     pub(crate) fn active(&self) -> bool {
         matches!(self.status, "RUNNING" | "STOPPING" | "QUEUED")
     }
@@ -310,7 +310,7 @@ impl Operation {
         })
     }
 
-    /// As a listing shows it that knows what was true at `then`.
+    /// The summary in a listing that shows the state at `then`.
     pub(crate) fn summary(&self, then: Timestamp) -> Value {
         let ended = self.ended.filter(|ended| *ended <= then);
         let status = match (self.ended, ended) {
@@ -330,7 +330,7 @@ impl Operation {
 }
 
 impl Instance {
-    /// An instance that has no stack yet.
+    /// A new instance, without a stack.
     pub(crate) fn new(unit: &Arc<str>, now: Timestamp) -> Instance {
         Instance {
             stack: None,
@@ -347,9 +347,9 @@ impl Instance {
         }
     }
 
-    /// Keeps the current state for listings that lag; called before a change.
+    /// Saves the current state for lagging listings; must be called before a change.
     pub(crate) fn remember(&mut self, now: Timestamp) {
-        // A new instance that changes in the moment of its creation was never seen.
+        // No listing has seen an instance that changes at the moment of its creation.
         if self.changed == now {
             return;
         }
@@ -361,8 +361,7 @@ impl Instance {
         self.changed = now;
     }
 
-    /// The instance as a listing shows it that knows what was true at `then`; `None` if it shows
-    /// none.
+    /// The instance in a listing that shows the state at `then`; `None` if it is absent.
     pub(crate) fn seen(&self, then: Timestamp) -> Option<std::borrow::Cow<'_, Instance>> {
         use std::borrow::Cow;
         if self.changed <= then {
@@ -419,7 +418,7 @@ impl StackSet {
         value
     }
 
-    /// The operation that is running, if any.
+    /// The first active operation: running, stopping or queued.
     pub(crate) fn running(&self) -> Option<&Operation> {
         self.operations
             .values()
@@ -497,13 +496,13 @@ impl StackSets {
         self.by_id.values()
     }
 
-    /// A living stack set by name, or any by id or ARN.
+    /// Finds an existing stack set by name, or any by id or ARN.
     pub(crate) fn find(&self, region: &str, name: &str) -> Option<&StackSet> {
         let id = name.rsplit_once(":stackset/").map_or(name, |(_, id)| id);
         if id.contains(':') {
             return self.by_id.get(id).filter(|set| set.region == region);
         }
-        // Ids start with the name and a colon, so that this is a short range.
+        // Ids start with `NAME:`, so this is a short range.
         let prefix = format!("{id}:");
         self.by_id
             .range(prefix.clone()..)

@@ -1,4 +1,4 @@
-//! From deployment targets to accounts and Regions.
+//! Resolves deployment targets to accounts and Regions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use crate::set::{Amount, Location, Preferences, StackSet};
 use crate::wire::api::ApiError;
 use crate::wire::decode;
 
-/// The most units one call may name.
+/// Maximum organizational units per call.
 const UNITS: usize = 50;
 
-/// The targets of a request.
+/// Checked deployment targets.
 #[derive(Debug)]
 pub(crate) struct Targets {
     pub(crate) units: Vec<Arc<str>>,
     accounts: BTreeSet<Arc<str>>,
     filter: Filter,
     pub(crate) regions: Vec<Arc<str>>,
-    /// As given.
+    /// As in the request.
     pub(crate) raw: Value,
 }
 
-/// How accounts narrow or widen the units that are targeted.
+/// `AccountFilterType`: how `Accounts` modifies the targeted units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 enum Filter {
@@ -47,7 +47,7 @@ impl Filter {
     }
 }
 
-/// What a request is going to do with its targets.
+/// The purpose of the targets, which decides the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Create,
@@ -173,7 +173,7 @@ fn check_accounts(given: &DeploymentTargets, purpose: Purpose) -> Result<Filter,
 }
 
 impl Targets {
-    /// The targeted accounts, each with the unit that brought it in.
+    /// The targeted accounts, each with the unit through which it is targeted.
     fn accounts(&self, stage: &Stage<'_>) -> BTreeMap<Arc<str>, Arc<str>> {
         let mut found = BTreeMap::new();
         for unit in &self.units {
@@ -201,7 +201,7 @@ impl Targets {
         found
     }
 
-    /// Locations to create instances at.
+    /// All targeted locations, existing or not.
     pub(crate) fn all(&self, stage: &Stage<'_>) -> BTreeMap<Location, Arc<str>> {
         let mut locations = BTreeMap::new();
         for (account, unit) in self.accounts(stage) {
@@ -213,7 +213,8 @@ impl Targets {
         locations
     }
 
-    /// Existing instances that are targeted. An account that was named must have all Regions.
+    /// The targeted existing instances. An explicitly named account must have instances in all
+    /// Regions.
     pub(crate) fn existing(
         &self,
         stage: &Stage<'_>,
@@ -221,7 +222,7 @@ impl Targets {
     ) -> Result<BTreeMap<Location, Arc<str>>, ApiError> {
         let mut locations = self.all(stage);
         if matches!(self.filter, Filter::None | Filter::Difference) {
-            // Accounts that left the unit but whose instances have not been removed yet.
+            // Includes accounts that left the unit but still have instances.
             for (location, instance) in &set.instances {
                 let wanted = self.units.contains(&instance.unit)
                     && self.regions.contains(&location.1)
@@ -245,13 +246,13 @@ impl Targets {
         Ok(locations)
     }
 
-    /// Whether the request covers whole units, so that it changes what automatic deployment does.
+    /// Whether the request targets entire units, and so changes what automatic deployment does.
     pub(crate) fn whole_units(&self) -> bool {
         self.filter == Filter::None
     }
 }
 
-/// The preferences of an operation as a request gives them.
+/// `OperationPreferences` as in the request.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "PascalCase")]
 struct OperationPreferences {
@@ -280,7 +281,7 @@ enum ConcurrencyMode {
     SoftFailureTolerance,
 }
 
-/// Reads `OperationPreferences`.
+/// Reads and checks `OperationPreferences`.
 pub(crate) fn preferences(stage: &Stage<'_>, raw: Option<&Value>) -> Result<Preferences, ApiError> {
     let Some(raw) = raw else {
         return Ok(Preferences {
@@ -326,7 +327,7 @@ pub(crate) fn preferences(stage: &Stage<'_>, raw: Option<&Value>) -> Result<Pref
     })
 }
 
-/// A number of accounts, given as a count or as a percentage.
+/// A number of accounts, as count or percentage; both is an error.
 fn amount(
     count: (&str, Option<usize>),
     percentage: (&str, Option<usize>),

@@ -100,7 +100,7 @@ request! { GetTemplate {
     _stage: Option<TemplateStage>,
 } }
 
-/// Templates without macros are the same in both.
+/// Both stages are equal, because macros aren't simulated.
 #[derive(Debug, Deserialize)]
 enum TemplateStage {
     Original,
@@ -144,7 +144,7 @@ request! { DescribeAccountLimits {
     _next_token: Option<String>,
 } }
 
-/// A stack by name or id.
+/// Finds a stack by name or id.
 pub(crate) fn find<'a>(
     stage: &'a Stage<'_>,
     caller: &Caller,
@@ -156,7 +156,7 @@ pub(crate) fn find<'a>(
         .ok_or_else(|| ApiError::validation(format!("Stack with id {name} does not exist")))
 }
 
-/// Checks a stack's name.
+/// Checks the name of a stack or change set; `what` is the parameter.
 pub(crate) fn check_name(name: &str, what: &str) -> Result<(), ApiError> {
     let fits = name.len() <= 128
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -226,7 +226,7 @@ fn update(request: &UpdateStack, stage: &mut Stage<'_>, caller: &Caller) -> Answ
 
 fn delete(request: &DeleteStack, stage: &mut Stage<'_>, caller: &Caller) -> Answer {
     let keep = &request.retain_resources;
-    // Deleting what does not exist is no error.
+    // As on AWS, deleting a missing stack is not an error.
     let Ok(stack) = find(stage, caller, &request.stack_name) else {
         return Ok(Value::Null);
     };
@@ -326,7 +326,7 @@ fn events(request: &DescribeStackEvents, stage: &Stage<'_>, caller: &Caller) -> 
     listing("StackEvents", events, request.next_token.as_deref(), None)
 }
 
-/// What both listings of a stack's resources show of one.
+/// The fields of a resource common to both resource listings.
 fn resource(name: &str, resource: &Resource) -> Map<String, Value> {
     let drift = resource.drift.as_ref();
     let status = drift.map_or("NOT_CHECKED", |drift| drift.status);
@@ -517,7 +517,7 @@ fn drifts(request: &DescribeStackResourceDrifts, stage: &Stage<'_>, caller: &Cal
     listing("StackResourceDrifts", drifts, token, request.max_results)
 }
 
-/// The quotas that CloudFormation shows.
+/// `DescribeAccountLimits`.
 #[expect(clippy::unnecessary_wraps, reason = "all handlers have one signature")]
 fn limits(_: &DescribeAccountLimits, stage: &Stage<'_>, _: &Caller) -> Answer {
     Ok(json!({"AccountLimits": [

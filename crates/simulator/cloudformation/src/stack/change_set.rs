@@ -1,4 +1,4 @@
-//! Change sets: what an update would change, shown before it is done.
+//! Change sets: previews of an update that can be executed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ request! { CreateChangeSet with template {
     on_stack_failure: Option<OnFailure>,
 } }
 
-/// What a change set does to its stack.
+/// `ChangeSetType`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 enum ChangeSetType {
@@ -124,8 +124,8 @@ fn create(request: &CreateChangeSet, stage: &mut Stage<'_>, caller: &Caller) -> 
     Ok(json!({"Id": id, "StackId": &*stack}))
 }
 
-/// The stack of a new change set, which it creates in review if need be, and what the stack is to
-/// become.
+/// The stack of a new change set, created in `REVIEW_IN_PROGRESS` if needed, and its new
+/// deployment.
 fn stack_and_deployment(
     request: &CreateChangeSet,
     stage: &mut Stage<'_>,
@@ -174,7 +174,7 @@ fn stack_and_deployment(
     }
 }
 
-/// Computes the changes.
+/// Computes the changes, which completes the change set's creation.
 pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
     let Some(set) = stage.cloudformation.change_sets.get(id) else {
         return;
@@ -206,7 +206,7 @@ pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
     }
 }
 
-/// A resource's line in a change set.
+/// A resource change in the API's format.
 fn change(action: &str, name: &str, physical_id: Option<&str>, kind: &str) -> Value {
     let mut change = json!({
         "Action": action,
@@ -217,7 +217,7 @@ fn change(action: &str, name: &str, physical_id: Option<&str>, kind: &str) -> Va
         "Details": [],
     });
     if let (true, Some(fields)) = (action == "Modify", change.as_object_mut()) {
-        // Only the handler knows, when the change is carried out.
+        // Only the resource handler knows, at execution.
         fields.insert("Replacement".to_owned(), "Conditional".into());
         fields.insert("Scope".to_owned(), json!(["Properties"]));
     }
@@ -257,7 +257,8 @@ fn changes(
         match stack.resources.get(name) {
             None => found.push(change("Add", name, None, &declaration.kind)),
             Some(old) => {
-                // A reference to a resource that is still to be made has no value yet: it changes.
+                // A reference to a resource that doesn't exist yet has no value, so it counts as a
+                // change.
                 let properties = scope.resolve(&declaration.properties).ok().flatten();
                 if properties.as_ref() != Some(&old.properties) {
                     found.push(change(
@@ -282,7 +283,7 @@ fn changes(
     found
 }
 
-/// A change set by ARN, or by name with its stack's.
+/// Finds a change set by ARN, or by its and its stack's name.
 fn lookup<'a>(
     stage: &'a Stage<'_>,
     caller: &Caller,
@@ -404,7 +405,7 @@ fn execute(request: &ExecuteChangeSet, stage: &mut Stage<'_>, caller: &Caller) -
     } else {
         begin_update(stage, &stack, deployment)?;
     }
-    // A stack's other change sets are void once one of them is executed.
+    // As on AWS, executing a change set deletes the stack's other ones.
     stage
         .cloudformation
         .change_sets

@@ -1,4 +1,4 @@
-//! Makes a stack's resources what its template says, one after the other.
+//! Creates and updates a stack's resources to match its template.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 use super::execute::{event, handler_reason, record};
 use super::fold::Folded;
 use crate::Stage;
-use crate::resources::{Place, Resources, Updated};
+use crate::resources::{ResourceLocation, Resources, Updated};
 use crate::stack::{Deployment, Output, Resource};
 use crate::template::evaluate::Scope;
 use crate::template::{Policy, Template};
 use crate::wire::scalar;
 
-/// Why an operation stopped.
+/// The failure that stopped an operation.
 pub(crate) struct Failure {
     pub(crate) logical_id: String,
     pub(crate) reason: String,
@@ -22,18 +22,18 @@ pub(crate) struct Failure {
 
 /// How to undo one step.
 pub(crate) enum Undo {
-    /// Delete what was made under this logical id, be it new or a replacement.
+    /// Delete the created resource with this logical id, new or a replacement.
     Made(String),
-    /// Change it back.
+    /// Restore the resource's previous properties.
     Changed(String, Box<Resource>),
 }
 
-/// Which update of the stack makes what is new.
+/// The update number that created resources record.
 #[derive(Clone, Copy)]
 pub(crate) enum Generations<'a> {
-    /// This one.
+    /// The current update.
     Now(u32),
-    /// The ones that made it before it was folded.
+    /// The updates recorded when the stack was folded.
     Of(&'a Folded),
 }
 
@@ -50,20 +50,20 @@ impl Generations<'_> {
     }
 }
 
-/// The result of making a stack's resources what its template says.
+/// The result of [`converge`].
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) resources: BTreeMap<String, Resource>,
     pub(crate) undo: Vec<Undo>,
-    /// Resources that were replaced: logical id, what they were, whether to keep them.
+    /// Replaced resources: logical id, old resource, whether to retain it.
     pub(crate) replaced: Vec<(String, Resource, bool)>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) imports: BTreeSet<String>,
     pub(crate) failure: Option<Failure>,
 }
 
-/// Makes the resources what the deployment says, starting from `old`. Stops at the first failure;
-/// nothing is deleted here. With `only`, no others are made.
+/// Creates and updates resources to match the deployment, starting from `old`. Stops at the first
+/// failure and deletes nothing. With `only`, skips all others.
 pub(crate) fn converge(
     stage: &mut Stage<'_>,
     id: &str,
@@ -147,7 +147,7 @@ fn failed(updating: bool) -> &'static str {
     }
 }
 
-/// The outputs, if no other stack exports one of their names.
+/// Checks that no other stack exports one of the outputs' names.
 fn exportable(
     outputs: Vec<Output>,
     exports: &BTreeMap<String, (String, String)>,
@@ -187,12 +187,12 @@ fn step(
     let properties = scope
         .resolve(&declaration.properties)?
         .unwrap_or_else(|| Value::Object(Map::new()));
-    // Nothing here reads the metadata, but a function in it that cannot be resolved is an error.
+    // The metadata is unused, but an unresolvable function in it is an error.
     scope.resolve(&declaration.metadata)?;
-    let Some(mut place) = stage.stack(id).map(|stack| stack.place(logical_id)) else {
+    let Some(mut location) = stage.stack(id).map(|stack| stack.location(logical_id)) else {
         return Err("the stack is gone".to_owned());
     };
-    place.generation = generation;
+    location.generation = generation;
     let mut resource = Resource {
         kind: declaration.kind.clone(),
         physical_id: String::new(),
@@ -207,7 +207,7 @@ fn step(
     };
     match old.get(logical_id) {
         None => {
-            make(stage, id, &place, &mut resource)?;
+            make(stage, id, &location, &mut resource)?;
             outcome.undo.push(Undo::Made(logical_id.to_owned()));
         }
         Some(before) if before.properties == resource.properties => {
@@ -217,7 +217,7 @@ fn step(
             };
         }
         Some(before) => {
-            let undo = change(stage, id, &place, before, &mut resource)?;
+            let undo = change(stage, id, &location, before, &mut resource)?;
             if let Undo::Made(_) = undo {
                 let keep = declaration.update_replace_policy != Policy::Delete;
                 let replaced = (logical_id.to_owned(), before.clone(), keep);
@@ -235,15 +235,15 @@ fn step(
     Ok(())
 }
 
-/// Changes a resource to its new properties, or replaces it.
+/// Updates a resource in place, or replaces it.
 fn change(
     stage: &mut Stage<'_>,
     id: &str,
-    place: &Place,
+    location: &ResourceLocation,
     before: &Resource,
     resource: &mut Resource,
 ) -> Result<Undo, String> {
-    let logical_id = &place.logical_id;
+    let logical_id = &location.logical_id;
     resource.status = "UPDATE_COMPLETE";
     resource.physical_id.clone_from(&before.physical_id);
     resource.generation = before.generation;
@@ -252,7 +252,7 @@ fn change(
     let updated = stage
         .services
         .update(
-            place,
+            location,
             &resource.kind,
             &before.physical_id,
             &before.properties,
@@ -275,8 +275,8 @@ fn change(
                 doing,
                 Some(reason.to_owned()),
             );
-            resource.generation = place.generation;
-            make(stage, id, place, resource)?;
+            resource.generation = location.generation;
+            make(stage, id, location, resource)?;
             Ok(Undo::Made(logical_id.clone()))
         }
     }
@@ -285,7 +285,7 @@ fn change(
 fn make(
     stage: &mut Stage<'_>,
     id: &str,
-    place: &Place,
+    location: &ResourceLocation,
     resource: &mut Resource,
 ) -> Result<(), String> {
     let replacing = resource.status == "UPDATE_COMPLETE";
@@ -293,7 +293,7 @@ fn make(
         event(
             stage,
             id,
-            &place.logical_id,
+            &location.logical_id,
             resource,
             "CREATE_IN_PROGRESS",
             None,
@@ -301,7 +301,7 @@ fn make(
     }
     let made = stage
         .services
-        .create(place, &resource.kind, &resource.properties)
+        .create(location, &resource.kind, &resource.properties)
         .map_err(|error| handler_reason(stage, &error))?;
     resource.physical_id = made.physical_id;
     resource.attributes = made.attributes;
@@ -309,7 +309,7 @@ fn make(
         event(
             stage,
             id,
-            &place.logical_id,
+            &location.logical_id,
             resource,
             "CREATE_COMPLETE",
             None,

@@ -1,7 +1,7 @@
 //! Drift detection: compares a stack's resources with its template.
 //!
-//! Only properties that the template sets are compared, types without a read handler are not checked,
-//! and `KmsKeyId` is never compared: the same blind spots as on AWS.
+//! As on AWS, only properties that the template sets are compared, `KmsKeyId` is never compared,
+//! and types without a read handler are not checked.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::wire::time::iso;
 
 use super::{Resource, Stack};
 
-/// Properties holding free-form documents, in which every difference counts.
+/// Properties with free-form documents, where every difference counts.
 const DOCUMENTS: &[&str] = &[
     "AssumeRolePolicyDocument",
     "Content",
@@ -25,10 +25,10 @@ const DOCUMENTS: &[&str] = &[
     "RedrivePolicy",
 ];
 
-/// One property that is not as expected.
+/// A property that differs from the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
-    /// JSON pointer into the properties.
+    /// A JSON pointer into the properties.
     pub(crate) path: String,
     pub(crate) expected: String,
     pub(crate) actual: String,
@@ -36,27 +36,27 @@ pub(crate) struct Difference {
     pub(crate) kind: &'static str,
 }
 
-/// What drift detection found about one resource.
+/// The drift of one resource.
 #[derive(Debug, Clone)]
 pub(crate) struct ResourceDrift {
     /// `IN_SYNC`, `MODIFIED`, `DELETED` or `NOT_CHECKED`.
     pub(crate) status: &'static str,
-    /// `null`, as `actual`, if both are the resource's own properties.
+    /// `null`, like `actual`, if both equal the resource's recorded properties.
     pub(crate) expected: Value,
     pub(crate) actual: Value,
     pub(crate) differences: Vec<Difference>,
     pub(crate) at: Timestamp,
 }
 
-/// Compares every resource of a stack with its template and records the result. Returns the
-/// stack's drift status and the number of drifted resources.
+/// Compares every resource of a stack with its template and records the result. Returns the stack's
+/// drift status and number of drifted resources.
 pub(crate) fn detect(stage: &mut Stage<'_>, id: &str) -> (&'static str, usize) {
     let now = stage.now();
     let Some(stack) = stage.stack_mut(id) else {
         return ("NOT_CHECKED", 0);
     };
     if stack.folded.is_some() {
-        // A stack is folded only while nothing has changed it since it was found in sync.
+        // A folded stack was in sync when folded, and can't have changed since.
         stack.drift = "IN_SYNC";
         stack.drift_checked = Some(now);
         return ("IN_SYNC", 0);
@@ -89,7 +89,7 @@ pub(crate) fn detect(stage: &mut Stage<'_>, id: &str) -> (&'static str, usize) {
     (status, drifted)
 }
 
-/// Sends an event to the account's default bus when a stack's drift detection has ended.
+/// Sends the event for a completed drift detection to the account's default bus.
 ///
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/event-detail-drift-detection-status-change.html>
 pub(crate) fn announce(
@@ -123,7 +123,7 @@ pub(crate) fn announce(
     stage.services.environment.schedule(1, task);
 }
 
-/// Whether all resources are as the template says, without recording it.
+/// Whether all resources match the template; records nothing.
 pub(crate) fn is_in_sync(stage: &Stage<'_>, stack: &Stack) -> bool {
     stack.resources.iter().all(|(name, resource)| {
         compare(stage.services, stack, name, resource, resource.at).status == "IN_SYNC"
@@ -140,7 +140,7 @@ fn compare(
     let Resource {
         kind, properties, ..
     } = resource;
-    let live = services.read(&stack.place(name), kind, &resource.physical_id);
+    let live = services.read(&stack.location(name), kind, &resource.physical_id);
     let expected = services
         .normalize(kind, properties)
         .unwrap_or_else(|_| properties.clone());
@@ -167,7 +167,8 @@ fn compare(
     }
 }
 
-/// Collects where `actual` is not what `expected` sets; `exact` also counts what it does not set.
+/// Collects the differences of `actual` from `expected`. `exact` includes properties that
+/// `expected` doesn't set.
 fn difference(
     expected: &Value,
     actual: &Value,
@@ -197,7 +198,7 @@ fn difference(
             }
         }
         (Value::Array(wanted), Value::Array(given)) => {
-            // Order does not count: equal items are paired off first.
+            // Lists are compared without order: equal items are paired first.
             let mut left: Vec<&Value> = given.iter().collect();
             let mut open: Vec<(usize, &Value)> = Vec::new();
             for (index, wanted) in wanted.iter().enumerate() {
@@ -221,7 +222,7 @@ fn difference(
                 found.push(Difference::new(&path, None, Some(given)));
             }
         }
-        // A policy's single value and its list of one are the same.
+        // In policies, a single value equals a list of one.
         (Value::Array(wanted), given)
             if exact && matches!(wanted.as_slice(), [one] if equal(one, given, exact)) => {}
         (wanted, Value::Array(given))
@@ -264,8 +265,8 @@ impl Difference {
     }
 }
 
-/// The drift of a stack's resources as the API lists it. `statuses` filters; empty lists all that
-/// were checked.
+/// The drift of a stack's resources in the API's format. An empty `statuses` includes all that were
+/// checked.
 pub(crate) fn describe(
     stage: &Stage<'_>,
     id: &str,

@@ -1,5 +1,4 @@
-//! Carries out a stack operation: creates, changes and deletes its resources, and rolls back when
-//! one fails.
+//! Performs stack operations: creates, updates and deletes resources, and rolls back on failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use crate::resources::{ResourceError, Resources, Updated};
 use crate::stack::{Deployment, Event, OnFailure, Pending, Resource};
 use crate::template::{Policy, Template};
 
-/// Carries out the stack's pending operation.
+/// Performs the stack's pending operation.
 pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
     let Some(pending) = stage.stack_mut(id).and_then(|stack| stack.pending.take()) else {
         return;
@@ -22,7 +21,7 @@ pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
         Pending::Update(deployment) => update(stage, id, deployment),
         Pending::Delete(keep) => delete(stage, id, &keep),
     }
-    // A planned failure that no resource consumed does not outlive its operation.
+    // A planned failure that no resource consumed must not affect a later operation.
     stage.cloudformation.planned_failures.remove(id);
 }
 
@@ -64,7 +63,7 @@ fn create(stage: &mut Stage<'_>, id: &str, on_failure: OnFailure) {
     }
 }
 
-/// The reason of a stack's status after resources failed.
+/// The stack's status reason after resources failed.
 fn failed_to(verb: &str, resources: impl IntoIterator<Item = String>) -> String {
     let names: Vec<String> = resources.into_iter().collect();
     format!(
@@ -113,19 +112,20 @@ fn update(stage: &mut Stage<'_>, id: &str, deployment: Arc<Deployment>) {
     stage.enter(id, "UPDATE_COMPLETE", None);
 }
 
-/// Removes what an update left behind. A failure shows in the events but fails nothing, as on AWS.
+/// Deletes a resource that an update removed or replaced. As on AWS, a failure appears only in the
+/// events.
 fn clean_up(stage: &mut Stage<'_>, id: &str, name: &str, resource: &Resource, keep: bool) {
     if keep {
         event(stage, id, name, resource, "DELETE_SKIPPED", None);
         return;
     }
-    let Some(place) = stage.stack(id).map(|stack| stack.place(name)) else {
+    let Some(location) = stage.stack(id).map(|stack| stack.location(name)) else {
         return;
     };
     event(stage, id, name, resource, "DELETE_IN_PROGRESS", None);
     match stage
         .services
-        .delete(&place, &resource.kind, &resource.physical_id)
+        .delete(&location, &resource.kind, &resource.physical_id)
     {
         Ok(()) => event(stage, id, name, resource, "DELETE_COMPLETE", None),
         Err(error) => {
@@ -171,7 +171,7 @@ fn roll_back(
     }
 }
 
-/// Undoes one step of an update; `restored` gets what the resource is afterward.
+/// Undoes one step of an update; `restored` receives the restored resource.
 fn undo(
     stage: &mut Stage<'_>,
     id: &str,
@@ -180,15 +180,17 @@ fn undo(
     restored: &mut BTreeMap<String, Resource>,
 ) -> Result<(), ResourceError> {
     let (Undo::Made(name) | Undo::Changed(name, _)) = step;
-    let Some(place) = stage.stack(id).map(|stack| stack.place(name)) else {
+    let Some(location) = stage.stack(id).map(|stack| stack.location(name)) else {
         return Ok(());
     };
     let (kind, physical_id) = (&current.kind, &current.physical_id);
     let Undo::Changed(_, before) = step else {
-        return stage.services.delete(&place, kind, physical_id);
+        return stage.services.delete(&location, kind, physical_id);
     };
     let (from, to) = (&current.properties, &before.properties);
-    let updated = stage.services.update(&place, kind, physical_id, from, to)?;
+    let updated = stage
+        .services
+        .update(&location, kind, physical_id, from, to)?;
     if let (Updated::InPlace(made), Some(resource)) = (updated, restored.get_mut(name)) {
         resource.physical_id = made.physical_id;
         resource.attributes = made.attributes;
@@ -219,7 +221,7 @@ fn delete(stage: &mut Stage<'_>, id: &str, keep: &BTreeSet<String>) {
                 .then(|| ((*export).to_owned(), other.name.clone()))
         });
     if let Some((export, user)) = user {
-        // Nothing has been deleted.
+        // The export check precedes any deletion.
         let reason =
             format!("Delete canceled. Cannot delete export {export} as it is in use by {user}.");
         return stage.enter(id, "DELETE_FAILED", Some(reason));
@@ -236,8 +238,8 @@ fn delete(stage: &mut Stage<'_>, id: &str, keep: &BTreeSet<String>) {
     stage.end_deletion(id);
 }
 
-/// Deletes a stack's resources, dependents first. What failed stays in the stack, and so does all
-/// it needs; the failed ones are returned.
+/// Deletes a stack's resources, dependents first. Failed resources and their dependencies stay in
+/// the stack. Returns the failed ones.
 fn remove_all(
     stage: &mut Stage<'_>,
     id: &str,
@@ -254,7 +256,7 @@ fn remove_all(
         let Some(resource) = stack.resources.get(name).cloned() else {
             continue;
         };
-        let place = stack.place(name);
+        let location = stack.location(name);
         let needs = template
             .resources
             .get(name)
@@ -278,7 +280,7 @@ fn remove_all(
                 Some(reason) => Err(reason),
                 None => stage
                     .services
-                    .delete(&place, &resource.kind, &resource.physical_id)
+                    .delete(&location, &resource.kind, &resource.physical_id)
                     .map_err(|error| handler_reason(stage, &error)),
             };
             if let Err(reason) = deleted {
@@ -296,7 +298,7 @@ fn remove_all(
     failed
 }
 
-/// The reason as a stack event shows it.
+/// The reason in a stack event.
 pub(crate) fn handler_reason(stage: &mut Stage<'_>, error: &ResourceError) -> String {
     let code = match error {
         ResourceError::Invalid(_) => "InvalidRequest",

@@ -1,10 +1,10 @@
-//! Keeps stacks that no request has observed as what they were made from.
+//! Folds unobserved stacks: keeps only what is needed to recreate their resources.
 //!
-//! The stacks of a stack set are alike, and there may be a hundred thousand of them. A stack whose
-//! resources are as its template says, and can't conflict with others, is folded: its
-//! resources leave the services' memory, and come back the same, down to the last generated name,
-//! before a request can see or change them. Work that was carried out once in a Region is not
-//! repeated for each account where it must have the same result.
+//! A stack set can have a hundred thousand nearly identical stacks. A stack whose resources match
+//! its template and can't conflict with others is folded: its resources are removed from the
+//! services' memory, and recreated identically, generated names included, before a request can see
+//! or change them. An operation that succeeded once in a Region is not repeated in accounts where
+//! it must have the same result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use crate::Stage;
 use crate::resources::Resources;
 use crate::template::{Policy, Template};
 
-/// The types that keep no state of their own while they are unused, each with the property that
-/// gives a fixed name, which another stack could want.
+/// Resource types without state of their own while unused, each with the property that sets a fixed
+/// name, which could conflict with another stack.
 const FOLDABLE: &[(&str, &str)] = &[
     ("AWS::Events::Rule", "Name"),
     ("AWS::IAM::Role", "RoleName"),
@@ -27,34 +27,35 @@ const FOLDABLE: &[(&str, &str)] = &[
     ("AWS::SQS::QueueInlinePolicy", ""),
 ];
 
-/// How many rules of all stacks fit on a bus, whatever their patterns.
+/// The number of rules that fit on a bus whatever their patterns: the quota of rules with
+/// wildcards.
 const ROOM_FOR_RULES: usize = 30;
 
-/// How many proofs are kept.
+/// Maximum number of proofs kept.
 const PROOFS: usize = 512;
 
-/// What a folded stack needs to come back, besides what it was made from.
+/// What recreating a folded stack needs besides its deployment.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Folded {
-    /// The resources that later updates made, with the number of the update.
+    /// The update number of each resource that an update created.
     pub(super) generations: BTreeMap<String, u32>,
 }
 
-/// An operation that is known to succeed in a Region, because it did once.
+/// An operation that is known to succeed in a Region because it has before.
 #[derive(Debug)]
 pub(crate) struct Proof {
-    /// The stack before; `None` is its creation.
+    /// The stack before the operation; `None` for a creation.
     from: Option<(Arc<Deployment>, Arc<Folded>)>,
     to: Arc<Deployment>,
     region: Arc<str>,
-    /// How many updates the stack had.
+    /// The number of updates the stack had.
     updates: u32,
-    /// Whether there was no other stack in the account and Region.
+    /// Whether the account and Region had no other stack.
     alone: bool,
     result: Arc<Folded>,
 }
 
-/// Carries out the pending operation of a stack instance's stack.
+/// Performs the pending operation of a stack instance's stack.
 pub(crate) fn carry_out(stage: &mut Stage<'_>, id: &str) {
     if skip(stage, id) {
         return;
@@ -73,7 +74,7 @@ pub(crate) fn carry_out(stage: &mut Stage<'_>, id: &str) {
         stack.settled = now;
     }
     let Some(result) = fold(stage, id) else {
-        // It no longer is what it was folded to.
+        // The operation changed the stack, so the old folded state is void.
         if let Some(stack) = stage.stack_mut(id) {
             stack.unfolded = None;
         }
@@ -92,7 +93,7 @@ pub(crate) fn carry_out(stage: &mut Stage<'_>, id: &str) {
             to: Arc::clone(&stack.deployment),
             region: Arc::clone(&stack.region),
             updates: stack.updates,
-            alone: neighbours(stage, stack).0 == 0,
+            alone: neighbors(stage, stack).0 == 0,
             result,
         };
         let proofs = &mut stage.cloudformation.proofs;
@@ -103,7 +104,7 @@ pub(crate) fn carry_out(stage: &mut Stage<'_>, id: &str) {
     }
 }
 
-/// Enters the state in which the pending operation must end, if that is known.
+/// Enters the final state of the pending operation, if it is known.
 fn skip(stage: &mut Stage<'_>, id: &str) -> bool {
     if stage.cloudformation.planned_failures.contains_key(id) {
         return false;
@@ -122,7 +123,7 @@ fn skip(stage: &mut Stage<'_>, id: &str) -> bool {
             Some(result) => (Arc::clone(to), result),
             None => return false,
         },
-        // A folded stack has nothing that could prevent its deletion.
+        // Nothing in a folded stack can prevent its deletion.
         (Some(Pending::Delete(keep)), Some(folded)) if keep.is_empty() => {
             (Arc::clone(&stack.deployment), Arc::clone(folded))
         }
@@ -154,8 +155,8 @@ fn skip(stage: &mut Stage<'_>, id: &str) -> bool {
     true
 }
 
-/// The outputs of a stack that is not made: they contain the names of its own resources. `None` if
-/// they depend on rules, which would take as long as making the stack.
+/// The outputs of a folded stack, which contain names of its own resources. `None` if they depend
+/// on rules, which would take as long as creating the stack.
 fn outputs(
     stage: &mut Stage<'_>,
     id: &str,
@@ -172,7 +173,7 @@ fn outputs(
     outcome.failure.is_none().then_some(outcome.outputs)
 }
 
-/// What the operation makes of a stack, if it was carried out in this Region before.
+/// The known result of an operation that was performed in this Region before.
 fn proof(
     stage: &Stage<'_>,
     stack: &Stack,
@@ -191,14 +192,14 @@ fn proof(
             && proof.region == stack.region
             && proof.updates == stack.updates
     })?;
-    let (others, rules) = neighbours(stage, stack);
+    let (others, rules) = neighbors(stage, stack);
     let room = (proof.alone && others == 0)
         || rules + rules_of(&stack.deployment.template) <= ROOM_FOR_RULES;
     room.then(|| Arc::clone(&proof.result))
 }
 
-/// How many other stacks live in a stack's account and Region, and how many rules they have.
-fn neighbours(stage: &Stage<'_>, stack: &Stack) -> (usize, usize) {
+/// The number of other stacks in a stack's account and Region, and of their rules.
+fn neighbors(stage: &Stage<'_>, stack: &Stack) -> (usize, usize) {
     stage
         .cloudformation
         .stacks
@@ -217,7 +218,7 @@ fn rules_of(template: &Template) -> usize {
         .count()
 }
 
-/// Folds a stack that allows it.
+/// Folds a stack if possible.
 fn fold(stage: &mut Stage<'_>, id: &str) -> Option<Arc<Folded>> {
     let stack = stage.stack(id)?;
     let quiet = matches!(stack.status, "CREATE_COMPLETE" | "UPDATE_COMPLETE")
@@ -244,7 +245,7 @@ pub(super) fn fold_away(stage: &mut Stage<'_>, id: &str) -> Option<Arc<Folded>> 
     delete(stage, id, &template, &resources);
     stage.services.events.forget_default(&account, &region);
     let stack = stage.stack_mut(id)?;
-    // The same again, if it was only read: proofs compare pointers.
+    // Reuses the value from before a read, because proofs compare pointers.
     let before = stack.unfolded.take();
     let folded = before
         .filter(|before| before.generations == generations)
@@ -254,7 +255,7 @@ pub(super) fn fold_away(stage: &mut Stage<'_>, id: &str) -> Option<Arc<Folded>> 
     Some(folded)
 }
 
-/// Removes resources that a folded stack can make again from the services' memory.
+/// Removes resources that can be recreated from the services' memory.
 pub(super) fn delete(
     stage: &mut Stage<'_>,
     id: &str,
@@ -268,9 +269,9 @@ pub(super) fn delete(
         let Some(stack) = stage.stack(id) else {
             return;
         };
-        let place = stack.place(name);
+        let location = stack.location(name);
         let (kind, physical_id) = (&resource.kind, &resource.physical_id);
-        let deleted = stage.services.delete(&place, kind, physical_id);
+        let deleted = stage.services.delete(&location, kind, physical_id);
         debug_assert!(deleted.is_ok(), "{kind} {physical_id}: {deleted:?}");
     }
 }
@@ -284,7 +285,7 @@ fn foldable(resource: &Resource) -> bool {
         && resource.deletion_policy == Policy::Delete
 }
 
-/// Brings a folded stack's resources back.
+/// Recreates a folded stack's resources.
 pub fn unfold(stage: &mut Stage<'_>, id: &str) {
     look::hide(stage, id);
     let Some(stack) = stage.stack_mut(id) else {
@@ -311,7 +312,7 @@ pub fn unfold(stage: &mut Stage<'_>, id: &str) {
         resource.at = settled;
         resource.drift = checked.map(|at| ResourceDrift {
             status: "IN_SYNC",
-            // The resource's own properties, which would take as much room again.
+            // `null` stands for the resource's own properties, to save memory.
             expected: Value::Null,
             actual: Value::Null,
             differences: Vec::new(),
@@ -321,7 +322,7 @@ pub fn unfold(stage: &mut Stage<'_>, id: &str) {
     history(stack, pending);
 }
 
-/// Makes some of a stack's resources for a moment, without recording them in the stack.
+/// Creates some of a stack's resources temporarily, without recording them in the stack.
 pub(super) fn make_some(
     stage: &mut Stage<'_>,
     id: &str,
@@ -338,7 +339,7 @@ pub(super) fn make_some(
     outcome
 }
 
-/// Makes a folded stack's resources again, all or some.
+/// Recreates a folded stack's resources, all or some.
 fn make_again(
     stage: &mut Stage<'_>,
     id: &str,
@@ -346,7 +347,7 @@ fn make_again(
     folded: &Folded,
     only: Option<&BTreeSet<String>>,
 ) -> Outcome {
-    // A planned failure belongs to the operation that has begun since.
+    // A planned failure is for an operation that started since, not for this recreation.
     let planned = stage.cloudformation.planned_failures.remove_entry(id);
     let (empty, generations) = (BTreeMap::new(), Generations::Of(folded));
     let outcome = converge(stage, id, deployment, &empty, generations, only);
@@ -354,8 +355,7 @@ fn make_again(
     outcome
 }
 
-/// Restores the events of a stack that was folded; `pending` are those of an operation that has
-/// begun since.
+/// Restores the events of a folded stack; `pending` are those of an operation that started since.
 fn history(stack: &mut Stack, pending: Vec<super::Event>) {
     let resources = std::mem::take(&mut stack.events);
     let (created, updated, settled) = (stack.created, stack.updated, stack.settled);

@@ -1,9 +1,8 @@
 //! Unfolds an account's stacks before a request can observe them.
 //!
-//! A request that could change something unfolds them for good. One that only reads unfolds them
-//! until other accounts have been looked at since. Most resources of many alike stacks are
-//! EventBridge rules, and they cost most: a request to a service that shows no rules leaves them
-//! folded.
+//! A mutating request unfolds them permanently. A read-only one unfolds them until enough other
+//! accounts have been read. Most resources are EventBridge rules, the most expensive to recreate,
+//! so a request to a service that shows no rules leaves them folded.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,14 +16,14 @@ use crate::services::iam::{access_role, forget_access_role, keep_access_role};
 use crate::template::Template;
 use crate::{CloudFormation, Stage};
 
-/// How many accounts stay unfolded after requests that only read. A client that visits many at once
-/// comes back to each of them a few times.
+/// The number of accounts that stay unfolded after read-only requests. A client that visits many in
+/// parallel returns to each of them a few times.
 const KEPT: usize = 64;
 
 const RULE: &str = "AWS::Events::Rule";
 
 impl Stage<'_> {
-    /// Brings back what a request is about to look at in an account.
+    /// Unfolds what a request can observe in an account.
     pub fn look(&mut self, account: &str, look: Look) {
         access_role(self.services, account);
         match look {
@@ -51,7 +50,7 @@ impl Stage<'_> {
         self.cloudformation.remember_look(account);
     }
 
-    /// Looks at every account that a request's parameters name in an ARN or a queue's URL.
+    /// [`look`](Stage::look) for every account that the parameters name in an ARN or a queue URL.
     pub fn look_at_named(&mut self, input: &Value, look: Look) {
         match input {
             Value::String(text) if text.starts_with("arn:") || text.contains("://") => {
@@ -74,8 +73,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Folds again what was only read, except in the accounts that were read last: a client that
-    /// looks at one comes back to it soon.
+    /// Refolds stacks that were only read, except in the `KEPT` most recently read accounts.
     pub fn fold_again(&mut self) {
         while self.cloudformation.looked_at.len() > KEPT {
             let Some(account) = self.cloudformation.looked_at.pop_front() else {
@@ -97,7 +95,7 @@ impl Stage<'_> {
 }
 
 impl CloudFormation {
-    /// Counts an account among those that were looked at last.
+    /// Marks an account as recently read.
     pub fn remember_look(&mut self, account: &str) {
         let looked_at = &mut self.looked_at;
         let known = looked_at.iter().rposition(|known| **known == *account);
@@ -108,7 +106,7 @@ impl CloudFormation {
     }
 }
 
-/// Brings back what a folded stack has besides rules.
+/// Recreates a folded stack's resources except rules.
 fn show(stage: &mut Stage<'_>, id: &Arc<str>) {
     let Some(stack) = stage.stack(id) else {
         return;
@@ -120,13 +118,13 @@ fn show(stage: &mut Stage<'_>, id: &Arc<str>) {
     let Some(others) = without_rules(&deployment.template) else {
         return unfold(stage, id);
     };
-    // Outputs that depend on a rule can't be made, and these requests don't show outputs.
+    // Outputs that depend on a rule fail here, but these requests don't show outputs.
     let made = fold::make_some(stage, id, &deployment, &folded, &others);
     let shown = &mut stage.cloudformation.shown;
     shown.insert(Arc::clone(id), made.resources);
 }
 
-/// The logical ids of all resources but rules; `None` if one of them is made from a rule.
+/// The logical ids of all resources except rules; `None` if one of them depends on a rule.
 pub(super) fn without_rules(template: &Template) -> Option<BTreeSet<String>> {
     let is_rule = |name: &String| {
         template
@@ -140,7 +138,7 @@ pub(super) fn without_rules(template: &Template) -> Option<BTreeSet<String>> {
         .collect()
 }
 
-/// Removes what [`show`] brought back.
+/// Removes the resources that [`show`] recreated.
 pub(super) fn hide(stage: &mut Stage<'_>, id: &str) {
     let Some(resources) = stage.cloudformation.shown.remove(id) else {
         return;
@@ -151,7 +149,7 @@ pub(super) fn hide(stage: &mut Stage<'_>, id: &str) {
     }
 }
 
-/// Unfolds a stack that may be changed from now on: it is never folded again.
+/// Unfolds a stack permanently, because it may be changed from now on.
 pub(crate) fn look_into(stage: &mut Stage<'_>, id: &str) {
     unfold(stage, id);
     if let Some(stack) = stage.stack_mut(id) {
@@ -159,7 +157,7 @@ pub(crate) fn look_into(stage: &mut Stage<'_>, id: &str) {
     }
 }
 
-/// The ids of an account's living stacks that match.
+/// Ids of an account's existing stacks that match.
 fn stacks(stage: &Stage<'_>, account: &str, matches: impl Fn(&Stack) -> bool) -> Vec<Arc<str>> {
     let living = stage.cloudformation.stacks.living_in(account, None);
     living

@@ -1,4 +1,4 @@
-//! A stack: what it is made of and what happened to it.
+//! Stacks with their deployment, resources and history.
 
 pub(crate) mod api;
 pub(crate) mod change_set;
@@ -17,30 +17,30 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Stage;
-use crate::resources::Place;
+use crate::resources::ResourceLocation;
 use crate::stack::drift::ResourceDrift;
 use crate::template::{Policy, Template};
 use crate::wire::api::ApiError;
 use crate::wire::time::iso;
 
-/// What a stack is, or is to be, made from.
+/// What a stack is made from: template, parameters and tags.
 #[derive(Debug, Clone)]
 pub struct Deployment {
     pub(crate) template: Arc<Template>,
-    /// Parameter values by name.
+    /// Values by name.
     pub parameters: BTreeMap<String, String>,
-    /// Tags by key.
+    /// By key.
     pub tags: BTreeMap<String, String>,
     pub(crate) capabilities: Vec<String>,
 }
 
 impl Deployment {
-    /// The template's text.
+    /// The template as sent.
     pub fn template(&self) -> &str {
         &self.template.body
     }
 
-    /// The parameters as answers show them: secret ones only by name.
+    /// The parameters in the API's format; `NoEcho` values are masked.
     pub(crate) fn shown_parameters(&self) -> Vec<Value> {
         self.parameters
             .iter()
@@ -53,7 +53,7 @@ impl Deployment {
     }
 }
 
-/// What to do when the creation of a stack fails.
+/// `OnFailure`: what to do if the stack's creation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum OnFailure {
@@ -62,12 +62,12 @@ pub(crate) enum OnFailure {
     DoNothing,
 }
 
-/// A started operation that has not been carried out yet.
+/// A started operation that has yet to be performed.
 #[derive(Debug, Clone)]
 pub(crate) enum Pending {
     Create(OnFailure),
     Update(Arc<Deployment>),
-    /// With the logical ids to keep.
+    /// With the logical ids to retain.
     Delete(BTreeSet<String>),
 }
 
@@ -75,9 +75,9 @@ pub(crate) enum Pending {
 #[derive(Debug, Clone)]
 pub struct Resource {
     pub(crate) kind: String,
-    /// What `Ref` gives.
+    /// The value of `Ref`.
     pub physical_id: String,
-    /// Without functions, as last deployed.
+    /// Resolved, as last deployed.
     pub(crate) properties: Value,
     pub(crate) attributes: BTreeMap<String, Value>,
     pub(crate) deletion_policy: Policy,
@@ -85,11 +85,11 @@ pub struct Resource {
     pub(crate) reason: Option<String>,
     pub(crate) at: Timestamp,
     pub(crate) drift: Option<ResourceDrift>,
-    /// The number of the stack's update that made it; 0 is the stack's creation.
+    /// The number of the stack update that created it; 0 is the stack's creation.
     pub(crate) generation: u32,
 }
 
-/// One line of a stack's history.
+/// A stack event.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     pub(crate) at: Timestamp,
@@ -109,16 +109,16 @@ pub(crate) struct Output {
     pub(crate) export: Option<String>,
 }
 
-/// A stack of one account and Region.
+/// A stack.
 #[derive(Debug, Clone)]
 pub struct Stack {
     /// The ARN.
     pub id: Arc<str>,
     /// Unique in its account and Region.
     pub name: Arc<str>,
-    /// Its account.
+    /// Twelve digits.
     pub account: Arc<str>,
-    /// Its Region.
+    /// For example `eu-central-1`.
     pub region: Arc<str>,
     /// `CREATE_COMPLETE`, …
     pub status: &'static str,
@@ -126,9 +126,9 @@ pub struct Stack {
     pub(crate) created: Timestamp,
     pub(crate) updated: Option<Timestamp>,
     pub(crate) deleted: Option<Timestamp>,
-    /// What it was last made from.
+    /// The current deployment; during an update, still the previous one.
     pub deployment: Arc<Deployment>,
-    /// By logical id; none if the stack is folded.
+    /// By logical id; empty if the stack is folded.
     pub resources: BTreeMap<String, Resource>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) imports: BTreeSet<String>,
@@ -139,25 +139,25 @@ pub struct Stack {
     /// `NOT_CHECKED`, `IN_SYNC` or `DRIFTED`.
     pub(crate) drift: &'static str,
     pub(crate) drift_checked: Option<Timestamp>,
-    /// How many updates were begun.
+    /// The number of updates started.
     pub(crate) updates: u32,
-    /// When the last operation ended.
+    /// The end of the last operation.
     pub(crate) settled: Timestamp,
-    /// Set while the resources are kept only as what they were made from.
+    /// Set while the stack is folded.
     pub(crate) folded: Option<Arc<fold::Folded>>,
-    /// What it was folded to before a request read it.
+    /// The folded state before a read request unfolded it.
     pub(crate) unfolded: Option<Arc<fold::Folded>>,
     /// Whether a request could have changed the resources.
     pub(crate) looked_into: bool,
 }
 
 impl Stack {
-    /// Whether its resources are kept as a record of what to make, and made when somebody looks.
+    /// Whether its resources are stored only as a recipe, and recreated on demand.
     pub fn is_folded(&self) -> bool {
         self.folded.is_some()
     }
 
-    /// Whether an operation is going on.
+    /// Whether an operation is in progress.
     pub(crate) fn in_progress(&self) -> bool {
         self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
     }
@@ -175,9 +175,9 @@ impl Stack {
         self.updatable() || self.status == "UPDATE_ROLLBACK_FAILED"
     }
 
-    /// Where a resource of this stack is.
-    pub(crate) fn place(&self, logical_id: &str) -> Place {
-        Place {
+    /// The location of a resource in this stack.
+    pub(crate) fn location(&self, logical_id: &str) -> ResourceLocation {
+        ResourceLocation {
             account: self.account.as_ref().to_owned(),
             region: self.region.as_ref().to_owned(),
             stack_name: self.name.as_ref().to_owned(),
@@ -187,7 +187,7 @@ impl Stack {
         }
     }
 
-    /// Enters a new status, with its event.
+    /// Sets a new status and adds its event.
     pub(crate) fn enter(&mut self, now: Timestamp, status: &'static str, reason: Option<String>) {
         self.status = status;
         self.reason.clone_from(&reason);
@@ -202,7 +202,7 @@ impl Stack {
         self.events.push(event);
     }
 
-    /// The first resource that failed in the last operation, in the words StackSets uses.
+    /// The first failed resource of the last operation, in StackSets' wording.
     pub(crate) fn failure(&self) -> Option<String> {
         let start = self
             .events
@@ -228,7 +228,7 @@ impl Stack {
         ))
     }
 
-    /// As `DescribeStacks` shows it.
+    /// The format of `DescribeStacks`.
     pub(crate) fn describe(&self) -> Value {
         let outputs: Vec<Value> = self
             .outputs
@@ -262,7 +262,7 @@ impl Stack {
         })
     }
 
-    /// As `ListStacks` shows it.
+    /// The format of `ListStacks`.
     pub(crate) fn summary(&self) -> Value {
         json!({
             "StackId": &*self.id,
@@ -285,7 +285,7 @@ impl Stack {
     }
 }
 
-/// Tags as every answer shows them.
+/// Tags in the API's format.
 pub(crate) fn tags(tags: &BTreeMap<String, String>) -> Vec<Value> {
     tags.iter()
         .map(|(key, value)| json!({"Key": key, "Value": value}))
@@ -295,7 +295,7 @@ pub(crate) fn tags(tags: &BTreeMap<String, String>) -> Vec<Value> {
 /// Account, Region, name.
 type Name = (Arc<str>, Arc<str>, Arc<str>);
 
-/// All stacks: by id, and the living ones by name.
+/// All stacks by id, and the existing ones by name.
 #[derive(Debug, Default)]
 pub struct Stacks {
     by_id: BTreeMap<Arc<str>, Stack>,
@@ -313,7 +313,7 @@ impl Stacks {
         self.by_id.insert(stack.id.clone(), stack);
     }
 
-    /// The stack with an id.
+    /// Finds a stack by id, deleted ones included.
     pub fn get(&self, id: &str) -> Option<&Stack> {
         self.by_id.get(id)
     }
@@ -322,12 +322,12 @@ impl Stacks {
         self.by_id.get_mut(id)
     }
 
-    /// The stacks that are not deleted, of all accounts and Regions.
+    /// The existing stacks of all accounts and Regions.
     pub fn living(&self) -> impl Iterator<Item = &Stack> {
         self.living.values().filter_map(|id| self.by_id.get(id))
     }
 
-    /// The living stacks of an account, in one Region or in all.
+    /// The existing stacks of an account, in one Region or all.
     pub(crate) fn living_in(
         &self,
         account: &str,
@@ -337,13 +337,14 @@ impl Stacks {
         let (account, region) = (account.to_owned(), region.map(str::to_owned));
         self.living
             .range(start..)
-            .take_while(move |((there, place, _), _)| {
-                **there == *account && region.as_ref().is_none_or(|region| **place == **region)
+            .take_while(move |((in_account, in_region, _), _)| {
+                **in_account == *account
+                    && region.as_ref().is_none_or(|region| **in_region == **region)
             })
             .filter_map(|(_, id)| self.by_id.get(id))
     }
 
-    /// A deleted stack keeps its id, but its name is free again.
+    /// Frees the name of a deleted stack, which stays available by id.
     pub(crate) fn release_name(&mut self, id: &str) {
         if let Some(stack) = self.by_id.get(id) {
             let key = (
@@ -357,7 +358,7 @@ impl Stacks {
         }
     }
 
-    /// Finds a living stack by name, or any by id, in one account and Region.
+    /// Finds an existing stack by name, or any by id, in one account and Region.
     pub(crate) fn find(&self, account: &str, region: &str, name: &str) -> Option<&Stack> {
         let id = if name.starts_with("arn:") {
             name
@@ -394,7 +395,7 @@ impl Stage<'_> {
         self.cloudformation.stacks.get_mut(id)
     }
 
-    /// Enters a stack's new status, with its event.
+    /// Sets a stack's new status and adds its event.
     pub(crate) fn enter(&mut self, id: &str, status: &'static str, reason: Option<String>) {
         let now = self.now();
         if let Some(stack) = self.stack_mut(id) {
@@ -402,7 +403,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Ends the deletion of a stack.
+    /// Completes the deletion of a stack.
     pub(crate) fn end_deletion(&mut self, id: &str) {
         let now = self.now();
         if let Some(stack) = self.stack_mut(id) {
@@ -412,7 +413,7 @@ impl Stage<'_> {
     }
 }
 
-/// Enters a new stack that waits for its resources.
+/// Adds a new stack and schedules its creation.
 pub(crate) fn begin_create(
     stage: &mut Stage<'_>,
     account: &Arc<str>,
@@ -431,7 +432,7 @@ pub(crate) fn begin_create(
     id
 }
 
-/// Enters a stack without resources, in review for its first change set.
+/// Adds a stack in `REVIEW_IN_PROGRESS`, without resources, for its first change set.
 pub(crate) fn enter_review(
     stage: &mut Stage<'_>,
     account: &Arc<str>,
@@ -475,7 +476,7 @@ pub(crate) fn enter_review(
     id
 }
 
-/// Starts an update; refuses one that would change nothing.
+/// Starts an update; refuses one without changes.
 pub(crate) fn begin_update(
     stage: &mut Stage<'_>,
     id: &str,
@@ -519,7 +520,7 @@ pub(crate) fn begin_update(
     Ok(())
 }
 
-/// Whether a deployment changes nothing that CloudFormation looks at.
+/// Whether two deployments are equal in everything CloudFormation compares.
 pub(crate) fn same(old: &Arc<Deployment>, new: &Arc<Deployment>) -> bool {
     if Arc::ptr_eq(old, new) {
         return true;
@@ -531,7 +532,7 @@ pub(crate) fn same(old: &Arc<Deployment>, new: &Arc<Deployment>) -> bool {
             .all(|name| section(old, name) == section(new, name))
 }
 
-/// A section of a template; `None` if it is missing or empty.
+/// A top-level section of the template; `None` if it is missing or empty.
 fn section<'a>(deployment: &'a Deployment, name: &str) -> Option<&'a Value> {
     let section = deployment.template.document.get(name)?;
     (!section.is_null()).then_some(section)

@@ -1,8 +1,8 @@
-//! Reading a template's text: JSON, or YAML with its short forms.
+//! Parses template text: JSON, or YAML with short function forms.
 
 use serde_json::{Map, Value};
 
-/// Reads JSON or YAML into one shape: JSON with the long forms of all functions.
+/// Parses JSON or YAML to JSON with the long forms of all functions.
 pub(crate) fn read(body: &str) -> Result<Value, String> {
     let document = if body.trim_start().starts_with('{') {
         serde_json::from_str(body).map_err(|error| {
@@ -49,7 +49,7 @@ fn from_yaml(value: serde_yaml::Value) -> Result<Value, String> {
                     Value::String(key) => key,
                     Value::Number(key) => key.to_string(),
                     Value::Bool(key) => key.to_string(),
-                    _ => return Err("Template format error: keys must be texts.".to_owned()),
+                    _ => return Err("Template format error: keys must be strings.".to_owned()),
                 };
                 fields.insert(key, from_yaml(value)?);
             }

@@ -1,4 +1,4 @@
-//! Evaluation of a template's functions for one stack.
+//! Evaluates a template's functions for one stack.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::template::parameter::referred;
 use crate::template::references::{SubPart, attribute, sub_parts};
 use crate::wire::scalar;
 
-/// How deep conditions may refer to each other; cycles are refused before.
+/// Maximum depth of references between conditions. Cycles are refused earlier.
 const CONDITION_DEPTH: usize = 64;
 
-/// What a function may refer to while a stack is made.
+/// What functions can refer to during a stack operation.
 #[derive(Debug)]
 pub(crate) struct Scope<'a> {
     pub(crate) template: &'a Template,
@@ -23,16 +23,16 @@ pub(crate) struct Scope<'a> {
     pub(crate) region: &'a str,
     pub(crate) stack_name: &'a str,
     pub(crate) stack_id: &'a str,
-    /// Resources that exist already: physical id and attributes.
+    /// Existing resources: physical id and attributes.
     pub(crate) made: BTreeMap<String, (String, BTreeMap<String, Value>)>,
-    /// Exports of the account and Region.
+    /// Exports of the account and Region: value by name.
     pub(crate) exports: &'a BTreeMap<String, String>,
-    /// The exports that were used.
+    /// Names of the exports used so far.
     pub(crate) imported: std::cell::RefCell<Vec<String>>,
 }
 
 impl Scope<'_> {
-    /// The value without functions; `None` is `AWS::NoValue`.
+    /// Resolves all functions in a value; `None` is `AWS::NoValue`.
     pub(crate) fn resolve(&self, value: &Value) -> Result<Option<Value>, String> {
         match value {
             Value::Object(fields) => {
@@ -125,7 +125,7 @@ impl Scope<'_> {
             .items(items, name)?
             .iter()
             .map(|item| {
-                scalar(item).ok_or_else(|| format!("Template error: {name} can only join texts"))
+                scalar(item).ok_or_else(|| format!("Template error: {name} can only join strings"))
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Value::String(texts.join(separator)))
@@ -250,7 +250,7 @@ impl Scope<'_> {
         Ok(out)
     }
 
-    /// The value of a condition.
+    /// Evaluates a condition.
     pub(crate) fn condition(&self, name: &str) -> Result<bool, String> {
         self.named(name, 0)
     }

@@ -1,4 +1,4 @@
-//! A template that passed the checks CloudFormation makes before it starts anything.
+//! Templates that passed CloudFormation's static checks.
 
 pub(crate) mod document;
 pub(crate) mod evaluate;
@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 use crate::template::parameter::Parameter;
 use crate::template::references::{check, order};
 
-/// Largest `TemplateBody`, in bytes.
+/// Maximum size of `TemplateBody`, in bytes.
 pub(crate) const BODY_LIMIT: usize = 51_200;
-/// Largest template read through `TemplateURL`, in bytes.
+/// Maximum size of a template at `TemplateURL`, in bytes.
 pub(crate) const URL_LIMIT: usize = 1_000_000;
 
 const SECTIONS: &[&str] = &[
@@ -29,7 +29,7 @@ const SECTIONS: &[&str] = &[
     "Resources",
     "Outputs",
 ];
-/// `CreationPolicy` and `UpdatePolicy` belong to types that are not simulated.
+/// `CreationPolicy` and `UpdatePolicy` apply only to types that aren't simulated.
 const RESOURCE_KEYS: &[&str] = &[
     "Type",
     "Properties",
@@ -65,7 +65,7 @@ const PSEUDO: &[&str] = &[
     "AWS::StackName",
     "AWS::URLSuffix",
 ];
-/// Types that need `CAPABILITY_IAM`, with the property that makes it `CAPABILITY_NAMED_IAM`.
+/// Types that require `CAPABILITY_IAM`, with the property that requires `CAPABILITY_NAMED_IAM`.
 const IAM_TYPES: &[(&str, &str)] = &[
     ("AWS::IAM::AccessKey", ""),
     ("AWS::IAM::Group", "GroupName"),
@@ -80,12 +80,12 @@ const IAM_TYPES: &[(&str, &str)] = &[
     ("AWS::IAM::UserToGroupAddition", ""),
 ];
 
-/// What happens to a resource when it leaves the stack or is replaced.
+/// `DeletionPolicy` or `UpdateReplacePolicy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
     Delete,
     Retain,
-    /// Kept, unless the very operation that made it is rolled back.
+    /// Retained, unless the operation that created it is rolled back.
     RetainExceptOnCreate,
 }
 
@@ -93,22 +93,22 @@ pub(crate) enum Policy {
 #[derive(Debug, Clone)]
 pub(crate) struct Declaration {
     pub(crate) kind: String,
-    /// With functions, as written; an empty object if there are none.
+    /// Unresolved, as written; an empty object if missing.
     pub(crate) properties: Value,
     pub(crate) condition: Option<String>,
     pub(crate) metadata: Value,
     pub(crate) deletion_policy: Policy,
     pub(crate) update_replace_policy: Policy,
-    /// Logical ids this resource must come after.
+    /// Logical ids of its dependencies.
     pub(crate) needs: BTreeSet<String>,
 }
 
 /// A checked template.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
-    /// As it was sent.
+    /// The text as sent.
     pub(crate) body: String,
-    /// All of it, in JSON with long forms.
+    /// The whole template as JSON with long function forms.
     pub(crate) document: Value,
     pub(crate) parameters: BTreeMap<String, Parameter>,
     pub(crate) resources: BTreeMap<String, Declaration>,
@@ -117,7 +117,7 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Reads and checks a template; the error is CloudFormation's message.
+    /// Parses and checks a template; the error is CloudFormation's message.
     pub(crate) fn parse(body: &str) -> Result<Template, String> {
         let document = document::read(body)?;
         let unknown: Vec<&str> = document
@@ -188,7 +188,7 @@ impl Template {
         })
     }
 
-    /// The template's description.
+    /// The top-level `Description`.
     pub(crate) fn description(&self) -> Option<&str> {
         self.document.get("Description").and_then(Value::as_str)
     }
@@ -198,7 +198,7 @@ impl Template {
         self.document.get(section)?.get(name)
     }
 
-    /// The outputs, in the order written.
+    /// The outputs in template order.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.document
             .get("Outputs")
@@ -207,7 +207,7 @@ impl Template {
             .flatten()
     }
 
-    /// The capability the template needs, and the resources that are the reason.
+    /// The required capability, and the types of the resources that require it.
     pub(crate) fn capability(&self) -> Option<(&'static str, Vec<&str>)> {
         let mut reasons = Vec::new();
         let mut named = false;
@@ -228,7 +228,7 @@ impl Template {
         (!reasons.is_empty()).then_some((capability, reasons))
     }
 
-    /// Resource types used, each once.
+    /// The distinct resource types.
     pub(crate) fn types(&self) -> BTreeSet<&str> {
         self.resources
             .values()
@@ -237,7 +237,7 @@ impl Template {
     }
 }
 
-/// The entries of a section; none if the template does not have it.
+/// The entries of a section; empty if it is missing.
 fn section<'a>(
     document: &'a Value,
     name: &str,

@@ -178,14 +178,14 @@ impl Parameter {
     }
 }
 
-/// A parameter as a request gives it.
+/// A parameter in a request: a value, or `UsePreviousValue`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Given {
     Value(String),
     Previous,
 }
 
-/// Every parameter's text: given, previous or default; checked.
+/// The checked value of every parameter: given, previous or default.
 pub(crate) fn values(
     template: &Template,
     given: &BTreeMap<String, Given>,
@@ -234,7 +234,7 @@ pub(crate) fn values(
     Ok(values)
 }
 
-/// What `Ref` gives for a parameter.
+/// The value of `Ref` for a parameter: a list for list types.
 pub(crate) fn referred(parameter: &Parameter, text: &str) -> Value {
     if parameter.is_list() {
         Value::from(

@@ -1,4 +1,4 @@
-//! What a template refers to: whether it exists, and in which order resources must be made.
+//! References in a template: their existence, and the resulting order of resources.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,7 +113,7 @@ fn resolved(unresolved: &BTreeSet<String>, block: &str) -> Result<(), String> {
     ))
 }
 
-/// What a value refers to.
+/// The references in a value.
 #[derive(Debug, Default)]
 struct Found {
     refs: BTreeSet<String>,
@@ -228,7 +228,7 @@ impl Found {
 
 const SUB_SHAPE: &str = "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first argument, and an optional second argument to specify a mapping of values to replace in the string";
 
-/// A piece of a `Fn::Sub` text.
+/// A part of a `Fn::Sub` string.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SubPart<'a> {
     Text(&'a str),
@@ -237,7 +237,7 @@ pub(crate) enum SubPart<'a> {
     Variable(&'a str),
 }
 
-/// Splits a `Fn::Sub` text into its pieces.
+/// Splits a `Fn::Sub` string into its parts.
 pub(crate) fn sub_parts(text: &str) -> Result<Vec<SubPart<'_>>, String> {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -273,7 +273,7 @@ pub(crate) fn attribute(argument: &Value) -> Option<(&str, &Value)> {
     }
 }
 
-/// Dependencies first; equals in alphabetical order.
+/// Logical ids, dependencies first, otherwise alphabetical.
 pub(super) fn order(resources: &BTreeMap<String, Declaration>) -> Result<Vec<String>, String> {
     let needs: BTreeMap<String, BTreeSet<String>> = resources
         .iter()
@@ -298,7 +298,7 @@ pub(super) fn order(resources: &BTreeMap<String, Declaration>) -> Result<Vec<Str
     Ok(order)
 }
 
-/// The names in a cycle, and those that need them; `None` if there is no cycle.
+/// The names in a cycle and their dependents; `None` if there is no cycle.
 fn cycle(needs: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     let mut left: BTreeSet<&String> = needs.keys().collect();
     loop {

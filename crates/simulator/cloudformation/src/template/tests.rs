@@ -1,4 +1,4 @@
-//! What is refused before anything is made.
+//! Checks that precede any operation.
 
 use std::collections::BTreeMap;
 
@@ -104,7 +104,7 @@ fn broken_templates_are_refused_with_the_reason() {
 }
 
 #[test]
-fn resources_come_after_what_they_need() {
+fn resources_are_ordered_after_their_dependencies() {
     let template = Template::parse(
         "
          Resources:

@@ -1,4 +1,4 @@
-//! AWS Account Management: which Regions an account has.
+//! AWS Account Management: the Regions of an account.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::organizations::MANAGEMENT;
 use crate::wire::api::ApiError;
 use crate::wire::listing;
 
-/// Regions of a page at most, and unless the request says otherwise.
+/// Maximum and default page size.
 const PAGE: usize = 50;
 
 actions! {
@@ -60,7 +60,7 @@ fn get_region_opt_status(request: GetRegionOptStatus, context: &mut Context<'_>)
     Ok(json!({"RegionName": region, "RegionOptStatus": status}))
 }
 
-/// The account that is asked about: the caller's own, or for the management account any.
+/// The account in question: the caller's own, or any for the management account.
 fn account<'a>(context: &'a Context<'_>, asked: Option<&'a str>) -> Result<&'a str, ApiError> {
     let caller = context.caller;
     let Some(account) = asked else {

@@ -48,7 +48,7 @@ requests! {
     }
 }
 
-/// What an action on a trail acts on.
+/// The ARN of a trail that a request gives by name or ARN.
 fn arn(caller: &Caller, name: &str) -> String {
     trail_arn(&caller.account, &caller.region, short(name))
 }
@@ -167,7 +167,7 @@ fn delete_trail(
     Ok(json!({}))
 }
 
-/// Serializes to template shape.
+/// Serializes to the template's property names.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 struct CreateTrail {
@@ -191,7 +191,7 @@ struct CreateTrail {
 type UpdateTrail = CreateTrail;
 
 impl CreateTrail {
-    /// Sets what the request names and leaves the rest as it is.
+    /// Overwrites only the properties in the request.
     fn write_to(&self, properties: &mut Map<String, Value>) -> Result<(), ApiError> {
         let written =
             serde_json::to_value(self).map_err(|error| ApiError::validation(error.to_string()))?;
@@ -224,8 +224,8 @@ fn update_trail(request: UpdateTrail, services: &mut Services, caller: &Caller) 
     Ok(describe(trail))
 }
 
-/// The trails an account sees in a Region: its own there, its multi-Region ones of other Regions,
-/// and the organization's.
+/// The trails visible to an account in a Region: its own there, its multi-Region trails from other
+/// Regions, and the organization's.
 fn visible<'a>(
     cloudtrail: &'a CloudTrail,
     organization: &'a Organization,
@@ -253,7 +253,7 @@ fn unknown_trail(caller: &Caller, name: &str) -> ApiError {
     )
 }
 
-/// A trail the caller may change: its own, in its home Region.
+/// A trail that the caller may change: its own, in the trail's home Region.
 fn own<'a>(
     cloudtrail: &'a mut CloudTrail,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! AWS CloudTrail: trails, and whether one of them carries an event to EventBridge.
+//! AWS CloudTrail: trails, and whether one of them sends an event to EventBridge.
 
 mod actions;
 pub(crate) mod resources;
@@ -16,16 +16,16 @@ use crate::policy::{Context, Principal};
 use crate::resources::text;
 use crate::wire::api::ApiError;
 
-/// The service's principal, for policies and for trusted access.
+/// The service principal in policies and for trusted access.
 const SERVICE: &str = "cloudtrail.amazonaws.com";
 
-/// Trails per account and Region.
+/// Maximum trails per account and Region.
 const TRAILS: usize = 5;
 
-/// The Region in which global services record their events.
+/// Global services record their events only here.
 pub(crate) const GLOBAL_REGION: &str = "us-east-1";
 
-/// The sources of events of services with one endpoint for all Regions.
+/// Event sources of global services.
 const GLOBAL_SOURCES: [&str; 6] = [
     "aws.iam",
     "aws.organizations",
@@ -35,21 +35,19 @@ const GLOBAL_SOURCES: [&str; 6] = [
     "aws.account",
 ];
 
-/// All trails.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CloudTrail {
     /// By trail ARN.
     pub(crate) trails: BTreeMap<String, Trail>,
 }
 
-/// One trail.
 #[derive(Clone, Debug)]
 pub(crate) struct Trail {
     pub(crate) arn: String,
     pub(crate) name: String,
     pub(crate) account: String,
     pub(crate) region: String,
-    /// Template shape of `AWS::CloudTrail::Trail`, apart from `IsLogging`.
+    /// As in `AWS::CloudTrail::Trail`, without `IsLogging`.
     pub(crate) properties: Map<String, Value>,
     pub(crate) logging: bool,
     pub(crate) started: Option<jiff::Timestamp>,
@@ -76,12 +74,11 @@ fn flag(properties: &Map<String, Value>, name: &str) -> bool {
     properties.get(name) == Some(&Value::Bool(true))
 }
 
-/// The ARN of a trail.
 pub(crate) fn trail_arn(account: &str, region: &str, name: &str) -> String {
     format!("arn:aws:cloudtrail:{region}:{account}:trail/{name}")
 }
 
-/// Whether an event comes from a service that records in one Region only.
+/// Whether an event comes from a global service.
 pub(crate) fn is_global(event: &Value) -> bool {
     event
         .get("source")
@@ -89,8 +86,8 @@ pub(crate) fn is_global(event: &Value) -> bool {
         .is_some_and(|source| GLOBAL_SOURCES.contains(&source))
 }
 
-/// Whether a logging trail carries this event to the default bus of its account and Region. The text
-/// names the trail, or says why there is none.
+/// Whether a logging trail sends this event to the default bus of its account and Region. `Ok`
+/// names the trail, `Err` says why there is none.
 pub(crate) fn carries(
     services: &Services,
     account: &str,
@@ -119,8 +116,8 @@ pub(crate) fn carries(
     Err(reason)
 }
 
-/// Whether a trail's event selectors include an event. Without selectors a trail records all
-/// management events and nothing else.
+/// Whether a trail's event selectors include an event. A trail without selectors records exactly
+/// the management events.
 fn selected(trail: &Trail, event: &Value) -> bool {
     let detail = |name: &str| event.pointer(&format!("/detail/{name}"));
     let management = detail("eventCategory")
@@ -154,7 +151,7 @@ fn selected(trail: &Trail, event: &Value) -> bool {
     })
 }
 
-/// Creates a trail from template-shaped properties (`IsLogging` apart) and gives its ARN.
+/// Creates a trail from template properties (without `IsLogging`) and returns its ARN.
 pub(crate) fn create_trail(
     services: &mut Services,
     account: &str,
@@ -214,7 +211,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// What `CreateTrail` and `UpdateTrail` check: the organization, the bucket and the key.
+/// The checks of `CreateTrail` and `UpdateTrail`: organization, bucket and key.
 pub(crate) fn validate(
     services: &Services,
     account: &str,
@@ -242,12 +239,12 @@ pub(crate) fn validate(
     }
 }
 
-/// A text that is not empty.
+/// A string property that isn't empty.
 fn filled<'a>(properties: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     text(properties, name).filter(|text| !text.is_empty())
 }
 
-/// Whether the account may have a trail of the organization.
+/// Refuses an organization trail without trusted access or outside the management account.
 fn check_organization(organization: &Organization, account: &str) -> Result<(), ApiError> {
     if account != MANAGEMENT {
         return Err(ApiError::new(
@@ -264,14 +261,14 @@ fn check_organization(organization: &Organization, account: &str) -> Result<(), 
     Ok(())
 }
 
-/// The condition keys of what CloudTrail does for a trail.
+/// The condition keys of CloudTrail's requests on behalf of a trail.
 fn source(arn: &str, account: &str) -> Context {
     Context::new()
         .with("aws:SourceArn", arn)
         .with("aws:SourceAccount", account)
 }
 
-/// Whether CloudTrail may write a trail's files to its bucket.
+/// Checks that CloudTrail may write a trail's log files to its bucket.
 fn check_bucket(
     services: &Services,
     account: &str,
@@ -310,7 +307,7 @@ fn check_bucket(
     Ok(())
 }
 
-/// Whether CloudTrail may encrypt a trail's files with a key.
+/// Checks that CloudTrail may encrypt a trail's log files with a key.
 fn check_key(
     services: &Services,
     account: &str,
@@ -360,7 +357,7 @@ fn check_key(
     Ok(())
 }
 
-/// Starts or stops logging.
+/// Starts or stops logging, recording the time.
 pub(crate) fn set_logging(trail: &mut Trail, on: bool, now: jiff::Timestamp) {
     if trail.logging == on {
         return;

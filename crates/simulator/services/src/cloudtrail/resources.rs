@@ -6,7 +6,7 @@ use super::{create_trail, set_logging, trail_arn, validate};
 use crate::Services;
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
-    Change, Created, Made, Place, ResourceError, Type, created, gone, name_or_generated,
+    Change, Created, Made, ResourceError, ResourceLocation, Type, created, gone, name_or_generated,
 };
 
 const SELECTOR: Shape = Shape::Object(&[
@@ -50,7 +50,7 @@ fn made(arn: &str) -> Created {
     created(name, [("Arn", json!(arn))])
 }
 
-/// Splits `IsLogging` off and fills in what the service assumes.
+/// Separates `IsLogging` from the properties and sets the service's defaults.
 fn split(mut properties: Map<String, Value>) -> (bool, Map<String, Value>) {
     let logging = properties.remove("IsLogging") == Some(Value::Bool(true));
     properties
@@ -59,7 +59,11 @@ fn split(mut properties: Map<String, Value>) -> (bool, Map<String, Value>) {
     (logging, properties)
 }
 
-fn create(services: &mut Services, location: &Place, properties: &Map<String, Value>) -> Made {
+fn create(
+    services: &mut Services,
+    location: &ResourceLocation,
+    properties: &Map<String, Value>,
+) -> Made {
     let name = name_or_generated(services, location, properties, "TrailName", 128);
     let (logging, properties) = split(properties.clone());
     let arn = create_trail(
@@ -76,7 +80,12 @@ fn create(services: &mut Services, location: &Place, properties: &Map<String, Va
     Ok(made(&arn))
 }
 
-fn update(services: &mut Services, location: &Place, name: &str, change: &Change) -> Made {
+fn update(
+    services: &mut Services,
+    location: &ResourceLocation,
+    name: &str,
+    change: &Change,
+) -> Made {
     let arn = trail_arn(&location.account, &location.region, name);
     let (logging, properties) = split(change.new.clone());
     validate(services, &location.account, &arn, &properties)?;
@@ -95,13 +104,21 @@ fn update(services: &mut Services, location: &Place, name: &str, change: &Change
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(services: &mut Services, location: &Place, name: &str) -> Result<(), ResourceError> {
+fn delete(
+    services: &mut Services,
+    location: &ResourceLocation,
+    name: &str,
+) -> Result<(), ResourceError> {
     let arn = trail_arn(&location.account, &location.region, name);
     services.cloudtrail.trails.remove(&arn);
     Ok(())
 }
 
-fn read(services: &Services, location: &Place, name: &str) -> Option<Map<String, Value>> {
+fn read(
+    services: &Services,
+    location: &ResourceLocation,
+    name: &str,
+) -> Option<Map<String, Value>> {
     let arn = trail_arn(&location.account, &location.region, name);
     let trail = services.cloudtrail.trails.get(&arn)?;
     let mut live = trail.properties.clone();

@@ -1,4 +1,4 @@
-//! The API actions of EC2. Names are those of the EC2 Query protocol, in requests and answers.
+//! The API actions of EC2. Requests and responses use the names of the EC2 Query protocol.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -35,7 +35,7 @@ requests! {
     struct DescribeRegions {
         #[serde(default)] region_name: Vec<String>, #[serde(default)] all_regions: bool,
     }
-    #[expect(dead_code, reason = "every instance stops when asked to")]
+    #[expect(dead_code, reason = "instances always stop without force")]
     struct StartInstances, StopInstances {
         #[serde(default)] instance_id: Vec<String>, force: Option<bool>,
     }
@@ -142,7 +142,7 @@ fn describe_regions(request: DescribeRegions, context: &mut Context<'_>) -> Answ
     Ok(json!({"regionInfo": regions}))
 }
 
-/// Whether an account has opted in to a Region that requires it.
+/// The `optInStatus` of a Region in an account.
 fn opted(environment: &Environment, region: &str, account: &str) -> &'static str {
     if !environment.region_is_on(region, account) {
         "not-opted-in"
@@ -153,7 +153,7 @@ fn opted(environment: &Environment, region: &str, account: &str) -> &'static str
     }
 }
 
-/// Starts instances, or stops them.
+/// `StartInstances` if `ON`, otherwise `StopInstances`.
 fn turn_instances<const ON: bool>(
     request: StartInstances,
     cloud: &mut Cloud<'_>,

@@ -1,4 +1,4 @@
-//! Amazon EC2: instances with a state and tags.
+//! Amazon EC2: instances, reduced to a state and tags.
 
 mod actions;
 
@@ -15,17 +15,15 @@ use crate::environment::Cloud;
 use crate::wire::api::ApiError;
 use crate::wire::decode;
 
-/// How long an instance takes to start or stop, in virtual seconds.
+/// Virtual seconds until an instance has started or stopped.
 const SETTLING_SECONDS: i64 = 10;
 
-/// All instances.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ec2 {
     /// By account, Region and instance id.
     pub(crate) instances: BTreeMap<(String, String, String), Instance>,
 }
 
-/// One instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Instance {
     pub(crate) state: String,
@@ -50,7 +48,6 @@ fn state_set(state: &str) -> Value {
     json!({"code": code, "name": state})
 }
 
-/// The ARN of an instance.
 pub(crate) fn instance_arn(account: &str, region: &str, id: &str) -> String {
     format!("arn:aws:ec2:{region}:{account}:instance/{id}")
 }
@@ -67,7 +64,7 @@ struct NewInstance {
     tags: BTreeMap<String, String>,
 }
 
-/// Creates an instance for the admin API, or replaces the one with this id.
+/// Creates or replaces an instance for the admin API.
 pub fn put(services: &mut Services, written: &Value) -> Result<Value, ApiError> {
     let NewInstance {
         account,
@@ -80,13 +77,13 @@ pub fn put(services: &mut Services, written: &Value) -> Result<Value, ApiError> 
         || !services.environment.regions.contains(&region)
     {
         return Err(ApiError::validation(format!(
-            "there is no account {account} with a Region {region}"
+            "account {account} or Region {region} does not exist"
         )));
     }
     let state = state.unwrap_or_else(|| "running".to_owned());
     if !STATES.iter().any(|(name, _)| *name == state) {
         return Err(ApiError::validation(format!(
-            "{state} is not a state of an instance"
+            "{state} is not a valid instance state"
         )));
     }
     let instance = Instance {
@@ -102,7 +99,7 @@ pub fn put(services: &mut Services, written: &Value) -> Result<Value, ApiError> 
     Ok(answer)
 }
 
-/// The instances as the admin API shows them.
+/// The instances as JSON for the admin API, optionally of one account or Region.
 pub fn shown(services: &Services, account: Option<&str>, region: Option<&str>) -> Vec<Value> {
     services
         .ec2
@@ -124,7 +121,7 @@ fn shown_instance((account, region, id): (&str, &str, &str), instance: &Instance
 }
 
 impl Ec2 {
-    /// An instance of an account and Region, or EC2's error.
+    /// Finds an instance of an account and Region; the error is EC2's.
     fn instance(
         &mut self,
         (account, region): (&str, &str),
@@ -143,8 +140,8 @@ fn no_instance(id: &str) -> ApiError {
     )
 }
 
-/// Starts or stops an instance and gives the state it was in. It reaches the new state, and emits the
-/// event, after [`SETTLING_SECONDS`].
+/// Starts or stops an instance and returns its previous state. It reaches the new state, and emits
+/// the event, after [`SETTLING_SECONDS`].
 pub(crate) fn turn(
     services: &mut Services,
     location: (&str, &str),

@@ -1,8 +1,8 @@
-//! The API actions of EventBridge: their table, and those about buses.
+//! The API actions of EventBridge: the table, and the handlers of bus actions.
 
 #![expect(
     clippy::needless_pass_by_value,
-    reason = "a handler gets its request by value, whether it keeps parts of it or not"
+    reason = "handlers take their request by value even if they only borrow from it"
 )]
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use crate::wire::api::{ApiError, Caller};
 use crate::wire::{listing, missing};
 use crate::{json_text, tags, with};
 
-/// Entries of a page.
+/// Page size.
 pub(super) const PAGE: usize = 100;
 
 actions! {
@@ -100,7 +100,7 @@ fn on_bus(caller: &Caller, reference: &str) -> String {
     resolve(&caller.account, &caller.region, reference)
 }
 
-/// A bus of the caller's account and Region; without a name the default one.
+/// A bus of the caller's account and Region; the default bus without a name.
 pub(super) fn own_bus<'e>(
     events: &'e mut Events,
     caller: &Caller,
@@ -114,7 +114,7 @@ pub(super) fn own_bus<'e>(
     Ok(bus)
 }
 
-/// What a request sets, in template shape.
+/// The request's fields under the template's property names.
 pub(super) fn properties(request: &impl Serialize) -> Map<String, Value> {
     let mut properties = match serde_json::to_value(request) {
         Ok(Value::Object(fields)) => fields,
@@ -274,7 +274,7 @@ fn test_event_pattern(request: TestEventPattern, _: &mut Context<'_>) -> Answer 
     }
     let event = eventbridge_pattern::Event::parse(&request.event)
         .map_err(|error| validation(error.to_string()))?;
-    // As on a bus, an event on which the matcher gives up counts as a match.
+    // As on a bus, an event that exceeds the matcher's limit counts as a match.
     Ok(json!({"Result": pattern.matches(&event).unwrap_or(true)}))
 }
 

@@ -7,25 +7,25 @@ use super::{Events, bus_arn, is_name, limit_exceeded, validation};
 use crate::policy::{Document, Kind};
 use crate::wire::api::ApiError;
 
-/// Characters of a bus policy.
+/// Maximum characters of a bus policy.
 const POLICY_LIMIT: usize = 10_240;
-/// Custom buses per account and Region.
+/// Maximum custom buses per account and Region.
 const BUSES: usize = 100;
 
-/// One event bus.
+/// An event bus.
 #[derive(Clone, Debug)]
 pub struct Bus {
     pub(crate) arn: String,
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) name: String,
-    /// Template shape of `AWS::Events::EventBus`; `Policy` is the live one.
+    /// As in `AWS::Events::EventBus`; `Policy` is the live policy.
     pub(crate) properties: Map<String, Value>,
     pub(crate) policy: Option<Document>,
     pub rules: Rules,
 }
 
-/// Creates a custom bus from template-shaped properties and returns its ARN.
+/// Creates a custom bus from template properties and returns its ARN.
 pub(crate) fn create_bus(
     events: &mut Events,
     account: &str,
@@ -66,7 +66,7 @@ pub(crate) fn create_bus(
     Ok(arn)
 }
 
-/// Deletes a custom bus, which must have no rules left.
+/// Deletes a custom bus. A bus with rules is refused.
 pub(crate) fn delete_bus(
     events: &mut Events,
     account: &str,
@@ -90,7 +90,6 @@ pub(crate) fn delete_bus(
     Ok(())
 }
 
-/// Parses a bus policy.
 pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
     if value.to_string().chars().count() > POLICY_LIMIT {
         return Err(ApiError::new(
@@ -104,7 +103,6 @@ pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
 }
 
 impl Bus {
-    /// A bus without policy and rules.
     pub(super) fn new(account: &str, region: &str, name: &str) -> Bus {
         Bus {
             arn: bus_arn(account, region, name),
@@ -117,12 +115,11 @@ impl Bus {
         }
     }
 
-    /// Whether the bus is in the state AWS creates it in.
+    /// Whether the bus is as AWS creates it, and so need not be stored.
     pub(super) fn is_untouched(&self) -> bool {
         self.rules.is_empty() && self.policy.is_none() && self.properties.is_empty()
     }
 
-    /// The ARN of a rule on this bus.
     pub(super) fn rule_arn(&self, name: &str) -> String {
         super::rule_arn(&self.account, &self.region, &self.name, name)
     }
@@ -137,7 +134,7 @@ impl Bus {
         Ok(())
     }
 
-    /// Adds a statement to the bus policy, or replaces the one with the same `Sid`.
+    /// Adds a statement to the bus policy, replacing one with the same `Sid`.
     pub(crate) fn put_statement(&mut self, id: &str, mut statement: Value) -> Result<(), ApiError> {
         let mut statements = self.statements();
         statements.retain(|other| other.get("Sid").and_then(Value::as_str) != Some(id));
@@ -148,7 +145,7 @@ impl Bus {
         self.set_statements(statements)
     }
 
-    /// Removes a statement from the bus policy. Returns whether it was there.
+    /// Removes a statement from the bus policy. Returns whether it existed.
     pub(crate) fn remove_statement(&mut self, id: &str) -> Result<bool, ApiError> {
         let mut statements = self.statements();
         let before = statements.len();

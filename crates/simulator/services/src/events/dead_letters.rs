@@ -1,4 +1,4 @@
-//! Dead-letter queues: where an event goes that can't be delivered to a target or a bus.
+//! Dead-letter queues for events that can't be delivered to a target or bus.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,13 @@ use crate::{Hop, Outcome, Trace, monitoring, sqs};
 
 /// A target that refused an event.
 pub(super) struct Failed<'a> {
-    /// The rule's ARN.
     pub(super) rule: &'a str,
     /// Account and Region of the rule.
     pub(super) location: (&'a str, &'a str),
     pub(super) target: &'a Target,
 }
 
-/// Puts what couldn't be delivered into the target's dead-letter queue; without one it is lost.
+/// Sends an undeliverable event to the target's dead-letter queue; without one it is lost.
 pub(super) fn of_target(
     services: &mut Services,
     failed: &Failed<'_>,
@@ -51,8 +50,8 @@ pub(super) fn of_target(
     keep(services, letter, body, trace);
 }
 
-/// A bus that refuses an event keeps it in its own dead-letter queue, if it has one; otherwise
-/// the sender gets the refusal.
+/// Sends an event that a bus refused to the bus's own dead-letter queue; without one the sender
+/// gets the refusal.
 pub(super) fn of_bus(
     services: &mut Services,
     bus: &str,

@@ -1,4 +1,4 @@
-//! How an event passes through a bus: its rules, their targets, and dead-letter queues.
+//! Routes an event through a bus: rules, targets and dead-letter queues.
 
 use std::borrow::Cow;
 
@@ -14,16 +14,16 @@ use crate::sns::Refusal;
 use crate::wire::time::iso;
 use crate::{Hop, Outcome, Services, Trace};
 
-/// How an event came to a bus.
+/// Where an event on a bus comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// From a service or `PutEvents`, in the bus's own account and Region.
     Here,
-    /// From a rule on a bus of another account or Region; it may not be forwarded to a third.
+    /// From a rule on a bus of another account or Region; EventBridge doesn't forward it again.
     Forwarded,
 }
 
-/// A bus's account and Region, and its name.
+/// A bus: account, Region, name.
 type Address<'a> = (&'a str, &'a str, &'a str);
 
 /// An event, parsed and as text.
@@ -33,7 +33,7 @@ pub(super) struct Message<'a> {
     text: &'a str,
 }
 
-/// A rule that matches an event, and where.
+/// A rule that matches an event, with its bus.
 pub(super) struct Firing<'a> {
     pub(super) account: &'a str,
     pub(super) region: &'a str,
@@ -42,7 +42,7 @@ pub(super) struct Firing<'a> {
     pub(super) origin: Origin,
 }
 
-/// One delivery to a target, with the rule's own identity or a role.
+/// A delivery to a target, with the rule's own identity or a role.
 pub(super) struct Attempt<'a> {
     pub(super) firing: &'a Firing<'a>,
     pub(super) arn: &'a str,
@@ -50,7 +50,7 @@ pub(super) struct Attempt<'a> {
     pub(super) body: Cow<'a, str>,
 }
 
-/// An event arrives at a bus: every rule that matches sends it to its targets.
+/// Delivers an event on a bus to the targets of every matching rule.
 pub(crate) fn arrive(
     cloud: &mut Cloud<'_>,
     bus: Address<'_>,
@@ -62,7 +62,7 @@ pub(crate) fn arrive(
     match_rules(cloud, bus, Message { event, text }, origin, trace);
 }
 
-/// [`arrive`] for an event whose text is known.
+/// [`arrive`] for an event that is already serialized.
 pub(super) fn match_rules(
     cloud: &mut Cloud<'_>,
     address: Address<'_>,
@@ -99,7 +99,7 @@ pub(super) fn match_rules(
     }
 }
 
-/// The matching rules that send the event to their targets; the trace says why the others don't.
+/// The matching rules that send the event on. Records in the trace why the others don't.
 fn selected<'a>(
     ready: &Ready,
     matching: &[&'a ReadyRule],
@@ -179,7 +179,7 @@ impl Firing<'_> {
 }
 
 impl<'a> Attempt<'a> {
-    /// The event itself, if the target receives it unchanged.
+    /// The event, if the target receives it unchanged.
     pub(super) fn unchanged(&self) -> Option<Message<'a>> {
         matches!(self.body, Cow::Borrowed(_)).then_some(self.firing.message)
     }
@@ -229,7 +229,7 @@ struct Undelivered {
     attempted: String,
 }
 
-/// What the target receives; borrowed if it is the event itself.
+/// The body for the target; borrowed if it is the unchanged event.
 fn body<'a>(
     services: &Services,
     firing: &Firing<'a>,

@@ -1,4 +1,4 @@
-//! Delivery to a target: another bus, a topic, a queue or an automation runbook.
+//! Delivers to targets: buses, topics, queues and automation runbooks.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ fn assume(services: &Services, attempt: &Attempt<'_>, role: &str) -> Result<Prin
         .map_err(|reason| Refusal::denied(reason, &format!("role {}", short(role))))
 }
 
-/// A principal's request, with the condition keys of its organization.
+/// A principal's request with the condition keys of its organization.
 fn request_of(
     services: &Services,
     principal: Principal,
@@ -142,7 +142,8 @@ fn to_bus(
     }
     let mut event: Value = serde_json::from_str(&attempt.body).unwrap_or_default();
     if !event.is_object() {
-        // A transformer can send anything to a bus of its own account, but a bus takes only events.
+        // A transformer can send anything to a bus of its own account, but a bus accepts only
+        // events.
         event = json!({"detail": event});
     }
     arrive(cloud, address, &event, origin, trace);
@@ -174,8 +175,8 @@ fn bus_policy_allows(
             context = context.with(key, value);
         }
     }
-    // Without a role AWS knows the account but not its organization: permission through the
-    // organization needs a role.
+    // Without a role, AWS passes the account but not its organization: conditions on the
+    // organization are met only with a role.
     let request = match principal {
         Principal::Role(_) => request_of(
             services,
@@ -209,7 +210,7 @@ fn bus_policy_allows(
     Ok(())
 }
 
-/// Whether the key of an encrypted bus lets EventBridge use it.
+/// Checks that EventBridge may use the key of an encrypted bus.
 fn bus_key_allows(
     services: &Services,
     attempt: &Attempt<'_>,

@@ -1,4 +1,4 @@
-//! Amazon EventBridge: buses, rules and targets, and how events pass through them.
+//! Amazon EventBridge: buses, rules, targets and event routing.
 
 mod actions;
 mod bus;
@@ -24,16 +24,16 @@ pub(crate) use rule::Rule;
 use super::arn::Arn;
 use crate::wire::api::ApiError;
 
-/// The service's principal.
+/// The service principal in policies.
 pub(super) const SERVICE: &str = "events.amazonaws.com";
 
-/// All buses that are not in the state AWS creates them in.
+/// All buses except untouched default buses.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
-    /// By bus ARN. A default bus is added when it is first needed.
+    /// By ARN. A default bus is added on first use.
     pub buses: BTreeMap<String, Bus>,
-    /// Patterns by their text, and whether each uses a wildcard. The stacks of a stack set bring
-    /// the same patterns thousands of times, and clones of a parsed pattern share their memory.
+    /// Parsed patterns by their text, and whether each uses a wildcard. Stack sets deploy the same
+    /// patterns thousands of times, and clones of a parsed pattern share memory.
     parsed: BTreeMap<String, (Pattern, bool)>,
     /// Queue and message id of every dead letter, by the id of its event.
     dead_letters: BTreeMap<String, Vec<(String, String)>>,
@@ -41,12 +41,11 @@ pub struct Events {
     scratch: Scratch,
 }
 
-/// The ARN of a bus.
 pub(crate) fn bus_arn(account: &str, region: &str, name: &str) -> String {
     format!("arn:aws:events:{region}:{account}:event-bus/{name}")
 }
 
-/// The ARN of a rule: rules of the default bus do not name it.
+/// Rule ARNs omit the default bus.
 fn rule_arn(account: &str, region: &str, bus: &str, name: &str) -> String {
     match bus {
         "default" => format!("arn:aws:events:{region}:{account}:rule/{name}"),
@@ -69,7 +68,7 @@ fn limit_exceeded(limit: usize, what: &str) -> ApiError {
     )
 }
 
-/// Whether a text is a valid name of at most `limit` characters.
+/// Whether a name is valid, with at most `limit` characters.
 fn is_name(text: &str, limit: usize) -> bool {
     !text.is_empty()
         && text.len() <= limit
@@ -79,7 +78,7 @@ fn is_name(text: &str, limit: usize) -> bool {
 }
 
 impl Events {
-    /// A bus by name or ARN as seen from an account and Region. Default buses always exist.
+    /// Finds a bus by name or ARN, relative to an account and Region. Default buses always exist.
     pub(crate) fn bus_mut(
         &mut self,
         account: &str,
@@ -96,12 +95,12 @@ impl Events {
         self.buses.get_mut(&arn).ok_or_else(missing)
     }
 
-    /// The same for reading: a default bus that was never changed is `None`.
+    /// A bus for reading; `None` for a default bus that was never changed.
     pub fn bus(&self, account: &str, region: &str, reference: &str) -> Option<&Bus> {
         self.buses.get(&resolve(account, region, reference))
     }
 
-    /// Drops a default bus that is in the state AWS creates it in.
+    /// Drops an untouched default bus to save memory.
     pub fn forget_default(&mut self, account: &str, region: &str) {
         let arn = bus_arn(account, region, "default");
         if self.buses.get(&arn).is_some_and(Bus::is_untouched) {

@@ -1,4 +1,4 @@
-//! `PutEvents`: events that callers put on a bus.
+//! `PutEvents`.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::policy::{Context, Named, Request, Verdict, combine};
 use crate::wire::api::{ApiError, Caller};
 use crate::{Services, Trace, iam};
 
-/// Entries per call.
+/// Maximum entries per call.
 const ENTRIES: usize = 10;
 
 #[derive(Debug, Deserialize)]
@@ -20,7 +20,7 @@ pub(super) struct PutEvents {
     entries: Vec<Entry>,
 }
 
-/// Each entry is refused on its own, so the fields that it must have are `Option`s here.
+/// Entries are refused individually, so required fields are `Option`s here.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 struct Entry {

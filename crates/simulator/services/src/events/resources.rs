@@ -8,7 +8,7 @@ use super::{Bus, bus_arn};
 use crate::Services;
 use crate::resources::shape::{self, Property, Shape, TAGS};
 use crate::resources::{
-    Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text,
+    Change, Created, ResourceError, ResourceLocation, Type, created, gone, name_or_generated, text,
 };
 
 const DEAD_LETTERS: Shape = Shape::Object(&[Property::new("Arn", Shape::Text)]);
@@ -36,7 +36,7 @@ const TARGET: &[Property] = &[
     ),
 ];
 
-/// A target in template shape; an error for fields that the simulator does not support.
+/// Checks a target of a template; fields that the simulator doesn't support are an error.
 pub(super) fn check_target(target: &Value) -> Result<Value, String> {
     shape::object(TARGET, target, "/Targets").map(Value::Object)
 }
@@ -96,14 +96,14 @@ pub(crate) const TYPES: &[Type] = &[
     },
 ];
 
-fn bus_made(location: &Place, name: &str) -> Created {
+fn bus_made(location: &ResourceLocation, name: &str) -> Created {
     let arn = bus_arn(&location.account, &location.region, name);
     created(name, [("Arn", json!(arn)), ("Name", json!(name))])
 }
 
 fn create_event_bus(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let name = text(properties, "Name").unwrap_or_default();
@@ -119,7 +119,7 @@ fn create_event_bus(
 
 fn update_bus(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
@@ -132,7 +132,7 @@ fn update_bus(
 
 fn delete_event_bus(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     name: &str,
 ) -> Result<(), ResourceError> {
     delete_bus(
@@ -144,7 +144,11 @@ fn delete_event_bus(
     Ok(())
 }
 
-fn read_bus(services: &Services, location: &Place, name: &str) -> Option<Map<String, Value>> {
+fn read_bus(
+    services: &Services,
+    location: &ResourceLocation,
+    name: &str,
+) -> Option<Map<String, Value>> {
     let bus = services
         .events
         .bus(&location.account, &location.region, name)?;
@@ -153,7 +157,7 @@ fn read_bus(services: &Services, location: &Place, name: &str) -> Option<Map<Str
 
 fn bus<'s>(
     services: &'s mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     name: &str,
 ) -> Result<&'s mut Bus, ResourceError> {
     services
@@ -171,7 +175,7 @@ fn bus<'s>(
 
 fn create_policy(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let name = text(properties, "EventBusName").unwrap_or("default");
@@ -193,7 +197,7 @@ fn create_policy(
 
 fn update_policy(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     physical: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
@@ -205,7 +209,7 @@ fn update_policy(
 
 fn delete_policy(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     physical: &str,
 ) -> Result<(), ResourceError> {
     if let Some((name, id)) = physical.split_once('|')
@@ -218,7 +222,7 @@ fn delete_policy(
 
 fn read_policy(
     services: &Services,
-    location: &Place,
+    location: &ResourceLocation,
     physical: &str,
 ) -> Option<Map<String, Value>> {
     let (name, id) = physical.split_once('|')?;
@@ -229,7 +233,7 @@ fn read_policy(
         .statements()
         .into_iter()
         .find(|statement| statement.get("Sid") == Some(&json!(id)))?;
-    // The template's statement doesn't repeat the id.
+    // In templates, `Statement` has no `Sid`: `StatementId` sets it.
     if let Some(statement) = statement.as_object_mut() {
         statement.shift_remove("Sid");
     }
@@ -240,7 +244,7 @@ fn read_policy(
     Some(live)
 }
 
-/// `Ref` gives a rule's name, with the bus in front unless it is the default one.
+/// `Ref` of a rule: `name`, or `bus|name` on a custom bus.
 fn physical(bus: &str, name: &str) -> String {
     if bus == "default" {
         name.to_owned()
@@ -255,7 +259,7 @@ fn parts(physical: &str) -> (&str, &str) {
 
 fn create_rule(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let reference = text(properties, "EventBusName").unwrap_or("default");
@@ -281,7 +285,7 @@ fn create_rule(
 
 fn update_rule(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     id: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
@@ -302,7 +306,11 @@ fn update_rule(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete_rule(services: &mut Services, location: &Place, id: &str) -> Result<(), ResourceError> {
+fn delete_rule(
+    services: &mut Services,
+    location: &ResourceLocation,
+    id: &str,
+) -> Result<(), ResourceError> {
     let (bus_name, name) = parts(id);
     if let Ok(bus) = bus(services, location, bus_name) {
         bus.rules.remove(name);
@@ -310,7 +318,11 @@ fn delete_rule(services: &mut Services, location: &Place, id: &str) -> Result<()
     Ok(())
 }
 
-fn read_rule(services: &Services, location: &Place, id: &str) -> Option<Map<String, Value>> {
+fn read_rule(
+    services: &Services,
+    location: &ResourceLocation,
+    id: &str,
+) -> Option<Map<String, Value>> {
     let (bus_name, name) = parts(id);
     let bus = services
         .events

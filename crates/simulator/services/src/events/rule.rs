@@ -1,4 +1,4 @@
-//! Rules, and what `PutRule` accepts.
+//! Rules and the validation of `PutRule`.
 
 use eventbridge_pattern::Pattern;
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use super::{Bus, Events, is_name, limit_exceeded, targets, validation};
 use crate::json_text;
 use crate::wire::api::ApiError;
 
-/// Rules per bus, the adjustable quota L-244521F2.
+/// Maximum rules per bus, the default of the adjustable quota L-244521F2.
 fn rules_per_bus(region: &str) -> usize {
     match region {
         "af-south-1" | "eu-south-1" => 100,
@@ -15,15 +15,15 @@ fn rules_per_bus(region: &str) -> usize {
     }
 }
 
-/// Rules with a wildcard per bus, not adjustable.
+/// Maximum rules with a wildcard per bus, not adjustable.
 const WILDCARD_RULES_PER_BUS: usize = 30;
 
-/// One rule.
+/// An EventBridge rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub(crate) arn: String,
     pub(crate) name: String,
-    /// Template shape of `AWS::Events::Rule`, `Targets` included.
+    /// As in `AWS::Events::Rule`, including `Targets`.
     pub properties: Map<String, Value>,
     pub(crate) pattern: Option<Pattern>,
     /// Whether the pattern uses a wildcard; a bus limits the number of such rules.
@@ -31,7 +31,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The rule's targets in template shape.
+    /// The targets as in the template.
     pub fn targets(&self) -> &[Value] {
         self.properties
             .get("Targets")
@@ -48,8 +48,8 @@ impl Rule {
     }
 }
 
-/// Creates or replaces a rule and returns its ARN. `properties` are template-shaped; without
-/// `Targets` among them the rule keeps its targets.
+/// Creates or replaces a rule from template properties and returns its ARN. Without `Targets` the
+/// rule keeps its targets.
 pub(crate) fn put_rule(
     events: &mut Events,
     (account, region): (&str, &str),
@@ -146,7 +146,7 @@ fn check_quotas(bus: &Bus, name: &str, wildcard: bool) -> Result<(), ApiError> {
 }
 
 impl Events {
-    /// Parses a pattern that a rule is going to keep, and says whether it uses a wildcard.
+    /// Parses or reuses a pattern, and returns whether it uses a wildcard.
     fn pattern(&mut self, text: &str) -> Result<(Pattern, bool), ApiError> {
         if let Some(known) = self.parsed.get(text) {
             return Ok(known.clone());
@@ -158,7 +158,7 @@ impl Events {
     }
 }
 
-/// Parses a pattern; the error is the one `PutRule` answers.
+/// Parses a pattern; the error is that of `PutRule`.
 pub(super) fn parse_pattern(text: &str) -> Result<Pattern, ApiError> {
     Pattern::parse(text).map_err(|error| {
         ApiError::new(

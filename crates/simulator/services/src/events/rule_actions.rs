@@ -1,8 +1,8 @@
-//! The API actions about rules and their targets.
+//! The API actions for rules and targets.
 
 #![expect(
     clippy::needless_pass_by_value,
-    reason = "a handler gets its request by value, whether it keeps parts of it or not"
+    reason = "handlers take their request by value even if they only borrow from it"
 )]
 
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 use crate::{json_text, with};
 
-/// The rule that a request is about, for authorization.
+/// The ARN of the rule in a request, for authorization.
 pub(super) fn on_rule(caller: &Caller, bus: Option<&str>, name: &str) -> String {
     let bus = bus.map_or("default", short);
     super::rule_arn(&caller.account, &caller.region, bus, name)
@@ -31,8 +31,8 @@ fn no_rule(name: &str, bus: Option<&str>) -> ApiError {
     ))
 }
 
-/// A rule in the caller's account and Region. Unlike [`rule_mut`] this keeps what was prepared for
-/// matching.
+/// A rule in the caller's account and Region. Unlike [`rule_mut`], keeps the bus's prepared
+/// patterns.
 fn rule<'e>(
     events: &'e mut Events,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! The rules of a bus, prepared for matching events.
+//! The rules of a bus, compiled for matching on demand.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use super::{Rule, targets};
 
-/// The rules of a bus, by name. A change drops what was prepared for matching.
+/// The rules of a bus, by name. Any change drops the compiled set.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     by_name: BTreeMap<String, Rule>,
-    /// Made when the first event after a change arrives, so a bus without events costs nothing.
+    /// Compiled on the first event after a change, so a bus without events costs nothing.
     ready: Option<Arc<Ready>>,
 }
 
@@ -32,7 +32,7 @@ impl Rules {
         self.by_name.insert(name, rule);
     }
 
-    /// A rule, to be changed.
+    /// Mutable access; drops the compiled set.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Rule> {
         self.ready = None;
         self.by_name.get_mut(name)
@@ -43,7 +43,7 @@ impl Rules {
         self.by_name.remove(name);
     }
 
-    /// All rules prepared for matching, shared by all events until a rule changes.
+    /// The compiled rules, shared by all events until a rule changes.
     pub(super) fn ready(&mut self) -> Arc<Ready> {
         let ready = self
             .ready
@@ -52,15 +52,15 @@ impl Rules {
     }
 }
 
-/// All patterns of a bus as one set, and what its rules do with an event.
+/// The patterns of a bus compiled to one set, with each rule's targets.
 #[derive(Debug)]
 pub(super) struct Ready {
     set: RuleSet,
-    /// In the order of the set's ids.
+    /// Indexed by the set's pattern ids.
     rules: Vec<ReadyRule>,
 }
 
-/// A rule with its targets parsed.
+/// A rule with parsed targets.
 #[derive(Debug)]
 pub(super) struct ReadyRule {
     pub(super) arn: String,
@@ -69,7 +69,6 @@ pub(super) struct ReadyRule {
     pub(super) targets: Vec<Target>,
 }
 
-/// A parsed target.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) id: String,
@@ -77,18 +76,18 @@ pub(super) struct Target {
     pub(super) role: Option<String>,
     pub(super) dead_letters: Option<String>,
     pub(super) input: Input,
-    /// As written: any part of it may name another account.
+    /// The unparsed target: any part of it may name another account.
     pub(super) written: Value,
 }
 
-/// What a target makes of an event.
+/// The input that a target receives.
 #[derive(Debug)]
 pub(super) enum Input {
     Event,
     Constant(String),
     Path(String),
     Transformer(InputTransformer),
-    /// A transformer that can't work, and why.
+    /// An invalid transformer, with the reason.
     Invalid(String),
 }
 
@@ -106,8 +105,8 @@ impl Ready {
         }
     }
 
-    /// The rules whose patterns match the event. A pattern on which the matcher gives up counts as
-    /// a match: a false alert is better than a lost one.
+    /// The rules whose patterns match the event. A pattern that exceeds the matcher's limit counts
+    /// as a match: a false alert is better than a lost one.
     pub(super) fn matching(
         &self,
         event: &str,
@@ -120,7 +119,6 @@ impl Ready {
             .collect())
     }
 
-    /// How many rules the bus has.
     pub(super) fn count(&self) -> usize {
         self.rules.len()
     }

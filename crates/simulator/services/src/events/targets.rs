@@ -1,4 +1,4 @@
-//! Targets, and what `PutTargets` accepts.
+//! Targets and the validation of `PutTargets`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use crate::arn::Arn;
 use crate::iam::role_account;
 use crate::wire::api::ApiError;
 
-/// Targets per rule, not adjustable.
+/// Maximum targets per rule, not adjustable.
 const TARGETS_PER_RULE: usize = 5;
 
-/// What a target's ARN points at.
+/// The kind of resource that a target's ARN names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Destination<'a> {
     Bus { account: &'a str, region: &'a str },
@@ -22,7 +22,7 @@ pub(crate) enum Destination<'a> {
     Automation { region: &'a str, document: &'a str },
 }
 
-/// Reads a target's ARN; `None` if the simulator can't deliver to it.
+/// Parses a target's ARN; `None` if the simulator can't deliver to it.
 pub(crate) fn destination(arn: &str) -> Option<Destination<'_>> {
     let parsed = Arn::parse(arn)?;
     let (account, region) = (parsed.account, parsed.region);
@@ -43,7 +43,7 @@ pub(crate) fn destination(arn: &str) -> Option<Destination<'_>> {
     }
 }
 
-/// The transformer of a target, parsed.
+/// Parses a target's `InputTransformer`.
 pub(super) fn transformer(target: &Value) -> Result<Option<InputTransformer>, ApiError> {
     let Some(written) = target.get("InputTransformer") else {
         return Ok(None);
@@ -64,7 +64,7 @@ pub(super) fn transformer(target: &Value) -> Result<Option<InputTransformer>, Ap
         .map_err(|error| validation(error.message))
 }
 
-/// Checks all targets of a rule.
+/// Checks all targets of a rule, including their number.
 pub(super) fn check_all(targets: &[Value], bus: &Bus) -> Result<(), ApiError> {
     if targets.len() > TARGETS_PER_RULE {
         return Err(limit_exceeded(TARGETS_PER_RULE, "targets per rule"));

@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 use super::rules::Rules;
 use super::{Events, rule};
 
-/// An event that repeats an array, so that the ways to choose its elements multiply, and a field
-/// list on which the matcher gives up in it.
+/// An event with nested arrays whose element combinations multiply, and a pattern that exceeds the
+/// matcher's limit on it.
 pub(crate) fn hostile() -> (String, Value) {
     let array = |x: usize| {
         let objects = vec![format!(r#"{{"x{x}":1,"z":1}}"#); 2_000];
@@ -28,7 +28,7 @@ fn rules(events: &mut Events, patterns: &[(&str, Value)]) -> Rules {
 }
 
 #[test]
-fn an_event_matches_a_rule_on_which_the_matcher_gives_up() {
+fn event_matches_a_rule_that_exceeds_the_matchers_limit() {
     let (event, fields) = hostile();
     let mut events = Events::default();
     let mut rules = rules(
@@ -47,7 +47,7 @@ fn an_event_matches_a_rule_on_which_the_matcher_gives_up() {
 }
 
 #[test]
-fn reading_a_rule_keeps_what_is_prepared_for_matching() {
+fn reading_a_rule_keeps_compiled_patterns() {
     let mut events = Events::default();
     let mut rules = rules(&mut events, &[("one", json!({"source": ["a"]}))]);
     let before = rules.ready();

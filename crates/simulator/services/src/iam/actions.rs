@@ -47,7 +47,7 @@ requests! {
     struct ListRoles {
         path_prefix: Option<String>, marker: Option<String>, max_items: Option<usize>,
     }
-    #[expect(dead_code, reason = "the answer is one page, whatever size is asked for")]
+    #[expect(dead_code, reason = "the response is always one page")]
     struct SimulatePrincipalPolicy {
         policy_source_arn: String, max_items: Option<usize>,
         #[serde(default)] action_names: Vec<String>, #[serde(default)] resource_arns: Vec<String>,
@@ -65,7 +65,7 @@ requests! {
     struct AttachRolePolicy, DetachRolePolicy { role_name: String, policy_arn: String }
 }
 
-/// What an action on a role acts on.
+/// A role's ARN, for authorization.
 fn arn(caller: &Caller, role: &str) -> String {
     format!("arn:aws:iam::{}:role/{role}", caller.account)
 }
@@ -87,7 +87,7 @@ fn list_roles(request: ListRoles, iam: &mut Iam, context: &mut Context<'_>) -> A
     listing("Roles", roles, request.marker.as_deref(), request.max_items)
 }
 
-/// What the policies of a role allow it. Anybody else is the account's administrator.
+/// Simulates the policies of a role. Any other principal is the account's administrator.
 fn simulate_principal_policy(
     mut request: SimulatePrincipalPolicy,
     services: &mut Services,
@@ -214,7 +214,7 @@ fn update_assume_role_policy(
     Ok(json!({}))
 }
 
-/// Attaches a managed policy, or detaches it.
+/// `AttachRolePolicy` if `ON`, otherwise `DetachRolePolicy`.
 fn attach<const ON: bool>(
     request: AttachRolePolicy,
     iam: &mut Iam,
@@ -246,7 +246,7 @@ fn listing(name: &str, items: Vec<Value>, marker: Option<&str>, size: Option<usi
     marked_listing(name, items, ("IsTruncated", "Marker"), marker, size)
 }
 
-/// Reads a policy that a request sends as text.
+/// Parses a policy that a request sends as JSON text.
 fn parse_json(text: &str) -> Answer {
     serde_json::from_str(text)
         .map_err(|error| ApiError::new("MalformedPolicyDocument", error.to_string()))

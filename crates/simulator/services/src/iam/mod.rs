@@ -1,4 +1,4 @@
-//! AWS IAM: roles, their policies, and who may assume them.
+//! AWS IAM: roles, their policies, and role assumption.
 
 mod actions;
 pub(crate) mod resources;
@@ -18,45 +18,42 @@ use crate::policy::{
 use crate::resources::texts;
 use crate::wire::api::{ApiError, Caller};
 
-/// All roles and customer managed policies, and the few AWS managed policies the simulator has.
+/// Roles, customer managed policies, and the few AWS managed policies that are simulated.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Iam {
-    /// By role ARN.
+    /// By ARN.
     pub(crate) roles: BTreeMap<String, Role>,
-    /// By policy ARN.
+    /// By ARN.
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
-    /// The accounts whose [`ACCESS_ROLE`] exists, and whether it could have been changed since.
+    /// The accounts whose [`ACCESS_ROLE`] is in memory, and whether it may have been changed since.
     access_roles: BTreeMap<String, bool>,
 }
 
-/// One role.
 #[derive(Clone, Debug)]
 pub(crate) struct Role {
     pub(crate) arn: String,
     pub(crate) id: String,
     pub(crate) account: String,
     pub(crate) name: String,
-    /// Template shape of `AWS::IAM::Role`; `Policies` and `ManagedPolicyArns` are live.
+    /// As in `AWS::IAM::Role`; `Policies` and `ManagedPolicyArns` are live.
     pub(crate) properties: Map<String, Value>,
     pub(crate) trust: Document,
-    /// Inline policies by name.
+    /// By name.
     pub(crate) inline: BTreeMap<String, Inline>,
     pub(crate) created: jiff::Timestamp,
 }
 
-/// One inline policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Inline {
     pub(crate) written: Value,
     pub(crate) document: Document,
 }
 
-/// One managed policy.
 #[derive(Clone, Debug)]
 pub(crate) struct ManagedPolicy {
     pub(crate) arn: String,
     pub(crate) name: String,
-    /// Template shape of `AWS::IAM::ManagedPolicy`.
+    /// As in `AWS::IAM::ManagedPolicy`.
     pub(crate) properties: Map<String, Value>,
     pub(crate) document: Document,
 }
@@ -73,7 +70,7 @@ impl Role {
             .collect()
     }
 
-    /// Attaches a managed policy, or detaches it.
+    /// Attaches a managed policy if `on`, otherwise detaches it.
     pub(crate) fn attach(&mut self, arn: &str, on: bool) {
         let mut attached = self.attached();
         attached.retain(|other| *other != arn);
@@ -98,11 +95,11 @@ fn no_such(what: &str, name: &str) -> ApiError {
     .status(404)
 }
 
-/// The role through which the management account reaches a member account.
+/// The role through which the management account accesses a member account.
 pub const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
 
-/// Creates an account's [`ACCESS_ROLE`] when somebody first needs it: ten thousand of them would take
-/// memory, and few are ever used.
+/// Creates an account's [`ACCESS_ROLE`] on first use: few of ten thousand are ever needed, and all
+/// would take memory.
 pub fn access_role(services: &mut Services, account: &str) {
     if services.organization.account(account).is_none()
         || services.iam.access_roles.contains_key(account)
@@ -142,14 +139,14 @@ pub fn access_role(services: &mut Services, account: &str) {
     }
 }
 
-/// Keeps an account's [`ACCESS_ROLE`] in memory, because somebody may change it.
+/// Keeps an account's [`ACCESS_ROLE`] in memory from now on, because it may be changed.
 pub fn keep_access_role(services: &mut Services, account: &str) {
     if let Some(kept) = services.iam.access_roles.get_mut(account) {
         *kept = true;
     }
 }
 
-/// Removes an account's [`ACCESS_ROLE`] from memory if nobody could have changed it.
+/// Removes an account's [`ACCESS_ROLE`] from memory if it can't have been changed.
 pub fn forget_access_role(services: &mut Services, account: &str) {
     let iam = &mut services.iam;
     if account != MANAGEMENT && iam.access_roles.get(account) == Some(&false) {
@@ -159,7 +156,7 @@ pub fn forget_access_role(services: &mut Services, account: &str) {
     }
 }
 
-/// Creates a role from template-shaped properties and gives its ARN.
+/// Creates a role from template properties and returns its ARN.
 pub(crate) fn create_role(
     services: &mut Services,
     account: &str,
@@ -170,7 +167,7 @@ pub(crate) fn create_role(
     if name == ACCESS_ROLE {
         access_role(services, account);
     }
-    // Role names are unique per account whatever their path.
+    // Role names are unique per account, regardless of path.
     if services.iam.role_by_name(account, name).is_some() {
         return Err(ApiError::new(
             "EntityAlreadyExists",
@@ -267,7 +264,7 @@ impl Inline {
 }
 
 impl Iam {
-    /// The role of this name, whatever its path.
+    /// Finds a role by name, regardless of path.
     pub(crate) fn role_by_name(&self, account: &str, name: &str) -> Option<&Role> {
         let prefix = format!("arn:aws:iam::{account}:role/");
         self.roles
@@ -277,25 +274,25 @@ impl Iam {
             .find(|role| role.name == name)
     }
 
-    /// The role of this name, or IAM's error.
+    /// [`role_by_name`](Iam::role_by_name) or IAM's error.
     fn named(&self, account: &str, name: &str) -> Result<&Role, ApiError> {
         self.role_by_name(account, name)
             .ok_or_else(|| no_such("role", name))
     }
 
-    /// The role of this name for changes, or IAM's error.
+    /// [`role_by_name_mut`](Iam::role_by_name_mut) or IAM's error.
     fn named_mut(&mut self, account: &str, name: &str) -> Result<&mut Role, ApiError> {
         self.role_by_name_mut(account, name)
             .ok_or_else(|| no_such("role", name))
     }
 
-    /// The role of this name, to change it.
+    /// Mutable [`role_by_name`](Iam::role_by_name).
     pub(crate) fn role_by_name_mut(&mut self, account: &str, name: &str) -> Option<&mut Role> {
         let arn = self.role_by_name(account, name)?.arn.clone();
         self.roles.get_mut(&arn)
     }
 
-    /// Puts an inline policy on a role.
+    /// Adds or replaces an inline policy of a role.
     pub(crate) fn put_inline(
         &mut self,
         account: &str,
@@ -310,7 +307,7 @@ impl Iam {
         Ok(())
     }
 
-    /// Removes an inline policy from a role, and tells whether it was there.
+    /// Removes an inline policy from a role. Returns whether it existed.
     pub(crate) fn delete_inline(&mut self, account: &str, role: &str, name: &str) -> bool {
         self.role_by_name_mut(account, role).is_some_and(|role| {
             let was = role.inline.remove(name).is_some();
@@ -321,7 +318,7 @@ impl Iam {
 }
 
 impl Role {
-    /// Makes the `Policies` property show the live inline policies.
+    /// Updates the `Policies` property from the live inline policies.
     fn write_back(&mut self) {
         let policies: Vec<Value> = self
             .inline
@@ -337,7 +334,7 @@ impl Role {
     }
 }
 
-/// Adds the keys that say which organization a principal of this account belongs to.
+/// Adds the condition keys for the organization of a principal in this account.
 pub(crate) fn organization_context(
     organization: &Organization,
     account: &str,
@@ -351,7 +348,7 @@ pub(crate) fn organization_context(
     }
 }
 
-/// What a role's own policies say.
+/// Evaluates a role's own policies.
 pub(crate) fn identity(services: &Services, role_arn: &str, request: &Request) -> Verdict {
     let Some(role) = services.iam.roles.get(role_arn) else {
         return Verdict::deny(format!("the role {role_arn} does not exist"));
@@ -379,7 +376,7 @@ pub(crate) fn identity(services: &Services, role_arn: &str, request: &Request) -
     )
 }
 
-/// Whether an AWS service may assume a role. `Err` says why not.
+/// Checks that an AWS service may assume a role; `Err` is the reason if not.
 pub(crate) fn service_may_assume(
     services: &Services,
     role_arn: &str,
@@ -408,7 +405,7 @@ pub(crate) fn service_may_assume(
     }
 }
 
-/// The principal behind a caller.
+/// The policy principal of a caller.
 pub(crate) fn principal(caller: &Caller) -> Principal {
     match &caller.role {
         Some(role) => Principal::Role(role.clone()),
@@ -416,7 +413,7 @@ pub(crate) fn principal(caller: &Caller) -> Principal {
     }
 }
 
-/// Whether a caller may assume a role; the error is the one STS answers.
+/// Checks that a caller may assume a role; the error is that of STS.
 pub fn may_assume(services: &Services, caller: &Caller, role_arn: &str) -> Result<(), ApiError> {
     let denied = || ApiError::denied(caller, "sts:AssumeRole", role_arn);
     let role = services.iam.roles.get(role_arn).ok_or_else(denied)?;
@@ -441,7 +438,7 @@ pub fn may_assume(services: &Services, caller: &Caller, role_arn: &str) -> Resul
     }
 }
 
-/// The account of a role, if the text is the ARN of one.
+/// The account in a role's ARN; `None` if `arn` isn't one.
 pub(crate) fn role_account(arn: &str) -> Option<&str> {
     Arn::parse(arn)
         .filter(|arn| arn.service == "iam" && arn.resource.starts_with("role/"))

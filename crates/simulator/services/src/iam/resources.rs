@@ -13,8 +13,8 @@ use crate::policy::{Document, Kind};
 use crate::resources::policies::document;
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
-    Change, Created, Made, Place, ResourceError, Type, created, generated, gone, handler_message,
-    name_or_generated, refused, text, texts,
+    Change, Created, Made, ResourceError, ResourceLocation, Type, created, generated, gone,
+    handler_message, name_or_generated, refused, text, texts,
 };
 
 pub(crate) const TYPES: &[Type] = &[
@@ -90,7 +90,11 @@ fn made(role: &Role) -> Created {
     )
 }
 
-fn create(services: &mut Services, location: &Place, properties: &Map<String, Value>) -> Made {
+fn create(
+    services: &mut Services,
+    location: &ResourceLocation,
+    properties: &Map<String, Value>,
+) -> Made {
     let name = name_or_generated(services, location, properties, "RoleName", 64);
     let arn = create_role(services, &location.account, &name, properties.clone())?;
     services
@@ -101,13 +105,18 @@ fn create(services: &mut Services, location: &Place, properties: &Map<String, Va
         .ok_or_else(|| gone(&arn))
 }
 
-fn update(services: &mut Services, location: &Place, name: &str, change: &Change) -> Made {
+fn update(
+    services: &mut Services,
+    location: &ResourceLocation,
+    name: &str,
+    change: &Change,
+) -> Made {
     let (trust, inline) = parse_role(services, &change.new)?;
     let role = services
         .iam
         .role_by_name_mut(&location.account, name)
         .ok_or_else(|| gone(name))?;
-    // Only the inline policies this resource made; a RolePolicy's stay.
+    // Removes only inline policies of this resource, not those of an `AWS::IAM::RolePolicy`.
     let old = change.old.get("Policies").and_then(Value::as_array);
     for policy in old.into_iter().flatten() {
         if let Some(name) = policy.get("PolicyName").and_then(Value::as_str) {
@@ -120,7 +129,11 @@ fn update(services: &mut Services, location: &Place, name: &str, change: &Change
     Ok(made(role))
 }
 
-fn delete(services: &mut Services, location: &Place, name: &str) -> Result<(), ResourceError> {
+fn delete(
+    services: &mut Services,
+    location: &ResourceLocation,
+    name: &str,
+) -> Result<(), ResourceError> {
     let arn = services
         .iam
         .role_by_name(&location.account, name)
@@ -131,7 +144,11 @@ fn delete(services: &mut Services, location: &Place, name: &str) -> Result<(), R
     Ok(())
 }
 
-fn read(services: &Services, location: &Place, name: &str) -> Option<Map<String, Value>> {
+fn read(
+    services: &Services,
+    location: &ResourceLocation,
+    name: &str,
+) -> Option<Map<String, Value>> {
     let role = services.iam.role_by_name(&location.account, name)?;
     Some(role.properties.clone())
 }
@@ -143,10 +160,10 @@ fn parse(properties: &Map<String, Value>) -> Result<Document, ResourceError> {
     })
 }
 
-/// Attaches a managed policy to some roles, or detaches it.
+/// Attaches a managed policy to roles, or detaches it.
 fn attach(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     arn: &str,
     names: &[String],
     on: bool,
@@ -165,7 +182,7 @@ fn attach(
 
 fn create_managed(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Made {
     let document = parse(properties)?;
@@ -195,7 +212,12 @@ fn create_managed(
     Ok(created(arn.as_str(), [("PolicyArn", json!(arn))]))
 }
 
-fn update_managed(services: &mut Services, location: &Place, arn: &str, change: &Change) -> Made {
+fn update_managed(
+    services: &mut Services,
+    location: &ResourceLocation,
+    arn: &str,
+    change: &Change,
+) -> Made {
     let document = parse(&change.new)?;
     attach(services, location, arn, &texts(&change.old, "Roles"), false)?;
     attach(services, location, arn, &texts(&change.new, "Roles"), true)?;
@@ -211,7 +233,7 @@ fn update_managed(services: &mut Services, location: &Place, arn: &str, change: 
 
 fn delete_managed(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     arn: &str,
 ) -> Result<(), ResourceError> {
     let own = match services.iam.policies.get(arn) {
@@ -234,7 +256,11 @@ fn delete_managed(
     Ok(())
 }
 
-fn read_managed(services: &Services, location: &Place, arn: &str) -> Option<Map<String, Value>> {
+fn read_managed(
+    services: &Services,
+    location: &ResourceLocation,
+    arn: &str,
+) -> Option<Map<String, Value>> {
     let policy = services.iam.policies.get(arn)?;
     let mut live = policy.properties.clone();
     if live.contains_key("Roles") {
@@ -251,7 +277,7 @@ fn read_managed(services: &Services, location: &Place, arn: &str) -> Option<Map<
 
 fn put_inline(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     role: &str,
     name: &str,
     properties: &Map<String, Value>,
@@ -264,7 +290,7 @@ fn put_inline(
 
 fn create_role_policy(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Made {
     let role = text(properties, "RoleName").unwrap_or_default();
@@ -284,7 +310,7 @@ fn create_role_policy(
 
 fn update_role_policy(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     id: &str,
     change: &Change,
 ) -> Made {
@@ -295,7 +321,7 @@ fn update_role_policy(
 
 fn delete_role_policy(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     id: &str,
 ) -> Result<(), ResourceError> {
     if let Some((name, role)) = id.split_once('|') {
@@ -304,7 +330,11 @@ fn delete_role_policy(
     Ok(())
 }
 
-fn read_role_policy(services: &Services, location: &Place, id: &str) -> Option<Map<String, Value>> {
+fn read_role_policy(
+    services: &Services,
+    location: &ResourceLocation,
+    id: &str,
+) -> Option<Map<String, Value>> {
     let (name, role) = id.split_once('|')?;
     let policy = services
         .iam
@@ -320,7 +350,7 @@ fn read_role_policy(services: &Services, location: &Place, id: &str) -> Option<M
 
 fn create_policy(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Made {
     let name = text(properties, "PolicyName")
@@ -338,7 +368,12 @@ fn create_policy(
     Ok(created(id.as_str(), [("Id", json!(id))]))
 }
 
-fn update_policy(services: &mut Services, location: &Place, id: &str, change: &Change) -> Made {
+fn update_policy(
+    services: &mut Services,
+    location: &ResourceLocation,
+    id: &str,
+    change: &Change,
+) -> Made {
     let name = text(&change.new, "PolicyName").unwrap_or_default();
     for role in texts(&change.new, "Roles") {
         put_inline(services, location, &role, name, &change.new)?;
@@ -346,7 +381,11 @@ fn update_policy(services: &mut Services, location: &Place, id: &str, change: &C
     Ok(created(id, [("Id", json!(id))]))
 }
 
-fn delete_policy(services: &mut Services, location: &Place, id: &str) -> Result<(), ResourceError> {
+fn delete_policy(
+    services: &mut Services,
+    location: &ResourceLocation,
+    id: &str,
+) -> Result<(), ResourceError> {
     let mut parts = id.split('|').skip(1);
     if let Some(name) = parts.next() {
         for role in parts {

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use crate::iam::actions::ACTIONS;
 use crate::resources::Resources;
-use crate::resources::tests::{ACCOUNT, place, services};
+use crate::resources::tests::{ACCOUNT, location, services};
 use crate::wire::Effect;
 
 #[test]
-fn a_role_keeps_the_policies_others_put_on_it() {
+fn a_role_update_keeps_policies_of_other_resources() {
     let mut services = services();
     let role = |action: &str| {
         json!({
@@ -23,7 +23,7 @@ fn a_role_keeps_the_policies_others_put_on_it() {
     };
     Resources::create(
         &mut services,
-        &place("R"),
+        &location("R"),
         "AWS::IAM::Role",
         &role("sns:Publish"),
     )
@@ -32,10 +32,16 @@ fn a_role_keeps_the_policies_others_put_on_it() {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}],
     }});
-    Resources::create(&mut services, &place("E"), "AWS::IAM::RolePolicy", &extra).unwrap();
+    Resources::create(
+        &mut services,
+        &location("E"),
+        "AWS::IAM::RolePolicy",
+        &extra,
+    )
+    .unwrap();
     Resources::update(
         &mut services,
-        &place("R"),
+        &location("R"),
         "AWS::IAM::Role",
         "r",
         &role("sns:Publish"),
@@ -50,12 +56,12 @@ fn a_role_keeps_the_policies_others_put_on_it() {
         .keys()
         .collect();
     assert_eq!(names, ["extra", "own"]);
-    let live = Resources::read(&services, &place("E"), "AWS::IAM::RolePolicy", "extra|r");
+    let live = Resources::read(&services, &location("E"), "AWS::IAM::RolePolicy", "extra|r");
     assert_eq!(live, Ok(Some(extra)));
 }
 
 #[test]
-fn actions_that_read_are_named_so() {
+fn read_only_actions_start_with_a_read_verb() {
     for action in ACTIONS {
         let verb = ["Get", "List", "Simulate"];
         let reads = verb.iter().any(|verb| action.name.starts_with(verb));

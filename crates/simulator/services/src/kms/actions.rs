@@ -36,13 +36,13 @@ actions! {
 requests! {
     struct DescribeKey, GetKeyRotationStatus, EnableKey, DisableKey, EnableKeyRotation,
         DisableKeyRotation { key_id: String }
-    #[expect(dead_code, reason = "a key has one policy, whatever its name")]
+    #[expect(dead_code, reason = "a key has exactly one policy, `default`")]
     struct GetKeyPolicy { key_id: String, policy_name: Option<String> }
     struct ListKeys { limit: Option<usize>, marker: Option<String> }
     struct ListAliases { key_id: Option<String>, limit: Option<usize>, marker: Option<String> }
     #[expect(dead_code, reason = "a key's tags fit on one page")]
     struct ListResourceTags { key_id: String, limit: Option<usize>, marker: Option<String> }
-    #[expect(dead_code, reason = "a key has one policy, whatever its name")]
+    #[expect(dead_code, reason = "a key has exactly one policy, `default`")]
     struct PutKeyPolicy { key_id: String, policy: String, policy_name: Option<String> }
     #[expect(dead_code, reason = "a key waits until the simulation ends")]
     struct ScheduleKeyDeletion { key_id: String, pending_window_in_days: Option<u32> }
@@ -191,8 +191,8 @@ fn not_found(reference: &str) -> ApiError {
     )
 }
 
-/// A key of the caller's Region that the caller may see: its own account's, or one whose policy
-/// allows it.
+/// A key in the caller's Region: of its own account, or of another whose key policy allows the
+/// action.
 fn visible<'a>(
     services: &'a Services,
     caller: &Caller,
@@ -221,7 +221,7 @@ fn visible<'a>(
     }
 }
 
-/// A key of the caller's own account and Region, to change it.
+/// A key of the caller's own account and Region, for changes.
 fn own<'a>(kms: &'a mut Kms, caller: &Caller, reference: &str) -> Result<&'a mut Key, ApiError> {
     let arn = kms
         .find(reference, &caller.account, &caller.region)

@@ -15,27 +15,25 @@ use crate::Services;
 use crate::policy::{Context, Decision, Document, Kind, Named, Principal, Request, Verdict};
 use crate::wire::api::ApiError;
 
-/// All keys and aliases.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kms {
-    /// By key ARN.
+    /// By ARN.
     pub(crate) keys: BTreeMap<String, Key>,
     /// Key id by account, Region and `alias/name`.
     pub(crate) aliases: BTreeMap<(String, String, String), String>,
 }
 
-/// One key.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     pub(crate) arn: String,
     pub(crate) id: String,
     pub(crate) account: String,
     pub(crate) region: String,
-    /// Template shape of `AWS::KMS::Key`.
+    /// As in `AWS::KMS::Key`.
     pub(crate) properties: Map<String, Value>,
     pub(crate) policy: Document,
     pub(crate) created: jiff::Timestamp,
-    /// The key waits for its deletion, and nobody can use it.
+    /// A key that is scheduled for deletion can't be used.
     pub(crate) pending_deletion: bool,
 }
 
@@ -46,7 +44,7 @@ impl Key {
 }
 
 impl Kms {
-    /// Finds a key by id, key ARN, alias name or alias ARN, as seen from an account and Region.
+    /// Finds a key by id, key ARN, alias name or alias ARN, relative to an account and Region.
     pub(crate) fn find(&self, reference: &str, account: &str, region: &str) -> Option<&Key> {
         if let Some(key) = self.keys.get(reference) {
             return Some(key);
@@ -66,12 +64,11 @@ impl Kms {
     }
 }
 
-/// The ARN of a key.
 pub(crate) fn key_arn(account: &str, region: &str, id: &str) -> String {
     format!("arn:aws:kms:{region}:{account}:key/{id}")
 }
 
-/// Creates a key from template-shaped properties.
+/// Creates a key from template properties.
 pub(crate) fn create_key(
     services: &mut Services,
     account: &str,
@@ -102,7 +99,7 @@ pub(crate) fn create_key(
     Ok(arn)
 }
 
-/// Parses a key policy. One that locks its own account out is refused, as KMS does.
+/// Parses a key policy. Like KMS, refuses one that locks out its own account.
 pub(crate) fn parse_policy(value: &Value, account: &str) -> Result<Document, ApiError> {
     let document = Document::parse(value, Kind::Resource)
         .and_then(|document| document.within("kms"))
@@ -122,8 +119,8 @@ pub(crate) fn parse_policy(value: &Value, account: &str) -> Result<Document, Api
     }
 }
 
-/// Whether a principal may use a key for every one of `actions`. `reference` is what the encrypted
-/// resource names, as seen from its own account and Region.
+/// Whether a principal may perform all `actions` with a key. `reference` is the key as the
+/// encrypted resource names it, relative to that resource's account and Region.
 pub(crate) fn may_use(
     services: &Services,
     reference: &str,
@@ -150,7 +147,7 @@ pub(crate) fn may_use(
         name: format!("key policy of {}", display_name(services, key)),
         document: &key.policy,
     };
-    let mut allowed = Verdict::allow("no use of the key was asked for");
+    let mut allowed = Verdict::allow("no key permission is required");
     for action in actions {
         let request = Request::new(principal.clone(), action, &key.arn, context.clone());
         allowed = decide(services, &request, key, &named);
@@ -161,8 +158,8 @@ pub(crate) fn may_use(
     allowed
 }
 
-/// Whether a principal may put something into a topic, a queue or a bus that is encrypted with
-/// `key`, as its properties name it; `None` if it is not encrypted.
+/// Whether a principal may send to a topic, queue or bus encrypted with `key`, as its properties
+/// name it; `None` if it isn't encrypted.
 pub(crate) fn may_encrypt(
     services: &Services,
     key: Option<&Value>,
@@ -177,8 +174,8 @@ pub(crate) fn may_encrypt(
     ))
 }
 
-/// Unlike other resources, a key can only be used by those its own policy allows; a policy that
-/// names the account hands the question to the account's IAM policies.
+/// Evaluates a key's policy. Unlike other resources, a key is usable only by principals that its
+/// own policy allows; a policy that names the account delegates to the account's IAM policies.
 fn decide(services: &Services, request: &Request, key: &Key, named: &Named<'_>) -> Verdict {
     match key.policy.decide(request) {
         Decision::Deny { by } => Verdict::deny(format!(
@@ -204,7 +201,7 @@ fn decide(services: &Services, request: &Request, key: &Key, named: &Named<'_>) 
     }
 }
 
-/// The alias if the key has one, otherwise its id.
+/// The key's alias, otherwise its id.
 fn display_name(services: &Services, key: &Key) -> String {
     services
         .kms

@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use super::{create_key, key_arn, parse_policy};
 use crate::Services;
 use crate::resources::shape::{Property, Shape, TAGS};
-use crate::resources::{Change, Created, Made, Place, ResourceError, Type, created, gone, text};
+use crate::resources::{
+    Change, Created, Made, ResourceError, ResourceLocation, Type, created, gone, text,
+};
 
 pub(crate) const TYPES: &[Type] = &[
     Type {
@@ -63,7 +65,7 @@ fn key_made(arn: &str) -> Created {
 
 fn create_key_resource(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Made {
     check_window(properties)?;
@@ -76,7 +78,12 @@ fn create_key_resource(
     Ok(key_made(&arn))
 }
 
-fn update_key(services: &mut Services, location: &Place, id: &str, change: &Change) -> Made {
+fn update_key(
+    services: &mut Services,
+    location: &ResourceLocation,
+    id: &str,
+    change: &Change,
+) -> Made {
     check_window(&change.new)?;
     let arn = key_arn(&location.account, &location.region, id);
     let policy = match change.new.get("KeyPolicy") {
@@ -97,8 +104,12 @@ fn update_key(services: &mut Services, location: &Place, id: &str, change: &Chan
     Ok(key_made(&arn))
 }
 
-/// A key is never deleted at once: it waits, unusable, for its window to pass.
-fn delete_key(services: &mut Services, location: &Place, id: &str) -> Result<(), ResourceError> {
+/// Keys aren't deleted immediately: they are unusable during the pending window.
+fn delete_key(
+    services: &mut Services,
+    location: &ResourceLocation,
+    id: &str,
+) -> Result<(), ResourceError> {
     let arn = key_arn(&location.account, &location.region, id);
     if let Some(key) = services.kms.keys.get_mut(&arn) {
         key.pending_deletion = true;
@@ -106,13 +117,17 @@ fn delete_key(services: &mut Services, location: &Place, id: &str) -> Result<(),
     Ok(())
 }
 
-fn read_key(services: &Services, location: &Place, id: &str) -> Option<Map<String, Value>> {
+fn read_key(
+    services: &Services,
+    location: &ResourceLocation,
+    id: &str,
+) -> Option<Map<String, Value>> {
     let arn = key_arn(&location.account, &location.region, id);
     let key = services.kms.keys.get(&arn)?;
     (!key.pending_deletion).then(|| key.properties.clone())
 }
 
-fn alias_of(location: &Place, name: &str) -> (String, String, String) {
+fn alias_of(location: &ResourceLocation, name: &str) -> (String, String, String) {
     (
         location.account.clone(),
         location.region.clone(),
@@ -122,7 +137,7 @@ fn alias_of(location: &Place, name: &str) -> (String, String, String) {
 
 fn target(
     services: &Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Result<String, ResourceError> {
     let reference = text(properties, "TargetKeyId").unwrap_or_default();
@@ -140,7 +155,7 @@ fn target(
 
 fn create_alias(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Made {
     let name = text(properties, "AliasName").unwrap_or_default();
@@ -167,7 +182,12 @@ fn create_alias(
     Ok(created(name, []))
 }
 
-fn update_alias(services: &mut Services, location: &Place, name: &str, change: &Change) -> Made {
+fn update_alias(
+    services: &mut Services,
+    location: &ResourceLocation,
+    name: &str,
+    change: &Change,
+) -> Made {
     let id = target(services, location, &change.new)?;
     let alias = services
         .kms
@@ -180,14 +200,18 @@ fn update_alias(services: &mut Services, location: &Place, name: &str, change: &
 
 fn delete_alias(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     name: &str,
 ) -> Result<(), ResourceError> {
     services.kms.aliases.remove(&alias_of(location, name));
     Ok(())
 }
 
-fn read_alias(services: &Services, location: &Place, name: &str) -> Option<Map<String, Value>> {
+fn read_alias(
+    services: &Services,
+    location: &ResourceLocation,
+    name: &str,
+) -> Option<Map<String, Value>> {
     let id = services.kms.aliases.get(&alias_of(location, name))?;
     let mut live = Map::new();
     live.insert("AliasName".to_owned(), json!(name));

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::resources::tests::refusal;
 
 #[test]
-fn an_alias_needs_a_key_of_its_own_account() {
+fn an_alias_requires_a_key_of_its_own_account() {
     let alias =
         json!({"AliasName": "alias/gizmos", "TargetKeyId": "00000000-0000-4000-a000-000000000000"});
     assert!(refusal("AWS::KMS::Alias", &alias).contains("does not exist"));
@@ -14,7 +14,7 @@ fn an_alias_needs_a_key_of_its_own_account() {
 }
 
 #[test]
-fn a_key_that_locks_its_account_out_is_refused() {
+fn a_key_policy_that_locks_out_its_account_is_refused() {
     let key = json!({"KeyPolicy": {"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
         "Action": "kms:Decrypt", "Resource": "*",

@@ -1,8 +1,5 @@
 //! The API actions of `CloudWatch`.
-#![expect(
-    clippy::unnecessary_wraps,
-    reason = "the shape that the table of actions wants"
-)]
+#![expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Amazon `CloudWatch`: alarms on the depth of a queue.
+//! Amazon `CloudWatch`: alarms on queue depth.
 
 mod actions;
 pub(crate) mod resources;
@@ -16,36 +16,33 @@ use crate::policy::{Context, Principal};
 use crate::wire::api::ApiError;
 use crate::wire::time::iso;
 
-/// The service's principal.
+/// The service principal in policies.
 const SERVICE: &str = "cloudwatch.amazonaws.com";
 
-/// All alarms.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Monitoring {
-    /// By alarm ARN.
+    /// By ARN.
     pub(crate) alarms: BTreeMap<String, Alarm>,
 }
 
-/// One alarm.
 #[derive(Clone, Debug)]
 pub(crate) struct Alarm {
     pub(crate) arn: String,
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) name: String,
-    /// Template shape of `AWS::CloudWatch::Alarm`.
+    /// As in `AWS::CloudWatch::Alarm`.
     pub(crate) properties: Map<String, Value>,
     /// `OK` or `ALARM`.
     pub(crate) state: &'static str,
     scheduled: bool,
 }
 
-/// The ARN of an alarm.
 pub(crate) fn alarm_arn(account: &str, region: &str, name: &str) -> String {
     format!("arn:aws:cloudwatch:{region}:{account}:alarm:{name}")
 }
 
-/// Creates an alarm, or changes the one of the same name.
+/// Creates or replaces an alarm from template properties.
 pub(crate) fn put_alarm(
     monitoring: &mut Monitoring,
     account: &str,
@@ -89,7 +86,7 @@ impl Alarm {
             .unwrap_or_default()
     }
 
-    /// The ARN of the queue whose depth this alarm watches, if it watches one.
+    /// The ARN of the queue whose depth the alarm watches; `None` for any other metric.
     fn queue(&self) -> Option<String> {
         let depth = self.text("Namespace") == "AWS/SQS"
             && self.text("MetricName") == "ApproximateNumberOfMessagesVisible";
@@ -118,7 +115,7 @@ impl Alarm {
         }
     }
 
-    /// When the alarm next looks, in seconds from now.
+    /// Virtual seconds until the next evaluation.
     fn delay(&self) -> i64 {
         let number = |name: &str, default| {
             self.properties
@@ -130,7 +127,7 @@ impl Alarm {
     }
 }
 
-/// A queue got or lost messages: the alarms that watch it look again after their period.
+/// Schedules an evaluation of all alarms that watch a queue whose depth changed.
 pub(crate) fn queue_changed(services: &mut Services, queue: &str) {
     let mut due = Vec::new();
     for alarm in services.monitoring.alarms.values_mut() {
@@ -146,7 +143,7 @@ pub(crate) fn queue_changed(services: &mut Services, queue: &str) {
     }
 }
 
-/// An alarm looks at its metric, and publishes when its state changes.
+/// Evaluates an alarm, and publishes if its state changed.
 pub(crate) fn evaluate(services: &mut Services, arn: &str) {
     let now = services.environment.now;
     let Some(alarm) = services.monitoring.alarms.get_mut(arn) else {
@@ -207,7 +204,7 @@ pub(crate) fn evaluate(services: &mut Services, arn: &str) {
         .collect();
     for topic in topics {
         let mut trace = Trace::default();
-        // A topic that refuses an alarm loses it; that is what the alarm's history would show.
+        // As on AWS, a notification that the topic refuses is lost.
         sns::publish(services, &topic, &publisher, &message, &mut trace).ok();
     }
 }

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::{alarm_arn, put_alarm};
 use crate::Services;
 use crate::resources::shape::{Property, Shape, TAGS};
-use crate::resources::{Change, Created, Place, ResourceError, Type, created, name_or_generated};
+use crate::resources::{
+    Change, Created, ResourceError, ResourceLocation, Type, created, name_or_generated,
+};
 
 pub(crate) const TYPES: &[Type] = &[Type {
     name: "AWS::CloudWatch::Alarm",
@@ -49,11 +51,11 @@ pub(crate) const TYPES: &[Type] = &[Type {
 
 fn create(
     services: &mut Services,
-    place: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
-    let name = name_or_generated(services, place, properties, "AlarmName", 255);
-    let arn = alarm_arn(&place.account, &place.region, &name);
+    let name = name_or_generated(services, location, properties, "AlarmName", 255);
+    let arn = alarm_arn(&location.account, &location.region, &name);
     if services.monitoring.alarms.contains_key(&arn) {
         return Err(ResourceError::AlreadyExists(format!(
             "{name} already exists"
@@ -61,8 +63,8 @@ fn create(
     }
     put_alarm(
         &mut services.monitoring,
-        &place.account,
-        &place.region,
+        &location.account,
+        &location.region,
         &name,
         properties.clone(),
     )?;
@@ -71,14 +73,14 @@ fn create(
 
 fn update(
     services: &mut Services,
-    place: &Place,
+    location: &ResourceLocation,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
     let arn = put_alarm(
         &mut services.monitoring,
-        &place.account,
-        &place.region,
+        &location.account,
+        &location.region,
         name,
         change.new.clone(),
     )?;
@@ -89,14 +91,22 @@ fn update(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(services: &mut Services, place: &Place, name: &str) -> Result<(), ResourceError> {
-    let arn = alarm_arn(&place.account, &place.region, name);
+fn delete(
+    services: &mut Services,
+    location: &ResourceLocation,
+    name: &str,
+) -> Result<(), ResourceError> {
+    let arn = alarm_arn(&location.account, &location.region, name);
     services.monitoring.alarms.remove(&arn);
     Ok(())
 }
 
-fn read(services: &Services, place: &Place, name: &str) -> Option<Map<String, Value>> {
-    let arn = alarm_arn(&place.account, &place.region, name);
+fn read(
+    services: &Services,
+    location: &ResourceLocation,
+    name: &str,
+) -> Option<Map<String, Value>> {
+    let arn = alarm_arn(&location.account, &location.region, name);
     let alarm = services.monitoring.alarms.get(&arn)?;
     Some(alarm.properties.clone())
 }

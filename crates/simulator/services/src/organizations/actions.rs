@@ -21,14 +21,14 @@ use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::{bad_token, page, page_of};
 use crate::wire::time::epoch;
 
-/// Entries of a page at most.
+/// Maximum page size.
 const PAGE: usize = 20;
 
-/// Delegated administrators of StackSets at most.
+/// Maximum delegated administrators of StackSets.
 const DELEGATED: usize = 5;
 
 actions! {
-    /// All actions of Organizations; those that read take the organization from the context.
+    /// All actions of Organizations. Read-only handlers get the organization through the context.
     pub(crate) ACTIONS of "organizations" {
         Reads DescribeOrganization (anything) context(describe_organization);
         Reads ListAccounts (anything) context(list_accounts);
@@ -82,15 +82,15 @@ requests! {
     }
     struct EnableAWSServiceAccess, DisableAWSServiceAccess { service_principal: String }
     struct CreateOrganizationalUnit { parent_id: String, name: String }
-    #[expect(dead_code, reason = "required, but an account's address is made of its name")]
+    #[expect(dead_code, reason = "required by AWS, but addresses are derived from names")]
     struct CreateAccount { account_name: String, email: String }
-    #[expect(clippy::struct_field_names, reason = "AWS names them so")]
+    #[expect(clippy::struct_field_names, reason = "AWS's names")]
     struct MoveAccount {
         account_id: String, source_parent_id: String, destination_parent_id: String,
     }
 }
 
-/// Everyone may describe the organization; delegated administrators may read; the management
+/// Any account may describe the organization, delegated administrators may read, and the management
 /// account may do everything.
 pub(crate) fn permit(
     organization: &Organization,
@@ -462,7 +462,8 @@ fn move_account(request: MoveAccount, services: &mut Services, _: &Caller) -> An
             "We can't find the destination container (a root or OU) with the ParentId that you specified.",
         ));
     }
-    // The only error left is that the account is in the destination already, which AWS accepts.
+    // The only remaining error is that the account is already in the destination, which AWS
+    // accepts.
     super::move_account(services, id, destination).unwrap_or_default();
     Ok(Value::Null)
 }
@@ -491,7 +492,7 @@ fn close_account(request: CloseAccount, services: &mut Services, _: &Caller) -> 
 }
 
 fn describe(organization: &Organization, account: &Account) -> Value {
-    // The older field knows fewer values.
+    // `Status`, the older field, has fewer values than `State`.
     let status = match account.state.as_str() {
         "PENDING_CLOSURE" => "PENDING_CLOSURE",
         "ACTIVE" => "ACTIVE",
@@ -532,7 +533,7 @@ fn describe_request(request: &Request) -> Value {
     })
 }
 
-/// A member account, which can be removed and closed.
+/// Finds a member account; the management account is refused.
 fn member<'a>(organization: &'a mut Organization, id: &str) -> Result<&'a mut Account, ApiError> {
     if id == MANAGEMENT {
         return Err(constraint("You can't do this to the management account."));

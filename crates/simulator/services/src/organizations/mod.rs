@@ -1,4 +1,5 @@
-//! AWS Organizations: the tree of organizational units and accounts, and who may see it.
+//! AWS Organizations: the tree of organizational units and accounts, trusted access and delegated
+//! administrators.
 
 mod actions;
 
@@ -12,39 +13,39 @@ use crate::Services;
 use crate::environment::AccountMove;
 use crate::wire::api::ApiError;
 
-/// The ids every simulated organization starts with.
+/// The same in every simulation.
 pub const ORGANIZATION_ID: &str = "o-exampleorg1";
-/// The id of the organization's root.
+/// The same in every simulation.
 pub const ROOT_ID: &str = "r-exmp";
-/// The management account.
+/// Id of the management account.
 pub const MANAGEMENT: &str = "111122223333";
-/// The log archive account.
+/// Id of the log archive account.
 pub const LOG_ARCHIVE: &str = "222233334444";
-/// The security account.
+/// Id of the security account.
 pub const SECURITY: &str = "333344445555";
 
-/// The service principal under which StackSets is trusted.
+/// The service principal for StackSets' trusted access.
 pub const STACKSETS_PRINCIPAL: &str = "member.org.stacksets.cloudformation.amazonaws.com";
 
-/// The tree of organizational units and accounts.
+/// The organization: units, accounts, trusted access and delegated administrators.
 #[derive(Debug, Clone, Default)]
 pub struct Organization {
     accounts: BTreeMap<String, Account>,
     units: BTreeMap<String, Unit>,
-    /// Service principals with trusted access, and since when.
+    /// Service principals with trusted access, and when it was granted.
     trusted: BTreeMap<String, Timestamp>,
-    /// Service principal to delegated administrators, and since when.
+    /// Delegated administrators by service principal, and when each was registered.
     delegated: BTreeMap<String, BTreeMap<String, Timestamp>>,
-    /// `CreateAccount` requests by id.
+    /// Finished `CreateAccount` requests by id.
     requests: BTreeMap<String, Request>,
 }
 
-/// One account.
+/// An account of the organization.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// Twelve digits.
     pub id: String,
-    /// Unique only by convention.
+    /// AWS doesn't require account names to be unique.
     pub name: String,
     /// The root's or an organizational unit's id.
     pub parent: String,
@@ -53,7 +54,7 @@ pub struct Account {
     pub(crate) joined: Timestamp,
 }
 
-/// One organizational unit.
+/// An organizational unit.
 #[derive(Debug, Clone)]
 pub struct Unit {
     /// `ou-…`.
@@ -64,7 +65,7 @@ pub struct Unit {
     pub parent: String,
 }
 
-/// A finished `CreateAccount`.
+/// A finished `CreateAccount` request.
 #[derive(Debug, Clone)]
 struct Request {
     id: String,
@@ -74,7 +75,7 @@ struct Request {
 }
 
 impl Organization {
-    /// The organization every simulator starts with; five of nine workloads are in production.
+    /// The initial organization; five of nine workload accounts are in production.
     pub(crate) fn seeded(workloads: usize, now: Timestamp) -> Organization {
         let mut organization = Organization {
             accounts: BTreeMap::new(),
@@ -99,7 +100,7 @@ impl Organization {
         organization.add(SECURITY, "security", "ou-exmp-security", now);
         let production = workloads - workloads * 4 / 9;
         for number in 1..=workloads {
-            // The first account id begins with a zero, which careless clients lose.
+            // The first account id has a leading zero, to catch clients that parse ids as numbers.
             let id = if number == 1 {
                 "012345678901".to_owned()
             } else {
@@ -126,17 +127,17 @@ impl Organization {
         self.accounts.insert(id.to_owned(), account);
     }
 
-    /// All accounts, in order of their ids.
+    /// All accounts, ordered by id.
     pub fn accounts(&self) -> impl Iterator<Item = &Account> {
         self.accounts.values()
     }
 
-    /// All organizational units, in order of their ids.
+    /// All organizational units, ordered by id.
     pub fn units(&self) -> impl Iterator<Item = &Unit> {
         self.units.values()
     }
 
-    /// The account, if it is a member or the management account.
+    /// Finds an account, the management account included.
     pub fn account(&self, id: &str) -> Option<&Account> {
         self.accounts.get(id)
     }
@@ -155,7 +156,7 @@ impl Organization {
         ))
     }
 
-    /// From the root down to and including `parent`.
+    /// Ids from the root down to and including `parent`.
     pub fn lineage(&self, parent: &str) -> Vec<String> {
         let mut up = vec![parent.to_owned()];
         let mut at = parent;
@@ -167,9 +168,9 @@ impl Organization {
         up
     }
 
-    /// Accounts in a unit or root and below it.
+    /// Ids of all accounts in a unit or the root, nested units included.
     pub fn accounts_below(&self, unit: &str) -> Vec<String> {
-        // Lineages are shared by many accounts, so each parent is looked at once.
+        // Many accounts share a parent, so each parent is checked once.
         let mut below: BTreeMap<&str, bool> = BTreeMap::new();
         self.accounts
             .values()
@@ -205,7 +206,7 @@ impl Organization {
     }
 }
 
-/// Adds an account to a unit; stack sets with automatic deployment follow later.
+/// Adds an account to a unit. Stack sets with automatic deployment follow later.
 pub fn create_account(
     services: &mut Services,
     name: &str,
@@ -248,7 +249,7 @@ fn no_parent() -> ApiError {
     )
 }
 
-/// Adds an organizational unit and gives its id.
+/// Adds an organizational unit and returns its id.
 pub fn create_unit(
     services: &mut Services,
     name: &str,
@@ -279,11 +280,10 @@ pub fn create_unit(
     Ok(id)
 }
 
-/// The states of an account.
+/// The possible states of an account.
 const STATES: &[&str] = &["ACTIVE", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"];
 
-/// Suspends or closes an account, or makes it active again. A suspended account stays in the tree and
-/// keeps its stack instances.
+/// Sets an account's state. A suspended account stays in the tree and keeps its stack instances.
 pub fn set_state(services: &mut Services, account: &str, state: &str) -> Result<(), String> {
     if account == MANAGEMENT {
         return Err("the management account can't be suspended or closed".to_owned());
@@ -296,17 +296,17 @@ pub fn set_state(services: &mut Services, account: &str, state: &str) -> Result<
             state.clone_into(&mut account.state);
             Ok(())
         }
-        None => Err(format!("there is no account {account}")),
+        None => Err(format!("account {account} does not exist")),
     }
 }
 
-/// Moves an account to another unit; stack sets with automatic deployment follow later.
+/// Moves an account to another unit or the root. Stack sets with automatic deployment follow later.
 pub fn move_account(services: &mut Services, id: &str, to: &str) -> Result<(), String> {
     if !services.organization.is_parent(to) {
         return Err(format!("there is no organizational unit {to}"));
     }
     let Some(account) = services.organization.accounts.get_mut(id) else {
-        return Err(format!("there is no account {id}"));
+        return Err(format!("account {id} does not exist"));
     };
     let from = std::mem::replace(&mut account.parent, to.to_owned());
     if from == to {
@@ -320,8 +320,8 @@ pub fn move_account(services: &mut Services, id: &str, to: &str) -> Result<(), S
     Ok(())
 }
 
-/// The lowest free id in the workloads' range. `100000000001` stays unused: the seed gives that
-/// workload an id with a leading zero.
+/// The lowest free id in the workload range. `100000000001` stays unused: the seeded organization
+/// gives that account an id with a leading zero.
 fn free_id(organization: &Organization) -> String {
     (2..=organization.accounts.len() + 2)
         .map(|number| format!("1{number:011}"))

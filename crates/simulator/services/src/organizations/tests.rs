@@ -1,4 +1,4 @@
-//! The seeded tree.
+//! The initial organization.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn organization() -> Organization {
 }
 
 #[test]
-fn the_seed_has_five_production_and_four_development_accounts() {
+fn initial_organization_has_five_production_and_four_development_accounts() {
     let organization = organization();
     assert_eq!(organization.accounts_below("ou-exmp-production").len(), 5);
     assert_eq!(organization.accounts_below("ou-exmp-development").len(), 4);

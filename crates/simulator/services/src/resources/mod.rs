@@ -1,7 +1,7 @@
-//! CloudFormation's resource handlers: create, update, delete and read one resource of a template.
+//! CloudFormation's resource handlers: create, update, delete and read one resource.
 //!
-//! Every type has an allow list of properties with their types; what is not on it is an error, so a
-//! misspelt property fails here as it fails on AWS.
+//! Every resource type has an allow list of typed properties. Anything else is an error, so a
+//! misspelled property fails as on AWS.
 
 pub(crate) mod policies;
 pub(crate) mod shape;
@@ -14,81 +14,81 @@ use crate::Services;
 use crate::wire::api::ApiError;
 use shape::Property;
 
-/// Where in which stack a resource belongs.
+/// Where a resource is deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The account.
+pub struct ResourceLocation {
+    /// Twelve digits.
     pub account: String,
-    /// The Region.
+    /// For example `eu-central-1`.
     pub region: String,
-    /// The stack's name.
+    /// Prefix of generated physical names.
     pub stack_name: String,
-    /// The stack's ARN.
+    /// The stack's ARN, which makes generated names unique.
     pub stack_id: String,
-    /// The resource's logical id.
+    /// The resource's key in the template.
     pub logical_id: String,
-    /// Which update of the stack makes the resource; 0 is the stack's creation.
+    /// The number of the stack update that creates the resource; 0 is the stack's creation.
     pub generation: u32,
 }
 
-/// A resource that was made.
+/// A created or updated resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Created {
-    /// What `Ref` gives.
+    /// The value of `Ref`.
     pub physical_id: String,
-    /// What `Fn::GetAtt` gives, by attribute name (nested names joined by dots).
+    /// The values of `Fn::GetAtt` by attribute name, nested names joined by dots.
     pub attributes: BTreeMap<String, Value>,
 }
 
-/// What an update came to.
+/// The outcome of an update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Updated {
     /// The resource was changed and kept its physical id.
     InPlace(Created),
-    /// An immutable property differs: nothing was done; create a new resource, then delete the old one.
+    /// An immutable property differs, and nothing was done: create a new resource, then delete the
+    /// old one.
     Replace,
 }
 
-/// Why a handler refused. `Display` is the reason as a stack event shows it.
+/// Why a handler failed. `Display` is the reason in the stack event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResourceError {
-    /// The template is wrong: unknown type or property, wrong type of value, missing property.
+    /// The template is invalid: unknown type or property, wrong type of value, missing property.
     #[error("{0}")]
     Invalid(String),
-    /// A resource of this name is already there.
+    /// A resource with this name already exists.
     #[error("{0}")]
     AlreadyExists(String),
-    /// The service refused.
+    /// The service refused the request.
     #[error("{0}")]
     Refused(String),
-    /// The resource is not there any more.
+    /// The resource no longer exists.
     #[error("{0}")]
     NotFound(String),
-    /// The type has no read handler: drift detection skips it.
+    /// The type has no read handler, so drift detection skips it.
     #[error("the resource type {0} has no read handler")]
     NotReadable(String),
 }
 
-/// What a handler that creates or updates answers.
+/// The result of a create or update handler.
 pub(crate) type Made = Result<Created, ResourceError>;
 
-pub(crate) type Create = fn(&mut Services, &Place, &Map<String, Value>) -> Made;
-pub(crate) type Update = fn(&mut Services, &Place, &str, &Change) -> Made;
-pub(crate) type Delete = fn(&mut Services, &Place, &str) -> Result<(), ResourceError>;
-pub(crate) type Read = fn(&Services, &Place, &str) -> Option<Map<String, Value>>;
+pub(crate) type Create = fn(&mut Services, &ResourceLocation, &Map<String, Value>) -> Made;
+pub(crate) type Update = fn(&mut Services, &ResourceLocation, &str, &Change) -> Made;
+pub(crate) type Delete = fn(&mut Services, &ResourceLocation, &str) -> Result<(), ResourceError>;
+pub(crate) type Read = fn(&Services, &ResourceLocation, &str) -> Option<Map<String, Value>>;
 
-/// A resource type with its allow list and handlers, which get checked properties.
+/// A resource type with its allow list and handlers. Handlers receive checked properties.
 pub(crate) struct Type {
     pub(crate) name: &'static str,
     pub(crate) properties: &'static [Property],
     pub(crate) create: Create,
-    /// Changes everything that is not fixed.
+    /// Applies changes of mutable properties.
     pub(crate) update: Update,
     pub(crate) delete: Delete,
     pub(crate) read: Option<Read>,
 }
 
-/// The old and new properties of an update.
 pub(crate) struct Change {
     pub(crate) old: Map<String, Value>,
     pub(crate) new: Map<String, Value>,
@@ -128,46 +128,46 @@ fn check(
     })
 }
 
-/// The resources that CloudFormation makes, by type.
+/// CloudFormation's interface to the resource handlers.
 pub trait Resources {
-    /// Whether there is such a resource type.
+    /// Whether the resource type is simulated.
     fn is_known(&self, type_name: &str) -> bool;
 
-    /// Checks a resource's properties against its type's allow list and returns them as the service
-    /// keeps them: numbers and booleans given as text become numbers and booleans, and the other way
-    /// round where the type says so. Compare these with [`Resources::read`] to find drift.
+    /// Checks properties against the type's allow list and returns them as the service stores them,
+    /// with scalars converted between text, number and boolean as declared. Drift is a difference
+    /// from [`Resources::read`].
     fn normalize(&self, type_name: &str, properties: &Value) -> Result<Value, ResourceError>;
 
-    /// Creates a resource. `properties` are fully resolved (no intrinsic functions left).
+    /// Creates a resource. `properties` must be resolved: no intrinsic functions.
     fn create(
         &mut self,
-        place: &Place,
+        location: &ResourceLocation,
         type_name: &str,
         properties: &Value,
     ) -> Result<Created, ResourceError>;
 
-    /// Changes a resource from `old` to `new` properties, or says that it needs a new one.
+    /// Changes a resource from `old` to `new` properties, or reports that it must be replaced.
     fn update(
         &mut self,
-        place: &Place,
+        location: &ResourceLocation,
         type_name: &str,
         physical_id: &str,
         old: &Value,
         new: &Value,
     ) -> Result<Updated, ResourceError>;
 
-    /// Deletes a resource; one that is already gone is not an error.
+    /// Deletes a resource. Deleting a missing resource is not an error.
     fn delete(
         &mut self,
-        place: &Place,
+        location: &ResourceLocation,
         type_name: &str,
         physical_id: &str,
     ) -> Result<(), ResourceError>;
 
-    /// The live properties in template shape, or `None` when the resource is gone.
+    /// The live properties as in a template; `None` if the resource no longer exists.
     fn read(
         &self,
-        place: &Place,
+        location: &ResourceLocation,
         type_name: &str,
         physical_id: &str,
     ) -> Result<Option<Value>, ResourceError>;
@@ -184,26 +184,26 @@ impl Resources for Services {
 
     fn create(
         &mut self,
-        place: &Place,
+        location: &ResourceLocation,
         type_name: &str,
         properties: &Value,
     ) -> Result<Created, ResourceError> {
         let kind = type_named(type_name)?;
-        let properties = check(kind, properties, &place.logical_id)?;
-        (kind.create)(self, place, &properties)
+        let properties = check(kind, properties, &location.logical_id)?;
+        (kind.create)(self, location, &properties)
     }
 
     fn update(
         &mut self,
-        place: &Place,
+        location: &ResourceLocation,
         type_name: &str,
         physical_id: &str,
         old: &Value,
         new: &Value,
     ) -> Result<Updated, ResourceError> {
         let kind = type_named(type_name)?;
-        let new = check(kind, new, &place.logical_id)?;
-        let old = check(kind, old, &place.logical_id)?;
+        let new = check(kind, new, &location.logical_id)?;
+        let old = check(kind, old, &location.logical_id)?;
         let replace = kind
             .properties
             .iter()
@@ -211,26 +211,26 @@ impl Resources for Services {
         if replace {
             return Ok(Updated::Replace);
         }
-        (kind.update)(self, place, physical_id, &Change { old, new }).map(Updated::InPlace)
+        (kind.update)(self, location, physical_id, &Change { old, new }).map(Updated::InPlace)
     }
 
     fn delete(
         &mut self,
-        place: &Place,
+        location: &ResourceLocation,
         type_name: &str,
         physical_id: &str,
     ) -> Result<(), ResourceError> {
-        (type_named(type_name)?.delete)(self, place, physical_id)
+        (type_named(type_name)?.delete)(self, location, physical_id)
     }
 
     fn read(
         &self,
-        place: &Place,
+        location: &ResourceLocation,
         type_name: &str,
         physical_id: &str,
     ) -> Result<Option<Value>, ResourceError> {
         match type_named(type_name)?.read {
-            Some(read) => Ok(read(self, place, physical_id).map(Value::Object)),
+            Some(read) => Ok(read(self, location, physical_id).map(Value::Object)),
             None => Err(ResourceError::NotReadable(type_name.to_owned())),
         }
     }
@@ -250,13 +250,13 @@ impl From<ApiError> for ResourceError {
     }
 }
 
-/// The resource is not there any more, though its stack has it.
+/// The error for a resource that was deleted outside its stack.
 pub(crate) fn gone(physical_id: &str) -> ResourceError {
     let message = format!("{physical_id} does not exist");
     ResourceError::NotFound(handler_message(&message, "NotFound"))
 }
 
-/// The service refuses, in a resource handler's words.
+/// A service's refusal, worded as a resource handler reports it.
 pub(crate) fn refused(message: &str, code: &str) -> ResourceError {
     ResourceError::Refused(handler_message(message, code))
 }
@@ -269,7 +269,7 @@ pub(crate) fn text<'a>(properties: &'a Map<String, Value>, name: &str) -> Option
     properties.get(name).and_then(Value::as_str)
 }
 
-/// A list of texts; empty if the template has none.
+/// A list of strings; empty if the property is missing.
 pub(crate) fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> {
     properties
         .get(name)
@@ -280,26 +280,30 @@ pub(crate) fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> 
         .collect()
 }
 
-/// The name the template gives, or a generated `<stack>-<logical id>-<suffix>` of at most `limit`
+/// The name in the template, or a generated `<stack>-<logical id>-<suffix>` of at most `limit`
 /// characters.
 pub(crate) fn name_or_generated(
     services: &mut Services,
-    place: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
     property: &str,
     limit: usize,
 ) -> String {
     match text(properties, property) {
         Some(name) => name.to_owned(),
-        None => generated(services, place, limit),
+        None => generated(services, location, limit),
     }
 }
 
-pub(crate) fn generated(services: &mut Services, place: &Place, limit: usize) -> String {
-    let suffix = suffix(services, place);
+pub(crate) fn generated(
+    services: &mut Services,
+    location: &ResourceLocation,
+    limit: usize,
+) -> String {
+    let suffix = suffix(services, location);
     let room = limit.saturating_sub(suffix.len() + 2);
-    let logical: String = place.logical_id.chars().take(room / 2).collect();
-    let stack: String = place
+    let logical: String = location.logical_id.chars().take(room / 2).collect();
+    let stack: String = location
         .stack_name
         .chars()
         .take(room.saturating_sub(logical.len()))
@@ -307,20 +311,19 @@ pub(crate) fn generated(services: &mut Services, place: &Place, limit: usize) ->
     format!("{stack}-{logical}-{suffix}")
 }
 
-/// Twelve characters that are the same whenever the same resource is made.
-fn suffix(services: &Services, place: &Place) -> String {
-    let Place {
+/// Twelve characters, equal whenever the same resource is created.
+fn suffix(services: &Services, location: &ResourceLocation) -> String {
+    let ResourceLocation {
         stack_id,
         logical_id,
         generation,
         ..
-    } = place;
+    } = location;
     services
         .environment
         .token_of(&format!("{stack_id}|{logical_id}|{generation}"), 12)
 }
 
-/// A resource with its attributes.
 pub(crate) fn created<const N: usize>(
     physical_id: impl Into<String>,
     attributes: [(&str, Value); N],

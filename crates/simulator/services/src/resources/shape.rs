@@ -1,4 +1,4 @@
-//! Allow lists: which properties a resource type has, of which type, and which cannot change.
+//! Allow lists: a resource type's properties, their types, and which are immutable.
 
 use serde_json::{Map, Value};
 
@@ -6,26 +6,25 @@ use serde_json::{Map, Value};
 #[derive(Debug)]
 pub(crate) enum Shape {
     Text,
-    /// One of these words.
+    /// A string enum.
     Choice(&'static [&'static str]),
     Integer,
     Number,
     Flag,
-    /// A JSON document, such as a policy: an object, or the same as text.
+    /// A JSON document such as a policy: an object, or its text.
     Document,
     List(&'static Shape),
     Object(&'static [Property]),
-    /// A map of texts with free keys.
+    /// A map of strings with arbitrary keys.
     Texts,
 }
 
-/// One property.
 #[derive(Debug)]
 pub(crate) struct Property {
     pub(crate) name: &'static str,
     shape: Shape,
     required: bool,
-    /// A change of it needs a new resource.
+    /// A change requires replacement.
     pub(crate) fixed: bool,
 }
 
@@ -58,8 +57,9 @@ impl Property {
     }
 }
 
-/// Checks an object against an allow list and brings its scalars into their types. The error is in
-/// CloudFormation's words, behind `Properties validation failed for resource X with message:`.
+/// Checks an object against an allow list and converts its scalars to the declared types. The error
+/// has CloudFormation's wording and follows `Properties validation failed for resource X with
+/// message:`.
 pub(crate) fn object(
     allowed: &[Property],
     value: &Value,

@@ -6,8 +6,8 @@ use crate::environment::Environment;
 
 pub(crate) const ACCOUNT: &str = "333344445555";
 
-pub(crate) fn place(logical_id: &str) -> Place {
-    Place {
+pub(crate) fn location(logical_id: &str) -> ResourceLocation {
+    ResourceLocation {
         account: ACCOUNT.to_owned(),
         region: "eu-central-1".to_owned(),
         stack_name: "StackSet-gizmos-rules-spoke-00000000-0000-0000-0000-000000000000".to_owned(),
@@ -26,7 +26,7 @@ pub(crate) fn services() -> Services {
 }
 
 pub(crate) fn refusal(kind: &str, properties: &Value) -> String {
-    Resources::create(&mut services(), &place("Thing"), kind, properties)
+    Resources::create(&mut services(), &location("Thing"), kind, properties)
         .unwrap_err()
         .to_string()
 }
@@ -83,7 +83,7 @@ fn generated_names_fit_their_limit_and_keep_the_logical_id() {
     }]}});
     let made = Resources::create(
         &mut services,
-        &place("ForwarderRole"),
+        &location("ForwarderRole"),
         "AWS::IAM::Role",
         &role,
     )
@@ -97,7 +97,7 @@ fn generated_names_fit_their_limit_and_keep_the_logical_id() {
     );
     let bucket = Resources::create(
         &mut services,
-        &place("Bucket"),
+        &location("Bucket"),
         "AWS::S3::Bucket",
         &json!({}),
     )
@@ -107,7 +107,7 @@ fn generated_names_fit_their_limit_and_keep_the_logical_id() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_refused() {
+fn a_duplicate_name_is_refused() {
     let mut services = services();
     for (kind, properties) in [
         ("AWS::SNS::Topic", json!({"TopicName": "t"})),
@@ -126,8 +126,8 @@ fn a_name_that_is_taken_is_refused() {
             }}),
         ),
     ] {
-        Resources::create(&mut services, &place("A"), kind, &properties).unwrap();
-        let again = Resources::create(&mut services, &place("B"), kind, &properties);
+        Resources::create(&mut services, &location("A"), kind, &properties).unwrap();
+        let again = Resources::create(&mut services, &location("B"), kind, &properties);
         assert!(
             matches!(again, Err(ResourceError::AlreadyExists(_))),
             "{kind}: {again:?}"
@@ -136,14 +136,14 @@ fn a_name_that_is_taken_is_refused() {
 }
 
 #[test]
-fn a_change_of_name_needs_a_new_resource_and_any_other_does_not() {
+fn name_change_requires_replacement_and_other_changes_do_not() {
     let mut services = services();
     let old = json!({"QueueName": "q", "VisibilityTimeout": 30});
-    let made = Resources::create(&mut services, &place("Q"), "AWS::SQS::Queue", &old).unwrap();
+    let made = Resources::create(&mut services, &location("Q"), "AWS::SQS::Queue", &old).unwrap();
     let mut change = |new: &Value| {
         Resources::update(
             &mut services,
-            &place("Q"),
+            &location("Q"),
             "AWS::SQS::Queue",
             &made.physical_id,
             &old,
@@ -159,31 +159,41 @@ fn a_change_of_name_needs_a_new_resource_and_any_other_does_not() {
         change(&json!({"QueueName": "q", "VisibilityTimeout": "60"})),
         Updated::InPlace(made.clone())
     );
-    let live = Resources::read(&services, &place("Q"), "AWS::SQS::Queue", &made.physical_id);
+    let live = Resources::read(
+        &services,
+        &location("Q"),
+        "AWS::SQS::Queue",
+        &made.physical_id,
+    );
     assert_eq!(
         live,
         Ok(Some(json!({"QueueName": "q", "VisibilityTimeout": 60})))
     );
     Resources::delete(
         &mut services,
-        &place("Q"),
+        &location("Q"),
         "AWS::SQS::Queue",
         &made.physical_id,
     )
     .unwrap();
     Resources::delete(
         &mut services,
-        &place("Q"),
+        &location("Q"),
         "AWS::SQS::Queue",
         &made.physical_id,
     )
     .unwrap();
-    let live = Resources::read(&services, &place("Q"), "AWS::SQS::Queue", &made.physical_id);
+    let live = Resources::read(
+        &services,
+        &location("Q"),
+        "AWS::SQS::Queue",
+        &made.physical_id,
+    );
     assert_eq!(live, Ok(None));
 }
 
 #[test]
-fn cloudformation_is_blind_to_three_types() {
+fn three_policy_types_have_no_read_handler() {
     let services = services();
     for kind in [
         "AWS::SNS::TopicPolicy",
@@ -191,7 +201,7 @@ fn cloudformation_is_blind_to_three_types() {
         "AWS::IAM::Policy",
     ] {
         assert_eq!(
-            Resources::read(&services, &place("P"), kind, "x"),
+            Resources::read(&services, &location("P"), kind, "x"),
             Err(ResourceError::NotReadable(kind.to_owned()))
         );
     }
@@ -201,7 +211,7 @@ fn cloudformation_is_blind_to_three_types() {
 fn policies_of_topics_and_queues_are_visible_when_inline() {
     let mut services = services();
     let topic =
-        Resources::create(&mut services, &place("T"), "AWS::SNS::Topic", &json!({})).unwrap();
+        Resources::create(&mut services, &location("T"), "AWS::SNS::Topic", &json!({})).unwrap();
     let policy = |action: &str| {
         json!({"TopicArn": topic.physical_id, "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
@@ -209,14 +219,15 @@ fn policies_of_topics_and_queues_are_visible_when_inline() {
         }]}})
     };
     let kind = "AWS::SNS::TopicInlinePolicy";
-    let made = Resources::create(&mut services, &place("P"), kind, &policy("sns:Publish")).unwrap();
+    let made =
+        Resources::create(&mut services, &location("P"), kind, &policy("sns:Publish")).unwrap();
     let live = |services: &Services| {
-        Resources::read(services, &place("P"), kind, &made.physical_id).unwrap()
+        Resources::read(services, &location("P"), kind, &made.physical_id).unwrap()
     };
     assert_eq!(live(&services), Some(policy("sns:Publish")));
     Resources::update(
         &mut services,
-        &place("P"),
+        &location("P"),
         kind,
         &made.physical_id,
         &policy("sns:Publish"),
@@ -224,7 +235,7 @@ fn policies_of_topics_and_queues_are_visible_when_inline() {
     )
     .unwrap();
     assert_eq!(live(&services), Some(policy("sns:*")));
-    Resources::delete(&mut services, &place("P"), kind, &made.physical_id).unwrap();
+    Resources::delete(&mut services, &location("P"), kind, &made.physical_id).unwrap();
     assert_eq!(live(&services), None);
 }
 
@@ -233,20 +244,23 @@ fn a_bus_with_rules_and_a_bucket_with_objects_are_not_deleted() {
     let mut services = services();
     Resources::create(
         &mut services,
-        &place("B"),
+        &location("B"),
         "AWS::Events::EventBus",
         &json!({"Name": "b"}),
     )
     .unwrap();
     let rule = json!({"Name": "r", "EventBusName": "b", "EventPattern": {"source": ["a"]}});
-    let made = Resources::create(&mut services, &place("R"), "AWS::Events::Rule", &rule).unwrap();
+    let made =
+        Resources::create(&mut services, &location("R"), "AWS::Events::Rule", &rule).unwrap();
     assert_eq!(made.physical_id, "b|r");
-    assert!(Resources::delete(&mut services, &place("B"), "AWS::Events::EventBus", "b").is_err());
-    Resources::delete(&mut services, &place("R"), "AWS::Events::Rule", "b|r").unwrap();
-    assert!(Resources::delete(&mut services, &place("B"), "AWS::Events::EventBus", "b").is_ok());
+    assert!(
+        Resources::delete(&mut services, &location("B"), "AWS::Events::EventBus", "b").is_err()
+    );
+    Resources::delete(&mut services, &location("R"), "AWS::Events::Rule", "b|r").unwrap();
+    assert!(Resources::delete(&mut services, &location("B"), "AWS::Events::EventBus", "b").is_ok());
     Resources::create(
         &mut services,
-        &place("S"),
+        &location("S"),
         "AWS::S3::Bucket",
         &json!({"BucketName": "logs-1"}),
     )
@@ -254,5 +268,5 @@ fn a_bus_with_rules_and_a_bucket_with_objects_are_not_deleted() {
     if let Some(bucket) = services.s3.buckets.get_mut("logs-1") {
         bucket.objects.put("a", Vec::new(), None);
     }
-    assert!(Resources::delete(&mut services, &place("S"), "AWS::S3::Bucket", "logs-1").is_err());
+    assert!(Resources::delete(&mut services, &location("S"), "AWS::S3::Bucket", "logs-1").is_err());
 }

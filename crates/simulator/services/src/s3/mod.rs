@@ -1,5 +1,5 @@
-//! Amazon S3: buckets with their policies, and as much of the REST interface as it takes to look
-//! at them and to put, get and delete small objects, with their versions.
+//! Amazon S3: buckets with policies, and the part of the REST API that reads settings and puts,
+//! gets, lists and deletes small, versioned objects.
 
 mod objects;
 pub(crate) mod resources;
@@ -20,21 +20,21 @@ use crate::Services;
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request};
 use crate::wire::api::ApiError;
 
-/// All buckets, whose names are unique in the services.
+/// All buckets. Names are unique across accounts.
 #[derive(Clone, Debug, Default)]
 pub struct S3 {
     /// By name.
     pub buckets: BTreeMap<String, Bucket>,
 }
 
-/// One bucket.
+/// An S3 bucket.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     pub(crate) name: String,
     pub(crate) account: String,
-    /// The bucket's Region.
+    /// For example `eu-central-1`.
     pub region: String,
-    /// Template shape of `AWS::S3::Bucket`.
+    /// As in `AWS::S3::Bucket`.
     pub(crate) properties: Map<String, Value>,
     /// As written, and parsed.
     pub(crate) policy: Option<(Value, Document)>,
@@ -42,7 +42,7 @@ pub struct Bucket {
     pub(crate) created: jiff::Timestamp,
 }
 
-/// Creates a bucket from template-shaped properties.
+/// Creates a bucket from template properties.
 pub(crate) fn create_bucket(
     services: &mut Services,
     account: &str,
@@ -91,8 +91,8 @@ pub(crate) fn create_bucket(
     Ok(())
 }
 
-/// Parses a bucket policy: every resource must be the bucket or lie in it, and a bucket that blocks
-/// public policies takes none that lets everybody in.
+/// Parses a bucket policy. Every resource must be the bucket or within it, and a bucket that blocks
+/// public policies refuses public ones.
 pub(crate) fn parse_policy(bucket: &Bucket, written: &Value) -> Result<Document, ApiError> {
     let malformed = |why: String| ApiError::new("MalformedPolicy", why);
     let document = Document::parse(written, Kind::Resource)
@@ -141,7 +141,7 @@ fn one_or_many(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     .iter()
 }
 
-/// Whether a policy's resource is the bucket or lies in it.
+/// Whether a policy's resource is the bucket or within it.
 fn lies_in(bucket: &str, resource: &str) -> bool {
     let rest = resource
         .strip_prefix("arn:aws:s3:::")
@@ -149,14 +149,14 @@ fn lies_in(bucket: &str, resource: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest == "*")
 }
 
-/// Whether a statement lets everybody in.
+/// Whether a statement grants public access.
 fn is_public(statement: &Value) -> bool {
     statement.get("Effect").and_then(Value::as_str) == Some("Allow")
         && statement.get("Condition").is_none()
         && matches!(statement.get("Principal"), Some(Value::String(_)))
 }
 
-/// Whether a service may do something in a bucket; the error says why not.
+/// Checks that a service may perform an action in a bucket; the error is the reason if not.
 pub(crate) fn may(
     services: &Services,
     bucket: &str,

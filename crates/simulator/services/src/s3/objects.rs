@@ -1,4 +1,4 @@
-//! The objects of a bucket, with their versions, and their listings.
+//! Versioned objects of a bucket and their listings.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,27 +11,26 @@ use super::rest::xml;
 use crate::environment::hex;
 use crate::wire::api::{ApiError, RawResponse};
 
-/// Most entries of a page, and most objects that one call deletes.
+/// Maximum entries per page, and objects per `DeleteObjects`.
 const PAGE: usize = 1000;
 
-/// The id of a version that was written while the bucket kept none.
+/// The version id of objects written while versioning is off.
 const NO_ID: &str = "null";
 
-/// The objects of a bucket, each with its versions, oldest first.
+/// Objects by key, each with its versions, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Objects {
     by_key: BTreeMap<String, Vec<Version>>,
 }
 
-/// One version of an object.
 #[derive(Clone, Debug)]
 pub(crate) struct Version {
     pub(crate) id: String,
-    /// `None`: the object was deleted here, and its earlier versions were kept.
+    /// `None` is a delete marker.
     pub(crate) content: Option<Vec<u8>>,
 }
 
-/// An object that `DeleteObjects` names.
+/// An entry of `DeleteObjects`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ObjectToDelete {
     pub(super) key: String,
@@ -39,17 +38,17 @@ pub(super) struct ObjectToDelete {
 }
 
 impl Objects {
-    /// Whether the bucket could be deleted: old versions and delete markers count too.
+    /// Whether the bucket can be deleted: old versions and delete markers count too.
     pub(crate) fn is_empty(&self) -> bool {
         self.by_key.is_empty()
     }
 
-    /// Writes an object; with an id its earlier versions are kept.
+    /// Writes an object. With a version id, earlier versions are kept.
     pub(crate) fn put(&mut self, key: &str, content: Vec<u8>, id: Option<String>) {
         self.add(key, Some(content), id);
     }
 
-    /// Deletes an object; with an id its versions are kept behind a delete marker.
+    /// Deletes an object. With a version id, adds a delete marker and keeps the versions.
     pub(crate) fn delete(&mut self, key: &str, id: Option<String>) {
         match id {
             Some(id) => self.add(key, None, Some(id)),
@@ -57,7 +56,7 @@ impl Objects {
         }
     }
 
-    /// Deletes one version for good.
+    /// Permanently deletes one version.
     pub(crate) fn delete_version(&mut self, key: &str, id: &str) {
         if let Some(versions) = self.by_key.get_mut(key) {
             versions.retain(|version| version.id != id);
@@ -74,7 +73,7 @@ impl Objects {
         versions.push(Version { id, content });
     }
 
-    /// An object, or a certain version of it.
+    /// The latest version of an object, or a specific one.
     pub(super) fn get(&self, key: &str, version: Option<&str>) -> Result<&[u8], ApiError> {
         let versions = self.by_key.get(key).map_or(&[][..], Vec::as_slice);
         let found = match version {
@@ -116,7 +115,7 @@ impl Objects {
         xml("ListBucketResult", &inner)
     }
 
-    /// `ListObjectVersions`: of each key the newest first, page by page.
+    /// `ListObjectVersions`: by key, newest version first.
     pub(super) fn list_versions(
         &self,
         bucket: &str,
@@ -175,7 +174,7 @@ impl Objects {
     }
 }
 
-/// The list of a `DeleteObjects` request.
+/// Parses the body of `DeleteObjects`.
 pub(super) fn objects_to_delete(body: &[u8]) -> Result<Vec<ObjectToDelete>, ApiError> {
     let malformed = || {
         ApiError::new(
@@ -229,7 +228,7 @@ pub(super) fn objects_to_delete(body: &[u8]) -> Result<Vec<ObjectToDelete>, ApiE
     Ok(objects)
 }
 
-/// The entity tag of an object.
+/// An object's `ETag`.
 pub(super) fn etag(content: &[u8]) -> String {
     format!("\"{}\"", hex(&Md5::digest(content)))
 }

@@ -7,7 +7,8 @@ use crate::Services;
 use crate::resources::policies::{Holder, inline};
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
-    Change, Created, Made, Place, ResourceError, Type, created, generated, gone, refused, text,
+    Change, Created, Made, ResourceError, ResourceLocation, Type, created, generated, gone,
+    refused, text,
 };
 
 const STATUS: Shape = Shape::Choice(&["Enabled", "Disabled"]);
@@ -135,10 +136,10 @@ fn made(name: &str, region: &str) -> Created {
     )
 }
 
-/// Access logs go to a bucket of the same account and Region.
+/// Checks that access logs go to a bucket of the same account and Region.
 fn check_logging(
     services: &Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Result<(), ResourceError> {
     let destination = properties
@@ -159,7 +160,11 @@ fn check_logging(
     }
 }
 
-fn create(services: &mut Services, location: &Place, properties: &Map<String, Value>) -> Made {
+fn create(
+    services: &mut Services,
+    location: &ResourceLocation,
+    properties: &Map<String, Value>,
+) -> Made {
     check_logging(services, location, properties)?;
     let name = match text(properties, "BucketName") {
         Some(name) => name.to_owned(),
@@ -175,7 +180,12 @@ fn create(services: &mut Services, location: &Place, properties: &Map<String, Va
     Ok(made(&name, &location.region))
 }
 
-fn update(services: &mut Services, location: &Place, name: &str, change: &Change) -> Made {
+fn update(
+    services: &mut Services,
+    location: &ResourceLocation,
+    name: &str,
+    change: &Change,
+) -> Made {
     check_logging(services, location, &change.new)?;
     let bucket = services
         .s3
@@ -186,7 +196,11 @@ fn update(services: &mut Services, location: &Place, name: &str, change: &Change
     Ok(made(name, &location.region))
 }
 
-fn delete(services: &mut Services, location: &Place, name: &str) -> Result<(), ResourceError> {
+fn delete(
+    services: &mut Services,
+    location: &ResourceLocation,
+    name: &str,
+) -> Result<(), ResourceError> {
     let Some(bucket) = services.s3.buckets.get(name) else {
         return Ok(());
     };
@@ -203,7 +217,11 @@ fn delete(services: &mut Services, location: &Place, name: &str) -> Result<(), R
     Ok(())
 }
 
-fn read(services: &Services, _place: &Place, name: &str) -> Option<Map<String, Value>> {
+fn read(
+    services: &Services,
+    _location: &ResourceLocation,
+    name: &str,
+) -> Option<Map<String, Value>> {
     services
         .s3
         .buckets
@@ -216,7 +234,7 @@ impl Holder for Bucket {
 
     fn put(
         services: &mut Services,
-        location: &Place,
+        location: &ResourceLocation,
         name: &str,
         written: Value,
         fresh: bool,
@@ -237,14 +255,18 @@ impl Holder for Bucket {
         Ok(())
     }
 
-    fn clear(services: &mut Services, _place: &Place, name: &str) -> Result<(), ResourceError> {
+    fn clear(
+        services: &mut Services,
+        _location: &ResourceLocation,
+        name: &str,
+    ) -> Result<(), ResourceError> {
         if let Some(bucket) = services.s3.buckets.get_mut(name) {
             bucket.policy = None;
         }
         Ok(())
     }
 
-    fn policy(services: &Services, _place: &Place, name: &str) -> Option<Value> {
+    fn policy(services: &Services, _location: &ResourceLocation, name: &str) -> Option<Value> {
         let (written, _) = services.s3.buckets.get(name)?.policy.as_ref()?;
         Some(written.clone())
     }

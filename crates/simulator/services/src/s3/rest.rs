@@ -1,4 +1,4 @@
-//! The REST interface of S3.
+//! The REST API of S3.
 
 use std::fmt::Write as _;
 
@@ -16,15 +16,15 @@ use crate::{iam, json_text};
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-/// What a handler answers.
+/// The result of a handler.
 pub(super) type Response = Result<RawResponse, ApiError>;
 
-/// A request with the address it is about.
+/// A request with its bucket and key.
 pub(super) struct Call<'a> {
     caller: &'a Caller,
     request: &'a RawRequest,
     bucket: String,
-    /// Empty for what concerns the whole bucket.
+    /// Empty for bucket-level actions.
     key: String,
 }
 
@@ -76,7 +76,7 @@ pub(super) fn parameter<'a>(request: &'a RawRequest, name: &str) -> Option<&'a s
         .map(|(_, value)| value.as_str())
 }
 
-/// Answers one REST request. The bucket is in the path or in the host name; the body is plain or in
+/// Performs one REST request. The bucket is in the path or the host name; the body is plain or in
 /// AWS's chunked signing format.
 pub fn rest(services: &mut Services, caller: &Caller, request: &RawRequest) -> RawResponse {
     match respond(services, caller, request) {
@@ -168,7 +168,7 @@ fn access_denied() -> ApiError {
     ApiError::new("AccessDenied", "Access Denied").status(403)
 }
 
-/// Reads an object on behalf of a caller, as a service does that was given its address.
+/// Reads an object with a caller's permissions, on behalf of another service.
 pub fn read(
     services: &mut Services,
     caller: &Caller,
@@ -187,8 +187,8 @@ fn bucket_named<'s>(services: &'s mut Services, name: &str) -> Result<&'s mut Bu
     })
 }
 
-/// Checks a permission, given without and with a version. The bucket's own account has it unless the
-/// bucket's policy denies; everybody else needs the policy.
+/// Checks a permission, given without and with a version. The bucket's own account has it unless
+/// the bucket policy denies it; other accounts need an allow.
 fn check(
     services: &mut Services,
     caller: &Caller,
@@ -257,7 +257,7 @@ pub(super) fn list_buckets(services: &mut Services, call: &Call<'_>) -> Response
     Ok(xml("ListAllMyBucketsResult", &inner))
 }
 
-/// Deletes the objects of a list. What the caller may not delete stays and is reported.
+/// `DeleteObjects`. Objects that the caller may not delete are kept and reported.
 pub(super) fn delete_objects(services: &mut Services, call: &Call<'_>) -> Response {
     let bucket = &call.bucket;
     call.bucket(services)?;
@@ -288,7 +288,7 @@ pub(super) fn delete_objects(services: &mut Services, call: &Call<'_>) -> Respon
     Ok(xml("DeleteResult", &errors))
 }
 
-/// Deletes one version of an object, or the object as far as the bucket keeps no versions.
+/// Deletes one version of an object, or the object itself, honoring the bucket's versioning.
 fn delete(
     services: &mut Services,
     bucket: &str,
@@ -304,7 +304,7 @@ fn delete(
     Ok(())
 }
 
-/// The id of the next version in a bucket; `None` if the bucket keeps no versions.
+/// A new version id; `None` if the bucket isn't versioned.
 fn new_version(services: &mut Services, bucket: &str) -> Option<String> {
     let bucket = services.s3.buckets.get(bucket)?;
     let versioning = bucket.properties.get("VersioningConfiguration")?;
@@ -316,7 +316,7 @@ pub(super) fn head_bucket(services: &mut Services, call: &Call<'_>) -> Response 
 }
 
 pub(super) fn get_bucket_location(services: &mut Services, call: &Call<'_>) -> Response {
-    // us-east-1 is written as an empty constraint.
+    // S3 represents us-east-1 as an empty constraint.
     Ok(match call.bucket(services)?.region.as_str() {
         "us-east-1" => xml("LocationConstraint", ""),
         region => xml("LocationConstraint", region),
@@ -401,7 +401,7 @@ pub(super) fn list_object_versions(services: &mut Services, call: &Call<'_>) -> 
     Ok(objects.list_versions(&call.bucket, prefix, after, &now))
 }
 
-/// The answer to deleting a bucket that holds objects.
+/// The error for deleting a bucket with objects.
 fn not_empty() -> ApiError {
     ApiError::new(
         "BucketNotEmpty",
@@ -410,8 +410,8 @@ fn not_empty() -> ApiError {
     .status(409)
 }
 
-/// The content of an upload: SDKs may send it in signed chunks, each with a line in front that
-/// gives its length in hexadecimal.
+/// The content of an upload. SDKs may send it in signed chunks, each preceded by a line with its
+/// length in hexadecimal.
 fn body(request: &RawRequest) -> Vec<u8> {
     let chunked = request
         .headers

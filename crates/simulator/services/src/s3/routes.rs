@@ -1,4 +1,4 @@
-//! Which action a REST request asks for, what it takes, and who answers it.
+//! Maps REST requests to actions, permissions and handlers.
 
 use super::rest::{self, Call, Response};
 use super::settings;
@@ -6,12 +6,13 @@ use crate::Services;
 use crate::wire::Effect::{self, Changes, Reads};
 use crate::wire::api::RawRequest;
 
-/// One action of S3. Unlike the other services' actions its parameters are in path, query and body.
+/// An action of S3. Unlike those of other services, its parameters are in path, query and body.
 pub(super) struct Route {
     pub(super) name: &'static str,
     effect: Effect,
-    /// The permission it takes, without and with a version; `None` if the handler checks policies
-    /// on its own. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
+    /// The required permission, without and with a version; `None` if the handler evaluates
+    /// policies on its own.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
     pub(super) permission: Option<(&'static str, &'static str)>,
     pub(super) answer: Answer,
 }
@@ -51,13 +52,13 @@ const fn versioned(
     }
 }
 
-/// Reading an object, and reading a certain version of it.
+/// Permissions to read an object and a specific version.
 pub(super) const GET_OBJECT: (&str, &str) = ("GetObject", "GetObjectVersion");
 
-/// Deleting an object, and deleting a certain version of it.
+/// Permissions to delete an object and a specific version.
 pub(super) const DELETE_OBJECT: (&str, &str) = ("DeleteObject", "DeleteObjectVersion");
 
-/// The actions the simulator answers.
+/// The simulated actions.
 #[rustfmt::skip]
 const ROUTES: &[Route] = &[
     unchecked("ListBuckets", Reads, rest::list_buckets),
@@ -81,17 +82,17 @@ const ROUTES: &[Route] = &[
     versioned("DeleteObject", Changes, DELETE_OBJECT, rest::delete_object),
 ];
 
-/// The route of an action, if the simulator answers it.
+/// The route of an action; `None` if it isn't simulated.
 pub(super) fn named(action: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| route.name == action)
 }
 
-/// Whether an action reads or changes something, if the simulator answers it.
+/// The effect of an action; `None` if it isn't simulated.
 pub(crate) fn effect(action: &str) -> Option<Effect> {
     named(action).map(|route| route.effect)
 }
 
-/// The sub-resources that make other actions out of a bucket's `GET`, `PUT` and `DELETE`.
+/// Subresources in the query that select another action than a bucket's `GET`, `PUT` or `DELETE`.
 const SUBRESOURCES: [(&str, &str); 24] = [
     ("policy", "BucketPolicy"),
     ("policyStatus", "BucketPolicyStatus"),
@@ -122,7 +123,7 @@ const SUBRESOURCES: [(&str, &str); 24] = [
     ("uploads", "MultipartUploads"),
 ];
 
-/// The name of the action a request asks for: `GetBucketPolicy`, `PutObject`, …
+/// The action name of a request: `GetBucketPolicy`, `PutObject`, …
 pub fn action(request: &RawRequest) -> String {
     let (bucket, key) = rest::address(request);
     let method = request.method.as_str();

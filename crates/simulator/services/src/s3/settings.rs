@@ -1,4 +1,4 @@
-//! The actions that show or remove the settings of a bucket.
+//! The actions that read or remove bucket settings.
 
 use quick_xml::escape::escape;
 
@@ -7,7 +7,7 @@ use super::rest::{Call, Response, ok, xml};
 use crate::wire::api::ApiError;
 use crate::{Services, json_text};
 
-/// The setting at a JSON pointer without its leading slash.
+/// The property at a JSON pointer without its leading slash.
 fn setting(bucket: &Bucket, pointer: &str) -> Option<String> {
     let (name, rest) = pointer.split_once('/').unwrap_or((pointer, ""));
     let value = bucket.properties.get(name)?;
@@ -60,7 +60,7 @@ pub(super) fn get_bucket_encryption(services: &mut Services, call: &Call<'_>) ->
     let bucket = call.bucket(services)?;
     let rule = "BucketEncryption/ServerSideEncryptionConfiguration/0";
     let default = format!("{rule}/ServerSideEncryptionByDefault");
-    // A bucket without this setting is encrypted with keys that S3 manages.
+    // The default encryption is SSE-S3.
     let algorithm =
         setting(bucket, &format!("{default}/SSEAlgorithm")).unwrap_or_else(|| "AES256".to_owned());
     let inner = format!(

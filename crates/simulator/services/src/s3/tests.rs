@@ -7,7 +7,7 @@ use serde_json::json;
 use super::action;
 use crate::is_mutating;
 use crate::resources::Resources;
-use crate::resources::tests::{place, services};
+use crate::resources::tests::{location, services};
 use crate::wire::api::RawRequest;
 
 fn request(method: &str, path: &str, query: &[(&str, &str)], body: &[u8]) -> RawRequest {
@@ -24,7 +24,7 @@ fn request(method: &str, path: &str, query: &[(&str, &str)], body: &[u8]) -> Raw
 }
 
 #[test]
-fn requests_have_the_names_of_their_actions() {
+fn request_types_are_named_like_their_actions() {
     let name = |method: &str, path: &str, query: &[(&str, &str)]| {
         action(&request(method, path, query, b""))
     };
@@ -40,7 +40,7 @@ fn requests_have_the_names_of_their_actions() {
 }
 
 #[test]
-fn only_what_changes_something_is_journaled() {
+fn only_mutating_requests_are_journaled() {
     for reads in ["ListBuckets", "HeadObject", "GetBucketCors", "ListObjects"] {
         assert!(!is_mutating("s3", reads), "{reads}");
     }
@@ -50,11 +50,11 @@ fn only_what_changes_something_is_journaled() {
 }
 
 #[test]
-fn a_bucket_policy_speaks_of_its_bucket_only() {
+fn a_bucket_policy_names_only_its_own_bucket() {
     let mut services = services();
     Resources::create(
         &mut services,
-        &place("S"),
+        &location("S"),
         "AWS::S3::Bucket",
         &json!({"BucketName": "logs-1"}),
     )
@@ -62,7 +62,12 @@ fn a_bucket_policy_speaks_of_its_bucket_only() {
     let policy = json!({"Bucket": "logs-1", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
         "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::logs-2/*",
     }]}});
-    let refused = Resources::create(&mut services, &place("P"), "AWS::S3::BucketPolicy", &policy)
-        .unwrap_err();
+    let refused = Resources::create(
+        &mut services,
+        &location("P"),
+        "AWS::S3::BucketPolicy",
+        &policy,
+    )
+    .unwrap_err();
     assert!(refused.to_string().contains("invalid resource"));
 }

@@ -1,6 +1,6 @@
-//! When a schedule is due: `rate(…)`, `cron(…)` and `at(…)`, in UTC.
+//! Schedule expressions: `rate(…)`, `cron(…)` and `at(…)`, in UTC.
 //!
-//! `L`, `W` and `#` in cron expressions are not supported and refused.
+//! `L`, `W` and `#` in cron expressions aren't supported and are refused.
 
 use std::collections::BTreeSet;
 
@@ -13,20 +13,20 @@ const MONTHS: [&str; 12] = [
 ];
 const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
-/// How many days ahead a cron expression is searched: every date occurs within eight years.
+/// Days searched for the next match of a cron expression: every date occurs within eight years.
 const HORIZON: usize = 8 * 366;
 
 /// A parsed expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expression {
-    /// At an interval, counted from the creation of the schedule.
+    /// An interval, counted from the schedule's creation.
     Rate(SignedDuration),
     Cron(Cron),
-    /// Once.
+    /// A single time.
     At(Timestamp),
 }
 
-/// The values that each field of a cron expression allows.
+/// The allowed values of each field of a cron expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cron {
     minutes: BTreeSet<i16>,
@@ -55,7 +55,7 @@ impl Expression {
         }
     }
 
-    /// The first time after `now`, for a schedule that was made at `made`.
+    /// The first due time after `now` of a schedule created at `made`.
     pub(crate) fn next(&self, made: Timestamp, now: Timestamp) -> Option<Timestamp> {
         match self {
             Expression::At(at) => (*at > now).then_some(*at),
@@ -88,7 +88,7 @@ fn cron(inner: &str) -> Option<Cron> {
     let [minutes, hours, days, months, weekdays, years] = fields.as_slice() else {
         return None;
     };
-    // AWS wants a `?` in exactly one of the two fields.
+    // AWS requires `?` in exactly one of the two fields.
     if (*days == "?") == (*weekdays == "?") {
         return None;
     }
@@ -125,7 +125,7 @@ fn values(field: &str, least: i16, most: i16, names: &[&str]) -> Option<BTreeSet
         let (from, to) = match (range, range.split_once('-')) {
             ("*", _) => (least, most),
             (_, Some((from, to))) => (one(from)?, one(to)?),
-            // `5/10` starts at 5 and ends at the largest value.
+            // `5/10` starts at 5 and ends at the field's maximum.
             (single, None) if part.contains('/') => (one(single)?, most),
             (single, None) => (one(single)?, one(single)?),
         };

@@ -1,4 +1,4 @@
-//! Amazon EventBridge Scheduler: schedules that call an AWS API through the universal target.
+//! Amazon EventBridge Scheduler: schedules that call AWS APIs through universal targets.
 
 mod expression;
 pub(crate) mod resources;
@@ -16,46 +16,45 @@ use crate::environment::{Cloud, Look};
 use crate::policy::{Context, Principal, Request};
 use crate::wire::api::{ApiError, Caller};
 
-/// The service's principal.
+/// The service principal in policies.
 const SERVICE: &str = "scheduler.amazonaws.com";
-/// The start of a universal target's ARN; service and action follow.
+/// ARN prefix of universal targets; `SERVICE:ACTION` follows.
 const UNIVERSAL: &str = "arn:aws:scheduler:::aws-sdk:";
-/// Virtual seconds between two attempts.
+/// Virtual seconds between attempts.
 const RETRY: i64 = 60;
 
-/// All schedules.
+/// All schedules of EventBridge Scheduler.
 #[derive(Clone, Debug, Default)]
 pub struct Scheduler {
     /// By ARN.
     pub schedules: BTreeMap<String, Schedule>,
 }
 
-/// One schedule.
+/// A schedule with a universal target.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     account: String,
     region: String,
-    /// Template shape of `AWS::Scheduler::Schedule`.
+    /// As in `AWS::Scheduler::Schedule`.
     pub(crate) properties: Map<String, Value>,
     expression: Expression,
     made: Timestamp,
-    /// Counts the changes: a call planned before the last one is dropped.
+    /// Counts changes, to drop calls planned before the last one.
     version: u64,
-    /// The outcomes of its calls, oldest first.
+    /// Outcomes of calls, oldest first.
     pub outcomes: Vec<Result<(), String>>,
 }
 
-/// A planned call of a schedule.
+/// A planned call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     schedule: String,
     version: u64,
-    /// When the first attempt was due.
+    /// Due time of the first attempt, from which the retry policy's limit counts.
     due: Timestamp,
     attempt: i64,
 }
 
-/// The ARN of a schedule.
 fn schedule_arn(account: &str, region: &str, group: &str, name: &str) -> String {
     format!("arn:aws:scheduler:{region}:{account}:schedule/{group}/{name}")
 }
@@ -64,7 +63,7 @@ fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new("ValidationException", message)
 }
 
-/// Creates a schedule from template-shaped properties, or changes it.
+/// Creates or updates a schedule from template properties.
 fn put(
     services: &mut Services,
     (account, region): (&str, &str),
@@ -72,7 +71,7 @@ fn put(
     properties: Map<String, Value>,
 ) -> Result<(), ApiError> {
     let expression = check(&properties)?;
-    // The role has to exist and to trust the service when the schedule is made.
+    // AWS checks at creation that the role exists and trusts the service.
     let role = properties
         .get("Target")
         .and_then(|target| target.get("RoleArn")?.as_str())
@@ -135,12 +134,12 @@ fn context(account: &str, arn: &str) -> Context {
         .with("aws:SourceArn", arn)
 }
 
-/// Service and action of a universal target, whose ARN has the action's first letter in lower case.
+/// Service and action of a universal target. Its ARN has the action in camel case.
 fn universal(arn: &str) -> Option<(&str, String)> {
     let (service, action) = arn.strip_prefix(UNIVERSAL)?.split_once(':')?;
     let mut letters = action.chars();
     let first = letters.next().filter(char::is_ascii_lowercase)?;
-    // Like AWS, refuse actions that only read: a schedule discards the answer.
+    // Like AWS, refuse read-only actions: a schedule discards the response.
     let reads = [
         "get", "describe", "list", "poll", "receive", "search", "scan", "query", "select", "read",
     ];
@@ -190,7 +189,7 @@ fn plan(services: &mut Services, arn: &str) {
         due: next,
         attempt: 0,
     };
-    // A time within the window that is the same in every run of the simulator.
+    // A reproducible time within the flexible window.
     let draw = services.environment.token_of(&format!("{arn}|{next}"), 4);
     let draw = draw
         .bytes()
@@ -202,7 +201,7 @@ fn plan(services: &mut Services, arn: &str) {
         .schedule(seconds, Task::RunSchedule(run));
 }
 
-/// Makes a schedule's call and plans the next one.
+/// Makes a schedule's call and plans the next.
 pub(crate) fn run(cloud: &mut Cloud<'_>, run: &Run) {
     let Some(schedule) = cloud.scheduler.schedules.get(&run.schedule) else {
         return;
@@ -272,7 +271,7 @@ fn call(cloud: &mut Cloud<'_>, schedule: &Schedule, arn: &str) -> Result<Value, 
     cloud.call(&caller, (service, &action), &input)
 }
 
-/// Keeps a failed call as a dead letter, if the schedule has a queue for it and its role may use it.
+/// Sends a failed call to the schedule's dead-letter queue, if it has one that its role may use.
 fn dead_letter(services: &mut Services, schedule: &Schedule, arn: &str, error: &ApiError) {
     let target = schedule.properties.get("Target");
     let queue = target.and_then(|target| target.get("DeadLetterConfig")?.get("Arn")?.as_str());

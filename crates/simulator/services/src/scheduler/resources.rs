@@ -6,7 +6,8 @@ use super::{put, schedule_arn};
 use crate::Services;
 use crate::resources::shape::{Property, Shape};
 use crate::resources::{
-    Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, refused, text,
+    Change, Created, ResourceError, ResourceLocation, Type, created, gone, name_or_generated,
+    refused, text,
 };
 
 pub(crate) const TYPES: &[Type] = &[Type {
@@ -52,16 +53,16 @@ pub(crate) const TYPES: &[Type] = &[Type {
     read: Some(read),
 }];
 
-/// The default group; the simulator has no others.
+/// The default schedule group, the only one simulated.
 const GROUP: &str = "default";
 
-fn arn(location: &Place, name: &str) -> String {
+fn arn(location: &ResourceLocation, name: &str) -> String {
     schedule_arn(&location.account, &location.region, GROUP, name)
 }
 
 fn create(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let name = name_or_generated(services, location, properties, "Name", 64);
@@ -76,7 +77,7 @@ fn create(
 
 fn update(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     name: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
@@ -92,7 +93,7 @@ fn update(
 
 fn set(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     name: &str,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
@@ -115,12 +116,20 @@ fn set(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(services: &mut Services, location: &Place, name: &str) -> Result<(), ResourceError> {
+fn delete(
+    services: &mut Services,
+    location: &ResourceLocation,
+    name: &str,
+) -> Result<(), ResourceError> {
     services.scheduler.schedules.remove(&arn(location, name));
     Ok(())
 }
 
-fn read(services: &Services, location: &Place, name: &str) -> Option<Map<String, Value>> {
+fn read(
+    services: &Services,
+    location: &ResourceLocation,
+    name: &str,
+) -> Option<Map<String, Value>> {
     let schedules = &services.scheduler.schedules;
     Some(schedules.get(&arn(location, name))?.properties.clone())
 }

@@ -1,7 +1,7 @@
 //! The API actions of SNS.
 #![expect(
     clippy::needless_pass_by_value,
-    reason = "a handler gets its request by value, whether it keeps parts of it or not"
+    reason = "handlers take their request by value even if they only borrow from it"
 )]
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 use crate::{Services, Trace, iam, json_text, tags};
 
-/// Entries of a page.
+/// Page size.
 const PAGE: usize = 100;
 
 actions! {
@@ -366,13 +366,13 @@ fn summary(subscription: &Subscription) -> Value {
     })
 }
 
-/// The condition keys that SNS and the organization add to a caller's request.
+/// The SNS and organization condition keys of a caller's request.
 fn owned_by(organization: &Organization, caller: &Caller) -> policy::Context {
     let context = policy::Context::new().with("aws:SourceOwner", caller.account.as_str());
     iam::organization_context(organization, &caller.account, context)
 }
 
-/// The topic that a caller may do something with: its own account may, others need its policy.
+/// Finds a topic and checks the action. The topic's own account may, others need its policy.
 fn may<'a>(
     sns: &'a Sns,
     organization: &Organization,

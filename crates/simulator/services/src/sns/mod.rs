@@ -1,4 +1,4 @@
-//! Amazon SNS: topics, their policies and subscriptions, and the inbox of what they delivered.
+//! Amazon SNS: topics, policies, subscriptions, and the inbox of deliveries.
 
 mod actions;
 mod publish;
@@ -18,22 +18,22 @@ use crate::Services;
 use crate::policy::{Document, Kind};
 use crate::wire::api::ApiError;
 
-/// How long a simulated recipient takes to confirm, in virtual seconds.
+/// Virtual seconds until a simulated recipient confirms.
 const CONFIRMATION_SECONDS: i64 = 30;
 
-/// All topics and subscriptions, and what was delivered.
+/// All topics, subscriptions and deliveries.
 #[derive(Clone, Debug, Default)]
 pub struct Sns {
-    /// By topic ARN.
+    /// By ARN.
     pub(crate) topics: BTreeMap<String, Topic>,
-    /// By subscription ARN.
+    /// By ARN.
     pub(crate) subscriptions: BTreeMap<String, Subscription>,
-    /// Every delivery since the inbox was last cleared.
+    /// Deliveries since the inbox was last cleared, oldest first.
     pub inbox: Vec<Delivery>,
 }
 
 impl Sns {
-    /// A topic's subscriptions, whose ARNs begin with its own.
+    /// A topic's subscriptions: those whose ARN starts with the topic's.
     pub(crate) fn subscriptions_of(&self, topic: &str) -> impl Iterator<Item = &Subscription> {
         self.subscriptions
             .range(format!("{topic}:")..format!("{topic};"))
@@ -41,21 +41,19 @@ impl Sns {
     }
 }
 
-/// One topic.
 #[derive(Clone, Debug)]
 pub(crate) struct Topic {
     pub(crate) arn: String,
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) name: String,
-    /// Template shape of `AWS::SNS::Topic`, without `Subscription`.
+    /// As in `AWS::SNS::Topic`, without `Subscription`.
     pub(crate) properties: Map<String, Value>,
-    /// As written.
+    /// Unparsed, as written.
     pub(crate) policy: Value,
     pub(crate) document: Document,
 }
 
-/// One subscription.
 #[derive(Clone, Debug)]
 pub(crate) struct Subscription {
     pub(crate) arn: String,
@@ -63,7 +61,7 @@ pub(crate) struct Subscription {
     pub(crate) owner: String,
     pub(crate) protocol: String,
     pub(crate) endpoint: String,
-    /// Template shape of `AWS::SNS::Subscription`.
+    /// As in `AWS::SNS::Subscription`.
     pub(crate) properties: Map<String, Value>,
     /// Parsed from the properties.
     filter: Option<Filter>,
@@ -71,10 +69,10 @@ pub(crate) struct Subscription {
     pub(crate) token: String,
 }
 
-/// A subscription's filter policy.
+/// A parsed filter policy.
 #[derive(Clone, Debug)]
 enum Filter {
-    /// About a message's attributes, which no message has here.
+    /// Filters by message attributes, which no simulated message has.
     Attributes,
     Body(Pattern),
 }
@@ -96,7 +94,7 @@ impl Filter {
 }
 
 impl Subscription {
-    /// Replaces the properties, if their filter policy is valid.
+    /// Replaces the properties. An invalid filter policy changes nothing.
     fn set_properties(&mut self, properties: Map<String, Value>) -> Result<(), ApiError> {
         self.filter = Filter::of(&properties)?;
         self.properties = properties;
@@ -104,7 +102,7 @@ impl Subscription {
     }
 }
 
-/// The policy of a new topic: its own account may do everything.
+/// The default policy of a topic: its own account may do everything.
 pub(crate) fn default_policy(arn: &str, account: &str) -> Value {
     json!({
         "Version": "2008-10-17",
@@ -135,7 +133,6 @@ pub(crate) fn no_topic() -> ApiError {
     ApiError::new("NotFound", "Topic does not exist").status(404)
 }
 
-/// Parses a topic policy.
 pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
     let document = Document::parse(value, Kind::Resource)
         .and_then(|document| document.within("sns"))
@@ -143,7 +140,7 @@ pub(crate) fn parse_policy(value: &Value) -> Result<Document, ApiError> {
     Ok(document)
 }
 
-/// Creates a topic from template-shaped properties and returns its ARN.
+/// Creates a topic from template properties and returns its ARN.
 pub(crate) fn create_topic(
     sns: &mut Sns,
     account: &str,
@@ -183,8 +180,9 @@ pub(crate) fn delete_topic(sns: &mut Sns, arn: &str) {
         .retain(|_, subscription| subscription.topic != arn);
 }
 
-/// Subscribes an endpoint. Queues of the same account are confirmed at once; people and web
-/// servers have to confirm. If so configured, simulated recipients confirm after a while.
+/// Subscribes an endpoint. Queues of the same account are confirmed immediately; email and HTTP
+/// endpoints must confirm, and if configured, simulated recipients do so after
+/// [`CONFIRMATION_SECONDS`].
 pub(crate) fn subscribe(
     services: &mut Services,
     owner: &str,
@@ -269,7 +267,6 @@ fn check_endpoint(protocol: &str, endpoint: &str) -> Result<(), ApiError> {
     }
 }
 
-/// The recipient confirms a subscription.
 pub(crate) fn confirm(sns: &mut Sns, arn: &str) {
     if let Some(subscription) = sns.subscriptions.get_mut(arn) {
         subscription.confirmed = true;

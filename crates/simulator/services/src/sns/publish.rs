@@ -1,4 +1,4 @@
-//! Publishing: from the publisher's permission to delivery at every subscribed endpoint.
+//! Publishing: authorizes the publisher and delivers to all subscriptions.
 
 use std::cell::LazyCell;
 use std::collections::BTreeMap;
@@ -12,20 +12,20 @@ use crate::policy::{self, Context, Decision, Named, Principal, Request, Verdict}
 use crate::wire::time::iso;
 use crate::{Delivery, Hop, Outcome, Services, Trace, iam, kms, monitoring, sqs};
 
-/// The service's principal.
+/// The service principal in policies.
 const SERVICE: &str = "sns.amazonaws.com";
 
-/// The largest message, in bytes.
+/// Maximum message size in bytes.
 const MESSAGE_LIMIT: usize = 262_144;
 
-/// Who publishes, and on whose behalf.
+/// The publishing principal and its condition keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Publisher {
     pub(crate) principal: Principal,
     pub(crate) context: Context,
 }
 
-/// Whether a publisher may publish to a topic; the verdict's reason names the policy.
+/// Whether a publisher may publish to a topic, with the link that decided.
 fn may_publish(services: &Services, topic: &Topic, publisher: &Publisher) -> (String, Verdict) {
     let link = format!("topic policy of {}", topic.name);
     let request = Request::new(
@@ -69,7 +69,7 @@ fn may_publish(services: &Services, topic: &Topic, publisher: &Publisher) -> (St
 }
 
 /// Publishes a message: checks the topic's policy and key, then delivers to every subscription.
-/// Every step goes into the trace; the error is the reason why the topic refused the message.
+/// Records all steps in the trace; the error is the topic's refusal.
 pub(crate) fn publish(
     services: &mut Services,
     topic_arn: &str,
@@ -85,7 +85,7 @@ pub(crate) fn publish(
     Ok(id)
 }
 
-/// Whether the topic accepts the message.
+/// Checks that the topic accepts the message.
 fn accept(
     services: &Services,
     topic_arn: &str,
@@ -132,21 +132,21 @@ fn accept(
 /// Why a topic refused a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// `EventBridge`'s `ERROR_CODE` for it.
+    /// The `ERROR_CODE` attribute of `EventBridge` dead letters.
     pub(crate) code: String,
     pub(crate) reason: String,
-    /// The link of the chain at fault.
+    /// The link at fault.
     pub(crate) link: String,
     pub(crate) outcome: Outcome,
 }
 
 impl Refusal {
-    /// A policy refuses.
+    /// A policy denied the message.
     pub(crate) fn denied(reason: impl Into<String>, link: &str) -> Refusal {
         Refusal::new("NO_PERMISSIONS", reason, link, Outcome::Denied)
     }
 
-    /// The recipient doesn't exist.
+    /// The destination doesn't exist.
     pub(crate) fn missing(reason: impl Into<String>, link: &str) -> Refusal {
         Refusal::new("NO_RESOURCE", reason, link, Outcome::Failed)
     }
@@ -166,18 +166,17 @@ impl Refusal {
     }
 }
 
-/// The delivery of a message to one subscription, decided but not carried out.
+/// A delivery to one subscription, decided but not performed.
 struct Planned {
     hop: Hop,
-    /// What the endpoint receives, if it receives anything.
+    /// The delivered message; `None` if the endpoint gets nothing.
     delivery: Option<Delivery>,
-    /// The dead-letter queue of a subscription that refused the message, and whether SNS may send
-    /// to it.
+    /// The dead-letter queue if delivery failed, and whether SNS may send to it.
     dead_letters: Option<(String, Verdict)>,
 }
 
-/// Decides for every subscription of a topic whether it gets a message. Nothing changes yet, so
-/// topic, subscriptions and queues don't have to be copied.
+/// Decides for every subscription of a topic whether it gets a message. Changes nothing, so that
+/// topic, subscriptions and queues can be borrowed rather than copied.
 fn deliveries(
     services: &Services,
     topic_arn: &str,
@@ -207,19 +206,19 @@ fn deliveries(
             (&topic.account, &topic.region),
             format!("topic {}", topic.name),
             Outcome::Dropped,
-            "nobody is subscribed to the topic",
+            "the topic has no subscriptions",
         ));
     }
     planned
 }
 
-/// One message, and the topic whose subscriptions get it.
+/// A message and its topic.
 struct Sending<'a, F> {
     services: &'a Services,
     topic: &'a Topic,
     id: &'a str,
     message: &'a str,
-    /// The message parsed, if it is an event and some filter asks for it.
+    /// Parsed on demand for filters; `None` if the message isn't an event.
     event: &'a LazyCell<Option<Event>, F>,
     now: String,
 }
@@ -260,7 +259,8 @@ impl<F: FnOnce() -> Option<Event>> Sending<'_, F> {
         let passes = match &subscription.filter {
             None => true,
             Some(Filter::Attributes) => false,
-            // If the matcher gives up, the message is delivered: better a false alert than a lost one.
+            // If the matcher's limit is exceeded, the message is delivered: a false alert is better
+            // than a lost one.
             Some(Filter::Body(filter)) => {
                 let event = (**self.event).as_ref();
                 event.is_some_and(|event| filter.matches(event).unwrap_or(true))

@@ -7,7 +7,7 @@ use crate::Services;
 use crate::resources::policies::{Holder, Listed, inline, listed};
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
-    Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, text,
+    Change, Created, ResourceError, ResourceLocation, Type, created, gone, name_or_generated, text,
 };
 
 pub(crate) const TYPES: &[Type] = &[
@@ -77,7 +77,7 @@ fn topic<'s>(services: &'s mut Services, arn: &str) -> Result<&'s mut Topic, Res
 
 fn create(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let name = name_or_generated(services, location, properties, "TopicName", 256);
@@ -93,7 +93,7 @@ fn create(
 
 fn update(
     services: &mut Services,
-    _location: &Place,
+    _location: &ResourceLocation,
     arn: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
@@ -105,12 +105,20 @@ fn update(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(services: &mut Services, _location: &Place, arn: &str) -> Result<(), ResourceError> {
+fn delete(
+    services: &mut Services,
+    _location: &ResourceLocation,
+    arn: &str,
+) -> Result<(), ResourceError> {
     delete_topic(&mut services.sns, arn);
     Ok(())
 }
 
-fn read(services: &Services, _location: &Place, arn: &str) -> Option<Map<String, Value>> {
+fn read(
+    services: &Services,
+    _location: &ResourceLocation,
+    arn: &str,
+) -> Option<Map<String, Value>> {
     let topic = services.sns.topics.get(arn)?;
     let mut live = topic.properties.clone();
     live.insert("TopicName".to_owned(), json!(topic.name));
@@ -119,7 +127,7 @@ fn read(services: &Services, _location: &Place, arn: &str) -> Option<Map<String,
 
 fn create_subscription(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let topic = text(properties, "TopicArn").unwrap_or_default().to_owned();
@@ -129,7 +137,7 @@ fn create_subscription(
 
 fn update_subscription(
     services: &mut Services,
-    _location: &Place,
+    _location: &ResourceLocation,
     arn: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
@@ -148,7 +156,7 @@ fn update_subscription(
 )]
 fn delete_subscription(
     services: &mut Services,
-    _location: &Place,
+    _location: &ResourceLocation,
     arn: &str,
 ) -> Result<(), ResourceError> {
     services.sns.subscriptions.remove(arn);
@@ -157,7 +165,7 @@ fn delete_subscription(
 
 fn read_subscription(
     services: &Services,
-    _location: &Place,
+    _location: &ResourceLocation,
     arn: &str,
 ) -> Option<Map<String, Value>> {
     services
@@ -172,7 +180,7 @@ impl Holder for Topic {
 
     fn put(
         services: &mut Services,
-        location: &Place,
+        location: &ResourceLocation,
         arn: &str,
         written: Value,
         fresh: bool,
@@ -192,8 +200,12 @@ impl Holder for Topic {
         Ok(())
     }
 
-    /// A topic always has a policy: this restores the one of a new topic.
-    fn clear(services: &mut Services, _location: &Place, arn: &str) -> Result<(), ResourceError> {
+    /// A topic always has a policy, so this restores the default.
+    fn clear(
+        services: &mut Services,
+        _location: &ResourceLocation,
+        arn: &str,
+    ) -> Result<(), ResourceError> {
         if let Ok(topic) = topic(services, arn) {
             let policy = default_policy(arn, &topic.account);
             topic.document = parse_policy(&policy)?;
@@ -202,7 +214,7 @@ impl Holder for Topic {
         Ok(())
     }
 
-    fn policy(services: &Services, _location: &Place, arn: &str) -> Option<Value> {
+    fn policy(services: &Services, _location: &ResourceLocation, arn: &str) -> Option<Value> {
         let topic = services.sns.topics.get(arn)?;
         (topic.policy != default_policy(arn, &topic.account)).then(|| topic.policy.clone())
     }

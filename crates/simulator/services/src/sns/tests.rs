@@ -11,7 +11,7 @@ fn properties(value: Value) -> Map<String, Value> {
     serde_json::from_value(value).unwrap()
 }
 
-/// A topic with one confirmed subscription: services, topic and subscription.
+/// A topic with one confirmed subscription: services, topic ARN, subscription ARN.
 fn subscribed(scope: &str, filter: &Value) -> (Services, String, String) {
     let mut services = Services::default();
     let topic = create_topic(&mut services.sns, HUB, "eu-central-1", "alerts", Map::new());
@@ -50,14 +50,14 @@ fn a_filter_policy_decides_which_messages_a_subscription_gets() {
 }
 
 #[test]
-fn a_message_is_delivered_if_the_matcher_gives_up_on_the_filter() {
+fn message_is_delivered_if_the_filter_exceeds_the_matchers_limit() {
     let (event, fields) = hostile();
     let (mut services, topic, _) = subscribed("MessageBody", &json!({"a": fields}));
     assert_eq!(deliveries(&mut services, &topic, &event), 1);
 }
 
 #[test]
-fn a_changed_filter_policy_counts_at_once_and_an_invalid_one_changes_nothing() {
+fn changed_filter_policy_applies_immediately_and_an_invalid_one_changes_nothing() {
     let (mut services, topic, arn) = subscribed("MessageBody", &json!({"source": ["a"]}));
     let change = |services: &mut Services, filter: Value| {
         let subscription = services.sns.subscriptions.get_mut(&arn).unwrap();

@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::needless_pass_by_value,
-    reason = "a handler gets its request by value, whether it keeps parts of it or not"
+    reason = "handlers take their request by value even if they only borrow from it"
 )]
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 use crate::{Services, iam, json_text, monitoring, tags, with};
 
-/// Entries of a page.
+/// Page size.
 const PAGE: usize = 1000;
 
 actions! {
@@ -96,7 +96,7 @@ fn no_queue() -> ApiError {
     ApiError::new("QueueDoesNotExist", "The specified queue does not exist.")
 }
 
-/// The ARN of the queue with a URL, if the caller may do `action` with it.
+/// The ARN of the queue at a URL, if the caller may perform `action` on it.
 fn permitted(
     services: &Services,
     caller: &Caller,
@@ -122,7 +122,7 @@ fn permitted(
     Ok(queue.arn.clone())
 }
 
-/// Carries out an action on a queue, if the caller may do it, and has the queue's alarms evaluated.
+/// Authorizes and performs an action on a queue, then schedules the evaluation of its alarms.
 fn on_queue(
     services: &mut Services,
     caller: &Caller,
@@ -173,7 +173,7 @@ fn get_queue_attributes(
     })
 }
 
-/// Whether a list of attribute names asks for one.
+/// Whether a list of attribute names includes `name` or `All`.
 fn is_wanted(wanted: &[String], name: &str) -> bool {
     wanted
         .iter()

@@ -1,4 +1,4 @@
-//! Amazon SQS: queues, their policies and the messages in them.
+//! Amazon SQS: queues, policies and messages.
 
 mod actions;
 pub(crate) mod resources;
@@ -16,14 +16,14 @@ use super::{Services, events, kms};
 use crate::policy::{Context, Decision, Document, Kind, Principal, Request, Verdict};
 use crate::wire::api::ApiError;
 
-/// All queues.
+/// All SQS queues.
 #[derive(Clone, Debug, Default)]
 pub struct Sqs {
-    /// By queue ARN.
+    /// By ARN.
     pub queues: BTreeMap<String, Queue>,
 }
 
-/// One queue.
+/// An SQS queue.
 #[derive(Clone, Debug)]
 pub struct Queue {
     pub(crate) arn: String,
@@ -32,7 +32,7 @@ pub struct Queue {
     pub(crate) region: String,
     /// The last part of its ARN.
     pub name: String,
-    /// Template shape of `AWS::SQS::Queue`.
+    /// As in `AWS::SQS::Queue`.
     pub(crate) properties: Map<String, Value>,
     /// As written, and parsed.
     pub(crate) policy: Option<(Value, Document)>,
@@ -41,17 +41,17 @@ pub struct Queue {
     pub(crate) created: jiff::Timestamp,
 }
 
-/// One message.
+/// A message in a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub(crate) id: String,
-    /// The text.
+    /// As sent.
     pub body: String,
-    /// Text attributes, such as a dead letter's `ERROR_CODE`.
+    /// String attributes, such as a dead letter's `ERROR_CODE`.
     pub attributes: BTreeMap<String, String>,
     pub(crate) sent: jiff::Timestamp,
     received: u32,
-    /// A received message is hidden until this time.
+    /// End of the visibility timeout, if the message was received.
     hidden_until: Option<jiff::Timestamp>,
 }
 
@@ -61,8 +61,8 @@ fn url(account: &str, region: &str, name: &str) -> String {
 }
 
 impl Sqs {
-    /// The queue with an ARN or a URL. The URL may have any host: of its path, only the last two
-    /// parts count.
+    /// Finds a queue by ARN or URL. Of a URL, only the last two path segments count, so any host
+    /// works.
     pub(crate) fn queue(&self, region: &str, reference: &str) -> Option<&Queue> {
         if let Some(queue) = self.queues.get(reference) {
             return Some(queue);
@@ -78,7 +78,7 @@ impl Sqs {
     }
 }
 
-/// Creates a queue from template-shaped properties and returns its ARN.
+/// Creates a queue from template properties and returns its ARN.
 pub(crate) fn create_queue(
     services: &mut Services,
     account: &str,
@@ -115,11 +115,11 @@ pub(crate) fn create_queue(
     Ok(arn)
 }
 
-/// An attribute that is a whole number.
+/// An integer attribute with its range.
 struct Number {
     name: &'static str,
     range: std::ops::RangeInclusive<i64>,
-    /// What `GetQueueAttributes` shows for a queue that doesn't set it.
+    /// The value in `GetQueueAttributes` if the queue doesn't set it.
     default: Option<i64>,
 }
 
@@ -158,7 +158,6 @@ fn invalid(attribute: &str) -> ApiError {
     )
 }
 
-/// Parses a queue policy.
 fn parse_policy(value: &Value) -> Result<Document, ApiError> {
     Document::parse(value, Kind::Resource)
         .and_then(|document| document.within("sqs"))
@@ -170,8 +169,8 @@ fn parse_policy(value: &Value) -> Result<Document, ApiError> {
         })
 }
 
-/// Whether a service may send to a queue: the queue's policy decides, and for a queue encrypted
-/// with a KMS key the key's policy too.
+/// Whether a service may send to a queue: requires the queue's policy and, for a queue encrypted
+/// with a KMS key, the key's.
 pub(crate) fn service_may_send(
     services: &Services,
     queue_arn: &str,
@@ -188,7 +187,7 @@ pub(crate) fn service_may_send(
             "the queue {name} has no policy, so {service} may not send to it"
         ));
     };
-    // Of all services, EventBridge alone doesn't give its source to the key's policy.
+    // EventBridge is the only service that doesn't pass its source to the key policy.
     let key_context = if service == events::SERVICE {
         Context::new()
     } else {
@@ -219,7 +218,7 @@ pub(crate) fn service_may_send(
 }
 
 impl Queue {
-    /// Adds a message and returns its id. Permission to send has been checked.
+    /// Adds a message and returns its id. The caller has checked permissions.
     fn push(
         &mut self,
         environment: &mut Environment,
@@ -239,7 +238,7 @@ impl Queue {
     }
 }
 
-/// Puts a message into a queue and returns its id. Permission to send has been checked.
+/// Sends a message and returns its id. The caller has checked permissions.
 pub(crate) fn send(
     services: &mut Services,
     queue_arn: &str,
@@ -260,7 +259,7 @@ fn md5_of(text: &str) -> String {
     hex(&Md5::digest(text.as_bytes()))
 }
 
-/// Whether a reference is the ARN of a queue.
+/// Whether `text` is the ARN of a queue.
 pub(crate) fn is_queue_arn(text: &str) -> bool {
     Arn::parse(text).is_some_and(|arn| arn.service == "sqs")
 }

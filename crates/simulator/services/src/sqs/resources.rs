@@ -7,7 +7,8 @@ use crate::Services;
 use crate::resources::policies::{Holder, Listed, inline, listed};
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
-    Change, Created, Place, ResourceError, Type, created, gone, name_or_generated, refused,
+    Change, Created, ResourceError, ResourceLocation, Type, created, gone, name_or_generated,
+    refused,
 };
 
 pub(crate) const TYPES: &[Type] = &[
@@ -61,7 +62,7 @@ fn made(queue: &Queue) -> Created {
 
 fn queue<'s>(
     services: &'s mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     url: &str,
 ) -> Result<&'s mut Queue, ResourceError> {
     let arn = found(services, location, url).map(|queue| queue.arn.clone());
@@ -70,7 +71,7 @@ fn queue<'s>(
         .ok_or_else(|| gone(url))
 }
 
-fn found<'s>(services: &'s Services, location: &Place, url: &str) -> Option<&'s Queue> {
+fn found<'s>(services: &'s Services, location: &ResourceLocation, url: &str) -> Option<&'s Queue> {
     services.sqs.queue(&location.region, url)
 }
 
@@ -89,7 +90,7 @@ fn check_encryption(properties: &Map<String, Value>) -> Result<(), ResourceError
 
 fn create(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     check_encryption(properties)?;
@@ -108,7 +109,7 @@ fn create(
 
 fn update(
     services: &mut Services,
-    location: &Place,
+    location: &ResourceLocation,
     url: &str,
     change: &Change,
 ) -> Result<Created, ResourceError> {
@@ -122,14 +123,18 @@ fn update(
     clippy::unnecessary_wraps,
     reason = "the signature of all delete handlers"
 )]
-fn delete(services: &mut Services, location: &Place, url: &str) -> Result<(), ResourceError> {
+fn delete(
+    services: &mut Services,
+    location: &ResourceLocation,
+    url: &str,
+) -> Result<(), ResourceError> {
     if let Some(arn) = found(services, location, url).map(|queue| queue.arn.clone()) {
         services.sqs.queues.remove(&arn);
     }
     Ok(())
 }
 
-fn read(services: &Services, location: &Place, url: &str) -> Option<Map<String, Value>> {
+fn read(services: &Services, location: &ResourceLocation, url: &str) -> Option<Map<String, Value>> {
     let queue = found(services, location, url)?;
     let mut live = queue.properties.clone();
     live.insert("QueueName".to_owned(), json!(queue.name));
@@ -141,7 +146,7 @@ impl Holder for Queue {
 
     fn put(
         services: &mut Services,
-        location: &Place,
+        location: &ResourceLocation,
         url: &str,
         written: Value,
         fresh: bool,
@@ -157,14 +162,18 @@ impl Holder for Queue {
         Ok(())
     }
 
-    fn clear(services: &mut Services, location: &Place, url: &str) -> Result<(), ResourceError> {
+    fn clear(
+        services: &mut Services,
+        location: &ResourceLocation,
+        url: &str,
+    ) -> Result<(), ResourceError> {
         if let Ok(queue) = queue(services, location, url) {
             queue.policy = None;
         }
         Ok(())
     }
 
-    fn policy(services: &Services, location: &Place, url: &str) -> Option<Value> {
+    fn policy(services: &Services, location: &ResourceLocation, url: &str) -> Option<Value> {
         let (written, _) = found(services, location, url)?.policy.as_ref()?;
         Some(written.clone())
     }

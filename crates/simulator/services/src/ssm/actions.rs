@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::needless_pass_by_value,
-    reason = "a handler gets its request by value, whether it keeps parts of it or not"
+    reason = "handlers take their request by value even if they only borrow from it"
 )]
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::wire::listing;
 use crate::wire::time::epoch;
 use crate::{Services, Task, iam, with};
 
-/// Entries of a page.
+/// Page size.
 const PAGE: usize = 50;
 
 actions! {

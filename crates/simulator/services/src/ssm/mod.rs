@@ -1,4 +1,4 @@
-//! AWS Systems Manager: the Automation runbooks that start and stop instances.
+//! AWS Systems Manager: Automation runbooks that start and stop instances.
 
 mod actions;
 
@@ -13,23 +13,22 @@ use crate::policy::{Context, Principal, Request};
 use crate::wire::api::ApiError;
 use crate::wire::time::iso;
 
-/// The service's principal.
+/// The service principal in policies.
 const SERVICE: &str = "ssm.amazonaws.com";
 
-/// The runbooks of AWS that the simulator knows, with the action each takes on its instances.
+/// The simulated AWS runbooks, with the EC2 action of each.
 const RUNBOOKS: [(&str, &str); 2] = [
     ("AWS-StartEC2Instance", "ec2:StartInstances"),
     ("AWS-StopEC2Instance", "ec2:StopInstances"),
 ];
 
-/// All executions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ssm {
     /// By execution id.
     pub(crate) executions: BTreeMap<String, Execution>,
 }
 
-/// One execution of a runbook.
+/// An execution of a runbook.
 #[derive(Clone, Debug)]
 pub(crate) struct Execution {
     account: String,
@@ -38,7 +37,7 @@ pub(crate) struct Execution {
     instances: Vec<String>,
     /// The role the steps run as.
     role: Option<String>,
-    /// Who started it, as an ARN.
+    /// ARN of the principal that started it.
     by: String,
     status: &'static str,
     failure: Option<String>,
@@ -50,7 +49,7 @@ fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new("InvalidAutomationExecutionParametersException", message)
 }
 
-/// What the known runbooks take.
+/// Parameters of the simulated runbooks.
 struct Parameters {
     instances: Vec<String>,
     role: Option<String>,
@@ -93,8 +92,8 @@ fn is_instance_id(text: &str) -> bool {
     })
 }
 
-/// Starts a runbook as `principal`, who must be allowed to pass the role that the runbook assumes.
-/// Returns the execution's id. Permission to start it at all has been checked.
+/// Starts a runbook as `principal`, which needs permission to pass the role that the runbook
+/// assumes. Returns the execution's id. The caller has checked the permission to start it.
 pub(crate) fn start(
     services: &mut Services,
     location: (&str, &str),
@@ -180,8 +179,8 @@ impl Ssm {
     }
 }
 
-/// Runs an execution to its end, each step with the permissions of the execution's role. The
-/// notification of its status is emitted a moment later.
+/// Runs an execution to completion, each step with the permissions of its role. The status
+/// notification is emitted shortly after.
 pub(crate) fn run(services: &mut Services, id: &str, trace: &mut Trace) {
     let Some(execution) = services.ssm.executions.get(id).cloned() else {
         return;
@@ -263,7 +262,8 @@ fn steps(
     Ok(())
 }
 
-/// Whether a role may do what a runbook does to an instance; the error is the reason why not.
+/// Checks that a role may perform a runbook's action on an instance; the error is the reason if
+/// not.
 fn check_role(
     services: &Services,
     (account, region): (&str, &str),

@@ -1,4 +1,4 @@
-//! AWS Security Token Service: who am I, and temporary keys for a role.
+//! AWS Security Token Service: caller identity and temporary credentials for roles.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,17 @@ use crate::iam::{self, ACCESS_ROLE, role_account};
 use crate::organizations::MANAGEMENT;
 use crate::wire::api::{ApiError, Caller};
 
-/// Keys never expire here: clients compare the time with their own clock, which is not the
-/// virtual one.
+/// Credentials never expire: clients compare this time with the real clock, not the virtual one.
 const EXPIRATION: &str = "2099-12-31T23:59:59.000Z";
 
-/// The keys handed out so far.
+/// Issued temporary credentials.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sessions {
     /// By access key id.
     by_key: BTreeMap<String, Caller>,
 }
 
-/// The caller behind an access key id.
+/// The caller that an access key id belongs to.
 pub fn caller(services: &Services, access_key: &str, region: &str) -> Result<Caller, ApiError> {
     if let Some(session) = services.sessions.by_key.get(access_key) {
         return Ok(Caller {
@@ -58,8 +57,8 @@ pub fn caller(services: &Services, access_key: &str, region: &str) -> Result<Cal
 }
 
 actions! {
-    /// All actions of STS. Every caller may ask who it is; of a role, its trust policy says who may
-    /// assume it. Neither action changes what the journal records.
+    /// All actions of STS. Any caller may get its identity; a role's trust policy decides who may
+    /// assume it. Neither action is journaled.
     pub(crate) ACTIONS of "sts" {
         Reads GetCallerIdentity (itself) context(get_caller_identity);
         Reads AssumeRole (itself) cloud(assume_role);
@@ -130,7 +129,7 @@ fn check_session_name(session: &str) -> Result<(), ApiError> {
     )))
 }
 
-/// A stable id in IAM's form for a role.
+/// A stable role id in IAM's format.
 fn role_id(role: &str) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(role.as_bytes());

@@ -1,4 +1,4 @@
-//! What stack set operations and their readers meet of the faults.
+//! Faults of stack set operations and listings.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ impl Lab {
 }
 
 #[test]
-fn an_instance_fails_so_often_and_no_more() {
+fn instance_fault_occurs_at_most_the_configured_times() {
     let mut lab = Lab::with_set(false);
     lab.faults(json!({"instances": [{
         "effect": {"fail": "the role is not allowed to do this"},
@@ -51,7 +51,7 @@ fn an_instance_fails_so_often_and_no_more() {
     let reason = shown["StatusReason"].as_str().unwrap();
     assert!(reason.contains("the role is not allowed"), "{reason}");
     assert_eq!(lab.fault_count("instance_failed"), 1);
-    // The next try goes through.
+    // The next attempt succeeds.
     let targets = json!({"OrganizationalUnitIds": [PRODUCTION]});
     lab.begin(
         "UpdateStackInstances",
@@ -86,7 +86,7 @@ fn a_deletion_that_fails_makes_the_instance_inoperable() {
 }
 
 #[test]
-fn an_operation_that_hangs_ends_when_it_is_stopped() {
+fn hanging_operation_ends_when_stopped() {
     for event in ["stick_operation", "stuck"] {
         let mut lab = Lab::with_set(false);
         if event == "stuck" {
@@ -107,7 +107,7 @@ fn an_operation_that_hangs_ends_when_it_is_stopped() {
 }
 
 #[test]
-fn operations_are_stopped_by_hand() {
+fn scheduled_event_stops_an_operation() {
     let mut lab = Lab::with_set(false);
     lab.faults(json!({"schedule": [
         {"when": {"at_second": 20.0}, "event": {"do": "stop_operation", "stack_set": "s"}},
@@ -148,7 +148,7 @@ fn accounts_and_regions_change_while_an_operation_runs() {
             .unwrap()
             .contains("us-east-1 is not enabled")
     );
-    // Automatic deployment takes the account that left away.
+    // Automatic deployment removes the account that left.
     lab.wait(900.0);
     assert!(
         lab.instances()
@@ -219,7 +219,7 @@ fn resources_and_stacks_change_out_of_band() {
 }
 
 #[test]
-fn listings_are_behind_and_descriptions_are_not() {
+fn listings_lag_and_descriptions_do_not() {
     let mut lab = Lab::with_set(false);
     lab.faults(json!({"lag": {"operations": 30, "results": 30, "instances": 30}}));
     let id = lab.deploy(&[PRODUCTION], &fast());
@@ -239,7 +239,7 @@ fn listings_are_behind_and_descriptions_are_not() {
     assert_eq!(operations(&mut lab), ["SUCCEEDED"]);
     assert_eq!(lab.results(&id)["SUCCEEDED"], 10);
     assert_eq!(lab.count("CURRENT"), 10);
-    // Deleted instances are shown for a while.
+    // Deleted instances remain in lagging listings.
     let targets = json!({"OrganizationalUnitIds": [PRODUCTION]});
     lab.begin(
         "DeleteStackInstances",

@@ -1,4 +1,4 @@
-//! Stacks that are kept as what they were made from, and come back the same.
+//! Folding and unfolding of stacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::services::environment::Look;
 const PRODUCTION: &str = "ou-exmp-production";
 const ACCOUNT: &str = "100000000002";
 
-/// What a spoke looks like: a role, a rule with a dead-letter queue, the queue's policy.
+/// A typical spoke: a role, a rule with a dead-letter queue, the queue's policy.
 const SPOKE: &str = r#"
 Resources:
   Role:
@@ -46,7 +46,7 @@ Resources:
 "#;
 
 impl Lab {
-    /// With the spokes deployed to production.
+    /// Deploys the spokes to production.
     fn with_spokes(template: &str) -> Lab {
         let mut lab = Lab::new();
         let set = json!({
@@ -88,7 +88,7 @@ impl Lab {
             .unwrap()
     }
 
-    /// Physical ids by logical id, as the account's administrator sees them.
+    /// Physical ids by logical id, as listed for the account's administrator.
     fn physical_ids(&mut self, account: &str) -> BTreeMap<String, String> {
         let stack = json!({"StackName": self.stack_in(account)});
         let answer = self
@@ -107,14 +107,14 @@ impl Lab {
 }
 
 #[test]
-fn alike_stacks_take_no_room_in_the_services() {
+fn folded_stacks_use_no_memory_in_the_services() {
     let mut lab = Lab::with_spokes(SPOKE);
     assert_eq!(lab.folded(), 10);
     assert_eq!(lab.world.services.sqs.queues.len(), 0);
     assert_eq!(lab.world.services.events.buses.len(), 0);
-    // One Region of an account was really made in each of two Regions, the others are like it.
+    // One stack was actually created in each of two Regions; the others are proven equal.
     assert_eq!(lab.world.cloudformation.proofs(), 2);
-    // Whoever looks finds everything.
+    // A request finds all resources.
     let ids = lab.physical_ids(ACCOUNT);
     assert_eq!(ids.len(), 4);
     assert!(ids["Queue"].contains("-Queue-"), "{ids:?}");
@@ -128,14 +128,14 @@ fn alike_stacks_take_no_room_in_the_services() {
 }
 
 #[test]
-fn what_was_folded_comes_back_the_same_and_goes_on_from_there() {
+fn unfolded_stacks_are_identical_and_stay_updatable() {
     let mut lab = Lab::with_spokes(SPOKE);
     let changed = SPOKE.replace("600", "700")
         + "  Second:\n    Type: AWS::SQS::Queue\n    Properties: {VisibilityTimeout: 7}\n";
     lab.update_spokes(&changed);
     assert_eq!(lab.folded(), 10);
     let id = lab.stack_in(ACCOUNT);
-    // Looking twice at one stack: brought back, folded again, brought back.
+    // Reads one stack twice: unfolded, refolded, unfolded.
     let ids = |lab: &mut Lab| {
         crate::cloudformation::unfold(&mut lab.world.stage(), &id);
         let stack = lab.world.cloudformation.stacks.get(&id).unwrap();
@@ -157,7 +157,7 @@ fn what_was_folded_comes_back_the_same_and_goes_on_from_there() {
 }
 
 #[test]
-fn an_event_in_a_folded_account_goes_its_way() {
+fn events_in_a_folded_account_are_delivered() {
     let mut lab = Lab::with_spokes(SPOKE);
     let event = json!({"source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification", "detail": {}});
     let trace = lab
@@ -182,7 +182,7 @@ fn an_event_in_a_folded_account_goes_its_way() {
         .map(|queue| queue.messages.len())
         .sum();
     assert_eq!(waiting, 1);
-    // The account was looked into: it is not folded again, and keeps its message.
+    // The account may have been changed: it isn't refolded, and keeps its message.
     lab.update_spokes(&SPOKE.replace("600", "700"));
     assert_eq!(lab.folded(), 8);
     let waiting: usize = lab
@@ -197,7 +197,7 @@ fn an_event_in_a_folded_account_goes_its_way() {
 }
 
 #[test]
-fn drift_is_found_in_the_one_that_was_changed() {
+fn drift_detection_finds_the_changed_stack() {
     let mut lab = Lab::with_spokes(SPOKE);
     let id = lab.stack_in(ACCOUNT);
     let change = json!({"MessageRetentionPeriod": 777});
@@ -229,7 +229,7 @@ fn drift_is_found_in_the_one_that_was_changed() {
         .collect();
     assert_eq!(modified[0]["LogicalResourceId"], "Queue");
     assert_eq!(modified.len(), 1);
-    // One that is folded is listed as well, all of it in sync.
+    // A folded one is listed, too, with everything in sync.
     let drifts = lab.ok("ListStackInstanceResourceDrifts", &input("100000000003"));
     let drifts = drifts["Summaries"].as_array().unwrap();
     assert_eq!(drifts.len(), 4);
@@ -265,7 +265,7 @@ fn a_stack_in_sync_shows_its_own_properties() {
 }
 
 #[test]
-fn a_stack_that_was_looked_at_and_is_different_then_stays() {
+fn read_stack_that_becomes_unfoldable_is_not_refolded() {
     let mut lab = Lab::with_spokes(SPOKE);
     lab.physical_ids(ACCOUNT);
     lab.update_spokes(&SPOKE.replace("{MessageRetentionPeriod: 600}", "{QueueName: fixed}"));
@@ -280,7 +280,7 @@ fn a_stack_that_was_looked_at_and_is_different_then_stays() {
 }
 
 #[test]
-fn stacks_that_others_could_want_something_of_are_never_folded() {
+fn stacks_that_can_conflict_are_never_folded() {
     let named = SPOKE.replace("{MessageRetentionPeriod: 600}", "{QueueName: fixed}");
     assert_eq!(Lab::with_spokes(&named).folded(), 0);
     let retained = SPOKE.replace(
@@ -291,12 +291,12 @@ fn stacks_that_others_could_want_something_of_are_never_folded() {
 }
 
 #[test]
-fn what_is_only_looked_at_is_folded_again() {
+fn read_only_access_refolds_stacks() {
     let mut lab = Lab::with_spokes(SPOKE);
     let before = lab.world.cloudformation.proofs();
     let ids = lab.physical_ids(ACCOUNT);
     assert_eq!(lab.folded(), 8);
-    // Others are looked at meanwhile.
+    // Other accounts are read in between.
     for number in 0..100 {
         lab.world
             .stage()
@@ -312,15 +312,15 @@ fn what_is_only_looked_at_is_folded_again() {
             .look(&format!("9{number:011}"), Look::Anywhere);
     }
     lab.world.stage().fold_again();
-    // It continues like all the others: one proof for each Region.
+    // It continues like the others: one proof per Region.
     lab.update_spokes(&SPOKE.replace("600", "700"));
     assert_eq!(lab.folded(), 10);
     assert_eq!(lab.world.cloudformation.proofs(), before + 2);
 }
 
-/// The update of one instance fails in its first resource, whoever looks at the account meanwhile.
+/// The update of one instance fails in its first resource, even if the account is read in between.
 #[test]
-fn a_planned_failure_meets_the_operation_and_not_the_coming_back() {
+fn planned_failure_hits_the_operation_and_not_the_unfolding() {
     for looked_at in [false, true] {
         let mut lab = Lab::with_spokes(SPOKE);
         let ids = Lab::with_spokes(SPOKE).physical_ids(ACCOUNT);
@@ -345,13 +345,13 @@ fn a_planned_failure_meets_the_operation_and_not_the_coming_back() {
             answer["Stacks"][0]["StackStatus"],
             "UPDATE_ROLLBACK_COMPLETE"
         );
-        // Rolled back to what it was.
+        // Rolled back to the previous state.
         assert_eq!(lab.physical_ids(ACCOUNT), ids);
     }
 }
 
 #[test]
-fn who_asks_for_queues_or_roles_finds_them_and_brings_no_rule_back() {
+fn reading_queues_or_roles_does_not_unfold_rules() {
     let mut lab = Lab::with_spokes(SPOKE);
     let ids = Lab::with_spokes(SPOKE).physical_ids(ACCOUNT);
     let caller = crate::wire::api::Caller {
@@ -379,25 +379,25 @@ fn who_asks_for_queues_or_roles_finds_them_and_brings_no_rule_back() {
     look(&mut lab);
     assert_eq!(lab.folded(), 10);
     assert_eq!(lab.world.services.events.buses.len(), 0);
-    // It is updated like all the others, and what was to be seen is no more.
+    // It is updated like the others, and its temporary resources are gone.
     lab.update_spokes(&SPOKE.replace("600", "700"));
     assert_eq!(lab.folded(), 10);
     assert_eq!(lab.world.services.sqs.queues.len(), 0);
     lab.update_spokes(SPOKE);
     look(&mut lab);
-    // Who looks on finds the rest.
+    // Later reads find the rest.
     assert_eq!(lab.physical_ids(ACCOUNT), ids);
     assert_eq!(lab.folded(), 8);
 }
 
 #[test]
-fn every_stack_tells_its_own_names_in_its_outputs() {
+fn outputs_of_folded_stacks_contain_their_own_names() {
     let queue = format!("{SPOKE}Outputs:\n  Name: {{Value: !Ref Queue}}\n");
     let rule = format!("{queue}  Rule: {{Value: !Ref Rule}}\n");
     for (template, proofs) in [(queue, 2), (rule, 10)] {
         let mut lab = Lab::with_spokes(&template);
         assert_eq!(lab.folded(), 10);
-        // Stacks whose outputs depend on a rule are made everywhere.
+        // Stacks whose outputs depend on a rule are created in every account.
         assert_eq!(lab.world.cloudformation.proofs(), proofs);
         for template in [template.clone(), template.replace("600", "700")] {
             if template.contains("700") {

@@ -1,4 +1,4 @@
-//! Behavior of CloudFormation as its callers see it, without the wire in between.
+//! CloudFormation as its callers see it, without the wire protocol.
 
 mod faults;
 mod fold;
@@ -42,13 +42,13 @@ impl Lab {
         answer
     }
 
-    /// Calls as the management account; must work.
+    /// Calls as the management account and expects success.
     fn ok(&mut self, action: &str, input: &Value) -> Value {
         self.call(MANAGEMENT, action, input)
             .unwrap_or_else(|error| panic!("{action}: {error:?}"))
     }
 
-    /// Calls as the management account; must fail. Gives `CODE: message`.
+    /// Calls as the management account and expects an error. Returns `CODE: message`.
     fn refused(&mut self, action: &str, input: &Value) -> String {
         match self.call(MANAGEMENT, action, input) {
             Err(error) => format!("{}: {}", error.code, error.message),

@@ -1,4 +1,4 @@
-//! Drift detection on a schedule, and the events of StackSets.
+//! Scheduled drift detection and the events of StackSets.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,8 @@ use crate::services::organizations::MANAGEMENT;
 
 const PRODUCTION: &str = "ou-exmp-production";
 
-/// A schedule that detects drift of the stack set `s` every day at six, and a queue for every event
-/// that StackSets send.
+/// A schedule that detects drift of the stack set `s` daily at six, and a queue for all events of
+/// StackSets.
 const CHECK: &str = r#"
 Resources:
   Role:
@@ -141,15 +141,15 @@ fn a_schedule_may_do_what_its_role_may_do() {
             .unwrap_err()
             .starts_with("AccessDenied")
     );
-    // A role that does not trust the service is refused when the schedule is made.
+    // A role that doesn't trust the service is refused at the schedule's creation.
     let mut lab = Lab::with_check(&CHECK.replace("scheduler.amazonaws.com", "ec2.amazonaws.com"));
     assert_eq!(lab.check_status(), "ROLLBACK_COMPLETE");
 }
 
 #[test]
-fn a_schedule_tries_again_while_something_is_in_the_way() {
+fn schedule_retries_while_an_operation_runs() {
     let mut lab = Lab::with_check(CHECK);
-    // An operation that hangs from a quarter to six on.
+    // An operation hangs from a quarter to six onward.
     lab.wait(17.0 * 3_600.0);
     let targets = json!({"OrganizationalUnitIds": [PRODUCTION]});
     lab.begin(
@@ -169,7 +169,7 @@ fn a_schedule_tries_again_while_something_is_in_the_way() {
 }
 
 #[test]
-fn stack_sets_tell_what_becomes_of_them() {
+fn stack_sets_send_status_events() {
     let mut lab = Lab::with_check(CHECK);
     assert_eq!(lab.heard().len(), 0);
     let id = lab.begin(
@@ -199,7 +199,7 @@ fn stack_sets_tell_what_becomes_of_them() {
         instances[0]["detail"]["status-details"]["status"],
         "CURRENT"
     );
-    // One stack on its own.
+    // A stack outside a stack set.
     lab.ok("DetectStackDrift", &json!({"StackName": "check"}));
     lab.wait(60.0);
     let heard = lab.heard();

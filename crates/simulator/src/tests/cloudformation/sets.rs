@@ -18,7 +18,7 @@ pub(super) fn fast() -> Value {
 }
 
 impl Lab {
-    /// With the stack set `s`, which has no instances yet.
+    /// Creates the stack set `s` without instances.
     pub(super) fn with_set(managed: bool) -> Lab {
         let mut lab = Lab::new();
         let set = json!({
@@ -58,7 +58,7 @@ impl Lab {
             .count()
     }
 
-    /// Starts `action` on `s` with more parameters; gives the operation's id.
+    /// Starts `action` on `s` with more parameters. Returns the operation's id.
     pub(super) fn begin(&mut self, action: &str, more: &Value) -> String {
         let mut input = json!({"StackSetName": "s"});
         input
@@ -96,7 +96,7 @@ impl Lab {
         counts
     }
 
-    /// Takes the queue's name in an account's home Region, so that the stack set fails there.
+    /// Occupies the queue's name in an account's home Region, so that the stack set fails there.
     fn occupy(&mut self, account: &str) {
         let input = json!({"StackName": "squatter", "TemplateBody": TEMPLATE});
         self.call(account, "CreateStack", &input).unwrap();
@@ -130,7 +130,7 @@ fn an_operation_reaches_every_account_and_region_of_the_units() {
 }
 
 #[test]
-fn the_root_means_everybody_but_the_management_account() {
+fn targeting_the_root_excludes_the_management_account() {
     let mut lab = Lab::with_set(false);
     lab.deploy(&["r-exmp"], &fast());
     lab.wait(60.0);
@@ -147,7 +147,7 @@ fn the_root_means_everybody_but_the_management_account() {
 }
 
 #[test]
-fn account_filters_cut_units_down() {
+fn account_filters_narrow_units() {
     for (filter, expected) in [("INTERSECTION", 1), ("DIFFERENCE", 4)] {
         let mut lab = Lab::with_set(false);
         let targets = json!({"OrganizationalUnitIds": [PRODUCTION], "Accounts": ["012345678901"], "AccountFilterType": filter});
@@ -188,7 +188,7 @@ fn account_filters_cut_units_down() {
 }
 
 #[test]
-fn defaults_go_one_account_at_a_time_and_region_after_region() {
+fn default_preferences_go_account_by_account_and_region_by_region() {
     let mut lab = Lab::with_set(false);
     let id = lab.deploy(
         &[PRODUCTION],
@@ -232,7 +232,7 @@ fn strict_mode_slows_down_and_soft_mode_does_not() {
 }
 
 #[test]
-fn failures_within_tolerance_still_succeed_and_are_told() {
+fn failures_within_tolerance_are_reported_and_the_operation_succeeds() {
     let mut lab = Lab::with_set(false);
     lab.occupy("100000000003");
     let id = lab.deploy(&[PRODUCTION], &fast());
@@ -254,7 +254,7 @@ fn failures_within_tolerance_still_succeed_and_are_told() {
     let instance = &instances[&("100000000003".to_owned(), "eu-central-1".to_owned())];
     assert_eq!(instance, &("OUTDATED".to_owned(), "FAILED".to_owned()));
 
-    // Once the cause is gone, a new operation brings the instance up to date.
+    // After the cause is removed, a new operation updates the instance.
     lab.call(
         "100000000003",
         "DeleteStack",
@@ -271,7 +271,7 @@ fn failures_within_tolerance_still_succeed_and_are_told() {
 }
 
 #[test]
-fn too_many_failures_cancel_the_rest_and_the_regions_after() {
+fn exceeded_tolerance_cancels_remaining_accounts_and_regions() {
     let mut lab = Lab::with_set(false);
     lab.occupy("012345678901");
     let id = lab.deploy(&[PRODUCTION], &json!({"RegionOrder": ["eu-central-1"]}));
@@ -332,7 +332,7 @@ fn managed_execution_queues_what_conflicts() {
 }
 
 #[test]
-fn a_new_template_outdates_all_and_updates_the_targeted() {
+fn a_new_template_outdates_all_instances_and_updates_the_targeted() {
     let mut lab = Lab::with_set(false);
     lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);
@@ -359,7 +359,7 @@ fn a_new_template_outdates_all_and_updates_the_targeted() {
 }
 
 #[test]
-fn a_stopped_operation_lets_the_running_finish_and_cancels_the_rest() {
+fn stopped_operation_finishes_running_work_and_cancels_the_rest() {
     let mut lab = Lab::with_set(false);
     let id = lab.deploy(&[PRODUCTION], &json!({}));
     lab.wait(5.0);
@@ -379,7 +379,7 @@ fn a_stopped_operation_lets_the_running_finish_and_cancels_the_rest() {
 }
 
 #[test]
-fn deleted_instances_take_their_stacks_along_unless_retained() {
+fn deleting_instances_deletes_their_stacks_unless_retained() {
     for retain in [false, true] {
         let mut lab = Lab::with_set(false);
         lab.deploy(&[PRODUCTION], &fast());
@@ -430,7 +430,7 @@ fn a_stack_that_can_not_be_deleted_makes_its_instance_inoperable() {
 }
 
 #[test]
-fn instances_follow_accounts_minutes_later() {
+fn automatic_deployment_follows_accounts_minutes_later() {
     let mut lab = Lab::with_set(false);
     lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);
@@ -465,7 +465,7 @@ fn suspended_accounts_are_skipped() {
 }
 
 #[test]
-fn drift_is_found_where_a_resource_was_deleted() {
+fn drift_detection_finds_a_deleted_resource() {
     let mut lab = Lab::with_set(false);
     lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);
@@ -522,12 +522,12 @@ fn drift_is_found_where_a_resource_was_deleted() {
         drifts["Summaries"][0]["StackResourceDriftStatus"],
         "DELETED"
     );
-    // Detection itself outdates nothing.
+    // Drift detection doesn't outdate instances.
     assert_eq!(lab.count("CURRENT"), 10);
 }
 
 #[test]
-fn a_delegated_administrator_has_to_say_so() {
+fn delegated_administrator_must_set_call_as() {
     let mut lab = Lab::with_set(false);
     let plain = json!({"StackSetName": "s"});
     let delegated = json!({"StackSetName": "s", "CallAs": "DELEGATED_ADMIN"});
@@ -596,7 +596,7 @@ fn without_trusted_access_there_are_no_service_managed_stack_sets() {
 }
 
 #[test]
-fn quotas_are_kept() {
+fn quotas_are_enforced() {
     let mut lab = Lab::with_set(true);
     lab.world.config.quotas.stack_sets = 1;
     lab.world.config.quotas.instances_per_stack_set = 9;
@@ -616,7 +616,7 @@ fn quotas_are_kept() {
     let refused = lab.refused("CreateStackInstances", &create);
     assert!(refused.starts_with("LimitExceededException"), "{refused}");
     lab.wait(120.0);
-    // An account that is full of stacks fails alone.
+    // An account at its stack quota fails alone.
     lab.world.config.quotas.stacks_per_region = 1;
     lab.world.config.quotas.instances_per_stack_set = 100;
     lab.occupy("100000000007");
@@ -632,7 +632,7 @@ fn quotas_are_kept() {
 }
 
 #[test]
-fn so_many_accounts_of_a_region_at_a_time_and_no_more() {
+fn concurrency_quota_limits_accounts_per_region() {
     let mut lab = Lab::with_set(false);
     lab.world.config.quotas.concurrent_instances_per_region = 2;
     lab.deploy(&[PRODUCTION], &fast());
@@ -641,7 +641,7 @@ fn so_many_accounts_of_a_region_at_a_time_and_no_more() {
 }
 
 #[test]
-fn a_stopped_drift_detection_is_not_the_last_result() {
+fn a_stopped_drift_detection_does_not_replace_the_last_result() {
     let mut lab = Lab::with_set(false);
     lab.deploy(&[PRODUCTION], &fast());
     lab.wait(60.0);

@@ -15,7 +15,7 @@ impl Lab {
         self.stack(name)["StackStatus"].as_str().unwrap().to_owned()
     }
 
-    /// Creates a stack and waits for it.
+    /// Creates a stack and waits for completion.
     fn create(&mut self, name: &str, template: &str) -> String {
         let answer = self.ok(
             "CreateStack",
@@ -67,7 +67,7 @@ impl Lab {
 }
 
 #[test]
-fn a_stack_is_made_later_and_its_name_is_free_after_deletion() {
+fn stack_creation_is_asynchronous_and_deletion_frees_the_name() {
     let mut lab = Lab::new();
     let id = lab.create("a", ONE);
     assert_eq!(lab.status("a"), "CREATE_COMPLETE");
@@ -121,7 +121,7 @@ fn an_update_without_changes_is_refused() {
 }
 
 #[test]
-fn a_failed_update_returns_to_what_was() {
+fn failed_update_rolls_back() {
     let mut lab = Lab::new();
     lab.create("other", &ONE.replace("one", "taken"));
     let template = |seconds: u32, more: &str| {
@@ -134,7 +134,7 @@ fn a_failed_update_returns_to_what_was() {
     lab.update("a", &template(60, clash));
     assert_eq!(lab.status("a"), "UPDATE_ROLLBACK_COMPLETE");
     assert!(lab.physical_id("a", "Z").is_none());
-    // The queue has its old timeout again, so going to the old template changes nothing.
+    // The queue has its old timeout again, so the old template changes nothing.
     let same = json!({"StackName": "a", "TemplateBody": template(30, "")});
     assert!(
         lab.refused("UpdateStack", &same)
@@ -149,7 +149,7 @@ fn a_failed_update_returns_to_what_was() {
 }
 
 #[test]
-fn removed_resources_go_unless_they_are_to_be_kept() {
+fn removed_resources_are_deleted_unless_retained() {
     let mut lab = Lab::new();
     let template = "Resources:
       A: {Type: 'AWS::SQS::Queue', Properties: {QueueName: gone}}
@@ -168,7 +168,7 @@ fn removed_resources_go_unless_they_are_to_be_kept() {
 }
 
 #[test]
-fn a_new_name_replaces_the_resource() {
+fn name_change_replaces_the_resource() {
     let mut lab = Lab::new();
     lab.create("a", ONE);
     let before = lab.physical_id("a", "Q");
@@ -240,7 +240,7 @@ fn unknown_actions_and_parameters_are_errors() {
 }
 
 #[test]
-fn a_change_set_shows_and_then_does() {
+fn change_set_previews_and_executes() {
     let mut lab = Lab::new();
     let create = json!({"StackName": "a", "ChangeSetName": "c1", "ChangeSetType": "CREATE", "TemplateBody": ONE});
     lab.ok("CreateChangeSet", &create);

@@ -1,4 +1,4 @@
-//! The API actions a person would use to look at the chain, or to break it.
+//! The API actions with which a person would inspect or break the chain.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ fn editing_a_rule_through_the_api_shows_in_its_live_properties() {
         .unwrap();
     let live = Resources::read(
         &fleet.world.services,
-        &place(HUB, HOME, "Detection"),
+        &location(HUB, HOME, "Detection"),
         "AWS::Events::Rule",
         "gizmos|sign-in",
     )
@@ -51,7 +51,7 @@ fn editing_a_rule_through_the_api_shows_in_its_live_properties() {
         .unwrap();
     let live = Resources::read(
         &fleet.world.services,
-        &place(HUB, HOME, "Detection"),
+        &location(HUB, HOME, "Detection"),
         "AWS::Events::Rule",
         "gizmos|sign-in",
     );
@@ -136,7 +136,7 @@ fn put_targets_refuses_what_aws_refuses() {
 }
 
 #[test]
-fn a_bad_pattern_is_refused_in_aws_words() {
+fn an_invalid_pattern_is_refused_in_aws_wording() {
     let mut fleet = Fleet::empty();
     let refused = fleet
         .call(
@@ -207,7 +207,7 @@ fn unsubscribing_by_hand_silences_the_chain_and_shows_as_deleted() {
     assert_eq!(stop(&fleet.sign_in()).link, "topic gizmos-alerts");
     let live = Resources::read(
         &fleet.world.services,
-        &place(HUB, HOME, "Email"),
+        &location(HUB, HOME, "Email"),
         "AWS::SNS::Subscription",
         &arn,
     );
@@ -291,7 +291,7 @@ fn the_dead_letters_of_an_event_can_be_discarded_by_its_id() {
 }
 
 #[test]
-fn a_queue_of_another_account_is_closed() {
+fn a_queue_of_another_account_is_inaccessible() {
     let mut fleet = Fleet::deployed();
     let url = "https://sqs.eu-central-1.amazonaws.com/333344445555/gizmos-dead-letters";
     let refused = fleet.call(
@@ -398,7 +398,7 @@ fn a_role_may_do_what_its_policies_allow_and_no_more() {
 }
 
 #[test]
-fn what_the_simulator_does_not_know_is_an_error() {
+fn unknown_actions_and_parameters_are_refused() {
     let mut fleet = Fleet::deployed();
     let unknown = fleet
         .call(HUB, "sns", "AddPermission", json!({}))

@@ -1,4 +1,4 @@
-//! The chain as it should work.
+//! The working alert chain.
 
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ fn account_and_region_are_those_of_the_emitter_and_the_rest_is_kept() {
 }
 
 #[test]
-fn what_no_rule_wants_ends_at_the_bus() {
+fn unmatched_events_end_at_the_bus() {
     let mut fleet = Fleet::deployed();
     let mut event = sign_in_event();
     event["detail"]["responseElements"]["ConsoleLogin"] = json!("Failure");
@@ -113,7 +113,7 @@ fn what_no_rule_wants_ends_at_the_bus() {
 }
 
 #[test]
-fn nobody_can_forge_an_aws_event() {
+fn put_events_refuses_aws_sources() {
     let mut fleet = Fleet::deployed();
     let answer = fleet
         .call_in(
@@ -184,7 +184,7 @@ fn events_do_not_travel_to_a_third_account() {
     assert_eq!(trace.deliveries.len(), 1);
 }
 
-/// A queue subscribed to the hub's topic with one property more: its URL and ARN.
+/// Subscribes a queue to the hub's topic, with one more property. Returns its URL and ARN.
 fn subscribed_queue(fleet: &mut Fleet, property: &str, value: &Value) -> (String, String) {
     let arn = format!("arn:aws:sqs:{HOME}:{HUB}:inbox");
     let queue = fleet.make(
@@ -205,7 +205,7 @@ fn subscribed_queue(fleet: &mut Fleet, property: &str, value: &Value) -> (String
 }
 
 #[test]
-fn queues_subscribed_to_a_topic_get_the_message_if_their_policy_lets_it() {
+fn subscribed_queues_get_the_message_if_their_policy_allows_it() {
     let mut fleet = Fleet::deployed();
     let (queue, arn) = subscribed_queue(&mut fleet, "RawMessageDelivery", &json!(true));
     let trace = fleet.sign_in();
@@ -233,7 +233,7 @@ fn queues_subscribed_to_a_topic_get_the_message_if_their_policy_lets_it() {
 }
 
 #[test]
-fn what_a_subscribed_queue_refuses_goes_to_the_subscriptions_dead_letters() {
+fn message_refused_by_a_queue_goes_to_the_subscriptions_dead_letter_queue() {
     let mut fleet = Fleet::broken(&[
         (
             "DeadLettersPolicy",
@@ -261,7 +261,7 @@ fn what_a_subscribed_queue_refuses_goes_to_the_subscriptions_dead_letters() {
     assert_eq!(fleet.dead_letters().len(), 1, "{trace:#?}");
 }
 
-/// Rules may publish with a role instead of a topic policy that lets `EventBridge` in.
+/// Signs in with a rule that publishes with a role instead of relying on the topic policy.
 fn publishing_with_a_role(actions: &Value) -> Trace {
     let mut fleet = Fleet::broken(&[(
         "TopicPolicy",

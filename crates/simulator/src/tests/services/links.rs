@@ -1,4 +1,4 @@
-//! Every link of the chain, broken: the trace must name it, and nobody may be told otherwise.
+//! Breaks every link of the chain: the trace must name it, and no alert may arrive.
 
 use serde_json::json;
 
@@ -137,7 +137,7 @@ fn a_bus_policy_with_another_organization() {
 }
 
 #[test]
-fn a_bus_policy_that_wants_another_role_path() {
+fn a_bus_policy_with_another_role_path() {
     breaks(
         &[("Forwarder", "/Path", json!("/gizmo/"))],
         "bus policy of gizmos",
@@ -268,7 +268,7 @@ fn the_key_aws_manages_for_sns() {
 }
 
 #[test]
-fn a_text_template_that_a_quote_breaks() {
+fn a_text_template_broken_by_a_quote() {
     let fleet = breaks(
         &[(
             "Detection",
@@ -288,7 +288,7 @@ fn a_text_template_that_a_quote_breaks() {
 }
 
 #[test]
-fn a_subscription_nobody_confirmed() {
+fn an_unconfirmed_subscription() {
     let mut fleet = Fleet::empty();
     fleet.world.services.environment.confirm_subscriptions = false;
     fleet.archive();
@@ -375,7 +375,7 @@ fn a_dead_letter_raises_the_alarm_on_the_same_topic() {
 }
 
 #[test]
-fn a_bus_whose_key_shuts_eventbridge_out_keeps_the_event_in_its_own_dead_letters() {
+fn bus_with_an_inaccessible_key_uses_its_own_dead_letter_queue() {
     let mut fleet = Fleet::broken(&[
         ("Bus", "/KmsKeyIdentifier", json!("alias/aws/events")),
         ("Bus", "/DeadLetterConfig", json!({"Arn": LETTERS})),

@@ -1,5 +1,4 @@
-//! The whole alert chain, built through the resource handlers as a stack would build it, and then
-//! broken link by link.
+//! The alert chain, built through the resource handlers as a stack would, then broken link by link.
 
 mod apis;
 mod chain;
@@ -11,7 +10,7 @@ mod trail;
 use serde_json::{Value, json};
 
 use crate::Config;
-use crate::services::resources::{Created, Place, ResourceError, Resources};
+use crate::services::resources::{Created, ResourceError, ResourceLocation, Resources};
 use crate::services::{Hop, Outcome, Trace};
 use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
@@ -28,7 +27,7 @@ pub(super) const LETTERS: &str = "arn:aws:sqs:eu-central-1:333344445555:gizmos-d
 pub(super) const TRAIL: &str = "arn:aws:cloudtrail:eu-central-1:111122223333:trail/gizmos";
 pub(super) const BUCKET: &str = "gizmos-logs";
 
-/// A world under construction; `edit` can break a resource's properties before it is made.
+/// A world under construction; `edits` can break a resource's properties before its creation.
 pub(super) struct Fleet {
     pub(super) world: World,
     edits: Vec<(&'static str, &'static str, Value)>,
@@ -43,12 +42,14 @@ impl Fleet {
         }
     }
 
-    /// A whole chain: trail, hub, and a spoke in one member account, subscriptions confirmed.
+    /// A complete chain: trail, hub, and a spoke in one member account, with confirmed
+    /// subscriptions.
     pub(super) fn deployed() -> Fleet {
         Fleet::broken(&[])
     }
 
-    /// The same with some properties replaced: logical id, JSON pointer, value (null removes).
+    /// [`deployed`](Fleet::deployed) with replaced properties: logical id, JSON pointer, value
+    /// (null removes).
     pub(super) fn broken(edits: &[(&'static str, &'static str, Value)]) -> Fleet {
         let mut fleet = Fleet::empty();
         fleet.edits = edits.to_vec();
@@ -76,7 +77,7 @@ impl Fleet {
         }
         Resources::create(
             &mut self.world.services,
-            &place(account, region, logical_id),
+            &location(account, region, logical_id),
             kind,
             &properties,
         )
@@ -269,7 +270,7 @@ impl Fleet {
         );
     }
 
-    /// The console sign-in, in the member account.
+    /// Emits a console sign-in in the member account.
     pub(super) fn sign_in(&mut self) -> Trace {
         emit(&mut self.world, MEMBER, SPOKE_REGION, sign_in_event())
     }
@@ -315,8 +316,8 @@ impl Fleet {
     }
 }
 
-pub(super) fn place(account: &str, region: &str, logical_id: &str) -> Place {
-    Place {
+pub(super) fn location(account: &str, region: &str, logical_id: &str) -> ResourceLocation {
+    ResourceLocation {
         account: account.to_owned(),
         region: region.to_owned(),
         stack_name: "gizmos-test".to_owned(),
@@ -352,7 +353,7 @@ pub(super) fn set(properties: &mut Value, pointer: &str, value: Value) {
     }
 }
 
-/// The hop at which the event stopped: the last one that is not `ok`.
+/// The hop at which the event stopped: the last one whose outcome isn't `ok`.
 pub(super) fn stop(trace: &Trace) -> &Hop {
     trace
         .hops

@@ -1,4 +1,4 @@
-//! The response to a stopped instance: started again if it opted in, and only then.
+//! The response to a stopped instance: restarts it only if it opted in.
 
 use serde_json::json;
 
@@ -104,7 +104,7 @@ fn stopped_event() -> Value {
 }
 
 #[test]
-fn a_tagged_instance_that_is_stopped_runs_again() {
+fn a_stopped_tagged_instance_is_restarted() {
     let mut fleet = with_response(&[], &json!({"auto-start": "true"}));
     stop_it(&mut fleet);
     fleet.world.advance(10.0);
@@ -122,7 +122,7 @@ fn a_tagged_instance_that_is_stopped_runs_again() {
 }
 
 #[test]
-fn an_untagged_instance_is_left_alone() {
+fn an_untagged_instance_is_not_restarted() {
     let mut fleet = with_response(&[], &json!({"auto-start": "false"}));
     stop_it(&mut fleet);
     fleet.world.advance(60.0);
@@ -139,7 +139,7 @@ fn an_untagged_instance_is_left_alone() {
 }
 
 #[test]
-fn a_failed_automation_says_so_on_the_default_bus() {
+fn failed_automation_sends_an_event_to_the_default_bus() {
     let mut fleet = with_response(&[], &json!({}));
     let url = fleet.make(
         MEMBER,
@@ -181,7 +181,7 @@ fn a_failed_automation_says_so_on_the_default_bus() {
 }
 
 #[test]
-fn every_permission_on_the_way_is_needed() {
+fn every_permission_of_the_response_is_required() {
     let tags = json!({"auto-start": "true"});
     let stops_at = |edit: (&'static str, &'static str, Value)| {
         let mut fleet = with_response(&[edit], &tags);

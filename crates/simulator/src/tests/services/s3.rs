@@ -1,4 +1,4 @@
-//! The REST interface of S3.
+//! The REST API of S3.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ fn archive() -> Fleet {
 }
 
 #[test]
-fn objects_are_kept_and_listed() {
+fn objects_are_stored_and_listed() {
     let mut fleet = archive();
     let put = request("PUT", "/gizmos-logs/a/b c.json", &[], b"{}");
     assert_eq!(send(&mut fleet, ARCHIVE, &put).0, 200);
@@ -59,7 +59,7 @@ fn objects_are_kept_and_listed() {
 }
 
 #[test]
-fn uploads_in_signed_chunks_are_put_together() {
+fn uploads_in_signed_chunks_are_decoded() {
     let mut fleet = archive();
     let mut put = request(
         "PUT",
@@ -99,7 +99,7 @@ fn deleting_the_public_access_block_by_hand_shows_in_the_live_properties() {
     assert_eq!(send(&mut fleet, ARCHIVE, &get).0, 404);
     let live = Resources::read(
         &fleet.world.services,
-        &place(ARCHIVE, HOME, "Bucket"),
+        &location(ARCHIVE, HOME, "Bucket"),
         "AWS::S3::Bucket",
         BUCKET,
     );
@@ -112,7 +112,7 @@ fn deleting_the_public_access_block_by_hand_shows_in_the_live_properties() {
 }
 
 #[test]
-fn what_is_not_there_is_not_pretended() {
+fn unsupported_bucket_actions_are_not_implemented_errors() {
     let mut fleet = archive();
     let get = request("GET", "/gizmos-logs", &[("cors", "")], b"");
     let (status, body) = send(&mut fleet, ARCHIVE, &get);

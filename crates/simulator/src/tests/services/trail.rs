@@ -1,4 +1,4 @@
-//! Trails: what they need to be created, and what they carry.
+//! Trails: requirements of their creation, and the events they send.
 
 use serde_json::json;
 
@@ -30,7 +30,7 @@ fn without_a_trail_nothing_reaches_the_bus() {
 }
 
 #[test]
-fn stopping_the_trail_stops_the_chain_and_starting_it_mends_it() {
+fn stopping_the_trail_breaks_the_chain_and_starting_it_restores_it() {
     let mut fleet = Fleet::deployed();
     fleet
         .call(
@@ -74,13 +74,13 @@ fn a_member_cannot_stop_the_organizations_trail() {
 }
 
 #[test]
-fn a_trail_of_one_account_leaves_the_others_dark() {
+fn single_account_trail_does_not_cover_other_accounts() {
     let mut fleet = Fleet::broken(&[("Trail", "/IsOrganizationTrail", json!(false))]);
     assert_eq!(stop(&fleet.sign_in()).link, "trail");
 }
 
 #[test]
-fn a_trail_of_one_region_leaves_the_others_dark() {
+fn single_region_trail_does_not_cover_other_regions() {
     let mut fleet = Fleet::broken(&[("Trail", "/IsMultiRegionTrail", json!(false))]);
     assert_eq!(stop(&fleet.sign_in()).link, "trail");
     let trace = emit(&mut fleet.world, MEMBER, HOME, sign_in_event());
@@ -193,7 +193,7 @@ fn creating_a_trail_checks_bucket_policy_and_key() {
 }
 
 #[test]
-fn only_the_management_account_makes_an_organization_trail() {
+fn only_the_management_account_creates_an_organization_trail() {
     let mut fleet = Fleet::empty();
     fleet.archive();
     let refused = fleet.try_make(

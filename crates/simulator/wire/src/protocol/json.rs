@@ -1,11 +1,11 @@
-//! AWS JSON, whose action is in a header, and REST with JSON, whose action is the path.
+//! AWS JSON, which names the action in a header, and REST-JSON, which names it in the path.
 
 use serde_json::{Map, Value, json};
 
 use super::{Operation, Protocol};
 use crate::api::{ApiError, RawRequest};
 
-/// The service prefixes of `X-Amz-Target`.
+/// Maps `X-Amz-Target` prefixes to signing names.
 const TARGETS: &[(&str, &str)] = &[
     ("AWSOrganizationsV20161128", "organizations"),
     ("AWSEvents", "events"),
@@ -20,13 +20,13 @@ const TARGETS: &[(&str, &str)] = &[
     ("GraniteServiceVersion20100801", "monitoring"),
 ];
 
-/// The actions that are paths, by service.
+/// REST-JSON actions: service, path, action.
 const PATHS: &[(&str, &str, &str)] = &[
     ("account", "/listRegions", "ListRegions"),
     ("account", "/getRegionOptStatus", "GetRegionOptStatus"),
 ];
 
-/// A request with a target.
+/// Decodes a request with an `X-Amz-Target` header.
 pub(super) fn decode(
     request: &RawRequest,
     target: &str,
@@ -65,7 +65,7 @@ fn operation(target: &str, body: &[u8]) -> Result<Operation, ApiError> {
     })
 }
 
-/// A request to a service whose actions are paths; `None` if it is no such request.
+/// Decodes a REST-JSON request; `None` if the service doesn't use REST-JSON.
 pub(super) fn decode_rest(
     request: &RawRequest,
     service: &str,
@@ -96,7 +96,7 @@ fn input(body: &[u8]) -> Result<Value, ApiError> {
     })
 }
 
-/// An error; AWS's clients read its message from either field.
+/// An error body. It has the message twice because SDKs differ in the case of the field they read.
 pub(super) fn error_body(error: &ApiError) -> String {
     let ApiError { code, message, .. } = error;
     json!({"__type": code, "message": message, "Message": message}).to_string()

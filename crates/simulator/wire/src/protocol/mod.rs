@@ -1,7 +1,7 @@
-//! The wire protocols of AWS: what a request asks for, and how its answer is written.
+//! AWS wire protocols: decodes requests and encodes responses.
 //!
-//! The service is the signing name of the credential scope: nothing else reliably tells S3, Query
-//! and JSON requests to one endpoint apart.
+//! The service is the signing name in the credential scope. Nothing else reliably distinguishes S3,
+//! Query and JSON requests to one endpoint.
 
 mod json;
 mod query;
@@ -14,59 +14,60 @@ use crate::api::{ApiError, RawRequest, RawResponse};
 
 pub use rest_xml::error_body;
 
-/// What a request asks for.
+/// A decoded request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// Who signed it.
+    /// The access key id in the signature's credential scope.
     pub access_key: String,
     /// The Region of the credential scope.
     pub region: String,
     /// The signing name: `sts`, `cloudformation`, `events`, ...
     pub service: String,
-    /// The action's name: `CreateTopic`.
+    /// For example `CreateTopic`.
     pub action: String,
-    /// The parameters. For S3 they stay in the request, and this is what identifies it.
+    /// The parameters. For S3, only enough to identify the request; its handlers read the rest from
+    /// the raw request.
     pub input: Value,
 }
 
-/// What an action gives.
+/// The output of an action.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// For the protocol to encode.
+    /// Encoded by the protocol.
     Value(Value),
-    /// Encoded by the service itself, as S3 does.
+    /// Already encoded by the service, as S3 does.
     Raw(RawResponse),
 }
 
-/// The part of a call that is not in the signature.
+/// The part of a call that comes from the request rather than the signature.
 struct Operation {
-    /// If the protocol names it; otherwise it is the signing name.
+    /// `None` if the protocol doesn't name the service; the signing name then applies.
     service: Option<&'static str>,
     action: String,
     input: Value,
 }
 
-/// How an answer is written.
+/// The protocol in which a response is encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Protocol {
-    /// AWS JSON 1.0 and 1.1, and REST with JSON.
+    /// AWS JSON 1.0 and 1.1, and REST-JSON.
     Json {
-        /// The version.
+        /// Differs by version: `application/x-amz-json-1.0` or `-1.1`; REST-JSON has plain JSON.
         content_type: &'static str,
     },
     /// AWS Query and EC2 Query.
     Query {
-        /// The signing name.
+        /// The signing name, which decides the XML dialect.
         service: String,
         /// The API version, a date.
         version: String,
     },
-    /// REST with XML: S3.
+    /// REST-XML, used by S3.
     RestXml,
 }
 
-/// Finds out what a request asks for, and how its answer is to be written. `rest_xml_action` names
-/// the action of a REST request with XML.
+/// Decodes a request. Returns the protocol even if decoding fails, so that the error can be
+/// encoded. `rest_xml_action` names the action of a REST-XML request.
 pub fn decode(
     request: &RawRequest,
     rest_xml_action: impl FnOnce(&RawRequest) -> String,
@@ -97,7 +98,7 @@ pub fn decode(
 }
 
 impl Protocol {
-    /// The answer to a call that worked.
+    /// The response to a successful call.
     pub fn answer(&self, action: &str, output: &Output, request_id: &str) -> RawResponse {
         match output {
             Output::Raw(raw) => self.complete(raw.clone(), request_id),
@@ -114,7 +115,7 @@ impl Protocol {
         }
     }
 
-    /// The answer to a call that was refused.
+    /// The response to a refused call.
     pub fn refusal(&self, error: &ApiError, request_id: &str) -> RawResponse {
         let body = match self {
             Protocol::Json { .. } => json::error_body(error),
@@ -140,7 +141,7 @@ impl Protocol {
         self.complete(raw, request_id)
     }
 
-    /// Adds the headers that every answer has.
+    /// Adds the headers common to all responses.
     fn complete(&self, mut raw: RawResponse, request_id: &str) -> RawResponse {
         let (content_type, id_name) = match self {
             Protocol::Json { content_type } => (*content_type, "x-amzn-requestid"),

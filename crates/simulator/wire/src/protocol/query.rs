@@ -1,4 +1,4 @@
-//! AWS Query and EC2 Query: form-encoded requests, XML answers.
+//! AWS Query and EC2 Query: form-encoded requests, XML responses.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{Operation, Protocol};
 use crate::api::{ApiError, RawRequest};
 
-/// One level of a request whose keys are dotted paths.
+/// One level of a request with dotted keys such as `Tags.member.1.Key`.
 #[derive(Debug, Default)]
 struct Tree {
     text: Option<String>,
@@ -25,7 +25,7 @@ impl Tree {
         at.text = Some(text);
     }
 
-    /// Lists come as `X.member.N` (Query), `X.N` (EC2) and maps as `X.entry.N.key` and `.value`.
+    /// Lists are sent as `X.member.N` (Query) or `X.N` (EC2), maps as `X.entry.N.key` and `.value`.
     fn value(self) -> Value {
         if self.children.is_empty() {
             return Value::String(self.text.unwrap_or_default());
@@ -82,10 +82,10 @@ impl Tree {
     }
 }
 
-/// The deepest nesting of a request; no AWS operation comes near it.
+/// Maximum nesting of a request, far above what any AWS operation uses.
 const DEPTH: usize = 32;
 
-/// A request to a service that has no other protocol.
+/// Decodes a request to a service that uses only Query.
 pub(super) fn decode(
     request: &RawRequest,
     service: &str,
@@ -116,7 +116,6 @@ pub(super) fn decode(
     (Protocol::Query { service, version }, operation)
 }
 
-/// A decoded form.
 #[derive(Debug)]
 struct Form {
     action: String,
@@ -124,7 +123,7 @@ struct Form {
     input: Value,
 }
 
-/// Decodes the fields of a form; `None` if it names no action or is nested absurdly deep.
+/// Decodes form fields; `None` if they name no action or exceed [`DEPTH`].
 fn form<'a>(fields: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Option<Form> {
     let mut tree = Tree::default();
     let mut action = None;
@@ -148,7 +147,7 @@ fn form<'a>(fields: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Optio
     })
 }
 
-/// How a service names its XML.
+/// The XML element names that differ by service.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect<'a> {
     pub(super) service: &'a str,
@@ -163,7 +162,6 @@ impl Dialect<'_> {
         )
     }
 
-    /// The answer to a call that worked.
     pub(super) fn answer(self, action: &str, output: &Value, request_id: &str) -> String {
         let mut xml = format!("<{action}Response xmlns=\"{}\">", self.namespace());
         if self.service == "ec2" {
@@ -180,7 +178,6 @@ impl Dialect<'_> {
         xml
     }
 
-    /// The answer to a call that failed.
     pub(super) fn error(self, error: &ApiError, request_id: &str) -> String {
         let (code, message) = (text(&error.code), text(&error.message));
         if self.service == "ec2" {
@@ -223,7 +220,7 @@ impl Dialect<'_> {
                     self.field(xml, item_name, item);
                 }
             }
-            // SNS answers attribute maps; every other object of the Query services is a structure.
+            // SNS returns attribute maps; all other objects of Query services are structures.
             Value::Object(entries) if self.service == "sns" && name == "Attributes" => {
                 for (key, value) in entries {
                     xml.push_str("<entry>");
@@ -239,7 +236,7 @@ impl Dialect<'_> {
     }
 }
 
-/// Text for XML 1.0, which has no way to write most control characters.
+/// Escapes text for XML 1.0, which can't represent most control characters.
 fn text(raw: &str) -> String {
     let clean: String = raw
         .chars()

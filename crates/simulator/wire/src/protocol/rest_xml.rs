@@ -1,4 +1,4 @@
-//! REST with XML, which S3 speaks. Parameters stay in the request.
+//! REST-XML, used by S3, whose handlers read parameters from the raw request.
 
 use quick_xml::escape::escape;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Operation, Protocol};
 use crate::api::{ApiError, RawRequest};
 
-/// A request for an action that its service has named.
+/// Builds the call for an action that the service has already identified.
 pub(super) fn decode(
     request: &RawRequest,
     action: String,
@@ -24,7 +24,7 @@ pub(super) fn decode(
     (Protocol::RestXml, Ok(operation))
 }
 
-/// An error as S3 writes it.
+/// An error body in S3's format.
 pub fn error_body(error: &ApiError) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{}</Code><Message>{}</Message></Error>",

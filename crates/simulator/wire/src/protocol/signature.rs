@@ -1,8 +1,8 @@
-//! Who signed a request: the credential scope of its `SigV4` `Authorization` header.
+//! Reads the credential scope from the `SigV4` `Authorization` header.
 
 use crate::api::ApiError;
 
-/// What the header says; the signature itself is not verified.
+/// The header's credential scope. The signature itself is not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signature {
     pub(super) access_key: String,
@@ -11,7 +11,7 @@ pub(super) struct Signature {
     pub(super) service: String,
 }
 
-/// Reads `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`.
+/// Parses `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`.
 pub(super) fn read(authorization: Option<&str>) -> Result<Signature, ApiError> {
     let header = authorization.ok_or_else(|| {
         ApiError::new(

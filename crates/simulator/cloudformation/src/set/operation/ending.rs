@@ -1,4 +1,4 @@
-//! Ends the work at one account and Region, and the operation with the last of it.
+//! Finishes work in one account and Region, and the operation after the last.
 
 use jiff::Timestamp;
 
@@ -10,14 +10,14 @@ use crate::set::{RegionWork, Work, announce};
 use crate::stack::{Stack, drift, fold};
 use crate::wire::api::ApiError;
 
-/// How the work at one location ended.
+/// The outcome of work at one location.
 enum End {
     Done,
     Failed(String),
     Skipped,
 }
 
-/// Ends the work at one location, and starts what may run now.
+/// Finishes the work at one location and continues the operation.
 pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
     let Some(set) = stage.set(&job.set) else {
         return;
@@ -37,7 +37,7 @@ pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
     let retain = matches!(work, Work::Delete { retain: true });
     let mut drifted = None;
     let end = if !accessible(stage, &job.location.0) && !retain {
-        // CloudFormation in the account still finishes what it had begun.
+        // The account's CloudFormation still completes the stack operation that it started.
         if let Some(id) = &stack {
             fold::carry_out(stage, id);
         }
@@ -61,7 +61,7 @@ pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
         }
     } else {
         match stack {
-            // How an earlier operation ended, a rollback perhaps, is not this one's failure.
+            // The result of an earlier operation, such as a rollback, is not this one's failure.
             Some(_) if job.idle => End::Done,
             Some(id) if !retain => {
                 fold::carry_out(stage, &id);
@@ -160,7 +160,7 @@ fn record(
     }
 }
 
-/// Ends an operation and begins the next one in the queue.
+/// Ends an operation and starts the next one in the queue.
 pub(super) fn end(stage: &mut Stage<'_>, set_id: &str, id: &str) {
     let now = stage.now();
     let Some(set) = stage.set_mut(set_id) else {
@@ -184,7 +184,7 @@ pub(super) fn end(stage: &mut Stage<'_>, set_id: &str, id: &str) {
             _ if details.failed > 0 => "PARTIAL_SUCCESS",
             _ => "COMPLETED",
         };
-        // A stopped detection does not replace the last result.
+        // A stopped detection doesn't replace the last result.
         if operation.status != "STOPPED" {
             set.drift = Some(details.clone());
         }
@@ -214,7 +214,7 @@ pub(super) fn end(stage: &mut Stage<'_>, set_id: &str, id: &str) {
     }
 }
 
-/// Asks a running operation to stop.
+/// Stops an operation: work in progress finishes, the rest is cancelled.
 pub(crate) fn stop(stage: &mut Stage<'_>, set_id: &str, id: &str) -> Result<(), ApiError> {
     let now = stage.now();
     let missing = || {

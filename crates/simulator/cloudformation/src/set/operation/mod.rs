@@ -1,8 +1,8 @@
-//! How a stack set operation proceeds through accounts and Regions.
+//! The progress of a stack set operation through accounts and Regions.
 //!
-//! Work is handed out Region by Region (or in all Regions at once), to as many accounts at a time
-//! as the preferences allow, each taking some virtual seconds. When more accounts of a Region fail
-//! than are tolerated, what has not started there is cancelled, and so are the Regions after it.
+//! Work is started Region by Region (or in all Regions in parallel), in as many accounts at a time
+//! as the preferences allow, each taking some virtual seconds. When failures in a Region exceed the
+//! tolerance, unstarted work there and in later Regions is cancelled.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -24,35 +24,35 @@ mod work;
 pub(crate) use ending::{finish, stop};
 pub(crate) use work::stick;
 
-/// One account and Region of a running operation.
+/// The work of a running operation in one account and Region.
 #[derive(Debug, Clone)]
 pub struct Job {
     set: Arc<str>,
     operation: Arc<str>,
     location: Location,
-    /// Why it failed before it began; decided at the start, reported at the end.
+    /// Why it failed before starting; decided at the start, reported at the end.
     failure: Option<String>,
-    /// Whether the stack was already what it should become.
+    /// Whether the stack needed no change.
     idle: bool,
 }
 
-/// A new operation, before it is known whether it may start.
+/// A requested operation that has yet to be checked.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) id: Arc<str>,
     pub(crate) work: Work,
     pub(crate) preferences: Preferences,
     pub(crate) targets: Value,
-    /// Locations and the units they are targeted through.
+    /// Locations, with the units through which they are targeted.
     pub(crate) locations: BTreeMap<Location, Arc<str>>,
-    /// The Regions in the order of the request.
+    /// In request order.
     pub(crate) regions: Vec<Arc<str>>,
     pub(crate) change: Option<Change>,
 }
 
 const CANCELLED: &str = "Cancelled since failure tolerance has exceeded";
 
-/// Starts or queues an operation; refuses it if another one prevents it.
+/// Starts or queues an operation; refuses it if another operation is in the way.
 pub(crate) fn start(
     stage: &mut Stage<'_>,
     set_id: &str,
@@ -116,7 +116,7 @@ pub(crate) fn start(
     set.operations.insert(id.clone(), operation);
     if status == "RUNNING" {
         begin(set, &id, now);
-        // The first stack starts a moment after the answer.
+        // Stacks start only after the response.
         stage.after(
             1,
             Task::Operation {
@@ -129,7 +129,7 @@ pub(crate) fn start(
     Ok(id)
 }
 
-/// Whether an operation runs at once or waits; refuses it if it may do neither.
+/// The initial status, `RUNNING` or `QUEUED`; refuses the operation if neither is allowed.
 fn status(set: &StackSet, request: &Request, quotas: Quotas) -> Result<&'static str, ApiError> {
     let active = set.running().map(|operation| Arc::clone(&operation.id));
     match active {
@@ -170,7 +170,7 @@ fn check_size(set: &StackSet, request: &Request, limit: usize) -> Result<(), Api
     Ok(())
 }
 
-/// The error for what is beyond a quota.
+/// The error for an exceeded quota.
 pub(crate) fn exceeded(what: &str, limit: usize) -> ApiError {
     ApiError::new(
         "LimitExceededException",
@@ -190,7 +190,7 @@ fn check_id(id: &str) -> Result<(), ApiError> {
     )))
 }
 
-/// With managed execution: whether the request must wait. Once one waits, all new ones do.
+/// Whether a request must queue under managed execution. While one is queued, all new ones queue.
 fn must_wait(set: &StackSet, request: &Request) -> bool {
     set.operations
         .values()
@@ -206,7 +206,7 @@ fn must_wait(set: &StackSet, request: &Request) -> bool {
         })
 }
 
-/// The work in each Region, in `at_most` accounts at a time.
+/// Plans the work in each Region, in at most `at_most` accounts at a time.
 fn region_work(request: &Request, at_most: usize) -> Vec<RegionWork> {
     let mut order: Vec<&Arc<str>> = request
         .preferences
@@ -245,7 +245,7 @@ fn region_work(request: &Request, at_most: usize) -> Vec<RegionWork> {
         .collect()
 }
 
-/// Changes the stack set and its instances as the operation begins.
+/// Applies an operation's changes to the stack set and its instances at its start.
 fn begin(set: &mut StackSet, id: &Arc<str>, now: Timestamp) {
     let Some(operation) = set.operations.get_mut(id) else {
         return;
@@ -301,7 +301,7 @@ fn begin(set: &mut StackSet, id: &Arc<str>, now: Timestamp) {
     }
 }
 
-/// Hands out what may run now; ends the operation when nothing is left.
+/// Starts the work that may run now; ends the operation if none is left.
 pub(crate) fn proceed(stage: &mut Stage<'_>, set_id: &str, id: &str) {
     let now = stage.now();
     let Some(set) = stage.set_mut(set_id) else {

@@ -1,4 +1,4 @@
-//! Starts the work of an operation at one account and Region.
+//! Starts an operation's work in one account and Region.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -90,10 +90,10 @@ pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, location: Lo
     }
 }
 
-/// How the work at a location began.
+/// The result of starting work at a location.
 enum Begun {
     Work,
-    /// The stack is already what it should become.
+    /// The stack needs no change.
     Nothing,
     Failed(String),
 }
@@ -102,7 +102,7 @@ fn region_is_on(stage: &Stage<'_>, (account, region): &Location) -> bool {
     stage.services.environment.region_is_on(region, account)
 }
 
-/// Makes the stack's pending operation fail; returns the reason if it has none.
+/// Makes the stack's pending operation fail; returns the reason if nothing is pending.
 fn plan_failure(
     stage: &mut Stage<'_>,
     set_id: &str,
@@ -128,7 +128,7 @@ fn plan_failure(
     }
 }
 
-/// Keeps work from ending, until the operation is stopped.
+/// Holds work back until the operation is stopped.
 pub(super) fn hold(stage: &mut Stage<'_>, job: Job) {
     let operation = stage
         .set_mut(&job.set)
@@ -138,7 +138,7 @@ pub(super) fn hold(stage: &mut Stage<'_>, job: Job) {
     }
 }
 
-/// Makes an operation hang: running work does not end and no other begins, until it is stopped.
+/// Makes an operation hang: until it is stopped, no work ends and none starts.
 pub(crate) fn stick(stage: &mut Stage<'_>, set_id: &str, id: &str) {
     let operation = stage
         .set_mut(set_id)
@@ -157,8 +157,8 @@ pub(super) fn accessible(stage: &Stage<'_>, account: &str) -> bool {
         .is_some_and(|account| account.state == "ACTIVE")
 }
 
-/// Starts to create or update the stack at a location; returns its id and whether there was
-/// anything to do, or why it can't.
+/// Starts to create or update the stack at a location. Returns its id and whether there is anything
+/// to do; the error is the reason for failure.
 fn deploy(
     stage: &mut Stage<'_>,
     set_name: &str,
@@ -197,7 +197,7 @@ fn deploy(
                 Err(error) => Err(error.message),
             };
         }
-        // A stack whose creation failed is replaced.
+        // As on AWS, a stack whose creation failed is replaced.
         stack::begin_delete(stage, &id, BTreeSet::new());
         execute::finish(stage, &id);
     }
@@ -221,7 +221,7 @@ fn deploy(
     Ok((id, true))
 }
 
-/// Starts to delete a stack; returns why it can't.
+/// Starts to delete a stack; returns the reason if it can't.
 fn remove(stage: &mut Stage<'_>, id: &str) -> Option<String> {
     let stack = stage.stack(id)?;
     if stack.deleted.is_some() {
