@@ -88,7 +88,10 @@ fn match_knows_what_eventbridge_does_not_deliver() {
             json!({"eventCategory": "Data", "managementEvent": false}),
             "a data event",
         ),
-        (json!({"padding": "x".repeat(300_000)}), "larger than 256 KB"),
+        (
+            json!({"padding": "x".repeat(300_000)}),
+            "larger than 256 KB",
+        ),
     ];
     for (changes, reason) in cases {
         project.write("event.json", &record(&changes).to_string());

@@ -28,9 +28,9 @@
 
 mod admin;
 mod clock;
+mod dispatch;
 mod faults;
 mod journal;
-mod protocol;
 mod server;
 mod snapshot;
 mod stats;

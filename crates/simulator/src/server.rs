@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::cloudformation::Quotas;
+use crate::dispatch::Reply;
 use crate::faults::{Event, Faults};
-use crate::protocol::Reply;
 use crate::stats::Stats;
 use crate::wire::time::http_date;
 use crate::world::World;
@@ -189,7 +189,7 @@ async fn connection(stream: TcpStream, world: Arc<Mutex<World>>) {
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let world = Arc::clone(&world);
         async move {
-            match crate::protocol::serve(&world, request).await {
+            match crate::dispatch::serve(&world, request).await {
                 Reply::Answer(mut response) => {
                     let now = world
                         .lock()

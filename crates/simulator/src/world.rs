@@ -121,7 +121,7 @@ impl World {
     ) -> Result<Value, ApiError> {
         let (services, mut owner) = self.split();
         let answer =
-            crate::protocol::carry_out(services, &mut owner, caller, service, action, input);
+            crate::dispatch::carry_out(services, &mut owner, caller, service, action, input);
         self.settle();
         answer
     }
@@ -275,6 +275,6 @@ impl Owner for ServicesOwner<'_> {
         (service, action): (&str, &str),
         input: &Value,
     ) -> Result<Value, ApiError> {
-        crate::protocol::carry_out(services, self, caller, service, action, input)
+        crate::dispatch::carry_out(services, self, caller, service, action, input)
     }
 }
