@@ -17,7 +17,7 @@ const MAX_CHARACTERS: usize = 200;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Explanation {
-    /// Whether the event matches; the same as [`Pattern::try_matches`].
+    /// Whether the event matches; the same as [`Pattern::matches`].
     pub matches: bool,
     /// The alternatives that `$or` multiplies to, in the pattern's order; without `$or`, one. The
     /// event matches if one of them does.
@@ -81,7 +81,7 @@ impl Pattern {
     /// ```
     ///
     /// # Errors
-    /// As [`Pattern::try_matches`].
+    /// As [`Pattern::matches`].
     pub fn explain(&self, event: &Event) -> Result<Explanation, TooMuchWork> {
         let mut search = Search::default();
         let mut alternatives = Vec::with_capacity(self.alternatives.len());
