@@ -1,6 +1,7 @@
 //! Ctrl-C while operations run: once detaches, twice asks AWS to stop them.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use aws::Aws;
@@ -39,6 +40,13 @@ async fn detach(environment: &Environment, cloud: &Aws, display: &Display) {
     if running.is_empty() {
         return;
     }
+    // Listens before the hint invites a second Ctrl-C: one that comes at once must not get lost.
+    let mut second = pin!(environment.interrupts().next());
+    let is_second = tokio::select! {
+        biased;
+        () = &mut second => true,
+        () = std::future::ready(()) => false,
+    };
     for (stack_set, operation) in &running {
         environment.note(format_args!(
             "  operation {operation} of {stack_set} continues on its own"
@@ -48,9 +56,8 @@ async fn detach(environment: &Environment, cloud: &Aws, display: &Display) {
         "hint: Ctrl-C again within {} seconds asks AWS to stop",
         SECOND.as_secs()
     ));
-    tokio::select! {
-        () = environment.interrupts().next() => {}
-        () = tokio::time::sleep(SECOND) => return,
+    if !is_second && tokio::time::timeout(SECOND, second).await.is_err() {
+        return;
     }
     for (stack_set, operation) in &running {
         match cloud.stop_operation(stack_set, operation).await {
