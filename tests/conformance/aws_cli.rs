@@ -1,6 +1,6 @@
 //! The unmodified AWS CLI reads and changes what the SDK deployed.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{HOME, HUB, MANAGEMENT, Served};
 
 use crate::{aws, aws_run, project};
@@ -83,21 +83,7 @@ fn the_aws_cli_reads_the_deployment_and_its_changes_are_drift() {
     assert_eq!(forged["FailedEntryCount"], 1, "{forged:#}");
 
     // A rule changed by hand is reported as drift, with the rule's id.
-    let rules = aws(
-        &hub,
-        &["events", "list-rules", "--event-bus-name", "gizmos"],
-    );
-    let rule = rules["Rules"]
-        .as_array()
-        .expect("rules")
-        .iter()
-        .find(|it| {
-            it["EventPattern"]
-                .as_str()
-                .is_some_and(|it| it.contains("CreateAccessKey"))
-        })
-        .expect("the rule");
-    let name = rule["Name"].as_str().expect("a name");
+    let name = hub_rule(&hub, "CreateAccessKey");
     aws_run(
         &hub,
         &[
@@ -106,7 +92,7 @@ fn the_aws_cli_reads_the_deployment_and_its_changes_are_drift() {
             "--event-bus-name",
             "gizmos",
             "--name",
-            name,
+            &name,
         ],
     )
     .expect(0);
@@ -118,6 +104,24 @@ fn the_aws_cli_reads_the_deployment_and_its_changes_are_drift() {
     // The simulator answers unknown actions with an error instead of silence.
     let unknown = aws_run(&hub, &["events", "list-archives"]);
     assert_ne!(unknown.code, 0, "{}", unknown.all());
+}
+
+/// The name of the hub's rule whose pattern contains `text`.
+fn hub_rule(hub: &[(&str, &str)], text: &str) -> String {
+    let list = ["events", "list-rules", "--event-bus-name", "gizmos"];
+    let rules = aws(hub, &list);
+    let has_text = |rule: &&Value| {
+        rule["EventPattern"]
+            .as_str()
+            .is_some_and(|pattern| pattern.contains(text))
+    };
+    let rule = rules["Rules"]
+        .as_array()
+        .expect("rules")
+        .iter()
+        .find(has_text);
+    let name = rule.expect("the rule")["Name"].as_str();
+    name.expect("a name").to_owned()
 }
 
 #[test]

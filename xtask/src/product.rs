@@ -1,4 +1,7 @@
 //! Builds the product and runs it with unchanged arguments.
+//!
+//! Programs are selected by `--bin` alone: with `--package`, cargo would choose the features of
+//! shared dependencies for that package only, and build the AWS SDKs again for `ci`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,7 +20,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
 pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
     let mut cargo = shell::cargo();
     cargo.args(["build", "--release", "--quiet"]);
-    shell::run(cargo.args(["--package", "bench", "--bin", "gizmos-bench"]))?;
+    shell::run(cargo.args(["--bin", "gizmos-bench"]))?;
     pass_on(&program("release", "gizmos-bench"), arguments)
 }
 
@@ -25,7 +28,7 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
 pub(crate) fn campaign(arguments: &[OsString]) -> Result<ExitCode> {
     let mut cargo = shell::cargo();
     cargo.args(["build", "--quiet"]);
-    shell::run(cargo.args(["--package", "campaign", "--bin", "gizmos-campaign"]))?;
+    shell::run(cargo.args(["--bin", "gizmos-campaign"]))?;
     pass_on(&program("debug", "gizmos-campaign"), arguments)
 }
 
@@ -51,7 +54,7 @@ fn program(profile: &str, name: &str) -> PathBuf {
 pub(crate) fn build() -> Result<PathBuf> {
     let program = program("debug", "gizmos");
     let mut cargo = shell::cargo();
-    cargo.args(["build", "--package", "cli", "--bin", "gizmos"]);
+    cargo.args(["build", "--bin", "gizmos"]);
     if program.exists() {
         cargo.arg("--quiet");
     } else {

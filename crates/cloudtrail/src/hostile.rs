@@ -5,6 +5,8 @@
 //! text in every string under `detail` that the pattern leaves free, so that tests can prove that
 //! the alert still arrives.
 
+use std::collections::BTreeSet;
+
 use eventbridge_pattern::{Event, Pattern};
 use serde_json::Value;
 
@@ -55,24 +57,65 @@ pub fn variants(event: &Value, pattern: &Pattern) -> Vec<Hostile> {
                 .retain(|steps| !matches!(&steps[..], [_, name] if is_written_by_cloudtrail(name)));
         }
     }
+    let tested = Tested::new(pattern);
     for (name, text) in SHORT {
         let mut variant = Hostile::new(name, event);
         for pointer in &leaves {
-            variant.plant(pointer, text, pattern);
+            variant.plant(pointer, text, &tested);
         }
         if !variant.planted.is_empty() {
             found.push(variant);
         }
     }
-    found.extend(long(event, pattern, &leaves));
+    found.extend(long(event, &tested, &leaves));
     found
+}
+
+/// A pattern with the paths of the fields it tests. Text in any other field can't change whether
+/// it matches, which spares serializing and matching the event for most strings.
+struct Tested<'a> {
+    pattern: &'a Pattern,
+    paths: BTreeSet<String>,
+}
+
+impl<'a> Tested<'a> {
+    fn new(pattern: &'a Pattern) -> Self {
+        Self {
+            pattern,
+            paths: pattern
+                .field_paths()
+                .iter()
+                .map(|path| names(path))
+                .collect(),
+        }
+    }
+
+    /// Whether the pattern still matches after the string at `steps` changed.
+    fn allows(&self, event: &Value, steps: &[String]) -> bool {
+        if !self.paths.contains(&names(&steps.join("."))) {
+            return true;
+        }
+        Event::parse(&event.to_string()).is_ok_and(|event| self.pattern.matches(&event) == Ok(true))
+    }
+}
+
+/// A path without its numbers. The elements of an array are matched under the array's own path, and
+/// a path alone doesn't tell an index from a member that is named by a number.
+fn names(path: &str) -> String {
+    let steps = path.split('.');
+    let names: Vec<&str> = steps.filter(|step| !is_number(step)).collect();
+    names.join(".")
+}
+
+fn is_number(step: &str) -> bool {
+    step.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_written_by_cloudtrail(name: &str) -> bool {
     fields::field(name).is_some_and(|field| field.is_written_by_cloudtrail)
 }
 
-fn long(event: &Value, pattern: &Pattern, leaves: &[Vec<String>]) -> Vec<Hostile> {
+fn long(event: &Value, tested: &Tested<'_>, leaves: &[Vec<String>]) -> Vec<Hostile> {
     let text = "x".repeat(LONG);
     let base = event.to_string().len();
     let room = MAX_EVENT.saturating_sub(base) / LONG;
@@ -83,7 +126,7 @@ fn long(event: &Value, pattern: &Pattern, leaves: &[Vec<String>]) -> Vec<Hostile
     for pointer in leaves {
         // Testing each string on the small event keeps matching cheap.
         let mut alone = Hostile::new("10 kB", event);
-        if !alone.plant(pointer, &text, pattern) {
+        if !alone.plant(pointer, &text, tested) {
             continue;
         }
         let full = found
@@ -93,7 +136,7 @@ fn long(event: &Value, pattern: &Pattern, leaves: &[Vec<String>]) -> Vec<Hostile
             found.push(Hostile::new(&format!("10 kB ({})", found.len() + 1), event));
         }
         if let Some(variant) = found.last_mut() {
-            variant.plant(pointer, &text, pattern);
+            variant.plant(pointer, &text, tested);
         }
     }
     found.retain(|variant| !variant.planted.is_empty());
@@ -110,7 +153,7 @@ impl Hostile {
     }
 
     /// Plants the text in one string, unless the pattern would no longer match.
-    fn plant(&mut self, steps: &[String], text: &str, pattern: &Pattern) -> bool {
+    fn plant(&mut self, steps: &[String], text: &str, tested: &Tested<'_>) -> bool {
         let Some(leaf) = leaf(&mut self.event, steps) else {
             return false;
         };
@@ -121,9 +164,7 @@ impl Hostile {
             if let Some(leaf) = self::leaf(&mut self.event, steps) {
                 *leaf = Value::String(hostile.clone());
             }
-            let matches = Event::parse(&self.event.to_string())
-                .is_ok_and(|event| pattern.matches(&event) == Ok(true));
-            if matches {
+            if tested.allows(&self.event, steps) {
                 self.planted.push((json_path(steps), hostile));
                 return true;
             }
@@ -168,7 +209,7 @@ fn strings(value: &Value, path: &mut Vec<String>, out: &mut Vec<Vec<String>>) {
 /// Formats `$.detail.items[0].id`; a step of digits is treated as an index.
 fn json_path(steps: &[String]) -> String {
     steps.iter().fold("$".to_owned(), |path, step| {
-        if step.bytes().all(|byte| byte.is_ascii_digit()) {
+        if is_number(step) {
             format!("{path}[{step}]")
         } else {
             format!("{path}.{step}")

@@ -78,9 +78,10 @@ pub fn pack(patterns: &[&Pattern], max_chars: usize) -> Result<Vec<Packed>, Unio
         let apart = parts.len() <= MAX_ALTERNATIVES
             && !parts.iter().any(CanonicalAlternative::is_opaque)
             && agree_on_meaning(&parts)
-            && parts
-                .iter()
-                .all(|part| assemble(&BTreeSet::from([part.clone()]), &limits).is_some())
+            && (parts.len() == 1
+                || parts
+                    .iter()
+                    .all(|part| assemble(&BTreeSet::from([part.clone()]), &limits).is_some()))
             && assemble(&merge(&parts), &limits)
                 .is_some_and(|alone| alone.text().chars().count() <= length || parts.len() == 1);
         if apart {

@@ -3,6 +3,7 @@
 use eventbridge_pattern::{Event, Pattern};
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn cells_of_the_language() {
     let cells = [
         (

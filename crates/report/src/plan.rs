@@ -127,30 +127,7 @@ pub fn markdown(plan: &Plan) -> String {
             ),
         );
     }
-    for set in plan.stack_sets.iter().filter(|set| !set.is_unchanged()) {
-        push_line(
-            &mut text,
-            &format!(
-                "\n`{}` by Region\n\n| Region | add | update | remove | repair | blocked | unchanged |\n\
-                 |---|---:|---:|---:|---:|---:|---:|",
-                set.name
-            ),
-        );
-        for (region, cells) in set.matrix() {
-            push_line(
-                &mut text,
-                &format!(
-                    "| {region} | {} | {} | {} | {} | {} | {} |",
-                    cells.create,
-                    cells.update,
-                    cells.delete,
-                    cells.repair,
-                    cells.blocked,
-                    cells.unchanged
-                ),
-            );
-        }
-    }
+    markdown_regions(plan, &mut text);
     let changes = plan.rules();
     if !changes.is_empty() {
         text.push('\n');
@@ -182,6 +159,34 @@ pub fn markdown(plan: &Plan) -> String {
         push_line(&mut text, &format!("\n{}", estimate(plan)));
     }
     text
+}
+
+/// One table per changed stack set: what happens in each Region.
+fn markdown_regions(plan: &Plan, text: &mut String) {
+    for set in plan.stack_sets.iter().filter(|set| !set.is_unchanged()) {
+        push_line(
+            text,
+            &format!(
+                "\n`{}` by Region\n\n| Region | add | update | remove | repair | blocked | unchanged |\n\
+                 |---|---:|---:|---:|---:|---:|---:|",
+                set.name
+            ),
+        );
+        for (region, cells) in set.matrix() {
+            push_line(
+                text,
+                &format!(
+                    "| {region} | {} | {} | {} | {} | {} | {} |",
+                    cells.create,
+                    cells.update,
+                    cells.delete,
+                    cells.repair,
+                    cells.blocked,
+                    cells.unchanged
+                ),
+            );
+        }
+    }
 }
 
 /// The number of watched accounts and Regions.

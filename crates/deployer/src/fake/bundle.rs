@@ -55,6 +55,7 @@ pub(crate) fn rules_template(rules: &[(&str, &str)]) -> Value {
 }
 
 /// A small bundle: bucket, topic, hub rules and spokes with two Regions and a canary wave.
+#[expect(clippy::too_many_lines, reason = "one literal")]
 pub(crate) fn bundle() -> Bundle {
     let organization = Organization {
         id: "o-exampleorg1".into(),

@@ -112,7 +112,7 @@ impl Sent<'_> {
             return Vec::new();
         }
         let text = expect::message_of(delivery);
-        let Ok(body) = serde_json::from_str::<Value>(&text) else {
+        let Ok(body) = text.parse::<Value>() else {
             return vec![format!(
                 "the alert at {} is no longer valid JSON: {text}",
                 delivery.endpoint

@@ -40,6 +40,7 @@ fn empty() -> Plan {
 }
 
 /// A plan with at least one of everything.
+#[expect(clippy::too_many_lines, reason = "one plan with everything")]
 fn full() -> Plan {
     let severity = RuleChange {
         rule: "root-user-activity".into(),

@@ -164,7 +164,11 @@ impl Client {
     ) -> Result<T, ClientError> {
         let url = format!("{}/_simulator/{path}", self.endpoint);
         let answered = match body {
-            Some(body) => self.agent.post(&url).send_json(body),
+            Some(body) => self
+                .agent
+                .post(&url)
+                .content_type("application/json")
+                .send(body.to_string()),
             None => self.agent.get(&url).call(),
         };
         let read = answered.and_then(|mut answer| {
