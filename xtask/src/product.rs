@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
@@ -33,7 +33,7 @@ pub(crate) fn campaign(arguments: &[OsString]) -> Result<ExitCode> {
 }
 
 fn pass_on(program: &Path, arguments: &[OsString]) -> Result<ExitCode> {
-    let status = std::process::Command::new(program)
+    let status = Command::new(program)
         .args(arguments)
         .env("GIZMOS_ROOT", shell::root())
         .env("GIZMOS_COMMAND", "cargo xtask")
@@ -52,8 +52,12 @@ fn program(profile: &str, name: &str) -> PathBuf {
 
 /// Builds the product and returns the path of its program.
 pub(crate) fn build() -> Result<PathBuf> {
+    build_with(shell::cargo())
+}
+
+/// [`build`] with a prepared cargo.
+pub(crate) fn build_with(mut cargo: Command) -> Result<PathBuf> {
     let program = program("debug", "gizmos");
-    let mut cargo = shell::cargo();
     cargo.args(["build", "--bin", "gizmos"]);
     if program.exists() {
         cargo.arg("--quiet");

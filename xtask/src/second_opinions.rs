@@ -17,6 +17,7 @@ pub(crate) fn run() -> ExitCode {
     steps::run(&mut [
         ("third parties: setup", &mut set_up),
         ("dependency policy", &mut dependency_policy),
+        ("docs", &mut docs),
         ("third parties: conformance", &mut conformance),
     ])
 }
@@ -25,6 +26,15 @@ fn dependency_policy() -> Result<()> {
     shell::run(
         shell::program(third_parties::cargo_deny_program())
             .args(["--locked", "check", "bans", "licenses", "sources"]),
+    )
+}
+
+/// Checks the links of the documentation; its examples run in `cargo xtask ci`.
+fn docs() -> Result<()> {
+    shell::run(
+        shell::cargo()
+            .args(["doc", "--workspace", "--no-deps", "--locked"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
     )
 }
 

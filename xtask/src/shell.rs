@@ -48,6 +48,12 @@ pub(crate) fn cargo() -> Command {
     program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// A program of cargo's toolchain, such as `clippy-driver`.
+pub(crate) fn sibling_of_cargo(name: &str) -> PathBuf {
+    let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_default());
+    cargo.with_file_name(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
 /// A program that will run in the workspace's root.
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);

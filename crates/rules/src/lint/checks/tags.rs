@@ -18,8 +18,8 @@ static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     lines.filter_map(|line| line.split(' ').next()).collect()
 });
 
-/// Most diagnostics about the tags of one file.
-const MOST: usize = 20;
+/// Maximum number of diagnostics about the tags of one file.
+const MAX_DIAGNOSTICS: usize = 20;
 
 pub(super) fn check(file: &Arc<SourceFile>, root: &Node) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn check(file: &Arc<SourceFile>, root: &Node) -> Vec<Diagnostic> {
             None
         };
         diagnostics.extend(diagnostic.map(|it| it.at(SourceLocation::new(file, node.span))));
-        if diagnostics.len() >= MOST {
+        if diagnostics.len() >= MAX_DIAGNOSTICS {
             break;
         }
     }
