@@ -53,3 +53,32 @@ fn verification_names_a_forwarder_role_that_the_bus_denies() {
         &["broken link: ", "bus policy"],
     );
 }
+
+/// AWS authorizes the start of an automation on document and execution; the automation definition,
+/// which is the target's ARN, isn't enough.
+#[test]
+fn verification_names_a_start_role_without_permission_for_the_document() {
+    deploy_broken(
+        "responses.json.j2",
+        "::document/AWS-StartEC2Instance",
+        "::document/AWS-StopEC2Instance",
+        &[
+            "broken link: role ",
+            "ssm:StartAutomationExecution on arn:aws:ssm:eu-central-1::document/AWS-StartEC2Instance",
+        ],
+    );
+}
+
+/// The log bucket has a Bucket Key.
+#[test]
+fn deployment_names_a_log_key_that_cloudtrail_may_not_decrypt_with() {
+    deploy_broken(
+        "bucket.template.json.j2",
+        r#"["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*"]"#,
+        r#"["kms:DescribeKey", "kms:GenerateDataKey*"]"#,
+        &[
+            "InsufficientEncryptionPolicyException",
+            "does not allow cloudtrail.amazonaws.com kms:Decrypt",
+        ],
+    );
+}

@@ -353,6 +353,33 @@ fn deprecated_rules_are_left_out() {
     assert_eq!(bundle(&rules, &example()), bundle(&library(), &example()));
 }
 
+/// AWS demands permission for the document and the execution; see the test that compares all
+/// policies with the service authorization reference.
+#[test]
+fn the_role_that_starts_an_automation_names_document_execution_and_definition() {
+    let responding = bundle(
+        &[start_instance("keep-running", "auto-start", "true")],
+        &example(),
+    );
+    let role = &json(only(&responding, Part::RulesSpoke))["Resources"]["StartRoleKeepRunning"];
+    let start = &role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0];
+    assert_eq!(start["Action"], "ssm:StartAutomationExecution");
+    let arns: Vec<&str> = start["Resource"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|arn| arn["Fn::Sub"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        arns,
+        [
+            "arn:${AWS::Partition}:ssm:${AWS::Region}::document/AWS-StartEC2Instance",
+            "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:automation-execution/*",
+            "arn:${AWS::Partition}:ssm:${AWS::Region}::automation-definition/AWS-StartEC2Instance:*",
+        ]
+    );
+}
+
 #[test]
 fn a_rule_without_a_topic_is_rejected() {
     let unknown = Rule {

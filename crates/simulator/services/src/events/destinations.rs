@@ -59,29 +59,33 @@ fn request_of(
     Request::new(principal, action, resource, context)
 }
 
-/// Assumes a target's role, whose own policies must allow `action` on the target.
+/// Assumes a target's role, whose own policies must allow `action` on each of the resources.
 fn act_as(
     services: &Services,
     attempt: &Attempt<'_>,
     role: &str,
     action: &str,
+    resources: &[&str],
 ) -> Result<(Principal, Hop), Refusal> {
     let firing = attempt.firing;
     let link = format!("role {}", short(role));
     let principal = assume(services, attempt, role)?;
-    let request = request_of(
-        services,
-        principal.clone(),
-        action,
-        attempt.arn,
-        firing.context(),
-    );
-    let verdict = iam::identity(services, role, &request);
-    if verdict.allowed {
-        Ok((principal, firing.hop(link, Outcome::Ok, verdict.reason)))
-    } else {
-        Err(Refusal::denied(verdict.reason, &link))
+    let mut reason = String::new();
+    for resource in resources {
+        let request = request_of(
+            services,
+            principal.clone(),
+            action,
+            resource,
+            firing.context(),
+        );
+        let verdict = iam::identity(services, role, &request);
+        if !verdict.allowed {
+            return Err(Refusal::denied(verdict.reason, &link));
+        }
+        reason = verdict.reason;
     }
+    Ok((principal, firing.hop(link, Outcome::Ok, reason)))
 }
 
 fn to_bus(
@@ -105,7 +109,8 @@ fn to_bus(
     }
     let principal = match attempt.role {
         Some(role) => {
-            let (principal, hop) = act_as(cloud, attempt, role, "events:PutEvents")?;
+            let (principal, hop) =
+                act_as(cloud, attempt, role, "events:PutEvents", &[attempt.arn])?;
             trace.hops.push(hop);
             principal
         }
@@ -327,12 +332,23 @@ fn to_automation(
     let Some(role) = attempt.role else {
         return Err(Refusal::denied("the target has no RoleArn", &link));
     };
-    let (principal, hop) = act_as(services, attempt, role, "ssm:StartAutomationExecution")?;
-    trace.hops.push(hop);
     let location = (firing.account, firing.region);
+    let execution = services.environment.uuid();
+    let required = ssm::required_resources(location, document, &execution);
+    let required: Vec<&str> = required.iter().map(String::as_str).collect();
+    let (principal, hop) = act_as(services, attempt, role, ssm::START, &required)?;
+    trace.hops.push(hop);
     let parameters: Value = serde_json::from_str(&attempt.body).unwrap_or_default();
-    match ssm::start(services, location, document, &parameters, &principal) {
-        Ok(execution) => {
+    let started = ssm::start(
+        services,
+        location,
+        document,
+        &execution,
+        &parameters,
+        &principal,
+    );
+    match started {
+        Ok(()) => {
             trace.hops.push(firing.hop(
                 link,
                 Outcome::Ok,

@@ -7,12 +7,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Execution, Ssm, start};
+use super::{Execution, START, Ssm, required_resources, start};
 use crate::action::{Answer, Context, actions, anything, requests};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 use crate::wire::time::epoch;
-use crate::{Services, Task, iam, with};
+use crate::{Services, Task, authorize, iam, with};
 
 /// Page size.
 const PAGE: usize = 50;
@@ -20,7 +20,7 @@ const PAGE: usize = 50;
 actions! {
     /// All actions of Systems Manager.
     pub(crate) ACTIONS of "ssm" {
-        Changes StartAutomationExecution (anything) services(start_automation_execution);
+        Changes StartAutomationExecution (itself) services(start_automation_execution);
         Reads GetAutomationExecution (anything) ssm(get_automation_execution);
         Reads DescribeAutomationExecutions (anything) ssm(describe_automation_executions);
     }
@@ -45,7 +45,11 @@ fn start_automation_execution(
     let parameters = request.parameters.unwrap_or_else(|| json!({}));
     let principal = iam::principal(caller);
     let document = &request.document_name;
-    let id = start(services, location, document, &parameters, &principal)?;
+    let id = services.environment.uuid();
+    for resource in required_resources(location, document, &id) {
+        authorize(services, caller, START, &resource)?;
+    }
+    start(services, location, document, &id, &parameters, &principal)?;
     let execution = id.clone();
     services
         .environment

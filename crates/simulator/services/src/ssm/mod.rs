@@ -92,15 +92,40 @@ fn is_instance_id(text: &str) -> bool {
     })
 }
 
+/// The action that starts a runbook, in policies.
+pub(crate) const START: &str = "ssm:StartAutomationExecution";
+
+/// What [`START`] is authorized on: the service authorization reference requires both the document,
+/// which belongs to no account if AWS owns it, and the execution. `automation-definition`, which
+/// rules name as their target, is optional there.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html>
+pub(crate) fn required_resources(
+    (account, region): (&str, &str),
+    document: &str,
+    execution: &str,
+) -> [String; 2] {
+    let owner = if document.starts_with("AWS-") {
+        ""
+    } else {
+        account
+    };
+    [
+        format!("arn:aws:ssm:{region}:{owner}:document/{document}"),
+        execution_arn(account, region, execution),
+    ]
+}
+
 /// Starts a runbook as `principal`, which needs permission to pass the role that the runbook
-/// assumes. Returns the execution's id. The caller has checked the permission to start it.
+/// assumes. `id` becomes the execution's id. The caller has checked the permission to start it, on
+/// all [`required_resources`].
 pub(crate) fn start(
     services: &mut Services,
     location: (&str, &str),
     document: &str,
+    id: &str,
     parameters: &Value,
     principal: &Principal,
-) -> Result<String, ApiError> {
+) -> Result<(), ApiError> {
     let (account, region) = location;
     if !RUNBOOKS.iter().any(|(name, _)| *name == document) {
         return Err(ApiError::new(
@@ -111,12 +136,11 @@ pub(crate) fn start(
         ));
     }
     let Parameters { instances, role } = Parameters::read(document, parameters)?;
-    let id = services.environment.uuid();
     if let Some(role) = &role {
         may_pass(services, account, role, principal)?;
         let context = Context::new()
             .with("aws:SourceAccount", account)
-            .with("aws:SourceArn", execution_arn(account, region, &id));
+            .with("aws:SourceArn", execution_arn(account, region, id));
         iam::service_may_assume(services, role, SERVICE, context).map_err(|why| {
             invalid(format!(
                 "The defined assume role is unable to be assumed: {why}"
@@ -138,8 +162,8 @@ pub(crate) fn start(
         started: services.environment.now,
         ended: None,
     };
-    services.ssm.executions.insert(id.clone(), execution);
-    Ok(id)
+    services.ssm.executions.insert(id.to_owned(), execution);
+    Ok(())
 }
 
 fn may_pass(

@@ -42,7 +42,10 @@ fn with_response(edits: &[(&'static str, &'static str, Value)], tags: &Value) ->
             "AssumeRolePolicyDocument": trust("events.amazonaws.com", json!({"StringEquals": {"aws:SourceAccount": MEMBER}})),
             "Policies": [{"PolicyName": "start", "PolicyDocument": {"Version": "2012-10-17", "Statement": [
                 {"Effect": "Allow", "Action": "ssm:StartAutomationExecution",
-                 "Resource": format!("arn:aws:ssm:{HOME}::automation-definition/AWS-StartEC2Instance:*")},
+                 "Resource": [
+                    format!("arn:aws:ssm:{HOME}::document/AWS-StartEC2Instance"),
+                    format!("arn:aws:ssm:{HOME}:{MEMBER}:automation-execution/*"),
+                 ]},
                 {"Effect": "Allow", "Action": "iam:PassRole", "Resource": automation.attributes["Arn"],
                  "Condition": {"StringEquals": {"iam:PassedToService": "ssm.amazonaws.com"}}},
             ]}}],
@@ -180,6 +183,74 @@ fn failed_automation_sends_an_event_to_the_default_bus() {
     assert_eq!(event["detail"]["Definition"], "AWS-StartEC2Instance");
 }
 
+/// The service authorization reference requires document and execution; the target's own ARN, an
+/// automation definition, is optional there.
+#[test]
+fn an_automation_needs_permission_for_document_and_execution_not_for_the_definition() {
+    let mut fleet = with_response(
+        &[(
+            "Start",
+            "/Policies/0/PolicyDocument/Statement/0/Resource",
+            json!("arn:aws:ssm:eu-central-1::automation-definition/AWS-StartEC2Instance:*"),
+        )],
+        &json!({"auto-start": "true"}),
+    );
+    let trace = emit(&mut fleet.world, MEMBER, HOME, stopped_event());
+    let hop = stop(&trace);
+    assert!(hop.link.starts_with("role "), "{hop:?}");
+    assert_eq!(hop.outcome, Outcome::Denied);
+    assert!(
+        hop.detail
+            .contains("arn:aws:ssm:eu-central-1::document/AWS-StartEC2Instance"),
+        "{hop:?}"
+    );
+}
+
+/// A caller with a role is authorized as EventBridge's role is.
+#[test]
+fn starting_an_automation_by_its_api_needs_the_same_permissions() {
+    let start = |resources: Value| {
+        let mut fleet = with_response(
+            &[(
+                "Start",
+                "/Policies/0/PolicyDocument/Statement/0/Resource",
+                resources,
+            )],
+            &json!({"auto-start": "true"}),
+        );
+        let rule = &fleet.world.services.events.buses
+            [&format!("arn:aws:events:{HOME}:{MEMBER}:event-bus/default")]
+            .rules
+            .values()
+            .next()
+            .unwrap()
+            .targets()[0];
+        let caller = Caller {
+            role: Some(rule["RoleArn"].as_str().unwrap().to_owned()),
+            ..administrator(MEMBER, HOME)
+        };
+        let input = json!({
+            "DocumentName": "AWS-StartEC2Instance", "Parameters": {"InstanceId": [INSTANCE]},
+        });
+        call(
+            &mut fleet.world,
+            &caller,
+            "ssm",
+            "StartAutomationExecution",
+            &input,
+        )
+    };
+    let definition = "arn:aws:ssm:eu-central-1::automation-definition/AWS-StartEC2Instance:*";
+    let refused = start(json!(definition)).unwrap_err();
+    assert_eq!(refused.code, "AccessDeniedException");
+    assert!(refused.message.contains("document/AWS-StartEC2Instance"));
+    let granted = json!([
+        "arn:aws:ssm:eu-central-1::document/AWS-StartEC2Instance",
+        "arn:aws:ssm:eu-central-1:012345678901:automation-execution/*",
+    ]);
+    assert!(start(granted).unwrap()["AutomationExecutionId"].is_string());
+}
+
 #[test]
 fn every_permission_of_the_response_is_required() {
     let tags = json!({"auto-start": "true"});
@@ -190,12 +261,31 @@ fn every_permission_of_the_response_is_required() {
         assert_eq!(state(&fleet), "running", "nothing was done to it");
         hop
     };
-    let hop = stops_at((
-        "Start",
-        "/Policies/0/PolicyDocument/Statement/0/Resource",
-        json!("arn:aws:ssm:eu-central-1::automation-definition/AWS-StopEC2Instance:*"),
-    ));
-    assert!(hop.link.starts_with("role "), "{hop:?}");
+    let document = "arn:aws:ssm:eu-central-1::document/AWS-StartEC2Instance";
+    let execution = "arn:aws:ssm:eu-central-1:012345678901:automation-execution/*";
+    let definition = "arn:aws:ssm:eu-central-1::automation-definition/AWS-StartEC2Instance:*";
+    for (granted, missing) in [
+        (json!([definition, document]), "automation-execution/"),
+        (
+            json!([definition, execution]),
+            "::document/AWS-StartEC2Instance",
+        ),
+        (
+            json!([
+                "arn:aws:ssm:eu-central-1::document/AWS-StopEC2Instance",
+                execution
+            ]),
+            "::document/AWS-StartEC2Instance",
+        ),
+    ] {
+        let hop = stops_at((
+            "Start",
+            "/Policies/0/PolicyDocument/Statement/0/Resource",
+            granted,
+        ));
+        assert!(hop.link.starts_with("role "), "{hop:?}");
+        assert!(hop.detail.contains(missing), "{hop:?}");
+    }
     let hop = stops_at((
         "Start",
         "/Policies/0/PolicyDocument/Statement/1/Condition/StringEquals/iam:PassedToService",
