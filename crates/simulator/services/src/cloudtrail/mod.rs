@@ -330,8 +330,8 @@ fn check_key(
             format!("The KMS key {key} does not exist."),
         ));
     };
-    let buckets = &services.s3.buckets;
-    if let Some(bucket) = buckets.get(bucket)
+    let stored_in = services.s3.buckets.get(bucket);
+    if let Some(bucket) = stored_in
         && bucket.region != found.region
     {
         return Err(unusable(format!(
@@ -343,11 +343,26 @@ fn check_key(
     let encryption = context
         .clone()
         .with("kms:EncryptionContext:aws:cloudtrail:arn", arn);
-    let service = Principal::Service(SERVICE.to_owned());
-    for (action, context) in [
+    let mut required = vec![
         ("kms:GenerateDataKey", &encryption),
         ("kms:DescribeKey", &context),
-    ] {
+    ];
+    // With a Bucket Key, S3 asks for a data key of the whole bucket, with the bucket as encryption
+    // context, and for its decryption:
+    // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html>,
+    // <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html>
+    let of_bucket = context.clone().with(
+        "kms:EncryptionContext:aws:s3:arn",
+        format!("arn:aws:s3:::{bucket}"),
+    );
+    if stored_in.is_some_and(s3::Bucket::has_bucket_key) {
+        required.extend([
+            ("kms:GenerateDataKey", &of_bucket),
+            ("kms:Decrypt", &of_bucket),
+        ]);
+    }
+    let service = Principal::Service(SERVICE.to_owned());
+    for (action, context) in required {
         let location = (account, region);
         let verdict = kms::may_use(services, key, location, &service, &[action], context);
         if !verdict.allowed {

@@ -42,6 +42,21 @@ pub struct Bucket {
     pub(crate) created: jiff::Timestamp,
 }
 
+impl Bucket {
+    /// Whether objects are encrypted with an S3 Bucket Key.
+    pub(crate) fn has_bucket_key(&self) -> bool {
+        let rules = self
+            .properties
+            .get("BucketEncryption")
+            .and_then(|encryption| encryption.get("ServerSideEncryptionConfiguration"))
+            .and_then(Value::as_array);
+        rules
+            .into_iter()
+            .flatten()
+            .any(|rule| rule.get("BucketKeyEnabled") == Some(&Value::Bool(true)))
+    }
+}
+
 /// Creates a bucket from template properties.
 pub(crate) fn create_bucket(
     services: &mut Services,

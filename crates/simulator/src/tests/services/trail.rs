@@ -192,6 +192,46 @@ fn creating_a_trail_checks_bucket_policy_and_key() {
     );
 }
 
+/// S3 asks for the data key of a bucket with a Bucket Key, and the context is then the bucket.
+#[test]
+fn a_trail_to_a_bucket_with_a_bucket_key_needs_decrypt_and_a_data_key_of_the_bucket() {
+    let encryption = json!({"ServerSideEncryptionConfiguration": [{
+        "BucketKeyEnabled": true,
+        "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"},
+    }]});
+    let with = |edit: (&'static str, &'static str, Value)| {
+        refusal(&[("Bucket", "/BucketEncryption", encryption.clone()), edit])
+    };
+    let refused = with((
+        "TrailKey",
+        "/KeyPolicy/Statement/2/Action",
+        json!("kms:DescribeKey"),
+    ));
+    assert!(refused.contains("kms:GenerateDataKey"), "{refused}");
+    assert!(
+        refused.contains("kms:EncryptionContext:aws:cloudtrail:arn"),
+        "{refused}"
+    );
+    let refused = with((
+        "TrailKey",
+        "/KeyPolicy/Statement/2/Action",
+        json!(["kms:DescribeKey", "kms:GenerateDataKey*"]),
+    ));
+    assert!(refused.contains("kms:Decrypt"), "{refused}");
+
+    let mut fleet = Fleet::empty();
+    fleet.edits = vec![
+        ("Bucket", "/BucketEncryption", encryption),
+        (
+            "TrailKey",
+            "/KeyPolicy/Statement/2/Action",
+            json!(["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*"]),
+        ),
+    ];
+    fleet.archive();
+    fleet.trail();
+}
+
 #[test]
 fn only_the_management_account_creates_an_organization_trail() {
     let mut fleet = Fleet::empty();
