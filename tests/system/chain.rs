@@ -56,6 +56,87 @@ fn the_local_topology_alerts_too() {
         .says("The alert chain is healthy");
 }
 
+fn publish(project: &tests::Project, how: &str) {
+    let file = "stacksets/organization.yaml";
+    let text = std::fs::read_to_string(project.path(file)).expect("the organization file");
+    let mut lines = vec![format!("publish: {how}")];
+    let kept = text.lines().filter(|line| !line.starts_with("publish:"));
+    lines.extend(kept.map(str::to_owned));
+    project.write(file, &lines.join("\n"));
+}
+
+#[test]
+fn alerts_published_by_policy_arrive_in_both_topologies() {
+    for topology in ["hub", "local"] {
+        let project = project();
+        publish(&project, "policy");
+        project
+            .run(&["verify", "--org", "--simulator", "--topology", topology])
+            .expect(0)
+            .says("all as expected")
+            .says("The alert chain is healthy");
+    }
+}
+
+/// AWS's documents leave open whether SNS sees `aws:SourceArn`. If it doesn't, publishing by policy
+/// fails, and the verification has to name the topic's policy.
+#[test]
+fn verification_names_the_topic_policy_if_topics_do_not_see_the_source_of_a_rule() {
+    let organization = Served::start();
+    let project = project();
+    publish(&project, "policy");
+    project.deploy(&organization).expect(0);
+    organization.post("faults", &json!({"topics_without_source": true}));
+    let target = organization.argument();
+    project
+        .run(&["verify", "--org", &target])
+        .expect(1)
+        .says("broken link: topic policy of gizmos-alerts")
+        .says("aws:SourceArn, which this request does not have");
+    publish(&project, "role");
+    project
+        .run(&["deploy", "--org", &target])
+        .expect(0)
+        .says("all as expected");
+}
+
+/// The detections get their role before the topics withdraw the permission of EventBridge, and the
+/// topics grant it before the detections give up their role.
+#[test]
+fn publishing_changes_between_role_and_policy_without_a_gap() {
+    let organization = Served::start();
+    let project = project();
+    let target = organization.argument();
+    let run = |arguments: &[&str]| project.run(&[arguments, &["--org", &target]].concat());
+    for topology in ["hub", "local"] {
+        let topology = ["--topology", topology, "--allow-delete"];
+        let deploy = |with: &[&str]| run(&[&["deploy"], &topology[..], with].concat());
+        let verify = || run(&["verify", "--topology", topology[1]]);
+        publish(&project, "role");
+        deploy(&["--no-verify"]).expect(0);
+        for (from, to) in [("role", "policy"), ("policy", "role")] {
+            // The chain as it was works on while detections can't be updated.
+            let failing = json!([{
+                "stack_sets": ["gizmos-rules-hub*", "gizmos-rules-local*"], "actions": ["UPDATE"],
+                "effect": {"fail": "quota of rules exceeded"},
+            }]);
+            organization.post("faults", &json!({ "instances": failing }));
+            publish(&project, to);
+            deploy(&["--no-verify"]).expect(4);
+            publish(&project, from);
+            verify().expect(0).says("all as expected");
+
+            organization.post("faults", &json!({ "instances": [] }));
+            publish(&project, to);
+            deploy(&[]).expect(0).says("all as expected");
+            run(&["plan", "--detailed-exitcode", "--topology", topology[1]]).expect(0);
+            run(&["drift", "--topology", topology[1]])
+                .expect(0)
+                .says("No drift");
+        }
+    }
+}
+
 /// The old chain works until the new one is complete, and nothing of it remains afterward.
 #[test]
 fn the_topology_changes_without_a_gap_and_back() {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::{Aws, Credentials, Options};
-use compiler::organization::{Accounts, Forward, Organization, TargetScope, Topology, Trail, Wave};
+use compiler::organization::{
+    Accounts, Forward, Organization, Publish, TargetScope, Topology, Trail, Wave,
+};
 use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
 use deployer::drift::{DriftCheck, DriftOptions};
 use deployer::plan::Change;
@@ -68,6 +70,7 @@ fn bundle(retention: u32) -> Bundle {
             },
             topology: Topology::Hub,
             forward: Forward::Exact,
+            publish: Publish::Role,
             access_role: "OrganizationAccountAccessRole".into(),
             trail: Trail {
                 name: "gizmos".into(),

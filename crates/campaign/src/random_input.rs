@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, bail};
 use compiler::organization::{
-    Accounts, Artifacts, Forward, Organization, Protocol, Subscription, TargetScope, Topic,
-    Topology, Trail, Wave,
+    Accounts, Artifacts, Forward, Organization, Protocol, Publish, Subscription, TargetScope,
+    Topic, Topology, Trail, Wave,
 };
 use compiler::{Bundle, Templates};
 use eventbridge_pattern::Pattern;
@@ -71,6 +71,11 @@ impl Input {
                     Forward::Exact
                 } else {
                     Forward::Broad
+                },
+                publish: if rng.u8(..4) == 0 {
+                    Publish::Policy
+                } else {
+                    Publish::Role
                 },
                 access_role: "OrganizationAccountAccessRole".to_owned(),
                 trail: Trail {
@@ -164,7 +169,7 @@ impl Input {
     pub(crate) fn edit_organization(&mut self, rng: &mut Rng, lab: &Lab) -> String {
         let (regions, units) = (&lab.regions, &lab.populated_units());
         let organization = &mut self.organization;
-        match rng.u8(..13) {
+        match rng.u8(..14) {
             0..=2 => {
                 let others: Vec<&String> = regions
                     .iter()
@@ -227,6 +232,13 @@ impl Input {
                 organization.artifacts = (!has_one).then(|| artifacts(lab));
                 let now = if has_one { "no longer" } else { "now" };
                 format!("there is {now} an artifact bucket")
+            }
+            12 => {
+                organization.publish = match organization.publish {
+                    Publish::Role => Publish::Policy,
+                    Publish::Policy => Publish::Role,
+                };
+                format!("alerts are published by {:?}", organization.publish)
             }
             _ => {
                 self.waves(rng, units);

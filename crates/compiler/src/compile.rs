@@ -8,7 +8,7 @@ use syntax::{Diagnostic, nearest};
 
 use crate::emit::{self, Rendered};
 use crate::forward::{self, Forwarder};
-use crate::organization::{ARTIFACT_PREFIX, Organization, Topic, Topology};
+use crate::organization::{ARTIFACT_PREFIX, Organization, Publish, Topic, Topology};
 use crate::view::{self, Names};
 use crate::{
     AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets, Templates, limits,
@@ -326,11 +326,13 @@ impl<'c> Compiler<'c> {
             let mut parameters = vec![
                 ("BusName".to_owned(), crate::organization::BUS.to_owned()),
                 ("DeadLettersArn".to_owned(), organization.dead_letters_arn()),
-                (
+            ];
+            if organization.publish == Publish::Role {
+                parameters.push((
                     "PublisherRoleArn".to_owned(),
                     organization.publisher_role_arn(),
-                ),
-            ];
+                ));
+            }
             let topics: BTreeMap<&str, &Topic> = items
                 .iter()
                 .flat_map(|routed| &routed.topics)

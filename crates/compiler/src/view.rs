@@ -8,7 +8,9 @@ use rules::{Response, Rule, Severity};
 use crate::compile::Routed;
 use crate::forward::Forwarder;
 use crate::logical;
-use crate::organization::{DEAD_LETTERS, Organization, PUBLISHER, PUBLISHER_PATH, Protocol, Topic};
+use crate::organization::{
+    DEAD_LETTERS, Organization, PUBLISHER, PUBLISHER_PATH, Protocol, Publish, Topic,
+};
 
 /// Logical ids and parameter names. The families below can't collide with each other or with fixed
 /// resources of a template: each has a distinct prefix or suffix.
@@ -98,6 +100,7 @@ pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
         topics,
         dead_letters_of_topics => protocols.any(|subscription| keeps_dead_letters(subscription.protocol)),
         dead_letters_name => DEAD_LETTERS,
+        publish_by_policy => publish_by_policy(organization),
         publisher_name => PUBLISHER,
         publisher_path => PUBLISHER_PATH,
         alarm_topic_id => alarm_topic(organization).map(|topic| names.topic(topic)),
@@ -132,7 +135,11 @@ pub(crate) fn hub_rules(
             detection(routed, organization, names, &name)
         })
         .collect();
-    context! { topics => topics.into_values().collect::<Vec<_>>(), rules }
+    context! {
+        topics => topics.into_values().collect::<Vec<_>>(),
+        publish_by_policy => publish_by_policy(organization),
+        rules,
+    }
 }
 
 /// Context for `rules-local.template.json.j2`.
@@ -163,6 +170,7 @@ pub(crate) fn local_rules(
         .collect();
     context! {
         topics => topics.into_values().collect::<Vec<_>>(),
+        publish_by_policy => publish_by_policy(organization),
         alarm_topic_name => alarm_topic(organization).map(|topic| organization.topic_name(topic)),
         rules,
         responses,
@@ -259,6 +267,10 @@ pub(crate) fn response(rule: &Rule, names: &Names) -> Option<Value> {
         instance,
         tag_condition => condition,
     })
+}
+
+fn publish_by_policy(organization: &Organization) -> bool {
+    organization.publish == Publish::Policy
 }
 
 /// The topic for alarms: the first one that receives the highest severity.

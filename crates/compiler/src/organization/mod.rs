@@ -32,6 +32,8 @@ pub struct Organization {
     pub topology: Topology,
     /// What spokes forward; ignored in the local topology.
     pub forward: Forward,
+    /// Who is authorized to publish alerts.
+    pub publish: Publish,
     /// Name of the role in member accounts that the management account can assume.
     pub access_role: String,
     /// Settings of the organization trail and its log bucket.
@@ -87,6 +89,18 @@ pub enum Forward {
     Exact,
     /// All events with the sources, detail types and event names in the rules.
     Broad,
+}
+
+/// How EventBridge is authorized to publish alerts to the topics. Never both ways at once, so that
+/// a delivered alert proves which one works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Publish {
+    /// Each target has a role with the permissions for topic and key.
+    #[default]
+    Role,
+    /// Targets have no role; the topic's policy admits the rules of the detections' bus.
+    Policy,
 }
 
 /// Settings of the organization trail and its log bucket.

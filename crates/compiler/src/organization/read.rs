@@ -9,8 +9,8 @@ use syntax::{Diagnostic, Node, SourceFile, Span};
 
 use super::section::{Reader, Shape};
 use super::{
-    Accounts, Artifacts, Forward, Organization, Protocol, Subscription, TargetScope, Topic,
-    Topology, Trail, Wave, format, shape,
+    Accounts, Artifacts, Forward, Organization, Protocol, Publish, Subscription, TargetScope,
+    Topic, Topology, Trail, Wave, format, shape,
 };
 
 /// Most organizational units in one call, a limit of StackSets.
@@ -116,24 +116,21 @@ impl Reader {
         let targets = self
             .required(node, what, "targets")
             .and_then(|node| self.targets(node, root.as_deref(), accounts.as_ref()));
-        let topology = self
-            .optional(node, "topology")
-            .map_or(Some(Topology::Hub), |node| {
-                self.choice(
-                    node,
-                    "topology",
-                    &[("hub", Topology::Hub), ("local", Topology::Local)],
-                )
-            });
-        let forward = self
-            .optional(node, "forward")
-            .map_or(Some(Forward::Exact), |node| {
-                self.choice(
-                    node,
-                    "forward",
-                    &[("exact", Forward::Exact), ("broad", Forward::Broad)],
-                )
-            });
+        let topology = self.word(
+            node,
+            "topology",
+            &[("hub", Topology::Hub), ("local", Topology::Local)],
+        );
+        let forward = self.word(
+            node,
+            "forward",
+            &[("exact", Forward::Exact), ("broad", Forward::Broad)],
+        );
+        let publish = self.word(
+            node,
+            "publish",
+            &[("role", Publish::Role), ("policy", Publish::Policy)],
+        );
         let access_role = self.optional(node, "access_role").map_or_else(
             || Some("OrganizationAccountAccessRole".to_owned()),
             |node| {
@@ -176,6 +173,7 @@ impl Reader {
             targets: targets?,
             topology: topology?,
             forward: forward?,
+            publish: publish?,
             access_role: access_role?,
             trail: trail?,
             topics: topics?,
@@ -185,6 +183,14 @@ impl Reader {
         };
         self.bucket_fits(node, &organization);
         Some(organization)
+    }
+
+    /// An optional field with one of these words; the first is the default.
+    fn word<T: Copy>(&mut self, node: &Node, field: &str, words: &[(&'static str, T)]) -> Option<T> {
+        match self.optional(node, field) {
+            Some(value) => self.choice(value, field, words),
+            None => words.first().map(|(_, default)| *default),
+        }
     }
 
     fn version(&mut self, node: &Node) {

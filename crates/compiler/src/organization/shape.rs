@@ -58,6 +58,11 @@ pub(super) static ORGANIZATION: Shape = Shape::of(&[
         FieldType::Word(&["exact", "broad"]),
     ),
     Field::optional(
+        "publish",
+        "`role`: rules publish alerts with a role. `policy`: without a role, the topics' policies admit the rules.",
+        FieldType::Word(&["role", "policy"]),
+    ),
+    Field::optional(
         "access_role",
         "The role in member accounts that the management account may assume, for read access.",
         FieldType::Pattern("^[A-Za-z0-9+=,.@_-]{1,64}$"),

@@ -1,6 +1,6 @@
 //! The whole bundle: its parts, their targets, and the bytes of the templates.
 
-use compiler::organization::{Artifacts, Protocol, Subscription};
+use compiler::organization::{Artifacts, Organization, Protocol, Publish, Subscription};
 use compiler::{AccountFilter, Part};
 use rules::{Rule, Status};
 use serde_json::Value;
@@ -156,7 +156,11 @@ fn the_order_of_rules_does_not_matter() {
 
 #[test]
 fn parameters_are_exactly_the_declared_ones() {
-    for organization in [example(), local()] {
+    let by_policy = Organization {
+        publish: Publish::Policy,
+        ..example()
+    };
+    for organization in [example(), local(), by_policy] {
         for set in bundle(&library(), &organization).stack_sets {
             let template = json(&set);
             let declared: Vec<String> = template
@@ -211,28 +215,85 @@ fn alerts_go_to_the_topics_of_their_severity() {
     assert_eq!(topics("RuleTrailStopped"), ["alerts", "notices"]);
 }
 
-#[test]
-fn only_event_bridge_roles_of_this_account_may_publish() {
-    for (organization, part) in [(example(), Part::Topic), (local(), Part::TopicLocal)] {
-        let bundle = bundle(&library(), &organization);
-        let template = json(only(&bundle, part));
-        for resource in template["Resources"].as_object().unwrap().values() {
-            if resource["Type"] != "AWS::SNS::TopicInlinePolicy" {
-                continue;
-            }
-            let statements = resource["Properties"]["PolicyDocument"]["Statement"]
+/// Service principals that topic policies admit, each with its condition.
+fn admitted(template: &Value) -> Vec<(&str, &Value)> {
+    let resources = template["Resources"].as_object().unwrap().values();
+    resources
+        .filter(|resource| resource["Type"] == "AWS::SNS::TopicInlinePolicy")
+        .flat_map(|resource| {
+            resource["Properties"]["PolicyDocument"]["Statement"]
                 .as_array()
-                .unwrap();
-            for statement in statements
-                .iter()
-                .filter(|statement| statement["Effect"] == "Allow")
-            {
-                assert_eq!(
-                    statement["Principal"]["Service"],
-                    "cloudwatch.amazonaws.com"
-                );
-                assert!(statement["Condition"]["StringEquals"]["aws:SourceAccount"].is_object());
-            }
+                .unwrap()
+        })
+        .filter(|statement| statement["Effect"] == "Allow")
+        .map(|statement| {
+            let service = &statement["Principal"]["Service"];
+            (service.as_str().unwrap(), &statement["Condition"])
+        })
+        .collect()
+}
+
+/// The targets that are topics.
+fn published(template: &Value) -> Vec<&Value> {
+    let resources = template["Resources"].as_object().unwrap().values();
+    resources
+        .filter_map(|resource| resource["Properties"]["Targets"].as_array())
+        .flatten()
+        .filter(|target| target["Id"] == "alerts" || target["Id"] == "notices")
+        .collect()
+}
+
+#[test]
+fn publishing_with_a_role_admits_only_alarms_of_this_account_to_topics() {
+    for (organization, topics, rules) in [
+        (example(), Part::Topic, Part::RulesHub),
+        (local(), Part::TopicLocal, Part::RulesLocal),
+    ] {
+        let bundle = bundle(&library(), &organization);
+        let template = json(only(&bundle, topics));
+        let admitted = admitted(&template);
+        assert_eq!(admitted.len(), 2, "one for each topic");
+        for (service, condition) in admitted {
+            assert_eq!(service, "cloudwatch.amazonaws.com");
+            assert!(condition["StringEquals"]["aws:SourceAccount"].is_object());
+        }
+        let template = json(only(&bundle, rules));
+        let targets = published(&template);
+        assert_eq!(targets.len(), 5);
+        for target in targets {
+            assert!(target["RoleArn"].is_object(), "{target}");
+        }
+    }
+}
+
+#[test]
+fn publishing_by_policy_has_no_role_and_admits_only_rules_of_the_detections_bus() {
+    for (organization, topics, rules, source) in [
+        (example(), Part::Topic, Part::RulesHub, "rule/${BusName}/*"),
+        (local(), Part::TopicLocal, Part::RulesLocal, "rule/*"),
+    ] {
+        let organization = Organization {
+            publish: Publish::Policy,
+            ..organization
+        };
+        let bundle = bundle(&library(), &organization);
+        let template = json(only(&bundle, topics));
+        let admitted = admitted(&template);
+        let rules_of_bus: Vec<&Value> = admitted
+            .iter()
+            .filter(|(service, _)| *service == "events.amazonaws.com")
+            .map(|(_, condition)| *condition)
+            .collect();
+        assert_eq!(rules_of_bus.len(), 2, "one for each topic");
+        for condition in rules_of_bus {
+            let arn = condition["ArnLike"]["aws:SourceArn"]["Fn::Sub"].as_str();
+            assert!(arn.unwrap().ends_with(&format!(":{source}")), "{condition}");
+        }
+        let set = only(&bundle, rules);
+        assert!(!set.template.contains("Publisher"), "{}", set.template);
+        let template = json(set);
+        for target in published(&template) {
+            assert_eq!(target["RoleArn"], Value::Null, "{target}");
         }
     }
 }
@@ -290,6 +351,33 @@ fn spokes_have_no_physical_names() {
             );
         }
     }
+}
+
+/// AWS demands permission for the document and the execution; see the test that compares all
+/// policies with the service authorization reference.
+#[test]
+fn the_role_that_starts_an_automation_names_document_execution_and_definition() {
+    let responding = bundle(
+        &[start_instance("keep-running", "auto-start", "true")],
+        &example(),
+    );
+    let role = &json(only(&responding, Part::RulesSpoke))["Resources"]["StartRoleKeepRunning"];
+    let start = &role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0];
+    assert_eq!(start["Action"], "ssm:StartAutomationExecution");
+    let arns: Vec<&str> = start["Resource"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|arn| arn["Fn::Sub"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        arns,
+        [
+            "arn:${AWS::Partition}:ssm:${AWS::Region}::document/AWS-StartEC2Instance",
+            "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:automation-execution/*",
+            "arn:${AWS::Partition}:ssm:${AWS::Region}::automation-definition/AWS-StartEC2Instance:*",
+        ]
+    );
 }
 
 #[test]
@@ -351,33 +439,6 @@ fn deprecated_rules_are_left_out() {
         ..api_rule("old", "s3", "PutBucketAcl")
     });
     assert_eq!(bundle(&rules, &example()), bundle(&library(), &example()));
-}
-
-/// AWS demands permission for the document and the execution; see the test that compares all
-/// policies with the service authorization reference.
-#[test]
-fn the_role_that_starts_an_automation_names_document_execution_and_definition() {
-    let responding = bundle(
-        &[start_instance("keep-running", "auto-start", "true")],
-        &example(),
-    );
-    let role = &json(only(&responding, Part::RulesSpoke))["Resources"]["StartRoleKeepRunning"];
-    let start = &role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0];
-    assert_eq!(start["Action"], "ssm:StartAutomationExecution");
-    let arns: Vec<&str> = start["Resource"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|arn| arn["Fn::Sub"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        arns,
-        [
-            "arn:${AWS::Partition}:ssm:${AWS::Region}::document/AWS-StartEC2Instance",
-            "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:automation-execution/*",
-            "arn:${AWS::Partition}:ssm:${AWS::Region}::automation-definition/AWS-StartEC2Instance:*",
-        ]
-    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Valid and invalid organization files.
 
-use compiler::organization::{Forward, Organization, Protocol, Topology, load};
+use compiler::organization::{Forward, Organization, Protocol, Publish, Topology, load};
 use rules::Severity;
 use syntax::Diagnostic;
 
@@ -91,11 +91,25 @@ topics:
         ["us-east-1", "us-west-2"],
         "the home Region comes first"
     );
+    assert_eq!(organization.publish, Publish::Role);
     assert_eq!(organization.access_role, "OrganizationAccountAccessRole");
     assert_eq!(organization.trail.name, "gizmos");
     assert_eq!(organization.trail.retention_days, 400);
     assert_eq!(organization.targets.exclude_accounts, Vec::<String>::new());
     assert!(organization.waves.is_empty());
+}
+
+#[test]
+fn alerts_are_published_with_a_role_unless_the_file_says_by_policy() {
+    for (from, to, expected) in [
+        ("publish: role", "", Publish::Role),
+        ("publish: role", "publish: role", Publish::Role),
+        ("publish: role", "publish: policy", Publish::Policy),
+    ] {
+        let (organization, diagnostics) = edited(from, to);
+        assert_eq!(diagnostics, []);
+        assert_eq!(organization.unwrap().publish, expected, "{to}");
+    }
 }
 
 #[test]
@@ -157,6 +171,11 @@ fn formats_are_checked() {
             "topology: hub",
             "topology: star",
             "is not one of hub, local",
+        ),
+        (
+            "publish: role",
+            "publish: both",
+            "is not one of role, policy",
         ),
         (
             "retention_days: 400",

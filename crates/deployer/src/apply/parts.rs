@@ -2,15 +2,48 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use compiler::{Part, StackSet};
+use compiler::{Bundle, Part, StackSet};
 use futures::future::join_all;
 
 use super::report::{PartOutcome, PartReport, Unfinished};
 use super::{Run, change_set, removal, stack, stack_set};
-use crate::plan::{Change, Plan, StackPlan, StackSetPlan, removal_rank};
+use crate::plan::{Change, Plan, Reason, StackPlan, StackSetPlan, removal_rank};
 use crate::ports::Cloud;
 
-/// Deploys every part of the bundle after the parts it depends on.
+/// The stack sets that must be deployed before another one: those it depends on. Only if topics no
+/// longer let EventBridge publish without a role, the order is the reverse: first the detections get
+/// their role, then the permission goes, so that no alert is refused in between. If a detection
+/// can't be updated, the topics keep the permission.
+fn needs<'a>(bundle: &'a Bundle, plan: &Plan, set: &'a StackSet) -> BTreeSet<&'a str> {
+    let publishes = |set: &StackSet| matches!(set.part, Part::RulesHub | Part::RulesLocal);
+    let mut needs: BTreeSet<&str> = set
+        .depends_on
+        .iter()
+        .filter(|name| !(publishes(set) && withdraws_publishing(plan, name)))
+        .map(String::as_str)
+        .collect();
+    if withdraws_publishing(plan, &set.name) {
+        let dependents = bundle
+            .stack_sets
+            .iter()
+            .filter(|other| publishes(other) && other.depends_on.contains(&set.name));
+        needs.extend(dependents.map(|other| other.name.as_str()));
+    }
+    needs
+}
+
+fn withdraws_publishing(plan: &Plan, name: &str) -> bool {
+    let instances = plan.stack_sets.iter().map(|it| (&it.name, &it.change));
+    let stacks = plan.stacks.iter().map(|it| (&it.name, &it.change));
+    instances.chain(stacks).any(|(planned, change)| {
+        let Change::Update { reasons } = change else {
+            return false;
+        };
+        planned == name && reasons.contains(&Reason::WithdrawsPublishing)
+    })
+}
+
+/// Deploys every part of the bundle after the parts that it [needs].
 pub(super) async fn deploy_all<C: Cloud>(run: &Run<'_, C>, plan: &Plan) -> Vec<PartReport> {
     let mut reports = Vec::new();
     // Part name to whether its dependents may start.
@@ -18,22 +51,18 @@ pub(super) async fn deploy_all<C: Cloud>(run: &Run<'_, C>, plan: &Plan) -> Vec<P
     let mut waiting: Vec<&StackSet> = run.bundle.stack_sets.iter().collect();
     while !waiting.is_empty() {
         let names: BTreeSet<&str> = waiting.iter().map(|set| set.name.as_str()).collect();
-        let waits = |set: &StackSet| {
-            let mut needed = set.depends_on.iter();
-            needed.any(|name| names.contains(name.as_str()))
-        };
-        let (later, mut ready): (Vec<&StackSet>, Vec<&StackSet>) =
-            waiting.into_iter().partition(|set| waits(set));
+        let (later, mut ready): (Vec<&StackSet>, Vec<&StackSet>) = waiting
+            .into_iter()
+            .partition(|set| !needs(run.bundle, plan, set).is_disjoint(&names));
         waiting = later;
         if ready.is_empty() {
             // A dependency cycle, which the compiler never emits: fall back to the bundle's order.
             ready = std::mem::take(&mut waiting);
         }
         let steps = ready.iter().map(|set| {
-            let broken = set
-                .depends_on
-                .iter()
-                .find(|name| done.get(name.as_str()) == Some(&false))
+            let broken = needs(run.bundle, plan, set)
+                .into_iter()
+                .find(|name| done.get(name) == Some(&false))
                 .map(|name| format!("{name}, which it depends on, failed"));
             deploy_part(run, set, plan, broken)
         });

@@ -164,6 +164,8 @@ fn values(reasons: &[Reason], wanted: &StackSet, deployed: Deployed<'_>) -> (Str
                 expected.push("the compiled template".to_owned());
                 actual.push(template_changes(&wanted.template, deployed.template));
             }
+            // The template says it.
+            Reason::WithdrawsPublishing => {}
             other => {
                 expected.push(format!("{} as compiled", other.describe()));
                 actual.push(format!("another {}", other.describe()));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use compiler::organization::{
-    Accounts, Forward, Organization, Protocol, Subscription, TargetScope, Topic, Topology, Trail,
-    Wave,
+    Accounts, Forward, Organization, Protocol, Publish, Subscription, TargetScope, Topic, Topology,
+    Trail, Wave,
 };
 use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
 use serde_json::{Value, json};
@@ -73,6 +73,7 @@ pub(crate) fn bundle() -> Bundle {
         },
         topology: Topology::Hub,
         forward: Forward::Exact,
+        publish: Publish::Role,
         access_role: "OrganizationAccountAccessRole".into(),
         trail: Trail {
             name: "gizmos".into(),

@@ -46,6 +46,9 @@ pub(crate) fn reasons(set: &StackSet, deployed: Deployed<'_>) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if !same_template(&set.template, deployed.template) {
         reasons.push(Reason::Template);
+        if lets_rules_publish(deployed.template) && !lets_rules_publish(&set.template) {
+            reasons.push(Reason::WithdrawsPublishing);
+        }
     }
     let parameters = differing(
         &parameter_values(&set.template, &set.parameters),
@@ -65,6 +68,23 @@ pub(crate) fn reasons(set: &StackSet, deployed: Deployed<'_>) -> Vec<Reason> {
         reasons.push(Reason::Description);
     }
     reasons
+}
+
+/// Whether a topic's policy in the template admits rules without a role.
+fn lets_rules_publish(template: &str) -> bool {
+    let admits = |statement: &Value| {
+        statement.get("Effect").is_some_and(|it| it == "Allow")
+            && statement
+                .pointer("/Principal/Service")
+                .is_some_and(|it| it == "events.amazonaws.com")
+    };
+    resources(template).values().any(|resource| {
+        resource.get("Type").and_then(Value::as_str) == Some("AWS::SNS::TopicInlinePolicy")
+            && resource
+                .pointer("/Properties/PolicyDocument/Statement")
+                .and_then(Value::as_array)
+                .is_some_and(|statements| statements.iter().any(admits))
+    })
 }
 
 /// Keys whose values differ or that exist on one side only.

@@ -290,6 +290,9 @@ pub enum Reason {
     AutoDeployment,
     /// CloudFormation is changing the stack now, in this status; the outcome is still open.
     InProgress(String),
+    /// The topics no longer let EventBridge publish without a role, so they are updated only after
+    /// all detections that relied on it.
+    WithdrawsPublishing,
 }
 
 impl Reason {
@@ -302,6 +305,11 @@ impl Reason {
             Reason::Description => "description".to_owned(),
             Reason::AutoDeployment => "auto-deployment".to_owned(),
             Reason::InProgress(status) => format!("it is in {status}"),
+            Reason::WithdrawsPublishing => {
+                "EventBridge's permission to publish without a role, withdrawn after the detections \
+                 have their role"
+                    .to_owned()
+            }
         }
     }
 }

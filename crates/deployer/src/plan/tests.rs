@@ -101,6 +101,26 @@ async fn an_edited_rule_is_named_and_changes_only_its_stack_set() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_withdrawn_permission_to_publish_is_a_reason_of_its_own() {
+    let (_, mut observed) = deployed().await;
+    let topic = observed.stack_sets.get_mut("gizmos-topic").unwrap();
+    topic.details.template = serde_json::json!({"Resources": {"Policy": {
+        "Type": "AWS::SNS::TopicInlinePolicy",
+        "Properties": {"PolicyDocument": {"Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sns:Publish",
+        }]}},
+    }}})
+    .to_string();
+    assert_eq!(
+        of(&plan(&bundle(), &observed), "gizmos-topic").change,
+        Change::Update {
+            reasons: vec![Reason::Template, Reason::WithdrawsPublishing]
+        }
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_kind_of_difference_has_its_reason() {
     let (_, observed) = deployed().await;
     let cases: [(Edit, Vec<Reason>, usize); 5] = [

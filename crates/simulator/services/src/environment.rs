@@ -42,6 +42,8 @@ pub struct Environment {
     pub regions: Vec<String>,
     /// Whether simulated recipients confirm their subscriptions.
     pub confirm_subscriptions: bool,
+    /// Whether topic policies see no `aws:SourceArn` when EventBridge publishes without a role.
+    pub topics_without_source: bool,
     /// Regions disabled in every account.
     pub off: BTreeSet<String>,
     /// Account and Region: Regions disabled in one account.

@@ -54,6 +54,9 @@ pub struct Faults {
     pub instances: Vec<InstanceFault>,
     /// Events at a time or after a number of calls.
     pub schedule: Vec<Scheduled>,
+    /// Whether topic policies see no `aws:SourceArn` when EventBridge publishes without a role.
+    /// AWS's documents leave that open, so both answers can be simulated.
+    pub topics_without_source: bool,
 }
 
 impl Default for Faults {
@@ -68,6 +71,7 @@ impl Default for Faults {
             token_lifetime_seconds: None,
             instances: Vec::new(),
             schedule: Vec::new(),
+            topics_without_source: false,
         }
     }
 }

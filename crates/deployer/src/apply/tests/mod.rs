@@ -113,6 +113,58 @@ async fn parts_are_deployed_after_what_they_depend_on_and_canaries_first() {
     assert_eq!(summary.instances_failed, 0);
 }
 
+/// Topics that admit a service's rules without a role, or only alarms.
+fn topics_for(bundle: &mut Bundle, service: &str) {
+    bundle.stack_sets[2].template = serde_json::json!({"Resources": {"Policy": {
+        "Type": "AWS::SNS::TopicInlinePolicy",
+        "Properties": {"PolicyDocument": {"Statement": [{
+            "Effect": "Allow", "Principal": {"Service": service}, "Action": "sns:Publish",
+        }]}},
+    }}})
+    .to_string();
+}
+
+fn detections_for(bundle: &mut Bundle, source: &str) {
+    bundle.stack_sets[3].template = rules_template(&[("ec2-stopped", source)]).to_string();
+}
+
+#[tokio::test(start_paused = true)]
+async fn permission_to_publish_is_withdrawn_after_the_detections_and_granted_before_them() {
+    const TOPIC: &str = "update 1 of gizmos-topic in 1 accounts";
+    const RULES: &str = "update 1 of gizmos-rules-hub in 1 accounts";
+    let cloud = Fake::new();
+    let mut bundle = bundle();
+    topics_for(&mut bundle, "cloudwatch.amazonaws.com");
+    deploy(&cloud, &bundle).await;
+    for (service, source, order) in [
+        ("events.amazonaws.com", "aws.a", [TOPIC, RULES]),
+        ("cloudwatch.amazonaws.com", "aws.b", [RULES, TOPIC]),
+    ] {
+        topics_for(&mut bundle, service);
+        detections_for(&mut bundle, source);
+        cloud.take_calls();
+        let report = deploy(&cloud, &bundle).await;
+        assert_eq!(report.outcome(), ApplyOutcome::Done);
+        let calls = cloud.take_calls();
+        let found: Vec<usize> = order.iter().map(|call| position(&calls, call)).collect();
+        assert!(found.is_sorted(), "{calls:#?}");
+    }
+
+    // While the detections can't be updated, the permission stays.
+    topics_for(&mut bundle, "events.amazonaws.com");
+    deploy(&cloud, &bundle).await;
+    topics_for(&mut bundle, "cloudwatch.amazonaws.com");
+    detections_for(&mut bundle, "aws.c");
+    fail(&cloud, "gizmos-rules-hub", HUB, HOME);
+    let report = deploy(&cloud, &bundle).await;
+    assert_eq!(
+        of(&report, "gizmos-topic").outcome,
+        PartOutcome::Skipped {
+            reason: "gizmos-rules-hub, which it depends on, failed".to_owned()
+        }
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_suspended_account_is_skipped_and_reported() {
     let cloud = Fake::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::delivery::{Attempt, Origin, arrive, match_rules};
+use super::delivery::{Attempt, Firing, Origin, arrive, match_rules};
 use super::targets::{Destination, destination};
 use super::{SERVICE, dead_letters};
 use crate::arn::short;
@@ -253,14 +253,9 @@ fn to_topic(
             let principal = assume(services, attempt, role)?;
             let context =
                 iam::organization_context(&services.organization, firing.account, firing.context());
-            Publisher { principal, context }
+            Publisher::new(principal, context)
         }
-        // EventBridge publishes as itself, without the condition keys aws:SourceArn and
-        // aws:SourceAccount in the policies of the topic and its key.
-        None => Publisher {
-            principal: Principal::Service(SERVICE.to_owned()),
-            context: Context::new(),
-        },
+        None => itself(services, firing),
     };
     if account != firing.account && attempt.role.is_none() {
         return Err(Refusal::denied(
@@ -269,6 +264,26 @@ fn to_topic(
         ));
     }
     sns::publish(services, attempt.arn, &publisher, &attempt.body, trace).map(|_| ())
+}
+
+/// EventBridge as the publisher of a target without a role. Its key never gets the keys
+/// `aws:SourceArn` and `aws:SourceAccount`, so the key's policy can't ask for them:
+/// <https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html>. For the topic's policy,
+/// documents disagree on `aws:SourceArn`: [`Environment::topics_without_source`] is the answer that
+/// breaks a policy with that condition.
+///
+/// [`Environment::topics_without_source`]: crate::environment::Environment::topics_without_source
+fn itself(services: &Services, firing: &Firing<'_>) -> Publisher {
+    let context = if services.environment.topics_without_source {
+        Context::new()
+    } else {
+        Context::new().with("aws:SourceArn", firing.rule.arn.as_str())
+    };
+    Publisher {
+        principal: Principal::Service(SERVICE.to_owned()),
+        context,
+        key_context: Context::new(),
+    }
 }
 
 fn to_queue(

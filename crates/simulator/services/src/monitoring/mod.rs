@@ -188,12 +188,10 @@ pub(crate) fn evaluate(services: &mut Services, arn: &str) {
         "Region": alarm.region,
     })
     .to_string();
-    let publisher = Publisher {
-        principal: Principal::Service(SERVICE.to_owned()),
-        context: Context::new()
-            .with("aws:SourceArn", alarm.arn.as_str())
-            .with("aws:SourceAccount", alarm.account.as_str()),
-    };
+    let context = Context::new()
+        .with("aws:SourceArn", alarm.arn.as_str())
+        .with("aws:SourceAccount", alarm.account.as_str());
+    let publisher = Publisher::new(Principal::Service(SERVICE.to_owned()), context);
     let topics: Vec<String> = alarm
         .properties
         .get(actions)

@@ -198,10 +198,8 @@ fn publish(request: Publish, services: &mut Services, caller: &Caller) -> Answer
         .or(request.topic_arn)
         .filter(|arn| !arn.is_empty())
         .ok_or_else(|| crate::wire::missing("TopicArn"))?;
-    let publisher = Publisher {
-        principal: iam::principal(caller),
-        context: owned_by(&services.organization, caller),
-    };
+    let context = owned_by(&services.organization, caller);
+    let publisher = Publisher::new(iam::principal(caller), context);
     let mut trace = Trace::default();
     publish_to(services, &arn, &publisher, &request.message, &mut trace)
         .map(|id| json!({"MessageId": id}))

@@ -22,7 +22,21 @@ const MESSAGE_LIMIT: usize = 262_144;
 #[derive(Clone, Debug)]
 pub(crate) struct Publisher {
     pub(crate) principal: Principal,
+    /// For the topic's policy.
     pub(crate) context: Context,
+    /// For the policy of the topic's key.
+    pub(crate) key_context: Context,
+}
+
+impl Publisher {
+    /// A publisher with the same condition keys for topic and key.
+    pub(crate) fn new(principal: Principal, context: Context) -> Publisher {
+        Publisher {
+            principal,
+            key_context: context.clone(),
+            context,
+        }
+    }
 }
 
 /// Whether a publisher may publish to a topic, with the link that decided.
@@ -111,7 +125,7 @@ fn accept(
     let (link, verdict) = may_publish(services, topic, publisher);
     check(&link, verdict)?;
     let key = topic.properties.get("KmsMasterKeyId");
-    let (principal, context) = (&publisher.principal, &publisher.context);
+    let (principal, context) = (&publisher.principal, &publisher.key_context);
     if let Some(verdict) = kms::may_encrypt(services, key, location, principal, context) {
         check("key policy", verdict)?;
     }

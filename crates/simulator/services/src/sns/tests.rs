@@ -26,10 +26,7 @@ fn subscribed(scope: &str, filter: &Value) -> (Services, String, String) {
 }
 
 fn deliveries(services: &mut Services, topic: &str, message: &str) -> usize {
-    let publisher = Publisher {
-        principal: Principal::Account(HUB.to_owned()),
-        context: Context::new(),
-    };
+    let publisher = Publisher::new(Principal::Account(HUB.to_owned()), Context::new());
     let mut trace = Trace::default();
     publish(services, topic, &publisher, message, &mut trace).unwrap();
     trace.deliveries.len()

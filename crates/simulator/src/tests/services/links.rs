@@ -229,6 +229,105 @@ fn a_topic_policy_with_a_condition_eventbridge_does_not_meet() {
     );
 }
 
+/// The statement of `publish: policy`.
+fn for_rules_of(bus: &str) -> Edit {
+    (
+        "TopicPolicy",
+        "/PolicyDocument/Statement/0/Condition",
+        json!({"ArnLike": {"aws:SourceArn": format!("arn:aws:events:{HOME}:{HUB}:rule/{bus}/*")}}),
+    )
+}
+
+#[test]
+fn a_topic_policy_for_the_rules_of_the_bus_admits_a_target_without_role() {
+    let mut fleet = Fleet::broken(&[for_rules_of("gizmos")]);
+    assert_eq!(fleet.sign_in().deliveries.len(), 1);
+}
+
+#[test]
+fn a_topic_policy_for_the_rules_of_another_bus() {
+    breaks(
+        &[for_rules_of("other")],
+        "topic policy of gizmos-alerts",
+        Outcome::Denied,
+        &["aws:SourceArn is arn:aws:events:eu-central-1:333344445555:rule/gizmos/sign-in"],
+    );
+}
+
+#[test]
+fn a_topic_policy_that_waits_for_a_source_which_is_not_sent() {
+    let mut fleet = Fleet::broken(&[for_rules_of("gizmos")]);
+    fleet.world.services.environment.topics_without_source = true;
+    let trace = fleet.sign_in();
+    assert_eq!(stop(&trace).link, "topic policy of gizmos-alerts");
+    assert!(
+        stop(&trace)
+            .detail
+            .contains("aws:SourceArn, which this request does not have")
+    );
+}
+
+/// With a role, the topic's policy isn't asked.
+#[test]
+fn a_target_with_a_role_uses_the_role_and_not_the_topic_policy() {
+    let role = |actions: Value| {
+        json!({
+            "Path": "/gizmos-hub/",
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }]},
+            "Policies": [{"PolicyName": "publish", "PolicyDocument": {
+                "Version": "2012-10-17", "Statement": [
+                    {"Effect": "Allow", "Action": actions, "Resource": "*"},
+                ],
+            }}],
+        })
+    };
+    let all = json!(["sns:Publish", "kms:Decrypt", "kms:GenerateDataKey*"]);
+    for (actions, policy, broken) in [
+        (all, "cloudwatch.amazonaws.com", None),
+        (
+            json!("sns:Subscribe"),
+            "events.amazonaws.com",
+            Some("role "),
+        ),
+        (
+            json!("sns:Publish"),
+            "events.amazonaws.com",
+            Some("key policy"),
+        ),
+    ] {
+        let mut fleet = Fleet::empty();
+        let publisher = fleet.make(HUB, HOME, "Publisher", "AWS::IAM::Role", role(actions));
+        fleet.edits = vec![
+            (
+                "Detection",
+                "/Targets/0/RoleArn",
+                publisher.attributes["Arn"].clone(),
+            ),
+            (
+                "TopicPolicy",
+                "/PolicyDocument/Statement/0/Principal",
+                json!({"Service": policy}),
+            ),
+        ];
+        fleet.archive();
+        fleet.trail();
+        fleet.hub();
+        fleet.spoke();
+        fleet.world.advance(60.0);
+        let trace = fleet.sign_in();
+        match broken {
+            None => assert_eq!(trace.deliveries.len(), 1, "{trace:#?}"),
+            Some(link) => {
+                assert!(stop(&trace).link.starts_with(link), "{trace:#?}");
+                assert!(trace.deliveries.is_empty());
+            }
+        }
+    }
+}
+
 #[test]
 fn a_key_policy_without_eventbridge() {
     breaks(
