@@ -14,6 +14,7 @@
     reason = "test support: a broken setup should fail the test at once"
 )]
 
+pub mod policies;
 mod process;
 mod project;
 mod python;

