@@ -24,6 +24,7 @@ mod format;
 mod hostile;
 mod in_process;
 mod new_rule;
+mod permissions;
 mod preflight;
 mod rerun;
 mod sigma;
