@@ -25,6 +25,7 @@ mod hostile;
 mod in_process;
 mod new_rule;
 mod policies;
+mod permissions;
 mod preflight;
 mod rerun;
 mod sigma;

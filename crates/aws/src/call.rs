@@ -10,6 +10,9 @@ use crate::connect::Aws;
 /// Extra attempts for a throttled call, after the SDK's own.
 const PATIENCE: u32 = 8;
 
+/// The same for a question whose answer a command can do without.
+const BRIEF_PATIENCE: u32 = 1;
+
 /// How often a list is restarted after its token was rejected.
 const RESTARTS: u32 = 5;
 
@@ -21,6 +24,18 @@ impl Aws {
     pub(crate) async fn call<T, F>(
         &self,
         action: &str,
+        attempt: impl FnMut() -> F,
+    ) -> Result<T, CloudError>
+    where
+        F: Future<Output = Result<T, CloudError>>,
+    {
+        self.call_patiently(action, PATIENCE, attempt).await
+    }
+
+    async fn call_patiently<T, F>(
+        &self,
+        action: &str,
+        patience: u32,
         mut attempt: impl FnMut() -> F,
     ) -> Result<T, CloudError>
     where
@@ -35,7 +50,7 @@ impl Aws {
                 self.pause(turn).await;
             }
             match attempt().await {
-                Err(CloudError::Throttled) if tried < PATIENCE => {
+                Err(CloudError::Throttled) if tried < patience => {
                     tried += 1;
                     self.pause(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(30));
@@ -55,11 +70,39 @@ impl Aws {
     where
         F: Future<Output = Result<(Vec<T>, Option<String>), CloudError>>,
     {
+        self.list_patiently(action, PATIENCE, page).await
+    }
+
+    /// [`Aws::list`] for a question whose answer a command can do without: it isn't worth minutes.
+    /// The client must have been made with [`Aws::briefly`].
+    pub(crate) async fn list_optional<T, F>(
+        &self,
+        action: &str,
+        page: impl Fn(Option<String>) -> F,
+    ) -> Result<Vec<T>, CloudError>
+    where
+        F: Future<Output = Result<(Vec<T>, Option<String>), CloudError>>,
+    {
+        self.list_patiently(action, BRIEF_PATIENCE, page).await
+    }
+
+    async fn list_patiently<T, F>(
+        &self,
+        action: &str,
+        patience: u32,
+        page: impl Fn(Option<String>) -> F,
+    ) -> Result<Vec<T>, CloudError>
+    where
+        F: Future<Output = Result<(Vec<T>, Option<String>), CloudError>>,
+    {
         let mut restarts = 0;
         let mut found = Vec::new();
         let mut token: Option<String> = None;
         loop {
-            match self.call(action, || page(token.clone())).await {
+            match self
+                .call_patiently(action, patience, || page(token.clone()))
+                .await
+            {
                 Ok((items, next)) => {
                     found.extend(items);
                     match next.filter(|next| !next.is_empty()) {

@@ -25,6 +25,9 @@ use crate::retry::QuotaIsFinal;
 /// Attempts per call in standard mode. Adaptive mode waits about twenty seconds per throttled call.
 const ATTEMPTS: u32 = 10;
 
+/// Attempts per call for questions whose answer a command can do without.
+const BRIEF_ATTEMPTS: u32 = 4;
+
 /// Time limit for establishing a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -237,6 +240,19 @@ impl Aws {
         &self.base
     }
 
+    /// A configuration for questions whose answer a command can do without. Ten attempts take two
+    /// minutes where an endpoint answers every one with a server error.
+    pub(crate) fn briefly(config: &SdkConfig) -> SdkConfig {
+        let retries = config
+            .retry_config()
+            .cloned()
+            .unwrap_or_else(RetryConfig::standard);
+        config
+            .to_builder()
+            .retry_config(retries.with_max_attempts(BRIEF_ATTEMPTS))
+            .build()
+    }
+
     /// Region of all stack sets.
     pub(crate) fn home_region(&self) -> &str {
         &self.options.home_region
@@ -352,6 +368,18 @@ impl Aws {
     ) -> Result<aws_sdk_cloudformation::Client, CloudError> {
         Ok(cloudformation(
             &self.at(location).await?,
+            &self.pace,
+            &self.clock,
+        ))
+    }
+
+    /// [`Aws::cloudformation_at`] for a question whose answer a command can do without.
+    pub(crate) async fn cloudformation_briefly_at(
+        &self,
+        location: &Location,
+    ) -> Result<aws_sdk_cloudformation::Client, CloudError> {
+        Ok(cloudformation(
+            &Aws::briefly(&self.at(location).await?),
             &self.pace,
             &self.clock,
         ))

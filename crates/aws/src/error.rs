@@ -5,6 +5,9 @@ use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata, S
 use aws_sdk_cloudformation::operation::RequestId;
 use deployer::ports::CloudError;
 
+/// Characters of an unknown body that an error shows.
+const BODY_SHOWN: usize = 200;
+
 /// Maps an SDK error to a port error. `action` is the call's IAM action, such as
 /// `cloudformation:CreateStackSet`.
 pub(crate) fn cloud_error<E>(action: &str, error: &SdkError<E, HttpResponse>) -> CloudError
@@ -16,22 +19,55 @@ where
         SdkError::ConstructionFailure(_) => CloudError::Invalid { message: in_full() },
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
-            let code = service.err().code().unwrap_or("Unknown");
             let message = service.err().message().unwrap_or_default();
-            by_code(
-                action,
-                code,
-                message,
-                status,
-                service.err().meta().request_id(),
-            )
+            let request_id = service.err().meta().request_id();
+            match service.err().code().filter(|code| !code.is_empty()) {
+                Some(code) => by_code(action, code, message, status, request_id),
+                None => without_code(action, service.raw()),
+            }
         }
-        SdkError::ResponseError(response) if response.raw().status().as_u16() == 501 => {
-            CloudError::Unsupported { message: in_full() }
+        // A response that isn't AWS's, or a part of one.
+        SdkError::ResponseError(response) if !response.raw().status().is_success() => {
+            without_code(action, response.raw())
         }
         // Timeouts, refused connections and unreadable responses, after all retries.
         _ => CloudError::Unavailable { message: in_full() },
     }
+}
+
+/// An error response without AWS's error code, as proxies and other endpoints send: status and the
+/// beginning of the body are all there is to say.
+fn without_code(action: &str, response: &HttpResponse) -> CloudError {
+    let status = response.status().as_u16();
+    let body = response.body().bytes().unwrap_or_default();
+    let message = format!("{action}: {}", beginning(body));
+    match status {
+        501 => CloudError::Unsupported {
+            message: format!("HTTP {status}: {message}"),
+        },
+        429 => CloudError::Throttled,
+        500.. => CloudError::Unavailable {
+            message: format!("HTTP {status}: {message}"),
+        },
+        _ => CloudError::Unexpected {
+            code: format!("HTTP {status}"),
+            message,
+            request_id: None,
+        },
+    }
+}
+
+/// The beginning of a body on one line, safe to print.
+fn beginning(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    if line.is_empty() {
+        return "the response has no body".to_owned();
+    }
+    let short: String = line.chars().take(BODY_SHOWN).collect();
+    let more = if short.len() < line.len() { "…" } else { "" };
+    format!("the response begins with `{}{more}`", short.escape_debug())
 }
 
 fn by_code(
@@ -155,6 +191,18 @@ mod tests {
                 message: "not authorized".into()
             }
         );
+    }
+
+    #[test]
+    fn an_error_without_a_code_names_status_and_beginning_of_the_body() {
+        let said = super::beginning(b"<html>\n  <h1>Not \x1b[31mallowed</h1>");
+        assert_eq!(
+            said,
+            "the response begins with `<html> <h1>Not \\u{1b}[31mallowed</h1>`"
+        );
+        let long = super::beginning("é".repeat(300).as_bytes());
+        assert!(long.ends_with("é…`"), "{long}");
+        assert_eq!(super::beginning(b" \n"), "the response has no body");
     }
 
     #[test]

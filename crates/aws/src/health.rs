@@ -48,7 +48,7 @@ impl Health for Aws {
     }
 
     async fn trails(&self, location: &Location) -> Result<Vec<TrailSummary>, CloudError> {
-        let client = aws_sdk_cloudtrail::Client::new(&self.at(location).await?);
+        let client = aws_sdk_cloudtrail::Client::new(&Aws::briefly(&self.at(location).await?));
         let answer = client
             .describe_trails()
             .include_shadow_trails(true)

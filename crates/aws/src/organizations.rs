@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use aws_sdk_account::types::RegionOptStatus;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_sdk_cloudformation::types::{CallAs, OrganizationStatus};
-use aws_sdk_iam::types::PolicyEvaluationDecisionType;
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
 use aws_sdk_organizations::types as sdk;
 use deployer::ports::{
     Account, AccountState, CloudError, Identity, Location, OrganizationDetails, Organizations,
@@ -161,9 +161,9 @@ impl Organizations for Aws {
                 Err(error) => return Err(error),
             }
         };
-        let client = aws_sdk_account::Client::new(&config);
+        let client = aws_sdk_account::Client::new(&Aws::briefly(&config));
         let regions = self
-            .list("account:ListRegions", |token| async {
+            .list_optional("account:ListRegions", |token| async {
                 let page = client
                     .list_regions()
                     .region_opt_status_contains(RegionOptStatus::Enabled)
@@ -182,9 +182,9 @@ impl Organizations for Aws {
     }
 
     async fn delegated_administrators(&self, principal: &str) -> Result<Vec<String>, CloudError> {
-        self.list("organizations:ListDelegatedAdministrators", |token| async {
-            let page = self
-                .organizations()
+        let client = aws_sdk_organizations::Client::new(&Aws::briefly(self.base()));
+        self.list_optional("organizations:ListDelegatedAdministrators", |token| async {
+            let page = client
                 .list_delegated_administrators()
                 .service_principal(principal)
                 .set_next_token(token)
@@ -201,11 +201,11 @@ impl Organizations for Aws {
     }
 
     async fn trusted_services(&self) -> Result<Vec<String>, CloudError> {
-        self.list(
+        let client = aws_sdk_organizations::Client::new(&Aws::briefly(self.base()));
+        self.list_optional(
             "organizations:ListAWSServiceAccessForOrganization",
             |token| async {
-                let page = self
-                    .organizations()
+                let page = client
                     .list_aws_service_access_for_organization()
                     .set_next_token(token)
                     .send()
@@ -226,19 +226,27 @@ impl Organizations for Aws {
 
     async fn simulate_permissions(
         &self,
-        caller: &str,
+        holder: &str,
         actions: &[&str],
         resources: &[String],
+        condition: Option<(&str, &str)>,
     ) -> Result<Vec<(String, Permission)>, CloudError> {
-        let client = aws_sdk_iam::Client::new(self.base());
+        let client = aws_sdk_iam::Client::new(&Aws::briefly(self.base()));
         let actions: Vec<String> = actions.iter().map(|&action| action.to_owned()).collect();
-        let principal = principal(caller);
-        self.list("iam:SimulatePrincipalPolicy", |marker| {
+        let context = condition.map(|(key, value)| {
+            let entry = ContextEntry::builder()
+                .context_key_name(key)
+                .context_key_values(value)
+                .context_key_type(ContextKeyTypeEnum::String);
+            vec![entry.build()]
+        });
+        self.list_optional("iam:SimulatePrincipalPolicy", |marker| {
             let request = client
                 .simulate_principal_policy()
-                .policy_source_arn(&principal)
+                .policy_source_arn(holder)
                 .set_action_names(Some(actions.clone()))
                 .set_resource_arns(Some(resources.to_vec()))
+                .set_context_entries(context.clone())
                 .set_marker(marker);
             async move {
                 let page = request
@@ -294,17 +302,6 @@ impl Organizations for Aws {
     }
 }
 
-/// The ARN of the role behind an assumed-role session, since policies are attached to the role. The
-/// session's ARN lacks the role's path; if the role has one, IAM reports that it can't find it.
-fn principal(caller: &str) -> String {
-    let Some((head, rest)) = caller.split_once(":assumed-role/") else {
-        return caller.to_owned();
-    };
-    let head = head.replacen(":sts:", ":iam:", 1);
-    let role = rest.split('/').next().unwrap_or(rest);
-    format!("{head}:role/{role}")
-}
-
 fn account(account: sdk::Account) -> Account {
     let state = state(&account);
     let path = account
@@ -350,17 +347,7 @@ fn units(path: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{principal, units};
-
-    #[test]
-    fn permissions_are_those_of_the_role_behind_a_session() {
-        assert_eq!(
-            principal("arn:aws:sts::111122223333:assumed-role/Deployer/session"),
-            "arn:aws:iam::111122223333:role/Deployer"
-        );
-        let user = "arn:aws:iam::111122223333:user/alice";
-        assert_eq!(principal(user), user);
-    }
+    use super::units;
 
     #[test]
     fn the_path_of_an_account_names_its_units_from_the_root_down() {

@@ -542,11 +542,13 @@ pub(crate) fn parameters(values: &BTreeMap<String, String>) -> Vec<sdk::Paramete
         .collect()
 }
 
+/// Some endpoints also list pseudo parameters, such as `AWS::Region`, which nobody set.
 pub(crate) fn from_parameters(values: Option<Vec<sdk::Parameter>>) -> BTreeMap<String, String> {
     values
         .unwrap_or_default()
         .into_iter()
         .filter_map(|p| Some((p.parameter_key?, p.parameter_value.unwrap_or_default())))
+        .filter(|(name, _)| !name.starts_with("AWS::"))
         .collect()
 }
 
@@ -625,6 +627,16 @@ mod tests {
             Some(regions.to_vec())
         );
         assert_eq!(preferences(&how, &[]).region_order, None);
+    }
+
+    #[test]
+    fn pseudo_parameters_in_an_answer_are_ignored() {
+        let given = BTreeMap::from([
+            ("AWS::Region".to_owned(), "eu-central-1".to_owned()),
+            ("BusName".to_owned(), "gizmos".to_owned()),
+        ]);
+        let kept = from_parameters(Some(parameters(&given)));
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["BusName"]);
     }
 
     #[test]

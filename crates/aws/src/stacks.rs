@@ -15,9 +15,9 @@ use crate::stack_sets::{
 
 impl Stacks for Aws {
     async fn stack_quota(&self, location: &Location) -> Result<Option<usize>, CloudError> {
-        let client = self.cloudformation_at(location).await?;
+        let client = self.cloudformation_briefly_at(location).await?;
         let limits = self
-            .list("cloudformation:DescribeAccountLimits", |token| async {
+            .list_optional("cloudformation:DescribeAccountLimits", |token| async {
                 let page = client
                     .describe_account_limits()
                     .set_next_token(token)

@@ -183,6 +183,27 @@ pub(crate) enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Print the IAM policies that a command needs, for this organization
+    ///
+    /// One policy for the role that runs the command and one for the access role in other accounts;
+    /// a policy too large for IAM is split. Makes no call. `doctor` asks IAM for the same
+    /// permissions.
+    #[command(
+        after_help = "Examples:\n  cargo xtask permissions deploy\n  cargo xtask permissions plan --format json\n  \
+            cargo xtask permissions deploy --out policies/   # a file each, for `aws iam put-role-policy --policy-document file://…`\n  \
+            cargo xtask permissions deploy --account 333344445555   # for a delegated administrator of StackSets"
+    )]
+    Permissions {
+        /// The command that the role shall run; `deploy` includes all others and `destroy`
+        #[arg(value_enum, value_name = "COMMAND")]
+        command: PermissionsOf,
+        /// The account of the role, if it is a delegated administrator of StackSets [default: the management account]
+        #[arg(long, value_name = "ACCOUNT")]
+        account: Option<String>,
+        /// Write each policy to a file in this folder as well
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Deploy the stack sets to the organization, then verify the alert chain
     #[command(
         after_help = "Examples:\n  cargo xtask deploy --org --simulator                          # try it, embedded\n  \
@@ -307,6 +328,30 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SimulatorCommand,
     },
+}
+
+/// A command with a policy of its own.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PermissionsOf {
+    /// Reading only, for pull requests; also for `doctor`
+    Plan,
+    /// Reading and drift detection, in every account
+    Drift,
+    /// Everything
+    Deploy,
+    /// Reading the alert chain
+    Verify,
+}
+
+impl From<PermissionsOf> for deployer::permissions::Command {
+    fn from(argument: PermissionsOf) -> Self {
+        match argument {
+            PermissionsOf::Plan => Self::Plan,
+            PermissionsOf::Drift => Self::Drift,
+            PermissionsOf::Deploy => Self::Deploy,
+            PermissionsOf::Verify => Self::Verify,
+        }
+    }
 }
 
 /// The event and name of a new rule.

@@ -43,6 +43,7 @@ fn arguments(command: Command) -> &'static str {
         Command::Destroy => "destroy --org",
         Command::Drift { json: false } => "drift --org",
         Command::Drift { json: true } => "drift --org --format json",
+        Command::Permissions => "permissions deploy",
     }
 }
 

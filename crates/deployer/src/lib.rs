@@ -6,6 +6,7 @@
 //! - [`observe()`] reads the fleet; [`observe_settled()`] first waits until its lists are reliable;
 //! - [`plan()`] is a pure function from bundle and observed fleet to a [`Plan`];
 //! - [`preflight()`](preflight::preflight) checks whether a deployment can start;
+//! - [`permissions`] has the IAM permissions of every command, and the policies made from them;
 //! - [`apply()`] carries out a plan, in dependency order and in waves;
 //! - [`drift()`] compares without changing anything: the plan, CloudFormation's drift detection, and
 //!   the [`health()`] of the alert chain;
@@ -44,6 +45,7 @@ mod fingerprint;
 mod fleet;
 mod health;
 mod operation;
+pub mod permissions;
 pub mod plan;
 pub mod ports;
 pub mod preflight;

@@ -53,6 +53,8 @@ pub enum Command {
         /// Requests the report as JSON, which is complete.
         json: bool,
     },
+    /// Prints the IAM policies of a deployment.
+    Permissions,
 }
 
 /// The command in backticks, as the user types it.
@@ -66,6 +68,7 @@ impl fmt::Display for Command {
             Command::Deploy { .. } => "`deploy`",
             Command::Destroy => "`destroy`",
             Command::Drift { .. } => "`drift`",
+            Command::Permissions => "`permissions deploy`",
         })
     }
 }

@@ -24,6 +24,7 @@ pub mod explain;
 pub mod github;
 pub mod junit;
 pub mod matching;
+pub mod permissions;
 pub mod plan;
 pub mod preflight;
 pub mod sarif;

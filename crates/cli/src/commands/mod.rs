@@ -15,6 +15,7 @@ mod generate;
 mod import;
 mod matching;
 mod new;
+mod permissions;
 mod plan;
 mod simulator;
 mod vectors;
@@ -64,6 +65,11 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> Resu
             out,
         } => Box::pin(plan::run(invocation, &target, detailed_exitcode, out)).await,
         Command::Doctor { target } => Box::pin(doctor::run(invocation, &target)).await,
+        Command::Permissions {
+            command,
+            account,
+            out,
+        } => permissions::run(invocation, command.into(), account, out.as_deref()),
         Command::Deploy {
             target,
             no_verify,

@@ -141,7 +141,8 @@ impl<C: Cloud> Removal<'_, C> {
         instances: Vec<&Instance>,
     ) -> Result<bool, Stop> {
         let run = self.run;
-        let mut sequence = Sequence::after(&self.plan.name, &existing.operations);
+        let now = run.session.cloud.now();
+        let mut sequence = Sequence::after(&self.plan.name, &existing.operations, now);
         // Deleting again can't succeed where an earlier deletion failed.
         let (stuck, sound): (Vec<&Instance>, Vec<&Instance>) = instances
             .into_iter()

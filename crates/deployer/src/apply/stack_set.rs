@@ -144,7 +144,8 @@ impl<C: Cloud> Deployment<'_, C> {
             return Ok(plan);
         };
         let latest = existing.map(|found| found.operations.as_slice());
-        let mut sequence = Sequence::after(&self.set.name, latest.unwrap_or_default());
+        let now = self.run.session.cloud.now();
+        let mut sequence = Sequence::after(&self.set.name, latest.unwrap_or_default(), now);
         let (run, set, report) = (self.run, self.set, &mut self.report);
         let reasons = match &plan.change {
             Change::Update { reasons } => reasons.as_slice(),

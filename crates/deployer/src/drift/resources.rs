@@ -1,5 +1,7 @@
 //! Check 3: CloudFormation's drift detection, for stack sets and ordinary stacks.
 
+use std::time::SystemTime;
+
 use compiler::StackSet;
 use futures::{StreamExt, stream};
 
@@ -109,10 +111,16 @@ impl<C: Cloud> StackSetCheck<'_, C> {
         wait(self.session, &self.set.name, &id, self.total).await
     }
 
-    /// Derives the id from the previous operations: each detection gets a new id, and a retry of
-    /// the same call reuses it.
+    /// Derives the id from the previous operations and the time: each detection gets a new id, also
+    /// when no operation is listed any more, and a retry of the same call reuses it.
     async fn start(&self) -> Result<String, Stop> {
         let name = &self.set.name;
+        let since = self
+            .session
+            .cloud
+            .now()
+            .duration_since(SystemTime::UNIX_EPOCH);
+        let now = since.unwrap_or_default().as_secs().to_string();
         loop {
             let operations = self.operations().await?;
             match operations.iter().find(|found| found.status.is_pending()) {
@@ -125,7 +133,8 @@ impl<C: Cloud> StackSetCheck<'_, C> {
                 }
                 None => {}
             }
-            let before: Vec<&str> = operations.iter().map(|found| found.id.as_str()).collect();
+            let before = operations.iter().map(|found| found.id.as_str());
+            let before: Vec<&str> = before.chain([now.as_str()]).collect();
             let id = format!("gizmos-drift-{}", fingerprint(&before));
             let started = self
                 .session

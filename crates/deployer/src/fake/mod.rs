@@ -72,6 +72,10 @@ pub(crate) struct State {
     pub(crate) busy: u32,
     /// Loses the response to the next operation start after it took effect.
     pub(crate) lose_answer: bool,
+    /// Operation ids that are taken although no such operation can be described.
+    pub(crate) taken_ids: BTreeSet<String>,
+    /// Operations get ids of the fake's own, whatever the request says.
+    pub(crate) ids_of_its_own: bool,
     /// Operations on existing instances are stopped by hand before they change anything.
     pub(crate) stopping: bool,
     /// How long after an operation's end the lists still show the state before its start.
@@ -156,7 +160,7 @@ impl Fake {
         }
         let now = state.now;
         let set = state.sets.get(name).ok_or_else(|| missing(name))?;
-        if set.operations.iter().any(|o| o.id == id) {
+        if state.taken_ids.contains(id) || set.operations.iter().any(|o| o.id == id) {
             return Err(CloudError::OperationIdAlreadyExists { message: id.into() });
         }
         if set.operations.iter().any(|o| o.status.is_pending()) {
@@ -172,7 +176,9 @@ impl Fake {
             locations.len(),
             accounts.len()
         );
+        let own = format!("own-{}", set.operations.len());
         let lost = std::mem::take(&mut state.lose_answer);
+        let id = if state.ids_of_its_own { &own } else { id };
         state.calls.push(call);
         let set = state.sets.get_mut(name).unwrap();
         let before = set.instances.clone();
@@ -396,7 +402,7 @@ impl Organizations for Fake {
     async fn caller_identity(&self) -> Result<Identity, CloudError> {
         Ok(Identity {
             account: self.state().caller.clone(),
-            arn: "arn:aws:iam::111122223333:root".into(),
+            arn: "arn:aws:sts::111122223333:assumed-role/gizmos-deploy/run".into(),
         })
     }
 
@@ -425,6 +431,7 @@ impl Organizations for Fake {
         _: &str,
         actions: &[&str],
         _: &[String],
+        _: Option<(&str, &str)>,
     ) -> Result<Vec<(String, Permission)>, CloudError> {
         let state = self.state();
         let of = |action: &str| {

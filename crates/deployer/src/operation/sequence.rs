@@ -1,7 +1,7 @@
 //! Runs the operations of one stack set one after the other.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::{StreamExt, stream};
 
@@ -39,6 +39,9 @@ impl Finished {
     }
 }
 
+/// Consecutive operation ids that may be taken without an operation that can be described.
+const TAKEN_IDS: u32 = 16;
+
 /// Runs the operations of one stack set one after the other, with ids from [`number`]. A repeated
 /// run after a kill finds the operation by its number, waits for it, and plans what is left.
 #[derive(Debug)]
@@ -58,9 +61,10 @@ struct Started<'a> {
 
 impl Sequence {
     /// Numbers operations from the latest known operation of the stack set.
-    pub(crate) fn after(stack_set: &str, latest: &[OperationSummary]) -> Sequence {
+    /// Without any, numbers depend on the time.
+    pub(crate) fn after(stack_set: &str, latest: &[OperationSummary], now: SystemTime) -> Sequence {
         Sequence {
-            next: number::next_number(stack_set, latest),
+            next: number::next_number(stack_set, latest, now),
         }
     }
 
@@ -73,16 +77,14 @@ impl Sequence {
         total: usize,
     ) -> Result<Finished, Stop> {
         let stack_set = task.stack_set().to_owned();
+        let id = self.start(session, &mut task, &stack_set).await?;
         let started = Started {
-            id: number::id(&stack_set, self.next),
+            id,
             stack_set,
             action: task.action(),
             wave,
             total,
         };
-        task.set_id(&started.id);
-        start(session, &task, &started).await?;
-        self.next += 1;
         session.progress.report(&ProgressEvent::OperationStarted {
             stack_set: started.stack_set.clone(),
             operation: started.id.clone(),
@@ -92,38 +94,83 @@ impl Sequence {
         });
         finish(session, started).await
     }
+
+    /// Starts an operation with the next number that is free.
+    async fn start<C: Cloud>(
+        &mut self,
+        session: &Session<'_, C>,
+        task: &mut Task,
+        stack_set: &str,
+    ) -> Result<String, Stop> {
+        for _ in 0..TAKEN_IDS {
+            let id = number::id(stack_set, self.next);
+            task.set_id(&id);
+            let started = start(session, task, stack_set, &id).await;
+            if let Err(NotStarted::Stop(stop)) = started {
+                return Err(stop);
+            }
+            self.next += 1;
+            if let Ok(id) = started {
+                return Ok(id);
+            }
+        }
+        Err(Stop::Failed(format!(
+            "{TAKEN_IDS} operation ids in a row are taken, up to {}, although none of their \
+             operations exists; run the same command again",
+            number::id(stack_set, self.next - 1)
+        )))
+    }
 }
 
+/// Why an operation can't start with this id.
+enum NotStarted {
+    /// The id is taken by an operation that can't be described any more.
+    IdTaken,
+    Stop(Stop),
+}
+
+impl From<Stop> for NotStarted {
+    fn from(stop: Stop) -> NotStarted {
+        NotStarted::Stop(stop)
+    }
+}
+
+/// Starts an operation. Returns the id that AWS gave it.
 async fn start<C: Cloud>(
     session: &Session<'_, C>,
     task: &Task,
-    Started { stack_set, id, .. }: &Started<'_>,
-) -> Result<(), Stop> {
+    stack_set: &str,
+    id: &str,
+) -> Result<String, NotStarted> {
     let mut pause = Backoff::new();
     for repeat in 1.. {
-        let Err(error) = task.start(session.cloud).await else {
-            return Ok(());
+        let error = match task.start(session.cloud).await {
+            Ok(answered) => return Ok(answered),
+            Err(error) => error,
         };
         match error {
             // The number was free a moment ago: an earlier attempt of this call took effect, or
-            // another run took it.
+            // another run took it. Or it was taken long ago.
             CloudError::OperationIdAlreadyExists { .. } => {
                 return match session.cloud.describe_operation(stack_set, id).await {
-                    Ok(Some(found)) if found.action == Some(task.action()) => Ok(()),
-                    _ => Err(Stop::Replan),
+                    Ok(Some(found)) if found.action == Some(task.action()) => Ok(id.to_owned()),
+                    Ok(None) => Err(NotStarted::IdTaken),
+                    _ => Err(Stop::Replan.into()),
                 };
             }
             CloudError::OperationInProgress { .. } => {
                 await_others(session, stack_set).await?;
-                return Err(Stop::Replan);
+                return Err(Stop::Replan.into());
             }
             // The stack set, its instances or the organization changed after they were read.
-            CloudError::Stale { .. } | CloudError::NotFound { .. } => return Err(Stop::Replan),
+            CloudError::Stale { .. } | CloudError::NotFound { .. } => {
+                return Err(Stop::Replan.into());
+            }
             // The call may have taken effect: look for the id.
             CloudError::Unavailable { .. } | CloudError::Throttled if repeat <= REPEATS => {
                 session.cloud.pause(pause.next()).await;
                 if let Ok(Some(_)) = session.cloud.describe_operation(stack_set, id).await {
-                    return Ok(());
+                    return Ok(id.to_owned());
                 }
             }
             error => {
@@ -132,11 +179,11 @@ async fn start<C: Cloud>(
                     Action::Delete => format!("cannot delete instances of {stack_set}"),
                     _ => format!("cannot update {stack_set}"),
                 };
-                return Err(Stop::cloud(&doing, &error));
+                return Err(Stop::cloud(&doing, &error).into());
             }
         }
     }
-    Err(Stop::Replan)
+    Err(Stop::Replan.into())
 }
 
 async fn finish<C: Cloud>(

@@ -17,6 +17,25 @@ pub struct Identity {
     pub arn: String,
 }
 
+impl Identity {
+    /// Whether this is the root user of the account, whose permissions no policy limits.
+    pub fn is_root(&self) -> bool {
+        self.arn.ends_with(":root")
+    }
+
+    /// The ARN of the user or role that has the policies: for an assumed-role session the role
+    /// behind it. The session's ARN lacks the role's path; if the role has one, IAM reports that
+    /// it can't find it.
+    pub fn policy_holder(&self) -> String {
+        let Some((head, rest)) = self.arn.split_once(":assumed-role/") else {
+            return self.arn.clone();
+        };
+        let head = head.replacen(":sts:", ":iam:", 1);
+        let role = rest.split('/').next().unwrap_or(rest);
+        format!("{head}:role/{role}")
+    }
+}
+
 /// The organization that the caller's account belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OrganizationDetails {
@@ -131,8 +150,9 @@ pub trait Organizations {
     /// Principals of the services with trusted access to the organization.
     fn trusted_services(&self) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
 
-    /// Simulates the policies of the caller with this ARN. Returns a result per action: denied if
-    /// the action is denied on any of the resources, which are ARNs or `*`.
+    /// Simulates the policies of the user or role with this ARN. Returns at least one result per
+    /// action: denied if the action is denied on any of the resources, which are ARNs or `*`.
+    /// `condition` is a condition key with the value that the calls will have.
     ///
     /// AWS: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
     fn simulate_permissions(
@@ -140,8 +160,30 @@ pub trait Organizations {
         caller: &str,
         actions: &[&str],
         resources: &[String],
+        condition: Option<(&str, &str)>,
     ) -> impl Future<Output = Result<Vec<(String, Permission)>, CloudError>> + Send;
 
     /// Whether StackSets has trusted access.
     fn trusted_access(&self) -> impl Future<Output = Result<TrustedAccess, CloudError>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Identity;
+
+    #[test]
+    fn permissions_are_those_of_the_role_behind_a_session() {
+        let identity = |arn: &str| Identity {
+            account: "111122223333".to_owned(),
+            arn: arn.to_owned(),
+        };
+        assert_eq!(
+            identity("arn:aws:sts::111122223333:assumed-role/Deployer/session").policy_holder(),
+            "arn:aws:iam::111122223333:role/Deployer"
+        );
+        let user = identity("arn:aws:iam::111122223333:user/alice");
+        assert_eq!(user.policy_holder(), user.arn);
+        assert!(!user.is_root());
+        assert!(identity("arn:aws:iam::111122223333:root").is_root());
+    }
 }

@@ -3,9 +3,8 @@
 
 use serde_json::Value;
 
-use super::{Stage, set, stack};
+use super::{Stage, permission, set, stack};
 use crate::services::environment::Look;
-use crate::services::organizations::MANAGEMENT;
 use crate::wire::Effect;
 use crate::wire::api::{ApiError, Caller};
 
@@ -63,9 +62,7 @@ pub fn is_mutating(action: &str) -> bool {
 
 /// Authorizes and performs one action.
 pub fn call(stage: &mut Stage<'_>, caller: &Caller, name: &str, input: &Value) -> Answer {
-    let resource = resource(stage, caller, input);
-    let permission = format!("cloudformation:{name}");
-    crate::services::authorize(stage.services, caller, &permission, &resource)?;
+    permission::check(stage, caller, name, input)?;
     let action = find(name).ok_or_else(|| ApiError::unknown_action("cloudformation", name))?;
     match (action.resources, action.effect) {
         (false, _) => {}
@@ -73,24 +70,4 @@ pub fn call(stage: &mut Stage<'_>, caller: &Caller, name: &str, input: &Value) -
         (true, Effect::Changes) => stage.look(&caller.account, Look::ToChange),
     }
     (action.answer)(stage, caller, input)
-}
-
-/// The ARN of the stack or stack set in the parameters, for authorization; `*` if there is none.
-fn resource(stage: &Stage<'_>, caller: &Caller, input: &Value) -> String {
-    let text = |name: &str| input.get(name).and_then(Value::as_str);
-    let (account, region) = (&caller.account, &caller.region);
-    if let Some(name) = text("StackSetName") {
-        return match stage.cloudformation.sets.find(region, name) {
-            Some(set) => set.arn(),
-            None => format!("arn:aws:cloudformation:{region}:{MANAGEMENT}:stackset/{name}:*"),
-        };
-    }
-    match text("StackName") {
-        Some(name) if name.starts_with("arn:") => name.to_owned(),
-        Some(name) => match stage.cloudformation.stacks.find(account, region, name) {
-            Some(stack) => stack.id.as_ref().to_owned(),
-            None => format!("arn:aws:cloudformation:{region}:{account}:stack/{name}/*"),
-        },
-        None => "*".to_owned(),
-    }
 }

@@ -52,6 +52,7 @@
 
 mod action;
 mod outside_changes;
+mod permission;
 mod request;
 pub mod set;
 mod settings;
@@ -102,6 +103,8 @@ struct Detection {
     at: Timestamp,
     /// Drift status and number of drifted resources; `None` while it runs.
     result: Option<(&'static str, usize)>,
+    /// Why it will fail: a resource that the caller can't read.
+    failure: Option<String>,
 }
 
 /// Delayed work of CloudFormation.

@@ -272,12 +272,22 @@ pub fn authorize(
     action: &str,
     resource: &str,
 ) -> Result<(), ApiError> {
+    authorize_in(services, caller, action, resource, Context::new())
+}
+
+/// [`authorize`] with the condition keys of this action.
+pub(crate) fn authorize_in(
+    services: &Services,
+    caller: &Caller,
+    action: &str,
+    resource: &str,
+    context: Context,
+) -> Result<(), ApiError> {
     let Some(role) = &caller.role else {
         return Ok(());
     };
-    let context =
-        iam::organization_context(&services.organization, &caller.account, Context::new())
-            .with("aws:RequestedRegion", caller.region.as_str());
+    let context = iam::organization_context(&services.organization, &caller.account, context)
+        .with("aws:RequestedRegion", caller.region.as_str());
     let request = Request::new(iam::principal(caller), action, resource, context);
     if iam::identity(services, role, &request).allowed {
         Ok(())

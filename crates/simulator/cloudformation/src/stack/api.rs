@@ -9,11 +9,13 @@ use serde_json::{Map, Value, json};
 use crate::action::{Answer, actions};
 use crate::request::{CallAs, declared, deployment, listing, no_template, request, template};
 use crate::set::operation::exceeded;
-use crate::stack::{OnFailure, Resource, Stack, begin_create, begin_delete, begin_update, drift};
+use crate::stack::{
+    OnFailure, Resource, Stack, begin_create, begin_delete, begin_update, drift, run_by,
+};
 use crate::template::Template;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::time::iso;
-use crate::{Detection, Stage, Task, set};
+use crate::{Detection, Stage, Task, permission, set};
 
 actions! {
     Changes CreateStack unfolded(create);
@@ -204,6 +206,7 @@ fn create(request: &CreateStack, stage: &mut Stage<'_>, caller: &Caller) -> Answ
     );
     if let Some(stack) = stage.stack_mut(&id) {
         stack.termination_protection = request.enable_termination_protection;
+        stack.caller = Some(Arc::new(caller.clone()));
     }
     stage.later(Task::Stack(id.clone()));
     Ok(json!({"StackId": &*id}))
@@ -220,6 +223,7 @@ fn update(request: &UpdateStack, stage: &mut Stage<'_>, caller: &Caller) -> Answ
     let (id, previous) = (stack.id.clone(), stack.deployment.clone());
     let deployment = deployment(stage, caller, request.source(), Some(&previous))?;
     begin_update(stage, &id, deployment)?;
+    run_by(stage, &id, caller);
     stage.later(Task::Stack(id.clone()));
     Ok(json!({"StackId": &*id}))
 }
@@ -252,6 +256,7 @@ fn delete(request: &DeleteStack, stage: &mut Stage<'_>, caller: &Caller) -> Answ
     }
     let id = stack.id.clone();
     begin_delete(stage, &id, keep.clone());
+    run_by(stage, &id, caller);
     stage.later(Task::Stack(id));
     Ok(Value::Null)
 }
@@ -480,6 +485,7 @@ fn detect(request: &DetectStackDrift, stage: &mut Stage<'_>, caller: &Caller) ->
         stack: stack.id.clone(),
         at: stage.now(),
         result: None,
+        failure: permission::unreadable(stage, &stack.id, caller),
     };
     let id = stage.services.environment.uuid();
     let detections = &mut stage.cloudformation.detections;
@@ -494,15 +500,17 @@ fn detection(request: &DescribeStackDriftDetectionStatus, stage: &Stage<'_>, _: 
     let detection = detections
         .get(id)
         .ok_or_else(|| ApiError::validation(format!("Drift detection [{id}] does not exist")))?;
-    let status = if detection.result.is_some() {
-        "DETECTION_COMPLETE"
-    } else {
-        "DETECTION_IN_PROGRESS"
+    let status = match (&detection.result, &detection.failure) {
+        (None, _) => "DETECTION_IN_PROGRESS",
+        (Some(_), Some(_)) => "DETECTION_FAILED",
+        (Some(_), None) => "DETECTION_COMPLETE",
     };
+    let reason = detection.failure.as_ref();
     Ok(json!({
         "StackId": &*detection.stack,
         "StackDriftDetectionId": id,
         "DetectionStatus": status,
+        "DetectionStatusReason": reason.filter(|_| detection.result.is_some()),
         "StackDriftStatus": detection.result.map(|(status, _)| status),
         "DriftedStackResourceCount": detection.result.map(|(_, count)| count),
         "Timestamp": iso(detection.at),

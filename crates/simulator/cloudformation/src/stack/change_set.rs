@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::action::{Answer, actions};
 use crate::request::{deployment, listing, request};
 use crate::stack::api::{check_name, find};
-use crate::stack::{Deployment, OnFailure, Pending, Stack, begin_update, enter_review, same, tags};
+use crate::stack::{
+    Deployment, OnFailure, Pending, Stack, begin_update, enter_review, run_by, same, tags,
+};
 use crate::template::evaluate::Scope;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::time::iso;
@@ -413,6 +415,7 @@ fn execute(request: &ExecuteChangeSet, stage: &mut Stage<'_>, caller: &Caller) -
     if let Some(set) = stage.cloudformation.change_sets.get_mut(&id) {
         set.execution = "EXECUTE_COMPLETE";
     }
+    run_by(stage, &stack, caller);
     stage.later(Task::Stack(stack));
     Ok(Value::Null)
 }

@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 
 use super::execute::{event, handler_reason, record};
 use super::fold::Folded;
-use crate::Stage;
+use crate::resources::permissions::Handler;
 use crate::resources::{ResourceLocation, Resources, Updated};
 use crate::stack::{Deployment, Output, Resource};
 use crate::template::evaluate::Scope;
 use crate::template::{Policy, Template};
 use crate::wire::scalar;
+use crate::{Stage, permission};
 
 /// The failure that stopped an operation.
 pub(crate) struct Failure {
@@ -249,6 +250,14 @@ fn change(
     resource.generation = before.generation;
     let doing = "UPDATE_IN_PROGRESS";
     event(stage, id, logical_id, resource, doing, None);
+    permission::handler(
+        stage,
+        id,
+        Handler::Update,
+        (logical_id, resource),
+        Some(&before.properties),
+    )
+    .map_err(|error| handler_reason(stage, &error))?;
     let updated = stage
         .services
         .update(
@@ -299,6 +308,14 @@ fn make(
             None,
         );
     }
+    permission::handler(
+        stage,
+        id,
+        Handler::Create,
+        (&location.logical_id, resource),
+        None,
+    )
+    .map_err(|error| handler_reason(stage, &error))?;
     let made = stage
         .services
         .create(location, &resource.kind, &resource.properties)

@@ -5,21 +5,30 @@ use std::sync::Arc;
 
 use super::converge::{Failure, Generations, Outcome, Undo, converge};
 use super::fold;
-use crate::Stage;
+use crate::resources::permissions::Handler;
 use crate::resources::{ResourceError, Resources, Updated};
 use crate::stack::{Deployment, Event, OnFailure, Pending, Resource};
 use crate::template::{Policy, Template};
+use crate::{Stage, permission};
 
 /// Performs the stack's pending operation.
 pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
     let Some(pending) = stage.stack_mut(id).and_then(|stack| stack.pending.take()) else {
         return;
     };
+    // Restoring what was folded takes no permission.
+    let caller = stage.stack_mut(id).and_then(|stack| stack.caller.take());
     fold::unfold(stage, id);
+    if let Some(stack) = stage.stack_mut(id) {
+        stack.caller = caller;
+    }
     match pending {
         Pending::Create(on_failure) => create(stage, id, on_failure),
         Pending::Update(deployment) => update(stage, id, deployment),
         Pending::Delete(keep) => delete(stage, id, &keep),
+    }
+    if let Some(stack) = stage.stack_mut(id) {
+        stack.caller = None;
     }
     // A planned failure that no resource consumed must not affect a later operation.
     stage.cloudformation.planned_failures.remove(id);
@@ -119,14 +128,8 @@ fn clean_up(stage: &mut Stage<'_>, id: &str, name: &str, resource: &Resource, ke
         event(stage, id, name, resource, "DELETE_SKIPPED", None);
         return;
     }
-    let Some(location) = stage.stack(id).map(|stack| stack.location(name)) else {
-        return;
-    };
     event(stage, id, name, resource, "DELETE_IN_PROGRESS", None);
-    match stage
-        .services
-        .delete(&location, &resource.kind, &resource.physical_id)
-    {
+    match delete_resource(stage, id, name, resource) {
         Ok(()) => event(stage, id, name, resource, "DELETE_COMPLETE", None),
         Err(error) => {
             let reason = handler_reason(stage, &error);
@@ -185,8 +188,15 @@ fn undo(
     };
     let (kind, physical_id) = (&current.kind, &current.physical_id);
     let Undo::Changed(_, before) = step else {
-        return stage.services.delete(&location, kind, physical_id);
+        return delete_resource(stage, id, name, current);
     };
+    permission::handler(
+        stage,
+        id,
+        Handler::Update,
+        (name, before),
+        Some(&current.properties),
+    )?;
     let (from, to) = (&current.properties, &before.properties);
     let updated = stage
         .services
@@ -256,7 +266,6 @@ fn remove_all(
         let Some(resource) = stack.resources.get(name).cloned() else {
             continue;
         };
-        let location = stack.location(name);
         let needs = template
             .resources
             .get(name)
@@ -278,9 +287,7 @@ fn remove_all(
             event(stage, id, name, &resource, "DELETE_IN_PROGRESS", None);
             let deleted = match stage.cloudformation.planned_failures.remove(id) {
                 Some(reason) => Err(reason),
-                None => stage
-                    .services
-                    .delete(&location, &resource.kind, &resource.physical_id)
+                None => delete_resource(stage, id, name, &resource)
                     .map_err(|error| handler_reason(stage, &error)),
             };
             if let Err(reason) = deleted {
@@ -298,12 +305,29 @@ fn remove_all(
     failed
 }
 
+/// Deletes a resource with the permissions of whoever runs the stack.
+fn delete_resource(
+    stage: &mut Stage<'_>,
+    id: &str,
+    name: &str,
+    resource: &Resource,
+) -> Result<(), ResourceError> {
+    permission::handler(stage, id, Handler::Delete, (name, resource), None)?;
+    let Some(location) = stage.stack(id).map(|stack| stack.location(name)) else {
+        return Ok(());
+    };
+    stage
+        .services
+        .delete(&location, &resource.kind, &resource.physical_id)
+}
+
 /// The reason in a stack event.
 pub(crate) fn handler_reason(stage: &mut Stage<'_>, error: &ResourceError) -> String {
     let code = match error {
         ResourceError::Invalid(_) => "InvalidRequest",
         ResourceError::AlreadyExists(_) => "AlreadyExists",
         ResourceError::NotFound(_) => "NotFound",
+        ResourceError::Denied(_) => "AccessDenied",
         _ => "GeneralServiceException",
     };
     let token = stage.services.environment.uuid();

@@ -20,7 +20,7 @@ use crate::Stage;
 use crate::resources::ResourceLocation;
 use crate::stack::drift::ResourceDrift;
 use crate::template::{Policy, Template};
-use crate::wire::api::ApiError;
+use crate::wire::api::{ApiError, Caller};
 use crate::wire::time::iso;
 
 /// What a stack is made from: template, parameters and tags.
@@ -149,6 +149,8 @@ pub struct Stack {
     pub(crate) unfolded: Option<Arc<fold::Folded>>,
     /// Whether a request could have changed the resources.
     pub(crate) looked_into: bool,
+    /// Whoever started the pending operation, whose permissions it needs; `None` for StackSets.
+    pub(crate) caller: Option<Arc<Caller>>,
 }
 
 impl Stack {
@@ -470,6 +472,7 @@ pub(crate) fn enter_review(
         folded: None,
         unfolded: None,
         looked_into: false,
+        caller: None,
     };
     stack.enter(now, "REVIEW_IN_PROGRESS", Some("User Initiated".to_owned()));
     stage.cloudformation.stacks.insert(stack);
@@ -536,6 +539,13 @@ pub(crate) fn same(old: &Arc<Deployment>, new: &Arc<Deployment>) -> bool {
 fn section<'a>(deployment: &'a Deployment, name: &str) -> Option<&'a Value> {
     let section = deployment.template.document.get(name)?;
     (!section.is_null()).then_some(section)
+}
+
+/// Has the pending operation run with the permissions of the caller.
+pub(crate) fn run_by(stage: &mut Stage<'_>, id: &str, caller: &Caller) {
+    if let Some(stack) = stage.stack_mut(id) {
+        stack.caller = Some(Arc::new(caller.clone()));
+    }
 }
 
 /// Starts the deletion of a stack.

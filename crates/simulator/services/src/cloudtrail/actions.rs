@@ -25,7 +25,8 @@ actions! {
         Reads GetTrail (|it: &GetTrail, by| arn(by, &it.name)) cloudtrail(get_trail);
         Reads GetTrailStatus (|it: &GetTrailStatus, by| arn(by, &it.name))
             cloudtrail(get_trail_status);
-        Reads GetEventSelectors (anything) cloudtrail(get_event_selectors);
+        Reads GetEventSelectors (|it: &GetEventSelectors, by| arn(by, &it.trail_name))
+            cloudtrail(get_event_selectors);
         Reads ListTags (anything) cloudtrail(list_tags);
         Changes StartLogging (|it: &StartLogging, by| arn(by, &it.name))
             cloudtrail(set_logging::<true>);

@@ -10,18 +10,20 @@ use serde_json::{Map, Value, json};
 use super::{Iam, Role, create_role as create, malformed, no_such, path_of};
 use crate::action::{Answer, Context, actions, anything, requests};
 use crate::arn::short;
-use crate::policy::{Document, Kind};
+use crate::policy::{self, Document, Kind};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::marked_listing;
 use crate::wire::time::iso;
-use crate::{Services, authorize, json_text};
+use crate::{Services, authorize_in, json_text};
 
 actions! {
     /// All actions of IAM.
     pub(crate) ACTIONS of "iam" {
         Reads GetRole (|it: &GetRole, by| arn(by, &it.role_name)) iam(get_role);
         Reads ListRoles (anything) iam(list_roles);
-        Reads SimulatePrincipalPolicy (anything) services(simulate_principal_policy);
+        Reads SimulatePrincipalPolicy
+            (|it: &SimulatePrincipalPolicy, _| it.policy_source_arn.clone())
+            services(simulate_principal_policy);
         Reads ListRolePolicies (|it: &ListRolePolicies, by| arn(by, &it.role_name))
             iam(list_role_policies);
         Reads GetRolePolicy (|it: &GetRolePolicy, by| arn(by, &it.role_name)) iam(get_role_policy);
@@ -51,6 +53,7 @@ requests! {
     struct SimulatePrincipalPolicy {
         policy_source_arn: String, max_items: Option<usize>,
         #[serde(default)] action_names: Vec<String>, #[serde(default)] resource_arns: Vec<String>,
+        #[serde(default)] context_entries: Vec<ContextEntry>,
     }
     struct ListRolePolicies, ListAttachedRolePolicies {
         role_name: String, marker: Option<String>, max_items: Option<usize>,
@@ -63,6 +66,19 @@ requests! {
     }
     struct UpdateAssumeRolePolicy { role_name: String, policy_document: String }
     struct AttachRolePolicy, DetachRolePolicy { role_name: String, policy_arn: String }
+}
+
+/// A condition key of the simulated requests.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContextEntry {
+    #[serde(rename = "ContextKeyName")]
+    name: String,
+    /// Values are compared as text, whatever their type.
+    #[serde(rename = "ContextKeyType")]
+    _kind: String,
+    #[serde(rename = "ContextKeyValues", default)]
+    values: Vec<String>,
 }
 
 /// A role's ARN, for authorization.
@@ -108,10 +124,16 @@ fn simulate_principal_policy(
     if request.resource_arns.is_empty() {
         request.resource_arns.push("*".to_owned());
     }
+    let mut context = policy::Context::new();
+    for entry in &request.context_entries {
+        for value in &entry.values {
+            context = context.with(&entry.name, value.as_str());
+        }
+    }
     let mut results = Vec::new();
     for action in &request.action_names {
         for resource in &request.resource_arns {
-            let allowed = authorize(services, &who, action, resource).is_ok();
+            let allowed = authorize_in(services, &who, action, resource, context.clone()).is_ok();
             results.push(json!({
                 "EvalActionName": action,
                 "EvalResourceName": resource,

@@ -3,6 +3,7 @@
 //! Every resource type has an allow list of typed properties. Anything else is an error, so a
 //! misspelled property fails as on AWS.
 
+pub mod permissions;
 pub(crate) mod policies;
 pub(crate) mod shape;
 
@@ -62,6 +63,9 @@ pub enum ResourceError {
     /// The service refused the request.
     #[error("{0}")]
     Refused(String),
+    /// The caller lacks a permission that the handler needs.
+    #[error("{0}")]
+    Denied(String),
     /// The resource no longer exists.
     #[error("{0}")]
     NotFound(String),
@@ -295,11 +299,7 @@ pub(crate) fn name_or_generated(
     }
 }
 
-pub(crate) fn generated(
-    services: &mut Services,
-    location: &ResourceLocation,
-    limit: usize,
-) -> String {
+pub(crate) fn generated(services: &Services, location: &ResourceLocation, limit: usize) -> String {
     let suffix = suffix(services, location);
     let room = limit.saturating_sub(suffix.len() + 2);
     let logical: String = location.logical_id.chars().take(room / 2).collect();

@@ -25,7 +25,8 @@ actions! {
     /// All actions of SQS.
     pub(crate) ACTIONS of "sqs" {
         Reads ListQueues (anything) sqs(list_queues);
-        Reads GetQueueUrl (anything) sqs(get_queue_url);
+        Reads GetQueueUrl (|it: &GetQueueUrl, caller| on(caller, &it.queue_name))
+            sqs(get_queue_url);
         Reads GetQueueAttributes (|it: &GetQueueAttributes, caller| on(caller, &it.queue_url))
             services(get_queue_attributes);
         Changes SetQueueAttributes (|it: &SetQueueAttributes, caller| on(caller, &it.queue_url))

@@ -2,6 +2,7 @@
 
 mod faults;
 mod fold;
+mod permissions;
 mod schedule;
 mod sets;
 mod stacks;

@@ -1,0 +1,67 @@
+//! The command `permissions`: prints the IAM policies that another command needs.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use deployer::permissions::{Command, Policy, Setting, policies};
+use serde_json::json;
+
+use crate::arguments::Format;
+use crate::exit::Exit;
+use crate::invocation::Invocation;
+
+pub(crate) fn run(
+    invocation: &Invocation<'_>,
+    command: Command,
+    account: Option<String>,
+    out: Option<&Path>,
+) -> Result<Exit> {
+    let environment = invocation.environment;
+    let Some(compiled) = invocation.compiled("No policy was made.")? else {
+        return Ok(Exit::Configuration);
+    };
+    let management = &compiled.organization.accounts.management;
+    let account = account.unwrap_or_else(|| management.clone());
+    if account.len() != 12 || !account.bytes().all(|it| it.is_ascii_digit()) {
+        environment.note(format_args!(
+            "error: {account:?} is not an account id\nhint: an account id has 12 digits"
+        ));
+        return Ok(Exit::Configuration);
+    }
+    let setting = Setting {
+        bundle: &compiled.bundle,
+        account: &account,
+    };
+    let policies = policies(setting, command);
+    if let Some(folder) = out {
+        write(invocation, folder, &policies)?;
+    }
+    match invocation.format {
+        Format::Json => environment.print_json(&json!({
+            "command": command.name(),
+            "policies": policies,
+        }))?,
+        Format::Markdown => {
+            environment.print(&report::permissions::markdown(command, &policies))?;
+        }
+        _ => environment.print(&report::permissions::terminal(command, &policies))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes each document to `NAME.json`.
+fn write(invocation: &Invocation<'_>, folder: &Path, policies: &[Policy]) -> Result<()> {
+    let environment = invocation.environment;
+    let folder = environment.resolve(folder);
+    let shown = |path: &Path| format!("could not write {}", environment.shown(path).display());
+    std::fs::create_dir_all(&folder).with_context(|| shown(&folder))?;
+    for policy in policies {
+        let path = folder.join(format!("{}.json", policy.name));
+        std::fs::write(&path, format!("{:#}\n", policy.document)).with_context(|| shown(&path))?;
+        environment.note(format_args!(
+            "Wrote {}.",
+            environment.shown(&path).display()
+        ));
+    }
+    Ok(())
+}

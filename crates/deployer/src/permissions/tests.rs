@@ -1,0 +1,139 @@
+use super::*;
+use crate::fake::{HUB, MANAGEMENT, bundle};
+
+fn statements(account: &str, command: Command) -> Vec<(String, Value)> {
+    let bundle = bundle();
+    let setting = Setting {
+        bundle: &bundle,
+        account,
+    };
+    policies(setting, command)
+        .into_iter()
+        .flat_map(|policy| {
+            let statements = policy.document["Statement"].as_array().unwrap().clone();
+            statements
+                .into_iter()
+                .map(move |statement| (policy.name.clone(), statement))
+        })
+        .collect()
+}
+
+fn resources_of(statements: &[(String, Value)], policy: &str, action: &str) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    statements
+        .iter()
+        .filter(|(name, it)| {
+            let actions = it["Action"].as_array().unwrap();
+            name.starts_with(policy) && actions.iter().any(|it| it == action)
+        })
+        .flat_map(|(_, it)| match &it["Resource"] {
+            Value::Array(all) => all.iter().map(text).collect(),
+            one => vec![text(one)],
+        })
+        .collect()
+}
+
+#[test]
+fn permissions_name_the_resources_that_aws_asks_for() {
+    let statements = statements(MANAGEMENT, Command::Deploy);
+    let of = |action: &str| resources_of(&statements, "gizmos-deploy", action);
+    assert_eq!(of("cloudformation:CreateStackSet"), ["*"]);
+    assert_eq!(
+        of("cloudformation:CreateStackInstances"),
+        [
+            "arn:aws:cloudformation:eu-central-1:111122223333:stackset/gizmos-*:*",
+            "arn:aws:cloudformation:*:111122223333:stackset-target/gizmos-*",
+            "arn:aws:cloudformation:*:*:type/resource/AWS-*",
+        ]
+    );
+    assert_eq!(
+        of("cloudformation:DeleteStackSet"),
+        ["arn:aws:cloudformation:eu-central-1:111122223333:stackset/gizmos-*:*"]
+    );
+    assert_eq!(
+        of("sts:AssumeRole"),
+        ["arn:aws:iam::*:role/OrganizationAccountAccessRole"]
+    );
+}
+
+#[test]
+fn permissions_of_plan_change_nothing_and_assume_no_role() {
+    for (_, statement) in statements(MANAGEMENT, Command::Plan) {
+        for action in statement["Action"].as_array().unwrap() {
+            let (_, name) = action.as_str().unwrap().split_once(':').unwrap();
+            let reads = ["Describe", "Get", "List", "Simulate"];
+            assert!(reads.iter().any(|verb| name.starts_with(verb)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn permissions_of_deploy_include_those_of_drift_and_those_of_plan() {
+    let includes = |larger: Command, smaller: Command| {
+        for row in ROWS.iter().filter(|row| row.holder != Holder::AccessRole) {
+            let has = |command| row.commands.contains(&command);
+            assert!(
+                !has(smaller) || has(larger) || row.action.contains("Service"),
+                "{row:?}"
+            );
+        }
+    };
+    includes(Command::Deploy, Command::Drift);
+    includes(Command::Deploy, Command::Plan);
+    includes(Command::Deploy, Command::Verify);
+}
+
+#[test]
+fn permissions_of_a_delegated_administrator_are_split_by_account() {
+    let statements = statements(HUB, Command::Deploy);
+    let of = |policy: &str, action: &str| resources_of(&statements, policy, action);
+    let create = "cloudformation:CreateChangeSet";
+    assert!(of("gizmos-deploy-management", create).len() == 1);
+    let sets = of("gizmos-deploy", "cloudformation:UpdateStackSet");
+    assert!(sets[0].contains(":111122223333:stackset/"), "{sets:?}");
+    let assumed = of("gizmos-deploy", "sts:AssumeRole");
+    assert!(
+        assumed
+            .contains(&"arn:aws:iam::111122223333:role/OrganizationAccountAccessRole".to_owned()),
+        "{assumed:?}"
+    );
+    let own = of("gizmos-deploy", "iam:SimulatePrincipalPolicy");
+    assert_eq!(own, [format!("arn:aws:iam::{HUB}:role/gizmos-*")]);
+}
+
+#[test]
+fn permissions_fit_into_managed_policies_and_statements_have_ids_of_their_own() {
+    let bundle = bundle();
+    for account in [MANAGEMENT, HUB] {
+        for command in Command::ALL {
+            let setting = Setting {
+                bundle: &bundle,
+                account,
+            };
+            for policy in policies(setting, command) {
+                assert!(
+                    policy.document.to_string().len() <= 6_144,
+                    "{}",
+                    policy.name
+                );
+                let statements = policy.document["Statement"].as_array().unwrap();
+                let ids: BTreeSet<&str> = statements
+                    .iter()
+                    .filter_map(|it| it["Sid"].as_str())
+                    .collect();
+                assert_eq!(ids.len(), statements.len());
+                let plain = |id: &&str| id.chars().all(|it| it.is_ascii_alphanumeric());
+                assert!(ids.iter().all(plain), "{ids:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn permissions_name_each_action_once_per_holder_resource_and_caller() {
+    let mut seen = BTreeSet::new();
+    for row in ROWS {
+        let key = format!("{:?} {} {:?} {:?}", row.holder, row.action, row.of, row.on);
+        assert!(seen.insert(key), "{row:?}");
+    }
+}

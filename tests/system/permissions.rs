@@ -1,0 +1,314 @@
+//! `permissions`: each command with exactly the policies that it prints, and what happens without a
+//! part of them.
+
+use serde_json::{Value, json};
+use tests::{HOME, MANAGEMENT, Project, Run, Served};
+
+use crate::project;
+
+const ROLE: &str = "gizmos-deploy";
+const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
+const ORGANIZATION: &str = "stacksets/organization.yaml";
+const RULE: &str = "rules/sign-in/console-sign-in-without-mfa.yaml";
+const ASK_IAM: &str = "iam:SimulatePrincipalPolicy";
+
+/// A policy as `permissions --format json` prints it.
+fn policies(project: &Project, command: &str) -> Vec<Value> {
+    let printed = project
+        .run(&["permissions", command, "--format", "json"])
+        .expect(0)
+        .json();
+    printed["policies"].as_array().expect("policies").clone()
+}
+
+fn is_for_access_role(policy: &Value) -> bool {
+    policy["name"].as_str().expect("a name").contains("-access")
+}
+
+fn iam(organization: &Served, account: &str, form: &[(&str, &str)]) -> String {
+    organization.query(account, HOME, "iam", form)
+}
+
+/// Creates the caller's role, without any policy, and returns an access key of it.
+fn role(organization: &Served) -> String {
+    let trust = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": format!("arn:aws:iam::{MANAGEMENT}:root")},
+    }]});
+    let create = [
+        ("Action", "CreateRole"),
+        ("RoleName", ROLE),
+        ("AssumeRolePolicyDocument", &trust.to_string()),
+    ];
+    iam(organization, MANAGEMENT, &create);
+    let arn = format!("arn:aws:iam::{MANAGEMENT}:role/{ROLE}");
+    let assume = [
+        ("Action", "AssumeRole"),
+        ("RoleArn", arn.as_str()),
+        ("RoleSessionName", "run"),
+    ];
+    let answer = organization.query(MANAGEMENT, HOME, "sts", &assume);
+    let (_, rest) = answer.split_once("<AccessKeyId>").expect("a key");
+    rest.split('<').next().unwrap_or_default().to_owned()
+}
+
+/// Gives a role of an account these inline policies and no other.
+fn give(organization: &Served, account: &str, role: &str, policies: &[&Value]) {
+    let list = [("Action", "ListRolePolicies"), ("RoleName", role)];
+    let listed = iam(organization, account, &list);
+    for part in listed.split("<member>").skip(1) {
+        let name = part.split('<').next().unwrap_or_default();
+        let delete = [
+            ("Action", "DeleteRolePolicy"),
+            ("RoleName", role),
+            ("PolicyName", name),
+        ];
+        iam(organization, account, &delete);
+    }
+    for policy in policies {
+        let put = [
+            ("Action", "PutRolePolicy"),
+            ("RoleName", role),
+            ("PolicyName", policy["name"].as_str().expect("a name")),
+            ("PolicyDocument", &policy["document"].to_string()),
+        ];
+        iam(organization, account, &put);
+    }
+}
+
+/// Gives the caller and the access role of every account the policies of a command.
+fn give_all(organization: &Served, policies: &[Value]) {
+    let (access, own): (Vec<&Value>, Vec<&Value>) = policies
+        .iter()
+        .partition(|policy| is_for_access_role(policy));
+    give(organization, MANAGEMENT, ROLE, &own);
+    let state = organization.get("state");
+    let accounts = state["accounts"].as_array().expect("accounts");
+    let ids = accounts.iter().map(|it| it["id"].as_str().expect("an id"));
+    for account in ids.filter(|id| *id != MANAGEMENT) {
+        let detach = [
+            ("Action", "DetachRolePolicy"),
+            ("RoleName", ACCESS_ROLE),
+            ("PolicyArn", "arn:aws:iam::aws:policy/AdministratorAccess"),
+        ];
+        iam(organization, account, &detach);
+        give(organization, account, ACCESS_ROLE, &access);
+    }
+}
+
+/// A project that uses everything that needs permissions in the management account.
+fn full_project() -> Project {
+    let project = project();
+    project.remove_waves();
+    project.replace(ORGANIZATION, "# artifacts: {}", "artifacts: {}");
+    project.replace(ORGANIZATION, "# drift_schedule:", "drift_schedule:");
+    project.add_large_rules();
+    project
+}
+
+/// Everything that the permissions of `deploy` are for, up to the first command that fails.
+fn cycle(project: &Project, target: &str) -> Vec<Run> {
+    let change = || project.replace(RULE, "severity: high", "severity: critical");
+    let commands: [&[&str]; 6] = [
+        &["plan", "--org"],
+        &["deploy", "--org"],
+        &["deploy", "--org"],
+        &["verify", "--org"],
+        &["drift", "--org"],
+        &["destroy", "--org", "--confirm", "o-exampleorg1"],
+    ];
+    let mut runs = Vec::new();
+    for (number, command) in commands.iter().enumerate() {
+        if number == 2 {
+            change();
+        }
+        let run = project.run(&[command, [target].as_slice()].concat());
+        let failed = run.code != 0;
+        runs.push(run);
+        if failed {
+            break;
+        }
+    }
+    runs
+}
+
+fn outputs(runs: &[Run]) -> String {
+    runs.iter().map(Run::all).collect()
+}
+
+#[test]
+fn permissions_of_deploy_are_enough_for_the_whole_cycle() {
+    let organization = Served::start();
+    let key = role(&organization);
+    let target = organization.argument_as(&key);
+    let project = full_project();
+    give_all(&organization, &policies(&project, "deploy"));
+    project
+        .run(&["doctor", "--org", &target])
+        .expect(0)
+        .says("ok       permissions: all ");
+    let runs = cycle(&project, &target);
+    let all = outputs(&runs);
+    assert_eq!(runs.len(), 6, "{all}");
+    assert!(
+        !all.contains("denied") && !all.contains("not authorized"),
+        "{all}"
+    );
+}
+
+#[test]
+fn permissions_of_deploy_are_enough_for_the_local_topology() {
+    let organization = Served::start();
+    let key = role(&organization);
+    let target = organization.argument_as(&key);
+    let project = project();
+    project.replace(ORGANIZATION, "topology: hub", "topology: local");
+    give_all(&organization, &policies(&project, "deploy"));
+    let runs = cycle(&project, &target);
+    let all = outputs(&runs);
+    assert_eq!(runs.len(), 6, "{all}");
+    assert!(
+        !all.contains("denied") && !all.contains("not authorized"),
+        "{all}"
+    );
+}
+
+#[test]
+fn permissions_of_plan_drift_and_verify_are_enough_for_these() {
+    let organization = Served::start();
+    let key = role(&organization);
+    let target = organization.argument_as(&key);
+    let project = full_project();
+    project.deploy(&organization).expect(0);
+    for command in ["plan", "drift", "verify"] {
+        give_all(&organization, &policies(&project, command));
+        let run = project.run(&[command, "--org", &target]).expect(0);
+        let all = run.all();
+        assert!(
+            !all.contains("denied") && !all.contains("not authorized"),
+            "{all}"
+        );
+    }
+    // `doctor` asks for what a deployment needs, and names what is missing.
+    give_all(&organization, &policies(&project, "plan"));
+    project
+        .run(&["doctor", "--org", &target])
+        .expect(6)
+        .says("FAILED   permissions")
+        .says("may not cloudformation:CreateStackSet, ")
+        .says("UpdateStackSet on arn:aws:cloudformation:*:111122223333:stackset-target/gizmos-*")
+        .says("other kinds of resources")
+        .says("permissions deploy` prints");
+}
+
+/// The caller's policies without one statement, and without the right to ask IAM, so that the
+/// preflight can't report what is missing before AWS does.
+fn without(policies: &[Value], statement: &Value) -> Vec<Value> {
+    let mut left = policies.to_vec();
+    for policy in left.iter_mut().filter(|policy| !is_for_access_role(policy)) {
+        let statements = policy["document"]["Statement"]
+            .as_array_mut()
+            .expect("statements");
+        statements.retain(|it| {
+            it != statement
+                && it["Action"]
+                    .as_array()
+                    .is_none_or(|all| all != &[json!(ASK_IAM)])
+        });
+    }
+    left.retain(|policy| policy["document"]["Statement"] != json!([]));
+    left
+}
+
+/// Removes each statement in turn. The failing command must name one of its actions.
+#[test]
+fn permissions_of_deploy_are_all_needed() {
+    let project = full_project();
+    let policies = policies(&project, "deploy");
+    let statements: Vec<&Value> = policies
+        .iter()
+        .filter(|policy| !is_for_access_role(policy))
+        .flat_map(|policy| {
+            policy["document"]["Statement"]
+                .as_array()
+                .expect("statements")
+        })
+        .filter(|it| it["Sid"] != "OwnRole")
+        .collect();
+    assert!(statements.len() > 12, "{statements:#?}");
+    std::thread::scope(|scope| {
+        for statement in &statements {
+            let policies = &policies;
+            scope.spawn(move || {
+                let organization = Served::start();
+                let key = role(&organization);
+                give_all(&organization, &without(policies, statement));
+                let runs = cycle(&full_project(), &organization.argument_as(&key));
+                let last = runs.last().expect("a run");
+                let all = last.all();
+                assert_ne!(
+                    last.code,
+                    0,
+                    "not needed: {statement:#}\n{}",
+                    outputs(&runs)
+                );
+                let actions = statement["Action"].as_array().expect("actions");
+                let is_named = actions
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .any(|action| all.contains(action));
+                assert!(is_named, "none is named: {statement:#}\n{all}");
+            });
+        }
+    });
+}
+
+#[test]
+fn permissions_that_are_missing_are_named_by_doctor_with_the_resource() {
+    let organization = Served::start();
+    let key = role(&organization);
+    let target = organization.argument_as(&key);
+    let project = full_project();
+    let mut policies = policies(&project, "deploy");
+    for policy in &mut policies {
+        let statements = policy["document"]["Statement"]
+            .as_array_mut()
+            .expect("statements");
+        statements.retain(|it| it["Sid"] != "RolesForScheduler");
+    }
+    give_all(&organization, &policies);
+    project
+        .run(&["doctor", "--org", &target])
+        .expect(6)
+        .says("may not iam:PassRole on arn:aws:iam::111122223333:role/gizmos/*")
+        .says("(passed to scheduler.amazonaws.com)")
+        .says(r#""Condition":{"StringEquals":{"iam:PassedToService":"scheduler.amazonaws.com"}}"#);
+    project.deploy(&organization).expect(0);
+    // Without the right to ask IAM, that is said, and everything else is checked.
+    give_all(&organization, &without(&policies, &Value::Null));
+    project
+        .run(&["doctor", "--org", &target])
+        .expect(0)
+        .says(&format!("access denied for `{ASK_IAM}`"));
+}
+
+#[test]
+fn permissions_are_written_to_files_and_for_delegated_administrators() {
+    let project = project();
+    project
+        .run(&["permissions", "deploy", "--out", "policies"])
+        .expect(0)
+        .says("gizmos-deploy: for the role that runs `deploy`, in account 111122223333")
+        .says("Wrote policies/gizmos-deploy-access.json.");
+    let written = std::fs::read_to_string(project.path("policies/gizmos-deploy-access.json"));
+    let document: Value = serde_json::from_str(&written.expect("a file")).expect("JSON");
+    assert_eq!(document["Version"], "2012-10-17");
+    project
+        .run(&["permissions", "deploy", "--account", tests::HUB])
+        .expect(0)
+        .says("for the role OrganizationAccountAccessRole in the management account 111122223333");
+    project
+        .run(&["permissions", "deploy", "--account", "hub"])
+        .expect(64)
+        .says("an account id has 12 digits");
+}
