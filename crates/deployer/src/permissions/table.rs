@@ -96,6 +96,10 @@ pub const ROWS: &[Row] = rows! {
     Caller: "s3:PutObject" on [ArtifactObjects] for [Deploy];
     Caller: "s3:GetObject" of ["cloudformation:UpdateStackSet"] on [ArtifactObjects] for [Deploy];
     Caller: "s3:GetObjectVersion" of ["cloudformation:UpdateStackSet"] on [ArtifactObjects] for [Deploy];
+    // A delegated administrator passes those of the management account's stacks as its access role there.
+    Management: "s3:PutObject" on [ArtifactObjects] for [Deploy];
+    Management: "s3:GetObject" of ["cloudformation:CreateChangeSet"] on [ArtifactObjects] for [Deploy];
+    Management: "s3:GetObjectVersion" of ["cloudformation:CreateChangeSet"] on [ArtifactObjects] for [Deploy];
     Management: "s3:ListBucketVersions" on [ArtifactBucket] for [Deploy];
     Management: "s3:DeleteObjectVersion" on [ArtifactObjects] for [Deploy];
     // Versions from before versioning was turned on.
@@ -128,6 +132,8 @@ pub const ROWS: &[Row] = rows! {
     Management: "cloudtrail:GetEventSelectors" of ["AWS::CloudTrail::Trail"] on [Trail] for [Drift Deploy];
     Management: "cloudtrail:GetInsightSelectors" of ["AWS::CloudTrail::Trail"] on [Trail] for [Drift Deploy];
     Management: "cloudtrail:ListTags" of ["AWS::CloudTrail::Trail"] on [Trail] for [Drift Deploy];
+    Management: "organizations:DescribeOrganization" of ["AWS::CloudTrail::Trail"] on [Anything] for [Deploy];
+    Management: "organizations:ListAWSServiceAccessForOrganization" of ["AWS::CloudTrail::Trail"] on [Anything] for [Deploy];
     Management: "iam:CreateServiceLinkedRole" of ["AWS::CloudTrail::Trail"] on [TrailRole] for [Deploy];
 
     Management: "events:DeleteRule" of ["AWS::Events::Rule"] on [Rules] for [Deploy];
