@@ -1,5 +1,6 @@
 //! CloudTrail logs in an S3 bucket.
 
+use std::sync::Arc;
 use std::fmt;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
@@ -58,7 +59,7 @@ impl LogBucket {
             return None;
         }
         let base = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http::client())
+            .http_client(http::client(&Arc::default()))
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .load()
             .await;
