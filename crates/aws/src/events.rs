@@ -63,7 +63,13 @@ impl Events for Aws {
                 Some(code) => {
                     let entry = entries.first();
                     let message = entry.and_then(|it| it.error_message.as_deref());
-                    Err(by_code(action, code, message.unwrap_or_default(), 400, None))
+                    Err(by_code(
+                        action,
+                        code,
+                        message.unwrap_or_default(),
+                        400,
+                        None,
+                    ))
                 }
             }
         })

@@ -4,13 +4,19 @@ use std::collections::BTreeMap;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use deployer::ports::{
-    CloudError, EventRule, Health, Location, Subscription, SubscriptionSettings, TopicSettings, TrailStatus,
-    TrailSummary,
+    CloudError, EventRule, Health, Location, Subscription, SubscriptionSettings, TopicSettings,
+    TrailStatus, TrailSummary,
 };
 use serde_json::{Value, json};
 
 use crate::connect::{Aws, partition};
 use crate::error::cloud_error;
+use crate::json_call::JsonAction;
+
+const GET_KEY_POLICY: JsonAction = JsonAction {
+    action: "kms:GetKeyPolicy",
+    target: "TrentService",
+};
 
 impl Health for Aws {
     async fn subscriptions(
@@ -75,6 +81,23 @@ impl Health for Aws {
         }))
     }
 
+    async fn key_policy(
+        &self,
+        location: &Location,
+        key: &str,
+    ) -> Result<Option<Value>, CloudError> {
+        let input = json!({"KeyId": key, "PolicyName": "default"});
+        match self.json_call(location, GET_KEY_POLICY, &input).await {
+            Ok(answer) => {
+                let policy = answer.get("Policy").and_then(Value::as_str);
+                let policy = policy.and_then(|policy| serde_json::from_str(policy).ok());
+                Ok(Some(policy.unwrap_or(Value::Null)))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn subscription_settings(
         &self,
         location: &Location,
@@ -93,7 +116,9 @@ impl Health for Aws {
                 .get("FilterPolicy")
                 .filter(|policy| !policy.is_empty() && *policy != "{}")
                 .cloned(),
-            raw: attributes.get("RawMessageDelivery").is_some_and(|raw| raw == "true"),
+            raw: attributes
+                .get("RawMessageDelivery")
+                .is_some_and(|raw| raw == "true"),
         })
     }
 

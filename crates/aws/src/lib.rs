@@ -25,6 +25,7 @@ mod error;
 mod events;
 mod health;
 mod http;
+mod json_call;
 mod logs;
 mod organizations;
 mod pace;

@@ -1,10 +1,10 @@
 //! CloudTrail logs in an S3 bucket.
 
-use std::sync::Arc;
 use std::fmt;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;

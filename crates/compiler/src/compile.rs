@@ -293,7 +293,11 @@ impl<'c> Compiler<'c> {
 
         let mut forwarders =
             forward::forwarders(&rules, organization.forward, &mut self.diagnostics);
-        forwarders.extend(CanaryKind::ALL.into_iter().filter_map(CanaryKind::forwarder));
+        forwarders.extend(
+            CanaryKind::ALL
+                .into_iter()
+                .filter_map(CanaryKind::forwarder),
+        );
         self.spokes(&forwarders, routed);
     }
 

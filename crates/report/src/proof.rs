@@ -34,7 +34,9 @@ pub fn terminal(report: &ProofReport) -> String {
     for name in &report.unmatched {
         push_line(
             &mut text,
-            &format!("broken link: {name} is not a watched account or Region\n  help: correct the argument, or watch it in the organization file"),
+            &format!(
+                "broken link: {name} is not a watched account or Region\n  help: correct the argument, or watch it in the organization file"
+            ),
         );
     }
     text.push('\n');
@@ -126,11 +128,18 @@ fn table(report: &ProofReport) -> String {
         );
     }
     if shown.len() < report.locations.len() {
-        let failed = report.locations.iter().filter(|row| row.is_broken()).count();
+        let failed = report
+            .locations
+            .iter()
+            .filter(|row| row.is_broken())
+            .count();
         let well = report.locations.len() - failed;
         push_line(
             &mut text,
-            &format!("{well} of {} are ok; `--format json` lists all", report.locations.len()),
+            &format!(
+                "{well} of {} are ok; `--format json` lists all",
+                report.locations.len()
+            ),
         );
     }
     text
@@ -159,7 +168,11 @@ fn grouped<'a>(word: &str, links: impl Iterator<Item = &'a BrokenLink>) -> Vec<S
             text.replace(&link.location.account, "ACCOUNT")
                 .replace(&link.location.region, "REGION")
         };
-        let key = (link.link.clone(), mask(&link.message), mask(&link.fix.to_string()));
+        let key = (
+            link.link.clone(),
+            mask(&link.message),
+            mask(&link.fix.to_string()),
+        );
         grouped.entry(key).or_default().push(link);
     }
     let mut lines = Vec::new();
@@ -178,7 +191,10 @@ fn grouped<'a>(word: &str, links: impl Iterator<Item = &'a BrokenLink>) -> Vec<S
         // AWS quotes names and events that others chose.
         let message = first.message.replace(char::is_control, "?");
         lines.push(format!("{word}: {} ({places}): {message}", first.link));
-        lines.push(format!("  help: {}", first.fix.to_string().replace(char::is_control, "?")));
+        lines.push(format!(
+            "  help: {}",
+            first.fix.to_string().replace(char::is_control, "?")
+        ));
     }
     lines
 }

@@ -79,7 +79,13 @@ async fn deploy(
     } else {
         None
     };
-    print(invocation, &deployment, &drift, verification.as_ref(), &calls)?;
+    print(
+        invocation,
+        &deployment,
+        &drift,
+        verification.as_ref(),
+        &calls,
+    )?;
     let drifted = drift.is_some_and(|drift| drift.is_ok_and(|rules| !rules.is_empty()));
     Ok(match verification {
         Some(verification) if !verification.passed() => Exit::Failed,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::Fake;
 use crate::ports::*;
 
@@ -18,7 +20,21 @@ impl Events for Fake {
     }
 
     async fn put_event(&self, location: &Location, event: &CustomEvent) -> Result<(), CloudError> {
-        self.state().events.push((location.clone(), event.clone()));
+        let mut state = self.state();
+        let sent = std::time::SystemTime::UNIX_EPOCH + state.now;
+        let account = match state.misplaced.contains(location) {
+            true => "999999999999",
+            false => &location.account,
+        };
+        let nonce = &event.detail["nonce"];
+        let body = json!({"nonce": nonce, "account": account, "region": location.region});
+        let message = QueueMessage {
+            receipt: format!("{location}"),
+            body: body.to_string(),
+            attributes: std::collections::BTreeMap::new(),
+            sent: Some(sent),
+        };
+        state.messages.push(message);
         Ok(())
     }
 }

@@ -100,8 +100,8 @@ pub(crate) struct State {
     pub(crate) closed: BTreeSet<String>,
     /// Rules on default buses and, for the hub, on its own bus.
     pub(crate) rules: BTreeMap<Location, Vec<EventRule>>,
-    /// Events put on default buses.
-    pub(crate) events: Vec<(Location, CustomEvent)>,
+    /// Events from here arrive as if they came from another account.
+    pub(crate) misplaced: BTreeSet<Location>,
     /// Messages in the canaries' queue.
     pub(crate) messages: Vec<QueueMessage>,
 }
@@ -496,6 +496,10 @@ impl Health for Fake {
             policy: Value::Null,
             key: None,
         }))
+    }
+
+    async fn key_policy(&self, _: &Location, _: &str) -> Result<Option<Value>, CloudError> {
+        Ok(None)
     }
 
     async fn subscription_settings(

@@ -97,6 +97,13 @@ pub trait Health {
         topic: &str,
     ) -> impl Future<Output = Result<Option<TopicSettings>, CloudError>> + Send;
 
+    /// The policy of a KMS key given by id or ARN; `None` if the key doesn't exist.
+    fn key_policy(
+        &self,
+        location: &Location,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<Value>, CloudError>> + Send;
+
     /// A subscription's settings.
     fn subscription_settings(
         &self,

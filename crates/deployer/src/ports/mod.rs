@@ -44,16 +44,7 @@ pub use stacks::{
 ///
 /// Implemented for every type that implements all ports.
 pub trait Cloud:
-    Organizations
-    + StackSets
-    + Stacks
-    + Buckets
-    + Events
-    + Health
-    + Parameters
-    + Pause
-    + Queues
-    + Sync
+    Organizations + StackSets + Stacks + Buckets + Events + Health + Parameters + Pause + Queues + Sync
 {
 }
 

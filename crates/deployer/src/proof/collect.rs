@@ -16,7 +16,7 @@ use crate::ports::{Cloud, Location, QueueMessage};
 const WAIT: Duration = Duration::from_secs(1);
 /// How long a received message is hidden from other runs, which may be waiting for it.
 const HIDDEN: Duration = Duration::from_secs(10);
-/// Pause after a request that got nothing.
+/// Pause after a request that got nothing of this run.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How much longer to wait while there are messages of others.
@@ -68,8 +68,13 @@ pub(super) async fn collect(
         // A message that has waited in the queue is not late. A queue that others keep filling
         // must end, too.
         let late = if is_empty { Duration::ZERO } else { FLOODED };
-        give_up(&mut awaited, cloud.now() - late, &mut missing);
-        if is_empty && !awaited.is_empty() {
+        let now = cloud.now();
+        give_up(
+            &mut awaited,
+            now.checked_sub(late).unwrap_or(now),
+            &mut missing,
+        );
+        if done.is_empty() && !awaited.is_empty() {
             cloud.pause(PAUSE).await;
         }
     }
@@ -96,11 +101,7 @@ fn awaited(plan: &Plan<'_>, visits: &[Visit]) -> BTreeMap<String, Awaited> {
 }
 
 /// Moves the canaries that waited long enough to `missing`.
-fn give_up(
-    awaited: &mut BTreeMap<String, Awaited>,
-    now: SystemTime,
-    missing: &mut Vec<Missing>,
-) {
+fn give_up(awaited: &mut BTreeMap<String, Awaited>, now: SystemTime, missing: &mut Vec<Missing>) {
     let late: Vec<Missing> = awaited
         .values()
         .filter(|it| it.until < now)

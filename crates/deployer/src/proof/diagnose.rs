@@ -128,12 +128,16 @@ impl<C: Cloud> Judge<'_, C> {
             Ok(letter) => letter,
             Err(error) => {
                 let message = format!("its dead letters can't be read: {error}");
-                return Verdict::at(kind, Link::Forwarding, Some(broken(
-                    "dead letters",
-                    location,
-                    message,
-                    "give the access role permission to read them",
-                )));
+                return Verdict::at(
+                    kind,
+                    Link::Forwarding,
+                    Some(broken(
+                        "dead letters",
+                        location,
+                        message,
+                        "give the access role permission to read them",
+                    )),
+                );
             }
         };
         if let Some((letter, role)) = letter {
@@ -141,8 +145,9 @@ impl<C: Cloud> Judge<'_, C> {
             return Verdict::at(kind, Link::Forwarding, Some(broken));
         }
         let rules = &self.hub.rules.broken_canaries;
-        let is_about = |it: &&BrokenLink| it.link.contains(CANARY);
-        if rules.contains_key(&kind) || self.hub.broken.iter().any(|it| is_about(&it)) {
+        let is_about =
+            |it: &BrokenLink| it.link.contains(CANARY) || it.link.starts_with("key policy");
+        if rules.contains_key(&kind) || self.hub.broken.iter().any(is_about) {
             return Verdict::at(kind, Link::Alerting, None);
         }
         if kind == CanaryKind::CloudTrail {
@@ -155,29 +160,42 @@ impl<C: Cloud> Judge<'_, C> {
                 "the canary did not arrive, and the hub's dead letters can't be read: {error}"
             ),
         };
-        Verdict::at(kind, Link::Forwarding, Some(broken(
-            "between the default bus and the canaries' queue",
-            location,
-            message,
-            "look at EventBridge's metrics MatchedEvents, FailedInvocations and \
+        Verdict::at(
+            kind,
+            Link::Forwarding,
+            Some(broken(
+                "between the default bus and the canaries' queue",
+                location,
+                message,
+                "look at EventBridge's metrics MatchedEvents, FailedInvocations and \
              InvocationsSentToDlq of the canaries' rules, here and in the hub; then try again",
-        )))
+            )),
+        )
     }
 
     /// A call that CloudTrail recorded too late or not at all.
     fn recording(&self, location: &Location) -> Verdict {
         let kind = CanaryKind::CloudTrail;
-        if self.hub.broken.iter().any(|it| it.link.starts_with("trail ")) {
+        if self
+            .hub
+            .broken
+            .iter()
+            .any(|it| it.link.starts_with("trail "))
+        {
             return Verdict::at(kind, Link::CloudTrail, None);
         }
-        Verdict::at(kind, Link::CloudTrail, Some(broken(
-            "CloudTrail to the default bus",
-            location,
-            "the call ssm:DeleteParameters did not come back as an event within 15 minutes, \
+        Verdict::at(
+            kind,
+            Link::CloudTrail,
+            Some(broken(
+                "CloudTrail to the default bus",
+                location,
+                "the call ssm:DeleteParameters did not come back as an event within 15 minutes, \
              although a canary on the default bus did",
-            "look for the call in CloudTrail's event history of this account and Region; \
+                "look for the call in CloudTrail's event history of this account and Region; \
              if it is there, try again, because delivery is best effort",
-        )))
+            )),
+        )
     }
 
     /// The dead letter of a canary's forwarder, with the role of its target.
@@ -218,7 +236,9 @@ impl<C: Cloud> Judge<'_, C> {
             let fix = policy.fix.clone();
             return broken(policy.link.clone(), location, letter.said.clone(), fix);
         }
-        let name = role.and_then(|arn| arn.rsplit('/').next()).unwrap_or("without a name");
+        let name = role
+            .and_then(|arn| arn.rsplit('/').next())
+            .unwrap_or("without a name");
         let roles = self.cloud.role_names(location, ROLE_PATH).await;
         let link = match roles {
             Ok(roles) if !roles.iter().any(|it| it == name) => {
@@ -248,7 +268,7 @@ impl<C: Cloud> Judge<'_, C> {
         let link = if topic_is_gone || said.contains("no_resource") {
             format!("topic {CANARY}")
         } else if said.contains("kms") || said.contains("key policy") {
-            "key policy of the alerts' key".to_owned()
+            "key of the alerts' topics".to_owned()
         } else if said.contains("topic policy") {
             format!("topic policy of {CANARY}")
         } else {

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::rules::{self, ExpectedRule, FoundRules};
 use super::{CANARY, broken};
 use crate::error::DeployError;
-use crate::health::resolve::same_policy;
+use crate::fleet::template::{parameter_values, resources};
+use crate::health::resolve::{Context, same_policy};
 use crate::health::{BrokenLink, health};
 use crate::ports::{Cloud, CloudError, Location, Subscription, TopicSettings};
 
@@ -54,13 +55,14 @@ impl Hub {
             Err(error) => hub.unreadable("rules on the hub's bus", &error),
         }
         hub.find_queue(cloud).await;
-        hub.compare_topics(cloud, organization).await;
+        hub.compare_topics(cloud, bundle).await;
         Ok(hub)
     }
 
     fn unreadable(&mut self, link: &str, error: &CloudError) {
         let message = format!("it can't be read: {error}");
-        self.broken.push(broken(link, &self.location, message, PERMIT));
+        self.broken
+            .push(broken(link, &self.location, message, PERMIT));
     }
 
     fn fault(&mut self, link: String, message: impl Into<String>, fix: impl Into<Remedy>) {
@@ -81,7 +83,8 @@ impl Hub {
 
     /// Compares every topic's policy and key with those of the canaries' topic, which a canary
     /// proves, and looks for filters in subscriptions.
-    async fn compare_topics(&mut self, cloud: &impl Cloud, organization: &Organization) {
+    async fn compare_topics(&mut self, cloud: &impl Cloud, bundle: &Bundle) {
+        let organization = &bundle.organization;
         let canary = match cloud.topic_settings(&self.location, CANARY).await {
             Ok(Some(settings)) => settings,
             Ok(None) => {
@@ -90,6 +93,9 @@ impl Hub {
             }
             Err(error) => return self.unreadable(&format!("topic {CANARY}"), &error),
         };
+        if let Some(key) = &canary.key {
+            self.compare_key(cloud, bundle, key).await;
+        }
         self.compare_subscriptions(cloud, CANARY, true).await;
         for topic in &organization.topics {
             let name = organization.topic_name(topic);
@@ -101,6 +107,23 @@ impl Hub {
             }
             self.compare_subscriptions(cloud, &name, false).await;
             self.topics_read.push(name);
+        }
+    }
+
+    /// The key also encrypts dead letters: if its policy is broken, there may be none that says so.
+    async fn compare_key(&mut self, cloud: &impl Cloud, bundle: &Bundle, key: &str) {
+        let link = format!("key policy of {key}");
+        let expected = key_policy(bundle, &self.location);
+        match cloud.key_policy(&self.location, key).await {
+            Ok(Some(actual)) if expected.is_none_or(|it| same_policy(&it, &actual)) => {}
+            Ok(Some(actual)) => self.fault(
+                link,
+                format!("the policy differs from the compiled one: {actual}"),
+                "find out who did it and why; then put the policy back as the template \
+                 `gizmos-topic` has it: `aws kms put-key-policy --policy-name default`",
+            ),
+            Ok(None) => self.fault(link, "the key does not exist", Remedy::DEPLOY),
+            Err(error) => self.unreadable(&link, &error),
         }
     }
 
@@ -158,7 +181,11 @@ impl Hub {
                         );
                     } else if raw && !settings.raw && is_ours(&subscription) {
                         let message = "raw message delivery is off, so canaries can't be read";
-                        self.fault(link, message, "turn it on: `aws sns set-subscription-attributes`");
+                        self.fault(
+                            link,
+                            message,
+                            "turn it on: `aws sns set-subscription-attributes`",
+                        );
                     }
                 }
                 Err(error) => self.unreadable(&link, &error),
@@ -169,6 +196,24 @@ impl Hub {
 
 fn location(organization: &Organization) -> Location {
     Location::new(&organization.accounts.hub, &organization.home_region)
+}
+
+/// The compiled policy of the key in the hub's template, which has one key.
+fn key_policy(bundle: &Bundle, location: &Location) -> Option<Value> {
+    let set = bundle
+        .stack_sets
+        .iter()
+        .find(|set| set.part == Part::Topic)?;
+    let resources = resources(&set.template);
+    let key = resources
+        .values()
+        .find(|it| it.get("Type").and_then(Value::as_str) == Some("AWS::KMS::Key"))?;
+    let parameters = parameter_values(&set.template, &set.parameters);
+    let context = Context {
+        location,
+        parameters: &parameters,
+    };
+    Some(context.resolve(key.pointer("/Properties/KeyPolicy")?))
 }
 
 /// Replaces a topic's name in a policy, at the end of ARNs.

@@ -110,7 +110,9 @@ pub async fn prove(
         checking(format!("why {} canaries did not arrive", missing.len()));
         diagnose::diagnose(cloud, &plan, &hub, &mut visits, &missing).await;
     }
-    let reads = locations.first().map_or(0, |it| rules::reads(&plan.expected, it));
+    let reads = locations
+        .first()
+        .map_or(0, |it| rules::reads(&plan.expected, it));
     Ok(ProofReport {
         least_calls: least_calls(&locations, &caller.account, reads, kinds.len()),
         locations: visits.into_iter().map(|visit| visit.proof).collect(),
@@ -153,7 +155,10 @@ async fn chosen(
     let is_unwatched = |name: &&String| !all.iter().any(|it| it.region == **name);
     unmatched.extend(regions.iter().filter(is_unwatched).cloned());
 
-    let mut chosen: Vec<Location> = all.into_iter().filter(|it| options.scope.covers(it)).collect();
+    let mut chosen: Vec<Location> = all
+        .into_iter()
+        .filter(|it| options.scope.covers(it))
+        .collect();
     if let Some(count) = options.sample {
         // The nonces are random, so their order is.
         chosen.sort_by_key(|location| nonces.of(CanaryKind::Event, location));
@@ -167,7 +172,10 @@ async fn chosen(
 async fn visit(cloud: &impl Cloud, plan: &Plan<'_>, locations: &[Location]) -> Vec<Visit> {
     let mut accounts: BTreeMap<&str, Vec<&Location>> = BTreeMap::new();
     for location in locations {
-        accounts.entry(&location.account).or_default().push(location);
+        accounts
+            .entry(&location.account)
+            .or_default()
+            .push(location);
     }
     stream::iter(accounts.into_values())
         .map(|locations| spoke::visit_account(cloud, plan, locations))
@@ -202,6 +210,9 @@ fn broken(
         fix: fix.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// The name of the canaries' queue and topic in messages.
 const CANARY: &str = canary::NAME;

@@ -11,7 +11,7 @@ use super::broken;
 use crate::fleet::template::{parameter_values, resources, rule_of};
 use crate::health::BrokenLink;
 use crate::health::resolve::Context;
-use crate::ports::{Cloud, CloudError, Location, EventRule};
+use crate::ports::{Cloud, CloudError, EventRule, Location};
 
 /// The bus on which AWS's services put their events.
 pub(super) const DEFAULT_BUS: &str = "default";
@@ -61,7 +61,9 @@ pub(super) fn expected(set: &StackSet) -> Vec<ExpectedRule> {
             return None;
         }
         let pattern = properties.get("EventPattern")?.clone();
-        let canary = CanaryKind::ALL.into_iter().find(|it| it.pattern() == pattern);
+        let canary = CanaryKind::ALL
+            .into_iter()
+            .find(|it| it.pattern() == pattern);
         let label = match (canary, rule_of(resource)) {
             (Some(CanaryKind::Event), _) => "the canaries' rule".to_owned(),
             (Some(CanaryKind::CloudTrail), _) => "the CloudTrail canaries' rule".to_owned(),
@@ -123,7 +125,10 @@ pub(super) async fn compare(
     bus: &str,
     expected: &[ExpectedRule],
 ) -> Result<FoundRules, CloudError> {
-    let rules = cloud.event_rules(location, bus, "").await?.unwrap_or_default();
+    let rules = cloud
+        .event_rules(location, bus, "")
+        .await?
+        .unwrap_or_default();
     let mut by_target = BTreeMap::new();
     for arn in target_arns(expected, location) {
         let names = cloud.rule_names_by_target(location, bus, &arn).await?;
@@ -220,7 +225,12 @@ impl<'a> Comparison<'a> {
                 "the rule's pattern was changed to {}",
                 pattern.as_deref().unwrap_or("none")
             );
-            return Some(broken(link, self.location, message, self.put(rule, &actual.name)));
+            return Some(broken(
+                link,
+                self.location,
+                message,
+                self.put(rule, &actual.name),
+            ));
         }
         if actual.state != rule.state {
             let message = format!("the rule is {}, not {}", actual.state, rule.state);
@@ -241,7 +251,9 @@ impl<'a> Comparison<'a> {
     fn enable(&self, name: &str) -> Remedy {
         let mut command = format!("aws events enable-rule --name {name}");
         self.finish(&mut command);
-        Remedy::from(format!("find out who did it and why; then run `{command}` in this account"))
+        Remedy::from(format!(
+            "find out who did it and why; then run `{command}` in this account"
+        ))
     }
 
     fn put(&self, rule: &ExpectedRule, name: &str) -> Remedy {
@@ -252,7 +264,9 @@ impl<'a> Comparison<'a> {
             rule.state
         );
         self.finish(&mut command);
-        Remedy::from(format!("find out who did it and why; then run `{command}` in this account"))
+        Remedy::from(format!(
+            "find out who did it and why; then run `{command}` in this account"
+        ))
     }
 
     fn finish(&self, command: &mut String) {

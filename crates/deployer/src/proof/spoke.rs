@@ -124,9 +124,12 @@ impl Visit {
             ),
             _ => (
                 "call to AWS".to_owned(),
-                "try again; if it persists, look at the service's status for this Region".to_owned(),
+                "try again; if it persists, look at the service's status for this Region"
+                    .to_owned(),
             ),
         };
-        self.proof.broken.push(broken(link, location, error.to_string(), fix));
+        self.proof
+            .broken
+            .push(broken(link, location, error.to_string(), fix));
     }
 }

@@ -61,7 +61,11 @@ fn start_automation_execution(
 }
 
 /// No parameter exists in the simulator, so nothing is deleted; the call succeeds nevertheless.
-fn delete_parameters(request: DeleteParameters, services: &mut Services, caller: &Caller) -> Answer {
+fn delete_parameters(
+    request: DeleteParameters,
+    services: &mut Services,
+    caller: &Caller,
+) -> Answer {
     let names = request.names;
     if !(1..=10).contains(&names.len()) {
         return Err(ApiError::new(
