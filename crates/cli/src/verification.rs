@@ -52,7 +52,9 @@ pub(crate) async fn prove(
             accounts: arguments.accounts.iter().cloned().collect(),
             regions: arguments.regions.iter().cloned().collect(),
         },
-        sample: arguments.sample.map(|count| count as usize),
+        sample: arguments
+            .sample
+            .map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
         cloudtrail: arguments.cloudtrail,
         secret,
     };

@@ -82,7 +82,7 @@ async fn deploy(
     print(
         invocation,
         &deployment,
-        &drift,
+        drift.as_ref(),
         verification.as_ref(),
         &calls,
     )?;
@@ -140,7 +140,7 @@ async fn can_begin(
 fn print(
     invocation: &Invocation<'_>,
     deployment: &Deployment,
-    drift: &Option<HubDrift>,
+    drift: Option<&HubDrift>,
     verification: Option<&Verification>,
     calls: &str,
 ) -> Result<()> {
@@ -158,7 +158,7 @@ fn print(
         text.push('\n');
     }
     text.push_str(&deployment.summary());
-    text.push_str(&drift.as_ref().map(drift_text).unwrap_or_default());
+    text.push_str(&drift.map(drift_text).unwrap_or_default());
     text.push_str(calls);
     if let Some(verification) = verification {
         text.push_str(&verification.summary());

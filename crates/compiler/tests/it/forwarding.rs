@@ -13,11 +13,8 @@ use crate::support::{api_rule, bundle, example, library, only, rule};
 /// Pattern and state of every forwarder of detections.
 fn forwarders(bundle: &Bundle) -> Vec<(Pattern, String)> {
     let mut forwarders = all_forwarders(bundle);
-    let is_canary = |pattern: &Pattern| {
-        let mut kinds = CanaryKind::ALL.into_iter();
-        kinds.any(|kind| kind.pattern().to_string() == pattern.text())
-    };
-    forwarders.retain(|(pattern, _)| !is_canary(pattern));
+    let canaries = CanaryKind::ALL.map(|kind| kind.pattern().to_string());
+    forwarders.retain(|(pattern, _)| !canaries.iter().any(|it| it == pattern.text()));
     forwarders
 }
 

@@ -22,9 +22,10 @@ impl Events for Fake {
     async fn put_event(&self, location: &Location, event: &CustomEvent) -> Result<(), CloudError> {
         let mut state = self.state();
         let sent = std::time::SystemTime::UNIX_EPOCH + state.now;
-        let account = match state.misplaced.contains(location) {
-            true => "999999999999",
-            false => &location.account,
+        let account = if state.misplaced.contains(location) {
+            "999999999999"
+        } else {
+            &location.account
         };
         let nonce = &event.detail["nonce"];
         let body = json!({"nonce": nonce, "account": account, "region": location.region});

@@ -175,14 +175,13 @@ impl<'a> Comparison<'a> {
     /// The rule that an expected one became: by name; or without a name by pattern and, among
     /// several with the same pattern, by targets.
     fn take(&mut self, rule: &ExpectedRule) -> Option<&'a EventRule> {
-        let position = match &rule.name {
-            Some(name) => self.left.iter().position(|it| it.name == *name),
-            None => {
-                let same = |it: &EventRule| it.pattern.as_ref() == Some(&rule.pattern);
-                let exact = |it: &EventRule| same(it) && self.without_target(rule, it).is_none();
-                let position = self.left.iter().position(|it| exact(it));
-                position.or_else(|| self.left.iter().position(|it| same(it)))
-            }
+        let position = if let Some(name) = &rule.name {
+            self.left.iter().position(|it| it.name == *name)
+        } else {
+            let same = |it: &EventRule| it.pattern.as_ref() == Some(&rule.pattern);
+            let exact = |it: &EventRule| same(it) && self.without_target(rule, it).is_none();
+            let position = self.left.iter().position(|it| exact(it));
+            position.or_else(|| self.left.iter().position(|it| same(it)))
         };
         position.map(|index| self.left.swap_remove(index))
     }
