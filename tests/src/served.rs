@@ -95,6 +95,7 @@ impl Served {
             name if name.contains("CloudTrail") => "cloudtrail",
             name if name.starts_with("AWSOrganizations") => "organizations",
             "AmazonSQS" => "sqs",
+            "TrentService" => "kms",
             other => panic!("no service for {other}"),
         };
         let mut answer = ureq::post(&self.endpoint)

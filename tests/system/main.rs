@@ -27,6 +27,7 @@ mod new_rule;
 mod policies;
 mod permissions;
 mod preflight;
+mod proof;
 mod rerun;
 mod sigma;
 mod workflows;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -148,6 +149,8 @@ pub struct Aws {
     organizations: aws_sdk_organizations::Client,
     pace: Arc<Pace>,
     clock: Clock,
+    /// Number of requests so far.
+    requests: Arc<AtomicU64>,
     identity: Arc<OnceCell<Identity>>,
     /// The most recent sessions of the access role, by account.
     sessions: Arc<Mutex<BTreeMap<String, Session>>>,
@@ -177,6 +180,7 @@ impl Aws {
                 .with_initial_backoff(Duration::from_millis(2))
                 .with_max_backoff(Duration::from_millis(20));
         }
+        let requests = Arc::default();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_WITHIN)
             .operation_attempt_timeout(options.attempt_timeout)
@@ -185,7 +189,7 @@ impl Aws {
             .region(Region::new(options.home_region.clone()))
             .retry_config(retries)
             .timeout_config(timeouts)
-            .http_client(http::client());
+            .http_client(http::client(&requests));
         if let Some(url) = &options.endpoint_url {
             loader = loader.endpoint_url(url);
         }
@@ -218,6 +222,7 @@ impl Aws {
             organizations,
             pace,
             clock,
+            requests,
             identity: Arc::new(OnceCell::new()),
             sessions: Arc::new(Mutex::new(BTreeMap::new())),
         }
@@ -233,6 +238,11 @@ impl Aws {
             self.options.call_as = CallAs::DelegatedAdministrator;
         }
         self
+    }
+
+    /// The number of requests so far, retries included.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Configuration for the caller's own account and the home Region.
@@ -273,6 +283,16 @@ impl Aws {
         &self.organizations
     }
 
+    /// Rate limits, to be watched by a client.
+    pub(crate) fn shared_pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.pace)
+    }
+
+    /// AWS's clock, to be read off a client's responses.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     /// Rate limits shared by all clients.
     pub(crate) fn pace(&self) -> &Pace {
         &self.pace
@@ -310,7 +330,8 @@ impl Aws {
 
     /// A session of the access role, valid for all Regions of the account.
     async fn session(&self, location: &Location) -> Result<Session, CloudError> {
-        let soon = SystemTime::now() + SESSION_MARGIN;
+        // AWS's clock, because it set the time at which the session expires.
+        let soon = self.clock.now() + SESSION_MARGIN;
         let known = self
             .sessions()
             .get(&location.account)
@@ -319,7 +340,10 @@ impl Aws {
         if let Some(session) = known {
             return Ok(session);
         }
-        let answer = aws_sdk_sts::Client::new(&self.base)
+        let config = aws_sdk_sts::config::Builder::from(&self.base)
+            .interceptor(self.clock())
+            .build();
+        let answer = aws_sdk_sts::Client::from_conf(config)
             .assume_role()
             .role_arn(format!(
                 "arn:{}:iam::{}:role/{}",

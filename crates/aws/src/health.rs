@@ -1,11 +1,22 @@
 //! Reads SNS, CloudTrail, SQS, EventBridge and IAM.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_sqs::types::QueueAttributeName;
-use deployer::ports::{CloudError, Health, Location, Subscription, TrailStatus, TrailSummary};
-use serde_json::Value;
+use deployer::ports::{
+    CloudError, EventRule, Health, Location, Subscription, SubscriptionSettings, TopicSettings,
+    TrailStatus, TrailSummary,
+};
+use serde_json::{Value, json};
 
 use crate::connect::{Aws, partition};
 use crate::error::cloud_error;
+use crate::json_call::JsonAction;
+
+const GET_KEY_POLICY: JsonAction = JsonAction {
+    action: "kms:GetKeyPolicy",
+    target: "TrentService",
+};
 
 impl Health for Aws {
     async fn subscriptions(
@@ -13,12 +24,7 @@ impl Health for Aws {
         location: &Location,
         topic: &str,
     ) -> Result<Option<Vec<Subscription>>, CloudError> {
-        let arn = format!(
-            "arn:{}:sns:{}:{}:{topic}",
-            partition(&location.region),
-            location.region,
-            location.account
-        );
+        let arn = topic_arn(location, topic);
         let client = aws_sdk_sns::Client::new(&self.at(location).await?);
         let mut pages = client
             .list_subscriptions_by_topic()
@@ -33,18 +39,87 @@ impl Health for Aws {
                 Err(error) => return Err(error),
             };
             for subscription in page.subscriptions.unwrap_or_default() {
+                // Unconfirmed subscriptions have `PendingConfirmation` or `Deleted` in place of an
+                // ARN.
+                let arn = subscription
+                    .subscription_arn
+                    .filter(|arn| arn.starts_with("arn:"));
                 found.push(Subscription {
                     protocol: subscription.protocol.unwrap_or_default(),
                     endpoint: subscription.endpoint.unwrap_or_default(),
-                    // Unconfirmed subscriptions have `PendingConfirmation` or `Deleted` in place of
-                    // an ARN.
-                    confirmed: subscription
-                        .subscription_arn
-                        .is_some_and(|arn| arn.starts_with("arn:")),
+                    confirmed: arn.is_some(),
+                    arn,
                 });
             }
         }
         Ok(Some(found))
+    }
+
+    async fn topic_settings(
+        &self,
+        location: &Location,
+        topic: &str,
+    ) -> Result<Option<TopicSettings>, CloudError> {
+        let client = aws_sdk_sns::Client::new(&self.at(location).await?);
+        let answer = client
+            .get_topic_attributes()
+            .topic_arn(topic_arn(location, topic))
+            .send()
+            .await
+            .map_err(|e| cloud_error("sns:GetTopicAttributes", &e));
+        let attributes = match answer {
+            Ok(answer) => answer.attributes.unwrap_or_default(),
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let policy = attributes.get("Policy");
+        Ok(Some(TopicSettings {
+            policy: policy
+                .and_then(|policy| serde_json::from_str(policy).ok())
+                .unwrap_or(Value::Null),
+            key: attributes.get("KmsMasterKeyId").cloned(),
+        }))
+    }
+
+    async fn key_policy(
+        &self,
+        location: &Location,
+        key: &str,
+    ) -> Result<Option<Value>, CloudError> {
+        let input = json!({"KeyId": key, "PolicyName": "default"});
+        match self.json_call(location, GET_KEY_POLICY, &input).await {
+            Ok(answer) => {
+                let policy = answer.get("Policy").and_then(Value::as_str);
+                let policy = policy.and_then(|policy| serde_json::from_str(policy).ok());
+                Ok(Some(policy.unwrap_or(Value::Null)))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn subscription_settings(
+        &self,
+        location: &Location,
+        subscription: &str,
+    ) -> Result<SubscriptionSettings, CloudError> {
+        let client = aws_sdk_sns::Client::new(&self.at(location).await?);
+        let answer = client
+            .get_subscription_attributes()
+            .subscription_arn(subscription)
+            .send()
+            .await
+            .map_err(|e| cloud_error("sns:GetSubscriptionAttributes", &e))?;
+        let attributes = answer.attributes.unwrap_or_default();
+        Ok(SubscriptionSettings {
+            filter_policy: attributes
+                .get("FilterPolicy")
+                .filter(|policy| !policy.is_empty() && *policy != "{}")
+                .cloned(),
+            raw: attributes
+                .get("RawMessageDelivery")
+                .is_some_and(|raw| raw == "true"),
+        })
     }
 
     async fn trails(&self, location: &Location) -> Result<Vec<TrailSummary>, CloudError> {
@@ -148,6 +223,79 @@ impl Health for Aws {
         ))
     }
 
+    async fn event_rules(
+        &self,
+        location: &Location,
+        bus: &str,
+        prefix: &str,
+    ) -> Result<Option<Vec<EventRule>>, CloudError> {
+        let client = aws_sdk_eventbridge::Client::new(&self.at(location).await?);
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let page = client
+                .list_rules()
+                .event_bus_name(bus)
+                .set_name_prefix((!prefix.is_empty()).then(|| prefix.to_owned()))
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|e| cloud_error("events:ListRules", &e));
+            let page = match page {
+                Ok(page) => page,
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            for rule in page.rules.unwrap_or_default() {
+                found.push(EventRule {
+                    name: rule.name.unwrap_or_default(),
+                    state: rule
+                        .state
+                        .map(|state| state.as_str().to_owned())
+                        .unwrap_or_default(),
+                    pattern: rule
+                        .event_pattern
+                        .map(|pattern| serde_json::from_str(&pattern).unwrap_or(Value::Null)),
+                });
+            }
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(Some(found));
+            }
+        }
+    }
+
+    async fn rule_targets(
+        &self,
+        location: &Location,
+        bus: &str,
+        rule: &str,
+    ) -> Result<Option<Vec<Value>>, CloudError> {
+        let client = aws_sdk_eventbridge::Client::new(&self.at(location).await?);
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let page = client
+                .list_targets_by_rule()
+                .event_bus_name(bus)
+                .rule(rule)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|e| cloud_error("events:ListTargetsByRule", &e));
+            let page = match page {
+                Ok(page) => page,
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            found.extend(page.targets.unwrap_or_default().into_iter().map(target));
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(Some(found));
+            }
+        }
+    }
+
     async fn bus_policy(
         &self,
         location: &Location,
@@ -186,4 +334,54 @@ impl Health for Aws {
         }
         Ok(found)
     }
+}
+
+fn topic_arn(location: &Location, topic: &str) -> String {
+    let Location { account, region } = location;
+    format!("arn:{}:sns:{region}:{account}:{topic}", partition(region))
+}
+
+/// A target with the property names of a template. Targets of types that Gizmos doesn't use have
+/// further properties, which a comparison must see.
+fn target(target: aws_sdk_eventbridge::types::Target) -> Value {
+    let more = [
+        target.kinesis_parameters.is_some(),
+        target.run_command_parameters.is_some(),
+        target.ecs_parameters.is_some(),
+        target.batch_parameters.is_some(),
+        target.sqs_parameters.is_some(),
+        target.http_parameters.is_some(),
+        target.redshift_data_parameters.is_some(),
+        target.sage_maker_pipeline_parameters.is_some(),
+        target.app_sync_parameters.is_some(),
+    ];
+    let transformer = target.input_transformer.map(|it| {
+        let paths: BTreeMap<String, String> =
+            it.input_paths_map.unwrap_or_default().into_iter().collect();
+        json!({"InputPathsMap": paths, "InputTemplate": it.input_template})
+    });
+    let retry = target.retry_policy.map(|it| {
+        without_nulls(json!({
+            "MaximumEventAgeInSeconds": it.maximum_event_age_in_seconds,
+            "MaximumRetryAttempts": it.maximum_retry_attempts,
+        }))
+    });
+    without_nulls(json!({
+        "Id": target.id,
+        "Arn": target.arn,
+        "RoleArn": target.role_arn,
+        "Input": target.input,
+        "InputPath": target.input_path,
+        "InputTransformer": transformer,
+        "DeadLetterConfig": target.dead_letter_config.map(|it| json!({"Arn": it.arn})),
+        "RetryPolicy": retry,
+        "OtherParameters": more.contains(&true).then_some(true),
+    }))
+}
+
+fn without_nulls(mut value: Value) -> Value {
+    if let Value::Object(fields) = &mut value {
+        fields.retain(|_, field| !field.is_null());
+    }
+    value
 }

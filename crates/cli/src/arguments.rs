@@ -216,20 +216,31 @@ pub(crate) enum Command {
         /// Don't verify the alert chain afterward
         #[arg(long)]
         no_verify: bool,
+        /// Exit with 5 if a rule in the hub was disabled, changed or deleted outside of CloudFormation
+        #[arg(long)]
+        fail_on_drift: bool,
         #[command(flatten)]
         deployment: DeploymentArguments,
     },
     /// Prove that the alert chain works
     ///
-    /// On the simulator, every rule's test events are sent through the deployed chain, and the
-    /// alerts are compared with the expected ones. On AWS, the chain's health is checked, because
-    /// only AWS services can emit their events.
+    /// On any endpoint, AWS included, a canary is sent from every watched account and Region through
+    /// the deployed chain, to a topic and a queue of its own; the states, patterns and targets of
+    /// all rules, and the policies, keys, subscriptions and filters of all topics are read. Nothing
+    /// is published to the topics that people subscribe to. With `--simulator`, every rule's test
+    /// events are sent, too, and the alerts are compared with the expected ones: on AWS only
+    /// services can emit their events.
     #[command(
-        after_help = "Examples:\n  cargo xtask verify --org --simulator\n  cargo xtask verify --org --simulator=http://127.0.0.1:4599\n  cargo xtask verify --org"
+        after_help = "Examples:\n  cargo xtask verify --org\n  cargo xtask verify --org --sample 20                  # as many accounts and Regions, at random\n  \
+            cargo xtask verify --org --accounts 012345678901 --regions us-east-1\n  \
+            cargo xtask verify --org --cloudtrail                 # takes up to 15 minutes\n  \
+            cargo xtask verify --org --simulator\n  cargo xtask verify --org --simulator=http://127.0.0.1:4599"
     )]
     Verify {
         #[command(flatten)]
         target: Target,
+        #[command(flatten)]
+        proof: ProofArguments,
     },
     /// Report where the organization differs from the compiled rules; exit code 5 if it does
     ///
@@ -538,6 +549,24 @@ impl From<&DriftArguments> for DriftOptions {
         }
         options
     }
+}
+
+/// What a verification proves.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ProofArguments {
+    /// Send canaries only from these accounts
+    #[arg(long, value_delimiter = ',', value_name = "ACCOUNT,…", value_parser = account)]
+    pub(crate) accounts: Vec<String>,
+    /// Send canaries only from these Regions
+    #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
+    pub(crate) regions: Vec<String>,
+    /// Send canaries only from so many accounts and Regions, chosen at random
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sample: Option<u32>,
+    /// Prove the way from CloudTrail, too: call `ssm:DeleteParameters` for a name that never exists,
+    /// and wait up to 15 minutes for its event; a rule of yours about this action alerts
+    #[arg(long)]
+    pub(crate) cloudtrail: bool,
 }
 
 /// A drift check as a command line value.

@@ -6,6 +6,7 @@ use minijinja::{Value, context};
 use rules::Rule;
 use syntax::{Diagnostic, nearest};
 
+use crate::canary::CanaryKind;
 use crate::emit::{self, Rendered};
 use crate::forward::{self, Forwarder};
 use crate::organization::{ARTIFACT_PREFIX, Organization, Publish, Topic, Topology};
@@ -284,12 +285,19 @@ impl<'c> Compiler<'c> {
         limits::bus(
             "the hub's bus",
             std::slice::from_ref(&organization.home_region),
+            CanaryKind::ALL.len(),
             &rules,
             &mut self.diagnostics,
         );
         self.detections(&detections);
 
-        let forwarders = forward::forwarders(&rules, organization.forward, &mut self.diagnostics);
+        let mut forwarders =
+            forward::forwarders(&rules, organization.forward, &mut self.diagnostics);
+        forwarders.extend(
+            CanaryKind::ALL
+                .into_iter()
+                .filter_map(CanaryKind::forwarder),
+        );
         self.spokes(&forwarders, routed);
     }
 
@@ -378,6 +386,7 @@ impl<'c> Compiler<'c> {
         limits::bus(
             "the default bus of a spoke",
             regions,
+            0,
             &responders,
             &mut self.diagnostics,
         );
@@ -478,6 +487,7 @@ impl<'c> Compiler<'c> {
         limits::bus(
             "the default bus of a watched account",
             &organization.regions,
+            0,
             &rules,
             &mut self.diagnostics,
         );

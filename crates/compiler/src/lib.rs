@@ -31,6 +31,7 @@
 //! ```
 
 mod bundle;
+pub mod canary;
 mod carrier;
 mod compile;
 mod emit;

@@ -10,6 +10,7 @@
 //! - [`apply()`] carries out a plan, in dependency order and in waves;
 //! - [`drift()`] compares without changing anything: the plan, CloudFormation's drift detection, and
 //!   the [`health()`] of the alert chain;
+//! - [`proof`] sends canaries through the deployed chain, on any endpoint;
 //! - [`verify`] sends the rules' test events through the deployed chain;
 //! - [`destroy()`] removes what was deployed.
 //!
@@ -50,6 +51,7 @@ pub mod plan;
 pub mod ports;
 pub mod preflight;
 mod progress;
+pub mod proof;
 mod rollout;
 pub mod verify;
 

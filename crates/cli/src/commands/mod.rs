@@ -73,9 +73,18 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> Resu
         Command::Deploy {
             target,
             no_verify,
+            fail_on_drift,
             deployment,
-        } => Box::pin(deploy::run(invocation, &target, !no_verify, &deployment)).await,
-        Command::Verify { target } => Box::pin(verify::run(invocation, &target)).await,
+        } => {
+            let afterward = deploy::Afterward {
+                verify: !no_verify,
+                fail_on_drift,
+            };
+            Box::pin(deploy::run(invocation, &target, afterward, &deployment)).await
+        }
+        Command::Verify { target, proof } => {
+            Box::pin(verify::run(invocation, &target, &proof)).await
+        }
         Command::Drift { target, scope } => {
             Box::pin(drift::run(invocation, &target, &(&scope).into())).await
         }

@@ -2,14 +2,18 @@
 
 use anyhow::{Result, bail};
 
-use crate::arguments::{DeploymentArguments, Format, Target};
+use crate::arguments::{DeploymentArguments, Format, ProofArguments, Target};
 use crate::connection::Connection;
 use crate::deployment;
 use crate::exit::Exit;
 use crate::invocation::Invocation;
 use crate::verification;
 
-pub(crate) async fn run(invocation: &Invocation<'_>, target: &Target) -> Result<Exit> {
+pub(crate) async fn run(
+    invocation: &Invocation<'_>,
+    target: &Target,
+    proof: &ProofArguments,
+) -> Result<Exit> {
     let environment = invocation.environment;
     let Some(compiled) = invocation.compiled("Nothing was verified.")? else {
         return Ok(Exit::Configuration);
@@ -26,7 +30,7 @@ pub(crate) async fn run(invocation: &Invocation<'_>, target: &Target) -> Result<
                 bail!("the deployment did not succeed, so there is nothing to verify");
             }
         }
-        let verification = verification::verify(environment, connection, &compiled).await?;
+        let verification = verification::prove(environment, connection, &compiled, proof).await?;
         if invocation.format == Format::Json {
             environment.print_json(&verification.to_json())?;
         } else {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use rules::Severity;
 use syntax::{Diagnostic, Node, SourceFile, Span};
 
+use crate::canary;
+
 use super::section::{Reader, Shape};
 use super::{
     Accounts, Artifacts, Forward, Organization, Protocol, Publish, Subscription, TargetScope,
@@ -54,7 +56,7 @@ const NAME: Shape = Shape {
 /// `organization::unknown-field`, `organization::missing-field`, `organization::type`,
 /// `organization::format`, `organization::duplicate`, `organization::accounts`,
 /// `organization::regions`, `organization::targets`, `organization::severities`,
-/// `organization::waves`, `organization::bucket`; warnings `organization::unquoted-number`,
+/// `organization::waves`, `organization::bucket`, `organization::reserved`; warnings `organization::unquoted-number`,
 /// `organization::global-region`, `organization::subscriptions`, `organization::retention`,
 /// `organization::log-archive`; and those of [`syntax::parse`].
 pub fn load(path: &Path) -> (Option<Organization>, Vec<Diagnostic>) {
@@ -464,8 +466,18 @@ impl Reader {
                 complete = false;
                 continue;
             };
-            if topics.iter().any(|other| other.name == topic.name) {
-                let span = item.get("name").map_or(item.span, |name| name.span);
+            let span = item.get("name").map_or(item.span, |name| name.span);
+            if canary::is_reserved(&topic.name) {
+                self.error_with_help(
+                    "organization::reserved",
+                    span,
+                    format!(
+                        "the topic `{}` has the name of the topic to which canaries go",
+                        topic.name
+                    ),
+                    "choose another name",
+                );
+            } else if topics.iter().any(|other| other.name == topic.name) {
                 self.error(
                     "organization::duplicate",
                     span,

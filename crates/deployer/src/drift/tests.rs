@@ -36,6 +36,7 @@ async fn healthy() -> Fake {
             protocol: "email".into(),
             endpoint: "security@example.com".into(),
             confirmed: true,
+            arn: Some("arn:aws:sns:eu-central-1:333344445555:gizmos-alerts:1".into()),
         }],
     );
     state.policy = Some(json!({"Version": "2012-10-17", "Statement": {
@@ -177,6 +178,7 @@ async fn every_broken_link_of_the_chain_is_found() {
                 protocol: "email".into(),
                 endpoint: "stranger@example.com".into(),
                 confirmed: true,
+                arn: Some("arn:aws:sns:eu-central-1:333344445555:gizmos-alerts:1".into()),
             }],
         );
     }

@@ -1,6 +1,7 @@
 //! An in-memory cloud for tests. Operations are asynchronous, and only `pause` advances the clock.
 
 mod bundle;
+mod events;
 mod stack_sets;
 mod stacks;
 
@@ -97,6 +98,12 @@ pub(crate) struct State {
     pub(crate) strange_objects: usize,
     /// Accounts without the access role.
     pub(crate) closed: BTreeSet<String>,
+    /// Rules on default buses and, for the hub, on its own bus.
+    pub(crate) rules: BTreeMap<Location, Vec<EventRule>>,
+    /// Events from here arrive as if they came from another account.
+    pub(crate) misplaced: BTreeSet<Location>,
+    /// Messages in the canaries' queue.
+    pub(crate) messages: Vec<QueueMessage>,
 }
 
 #[derive(Debug)]
@@ -461,6 +468,51 @@ impl Organizations for Fake {
 }
 
 impl Health for Fake {
+    async fn event_rules(
+        &self,
+        location: &Location,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<Vec<EventRule>>, CloudError> {
+        Ok(self.state().rules.get(location).cloned())
+    }
+
+    async fn rule_targets(
+        &self,
+        _: &Location,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<Vec<Value>>, CloudError> {
+        Ok(None)
+    }
+
+    async fn topic_settings(
+        &self,
+        _: &Location,
+        topic: &str,
+    ) -> Result<Option<TopicSettings>, CloudError> {
+        let is_known = self.state().subscriptions.contains_key(topic);
+        Ok(is_known.then_some(TopicSettings {
+            policy: Value::Null,
+            key: None,
+        }))
+    }
+
+    async fn key_policy(&self, _: &Location, _: &str) -> Result<Option<Value>, CloudError> {
+        Ok(None)
+    }
+
+    async fn subscription_settings(
+        &self,
+        _: &Location,
+        _: &str,
+    ) -> Result<SubscriptionSettings, CloudError> {
+        Ok(SubscriptionSettings {
+            filter_policy: None,
+            raw: true,
+        })
+    }
+
     async fn subscriptions(
         &self,
         _: &Location,

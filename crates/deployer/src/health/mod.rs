@@ -1,12 +1,12 @@
 //! Checks every link of the alert chain: the trail is logging, topics reach all their subscribers,
 //! dead-letter queues are empty, and the hub's bus accepts events from the other accounts.
 
-mod resolve;
+pub(crate) mod resolve;
 
 use std::collections::BTreeSet;
 
 use compiler::organization::Topic;
-use compiler::{Bundle, Part, StackSet};
+use compiler::{Bundle, Part, StackSet, canary};
 use futures::{StreamExt, stream};
 use remedy::Remedy;
 use serde::Serialize;
@@ -331,7 +331,8 @@ async fn hub_links(cloud: &impl Cloud, set: &StackSet, location: &Location) -> I
         let text = |name: &str| property(name)?.as_str().map(str::to_owned);
         match resource.get("Type").and_then(Value::as_str) {
             Some("AWS::SQS::Queue") => {
-                if let Some(queue) = text("QueueName") {
+                // Canaries on their way are not dead letters.
+                if let Some(queue) = text("QueueName").filter(|queue| queue != canary::NAME) {
                     found.merge(dead_letters(cloud, location, &queue).await);
                 }
             }

@@ -16,6 +16,26 @@ pub struct Subscription {
     pub endpoint: String,
     /// Whether the owner has confirmed it; until then SNS delivers nothing.
     pub confirmed: bool,
+    /// `None` until it is confirmed.
+    pub arn: Option<String>,
+}
+
+/// What decides which messages a topic takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TopicSettings {
+    /// The topic's policy; `Null` if SNS lists none.
+    pub policy: Value,
+    /// The key that encrypts its messages, as SNS lists it.
+    pub key: Option<String>,
+}
+
+/// What decides which messages a subscription passes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SubscriptionSettings {
+    /// As JSON text.
+    pub filter_policy: Option<String>,
+    /// Whether a queue gets the message alone, without SNS's envelope.
+    pub raw: bool,
 }
 
 /// A trail's settings and state.
@@ -44,6 +64,17 @@ pub struct TrailSummary {
     pub home_region: String,
 }
 
+/// A rule of an event bus, as EventBridge lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventRule {
+    /// Unique on the bus.
+    pub name: String,
+    /// `ENABLED`, `DISABLED` or `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`.
+    pub state: String,
+    /// `None` for a scheduled rule.
+    pub pattern: Option<Value>,
+}
+
 /// Reads topics, trails, queues, event buses and roles.
 ///
 /// AWS: [SNS](https://docs.aws.amazon.com/sns/latest/api/welcome.html),
@@ -58,6 +89,27 @@ pub trait Health {
         location: &Location,
         topic: &str,
     ) -> impl Future<Output = Result<Option<Vec<Subscription>>, CloudError>> + Send;
+
+    /// A topic's settings; `None` if it doesn't exist.
+    fn topic_settings(
+        &self,
+        location: &Location,
+        topic: &str,
+    ) -> impl Future<Output = Result<Option<TopicSettings>, CloudError>> + Send;
+
+    /// The policy of a KMS key given by id or ARN; `None` if the key doesn't exist.
+    fn key_policy(
+        &self,
+        location: &Location,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<Value>, CloudError>> + Send;
+
+    /// A subscription's settings.
+    fn subscription_settings(
+        &self,
+        location: &Location,
+        subscription: &str,
+    ) -> impl Future<Output = Result<SubscriptionSettings, CloudError>> + Send;
 
     /// A trail by name; `None` if it doesn't exist.
     fn trail_status(
@@ -78,6 +130,23 @@ pub trait Health {
         location: &Location,
         queue: &str,
     ) -> impl Future<Output = Result<Option<u64>, CloudError>> + Send;
+
+    /// The rules of a bus whose names begin with `prefix`; `None` if the bus doesn't exist.
+    fn event_rules(
+        &self,
+        location: &Location,
+        bus: &str,
+        prefix: &str,
+    ) -> impl Future<Output = Result<Option<Vec<EventRule>>, CloudError>> + Send;
+
+    /// The targets of a rule with the property names of a template; `None` if the rule doesn't
+    /// exist.
+    fn rule_targets(
+        &self,
+        location: &Location,
+        bus: &str,
+        rule: &str,
+    ) -> impl Future<Output = Result<Option<Vec<Value>>, CloudError>> + Send;
 
     /// The resource policy of an event bus; `None` if the bus doesn't exist, `Null` if it has no
     /// policy.

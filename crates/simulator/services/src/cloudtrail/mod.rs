@@ -1,6 +1,7 @@
 //! AWS CloudTrail: trails, and whether one of them sends an event to EventBridge.
 
 mod actions;
+pub(crate) mod record;
 pub(crate) mod resources;
 
 use std::collections::BTreeMap;
