@@ -352,7 +352,7 @@ fn check_key(
     // context, and for its decryption:
     // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html>,
     // <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html>
-    let of_bucket = context.clone().with(
+    let of_bucket = source(arn, account).with(
         "kms:EncryptionContext:aws:s3:arn",
         format!("arn:aws:s3:::{bucket}"),
     );
