@@ -176,11 +176,13 @@ fn bundle(regions: usize) -> Result<(Bundle, usize)> {
     let mut organization = organization.context("stacksets/organization.yaml has errors")?;
     let home = organization.home_region.clone();
     let others = DEFAULT_REGIONS.iter().map(|region| (*region).to_owned());
-    organization.regions = [home.clone()]
+    let watched: Vec<String> = [home.clone()]
         .into_iter()
         .chain(others.filter(|region| *region != home))
         .take(regions)
         .collect();
+    organization.resolve_regions(&watched)?;
+    organization.regions = watched;
     organization.targets.organizational_units = vec![ROOT.to_owned()];
     let Ok(templates) = Templates::load(&root.join("stacksets")) else {
         bail!("the templates in `stacksets/` can't be loaded; `cargo xtask check` says why");

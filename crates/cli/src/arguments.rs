@@ -150,9 +150,13 @@ pub(crate) enum Command {
     },
     /// Compile rules and the organization file into CloudFormation templates
     #[command(
-        after_help = "Examples:\n  cargo xtask compile\n  cargo xtask compile --topology local --out build/local"
+        after_help = "Examples:\n  cargo xtask compile --regions eu-central-1,us-east-1\n  \
+            cargo xtask compile --topology local --out build/local   # if the organization file lists its Regions"
     )]
     Compile {
+        /// The watched Regions, if the organization file says `regions: enabled`
+        #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
+        regions: Vec<String>,
         /// Folder for templates and manifest [default: target/stacksets]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
@@ -275,7 +279,7 @@ pub(crate) enum Command {
     ///
     /// Reads files, folders with everything below them, or a bucket: .json, .json.gz and JSON
     /// lines, in the layout of a trail or any other. Counts only what EventBridge would have
-    /// delivered, and each event once. Exits with 1 if a rule exceeds its `budget`.
+    /// delivered in the watched Regions, and each event once. Exits with 1 if a rule exceeds its `budget`.
     #[command(after_help = "Examples:\n  cargo xtask backtest logs/\n  \
             cargo xtask backtest s3://my-trail-bucket/AWSLogs/ --from 2026-11-01 --to 2026-11-07\n  \
             cargo xtask backtest logs/ --accounts 012345678901 --regions us-east-1,eu-central-1\n  \
@@ -295,7 +299,7 @@ pub(crate) enum Command {
     /// Show which rules fire on events, and why one doesn't
     ///
     /// Decides like EventBridge: a read-only call, a data event or a record over 256 KB isn't
-    /// delivered, whatever a pattern says.
+    /// delivered, whatever a pattern says, and neither is an event of a Region that isn't watched.
     #[command(
         after_help = "FILE holds CloudTrail records or whole EventBridge events: one JSON document, {\"Records\": […]}, \
             or JSON lines; - is standard input.\n\n\
@@ -307,6 +311,9 @@ pub(crate) enum Command {
         /// Explain the verdict of this rule on every event
         #[arg(long, value_name = "RULE")]
         why: Option<String>,
+        /// Treat events of unwatched Regions as if `regions` listed them
+        #[arg(long)]
+        all_regions: bool,
         /// Files with events
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
@@ -611,6 +618,9 @@ pub(crate) struct BacktestArguments {
     /// Include only events of these Regions
     #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
     pub(crate) regions: Vec<String>,
+    /// Count events of unwatched Regions too, as if `regions` listed them
+    #[arg(long)]
+    pub(crate) all_regions: bool,
     /// Count data events and network activity too, as if the trail selected them
     #[arg(long)]
     pub(crate) data_events: bool,
@@ -694,7 +704,7 @@ pub(crate) enum SimulatorCommand {
         /// Account in which the event happens [default: the event's own, if the organization has it, or the first workload]
         #[arg(long, value_name = "ACCOUNT")]
         account: Option<String>,
-        /// Region in which the event happens [default: the event's own, if it is watched, or the home Region]
+        /// Region in which the event happens [default: the event's own]
         #[arg(long, value_name = "REGION")]
         region: Option<String>,
         /// File with the events

@@ -1,5 +1,6 @@
 //! Compiles rules and organization into a bundle.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{Value, context};
@@ -12,8 +13,8 @@ use crate::forward::{self, Forwarder};
 use crate::organization::{ARTIFACT_PREFIX, Organization, Publish, Topic, Topology};
 use crate::view::{self, Names};
 use crate::{
-    AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets, Templates, limits,
-    protection,
+    AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets, Templates, findings,
+    limits, protection, unwatched,
 };
 
 /// Log files with a much longer retention move to archive storage after this many days: archive
@@ -25,7 +26,7 @@ const ARCHIVE_AFTER_DAYS: u32 = 90;
 /// Deprecated and disabled rules are left out. The order of `library` doesn't matter.
 ///
 /// Codes: `compile::no-rules`, `compile::no-effect`, `compile::unknown-topic`, `compile::no-topic`,
-/// `compile::unprotected`; `limit::…` for quotas and for text that CloudFormation would expand;
+/// `compile::unprotected`, `compile::unwatched-region`, `compile::findings`; `limit::…` for quotas and for text that CloudFormation would expand;
 /// `forward::…` for patterns that can't be forwarded unchanged; `template::…` for errors in the
 /// template sources.
 pub fn compile(
@@ -33,7 +34,12 @@ pub fn compile(
     organization: &Organization,
     templates: &Templates,
 ) -> (Option<Bundle>, Vec<Diagnostic>) {
-    let mut rules: Vec<&Rule> = library.iter().filter(|rule| rule.is_deployed()).collect();
+    let deployed: Vec<Cow<'_, Rule>> = library
+        .iter()
+        .filter(|rule| rule.is_deployed())
+        .map(|rule| findings::with_findings_place(rule, organization))
+        .collect();
+    let mut rules: Vec<&Rule> = deployed.iter().map(AsRef::as_ref).collect();
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     let mut compiler = Compiler {
         organization,
@@ -51,6 +57,8 @@ pub fn compile(
     }
     compiler.drift_schedule();
     protection::check(&rules, organization, &mut compiler.diagnostics);
+    unwatched::check(&rules, organization, &mut compiler.diagnostics);
+    findings::check(&rules, organization, &mut compiler.diagnostics);
     let Compiler {
         diagnostics,
         stack_sets,

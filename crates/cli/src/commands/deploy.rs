@@ -10,8 +10,8 @@ use crate::connection::Connection;
 use crate::deployment::{self, Deployment};
 use crate::exit::Exit;
 use crate::invocation::{Compiled, Invocation};
-use crate::spelling;
 use crate::verification::{self, Verification};
+use crate::{resolved, saved_plan, spelling};
 
 /// What follows a deployment.
 #[derive(Clone, Copy, Debug)]
@@ -31,10 +31,22 @@ pub(crate) async fn run(
     let Some(compiled) = invocation.compiled("Nothing was deployed.")? else {
         return Ok(Exit::Configuration);
     };
-    compiled.bundle.write(&compiled.project.default_output)?;
-    Connection::with(target, &compiled.organization, async |connection| {
-        Box::pin(deploy(invocation, connection, &compiled, afterward, how)).await
-    })
+    let pinned = match &how.plan {
+        Some(path) => saved_plan::pinned_regions(invocation.environment, path)?,
+        None => Vec::new(),
+    };
+    let why = "Nothing was deployed.";
+    resolved::with_regions(
+        invocation,
+        target,
+        compiled,
+        &pinned,
+        why,
+        async |connection, compiled| {
+            compiled.bundle.write(&compiled.project.default_output)?;
+            Box::pin(deploy(invocation, connection, compiled, afterward, how)).await
+        },
+    )
     .await
 }
 

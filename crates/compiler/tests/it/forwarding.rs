@@ -350,11 +350,17 @@ fn the_committed_rules_are_forwarded_once() {
         today: "2026-11-23".parse().unwrap(),
     };
     let library = rules::load(&folder, &options);
-    let forwarders = forwarders(&bundle(&library.rules, &example()));
+    let organization = example();
+    let forwarders = forwarders(&bundle(&library.rules, &organization));
     let alerting = |rule: &&Rule| rule.is_deployed() && rule.message.is_some();
     for rule in library.rules.iter().filter(alerting) {
         for test in rule.tests.iter().filter(|test| test.matches) {
-            let event = Event::parse(&test.event.to_string()).unwrap();
+            let mut event = test.event.clone();
+            if let Some((account, region)) = compiler::findings_place(rule, &organization) {
+                event["account"] = json!(account);
+                event["region"] = region.map_or(event["region"].clone(), |region| json!(region));
+            }
+            let event = Event::parse(&event.to_string()).unwrap();
             let times = forwarders
                 .iter()
                 .filter(|(pattern, _)| pattern.matches(&event).unwrap())

@@ -12,4 +12,5 @@ mod hostile;
 mod limits;
 mod organization;
 mod protection;
+mod regions;
 mod support;

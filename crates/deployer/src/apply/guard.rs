@@ -61,6 +61,7 @@ mod tests {
             stacks: Vec::new(),
             accounts: 0,
             regions: 0,
+            pinned_regions: Vec::new(),
             estimate: crate::plan::Estimate::default(),
             basis: crate::plan::Basis::default(),
         }

@@ -182,6 +182,7 @@ pub async fn destroy(
         stacks: stacks.collect(),
         accounts: 0,
         regions: 0,
+        pinned_regions: Vec::new(),
         estimate: Estimate::default(),
         basis: Basis::default(),
     };

@@ -8,6 +8,7 @@ mod problems;
 
 use std::collections::BTreeSet;
 
+use compiler::organization::RegionSource;
 use compiler::{Bundle, OWNERSHIP_TAG, Part, StackSet};
 
 pub(crate) use compare::Deployed;
@@ -23,6 +24,13 @@ use crate::ports::{Account, AccountState, Instance, InstanceStatus, Location};
 pub use crate::rollout::BlockedLocation;
 use crate::rollout::{Desired, desired, region_is_off, selected};
 
+fn pinned_regions(bundle: &Bundle) -> Vec<String> {
+    match bundle.organization.region_source {
+        RegionSource::Enabled => bundle.organization.regions.clone(),
+        RegionSource::Listed | RegionSource::Unresolved => Vec::new(),
+    }
+}
+
 /// Compares bundle and fleet. Pure: equal inputs give equal plans.
 pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
     let membership = &observed.membership;
@@ -33,6 +41,7 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
         stacks: Vec::new(),
         accounts: watched(bundle, &membership.accounts).len(),
         regions: bundle.organization.regions.len(),
+        pinned_regions: pinned_regions(bundle),
         estimate: Estimate::default(),
         basis: basis::basis(bundle, observed),
     };

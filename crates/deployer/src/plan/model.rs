@@ -25,6 +25,9 @@ pub struct Plan {
     pub accounts: usize,
     /// Number of watched Regions.
     pub regions: usize,
+    /// The Regions to which `regions: enabled` was resolved; empty if the organization file lists
+    /// them. A deployment of the saved plan watches these, whatever has been enabled since.
+    pub pinned_regions: Vec<String>,
     /// Estimated effort of carrying out the plan.
     pub estimate: Estimate,
     /// Hashes of the plan's inputs.

@@ -30,6 +30,7 @@ fn empty() -> Plan {
         stack_sets: Vec::new(),
         stacks: Vec::new(),
         accounts: 20,
+        pinned_regions: Vec::new(),
         regions: 2,
         estimate: Estimate::default(),
         basis: Basis {

@@ -27,14 +27,60 @@ const TRAILS: usize = 5;
 pub(crate) const GLOBAL_REGION: &str = "us-east-1";
 
 /// Event sources of global services.
-const GLOBAL_SOURCES: [&str; 6] = [
+const GLOBAL_SOURCES: [&str; 9] = [
+    "aws.account",
+    "aws.billing",
+    "aws.cloudfront",
     "aws.iam",
     "aws.organizations",
     "aws.route53",
-    "aws.cloudfront",
-    "aws.globalaccelerator",
-    "aws.account",
+    "aws.route53domains",
+    "aws.shield",
+    "aws.support",
 ];
+
+/// Events of `aws.signin` that IAM Identity Center records, in the account that has its instance.
+const IDENTITY_CENTER: [&str; 3] = [
+    "CredentialChallenge",
+    "CredentialVerification",
+    "UserAuthentication",
+];
+
+/// Where AWS records an event, whoever the caller is.
+pub(crate) struct Appears {
+    pub(crate) account: Option<&'static str>,
+    pub(crate) region: Option<&'static str>,
+    /// Completes the sentence "it appears there: …".
+    pub(crate) why: &'static str,
+}
+
+/// Where an event of a trail appears, if that doesn't depend on the caller. Sign-ins of IAM users
+/// and roles appear in the Region of the endpoint that they used, which may be any.
+pub(crate) fn appears(event: &Value) -> Option<Appears> {
+    let field = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+    if is_global(event) {
+        return Some(Appears {
+            account: None,
+            region: Some(GLOBAL_REGION),
+            why: "the service is global and records only there",
+        });
+    }
+    if event.get("source").and_then(Value::as_str) != Some("aws.signin") {
+        return None;
+    }
+    if field("/detail/eventName").is_some_and(|name| IDENTITY_CENTER.contains(&name)) {
+        return Some(Appears {
+            account: Some(MANAGEMENT),
+            region: None,
+            why: "IAM Identity Center records in the account of its instance",
+        });
+    }
+    (field("/detail/userIdentity/type") == Some("Root")).then_some(Appears {
+        account: None,
+        region: Some(GLOBAL_REGION),
+        why: "root users sign in there, whichever endpoint they use",
+    })
+}
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CloudTrail {
