@@ -50,6 +50,7 @@ pub mod plan;
 pub mod ports;
 pub mod preflight;
 mod progress;
+mod restore;
 mod rollout;
 pub mod verify;
 

@@ -15,17 +15,20 @@ mod stacks;
 
 pub use buckets::{Buckets, Emptied};
 pub use error::CloudError;
-pub use health::{Health, Subscription, TrailStatus, TrailSummary};
+pub use health::{
+    BasicSelector, EventRule, EventSelectors, FieldSelector, Health, QueueState, RoleDetails,
+    Subscription, TrailStatus, TrailSummary,
+};
 pub use organizations::{
     Account, AccountState, Identity, OrganizationDetails, Organizations, Permission, TrustedAccess,
 };
 pub use pause::Pause;
 pub use stack_sets::{
     AccountSelection, Action, AutoDeployment, ConcurrencyMode, DeploymentTargets, DriftCounts,
-    Instance, InstanceRequest, InstanceStatus, NewStackSet, Operation, OperationResult,
-    OperationStatus, OperationSummary, Preferences, PropertyDifference, RegionConcurrency,
-    ResourceDrift, ResourceDriftStatus, ResultStatus, StackSetDetails, StackSetSummary,
-    StackSetUpdate, StackSets, Tolerance,
+    DriftStatus, Instance, InstanceRequest, InstanceStatus, NewStackSet, Operation,
+    OperationResult, OperationStatus, OperationSummary, Preferences, PropertyDifference,
+    RegionConcurrency, ResourceDrift, ResourceDriftStatus, ResultStatus, StackSetDetails,
+    StackSetSummary, StackSetUpdate, StackSets, Tolerance,
 };
 pub use stacks::{
     ChangeSet, ChangeSetKind, ChangeSetRequest, ChangeSetStatus, DriftDetection, FailureEvent,
