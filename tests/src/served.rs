@@ -108,6 +108,22 @@ impl Served {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
+    /// Performs an action as an account's administrator, without the wire protocol.
+    #[track_caller]
+    pub fn act(
+        &self,
+        account: &str,
+        region: &str,
+        service: &str,
+        action: &str,
+        input: &Value,
+    ) -> Value {
+        let simulator = self.simulator.as_ref().expect("a running simulator");
+        simulator
+            .act(account, region, service, action, input)
+            .unwrap_or_else(|error| panic!("{service}:{action} {input}: {error}"))
+    }
+
     /// Makes an account a delegated administrator of StackSets.
     #[track_caller]
     pub fn delegate_stack_sets(&self, account: &str) {

@@ -18,6 +18,7 @@ mod deployment;
 mod docs;
 mod drift;
 mod drift_schedule;
+mod drift_truth;
 mod exit_codes;
 mod findings;
 mod fleet;

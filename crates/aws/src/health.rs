@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use deployer::ports::{
-    CloudError, EventRule, Health, Location, Subscription, SubscriptionSettings, TopicSettings,
-    TrailStatus, TrailSummary,
+    BasicSelector, CloudError, EventRule, EventSelectors, FieldSelector, Health, Location,
+    QueueState, RoleDetails, Subscription, SubscriptionSettings, TopicSettings, TrailStatus,
+    TrailSummary,
 };
 use serde_json::{Value, json};
 
@@ -162,13 +163,36 @@ impl Health for Aws {
         let Some(trail) = trail else {
             return Ok(None);
         };
+        let arn = trail.trail_arn.unwrap_or_else(|| name.to_owned());
         let status = client
             .get_trail_status()
-            .name(trail.trail_arn.as_deref().unwrap_or(name))
+            .name(&arn)
             .send()
             .await
             .map_err(|e| cloud_error("cloudtrail:GetTrailStatus", &e))?;
+        let selectors = client
+            .get_event_selectors()
+            .trail_name(&arn)
+            .send()
+            .await
+            .map_err(|e| cloud_error("cloudtrail:GetEventSelectors", &e))?;
         Ok(Some(TrailStatus {
+            arn,
+            key: trail.kms_key_id.filter(|key| !key.is_empty()),
+            selectors: EventSelectors {
+                basic: selectors
+                    .event_selectors
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(basic_selector)
+                    .collect(),
+                advanced: selectors
+                    .advanced_event_selectors
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|it| it.field_selectors.into_iter().map(field_selector).collect())
+                    .collect(),
+            },
             logging: status.is_logging.unwrap_or(false),
             multi_region: trail.is_multi_region_trail.unwrap_or(false),
             organization: trail.is_organization_trail.unwrap_or(false),
@@ -177,11 +201,11 @@ impl Health for Aws {
         }))
     }
 
-    async fn queue_depth(
+    async fn queue(
         &self,
         location: &Location,
         queue: &str,
-    ) -> Result<Option<u64>, CloudError> {
+    ) -> Result<Option<QueueState>, CloudError> {
         let client = aws_sdk_sqs::Client::new(&self.at(location).await?);
         let url = if queue.starts_with("http") {
             queue.to_owned()
@@ -203,6 +227,7 @@ impl Health for Aws {
             .queue_url(url)
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+            .attribute_names(QueueAttributeName::Policy)
             .send()
             .await
             .map_err(|e| cloud_error("sqs:GetQueueAttributes", &e));
@@ -217,10 +242,13 @@ impl Health for Aws {
                 .and_then(|count| count.parse::<u64>().ok())
                 .unwrap_or(0)
         };
-        Ok(Some(
-            read(QueueAttributeName::ApproximateNumberOfMessages)
+        Ok(Some(QueueState {
+            messages: read(QueueAttributeName::ApproximateNumberOfMessages)
                 + read(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
-        ))
+            policy: attributes
+                .get(&QueueAttributeName::Policy)
+                .and_then(|policy| serde_json::from_str(policy).ok()),
+        }))
     }
 
     async fn event_rules(
@@ -320,17 +348,20 @@ impl Health for Aws {
         }
     }
 
-    async fn role_names(&self, location: &Location, path: &str) -> Result<Vec<String>, CloudError> {
+    async fn roles(&self, location: &Location, path: &str) -> Result<Vec<RoleDetails>, CloudError> {
         let client = aws_sdk_iam::Client::new(&self.at(location).await?);
+        // The only call that returns roles together with their policies.
         let mut pages = client
-            .list_roles()
-            .path_prefix(path)
+            .get_account_authorization_details()
+            .filter(aws_sdk_iam::types::EntityType::Role)
+            .max_items(1000)
             .into_paginator()
             .send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| cloud_error("iam:ListRoles", &e))?;
-            found.extend(page.roles.into_iter().map(|role| role.role_name));
+            let page = page.map_err(|e| cloud_error("iam:GetAccountAuthorizationDetails", &e))?;
+            let roles = page.role_detail_list.unwrap_or_default().into_iter();
+            found.extend(roles.map(role).filter(|role| role.path.starts_with(path)));
         }
         Ok(found)
     }
@@ -339,6 +370,35 @@ impl Health for Aws {
 fn topic_arn(location: &Location, topic: &str) -> String {
     let Location { account, region } = location;
     format!("arn:{}:sns:{region}:{account}:{topic}", partition(region))
+}
+
+fn basic_selector(selector: aws_sdk_cloudtrail::types::EventSelector) -> BasicSelector {
+    BasicSelector {
+        read_write_type: selector
+            .read_write_type
+            .map_or_else(|| "All".to_owned(), |it| it.as_str().to_owned()),
+        management_events: selector.include_management_events.unwrap_or(true),
+        excluded_sources: selector
+            .exclude_management_event_sources
+            .unwrap_or_default(),
+    }
+}
+
+fn field_selector(selector: aws_sdk_cloudtrail::types::AdvancedFieldSelector) -> FieldSelector {
+    let others = [
+        &selector.starts_with,
+        &selector.ends_with,
+        &selector.not_starts_with,
+        &selector.not_ends_with,
+    ];
+    FieldSelector {
+        others: others
+            .into_iter()
+            .any(|list| list.as_ref().is_some_and(|list| !list.is_empty())),
+        field: selector.field,
+        equals: selector.equals.unwrap_or_default(),
+        not_equals: selector.not_equals.unwrap_or_default(),
+    }
 }
 
 /// A target with the property names of a template. Targets of types that Gizmos doesn't use have
@@ -384,4 +444,63 @@ fn without_nulls(mut value: Value) -> Value {
         fields.retain(|_, field| !field.is_null());
     }
     value
+}
+
+fn role(role: aws_sdk_iam::types::RoleDetail) -> RoleDetails {
+    RoleDetails {
+        name: role.role_name.unwrap_or_default(),
+        path: role.path.unwrap_or_default(),
+        inline: role
+            .role_policy_list
+            .unwrap_or_default()
+            .into_iter()
+            .map(|policy| {
+                let document = policy.policy_document.unwrap_or_default();
+                let document = serde_json::from_str(&percent_decoded(&document));
+                (
+                    policy.policy_name.unwrap_or_default(),
+                    document.unwrap_or(Value::Null),
+                )
+            })
+            .collect(),
+        attached: role
+            .attached_managed_policies
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|policy| policy.policy_arn)
+            .collect(),
+    }
+}
+
+/// IAM returns policies percent-encoded (RFC 3986).
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let decoded = tail
+            .split_at_checked(2)
+            .filter(|_| *first == b'%')
+            .and_then(|(digits, rest)| {
+                let digits = std::str::from_utf8(digits).ok()?;
+                Some((u8::from_str_radix(digits, 16).ok()?, rest))
+            });
+        let (byte, left) = decoded.unwrap_or((*first, tail));
+        bytes.push(byte);
+        rest = left;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent_decoded;
+
+    #[test]
+    fn policies_of_iam_are_percent_decoded() {
+        assert_eq!(
+            percent_decoded("%7B%22a%22%3A%22%C3%BC%22%7D"),
+            "{\"a\":\"ü\"}"
+        );
+        assert_eq!(percent_decoded("100% %zz %"), "100% %zz %");
+    }
 }

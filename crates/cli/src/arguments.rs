@@ -256,6 +256,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  cargo xtask drift --org\n  cargo xtask drift --org --only instances,chain --regions us-east-1\n  \
             cargo xtask drift --org --no-detect                  # makes no call that could change anything\n  \
+            cargo xtask drift --org --deep                       # also reads the targets of every rule\n  \
             cargo xtask drift --org --format sarif > drift.sarif\n  cargo xtask drift --org --format junit > drift.xml"
     )]
     Drift {
@@ -539,6 +540,10 @@ pub(crate) struct DriftArguments {
     /// Don't run drift detection now; use CloudFormation's latest results
     #[arg(long)]
     pub(crate) no_detect: bool,
+    /// Read the targets of every rule in every account and Region, one call for each; without it,
+    /// only the hub's
+    #[arg(long)]
+    pub(crate) deep: bool,
 }
 
 impl From<&DriftArguments> for DriftOptions {
@@ -549,6 +554,7 @@ impl From<&DriftArguments> for DriftOptions {
                 regions: arguments.regions.iter().cloned().collect(),
             },
             detect: !arguments.no_detect,
+            deep: arguments.deep,
             ..Self::default()
         };
         if !arguments.only.is_empty() {

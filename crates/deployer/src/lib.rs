@@ -52,6 +52,7 @@ pub mod ports;
 pub mod preflight;
 mod progress;
 pub mod proof;
+mod restore;
 mod rollout;
 pub mod verify;
 

@@ -98,6 +98,10 @@ const ROUTES: &[(&str, &str, Route)] = &[
         crate::faults::start(world, faults);
         Ok(json!({}))
     }),
+    ("POST", "drift", |world, request| {
+        world.cloudformation.drift_reading = request.read()?;
+        Ok(json!({}))
+    }),
     ("POST", "happen", |world, request| {
         let event = request.read()?;
         let what = crate::faults::happen(world, &event).map_err(ApiError::validation)?;

@@ -59,6 +59,8 @@ pub enum On {
     HubBus,
     /// Gizmos' queues in any account: of the hub and of the spokes.
     MemberQueues,
+    /// Gizmos' rules in any account: on the hub's bus and of the spokes.
+    MemberRules,
     /// Gizmos' topics in any account.
     MemberTopics,
 }
@@ -141,6 +143,10 @@ impl On {
             On::HubBus if local => Vec::new(),
             On::HubBus => vec![organization.hub_bus_arn()],
             On::MemberQueues => vec![arn("sqs:*:*:gizmos-*"), arn("sqs:*:*:StackSet-gizmos-*")],
+            On::MemberRules => vec![
+                arn("events:*:*:rule/gizmos*"),
+                arn("events:*:*:rule/StackSet-gizmos-*"),
+            ],
             On::MemberTopics => vec![arn("sns:*:*:gizmos-*")],
         }
     }
@@ -243,6 +249,7 @@ impl On {
             On::InstanceStacks => "InstanceStacks",
             On::HubBus => "HubBus",
             On::MemberQueues => "MemberQueues",
+            On::MemberRules => "MemberRules",
             On::MemberTopics => "MemberTopics",
         }
     }

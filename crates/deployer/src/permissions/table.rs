@@ -4,7 +4,7 @@ use super::Command::{Deploy, Drift, Plan, Verify};
 use super::Holder::{AccessRole, Caller, Management};
 use super::On::{
     AccessRoles, Alarms, Anything, ArtifactBucket, ArtifactObjects, ChangeSets, HubBus,
-    InstanceStacks, ManagementAccessRole, MemberQueues, MemberTopics, OwnRole, Queues,
+    InstanceStacks, ManagementAccessRole, MemberQueues, MemberRules, MemberTopics, OwnRole, Queues,
     ResourceTypes, Roles, RolesForEvents, RolesForScheduler, Rules, Schedules, StackSetTargets,
     StackSets, Stacks, Topics, Trail, TrailRole,
 };
@@ -87,7 +87,10 @@ pub const ROWS: &[Row] = rows! {
     Management: "cloudtrail:DescribeTrails" on [Anything] for [Plan Deploy];
     Management: "cloudtrail:GetTrail" on [Trail] for [Drift Deploy Verify];
     Management: "cloudtrail:GetTrailStatus" on [Trail] for [Drift Deploy Verify];
-    Management: "iam:ListRoles" on [Anything] for [Drift Deploy];
+    Management: "cloudtrail:GetEventSelectors" on [Trail] for [Drift Deploy Verify];
+    Management: "events:ListRules" on [Anything] for [Drift Deploy];
+    Management: "events:ListTargetsByRule" on [Rules] for [Drift Deploy];
+    Management: "iam:GetAccountAuthorizationDetails" on [Anything] for [Drift Deploy];
     Management: "sns:ListSubscriptionsByTopic" on [Topics] for [Drift Deploy Verify];
     Management: "sqs:GetQueueAttributes" on [Queues] for [Drift Deploy];
     Management: "sqs:GetQueueUrl" on [Queues] for [Drift Deploy];
@@ -110,7 +113,9 @@ pub const ROWS: &[Row] = rows! {
     AccessRole: "cloudformation:GetTemplate" on [InstanceStacks] for [Drift Deploy];
     AccessRole: "cloudformation:DescribeStackEvents" on [InstanceStacks] for [Deploy];
     AccessRole: "events:DescribeEventBus" on [HubBus] for [Drift Deploy Verify];
-    AccessRole: "iam:ListRoles" on [Anything] for [Drift Deploy];
+    AccessRole: "events:ListRules" on [Anything] for [Drift Deploy];
+    AccessRole: "events:ListTargetsByRule" on [MemberRules] for [Drift Deploy];
+    AccessRole: "iam:GetAccountAuthorizationDetails" on [Anything] for [Drift Deploy];
     AccessRole: "sns:ListSubscriptionsByTopic" on [MemberTopics] for [Drift Deploy Verify];
     AccessRole: "sqs:GetQueueAttributes" on [MemberQueues] for [Drift Deploy Verify];
     AccessRole: "sqs:GetQueueUrl" on [MemberQueues] for [Drift Deploy Verify];
@@ -129,7 +134,6 @@ pub const ROWS: &[Row] = rows! {
     Management: "cloudtrail:StopLogging" of ["AWS::CloudTrail::Trail"] on [Trail] for [Deploy];
     Management: "cloudtrail:UpdateTrail" of ["AWS::CloudTrail::Trail"] on [Trail] for [Deploy];
     Management: "cloudtrail:GetEventConfiguration" of ["AWS::CloudTrail::Trail"] on [Trail] for [Drift Deploy];
-    Management: "cloudtrail:GetEventSelectors" of ["AWS::CloudTrail::Trail"] on [Trail] for [Drift Deploy];
     Management: "cloudtrail:GetInsightSelectors" of ["AWS::CloudTrail::Trail"] on [Trail] for [Drift Deploy];
     Management: "cloudtrail:ListTags" of ["AWS::CloudTrail::Trail"] on [Trail] for [Drift Deploy];
     Management: "organizations:DescribeOrganization" of ["AWS::CloudTrail::Trail"] on [Anything] for [Deploy];
@@ -144,7 +148,6 @@ pub const ROWS: &[Row] = rows! {
     Management: "events:UntagResource" of ["AWS::Events::Rule"] on [Rules] for [Deploy];
     Management: "events:DescribeRule" of ["AWS::Events::Rule"] on [Rules] for [Drift Deploy];
     Management: "events:ListTagsForResource" of ["AWS::Events::Rule"] on [Rules] for [Drift Deploy];
-    Management: "events:ListTargetsByRule" of ["AWS::Events::Rule"] on [Rules] for [Drift Deploy];
     Management: "iam:PassRole" of ["AWS::Events::Rule"] on [RolesForEvents] for [Deploy];
 
     Management: "sqs:CreateQueue" of ["AWS::SQS::Queue"] on [Queues] for [Deploy];

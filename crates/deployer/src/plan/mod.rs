@@ -219,8 +219,8 @@ pub(crate) fn plan_stack(
         Some(found) if found.stack.status == "UPDATE_ROLLBACK_FAILED" => Change::Blocked {
             reason: format!(
                 "stack {} is in UPDATE_ROLLBACK_FAILED; continue its rollback by hand: `aws \
-                 cloudformation continue-update-rollback`",
-                set.name
+                 cloudformation continue-update-rollback --stack-name {} --region {}`",
+                set.name, set.name, location.region
             ),
         },
         Some(found) => {

@@ -20,7 +20,8 @@ pub use buckets::{Buckets, Emptied};
 pub use error::CloudError;
 pub use events::{CustomEvent, Events};
 pub use health::{
-    EventRule, Health, Subscription, SubscriptionSettings, TopicSettings, TrailStatus, TrailSummary,
+    BasicSelector, EventRule, EventSelectors, FieldSelector, Health, QueueState, RoleDetails,
+    Subscription, SubscriptionSettings, TopicSettings, TrailStatus, TrailSummary,
 };
 pub use organizations::{
     Account, AccountState, Identity, OrganizationDetails, Organizations, Permission, TrustedAccess,
@@ -30,10 +31,10 @@ pub use pause::Pause;
 pub use queues::{QueueMessage, Queues};
 pub use stack_sets::{
     AccountSelection, Action, AutoDeployment, ConcurrencyMode, DeploymentTargets, DriftCounts,
-    Instance, InstanceRequest, InstanceStatus, NewStackSet, Operation, OperationResult,
-    OperationStatus, OperationSummary, Preferences, PropertyDifference, RegionConcurrency,
-    ResourceDrift, ResourceDriftStatus, ResultStatus, StackSetDetails, StackSetSummary,
-    StackSetUpdate, StackSets, Tolerance,
+    DriftStatus, Instance, InstanceRequest, InstanceStatus, NewStackSet, Operation,
+    OperationResult, OperationStatus, OperationSummary, Preferences, PropertyDifference,
+    RegionConcurrency, ResourceDrift, ResourceDriftStatus, ResultStatus, StackSetDetails,
+    StackSetSummary, StackSetUpdate, StackSets, Tolerance,
 };
 pub use stacks::{
     ChangeSet, ChangeSetKind, ChangeSetRequest, ChangeSetStatus, DriftDetection, FailureEvent,

@@ -239,9 +239,9 @@ impl<C: Cloud> Judge<'_, C> {
         let name = role
             .and_then(|arn| arn.rsplit('/').next())
             .unwrap_or("without a name");
-        let roles = self.cloud.role_names(location, ROLE_PATH).await;
+        let roles = self.cloud.roles(location, ROLE_PATH).await;
         let link = match roles {
-            Ok(roles) if !roles.iter().any(|it| it == name) => {
+            Ok(roles) if !roles.iter().any(|role| role.name == name) => {
                 format!("forwarder role {name}, which does not exist")
             }
             _ => format!("forwarder role {name}"),

@@ -1,5 +1,7 @@
 //! What is read in the hub: the chain's health, the detections, and the topics.
 
+use std::collections::BTreeMap;
+
 use compiler::organization::{Organization, Topology};
 use compiler::{Bundle, Part};
 use remedy::Remedy;
@@ -8,8 +10,9 @@ use serde_json::Value;
 use super::rules::{self, ExpectedRule, FoundRules};
 use super::{CANARY, broken};
 use crate::error::DeployError;
+use crate::fleet::document::same_policy;
+use crate::fleet::resolve::Context;
 use crate::fleet::template::{parameter_values, resources};
-use crate::health::resolve::{Context, same_policy};
 use crate::health::{BrokenLink, health};
 use crate::ports::{Cloud, CloudError, Location, Subscription, TopicSettings};
 
@@ -212,6 +215,7 @@ fn key_policy(bundle: &Bundle, location: &Location) -> Option<Value> {
     let context = Context {
         location,
         parameters: &parameters,
+        resources: &BTreeMap::new(),
     };
     Some(context.resolve(key.pointer("/Properties/KeyPolicy")?))
 }

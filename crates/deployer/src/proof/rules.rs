@@ -8,9 +8,9 @@ use remedy::{Command, Remedy};
 use serde_json::{Value, json};
 
 use super::broken;
+use crate::fleet::resolve::Context;
 use crate::fleet::template::{parameter_values, resources, rule_of};
 use crate::health::BrokenLink;
-use crate::health::resolve::Context;
 use crate::ports::{Cloud, CloudError, EventRule, Location};
 
 /// The bus on which AWS's services put their events.
@@ -42,6 +42,7 @@ impl ExpectedRule {
         let context = Context {
             location,
             parameters: &self.parameters,
+            resources: &BTreeMap::new(),
         };
         let resolved = self.targets.iter().map(|arn| context.resolve(arn));
         let texts = resolved.filter_map(|arn| arn.as_str().map(str::to_owned));

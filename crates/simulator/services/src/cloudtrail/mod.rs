@@ -3,6 +3,7 @@
 mod actions;
 pub(crate) mod record;
 pub(crate) mod resources;
+mod selectors;
 
 use std::collections::BTreeMap;
 
@@ -151,7 +152,7 @@ pub(crate) fn carries(
             reason = format!("the trail {} has stopped logging", trail.name);
         } else if is_global(event) && !trail.flag("IncludeGlobalServiceEvents") {
             reason = format!("the trail {} leaves out global services", trail.name);
-        } else if !selected(trail, event) {
+        } else if !selectors::include(&trail.properties, event) {
             reason = format!(
                 "the event selectors of the trail {} leave this event out",
                 trail.name
@@ -163,48 +164,13 @@ pub(crate) fn carries(
     Err(reason)
 }
 
-/// Whether a trail's event selectors include an event. A trail without selectors records exactly
-/// the management events.
-fn selected(trail: &Trail, event: &Value) -> bool {
-    let detail = |name: &str| event.pointer(&format!("/detail/{name}"));
-    let management = detail("eventCategory")
-        .and_then(Value::as_str)
-        .is_none_or(|category| category == "Management");
-    let read_only =
-        detail("readOnly").is_some_and(|flag| *flag == json!(true) || *flag == json!("true"));
-    let selectors = trail
-        .properties
-        .get("EventSelectors")
-        .and_then(Value::as_array)
-        .filter(|list| !list.is_empty());
-    let Some(selectors) = selectors else {
-        return management;
-    };
-    selectors.iter().any(|selector| {
-        let kind = match selector.get("ReadWriteType").and_then(Value::as_str) {
-            Some("ReadOnly") => read_only,
-            Some("WriteOnly") => !read_only,
-            _ => true,
-        };
-        let included = if management {
-            selector.get("IncludeManagementEvents") != Some(&Value::Bool(false))
-        } else {
-            selector
-                .get("DataResources")
-                .and_then(Value::as_array)
-                .is_some_and(|list| !list.is_empty())
-        };
-        kind && included
-    })
-}
-
 /// Creates a trail from template properties (without `IsLogging`) and returns its ARN.
 pub(crate) fn create_trail(
     services: &mut Services,
     account: &str,
     region: &str,
     name: &str,
-    properties: Map<String, Value>,
+    mut properties: Map<String, Value>,
 ) -> Result<String, ApiError> {
     check_name(name)?;
     let arn = trail_arn(account, region, name);
@@ -225,7 +191,7 @@ pub(crate) fn create_trail(
             format!("User: {account} already has {TRAILS} trails in {region}."),
         ));
     }
-    validate(services, account, &arn, &properties)?;
+    validate(services, account, &arn, &mut properties)?;
     let trail = Trail {
         arn: arn.clone(),
         name: name.to_owned(),
@@ -258,12 +224,13 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The checks of `CreateTrail` and `UpdateTrail`: organization, bucket and key.
+/// The checks of `CreateTrail` and `UpdateTrail`: organization, bucket, selectors and key. The key
+/// becomes its ARN, so that an alias that points elsewhere later changes nothing.
 pub(crate) fn validate(
     services: &Services,
     account: &str,
     arn: &str,
-    properties: &Map<String, Value>,
+    properties: &mut Map<String, Value>,
 ) -> Result<(), ApiError> {
     if flag(properties, "IsOrganizationTrail") {
         check_organization(&services.organization, account)?;
@@ -280,10 +247,12 @@ pub(crate) fn validate(
         ApiError::new("InvalidS3BucketNameException", "S3BucketName is required.")
     })?;
     check_bucket(services, account, arn, properties, bucket)?;
-    match filled(properties, "KMSKeyId") {
-        Some(key) => check_key(services, account, arn, key, bucket),
-        None => Ok(()),
+    selectors::check(properties)?;
+    if let Some(key) = filled(properties, "KMSKeyId") {
+        let key = check_key(services, account, arn, key, bucket)?;
+        properties.insert("KMSKeyId".to_owned(), json!(key));
     }
+    Ok(())
 }
 
 /// A string property that isn't empty.
@@ -354,14 +323,14 @@ fn check_bucket(
     Ok(())
 }
 
-/// Checks that CloudTrail may encrypt a trail's log files with a key.
+/// Checks that CloudTrail may encrypt a trail's log files with a key, and returns the key's ARN.
 fn check_key(
     services: &Services,
     account: &str,
     arn: &str,
     key: &str,
     bucket: &str,
-) -> Result<(), ApiError> {
+) -> Result<String, ApiError> {
     let unusable = |why: String| {
         ApiError::new(
             "InsufficientEncryptionPolicyException",
@@ -416,7 +385,7 @@ fn check_key(
             return Err(unusable(verdict.reason));
         }
     }
-    Ok(())
+    Ok(found.arn.clone())
 }
 
 /// Starts or stops logging, recording the time.

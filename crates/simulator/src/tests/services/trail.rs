@@ -319,3 +319,40 @@ fn only_the_management_account_creates_an_organization_trail() {
             .contains("management account")
     );
 }
+
+#[test]
+fn a_trail_names_its_key_by_arn_whatever_created_it() {
+    let mut fleet = Fleet::deployed();
+    let key = |fleet: &mut Fleet| {
+        let trail = fleet.call(MANAGEMENT, "cloudtrail", "GetTrail", json!({"Name": TRAIL}));
+        let key = trail.unwrap()["Trail"]["KmsKeyId"].clone();
+        key.as_str().unwrap().to_owned()
+    };
+    let prefix = format!("arn:aws:kms:{HOME}:{ARCHIVE}:key/");
+    assert!(key(&mut fleet).starts_with(&prefix), "{}", key(&mut fleet));
+    let alias = format!("arn:aws:kms:{HOME}:{ARCHIVE}:alias/gizmos-trail");
+    let update = json!({"Name": TRAIL, "KmsKeyId": alias});
+    fleet
+        .call(MANAGEMENT, "cloudtrail", "UpdateTrail", update)
+        .unwrap();
+    assert!(key(&mut fleet).starts_with(&prefix), "{}", key(&mut fleet));
+}
+
+#[test]
+fn a_trail_whose_selectors_leave_an_event_out_sends_nothing() {
+    let mut fleet = Fleet::deployed();
+    let selectors = json!({"TrailName": TRAIL, "AdvancedEventSelectors": [{"FieldSelectors": [
+        {"Field": "eventCategory", "Equals": ["Management"]},
+        {"Field": "eventName", "NotEquals": ["ConsoleLogin"]}]}]});
+    let put = fleet
+        .call(MANAGEMENT, "cloudtrail", "PutEventSelectors", selectors)
+        .unwrap();
+    assert_eq!(put["EventSelectors"], Value::Null);
+    let trace = fleet.sign_in();
+    assert!(stop(&trace).detail.contains("leave this event out"));
+    let all = json!({"TrailName": TRAIL, "EventSelectors": [{"ReadWriteType": "All"}]});
+    fleet
+        .call(MANAGEMENT, "cloudtrail", "PutEventSelectors", all)
+        .unwrap();
+    assert!(fleet.sign_in().hops.len() > 1);
+}
