@@ -216,10 +216,10 @@ pub const ROWS: &[Row] = rows! {
     Management: "sns:GetTopicAttributes" of ["AWS::SNS::Topic" "AWS::SNS::TopicInlinePolicy"] on [Topics] for [Drift Deploy];
     Management: "sns:ListTagsForResource" of ["AWS::SNS::Topic"] on [Topics] for [Drift Deploy];
     Management: "sns:Subscribe" of ["AWS::SNS::Subscription"] on [Topics] for [Deploy];
-    // A subscription's ARN begins with that of its topic.
-    Management: "sns:SetSubscriptionAttributes" of ["AWS::SNS::Subscription"] on [Topics] for [Deploy];
-    Management: "sns:Unsubscribe" of ["AWS::SNS::Subscription"] on [Topics] for [Deploy];
-    Management: "sns:GetSubscriptionAttributes" of ["AWS::SNS::Subscription"] on [Topics] for [Drift Deploy];
+    // The service authorization reference has no resource type for these three.
+    Management: "sns:SetSubscriptionAttributes" of ["AWS::SNS::Subscription"] on [Anything] for [Deploy];
+    Management: "sns:Unsubscribe" of ["AWS::SNS::Subscription"] on [Anything] for [Deploy];
+    Management: "sns:GetSubscriptionAttributes" of ["AWS::SNS::Subscription"] on [Anything] for [Drift Deploy];
 
     Management: "cloudwatch:DeleteAlarms" of ["AWS::CloudWatch::Alarm"] on [Alarms] for [Deploy];
     Management: "cloudwatch:PutMetricAlarm" of ["AWS::CloudWatch::Alarm"] on [Alarms] for [Deploy];
