@@ -133,7 +133,7 @@ fn cycle(project: &Project, target: &str) -> Vec<Run> {
         &["plan", "--org"],
         &["deploy", "--org"],
         &["deploy", "--org"],
-        &["verify", "--org"],
+        &["verify", "--org", "--cloudtrail"],
         &["drift", "--org"],
         &["destroy", "--org", "--confirm", "o-exampleorg1"],
     ];

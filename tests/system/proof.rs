@@ -502,3 +502,34 @@ fn deploy_reports_a_disabled_rule_of_the_hub_and_fails_only_if_asked() {
     let run = project.run(&[&deploy[..], &["--fail-on-drift"]].concat());
     run.expect(5).says("is DISABLED");
 }
+
+/// The two ways to publish are two different chains, and the canaries follow the setting.
+#[test]
+fn canaries_are_published_as_alerts_are() {
+    let organization = Served::start_with(Config {
+        speed: 300.0,
+        ..Config::default()
+    });
+    let project = project();
+    project.replace(
+        "stacksets/organization.yaml",
+        "topology: hub",
+        "publish: policy\ntopology: hub",
+    );
+    project.deploy(&organization).expect(0);
+    verify(&organization, &project, &["--accounts", SPOKE]).expect(0);
+    let arn = format!("arn:aws:sns:{HOME}:{HUB}:gizmos-canary");
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Sid": "Nobody",
+        "Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": arn}]});
+    let form = [
+        ("Action", "SetTopicAttributes"),
+        ("TopicArn", arn.as_str()),
+        ("AttributeName", "Policy"),
+        ("AttributeValue", &policy.to_string()),
+    ];
+    organization.query(HUB, HOME, "sns", &form);
+    verify(&organization, &project, &["--accounts", SPOKE])
+        .expect(1)
+        .says("broken link: topic policy of gizmos-canary")
+        .says("NO_PERMISSIONS");
+}

@@ -30,7 +30,7 @@ pub(crate) fn client(requests: &Arc<AtomicU64>) -> SharedHttpClient {
         connector.build()
     });
     SharedHttpClient::new(Shared {
-        client,
+        inner: client,
         requests: Arc::clone(requests),
     })
 }
@@ -39,7 +39,7 @@ pub(crate) fn client(requests: &Arc<AtomicU64>) -> SharedHttpClient {
 /// client.
 #[derive(Debug)]
 struct Shared {
-    client: SharedHttpClient,
+    inner: SharedHttpClient,
     requests: Arc<AtomicU64>,
 }
 
@@ -50,13 +50,13 @@ impl HttpClient for Shared {
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(Counted {
-            connector: self.client.http_connector(settings, components),
+            connector: self.inner.http_connector(settings, components),
             requests: Arc::clone(&self.requests),
         })
     }
 
     fn connector_metadata(&self) -> Option<ConnectorMetadata> {
-        self.client.connector_metadata()
+        self.inner.connector_metadata()
     }
 }
 

@@ -3,10 +3,11 @@
 use super::Command::{Deploy, Drift, Plan, Verify};
 use super::Holder::{AccessRole, Caller, Management};
 use super::On::{
-    AccessRoles, Alarms, Anything, ArtifactBucket, ArtifactObjects, ChangeSets, HubBus,
-    InstanceStacks, ManagementAccessRole, MemberQueues, MemberRules, MemberTopics, OwnRole, Queues,
-    ResourceTypes, Roles, RolesForEvents, RolesForScheduler, Rules, Schedules, StackSetTargets,
-    StackSets, Stacks, Topics, Trail, TrailRole,
+    AccessRoles, Alarms, Anything, ArtifactBucket, ArtifactObjects, CanaryParameters, ChangeSets,
+    DefaultBuses, HubBus, HubKeys, HubTopics, InstanceStacks, ManagementAccessRole,
+    MemberCanaryParameters, MemberDefaultBuses, MemberQueues, MemberRules, MemberTopics, OwnRole,
+    Queues, ResourceTypes, Roles, RolesForEvents, RolesForScheduler, Rules, Schedules,
+    StackSetTargets, StackSets, Stacks, Topics, Trail, TrailRole,
 };
 use super::Row;
 
@@ -88,12 +89,27 @@ pub const ROWS: &[Row] = rows! {
     Management: "cloudtrail:GetTrail" on [Trail] for [Drift Deploy Verify];
     Management: "cloudtrail:GetTrailStatus" on [Trail] for [Drift Deploy Verify];
     Management: "cloudtrail:GetEventSelectors" on [Trail] for [Drift Deploy Verify];
-    Management: "events:ListRules" on [Anything] for [Drift Deploy];
-    Management: "events:ListTargetsByRule" on [Rules] for [Drift Deploy];
-    Management: "iam:GetAccountAuthorizationDetails" on [Anything] for [Drift Deploy];
+    Management: "events:ListRules" on [Anything] for [Drift Deploy Verify];
+    Management: "events:ListTargetsByRule" on [Rules] for [Drift Deploy Verify];
+    Management: "iam:GetAccountAuthorizationDetails" on [Anything] for [Drift Deploy Verify];
     Management: "sns:ListSubscriptionsByTopic" on [Topics] for [Drift Deploy Verify];
     Management: "sqs:GetQueueAttributes" on [Queues] for [Drift Deploy];
-    Management: "sqs:GetQueueUrl" on [Queues] for [Drift Deploy];
+    Management: "sqs:GetQueueUrl" on [Queues] for [Drift Deploy Verify];
+
+    // Canaries, and the rules that carry them.
+    Management: "events:ListRuleNamesByTarget" on [Anything] for [Deploy Verify];
+    Management: "events:PutEvents" on [DefaultBuses] for [Deploy Verify];
+    Management: "ssm:DeleteParameters" on [CanaryParameters] for [Deploy Verify];
+    Management: "sqs:ReceiveMessage" on [Queues] for [Deploy Verify];
+    Management: "sqs:DeleteMessage" on [Queues] for [Deploy Verify];
+    AccessRole: "events:ListRuleNamesByTarget" on [Anything] for [Deploy Verify];
+    AccessRole: "events:PutEvents" on [MemberDefaultBuses] for [Deploy Verify];
+    AccessRole: "ssm:DeleteParameters" on [MemberCanaryParameters] for [Deploy Verify];
+    AccessRole: "sqs:ReceiveMessage" on [MemberQueues] for [Deploy Verify];
+    AccessRole: "sqs:DeleteMessage" on [MemberQueues] for [Deploy Verify];
+    AccessRole: "sns:GetTopicAttributes" on [HubTopics] for [Deploy Verify];
+    AccessRole: "sns:GetSubscriptionAttributes" on [HubTopics] for [Deploy Verify];
+    AccessRole: "kms:GetKeyPolicy" on [HubKeys] for [Deploy Verify];
 
     // Templates that are too large for a request.
     Caller: "s3:PutObject" on [ArtifactObjects] for [Deploy];
@@ -113,9 +129,9 @@ pub const ROWS: &[Row] = rows! {
     AccessRole: "cloudformation:GetTemplate" on [InstanceStacks] for [Drift Deploy];
     AccessRole: "cloudformation:DescribeStackEvents" on [InstanceStacks] for [Deploy];
     AccessRole: "events:DescribeEventBus" on [HubBus] for [Drift Deploy Verify];
-    AccessRole: "events:ListRules" on [Anything] for [Drift Deploy];
-    AccessRole: "events:ListTargetsByRule" on [MemberRules] for [Drift Deploy];
-    AccessRole: "iam:GetAccountAuthorizationDetails" on [Anything] for [Drift Deploy];
+    AccessRole: "events:ListRules" on [Anything] for [Drift Deploy Verify];
+    AccessRole: "events:ListTargetsByRule" on [MemberRules] for [Drift Deploy Verify];
+    AccessRole: "iam:GetAccountAuthorizationDetails" on [Anything] for [Drift Deploy Verify];
     AccessRole: "sns:ListSubscriptionsByTopic" on [MemberTopics] for [Drift Deploy Verify];
     AccessRole: "sqs:GetQueueAttributes" on [MemberQueues] for [Drift Deploy Verify];
     AccessRole: "sqs:GetQueueUrl" on [MemberQueues] for [Drift Deploy Verify];

@@ -269,7 +269,7 @@ impl<C: Cloud> Judge<'_, C> {
             format!("topic {CANARY}")
         } else if said.contains("kms") || said.contains("key policy") {
             "key of the alerts' topics".to_owned()
-        } else if said.contains("topic policy") {
+        } else if said.contains("topic policy") || self.hub.by_policy {
             format!("topic policy of {CANARY}")
         } else {
             format!("publisher role of rule {}", kind.rule_name())

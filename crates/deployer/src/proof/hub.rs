@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use compiler::organization::{Organization, Topology};
+use compiler::organization::{Organization, Publish, Topology};
 use compiler::{Bundle, Part};
 use remedy::Remedy;
 use serde_json::Value;
@@ -28,6 +28,8 @@ pub(super) struct Hub {
     pub(super) queue: Option<String>,
     /// Name of the dead-letter queue.
     pub(super) dead_letters: String,
+    /// Whether the topics' policies admit the rules, and not a role.
+    pub(super) by_policy: bool,
     /// The canaries' rules.
     pub(super) rules: FoundRules,
     /// Everything that is broken.
@@ -43,6 +45,7 @@ impl Hub {
             location: location(organization),
             queue: None,
             dead_letters: organization.dead_letters_name().to_owned(),
+            by_policy: organization.publish == Publish::Policy,
             rules: FoundRules::default(),
             broken: health(cloud, bundle).await?,
             topics_read: Vec::new(),
