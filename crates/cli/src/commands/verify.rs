@@ -38,7 +38,8 @@ pub(crate) async fn run(
                     bail!("the deployment did not succeed, so there is nothing to verify");
                 }
             }
-            let verification = verification::prove(environment, connection, compiled, proof).await?;
+            let verification =
+                verification::prove(environment, connection, compiled, proof).await?;
             if invocation.format == Format::Json {
                 environment.print_json(&verification.to_json())?;
             } else {

@@ -289,7 +289,11 @@ fn publishing_by_policy_has_no_role_and_admits_only_rules_of_the_detections_bus(
             .filter(|(service, _)| *service == "events.amazonaws.com")
             .map(|(_, condition)| *condition)
             .collect();
-        assert_eq!(rules_of_bus.len(), topic_count(topics), "one for each topic");
+        assert_eq!(
+            rules_of_bus.len(),
+            topic_count(topics),
+            "one for each topic"
+        );
         for condition in rules_of_bus {
             let arn = condition["ArnLike"]["aws:SourceArn"]["Fn::Sub"].as_str();
             assert!(arn.unwrap().ends_with(&format!(":{source}")), "{condition}");
