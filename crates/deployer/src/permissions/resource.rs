@@ -72,8 +72,6 @@ pub enum On {
     CanaryParameters,
     /// Those of the other accounts.
     MemberCanaryParameters,
-    /// Gizmos' rules in any account: of the hub and of the spokes.
-    MemberRules,
     /// The hub's topics.
     HubTopics,
     /// The hub's keys: the id of the topics' key is CloudFormation's choice.
@@ -179,10 +177,6 @@ impl On {
             On::MemberCanaryParameters => {
                 vec![arn(&format!("ssm:*:*:parameter{PARAMETER_PREFIX}*"))]
             }
-            On::MemberRules => vec![
-                arn("events:*:*:rule/gizmos/*"),
-                arn("events:*:*:rule/StackSet-gizmos-*"),
-            ],
             On::HubTopics => vec![arn(&format!("sns:{home}:{hub}:gizmos-*"))],
             On::HubKeys => vec![arn(&format!("kms:{home}:{hub}:key/*"))],
         }
@@ -292,7 +286,6 @@ impl On {
             On::MemberDefaultBuses => "MemberDefaultBuses",
             On::CanaryParameters => "CanaryParameters",
             On::MemberCanaryParameters => "MemberCanaryParameters",
-            On::MemberRules => "MemberRules",
             On::HubTopics => "HubTopics",
             On::HubKeys => "HubKeys",
         }

@@ -108,7 +108,7 @@ pub const ROWS: &[Row] = rows! {
     AccessRole: "sqs:ReceiveMessage" on [MemberQueues] for [Deploy Verify];
     AccessRole: "sqs:DeleteMessage" on [MemberQueues] for [Deploy Verify];
     AccessRole: "sns:GetTopicAttributes" on [HubTopics] for [Deploy Verify];
-    AccessRole: "sns:GetSubscriptionAttributes" on [HubTopics] for [Deploy Verify];
+    AccessRole: "sns:GetSubscriptionAttributes" on [Anything] for [Deploy Verify];
     AccessRole: "kms:GetKeyPolicy" on [HubKeys] for [Deploy Verify];
 
     // Templates that are too large for a request.
