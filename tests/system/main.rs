@@ -23,11 +23,13 @@ mod fleet;
 mod format;
 mod hostile;
 mod in_process;
+mod membership;
 mod new_rule;
-mod policies;
 mod permissions;
+mod policies;
 mod preflight;
 mod rerun;
+mod rule_edits;
 mod sigma;
 mod workflows;
 

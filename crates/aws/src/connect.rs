@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -151,6 +152,8 @@ pub struct Aws {
     identity: Arc<OnceCell<Identity>>,
     /// The most recent sessions of the access role, by account.
     sessions: Arc<Mutex<BTreeMap<String, Session>>>,
+    /// Whether a member's Regions must be asked for in the member.
+    asks_members: Arc<AtomicBool>,
 }
 
 /// A session of the access role in one account.
@@ -220,6 +223,7 @@ impl Aws {
             clock,
             identity: Arc::new(OnceCell::new()),
             sessions: Arc::new(Mutex::new(BTreeMap::new())),
+            asks_members: Arc::new(AtomicBool::new(false)),
         }
     }
 
@@ -271,6 +275,11 @@ impl Aws {
     /// Client for AWS Organizations.
     pub(crate) fn organizations(&self) -> &aws_sdk_organizations::Client {
         &self.organizations
+    }
+
+    /// Whether a member's Regions must be asked for in the member, with the access role.
+    pub(crate) fn asks_members(&self) -> &AtomicBool {
+        &self.asks_members
     }
 
     /// Rate limits shared by all clients.

@@ -40,6 +40,7 @@ mod limits;
 mod logical;
 mod manifest;
 pub mod organization;
+mod placement;
 mod protection;
 mod structure;
 mod templates;
@@ -47,6 +48,8 @@ mod view;
 
 pub use bundle::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
 pub use carrier::Carrier;
-pub use compile::compile;
+pub use compile::{compile, compile_onto};
+pub use forward::{ANY, OTHER};
 pub use limits::{Size, sizes};
+pub use placement::{Item, Placement, carried, forwarders, split_part};
 pub use templates::Templates;

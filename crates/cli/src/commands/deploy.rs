@@ -22,7 +22,6 @@ pub(crate) async fn run(
     let Some(compiled) = invocation.compiled("Nothing was deployed.")? else {
         return Ok(Exit::Configuration);
     };
-    compiled.bundle.write(&compiled.project.default_output)?;
     Connection::with(target, &compiled.organization, async |connection| {
         Box::pin(deploy(invocation, connection, &compiled, verify, how)).await
     })

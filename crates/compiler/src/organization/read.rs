@@ -186,7 +186,12 @@ impl Reader {
     }
 
     /// An optional field with one of these words; the first is the default.
-    fn word<T: Copy>(&mut self, node: &Node, field: &str, words: &[(&'static str, T)]) -> Option<T> {
+    fn word<T: Copy>(
+        &mut self,
+        node: &Node,
+        field: &str,
+        words: &[(&'static str, T)],
+    ) -> Option<T> {
         match self.optional(node, field) {
             Some(value) => self.choice(value, field, words),
             None => words.first().map(|(_, default)| *default),

@@ -11,5 +11,6 @@ mod forwarding;
 mod hostile;
 mod limits;
 mod organization;
+mod placement;
 mod protection;
 mod support;
